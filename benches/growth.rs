@@ -51,7 +51,7 @@ fn best(work: &dyn Fn(&str), text: &str, runs: usize) -> Duration {
 }
 
 /// Returns a message with the sizes and the ratio. `None` if the ratio is acceptable.
-fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
+fn superlinear_growth(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
     let mut size = (shape.size / 32).max(4);
     while size < shape.size && best(work, &(shape.make)(size), 2) < LEAST {
         size *= 2;
@@ -72,7 +72,7 @@ fn fault(shape: Shape, work: &dyn Fn(&str)) -> Option<String> {
     ))
 }
 
-fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
+fn measure_shapes(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
     let chosen = std::env::args()
         .skip(1)
         .find(|a| !a.starts_with('-'))
@@ -81,8 +81,8 @@ fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
         .iter()
         .filter(|s| s.name.contains(&chosen) && !GROWS_BY_CONTRACT.contains(&s.name))
     {
-        match fault(*shape, work) {
-            Some(fault) => println!("{kind}: SUPERLINEAR {fault}"),
+        match superlinear_growth(*shape, work) {
+            Some(growth) => println!("{kind}: SUPERLINEAR {growth}"),
             None => println!("{kind}: linear {}", shape.name),
         }
     }
@@ -90,11 +90,11 @@ fn each(kind: &str, shapes: &[Shape], work: &dyn Fn(&str)) {
 
 fn main() {
     let compiler = Compiler::builder().context(Context::Row).build();
-    each("formulas", FORMULAS, &|text| drop(compiler.compile(text)));
+    measure_shapes("formulas", FORMULAS, &|text| drop(compiler.compile(text)));
     // Compares many wrong names with many columns. The cost of a suggestion may grow with the size of the schema, but
     // no faster.
     let against = Compiler::builder().schema(wide_schema(100)).build();
-    each("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
+    measure_shapes("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
     let specs = Compiler::default();
-    each("specs", SPECS, &|text| drop(specs.compile_spec(text)));
+    measure_shapes("specs", SPECS, &|text| drop(specs.compile_spec(text)));
 }

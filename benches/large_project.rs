@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use formulac::Known;
+use formulac::KnownFacts;
 
 /// Goals in seconds for a first pull, a pull after one model changed, an impact, a plan of all specs, and the time that
 /// unchanged artifacts add to a command.
@@ -87,7 +87,7 @@ fn write_metric_sets(folder: &Path) -> String {
     let _ = fs::remove_dir_all(folder);
     fs::create_dir_all(folder.join("metrics")).expect("the folder must be made");
     fs::create_dir_all(folder.join(".formulac/state")).expect("the folder must be made");
-    let known = Known::from(corpus::schema()).text();
+    let known = KnownFacts::from(corpus::schema()).text();
     let files = [
         ("dbt_project.yml", "name: shop\nprofile: shop\n"),
         ("formulac.yml", "dialect: snowflake\n"),

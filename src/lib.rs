@@ -76,7 +76,7 @@ pub use formulac_model::{
 pub use formulac_omni::{self as omni, promote};
 #[cfg(feature = "sync")]
 #[doc(inline)]
-pub use formulac_sync::{self as sync, known, known::Known, secrets, team};
+pub use formulac_sync::{self as sync, known, known::KnownFacts, secrets, team};
 #[doc(inline)]
 pub use formulac_syntax::{
     ast, diag,

@@ -10,7 +10,7 @@ use formulac::artifacts::{ArtifactError, Catalog, KeptParts, Manifest, RunResult
 use formulac::dbt::spec_in_header;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
-use formulac::{Dialect, Known};
+use formulac::{Dialect, KnownFacts};
 use jiff::Timestamp;
 
 use super::cache;
@@ -168,7 +168,7 @@ impl TargetFolder {
 
     /// Returns the relations that the manifest and the catalog next to it describe. `fetched` contains the columns
     /// that `schema fetch` wrote.
-    pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<Known, Failure> {
+    pub fn known_relations(&self, dialect: Dialect, fetched: Option<&Catalog>) -> Result<KnownFacts, Failure> {
         let mut known = self.dbt_facts();
         known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
@@ -178,9 +178,9 @@ impl TargetFolder {
     }
 
     /// Returns the dialect, the dbt version and the generic tests that the manifest records.
-    pub fn dbt_facts(&self) -> Known {
+    pub fn dbt_facts(&self) -> KnownFacts {
         let metadata = &self.manifest.metadata;
-        let mut known = Known::default();
+        let mut known = KnownFacts::default();
         known.dialect = metadata
             .adapter_type
             .as_deref()
@@ -208,7 +208,7 @@ impl TargetFolder {
 
     /// Reports the age of a manifest that was passed to a command. Like [`Self::report_age`], except that only the
     /// project's own manifest is compared with the project's files.
-    pub fn report_given_age(&self, session: &Session) {
+    pub fn report_age_of_given_manifest(&self, session: &Session) {
         let project = dbt_project::find(session.global.project_dir.as_deref()).ok().flatten();
         let own = project.filter(|project| is_same_path(&project.manifest_path(), &self.path));
         self.report_age(session, own.as_ref());

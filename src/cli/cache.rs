@@ -82,7 +82,7 @@ pub fn read<E>(
         return Ok(None);
     };
     // If the cache cannot be written, the next call reads the manifest again.
-    if changes.read() > manifest.nodes.len() / REWRITE_RATIO || checksum.is_none() {
+    if changes.parsed_count() > manifest.nodes.len() / REWRITE_RATIO || checksum.is_none() {
         let bytes = manifest.to_stored();
         let _ = write(folder, &base, &[&bytes]);
         let _ = write(folder, &outline, &[&manifest.outline().to_stored()]);
@@ -218,7 +218,7 @@ fn combined_key(files: &[PathBuf], about: &str) -> Option<CacheKey> {
                 "{} {} {of_file:?} {}\n",
                 path.display(),
                 data.len(),
-                system_metadata(&data)
+                metadata_fingerprint(&data)
             )
             .as_bytes(),
         );
@@ -247,7 +247,7 @@ impl CacheKey {
             (&mut file).take(END).read_to_end(&mut bytes).ok()?;
             hasher.write(&bytes);
         }
-        let of_system = system_metadata(&data);
+        let of_system = metadata_fingerprint(&data);
         let text = format!("{size} {changed:?} {of_system} {:x}\n", hasher.finish());
         Some(Self { size, changed, text })
     }
@@ -262,13 +262,13 @@ impl CacheKey {
 /// Returns file metadata that only the operating system can write. A program can set the modification time of a file,
 /// but not the time of the last metadata change.
 #[cfg(unix)]
-fn system_metadata(data: &fs::Metadata) -> String {
+fn metadata_fingerprint(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
     format!("{} {} {} {}", data.dev(), data.ino(), data.ctime(), data.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn system_metadata(data: &fs::Metadata) -> String {
+fn metadata_fingerprint(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 

@@ -30,7 +30,7 @@ pub fn format_reports(reports: &[Report<'_>], stream: Stream, colored: bool, all
             if writeln!(
                 out,
                 "{}",
-                RenderedDrawing {
+                DiagnosticDisplay {
                     handler: &handler,
                     drawing
                 }
@@ -71,12 +71,12 @@ fn miette_handler(stream: Stream, colored: bool) -> MietteHandler {
 }
 
 /// Adapter that displays a drawing with miette's handler.
-struct RenderedDrawing<'d> {
+struct DiagnosticDisplay<'d> {
     handler: &'d MietteHandler,
     drawing: DrawnDiagnostic<'d>,
 }
 
-impl fmt::Display for RenderedDrawing<'_> {
+impl fmt::Display for DiagnosticDisplay<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.handler.debug(&self.drawing, f)
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::Diagnostic;
-use formulac::{Builder, CompiledSpec, Compiler, Dialect, Known, Project, Schema, SpecText, Type, UndecidedType};
+use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project, Schema, SpecText, Type, UndecidedType};
 
 use jiff::Zoned;
 
@@ -46,7 +46,7 @@ pub enum FactPrecedence {
 
 impl Workspace {
     /// Returns the facts that are known about the project's relations.
-    pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let committed = self.committed_facts()?;
         let Some(found) = self.find_known(dialect)? else {
             return Ok(committed);
@@ -58,7 +58,7 @@ impl Workspace {
     }
 
     /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest.
-    fn find_known(&self, dialect: Dialect) -> Result<Option<Known>, Failure> {
+    fn find_known(&self, dialect: Dialect) -> Result<Option<KnownFacts>, Failure> {
         let Some(artifacts) = self.artifacts()? else {
             return Ok(None);
         };
@@ -102,7 +102,7 @@ impl Workspace {
     }
 
     /// Returns the facts in `known.yml`.
-    pub fn committed_facts(&self) -> Result<Known, Failure> {
+    pub fn committed_facts(&self) -> Result<KnownFacts, Failure> {
         read_committed_facts(&self.root)
     }
 
@@ -127,10 +127,10 @@ impl Workspace {
     /// Combines the facts from `--schema` with the project's facts. If they differ, `--schema` takes precedence.
     pub fn combine_facts(
         &self,
-        given: Option<Known>,
+        given: Option<KnownFacts>,
         first: FactPrecedence,
         dialect: Dialect,
-    ) -> Result<Known, Failure> {
+    ) -> Result<KnownFacts, Failure> {
         let known = self.known_relations(first, dialect)?;
         Ok(match given {
             Some(given) => given.merged_with(&known),
@@ -139,7 +139,7 @@ impl Workspace {
     }
 
     /// Returns a builder for the project's compiler.
-    pub fn builder(&self, dialect: Dialect, known: Known) -> Builder {
+    pub fn builder(&self, dialect: Dialect, known: KnownFacts) -> Builder {
         builder_with_known(&self.project, dialect, known).contracts(self.enforces_contracts())
     }
 
@@ -168,18 +168,18 @@ impl Workspace {
         if is_new && now.schema.is_empty() {
             return Ok(None);
         }
-        let changes = known_changes(&now, (!is_new).then_some(&committed));
+        let changes = describe_fact_changes(&now, (!is_new).then_some(&committed));
         Ok(Some((PlannedFile { path, text: now.text() }, changes)))
     }
 }
 
 /// Returns the facts that differ between two versions of `known.yml`, one line per fact.
 pub fn changed_facts(text: &str, before: Option<&str>) -> Vec<String> {
-    let read = |text: &str| Known::from_text(text).0;
-    known_changes(&read(text), before.map(read).as_ref())
+    let read = |text: &str| KnownFacts::from_text(text).0;
+    describe_fact_changes(&read(text), before.map(read).as_ref())
 }
 
-fn known_changes(now: &Known, before: Option<&Known>) -> Vec<String> {
+fn describe_fact_changes(now: &KnownFacts, before: Option<&KnownFacts>) -> Vec<String> {
     let relations = now.schema.relations();
     let columns = relations.iter().map(|relation| relation.columns().len()).sum();
     match before {
@@ -193,16 +193,16 @@ fn known_changes(now: &Known, before: Option<&Known>) -> Vec<String> {
 }
 
 /// Returns the facts in the `known.yml` of a project. Empty if the file does not exist.
-pub fn read_committed_facts(root: &Path) -> Result<Known, Failure> {
+pub fn read_committed_facts(root: &Path) -> Result<KnownFacts, Failure> {
     let path = root.join(KNOWN);
     if !path.is_file() {
-        return Ok(Known::default().as_partial_list());
+        return Ok(KnownFacts::default().as_partial_list());
     }
     let source = SourceText::from_file(&path);
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
-    let (known, faults) = Known::from_text(&source.text);
+    let (known, faults) = KnownFacts::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
         return Err(Failure::Found(vec![source.with_diagnostics(faults)]));
     }
@@ -214,7 +214,7 @@ pub fn schema_option_facts(
     session: &Session,
     target: &TargetOptions,
     dialect: Dialect,
-) -> Result<Option<Known>, Failure> {
+) -> Result<Option<KnownFacts>, Failure> {
     target
         .schema
         .as_deref()
@@ -223,7 +223,7 @@ pub fn schema_option_facts(
 }
 
 /// Returns a compiler builder for a project with these facts.
-pub fn builder_with_known(project: &Project, dialect: Dialect, known: Known) -> Builder {
+pub fn builder_with_known(project: &Project, dialect: Dialect, known: KnownFacts) -> Builder {
     let builder = settings::with_schema(project, dialect, known.schema).generic_tests(known.generic_tests);
     let builder = builder.current_date(Zoned::now().date().to_string());
     match known.dbt_version {
@@ -240,7 +240,7 @@ pub struct CommandKnowledge {
     pub dialect: Dialect,
     /// Schema given with `--schema`.
     given: Option<Schema>,
-    known: Known,
+    known: KnownFacts,
 }
 
 /// Compiler for formulas, and its settings.
@@ -269,7 +269,7 @@ pub struct DataFileKnowledge {
 impl DataFileKnowledge {
     /// Creates the facts about data files. `shown` is the schema that is inferred from the files, or `None` if the
     /// engine reads its own relations.
-    pub fn new(builder: Builder, known: &Known, shown: Option<Schema>) -> Self {
+    pub fn new(builder: Builder, known: &KnownFacts, shown: Option<Schema>) -> Self {
         let builder = match shown {
             // If relations are read from files, a relation without a file counts as missing, even if the project
             // describes it.
@@ -358,7 +358,7 @@ impl CommandKnowledge {
             return Ok(formulas(builder.build()));
         }
         let unknowing = settings
-            .apply_to(builder_with_known(&self.project, self.dialect, Known::default()))?
+            .apply_to(builder_with_known(&self.project, self.dialect, KnownFacts::default()))?
             .build();
         let names = columns_read(&unknowing, settings, text);
         if names.is_empty() {

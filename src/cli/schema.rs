@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{KeptParts, Manifest};
-use formulac::{Dialect, Known};
+use formulac::{Dialect, KnownFacts};
 
 use super::artifacts::TargetFolder;
 use super::exit::{Failure, FailureKind};
@@ -28,7 +28,7 @@ pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
     given
         .artifacts()
         .into_iter()
-        .for_each(|artifacts| artifacts.report_given_age(session));
+        .for_each(|artifacts| artifacts.report_age_of_given_manifest(session));
     Ok(given)
 }
 
@@ -68,7 +68,7 @@ impl SchemaOption {
 
     /// Returns the facts in the schema. Type names are interpreted in the given dialect, unless the source specifies
     /// another dialect.
-    pub fn known_relations(&self, dialect: Dialect) -> Result<Known, Failure> {
+    pub fn known_relations(&self, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let sources = match self {
             Self::Dbt(artifacts) => return artifacts.known_relations(dialect, None),
             Self::Texts(sources) => sources,
@@ -76,7 +76,7 @@ impl SchemaOption {
         let texts: Vec<(&str, &str)> = sources.iter().map(|s| (s.name.as_str(), s.text.as_str())).collect();
         let (schema, faults) = formulac::known::from_texts(&texts, dialect);
         if !faults.iter().any(|(_, d)| d.is_error()) {
-            return Ok(Known::from(schema));
+            return Ok(KnownFacts::from(schema));
         }
         let found = |s: &SourceText| FailureKind {
             file: s.name.clone(),

@@ -195,7 +195,7 @@ impl SentenceBuilder<'_> {
                     .map_or("", |span| span.text(self.source));
                 noun(format!(
                     "the {} of {}",
-                    frame.to_lowercase().replace('_', " "),
+                    timeframe_noun(&frame.to_lowercase()),
                     self.node_words(base).as_embedded()
                 ))
             }
@@ -314,6 +314,16 @@ impl SentenceBuilder<'_> {
     }
 }
 
+/// Returns the noun for a timeframe in lower case: `name of the weekday` for `day_of_week_name`.
+fn timeframe_noun(frame: &str) -> String {
+    let part = |name: &str| name.replace("day_of_week", "weekday").replace("_of_", " of the ");
+    match (frame.strip_suffix("_name"), frame.strip_suffix("_num")) {
+        (Some(of), _) => format!("name of the {}", part(of)),
+        (_, Some(of)) => format!("number of the {}", part(of)),
+        _ => part(frame).replace('_', " "),
+    }
+}
+
 fn describe_day_shift(count: &str, direction: &str, date: &str) -> SentenceWords {
     let unit = if count == "1" { "day" } else { "days" };
     SentenceWords {
@@ -396,7 +406,15 @@ mod tests {
             ("${t.amount} > 1", "Tests whether `t.amount` is greater than 1."),
             (
                 "last_activity[day_of_week_name]",
-                "Returns the day of week name of `last_activity`.",
+                "Returns the name of the weekday of `last_activity`.",
+            ),
+            (
+                "last_activity[day_of_quarter]",
+                "Returns the day of the quarter of `last_activity`.",
+            ),
+            (
+                "last_activity[fiscal_year]",
+                "Returns the fiscal year of `last_activity`.",
             ),
             ("SUMM(amount)", "Returns `SUMM(amount)`."),
             ("SUM(amount", "Returns the sum of `amount`."),

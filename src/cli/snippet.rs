@@ -39,7 +39,7 @@ impl Snippet {
     pub fn new(name: &str, source: &str, index: &LineIndex<'_>, places: &[Span]) -> Self {
         let spans: Vec<(u32, Span)> = places
             .iter()
-            .map(|span| (index.position(span.start).line, within_line(source, *span)))
+            .map(|span| (index.position(span.start).line, clip_to_first_line(source, *span)))
             .collect();
         let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
         wanted.sort_unstable();
@@ -112,7 +112,7 @@ impl Snippet {
     /// Converts a span in the source to a span in the excerpt.
     pub fn source_span(&self, source: &str, index: &LineIndex<'_>, span: Span) -> SourceSpan {
         let number = index.position(span.start).line as usize;
-        let span = within_line(source, span);
+        let span = clip_to_first_line(source, span);
         let Some(line) = self.lines.iter().find(|l| l.number == number) else {
             return (0, 0).into();
         };
@@ -167,7 +167,7 @@ fn char_start(line: &str, offset: usize) -> usize {
 }
 
 /// Ends a span of several lines at the end of its first line.
-fn within_line(source: &str, span: Span) -> Span {
+fn clip_to_first_line(source: &str, span: Span) -> Span {
     let start = span.start.min(source.len() as u32);
     let rest = source.as_bytes().get(start as usize..).unwrap_or_default();
     let line = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());

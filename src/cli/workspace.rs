@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Catalog, Manifest};
-use formulac::{Dialect, Known, Project};
+use formulac::{Dialect, KnownFacts, Project};
 
 use super::args::TargetOptions;
 use super::artifacts::{self, TargetFolder};
@@ -29,7 +29,7 @@ pub struct Workspace {
     pub root: PathBuf,
     pub dbt: Option<DbtProject>,
     /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
-    pub(super) found: OnceCell<(Dialect, Known)>,
+    pub(super) found: OnceCell<(Dialect, KnownFacts)>,
 }
 
 impl Workspace {

@@ -12,7 +12,7 @@ use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_n
 use super::file::SqlFile;
 use super::parse::parse;
 use super::patterns::{Binding, build_pattern};
-use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS};
+use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
 use super::ranges;
 use super::search::FormulaSearch;
 use super::spec_edit::SpecPosition;
@@ -307,7 +307,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let Ok(root) = self.shown_expression(&file, shown, trees) else {
                 continue;
             };
-            let probe = Probe {
+            let probe = ProbeFormula {
                 shape: ExpressionShape::named(""),
                 args: vec![Arg::Named(marker, tree)],
             };

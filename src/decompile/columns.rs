@@ -202,7 +202,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if !is_same_name(&name, column) {
             return None;
         }
-        // Joined columns are treated as computed at this site.
+        // A column of a joined relation is treated as if this CTE computed it.
         self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
             .filter(|(at, _)| *at == 0)
             .map(|(_, site)| site)
@@ -210,7 +210,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
     /// reads a relation.
-    fn is_helper(&self, relation: &str, cte: Option<&str>) -> bool {
+    fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
         let place = |cte: &str| self.places.get(cte).copied();
         let Some(at) = place(relation) else { return false };
         !self.bounds.contains(&relation.to_ascii_lowercase())
@@ -230,7 +230,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     fn find_source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, ColumnSite)> {
         let mut seen = FxHashSet::default();
         for (at, read) in self.relations_read(cte).iter().enumerate() {
-            if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_helper(&read.relation, cte) {
+            if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_resolvable_cte(&read.relation, cte)
+            {
                 continue;
             }
             let mut left = vec![read.relation.as_str()];
@@ -256,7 +257,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                         .filter(is_it)
                         .map(|read| read.relation.as_str());
                     let below = below
-                        .filter(|below| self.is_helper(below, Some(relation)))
+                        .filter(|below| self.is_resolvable_cte(below, Some(relation)))
                         .collect::<Vec<_>>();
                     left.extend(below.into_iter().rev());
                 }
@@ -272,7 +273,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             let Some(read) = self.relations_read(cte.as_deref()).first() else {
                 break;
             };
-            if !self.is_helper(&read.relation, cte.as_deref()) {
+            if !self.is_resolvable_cte(&read.relation, cte.as_deref()) {
                 return read.relation.clone();
             }
             cte = Some(read.relation.clone());
@@ -490,7 +491,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
         let is_it = |read: &ReadRelation| {
             is_same_name(alias, &read.alias)
-                && match self.is_helper(&read.relation, cte) {
+                && match self.is_resolvable_cte(&read.relation, cte) {
                     true => self.base_relation_of(Some(&read.relation)) == self.base,
                     false => {
                         read.relation == self.base && read.alias != read.relation
@@ -514,7 +515,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             return Ok(id);
         };
         let (relation, how) = (read.relation.clone(), read.how.clone());
-        let rows = match self.is_helper(&relation, look.cte) {
+        let rows = match self.is_resolvable_cte(&relation, look.cte) {
             true => self.row_operations(&relation, look.depth + 1, trees)?,
             false => trees.add_leaf(SqlLabel::Rows),
         };
@@ -549,7 +550,8 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         };
         if within == RowRelationship::Step {
             // If only helper CTEs are joined, names cannot come from another relation.
-            let is_of_step = |read: &ReadRelation| self.is_helper(&read.relation, cte) || read.relation == self.base;
+            let is_of_step =
+                |read: &ReadRelation| self.is_resolvable_cte(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone {
                 trees.without_relation(id)
@@ -557,7 +559,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 id
             };
         }
-        let base = match self.is_helper(&read.relation, cte) {
+        let base = match self.is_resolvable_cte(&read.relation, cte) {
             true => self.base_relation_of(Some(&read.relation)),
             false => read.relation.clone(),
         };
@@ -654,7 +656,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             if matches!(how.as_str(), "left join" | "cross join") {
                 continue;
             }
-            let of_below = match self.is_helper(&below, look.cte) {
+            let of_below = match self.is_resolvable_cte(&below, look.cte) {
                 true => Some(self.row_operations(&below, depth + 1, trees)?),
                 false => None,
             };

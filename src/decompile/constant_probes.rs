@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, Probe, diagonal_types, probe_column, type_assignments};
+use super::probes::{Arg, ProbeFormula, diagonal_types, probe_column, type_assignments};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -42,7 +42,7 @@ impl SqlConstants {
     }
 
     /// Returns the calls to probe, most likely first.
-    pub fn build_probes(&self) -> Vec<Probe> {
+    pub fn build_probes(&self) -> Vec<ProbeFormula> {
         // Calls with one constant are more likely than calls with two constants. However, a call with two constants
         // comes first if only its function is similar to the expression.
         let (mut all, mut of_two) = (Vec::new(), Vec::new());
@@ -137,8 +137,8 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
     args
 }
 
-/// Adds calls that end in a list of all dates, with or without a number before the list.
-fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<Probe>) {
+/// Adds calls whose last arguments are all dates of the SQL, with or without a number before these dates.
+fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<ProbeFormula>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else {
         return;
     };
@@ -152,7 +152,7 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
             let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
                 });
@@ -176,8 +176,8 @@ fn add_word_probes(
     name: &'static str,
     overload: &Overload,
     words: &SqlConstants,
-    of_one: &mut Vec<Probe>,
-    of_two: &mut Vec<Probe>,
+    of_one: &mut Vec<ProbeFormula>,
+    of_two: &mut Vec<ProbeFormula>,
 ) {
     for count in overload.needed.max(1)..=overload.params.len() {
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
@@ -192,7 +192,7 @@ fn add_word_probes(
                     for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
                         let mut args = base.clone();
                         args[first] = a;
-                        of_one.push(Probe {
+                        of_one.push(ProbeFormula {
                             shape: ExpressionShape::Call(name),
                             args: args.clone(),
                         });
@@ -203,7 +203,7 @@ fn add_word_probes(
                             for b in args_from_constants(param, words).into_iter().take(MAX_PAIRED_CONSTANTS) {
                                 let mut args = args.clone();
                                 args[second] = b;
-                                of_two.push(Probe {
+                                of_two.push(ProbeFormula {
                                     shape: ExpressionShape::Call(name),
                                     args,
                                 });

@@ -8,12 +8,12 @@ use super::constant_probes::find_constants;
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::patterns::{Patterns, SqlPattern, build_pattern};
 use super::periods::{expression_numbers, period_probes};
-use super::probes::{self, Arg, Probe};
+use super::probes::{self, Arg, ProbeFormula};
 use super::ranges;
 use super::search::{FormulaSearch, SearchInput};
 use super::sheets::{self, SheetLookup};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
-use super::windows::{nth_probes, range_probes, window_probes};
+use super::windows::{nth_probes, range_aggregate_probes, window_probes};
 
 /// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
@@ -41,7 +41,7 @@ fn likely_numbers(trees: &Trees, expression: SqlNodeId) -> Vec<String> {
 
 impl CandidateCheck<'_, '_> {
     /// Compiles probes in place of this definition's formula, and adds their patterns.
-    fn learn_probes(&self, probes: Vec<Probe>, trees: &mut Trees, patterns: &mut Patterns) {
+    fn learn_probes(&self, probes: Vec<ProbeFormula>, trees: &mut Trees, patterns: &mut Patterns) {
         for probe in probes {
             let Some(root) = probe
                 .formula()
@@ -90,7 +90,7 @@ impl CandidateCheck<'_, '_> {
         // These functions are learned in the context of the spec, because the spec may set today's date.
         if self.read.outline.today {
             for call in ["TODAY()", "NOW()"] {
-                probes.push(Probe {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::named(call),
                     args: Vec::new(),
                 });
@@ -115,7 +115,7 @@ impl CandidateCheck<'_, '_> {
         };
         let is_pivoted = self.sheet_outline().is_some_and(|sheet| sheet.is_pivoted);
         let learned = self.windows.get_or_init(|| {
-            let learn = |probe: Probe| {
+            let learn = |probe: ProbeFormula| {
                 let counted = self.expression_tree(&probe.formula()?, trees)?;
                 ranges::learn_window(trees, counted, &probe)
             };
@@ -188,7 +188,7 @@ impl CandidateCheck<'_, '_> {
                     period_probes(&names, &expression_numbers(trees, &parts))
                 }
                 1 if looks => window_probes(names),
-                2 if left || cross || looks => range_probes(
+                2 if left || cross || looks => range_aggregate_probes(
                     names,
                     &likely_numbers(trees, expression),
                     &self.find_ranges(trees, expression),
@@ -219,7 +219,7 @@ impl CandidateCheck<'_, '_> {
                 let numbers = likely_numbers(trees, expression);
                 [
                     sheets::block_probes(names),
-                    range_probes(names, &numbers, &self.find_ranges(trees, expression)),
+                    range_aggregate_probes(names, &numbers, &self.find_ranges(trees, expression)),
                 ]
                 .concat()
             }
@@ -234,7 +234,7 @@ impl CandidateCheck<'_, '_> {
             .filter(|pattern| is_in(pattern))
             .map(|pattern| &pattern.shape)
             .collect();
-        let found: Vec<Probe> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
+        let found: Vec<ProbeFormula> = plain.into_iter().filter(|probe| fit.contains(&&probe.shape)).collect();
         // The comparison represents any boolean value.
         let compared = self.argument_from_formula(&format!("{} = {}", probes::NUMBERS[0], probes::NUMBERS[1]), trees);
         let defaults: Vec<Arg> = names.iter().take(3).cloned().chain(compared).collect();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::file::{FilePlace, SqlFile};
 use super::metric_edits::EditedModel;
-use super::restore::{Hunk, part_hunks};
+use super::restore::{Hunk, diff_part};
 use super::spec_edit::SpecPosition;
 use super::substitute::respelled_spec;
 use crate::model::SetFilter;
@@ -34,7 +34,7 @@ impl EditedModel<'_> {
             let without = [text.get(..at.start)?, "TRUE", text.get(at.end..)?].concat();
             let without = self.compiler.compile_expanded(&without, self.path);
             let without = SqlFile::read(without.model_sql()?, found.dialect);
-            let own: Vec<Range<usize>> = part_hunks(place, written, &without)
+            let own: Vec<Range<usize>> = diff_part(place, written, &without)
                 .into_iter()
                 .map(|hunk| hunk.written)
                 .collect();

@@ -12,7 +12,7 @@ use super::edits::compare_files;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::{Patterns, TriedProbes};
-use super::probes::{Probe, RELATION, make_probes, probe_relation};
+use super::probes::{ProbeFormula, RELATION, make_probes, probe_relation};
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -221,12 +221,14 @@ impl Decompiler {
             form.cost = 0;
         }
         case.add_keys(trees, part, &mut given);
-        let (base, silent) = (case.base_relation(), case.base_columns());
+        let (base, hidden_columns) = (case.base_relation(), case.base_columns());
         let others = [
             FormulaSearch::new(&all, trees).with_input(&named),
             // A definition may have the same name as a column that the step reads.
             FormulaSearch::new(&all, trees).with_input(&given).with_base(&base),
-            FormulaSearch::new(&all, trees).with_input(&given).with_silent(&silent),
+            FormulaSearch::new(&all, trees)
+                .with_input(&given)
+                .with_hidden_columns(&hidden_columns),
         ];
         for mut search in others {
             if let Some(formula) = case.first_proven(search.candidates(part), trees, expected) {
@@ -300,7 +302,7 @@ impl Decompiler {
 
 /// Returns the probes whose SQL depends on the time zone or calendar or, if `is_temporal` is false, all other probes.
 /// If `is_wide` is true, returns the probes with many arguments instead of the probes with few arguments.
-fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
+fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
     let up_to = |widest: usize| {
         let mut all = make_probes(widest);
         all.retain(|probe| probe.is_temporal() == is_temporal);
@@ -310,7 +312,7 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<Probe> {
     if !is_wide {
         return few;
     }
-    let few: FxHashSet<Probe> = few.into_iter().collect();
+    let few: FxHashSet<ProbeFormula> = few.into_iter().collect();
     let mut all = up_to(MAX_ARGUMENTS);
     all.retain(|probe| !few.contains(probe));
     all

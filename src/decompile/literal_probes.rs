@@ -3,7 +3,7 @@
 
 use super::expression_text::{ExpressionShape, text_literal};
 use super::patterns::{Patterns, SqlPattern};
-use super::probes::{Arg, NUMBERS, Probe, probe_column};
+use super::probes::{Arg, NUMBERS, ProbeFormula, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
@@ -26,7 +26,7 @@ const CHAINS: usize = 12;
 const CASES: usize = 4;
 
 /// Returns calls whose literals may have produced the strings in an expression, based on the known SQL of calls.
-pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<Probe> {
+pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Vec<ProbeFormula> {
     let texts = string_literals(trees, expression);
     let mut all = Vec::new();
     for function in functions() {
@@ -83,14 +83,14 @@ fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
 
 /// Adds calls with `count` arguments, followed by the arguments in `more`. Among the first `count` arguments, the given
 /// strings are at fixed positions, and columns with or without NULLs are at all other positions.
-fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<Probe>) {
+fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<ProbeFormula>) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
             Some((_, text)) => Arg::Fixed(text_literal(text).text),
             None => Arg::Column(probe_column(Type::Text, nullable, place)),
         };
         let args = (0..count).map(arg).chain(more.iter().cloned()).collect();
-        all.push(Probe {
+        all.push(ProbeFormula {
             shape: ExpressionShape::Call(name),
             args,
         });
@@ -102,14 +102,14 @@ fn add_format_probes(
     (trees, known): (&Trees, &[&Patterns]),
     expression: SqlNodeId,
     texts: &[&str],
-    all: &mut Vec<Probe>,
+    all: &mut Vec<ProbeFormula>,
 ) {
     let mut put = |types: &[Type], mask: &str| {
         for ty in types {
             for nullable in [true, false] {
                 let value = Arg::Column(probe_column(*ty, nullable, 0));
                 let args = vec![value, Arg::Fixed(text_literal(mask).text)];
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
                 });

@@ -1,7 +1,7 @@
 //! Probes formats, which `TEXT` converts to SQL differently in each dialect.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, Probe, TYPES, probe_column};
+use super::probes::{Arg, ProbeFormula, TYPES, probe_column};
 
 /// Returns common number and date formats.
 fn common_masks() -> Vec<String> {
@@ -63,7 +63,7 @@ fn common_masks() -> Vec<String> {
 }
 
 /// Adds probes that call `TEXT` with various formats.
-pub(super) fn add_mask_probes(all: &mut Vec<Probe>) {
+pub(super) fn add_mask_probes(all: &mut Vec<ProbeFormula>) {
     let masks = common_masks();
     for (ty, _) in TYPES {
         for nullable in [true, false] {
@@ -72,7 +72,7 @@ pub(super) fn add_mask_probes(all: &mut Vec<Probe>) {
                     Arg::Column(probe_column(ty, nullable, 0)),
                     Arg::Fixed(format!("\"{mask}\"")),
                 ];
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::Call("TEXT"),
                     args,
                 });

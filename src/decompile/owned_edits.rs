@@ -9,7 +9,7 @@ use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
 use super::from_clause::{ReadRelation, read_relations};
 use super::metric_edits::{EditedModel, MetricEdit};
-use super::restore::{GroupItem, Hunk, part_hunks, token_hunks};
+use super::restore::{GroupItem, Hunk, diff_part, diff_tokens};
 use super::spec_edit::SpecPosition;
 use super::substitute::Substitution;
 use super::tree::{SqlNodeId, Trees};
@@ -54,7 +54,7 @@ impl EditedModel<'_> {
             SqlFile::read(self.found, dialect),
         );
         let files = (&written, &found);
-        let hunks = part_hunks(place, &written, &found);
+        let hunks = diff_part(place, &written, &found);
         let owned = self.filter_edit(place, &hunks, files);
         let owned = owned.map(|(edit, hunks)| (EditOwner::Filter(edit), hunks));
         let owned = owned.or_else(|| {
@@ -109,7 +109,7 @@ impl EditedModel<'_> {
                         };
                         let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
                         let is_here = is_here && tokens.1.start <= now.start && now.end <= tokens.1.end;
-                        let hunks = token_hunks((written, item), (found, now));
+                        let hunks = diff_tokens((written, item), (found, now));
                         if is_here { hunks } else { Vec::new() }
                     }
                     item => {

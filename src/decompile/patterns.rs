@@ -9,7 +9,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression_text::ExpressionShape;
 use super::parse::parse;
-use super::probes::{Arg, Probe, column_type, probe_column};
+use super::probes::{Arg, ProbeFormula, column_type, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -66,14 +66,14 @@ pub(super) struct Patterns {
     criteria: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
     /// Patterns whose formula refers to a column that their SQL does not contain. For example, `T(number)` compiles to
     /// an empty string.
-    silent: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
+    hidden_columns: HashMap<PatternRoot, Vec<Arc<SqlPattern>>>,
 }
 
 /// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most of the SQL remains the
 /// same and is not parsed again.
 #[derive(Debug, Default)]
 pub(super) struct TriedProbes {
-    probes: Vec<Probe>,
+    probes: Vec<ProbeFormula>,
     /// Results by position of the probe, and by a flag for probes that were compiled in a group.
     became: Mutex<FxHashMap<(usize, bool), CompiledProbes>>,
 }
@@ -85,7 +85,7 @@ struct CompiledProbes {
 }
 
 impl TriedProbes {
-    pub fn new(probes: Vec<Probe>) -> Self {
+    pub fn new(probes: Vec<ProbeFormula>) -> Self {
         Self {
             probes,
             became: Mutex::default(),
@@ -107,10 +107,10 @@ impl Patterns {
         options.group_by = vec![probe_column(Type::Text, false, KEY)];
         let grouped = compiler.with_options(options);
         let is_conditional =
-            |probe: &Probe| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
+            |probe: &ProbeFormula| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
         let probes = || tried.probes.iter().enumerate();
-        let all: Vec<(usize, &Probe)> = probes().collect();
-        let sums: Vec<(usize, &Probe)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
+        let all: Vec<(usize, &ProbeFormula)> = probes().collect();
+        let sums: Vec<(usize, &ProbeFormula)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
         let chunks = all.chunks(TOGETHER).map(|chunk| (compiler, false, chunk));
         let chunks: Vec<_> = chunks
             .chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk)))
@@ -173,7 +173,7 @@ impl Patterns {
         };
         let root = PatternRoot(label.clone(), first.filter(|_| *label == SqlLabel::Call), parts.len());
         let map = match pattern.shape {
-            _ if pattern.args.iter().any(|arg| matches!(arg, Arg::Silent(_))) => &mut self.silent,
+            _ if pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_))) => &mut self.hidden_columns,
             ExpressionShape::Pair => &mut self.criteria,
             _ => &mut self.values,
         };
@@ -207,8 +207,8 @@ impl Patterns {
 
     /// Returns the patterns that may match a node even though their formula refers to a column that the node does not
     /// contain.
-    pub fn silent_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
-        Self::patterns_at(&self.silent, trees, id)
+    pub fn hidden_column_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
+        Self::patterns_at(&self.hidden_columns, trees, id)
     }
 
     /// Returns the patterns from which the range and the criterion of a condition can be derived.
@@ -224,7 +224,7 @@ type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 /// is not parsed again.
 fn learn_probes<'b>(
     compiler: &Compiler,
-    probes: &[(usize, &Probe)],
+    probes: &[(usize, &ProbeFormula)],
     before: impl Fn(usize) -> Option<&'b CompiledProbes>,
 ) -> Vec<LearnedPatterns> {
     let mut text = String::new();
@@ -259,7 +259,7 @@ fn learn_probes<'b>(
 }
 
 /// Returns the pattern for a probe's SQL. `None` if the SQL does not contain all arguments.
-fn learn_probe(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPattern> {
+fn learn_probe(compiler: &Compiler, probe: &ProbeFormula, sql: &str) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
@@ -298,7 +298,7 @@ fn learn_probe(compiler: &Compiler, probe: &Probe, sql: &str) -> Option<SqlPatte
 pub(super) fn build_pattern(
     trees: &Trees,
     root: SqlNodeId,
-    probe: &Probe,
+    probe: &ProbeFormula,
     spelled: Vec<Option<SqlNodeId>>,
 ) -> Option<SqlPattern> {
     if trees.height(root) > MAX_DEPTH {
@@ -311,15 +311,15 @@ pub(super) fn build_pattern(
         found: vec![false; probe.args.len()],
     };
     let part = learner.pattern_part(root);
-    let mut silent = 0;
+    let mut hidden_columns = 0;
     // Columns of different types that compile to the same SQL share one pattern.
     let mut plain = |(arg, found): (&Arg, &bool)| match (arg, found) {
         (Arg::Column(_) | Arg::Named(..) | Arg::Quotient(_) | Arg::MonthStart(_), true) => {
             Some(Arg::Column(String::new()))
         }
         (Arg::Column(name), false) => {
-            silent += 1;
-            Some(Arg::Silent(column_type(name)))
+            hidden_columns += 1;
+            Some(Arg::HiddenColumn(column_type(name)))
         }
         (other, found) => (*found || matches!(other, Arg::Fixed(_))).then(|| other.clone()),
     };
@@ -329,7 +329,7 @@ pub(super) fn build_pattern(
         .zip(&learner.found)
         .map(&mut plain)
         .collect::<Option<Vec<Arg>>>()?;
-    (silent <= 1).then(|| SqlPattern {
+    (hidden_columns <= 1).then(|| SqlPattern {
         root: part,
         shape: probe.shape.clone(),
         args,
@@ -350,7 +350,7 @@ fn count_condition(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
 
 struct Learner<'l> {
     trees: &'l Trees,
-    probe: &'l Probe,
+    probe: &'l ProbeFormula,
     spelled: Vec<Option<SqlNodeId>>,
     found: Vec<bool>,
 }

@@ -1,7 +1,7 @@
 //! Probes PERIODOFFSET, which looks up rows by calendar period.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NUMBERS, Probe};
+use super::probes::{Arg, NUMBERS, ProbeFormula};
 use super::tree::{SqlLabel, Trees};
 use super::windows::both_signs;
 
@@ -13,12 +13,12 @@ const UNITS: [&str; 8] = ["month", "day", "year", "quarter", "week", "hour", "mi
 
 /// Returns probes that call PERIODOFFSET for these names, with placeholder numbers and with the numbers in an
 /// expression.
-pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<Probe> {
+pub(super) fn period_probes(names: &[Arg], numbers: &[i64]) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     for name in names {
         let mut put = |number: Arg, unit: &str| {
             let args = vec![name.clone(), number];
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("PERIODOFFSET({{0}}, {{1}}, \"{unit}\")")),
                 args,
             });

@@ -38,12 +38,12 @@ pub(super) enum Arg {
     /// A fixed argument that represents only itself.
     Fixed(String),
     /// A column of this type that does not appear in the SQL.
-    Silent(Type),
+    HiddenColumn(Type),
 }
 
 /// Formula that is compiled only to learn its SQL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Probe {
+pub(super) struct ProbeFormula {
     pub shape: ExpressionShape,
     pub args: Vec<Arg>,
 }
@@ -136,7 +136,7 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
 }
 
 /// Returns all probes with at most this number of arguments per call.
-pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
+pub(super) fn make_probes(widest: usize) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     add_operator_probes(&mut all);
     for function in functions() {
@@ -158,7 +158,7 @@ pub(super) fn make_probes(widest: usize) -> Vec<Probe> {
                         Arg::Column(probe_column(*ty, *nullable, place))
                     };
                     let args = values.iter().enumerate().map(of).collect();
-                    all.push(Probe {
+                    all.push(ProbeFormula {
                         shape: ExpressionShape::Call(function.name),
                         args,
                     });
@@ -211,7 +211,7 @@ fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
     clippy::too_many_lines,
     reason = "this is one list of cases, to be split when a case is added"
 )]
-fn add_operator_probes(all: &mut Vec<Probe>) {
+fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
     use BinaryOp::{
         Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
     };
@@ -232,7 +232,7 @@ fn add_operator_probes(all: &mut Vec<Probe>) {
     for op in every {
         let shape = ExpressionShape::infix(op);
         let mut put = |left: Arg, right: Arg| {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: shape.clone(),
                 args: vec![left, right],
             });
@@ -278,17 +278,17 @@ fn add_operator_probes(all: &mut Vec<Probe>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
             let arg = || vec![Arg::Column(probe_column(ty, nullable, 0))];
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Minus,
                 args: arg(),
             });
             if ty != Type::Text {
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::AsText,
                     args: arg(),
                 });
             }
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Percent,
                 args: arg(),
             });
@@ -298,19 +298,19 @@ fn add_operator_probes(all: &mut Vec<Probe>) {
                 "DATE(YEAR({0}), MONTH({0}), 1)",
                 "EOMONTH({0}, -1) + 1",
             ] {
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::named(words),
                     args: arg(),
                 });
             }
             for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::Unique(name),
                     args: arg(),
                 });
             }
             for frame in crate::check::timeframes() {
-                all.push(Probe {
+                all.push(ProbeFormula {
                     shape: ExpressionShape::Frame(frame),
                     args: arg(),
                 });
@@ -318,12 +318,12 @@ fn add_operator_probes(all: &mut Vec<Probe>) {
         }
     }
     let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
-    all.push(Probe {
+    all.push(ProbeFormula {
         shape: months,
         args: vec![Arg::MonthStart(0), Arg::MonthStart(1)],
     });
     for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(Probe {
+        all.push(ProbeFormula {
             shape: ExpressionShape::named(words),
             args: Vec::new(),
         });
@@ -403,7 +403,7 @@ fn shortest_literal(param: &Param) -> String {
     clippy::too_many_lines,
     reason = "this is one list of cases, to be split when a case is added"
 )]
-fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<Probe>) {
+fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
     let most = if overload.repeated {
         widest.clamp(overload.params.len() + 2, PLACES)
     } else {
@@ -414,7 +414,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
         let params: Vec<&Param> = (0..count).filter_map(param).collect();
         let is_long = count > overload.params.len() + 2;
         let mut put = |args: Vec<Arg>| {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Call(name),
                 args,
             });
@@ -566,7 +566,7 @@ impl Arg {
             Self::Criterion(place) => format!("fx_in{}, \">{}\"", place + 8, NUMBERS[0]),
             Self::Quotient(place) => quotient_text(*place),
             Self::MonthStart(place) => format!("{}[month]", probe_column(Type::Date, true, *place)),
-            Self::Silent(_) => String::new(),
+            Self::HiddenColumn(_) => String::new(),
         }
     }
 
@@ -581,7 +581,7 @@ impl Arg {
     }
 }
 
-impl Probe {
+impl ProbeFormula {
     /// Returns whether the SQL of the probe may depend on the time zone or the calendar of a spec.
     pub fn is_temporal(&self) -> bool {
         let is_time = |ty: ParamType| {
@@ -601,9 +601,12 @@ impl Probe {
             Arg::Fixed(text) | Arg::Named(text, _) => text.contains("-07-"),
             Arg::Text(_, text, _) => text.contains("-07-"),
             Arg::MonthStart(_) => true,
-            Arg::Number(_) | Arg::Minus(_) | Arg::Wild(..) | Arg::Criterion(_) | Arg::Quotient(_) | Arg::Silent(_) => {
-                false
-            }
+            Arg::Number(_)
+            | Arg::Minus(_)
+            | Arg::Wild(..)
+            | Arg::Criterion(_)
+            | Arg::Quotient(_)
+            | Arg::HiddenColumn(_) => false,
         };
         let of_shape = match &self.shape {
             ExpressionShape::Frame(_) | ExpressionShape::Words(_) => true,

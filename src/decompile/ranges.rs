@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::expression_text::ExpressionShape;
 use super::patterns::{Binding, SqlPattern, build_pattern};
-use super::probes::{Arg, NUMBERS, Probe};
+use super::probes::{Arg, NUMBERS, ProbeFormula};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
 /// Ranges that can contain a name. `{0}` is the placeholder for the name, and `{1}` and `{2}` are placeholders for
@@ -29,14 +29,14 @@ const RANGES: [(&str, usize); 15] = [
 ];
 
 /// Returns probes that count the rows of each range, with a name in place of `{0}`.
-pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<Probe> {
+pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<ProbeFormula> {
     let ranges = RANGES
         .iter()
         .filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));
     let probe = |(range, numbers): &(&str, usize)| {
         let numbers = NUMBERS.iter().take(*numbers).map(|number| Arg::Number(number));
         let args = [name.clone()].into_iter().chain(numbers).collect();
-        Probe {
+        ProbeFormula {
             shape: ExpressionShape::Words(format!("COUNT({range})")),
             args,
         }
@@ -51,13 +51,13 @@ pub(super) struct LearnedRanges {
 }
 
 /// Learns the window to which a range compiles, from the SQL that counts the rows in the range.
-pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &Probe) -> Option<LearnedRanges> {
+pub(super) fn learn_window(trees: &Trees, counted: SqlNodeId, probe: &ProbeFormula) -> Option<LearnedRanges> {
     let ExpressionShape::Words(words) = &probe.shape else {
         return None;
     };
     let range = words.strip_prefix("COUNT(")?.strip_suffix(')')?.to_owned();
     let window = *find_windows(trees, counted).first()?;
-    let numbers = Probe {
+    let numbers = ProbeFormula {
         shape: ExpressionShape::named(""),
         args: probe.args.iter().skip(1).cloned().collect(),
     };

@@ -22,7 +22,8 @@ pub(super) struct Hunk {
 impl Hunk {
     /// Returns whether the piece belongs to one of these ranges of tokens in the generated or the edited SQL.
     pub fn is_in(&self, written: &[Range<usize>], found: &[Range<usize>]) -> bool {
-        // An empty range is within another range if it is inside, but not if it is at its start or end.
+        // An empty range overlaps another range only if its position lies strictly between the start and the end of the
+        // other range.
         let overlaps = |one: &Range<usize>, all: &[Range<usize>]| {
             all.iter().any(|other| one.start < other.end && other.start < one.end)
         };
@@ -57,7 +58,7 @@ impl Hunk {
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
     // The part, with the keywords of its clause, or with its comma and name.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
         Some("distinct") => tokens,
@@ -66,9 +67,9 @@ pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
     };
     match (written.part_tokens(place), found.part_tokens(place)) {
         (Some(own), Some(edited)) => {
-            let of_relations = || relation_hunks((written, own.clone()), (found, edited.clone()));
+            let of_relations = || diff_relations((written, own.clone()), (found, edited.clone()));
             let hunks = (place.clause() == Some("from")).then(of_relations).flatten();
-            hunks.unwrap_or_else(|| token_hunks((written, own), (found, edited)))
+            hunks.unwrap_or_else(|| diff_tokens((written, own), (found, edited)))
         }
         (Some(own), None) => {
             let at = token_after_preceding(place, written, found);
@@ -88,7 +89,7 @@ pub(super) fn part_hunks(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
 
 /// Compares two `from` clauses relation by relation, so that an added join is a separate piece. `None` if a relation is
 /// missing, or if the order differs.
-fn relation_hunks(
+fn diff_relations(
     (written, own): (&SqlFile<'_>, Range<usize>),
     (found, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Option<Vec<Hunk>> {
@@ -104,7 +105,7 @@ fn relation_hunks(
         match before.next_if(|known| known.alias == relation.alias) {
             Some(known) => {
                 at = known.tokens.end;
-                hunks.extend(token_hunks((written, known.tokens), (found, relation.tokens)));
+                hunks.extend(diff_tokens((written, known.tokens), (found, relation.tokens)));
             }
             None => hunks.push(Hunk {
                 written: at..at,
@@ -134,7 +135,7 @@ fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
 }
 
 /// Compares two ranges of tokens.
-pub(super) fn token_hunks(
+pub(super) fn diff_tokens(
     (written, own): (&SqlFile<'_>, Range<usize>),
     (found, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Vec<Hunk> {
@@ -264,7 +265,7 @@ pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &File
             ..
         }) = item
         {
-            let hunks = token_hunks((&written, own), (&found, edited));
+            let hunks = diff_tokens((&written, own), (&found, edited));
             restored.extend(hunks.iter().map(|hunk| hunk.restore(&written, &found)));
         }
     }

@@ -37,7 +37,7 @@ pub(super) struct FormulaSearch<'s> {
     /// Range of rows that a name may represent, with `{}` in place of the name.
     range: Option<&'s str>,
     /// Columns that a formula may refer to although the SQL does not contain them.
-    silent: &'s [(String, Type)],
+    hidden_columns: &'s [(String, Type)],
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
 }
@@ -50,7 +50,7 @@ impl<'s> FormulaSearch<'s> {
             given: None,
             base: None,
             range: None,
-            silent: &[],
+            hidden_columns: &[],
             forms: HashMap::new(),
             pairs: HashMap::new(),
         }
@@ -81,8 +81,8 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Allows formulas that refer to one of these columns although the SQL does not contain the column.
-    pub fn with_silent(self, silent: &'s [(String, Type)]) -> Self {
-        Self { silent, ..self }
+    pub fn with_hidden_columns(self, hidden_columns: &'s [(String, Type)]) -> Self {
+        Self { hidden_columns, ..self }
     }
 
     /// Returns the formulas that were found for a part.
@@ -98,7 +98,7 @@ impl<'s> FormulaSearch<'s> {
             let pairs = self.find_pairs(*part);
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { MAX_KEPT_WHOLE } else { MAX_KEPT };
-            let mut forms = simplest_formulas(self.find_forms(*part), kept);
+            let mut forms = simplest_formulas(self.find_formulas(*part), kept);
             // Keep all known formulas, because there are only a few and they may be the only correct formulas.
             let given = self.given.and_then(|given| given.get(part)).into_iter().flatten();
             let given: Vec<ExpressionText> = given.cloned().collect();
@@ -125,7 +125,7 @@ impl<'s> FormulaSearch<'s> {
         })
     }
 
-    /// Returns the ranges of rows that the names among these formulas may represent.
+    /// Returns the row ranges that these formulas may represent. Only formulas that are names can represent a range.
     fn row_ranges<'f>(&'f self, forms: &'f [ExpressionText]) -> impl Iterator<Item = ExpressionText> + 'f {
         let of_range = move |range: &'f str| {
             let names = forms.iter().filter(|form| form.is_name);
@@ -134,7 +134,8 @@ impl<'s> FormulaSearch<'s> {
         self.range.into_iter().flat_map(of_range)
     }
 
-    fn find_forms(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+    /// Returns the formulas whose SQL may be the SQL of this node.
+    fn find_formulas(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = self.leaf_formulas(id);
         let given = self.given.and_then(|given| given.get(&id)).into_iter().flatten();
         found.extend(given.cloned());
@@ -146,11 +147,11 @@ impl<'s> FormulaSearch<'s> {
         {
             self.match_pattern(pattern, id, &mut found);
         }
-        if !self.silent.is_empty() {
+        if !self.hidden_columns.is_empty() {
             for pattern in self
                 .patterns
                 .iter()
-                .flat_map(|patterns| patterns.silent_patterns(self.trees, id))
+                .flat_map(|patterns| patterns.hidden_column_patterns(self.trees, id))
             {
                 self.match_pattern(pattern, id, &mut found);
             }
@@ -213,9 +214,9 @@ impl<'s> FormulaSearch<'s> {
                     vec![text_literal(&format!("{before}{text}{after}"))]
                 }
                 (None, Arg::Fixed(text)) => vec![ExpressionText::atom(text.clone(), 1)],
-                (None, Arg::Silent(ty)) => {
+                (None, Arg::HiddenColumn(ty)) => {
                     // Use the first column of this type, even though the SQL does not contain the column.
-                    let mut columns = self.silent.iter().filter(|(_, other)| other == ty);
+                    let mut columns = self.hidden_columns.iter().filter(|(_, other)| other == ty);
                     columns
                         .next()
                         .map(|(name, _)| ExpressionText::name(format_name(name), 0))

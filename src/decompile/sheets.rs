@@ -1,7 +1,7 @@
 //! Probes functions that are available only in worksheets: lookups, pivots and totals.
 
 use super::expression_text::{ExpressionShape, format_name};
-use super::probes::{Arg, NUMBERS, POINTS, Probe, TEXTS, WILD};
+use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS, WILD};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use super::windows::both_signs;
 use crate::model::outline::SheetOutline;
@@ -14,10 +14,10 @@ const ROW: &str = "997";
 const TOTALS: usize = 12;
 
 /// Returns probes that read the cells of a pivoted sheet, and probes that refer to cells by column letters.
-pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
+pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     let mut put = |words: &str, args: Vec<Arg>| {
-        all.push(Probe {
+        all.push(ProbeFormula {
             shape: ExpressionShape::named(words),
             args,
         });
@@ -47,14 +47,14 @@ pub(super) fn cell_probes(sheet: &SheetOutline, names: &[Arg]) -> Vec<Probe> {
 
 /// Returns probes that aggregate blocks of cells in a pivoted sheet. Only a few block sizes are probed, because each
 /// column of a block adds SQL.
-pub(super) fn block_probes(names: &[Arg]) -> Vec<Probe> {
+pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     for name in names.iter().take(2) {
         for call in ["SUM", "AVERAGE"] {
             for (rows, height) in [(-1, 2), (0, 1), (-2, 3), (0, 2), (-1, 1)] {
                 for (columns, width) in [(-1, 2), (0, 2), (-1, 3), (-1, 1), (1, 1)] {
                     let words = format!("{call}(PIVOTOFFSET({{0}}, {rows}, {columns}, {height}, {width}))");
-                    all.push(Probe {
+                    all.push(ProbeFormula {
                         shape: ExpressionShape::Words(words),
                         args: vec![name.clone()],
                     });
@@ -66,10 +66,10 @@ pub(super) fn block_probes(names: &[Arg]) -> Vec<Probe> {
 }
 
 /// Returns probes that read the totals of a sheet's measures.
-pub(super) fn total_probes(sheet: &SheetOutline) -> Vec<Probe> {
+pub(super) fn total_probes(sheet: &SheetOutline) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     let mut put = |words: String| {
-        all.push(Probe {
+        all.push(ProbeFormula {
             shape: ExpressionShape::Words(words),
             args: Vec::new(),
         });
@@ -167,7 +167,7 @@ impl SheetLookup {
 
     /// Returns probes for lookups without a default. Each probe combines a column to return, a column to search and a
     /// key.
-    pub fn plain_lookup_probes(&self) -> Vec<Probe> {
+    pub fn plain_lookup_probes(&self) -> Vec<ProbeFormula> {
         let given = self.write_ranges(&self.given);
         let mut forms: Vec<String> = given.iter().map(|given| format!("INDEX({given}, {{0}})")).collect();
         for sought in self.write_ranges(&self.sought) {
@@ -177,7 +177,7 @@ impl SheetLookup {
                 forms.push(found);
             }
         }
-        let probe = |words: &String, key: &Arg| Probe {
+        let probe = |words: &String, key: &Arg| ProbeFormula {
             shape: ExpressionShape::named(&**words),
             args: vec![key.clone()],
         };
@@ -188,20 +188,20 @@ impl SheetLookup {
     }
 
     /// Returns probes that call the working-day functions with holidays from a column.
-    pub fn workday_probes(&self) -> Vec<Probe> {
+    pub fn workday_probes(&self) -> Vec<ProbeFormula> {
         let mut all = Vec::new();
         for holidays in self.write_ranges(&self.columns).iter().filter(|_| !self.tab.is_empty()) {
             for start in &self.keys {
                 for days in both_signs(NUMBERS[0]).into_iter().chain(self.keys.iter().cloned()) {
                     let args = vec![start.clone(), days];
-                    all.push(Probe {
+                    all.push(ProbeFormula {
                         shape: ExpressionShape::Words(format!("WORKDAY({{0}}, {{1}}, {holidays})")),
                         args,
                     });
                 }
                 for end in &self.keys {
                     let args = vec![start.clone(), end.clone()];
-                    all.push(Probe {
+                    all.push(ProbeFormula {
                         shape: ExpressionShape::Words(format!("NETWORKDAYS({{0}}, {{1}}, {holidays})")),
                         args,
                     });
@@ -212,7 +212,7 @@ impl SheetLookup {
     }
 
     /// Returns probes that look up strings with wildcards.
-    pub fn wildcard_lookup_probes(&self) -> Vec<Probe> {
+    pub fn wildcard_lookup_probes(&self) -> Vec<ProbeFormula> {
         let others = [
             Arg::Text("", TEXTS[1], ""),
             Arg::Number(NUMBERS[1]),
@@ -223,7 +223,7 @@ impl SheetLookup {
             for given in self.write_ranges(&self.given).iter().filter(|given| **given != sought) {
                 for (wild, other) in wildcard_texts().flat_map(|wild| others.iter().map(move |o| (wild, o))) {
                     let words = ExpressionShape::Words(format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}, 2)"));
-                    all.push(Probe {
+                    all.push(ProbeFormula {
                         shape: words,
                         args: vec![Arg::Wild("", wild), other.clone()],
                     });
@@ -235,7 +235,7 @@ impl SheetLookup {
 }
 
 /// Returns the same lookups with a default, which is the result if no row is found.
-pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
+pub(super) fn with_defaults(found: &[ProbeFormula], others: &[Arg]) -> Vec<ProbeFormula> {
     let literals = [
         Arg::Text("", TEXTS[1], ""),
         Arg::Number(NUMBERS[1]),
@@ -245,7 +245,7 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
     ];
     let others: Vec<Arg> = literals.iter().chain(others).cloned().collect();
     let mut all = Vec::new();
-    for Probe { shape, args } in found {
+    for ProbeFormula { shape, args } in found {
         let (ExpressionShape::Words(words), [key, ..]) = (shape, args.as_slice()) else {
             continue;
         };
@@ -260,7 +260,7 @@ pub(super) fn with_defaults(found: &[Probe], others: &[Arg]) -> Vec<Probe> {
         };
         for other in &others {
             let words = format!("XLOOKUP({{0}}, {sought}, {given}, {{1}}{way})");
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Words(words),
                 args: vec![key.clone(), other.clone()],
             });

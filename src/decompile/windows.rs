@@ -2,7 +2,7 @@
 //! partitions of this step.
 
 use super::expression_text::ExpressionShape;
-use super::probes::{Arg, NUMBERS, Probe};
+use super::probes::{Arg, NUMBERS, ProbeFormula};
 
 /// Maximum number of names to probe if a single pattern would be enough for all names.
 const NAMES: usize = 3;
@@ -10,17 +10,17 @@ const NAMES: usize = 3;
 const SINGLE: usize = 4;
 
 /// Returns probes that call functions that read single rows, such as `OFFSET` and `RANK`, for each of these names.
-pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
+pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     for name in names.iter().take(SINGLE) {
         for number in both_signs(NUMBERS[0]) {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Call("OFFSET"),
                 args: vec![name.clone(), number],
             });
         }
         for call in ["FIRST", "LAST", "RANK", "PERCENTRANK", "OMNI_RANK"] {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Call(call),
                 args: vec![name.clone()],
             });
@@ -32,7 +32,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             "OMNI_RANK({0}, {0}:{0}, TRUE)",
             "PERCENTRANK({0}:{0}, {0})",
         ] {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::named(words),
                 args: vec![name.clone()],
             });
@@ -41,14 +41,14 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
     // Probe functions over rows with the same value as the current row.
     for (at, name) in names.iter().enumerate().take(NAMES) {
         for range in ["{0}:{0}", "FIRST({0}):{0}"] {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Words(format!("COUNTIF({range}, {{0}})")),
                 args: vec![name.clone()],
             });
             for (_, value) in names.iter().enumerate().take(NAMES).filter(|(other, _)| *other != at) {
                 for call in ["SUMIF", "AVERAGEIF"] {
                     let words = format!("{call}({range}, {{0}}, {})", range.replace("{0}", "{1}"));
-                    all.push(Probe {
+                    all.push(ProbeFormula {
                         shape: ExpressionShape::Words(words),
                         args: vec![name.clone(), value.clone()],
                     });
@@ -56,7 +56,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
             }
         }
     }
-    all.push(Probe {
+    all.push(ProbeFormula {
         shape: ExpressionShape::named("ROW()"),
         args: Vec::new(),
     });
@@ -64,7 +64,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<Probe> {
 }
 
 /// Returns probes that call LARGE and SMALL for each of these names, with another name as the position.
-pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
+pub(super) fn nth_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let names = names.iter().take(NAMES);
     let pairs = names.clone().flat_map(|value| {
         names
@@ -73,7 +73,7 @@ pub(super) fn nth_probes(names: &[Arg]) -> Vec<Probe> {
             .map(move |nth| (value, nth))
     });
     let calls = pairs.flat_map(|(value, nth)| {
-        ["LARGE", "SMALL"].map(|name| Probe {
+        ["LARGE", "SMALL"].map(|name| ProbeFormula {
             shape: ExpressionShape::Call(name),
             args: vec![value.clone(), nth.clone()],
         })
@@ -92,7 +92,7 @@ pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
     clippy::too_many_lines,
     reason = "this is one list of cases, to be split when a case is added"
 )]
-pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<Probe> {
+pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<ProbeFormula> {
     // Ranges, each with its number of numeric placeholders.
     const RANGES: [(&str, usize); 7] = [
         ("FIRST({0}):{0}", 0),
@@ -145,7 +145,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
     let mut all = Vec::new();
     for name in names.iter().take(NAMES) {
         for call in TOTALS.into_iter().take(7) {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Call(call),
                 args: vec![name.clone()],
             });
@@ -154,7 +154,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
     for name in names.iter().take(2) {
         let mut put = |words: String, args: Vec<Arg>| {
-            all.push(Probe {
+            all.push(ProbeFormula {
                 shape: ExpressionShape::Words(words),
                 args: [vec![name.clone()], args].concat(),
             });
@@ -197,7 +197,7 @@ pub(super) fn range_probes(names: &[Arg], numbers: &[String], ranges: &[String])
                         let one = range.replace("{n}", "{2}");
                         let words = format!("{call}({one}, {})", one.replace("{0}", "{1}"));
                         let args = [first.clone(), second.clone()].into_iter().chain(number).collect();
-                        all.push(Probe {
+                        all.push(ProbeFormula {
                             shape: ExpressionShape::Words(words),
                             args,
                         });

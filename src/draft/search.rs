@@ -75,7 +75,7 @@ pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
             break;
         }
         let mut chance = RandomGenerator::new(at as u64 + 7);
-        let Some(data) = grow_data(judge, &mut chance, &shown) else {
+        let Some(data) = build_covering_rows(judge, &mut chance, &shown) else {
             break;
         };
         let data = add_detecting_rows(judge, &mut chance, &shown, data);
@@ -109,7 +109,13 @@ fn count_rows(data: &RelationRows) -> usize {
     data.iter().map(Vec::len).sum()
 }
 
-fn grow_data(judge: &MutationScorer<'_>, chance: &mut RandomGenerator, shown: &ShownRows) -> Option<RelationRows> {
+/// Builds rows step by step as long as more rows cover more outcomes. Returns `None` if the result for no rows cannot
+/// be computed.
+fn build_covering_rows(
+    judge: &MutationScorer<'_>,
+    chance: &mut RandomGenerator,
+    shown: &ShownRows,
+) -> Option<RelationRows> {
     let mut data: RelationRows = vec![Vec::new(); judge.slots.len()];
     let mut best = score_data(judge, shown, &data)?;
     while count_rows(&data) < ROWS && !judge.is_budget_spent(50) {

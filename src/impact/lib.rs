@@ -43,7 +43,7 @@ mod test_effects;
 pub use graph::{Graph, GraphPart, GraphSources, SpecModel};
 pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
-pub use propagate::{ChangeGrade, ChangeNote, ChangeStart};
+pub use propagate::{ChangeGrade, ChangeNote, NodeChanges};
 pub use report::{ChangedNode, Effect, GraphEdge, Impact, compute_impact};
 pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, changes_since};
 

@@ -9,9 +9,9 @@ use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
 use crate::lineage::{self, ColumnChange};
 
-/// Start of a propagation: all changes to one node.
+/// All changes to one node, from which the effects on other nodes are derived.
 #[derive(Clone, Debug, Default)]
-pub struct ChangeStart {
+pub struct NodeChanges {
     /// Index of the node.
     pub place: usize,
     /// Changed columns by name, in lower case.
@@ -28,7 +28,7 @@ pub struct ChangeStart {
     pub notes: Vec<ChangeNote>,
 }
 
-impl ChangeStart {
+impl NodeChanges {
     /// Adds another change to the same node. Of two changes to a column, the more severe change is kept.
     pub fn merge(&mut self, other: Self) {
         self.rows |= other.rows;
@@ -170,7 +170,7 @@ pub(super) struct Propagation {
 }
 
 /// Propagates changes downstream.
-pub(super) fn propagate(graph: &Graph<'_>, starts: &[ChangeStart]) -> Propagation {
+pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagation {
     let mut spread = Propagation {
         states: NodeStates::new(graph.parts.len()),
         order: Vec::new(),
@@ -253,7 +253,7 @@ fn merge_state(own: &mut NodeState, other: NodeState) {
 }
 
 /// Grades the effect of a change on the changed node itself, based on its contract.
-fn grade_start(graph: &Graph<'_>, start: &ChangeStart, state: &mut NodeState) {
+fn grade_start(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else {
         return;
     };
@@ -284,7 +284,7 @@ fn grade_node(
     graph: &Graph<'_>,
     place: usize,
     states: &NodeStates,
-    starts: &[ChangeStart],
+    starts: &[NodeChanges],
     tests: &BTreeMap<&str, DataTest<'_>>,
 ) -> NodeState {
     let Some(part) = graph.parts.get(place) else {
@@ -306,7 +306,7 @@ fn grade_node(
 }
 
 /// Grades a node that has SQL, such as a model or snapshot.
-fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[ChangeStart], state: &mut NodeState) {
+fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[NodeChanges], state: &mut NodeState) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
     if let Some((parent, name)) = parents.iter().find_map(|parent| {
         states.get(parent)?.fails.as_ref()?;

@@ -9,7 +9,7 @@ use super::definitions;
 use super::graph::{Graph, GraphPart};
 use super::names::ImpactTarget;
 use super::omni_effects;
-use super::propagate::{ChangeGrade, ChangeOrigin, ChangeStart, NodeState, Propagation, propagate};
+use super::propagate::{ChangeGrade, ChangeOrigin, NodeChanges, NodeState, Propagation, propagate};
 use super::summary::ORDER;
 use crate::artifacts::{ManifestNode, MetaValue, NodeDetail, Owner, ResourceType};
 use crate::lineage::{self, ColumnChange};
@@ -100,7 +100,7 @@ impl Impact {
 
 /// Computes the impact of changes. `status` maps each node id to the status of the node's last run.
 #[must_use]
-pub fn compute_impact(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
+pub fn compute_impact(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<String, String>) -> Impact {
     lineage::with_large_stack(|| build_report(graph, starts, status)).unwrap_or_default()
 }
 
@@ -108,10 +108,10 @@ impl Graph<'_> {
     /// Returns the starting point for propagating a change to a target. If the target is a definition, its values
     /// change, and `change` is ignored.
     #[must_use]
-    pub fn change_start(&self, target: &ImpactTarget, change: ColumnChange) -> ChangeStart {
-        let mut start = ChangeStart {
+    pub fn change_start(&self, target: &ImpactTarget, change: ColumnChange) -> NodeChanges {
+        let mut start = NodeChanges {
             place: target.place,
-            ..ChangeStart::default()
+            ..NodeChanges::default()
         };
         let spec = self.parts.get(target.place).and_then(|part| part.spec);
         if let (Some(definition), Some(spec)) = (&target.definition, spec) {
@@ -158,7 +158,7 @@ impl Graph<'_> {
     }
 }
 
-fn build_report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<String, String>) -> Impact {
+fn build_report(graph: &Graph<'_>, starts: &[NodeChanges], status: &BTreeMap<String, String>) -> Impact {
     let spread = propagate(graph, starts);
     let mut impact = Impact::default();
     for start in starts {
@@ -219,7 +219,7 @@ fn build_report(graph: &Graph<'_>, starts: &[ChangeStart], status: &BTreeMap<Str
     impact
 }
 
-fn changed_nodes(graph: &Graph<'_>, start: &ChangeStart, state: Option<&NodeState>) -> Vec<ChangedNode> {
+fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeState>) -> Vec<ChangedNode> {
     let Some(part) = graph.parts.get(start.place) else {
         return Vec::new();
     };

@@ -1,7 +1,7 @@
 //! Effects of a change on tests.
 
 use super::graph::Graph;
-use super::propagate::{ChangeGrade, ChangeStart, NodeState, NodeStates, parent_with_changed_rows};
+use super::propagate::{ChangeGrade, NodeChanges, NodeState, NodeStates, parent_with_changed_rows};
 use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::ColumnChange;
 
@@ -109,7 +109,7 @@ pub(super) fn grade_unit_test(
     graph: &Graph<'_>,
     place: usize,
     states: &NodeStates,
-    starts: &[ChangeStart],
+    starts: &[NodeChanges],
     state: &mut NodeState,
 ) {
     let model = graph.parts.get(place).and_then(|part| match &part.node?.detail {

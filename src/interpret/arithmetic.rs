@@ -44,7 +44,7 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
                 uncertainty::report_unsupported(|| format!("the function {name}"));
                 return Value::Null;
             };
-            note_decimals(&result, values.iter());
+            mark_float_from_decimals(&result, values.iter());
             if trace::is_recording() {
                 trace::record_event(|| x.to_string(), trace::outcome_kind(&result));
                 if *name == "SWITCH" && chosen_argument(name, &values) >= Some(values.len().saturating_sub(1) / 2) {
@@ -325,13 +325,13 @@ pub fn evaluate_aggregate(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, 
         uncertainty::report_unsupported(|| format!("the function {name}"));
         return Value::Null;
     };
-    note_decimals(&result, rows.iter().flatten());
+    mark_float_from_decimals(&result, rows.iter().flatten());
     trace::record_event(|| x.to_string(), trace::outcome_kind(&result));
     result
 }
 
 /// Marks the number of displayed digits as uncertain if a function computes a float from decimals.
-fn note_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
+fn mark_float_from_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a Value>) {
     if matches!(result, Value::Number(_)) && of.any(|value| matches!(value, Value::Decimal(_))) {
         uncertainty::mark_unknown_digits();
     }

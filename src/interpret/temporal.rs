@@ -222,7 +222,7 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
 }
 
 /// Converts a date expression to midnight on that date.
-fn to_midnight(date: &mut ReferenceExpr) {
+fn replace_with_midnight(date: &mut ReferenceExpr) {
     let of = std::mem::replace(date, ReferenceExpr::Literal(Value::Null));
     *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());
 }
@@ -233,8 +233,8 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
         ReferenceExpr::Binary(op @ (ReferenceOp::Add | ReferenceOp::Subtract), a, b) => {
             let (of_a, of_b) = (expression_kind(a, scope), expression_kind(b, scope));
             match (of_a, of_b) {
-                (TemporalKind::Date, TemporalKind::Clock) => to_midnight(a),
-                (TemporalKind::Clock, TemporalKind::Date) if *op == ReferenceOp::Add => to_midnight(b),
+                (TemporalKind::Date, TemporalKind::Clock) => replace_with_midnight(a),
+                (TemporalKind::Clock, TemporalKind::Date) if *op == ReferenceOp::Add => replace_with_midnight(b),
                 _ => {}
             }
             match (*op, of_a >= TemporalKind::Date, of_b >= TemporalKind::Date) {
@@ -254,7 +254,7 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
                     .get_mut(at)
                     .filter(|arg| expression_kind(arg, scope) == TemporalKind::Date)
                 {
-                    to_midnight(arg);
+                    replace_with_midnight(arg);
                 }
             }
         }

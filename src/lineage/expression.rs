@@ -13,7 +13,7 @@ use sqlparser::ast::{
 };
 
 use super::query::{QueryReader, name_parts};
-use super::relation::{LineageRelation, RelationColumns};
+use super::relation::{LineageRelation, RelationColumn};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{ValueContext, fingerprint_of};
 
@@ -50,7 +50,7 @@ type Stack<'e> = Vec<(bool, &'e Expr)>;
 
 impl QueryReader<'_> {
     /// Returns the value of an expression.
-    pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumns {
+    pub(super) fn expression_value(&mut self, name: &str, expr: &Expr, scope: &QueryScope<'_>) -> RelationColumn {
         let (made, print) = self.expression_sources(expr, scope);
         let is_copy = matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_));
         let of = match made.of.as_slice() {
@@ -59,7 +59,7 @@ impl QueryReader<'_> {
             of => self.values.add(of, print),
         };
         let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
-        RelationColumns {
+        RelationColumn {
             name: name.into(),
             of,
             by,
@@ -628,7 +628,7 @@ impl QueryReader<'_> {
         let mut relation = LineageRelation::default();
         for name in lambda_parameters(lambda) {
             let of = self.values.add(&[], fingerprint_of(&name));
-            relation.push(RelationColumns {
+            relation.push(RelationColumn {
                 name: name.into(),
                 of,
                 by: None,

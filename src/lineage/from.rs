@@ -9,7 +9,7 @@ use sqlparser::ast::{
 };
 
 use super::query::{QueryReader, name_parts};
-use super::relation::{LineageRelation, RelationColumns, UnknownColumns};
+use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{Leaf, ValueContext, fingerprint_of};
 
@@ -122,7 +122,7 @@ impl QueryReader<'_> {
                     return;
                 };
                 let is_known = scope.items.iter().all(|item| item.relation.is_complete());
-                let is_common = |given: &&RelationColumns| {
+                let is_common = |given: &&RelationColumn| {
                     before
                         .iter()
                         .any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
@@ -188,7 +188,7 @@ impl QueryReader<'_> {
         let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
         scope.merged.insert(
             name.to_owned(),
-            RelationColumns {
+            RelationColumn {
                 name: shown.into(),
                 of,
                 by,
@@ -324,7 +324,7 @@ impl QueryReader<'_> {
                 let of = self.values.add(&of, fingerprint_of("unpivot"));
                 relation.rows.push(of);
                 match identifier_text(value) {
-                    Some(value) => relation.push(RelationColumns {
+                    Some(value) => relation.push(RelationColumn {
                         name: value.into(),
                         of,
                         by: None,
@@ -332,7 +332,7 @@ impl QueryReader<'_> {
                     None => relation.rest.push(of),
                 }
                 let names = self.values.add(&[], fingerprint_of("column names"));
-                relation.push(RelationColumns {
+                relation.push(RelationColumn {
                     name: name.value.as_str().into(),
                     of: names,
                     by: None,
@@ -360,7 +360,7 @@ impl QueryReader<'_> {
             let of = std::mem::take(&mut relation.rest);
             let of = self.values.add_unordered(of);
             while relation.columns.len() < named {
-                relation.push(RelationColumns {
+                relation.push(RelationColumn {
                     name: "".into(),
                     of,
                     by: None,
@@ -469,21 +469,21 @@ impl QueryReader<'_> {
         let alias_name = alias.map(|alias| alias.name.value.as_str());
         let columns = alias.map(|alias| alias.columns.as_slice()).unwrap_or_default();
         if columns.is_empty() {
-            relation.push(RelationColumns {
+            relation.push(RelationColumn {
                 name: alias_name.unwrap_or("unnest").into(),
                 of,
                 by: None,
             });
         }
         for column in columns {
-            relation.push(RelationColumns {
+            relation.push(RelationColumn {
                 name: column.name.value.as_str().into(),
                 of,
                 by: None,
             });
         }
         if let Some(offset) = offset.or(is_numbered.then_some("ordinality")) {
-            relation.push(RelationColumns {
+            relation.push(RelationColumn {
                 name: offset.into(),
                 of,
                 by: None,

@@ -10,7 +10,7 @@ use sqlparser::ast::{
 };
 
 use super::dialects::SqlReaderFacts;
-use super::relation::{LineageRelation, RelationColumns, UnknownColumns};
+use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::result::SqlLineage;
 use super::scope::{QueryScope, ScopeItem, SelectScope};
 use super::values::{Leaf, ValueArena, ValueContext, fingerprint_of};
@@ -90,7 +90,7 @@ impl<'k> QueryReader<'k> {
         self.values.push_leaf(leaf, &table)
     }
 
-    pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumns) {
+    pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumn) {
         self.columns += 1;
         if self.columns > MAX_COLUMNS {
             self.record_fault("its relations have too many columns");
@@ -123,7 +123,7 @@ impl<'k> QueryReader<'k> {
             });
             self.push(
                 &mut relation,
-                RelationColumns {
+                RelationColumn {
                     name: name.as_str().into(),
                     of,
                     by: None,
@@ -263,7 +263,7 @@ impl<'k> QueryReader<'k> {
                 of.extend(&relation.rest);
                 of.extend(&relation.rows);
                 let of = self.values.add_unordered(of);
-                relation.push(RelationColumns {
+                relation.push(RelationColumn {
                     name: column.name.value.as_str().into(),
                     of,
                     by: None,
@@ -280,7 +280,7 @@ impl<'k> QueryReader<'k> {
                 .columns
                 .get(place)
                 .map_or(given.name, |column| column.name.value.as_str().into());
-            self.push(&mut renamed, RelationColumns { name, ..given });
+            self.push(&mut renamed, RelationColumn { name, ..given });
         }
         renamed
     }
@@ -331,7 +331,7 @@ impl<'k> QueryReader<'k> {
                     let of = self.values.add(&of, 0);
                     self.push(
                         &mut relation,
-                        RelationColumns {
+                        RelationColumn {
                             name: format!("column{}", place + 1).into(),
                             of,
                             by: None,
@@ -408,7 +408,7 @@ impl<'k> QueryReader<'k> {
             };
             self.push(
                 &mut united,
-                RelationColumns {
+                RelationColumn {
                     name: Rc::clone(&given.name),
                     of,
                     by,
@@ -639,7 +639,7 @@ impl<'k> QueryReader<'k> {
             .iter()
             .map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str()))
             .collect();
-        let mut replaced: FxHashMap<String, RelationColumns> = FxHashMap::default();
+        let mut replaced: FxHashMap<String, RelationColumn> = FxHashMap::default();
         for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
             let name = &element.column_name.value;
             let given = self.expression_value(name, &element.expr, scope);
@@ -689,7 +689,7 @@ impl<'k> QueryReader<'k> {
                         self.values.name_value(of);
                         self.push(
                             output,
-                            RelationColumns {
+                            RelationColumn {
                                 name: (*new).into(),
                                 of,
                                 by: None,
@@ -703,7 +703,7 @@ impl<'k> QueryReader<'k> {
                 });
             }
             if !item.relation.is_complete() {
-                let mut of_unknown: Vec<&RelationColumns> = replaced
+                let mut of_unknown: Vec<&RelationColumn> = replaced
                     .iter()
                     .filter(|(name, _)| item.relation.column(name).is_none())
                     .map(|(_, g)| g)

@@ -8,7 +8,7 @@ use super::values::ValueContext;
 
 /// Column of a relation.
 #[derive(Clone, Debug)]
-pub(super) struct RelationColumns {
+pub(super) struct RelationColumn {
     /// Name of the column, as spelled in the SQL.
     pub name: Rc<str>,
     /// Value of the column, without the values that partition and order its windows.
@@ -28,7 +28,7 @@ pub(super) struct UnknownColumns {
 /// Relation, such as a table, a subquery or another item of `from`.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LineageRelation {
-    pub columns: Vec<RelationColumns>,
+    pub columns: Vec<RelationColumn>,
     /// Indices into `columns`, by column name in lower case. If several columns have the same name, the map contains
     /// the first of them.
     pub(super) index: FxHashMap<String, usize>,
@@ -41,14 +41,14 @@ pub(super) struct LineageRelation {
 }
 
 impl LineageRelation {
-    pub fn push(&mut self, given: RelationColumns) {
+    pub fn push(&mut self, given: RelationColumn) {
         let place = self.columns.len();
         self.index.entry(given.name.to_lowercase()).or_insert(place);
         self.columns.push(given);
     }
 
     /// Returns the column with a name, which must be in lower case.
-    pub fn column(&self, name: &str) -> Option<&RelationColumns> {
+    pub fn column(&self, name: &str) -> Option<&RelationColumn> {
         self.columns.get(*self.index.get(name)?)
     }
 

@@ -272,7 +272,8 @@ impl SqlLineage {
         })
     }
 
-    /// Returns whether the query passes on this column of a relation with unknown columns under its original name.
+    /// Returns whether this column, of a relation with unknown columns, is an output column of the query under its
+    /// original name.
     #[must_use]
     pub fn has_passed_on(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)

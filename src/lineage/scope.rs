@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::query::QueryReader;
-use super::relation::{LineageRelation, RelationColumns};
+use super::relation::{LineageRelation, RelationColumn};
 use super::values::{Leaf, ValueContext};
 
 /// Item of a `from` clause.
@@ -23,9 +23,9 @@ pub(super) struct QueryScope<'s> {
     /// Indices into `items`, by the last part of the relation's name.
     index: FxHashMap<String, Vec<usize>>,
     /// Columns that `using` merges, by name.
-    pub merged: FxHashMap<String, RelationColumns>,
+    pub merged: FxHashMap<String, RelationColumn>,
     /// Aliases that the select list has defined so far, for dialects and clauses that can refer to them.
-    pub aliases: FxHashMap<String, RelationColumns>,
+    pub aliases: FxHashMap<String, RelationColumn>,
     /// Named windows, each with the values that partition and order the window.
     pub windows: FxHashMap<String, Vec<ValueContext>>,
     pub outer: Option<&'s QueryScope<'s>>,
@@ -78,11 +78,11 @@ impl<'s> QueryScope<'s> {
     }
 
     /// Returns the known columns with a name in the innermost scope that contains such columns.
-    fn columns_with_name(&self, name: &str) -> Vec<&RelationColumns> {
+    fn columns_with_name(&self, name: &str) -> Vec<&RelationColumn> {
         if let Some(merged) = self.merged.get(name) {
             return vec![merged];
         }
-        let own: Vec<&RelationColumns> = self
+        let own: Vec<&RelationColumn> = self
             .items
             .iter()
             .filter_map(|item| item.relation.column(name))
@@ -105,7 +105,7 @@ pub(super) struct SelectScope {
 }
 
 impl SelectScope {
-    pub fn add_columns(&mut self, given: &RelationColumns) {
+    pub fn add_columns(&mut self, given: &RelationColumn) {
         self.of.push(given.of);
         self.by.extend(given.by);
     }
@@ -207,7 +207,7 @@ impl QueryReader<'_> {
         }
     }
 
-    fn name(&mut self, given: &RelationColumns, made: &mut SelectScope) {
+    fn name(&mut self, given: &RelationColumn, made: &mut SelectScope) {
         self.values.name_value(given.of);
         made.add_columns(given);
     }

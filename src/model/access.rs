@@ -77,14 +77,14 @@ impl<'r> SpecCompilation<'r> {
                 match (group, joined) {
                     (Some((said, at)), _) if said != of => diagnostics.push(
                         diagnostic(format!(
-                            "`{name}` is private to the group `{of}`, but the model is in `{said}`"
+                            "`{name}` is private to the group `{of}`, but the model belongs to `{said}`"
                         ))
                         .with_secondary_label(at, "the model's group")
                         .with_help(format!("write `group: {of}`, or read a model that is not private")),
                     ),
                     (None, Some((other, first))) if other != of => diagnostics.push(
                         diagnostic(format!(
-                            "`{name}` is private to the group `{of}`, but `{}` to `{other}`",
+                            "`{name}` is private to the group `{of}`, but `{}` is private to `{other}`",
                             first.name()
                         ))
                         .with_help(
@@ -143,7 +143,7 @@ impl<'r> SpecCompilation<'r> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
         let own = self.test_group(None).filter(|own| own != group)?;
-        let message = format!("`{name}` is private to the group `{group}`, but the model to `{own}`");
+        let message = format!("`{name}` is private to the group `{group}`, but the model is private to `{own}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)
                 .with_help("compare with a model that is not private, because a test belongs to only one group"),

@@ -25,8 +25,8 @@ pub struct SpecText<'t> {
     pub path: Option<&'t str>,
 }
 
-/// Properties of a spec that are read before the spec is compiled.
-struct BatchHead<'t> {
+/// Spec that has been read but not compiled yet.
+struct ReadSpec<'t> {
     /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
     /// without knowing the models of other specs.
     parts: Mutex<Option<(SpecFile<'t>, SpecContents)>>,
@@ -81,17 +81,17 @@ impl Compiler {
         let mut compiler = self.clone();
         let files = parallel::map_range(specs.len(), |number| compiler.read_file(specs[number]));
         let sets = compiler.add_metric_sets(&files);
-        let heads = compiler.batch_heads(files);
+        let read_specs = compiler.read_batch_specs(files);
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
-        for (number, head) in heads.iter().enumerate() {
-            if let Some((name, _)) = &head.name {
+        for (number, read_spec) in read_specs.iter().enumerate() {
+            if let Some((name, _)) = &read_spec.name {
                 first.entry(name.to_lowercase()).or_insert(number);
             }
         }
-        let parents: Vec<Vec<usize>> = heads
+        let parents: Vec<Vec<usize>> = read_specs
             .iter()
             .enumerate()
-            .map(|(number, head)| spec_parents(number, head, &first))
+            .map(|(number, read_spec)| spec_parents(number, read_spec, &first))
             .collect();
         let order = graph::order_specs(&parents);
         let needed = with_ancestors(&parents, count);
@@ -102,14 +102,14 @@ impl Compiler {
             if place == order.waves.len() {
                 compiler.add_models(
                     wave.iter()
-                        .filter_map(|number| Some(Relation::unknown(heads[*number].name.as_ref()?.0.clone()))),
+                        .filter_map(|number| Some(Relation::unknown(read_specs[*number].name.as_ref()?.0.clone()))),
                 );
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
             // The specs of the first wave read no models, so their contents are as already read.
             let is_first = place == 0 && place < order.waves.len();
             let compiled = parallel::map_range(wave.len(), |at| {
-                let compiled = compiler.compile_head(&heads[wave[at]], specs[wave[at]], is_first);
+                let compiled = compiler.compile_read_spec(&read_specs[wave[at]], specs[wave[at]], is_first);
                 done();
                 compiled
             });
@@ -119,14 +119,14 @@ impl Compiler {
             }
         }
         for circle in &order.circles {
-            report_cycle(circle, &heads, &mut all);
+            report_cycle(circle, &read_specs, &mut all);
         }
         report_same_sets(specs, &sets, &mut all);
         all.truncate(count);
         move_set_tests(&mut all);
         let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
-        for (number, head) in heads.iter().enumerate().take(count) {
-            if let Some((name, span)) = &head.name
+        for (number, read_spec) in read_specs.iter().enumerate().take(count) {
+            if let Some((name, span)) = &read_spec.name
                 && first.get(&name.to_lowercase()) != Some(&number)
             {
                 let message = format!("another spec generates the model `{name}` as well");
@@ -181,25 +181,25 @@ impl Compiler {
     }
 
     /// Reads the names, inputs and contents of files.
-    fn batch_heads<'t>(&self, files: Vec<(SpecFile<'t>, Option<ReadSet>)>) -> Vec<BatchHead<'t>> {
+    fn read_batch_specs<'t>(&self, files: Vec<(SpecFile<'t>, Option<ReadSet>)>) -> Vec<ReadSpec<'t>> {
         let found = parallel::map_range(files.len(), |number| {
             let (file, set) = &files[number];
             let contents = SpecContents::with_set(self, file, set.clone());
             let (name, reads) = name_and_reads(file, &contents);
             (contents, name, reads)
         });
-        let heads = files.into_iter().zip(found);
-        let heads = heads.map(|((file, _), (contents, name, reads))| BatchHead {
+        let read_specs = files.into_iter().zip(found);
+        let read_specs = read_specs.map(|((file, _), (contents, name, reads))| ReadSpec {
             parts: Mutex::new(Some((file, contents))),
             name,
             reads,
         });
-        heads.collect()
+        read_specs.collect()
     }
 
     /// Compiles a spec. `is_first` means that the compiler still knows only what it knew when the contents were read.
-    fn compile_head(&self, head: &BatchHead<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
-        let parts = head.parts.lock().ok().and_then(|mut parts| parts.take());
+    fn compile_read_spec(&self, read_spec: &ReadSpec<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
+        let parts = read_spec.parts.lock().ok().and_then(|mut parts| parts.take());
         match parts {
             Some((file, contents)) if is_first => self.compile_contents(file, contents),
             Some((file, _)) => self.compile_file(file),
@@ -236,8 +236,8 @@ fn name_and_reads(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(Stri
 
 /// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
 /// out: it reads a table of the warehouse, or the error is reported elsewhere.
-fn spec_parents(number: usize, head: &BatchHead<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
-    let mut parents: Vec<usize> = head
+fn spec_parents(number: usize, read_spec: &ReadSpec<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
+    let mut parents: Vec<usize> = read_spec
         .reads
         .iter()
         .filter_map(|read| first.get(&read.model).copied())
@@ -308,13 +308,13 @@ fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
 }
 
 /// Reports a cycle of specs, in which each spec reads the next one.
-fn report_cycle(circle: &[usize], heads: &[BatchHead<'_>], all: &mut [Option<CompiledSpec>]) {
-    let name = |number: usize| heads[number].name.as_ref().map_or("", |(name, _)| name.as_str());
+fn report_cycle(circle: &[usize], read_specs: &[ReadSpec<'_>], all: &mut [Option<CompiledSpec>]) {
+    let name = |number: usize| read_specs[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
         let around = circle[place..].iter().chain(&circle[..=place]);
         let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
         let next = name(circle[(place + 1) % circle.len()]).to_lowercase();
-        let span = heads[*number]
+        let span = read_specs[*number]
             .reads
             .iter()
             .find(|read| read.model == next)

@@ -71,7 +71,7 @@ impl Compiler {
     pub(super) fn compile_contents(&self, file: SpecFile<'_>, contents: SpecContents) -> CompiledSpec {
         match contents {
             SpecContents::Set(set) => self.compile_metric_set(&file, set),
-            SpecContents::OverSets(model) => self.compile_over_sets(&file, *model),
+            SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
             SpecContents::Periods => self.compile_periods(file),
             SpecContents::Plain => self.compile_spec_file(file, SpecKind::Written),
         }
@@ -665,7 +665,7 @@ impl<'r> SpecCompilation<'r> {
             // Other specs may only use facts that dbt can provide.
             output.relation.clear_month_starts();
         } else {
-            record_values(&plan, read, &mut output.relation);
+            record_possible_values(&plan, read, &mut output.relation);
         }
         if self.incremental && self.only.is_none() {
             let place = self.times.len();
@@ -701,7 +701,7 @@ impl<'r> SpecCompilation<'r> {
             if cells.place.is_some() {
                 let work = (&mut *program, &mut *emit, last);
                 self.wide_form(step, cells, &values, &kept, of_sheet, work, &mut output, diagnostics);
-                self.record_wide();
+                self.record_wide_pivot();
             } else {
                 self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
             }
@@ -817,7 +817,7 @@ impl<'r> SpecCompilation<'r> {
 }
 
 /// Records which strings a step's columns may contain, for comparisons in later steps.
-fn record_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
+fn record_possible_values(plan: &StepPlan<'_>, read: &[Relation], relation: &mut Relation) {
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {
         let of = match (program.node(definition.root), plan.roles[index]) {

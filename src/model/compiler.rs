@@ -248,7 +248,7 @@ impl Builder {
     pub fn dbt_version(mut self, version: &str) -> Self {
         // Keep the previous setting if the text is not a version.
         self.specs.dbt_version = version_of(version).or(self.specs.dbt_version);
-        self.formulas = self.formulas.schema_of_dbt(self.specs.dbt_version.is_some());
+        self.formulas = self.formulas.mark_schema_as_dbt(self.specs.dbt_version.is_some());
         self
     }
 

@@ -208,18 +208,18 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
 /// Warns about conditions on the time key of a grouped step that has a look-back.
 pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
-    let with_role = |role: DefinitionRole| {
+    let people_with_role = |role: DefinitionRole| {
         let all = program.definitions.iter().zip(&plan.roles);
         all.filter(move |(definition, of)| **of == role && !definition.failed)
             .map(|(definition, _)| definition)
     };
-    let mut conditions = with_role(DefinitionRole::Where)
+    let mut conditions = people_with_role(DefinitionRole::Where)
         .flat_map(|d| row_conditions(program, d.root, text))
         .peekable();
     if !plan.grouped || conditions.peek().is_none() {
         return;
     }
-    let order: Vec<IrId> = with_role(DefinitionRole::OrderBy).map(|d| d.root).collect();
+    let order: Vec<IrId> = people_with_role(DefinitionRole::OrderBy).map(|d| d.root).collect();
     let Some(key) = shifted_key(program, order.into_iter()) else {
         return;
     };

@@ -388,7 +388,7 @@ impl SpecCompilation<'_> {
                         format!(
                             "`{name}` is computed from several rows{of}, so it cannot be used to select late input rows"
                         ),
-                        "group by a time, and use that time as `event_time`, or write `materialized: table`",
+                        "either group by a time column and use this column as `event_time`, or write `materialized: table`",
                     ),
                     Some(made) => (
                         made.span,

@@ -6,7 +6,7 @@ use super::compile::SpecCompilation;
 use super::formulas::SpelledFormula;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{KeptColumns, SpannedText, Step};
-use super::sources::SourceTarget;
+use super::sources::JoinTarget;
 use crate::check::{self, MergedColumn, explain_removed_column};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{InputColumn, JoinInput, JoinedInput, StepInput};
@@ -68,9 +68,9 @@ impl SpecCompilation<'_> {
                     );
                 }
                 let table = joined.to.name();
-                match self.sources.source_target(self.spec, index, &joined.to) {
-                    SourceTarget::Step(_) => {}
-                    SourceTarget::Later => diagnostics.push(
+                match self.sources.resolve_join_target(self.spec, index, &joined.to) {
+                    JoinTarget::Step(_) => {}
+                    JoinTarget::Later => diagnostics.push(
                         Diagnostic::new(
                             Code::UnknownRelation,
                             joined.to_text.node.span,
@@ -78,8 +78,8 @@ impl SpecCompilation<'_> {
                         )
                         .with_help("move that step before this one, because a step can read only earlier steps"),
                     ),
-                    SourceTarget::Source(_) if !self.is_missing(&joined.to) => {}
-                    SourceTarget::Source(_) => {
+                    JoinTarget::Source(_) if !self.is_missing(&joined.to) => {}
+                    JoinTarget::Source(_) => {
                         let steps = self
                             .spec
                             .steps
@@ -124,29 +124,30 @@ impl SpecCompilation<'_> {
         joined.note_owner(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
-            let (relation, source, own, key, single) = match self.sources.source_target(self.spec, place, &join.to) {
-                SourceTarget::Step(of) => {
-                    let facts = self.facts.get(of);
-                    let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
-                    let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
-                    let written = self.compiler.options.dialect.name_text(own, true);
-                    let single = facts.is_some_and(|f| f.single);
-                    (
-                        facts.and_then(|f| f.relation.as_ref()),
-                        SelectSource::Name(written),
-                        own,
-                        key,
-                        single,
-                    )
-                }
-                SourceTarget::Source(of) => {
-                    let known = self.known_relation(&join.to);
-                    let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
-                    let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
-                    (known, SelectSource::Input(of as u32), own, key, false)
-                }
-                SourceTarget::Later => (None, SelectSource::Name(String::new()), "", Vec::new(), false),
-            };
+            let (relation, source, own, key, single) =
+                match self.sources.resolve_join_target(self.spec, place, &join.to) {
+                    JoinTarget::Step(of) => {
+                        let facts = self.facts.get(of);
+                        let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
+                        let key = facts.map(|f| f.grain.clone()).unwrap_or_default();
+                        let written = self.compiler.options.dialect.name_text(own, true);
+                        let single = facts.is_some_and(|f| f.single);
+                        (
+                            facts.and_then(|f| f.relation.as_ref()),
+                            SelectSource::Name(written),
+                            own,
+                            key,
+                            single,
+                        )
+                    }
+                    JoinTarget::Source(of) => {
+                        let known = self.known_relation(&join.to);
+                        let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
+                        let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
+                        (known, SelectSource::Input(of as u32), own, key, false)
+                    }
+                    JoinTarget::Later => (None, SelectSource::Name(String::new()), "", Vec::new(), false),
+                };
             let mut relation = named(relation, name);
             if matches!(join.kind, JoinKind::Left | JoinKind::Full) {
                 relation.make_all_nullable();

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
 use super::load::{KeptColumns, Step};
-use super::sources::SourceTarget;
+use super::sources::JoinTarget;
 use crate::check::DefinitionRole;
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name};
@@ -288,7 +288,7 @@ impl SpecCompilation<'_> {
             .and_then(|joined| joined.position(relation?))
             .and_then(|at| at.checked_sub(1));
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
-            return self.target_column(self.sources.source_target(self.spec, place, &join.to), name);
+            return self.target_column(self.sources.resolve_join_target(self.spec, place, &join.to), name);
         }
         if let Some((from, _)) = &step.from {
             return Some(self.lineage.source(from.name(), name));
@@ -296,11 +296,11 @@ impl SpecCompilation<'_> {
         if !step.union.is_empty() {
             let spec = self.spec;
             let mut members = step.union.iter().filter_map(|of| spec.step_named(of.text));
-            return members.find_map(|of| self.target_column(SourceTarget::Step(of), name));
+            return members.find_map(|of| self.target_column(JoinTarget::Step(of), name));
         }
         match place.checked_sub(1) {
             None => Some(self.lineage.source(self.spec.from.name(), name)),
-            Some(before) => self.target_column(SourceTarget::Step(before), name),
+            Some(before) => self.target_column(JoinTarget::Step(before), name),
         }
     }
 
@@ -308,17 +308,20 @@ impl SpecCompilation<'_> {
         let place = self.lineage.steps.len();
         let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
         let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
-        self.target_column(self.sources.source_target(self.spec, place, &keys.model), column.name())
+        self.target_column(
+            self.sources.resolve_join_target(self.spec, place, &keys.model),
+            column.name(),
+        )
     }
 
-    fn target_column(&mut self, target: SourceTarget, name: &str) -> Option<ColumnPosition> {
+    fn target_column(&mut self, target: JoinTarget, name: &str) -> Option<ColumnPosition> {
         match target {
-            SourceTarget::Step(of) => self.step_column(of, name),
-            SourceTarget::Source(of) => {
+            JoinTarget::Step(of) => self.step_column(of, name),
+            JoinTarget::Source(of) => {
                 let relation = self.sources.all.get(of)?.from.name().to_owned();
                 Some(self.lineage.source(&relation, name))
             }
-            SourceTarget::Later => None,
+            JoinTarget::Later => None,
         }
     }
 

@@ -10,14 +10,17 @@ use crate::plan::{StepPlan, split_truncation, used_definitions};
 /// about calendar offsets that always point outside the partition.
 pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
-    let with_role = |role: DefinitionRole| -> Vec<IrId> {
+    let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
         let places = (0..program.definitions.len()).filter(|i| plan.roles[*i] == role);
         places
             .filter(|i| !program.definitions[*i].failed)
             .map(|i| program.definitions[i].root)
             .collect()
     };
-    let (keys, order) = (with_role(DefinitionRole::GroupBy), with_role(DefinitionRole::OrderBy));
+    let (keys, order) = (
+        people_with_role(DefinitionRole::GroupBy),
+        people_with_role(DefinitionRole::OrderBy),
+    );
     let said = step.partition_by.is_some();
     let named = |id: IrId| program.meta(id).span.text(text).trim();
     let is_among = |id: IrId, ids: &[IrId]| {
@@ -28,7 +31,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
         })
     };
     let partition: Vec<IrId> = if said {
-        with_role(DefinitionRole::PartitionBy)
+        people_with_role(DefinitionRole::PartitionBy)
     } else if order.is_empty() {
         Vec::new()
     } else {

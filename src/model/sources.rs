@@ -34,7 +34,7 @@ pub(super) struct SpecSources {
 
 /// Target of a join or tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SourceTarget {
+pub(super) enum JoinTarget {
     /// An earlier step.
     Step(usize),
     /// One of the inputs.
@@ -67,11 +67,11 @@ impl SpecSources {
     }
 
     /// Resolves the relation named by a join or tab in the step at this index.
-    pub fn source_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> SourceTarget {
+    pub fn resolve_join_target(&self, spec: &Spec<'_>, step: usize, from: &RelationReference) -> JoinTarget {
         match named_step(spec, step, from) {
-            Some(of) if of < step => SourceTarget::Step(of),
-            Some(_) => SourceTarget::Later,
-            None => SourceTarget::Source(self.source_position(from).unwrap_or_default()),
+            Some(of) if of < step => JoinTarget::Step(of),
+            Some(_) => JoinTarget::Later,
+            None => JoinTarget::Source(self.source_position(from).unwrap_or_default()),
         }
     }
 

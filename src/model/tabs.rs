@@ -2,7 +2,7 @@
 
 use super::compile::SpecCompilation;
 use super::load::{Step, TabKeys};
-use super::sources::SourceTarget;
+use super::sources::JoinTarget;
 use crate::Type;
 use crate::check::{Tab, no_column_diagnostic};
 use crate::compiler::order_key;
@@ -23,8 +23,8 @@ impl SpecCompilation<'_> {
 
     fn read_tab(&self, keys: &TabKeys<'_>, place: usize, diagnostics: &mut Vec<Diagnostic>) -> TabSource {
         let model = keys.model.name();
-        let (relation, key, source, own) = match self.sources.source_target(self.spec, place, &keys.model) {
-            SourceTarget::Step(of) => {
+        let (relation, key, source, own) = match self.sources.resolve_join_target(self.spec, place, &keys.model) {
+            JoinTarget::Step(of) => {
                 let facts = self.facts.get(of);
                 let own = self.spec.steps.get(of).and_then(|s| s.name).map_or("", |n| n.text);
                 let written = self.compiler.options.dialect.name_text(own, true);
@@ -36,7 +36,7 @@ impl SpecCompilation<'_> {
                     own,
                 )
             }
-            SourceTarget::Source(of) => {
+            JoinTarget::Source(of) => {
                 let known = self.known_relation(&keys.model);
                 if self.is_missing(&keys.model) {
                     let span = keys.model_text.node.span;
@@ -46,7 +46,7 @@ impl SpecCompilation<'_> {
                 let key = known.map(|r| r.key().to_vec()).unwrap_or_default();
                 (known.cloned(), key, SelectSource::Input(of as u32), own)
             }
-            SourceTarget::Later => {
+            JoinTarget::Later => {
                 let message = format!("this tab reads step `{model}`, which is not an earlier step");
                 diagnostics.push(
                     Diagnostic::new(Code::UnknownRelation, keys.model_text.node.span, message)

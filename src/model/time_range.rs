@@ -6,7 +6,7 @@ use super::cardinality::JoinConditions;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::load::{KeptColumns, Step};
-use super::sources::SourceTarget;
+use super::sources::JoinTarget;
 use crate::Level;
 use crate::check::{DefinitionRole, shifted_key};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
@@ -173,9 +173,9 @@ impl SpecCompilation<'_> {
                 .is_none_or(|step| step.open || step.settled.contains(name))
         };
         let of_column = |(at, name): (usize, String)| match at.checked_sub(1).and_then(|at| step.joins.get(at)) {
-            Some(join) => match self.sources.source_target(self.spec, place, &join.to) {
-                SourceTarget::Step(of) => of_step(of, &name),
-                SourceTarget::Source(_) | SourceTarget::Later => true,
+            Some(join) => match self.sources.resolve_join_target(self.spec, place, &join.to) {
+                JoinTarget::Step(of) => of_step(of, &name),
+                JoinTarget::Source(_) | JoinTarget::Later => true,
             },
             None => place.checked_sub(1).is_none_or(|before| of_step(before, &name)),
         };
@@ -221,7 +221,7 @@ impl SpecCompilation<'_> {
     fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<TimeReach>) {
         let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
-            if let SourceTarget::Step(of) = self.sources.source_target(self.spec, place, &join.to) {
+            if let JoinTarget::Step(of) = self.sources.resolve_join_target(self.spec, place, &join.to) {
                 let equal = conditions
                     .join_condition(index)
                     .map(|root| times.equal_values(root, index + 1))
@@ -397,7 +397,7 @@ impl Times<'_> {
 
     fn time_reaches(&self, step: &Step<'_>) -> Vec<TimeReach> {
         let (program, plan) = (self.program(), self.plan);
-        let with_role = |role: DefinitionRole| -> Vec<IrId> {
+        let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
             let definitions = program.definitions.iter().zip(&plan.roles);
             definitions
                 .filter(|(d, own)| **own == role && !d.failed)
@@ -405,9 +405,9 @@ impl Times<'_> {
                 .collect()
         };
         let (order, groups, said) = (
-            with_role(DefinitionRole::OrderBy),
-            with_role(DefinitionRole::GroupBy),
-            with_role(DefinitionRole::PartitionBy),
+            people_with_role(DefinitionRole::OrderBy),
+            people_with_role(DefinitionRole::GroupBy),
+            people_with_role(DefinitionRole::PartitionBy),
         );
         let same = |one: IrId, other: IrId| {
             program.resolve_names(one) == program.resolve_names(other) || self.is_same(one, other)

@@ -18,16 +18,16 @@ const QUOTED: usize = 3;
 /// Verification results for a model.
 ///
 /// ```
-/// use formulac_sync::{Evidence, Proof};
+/// use formulac_sync::{VerificationEvidence, Proof};
 ///
-/// let mut evidence = Evidence::new("revenue", "metrics/revenue.yml", "model: revenue\n");
+/// let mut evidence = VerificationEvidence::new("revenue", "metrics/revenue.yml", "model: revenue\n");
 /// evidence.proofs.push(Proof::default());
-/// assert_eq!(Evidence::versions(&evidence.text()), [evidence.clone()]);
+/// assert_eq!(VerificationEvidence::versions(&evidence.text()), [evidence.clone()]);
 /// assert!(evidence.is_for_spec("model: revenue\r\n") && !evidence.is_for_spec("model: revenue # changed\n"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
-pub struct Evidence {
+pub struct VerificationEvidence {
     /// Name of the model.
     pub model: String,
     /// Path of the model's spec, relative to the project's folder.
@@ -148,7 +148,7 @@ impl Proof {
     }
 }
 
-impl Evidence {
+impl VerificationEvidence {
     /// Creates evidence for a spec, without any results.
     #[must_use]
     pub fn new(model: &str, spec: &str, source: &str) -> Self {
@@ -364,10 +364,10 @@ impl Proof {
     }
 }
 
-fn read(text: &str) -> Option<Evidence> {
+fn read(text: &str) -> Option<VerificationEvidence> {
     let root = yaml::read(text, &mut Vec::new()).ok()??;
     let said = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
-    Some(Evidence {
+    Some(VerificationEvidence {
         model: said("model")?,
         spec: said("spec")?,
         content: said("content")?,
@@ -387,8 +387,8 @@ fn read(text: &str) -> Option<Evidence> {
 mod tests {
     use super::*;
 
-    fn test_evidence() -> Evidence {
-        let mut evidence = Evidence::new("m", "metrics/m.yml", "model: m\n");
+    fn test_evidence() -> VerificationEvidence {
+        let mut evidence = VerificationEvidence::new("m", "metrics/m.yml", "model: m\n");
         evidence.environment = "development".to_owned();
         evidence.engine = "dbt 1.12.6 on duckdb".to_owned();
         let counts = Counts {
@@ -445,13 +445,13 @@ mod tests {
     fn evidence_round_trips() {
         let evidence = test_evidence();
         assert_eq!(
-            Evidence::versions(&evidence.text()),
+            VerificationEvidence::versions(&evidence.text()),
             std::slice::from_ref(&evidence),
             "{}",
             evidence.text()
         );
-        assert_eq!(Evidence::versions("no evidence"), []);
-        assert!(Evidence::is_as_generated(
+        assert_eq!(VerificationEvidence::versions("no evidence"), []);
+        assert!(VerificationEvidence::is_as_generated(
             ".formulac/evidence/m.yml",
             &evidence.text().replace('\n', "\r\n")
         ));
@@ -468,7 +468,7 @@ mod tests {
             (".formulac/evidence/m.yml", "all is well".to_owned()),
         ];
         for (path, text) in by_hand {
-            assert!(!Evidence::is_as_generated(path, &text), "{text}");
+            assert!(!VerificationEvidence::is_as_generated(path, &text), "{text}");
         }
     }
 
@@ -492,9 +492,9 @@ mod tests {
                 verdict: *verdict,
                 ..Proof::default()
             };
-            Evidence {
+            VerificationEvidence {
                 proofs: verdicts.iter().map(proof).collect(),
-                ..Evidence::default()
+                ..VerificationEvidence::default()
             }
             .verdict()
         };

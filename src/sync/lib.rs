@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`reconcile`], [`Plan`] | compares the spec, the generated files and the files in the project |
 //! | [`prepare`], [`Journal`] | transactions: either all files of a push are written, or none |
-//! | [`Log`], [`Evidence`] | history of pushes, and results of comparisons |
+//! | [`Log`], [`VerificationEvidence`] | history of pushes, and results of comparisons |
 //! | [`extract`] | metric sets from definitions that several specs contain |
 //! | [`known`] | `known.yml`: the facts about the data on which the SQL depends |
 //! | [`team`] | roles, approvals, and permissions of the authors of commits |
@@ -36,12 +36,12 @@ pub mod known;
 mod lines;
 mod log;
 mod merge_request;
+mod metric_set_conflicts;
 mod plan;
 mod properties;
 mod reconcile;
 mod resolve;
 pub mod secrets;
-mod set_conflicts;
 mod state;
 pub mod team;
 mod timing;
@@ -53,17 +53,17 @@ pub use baseless::with_layout_of;
 pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};
-pub use evidence::{EVIDENCE, Evidence, Proof, Verdict};
+pub use evidence::{EVIDENCE, Proof, Verdict, VerificationEvidence};
 pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
+pub use metric_set_conflicts::{SetConflict, SetPart, with_override};
 pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, PlannedModel, STATES, state_path};
 pub use reconcile::{
     Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
 };
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
-pub use set_conflicts::{SetConflict, SetPart, with_override};
 pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{

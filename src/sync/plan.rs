@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use super::effects::ModelEffects;
 use super::hand_edits::{HandEdit, Property};
+use super::metric_set_conflicts::SetConflict;
 use super::properties::StatedProperties;
 use super::reconcile::{
     Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, TextChange, different_properties, merge_files,
 };
-use super::set_conflicts::SetConflict;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_same_content;
 use crate::{CompiledSpec, Compiler, parallel};
@@ -20,8 +20,8 @@ use crate::{CompiledSpec, Compiler, parallel};
 /// Folder for the models' bases, relative to the project's folder.
 pub const STATES: &str = ".formulac/state";
 
-/// Path of the file with the facts about the data that were used when models were last generated, relative to the
-/// project's folder.
+/// Path, relative to the project's folder, of the file that records which facts about the data were used when models
+/// were last generated.
 pub const KNOWN: &str = ".formulac/state/known.yml";
 
 /// Returns the path of a model's base, relative to the project's folder.
@@ -41,7 +41,7 @@ pub enum Action {
     Delete,
     /// Change nothing, because all differences are hand edits, which are kept.
     Keep,
-    /// Change no file, but commit an edit to comments or layout that is not committed yet.
+    /// Change no file, but commit an edit to comments or layout that has not been committed yet.
     Commit,
     /// Do nothing.
     Nothing,
@@ -339,7 +339,7 @@ impl PushState {
     /// Returns a base for a model that was never pushed. Returns `None` unless users edited the model's files and the
     /// spec still generates the unedited files.
     #[must_use]
-    pub fn from_written(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
+    pub fn from_unpushed_files(model: &str, ours: &CurrentSpec, found: &BTreeMap<String, String>) -> Option<Self> {
         let both = || {
             found
                 .iter()

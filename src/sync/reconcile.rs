@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, Property};
 use super::lines::merge as merge_lines;
+use super::metric_set_conflicts::{EditedColumn, SetConflict};
 use super::properties::{self, PropertyTarget, StatedProperties};
-use super::set_conflicts::{EditedColumn, SetConflict};
 use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};

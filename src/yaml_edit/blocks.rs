@@ -112,7 +112,7 @@ pub(super) fn merge(
             }
             None => {
                 out.push_str(file.get(at..block.start).unwrap_or_default());
-                at = lines::next(file, block.end);
+                at = lines::next_line_start(file, block.end);
             }
         }
     }

@@ -43,7 +43,7 @@ pub(super) fn line_above(source: &str, at: usize) -> Option<usize> {
 }
 
 /// Returns the offset of the first byte of the next line, or the end of the file.
-pub(super) fn next(source: &str, at: usize) -> usize {
+pub(super) fn next_line_start(source: &str, at: usize) -> usize {
     source
         .get(at..)
         .and_then(|rest| rest.find('\n'))
@@ -56,7 +56,7 @@ pub(super) fn column_at(source: &str, at: usize) -> usize {
 }
 
 /// Returns `true` if the line contains only blanks before the byte offset.
-pub(super) fn is_first(source: &str, at: usize) -> bool {
+pub(super) fn is_first_in_line(source: &str, at: usize) -> bool {
     source
         .get(line_start(source, at)..at)
         .is_some_and(|before| before.bytes().all(|b| b == b' '))

@@ -530,7 +530,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Finds the list item that identifies a marked mapping.
-    fn marked_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
+    fn find_list_item(&self, file: YamlNodeId, key: &str, item: &YamlValue) -> Option<(usize, YamlNodeId, usize)> {
         let (place, list) = self.find_pair(file, key)?;
         let items = self.file.node(list).children();
         let number = items
@@ -554,7 +554,7 @@ impl<'t> Merger<'t, '_> {
             && mark
                 .items
                 .iter()
-                .all(|(key, item)| self.marked_item(file, key, item).is_some())
+                .all(|(key, item)| self.find_list_item(file, key, item).is_some())
     }
 
     /// Returns `true` if the generated value is already marked.
@@ -584,7 +584,7 @@ impl<'t> Merger<'t, '_> {
         let end = node.children().len();
         for (key, item) in &mark.items {
             match self.find_pair(file, key) {
-                Some((_, list)) if self.marked_item(file, key, item).is_none() => {
+                Some((_, list)) if self.find_list_item(file, key, item).is_none() => {
                     let behind = self.file.node(list).children().len();
                     self.changes.add(
                         list,
@@ -642,7 +642,7 @@ impl<'t> Merger<'t, '_> {
         let is_new = |key: &str| self.new.value(new).get(key).is_some();
         let mut removed = Vec::new();
         for (key, item) in mark.items.iter().filter(|_| !is_in_base) {
-            let Some((place, list, number)) = self.marked_item(file, key, item) else {
+            let Some((place, list, number)) = self.find_list_item(file, key, item) else {
                 continue;
             };
             let is_last = self.file.node(list).children().len() == 1 && !is_new(key);

@@ -392,7 +392,7 @@ impl<'t> Splicer<'t, '_> {
         let column = lines::column_at(source, first.start);
         let gap = self.gap(first);
         let is_top = lines::line_above(source, first.start).is_none();
-        let is_inline = !lines::is_first(source, first.start);
+        let is_inline = !lines::is_first_in_line(source, first.start);
         let added = self.additions(id);
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
         let first_kept = (0..node.children().len()).find(|number| stays(*number));
@@ -476,7 +476,7 @@ impl<'t> Splicer<'t, '_> {
         match lines::line_above(source, child.start).filter(|_| !is_from_top) {
             Some(at) => self.add_splice(at..end, String::new()),
             None => self.add_splice(
-                lines::line_start(source, child.start)..lines::next(source, end),
+                lines::line_start(source, child.start)..lines::next_line_start(source, end),
                 String::new(),
             ),
         }
@@ -538,7 +538,7 @@ impl<'t> Splicer<'t, '_> {
         let source = self.tree.source;
         let mut point = lines::line_end(source, end);
         let mut comments: Vec<(usize, usize)> = Vec::new();
-        let mut at = lines::next(source, point);
+        let mut at = lines::next_line_start(source, point);
         let mut next_indent = None;
         while at < source.len() {
             let line = source.get(at..lines::line_end(source, at)).unwrap_or_default();
@@ -549,7 +549,7 @@ impl<'t> Splicer<'t, '_> {
                 next_indent = Some(line.len() - text.len());
                 break;
             }
-            at = lines::next(source, at);
+            at = lines::next_line_start(source, at);
         }
         for (column, end) in comments {
             if column < indent || next_indent.is_some_and(|next| column <= next) {
@@ -583,7 +583,7 @@ impl<'t> Splicer<'t, '_> {
         let stays = |number: usize| !self.changes.removed.contains(&(id, number));
         let kept: Vec<usize> = (0..count).filter(|number| stays(*number)).collect();
         if kept.is_empty() {
-            return self.refill_brackets(id, node, &added);
+            return self.replace_flow_contents(id, node, &added);
         }
         self.add_to_flow(node, &added, &kept)?;
         let last_kept = kept.last().copied().unwrap_or_default();
@@ -599,7 +599,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Replaces the contents of brackets whose children are all removed.
-    fn refill_brackets(
+    fn replace_flow_contents(
         &mut self,
         id: YamlNodeId,
         node: &EditNode,
@@ -668,7 +668,7 @@ impl<'t> Splicer<'t, '_> {
             };
             let (start, end, comma) = self.flow_places(child);
             let pad = " ".repeat(lines::column_at(source, start));
-            let is_line = lines::is_first(source, start);
+            let is_line = lines::is_first_in_line(source, start);
             let items: Vec<String> = added.iter().map(in_flow).collect();
             if *slot == 0 {
                 let between = if is_line {
@@ -744,7 +744,7 @@ pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usiz
     let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);
     let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();
-    let is_alone = lines::is_first(tree.source, start) && (rest.is_empty() || rest.starts_with('#'));
+    let is_alone = lines::is_first_in_line(tree.source, start) && (rest.is_empty() || rest.starts_with('#'));
     is_alone.then_some(start..line_end)
 }
 

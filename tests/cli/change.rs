@@ -173,8 +173,8 @@ fn a_program_that_runs_it_for_others_says_who_they_are() {
     );
     // A service may commit approvals for other users, which `authorize` reports.
     let run = place.run(&["authorize", "--base", "main"]);
-    let notes = "note: the approval of fay <fay@example.com> was committed by Service <service@example.com>\n\
-                 note: the approval of Dan Dee <dan@example.com> was committed by Service <service@example.com>\n";
+    let notes = "note: the approval by fay <fay@example.com> was committed by Service <service@example.com>\n\
+                 note: the approval by Dan Dee <dan@example.com> was committed by Service <service@example.com>\n";
     assert!(run.exit == 0 && run.out.contains(notes), "{}", run.out);
 }
 
@@ -234,7 +234,7 @@ fn no_branch_allows_itself_anything() {
     be(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
     edit(&place, "models/formulac/revenue.sql", "sum(tax)", "sum(fee)");
-    reasons(&place, "it was changed since then");
+    reasons(&place, "the change was edited after the approval");
 }
 
 const EVIDENCE: &str = "\
@@ -293,13 +293,13 @@ fn what_formulac_records_is_judged() {
     );
     refused(
         "a record of no pull",
-        "not counted: the approval of Dan <dan@example.com>, it was changed since then",
+        "the approval by Dan <dan@example.com> does not count: the change was edited after the approval",
     );
     // The file has the format that formulac writes, but it was edited after the approvals.
     edit(&place, ".formulac/evidence/revenue.yml", "4", "5");
     refused(
         "better evidence",
-        "not counted: the approval of Dan <dan@example.com>, it was changed since then",
+        "the approval by Dan <dan@example.com> does not count: the change was edited after the approval",
     );
     place.write(
         ".formulac/evidence/revenue.yml",
@@ -437,7 +437,7 @@ fn facts_that_alter_sql_need_approval() {
     commit(&place, "never blank");
     let run = authorize();
     assert!(
-        run.exit == 4 && run.out.contains("it was changed since then"),
+        run.exit == 4 && run.out.contains("the change was edited after the approval"),
         "{}",
         run.out
     );

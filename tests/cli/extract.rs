@@ -204,7 +204,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "joins: [{to: people, using: id, cardinality: many}]\ndefinitions: n = SUM(people.x)\n",
         "definitions: n = SUM(x)\n",
-        "a metric set has only left and inner joins that find one match",
+        "a metric set can contain only left and inner joins that match at most one row",
     ),
     // Steps that a set cannot replace.
     (

@@ -369,7 +369,7 @@ fn hostile_names_and_values_stay_texts() {
     }
     let kept = place.read(".formulac/evidence/revenue.yml");
     assert!(!kept.contains('\u{1b}'), "{kept}");
-    assert_eq!(formulac::sync::Evidence::versions(&kept).len(), 1, "{kept}");
+    assert_eq!(formulac::sync::VerificationEvidence::versions(&kept).len(), 1, "{kept}");
 }
 
 /// Stand-in for dbt, which reports that every relation exists and that all rows match.

@@ -94,8 +94,9 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Returns whether no formula is tried for a cell, so that a hand edit to the cell remains a hand edit: a calendar
-/// range, FIRST or LAST with a unit, or a value of a step that specifies its periods, which is computed in two selects.
+/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. These
+/// cells are calendar ranges, FIRST or LAST with a unit, and values of a step that specifies its periods. Such a step
+/// is computed in two selects.
 fn is_not_tried(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     let is_range = cell.formula.contains("PERIODOFFSET(") && cell.formula.contains("):");

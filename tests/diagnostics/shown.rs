@@ -67,7 +67,7 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
 }
 
 /// Compiles a model over two metric sets.
-fn compile_over_sets(keys: &str) -> Vec<Diagnostic> {
+fn compile_from_metric_sets(keys: &str) -> Vec<Diagnostic> {
     let sets = [
         "metric_set: orders\nfrom: orders\ntime: ordered_on\ntimezone: Europe/Berlin\ndefinitions:\n  \
         revenue: SUM(amount)\n  largest: MAX(amount)\n  growth: revenue / PERIODOFFSET(revenue, -1, \"month\")\n\
@@ -146,47 +146,47 @@ fn compile_partial(text: &str) -> Vec<Diagnostic> {
 const TRIGGERS: &[Trigger] = &[
     (
         "F0850",
-        || compile_over_sets("metrics: [orders.revenu]"),
-        || compile_over_sets("metrics: [orders.revenue]"),
+        || compile_from_metric_sets("metrics: [orders.revenu]"),
+        || compile_from_metric_sets("metrics: [orders.revenue]"),
     ),
     (
         "F0851",
-        || compile_over_sets("metrics: [orders.revenue, refunds.refunded]\ngroup_by: region"),
+        || compile_from_metric_sets("metrics: [orders.revenue, refunds.refunded]\ngroup_by: region"),
         || {
-            compile_over_sets(
+            compile_from_metric_sets(
                 "metrics: [orders.revenue, refunds.refunded]\ngroup_by:\n  - region: {orders: area, refunds: region}",
             )
         },
     ),
     (
         "F0852",
-        || compile_over_sets("metrics: [orders.growth]\ngroup_by: region"),
-        || compile_over_sets("metrics: [orders.growth]\ngroup_by: [month, region]"),
+        || compile_from_metric_sets("metrics: [orders.growth]\ngroup_by: region"),
+        || compile_from_metric_sets("metrics: [orders.growth]\ngroup_by: [month, region]"),
     ),
     (
         "F0853",
-        || compile_over_sets("metrics: [orders.revenue]\ndefinitions: revenue = revenue * 1.19"),
-        || compile_over_sets("metrics: [orders.revenue]\ndefinitions: gross_revenue = revenue * 1.19"),
+        || compile_from_metric_sets("metrics: [orders.revenue]\ndefinitions: revenue = revenue * 1.19"),
+        || compile_from_metric_sets("metrics: [orders.revenue]\ndefinitions: gross_revenue = revenue * 1.19"),
     ),
     (
         "F0854",
-        || compile_over_sets("metrics: [orders.revenue]\ntimezone: UTC"),
-        || compile_over_sets("metrics: [orders.revenue]"),
+        || compile_from_metric_sets("metrics: [orders.revenue]\ntimezone: UTC"),
+        || compile_from_metric_sets("metrics: [orders.revenue]"),
     ),
     (
         "F0855",
-        || compile_over_sets("metrics: [orders.revenue]\ndefinitions: largest_order = MAX(amount)"),
-        || compile_over_sets("metrics: [orders.revenue, orders.largest]"),
+        || compile_from_metric_sets("metrics: [orders.revenue]\ndefinitions: largest_order = MAX(amount)"),
+        || compile_from_metric_sets("metrics: [orders.revenue, orders.largest]"),
     ),
     (
         "W0856",
-        || compile_over_sets("metrics: [orders.sales]"),
-        || compile_over_sets("metrics: [orders.revenue]"),
+        || compile_from_metric_sets("metrics: [orders.sales]"),
+        || compile_from_metric_sets("metrics: [orders.revenue]"),
     ),
     (
         "F0857",
-        || compile_over_sets("metrics: [orders.revenue]\ngroup_by: region\nfill: month"),
-        || compile_over_sets("metrics: [orders.revenue]\ngroup_by: [month, region]\nfill: month"),
+        || compile_from_metric_sets("metrics: [orders.revenue]\ngroup_by: region\nfill: month"),
+        || compile_from_metric_sets("metrics: [orders.revenue]\ngroup_by: [month, region]\nfill: month"),
     ),
     (
         "F0858",

@@ -12,7 +12,7 @@ order_by: due_on[month]
 definitions: |
   /// Instalments that are due, in euros
   due = SUM(amount)
-  /// The part of them that was paid, early or late
+  /// The part of the instalments that was paid, early or late
   paid = SUMIF(NOT(ISBLANK(paid_on)), amount)
   /// Share that was paid
   paid_share = ROUND(paid / due, 4)

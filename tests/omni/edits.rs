@@ -346,8 +346,8 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
     for pull in 0..4 {
         project.change(&mut dice);
         let model = project.model();
-        // A value that is temporarily missing from dbt is new when it appears again. If a file's model is missing from
-        // dbt, only the mark is checked.
+        // A value that is temporarily missing from dbt is new when it appears again. If dbt no longer has the model of
+        // a file, a pull writes only the keys that mark the file: `hidden` and `tags`.
         left.retain(|it| match it {
             Left::Nothing(path, steps) if is_of_none(&model, path) => !matches!(steps[0].as_str(), "hidden" | "tags"),
             Left::Nothing(path, steps) => is_generated(&model, path, steps),

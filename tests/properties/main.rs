@@ -3,9 +3,9 @@
 
 #[allow(dead_code, reason = "the benchmarks use the other items")]
 mod cells;
+mod constant_folding;
 mod corpus;
 mod deep;
-mod foldings;
 mod formulas;
 mod fuzz;
 mod independence;

@@ -65,7 +65,7 @@ pub struct Maker<'a> {
     pub input: Input,
     pub step: ReferenceStep,
     pub made: usize,
-    /// Kinds of the definitions.
+    /// Kind of each definition, by name.
     pub kinds: Vec<(String, Kind)>,
     /// Number of joins in the spec in which a row may have several matches.
     pub multiplied: usize,

@@ -1,21 +1,21 @@
 //! Tests the spelling of formulas that come from hand edits to the SQL.
 
-use crate::world::{SQL, World, compiler};
+use crate::test_project::{SQL, TestProject, compiler};
 
 /// Returns the spec after a push that finds edited SQL.
 fn adopted(spec: &str, from: &str, to: &str) -> String {
     let compiler = compiler();
-    let mut world = World::of(spec).pushed(&compiler);
-    let sql = world.text(SQL).to_owned();
+    let mut project = TestProject::of(spec).pushed(&compiler);
+    let sql = project.text(SQL).to_owned();
     assert!(sql.contains(from), "{sql}");
-    world.set(SQL, sql.replace(from, to));
-    let plan = world.plan(&compiler);
+    project.set(SQL, sql.replace(from, to));
+    let plan = project.plan(&compiler);
     assert!(
         plan.conflicts() == 0 && plan.models.iter().all(|model| model.kept.is_empty()),
         "{:#}",
         plan.json()
     );
-    world.after(&plan).spec().to_owned()
+    project.after(&plan).spec().to_owned()
 }
 
 /// Checks that a default in IFS is written as a condition that is always true, because IFS has no other default in

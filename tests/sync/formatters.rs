@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use crate::hand_edits::{CHANGES, MODEL};
-use crate::world::{SPEC, SQL, World, YML, compiler, ours};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, ours};
 use formulac::sync::with_layout_of;
 
 const RULES: [(&str, &str); 6] = [
@@ -62,30 +62,30 @@ fn formatted_files_take_the_next_change_of_the_spec() {
     };
     let compiler = compiler();
     for (name, rules) in RULES {
-        let mut world = World::of(MODEL).pushed(&compiler);
-        let text = formatted(&program, world.text(SQL), name, rules);
-        assert_ne!(text, world.text(SQL), "{name}");
-        world.set(SQL, text.clone());
-        let quiet = world.plan(&compiler);
+        let mut project = TestProject::of(MODEL).pushed(&compiler);
+        let text = formatted(&program, project.text(SQL), name, rules);
+        assert_ne!(text, project.text(SQL), "{name}");
+        project.set(SQL, text.clone());
+        let quiet = project.plan(&compiler);
         assert!(
             quiet.is_empty() && quiet.models.is_empty(),
             "{name}: {:#}",
             quiet.json()
         );
         for (from, to) in CHANGES {
-            let mut world = world.clone();
-            world.set(SPEC, world.spec().replacen(from, to, 1));
-            let plan = world.plan(&compiler);
+            let mut project = project.clone();
+            project.set(SPEC, project.spec().replacen(from, to, 1));
+            let plan = project.plan(&compiler);
             assert_eq!(plan.conflicts(), 0, "{name}: {:#}", plan.json());
             assert!(
                 plan.models.iter().all(|model| model.kept.is_empty()),
                 "{name}: {:#}",
                 plan.json()
             );
-            let after = world.after(&plan);
+            let after = project.after(&plan);
             // `generate` has no base but gives the same result, unless a removed column makes the position of another
             // column unknown.
-            let made = ours(&compiler, world.spec()).unwrap();
+            let made = ours(&compiler, project.spec()).unwrap();
             let generated = with_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
             assert!(generated.is_some() || to.is_empty(), "{name}: {from}");
             assert!(
@@ -242,27 +242,27 @@ fn formatted_properties_take_the_next_change_of_the_spec() {
     ];
     let more = "meta: {owner: sales, since: \"2024-01-01\", is_core: yes}\ntags: [daily, \"1.0\"]\n";
     for (name, style) in styles {
-        let mut world = World::of(&format!("{MODEL}{more}")).pushed(&compiler);
-        let text = style(world.text(YML));
-        assert_ne!(text, world.text(YML), "{name}");
-        world.set(YML, text.clone());
-        let quiet = world.plan(&compiler);
+        let mut project = TestProject::of(&format!("{MODEL}{more}")).pushed(&compiler);
+        let text = style(project.text(YML));
+        assert_ne!(text, project.text(YML), "{name}");
+        project.set(YML, text.clone());
+        let quiet = project.plan(&compiler);
         assert!(
             quiet.is_empty() && quiet.conflicts() == 0,
             "{name}: {text}\n{:#}",
             quiet.json()
         );
         for (from, to) in CHANGES {
-            let mut world = world.clone();
-            world.set(SPEC, world.spec().replacen(from, to, 1));
-            let plan = world.plan(&compiler);
+            let mut project = project.clone();
+            project.set(SPEC, project.spec().replacen(from, to, 1));
+            let plan = project.plan(&compiler);
             assert_eq!(plan.conflicts(), 0, "{name}: {:#}", plan.json());
             assert!(
                 plan.models.iter().all(|model| model.kept.is_empty()),
                 "{name}: {:#}",
                 plan.json()
             );
-            let after = world.after(&plan);
+            let after = project.after(&plan);
             // The lines of other columns are as the formatter wrote them.
             let others = |text: &str| -> Vec<String> {
                 let words = ["largest", "smallest", "hash"];

@@ -2,7 +2,7 @@
 
 use formulac::Compiler;
 
-use crate::world::{SPEC, SQL, World, YML, compiler};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compiler};
 
 pub const MODEL: &str = "\
 model: m
@@ -347,15 +347,15 @@ const YML_EDITS: [Edit; 10] = [
     ),
 ];
 
-/// Returns the result of an edit to a file, and the world after the spec changes.
-fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, World) {
+/// Edits a file, then changes the spec and pushes. Returns the result of the push, and the project after the push.
+fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str)) -> (Outcome, TestProject) {
     let (name, change, expected, _) = edit;
-    let mut world = World::of(MODEL).pushed(compiler);
-    let edited = change(world.text(file));
-    assert_ne!(edited, world.text(file), "{name}");
-    world.set(file, edited.clone());
+    let mut project = TestProject::of(MODEL).pushed(compiler);
+    let edited = change(project.text(file));
+    assert_ne!(edited, project.text(file), "{name}");
+    project.set(file, edited.clone());
     // A change that is not an edit has no effect in any check.
-    let quiet = world.plan(compiler);
+    let quiet = project.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();
     // The hash depends on the order of the tokens.
@@ -363,17 +363,17 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
         assert!(formulac::dbt::is_unmodified(&edited), "{name}: {edited}");
     }
     if !is_layout {
-        world = world.after(&quiet);
+        project = project.after(&quiet);
     }
-    let spec = world.spec().replacen(from, to, 1);
-    assert_ne!(spec, world.spec(), "{name}");
-    world.set(SPEC, spec);
-    let plan = world.plan(compiler);
+    let spec = project.spec().replacen(from, to, 1);
+    assert_ne!(spec, project.spec(), "{name}");
+    project.set(SPEC, spec);
+    let plan = project.plan(compiler);
     if plan.conflicts() > 0 {
-        return (Conflict(if file == SQL { "sql" } else { "yml" }), world);
+        return (Conflict(if file == SQL { "sql" } else { "yml" }), project);
     }
-    let after = world.after(&plan);
-    let made = crate::world::ours(compiler, after.spec()).unwrap();
+    let after = project.after(&plan);
+    let made = crate::test_project::ours(compiler, after.spec()).unwrap();
     let text = after.text(file);
     // If the spec no longer generates a column, edits to that column are also removed.
     let is_there = text.contains(expected) || made.files[file].contains(expected);

@@ -6,4 +6,4 @@ mod formatters;
 mod hand_edits;
 mod random;
 mod set_edits;
-mod world;
+mod test_project;

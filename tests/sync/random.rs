@@ -7,7 +7,7 @@ use formulac::sync::{Property, merge_lines};
 use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
 
-use crate::world::{SPEC, SQL, World, YML, compiler, ours};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, ours};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const FORMULAS: [&str; 5] = ["SUM(x)", "MAX(x)", "MIN(y)", "COUNT(x)", "COUNT(DISTINCT(y)) / COUNT()"];
@@ -104,7 +104,7 @@ fn column(number: usize) -> Path {
 }
 
 /// Applies the edits to the files, and returns the facts in the edited files.
-fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -> Said {
+fn by_hand(project: &mut TestProject, compiler: &Compiler, said: &Said, hand: &ByHand) -> Said {
     let mut now = said.clone();
     let mut edits = Vec::new();
     for (thing, value) in &hand.edits {
@@ -117,7 +117,7 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
         if said.things()[thing] == value {
             continue;
         }
-        if thing.1 == Property::Formula && !change_line(world, compiler, said, &other, thing.0.unwrap()) {
+        if thing.1 == Property::Formula && !change_line(project, compiler, said, &other, thing.0.unwrap()) {
             continue;
         }
         now.set(*thing, value);
@@ -146,35 +146,35 @@ fn by_hand(world: &mut World, compiler: &Compiler, said: &Said, hand: &ByHand) -
         }
     }
     if !edits.is_empty() {
-        world.set(YML, apply_edits(world.text(YML), &edits).unwrap());
+        project.set(YML, apply_edits(project.text(YML), &edits).unwrap());
     }
     if let Some(at) = hand.yml_comment {
-        let lines: Vec<&str> = world.text(YML).lines().collect();
+        let lines: Vec<&str> = project.text(YML).lines().collect();
         let at = 2 + usize::from(at) % (lines.len() - 2);
         let text = [&lines[..at], &["# somebody was here"], &lines[at..]]
             .concat()
             .join("\n")
             + "\n";
-        world.set(YML, text);
+        project.set(YML, text);
     }
     if hand.sql_comment {
-        world.set(SQL, format!("{}-- and here\n", world.text(SQL)));
+        project.set(SQL, format!("{}-- and here\n", project.text(SQL)));
     }
     now
 }
 
 /// Rewrites a column's line for another formula, if the new column is also one line in the same position.
-fn change_line(world: &mut World, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
+fn change_line(project: &mut TestProject, compiler: &Compiler, said: &Said, other: &Said, number: usize) -> bool {
     let sql = |said: &Said| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
     let (Some(from), Some(to)) = (column_line(&was, number), column_line(&made, number)) else {
         return false;
     };
-    if without_hash(&was.replace(&from, &to)) != without_hash(&made) || !world.text(SQL).contains(&from) {
+    if without_hash(&was.replace(&from, &to)) != without_hash(&made) || !project.text(SQL).contains(&from) {
         return false;
     }
-    let text = world.text(SQL).replace(&from, &to);
-    world.set(SQL, text);
+    let text = project.text(SQL).replace(&from, &to);
+    project.set(SQL, text);
     true
 }
 
@@ -276,11 +276,11 @@ proptest! {
     #[test]
     fn no_edit_is_lost(base in said(), spec_edits in edits(), hand in hand()) {
         let compiler = compiler();
-        let mut world = World::of(&base.spec()).pushed(&compiler);
-        let theirs = by_hand(&mut world, &compiler, &base, &hand);
+        let mut project = TestProject::of(&base.spec()).pushed(&compiler);
+        let theirs = by_hand(&mut project, &compiler, &base, &hand);
         let mut mine = base.clone();
         spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
-        world.set(SPEC, mine.spec());
+        project.set(SPEC, mine.spec());
         let (was, spec, files) = (base.things(), mine.things(), theirs.things());
         let mut expected = mine.clone();
         let mut conflicts: BTreeSet<Thing> = BTreeSet::new();
@@ -292,7 +292,7 @@ proptest! {
                 conflicts.insert(*thing);
             }
         }
-        let plan = world.plan(&compiler);
+        let plan = project.plan(&compiler);
         let told: BTreeSet<Thing> = plan.models.iter().flat_map(|model| &model.conflicts).map(|conflict| {
             let number = conflict.definition.as_deref().and_then(|name| NAMES.iter().position(|other| *other == name));
             (number, conflict.property)
@@ -311,10 +311,10 @@ proptest! {
         if !conflicts.is_empty() {
             return Ok(());
         }
-        let after = world.after(&plan);
+        let after = project.after(&plan);
         for number in kept {
             expected.formulas[number] = base.formulas[number];
-            let line = column_line(world.text(SQL), number).unwrap();
+            let line = column_line(project.text(SQL), number).unwrap();
             prop_assert!(after.text(SQL).contains(line.trim_end_matches(',')), "{line}\n{}", after.text(SQL));
         }
         // Both the spec and the files contain all edits.
@@ -325,7 +325,7 @@ proptest! {
         if hand.yml_comment.is_some() {
             // A comment at the start of a column's list is removed with the list if the spec removes the list.
             let inside = "data_tests:\n# somebody was here";
-            let is_gone = world.text(YML).split_once(inside).is_some_and(|(before, _)| {
+            let is_gone = project.text(YML).split_once(inside).is_some_and(|(before, _)| {
                 let column = before.rfind("- name: ").map_or("", |at| &before[at..]);
                 let column = column.lines().next().unwrap_or_default();
                 let now = after.text(YML).split_once(&format!("{column}\n")).map_or("", |(_, rest)| rest);
@@ -347,23 +347,23 @@ proptest! {
     #[test]
     fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
         let compiler = compiler();
-        let start = World::of(&base.spec()).pushed(&compiler);
+        let start = TestProject::of(&base.spec()).pushed(&compiler);
         let branch = |(spec_edits, hand): &(Vec<(Thing, usize)>, ByHand)| {
-            let mut world = start.clone();
-            by_hand(&mut world, &compiler, &base, hand);
+            let mut project = start.clone();
+            by_hand(&mut project, &compiler, &base, hand);
             let mut mine = base.clone();
             spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
-            world.set(SPEC, mine.spec());
-            let plan = world.plan(&compiler);
-            (plan.conflicts() == 0).then(|| world.after(&plan))
+            project.set(SPEC, mine.spec());
+            let plan = project.plan(&compiler);
+            (plan.conflicts() == 0).then(|| project.after(&plan))
         };
         let (Some(left), Some(right)) = (branch(&left), branch(&right)) else { return Ok(()) };
-        let merged = |one: &World, other: &World| {
+        let merged = |one: &TestProject, other: &TestProject| {
             let mut files = BTreeMap::new();
             for (path, base) in &start.files {
                 files.insert(path.clone(), merge_lines(base, &one.files[path], &other.files[path])?);
             }
-            Some(World { files })
+            Some(TestProject { files })
         };
         // A user resolves the conflicts that git cannot merge.
         let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };

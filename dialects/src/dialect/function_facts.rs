@@ -18,7 +18,7 @@ impl Dialect {
             }
             seen.push(function.name);
             for overload in function.overloads {
-                facts.extend(self.cell_facts(overload.id));
+                facts.extend(self.overload_construct_facts(overload.id));
                 waiting.extend(called_functions(overload.define.unwrap_or_default()));
             }
             let entries = [

@@ -95,7 +95,7 @@ impl Dialect {
 
     /// Returns the facts about the constructs in the template of an overload, and in the internal entries that the
     /// template inserts.
-    pub fn cell_facts(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
+    pub fn overload_construct_facts(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
         let places = self.0.cell_constructs[id.0 as usize];
         places.iter().map(move |place| &self.0.constructs[*place as usize])
     }

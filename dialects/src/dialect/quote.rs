@@ -168,20 +168,19 @@ impl Dialect {
     }
 
     /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name is insignificant.
-    /// [`Self::is_bare`] also considers the case.
+    /// [`Self::accepts_unquoted`] also considers the case.
     pub fn bare_dialects(name: &str) -> u32 {
         let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
-        let is_bare = |dialect: &Self| kinds & UPPER_CASE == 0 && dialect.is_plain(name, kinds, true);
+        let is_plain = |dialect: &Self| kinds & UPPER_CASE == 0 && dialect.is_plain(name, kinds, true);
         Self::all()
-            .filter(is_bare)
+            .filter(is_plain)
             .fold(0, |bits, dialect| bits | 1_u32 << dialect.0.index)
     }
 
-    /// Returns `true` if the dialect accepts the name without quotes. `bits` is the result of `bare_dialects`, and
-    /// `cased` specifies whether the name is case-sensitive.
+    /// Returns `true` if the dialect accepts the name without quotes. `dialects` is the result of `bare_dialects`.
     #[inline]
-    pub fn is_bare(self, bits: u32, cased: bool) -> bool {
-        bits >> self.0.index & 1 != 0 && !(cased && self.0.fold == Fold::Upper)
+    pub fn accepts_unquoted(self, dialects: u32, is_case_sensitive: bool) -> bool {
+        dialects >> self.0.index & 1 != 0 && !(is_case_sensitive && self.0.fold == Fold::Upper)
     }
 
     /// Returns `true` if the dialect would read the unquoted name as a keyword.

@@ -33,7 +33,7 @@ pub struct Selection {
     /// Exclude these models
     #[arg(long, help_heading = SELECTION, value_name = "SELECTION", num_args = 1..)]
     pub exclude: Vec<String>,
-    /// Folder that contains the earlier manifest.json to compare with for `state:`
+    /// Folder with the earlier manifest.json, against which `state:` compares
     #[arg(long, help_heading = SELECTION, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub state: Option<PathBuf>,
 }

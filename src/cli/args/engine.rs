@@ -114,7 +114,7 @@ Examples:
   formulac prove --dry-run"
 )]
 pub struct ProveArgs {
-    /// Functions to prove, such as ROUND, without writing a report [default: all functions and the project's models]
+    /// Prove only these functions, such as ROUND, and do not write a report [default: all functions and the project's models]
     #[arg(value_name = "FUNCTION")]
     pub functions: Vec<String>,
     #[command(flatten)]

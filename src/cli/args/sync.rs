@@ -305,7 +305,7 @@ pub struct ExtractArgs {
     /// Specs to search for shared definitions [default: all specs of the project]
     #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
     pub specs: Vec<PathBuf>,
-    /// Name of a new or existing set [default: a set over the same rows, otherwise the name of the relation]
+    /// Name of a new or existing set [default: the existing set over the same rows or, if there is none, the name of the relation]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Do not ask for confirmation

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Component, Path};
 
 use formulac::dbt::is_same_except_layout;
-use formulac::sync::Evidence;
+use formulac::sync::VerificationEvidence;
 use formulac::team::{
     DifferingContent, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
 };
@@ -36,7 +36,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
     let by_hand = hand_edited_files(session, &place, &repository, &under_way)?;
     let mut notes: Vec<String> = approved_for_others(&under_way.commits)
         .into_iter()
-        .map(|(commit, by)| format!("the approval of {by} was committed by {}", commit.committer))
+        .map(|(commit, by)| format!("the approval by {by} was committed by {}", commit.committer))
         .collect();
     notes.extend(under_way.facts_change_note());
     let lacks = if under_way.needs_approval() {
@@ -76,13 +76,13 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             let _ = writeln!(text, "rejected by {by}");
         }
         for (by, why) in &standing.void {
-            let _ = writeln!(text, "not counted: the approval of {by}, {why}");
+            let _ = writeln!(text, "the approval by {by} does not count: {why}");
         }
         for note in &notes {
             let _ = writeln!(text, "note: {note}");
         }
         for (path, why) in &faults {
-            let _ = writeln!(text, "not counted: {path}, {why}");
+            let _ = writeln!(text, "not counted: {path}: {why}");
         }
         for lack in &lacks {
             let _ = writeln!(text, "lacks {lack}");
@@ -169,7 +169,7 @@ fn hand_edited_files(
     let forged = evidence.filter(|it| {
         !it.text
             .as_deref()
-            .is_some_and(|text| Evidence::is_as_generated(&it.path, text))
+            .is_some_and(|text| VerificationEvidence::is_as_generated(&it.path, text))
     });
     let why = "it does not have the form that `formulac verify` writes";
     by_hand.extend(forged.map(|it| HandEditedFile {

@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 
-/// Maximum number of rounds of fixes. A fix may make another fix possible, but real files need fewer rounds.
+/// Maximum number of rounds of fixes. A fix may make another fix possible, but real files rarely need this many rounds.
 const MAX_ROUNDS: usize = 10;
 
 pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {

@@ -186,7 +186,7 @@ fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
     }
     healthy_part(
         name,
-        format!("{version}; its session parameters are as generated SQL requires"),
+        format!("{version}; its session parameters have the values that the generated SQL requires"),
     )
 }
 

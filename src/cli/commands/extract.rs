@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_set_name};
+use formulac::sync::extract::{ExtractRequest, Extraction, extract, is_metric_set_name};
 use formulac::sync::{TextChange, diff_lines};
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
         return Err(Failure::from_source(broken.clone()));
     }
     let chosen = chosen_specs(&place, &sources, &args.specs)?;
-    if let Some(name) = args.name.as_deref().filter(|name| !is_set_name(name)) {
+    if let Some(name) = args.name.as_deref().filter(|name| !is_metric_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
                 .with_help("use letters, digits and `_`, with a letter first"),

@@ -92,7 +92,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
                 Vec::new()
             };
             if refused.is_empty() {
-                notes = known_changes(&renewed);
+                notes = summarize_fact_changes(&renewed);
                 notes.extend(change_summary(&delivery));
             } else {
                 changed.undo();
@@ -172,7 +172,7 @@ fn missing_metric_notes(models: &[CompiledModel], chosen: &SelectedModels) -> Ve
 }
 
 /// Lists the changes in `known.yml`: the first few in full, then the number of remaining changes.
-pub fn known_changes(changes: &[String]) -> Vec<String> {
+pub fn summarize_fact_changes(changes: &[String]) -> Vec<String> {
     let mut notes: Vec<String> = changes
         .iter()
         .take(MAX_LISTED_CHANGES)

@@ -82,14 +82,19 @@ pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
 /// Returns the rows of the report: the kind of change, its subject, and details.
 fn report_rows(model: &OmniModel, pull: &Pull, now: Timestamp) -> Vec<[String; 3]> {
     let changes = pull.changes.iter().map(change_row);
-    let runs = model.health.runs.iter().filter(|run| run.is_slower()).map(slower_row);
+    let runs = model
+        .health
+        .runs
+        .iter()
+        .filter(|run| run.is_slower())
+        .map(slower_run_row);
     changes
         .chain(runs)
-        .chain(model.health.stale.iter().map(|source| stale_row(source, now)))
+        .chain(model.health.stale.iter().map(|source| stale_source_row(source, now)))
         .collect()
 }
 
-fn slower_row(run: &RunTrend) -> [String; 3] {
+fn slower_run_row(run: &RunTrend) -> [String; 3] {
     let what = format!(
         "took {:.1}x its median of the last {}: {} s, {} s before",
         run.ratio(),
@@ -109,7 +114,7 @@ fn round_seconds(seconds: f64) -> f64 {
     }
 }
 
-fn stale_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
+fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
     let loaded = loaded.map_or_else(
         || "its age is unknown".to_owned(),

@@ -74,10 +74,10 @@ impl Answer {
         let count = match (self.more, self.rows.len()) {
             (false, 1) => "1 row".to_owned(),
             (false, n) => format!("{n} rows"),
-            (true, 1) => "the first row of several".to_owned(),
-            (true, n) => format!("the first {n} rows of more"),
+            (true, 1) => "the first row (there are more)".to_owned(),
+            (true, n) => format!("the first {n} rows (there are more)"),
         };
-        format!("{count}; by {}", self.engine)
+        format!("{count}, computed by {}", self.engine)
     }
 }
 
@@ -146,6 +146,6 @@ mod tests {
         };
         let answer = answer.with_limit(1);
         assert_eq!(answer.rows, [[Some("2024-01-31 10:00:00".to_owned())]]);
-        assert_eq!(answer.summary(), "the first row of several; by E");
+        assert_eq!(answer.summary(), "the first row (there are more), computed by E");
     }
 }

@@ -97,7 +97,8 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     for file in files {
         let view = view_name(file);
         let rows = file_query(file, typed, dialect);
-        // Run one query per file. If a file cannot be read, the number of results before the error identifies the file.
+        // Run one query per file. If a file cannot be read, DuckDB stops at its query, so the number of results
+        // identifies the file.
         script.push_str(&format!(
             "create view {view} as {rows};\nselect version() as version;\n"
         ));

@@ -153,7 +153,7 @@ impl Lowerer<'_> {
             }
             self.settle_point(*arg);
         }
-        if self.is_too_late(Level::Aggregate, span) {
+        if self.is_level_forbidden(Level::Aggregate, span) {
             return self.add_error(span);
         }
         let operands = self.summarize_operands(args, span);

@@ -206,8 +206,9 @@ impl Lowerer<'_> {
                 (rows(at(row), FrameBound::Last), None)
             }
             (RangeEdge::Fixed(row), RangeEdge::At(on)) | (RangeEdge::At(on), RangeEdge::Fixed(row)) => {
-                // The range ends at the relative row in the fixed row and all later rows, and starts at the relative
-                // row in earlier rows.
+                // The relative row moves with the current row. Once it has reached the fixed row, the range runs from
+                // the fixed row to the relative row. Before that, the range runs from the relative row to the fixed
+                // row.
                 let reached = self.compare_row_number(internal::GREATER_EQUAL, row.saturating_sub(on), span);
                 let behind = self.compare_row_number(internal::GREATER_EQUAL, row, span);
                 let before = self.compare_row_number(internal::LESS_EQUAL, row, span);

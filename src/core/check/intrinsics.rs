@@ -186,7 +186,7 @@ impl Lowerer<'_> {
     }
 
     fn count_rows(&mut self, span: Span) -> IrId {
-        if self.is_too_late(Level::Aggregate, span) {
+        if self.is_level_forbidden(Level::Aggregate, span) {
             return self.add_error(span);
         }
         let meta = NodeMeta {

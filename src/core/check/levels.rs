@@ -95,23 +95,23 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns whether an aggregate or window function isn't allowed here because groups or windows are computed later.
-    /// Reports the error once per definition.
-    pub(super) fn is_too_late(&mut self, level: Level, span: Span) -> bool {
+    /// Returns whether an aggregate or window function isn't allowed here, because groups or windows are computed
+    /// later. Reports the error once per definition.
+    pub(super) fn is_level_forbidden(&mut self, level: Level, span: Span) -> bool {
         match (
             level,
             self.role.forbids_windows(),
             self.scope.forbids_aggregates(self.role),
         ) {
-            (Level::Window, Some(_), _) => self.report_late_window(span),
-            (Level::Aggregate, _, Some(_)) => self.report_late_aggregate(span),
+            (Level::Window, Some(_), _) => self.report_forbidden_window(span),
+            (Level::Aggregate, _, Some(_)) => self.report_forbidden_aggregate(span),
             _ => return false,
         }
         true
     }
 
     #[cold]
-    fn report_late_aggregate(&mut self, span: Span) {
+    fn report_forbidden_aggregate(&mut self, span: Span) {
         self.failed = true;
         let Some(place) = self.no_aggregates.take() else { return };
         let help = match self.role {
@@ -135,7 +135,7 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_late_window(&mut self, span: Span) {
+    fn report_forbidden_window(&mut self, span: Span) {
         self.failed = true;
         let Some(place) = self.no_windows.take() else { return };
         let text = self.source_text(span);

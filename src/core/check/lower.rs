@@ -466,7 +466,7 @@ impl Lowerer<'_> {
         }
         let root = used.root;
         let meta = self.program.meta(root);
-        if self.is_too_late(meta.level, span) {
+        if self.is_level_forbidden(meta.level, span) {
             return self.add_error(span);
         }
         // If a definition is NULL (`1/0`), every reference to the definition becomes a NULL literal.

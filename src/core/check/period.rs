@@ -174,14 +174,14 @@ pub(super) fn check_periods(
     program: &mut Program,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let with_role = |role: DefinitionRole| {
+    let people_with_role = |role: DefinitionRole| {
         let roles = ast.definitions.iter().map(move |d| scope.role(d.part));
         roles
             .enumerate()
             .filter(move |(_, r)| *r == role)
             .map(|(index, _)| index)
     };
-    let ordered = with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
+    let ordered = people_with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
         // The sort key has an error, or the missing sort key has already been reported.

@@ -607,7 +607,7 @@ impl Lowerer<'_> {
             // An aggregate over NULLs returns the same result as an aggregate over no rows.
             self.program.folded = true;
             return match function.empty {
-                Some(digits) => self.add_number(digits, choice.ty, span),
+                Some(digits) => self.add_number_literal(digits, choice.ty, span),
                 None => self.add_null(choice.ty, span),
             };
         }
@@ -643,7 +643,7 @@ impl Lowerer<'_> {
         };
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
-                let empty = self.add_number(digits, Type::Integer, span);
+                let empty = self.add_number_literal(digits, Type::Integer, span);
                 self.add_all(
                     Ir::Coalesce,
                     &[window, empty],

@@ -169,7 +169,7 @@ impl Lowerer<'_> {
             return if self.is_null(value) {
                 self.add_null(choice.ty, span)
             } else {
-                self.add_number(first, choice.ty, span)
+                self.add_number_literal(first, choice.ty, span)
             };
         }
         let ty = choice.ty;

@@ -137,7 +137,7 @@ impl Lowerer<'_> {
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {
-                let empty = self.add_number(digits, Type::Integer, span);
+                let empty = self.add_number_literal(digits, Type::Integer, span);
                 self.add_all(
                     Ir::Case,
                     &[there, node, empty],

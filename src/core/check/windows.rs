@@ -208,14 +208,14 @@ impl Lowerer<'_> {
         self.program.add(Ir::Window { call, over }, meta)
     }
 
-    pub(super) fn add_number(&mut self, digits: &str, ty: Type, span: Span) -> IrId {
+    pub(super) fn add_number_literal(&mut self, digits: &str, ty: Type, span: Span) -> IrId {
         let text = self.program.add_text(digits);
         self.program.add(Ir::Number(text), Self::constant_meta(ty, span))
     }
 
     /// Returns whether a window function is allowed here and can use the given value. Reports an error otherwise.
     pub(super) fn check_window_allowed(&mut self, shown: &str, value: Option<IrId>, span: Span) -> bool {
-        if self.is_too_late(Level::Window, span) {
+        if self.is_level_forbidden(Level::Window, span) {
             return false;
         }
         let Some(meta) = value.map(|value| self.program.meta(value)) else {

@@ -62,7 +62,7 @@ impl Compiler {
                             options.limits.output >> 20
                         ),
                     )
-                    .with_help("compile a spec with `formulac query`, which names repeated values"),
+                    .with_help("compile a spec with `formulac query`, which computes each repeated value once"),
                 );
                 continue;
             }
@@ -188,19 +188,22 @@ impl Compiler {
         text: &str,
         emitter: &mut Emitter<'_>,
     ) -> Option<ShiftedDate> {
-        let with_role = |wanted: DefinitionRole| {
+        let people_with_role = |wanted: DefinitionRole| {
             let definitions = ast.definitions.iter().zip(&program.definitions).enumerate();
             let of =
                 definitions.filter(move |(_, (d, made))| roles.get(d.part as usize) == Some(&wanted) && !made.failed);
             of.map(|(index, (d, made))| (index as u32, made.root, d.span.text(text).trim()))
         };
-        let root = shifted_key(program, with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root))?;
-        let (index, _, name) = with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
+        let root = shifted_key(
+            program,
+            people_with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root),
+        )?;
+        let (index, _, name) = people_with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
         let name = order_key(name).0;
-        let groups: Vec<(u32, &str)> = with_role(DefinitionRole::GroupBy)
+        let groups: Vec<(u32, &str)> = people_with_role(DefinitionRole::GroupBy)
             .map(|(index, _, name)| (index, name))
             .collect();
-        let parts: Vec<(u32, &str)> = with_role(DefinitionRole::PartitionBy)
+        let parts: Vec<(u32, &str)> = people_with_role(DefinitionRole::PartitionBy)
             .map(|(index, _, name)| (index, name))
             .collect();
         let is = |other: &str| other.eq_ignore_ascii_case(name);

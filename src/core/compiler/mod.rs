@@ -202,8 +202,8 @@ impl Builder {
     }
 
     /// Sets whether the schema comes from dbt, so that the help for an unknown relation mentions dbt.
-    pub fn schema_of_dbt(mut self, yes: bool) -> Self {
-        self.options.from_dbt = yes;
+    pub fn mark_schema_as_dbt(mut self, is_from_dbt: bool) -> Self {
+        self.options.from_dbt = is_from_dbt;
         self
     }
 

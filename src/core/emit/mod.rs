@@ -421,7 +421,7 @@ impl<'p> Emitter<'p> {
         let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
         let name = self.work.tree.add_text(span, |out| match renamed {
             Some(name) => dialect.push_name(out, name, true),
-            None if dialect.is_bare(column.bare, column.quoted) => out.push_str(&column.name),
+            None if dialect.accepts_unquoted(column.bare, column.quoted) => out.push_str(&column.name),
             None => dialect.push_name(out, &column.name, !column.quoted),
         });
         if let Some(qualifier) = self.qualifier {

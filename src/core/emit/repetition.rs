@@ -19,7 +19,7 @@ impl Emitter<'_> {
                 ),
             )
             .with_help(
-                "make the inner parts definitions in a spec and compile it with `formulac query`, which \
+                "turn the inner parts into definitions of a spec and compile it with `formulac query`, which \
                 computes each of them once",
             ),
         );

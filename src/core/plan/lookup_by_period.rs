@@ -178,7 +178,7 @@ impl Planner<'_> {
         let program = self.step.program;
         let text = program.meta(of).span.text(self.spec.source);
         let span = program.meta(lookup).span;
-        let message = format!("`{text}` is not a column, so other rows do not have it");
+        let message = format!("`{text}` is not a column, so its value in other rows cannot be looked up");
         self.emitter.report(Diagnostic::new(Code::Internal, span, message));
         self.emitter.null_placeholder(span)
     }

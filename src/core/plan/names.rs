@@ -20,8 +20,8 @@ pub fn snake_case(text: &str) -> String {
     name
 }
 
-/// Set of names in lower case. The column names of a relation are not copied but looked up in the relation. Copies
-/// would take quadratic time, because a model with many rules has one query per rule.
+/// Set of names in lower case. The column names of a relation are not copied but looked up in the relation.
+/// Copying them for each query would take quadratic time, because a model with many rules has one query per rule.
 #[derive(Clone, Debug, Default)]
 struct ColumnNamer {
     own: FxHashSet<String>,

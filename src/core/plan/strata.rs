@@ -150,7 +150,7 @@ pub(super) fn assign_strata(
     let mut last = main;
     let mut having = main;
     // Windows sort and partition by the keys.
-    let computed = |index: usize| !is_bare(program, cuts, step.definition_root(index));
+    let computed = |index: usize| !is_plain_column(program, cuts, step.definition_root(index));
     let key = |index: usize| step.has_role(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
     let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
     let ordered = if by_name { main + 1 } else { main };
@@ -174,7 +174,7 @@ pub(super) fn assign_strata(
                     && step.keys[used as usize]
                     && !cuts.contains(program.definitions[used as usize].root) =>
             {
-                if is_bare(program, cuts, program.definitions[used as usize].root) {
+                if is_plain_column(program, cuts, program.definitions[used as usize].root) {
                     main
                 } else {
                     main + 1
@@ -257,7 +257,7 @@ fn key_reading_helpers(step: &StepPlan<'_>, cuts: &MaterializedValues, aliases: 
         let computed_key = |id: IrId| match program.node(id) {
             Ir::Definition(used) if step.keys[used as usize] => {
                 let root = program.definitions[used as usize].root;
-                !cuts.contains(root) && !is_bare(program, cuts, root)
+                !cuts.contains(root) && !is_plain_column(program, cuts, root)
             }
             Ir::Definition(used) => of_keys[used as usize],
             _ => aliases.contains_key(&id),
@@ -270,7 +270,7 @@ fn key_reading_helpers(step: &StepPlan<'_>, cuts: &MaterializedValues, aliases: 
 }
 
 /// Returns whether the SQL of a key is a column name, which every engine recognizes as a key even inside an expression.
-fn is_bare(program: &Program, cuts: &MaterializedValues, root: IrId) -> bool {
+fn is_plain_column(program: &Program, cuts: &MaterializedValues, root: IrId) -> bool {
     // Resolve a helper that is not a column to its value.
     let root = program.resolve_names_until(root, |name, _| cuts.contains(name));
     if cuts.contains(root) {

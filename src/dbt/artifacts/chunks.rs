@@ -66,8 +66,8 @@ impl PieceFingerprint {
 /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders"}}}"#;
 /// let (before, _) = Manifest::from_text_and_earlier(text, KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
 /// let outline = ManifestOutline::from_stored(&before.outline().to_stored()).unwrap();
-/// let (after, read) = Manifest::from_text_and_earlier(text, KeptParts::default(), &outline, || Some(before)).unwrap();
-/// assert_eq!((after.nodes.len(), read.read()), (1, 0));
+/// let (after, changes) = Manifest::from_text_and_earlier(text, KeptParts::default(), &outline, || Some(before)).unwrap();
+/// assert_eq!((after.nodes.len(), changes.parsed_count()), (1, 0));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ManifestOutline {

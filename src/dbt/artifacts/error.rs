@@ -110,7 +110,7 @@ impl fmt::Display for ArtifactError {
                 write!(
                     f,
                     "dbt's {kind} has version v{version}, but v{} is the oldest supported version",
-                    self.kind.versions().0
+                    self.kind.supported_versions().0
                 )
             }
             ArtifactFault::NotAnArtifact => write!(f, "expected dbt's {kind}, found other JSON"),

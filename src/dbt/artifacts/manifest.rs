@@ -124,10 +124,10 @@ impl Manifest {
     ///     format!(r#"{{"nodes": {{"model.shop.a": {{"name": "a"}}, "model.shop.b": {{"name": "{name}"}}}}}}"#)
     /// };
     /// let (before, read) = Manifest::from_text_and_earlier(&text("b"), KeptParts::default(), &ManifestOutline::default(), || None).unwrap();
-    /// assert_eq!(read.read(), 2);
+    /// assert_eq!(read.parsed_count(), 2);
     /// let outline = before.outline();
     /// let (after, read) = Manifest::from_text_and_earlier(&text("new name"), KeptParts::default(), &outline, || Some(before)).unwrap();
-    /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.read()), ("new name", 1));
+    /// assert_eq!((&*after.node("model.shop.b").unwrap().name, read.parsed_count()), ("new name", 1));
     /// ```
     pub fn from_text_and_earlier(
         text: &str,

@@ -39,7 +39,7 @@ pub struct NodeDifference {
 impl ManifestChanges {
     /// Returns the number of parsed nodes.
     #[must_use]
-    pub fn read(&self) -> usize {
+    pub fn parsed_count(&self) -> usize {
         self.read.len()
     }
 }
@@ -210,7 +210,7 @@ mod tests {
                     "{round}, by what differs"
                 );
                 if round % 2 == 0 {
-                    taken += after.nodes.len() - changes.read();
+                    taken += after.nodes.len() - changes.parsed_count();
                     before = after;
                 }
             }

@@ -60,7 +60,7 @@ impl ArtifactKind {
 
     /// Returns the oldest and the newest supported version.
     #[must_use]
-    pub fn versions(self) -> (u32, u32) {
+    pub fn supported_versions(self) -> (u32, u32) {
         match self {
             Self::Manifest => (10, 12),
             Self::Catalog => (1, 1),
@@ -127,7 +127,7 @@ impl RawMetadata<'_> {
         if let Some(other) = parts.next().filter(|name| *name != kind.name()) {
             return Err(ArtifactFault::Other(other.to_owned()));
         }
-        let (oldest, newest) = kind.versions();
+        let (oldest, newest) = kind.supported_versions();
         if let Some(version) = version.filter(|version| *version < oldest) {
             return Err(ArtifactFault::TooOld(version));
         }

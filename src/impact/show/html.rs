@@ -108,7 +108,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
         escape_text(&impact.summary_sentence())
     );
     for line in said {
-        let _ = writeln!(out, "<p class=\"said\">{}</p>", escape_sentence(line));
+        let _ = writeln!(out, "<p class=\"said\">{}</p>", sentence_to_html(line));
     }
     out.push_str("<ul class=\"changes\">\n");
     for changed in &impact.changed {
@@ -117,7 +117,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
                 " <span class=\"grade {}\">{}</span> {}",
                 grade_class(changed.grade),
                 changed.grade.name(),
-                escape_sentence(reason)
+                sentence_to_html(reason)
             )
         });
         let _ = writeln!(
@@ -237,11 +237,11 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
         let whole = effect
             .whole
             .as_ref()
-            .map(|why| format!("<br><small>known per model only: {}</small>", escape_sentence(why)));
+            .map(|why| format!("<br><small>known per model only: {}</small>", sentence_to_html(why)));
         let gap = effect
             .gaps
             .first()
-            .map(|gap| format!("<br><small>possibly overstated: {}</small>", escape_sentence(gap)));
+            .map(|gap| format!("<br><small>possibly overstated: {}</small>", sentence_to_html(gap)));
         let columns = match effect.columns.as_slice() {
             [] => String::new(),
             columns => {
@@ -266,7 +266,7 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
             escape_text(&effect.kind),
             steps.join(" → "),
             effect.grade.name(),
-            escape_sentence(&effect.reason),
+            sentence_to_html(&effect.reason),
             whole.unwrap_or_default(),
             gap.unwrap_or_default(),
             said(&effect.owner),
@@ -304,7 +304,7 @@ fn write_notes(impact: &Impact, out: &mut String) {
                 out,
                 "<li><code>{}</code>: {}</li>",
                 escape_text(name),
-                escape_sentence(why)
+                sentence_to_html(why)
             );
         }
         out.push_str("</ul>\n");
@@ -396,9 +396,9 @@ fn escape_text(text: &str) -> String {
     out
 }
 
-/// Escapes a sentence for HTML. Text between backticks becomes a `<code>` element.
-fn escape_sentence(of: &str) -> String {
-    let parts: Vec<&str> = of.split('`').collect();
+/// Converts a sentence to HTML and escapes special characters. Text between backticks becomes a `<code>` element.
+fn sentence_to_html(sentence: &str) -> String {
+    let parts: Vec<&str> = sentence.split('`').collect();
     let mut out = String::new();
     for (number, part) in parts.iter().enumerate() {
         if number % 2 == 1 && number + 1 < parts.len() {

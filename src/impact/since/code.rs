@@ -3,7 +3,7 @@
 use super::{RevisionDifference, new_difference};
 use crate::graph::{Graph, SpecModel};
 use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
-use crate::propagate::ChangeStart;
+use crate::propagate::NodeChanges;
 use crate::raw_code::model_sql;
 
 /// Compares the results of a spec's SQL at two revisions. A rewritten formula with the same meaning is not a change.
@@ -11,7 +11,7 @@ pub(super) fn compare_specs(
     graph: &Graph<'_>,
     old: &SpecModel,
     new: &SpecModel,
-    start: &mut ChangeStart,
+    start: &mut NodeChanges,
     found: &mut Vec<RevisionDifference>,
 ) {
     let name = &new.name;
@@ -106,7 +106,7 @@ fn compare_sql(
     name: &str,
     was: &str,
     now: &str,
-    start: &mut ChangeStart,
+    start: &mut NodeChanges,
     found: &mut Vec<RevisionDifference>,
 ) {
     let known = |parts: &[String]| {
@@ -141,7 +141,7 @@ fn compare_lineages(
     name: &str,
     old: &SqlLineage,
     new: &SqlLineage,
-    start: &mut ChangeStart,
+    start: &mut NodeChanges,
     found: &mut Vec<RevisionDifference>,
 ) {
     let ((old_columns, old_rows), (new_columns, new_rows)) = (old.fingerprints(), new.fingerprints());
@@ -181,7 +181,7 @@ pub(super) fn compare_models(
     name: &str,
     old: &str,
     new: &str,
-    start: &mut ChangeStart,
+    start: &mut NodeChanges,
     found: &mut Vec<RevisionDifference>,
 ) {
     let names = |call: &str| {

@@ -93,7 +93,7 @@ impl FoundChange<'_, '_> {
 
     /// Marks a node as changed, because its rows may differ.
     pub(super) fn mark_possible_change(&mut self, place: usize, why: String) {
-        let start = self.change_start_mut(place);
+        let start = self.node_changes_mut(place);
         start.rows = true;
         start.redefined = true;
         start.why.get_or_insert(why);

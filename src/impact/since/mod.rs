@@ -14,7 +14,7 @@ mod yaml_text;
 use std::collections::BTreeMap;
 
 use super::graph::{Graph, SpecModel};
-use super::propagate::{ChangeGrade, ChangeNote, ChangeStart};
+use super::propagate::{ChangeGrade, ChangeNote, NodeChanges};
 use crate::lineage;
 
 /// Kind of file in a dbt project.
@@ -100,7 +100,7 @@ pub struct RevisionDifference {
 
 /// Returns the nodes that changed since the base revision, and all differences between the two revisions.
 #[must_use]
-pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeStart>, Vec<RevisionDifference>) {
+pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChanges>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
         let mut found = FoundChange {
             graph,
@@ -112,7 +112,7 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeSta
             .files
             .iter()
             .for_each(|file| found.compare_file(file, &before.macros));
-        let is_something = |start: &ChangeStart| {
+        let is_something = |start: &NodeChanges| {
             start.rows || start.is_removed || !start.columns.is_empty() || !start.notes.is_empty()
         };
         (
@@ -126,7 +126,7 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<ChangeSta
 /// Differences found so far.
 struct FoundChange<'g, 'a> {
     graph: &'g Graph<'a>,
-    starts: BTreeMap<usize, ChangeStart>,
+    starts: BTreeMap<usize, NodeChanges>,
     differences: Vec<RevisionDifference>,
 }
 
@@ -138,9 +138,9 @@ impl FoundChange<'_, '_> {
             let Some(place) = self.index_of(&spec.name) else {
                 continue;
             };
-            let start = self.starts.entry(place).or_insert_with(|| ChangeStart {
+            let start = self.starts.entry(place).or_insert_with(|| NodeChanges {
                 place,
-                ..ChangeStart::default()
+                ..NodeChanges::default()
             });
             match before.iter().find(|old| old.name.eq_ignore_ascii_case(&spec.name)) {
                 Some(old) => code::compare_specs(self.graph, old, spec, start, &mut self.differences),
@@ -155,7 +155,7 @@ impl FoundChange<'_, '_> {
         {
             self.report_change(&old.name, "removed", &old.path, "");
             if let Some(place) = self.index_of(&old.name) {
-                self.change_start_mut(place).is_removed = true;
+                self.node_changes_mut(place).is_removed = true;
             }
         }
     }
@@ -188,7 +188,8 @@ impl FoundChange<'_, '_> {
             FileKind::Properties => self.compare_properties(file),
             FileKind::Project => self.compare_project(file, macros),
             FileKind::Other => {
-                let why = "its effect is unknown: run `dbt compile` with both states";
+                let why =
+                    "its effect is unknown: run `dbt compile` before and after the change, and compare the results";
                 self.report_whole(&file.path, "file", why);
             }
         }
@@ -197,7 +198,7 @@ impl FoundChange<'_, '_> {
     /// Compares the code of a model or a snapshot.
     fn compare_code(&mut self, name: &str, before: Option<&str>, now: Option<&str>) {
         let place = self.index_of(name);
-        let mut start = ChangeStart::default();
+        let mut start = NodeChanges::default();
         match (before, now) {
             (Some(old), Some(new)) => {
                 code::compare_models(self.graph, name, old, new, &mut start, &mut self.differences);
@@ -217,7 +218,7 @@ impl FoundChange<'_, '_> {
             }
         }
         let Some(place) = place else { return };
-        self.change_start_mut(place).merge(start);
+        self.node_changes_mut(place).merge(start);
     }
 
     /// Compares a snapshot file block by block. If the file has no snapshot blocks, the whole file is compared under
@@ -233,10 +234,11 @@ impl FoundChange<'_, '_> {
         }
     }
 
-    fn change_start_mut(&mut self, place: usize) -> &mut ChangeStart {
-        self.starts.entry(place).or_insert_with(|| ChangeStart {
+    /// Returns the changes to the node at an index, which are empty at first.
+    fn node_changes_mut(&mut self, place: usize) -> &mut NodeChanges {
+        self.starts.entry(place).or_insert_with(|| NodeChanges {
             place,
-            ..ChangeStart::default()
+            ..NodeChanges::default()
         })
     }
 
@@ -248,7 +250,7 @@ impl FoundChange<'_, '_> {
             grade,
             reason: reason.to_owned(),
         };
-        self.change_start_mut(place).notes.push(note);
+        self.node_changes_mut(place).notes.push(note);
     }
 
     fn report_change(&mut self, name: &str, what: &'static str, before: &str, now: &str) {

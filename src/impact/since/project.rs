@@ -30,7 +30,8 @@ impl FoundChange<'_, '_> {
                 self.compare_variables(old.as_ref(), new.as_ref(), macros);
                 continue;
             }
-            let why = "only dbt knows its effect: run `dbt compile` with both states";
+            let why =
+                "only dbt knows its effect: run `dbt compile` before and after the change, and compare the results";
             self.report_whole(&format!("{}: {key}", file.path), "project", why);
         }
     }

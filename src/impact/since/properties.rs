@@ -105,7 +105,7 @@ impl FoundChange<'_, '_> {
                 if let Some(place) =
                     place.filter(|_| is_contract_enforced(new) && !old_type.is_empty() && !new_type.is_empty())
                 {
-                    self.change_start_mut(place)
+                    self.node_changes_mut(place)
                         .columns
                         .insert(column.to_lowercase(), ColumnChange::Type);
                 }
@@ -229,7 +229,7 @@ impl FoundChange<'_, '_> {
             {
                 match now {
                     Some(_) => self.mark_possible_change(place, "its result may change".to_owned()),
-                    None => self.change_start_mut(place).is_removed = true,
+                    None => self.node_changes_mut(place).is_removed = true,
                 }
             }
         }

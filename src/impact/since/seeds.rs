@@ -11,7 +11,7 @@ impl FoundChange<'_, '_> {
             let what = if file.now.is_some() { "added" } else { "removed" };
             self.report_change(name, what, "", "");
             if let Some(place) = place.filter(|_| file.now.is_none()) {
-                self.change_start_mut(place).is_removed = true;
+                self.node_changes_mut(place).is_removed = true;
             }
             return;
         };
@@ -25,7 +25,7 @@ impl FoundChange<'_, '_> {
         self.report_change(name, "seed", &format_row_count(old.len()), &format_row_count(new.len()));
         let Some(place) = place else { return };
         for column in gone {
-            self.change_start_mut(place)
+            self.node_changes_mut(place)
                 .columns
                 .insert(column.clone(), ColumnChange::Gone);
         }

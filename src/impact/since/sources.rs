@@ -92,7 +92,7 @@ impl FoundChange<'_, '_> {
     fn report_removed_source(&mut self, name: &str) {
         self.report_change(name, "removed", "", "");
         match self.find_source(name) {
-            Some(place) => self.change_start_mut(place).is_removed = true,
+            Some(place) => self.node_changes_mut(place).is_removed = true,
             None => self.report_whole(
                 name,
                 "removed",
@@ -116,7 +116,7 @@ impl FoundChange<'_, '_> {
                 "old data is reported that was not reported before",
             ),
             (_, "" | "null") => (ChangeGrade::Changing, "old data is no longer reported"),
-            _ => (ChangeGrade::Changing, "old data is reported at a different age"),
+            _ => (ChangeGrade::Changing, "the age at which old data is reported changes"),
         };
         self.add_note(place, name, format!("its `{key}` changes"), grade, reason);
     }
@@ -147,7 +147,7 @@ impl FoundChange<'_, '_> {
                 None => self.report_whole(&shown, "removed", "no catalog lists it, so it is assumed to be removed"),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {
-                self.change_start_mut(place)
+                self.node_changes_mut(place)
                     .columns
                     .insert(column.to_lowercase(), ColumnChange::Gone);
             }

@@ -292,7 +292,7 @@ fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let apart = (end - start) as f64;
     let fraction = match args.get(2).map_or(Some(0), truncate_days)? {
         0 => months_of_30(start, end, true) / 360.0,
-        1 => apart / year_length(start, end),
+        1 => apart / actual_year_length(start, end),
         2 => apart / 360.0,
         3 => apart / 365.0,
         4 => months_of_30(start, end, false) / 360.0,
@@ -318,7 +318,7 @@ fn months_of_30(start: i64, end: i64, american: bool) -> f64 {
 
 /// Returns the length of a year for basis 1. For a span of more than one year, this is the mean length of the years in
 /// the span. For a shorter span, the length depends on whether the span contains a leap day.
-fn year_length(start: i64, end: i64) -> f64 {
+fn actual_year_length(start: i64, end: i64) -> f64 {
     let ((year, month, day), (end_year, end_month, end_day)) = (civil_date(start), civil_date(end));
     if (end_year, end_month, end_day) > (year + 1, month, day) {
         return (day_number(end_year + 1, 1, 1) - day_number(year, 1, 1)) as f64 / (end_year - year + 1) as f64;

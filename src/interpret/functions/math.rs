@@ -30,8 +30,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ROUNDDOWN" | "TRUNC" => |a| Some(round_value(&a[0], digits_argument(a), RoundingDirection::Zero)),
         "CEILING" => |a| round_to_multiple(&a[0], a.get(1), RoundingDirection::Up),
         "FLOOR" => |a| round_to_multiple(&a[0], a.get(1), RoundingDirection::Down),
-        "CEILING.MATH" => |a| multiple_of_size(a, RoundingDirection::Up),
-        "FLOOR.MATH" => |a| multiple_of_size(a, RoundingDirection::Down),
+        "CEILING.MATH" => |a| round_to_multiple_with_mode(a, RoundingDirection::Up),
+        "FLOOR.MATH" => |a| round_to_multiple_with_mode(a, RoundingDirection::Down),
         "MROUND" => nearest_multiple,
         "MOD" => remainder,
         "QUOTIENT" => whole_quotient,
@@ -270,8 +270,9 @@ fn round_to_multiple(value: &Value, significance: Option<&Value>, towards: Round
     ))
 }
 
-/// Rounds to a multiple of the absolute significance. With a mode other than 0, rounds the absolute value.
-fn multiple_of_size(args: CallArgs<'_>, towards: RoundingDirection) -> Option<Value> {
+/// Evaluates CEILING.MATH and FLOOR.MATH. Rounds to a multiple of the absolute value of the significance. A mode other
+/// than 0 also rounds the absolute value of a negative number.
+fn round_to_multiple_with_mode(args: CallArgs<'_>, towards: RoundingDirection) -> Option<Value> {
     let absolute = |value: &Value| {
         if to_number(value) < 0.0 {
             negate_value(value)

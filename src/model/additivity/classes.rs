@@ -164,12 +164,13 @@ impl StepClasses<'_> {
     /// Returns the additivity of an output column that is an unchanged input column, possibly with another name.
     pub fn pass_on(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
-            Some(used) => self.keep_column(used.relation.as_deref(), &used.name, used.ty),
+            Some(used) => self.additivity_of_kept_column(used.relation.as_deref(), &used.name, used.ty),
             None => additivity_of_value(value, Type::Unknown),
         }
     }
 
-    pub fn keep_column(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
+    /// Returns the additivity of an input column with the given name that the step outputs unchanged.
+    pub fn additivity_of_kept_column(&self, relation: Option<&str>, name: &str, ty: Type) -> Additivity {
         let place = self
             .input
             .joined

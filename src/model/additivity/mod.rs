@@ -160,7 +160,7 @@ impl fmt::Display for Lost {
             Self::SingleRows => {
                 f.write_str("it has one value per row, and no formula says how to aggregate these values")
             }
-            Self::WidePivot => f.write_str("it is a pivot column for one value; in the long form, these values are rows"),
+            Self::WidePivot => f.write_str("it contains the values for a single pivot value; in the long form, each pivot value is in its own row"),
             Self::TooLong => f.write_str("its formula is too long: make parts of it separate definitions"),
         }
     }
@@ -257,7 +257,7 @@ impl SpecCompilation<'_> {
             let has = |relation: &&Relation| relation.column(name).is_some();
             columns.columns.entry(name.to_lowercase()).or_insert_with(|| {
                 let joined = input.joined.and_then(|joined| joined.relations.iter().find(has));
-                work.keep_column(joined.map(Relation::name), name, column.ty())
+                work.additivity_of_kept_column(joined.map(Relation::name), name, column.ty())
             });
         }
         self.additivity.push(columns);
@@ -302,7 +302,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Updates the additivity after a wide pivot. Only the row keys keep their additivity.
-    pub(super) fn record_wide(&mut self) {
+    pub(super) fn record_wide_pivot(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
             last.columns
                 .retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));

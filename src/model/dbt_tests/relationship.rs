@@ -1,4 +1,4 @@
-//! Rules with `found_in`. All values of a column must exist in another relation, as in dbt's test `relationships`.
+//! Rules with `found_in`. All values of a column must exist in another relation, as in dbt's `relationships` test.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{FoundIn, Rule};

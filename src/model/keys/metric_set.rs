@@ -155,7 +155,7 @@ static NON_ADDITIVE: KeyTable = KeyTable {
         Key::new(
             "per",
             KeyShape::Names,
-            "Columns for whose values the last or first row is determined separately. Default: one row for the whole group.",
+            "Columns to group by: the last or first row is determined for each combination of their values. Default: one row for the whole group.",
         ),
     ],
 };

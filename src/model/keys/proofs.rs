@@ -36,7 +36,7 @@ pub static RULE: KeyTable = KeyTable {
 
 static FOUND_IN: KeyTable = KeyTable {
     title: "relation",
-    doc: "Relation that must contain each value of a column, as in dbt's test `relationships`.",
+    doc: "Relation that must contain each value of a column, as in dbt's `relationships` test.",
     open: false,
     keys: &[
         Key::new(

@@ -104,7 +104,7 @@ impl ModelOverSets<'_> {
                                 set.name
                             ),
                         )
-                        .with_help("use one value in both sets"),
+                        .with_help("use the same value in both sets"),
                     ),
                     Some(_) => {}
                     None => first = Some((&set.name, value)),

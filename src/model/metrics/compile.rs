@@ -77,17 +77,17 @@ impl ExpandedFile {
 
 impl Compiler {
     /// Compiles a model built on metric sets. `model` is the expansion of the file.
-    pub(crate) fn compile_over_sets(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
+    pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
-        let plain = self.compile_model_over_sets(file, model);
+        let plain = self.compile_expanded_model(file, model);
         if periods.is_empty() || plain.has_errors() {
             return plain;
         }
-        self.compile_model_over_sets(file, ReadModel::new(self, file, &periods))
+        self.compile_expanded_model(file, ReadModel::new(self, file, &periods))
             .with_columns_of(&plain)
     }
 
-    fn compile_model_over_sets(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
+    fn compile_expanded_model(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
         let ReadModel { expanded, faults } = model;

@@ -12,7 +12,7 @@ use crate::load::{SpannedText, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Bound of the periods: a formula for a date.
+/// Value of `since` or `until`, as a formula for a date.
 #[derive(Clone, Debug)]
 pub struct PeriodBound {
     formula: String,

@@ -229,7 +229,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         })
 }
 
-/// Returns the keys of earlier steps that are periods, by output name, each with its timeframe.
+/// Returns the output names and timeframes of the period keys in earlier steps.
 fn periods_before(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(String, String)> {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let keys = steps.iter().take(place).rev().flat_map(|step| read_keys(loader, step));

@@ -211,7 +211,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
                 sets.span,
                 "a metric set has `from` or `sets`, not both",
             )
-            .with_help("remove one of them; a set over other sets has no rows of its own"),
+            .with_help("remove one of them; a set that combines other sets has no rows of its own"),
         ),
         _ => {}
     }
@@ -223,7 +223,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
             Diagnostic::new(
                 Code::UnknownKey,
                 node.span,
-                "a set over other sets has no rows, so it has no `joins`, `where` and `time`",
+                "a set that combines other sets has no rows, so it cannot have `joins`, `where` or `time`",
             )
             .with_help("move the key to the sets that have rows"),
         );

@@ -219,7 +219,7 @@ impl<'m> StepWriter<'m> {
                     }
                     None => self.time_order(),
                 };
-                // A name can be written with unnecessary `${}`.
+                // The spec may write a name in `${}`, although the name needs none.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
                 let ordered = |key: &PlacedText| {
                     let entries = step.order_by.iter().map(|entry| &entry.text);

@@ -131,7 +131,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     let reason = match step {
         Step { sheet: Some(_), .. } => Some("its first step is a worksheet"),
         step if step.joins.iter().any(is_multiplying) => {
-            Some("a metric set has only left and inner joins that find one match")
+            Some("a metric set can contain only left and inner joins that match at most one row")
         }
         _ => None,
     };

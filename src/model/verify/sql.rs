@@ -157,8 +157,8 @@ impl Comparison {
         if !self.columns.is_empty() {
             let _ = write!(chosen, " or {} > 0", self.difference_count());
         }
-        if let Some(worst) = self.worst_rows() {
-            order.insert(1, format!("{worst} desc"));
+        if let Some(largest) = self.largest_difference() {
+            order.insert(1, format!("{largest} desc"));
         }
         order.extend((0..self.keys.len()).map(|number| format!("key_{number}")));
         let _ = writeln!(
@@ -189,7 +189,7 @@ impl Comparison {
     }
 
     /// Returns SQL for the largest difference among the differing numbers of a row.
-    fn worst_rows(&self) -> Option<String> {
+    fn largest_difference(&self) -> Option<String> {
         let float = self.dialect.type_name(Type::Float);
         let numbers = self
             .columns

@@ -363,7 +363,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let file = self.model.files.get(field.file);
         let view = self
             .model
-            .file_view(field.file)
+            .view_in_file(field.file)
             .and_then(|view| self.model.views.get(view));
         let what = view.map_or_else(|| what.to_owned(), |view| format!("{}.{what}", view.name));
         self.gaps.push(PromoteGap {

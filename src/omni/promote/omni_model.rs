@@ -201,7 +201,7 @@ impl<'t> OmniSource<'t> {
         self.view(name).or_else(of_join)
     }
 
-    pub fn file_view(&self, file: usize) -> Option<usize> {
+    pub fn view_in_file(&self, file: usize) -> Option<usize> {
         self.views.iter().position(|view| view.file == file)
     }
 
@@ -231,7 +231,7 @@ impl<'t> OmniSource<'t> {
             .and_then(|file| self.files.get(*file))
     }
 
-    pub fn file_topic(&self, file: usize) -> Option<&str> {
+    pub fn topic_in_file(&self, file: usize) -> Option<&str> {
         self.topics
             .iter()
             .find(|(_, place)| **place == file)
@@ -239,12 +239,12 @@ impl<'t> OmniSource<'t> {
     }
 
     /// Returns the queries in a file: the query of a query view, or the sample queries of a topic or of the model.
-    pub fn file_queries(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
+    pub fn queries_in_file(&self, file: usize) -> Vec<OmniSavedQuery<'_>> {
         let Some(root) = self.files.get(file).map(|file| &file.root) else {
             return Vec::new();
         };
-        let topic = self.file_topic(file);
-        if let (Some(view), Some(query)) = (self.file_view(file), root.get("query")) {
+        let topic = self.topic_in_file(file);
+        if let (Some(view), Some(query)) = (self.view_in_file(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
             let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
             return vec![OmniSavedQuery {

@@ -40,9 +40,9 @@ pub(super) fn read<'m>(
             Diagnostic::new(Code::NothingToPromote, Span::default(), text).with_help(help),
         )
     };
-    let queries = model.file_queries(file);
+    let queries = model.queries_in_file(file);
     let view = model
-        .file_view(file)
+        .view_in_file(file)
         .and_then(|place| Some((place, model.views.get(place)?)));
     if let Some((_, of_view)) = view
         && of_view.rows == QueryRows::Query
@@ -75,7 +75,7 @@ pub(super) fn read<'m>(
         ([], [one]) => *one,
         ([], _) => {
             let text = format!(
-                "`{}` has {} saved queries, but a spec is generated from one",
+                "`{}` has {} saved queries, but a spec is generated from a single query",
                 request.file,
                 names.len()
             );
@@ -83,8 +83,8 @@ pub(super) fn read<'m>(
         }
         ([one], _) => one,
         _ => {
-            let text = "pass one saved query, because a spec is generated from one".to_owned();
-            return Err(nothing(text, "run it once per query".to_owned()));
+            let text = "pass only one saved query, because a spec is generated from a single query".to_owned();
+            return Err(nothing(text, "run the command once per query".to_owned()));
         }
     };
     let Some(query) = queries.iter().position(|query| query.name.eq_ignore_ascii_case(wanted)) else {

@@ -271,13 +271,13 @@ fn check_same_grain(
     }
     if own != grain {
         let known = if grain.is_empty() {
-            "as one row".to_owned()
+            "a single row".to_owned()
         } else {
-            format!("per `{}`", grain.join(", "))
+            format!("one row per `{}`", grain.join(", "))
         };
         return Err(format!(
-            "`{}` has it {known}, but `{}.{}` can be grouped by all fields of `{}`: it would no longer be right \
-             there. Query the view of `{}` if its grain is sufficient",
+            "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so its values would be wrong. Query \
+             the view of `{}` if its grain is sufficient",
             taken_by.name, view.name, field.name, view.name, taken_by.name
         ));
     }

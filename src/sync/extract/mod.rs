@@ -18,7 +18,7 @@ pub use proof::extract;
 
 /// Returns whether the name is valid for a metric set.
 #[must_use]
-pub fn is_set_name(name: &str) -> bool {
+pub fn is_metric_set_name(name: &str) -> bool {
     is_plain_name(name)
 }
 
@@ -29,8 +29,8 @@ pub struct ExtractRequest<'t> {
     pub specs: &'t [formulac_model::SpecText<'t>],
     /// Whether each spec may be changed.
     pub chosen: &'t [bool],
-    /// Name of the set. By default, definitions are added to a set over the same rows, and a new set has the name of its
-    /// relation.
+    /// Name of the set. By default, definitions are added to the existing set over the same rows. If there is none, the
+    /// new set has the name of its relation.
     pub name: Option<&'t str>,
     /// Folder for the files of the sets, relative to the project's folder.
     pub folder: &'t str,

@@ -23,8 +23,8 @@ impl SetDraft {
     pub fn text(&self, name: &str, candidates: &[Candidate], shared: &[SharedProperties]) -> SetText {
         let mut out = SetText::default();
         let first = &candidates[self.members[0].candidate].step;
-        out.pair("metric_set", &flow_text(name));
-        out.pair("from", &format_scalar(&first.from, 2));
+        out.push_pair("metric_set", &flow_text(name));
+        out.push_pair("from", &format_scalar(&first.from, 2));
         let joins = self.joins(candidates, &[]);
         if !joins.is_empty() {
             out.text.push_str("joins:\n");
@@ -33,17 +33,17 @@ impl SetDraft {
                 .for_each(|join| out.text.push_str(&format!("  - {}\n", join.text)));
         }
         if let Some(filter) = &first.filter {
-            out.pair("where", &format_scalar(&filter.text, 2));
+            out.push_pair("where", &format_scalar(&filter.text, 2));
         }
         if let Some(time) = &self.time {
-            out.pair("time", &flow_text(time));
+            out.push_pair("time", &flow_text(time));
         }
         out.text.push_str("definitions: |\n");
         let members = self.members_by_candidate();
         for (definition, shared) in self.definitions.iter().zip(shared) {
             let start = out.text.len();
             let name = |used: usize| self.name_of_used(&members, definition, used);
-            out.definition(definition, shared.description.as_deref(), candidates, name);
+            out.push_definition(definition, shared.description.as_deref(), candidates, name);
             out.definitions.push(start..out.text.len());
         }
         let entries = self.definitions.iter().zip(shared);
@@ -57,7 +57,7 @@ impl SetDraft {
                 .push_str(&format!("  {}: {entry}\n", key_text(&definition.name)));
         }
         for (key, value) in &first.settings {
-            out.pair(key, &flow_text(value));
+            out.push_pair(key, &flow_text(value));
         }
         out
     }
@@ -90,7 +90,7 @@ impl SetDraft {
             let name = |used: usize| self.name_of_used(&members, definition, used);
             let description = shared.description.as_deref();
             if set.step.block.is_some() {
-                block.definition(definition, description, candidates, name);
+                block.push_definition(definition, description, candidates, name);
             } else {
                 let (candidate, place) = definition.source;
                 let formula = renamed(&candidates[candidate].step.definitions[place], name);
@@ -209,11 +209,11 @@ pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, Ya
 }
 
 impl SetText {
-    fn pair(&mut self, key: &str, value: &str) {
+    fn push_pair(&mut self, key: &str, value: &str) {
         self.text.push_str(&format!("{key}: {value}\n"));
     }
 
-    fn definition<'n>(
+    fn push_definition<'n>(
         &mut self,
         definition: &DraftDefinition,
         description: Option<&str>,

@@ -188,7 +188,8 @@ impl SpecWriter<'_> {
         self.set(self.at.clone().key("metrics"), metrics, after);
     }
 
-    /// Rewrites keys, and references to keys, to periods of the set's time or to column names.
+    /// Shortens keys and references to them. A timeframe of the set's time column becomes the name of the timeframe,
+    /// such as `month`. In `order_by` and `partition_by`, other timeframes become the names of their output columns.
     fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
         let bare = |key: &FirstStepKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;

@@ -23,16 +23,16 @@ const HEADER: &str = "# The columns and types that formulac knew when models wer
 /// Known facts about the relations that specs read, and about the project's dbt installation.
 ///
 /// ```
-/// use formulac_sync::known::Known;
+/// use formulac_sync::known::KnownFacts;
 /// let text = "relations:\n  orders:\n    columns:\n      amount: decimal(12,2)\n";
-/// let (known, faults) = Known::from_text(text);
+/// let (known, faults) = KnownFacts::from_text(text);
 /// assert!(faults.is_empty());
 /// assert!(known.schema.relation("orders").unwrap().is_partial());
 /// assert!(known.text().ends_with(text));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Known {
+pub struct KnownFacts {
     /// Relations with the columns that specs read. The schema is incomplete because it lists only these columns.
     pub schema: Schema,
     /// Dialect of the adapter.
@@ -43,7 +43,7 @@ pub struct Known {
     pub generic_tests: BTreeSet<String>,
 }
 
-impl From<Schema> for Known {
+impl From<Schema> for KnownFacts {
     /// Creates facts from a schema, without facts about dbt.
     fn from(schema: Schema) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl From<Schema> for Known {
     }
 }
 
-impl Known {
+impl KnownFacts {
     /// Parses the contents of `known.yml`. Unreadable parts are reported and skipped.
     #[must_use]
     pub fn from_text(text: &str) -> (Self, Vec<Diagnostic>) {
@@ -224,8 +224,9 @@ impl Known {
     /// Returns the differences from the facts in `before`, one line per relation, column or fact.
     ///
     /// ```
-    /// use formulac_sync::known::Known;
-    /// let known = |ty: &str| Known::from_text(&format!("relations: {{orders: {{columns: {{amount: {ty}}}}}}}")).0;
+    /// use formulac_sync::known::KnownFacts;
+    /// let relations = |ty: &str| format!("relations: {{orders: {{columns: {{amount: {ty}}}}}}}");
+    /// let known = |ty: &str| KnownFacts::from_text(&relations(ty)).0;
     /// assert_eq!(known("decimal").changes_since(&known("float")), ["orders.amount: float → decimal"]);
     /// ```
     #[must_use]
@@ -353,8 +354,8 @@ fn flow_list(items: &[String]) -> String {
 mod tests {
     use super::*;
 
-    fn parse_known(text: &str) -> Known {
-        let (known, faults) = Known::from_text(text);
+    fn parse_known_facts(text: &str) -> KnownFacts {
+        let (known, faults) = KnownFacts::from_text(text);
         assert_eq!(faults, [], "{text}");
         known
     }
@@ -378,16 +379,17 @@ relations:
       amount: decimal(12,2)
       status: {type: text, values: [\"a,b\", open]}
 ";
-        let known = parse_known(text);
+        let known = parse_known_facts(text);
         assert_eq!(known.text(), format!("{HEADER}{text}"));
         assert_eq!(known.changes_since(&known), Vec::<String>::new());
     }
 
     #[test]
     fn missing_facts_come_from_the_other() {
-        let committed =
-            parse_known("relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}");
-        let manifest = parse_known("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
+        let committed = parse_known_facts(
+            "relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}",
+        );
+        let manifest = parse_known_facts("relations: {orders: {columns: {id: , status: text}}, items: {columns: {}}}");
         let merged = manifest.merged_with(&committed);
         let orders = merged.schema.relation("orders").unwrap();
         let shown: Vec<_> = orders
@@ -408,9 +410,9 @@ relations:
 
     #[test]
     fn complete_relation_keeps_its_columns_and_order() {
-        let committed = parse_known("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
-        let catalog = parse_known("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
-        let names = |known: Known| {
+        let committed = parse_known_facts("relations: {orders: {columns: {amount: decimal, gone: text, id: integer}}}");
+        let catalog = parse_known_facts("relations: {orders: {complete: true, columns: {id: bigint, amount: double}}}");
+        let names = |known: KnownFacts| {
             let orders = known.schema.relation("orders").unwrap().clone();
             orders
                 .columns()

@@ -86,7 +86,7 @@ impl RequiredApproval {
         standing.void.extend(
             earlier
                 .into_values()
-                .map(|event| (event.by.clone(), "it was changed since then")),
+                .map(|event| (event.by.clone(), "the change was edited after the approval")),
         );
         for event in last.into_values() {
             let is_author = authors.iter().any(|author| is_same_person(author, &event.by));

@@ -14,17 +14,17 @@ pub const CHANGES: &str = ".formulac/approvals";
 /// Maximum number of characters of a change's title that are used in its identifier.
 const MAX_ID_LENGTH: usize = 48;
 
-/// Action of a person on a change.
+/// Action that a user takes on a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeComment {
-    /// The person requested approval of the change.
+    /// Request to approve the change.
     Proposed,
-    /// The person commented on the change.
+    /// Comment on the change.
     Commented,
-    /// The person approved the change.
+    /// Approval of the change.
     Approved,
-    /// The person rejected the change.
+    /// Rejection of the change.
     Rejected,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for ChangeComment {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// Action of the person.
+    /// Kind of action.
     pub said: ChangeComment,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub at: String,

@@ -282,7 +282,7 @@ codes! {
         and `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
-    RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows although dates may be missing", "use `PERIODOFFSET` for the value of another period")
+    RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows even though dates may be missing", "use `PERIODOFFSET` for the value of another period")
         "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count \
         rows. If rows are ordered by a date, the previous row is the previous period only if no period is missing; \
         PERIODOFFSET looks up the period itself. If periods may be missing, the previous step of a range must \
@@ -310,7 +310,7 @@ codes! {
         `FIRST(x, unit)`."
         Spec("model: m\nfrom: t\nkeep: all\norder_by: n\ndefinitions: a = PERIODOFFSET(x, -1, \"month\") + n * 2\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
-    SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET although several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
+    SeveralInPeriod "W0431" "several-in-period" Warning("use PERIODOFFSET even though several rows may have the same date", "group by the keys in an earlier step, or add them to `partition_by`")
         "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify a row, several rows may match, and the value is then empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
@@ -414,11 +414,11 @@ codes! {
         Row totals exist only in a pivot."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / B_TOTAL\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: month, definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, revenue], calculations: share = revenue / B_TOTAL}\n");
-    TextIsNoDate "W0483" "text-is-no-date" Warning("convert text to a date that does not exist", "write dates as `2024-01-31`")
+    TextIsNoDate "W0483" "text-is-no-date" Warning("convert text that is not a valid date", "write dates as `2024-01-31`")
         "DATEVALUE converts text in the format YYYY-MM-DD. Other formats, such as `31/12/2018`, mean different days in \
         different countries. The result is NULL for these formats and for dates that do not exist."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
-    NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "count the values of CHOOSE from 1")
+    NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "use 1 as the index of the first value of CHOOSE")
         "The first value of CHOOSE has the index 1. The result of a constant index that is out of range is NULL in \
         every row, whereas a spreadsheet shows #VALUE!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");

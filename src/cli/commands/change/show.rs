@@ -92,7 +92,7 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
             let _ = writeln!(text, "    {path}");
         });
         for (by, why) in &standing.void {
-            let _ = writeln!(text, "not counted: {by}, {why}");
+            let _ = writeln!(text, "the approval by {by} does not count: {why}");
         }
     }
     let _ = writeln!(text, "{}", state_label(standing.as_ref().map(|(standing, _)| standing)));

@@ -1,7 +1,7 @@
 //! Compiles the specs of a commit with the facts of the same commit or of another commit.
 
 use formulac::sync::KNOWN;
-use formulac::{CompiledSpec, Dialect, Known, Project, SpecText};
+use formulac::{CompiledSpec, Dialect, KnownFacts, Project, SpecText};
 
 use super::open_changes::read_project_at;
 use crate::cli::commands::sync::Repository;
@@ -36,7 +36,7 @@ impl SpecsAtCommit {
 
     /// Compiles the specs in order. `other` is the dialect to use if neither the project nor the facts specify one.
     /// dbt's artifacts are not read, so the result is the same on every machine.
-    pub fn compile(&self, place: &Workspace, known: &Known, other: Option<Dialect>) -> Vec<CompiledSpec> {
+    pub fn compile(&self, place: &Workspace, known: &KnownFacts, other: Option<Dialect>) -> Vec<CompiledSpec> {
         let texts: Vec<SpecText<'_>> = self
             .specs
             .iter()
@@ -49,9 +49,12 @@ impl SpecsAtCommit {
 }
 
 /// Returns the facts in `known.yml` of a commit.
-pub fn known_at_commit(repository: &Repository, commit: &str) -> Result<Known, Failure> {
+pub fn known_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
     let text = repository.file_texts(commit, &[KNOWN.to_owned()])?.pop().flatten();
-    Ok(text.map_or_else(|| Known::default().as_partial_list(), |text| Known::from_text(&text).0))
+    Ok(text.map_or_else(
+        || KnownFacts::default().as_partial_list(),
+        |text| KnownFacts::from_text(&text).0,
+    ))
 }
 
 /// Returns the SQL of a model and of its tests that are separate files.

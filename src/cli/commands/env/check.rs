@@ -164,7 +164,7 @@ fn check_branch(
 fn check_approvals(place: &Workspace, environment: &Environment, tell: &mut impl FnMut(bool, String)) {
     let people = place.project.people();
     for (role, count) in &environment.approvals {
-        let named = people.with_role(*role).len();
+        let named = people.people_with_role(*role).len();
         // The number of users with the default role is unknown, because all users without a listed role have it. In a
         // project without roles, every user is an engineer.
         let is_default = people.roles("").contains(role);

@@ -28,7 +28,7 @@ pub struct ImpactContext {
     artifacts: Option<TargetFolder>,
     nothing: Manifest,
     /// Facts from `known.yml`.
-    committed: formulac::Known,
+    committed: formulac::KnownFacts,
     pub specs: Vec<SpecModel>,
     /// Paths and contents of the specs.
     pub texts: Vec<(PathBuf, String)>,
@@ -197,7 +197,7 @@ impl ImpactContext {
 /// Facts from which the compiler for the specs is built.
 type ImpactFacts<'f> = (
     &'f Project,
-    &'f formulac::Known,
+    &'f formulac::KnownFacts,
     Option<&'f TargetFolder>,
     Option<Dialect>,
 );

@@ -8,7 +8,7 @@ use std::collections::btree_map::Entry;
 use std::mem::ManuallyDrop;
 use std::path::Path;
 
-use formulac::impact::{ChangeGrade, ChangeStart, ColumnChange, Graph, Impact, NameError, RevisionDifference, show};
+use formulac::impact::{ChangeGrade, ColumnChange, Graph, Impact, NameError, NodeChanges, RevisionDifference, show};
 
 use crate::cli::args::{FailOn, GraphFormat, ImpactArgs};
 use crate::cli::atomic_write::{PlannedFile, write_all};
@@ -97,9 +97,9 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<ChangeStart>, Failure> {
+fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<NodeChanges>, Failure> {
     // Combine several columns of a model into one change.
-    let mut starts: BTreeMap<usize, ChangeStart> = BTreeMap::new();
+    let mut starts: BTreeMap<usize, NodeChanges> = BTreeMap::new();
     for name in names {
         let target = graph.resolve_target(name).map_err(name_failure)?;
         let start = graph.change_start(&target, change);

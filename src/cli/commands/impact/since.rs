@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::spec_in_header;
-use formulac::impact::{BaseRevision, ChangeStart, FileKind, FileText, Graph, RevisionDifference, changes_since};
+use formulac::impact::{BaseRevision, FileKind, FileText, Graph, NodeChanges, RevisionDifference, changes_since};
 
 use super::known::ImpactContext;
 use crate::cli::dbt_project::DbtProject;
@@ -21,7 +21,7 @@ pub fn compare(
     known: &ImpactContext,
     graph: &Graph<'_>,
     revision: &str,
-) -> Result<(Vec<ChangeStart>, Vec<RevisionDifference>), Failure> {
+) -> Result<(Vec<NodeChanges>, Vec<RevisionDifference>), Failure> {
     let revision = Revision::resolve_revision(&known.root, revision)?;
     let specs = normalize_folder(Path::new(known.project.specs().unwrap_or(project::SPECS)));
     let kinds = known

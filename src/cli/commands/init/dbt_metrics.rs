@@ -120,7 +120,7 @@ impl MetricReader<'_> {
                     format!("{one} / {other}"),
                 )
             }
-            "derived" => self.derived(metric)?,
+            "derived" => self.derived_metric_formula(metric)?,
             "cumulative" => return refuse("it is cumulative; write it as a range, such as `SUM(FIRST(x):x)`"),
             "conversion" => return refuse("conversions have no formula"),
             other => return Err(Refusal::Final(format!("no formula for `type: {other}`"))),
@@ -133,7 +133,7 @@ impl MetricReader<'_> {
     }
 
     /// Returns the formula of a derived metric if the metric's expression is arithmetic over metrics.
-    fn derived(&self, metric: &Metric) -> Result<(String, String), Refusal> {
+    fn derived_metric_formula(&self, metric: &Metric) -> Result<(String, String), Refusal> {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let inputs = metric.type_params.get("metrics").and_then(MetaValue::as_list);
         for part in inputs.unwrap_or_default() {

@@ -1,5 +1,5 @@
-//! Table that a run creates and drops. A file in the project records the names of the tables that are not dropped yet,
-//! so that the next run can drop a table that a killed run left behind.
+//! Table that a run creates and drops. A file in the project records the names of the tables that have not been
+//! dropped, so that the next run can drop a table that a killed run left behind.
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -16,7 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
-/// File with the names of the tables that are not dropped yet, one per line. Each run locks this file.
+/// File with the names of the tables that have not been dropped yet, one per line. Each run locks this file.
 const RECORD: &str = ".formulac/local/prove";
 
 /// Prefix of the names of all tables that runs create.
@@ -49,7 +49,7 @@ impl OwnTable {
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
         let name = format!("{PREFIX}{id}_rows");
-        let left = drop_left(session, dbt, tables, &left, now)?;
+        let left = drop_leftover_tables(session, dbt, tables, &left, now)?;
         let recorded = left.iter().chain([&name]);
         write_record(&record, recorded)?;
         let schema = Statement {
@@ -105,7 +105,7 @@ impl OwnTable {
     }
 }
 
-/// Opens and locks the record. Returns the tables of earlier runs that are not dropped yet.
+/// Opens and locks the record. Returns the tables of earlier runs that have not been dropped yet.
 fn open_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
     let failed = |error: &std::io::Error| Failure::io_failure("write", RECORD, error);
     let bounds = place.writable_folders()?;
@@ -154,7 +154,7 @@ pub fn tables_statement(dialect: Dialect) -> Statement {
 
 /// Drops the tables that the record contains, and old tables of other projects and machines. Returns the tables of the
 /// record that could not be dropped.
-fn drop_left(
+fn drop_leftover_tables(
     session: &Session,
     dbt: &DbtRun,
     tables: &[String],

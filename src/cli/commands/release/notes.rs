@@ -24,7 +24,7 @@ pub fn new(
         return Ok(first_release_notes(&made.ours));
     };
     let mut text = format!("Since {}:\n", last.name);
-    if !made.is_sound() {
+    if !made.has_no_errors() {
         text.push_str("  unknown, because the specs have errors\n");
         return Ok(text);
     }

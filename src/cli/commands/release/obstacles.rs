@@ -57,7 +57,7 @@ pub fn new(
 
 /// Checks that specs and dbt's files are in sync.
 fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
-    if !made.is_sound() {
+    if !made.has_no_errors() {
         return Some(new_obstacle(Exit::Faulty, "the specs have errors", "formulac check"));
     }
     if made.plan.conflicts() > 0 {
@@ -201,7 +201,7 @@ fn check_approvals(
                 standing
                     .rejected
                     .iter()
-                    .map(|by| format!("the approval of {by}, who rejected it")),
+                    .map(|by| format!("the approval by {by}, who rejected it")),
             );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
             found.push(new_obstacle(Exit::NotAllowed, what, "formulac change approve"));

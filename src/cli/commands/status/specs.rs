@@ -82,7 +82,7 @@ fn knowledge_health(session: &Session, place: &Workspace) -> Result<Option<Healt
 /// Reports what a push would change.
 fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::plan_selected(session, place, selection)?;
-    if !made.is_sound() {
+    if !made.has_no_errors() {
         return Ok(health_part(
             vec![fault_summary(&made.found).unwrap_or_default()],
             String::new(),

@@ -16,7 +16,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     place.check_folders()?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let made = planner::plan_selected_models(session, &place, &args.selection)?;
-    if !made.is_sound() {
+    if !made.has_no_errors() {
         session.report(&made.found);
         return Ok(made.exit());
     }

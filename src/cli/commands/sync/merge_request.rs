@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use formulac::impact::{self, ChangeStart, ColumnChange, show};
+use formulac::impact::{self, ColumnChange, NodeChanges, show};
 use formulac::sync::{
-    Action, CurrentSpec, Evidence, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
+    VerificationEvidence,
 };
 use formulac::team::asked_approvers;
 
@@ -179,9 +180,9 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
 }
 
 /// Returns the saved evidence for exactly this version of a spec, or `None` if there is none.
-fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<Evidence> {
-    let text = read_text(place.root.join(Evidence::evidence_path(model))).ok()?;
-    let versions = Evidence::versions(&text)
+fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<VerificationEvidence> {
+    let text = read_text(place.root.join(VerificationEvidence::evidence_path(model))).ok()?;
+    let versions = VerificationEvidence::versions(&text)
         .into_iter()
         .filter(|it| it.is_for_spec(source) && it.model == model);
     // If two branches have different evidence, quote the result that reports a difference.
@@ -219,7 +220,7 @@ fn impact_markdown(session: &Session, place: &Workspace, made: &PlannedModels) -
     let graph = known.graph();
     let start =
         |(name, change): (String, ColumnChange)| Some(graph.change_start(&graph.resolve_target(&name).ok()?, change));
-    let starts: Vec<ChangeStart> = plan
+    let starts: Vec<NodeChanges> = plan
         .models
         .iter()
         .flat_map(|model| changed_columns(model, made.ours.get(&model.model)))

@@ -49,7 +49,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     let made = planner::plan_selected_models(session, &place, &args.selection)?;
     place.warn_of_unsearched_folders(session, Some(&made.plan));
     let exit = made.exit();
-    if args.markdown && made.is_sound() && made.plan.conflicts() == 0 {
+    if args.markdown && made.has_no_errors() && made.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("a push runs it");
         let request = merge_request::new(session, &place, &made, &parsed, &history::read_log(&place), None)?;
         session.print_data(&request.text(&made.plan))?;
@@ -64,7 +64,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
         session.print_json(&data)?;
     } else {
         session.report_grouped(&made.found);
-        if made.is_sound() {
+        if made.has_no_errors() {
             session.print_styled(&show::format_plan(session, &place, &made.plan))?;
             show::print_refused_descriptions(session, &made.refused);
         }
@@ -72,7 +72,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     if let Some(path) = args
         .output
         .as_deref()
-        .filter(|_| made.is_sound() && made.plan.conflicts() == 0)
+        .filter(|_| made.has_no_errors() && made.plan.conflicts() == 0)
     {
         let bounds = place.writable_folders()?.with_named_file(path);
         let text = json::to_text(&push::plan_file(&made.plan, &args.selection));

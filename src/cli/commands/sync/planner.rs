@@ -80,7 +80,7 @@ impl Toolbox {
 
 impl PlannedModels {
     /// Returns whether all specs compile, as a plan requires.
-    pub fn is_sound(&self) -> bool {
+    pub fn has_no_errors(&self) -> bool {
         Exit::from_failures(&self.found) == Exit::Done
     }
 
@@ -148,7 +148,7 @@ pub fn plan_selected_models(
         ours: BTreeMap::new(),
         tools: None,
     };
-    if !made.is_sound() {
+    if !made.has_no_errors() {
         return Ok(made);
     }
     let mut ours = ours_by_model(place, &generation);
@@ -339,7 +339,7 @@ fn find_unpushed_base(
     ours: &CurrentSpec,
     found: &BTreeMap<String, String>,
 ) -> Option<PushState> {
-    let base = PushState::from_written(name, ours, found);
+    let base = PushState::from_unpushed_files(name, ours, found);
     if base.is_some() || found.values().all(|text| is_unmodified(text)) {
         return base;
     }
@@ -349,7 +349,7 @@ fn find_unpushed_base(
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.as_tools().compile(&ours.spec, text))
-        .find_map(|it| PushState::from_written(name, &it, found))
+        .find_map(|it| PushState::from_unpushed_files(name, &it, found))
 }
 
 fn all_model_names(ours: &BTreeMap<String, CurrentSpec>, states: &ModelStates) -> BTreeSet<String> {

@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     }
     if !args.json {
         session.report_grouped(&made.found);
-        if made.is_sound() {
+        if made.has_no_errors() {
             session.print_styled(&show::format_plan(session, &place, &made.plan))?;
             show::print_refused_descriptions(session, &made.refused);
         }

@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     place.check_folders()?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let made = planner::plan_models(session, &place)?;
-    if !made.is_sound() {
+    if !made.has_no_errors() {
         match args.json {
             true => session.print_json(&json!({
                 "resolved": [], "files": [], "diagnostics": render::reports_json(&to_reports(&made.found)),

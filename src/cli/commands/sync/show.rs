@@ -6,7 +6,7 @@ use formulac::diag::render::escape_hidden;
 use formulac::sync::{Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, STATES, TextChange, diff_lines};
 
 use super::conflict;
-use crate::cli::commands::generate::known_changes;
+use crate::cli::commands::generate::summarize_fact_changes;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -42,7 +42,7 @@ pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String 
     }
     write_unknown_exposures(&mut out, plan);
     if let Some(known) = &plan.known {
-        known_changes(&known.facts).iter().for_each(|line| {
+        summarize_fact_changes(&known.facts).iter().for_each(|line| {
             let _ = writeln!(out, "{line}");
         });
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use formulac::dbt::RelationReference as Read;
-use formulac::sync::{Evidence, Proof, Timing};
+use formulac::sync::{Proof, Timing, VerificationEvidence};
 use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
@@ -85,7 +85,7 @@ impl ModelComparer<'_> {
         let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
         let verified = VerificationResult {
-            evidence: Evidence::new(name, subject.path, subject.text),
+            evidence: VerificationEvidence::new(name, subject.path, subject.text),
             compared: Vec::new(),
             timing: Timing::default(),
             last_seconds: None,

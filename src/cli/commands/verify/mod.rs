@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use formulac::CompiledSpec;
 use formulac::dbt::RelationReference as Read;
 use formulac::diag::{Code, suggest};
-use formulac::sync::{Evidence, Proof, Timing, Verdict};
+use formulac::sync::{Proof, Timing, Verdict, VerificationEvidence};
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
@@ -43,7 +43,7 @@ const PERSONAL_TAGS: [&str; 2] = ["pii", "PII"];
 
 /// Result of a verification for one model.
 pub struct VerificationResult {
-    pub evidence: Evidence,
+    pub evidence: VerificationEvidence,
     /// Comparisons with their rows, in the order of the evidence's proofs.
     pub compared: Vec<ComparedColumn>,
     /// Durations of the verification and of the build.
@@ -302,7 +302,7 @@ fn compared_relations(models: &[(usize, &CompiledSpec)]) -> Vec<Read> {
 
 /// Returns the duration of the formula's query in the previous verification, in the same environment and with the
 /// same engine.
-fn last_seconds(place: &Workspace, evidence: &Evidence) -> Option<f64> {
+fn last_seconds(place: &Workspace, evidence: &VerificationEvidence) -> Option<f64> {
     let text = read_text(place.root.join(Timing::timing_path(&evidence.model))).ok()?;
     let last = Timing::read(&text)?;
     let is_same = last.environment == evidence.environment && last.engine == evidence.engine;
@@ -353,7 +353,10 @@ fn write_evidence(session: &Session, place: &Workspace, all: &mut [VerificationR
             path: place.root.join(path),
             text,
         };
-        files.push(planned(Evidence::evidence_path(&evidence.model), evidence.text()));
+        files.push(planned(
+            VerificationEvidence::evidence_path(&evidence.model),
+            evidence.text(),
+        ));
         timings.push(planned(Timing::timing_path(&evidence.model), timing.text()));
     }
     if files.is_empty() {

@@ -13,9 +13,9 @@ pub const SPEC: &str = "metrics/m.yml";
 pub const SQL: &str = "models/m.sql";
 pub const YML: &str = "models/m.yml";
 
-/// All files in the world.
+/// All files of the project, by path.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct World {
+pub struct TestProject {
     pub files: BTreeMap<String, String>,
 }
 
@@ -41,8 +41,8 @@ fn state_path() -> String {
     format!("{STATES}/m.yml")
 }
 
-impl World {
-    /// Returns a world with a spec that was never pushed.
+impl TestProject {
+    /// Returns a project with a spec that was never pushed.
     pub fn of(spec: &str) -> Self {
         Self {
             files: BTreeMap::from([(SPEC.to_owned(), spec.to_owned())]),
@@ -97,7 +97,7 @@ impl World {
         Plan::new(None, ModelPlan::for_models(&[model], || compiler))
     }
 
-    /// Returns the world after the plan is carried out.
+    /// Returns the project after the plan is carried out.
     pub fn after(&self, plan: &Plan) -> Self {
         let mut files = self.files.clone();
         for TextChange {
