@@ -10,7 +10,7 @@ use formulac::sync::with_layout_of;
 
 use super::atomic_write::{ChangedFile, CurrentContent, PlannedFile, change_all};
 use super::bounds::WritableFolders;
-use super::exit::{Exit, Failure, FailureKind};
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::session::Session;
 
 /// Pending changes to files.
@@ -91,7 +91,7 @@ impl PendingFileChanges {
     }
 
     /// Returns a failure with one diagnostic per file that users edited.
-    pub fn conflicts(&self) -> Vec<FailureKind> {
+    pub fn conflicts(&self) -> Vec<FileDiagnostics> {
         self.by_hand.iter().map(|path| hand_edit_failure(path)).collect()
     }
 
@@ -120,14 +120,14 @@ impl PendingFileChanges {
     }
 }
 
-fn hand_edit_failure(path: &Path) -> FailureKind {
+fn hand_edit_failure(path: &Path) -> FileDiagnostics {
     let file = path.to_string_lossy().into_owned();
     let message = format!("`{file}` is not as formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
         "run `formulac adopt` to take the edit over into the spec, or `formulac push` to keep an edit of a model \
          that was pushed before. Otherwise remove the file, or write to another folder",
     );
-    FailureKind {
+    FileDiagnostics {
         file,
         text: String::new(),
         diagnostics: vec![fault],

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::cache;
 use super::dbt_project::{self, DbtProject};
-use super::exit::{Failure, FailureKind};
+use super::exit::{Failure, FileDiagnostics};
 use super::folder;
 use super::session::Session;
 use super::source::{LIMIT, SourceText, read_text};
@@ -34,17 +34,17 @@ const MIN_PARALLEL_BYTES: u64 = 1 << 20;
 pub struct TargetFolder {
     pub path: PathBuf,
     pub manifest: Manifest,
-    catalog: OnceCell<Result<Option<Catalog>, FailureKind>>,
+    catalog: OnceCell<Result<Option<Catalog>, FileDiagnostics>>,
 }
 
 /// Reads an artifact from a file with `reader`. Returns `None` if the file does not exist.
-fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, FailureKind> {
+fn read<T>(path: &Path, reader: impl FnOnce(&str) -> Result<T, ArtifactError>) -> Result<Option<T>, FileDiagnostics> {
     if !path.is_file() {
         return Ok(None);
     }
     let source = SourceText::from_large_file(path, LIMIT);
     if let Some(fault) = source.fault {
-        return Err(FailureKind {
+        return Err(FileDiagnostics {
             file: source.name,
             text: String::new(),
             diagnostics: vec![fault],
@@ -60,11 +60,11 @@ pub fn read_catalog(path: &Path) -> Result<Option<Catalog>, Failure> {
     read(path, Catalog::from_text).map_err(|found| Failure::Found(vec![found]))
 }
 
-fn artifact_failure(source: SourceText, error: &ArtifactError) -> FailureKind {
+fn artifact_failure(source: SourceText, error: &ArtifactError) -> FileDiagnostics {
     let at = error.offset(&source.text) as u32;
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), error.to_string()).with_help(error.help());
     // Omit the source text, because a single line of an artifact can be hundreds of megabytes long.
-    FailureKind {
+    FileDiagnostics {
         file: source.name,
         text: String::new(),
         diagnostics: vec![fault],
@@ -87,7 +87,7 @@ pub struct RunArtifacts {
 impl RunArtifacts {
     /// Reads the results of dbt runs and source freshness checks from dbt's target folder.
     pub fn read(folder: &Path) -> Result<Self, Failure> {
-        let failed = |found: FailureKind| Failure::Found(vec![found]);
+        let failed = |found: FileDiagnostics| Failure::Found(vec![found]);
         Ok(Self {
             runs: read(&folder.join("run_results.json"), RunResults::from_text)
                 .map_err(failed)?
@@ -108,19 +108,19 @@ impl TargetFolder {
     }
 
     /// Reads the manifest at a path. Returns `None` if the file does not exist.
-    pub fn read(path: PathBuf) -> Result<Option<Self>, FailureKind> {
+    pub fn read(path: PathBuf) -> Result<Option<Self>, FileDiagnostics> {
         Self::read_parts(path, KeptParts::default())
     }
 
     /// Reads the manifest at a path and retains the optional parts that `keep` specifies.
-    pub fn read_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FailureKind> {
+    pub fn read_parts(path: PathBuf, keep: KeptParts) -> Result<Option<Self>, FileDiagnostics> {
         let manifest = read(&path, |text| Manifest::from_text(text, keep))?;
         Ok(manifest.map(|manifest| Self::new(path, manifest)))
     }
 
     /// Reads the manifest at a path and retains the parts that `keep` specifies. For a large manifest, uses the cache
     /// of the project in `folder`.
-    pub fn read_cached_parts(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FailureKind> {
+    pub fn read_cached_parts(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FileDiagnostics> {
         let beside = path.with_file_name("catalog.json");
         let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= MIN_PARALLEL_BYTES);
         let (manifest, catalog) = thread::scope(|scope| {

@@ -10,7 +10,7 @@ use formulac::sync::Plan;
 
 use super::bounds::absolute_path;
 use super::dbt_project::{self, DbtProject};
-use super::exit::{Failure, FailureKind};
+use super::exit::{Failure, FileDiagnostics};
 use super::orphans;
 use super::plurals::format_count;
 use super::project;
@@ -125,7 +125,7 @@ impl Workspace {
             return Ok(());
         }
         let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
-        Err(Failure::Found(vec![FailureKind {
+        Err(Failure::Found(vec![FileDiagnostics {
             file,
             text,
             diagnostics,
@@ -147,7 +147,7 @@ pub fn check_named_folder(dbt: &DbtProject, folder: &Path) -> Result<(), Failure
     let diagnostics =
         vec![Diagnostic::new(Code::FolderNotRead, value_span(&text, "model-paths"), message).with_help(help)];
     let file = path.strip_prefix("./").unwrap_or(&path).to_string_lossy().into_owned();
-    Err(Failure::Found(vec![FailureKind {
+    Err(Failure::Found(vec![FileDiagnostics {
         file,
         text,
         diagnostics,

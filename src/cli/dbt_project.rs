@@ -12,7 +12,7 @@ use super::artifacts::TargetFolder;
 use super::dbt_defaults;
 use super::dbt_jinja;
 use super::dbt_run::PROFILES_DIR;
-use super::exit::{Failure, FailureKind};
+use super::exit::{Failure, FileDiagnostics};
 use super::project;
 use super::session::Session;
 use super::source::{SourceText, read_text};
@@ -47,7 +47,7 @@ pub struct DbtProject {
     pub name: String,
     text: String,
     /// The manifest, after it has been read.
-    artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FailureKind>>,
+    artifacts: OnceCell<Result<Option<Box<TargetFolder>>, FileDiagnostics>>,
 }
 
 /// Keys that set folders. Each entry contains the key, its older spelling or an empty string, and the folder that dbt

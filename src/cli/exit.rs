@@ -58,7 +58,7 @@ impl Exit {
     }
 
     /// Returns the exit status for the diagnostics of several sources.
-    pub fn from_failures(found: &[FailureKind]) -> Self {
+    pub fn from_failures(found: &[FileDiagnostics]) -> Self {
         Self::from_diagnostics(found.iter().flat_map(|f| &f.diagnostics))
     }
 }
@@ -69,7 +69,7 @@ pub enum Failure {
     /// Failure without a position in a source.
     Message(Box<FailureMessage>),
     /// Failure because of errors in a file that the command needs, such as the schema.
-    Found(Vec<FailureKind>),
+    Found(Vec<FileDiagnostics>),
 }
 
 /// Message of a failure, with its exit status and help.
@@ -91,14 +91,14 @@ impl fmt::Display for FailureMessage {
 
 /// A source, and the diagnostics for it.
 #[derive(Clone, Debug, Default)]
-pub struct FailureKind {
+pub struct FileDiagnostics {
     /// Path of the file, `<stdin>` or `<formula>`.
     pub file: String,
     pub text: String,
     pub diagnostics: Vec<Diagnostic>,
 }
 
-impl FailureKind {
+impl FileDiagnostics {
     /// Returns the diagnostics in the borrowed form that renderers accept.
     pub fn report(&self) -> Report<'_> {
         Report {

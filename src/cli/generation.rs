@@ -11,7 +11,7 @@ use formulac::{CompiledSpec, Compiler, UndecidedType};
 use super::apply::{self, PendingFileChanges};
 use super::args::{Selection, TargetOptions};
 use super::atomic_write::PlannedFile;
-use super::exit::{Exit, Failure, FailureKind};
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder;
 use super::models::{self, CompiledModel};
 use super::moved_files::MovedFile;
@@ -33,7 +33,7 @@ pub struct Generation<'p> {
     /// Specs that are metric sets, each with its path.
     pub sets: Vec<(String, CompiledSpec)>,
     /// Diagnostics of each spec.
-    pub found: Vec<FailureKind>,
+    pub found: Vec<FileDiagnostics>,
 }
 
 impl<'p> Generation<'p> {

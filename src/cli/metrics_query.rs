@@ -3,7 +3,7 @@
 use formulac::limits::Limits;
 
 use super::args::MetricsArgs;
-use super::exit::FailureKind;
+use super::exit::FileDiagnostics;
 use super::source::SourceText;
 
 /// Name of the spec that the options describe. The name is not part of the output.
@@ -86,7 +86,7 @@ impl MetricsArgs {
 }
 
 /// Replaces the keys in diagnostics of the options by the options.
-pub fn name_options(found: &mut [FailureKind]) {
+pub fn name_options(found: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);
         KEYS.iter().fold(text.to_owned(), replace)

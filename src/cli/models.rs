@@ -8,7 +8,7 @@ use formulac::{CompiledSpec, Compiler, Declared, SemanticModel, SemanticModels};
 use serde_json::{Value, json};
 
 use super::atomic_write::PlannedFile;
-use super::exit::FailureKind;
+use super::exit::FileDiagnostics;
 use super::project;
 use super::source::SourceText;
 use super::spec::{self, Spec};
@@ -49,7 +49,7 @@ pub struct ModelFiles {
 pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
-    pub found: Vec<FailureKind>,
+    pub found: Vec<FileDiagnostics>,
     /// Specs that are metric sets, each with its path.
     pub sets: Vec<(String, CompiledSpec)>,
 }
@@ -87,7 +87,7 @@ pub fn compile_models(
 pub fn models_from_specs(
     specs: Vec<Spec>,
     sources: &[(SourceText, Option<String>)],
-) -> (Vec<CompiledModel>, Vec<FailureKind>) {
+) -> (Vec<CompiledModel>, Vec<FileDiagnostics>) {
     let mut models = Vec::new();
     let mut found = Vec::new();
     for (mut spec, (_, path)) in specs.into_iter().zip(sources) {

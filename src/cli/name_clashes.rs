@@ -7,7 +7,7 @@ use formulac::artifacts::GraphNode;
 use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic};
 
-use super::exit::FailureKind;
+use super::exit::FileDiagnostics;
 use super::models::CompiledModel;
 use super::moved_files::MovedFile;
 
@@ -23,7 +23,7 @@ pub fn check(
     root: &Path,
     folders: [&str; 2],
     moved: &MovedFile,
-    found: &mut [FailureKind],
+    found: &mut [FileDiagnostics],
 ) {
     let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
     let mut tests: BTreeMap<String, &GraphNode> = BTreeMap::new();
@@ -105,7 +105,7 @@ fn check_declared(
     root: &Path,
     folder: &str,
     moved: &MovedFile,
-    found: &mut [FailureKind],
+    found: &mut [FileDiagnostics],
 ) {
     let own: BTreeSet<String> = models
         .iter()

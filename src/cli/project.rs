@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::Project;
 
-use super::exit::{Failure, FailureKind};
+use super::exit::{Failure, FileDiagnostics};
 use super::source::SourceText;
 use formulac::diag::Diagnostic;
 
@@ -35,7 +35,7 @@ pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf
     }
     let (project, faults) = Project::from_text(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![FailureKind {
+        return Err(Failure::Found(vec![FileDiagnostics {
             file: source.name,
             text: source.text,
             diagnostics: faults,
@@ -58,7 +58,7 @@ fn add_personal_settings(mut project: Project, root: &Path) -> Result<Project, F
     }
     let faults = project.add_personal(&source.text);
     if faults.iter().any(Diagnostic::is_error) {
-        return Err(Failure::Found(vec![FailureKind {
+        return Err(Failure::Found(vec![FileDiagnostics {
             file: source.name,
             text: source.text,
             diagnostics: faults,

@@ -7,7 +7,7 @@ use formulac::artifacts::{KeptParts, Manifest};
 use formulac::{Dialect, KnownFacts};
 
 use super::artifacts::TargetFolder;
-use super::exit::{Failure, FailureKind};
+use super::exit::{Failure, FileDiagnostics};
 use super::session::Session;
 use super::source::{LIMIT, SourceText};
 use formulac::diag::{Code, Diagnostic};
@@ -78,12 +78,12 @@ impl SchemaOption {
         if !faults.iter().any(|(_, d)| d.is_error()) {
             return Ok(KnownFacts::from(schema));
         }
-        let found = |s: &SourceText| FailureKind {
+        let found = |s: &SourceText| FileDiagnostics {
             file: s.name.clone(),
             text: s.text.clone(),
             diagnostics: Vec::new(),
         };
-        let mut found: Vec<FailureKind> = sources.iter().map(found).collect();
+        let mut found: Vec<FileDiagnostics> = sources.iter().map(found).collect();
         for (number, fault) in faults {
             if let Some(found) = found.get_mut(number) {
                 found.diagnostics.push(fault);

@@ -11,7 +11,7 @@ use formulac::diag::suggest;
 
 use super::args::Selection;
 use super::artifacts::TargetFolder;
-use super::exit::{Exit, Failure, FailureKind};
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::models::CompiledModel;
 
 /// Selected models, and the specs whose errors stop the command.
@@ -28,7 +28,7 @@ pub struct SelectedModels {
 /// Applies a selection. `package` is the name of the dbt project, and `folder` is the folder of its models.
 pub fn apply_selection(
     models: &[CompiledModel],
-    found: &[FailureKind],
+    found: &[FileDiagnostics],
     manifest: &Manifest,
     known: &[GraphNode],
     (package, folder): (&str, &str),

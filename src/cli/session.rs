@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
-use super::exit::{Exit, Failure, FailureKind};
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::grouped_warnings;
 use super::human;
 use super::json;
@@ -132,7 +132,7 @@ impl Session {
     }
 
     /// Prints diagnostics as messages, without warnings if `--quiet` is set.
-    pub fn report(&self, found: &[FailureKind]) {
+    pub fn report(&self, found: &[FileDiagnostics]) {
         let all = to_reports(found);
         let errors = if self.global.quiet {
             errors_by_source(found)
@@ -148,7 +148,7 @@ impl Session {
 
     /// Prints the diagnostics of a command that reads the whole project: errors in full, and one line per kind of
     /// warning. With `--verbose` or a machine-readable format, prints all diagnostics in full.
-    pub fn report_grouped(&self, found: &[FailureKind]) {
+    pub fn report_grouped(&self, found: &[FileDiagnostics]) {
         if self.global.quiet || self.global.verbose || self.global.output_format != DiagnosticFormat::Human {
             return self.report(found);
         }
@@ -198,7 +198,7 @@ impl Session {
 }
 
 /// Returns the errors of each source.
-fn errors_by_source(found: &[FailureKind]) -> Vec<Vec<Diagnostic>> {
+fn errors_by_source(found: &[FileDiagnostics]) -> Vec<Vec<Diagnostic>> {
     found
         .iter()
         .map(|f| f.diagnostics.iter().filter(|d| d.is_error()).cloned().collect())
@@ -215,6 +215,6 @@ fn with_diagnostics<'a>(reports: &[Report<'a>], diagnostics: &'a [Vec<Diagnostic
 }
 
 /// Returns the same failures as references, for renderers.
-pub fn to_reports(found: &[FailureKind]) -> Vec<Report<'_>> {
-    found.iter().map(FailureKind::report).collect()
+pub fn to_reports(found: &[FileDiagnostics]) -> Vec<Report<'_>> {
+    found.iter().map(FileDiagnostics::report).collect()
 }

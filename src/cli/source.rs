@@ -10,7 +10,7 @@ use std::thread;
 use formulac::SpecText;
 use formulac::limits::Limits;
 
-use super::exit::{FailureKind, io_error_reason};
+use super::exit::{FileDiagnostics, io_error_reason};
 use formulac::diag::{Code, Diagnostic, suggest};
 use formulac::span::Span;
 
@@ -131,8 +131,8 @@ impl SourceText {
     }
 
     /// Returns a failure with the diagnostics for this source.
-    pub fn with_diagnostics(self, diagnostics: Vec<Diagnostic>) -> FailureKind {
-        FailureKind {
+    pub fn with_diagnostics(self, diagnostics: Vec<Diagnostic>) -> FileDiagnostics {
+        FileDiagnostics {
             file: self.name,
             text: self.text,
             diagnostics,

@@ -3,7 +3,7 @@
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
 
-use super::exit::{Exit, Failure, FailureKind};
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::source::SourceText;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
@@ -42,7 +42,7 @@ pub struct Spec {
     pub config: Vec<(String, String)>,
     /// Standalone test files, each with its name and contents.
     pub tests: Vec<(String, String)>,
-    pub found: FailureKind,
+    pub found: FileDiagnostics,
     /// Result of the compilation; `None` if the source could not be read.
     pub compiled: Option<CompiledSpec>,
 }

@@ -3,7 +3,7 @@
 use formulac::artifacts::{Manifest, ManifestNode};
 use formulac::diag::{Code, Diagnostic};
 
-use super::exit::FailureKind;
+use super::exit::FileDiagnostics;
 use super::models::{self, CompiledModel};
 
 /// Help for a project without a time spine: a model to add, and its properties.
@@ -15,7 +15,7 @@ pub fn is_missing(manifest: &Manifest) -> bool {
 }
 
 /// Adds one warning about the missing time spine if a spec has a semantic model.
-pub fn warn_if_missing(models: &[CompiledModel], found: &mut [FailureKind]) {
+pub fn warn_if_missing(models: &[CompiledModel], found: &mut [FileDiagnostics]) {
     let Some((model, _)) = models::built_models(models).find(|(_, built)| built.semantic.is_some()) else {
         return;
     };

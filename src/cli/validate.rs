@@ -13,7 +13,7 @@ use super::args::DbtArgs;
 use super::dbt_run::DbtCall;
 use super::environment;
 use super::environment::Environment;
-use super::exit::{Failure, FailureKind};
+use super::exit::{Failure, FileDiagnostics};
 use super::models::CompiledModel;
 use super::progress::WaitIndicator;
 use super::session::Session;
@@ -25,8 +25,8 @@ pub fn run(
     project: &Project,
     root: &Path,
     models: &[CompiledModel],
-    found: &[FailureKind],
-) -> Result<Vec<FailureKind>, Failure> {
+    found: &[FileDiagnostics],
+) -> Result<Vec<FileDiagnostics>, Failure> {
     let environment = environment::selected_environment(&session.global, project)?;
     parse_with_dbt(session, args, environment.as_ref(), root, false, models, found)
 }
@@ -40,8 +40,8 @@ pub fn parse_with_dbt(
     root: &Path,
     is_copy: bool,
     models: &[CompiledModel],
-    found: &[FailureKind],
-) -> Result<Vec<FailureKind>, Failure> {
+    found: &[FileDiagnostics],
+) -> Result<Vec<FileDiagnostics>, Failure> {
     let call = DbtCall::new(root, &["parse"], environment, args);
     let call = if is_copy { call.with_output_folder(root) } else { call };
     let ran = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
@@ -56,8 +56,8 @@ pub fn parse_with_dbt(
 pub fn missing_node_failures<'m>(
     manifest: &Manifest,
     models: impl Iterator<Item = &'m CompiledModel>,
-    found: &[FailureKind],
-) -> Vec<FailureKind> {
+    found: &[FileDiagnostics],
+) -> Vec<FileDiagnostics> {
     let all = manifest.nodes.iter().chain(&manifest.disabled);
     let listed: BTreeSet<&str> = all.map(|node| &*node.name).collect();
     let missing = models.filter(|model| !listed.contains(model.name.as_str()));
@@ -66,7 +66,7 @@ pub fn missing_node_failures<'m>(
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
             .with_help("check whether a line of `.dbtignore` matches its file or folder");
         let of = found.get(model.spec)?;
-        Some(FailureKind {
+        Some(FileDiagnostics {
             file: of.file.clone(),
             text: of.text.clone(),
             diagnostics: vec![fault],
@@ -76,7 +76,7 @@ pub fn missing_node_failures<'m>(
 }
 
 /// Converts a dbt error to a diagnostic in the spec whose file or model the error message names.
-fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FailureKind]) -> FailureKind {
+fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FileDiagnostics]) -> FileDiagnostics {
     let said = message.trim();
     let named = models
         .iter()
@@ -91,7 +91,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FailureKi
         .with_help(
             "the error does not name a generated file; run `dbt parse` on the project without the generated files",
         );
-        return FailureKind {
+        return FileDiagnostics {
             file: "dbt_project.yml".to_owned(),
             text: String::new(),
             diagnostics: vec![fault],
@@ -108,7 +108,7 @@ fn dbt_error_failure(message: &str, models: &[CompiledModel], found: &[FailureKi
         span,
         format!("dbt rejects the model `{}`: {said}", model.name),
     );
-    FailureKind {
+    FileDiagnostics {
         file,
         text,
         diagnostics: vec![fault],

@@ -10,7 +10,7 @@ use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::compile;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::project;
@@ -64,7 +64,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
 }
 
 /// Adds a diagnostic for each folder that the project file specifies but that dbt does not search for models or tests.
-fn check_folders(place: &Workspace, found: &mut Vec<FailureKind>) -> Result<(), Failure> {
+fn check_folders(place: &Workspace, found: &mut Vec<FileDiagnostics>) -> Result<(), Failure> {
     match place.check_folders() {
         Err(Failure::Found(faults)) => found.extend(faults),
         other => other?,
@@ -92,7 +92,7 @@ struct CheckInputs {
 }
 
 impl CheckInputs {
-    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FailureKind>, Vec<PlannedFile>), Failure> {
+    fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
         let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
         let done = self.check_with(session, args, &compiler, sources.clone())?;
@@ -141,7 +141,7 @@ fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Fail
 }
 
 /// Warns about definitions that exist both in a spec and in the project's Omni model.
-fn warn_of_omni_duplicates(place: &Workspace, files: &[PathBuf], found: &mut [FailureKind]) {
+fn warn_of_omni_duplicates(place: &Workspace, files: &[PathBuf], found: &mut [FileDiagnostics]) {
     let Workspace { project, root, .. } = place;
     let texts: Vec<(String, String)> = found
         .iter()
@@ -174,7 +174,7 @@ impl CheckInputs {
         args: &CheckArgs,
         compiler: &Compiler,
         sources: Vec<SourceText>,
-    ) -> Result<(Vec<FailureKind>, Vec<PlannedFile>), Failure> {
+    ) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let mut found = Vec::new();
         let mut fixed = Vec::new();
         // If one of the files cannot be read, do not fix any files.
@@ -238,7 +238,7 @@ impl CheckInputs {
 }
 
 /// Applies fixes until none are left or they no longer reduce the number of diagnostics.
-fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FailureKind) -> bool {
+fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FileDiagnostics) -> bool {
     let mut changed = false;
     for _ in 0..MAX_ROUNDS {
         let (text, count) = safe_fixes::apply_safe_fixes(&found.text, &found.diagnostics);
@@ -302,7 +302,7 @@ impl InputKind {
     }
 }
 
-fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FailureKind {
+fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> FileDiagnostics {
     match kind {
         InputKind::Formulas => compile::compile(compiler, source).found,
         InputKind::Spec => spec::compile(compiler, source, None).found,
@@ -317,7 +317,7 @@ fn diagnose(compiler: &Compiler, kind: InputKind, source: SourceText) -> Failure
     }
 }
 
-fn print_summary(session: &Session, found: &[FailureKind]) {
+fn print_summary(session: &Session, found: &[FileDiagnostics]) {
     let all = found.iter().flat_map(|f| &f.diagnostics);
     let (errors, count) = all.fold((0, 0), |(e, n), d| (e + usize::from(d.is_error()), n + 1));
     let of = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });

@@ -4,7 +4,7 @@ use formulac::{Compiled, Compiler, Definition, Dialect, UndecidedType};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::CompileArgs;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::knowledge::{CommandKnowledge, FormulaSettings};
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
@@ -17,7 +17,7 @@ use formulac::span::Span;
 pub struct CompileOutcome {
     /// `None` if the source is unreadable, not UTF-8 or too large.
     compiled: Option<Compiled>,
-    pub found: FailureKind,
+    pub found: FileDiagnostics,
 }
 
 impl CompileOutcome {

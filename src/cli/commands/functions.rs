@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::args::FunctionsArgs;
 use crate::cli::commands::prove::report::{ProofCounts, ProofReport};
 use crate::cli::diagnostic_page::wrap_text;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::session::{Session, to_reports};
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
@@ -71,7 +71,7 @@ fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result
     let help = help.unwrap_or("run `formulac functions` to list all functions");
     let diagnostics =
         vec![Diagnostic::new(Code::UnknownFunction, place, format!("unknown function `{name}`")).with_help(help)];
-    let found = vec![FailureKind {
+    let found = vec![FileDiagnostics {
         file: "<name>".to_owned(),
         text: name.to_owned(),
         diagnostics,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cli::apply::PendingFileChanges;
 use crate::cli::args::{GenerateArgs, Selection};
 use crate::cli::commands::sync;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{FactPrecedence, KNOWN, report_undecided_types};
 use crate::cli::models::{self, CompiledModel};
@@ -212,7 +212,7 @@ fn result_json(
     dialect: Dialect,
     models: &[CompiledModel],
     delivery: &PendingFileChanges,
-    found: &[FailureKind],
+    found: &[FileDiagnostics],
 ) -> Value {
     let mut files: Vec<(&Path, &str)> = delivery.created.iter().map(|file| (&*file.path, "created")).collect();
     files.extend(delivery.updated.iter().map(|file| (&*file.path, "updated")));

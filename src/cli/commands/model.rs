@@ -13,7 +13,7 @@ use crate::cli::bounds::{WritableFolders, absolute_path};
 use crate::cli::dbt_folders;
 use crate::cli::dbt_project;
 use crate::cli::dbt_project::DbtProject;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::models::{self, CompiledModel, ModelFiles};
@@ -184,7 +184,7 @@ fn enforces_contracts(session: &Session, dbt: &DbtProject, out: Option<&Path>) -
     Ok(dbt.enforces_contracts(&inner.map_or_else(of_project, Ok)?))
 }
 
-fn nothing_written_note(found: &[FailureKind]) -> String {
+fn nothing_written_note(found: &[FileDiagnostics]) -> String {
     let count = |exit: Exit| {
         found
             .iter()

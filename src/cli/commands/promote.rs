@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::cli::args::PromoteArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::bounds::WritableFolders;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
 use crate::cli::folder::or_current_folder;
 use crate::cli::knowledge::CommandKnowledge;
@@ -58,7 +58,7 @@ fn promote_to_spec(
         Ok(promotion) => promotion,
         Err((number, fault)) => {
             let (file, text) = files.get(number).cloned().unwrap_or_default();
-            let found = vec![FailureKind {
+            let found = vec![FileDiagnostics {
                 file,
                 text,
                 diagnostics: vec![fault],
@@ -75,7 +75,7 @@ fn promote_to_spec(
     let named = target
         .as_deref()
         .map_or_else(|| format!("{}.yml", promotion.name), display_path);
-    let mut found = vec![FailureKind {
+    let mut found = vec![FileDiagnostics {
         file: named,
         text: promotion.spec.clone(),
         diagnostics: promotion.diagnostics.clone(),
@@ -122,7 +122,7 @@ fn report_lines(
     args: &PromoteArgs,
     made: Option<(&Promotion, bool)>,
     target: Option<&Path>,
-    found: &[FailureKind],
+    found: &[FileDiagnostics],
     notes: &[String],
 ) -> Result<Exit, Failure> {
     if args.json {
@@ -187,8 +187,8 @@ fn promotion_summary(promotion: &Promotion) -> String {
 }
 
 /// Converts gaps to warnings at their positions in Omni's files.
-fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureKind> {
-    let mut found: Vec<FailureKind> = Vec::new();
+fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FileDiagnostics> {
+    let mut found: Vec<FileDiagnostics> = Vec::new();
     for gap in gaps {
         let text = files
             .iter()
@@ -217,7 +217,7 @@ fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureK
         let fault = Diagnostic::new(Code::NotCarried, span, format!("`{}` {how}: {}", gap.what, gap.reason));
         match found.iter_mut().find(|found| found.file == gap.file) {
             Some(found) => found.diagnostics.push(fault),
-            None => found.push(FailureKind {
+            None => found.push(FileDiagnostics {
                 file: gap.file.clone(),
                 text,
                 diagnostics: vec![fault],
@@ -230,14 +230,14 @@ fn gap_failures(files: &[(String, String)], gaps: &[PromoteGap]) -> Vec<FailureK
     found
 }
 
-fn file_exists_failure(path: &Path) -> FailureKind {
+fn file_exists_failure(path: &Path) -> FileDiagnostics {
     let file = display_path(path);
     let message = format!("`{file}` already exists");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
         "give the model another name with `--name`, or show the spec with `--dry-run`; `promote` never \
             overwrites a file",
     );
-    FailureKind {
+    FileDiagnostics {
         file,
         text: String::new(),
         diagnostics: vec![fault],
@@ -304,7 +304,7 @@ fn replace_omni_field(
             );
             (
                 None,
-                vec![FailureKind {
+                vec![FileDiagnostics {
                     file: path.to_owned(),
                     text,
                     diagnostics: vec![fault],

@@ -22,7 +22,7 @@ use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::pull_report;
 use crate::cli::commands::pull_report::WriteState;
 use crate::cli::dbt_project::{self, DbtProject};
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
 use crate::cli::last_run;
 use crate::cli::project;
@@ -106,7 +106,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
     };
     read.report_age(session, Some(&folders.dbt));
     let (model, pull) = plan_pull(&read, &beside, folders, args.strip_status, args.prune)?;
-    let found: Vec<FailureKind> = pull
+    let found: Vec<FileDiagnostics> = pull
         .refused
         .iter()
         .map(|(file, refusal)| yaml_failure(&folders.places.omni, file, refusal))
@@ -241,7 +241,7 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     named.collect()
 }
 
-fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FailureKind {
+fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FileDiagnostics {
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
@@ -249,7 +249,7 @@ fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefu
     let message = format!("this file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
         .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
-    FailureKind {
+    FileDiagnostics {
         file: path.to_string_lossy().into_owned(),
         text,
         diagnostics: vec![fault],

@@ -1,6 +1,6 @@
 //! Error messages of engines, with the positions in the SQL to which they point.
 
-use crate::cli::exit::{Failure, FailureKind};
+use crate::cli::exit::{Failure, FileDiagnostics};
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
@@ -33,7 +33,7 @@ pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
     } else {
         String::new()
     };
-    Failure::Found(vec![FailureKind {
+    Failure::Found(vec![FileDiagnostics {
         file: "<query>".to_owned(),
         text,
         diagnostics: vec![diagnostic],
@@ -43,7 +43,7 @@ pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
 /// Returns a failure for an engine error that occurred while reading this file.
 pub fn from_file(engine: &str, message: &str, file: &str) -> Failure {
     let diagnostics = vec![engine_diagnostic(engine, message, Span::default())];
-    Failure::Found(vec![FailureKind {
+    Failure::Found(vec![FileDiagnostics {
         file: file.to_owned(),
         text: String::new(),
         diagnostics,

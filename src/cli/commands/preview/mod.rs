@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::cli::args::{PreviewArgs, TargetOptions};
 use crate::cli::engine::{Answer, Engine, EngineRequest};
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::metrics_query::name_options;
@@ -27,7 +27,7 @@ struct PreviewOutcome {
     name: Option<String>,
     sql: Option<String>,
     answer: Option<Answer>,
-    found: Vec<FailureKind>,
+    found: Vec<FileDiagnostics>,
 }
 
 pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {

@@ -10,7 +10,7 @@ use super::display_paths;
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::{promote, sync};
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::health::{HealthPart, list_names};
 use crate::cli::plurals::format_count;
@@ -241,7 +241,7 @@ fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
     }
 }
 
-fn fault_summary(found: &[FailureKind]) -> Option<String> {
+fn fault_summary(found: &[FileDiagnostics]) -> Option<String> {
     let faulty: Vec<String> = found
         .iter()
         .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)

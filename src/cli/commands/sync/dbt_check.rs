@@ -10,7 +10,7 @@ use super::planner::PlannedModels;
 use super::project_copy::{CopyChanges, ProjectCopy};
 use crate::cli::args::PushArgs;
 use crate::cli::artifacts::TargetFolder;
-use crate::cli::exit::{Failure, FailureKind};
+use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 use crate::cli::{dbt_run, validate};
@@ -19,7 +19,7 @@ use crate::cli::{dbt_run, validate};
 pub enum ParsedProject {
     Yes,
     /// Errors from dbt, and the copy of the project that dbt parsed.
-    Refused(Vec<FailureKind>, PathBuf),
+    Refused(Vec<FileDiagnostics>, PathBuf),
     /// Reason why dbt was not run.
     No(&'static str),
 }

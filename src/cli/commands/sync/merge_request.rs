@@ -16,7 +16,7 @@ use super::push;
 use super::read_project_file;
 use super::repository::Repository;
 use crate::cli::commands::impact::ImpactContext;
-use crate::cli::exit::{Failure, FailureKind};
+use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
 use crate::cli::workspace::Workspace;
@@ -189,7 +189,7 @@ fn find_evidence(place: &Workspace, model: &str, source: &str) -> Option<Verific
     versions.max_by_key(|it| it.verdict() != Verdict::Agrees)
 }
 
-fn format_warnings(found: &[FailureKind]) -> String {
+fn format_warnings(found: &[FileDiagnostics]) -> String {
     let all: Vec<&str> = found
         .iter()
         .flat_map(|found| &found.diagnostics)

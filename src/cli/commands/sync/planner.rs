@@ -16,7 +16,7 @@ use super::repository::Repository;
 use super::{omni, read_project_file};
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{FactPrecedence, changed_facts};
@@ -33,7 +33,7 @@ const EARLIER_TEXTS: usize = 20;
 /// Plan, with the models, diagnostics and tools that were used to compute it.
 pub struct PlannedModels {
     pub plan: Plan,
-    pub found: Vec<FailureKind>,
+    pub found: Vec<FileDiagnostics>,
     pub models: Vec<CompiledModel>,
     /// Descriptions in Omni's files that cannot be transferred to dbt, each with its location and the reason.
     pub refused: Vec<(String, String)>,
@@ -119,7 +119,7 @@ pub fn plan_selected_models(
     let chosen = (!selection.is_everything())
         .then(|| generation.select_models(session, selection))
         .transpose()?;
-    let keep_needed = |found: &mut [FailureKind]| {
+    let keep_needed = |found: &mut [FileDiagnostics]| {
         for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
             if !is_needed {
                 found.diagnostics.clear();

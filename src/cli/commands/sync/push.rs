@@ -16,7 +16,7 @@ use super::{history, merge_request, show};
 use crate::cli::args::{PushArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::environment::{self, Environment};
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::health::list_names;
 use crate::cli::json;
 use crate::cli::permissions;
@@ -155,7 +155,7 @@ fn report(
     session: &Session,
     args: &PushArgs,
     plan: &Plan,
-    found: &[FailureKind],
+    found: &[FileDiagnostics],
     pushed: Option<&PushResult>,
 ) -> Result<(), Failure> {
     if !args.json {

@@ -24,7 +24,7 @@ use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment;
-use crate::cli::exit::{Exit, Failure, FailureKind};
+use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{self, DataFileKnowledge, FactPrecedence};
 use crate::cli::progress;
@@ -117,7 +117,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let (sources, texts) = verify_sources(&place, &named)?;
     let specs = spec::compile_all(&compiler, sources, || {});
     let chosen = select_specs(&specs, &texts, &named)?;
-    let faulty: Vec<FailureKind> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
+    let faulty: Vec<FileDiagnostics> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
     if !args.json {
         session.report(&faulty);
     }
@@ -183,7 +183,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns the exit status. A verification without any comparison fails, because it proves nothing.
-fn exit(all: &[VerificationResult], faulty: &[FailureKind]) -> Exit {
+fn exit(all: &[VerificationResult], faulty: &[FileDiagnostics]) -> Exit {
     let nothing = if all.is_empty() && faulty.is_empty() {
         Exit::Failed
     } else {
@@ -256,13 +256,13 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
 }
 
 /// Returns the errors of a spec, if it has any. Warnings are omitted, because `check` reports them.
-fn spec_errors(spec: &Spec) -> Option<FailureKind> {
+fn spec_errors(spec: &Spec) -> Option<FileDiagnostics> {
     let fault = spec.model_fault.iter().cloned();
     let all = spec.found.diagnostics.iter().cloned().chain(fault);
     let diagnostics: Vec<_> = all
         .filter(|it| it.is_error() || it.kind() == Code::UnreadableFile)
         .collect();
-    let found = FailureKind {
+    let found = FileDiagnostics {
         diagnostics,
         ..spec.found.clone()
     };

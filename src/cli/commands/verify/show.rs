@@ -11,7 +11,7 @@ use super::judging::ComparedColumn;
 use super::{VerificationResult, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;
-use crate::cli::exit::{Failure, FailureKind};
+use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::plurals::format_count;
 use crate::cli::session::{Session, to_reports};
 use formulac::diag::render::escape_hidden;
@@ -21,7 +21,7 @@ pub fn print_all(
     args: &VerifyArgs,
     engine: &Engine,
     all: &[VerificationResult],
-    faulty: &[FailureKind],
+    faulty: &[FileDiagnostics],
 ) -> Result<(), Failure> {
     if args.json {
         let models: Vec<Value> = all.iter().map(verified_json).collect();
@@ -157,7 +157,7 @@ fn outdated_builds(standings: &[BuildState]) -> Option<String> {
     }
 }
 
-fn verify_summary(all: &[VerificationResult], faulty: &[FailureKind]) -> String {
+fn verify_summary(all: &[VerificationResult], faulty: &[FileDiagnostics]) -> String {
     let with = |verdict: Verdict| all.iter().filter(|it| it.evidence.verdict() == verdict).count();
     let proofs: usize = all.iter().map(|it| it.evidence.proofs.len()).sum();
     let mut parts = vec![format_count(with(Verdict::Agrees), "model agrees", "models agree")];
