@@ -66,6 +66,10 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "INTERCEPT" => numeric_pairs(rows)
             .regression_line()
             .map_or(Value::Null, |(_, start)| Value::Number(start)),
+        "SUMSQ" => {
+            let square = |value: &Value| evaluate_binary(ReferenceOp::Multiply, value, value);
+            sum(&column().iter().map(square).collect::<Vec<Value>>())
+        }
         "SUMPRODUCT" => {
             let times = |row: &Vec<Value>| {
                 row.iter()
