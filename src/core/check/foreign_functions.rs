@@ -88,7 +88,6 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("STRPOS", Write("FIND(needle, text)")),
     ("SUBSTR", Write("MID(text, start, count)")),
     ("SUBSTRING", Write("MID(text, start, count)")),
-    ("SUMSQ", Write("SUM(x ^ 2)")),
     ("SYSDATE", Write("NOW()")),
     ("TO_CHAR", Write("TEXT(x, \"yyyy-mm-dd\")")),
     ("TO_DATE", Write("DATEVALUE(text)")),

@@ -112,7 +112,8 @@ impl Lowerer<'_> {
         Some(values)
     }
 
-    /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products.
+    /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products, and SUMSQ, which multiplies each
+    /// value by itself.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
@@ -128,7 +129,11 @@ impl Lowerer<'_> {
         };
         let times =
             |pass: &mut Self, a: IrId, b: &IrId| pass.apply_checked(internal::MULTIPLY, &[a, *b], span, function.name);
-        rest.iter().fold(*first, |product, value| times(self, product, value))
+        let product = rest.iter().fold(*first, |product, value| times(self, product, value));
+        if std::ptr::eq(function, catalog::get(internal::SUMSQ)) {
+            return times(self, product, &product);
+        }
+        product
     }
 
     fn lower_is_blank(&mut self, arg: ExprId, span: Span) -> IrId {

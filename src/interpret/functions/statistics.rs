@@ -35,6 +35,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "SUM" => sum(&column()),
         "AVERAGE" => average(&column()),
         "PRODUCT" => product(&column()),
+        "GEOMEAN" => geometric_mean(&column()),
         "MIN" => extreme_value(&column(), std::cmp::Ordering::Less),
         "MAX" => extreme_value(&column(), std::cmp::Ordering::Greater),
         "MEDIAN" => value_at_percentile(&column(), 0.5),
@@ -66,6 +67,10 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "INTERCEPT" => numeric_pairs(rows)
             .regression_line()
             .map_or(Value::Null, |(_, start)| Value::Number(start)),
+        "SUMSQ" => {
+            let square = |value: &Value| evaluate_binary(ReferenceOp::Multiply, value, value);
+            sum(&column().iter().map(square).collect::<Vec<Value>>())
+        }
         "SUMPRODUCT" => {
             let times = |row: &Vec<Value>| {
                 row.iter()
@@ -154,6 +159,16 @@ fn product(values: &[Value]) -> Value {
             .number()
             .map_or(Value::Null, |product| Value::Number(with_float_noise(product))),
     }
+}
+
+/// Returns the geometric mean. NULL if there are no values, or if a value is not positive.
+fn geometric_mean(values: &[Value]) -> Value {
+    let numbers: Vec<f64> = values.iter().map(to_number).collect();
+    if numbers.is_empty() || numbers.iter().any(|number| *number <= 0.0) {
+        return Value::Null;
+    }
+    let logarithms = numbers.iter().map(|number| number.ln()).sum::<f64>();
+    Value::Number(with_float_noise((logarithms / numbers.len() as f64).exp()))
 }
 
 fn extreme_value(values: &[Value], wanted: std::cmp::Ordering) -> Value {
