@@ -8,7 +8,7 @@ use crate::model_cases::ModelCase;
 use crate::{function_cases, spec_case};
 
 /// Warnings about formulas whose meaning differs from their apparent meaning.
-const TRAPS: [Code; 15] = [
+const TRAPS: [Code; 16] = [
     Code::LooksLikeACell,
     Code::CountOfCondition,
     Code::RateAveraged,
@@ -24,6 +24,7 @@ const TRAPS: [Code; 15] = [
     Code::BlankIsNotEmpty,
     Code::SumOfDistinct,
     Code::RoundedTwice,
+    Code::RedundantBoolean,
 ];
 
 fn unsaid(found: &[Diagnostic], said: &[String]) -> Vec<String> {

@@ -431,6 +431,12 @@ codes! {
         2.445 rounded to 2 digits is 2.45, but 2.4449 rounded once to 2 digits is 2.44. Round once, to the digits that \
         you need."
         Row("ROUND(ROUND(price, 3), 2)") => Row("ROUND(price, 2)");
+    RedundantBoolean "W0487" "redundant-boolean" Warning("convert a condition to TRUE or FALSE, which it already is", "write the condition itself")
+        "A condition is already TRUE or FALSE, so `IF(ISBLANK(region), TRUE, FALSE)` has the same value as \
+        `ISBLANK(region)`. If `paid` is a boolean, `paid = TRUE` has the same value as `paid`. Write the condition \
+        itself, or NOT for the opposite. If the condition may be NULL, the IF causes no warning, because it returns \
+        its last argument instead of NULL."
+        Row("has_region = IF(ISBLANK(region), FALSE, TRUE)") => Row("has_region = NOT(ISBLANK(region))");
     UnknownTab "F0490" "unknown-tab" Error
         "A formula refers to another tab, `'Targets'!A:B`, but `tabs` does not specify its model."
         Spec("model: m\nfrom: sales\ncolumns: [region, revenue]\norder_by: region\ncalculations: target = VLOOKUP(A1, 'Targets'!A:B, 2)\n")

@@ -2,6 +2,7 @@
 //! lints analyze the checked program and only report warnings. A formula is reported only if its literal meaning is
 //! probably not intended.
 
+mod booleans;
 mod conditions;
 mod end_of_day;
 mod known_values;
@@ -119,7 +120,10 @@ pub(super) fn check_traps(
                 Ir::IsNull { x, negated: false } => traps.warn_of_never_blank(id, x),
                 Ir::And(args) => traps.check_junction(id, args, true),
                 Ir::Or(args) => traps.check_junction(id, args, false),
-                Ir::Case(_) => cases = true,
+                Ir::Case(arms) => {
+                    cases = true;
+                    traps.warn_of_redundant_if(id, arms);
+                }
                 Ir::Switch { subject, arms } => {
                     traps.check_switch(subject, arms);
                     traps.warn_of_duplicate_cases(arms);
@@ -174,6 +178,7 @@ impl Lints<'_> {
         let Some(comparison) = ComparisonOperator::from_function(function) else {
             return;
         };
+        self.warn_of_redundant_comparison(id, comparison, a, b);
         // Swap the sides if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
         let (a, b, comparison) = if turned {

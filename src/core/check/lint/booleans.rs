@@ -1,0 +1,132 @@
+//! Lint for conditions that are converted to TRUE or FALSE, although every condition already is a boolean.
+
+use super::{ComparisonOperator, Lints};
+use crate::Type;
+use crate::catalog::{self, ResultType};
+use crate::diag::Code;
+use crate::ir::{Ir, IrId, PoolRange};
+use crate::span::Span;
+
+impl Lints<'_> {
+    /// Warns about `IF(c, TRUE, FALSE)` and `IF(c, FALSE, TRUE)` if the condition is never NULL. For a condition that
+    /// is NULL, the IF returns its last argument.
+    pub(super) fn warn_of_redundant_if(&mut self, id: IrId, arms: PoolRange) {
+        let program = self.program;
+        let [condition, then, other] = *program.args(arms) else {
+            return;
+        };
+        let (Ir::Bool(then_value), Ir::Bool(other_value)) = (program.node(then), program.node(other)) else {
+            return;
+        };
+        if then_value == other_value || program.meta(condition).nullable {
+            return;
+        }
+        // A number as the condition has the same span as its comparison with 0, which the source does not contain.
+        let is_number = matches!(program.node(condition), Ir::Apply { .. })
+            && program
+                .operands(condition)
+                .any(|operand| program.meta(operand).span == program.meta(condition).span);
+        let span = |id: IrId| program.meta(id).span;
+        let begin = Span::new(span(id).start, span(id).start);
+        let is_written = self.is_text_between(begin, span(condition), "IF")
+            && self.is_text_between(span(condition), span(then), ",")
+            && self.is_text_between(span(then), span(other), ",");
+        if is_number || !is_written {
+            return;
+        }
+        let same = if then_value {
+            self.complete_text(condition)
+        } else {
+            self.negated_text(condition)
+        };
+        self.warn_of_same_value(id, &same);
+    }
+
+    /// Warns about `flag = TRUE` and `flag <> FALSE`. Does not warn about `flag = FALSE`, because NOT is not simpler.
+    pub(super) fn warn_of_redundant_comparison(
+        &mut self,
+        id: IrId,
+        comparison: ComparisonOperator,
+        left: IrId,
+        right: IrId,
+    ) {
+        let program = self.program;
+        let (of, value) = match (program.node(left), program.node(right)) {
+            (_, Ir::Bool(value)) => (left, value),
+            (Ir::Bool(value), _) => (right, value),
+            _ => return,
+        };
+        let is_redundant = match comparison {
+            ComparisonOperator::Equal => value,
+            ComparisonOperator::NotEqual => !value,
+            _ => false,
+        };
+        // A criterion such as `COUNTIF(flag, TRUE)` and NOT also become comparisons, but the source does not contain
+        // their operators.
+        let span = |id: IrId| program.meta(id).span;
+        let begin = Span::new(span(id).start, span(id).start);
+        let is_written = || {
+            self.is_text_between(begin, span(left), "")
+                && self.is_text_between(span(left), span(right), comparison.symbol())
+        };
+        if is_redundant && self.is_known_boolean(of) && is_written() {
+            let same = self.complete_text(of);
+            self.warn_of_same_value(id, &same);
+        }
+    }
+
+    fn warn_of_same_value(&mut self, id: IrId, same: &str) {
+        let message = format!("`{}` has the same value as `{same}`", self.excerpt(id));
+        self.warn(Code::RedundantBoolean, id, message, format!("write `{same}`"));
+    }
+
+    /// Returns whether a value is a boolean even without a comparison with TRUE. The type of a column without a schema
+    /// may only be known from the comparison.
+    fn is_known_boolean(&self, id: IrId) -> bool {
+        let program = self.program;
+        match program.node(self.resolve_name(id)) {
+            Ir::Column(column) => program.columns.get(column as usize).is_some_and(|used| !used.assumed),
+            Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => true,
+            Ir::Apply { overload, .. } => {
+                catalog::overload(overload).is_some_and(|found| found.result == ResultType::Is(Type::Boolean))
+            }
+            _ => false,
+        }
+    }
+
+    /// Returns whether the source between two spans consists of the given text, brackets and whitespace.
+    fn is_text_between(&self, before: Span, after: Span, text: &str) -> bool {
+        let between = self.source.get(before.end as usize..after.start as usize);
+        let is_space = |c: char| c.is_whitespace() || matches!(c, '(' | ')');
+        between.is_some_and(|between| between.trim_matches(is_space).eq_ignore_ascii_case(text))
+    }
+
+    /// Returns the source of the opposite condition: the argument of NOT, or a call of NOT. The IR may contain a
+    /// comparison instead of NOT, with the span of the call.
+    fn negated_text(&self, condition: IrId) -> String {
+        let program = self.program;
+        let span = program.meta(condition).span;
+        let text = self.complete_text(condition);
+        let is_call = match program.node(condition) {
+            Ir::Not(_) | Ir::IsNull { negated: true, .. } => true,
+            Ir::Apply { .. } => program.operands(condition).next().is_some_and(|first| {
+                let begin = Span::new(span.start, span.start);
+                self.is_text_between(begin, program.meta(first).span, "NOT")
+            }),
+            _ => false,
+        };
+        let argument = text
+            .split_at_checked("NOT".len())
+            .filter(|(name, _)| is_call && name.eq_ignore_ascii_case("NOT"))
+            .and_then(|(_, rest)| rest.trim().strip_prefix('(')?.strip_suffix(')'));
+        match argument {
+            Some(argument) => argument.trim().to_owned(),
+            None => format!("NOT({text})"),
+        }
+    }
+
+    /// Returns the complete source of an expression, so that it can be copied from a help text.
+    fn complete_text(&self, id: IrId) -> String {
+        self.program.meta(id).span.text(self.source).to_owned()
+    }
+}
