@@ -135,7 +135,7 @@ impl Compiler {
                     .and_then(|first| specs.get(*first)?.path);
                 let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
                 let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
-                all[number].model_fault = Some(fault.with_help(format!("rename one of them{other}")));
+                all[number].model_fault = Some(fault.with_help(format!("rename one of the models{other}")));
             }
         }
         all
@@ -280,7 +280,7 @@ fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut 
             let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
             let fault = Diagnostic::new(Code::SameModelTwice, set.name_span, message);
             spec.diagnostics
-                .push(fault.with_help(format!("rename one of them{other}")));
+                .push(fault.with_help(format!("rename one of the metric sets{other}")));
             diag::sort(&mut spec.diagnostics);
         }
     }

@@ -164,7 +164,7 @@ impl<'y> Loader<'y, '_> {
                         key,
                         format!("`{name}` is joined with both `on` and `using`"),
                     )
-                    .with_help("remove one of them; to combine conditions, write `on: AND(a = b, c = d)`"),
+                    .with_help("remove one of the two keys; to combine conditions, write `on: AND(a = b, c = d)`"),
                 );
                 JoinCriterion::Nothing
             }

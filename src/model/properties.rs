@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
                     format!("`{name}` is set both here and in `{inside}`"),
                 )
                 .with_secondary_label(first.span, "the first")
-                .with_help("remove one of them"),
+                .with_help("remove one of the two values"),
             );
         };
         let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
@@ -115,7 +115,7 @@ impl SpecCompilation<'_> {
                     );
                     diagnostics.push(
                         Diagnostic::new(Code::KeyWithoutEffect, name.node.span, message)
-                            .with_help("move it to a definition of the last step"),
+                            .with_help("move the key to a definition of the last step"),
                     );
                 }
             }

@@ -139,7 +139,7 @@ impl fmt::Display for Role {
 
 /// Error for a word that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no role `{0}`; there are business, analyst, engineer, admin")]
+#[error("there is no role `{0}`; the roles are business, analyst, engineer and admin")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {

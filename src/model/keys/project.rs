@@ -69,7 +69,7 @@ pub static PROJECT: KeyTable = KeyTable {
         ),
         Key::new("groups", KeyShape::Each(&KeyShape::Texts), "Members of each group."),
         Key::new("roles", KeyShape::Each(&ROLE), "Role of each person or group."),
-        Key::new("default_role", ROLE, "Role of everybody whom `roles` does not name."),
+        Key::new("default_role", ROLE, "Role of everyone who is not listed in `roles`."),
         Key::new(
             "approvals",
             KeyShape::Each(&KeyShape::Keys(&APPROVALS)),

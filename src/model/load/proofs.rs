@@ -219,7 +219,7 @@ impl<'y> Loader<'y, '_> {
                 self.report(
                     Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
                         .with_secondary_label(first, "the first")
-                        .with_help("rename one of them"),
+                        .with_help("rename one of the two"),
                 );
             }
         }
