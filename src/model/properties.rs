@@ -98,7 +98,8 @@ impl SpecCompilation<'_> {
         latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
     }
 
-    /// Reports properties next to formulas whose columns are not in the model, because these properties have no effect.
+    /// Reports properties that are set on a formula whose column is not in the model, because such properties have no
+    /// effect.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let beside = self.formula_properties();
         let mut lost: Vec<_> = beside

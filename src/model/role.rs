@@ -1,9 +1,9 @@
-//! Roles and their rights.
+//! Roles and their permissions.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Right that a role grants. No right is needed to read, because everybody who has the files can read them.
+/// Permission that a role grants. Reading needs no permission, because everybody who has the files can read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Right {

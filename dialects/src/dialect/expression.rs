@@ -1,4 +1,4 @@
-//! SQL expressions written by an analyst. The text is accepted only if it is certainly a single value.
+//! SQL expressions written by an analyst. An expression is accepted only if it is guaranteed to be a single value.
 
 /// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if the string
 /// is valid.

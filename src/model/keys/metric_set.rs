@@ -189,7 +189,7 @@ pub(super) static FILL: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of the first step of a model built on metric sets that do not exist or have another shape in other steps.
+/// Keys in the first step of a model built on metric sets that do not exist in other steps or have another shape there.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model over metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",
