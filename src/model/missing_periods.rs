@@ -117,7 +117,8 @@ fn gap_warning(
                 format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
                 match of.filter(|_| ends_here) {
                     Some(of) => format!(
-                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range of calendar periods, or add a row for each missing {unit} in an earlier step"
+                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range of calendar periods, or add \
+                            a row for each missing {unit} in an earlier step"
                     ),
                     None => format!("add a row for each missing {unit} in an earlier step"),
                 },

@@ -281,7 +281,8 @@ impl Lowerer<'_> {
                     ),
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,
-                        "if the first group is not part of a match, some warehouses return empty text and others NULL; use `(?: )`",
+                        "if the first group is not part of a match, some warehouses return empty text and \
+                            others NULL; use `(?: )`",
                     ),
                     _ => None,
                 };

@@ -228,7 +228,10 @@ impl Lowerer<'_> {
                     span,
                     "a single expression cannot contain a window function inside another window function",
                 )
-                .with_help("write a spec and compile it with `formulac query`, which computes the two windows in separate steps"),
+                .with_help(
+                    "write a spec and compile it with `formulac query`, which \
+                    computes the two windows in separate steps",
+                ),
             );
             return false;
         }

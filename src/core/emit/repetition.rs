@@ -19,7 +19,8 @@ impl Emitter<'_> {
                 ),
             )
             .with_help(
-                "turn the inner parts into definitions of a spec, and compile the spec with `formulac query`, which computes each definition once",
+                "turn the inner parts into definitions of a spec, and compile the spec with \
+                    `formulac query`, which computes each definition once",
             ),
         );
     }

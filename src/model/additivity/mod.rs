@@ -149,7 +149,7 @@ impl fmt::Display for Lost {
             Self::Distinct => f.write_str("a value that occurs in two rows would be counted twice"),
             Self::Aggregate(name) => write!(f, "the overall {name} cannot be computed from the {name} of each group"),
             Self::OtherRows => f.write_str("the column depends on other rows, so its values cannot be aggregated"),
-            Self::Condition => f.write_str("the condition depends on values that change when rows are aggregated"),
+            Self::Condition => f.write_str("the condition of the formula depends on values that change when rows are aggregated"),
             Self::Function => f.write_str("a function of a total is not the total of the function"),
             Self::Part(part) => write!(f, "`{part}` in the formula is not a column: make this part a separate definition"),
             Self::Mixed => f.write_str("the formula mixes totals with values of single rows"),

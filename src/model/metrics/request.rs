@@ -428,10 +428,13 @@ pub fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
 
 /// Reports a metric whose formula has an error.
 fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagnostic {
-    let file = set.path.as_deref().unwrap_or("the file of the set");
+    let file = set
+        .path
+        .as_deref()
+        .map_or_else(|| "the file of the set".to_owned(), |path| format!("`{path}`"));
     let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
     Diagnostic::new(Code::UnknownMetric, span, message).with_help(format!(
-        "correct the formula in `{file}`; `formulac check` shows the error"
+        "correct the formula in {file}; `formulac check` shows the error"
     ))
 }
 
