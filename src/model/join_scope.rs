@@ -361,7 +361,7 @@ impl<'y> JoinedStep<'y> {
                             Diagnostic::new(Code::DuplicateDefinition, name_span(*name), message)
                                 .with_secondary_label(first, "the first")
                                 .with_help(format!(
-                                    "define one of them under another name, as in `other_{other} = {}`",
+                                    "define one of the columns under another name, as in `other_{other} = {}`",
                                     name.text
                                 )),
                         );

@@ -235,7 +235,8 @@ impl<'y> Loader<'y, '_> {
             suggest::nearest_name(text, words.iter().map(|(w, _)| *w)),
         ) {
             ("right", _) => {
-                "swap the relations: write this relation in `from`, and join the other one with `type: left`".to_owned()
+                "swap the relations: write the joined relation in `from`, and join the other relation with `type: left`"
+                    .to_owned()
             }
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar_name_help(near),

@@ -86,7 +86,9 @@ fn gap_warning(
 ) -> Option<Diagnostic> {
     let (message, help) = match counted {
         CountedRows::Offset { .. } if in_sheet => (
-            format!("this cell is in another row, which belongs to the wrong period if a value of `{key}` is missing"),
+            format!(
+                "the cell is in another row, and that row belongs to the wrong period if a value of `{key}` is missing"
+            ),
             format!("add a row for each {unit} in an earlier step"),
         ),
         CountedRows::Offset { value, sign, rows } => {

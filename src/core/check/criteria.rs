@@ -565,7 +565,7 @@ impl Lowerer<'_> {
         {
             return self.report_criterion(
                 span,
-                "its text is only known when the query runs",
+                "its text is known only when the query runs",
                 "write a criterion such as `\">\" & x`, or a condition",
             );
         }
@@ -577,7 +577,7 @@ impl Lowerer<'_> {
         {
             return self.report_criterion(
                 span,
-                "its text is only known when the query runs",
+                "its text is known only when the query runs",
                 "write a condition instead, for example `x = LOWER(y)`",
             );
         }

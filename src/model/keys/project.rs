@@ -128,7 +128,7 @@ static PULL: KeyTable = KeyTable {
         Key::new(
             "topics",
             KeyShape::Boolean,
-            "Whether to write a topic for every model that is not private and joins others. Default: only for models with `meta.omni.topic`.",
+            "Whether to write a topic for every model that is not private and joins other models. Default: only for models with `meta.omni.topic`.",
         ),
         Key::new(
             "access_grants",

@@ -242,7 +242,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     };
     if !is_plain_name(name.text) {
         let message = format!(
-            "`{}` is not a valid name for a metric set, because formulas use it",
+            "`{}` is not a valid name for a metric set, because formulas use the name",
             name.text
         );
         faults.push(

@@ -196,7 +196,7 @@ codes! {
         worksheet's rows, and are then truncated."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
-    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write them in capitals")
+    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write TRUE and FALSE in capitals")
         "`TRUE` and `FALSE` are written in upper case. In lower case, they are names, which are interpreted as \
         booleans unless a column has the name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
