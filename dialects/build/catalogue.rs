@@ -263,7 +263,7 @@ fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[O
     if phrase.is_empty() {
         faults.push(file.fault_at(
             at,
-            format!("`{name}` has no phrase; `explain` needs one to say what the function computes with"),
+            format!("`{name}` has no phrase; add a phrase, which `explain` uses to name the function's inputs"),
         ));
     }
     for placeholder in phrase

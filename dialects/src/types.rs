@@ -99,7 +99,7 @@ impl Type {
             Self::Date => "a date",
             Self::Timestamp => "a timestamp",
             Self::Timestamptz => "an instant (timestamptz)",
-            Self::Other => "a type that only the warehouse knows",
+            Self::Other => "a value of a warehouse-specific type",
             Self::Unknown => "of unknown type",
         }
     }

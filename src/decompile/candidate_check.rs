@@ -232,9 +232,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         (is_proven && (count == 0 || !self.is_exact)).then_some(count)
     }
 
-    /// Finds the expression of a definition that has no column, in the parts of the file that use the definition:
-    /// columns of other definitions, or clauses. Returns each part with its whole expression and the definition's
-    /// subexpression.
+    /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
+    /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
+    /// definition's subexpression.
     pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return Vec::new();

@@ -583,7 +583,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         let Some(read) = self.relations_read(look.cte).get(at) else {
-            return Err("the file has no join there".to_owned());
+            return Err("the file has no join at this position".to_owned());
         };
         let (relation, how) = (read.relation.clone(), read.how.clone());
         let value = match known.filter(|_| self.base_relation_of(Some(&relation)) == self.base) {
@@ -738,5 +738,5 @@ fn swapped_operator(op: &str) -> Option<&'static str> {
 }
 
 fn too_deep() -> String {
-    format!("it is nested more than {HIGHEST} levels deep")
+    format!("the SQL is nested more than {HIGHEST} levels deep")
 }

@@ -111,7 +111,7 @@ impl CommentPlaces {
         }
     }
 
-    /// Returns the line of the other text above which to insert a comment that precedes the given line.
+    /// Returns the line of the other text before which to insert a comment that is directly above the given line.
     fn comment_line(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();

@@ -422,7 +422,7 @@ impl CandidateCheck<'_, '_> {
                 found.push(Arg::Named(name, column));
             }
         }
-        // If the expression reads only literals, any column of the relation can replace them.
+        // If the expression contains only literals, they can be replaced by any column of the relation.
         let columns = self.base_columns().into_iter().map(|(name, _)| name);
         let of_base: Vec<String> = if found.is_empty() {
             columns.take(NAMES).collect()

@@ -166,7 +166,9 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     let in_order = in_order.as_ref().unwrap_or(found);
     let is_moved = is_moved(in_order);
     if is_moved {
-        edits.rest.push(whole_edit(written, found, "the order of its parts"));
+        edits
+            .rest
+            .push(whole_edit(written, found, "the order of the query's parts"));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
@@ -175,7 +177,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     if has_same_parts && written.frame_tokens() != in_order.frame_tokens() {
         edits
             .rest
-            .push(whole_edit(written, found, "the way its parts are combined"));
+            .push(whole_edit(written, found, "the way the query's parts are combined"));
     }
     edits
 }

@@ -240,7 +240,7 @@ impl Decompiler {
         Err(match search.smallest_unknown(part).filter(|_| forms.is_empty()) {
             Some(part) => not_a_formula(format!("no formula expresses {}", trees.describe_construct(part))),
             None => not_a_formula(format!(
-                "no formula of {} produces exactly this SQL",
+                "no formula with {} produces exactly this SQL",
                 trees.describe_construct(part)
             )),
         })

@@ -193,7 +193,7 @@ impl Parser<'_> {
     fn parse_expression(&mut self, least: u8) -> Result<ParsedPart, String> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            return Err(format!("it is nested more than {MAX_DEPTH} levels deep"));
+            return Err(format!("the expression is nested more than {MAX_DEPTH} levels deep"));
         }
         let mut left = self.parse_operand()?;
         if left.1 == WORD {
@@ -323,7 +323,7 @@ impl Parser<'_> {
 
     fn parse_operand(&mut self) -> Result<ParsedPart, String> {
         let Some(token) = self.peek() else {
-            return Err("it ends too early".to_owned());
+            return Err("the expression ends too early".to_owned());
         };
         let text = token.text(self.source);
         let key = token.comparison_key(self.source).into_owned();

@@ -180,7 +180,7 @@ impl<'s> SpecPosition<'s> {
             .into_iter()
             .flatten()
             .find(|text| self.is_equivalent(text, placed, formula));
-        found.ok_or_else(|| refuse("the new formula cannot be written there; write it manually"))
+        found.ok_or_else(|| refuse("the new formula cannot be inserted automatically; edit the spec manually"))
     }
 
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used

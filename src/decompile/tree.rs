@@ -164,10 +164,10 @@ impl Trees {
             SqlLabel::Between => "`between`".to_owned(),
             SqlLabel::Subscript => "an element of a list".to_owned(),
             SqlLabel::Row => "adjacent words".to_owned(),
-            SqlLabel::Group => "what is in brackets".to_owned(),
+            SqlLabel::Group => "the content of brackets".to_owned(),
             SqlLabel::Bracket => "a list in brackets".to_owned(),
-            SqlLabel::Joined(_) => "a value of joined rows".to_owned(),
-            SqlLabel::Rows => "which rows are joined".to_owned(),
+            SqlLabel::Joined(_) => "a value from joined rows".to_owned(),
+            SqlLabel::Rows => "the selection of joined rows".to_owned(),
             SqlLabel::Clause(clause) => format!("`{clause}`"),
             SqlLabel::Nothing => "nothing".to_owned(),
         }

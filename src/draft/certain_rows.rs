@@ -8,7 +8,7 @@ use crate::interpret::uncertainty::NoiseDirection;
 use crate::interpret::value::Value;
 
 /// Reason for omitting a column whose value depends on the current day.
-pub const DAY_OF_THE_RUN: &str = "its value depends on the day of the run";
+pub const DAY_OF_THE_RUN: &str = "the value depends on the day of the run";
 
 pub struct DraftedExample {
     pub data: RelationRows,
@@ -59,7 +59,7 @@ fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str)
         for noise in [None, Some(NoiseDirection::One), Some(NoiseDirection::Opposite)] {
             let run = judge.run(&spec, data, noise);
             if run.unknown.is_some() || run.oversized {
-                return Err("its value is unknown");
+                return Err("the value is unknown");
             }
             if run.unshown {
                 return Err("the number of digits shown differs between warehouses");
@@ -71,7 +71,7 @@ fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str)
                 .map(|row| row.get(column).cloned().unwrap_or(Value::Null));
             let values: Vec<Value> = rows.collect();
             if run.doubted || (noise.is_some() && known.as_ref() != Some(&values)) {
-                return Err("its last digits, or the order of rows, are uncertain");
+                return Err("the last digits, or the order of rows, are uncertain");
             }
             if day > 0 && known.as_ref() != Some(&values) {
                 return Err(DAY_OF_THE_RUN);
@@ -79,7 +79,7 @@ fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str)
             known = Some(values);
         }
     }
-    let known = known.ok_or("its value is unknown")?;
+    let known = known.ok_or("the value is unknown")?;
     let has = |is: fn(&Value) -> bool| known.iter().any(is);
     match has(|v| matches!(v, Value::Decimal(_))) && has(|v| matches!(v, Value::Number(_))) {
         true => Err("the number of digits shown differs between warehouses"),

@@ -152,7 +152,7 @@ pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> 
             };
             let lacking = wanted.into_iter().filter(|(_, is_reached)| !is_reached);
             for (outcome, _) in lacking {
-                let line = format!("not covered: `{text}` {outcome}");
+                let line = format!("not covered: no row in which `{text}` {outcome}");
                 if !missed.contains(&line) {
                     missed.push(line);
                 }

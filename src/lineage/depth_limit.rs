@@ -30,9 +30,9 @@ pub fn with_large_stack<R: Send>(work: impl FnOnce() -> R + Send) -> Option<R> {
 /// Tokenizes SQL, and rejects it if its tree may be too deep.
 pub(super) fn tokenize_bounded(sql: &str, dialect: &dyn Dialect) -> Result<Vec<TokenWithSpan>, LineageError> {
     let tokens = Tokenizer::new(dialect, sql).tokenize_with_location();
-    let tokens = tokens.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
+    let tokens = tokens.map_err(|error| LineageError::new(format!("the SQL cannot be read: {error}")))?;
     if is_too_deep(&tokens) {
-        Err(LineageError::new("its SQL is too deep"))
+        Err(LineageError::new("the SQL is nested too deeply"))
     } else {
         Ok(tokens)
     }

@@ -14,11 +14,9 @@ use sqlparser::tokenizer::{Token, TokenWithSpan, Whitespace};
 
 use crate::dialect::Dialect;
 
-/// DuckDB's dialect in sqlparser, with two differences. value`. sqlparser's dialect also accepts `name = value` as a
-/// named argument, but in DuckDB it is a comparison. => DuckDB supports escape strings such as `E'\n'`. Named arguments
-/// are written as `name := value` or `name => value`, whereas sqlparser's dialect also accepts `name = value`, which is
-/// a comparison in DuckDB. => value`. sqlparser's dialect also accepts `name = value` as a named argument, but in
-/// DuckDB it is a comparison.
+/// DuckDB's dialect in sqlparser, with two differences. This dialect supports escape strings such as `E'\n'`. Named
+/// arguments are written only as `name := value` or `name => value`. sqlparser's dialect also accepts `name = value` as
+/// a named argument, but this expression is a comparison in DuckDB.
 #[derive(Debug)]
 struct DuckDb;
 

@@ -78,7 +78,7 @@ impl QueryReader<'_> {
             | JoinOperator::InnerArrayJoin => None,
         };
         let Some(kind) = kind else {
-            return self.record_fault("joins of this kind are not supported");
+            return self.record_fault("this kind of join is not supported");
         };
         let before = scope.items.len();
         self.add_factor(&join.relation, scope, rows);
@@ -344,7 +344,7 @@ impl QueryReader<'_> {
             | TableFactor::OpenJsonTable { .. }
             | TableFactor::MatchRecognize { .. }
             | TableFactor::XmlTable { .. }
-            | TableFactor::SemanticView { .. } => self.record_fault("an item of its `from` is not supported"),
+            | TableFactor::SemanticView { .. } => self.record_fault("an item in the `from` clause is not supported"),
         }
     }
 

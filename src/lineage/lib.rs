@@ -144,11 +144,11 @@ fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'stati
     let dialect = of_parser;
     let parser = Parser::new(&*dialect).with_recursion_limit(depth_limit::BRACKETS);
     let statements = parser.with_tokens_with_locations(tokens).parse_statements();
-    let statements = statements.map_err(|error| LineageError::new(format!("its SQL cannot be read: {error}")))?;
+    let statements = statements.map_err(|error| LineageError::new(format!("the SQL cannot be read: {error}")))?;
     let mut statements = statements.into_iter();
     match (statements.next(), statements.next()) {
         (Some(Statement::Query(query)), None) => Ok((query, joins)),
         (None, _) => Err(LineageError::new("there is no SQL")),
-        _ => Err(LineageError::new("its SQL is not one query")),
+        _ => Err(LineageError::new("the SQL is not a single query")),
     }
 }

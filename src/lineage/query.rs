@@ -93,7 +93,7 @@ impl<'k> QueryReader<'k> {
     pub fn push(&mut self, into: &mut LineageRelation, given: RelationColumn) {
         self.columns += 1;
         if self.columns > MAX_COLUMNS {
-            self.record_fault("its relations have too many columns");
+            self.record_fault("the relations have too many columns");
         } else {
             into.push(given);
         }
@@ -346,7 +346,7 @@ impl<'k> QueryReader<'k> {
                 (*self.table_relation(parts)).clone()
             }
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
-                self.record_fault("its SQL changes data");
+                self.record_fault("the SQL changes data");
                 LineageRelation::default()
             }
         }
@@ -716,7 +716,10 @@ impl<'k> QueryReader<'k> {
             output.rest.extend(&item.relation.rest);
         }
         if let Some(alias) = &options.opt_alias {
-            self.record_gap(format!("`* as {}` is assumed to mean its columns", alias.value));
+            self.record_gap(format!(
+                "`* as {}` is assumed to mean the columns of the relation",
+                alias.value
+            ));
         }
     }
 }

@@ -72,7 +72,7 @@ pub struct Affected {
     /// Changed column or relation that determines the rows of the query. A change to the rows affects all output
     /// columns.
     pub rows: Option<(Vec<String>, Option<String>)>,
-    /// Removed or retyped columns to which the SQL refers.
+    /// Columns to which the SQL refers and that were removed or whose type changed.
     pub named: Vec<(ColumnSource, ColumnChange)>,
 }
 
@@ -240,7 +240,7 @@ impl SqlLineage {
                 }
                 Some((kind, at))
             });
-            // If an expression reads a removed or retyped column, the values of the expression change.
+            // If a column is removed or its type changes, the values of the expressions that read it change.
             let parts = self
                 .values
                 .parts_at(at)

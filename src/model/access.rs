@@ -88,7 +88,7 @@ impl<'r> SpecCompilation<'r> {
                             first.name()
                         ))
                         .with_help(
-                            "replace one of them with a model that is not private, because a model belongs to only one group",
+                            "replace one of the two models with a model that is not private, because a model belongs to only one group",
                         ),
                     ),
                     _ => joined = joined.or(Some((of, relation))),

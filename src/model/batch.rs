@@ -106,7 +106,7 @@ impl Compiler {
                 );
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
-            // The specs of the first wave read no models, so their contents are as already read.
+            // The specs of the first wave read no models, so the contents that were read before are still valid.
             let is_first = place == 0 && place < order.waves.len();
             let compiled = parallel::map_range(wave.len(), |at| {
                 let compiled = compiler.compile_read_spec(&read_specs[wave[at]], specs[wave[at]], is_first);
@@ -135,7 +135,7 @@ impl Compiler {
                     .and_then(|first| specs.get(*first)?.path);
                 let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
                 let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
-                all[number].model_fault = Some(fault.with_help(format!("rename one of them{other}")));
+                all[number].model_fault = Some(fault.with_help(format!("rename one of the models{other}")));
             }
         }
         all
@@ -197,7 +197,7 @@ impl Compiler {
         read_specs.collect()
     }
 
-    /// Compiles a spec. `is_first` means that the compiler still knows only what it knew when the contents were read.
+    /// Compiles a spec. `is_first` is `true` if no models were added to the compiler since the contents were read.
     fn compile_read_spec(&self, read_spec: &ReadSpec<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
         let parts = read_spec.parts.lock().ok().and_then(|mut parts| parts.take());
         match parts {
@@ -215,7 +215,7 @@ impl Compiler {
     }
 }
 
-/// Returns the name of a spec's model, and the models that the spec reads. A metric set has no such name.
+/// Returns the name of a spec's model, and the models that the spec reads. The name is `None` for a metric set.
 fn name_and_reads(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(String, Span)>, Vec<ModelRead>) {
     match contents {
         SpecContents::Set(_) => (None, file.root().map(graph::set_reads).unwrap_or_default()),
@@ -280,7 +280,7 @@ fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut 
             let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
             let fault = Diagnostic::new(Code::SameModelTwice, set.name_span, message);
             spec.diagnostics
-                .push(fault.with_help(format!("rename one of them{other}")));
+                .push(fault.with_help(format!("rename one of the metric sets{other}")));
             diag::sort(&mut spec.diagnostics);
         }
     }

@@ -64,7 +64,7 @@ impl SpecCompilation<'_> {
                 ([], []) => "no known key guarantees at most one match".to_owned(),
                 ([], equal) => format!("{} is not known to be unique", list_names(equal)),
                 (key, _) => format!(
-                    "its key is {}, but the join does not compare {}",
+                    "the key of the joined relation is {}, but the join does not compare {}",
                     list_names(key),
                     list_names(&missing)
                 ),
@@ -326,7 +326,7 @@ pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found:
                     definition.span,
                     "a random value would be computed once for the join and again for the column",
                 )
-                .with_help("define it in an earlier step"),
+                .with_help("define the value in an earlier step"),
             );
         }
     }

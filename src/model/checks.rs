@@ -72,7 +72,7 @@ impl SpecCompilation<'_> {
                         format!("two steps are named `{}`", name.text),
                     )
                     .with_secondary_label(first, "the first")
-                    .with_help("rename one of them"),
+                    .with_help("rename one of the two"),
                 );
             }
             let read = |source: &ReadSource| source.from.name().eq_ignore_ascii_case(name.text);
@@ -141,7 +141,7 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: 
                 {
                     continue;
                 }
-                _ => "give it a name, as in `name = …`".to_owned(),
+                _ => "give the formula a name, as in `name = …`".to_owned(),
             };
             found.push(
                 Diagnostic::new(
@@ -167,7 +167,7 @@ pub(super) fn check_keys(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
                     "write `{}` without quotes; only names in a list, `[…]`, may be quoted",
                     program.text(text)
                 ),
-                _ => "remove it from `group_by`, and write the constant as a separate definition".to_owned(),
+                _ => "remove the key from `group_by`, and write the constant as a separate definition".to_owned(),
             };
             found.push(
                 Diagnostic::new(
@@ -194,7 +194,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
                 format!("two columns are named `{name}`"),
             )
             .with_secondary_label(first, "the first")
-            .with_help("rename one of them"),
+            .with_help("rename one of the two"),
         );
     };
     let with_roles = || {
@@ -306,7 +306,7 @@ pub(super) fn check_shape(
                         format!("`{}` is listed twice in `keep`", name.text),
                     )
                     .with_secondary_label(first, "the first")
-                    .with_help("remove one of them"),
+                    .with_help("remove one of the two entries"),
                 );
             }
         }
@@ -345,7 +345,7 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
             );
             found.push(
                 Diagnostic::new(Code::UnusedHelper, name, message)
-                    .with_help("add it to `group_by`, aggregate it, or remove it"),
+                    .with_help("add the definition to `group_by`, aggregate it, or remove it"),
             );
         }
     }

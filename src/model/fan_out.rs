@@ -117,7 +117,7 @@ fn pairs_diagnostic(span: Span, many: &Relation) -> Diagnostic {
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!("this counts the joined rows, including rows without a match in `{name}`"),
+        format!("this call counts the joined rows, including rows without a match in `{name}`"),
     )
     .with_help(format!(
         "count only the rows of `{name}` with `COUNT({name}.{})`",

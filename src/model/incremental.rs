@@ -469,7 +469,7 @@ impl SpecCompilation<'_> {
                             further_out = further_out.longer(*forth);
                             continue;
                         }
-                        (*span, "it moves along a time other than `event_time`")
+                        (*span, "it looks up rows by a time other than `event_time`")
                     }
                     TimeReach::Window { span, parted_by } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));

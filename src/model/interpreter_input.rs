@@ -308,7 +308,7 @@ fn read_step(
     for ((join, to), condition) in joins.iter().zip(conditions) {
         let by = match (&join.by, condition) {
             (JoinCriterion::On(_), Some(condition)) => given::JoinCondition::On(condition),
-            (JoinCriterion::On(_), None) => return Err(format!("how `{to}` is joined")),
+            (JoinCriterion::On(_), None) => return Err(format!("the condition of the join of `{to}`")),
             (JoinCriterion::Using(columns), _) => given::JoinCondition::Using(text_values(columns)),
             (JoinCriterion::Nothing, _) => given::JoinCondition::Nothing,
         };

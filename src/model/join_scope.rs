@@ -63,9 +63,9 @@ impl SpecCompilation<'_> {
                         Some(first) => diagnostic.with_secondary_label(first, "the first"),
                         None => diagnostic.with_label("the step already reads a relation with this name"),
                     };
-                    diagnostics.push(
-                        diagnostic.with_help(format!("give one of them another name, such as `as: other_{name}`")),
-                    );
+                    diagnostics.push(diagnostic.with_help(format!(
+                        "give one of the relations another name, such as `as: other_{name}`"
+                    )));
                 }
                 let table = joined.to.name();
                 match self.sources.resolve_join_target(self.spec, index, &joined.to) {
@@ -361,7 +361,7 @@ impl<'y> JoinedStep<'y> {
                             Diagnostic::new(Code::DuplicateDefinition, name_span(*name), message)
                                 .with_secondary_label(first, "the first")
                                 .with_help(format!(
-                                    "define one of them under another name, as in `other_{other} = {}`",
+                                    "define one of the columns under another name, as in `other_{other} = {}`",
                                     name.text
                                 )),
                         );

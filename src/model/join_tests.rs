@@ -59,7 +59,9 @@ impl SpecCompilation<'_> {
                 self.repeated_keys_query(*place, asked, plan.program, joined, work)
             };
             let model = self.spec.model.text;
-            let about = format!("Fails when a row finds several rows of {relation}, which {model} joins as one.");
+            let about = format!(
+                "Fails if a row matches several rows of {relation}, because {model} expects at most one match."
+            );
             self.unproven
                 .extend(query.map(|query| SingleMatch { name, about, query }));
         }

@@ -164,7 +164,7 @@ impl<'y> Loader<'y, '_> {
                         key,
                         format!("`{name}` is joined with both `on` and `using`"),
                     )
-                    .with_help("remove one of them; to combine conditions, write `on: AND(a = b, c = d)`"),
+                    .with_help("remove one of the two keys; to combine conditions, write `on: AND(a = b, c = d)`"),
                 );
                 JoinCriterion::Nothing
             }
@@ -235,7 +235,8 @@ impl<'y> Loader<'y, '_> {
             suggest::nearest_name(text, words.iter().map(|(w, _)| *w)),
         ) {
             ("right", _) => {
-                "swap the relations: write this relation in `from`, and join the other one with `type: left`".to_owned()
+                "swap the relations: write the joined relation in `from`, and join the other relation with `type: left`"
+                    .to_owned()
             }
             ("outer" | "full outer", _) => "write `full`".to_owned(),
             (_, Some(near)) => suggest::similar_name_help(near),

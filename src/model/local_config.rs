@@ -57,7 +57,7 @@ impl Project {
             self.environments.iter().map(|environment| environment.name.as_str()),
         );
         let help = near.map_or_else(
-            || "add it to `environments:` in formulac.yml".to_owned(),
+            || "add the environment to `environments:` in formulac.yml".to_owned(),
             suggest::similar_name_help,
         );
         let message = format!("there is no environment `{name}`");

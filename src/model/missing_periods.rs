@@ -86,7 +86,9 @@ fn gap_warning(
 ) -> Option<Diagnostic> {
     let (message, help) = match counted {
         CountedRows::Offset { .. } if in_sheet => (
-            format!("this cell is in another row, which belongs to the wrong period if a value of `{key}` is missing"),
+            format!(
+                "the cell is in another row, and that row belongs to the wrong period if a value of `{key}` is missing"
+            ),
             format!("add a row for each {unit} in an earlier step"),
         ),
         CountedRows::Offset { value, sign, rows } => {
@@ -117,8 +119,8 @@ fn gap_warning(
                 format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
                 match of.filter(|_| ends_here) {
                     Some(of) => format!(
-                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range by the calendar, or add a row \
-                         for each missing {unit} in an earlier step"
+                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range of calendar periods, or add \
+                            a row for each missing {unit} in an earlier step"
                     ),
                     None => format!("add a row for each missing {unit} in an earlier step"),
                 },

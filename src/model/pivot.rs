@@ -564,7 +564,8 @@ impl SpecCompilation<'_> {
             let mut give = |alias: &str, expr: Item, ty: &Column, of: String| {
                 if let Some(other) = names.insert(alias.to_ascii_lowercase(), of.clone()) {
                     let message = format!("both {of} and {other} would be the column `{alias}` of the wide form");
-                    diagnostics.push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("rename one of them"));
+                    diagnostics
+                        .push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("rename one of the columns"));
                 }
                 relation.push(ty.clone());
                 items.push(expr);

@@ -270,7 +270,7 @@ impl ProjectReader<'_> {
             Some(code) if code.severity() == Severity::Warning => self.silenced.push(code),
             Some(code) => {
                 let message = format!("`{}` is an error, but only warnings can be turned off", code.code());
-                self.report(Code::WrongShape, node.span, message, "remove it".to_owned());
+                self.report(Code::WrongShape, node.span, message, "remove the code".to_owned());
             }
             None => {
                 let name = node.text().unwrap_or_default();
@@ -282,7 +282,7 @@ impl ProjectReader<'_> {
                 };
                 let help = match suggest::nearest_name(name, warnings()) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("use one of the warnings: {}", list_names(warnings())),
+                    None => format!("use the name of a warning: {}", list_names(warnings())),
                 };
                 self.report(
                     Code::WrongShape,

@@ -56,7 +56,7 @@ impl SpecCompilation<'_> {
                     format!("`{name}` is set both here and in `{inside}`"),
                 )
                 .with_secondary_label(first.span, "the first")
-                .with_help("remove one of them"),
+                .with_help("remove one of the two values"),
             );
         };
         let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
@@ -98,7 +98,8 @@ impl SpecCompilation<'_> {
         latest_version(&self.spec.dbt).filter(is_word).map(str::to_owned)
     }
 
-    /// Reports properties next to formulas whose columns are not in the model, because these properties have no effect.
+    /// Reports properties that are set on a formula whose column is not in the model, because such properties have no
+    /// effect.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
         let beside = self.formula_properties();
         let mut lost: Vec<_> = beside
@@ -115,7 +116,7 @@ impl SpecCompilation<'_> {
                     );
                     diagnostics.push(
                         Diagnostic::new(Code::KeyWithoutEffect, name.node.span, message)
-                            .with_help("move it to a definition of the last step"),
+                            .with_help("move the key to a definition of the last step"),
                     );
                 }
             }

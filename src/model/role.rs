@@ -1,9 +1,9 @@
-//! Roles and their rights.
+//! Roles and their permissions.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Right that a role grants. No right is needed to read, because everybody who has the files can read them.
+/// Permission that a role grants. Reading needs no permission, because everybody who has the files can read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Right {
@@ -139,7 +139,7 @@ impl fmt::Display for Role {
 
 /// Error for a word that is not the name of a role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no role `{0}`; there are business, analyst, engineer, admin")]
+#[error("there is no role `{0}`; the roles are business, analyst, engineer and admin")]
 pub struct UnknownRole(String);
 
 impl FromStr for Role {

@@ -201,7 +201,7 @@ impl SpecCompilation<'_> {
             let lost = match of {
                 Additivity::Lost(lost) => Some(lost.to_string()),
                 Additivity::Dimension { .. } => None,
-                _ if !column.ty().is_number() => Some("it is not a number".to_owned()),
+                _ if !column.ty().is_number() => Some("the column is not a number".to_owned()),
                 _ => None,
             };
             if let Some(lost) = lost {
@@ -210,9 +210,10 @@ impl SpecCompilation<'_> {
             }
             if let Some(fault) = self.semantic_name_fault(column) {
                 warnings.push(fault);
-                semantic
-                    .left_out
-                    .push((name.clone(), "MetricFlow does not accept its name".to_owned()));
+                semantic.left_out.push((
+                    name.clone(),
+                    "MetricFlow does not accept the name of the column".to_owned(),
+                ));
                 continue;
             }
             match of {
@@ -355,7 +356,7 @@ fn build_metrics(
     left_out: &mut Vec<(String, String)>,
 ) -> Vec<ModelMetric> {
     if !has_time {
-        let reason = "the model has no date to take it together by";
+        let reason = "the model has no date by which to aggregate the column";
         left_out.extend(
             totals
                 .iter()

@@ -226,7 +226,7 @@ impl<'y> Loader<'y, '_> {
         }
         if let Some(text) = default.filter(|text| !is_iso_date(text)) {
             let message = format!("the default of `today` must be a date, found `{text}`");
-            self.report_invalid_value(node, message, "write it in the form `2024-03-31`".to_owned());
+            self.report_invalid_value(node, message, "write the date in the form `2024-03-31`".to_owned());
             return None;
         }
         Some(SpecToday::from_variable(name, default.map(str::to_owned)))

@@ -257,7 +257,7 @@ impl SpecCompilation<'_> {
                 .is_some_and(|read| read.eq_ignore_ascii_case(name.text))
         };
         if let Some(place) = self.sources.all.iter().position(|source| own(&source.from)) {
-            let what = if place == 0 { "`from` is" } else { "it joins" };
+            let what = if place == 0 { "`from` is" } else { "a join reads" };
             let fault = Diagnostic::new(
                 Code::ModelReadsItself,
                 name.node.span,

@@ -272,7 +272,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
         let (event, span) = event.map_err(|fault| {
-            let reason = format!("this is not valid YAML: {}", fault.info());
+            let reason = format!("the text is not valid YAML: {}", fault.info());
             YamlRefusal::at(source, places.byte_offset(fault.marker().index()), reason)
         })?;
         let (start, end) = (

@@ -210,12 +210,12 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "columns: [x, y]\norder_by: x\ncalculations: n = A1\n",
         "definitions: n = SUM(x)\n",
-        "its first step is a worksheet",
+        "the first step is a worksheet",
     ),
     (
         "keep: all\ndefinitions: n = x + 1\n",
         "definitions: n = x + 1\nkeep: all\n",
-        "its first step does not aggregate",
+        "the first step has no aggregates",
     ),
     (
         "definitions: n = SUM(\n",

@@ -105,7 +105,7 @@ fn many_faults_in_one_line() {
     assert_eq!(
         run.out.lines().last(),
         Some(
-            "<stdin>:1:99999: error[F0101]: unexpected character `@`; help: remove it, because formulas have no operator `@`"
+            "<stdin>:1:99999: error[F0101]: unexpected character `@`; help: remove `@`, because formulas have no such operator"
         )
     );
 }

@@ -119,5 +119,5 @@ fn stars_that_double_are_refused() {
         .collect();
     let sql = format!("with c0 as (select 1 as a, 2 as b), {ctes} z as (select 1 as x) select * from c40");
     let fault = lineage_of_sql(&sql, None, &nothing).unwrap_err();
-    assert_eq!(fault.to_string(), "its relations have too many columns");
+    assert_eq!(fault.to_string(), "the relations have too many columns");
 }

@@ -2,7 +2,7 @@
 
 use crate::catalogue::Function;
 
-/// Aggregates that no window contains: TEXTJOIN joins the rows of a group only (F0420).
+/// Aggregates that are never computed over a window: TEXTJOIN joins only the rows of a group (F0420).
 const GROUPED_ONLY: [&str; 1] = ["string_agg"];
 
 /// Part of a query in which a template's aggregate is computed.

@@ -37,7 +37,7 @@ impl Scope {
             .find(|name| self.has_argument && !name.ends_with('_'))
         {
             Some(name) => Err(format!(
-                "an argument inside the scope of `{name}` may be a column of that name; `{name}_`"
+                "an argument inside the scope of `{name}` may be a column with the same name; use the name `{name}_`"
             )),
             None => Ok(()),
         }

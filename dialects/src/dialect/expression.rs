@@ -1,4 +1,4 @@
-//! SQL expressions written by an analyst. The text is accepted only if it is certainly a single value.
+//! SQL expressions written by an analyst. An expression is accepted only if it is guaranteed to be a single value.
 
 /// Returns the reason why a string is not a single SQL expression that can be put inside a cast. `None` if the string
 /// is valid.
@@ -11,7 +11,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
     let mut before = ' ';
     for c in sql.chars() {
         if c.is_control() || matches!(c, '\\' | '$' | '#' | ';') {
-            return Some("contains a character that these values never need");
+            return Some("contains a character that is not allowed here");
         }
         match (quote, c) {
             // A doubled quote is treated as the end of the quoted text and the start of another quoted text.
@@ -20,7 +20,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
             (None, '(' | '[') => depth += 1,
             (None, ')' | ']') => match depth.checked_sub(1) {
                 Some(outer) => depth = outer,
-                None => return Some("closes a bracket that it did not open"),
+                None => return Some("contains a closing bracket without an opening bracket"),
             },
             (None, ',') if depth == 0 => return Some("is more than one value"),
             _ => {}
@@ -34,7 +34,7 @@ pub fn expression_fault(sql: &str) -> Option<&'static str> {
     if words.into_iter().any(|word| word.eq_ignore_ascii_case("select")) {
         return Some("reads a table");
     }
-    (depth > 0 || quote.is_some()).then_some("leaves something open")
+    (depth > 0 || quote.is_some()).then_some("contains an unclosed quote or bracket")
 }
 
 /// Fills each placeholder outside of quotes and applies `between` to the text between placeholders. If `escapes` is

@@ -170,7 +170,7 @@ impl Lowerer<'_> {
     /// contain exactly its rows.
     #[cold]
     fn report_crossing_ends(&mut self, text: &str, span: Span) -> IrId {
-        let message = format!("SQL cannot express `{text}`, because either of its ends may be the earlier one");
+        let message = format!("SQL cannot express `{text}`, because either end of the range may be the earlier end");
         self.report_range(
             span,
             &message,

@@ -212,7 +212,7 @@ impl Lowerer<'_> {
                 format!("`{}` cannot aggregate `{text}`, which reads other rows", function.name),
             )
             .with_secondary_label(inner.span, "computed after grouping")
-            .with_help("define it in this step, and aggregate it in the next step")
+            .with_help("define the inner value in this step, and aggregate it in the next step")
         };
         self.report(diagnostic);
         self.add_error(span)
@@ -385,7 +385,7 @@ impl Lowerer<'_> {
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
                 format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
-            (ty, "text", _) if ty != Type::Text => format!("convert it to text: `{text} & \"\"`"),
+            (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
             (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {
                 catalog::lookup(shown)

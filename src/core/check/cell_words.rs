@@ -23,7 +23,7 @@ impl Lowerer<'_> {
             SheetRow::At(-1) => format!("{name} of the previous row{order}"),
             SheetRow::At(1) => format!("{name} of the next row{order}"),
             SheetRow::At(rows) if rows < 0 => format!("{name} {} rows before{order}", rows.unsigned_abs()),
-            SheetRow::At(rows) => format!("{name} {rows} rows on{order}"),
+            SheetRow::At(rows) => format!("{name} {rows} rows after{order}"),
             SheetRow::Fixed(1) => format!("{name} of the first row{order}"),
             SheetRow::Fixed(row) => format!("{name} of row {row}{order}"),
         }

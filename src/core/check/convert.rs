@@ -143,11 +143,11 @@ impl Lowerer<'_> {
             ),
             None if timed => (
                 format!("`\"{text}\"` is not a date in the form YYYY-MM-DD or YYYY-MM-DD HH:MM:SS"),
-                "write it in the form `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
+                "write the time in the form `\"2024-01-31\"` or `\"2024-01-31 18:30:00\"`".to_owned(),
             ),
             None => (
                 format!("`\"{text}\"` is not a date in the form YYYY-MM-DD"),
-                "write it in the form `\"2024-01-31\"` or `DATE(2024, 1, 31)`".to_owned(),
+                "write the date in the form `\"2024-01-31\"` or `DATE(2024, 1, 31)`".to_owned(),
             ),
         };
         self.report(Diagnostic::new(Code::BadDateText, meta.span, message).with_help(help));

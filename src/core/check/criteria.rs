@@ -189,7 +189,7 @@ impl Lowerer<'_> {
                     ),
                 )
                 .with_secondary_label(meta.span, "already one value per group")
-                .with_help("compute it in an earlier step with `group_by`, and test it in the next step"),
+                .with_help("compute the condition in an earlier step with `group_by`, and test it in the next step"),
             );
             return self.add_error(span);
         }
@@ -438,7 +438,7 @@ impl Lowerer<'_> {
             if self.is_blank(exprs[1]) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
                 let at = self.program.meta(pair[0]).span;
-                conditions.push(self.report_criterion(at, "the criterion after it is empty", help));
+                conditions.push(self.report_criterion(at, "the criterion that follows this range is empty", help));
                 continue;
             }
             if let Some(of_this_row) = of_this_row
@@ -565,7 +565,7 @@ impl Lowerer<'_> {
         {
             return self.report_criterion(
                 span,
-                "its text is only known when the query runs",
+                "its text is known only when the query runs",
                 "write a criterion such as `\">\" & x`, or a condition",
             );
         }
@@ -577,7 +577,7 @@ impl Lowerer<'_> {
         {
             return self.report_criterion(
                 span,
-                "its text is only known when the query runs",
+                "its text is known only when the query runs",
                 "write a condition instead, for example `x = LOWER(y)`",
             );
         }

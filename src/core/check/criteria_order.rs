@@ -109,7 +109,8 @@ impl Lowerer<'_> {
                     format!("`{range}` has no effect, because `{criterion}` is already a complete condition"),
                 )
                 .with_help(
-                    "remove it and put the condition first, as in `SUMIF(condition, value)`, or write a criterion",
+                    "remove the range and put the condition first, as in `SUMIF(condition, value)`, or \
+                        write a criterion",
                 ),
             );
         }

@@ -584,7 +584,7 @@ fn report(
             ),
         )
         .with_secondary_label(first, format!("used as {}", word(was)))
-        .with_help("declare its type in a schema (`--schema`), or change one of the two uses"),
+        .with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
     );
     let at = ast.definitions.partition_point(|d| d.span.start <= second.start);
     if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.get_mut(i)) {

@@ -184,7 +184,9 @@ impl Lowerer<'_> {
                     span,
                     format!("`COUNT` also counts rows where `{text}` is FALSE"),
                 )
-                .with_help(format!("use `COUNTIF({text})` to count only the rows where it is TRUE")),
+                .with_help(format!(
+                    "use `COUNTIF({text})` to count only the rows where the condition is TRUE"
+                )),
             );
         }
         self.add_aggregate(internal::COUNTA, &[lowered], false, span)

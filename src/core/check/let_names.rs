@@ -74,7 +74,9 @@ fn mark_names(
             Diagnostic::new(
                 Code::ArgumentCount,
                 ast.span(id),
-                format!("`LET` expects pairs of a name and a value, and an expression; found {count} arguments"),
+                format!(
+                    "`LET` expects pairs of a name and a value, followed by an expression; found {count} arguments"
+                ),
             )
             .with_help("add the expression to compute, as in `LET(rate, a / b, rate * 100)`"),
         );

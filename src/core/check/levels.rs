@@ -71,7 +71,7 @@ impl Lowerer<'_> {
             )
             .with_label("one value per row")
             .with_secondary_label(group.span, "one value per group")
-            .with_help(format!("aggregate it, as in {wrap}, or add it to `group_by`")),
+            .with_help(format!("aggregate the column, as in {wrap}, or add it to `group_by`")),
         );
     }
 
@@ -115,10 +115,10 @@ impl Lowerer<'_> {
         self.failed = true;
         let Some(place) = self.no_aggregates.take() else { return };
         let help = match self.role {
-            DefinitionRole::Where => "move it to `having`, which filters groups",
-            DefinitionRole::GroupBy => "compute it in an earlier step, then group by it",
+            DefinitionRole::Where => "move the condition to `having`, which filters groups",
+            DefinitionRole::GroupBy => "compute the aggregate in an earlier step, then group by it",
             DefinitionRole::Rule | DefinitionRole::Check => {
-                "define it as a column of the model, and use that column here"
+                "define the value as a column of the model, and use that column here"
             }
             DefinitionRole::On(_) => "aggregate in an earlier step, and join that step",
             _ => "compile the formula as a measure, or use the column without the aggregate",
@@ -142,19 +142,19 @@ impl Lowerer<'_> {
         let diagnostic = if self.role == DefinitionRole::OrderBy {
             let message = format!("`{text}` reads other rows, so it cannot be used in `order_by` of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in this step, and order by it in the next step")
+                .with_help("define the value in this step, and order by it in the next step")
         } else if self.role == DefinitionRole::Rule {
             let message = format!("`{text}` reads other rows, which is not allowed in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it as a column of the model, and use that column here")
+                .with_help("define the value as a column of the model, and use that column here")
         } else if let DefinitionRole::On(_) = self.role {
             let message = format!("`{text}` reads other rows, which is not allowed in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in an earlier step, and join that step")
+                .with_help("define the value in an earlier step, and join that step")
         } else {
             let message = format!("`{text}` reads other rows, so it cannot be used in {place} of the same step");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
-                .with_help("define it in this step, and use it to filter or group in the next step")
+                .with_help("define the value in this step, and use it to filter or group in the next step")
         };
         self.report(diagnostic);
     }
@@ -178,7 +178,7 @@ impl Lowerer<'_> {
                     format!("`order_by` accepts names of columns and definitions, found `{text}`"),
                 )
                 .with_help(format!(
-                    "define it, for example as `sort_key = {text}`, and use that name in `order_by`"
+                    "define the expression, for example as `sort_key = {text}`, and use that name in `order_by`"
                 )),
             );
             return self.add_error(meta.span);
@@ -190,9 +190,11 @@ impl Lowerer<'_> {
             && (self.role == DefinitionRole::Having || (sorts && self.role.orders_groups()))
         {
             let (does, help) = match self.role {
-                DefinitionRole::Having => ("`having` filters", "move it to `where`, which filters rows"),
-                DefinitionRole::PartitionBy => ("`partition_by` divides", "aggregate it, or add it to `group_by`"),
-                _ => ("`order_by` sorts", "aggregate it, or add it to `group_by`"),
+                DefinitionRole::Having => ("`having` filters", "move the condition to `where`, which filters rows"),
+                DefinitionRole::PartitionBy => {
+                    ("`partition_by` divides", "aggregate the value, or add it to `group_by`")
+                }
+                _ => ("`order_by` sorts", "aggregate the value, or add it to `group_by`"),
             };
             let text = self.source_text(meta.span);
             self.report(

@@ -275,13 +275,14 @@ impl Lowerer<'_> {
                         "some warehouses match the first alternative and others the longest; put longer \
                             alternatives first",
                     ),
-                    _ if replaces && pattern.matches_empty => {
-                        faulty(0..length, "it matches empty text, and warehouses disagree on how often")
-                    }
+                    _ if replaces && pattern.matches_empty => faulty(
+                        0..length,
+                        "the pattern matches empty text, and warehouses disagree on how often",
+                    ),
                     _ if extracts && pattern.first_optional => faulty(
                         0..length,
-                        "if its first group is not part of a match, some warehouses return empty text and others \
-                            NULL; use `(?: )`",
+                        "if the first group is not part of a match, some warehouses return empty text and \
+                            others NULL; use `(?: )`",
                     ),
                     _ => None,
                 };

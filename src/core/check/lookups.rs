@@ -96,7 +96,7 @@ impl Lowerer<'_> {
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` needs a join to the row that it finds, which a single expression cannot contain",
+                "`{}` needs a join, which a single expression cannot contain",
                 function.name
             );
             self.report(
@@ -563,8 +563,8 @@ impl Lowerer<'_> {
             key.ty.describe(),
         );
         let help = match (value.ty, key.ty) {
-            (ty, Type::Text) if ty.is_number() => format!("convert it to text: `{text} & \"\"`"),
-            (Type::Text, ty) if ty.is_number() => format!("convert it to a number: `VALUE({text})`"),
+            (ty, Type::Text) if ty.is_number() => format!("convert the value to text: `{text} & \"\"`"),
+            (Type::Text, ty) if ty.is_number() => format!("convert the value to a number: `VALUE({text})`"),
             _ => "search a column of the same type".to_owned(),
         };
         self.report(

@@ -404,7 +404,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     }
     out.thousands = commas;
     if digits == 0 && out.decimals == 0 {
-        return mask_error(0..mask.len(), "it has no digit placeholder, `0` or `#`");
+        return mask_error(0..mask.len(), "the mask has no digit placeholder, `0` or `#`");
     }
     if out.grouped && out.zeros > 1 {
         return mask_error(
@@ -424,7 +424,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
         return mask_error(0..mask.len(), why);
     }
     if out.percents > 2 || out.thousands > 4 {
-        return mask_error(0..mask.len(), "it moves the decimal point too far");
+        return mask_error(0..mask.len(), "the mask moves the decimal point too far");
     }
     Ok(out)
 }
@@ -529,7 +529,7 @@ pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
         parts.push(part);
     }
     if parts.iter().all(|part| matches!(part, DatePart::Literal(_))) {
-        return mask_error(0..mask.len(), "it has no date part");
+        return mask_error(0..mask.len(), "the mask has no date part");
     }
     Ok(parts)
 }

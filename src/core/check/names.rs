@@ -508,7 +508,7 @@ pub(super) fn duplicate_definition(name: Span, first: Span, source: &str) -> Dia
     let text = name.text(source);
     Diagnostic::new(Code::DuplicateDefinition, name, format!("`{text}` is defined twice"))
         .with_secondary_label(first, "first defined here")
-        .with_help("rename one of them; names that differ only in case are treated as the same name")
+        .with_help("rename one of the definitions; names that differ only in case are treated as the same name")
 }
 
 /// Returns the value of a text literal in the syntax tree. `None` for other nodes.

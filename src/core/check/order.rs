@@ -139,6 +139,6 @@ fn report_cycle(
                 shown.join(" → ")
             ),
         )
-        .with_help("compute one of them from columns only, or define it in an earlier step"),
+        .with_help("compute one of the definitions from columns only, or define it in an earlier step"),
     );
 }

@@ -382,7 +382,7 @@ impl Lowerer<'_> {
                 let message = format!("`{}` cannot aggregate the distinct values of a range", function.name);
                 self.report(
                     Diagnostic::new(Code::MisplacedDistinct, span, message)
-                        .with_help("group by the value in an earlier step, so that it has one row per value"),
+                        .with_help("group by the value in an earlier step, so that the step returns one row per value"),
                 );
                 self.add_error(span)
             }

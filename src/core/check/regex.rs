@@ -168,7 +168,7 @@ impl RegexReader<'_> {
         if self.text.chars().count() > MAX_CHARACTERS {
             return regex_error(
                 0..self.text.len(),
-                format!("it has more than {MAX_CHARACTERS} characters"),
+                format!("the pattern has more than {MAX_CHARACTERS} characters"),
             );
         }
         if self.eat("(?i)") {
@@ -178,7 +178,7 @@ impl RegexReader<'_> {
             self.out.are.push_str("(?i)");
         }
         if self.at == self.text.len() {
-            return regex_error(0..self.text.len(), "it is empty");
+            return regex_error(0..self.text.len(), "the pattern is empty");
         }
         while let Some(c) = self.next() {
             let at = self.at - c.len_utf8();
@@ -443,7 +443,7 @@ impl RegexReader<'_> {
 
     fn parse_escape(&mut self, at: usize) -> Result<(), RegexError> {
         let Some(c) = self.next() else {
-            return regex_error(at..self.at, "it ends with a backslash");
+            return regex_error(at..self.at, "the pattern ends with a backslash");
         };
         match c {
             'd' | 'w' | 's' | 'D' | 'W' | 'S' => {
@@ -513,7 +513,7 @@ impl RegexReader<'_> {
                         from = Some(c);
                     }
                     Some(c) => return regex_error(here..self.at, not_known(c)),
-                    None => return regex_error(here..self.at, "it ends with a backslash"),
+                    None => return regex_error(here..self.at, "the pattern ends with a backslash"),
                 },
                 c => {
                     self.write_class_member(here, c)?;

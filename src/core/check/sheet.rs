@@ -209,8 +209,10 @@ impl Resolver<'_> {
             _ => {
                 let letters = column_letters(column);
                 let message = format!("column {letters} is `{name}`, which does not exist in the sheet");
-                self.diagnostics
-                    .push(Diagnostic::new(Code::UnknownName, span, message).with_help("correct its name in `columns`"));
+                self.diagnostics.push(
+                    Diagnostic::new(Code::UnknownName, span, message)
+                        .with_help("correct the column's name in `columns`"),
+                );
                 NameTarget::Error
             }
         }
@@ -248,7 +250,10 @@ impl Resolver<'_> {
         };
         let help = match count {
             0 => "list the columns, for example `columns: [month, revenue]`".to_owned(),
-            _ => format!("its columns are, in order, {}", list_names(self.letters.first_names(8))),
+            _ => format!(
+                "the columns of the sheet are, in order, {}",
+                list_names(self.letters.first_names(8))
+            ),
         };
         self.diagnostics
             .push(Diagnostic::new(Code::NoSuchCell, span, message).with_help(help));

@@ -1,5 +1,5 @@
 //! Aggregates over calendar ranges that have no window frame, such as `SUM(PERIODOFFSET(x, -2, "month"):LAST(x, "year"))`.
-//! The rows up to the current row and the rows after it have a frame each.
+//! Such a range is split into the rows up to the current row and the rows after it. Each of the two parts has a frame.
 
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;

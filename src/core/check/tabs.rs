@@ -147,7 +147,7 @@ impl Resolver<'_> {
             (None, []) => {
                 let end = self.ast.span(base).text(self.source);
                 format!(
-                    "declare it with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
+                    "declare the tab with its model and the column `{end}`: `tabs: {{{name}: {{model: …, columns: […]}}}}`"
                 )
             }
             (None, known) => format!("use one of the tabs: {}", list_names(known)),
@@ -207,7 +207,10 @@ impl Resolver<'_> {
                         tab.name,
                         column_letters(cell.column)
                     ),
-                    format!("its columns are, in order, {}", list_names(&names[..count.min(8)])),
+                    format!(
+                        "the columns of the tab are, in order, {}",
+                        list_names(&names[..count.min(8)])
+                    ),
                 )
             }
             None => (
@@ -216,7 +219,7 @@ impl Resolver<'_> {
                     Some(near) => suggest::similar_name_help(near),
                     None if names.is_empty() => "list the tab's columns under `tabs`".to_owned(),
                     None => format!(
-                        "its columns are, in order, {}",
+                        "the columns of the tab are, in order, {}",
                         list_names(&names[..names.len().min(8)])
                     ),
                 },

@@ -154,7 +154,7 @@ impl Lowerer<'_> {
                         ("a date", "use a mask for numbers, for example `#,##0.00`".to_owned())
                     }
                     (_, true) => ("a date", "use a date column".to_owned()),
-                    (_, false) => ("a number", format!("convert it to text: `{text} & \"\"`")),
+                    (_, false) => ("a number", format!("convert the value to text: `{text} & \"\"`")),
                 };
                 self.report(
                     Diagnostic::new(

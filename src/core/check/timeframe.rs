@@ -62,7 +62,8 @@ pub(super) enum CalendarShift {
 pub(super) fn find(name: &str, calendar: Calendar, span: Span) -> Result<Option<Timeframe>, Diagnostic> {
     if let Some((name, function)) = TIMEFRAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)) {
         if name.starts_with("fiscal_") && calendar.fiscal_month_offset.is_none() {
-            let message = format!("`[{name}]` needs the first month of the fiscal year, but it is not set");
+            let message =
+                format!("`[{name}]` needs the first month of the fiscal year, but `fiscal_month_offset` is not set");
             return Err(Diagnostic::new(Code::UnknownTimeframe, span, message).with_help(
                 "set `fiscal_month_offset` in the spec or in formulac.yml: 3 if the year starts in April, 0 if it \
                 starts in January",

@@ -224,10 +224,10 @@ impl Resolver<'_> {
                 return NameTarget::Error;
             }
             None => {
-                let names = scope
-                    .relations
-                    .first()
-                    .map_or_else(|| "define it, or correct the name".to_owned(), describe_columns);
+                let names = scope.relations.first().map_or_else(
+                    || "define the name, or correct its spelling".to_owned(),
+                    describe_columns,
+                );
                 // In `status = open`, the author may have forgotten the quotes around a text literal.
                 if bare && self.is_compared(id, definition) {
                     format!("write `\"{text}\"` if you mean text; {names}")
@@ -392,9 +392,9 @@ fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Di
 /// Adds a note to a diagnostic which explains that the relation used to have a column with this name.
 pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic
-        .with_label("it existed at an earlier pull but was removed")
+        .with_label("the column existed at an earlier pull but was removed")
         .with_help(format!(
-            "use another column, or restore the column in dbt: `{}` no longer contains it",
+            "use another column, or restore the column in dbt: `{}` no longer contains the column",
             relation.name()
         ))
 }

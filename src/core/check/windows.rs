@@ -228,7 +228,10 @@ impl Lowerer<'_> {
                     span,
                     "a single expression cannot contain a window function inside another window function",
                 )
-                .with_help("write a spec and compile it with `formulac query`, which computes them in separate steps"),
+                .with_help(
+                    "write a spec and compile it with `formulac query`, which \
+                    computes the two windows in separate steps",
+                ),
             );
             return false;
         }
@@ -241,7 +244,7 @@ impl Lowerer<'_> {
                     format!("`{shown}` is computed over groups, but `{text}` has one value per row"),
                 )
                 .with_label("one value per row")
-                .with_help("aggregate it, or add it to `group_by`"),
+                .with_help("aggregate the value, or add it to `group_by`"),
             );
             return false;
         }
@@ -255,7 +258,7 @@ impl Lowerer<'_> {
             return true;
         }
         let help = if in_rule {
-            "define it as a column of the model, and use that column here".to_owned()
+            "define the value as a column of the model, and use that column here".to_owned()
         } else if self.scope.strata {
             match self.suggest_sort_key() {
                 Some(key) => format!("add `order_by: {key}` to the step"),

@@ -75,7 +75,9 @@ impl Compiler {
                         span,
                         format!("`{part}` occurs more than once in the SQL"),
                     )
-                    .with_help("make it a definition in a spec, so that `formulac query` computes it only once"),
+                    .with_help(
+                        "make the repeated part a definition in a spec, so that `formulac query` computes it only once",
+                    ),
                 );
             }
             let mut sql = String::with_capacity(width);

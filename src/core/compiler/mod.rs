@@ -471,7 +471,7 @@ impl Compiler {
                     Diagnostic::new(
                         Code::LooksLikeComparison,
                         definition.span,
-                        format!("this defines `{name}`, which is also a column"),
+                        format!("this line defines `{name}`, which is also a column"),
                     )
                     .with_help(format!("to write a comparison instead, start with `=`: `={text}`")),
                 );

@@ -211,7 +211,7 @@ impl Emitter<'_> {
                 Diagnostic::new(
                     Code::UnsupportedFunction,
                     span,
-                    format!("dialect `{}` cannot aggregate across a row like this", self.dialect),
+                    format!("dialect `{}` cannot aggregate these values across a row", self.dialect),
                 )
                 .with_help(
                     "make each aggregate a definition in a spec, so that `formulac query` computes the aggregates \

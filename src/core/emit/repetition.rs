@@ -14,13 +14,13 @@ impl Emitter<'_> {
                 Code::ExpressionTooLarge,
                 span,
                 format!(
-                    "a single expression would repeat its parts to more than {} KiB",
+                    "the SQL of a single expression would repeat parts and exceed {} KiB",
                     self.limits.repetition >> 10
                 ),
             )
             .with_help(
-                "turn the inner parts into definitions of a spec and compile it with `formulac query`, which \
-                computes each of them once",
+                "turn the inner parts into definitions of a spec, and compile the spec with \
+                    `formulac query`, which computes each definition once",
             ),
         );
     }
@@ -98,7 +98,7 @@ impl Emitter<'_> {
                             self.program.meta(*arg).span,
                             "a random value would be computed more than once",
                         )
-                        .with_help("make it a definition in a spec and compile it with `formulac query`"),
+                        .with_help("make the value a definition in a spec, and compile the spec with `formulac query`"),
                     );
                 }
                 self.warned.get_or_insert((span, self.program.meta(*arg).span));

@@ -1,4 +1,4 @@
-//! Selects that read several relations: their joins, and the columns that later strata of the step read.
+//! Selects that read several relations: their joins, and the columns that are read in later stages of the step.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -177,7 +177,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Determines the columns of a joined input that later strata read, and the names of these columns.
+    /// Determines the columns of a joined input that are read in later stages of the step, and the names of these
+    /// columns.
     pub(super) fn choose_passed_on_columns(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;

@@ -37,7 +37,7 @@ pub(super) fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<Ir
     for at in (first.0..=root.0).rev() {
         if wanted[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
-                // The operands of a reference to another definition are outside of this definition's range.
+                // If the node refers to another definition, its operands are outside of this definition's range.
                 if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
                     *mark = true;
                 }

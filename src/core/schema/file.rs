@@ -80,7 +80,7 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
             },
             _ if is_type(value) && !std::mem::replace(&mut misplaced, true) => {
                 let message = format!("the column `{word}` of `{name}` is not under `columns`");
-                let help = "write `columns:` before the columns, and indent them below it";
+                let help = "write `columns:` before the columns, and indent the columns below this key";
                 faults.push(Diagnostic::new(Code::UnknownKey, key.span, message).with_help(help));
             }
             _ if is_type(value) => {}
@@ -194,7 +194,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
         if relation.column(name).is_none() {
             let message = format!("`{}` has no column `{name}`", relation.name());
             let near = nearest_name(name, relation.columns().iter().map(Column::name));
-            let help = near.map_or_else(|| "list it under `columns`".to_owned(), similar_name_help);
+            let help = near.map_or_else(|| "list the column under `columns`".to_owned(), similar_name_help);
             faults.push(Diagnostic::new(Code::UnknownName, item.span, message).with_help(help));
             continue;
         }
@@ -302,7 +302,7 @@ relations:
         assert_eq!(
             format_faults("relations: {o: {id: integer, note: text, keys: [id]}}"),
             [
-                "F0802 id: the column `id` of `o` is not under `columns` (write `columns:` before the columns, and indent them below it)",
+                "F0802 id: the column `id` of `o` is not under `columns` (write `columns:` before the columns, and indent the columns below this key)",
                 "F0802 keys: unknown key `keys` (the valid keys are `columns`, `primary_key`, `complete`, `access`, `group`)",
             ]
         );
@@ -330,12 +330,12 @@ relations:
         assert_eq!(
             format_faults("tables: []"),
             [format!(
-                "F0820 tables: not a schema: the file has no key of a schema ({help})"
+                "F0820 tables: not a schema: the file contains no key of a schema ({help})"
             )]
         );
         assert_eq!(
             format_faults("relation: {}"),
-            ["F0820 relation: not a schema: the file has no key of a schema (did you mean `relations`?)"]
+            ["F0820 relation: not a schema: the file contains no key of a schema (did you mean `relations`?)"]
         );
         assert!(format_faults("a: [").iter().all(|f| f.starts_with("F0801")));
     }

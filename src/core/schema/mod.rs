@@ -472,7 +472,7 @@ impl Relation {
     /// let orders = Relation::new("orders").with_past_columns(["discount"]);
     /// let found = Compiler::builder().schema(Schema::new().with(orders)).build().check("SUM(orders.discount)");
     /// assert_eq!((found[0].code(), found[0].span().start), ("F0302", 11));
-    /// assert_eq!(found[0].label(), Some("it existed at an earlier pull but was removed"));
+    /// assert_eq!(found[0].label(), Some("the column existed at an earlier pull but was removed"));
     /// ```
     #[must_use]
     pub fn with_past_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {

@@ -144,24 +144,24 @@ impl fmt::Display for Lost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Average => f.write_str(
-                "an average of averages is not the overall average: add the sum and the count as columns, and divide these",
+                "an average of averages is not the overall average: add the sum and the count as columns, and divide the sum by the count",
             ),
             Self::Distinct => f.write_str("a value that occurs in two rows would be counted twice"),
             Self::Aggregate(name) => write!(f, "the overall {name} cannot be computed from the {name} of each group"),
-            Self::OtherRows => f.write_str("it depends on other rows, so its values cannot be aggregated"),
-            Self::Condition => f.write_str("its condition depends on values that change when rows are aggregated"),
+            Self::OtherRows => f.write_str("the column depends on other rows, so its values cannot be aggregated"),
+            Self::Condition => f.write_str("the condition of the formula depends on values that change when rows are aggregated"),
             Self::Function => f.write_str("a function of a total is not the total of the function"),
-            Self::Part(part) => write!(f, "`{part}` in its formula is not a column: make it a separate definition"),
-            Self::Mixed => f.write_str("it mixes totals with a value of single rows"),
+            Self::Part(part) => write!(f, "`{part}` in the formula is not a column: make this part a separate definition"),
+            Self::Mixed => f.write_str("the formula mixes totals with values of single rows"),
             Self::RowsLeftOut => {
                 f.write_str("the model removes rows after grouping, so totals would not include them")
             }
             Self::Joined => f.write_str("a join after grouping may repeat or remove rows"),
             Self::SingleRows => {
-                f.write_str("it has one value per row, and no formula says how to aggregate these values")
+                f.write_str("the column has one value per row, and no formula specifies how to aggregate these values")
             }
-            Self::WidePivot => f.write_str("it contains the values for a single pivot value; in the long form, each pivot value is in its own row"),
-            Self::TooLong => f.write_str("its formula is too long: make parts of it separate definitions"),
+            Self::WidePivot => f.write_str("the column contains the values for a single pivot value; in the long form, each pivot value is in its own row"),
+            Self::TooLong => f.write_str("the formula is too long: make parts of the formula separate definitions"),
         }
     }
 }

@@ -212,7 +212,9 @@ impl SpecCompilation<'_> {
                 group: self.test_group(other_known),
                 ..TestConfig::default()
             },
-            about: format!("Fails for each row in which {model} and {with} differ, or that one of them lacks."),
+            about: format!(
+                "Fails for each row that differs between {model} and {with}, or is missing from one of the two."
+            ),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
         Some((test, named))
@@ -290,7 +292,7 @@ impl SpecCompilation<'_> {
             let message = "`tolerance` has no effect, because no numeric column is compared";
             diagnostics.push(
                 Diagnostic::new(Code::KeyWithoutEffect, comparison.with_span, message)
-                    .with_help("remove it, or add numeric columns to `columns`"),
+                    .with_help("remove `tolerance`, or add numeric columns to `columns`"),
             );
         }
         let is_faulty = diagnostics.iter().skip(before).any(Diagnostic::is_error);

@@ -204,7 +204,7 @@ impl SpecCompilation<'_> {
                 ..TestConfig::default()
             },
             about: format!(
-                "Fails for each {} of which {model} has several rows.",
+                "Fails for each {} with more than one row in {model}.",
                 grain.join(" and ")
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes: Vec::new(), body }),

@@ -166,7 +166,7 @@ impl SpecCompilation<'_> {
                     span,
                     format!("two tests would be named `{}`", test.name),
                 )
-                .with_help("remove one of them, or give the rule another name"),
+                .with_help("remove one of the tests, or give the rule another name"),
             );
             return;
         }

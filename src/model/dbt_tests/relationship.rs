@@ -28,7 +28,7 @@ impl SpecCompilation<'_> {
             .ok_or_else(|| {
                 let message = "`found_in` checks the values of a column, but this value is computed";
                 Diagnostic::new(Code::WrongShape, rule.check.node.span, message)
-                    .with_help("define it as a column of the model, and use that column here")
+                    .with_help("define the value as a column of the model, and use that column here")
             })?;
         let ours = tested.relation.column(&used.name);
         let name = ours.map_or(&*used.name, Column::name);

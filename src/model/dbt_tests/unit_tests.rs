@@ -26,9 +26,9 @@ impl SpecCompilation<'_> {
                 Diagnostic::new(
                     Code::KeyWithoutEffect,
                     first.name.node.span,
-                    "dbt has unit tests from 1.8 on",
+                    "unit tests need dbt 1.8 or later",
                 )
-                .with_help("upgrade dbt, or leave `examples` out"),
+                .with_help("upgrade dbt, or remove `examples`"),
             );
             return;
         }
@@ -328,7 +328,7 @@ fn type_mismatch(column: &Column, value: &Node) -> Option<Diagnostic> {
         Type::Boolean => "`true` or `false`",
         Type::Date => "the date as `2024-01-31`",
         Type::Timestamp | Type::Timestamptz => "the time as `2024-01-31 09:00:00`",
-        Type::Text => "one text",
+        Type::Text => "text in quotes",
         _ => "a number",
     };
     let message = format!(

@@ -9,7 +9,7 @@ pub(super) const DATA_TESTS_DOC: &str = "dbt's data tests: names, or a mapping f
 /// Value that determines whether to generate a dbt semantic model, and in which YAML format.
 pub(super) const SEMANTIC_MODEL: KeyShape =
     KeyShape::Either(&KeyShape::Boolean, &KeyShape::Choice(&["legacy", "latest"]));
-pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model and metrics: `true` for the form of the project's dbt, `legacy` for dbt up to 1.11, `latest` from dbt 1.12 on.";
+pub(super) const SEMANTIC_MODEL_DOC: &str = "Whether to write a semantic model and metrics: `true` for the format of the project's dbt version, `legacy` for dbt up to 1.11, `latest` for dbt 1.12 or later.";
 
 /// Keys of dbt's `config` that affect the SQL of the model or the statement that creates it. These keys are written to
 /// the top of the `.sql` file. All other keys describe the model and are written to the properties file.

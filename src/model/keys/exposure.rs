@@ -9,7 +9,7 @@ pub(super) static EXPOSURE: KeyTable = KeyTable {
     keys: &[
         Key::new("name", KeyShape::Text, "Name of the exposure: letters, digits and `_`.")
             .required("the exposure's name, such as `name: weekly_revenue`"),
-        Key::new("label", KeyShape::Text, "Name of the exposure that is shown to users."),
+        Key::new("label", KeyShape::Text, "Display name of the exposure."),
         Key::new(
             "type",
             KeyShape::Choice(&["dashboard", "notebook", "analysis", "ml", "application"]),

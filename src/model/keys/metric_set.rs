@@ -20,18 +20,18 @@ pub static METRIC_SET: KeyTable = KeyTable {
         Key::new(
             "sets",
             KeyShape::Names,
-            "Other metric sets, in place of `from`. The set's metrics are formulas over their metrics.",
+            "Other metric sets, in place of `from`. The formulas of the set use the metrics of these sets.",
         ),
         Key::new(
             "joins",
             KeyShape::Joins,
-            "Relations to join. Each row may find at most one match.",
+            "Relations to join. Each row may have at most one match.",
         ),
         Key::new("where", KeyShape::Formula, "Filter for the rows of all metrics."),
         Key::new(
             "time",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&TIME)),
-            "The date or time of a row, which the keys `day`, `week`, `month`, `quarter` and `year` of a model refer to.",
+            "The date or time of a row. The keys `day`, `week`, `month`, `quarter` and `year` of a model are periods of this date or time.",
         ),
         Key::new(
             "definitions",
@@ -106,7 +106,7 @@ static METRIC: KeyTable = KeyTable {
         Key::new(
             "renamed_from",
             KeyShape::Text,
-            "Former name of the metric, which models may still use.",
+            "Former name of the metric. Models may still use this name.",
         ),
         Key::new(
             "deprecated",
@@ -126,11 +126,11 @@ static DEPRECATED: KeyTable = KeyTable {
     doc: "The replacement for a deprecated metric, and the date until which the metric can be used.",
     open: false,
     keys: &[
-        Key::new("use", KeyShape::Text, "The metric that replaces it."),
+        Key::new("use", KeyShape::Text, "The metric that replaces the deprecated metric."),
         Key::new(
             "until",
             KeyShape::Text,
-            "The first date on which using the metric is an error, `YYYY-MM-DD`.",
+            "The first date on which using the metric is an error, in the form `YYYY-MM-DD`.",
         ),
     ],
 };
@@ -189,7 +189,7 @@ pub(super) static FILL: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of the first step of a model built on metric sets that do not exist or have another shape in other steps.
+/// Keys in the first step of a model built on metric sets that do not exist in other steps or have another shape there.
 pub static OVER_SETS: KeyTable = KeyTable {
     title: "model over metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",

@@ -121,7 +121,7 @@ static TODAY: KeyTable = KeyTable {
         Key::new(
             "default",
             KeyShape::Text,
-            "The date if the variable is not set, `YYYY-MM-DD`. A plain query uses this date.",
+            "The date to use if the variable is not set, in the form `YYYY-MM-DD`. A plain query uses this date.",
         ),
     ],
 };

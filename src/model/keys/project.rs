@@ -69,7 +69,7 @@ pub static PROJECT: KeyTable = KeyTable {
         ),
         Key::new("groups", KeyShape::Each(&KeyShape::Texts), "Members of each group."),
         Key::new("roles", KeyShape::Each(&ROLE), "Role of each person or group."),
-        Key::new("default_role", ROLE, "Role of everybody whom `roles` does not name."),
+        Key::new("default_role", ROLE, "Role of everyone who is not listed in `roles`."),
         Key::new(
             "approvals",
             KeyShape::Each(&KeyShape::Keys(&APPROVALS)),
@@ -128,7 +128,7 @@ static PULL: KeyTable = KeyTable {
         Key::new(
             "topics",
             KeyShape::Boolean,
-            "Whether to write a topic for every model that is not private and joins others. Default: only for models with `meta.omni.topic`.",
+            "Whether to write a topic for every model that is not private and joins other models. Default: only for models with `meta.omni.topic`.",
         ),
         Key::new(
             "access_grants",

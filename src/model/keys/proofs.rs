@@ -100,7 +100,7 @@ pub(super) static EXAMPLE: KeyTable = KeyTable {
         Key::new(
             "today",
             KeyShape::Text,
-            "The current date in this example, `YYYY-MM-DD`.",
+            "The current date in this example, in the form `YYYY-MM-DD`.",
         ),
         Key::new("expect", KeyShape::Keys(&EXPECT), "Expected rows.")
             .required("the expected rows, such as `expect: {rows: […]}`"),

@@ -67,7 +67,7 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "columns",
             KeyShape::Names,
-            "Columns A, B, C and so on of a worksheet: columns of the previous step, or timeframes of them.",
+            "Columns A, B, C and so on of a worksheet: columns of the previous step, or timeframes of these columns.",
         ),
         Key::new(
             "calculations",
@@ -82,7 +82,7 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "pivot_by",
             KeyShape::Names,
-            "Columns whose values are the columns of a pivoted worksheet.",
+            "Columns whose values become the columns of a pivoted worksheet.",
         ),
         Key::new(
             "values",
@@ -131,12 +131,7 @@ pub static JOIN: KeyTable = KeyTable {
             .required("the relation or earlier step to join, such as `to: customers`"),
         Key::new("as", KeyShape::Text, "Name that formulas use for the relation."),
         Key::new("on", KeyShape::Formula, "Condition of the join."),
-        Key::new(
-            "true",
-            KeyShape::Formula,
-            "The key `on`, in the form in which YAML 1.1 tools write it.",
-        )
-        .same_as("on"),
+        Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
         Key::new(
             "using",
             KeyShape::Names,

@@ -51,9 +51,11 @@ impl<'y> Loader<'y, '_> {
                     Diagnostic::new(
                         Code::WrongShape,
                         span,
-                        format!("`{key}` cannot be used next to `steps`"),
+                        format!("`{key}` and `steps` cannot be used together"),
                     )
-                    .with_help("move it into a step; it is allowed at the top level only in a spec without `steps`"),
+                    .with_help(
+                        "move the key into a step; the key is allowed at the top level only in a spec without `steps`",
+                    ),
                 );
             }
         }

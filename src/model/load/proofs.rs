@@ -127,7 +127,10 @@ impl<'y> Loader<'y, '_> {
                 return None;
             }
         };
-        self.check_dbt_name("a rule, because it is also the name of a dbt test", rule.name);
+        self.check_dbt_name(
+            "a rule, because the name of a rule is also the name of a dbt test",
+            rule.name,
+        );
         Some(rule)
     }
 
@@ -176,7 +179,10 @@ impl<'y> Loader<'y, '_> {
             else {
                 continue;
             };
-            self.check_dbt_name("an example, because it is also the name of a dbt test", name);
+            self.check_dbt_name(
+                "an example, because the name of an example is also the name of a dbt test",
+                name,
+            );
             let today = self.text(item, "today");
             if let Some(day) = today.filter(|day| !is_iso_date(day.text)) {
                 self.report(
@@ -219,7 +225,7 @@ impl<'y> Loader<'y, '_> {
                 self.report(
                     Diagnostic::new(Code::DuplicateDefinition, name.node.span, message)
                         .with_secondary_label(first, "the first")
-                        .with_help("rename one of them"),
+                        .with_help("rename one of the two"),
                 );
             }
         }

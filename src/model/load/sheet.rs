@@ -48,9 +48,9 @@ pub const OTHERS: [(&str, &str); 5] = [
     ),
     (
         "group_by",
-        "group in a separate step before this one, so that its groups are the rows of the sheet",
+        "group in a separate step before this one, so that the groups are the rows of the sheet",
     ),
-    ("having", "move it to the step that groups the rows"),
+    ("having", "move the condition to the step that groups the rows"),
     ("keep", "list the columns in `columns` instead"),
     ("joins", "join in a separate step before this one"),
 ];
@@ -147,7 +147,7 @@ impl<'y> Loader<'y, '_> {
                     self.key_span(node, "pivot_by"),
                     "each column of the pivot is already a separate partition",
                 )
-                .with_help("remove it"),
+                .with_help("remove `partition_by`"),
             );
             step.faulty = true;
         }
@@ -192,7 +192,7 @@ impl<'y> Loader<'y, '_> {
                         key.span,
                         format!("two tabs are named `{name}`"),
                     )
-                    .with_help("rename one of them; names that differ only in case are treated as the same name"),
+                    .with_help("rename one of the tabs; names that differ only in case are treated as the same name"),
                 );
                 continue;
             }

@@ -61,7 +61,7 @@ impl<'y> Loader<'y, '_> {
                     key.span,
                     format!("YAML parses `{value}` as {reading}, but {what} must be a string"),
                 )
-                .with_help(format!("put it in quotes: `\"{value}\": …`"))
+                .with_help(format!("put the name in quotes: `\"{value}\": …`"))
                 .with_fix(key.span, format!("\"{value}\"")),
             ),
             None => return Some(value),
@@ -126,7 +126,7 @@ impl<'y> Loader<'y, '_> {
                         rest.trim()
                     ),
                 )
-                .with_help(format!("put it in quotes: `{key}: {corrected}`"))
+                .with_help(format!("put the value in quotes: `{key}: {corrected}`"))
                 .with_fix(Span::new(node.span.start, end), corrected),
             );
         }
@@ -176,7 +176,7 @@ impl<'y> Loader<'y, '_> {
                 cut,
                 format!("inside `{{…}}`, a comma ends a value in YAML, so the formula of `{key}` ends before it"),
             )
-            .with_help(format!("put it in quotes: `{key}: {corrected}`"))
+            .with_help(format!("put the value in quotes: `{key}: {corrected}`"))
             .with_fix(whole_span, corrected),
         );
         self.cut.push(whole_span);

@@ -65,7 +65,7 @@ impl ModelOverSets<'_> {
                 let full = format!("{}.{}", set.name, set.definitions[listed.metric].name);
                 faults.push(
                     Diagnostic::new(Code::MetricRedefined, listed.span, message)
-                        .with_help(format!("rename one of them: `{{other_name: {full}}}`")),
+                        .with_help(format!("rename one of the columns: `{{other_name: {full}}}`")),
                 );
             }
         }

@@ -58,7 +58,7 @@ impl ModelOverSets<'_> {
                 let names: Vec<String> = keys.names.iter().map(|name| format!("`{name}`")).collect();
                 let message = match several.is_empty() {
                     true => format!("`fill` names `{by}`, which is not a key of the step"),
-                    false => format!("several keys are a `{by}`"),
+                    false => format!("several keys have the timeframe `{by}`"),
                 };
                 let help = match names.as_slice() {
                     [one] => format!("the only key is {one}"),

@@ -109,7 +109,7 @@ impl ModelOverSets<'_> {
                             Code::UnknownMetric,
                             self.span,
                             format!(
-                                "`{}` in the metric `{}.{}` is not a metric of exactly one of its sets",
+                                "`{}` in the metric `{}.{}` must be a metric of exactly one of the combined sets",
                                 name.name, self.sets[id.0].name, formula.name
                             ),
                         )
@@ -304,7 +304,7 @@ impl ModelOverSets<'_> {
         let (code, message) = match (is_over, until) {
             (true, Some(until)) => (
                 Code::UnknownMetric,
-                format!("the metric `{full}` could be used until {until}"),
+                format!("the metric `{full}` is deprecated, and using it has been an error since {until}"),
             ),
             (_, Some(until)) => (
                 Code::DeprecatedMetric,

@@ -386,7 +386,7 @@ impl ModelOverSets<'_> {
                         span,
                         format!("the model does not read a metric set `{name}`"),
                     )
-                    .with_help(format!("it reads {}", names.join(" and "))),
+                    .with_help(format!("the metric sets of the model are {}", names.join(" and "))),
                 );
             }
         }
@@ -428,10 +428,14 @@ pub fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
 
 /// Reports a metric whose formula has an error.
 fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagnostic {
-    let file = set.path.as_deref().unwrap_or("the file of the set");
+    let file = set
+        .path
+        .as_deref()
+        .map_or_else(|| "the file of the set".to_owned(), |path| format!("`{path}`"));
     let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
-    Diagnostic::new(Code::UnknownMetric, span, message)
-        .with_help(format!("correct it in `{file}`; `formulac check` shows the error"))
+    Diagnostic::new(Code::UnknownMetric, span, message).with_help(format!(
+        "correct the formula in {file}; `formulac check` shows the error"
+    ))
 }
 
 /// Reports a metric that a set does not contain.
@@ -444,7 +448,7 @@ pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
             format!("`{name}` is a dimension of the set `{}`, not a metric", set.name),
         )
         .with_help(format!(
-            "use it in `group_by` or `where`, or count it with a metric of the set `{}`",
+            "use the dimension in `group_by` or `where`, or count it with a metric of the set `{}`",
             set.name
         ));
     }
@@ -454,7 +458,7 @@ pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
             let all: Vec<String> = names().take(12).map(|name| format!("`{name}`")).collect();
-            fault.with_help(format!("its metrics are {}", all.join(", ")))
+            fault.with_help(format!("the metrics of the set are {}", all.join(", ")))
         }
     }
 }

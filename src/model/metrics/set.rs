@@ -211,7 +211,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
                 sets.span,
                 "a metric set has `from` or `sets`, not both",
             )
-            .with_help("remove one of them; a set that combines other sets has no rows of its own"),
+            .with_help("remove one of the two keys; a set that combines other sets has no rows of its own"),
         ),
         _ => {}
     }
@@ -242,7 +242,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     };
     if !is_plain_name(name.text) {
         let message = format!(
-            "`{}` is not a valid name for a metric set, because formulas use it",
+            "`{}` is not a valid name for a metric set, because formulas use the name",
             name.text
         );
         faults.push(

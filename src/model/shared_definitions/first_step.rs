@@ -129,7 +129,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     let spec = load::load(&root, text, SpecKind::Written, &mut Vec::new())?;
     let step = spec.steps.first()?;
     let reason = match step {
-        Step { sheet: Some(_), .. } => Some("its first step is a worksheet"),
+        Step { sheet: Some(_), .. } => Some("the first step is a worksheet"),
         step if step.joins.iter().any(is_multiplying) => {
             Some("a metric set can contain only left and inner joins that match at most one row")
         }
@@ -149,7 +149,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
         let is_grouped = step.definitions.iter().any(|definition| definition.level > Level::Row);
         is_grouped
             .then_some(step)
-            .ok_or_else(|| "its first step does not aggregate".to_owned())
+            .ok_or_else(|| "the first step has no aggregates".to_owned())
     }))
 }
 
@@ -347,7 +347,7 @@ fn read_definitions(
             span: formula.span,
         });
     }
-    let order = dependency_order(&definitions).ok_or("its definitions depend on each other in a cycle")?;
+    let order = dependency_order(&definitions).ok_or("the definitions depend on each other in a cycle")?;
     for place in order {
         let named = |name: &str| {
             let used = places.get(&name.to_lowercase()).filter(|used| **used != place)?;
@@ -403,7 +403,7 @@ fn divide_block(text: &str, places: &[Range<usize>], definitions: &mut [FirstSte
         let note = text.get(at.end..line_end).unwrap_or_default().trim();
         let is_own_line = above.rsplit('\n').next().unwrap_or_default().trim().is_empty();
         if !is_own_line || !(note.is_empty() || note.starts_with("//")) {
-            return Err("its definitions are not on lines of their own".to_owned());
+            return Err("the definitions are not on separate lines".to_owned());
         }
         let comments = above.lines().map(str::trim).filter(|line| !line.is_empty());
         definition.comments = comments.map(str::to_owned).collect();

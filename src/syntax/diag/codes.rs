@@ -196,7 +196,7 @@ codes! {
         worksheet's rows, and are then truncated."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
-    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write them in capitals")
+    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write TRUE and FALSE in capitals")
         "`TRUE` and `FALSE` are written in upper case. In lower case, they are names, which are interpreted as \
         booleans unless a column has the name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
@@ -277,8 +277,7 @@ codes! {
         name of the function that you intend."
         Formula("COVAR(amount, price)") => Formula("COVARIANCE.S(amount, price)");
     BadRange "F0420" "bad-range" Error
-        "Both ends of a range of rows must have the same name, alone or in FIRST, LAST or OFFSET, and the range must \
-        be the argument of an aggregate. `FIRST(x):x` contains the rows so far, `OFFSET(x, -2):x` the last three rows, \
+        "Both ends of a range of rows must use the same name, by itself or as the argument of FIRST, LAST or OFFSET. The range must be the argument of an aggregate. `FIRST(x):x` contains the rows so far, `OFFSET(x, -2):x` the last three rows, \
         and `x:x` all rows of the partition."
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = SUM(FIRST(x):x)\n");
@@ -367,17 +366,17 @@ codes! {
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
         "A date next to a time means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
         Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
-    CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap them")
+    CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap the arguments")
         "SUMIF expects the tested range, the criterion, and then the summed range; SUMIFS expects the summed range \
         first, and then pairs of a tested range and its criterion. If the arguments are in the order of the other \
         function, the wrong values are tested, or no values."
         Formula("COUNTIF(\"open\", status)") => Formula("COUNTIF(status, \"open\")");
-    WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday as well as from Monday", "pass the type 2, which counts from Monday")
+    WeekBegins "W0474" "week-begins" Warning("count weeks from Sunday as well as from Monday", "pass 2 as the type, so that weeks start on Monday")
         "WEEKDAY and WEEKNUM without a type start weeks on Sunday, as in spreadsheets. The timeframes `week` and \
         `day_of_week_num` start weeks on Monday, or on the day in `week_start`. `WEEKDAY(d) > 5` then means Friday and \
         Saturday. Add the type, such as 2 for weeks that start on Monday."
         Row("is_weekend = WEEKDAY(ordered_on) > 5") => Row("is_weekend = WEEKDAY(ordered_on, 2) > 5");
-    NeverBlank "W0475" "never-blank" Warning("test whether a value is NULL that never is", "remove the test")
+    NeverBlank "W0475" "never-blank" Warning("test for NULL although the value is never NULL", "remove the test")
         "ISERROR, ISNA and ISBLANK test for NULL, which also represents errors in formulac. A count or a sum always \
         has a value, even if it is 0, so the test is always FALSE."
         Formula("IF(ISNA(COUNT(id)), 0, 1)") => Formula("IF(COUNT(id) = 0, 0, 1)");
@@ -468,7 +467,7 @@ codes! {
     ExpressionTooLarge "F0502" "expression-too-large" Error
         "The SQL of a function repeats an argument. If the calls are nested, the SQL would exceed 64 KiB. `query` and `model` compute the argument once."
         Shown("MOD(MOD(MOD(… deep") => Formula("a = 1");
-    RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes it once")
+    RepeatedArgument "W0503" "repeated-argument" Warning("repeat an argument in the SQL", "use `formulac query`, which computes the argument once")
         "The SQL of this function repeats an argument. `compile` returns a single expression, so the argument is \
         repeated; `query` computes it once."
         Row("MOD(7, a + b)") => Row("MOD(7, a)");
@@ -528,7 +527,7 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = COUNT()\ncolumns: {a: {constraints: [{type: not_null}]}}\nconfig: {materialized: table}\ncontract: {enforced: true}\n");
     IncrementalWithoutKey "F0630" "incremental-without-key" Error
-        "An incremental model adds late rows to its table. Only the analyst knows which column contains the time of a row, and which columns identify a row. Without them, rows could be added twice."
+        "An incremental model adds late rows to its table. Only the analyst knows which column contains the time of a row, and which columns identify a row. Without this information, rows could be added twice."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental}\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: a = COUNT()\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     IncrementalTime "F0631" "incremental-time" Error
@@ -592,7 +591,7 @@ codes! {
         "dbt requires an owner for each exposure, with a name or an email address. The `owner` of the spec is the default."
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
-    NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "rename them")
+    NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "use names that the semantic layer accepts")
         "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and single `_`, beginning with a letter and not ending with `_`; units of time and `metric_time` are reserved. A column with another name, or with a name that SQL must quote, does not become a dimension or metric. A model with another name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
@@ -606,7 +605,7 @@ codes! {
     NothingToPromote "F0710" "nothing-to-promote" Error
         "`promote` accepts measures and dimensions of a view, a query view, or a saved query of a topic or model file. The named file contains no view, query view or saved query, or does not contain the field."
         Shown("formulac promote omni/orders.view.yaml:revenu") => Shown("formulac promote omni/orders.view.yaml:revenue");
-    NotCarried "W0711" "not-carried" Warning("have something that was not converted from Omni", "check the `# gap:` comments")
+    NotCarried "W0711" "not-carried" Warning("have parts that were not converted from Omni", "check the `# gap:` comments")
         "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
     DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
@@ -665,7 +664,7 @@ codes! {
         "`keep: all` is `select *` if no schema lists the columns. It would also return intermediate columns of the step, and the old value of a column that the step redefines."
         Spec("model: m\nfrom: t\nkeep: all\ndefinitions: amount = amount * 2\n")
         => Spec("model: m\nfrom: t\nkeep: [id]\ndefinitions: amount = amount * 2\n");
-    UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use it or remove it")
+    UnusedHelper "W0815" "unused-helper" Warning("have a helper definition that nothing uses", "use the definition or remove it")
         "A row-level definition in a grouped step is not an output column: only other definitions can use it. An unused definition has no effect. Group by the definition or aggregate it to include it in the result."
         Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(a)\n")
         => Spec("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  net = a - b\n  total = SUM(net)\n");

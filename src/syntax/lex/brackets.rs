@@ -24,7 +24,11 @@ impl LayoutPass<'_, '_> {
             };
             self.diagnostics.push(
                 Diagnostic::new(Code::SurplusBracket, span, message)
-                    .with_help(if row > 1 { "remove them" } else { "remove it" })
+                    .with_help(if row > 1 {
+                        "remove the brackets"
+                    } else {
+                        "remove the bracket"
+                    })
                     .with_fix(span, ""),
             );
             return;

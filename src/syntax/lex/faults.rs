@@ -107,7 +107,7 @@ impl SpecialTokens<'_> {
         let mut diagnostic = Diagnostic::new(Code::UnclosedText, *span, "the string is not closed")
             .with_label("starts here")
             .with_help(if shown.is_empty() {
-                "add `\"` at its end".to_owned()
+                "add `\"` at the end of the string".to_owned()
             } else {
                 format!("add `\"` after `{shown}`")
             });
@@ -449,10 +449,10 @@ pub(super) fn report_unexpected(source: &str, span: Span, diagnostics: &mut Vec<
         "\\" => "remove the backslash; to write a quote inside text, double it: `\"\"`",
         "|" => "use `&` to join text, or `OR(a, b)` for alternatives",
         "?" => "write `IF(condition, a, b)` to choose between two values",
-        "@" => "remove it, because formulas have no operator `@`",
-        "~" => "remove it, because formulas have no operator `~`",
-        _ if text.chars().nth(1).is_some() && !invisible => "remove them",
-        _ => "remove it",
+        "@" => "remove `@`, because formulas have no such operator",
+        "~" => "remove `~`, because formulas have no such operator",
+        _ if text.chars().nth(1).is_some() && !invisible => "remove the characters",
+        _ => "remove the character",
     };
     let mut diagnostic = Diagnostic::new(Code::UnexpectedCharacter, span, format!("unexpected {what}")).with_help(help);
     if invisible {

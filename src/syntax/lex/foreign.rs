@@ -199,7 +199,7 @@ impl LayoutPass<'_, '_> {
             Token::Semicolon if self.open.is_empty() => {
                 self.report(
                     Diagnostic::new(Code::NotFormulaSyntax, span, "`;` does not end a formula")
-                        .with_help("remove it")
+                        .with_help("remove `;`")
                         .with_fix(span, ""),
                 );
                 if self.after_operand() {
@@ -235,7 +235,7 @@ impl LayoutPass<'_, '_> {
             _ => {
                 self.report(
                     Diagnostic::new(Code::SurplusBracket, span, "`}` has no matching opening bracket")
-                        .with_help("remove it")
+                        .with_help("remove the bracket")
                         .with_fix(span, ""),
                 );
                 self.emit_reported(at + 1, span);
@@ -341,7 +341,7 @@ impl LayoutPass<'_, '_> {
         let known = ["day", "week", "month", "quarter", "year"].contains(&name);
         diagnostic = if known {
             diagnostic
-                .with_help(format!("write it without quotes: `[{name}]`"))
+                .with_help(format!("write the timeframe without quotes: `[{name}]`"))
                 .with_fix(inside.1, name.to_owned())
         } else {
             diagnostic.with_help("write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`")

@@ -174,7 +174,7 @@ impl<'t> LayoutPass<'_, 't> {
                 let span = self.out.heads.get(first).map_or(Span::default(), |h| h.span);
                 self.diagnostics.push(
                     Diagnostic::new(Code::StrayFormula, span, "expected a definition, found a formula")
-                        .with_help("give it a name, as in `name = …`, or remove it"),
+                        .with_help("give the formula a name, as in `name = …`, or remove it"),
                 );
             }
             at = stop;
@@ -254,7 +254,7 @@ impl<'t> LayoutPass<'_, 't> {
                             Diagnostic::new(
                                 Code::NestingTooDeep,
                                 span,
-                                format!("brackets nest deeper than {} levels", self.limits.nesting),
+                                format!("brackets are nested more than {} levels deep", self.limits.nesting),
                             )
                             .with_help("split the formula into definitions that use each other"),
                         );

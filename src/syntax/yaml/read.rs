@@ -43,7 +43,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             Span::new(at, at + 1),
             "the file contains the control character U+0000",
         )
-        .with_help("remove it; a YAML file can only contain text"));
+        .with_help("remove the character; a YAML file can contain only text"));
     }
     let places = YamlPlaces::new(source);
     let offset = |mark: &Marker| places.byte_offset(mark.index()) as u32;
@@ -132,7 +132,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             }
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| invalid_yaml(source, span, "an alias without an anchor"))?;
+                let node = node.ok_or_else(|| invalid_yaml(source, span, "the alias has no anchor"))?;
                 let (size, depth) = node_size(&node);
                 repeated += size;
                 if repeated > MAX_REPEATED {
@@ -222,7 +222,7 @@ fn check_depth(depth: usize, span: Span) -> Result<(), Diagnostic> {
     if depth <= MAX_NESTING {
         return Ok(());
     }
-    let message = format!("lists and mappings nest more than {MAX_NESTING} levels deep");
+    let message = format!("lists and mappings are nested more than {MAX_NESTING} levels deep");
     Err(Diagnostic::new(Code::InvalidYaml, span, message).with_help("remove brackets that are not needed"))
 }
 

@@ -23,9 +23,9 @@ pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
         return indented_by(tab);
     }
     if what.contains("scanning a quoted scalar") {
-        let message = "YAML parses this as the start of a quoted string that is not closed";
+        let message = "YAML parses this text as the start of a quoted string, but the string is not closed";
         return Diagnostic::new(Code::InvalidYaml, span, message).with_help(
-            "close it; if a formula starts with text, put the formula in a text block (`|`) or in single \
+            "close the string; if a formula starts with text, put the formula in a text block (`|`) or in single \
                 quotes",
         );
     }
@@ -34,7 +34,7 @@ pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
     if let Some(open) = unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
         let close = if text == "[" { "]" } else { "}" };
-        let message = format!("`{text}` is not closed, so YAML parses the lines below as part of it");
+        let message = format!("`{text}` is not closed, so YAML parses the lines below as part of the list or mapping");
         return Diagnostic::new(Code::InvalidYaml, open, message).with_help(format!("add `{close}`"));
     }
     // The reported position may be after the faulty line, for example at the next key.
@@ -73,11 +73,11 @@ pub(super) fn property_trap(source: &str, span: Span) -> Diagnostic {
         Some(pair) => {
             let quoted = pair.value.replace('\'', "''");
             diagnostic.with_help(format!(
-                "remove it, or put the value in quotes: `{}: '{quoted}'`",
+                "remove the anchor or tag, or put the value in quotes: `{}: '{quoted}'`",
                 pair.key
             ))
         }
-        None => diagnostic.with_help("remove it, or put the value in quotes"),
+        None => diagnostic.with_help("remove the anchor or tag, or put the value in quotes"),
     }
 }
 
@@ -198,12 +198,12 @@ impl<'s> YamlLine<'s> {
         };
         if self.is_continued() {
             return diagnostic.with_help(format!(
-                "put it in a text block: write `{}: |`, and the formula on the next line",
+                "put the value in a text block: write `{}: |`, and the formula on the next line",
                 pair.key
             ));
         }
         let corrected = format!("'{}'", pair.value.replace('\'', "''"));
-        let diagnostic = diagnostic.with_help(format!("put it in quotes: `{}: {corrected}`", pair.key));
+        let diagnostic = diagnostic.with_help(format!("put the value in quotes: `{}: {corrected}`", pair.key));
         // Most of YAML's special characters cannot begin a formula, so the value may not be intended as a formula.
         // Offer a fix only if the value is a formula.
         let is_formula = pair

@@ -202,7 +202,7 @@ impl<'a> Lints<'a> {
         };
         let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
         let help = if shown == before {
-            "remove it, or correct the value".to_owned()
+            "remove the condition, or correct its value".to_owned()
         } else {
             format!("put `{shown}` before `{before}`")
         };
@@ -244,7 +244,7 @@ impl<'a> Lints<'a> {
                     ),
                 )
                 .with_secondary_label(self.program.meta(first).span, "the same value")
-                .with_help("remove it, or correct the value"),
+                .with_help("remove the value, or correct it"),
             );
         }
     }

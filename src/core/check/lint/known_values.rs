@@ -272,8 +272,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
         });
     }
     let text: Vec<char> = text.chars().collect();
-    // `back` contains the position of the last `%`, and the position in the text after the characters that this `%` has
-    // matched so far.
+    // `back` holds two positions: the position of the last `%` in the pattern, and the position in the text just past
+    // the characters that this `%` has matched so far.
     let (mut at, mut sign, mut back) = (0, 0, None);
     while let Some(c) = text.get(at) {
         match signs.get(sign) {

@@ -61,7 +61,7 @@ impl Lints<'_> {
             return;
         }
         let name = self.excerpt(of);
-        let message = format!("if `{name}` is blank, it is NULL, which does not equal `\"\"`");
+        let message = format!("a blank `{name}` is NULL, and NULL does not equal `\"\"`");
         let help = format!("write `ISBLANK({name})`, or `OR(ISBLANK({name}), {name} = \"\")` to include empty text");
         self.warn(Code::BlankIsNotEmpty, id, message, help);
     }

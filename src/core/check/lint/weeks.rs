@@ -48,12 +48,13 @@ impl WeekCalls {
             }
             let day = capitalize(first.name());
             let shown = call.excerpt(source);
-            let message = format!("in `{shown}` weeks start on Sunday, but in timeframes they start on {day}");
+            let message = format!("in `{shown}`, weeks start on Sunday, but in timeframes they start on {day}");
             let kind = 11 + Weekday::ALL.iter().position(|d| *d == first).unwrap_or(0);
             let kind = if kind == 11 { 2 } else { kind };
             let inside = shown.strip_suffix(')').unwrap_or(&shown);
-            let help =
-                format!("specify the first day of the week: `{inside}, {kind})` for {day}, `{inside}, 1)` for Sunday");
+            let help = format!(
+                "specify the first day of the week: `{inside}, {kind})` for {day}, or `{inside}, 1)` for Sunday"
+            );
             let diagnostic = Diagnostic::new(Code::WeekBegins, call, message).with_help(help);
             found.push(match frame {
                 Some(frame) => {
