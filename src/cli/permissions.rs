@@ -173,7 +173,7 @@ pub fn report_missing_right(
         ),
     )
     .with_help(format!(
-        "it requires the role {}; formulac.yml lists the roles. This attempt is logged",
+        "the command requires the role {}; formulac.yml lists the roles. This attempt is logged",
         can.join(" or ")
     ))
 }

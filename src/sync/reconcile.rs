@@ -430,7 +430,7 @@ impl ReconcileWork<'_> {
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
-                edit.why = Some("it computes the same values".to_owned());
+                edit.why = Some("the edited SQL computes the same values".to_owned());
                 done.kept.push(edit);
                 return;
             }
@@ -444,7 +444,7 @@ impl ReconcileWork<'_> {
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column or a column that is passed on.
-            edit.why = Some("it is not a definition of the spec".to_owned());
+            edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
             done.kept.push(edit);

@@ -259,7 +259,7 @@ fn versions_that_are_read() {
         error.to_string(),
         "dbt's manifest has version v9, but v10 is the oldest supported version"
     );
-    assert_eq!(error.help(), "write it with a newer dbt, using `dbt parse`");
+    assert_eq!(error.help(), "run `dbt parse` with a newer version of dbt");
 }
 
 #[test]

@@ -270,8 +270,9 @@ impl PullContext {
         )?;
         let Some(dbt) = dbt else {
             return Err(
-                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
-                    .with_help("run this in the dbt project, or specify its folder with `--project-dir`"),
+                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
+                    "run `formulac pull` in the dbt project, or specify the project's folder with `--project-dir`",
+                ),
             );
         };
         let root = if project.is_some() { root } else { dbt.folder.clone() };

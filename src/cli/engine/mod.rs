@@ -299,7 +299,7 @@ impl Engine {
 
 fn no_dbt_project_failure() -> Failure {
     Failure::new(Exit::Usage, "there is no dbt project here")
-        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`")
+        .with_help("run the command in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`")
 }
 
 fn no_data_failure(text: &str) -> Failure {

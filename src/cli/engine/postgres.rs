@@ -152,7 +152,7 @@ pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> 
         }
         if file.path.contains(['\n', '\r']) {
             return refused(
-                format!("psql does not accept a line end in a path, such as `{}`", file.shown),
+                format!("psql does not accept a line break in a path, such as `{}`", file.shown),
                 "rename the file",
             );
         }

@@ -276,7 +276,8 @@ fn check_same_grain(
             format!("one row per `{}`", grain.join(", "))
         };
         return Err(format!(
-            "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so its values would be wrong. Query \
+            "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be \
+             wrong. Query \
              the view of `{}` if its grain is sufficient",
             taken_by.name, view.name, field.name, view.name, taken_by.name
         ));
@@ -320,7 +321,9 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec
             }
             None => {
                 return Err(
-                    "its SQL already aggregates, and aggregating again gives a different number; the field is unchanged".to_owned(),
+                    "the SQL already aggregates, and a second aggregation gives a different number; the field is \
+                     unchanged"
+                        .to_owned(),
                 );
             }
         }

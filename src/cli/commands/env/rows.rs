@@ -143,7 +143,9 @@ fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<
             Exit::Usage,
             "there is no dbt project here, so the table names are unknown",
         )
-        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`"));
+        .with_help(
+            "run the command in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`",
+        ));
     };
     let folder = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {
@@ -232,7 +234,7 @@ impl NamedRelation<'_> {
                 .extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err("the two have no columns in common".to_owned());
+            return Err("the two relations have no columns in common".to_owned());
         }
         Ok(comparison)
     }
@@ -340,7 +342,7 @@ fn format_column(column: &ColumnCounts, proof: &Proof) -> String {
         let most = column
             .greatest
             .as_ref()
-            .map(|it| format!(", by {it} at most"))
+            .map(|it| format!(", by at most {it}"))
             .unwrap_or_default();
         parts.push(format!("{} {rows}{most}", column.differing));
     }

@@ -78,7 +78,7 @@ impl OwnTable {
         table.is_made = false;
         let reason = first_paragraph(&message);
         if !is_not_allowed(&message) {
-            let text = format!("the table for the rows of the cases cannot be made: {reason}");
+            let text = format!("the table for the rows of the cases cannot be created: {reason}");
             return Err(Failure::new(Exit::Failed, text));
         }
         session.warn(&format!(
@@ -184,7 +184,7 @@ fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failu
         return Ok(true);
     };
     session.warn(&format!(
-        "warning: the table {name} is not dropped: {}",
+        "warning: the table {name} was not dropped: {}",
         first_paragraph(&message)
     ));
     Ok(false)

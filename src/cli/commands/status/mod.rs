@@ -52,7 +52,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     };
     let age = read
         .age()
-        .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+        .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
     let newer = read.newer_than(dbt, &[]);
     let mut found = Vec::new();
     if !newer.is_empty() {
@@ -104,7 +104,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             )]
         };
         let well = format!(
-            "{} when dbt looked",
+            "{} when dbt last checked",
             format_count(freshness.results.len(), "is fresh", "are fresh")
         );
         parts.push(HealthPart {

@@ -275,7 +275,10 @@ impl ResolveWork<'_> {
         let impossible = || {
             Failure::new(
                 Exit::Failed,
-                format!("{}: this file cannot be edited there", conflict_target(model, conflict)),
+                format!(
+                    "{}: the description cannot be edited in its file",
+                    conflict_target(model, conflict)
+                ),
             )
             .with_help(format!(
                 "edit {} and {} so that they agree",
@@ -367,7 +370,7 @@ impl ResolveWork<'_> {
         }
         apply::apply_without_commit(self.place, changes)?;
         session.report_action(if is_of_people {
-            "commit it yourself: `formulac push` does not"
+            "commit the change yourself, because `formulac push` does not commit these files"
         } else {
             "run `formulac push` to finish"
         });

@@ -241,7 +241,7 @@ impl ModelComparer<'_> {
             None => {}
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err("the two have no columns in common".to_owned());
+            return Err("the two relations have no columns in common".to_owned());
         }
         Ok(told)
     }

@@ -328,13 +328,13 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
     verified.budget_seconds = Some(budget);
     let timing = &verified.timing;
     for (what, seconds) in [
-        ("its formula takes", timing.formula_seconds),
-        ("its build took", timing.build_seconds),
+        ("the formula takes", timing.formula_seconds),
+        ("the build took", timing.build_seconds),
     ] {
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
             verified
                 .over_budget
-                .push(format!("{what} {seconds:.1} s, more than its budget of {budget} s"));
+                .push(format!("{what} {seconds:.1} s, more than the budget of {budget} s"));
         }
     }
     Ok(())

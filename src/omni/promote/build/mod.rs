@@ -360,7 +360,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                     reason: String::new(),
                     is_carried: false,
                 });
-                let reason = format!("as `{}` it would not compile: {reason}", line.formula);
+                let reason = format!("the formula `{}` would not compile: {reason}", line.formula);
                 gaps.push(PromoteGap { reason, ..gap });
                 false
             };
