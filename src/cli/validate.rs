@@ -64,7 +64,7 @@ pub fn missing_node_failures<'m>(
     let fault = |model: &CompiledModel| {
         let message = format!("dbt cannot find the model `{}`", model.name);
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
-            .with_help("check whether a line of `.dbtignore` matches its file or folder");
+            .with_help("check whether a line of `.dbtignore` matches the model's file or folder");
         let of = found.get(model.spec)?;
         Some(FileDiagnostics {
             file: of.file.clone(),

@@ -22,7 +22,7 @@ pub struct ChangedNode {
     pub name: String,
     /// Id of the node.
     pub id: String,
-    /// Description of the change, such as `its values change` or `it is removed`.
+    /// Description of the change, such as `the values change` or `the column is removed`.
     pub what: String,
     /// Severity of the change's effect on the node itself.
     pub grade: ChangeGrade,

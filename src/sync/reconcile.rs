@@ -300,7 +300,7 @@ pub(super) struct ReconcileWork<'a> {
     /// The spec with the edits transferred so far.
     pub ours: CurrentSpec,
     pub tools: ReconcileTools<'a>,
-    /// Compiler with the metric sets of the base.
+    /// Compiler that uses the metric sets of the last push.
     pub base_compiler: &'a Compiler,
     /// The model's SQL with hand edits. `None` if the SQL has no hand edits.
     pub found: Option<&'a str>,

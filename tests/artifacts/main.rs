@@ -265,14 +265,14 @@ fn versions_that_are_read() {
 #[test]
 fn what_is_another_file_is_refused() {
     let cases = [
-        (versioned("catalog", 1), "expected dbt's manifest, found its catalog"),
+        (versioned("catalog", 1), "expected dbt's manifest, found dbt's catalog"),
         (
             versioned("run-results", 6),
-            "expected dbt's manifest, found its run-results",
+            "expected dbt's manifest, found dbt's run-results",
         ),
         (
             versioned("semantic-layer", 1),
-            "expected dbt's manifest, found its semantic-layer",
+            "expected dbt's manifest, found dbt's semantic-layer",
         ),
         ("{}".to_owned(), "expected dbt's manifest, found other JSON"),
         (

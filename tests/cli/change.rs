@@ -404,14 +404,14 @@ fn facts_that_alter_sql_need_approval() {
     for what in ["facts", "facts and what is generated of them"] {
         let run = authorize();
         assert!(
-            run.exit == 4 && run.out.contains("lacks 1 approval by business"),
+            run.exit == 4 && run.out.contains("missing: 1 approval by business"),
             "{what}: {}{}",
             run.out,
             run.err
         );
         assert!(
             run.out
-                .contains("lacks an approval of metrics/revenue.yml by gus@example.com"),
+                .contains("missing: an approval of metrics/revenue.yml by gus@example.com"),
             "{}",
             run.out
         );

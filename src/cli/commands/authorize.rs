@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             let _ = writeln!(text, "not counted: {path}: {why}");
         }
         for lack in &lacks {
-            let _ = writeln!(text, "lacks {lack}");
+            let _ = writeln!(text, "missing: {lack}");
         }
         let into = under_way
             .environment

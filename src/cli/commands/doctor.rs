@@ -74,7 +74,8 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let shown = print_health(session, args.json, &parts)?;
     if !args.json && parts.iter().any(|part| part.is_optional) {
         session.print_data(&format!(
-            "{OPTIONAL} marks what is optional or not done yet; `doctor` does not fail because of it\n"
+            "{OPTIONAL} marks checks that are optional or not done yet; `doctor` does not fail because of \
+             these checks\n"
         ))?;
     }
     Ok(shown.most_severe(exit))

@@ -246,7 +246,7 @@ fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefu
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
     let at = (line as u32).min(text.len() as u32);
-    let message = format!("this file cannot be changed in place: {}", refusal.reason());
+    let message = format!("the file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
         .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
     FileDiagnostics {

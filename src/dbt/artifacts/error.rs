@@ -105,7 +105,7 @@ impl fmt::Display for ArtifactError {
         let kind = self.kind.name();
         match &self.fault {
             ArtifactFault::Broken => write!(f, "dbt's {kind} is invalid: {}", self.reason),
-            ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
+            ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found dbt's {other}"),
             ArtifactFault::TooOld(version) => {
                 write!(
                     f,

@@ -673,7 +673,8 @@ fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> 
         ]),
         None => {
             doubts.push(
-                "Omni's value for rows outside all groups is unknown if there is no `else`; here it is NULL".to_owned(),
+                "Omni's value for rows outside all groups is unknown if there is no `else`; the formula returns NULL"
+                    .to_owned(),
             );
         }
     }

@@ -194,7 +194,8 @@ impl FilterReader<'_> {
             "between_dates" => {
                 let [from, to] = self.two_values(value)?;
                 self.doubts.push(
-                    "Omni documents `between_dates` both with and without its last day; here it includes the last day"
+                    "Omni documents `between_dates` both with and without its last day; the formula includes the \
+                     last day"
                         .to_owned(),
                 );
                 Ok(self.range_condition(self.parse_moment(from)?, self.parse_period(to)?.to))

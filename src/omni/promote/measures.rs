@@ -56,7 +56,7 @@ pub(super) fn convert_measure(
     let Some(kind) = kind else {
         let term = x.ok_or("the measure has neither `sql` nor `aggregate_type`")?;
         if condition.is_some() {
-            return Err("`filters` next to SQL that aggregates are not supported".to_owned());
+            return Err("`filters` are not supported for SQL that aggregates".to_owned());
         }
         let is_temporal = term.ty.is_some_and(Type::is_temporal);
         return Ok((ConvertedSql { term, doubts, computes }, is_temporal));
@@ -199,7 +199,7 @@ pub(super) fn count_rows_term(
         let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
         let [key] = of_view.map(|view| view.key.as_slice()).unwrap_or_default() else {
             return Err(format!(
-                "counting rows of `{view}` after a join needs its primary key, a single dimension"
+                "rows of `{view}` can be counted after a join only if the view has a primary key of one dimension"
             ));
         };
         let place = (view.to_owned(), key.to_lowercase());

@@ -165,7 +165,7 @@ fn applied_twice_diagnostic(model: &OmniSource<'_>, view: &str, field: &ViewFiel
         field.name
     );
     Diagnostic::new(Code::DefinedTwice, name.span, text).with_help(format!(
-        "remove `sql` of `{}` there, so that the view shows the column",
+        "remove `sql` of `{}` in Omni, so that the view shows the column",
         field.name
     ))
 }

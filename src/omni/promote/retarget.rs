@@ -125,13 +125,13 @@ pub fn repoint(
         .position(|view| view.rows == QueryRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some(made) = made else {
         return Err(format!(
-            "no Omni view reads `{}` yet: `formulac pull` writes one when dbt knows the model",
+            "no Omni view reads `{}` yet: `formulac pull` writes a view when the model is in dbt's manifest",
             taken_by.name
         ));
     };
     let made_view = model.views.get(made).ok_or("the view does not exist")?;
     if taken_by.has_gaps {
-        return Err("the spec has gaps, so the model lacks a part of it".to_owned());
+        return Err("the spec has gaps, so the model lacks a part of the query".to_owned());
     }
     let (edits, done) = match &taken_by.column {
         None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,

@@ -94,7 +94,7 @@ impl RequiredApproval {
             if is_author {
                 standing.void.push((by, "users cannot approve their own changes"));
             } else if !self.can_be_judged_by(people, &event.by) {
-                standing.void.push((by, "their role is not permitted to approve"));
+                standing.void.push((by, "the user's role is not permitted to approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {

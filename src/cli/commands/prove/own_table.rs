@@ -124,7 +124,7 @@ fn open_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
         Err(TryLockError::WouldBlock) => {
             return Err(
                 Failure::new(Exit::Failed, "another `formulac prove` is running in this project")
-                    .with_help("wait until it has finished"),
+                    .with_help("wait until the other run has finished"),
             );
         }
         Err(TryLockError::Error(error)) => return Err(failed(&error)),

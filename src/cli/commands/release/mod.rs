@@ -109,8 +109,11 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
         (Some(asked), _) => asked.to_owned(),
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("no version follows `{}` automatically", last.name))
-                .with_help("specify the version: `formulac release v2`")
+            Failure::new(
+                Exit::Usage,
+                format!("no next version can be derived from `{}`", last.name),
+            )
+            .with_help("specify the version: `formulac release v2`")
         })?,
     };
     if name.starts_with('-') || !repository.is_tag_name(&name)? {

@@ -60,7 +60,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
-    if !session.confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
+    if !session.confirm(args.yes, &format!("Commit these changes to {}?", branch.name()))? {
         session.report_action("no file is written");
         return Ok(Exit::Done);
     }
@@ -428,7 +428,7 @@ fn commit(
     if let Some(path) = ignored.first() {
         return Err(
             Failure::new(Exit::Failed, format!("git ignores `{path}`, which is part of the push"))
-                .with_help("remove it from .gitignore"),
+                .with_help("remove the matching pattern from .gitignore"),
         );
     }
     let hash = entry.hash();

@@ -245,10 +245,11 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
                 let help = suggest::nearest_name(&text, names).map(suggest::similar_name_help);
-                return Err(
-                    Failure::new(Exit::Usage, format!("`{text}` is not a file or the model of a spec"))
-                        .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())),
-                );
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("`{text}` is neither a file nor the model of a spec"),
+                )
+                .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())));
             }
         }
     }

@@ -143,7 +143,8 @@ fn build_view<'m>(
             (
                 node,
                 own.clone(),
-                "only Omni controls who may see it; dbt has `access`, `group` and grants of the warehouse".to_owned(),
+                "only Omni controls who may see the view; dbt has `access`, `group` and grants of the warehouse"
+                    .to_owned(),
             )
         });
     BuildPlan {
