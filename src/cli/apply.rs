@@ -122,10 +122,10 @@ impl PendingFileChanges {
 
 fn hand_edit_failure(path: &Path) -> FileDiagnostics {
     let file = path.to_string_lossy().into_owned();
-    let message = format!("`{file}` is not as formulac wrote it");
+    let message = format!("`{file}` was edited after formulac wrote it");
     let fault = Diagnostic::new(Code::EditedByHand, Span::default(), message).with_help(
-        "run `formulac adopt` to take the edit over into the spec, or `formulac push` to keep an edit of a model \
-         that was pushed before. Otherwise remove the file, or write to another folder",
+        "run `formulac adopt` to apply the edit to the spec, or `formulac push` to keep an edit of a model that was \
+         pushed before. Otherwise remove the file, or write to another folder",
     );
     FileDiagnostics {
         file,

@@ -234,7 +234,7 @@ impl DbtProject {
 
     /// Returns the profile of the project.
     pub fn profile(&self) -> Result<Profile, String> {
-        let name = self.profile.as_deref().ok_or("dbt_project.yml names no profile")?;
+        let name = self.profile.as_deref().ok_or("dbt_project.yml specifies no profile")?;
         let name = dbt_jinja::render_variables(name, |_| None)
             .ok_or_else(|| format!("formulac cannot resolve `{name}` in dbt_project.yml"))?;
         let path = self.profiles_path().ok_or("there is no profiles.yml")?;

@@ -20,7 +20,7 @@ pub const PROFILES_DIR: &str = "DBT_PROFILES_DIR";
 const PROGRAM: ExternalProgram = ExternalProgram {
     name: "dbt",
     variable: "FORMULAC_DBT",
-    install: "install it with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
+    install: "install dbt with `pip install dbt-core` and the adapter, or choose `--engine duckdb --data DIR`",
 };
 
 /// Result of a dbt call.

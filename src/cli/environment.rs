@@ -99,8 +99,8 @@ pub fn find_in_project<'p>(
         .map(|environment| environment.name.as_str());
     let help = match (suggest::nearest_name(name, names), reason) {
         (Some(near), _) => suggest::similar_name_help(near),
-        (None, EnvironmentReason::Used) => "`formulac env use NAME` selects another".to_owned(),
-        (None, _) => "add it to `environments:` in formulac.yml".to_owned(),
+        (None, EnvironmentReason::Used) => "`formulac env use NAME` selects another environment".to_owned(),
+        (None, _) => "add the environment to `environments:` in formulac.yml".to_owned(),
     };
     Err(Failure::new(Exit::Usage, format!("there is no environment `{name}`")).with_help(help))
 }

@@ -218,8 +218,9 @@ impl<'p> Generation<'p> {
             .iter()
             .map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
             .collect();
-        let has_errors =
-            |model: &CompiledModel| (faulty[model.spec] || model.built.is_none()).then(|| "it has errors".to_owned());
+        let has_errors = |model: &CompiledModel| {
+            (faulty[model.spec] || model.built.is_none()).then(|| "the spec has errors".to_owned())
+        };
         let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();
         let with_out = self.models.iter().zip(&out).filter(|(_, out)| out.is_some());
         let mut names: BTreeSet<String> = with_out.map(|(model, _)| model.name.to_lowercase()).collect();
@@ -234,7 +235,7 @@ impl<'p> Generation<'p> {
                     .filter_map(|read| read.unversioned_model())
                     .find(is_out)
                 {
-                    *out = Some(format!("it reads `{read}`"));
+                    *out = Some(format!("the model reads `{read}`, which is skipped"));
                     names.insert(model.name.to_lowercase());
                 }
             }

@@ -55,7 +55,7 @@ impl Revision {
             return Err(Failure::new(Exit::Failed, text).with_help("`--since` needs a git repository"));
         }
         Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-            .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get others"))
+            .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get other revisions"))
     }
 
     /// Returns the files in these folders that differ from the revision, with their contents at that revision.
@@ -106,7 +106,7 @@ impl Revision {
         if output.succeeded {
             return Ok(output.out);
         }
-        let said = output.err.lines().next().unwrap_or("it gives no reason").to_owned();
+        let said = output.err.lines().next().unwrap_or("git reported no reason").to_owned();
         Err(Failure::new(
             Exit::Failed,
             format!("`git {}` failed: {said}", args.first().copied().unwrap_or_default()),

@@ -88,7 +88,7 @@ impl WarningGroup<'_> {
             (Some(first), None) => {
                 let others = self.warnings.len() - 1;
                 format!(
-                    "warning[{code}]: {}, and {others} more like it {place}{advice}",
+                    "warning[{code}]: {}, and {others} similar warnings {place}{advice}",
                     first.message()
                 )
             }

@@ -150,7 +150,7 @@ fn check_declared(
             let here = format!("the spec of `{}` uses this name too", model.name);
             if let Some(other) = taken.insert((declared.kind(), declared.name()), here) {
                 let help = match declared.kind() {
-                    "exposure" => "write it once, and list the other model in its `depends_on`",
+                    "exposure" => "declare the exposure once, and list the other model in its `depends_on`",
                     _ => "give the model or the column another name",
                 };
                 let message = format!("the name `{}` of this {kind} is taken: {other}", declared.name());

@@ -14,15 +14,15 @@ use super::session::Session;
 use super::workspace::Workspace;
 use crate::cli::commands::sync::{REFUSALS, Repository, create_local_folder};
 
-/// Right that a command requires.
+/// Permission that a command requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum RequiredRight {
-    /// No right is required, because everybody who has the files can read them.
+    /// No permission is required, because everybody who has the files can read them.
     Nothing,
     One(Right),
-    /// The right to change the chosen environment.
+    /// Permission to change the chosen environment.
     OfEnvironment,
-    /// The right to test. In a protected environment, the right of an admin.
+    /// Permission to test or, in a protected environment, the permission of an admin.
     ProofInEnvironment,
 }
 
@@ -173,7 +173,7 @@ pub fn report_missing_right(
         ),
     )
     .with_help(format!(
-        "it requires the role {}; formulac.yml lists the roles. This attempt is logged",
+        "the command requires the role {}; formulac.yml lists the roles. This attempt is logged",
         can.join(" or ")
     ))
 }

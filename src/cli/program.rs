@@ -95,14 +95,15 @@ impl ExternalProgram {
     fn start_failure(&self, error: &io::Error) -> Failure {
         let name = self.name;
         let (text, help) = match error.kind() {
-            io::ErrorKind::NotFound => (format!("there is no program `{name}`"), self.install.to_owned()),
+            io::ErrorKind::NotFound => (format!("the program `{name}` was not found"), self.install.to_owned()),
             io::ErrorKind::ArgumentListTooLong => (
                 format!("the SQL is too long for the command line of `{name}`"),
                 "split the spec into several models".to_owned(),
             ),
             _ => (format!("cannot start `{name}`: {error}"), self.install.to_owned()),
         };
-        Failure::new(Exit::Failed, text).with_help(format!("{help}; or set {} to its path", self.variable))
+        Failure::new(Exit::Failed, text)
+            .with_help(format!("{help}, or set {} to the path of the program", self.variable))
     }
 }
 

@@ -75,7 +75,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         "fetched the columns of {}",
         format_count(found, "relation", "relations")
     ));
-    session.report_action("run `formulac generate` to add them to .formulac/state/known.yml");
+    session.report_action("run `formulac generate` to add the columns to .formulac/state/known.yml");
     report(
         session,
         args,

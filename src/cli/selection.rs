@@ -123,7 +123,7 @@ fn selection_failure(fault: &SelectionError) -> Failure {
             None => format!("write `state:` with {}", listed(STATES, "")),
         },
         SelectionError::NoEarlierManifest => {
-            "specify the folder that contains its manifest.json with `--state DIR`".to_owned()
+            "use `--state DIR` to specify the folder that contains the earlier manifest.json".to_owned()
         }
         _ => format!("the methods are {}", listed(METHODS, ":")),
     };

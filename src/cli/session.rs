@@ -110,7 +110,7 @@ impl Session {
             }
             false => "there is no terminal",
         };
-        let text = format!("nothing is done: this needs a confirmation, but {reason}");
+        let text = format!("nothing was done: the command needs a confirmation, but {reason}");
         Err(Failure::new(Exit::Usage, text).with_help("pass `--yes` to confirm"))
     }
 

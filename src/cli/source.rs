@@ -85,7 +85,10 @@ impl SourceText {
         let message = format!("cannot read `{name}`: {}", io_error_reason(error));
         let help = match nearest_file(path).filter(|_| error.kind() == io::ErrorKind::NotFound) {
             Some(near) => format!("did you mean `{}`?", near.display()),
-            None if path.is_dir() => format!("specify the files in it, such as `{}`", path.join("*.yml").display()),
+            None if path.is_dir() => format!(
+                "specify files in the folder, such as `{}`",
+                path.join("*.yml").display()
+            ),
             None => "specify a readable file, or `-` for standard input".to_owned(),
         };
         let fault = Diagnostic::new(Code::UnreadableFile, Span::default(), message).with_help(help);
@@ -103,7 +106,7 @@ impl SourceText {
             return Self {
                 name,
                 text: String::new(),
-                fault: Some(fault.with_help("split it into several files")),
+                fault: Some(fault.with_help("split the source into several files")),
             };
         }
         match String::from_utf8(bytes) {
@@ -116,7 +119,7 @@ impl SourceText {
                 let at = error.utf8_error().valid_up_to() as u32;
                 let byte = error.as_bytes().get(at as usize).copied().unwrap_or_default();
                 let help = match error.as_bytes() {
-                    [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "this looks like UTF-16; save the file as UTF-8",
+                    [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "save the file as UTF-8 instead of UTF-16",
                     _ => "save the file as UTF-8",
                 };
                 let message = format!("the source is not UTF-8: byte {at} is 0x{byte:02X}");
@@ -175,7 +178,7 @@ fn read_bounded(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     match bytes.len() > limit {
         true => Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
-            format!("it is more than {} MiB long", limit >> 20),
+            format!("the file is more than {} MiB long", limit >> 20),
         )),
         false => Ok(bytes),
     }

@@ -78,7 +78,8 @@ impl Spec {
             self.found.file
         );
         let help = format!(
-            "specify its metrics: `formulac query --metrics {set}.* --by month`, or list them in a spec under `metrics`"
+            "specify the metrics of the set: `formulac query --metrics {set}.* --by month`, or list the metrics in a \
+             spec under `metrics`"
         );
         Err(Failure::new(Exit::Faulty, message).with_help(help))
     }

@@ -74,7 +74,7 @@ impl UnitTestDraft {
         match &self.draft {
             Err(why) => Some(format!("{}: no unit test is drafted: {why}", self.spec)),
             Ok(_) if writes && self.with_draft.is_none() => Some(format!(
-                "{}: the draft is not written, as it has examples or is no file",
+                "{}: the draft is not written, because the spec already has examples or is not a file",
                 self.spec
             )),
             Ok(_) => None,

@@ -48,7 +48,7 @@ const OTHER_TOOLS: &[(&[&str], &str)] = &[
     (&["undo", "revert"], "`formulac rollback` restores an earlier state"),
     (
         &["approve", "propose", "reject", "comment"],
-        "this is a command of `formulac change`",
+        "use this word as a subcommand of `formulac change`",
     ),
     (
         &["ls", "list"],

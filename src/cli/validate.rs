@@ -62,9 +62,9 @@ pub fn missing_node_failures<'m>(
     let listed: BTreeSet<&str> = all.map(|node| &*node.name).collect();
     let missing = models.filter(|model| !listed.contains(model.name.as_str()));
     let fault = |model: &CompiledModel| {
-        let message = format!("dbt does not find the model `{}`", model.name);
+        let message = format!("dbt cannot find the model `{}`", model.name);
         let fault = Diagnostic::new(Code::EngineFailed, model.name_span, message)
-            .with_help("check whether a line of `.dbtignore` matches its file or folder");
+            .with_help("check whether a line of `.dbtignore` matches the model's file or folder");
         let of = found.get(model.spec)?;
         Some(FileDiagnostics {
             file: of.file.clone(),

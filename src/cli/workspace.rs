@@ -36,8 +36,9 @@ impl Workspace {
     /// Finds the project, and the dbt project that contains it. Returns an error if there is no project.
     pub fn find(session: &Session) -> Result<Self, Failure> {
         Self::find_any(session)?.ok_or_else(|| {
-            Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder")
-                .with_help("run `formulac init` in the dbt project, or specify its folder with `--project-dir`")
+            Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder").with_help(
+                "run `formulac init` in the dbt project, or specify the project's folder with `--project-dir`",
+            )
         })
     }
 

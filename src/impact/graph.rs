@@ -319,14 +319,14 @@ impl<'a> Graph<'a> {
         let part = self
             .parts
             .get(place)
-            .ok_or_else(|| LineageError::new("it does not exist"))?;
+            .ok_or_else(|| LineageError::new("the node does not exist"))?;
         match (part.known_sql(), part.raw_sql(), self.read.get(place)) {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
                     let sql = raw_code::model_sql(code, |call| self.name_read(part, call));
                     sql.map_err(|jinja| {
-                        LineageError::new(format!("only dbt can evaluate its Jinja {jinja} (`dbt compile`)"))
+                        LineageError::new(format!("only dbt can evaluate the Jinja {jinja} (`dbt compile`)"))
                     })
                 });
                 read.as_deref().map_err(Clone::clone)
@@ -466,10 +466,10 @@ const EPHEMERAL: &str = "__dbt__cte__";
 /// Returns the reason why a node has no SQL.
 fn no_sql_reason(part: &GraphPart<'_>) -> &'static str {
     match part.kind() {
-        _ if part.has_spec_sql() => "its spec has errors",
-        ResourceType::Seed => "it is a seed",
-        _ if part.node.is_some_and(is_python) => "it is Python",
-        _ => "dbt has not compiled it (`dbt compile`)",
+        _ if part.has_spec_sql() => "the spec has errors",
+        ResourceType::Seed => "a seed has no SQL",
+        _ if part.node.is_some_and(is_python) => "the code is Python",
+        _ => "dbt has not compiled the code (`dbt compile`)",
     }
 }
 

@@ -95,7 +95,10 @@ impl Graph<'_> {
             let help = match near {
                 Some(near) => suggest::similar_name_help(&format!("{owner}.{near}")),
                 None if known.is_empty() => format!("the columns of `{owner}` are unknown"),
-                None => format!("its columns are {}", list_names(known.iter().map(String::as_str))),
+                None => format!(
+                    "specify one of the columns {}",
+                    list_names(known.iter().map(String::as_str))
+                ),
             };
             return Err(NameError {
                 message: format!("`{owner}` has no column `{column}`"),
@@ -239,7 +242,7 @@ fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
 fn ambiguous_name(name: &str, candidates: impl Iterator<Item = String>) -> NameError {
     let candidates: Vec<String> = candidates.collect();
     let help = format!(
-        "specify one of them: {}",
+        "specify one of the full names: {}",
         list_names(candidates.iter().map(String::as_str))
     );
     NameError {

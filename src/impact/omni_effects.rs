@@ -58,18 +58,22 @@ pub(super) fn add_omni_effects(
             let (grade, reason) = match change {
                 _ if state.fails.is_some() => (
                     ChangeGrade::Breaking,
-                    format!("its view shows `{}`, which fails or was removed", part.name()),
+                    format!("the view shows `{}`, which fails or was removed", part.name()),
+                ),
+                Some(ColumnChange::Gone) if field.by_field => (
+                    ChangeGrade::Breaking,
+                    format!("the field reads `{}`, which depends on a removed column", field.by),
                 ),
                 Some(ColumnChange::Gone) => (
                     ChangeGrade::Breaking,
-                    format!("it reads `{}`, whose column was removed", field.by),
+                    format!("the field reads the removed column `{}`", field.by),
                 ),
                 Some(ColumnChange::Type) if field.in_sql => (
                     ChangeGrade::Breaking,
-                    format!("its SQL reads `{}`, whose type changes", field.by),
+                    format!("the SQL reads `{}`, whose type changes", field.by),
                 ),
                 Some(ColumnChange::Type) => (ChangeGrade::Changing, format!("the type of `{}` changes", field.by)),
-                Some(ColumnChange::Values) | None => (ChangeGrade::Changing, format!("it reads `{}`", field.by)),
+                Some(ColumnChange::Values) | None => (ChangeGrade::Changing, format!("the field reads `{}`", field.by)),
             };
             let mut path = before.clone();
             if let (Some(last), Some(column)) = (path.last_mut(), &field.column) {
@@ -115,9 +119,9 @@ pub(super) fn add_omni_effects(
             path.push(format!("Omni {kind} {name}").into());
             let via = Some(of.id.clone());
             let (verb, grade) = if kind == OmniNodeKind::Join {
-                ("joins by", of.grade)
+                ("the join uses", of.grade)
             } else {
-                ("shows", ChangeGrade::Changing.min(of.grade))
+                ("the topic shows", ChangeGrade::Changing.min(of.grade))
             };
             impact.edges.push(GraphEdge {
                 from: of.id.clone(),
@@ -131,7 +135,7 @@ pub(super) fn add_omni_effects(
                 path,
                 via,
                 grade,
-                reason: format!("it {verb} `{field}`"),
+                reason: format!("{verb} `{field}`"),
                 whole: None,
                 gaps: Vec::new(),
                 owner: None,

@@ -264,14 +264,14 @@ fn grade_start(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
             ColumnChange::Gone if contract && is_said => {
                 state.raise_grade(
                     ChangeGrade::Breaking,
-                    format!("its contract contains `{column}`, which was removed"),
+                    format!("the contract contains `{column}`, which was removed"),
                     None,
                 );
             }
             ColumnChange::Type if contract && is_said => {
                 state.raise_grade(
                     ChangeGrade::Breaking,
-                    format!("its contract has another type for `{column}`"),
+                    format!("the contract has another type for `{column}`"),
                     None,
                 );
             }
@@ -313,11 +313,11 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         Some((*parent, graph.parts.get(*parent)?.name()))
     }) {
         let is_gone = starts.iter().any(|start| start.place == parent && start.is_removed);
-        let why = if is_gone { "is gone" } else { "fails" };
+        let why = if is_gone { "was removed" } else { "fails" };
         state.fails = Some(Some((parent, None)));
         state.raise_grade(
             ChangeGrade::Breaking,
-            format!("it reads `{name}`, which {why}"),
+            format!("the code reads `{name}`, which {why}"),
             Some((parent, None)),
         );
         return;
@@ -329,7 +329,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         state.rows = Some(Some((parent, None)));
         state.raise_grade(
             ChangeGrade::Changing,
-            format!("it reads `{name}`, whose rows change"),
+            format!("the code reads `{name}`, whose rows change"),
             Some((parent, None)),
         );
         return;
@@ -345,10 +345,10 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
                 .is_some_and(|p| p.node.is_some_and(|n| n.materialized() == Some("ephemeral")))
     });
     let why = match (ephemeral, graph.lineage(place)) {
-        (Some(_), _) => "its input is ephemeral and part of its SQL".to_owned(),
+        (Some(_), _) => "dbt inserts the SQL of an ephemeral input".to_owned(),
         (None, Some(Ok(_))) => String::new(),
         (None, Some(Err(why))) => why.to_string(),
-        (None, None) => "it has no SQL".to_owned(),
+        (None, None) => "there is no SQL".to_owned(),
     };
     let Some(Ok(lineage)) = graph.lineage(place).filter(|_| why.is_empty()) else {
         return mark_whole_change(graph, place, states, &why, state);
@@ -367,13 +367,13 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
             state.fails = Some(via.clone());
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("it reads `{shown}`, which was removed"),
+                format!("the code reads `{shown}`, which was removed"),
                 via,
             );
         } else {
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("it reads `{shown}`, whose type changes"),
+                format!("the code reads `{shown}`, whose type changes"),
                 via,
             );
         }
@@ -398,8 +398,8 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         let via = relation(&parts).map(|read| (read, column.clone()));
         let of = via.as_ref().map_or_else(|| parts.join("."), |(read, _)| name(*read));
         let reason = match column {
-            Some(column) => format!("`{of}.{column}` decides which rows it has"),
-            None => format!("it reads `{of}`, whose rows change"),
+            Some(column) => format!("`{of}.{column}` determines which rows are returned"),
+            None => format!("the code reads `{of}`, whose rows change"),
         };
         state.rows = Some(via.clone());
         state.raise_grade(ChangeGrade::Changing, reason, via);
@@ -454,13 +454,13 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
         let (grade, reason) = match change {
             ColumnChange::Gone if contract && is_said => (
                 ChangeGrade::Breaking,
-                format!("its contract contains `{column}`, which was removed"),
+                format!("the contract contains `{column}`, which was removed"),
             ),
             ColumnChange::Type if contract && is_said => (
                 ChangeGrade::Breaking,
-                format!("its contract sets a type for `{column}`"),
+                format!("the contract sets a type for `{column}`"),
             ),
-            ColumnChange::Gone => (ChangeGrade::Changing, format!("it loses `{column}`")),
+            ColumnChange::Gone => (ChangeGrade::Changing, format!("the column `{column}` is removed")),
             ColumnChange::Type => (ChangeGrade::Changing, format!("`{column}` gets the type of {of}")),
             ColumnChange::Values => (ChangeGrade::Changing, format!("`{column}` is derived from {of}")),
         };
@@ -481,19 +481,19 @@ fn mark_whole_change(graph: &Graph<'_>, place: usize, states: &NodeStates, why: 
         match gone {
             Some((column, (change, _))) => {
                 let what = if *change == ColumnChange::Gone {
-                    "is gone"
+                    "was removed"
                 } else {
                     "has another type"
                 };
                 let via = Some((*parent, Some(column.clone())));
                 state.raise_grade(
                     ChangeGrade::Breaking,
-                    format!("it may read `{name}.{column}`, which {what}"),
+                    format!("the code may read `{name}.{column}`, which {what}"),
                     via,
                 );
             }
             None if before.rows.is_some() || !before.columns.is_empty() => {
-                state.raise_grade(ChangeGrade::Changing, format!("it reads `{name}`"), via.clone());
+                state.raise_grade(ChangeGrade::Changing, format!("the code reads `{name}`"), via.clone());
             }
             None => continue,
         }
@@ -521,25 +521,25 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
         let (grade, reason, column) = if before.fails.is_some() {
             (
                 ChangeGrade::Breaking,
-                format!("its input `{name}` fails or was removed"),
+                format!("the input `{name}` fails or was removed"),
                 None,
             )
         } else if let Some(column) = one(ColumnChange::Gone) {
             (
                 ChangeGrade::Breaking,
-                format!("it may read `{name}.{column}`, which was removed"),
+                format!("the possible input `{name}.{column}` was removed"),
                 Some(column.clone()),
             )
         } else if let Some(column) = one(ColumnChange::Type) {
             (
                 ChangeGrade::Breaking,
-                format!("it may read `{name}.{column}`, whose type changes"),
+                format!("the type of the possible input `{name}.{column}` changes"),
                 Some(column.clone()),
             )
         } else if before.rows.is_some() {
             (
                 ChangeGrade::Changing,
-                format!("it reads `{name}`, and all rows of `{name}` may change"),
+                format!("all rows of the input `{name}` may change"),
                 None,
             )
         } else if before.columns.is_empty() {
@@ -558,7 +558,7 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
             let verb = if names.len() == 1 { "changes" } else { "change" };
             (
                 ChangeGrade::Changing,
-                format!("it reads `{name}`, of which {}{more} {verb}", shown.join(", ")),
+                format!("in the input `{name}`, {}{more} {verb}", shown.join(", ")),
                 column,
             )
         };
@@ -566,6 +566,6 @@ fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mu
         state.rows.get_or_insert(Some((*parent, None)));
     }
     if state.is_affected() {
-        state.why_model_level = Some("dbt does not know the columns that it reads".to_owned());
+        state.why_model_level = Some("dbt does not know which columns are read here".to_owned());
     }
 }

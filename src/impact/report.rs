@@ -22,7 +22,7 @@ pub struct ChangedNode {
     pub name: String,
     /// Id of the node.
     pub id: String,
-    /// Description of the change, such as `its values change` or `it is removed`.
+    /// Description of the change, such as `the values change` or `the column is removed`.
     pub what: String,
     /// Severity of the change's effect on the node itself.
     pub grade: ChangeGrade,
@@ -243,21 +243,21 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
     };
     let mut found = Vec::new();
     if start.is_removed {
-        found.push(one(part.name(), "it is removed"));
+        found.push(one(part.name(), "the node is removed"));
     } else if start.rows {
         let what = if start.why.is_some() {
-            "its rows and values may change"
+            "the rows and values may change"
         } else {
-            "its rows and values change"
+            "the rows and values change"
         };
         found.push(one(part.name(), what));
     }
     for (column, change) in &start.columns {
         let what = match change {
-            ColumnChange::Gone => "it is removed",
-            ColumnChange::Type => "its type changes",
+            ColumnChange::Gone => "the column is removed",
+            ColumnChange::Type => "the type changes",
             ColumnChange::Values if start.rows => continue,
-            ColumnChange::Values => "its values change",
+            ColumnChange::Values => "the values change",
         };
         found.push(one(format!("{}.{column}", part.name()), what));
     }

@@ -54,7 +54,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
             state.fails = Some(Some((*parent, None)));
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("its input `{name}` fails or was removed"),
+                format!("the input `{name}` fails or was removed"),
                 Some((*parent, None)),
             );
         }
@@ -67,7 +67,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
                         .insert(element.to_lowercase(), (ColumnChange::Values, via.clone()));
                     state.raise_grade(
                         ChangeGrade::Changing,
-                        format!("`{element}` may read what changes in `{name}`"),
+                        format!("`{element}` may depend on the changes in `{name}`"),
                         via,
                     );
                     state.why_model_level = Some(format!("the SQL of `{element}` cannot be analyzed"));
@@ -134,7 +134,7 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
                 };
                 state.raise_grade(
                     grade,
-                    format!("it is derived from `{name}.{measure}`"),
+                    format!("the metric is derived from `{name}.{measure}`"),
                     Some((*parent, Some((*measure).to_owned()))),
                 );
             }
@@ -151,11 +151,11 @@ pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates,
             None => {
                 state.raise_grade(
                     before.grade.max(ChangeGrade::Changing),
-                    format!("it is derived from `{name}`"),
+                    format!("the metric is derived from `{name}`"),
                     Some((*parent, None)),
                 );
                 if is_semantic {
-                    state.why_model_level = Some("its measures or dimensions are unknown".to_owned());
+                    state.why_model_level = Some("the measures or dimensions of the metric are unknown".to_owned());
                 }
             }
         }

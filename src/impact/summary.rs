@@ -32,10 +32,10 @@ impl Impact {
                 format!(
                     "{changes} break{} the changed models themselves and affect{} nothing else",
                     plural_s(plural),
-                    plural_es(plural)
+                    plural_s(plural)
                 )
             }
-            ("", "") => format!("{changes} reach{} nothing", plural_es(plural)),
+            ("", "") => format!("{changes} affect{} nothing downstream", plural_s(plural)),
             ("", changing) if own => {
                 format!(
                     "{changes} alter{} values in {changing}; the changed models themselves break",
@@ -60,10 +60,6 @@ impl Impact {
 
 fn plural_s(one: bool) -> &'static str {
     if one { "s" } else { "" }
-}
-
-fn plural_es(one: bool) -> &'static str {
-    if one { "es" } else { "" }
 }
 
 /// Formats the counts by kind: `2 models, 1 exposure, 3 Omni fields`.

@@ -20,11 +20,11 @@ pub(super) fn grade_data_test(
         .iter()
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
     {
-        let reason = format!("`{}`, which it tests, fails or was removed", name(*parent));
+        let reason = format!("the input `{}` fails or was removed", name(*parent));
         return state.raise_grade(ChangeGrade::Breaking, reason, Some((*parent, None)));
     }
     if let Some((parent, name)) = parent_with_changed_rows(graph, place, states) {
-        let reason = format!("it reads `{name}`, whose rows change");
+        let reason = format!("the test reads `{name}`, whose rows change");
         return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
     }
     // Columns that the test refers to, including columns of another table that the test reads.
@@ -69,7 +69,7 @@ pub(super) fn grade_data_test(
             .rows
             .and_then(|(parts, column)| Some((relation(&parts)?, column)));
         if let Some((at, column)) = rows {
-            let reason = format!("it reads `{}`, whose rows change", name(at));
+            let reason = format!("the test reads `{}`, whose rows change", name(at));
             match column {
                 Some(column) => columns.push((at, column)),
                 None => state.raise_grade(ChangeGrade::Changing, reason, Some((at, None))),
@@ -82,9 +82,18 @@ pub(super) fn grade_data_test(
         };
         let shown = format!("{}.{column}", name(at));
         let (grade, reason) = match change {
-            ColumnChange::Gone => (ChangeGrade::Breaking, format!("it tests `{shown}`, which was removed")),
-            ColumnChange::Type => (ChangeGrade::Breaking, format!("it tests `{shown}`, whose type changes")),
-            ColumnChange::Values => (ChangeGrade::Changing, format!("it tests the values of `{shown}`")),
+            ColumnChange::Gone => (
+                ChangeGrade::Breaking,
+                format!("the test checks `{shown}`, which was removed"),
+            ),
+            ColumnChange::Type => (
+                ChangeGrade::Breaking,
+                format!("the test checks `{shown}`, whose type changes"),
+            ),
+            ColumnChange::Values => (
+                ChangeGrade::Changing,
+                format!("the test checks the values of `{shown}`"),
+            ),
         };
         state.raise_grade(grade, reason, Some((at, Some(column))));
     }
@@ -96,7 +105,7 @@ pub(super) fn grade_data_test(
     {
         state.raise_grade(
             ChangeGrade::Changing,
-            format!("it tests `{}`", name(*parent)),
+            format!("the test checks `{}`", name(*parent)),
             Some((*parent, None)),
         );
         state.why_model_level = Some(why.to_string());
@@ -128,7 +137,7 @@ pub(super) fn grade_unit_test(
         if before.fails.is_some() {
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("it tests `{name}`, which fails or was removed"),
+                format!("the unit test reads `{name}`, which fails or was removed"),
                 via,
             );
         } else if let Some((column, _)) = before
@@ -139,13 +148,13 @@ pub(super) fn grade_unit_test(
             let via = Some((*parent, Some(column.clone())));
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("it may use `{name}.{column}`, which was removed"),
+                format!("the unit test may use `{name}.{column}`, which was removed"),
                 via,
             );
         } else if is_tested && starts.iter().any(|start| start.place == *parent && start.redefined) {
             state.raise_grade(
                 ChangeGrade::Breaking,
-                format!("it expects the previous values of `{name}`"),
+                format!("the unit test expects the previous values of `{name}`"),
                 via,
             );
         }

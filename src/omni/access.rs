@@ -67,7 +67,9 @@ impl<'a> Grants<'a> {
             Some(Said::Bool(false)) => Ok(None),
             Some(Said::Bool(true)) => match node.group.as_deref() {
                 Some(group) => Ok(Some(group)),
-                None => Err("it requests the access grant of its group but does not belong to a group".to_owned()),
+                None => {
+                    Err("the table requests the access grant of its group but does not belong to a group".to_owned())
+                }
             },
             Some(Said::Text(group)) if !group.trim().is_empty() => Ok(Some(group.trim())),
             Some(_) => Err("`access_grant` must be `true` or the name of a group of Omni users".to_owned()),

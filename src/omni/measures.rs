@@ -152,7 +152,7 @@ impl<'a> MeasurePass<'a> {
                     continue;
                 }
                 let Some(sql) = expression::to_omni_expression(expr, table) else {
-                    self.add_gap(&dimension.name, "its `expr` is Jinja, which only dbt evaluates");
+                    self.add_gap(&dimension.name, "the `expr` is Jinja, which only dbt evaluates");
                     continue;
                 };
                 let name = self.reserve_name(place, [to_name(&dimension.name)]);
@@ -205,7 +205,7 @@ impl<'a> MeasurePass<'a> {
                     .iter()
                     .find(|it| [&*it.node.name, &*it.node.unique_id].contains(&model));
                 let Some(table) = named.or_else(|| self.metric_semantic_model(node)).map(|it| it.table) else {
-                    return self.add_gap(&node.name, "its semantic model has no table");
+                    return self.add_gap(&node.name, "the semantic model has no table");
                 };
                 Aggregate {
                     table,
@@ -220,7 +220,7 @@ impl<'a> MeasurePass<'a> {
                     description: "",
                 }
             }
-            (None, None) => return self.add_gap(&node.name, "its measure is unknown"),
+            (None, None) => return self.add_gap(&node.name, "the measure is unknown"),
         };
         let params = metric.type_params.get("measure").and_then(Said::as_map);
         let said = |key: &str| {
@@ -229,7 +229,7 @@ impl<'a> MeasurePass<'a> {
                 .or_else(|| metric.type_params.get(key))
         };
         if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
-            return self.add_gap(&node.name, "it adds days without rows, which Omni does not do");
+            return self.add_gap(&node.name, "the metric adds days without rows, but Omni does not");
         }
         let label = metric.label.as_deref().or(written.label);
         let description = if node.description.is_empty() {
@@ -254,7 +254,7 @@ impl<'a> MeasurePass<'a> {
                 None => {
                     return self.add_gap(
                         &node.name,
-                        format!("its filter has no equivalent in a view: {template}"),
+                        format!("the filter has no equivalent in a view: {template}"),
                     );
                 }
             }
@@ -281,7 +281,9 @@ impl<'a> MeasurePass<'a> {
     /// Returns the keys of a measure in the view file.
     fn measure_keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
-            return Err("it is not summed over one of its dimensions, which Omni cannot express".to_owned());
+            return Err(
+                "the measure excludes one of its dimensions from the sum, which Omni cannot express".to_owned(),
+            );
         }
         let kind = match aggregate.agg {
             "sum" | "count" | "count_distinct" | "min" | "max" | "median" | "percentile" => aggregate.agg,
@@ -289,14 +291,14 @@ impl<'a> MeasurePass<'a> {
             other => return Err(format!("Omni has no aggregate `{other}`")),
         };
         let Some(table) = self.tables.get(aggregate.table) else {
-            return Err("it has no table".to_owned());
+            return Err("the semantic model has no table".to_owned());
         };
         let expr = aggregate.expr.unwrap_or(aggregate.name).trim();
         let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
         let mut keys = Vec::new();
         if !counts_rows {
             let sql =
-                expression::to_omni_expression(expr, table).ok_or("its `expr` is Jinja, which only dbt evaluates")?;
+                expression::to_omni_expression(expr, table).ok_or("the `expr` is Jinja, which only dbt evaluates")?;
             keys.push(("sql".to_owned(), plain_text(&sql)));
         }
         keys.push((
@@ -304,7 +306,9 @@ impl<'a> MeasurePass<'a> {
             plain_text(if counts_rows { "count" } else { kind }),
         ));
         if kind == "percentile" {
-            let share = aggregate.percentile.ok_or("it does not specify the percentile")?;
+            let share = aggregate
+                .percentile
+                .ok_or("the measure does not specify the percentile")?;
             keys.push((
                 "percentile".to_owned(),
                 YamlOutput::Bare(format!("{}", (share * 100.0).round())),
@@ -357,12 +361,14 @@ impl<'a> MeasurePass<'a> {
                 .is_some()
         });
         let reason = match &*metric.kind {
-            "ratio" | "derived" if moved => Some("it reads another time, which a measure in Omni cannot do"),
+            "ratio" | "derived" if moved => {
+                Some("the metric reads values of another time, which a measure in Omni cannot do")
+            }
             "ratio" | "derived" if filtered || filter_templates(&metric.filter).next().is_some() => {
-                Some("it filters its inputs, but a measure in Omni can only filter its own values")
+                Some("the metric filters its inputs, but a measure in Omni can only filter its own values")
             }
             "ratio" | "derived" => None,
-            "cumulative" => Some("it accumulates over time, which a measure in Omni cannot do"),
+            "cumulative" => Some("the metric accumulates over time, which a measure in Omni cannot do"),
             _ => Some("Omni has no metric of this type"),
         };
         if let Some(reason) = reason {

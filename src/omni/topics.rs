@@ -167,7 +167,8 @@ fn widest_topic<'a>(
     for (_, asked) in left {
         if let Some(table) = tables.get(asked.base) {
             let reason = format!(
-                "it requests the topic `{name}` with the base {base}, but no certain join leads from {base} to it"
+                "the table requests the topic `{name}` with the base {base}, but no certain join leads from {base} to \
+                 the table"
             );
             gaps.push(MeasureGap {
                 name: table.node.name.to_string(),
@@ -193,7 +194,8 @@ fn build_topic(
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(
-            "it joins more than {MAX_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row; it contains the nearest ones"
+            "the topic would join more than {MAX_VIEWS} views, or {MAX_JOIN_CHAIN} joins in a row, so it contains \
+             only the nearest views"
         );
         gaps.push(MeasureGap {
             name: name.clone(),

@@ -84,7 +84,7 @@ pub fn changed_descriptions(
                 .extend(said.iter().map(|one| (description_place(view, one), reason.clone())));
         };
         let Some(node) = node else {
-            refuse("dbt no longer has it".to_owned());
+            refuse("the table no longer exists in dbt".to_owned());
             continue;
         };
         if node.resource_type == ResourceType::Model && &*node.package == project && is_spec(&node.name) {
@@ -96,7 +96,7 @@ pub fn changed_descriptions(
         }
         if &*node.package != project {
             refuse(format!(
-                "it belongs to the package `{}`, whose files are not part of the project",
+                "the table belongs to the package `{}`, whose files are not part of the project",
                 node.package
             ));
             continue;
@@ -111,7 +111,7 @@ pub fn changed_descriptions(
         };
         if !files.contains_key(path) {
             let Some(text) = read(path) else {
-                refuse(format!("`{path}`, which describes it, does not exist"));
+                refuse(format!("the properties file `{path}` does not exist"));
                 continue;
             };
             files.insert(path.to_owned(), DescriptionFile::new(path, text));
@@ -287,7 +287,7 @@ impl DescriptionFile {
             if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
                 refused.push((
                     description_place(view, &one),
-                    format!("`{path}` describes it with Jinja: change it there"),
+                    format!("the description in `{path}` contains Jinja: change the description there"),
                 ));
                 continue;
             }

@@ -40,7 +40,7 @@ impl ModelEffects {
     /// both versions. `None` if the rows do not change.
     pub(super) fn new(base: &CompiledSpec, ours: &CompiledSpec, said: &[ModelProperties; 2]) -> Option<Self> {
         let contract = match base.enforces_contract() {
-            true if !ours.enforces_contract() => vec!["it is no longer enforced".to_owned()],
+            true if !ours.enforces_contract() => vec!["the contract is no longer enforced".to_owned()],
             true => contract_breaks(&said[0], &said[1]),
             false => Vec::new(),
         };
@@ -92,7 +92,7 @@ impl ModelEffects {
     }
 }
 
-/// Returns the columns that a contract loses or retypes.
+/// Returns the columns that are removed from a contract or whose type changes.
 fn contract_breaks(base: &ModelProperties, ours: &ModelProperties) -> Vec<String> {
     let is_type = |target: &PropertyTarget| target.property == Property::Text && target.detail == "data_type";
     let mut breaks = Vec::new();
@@ -104,7 +104,7 @@ fn contract_breaks(base: &ModelProperties, ours: &ModelProperties) -> Vec<String
             None if ours.keys().any(|other| other.column.as_ref() == Some(column)) => {
                 breaks.push(format!("removes the type {} of `{column}`", was.text()));
             }
-            None => breaks.push(format!("loses `{column}`")),
+            None => breaks.push(format!("removes `{column}`")),
         }
     }
     breaks

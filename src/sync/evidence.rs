@@ -193,7 +193,9 @@ impl VerificationEvidence {
             .proofs
             .iter()
             .flat_map(|proof| proof.worst.iter().map(move |row| (proof.compared_name(), row)));
-        let worst: Vec<String> = worst.map(|(other, row)| format!("{row}, beside {other}")).collect();
+        let worst: Vec<String> = worst
+            .map(|(other, row)| format!("{row}, compared with {other}"))
+            .collect();
         let more = worst.len().saturating_sub(QUOTED);
         let more = if more > 0 {
             format!("; and {more} more")
@@ -211,7 +213,7 @@ impl VerificationEvidence {
                     worst.iter().take(QUOTED).cloned().collect::<Vec<_>>().join("; ")
                 )
             }
-            Verdict::Differs => "they differ".to_owned(),
+            Verdict::Differs => "the values differ".to_owned(),
             Verdict::NotCompared => "some values could not be compared".to_owned(),
         }
     }

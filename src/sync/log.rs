@@ -172,12 +172,12 @@ impl Log {
             let text = text.replace('\r', "");
             let hash = content_hash(text.as_bytes());
             let Some(entry) = LogEntry::read(&text) else {
-                log.faults.push((name, "it is not an entry".to_owned()));
+                log.faults.push((name, "the file is not a log entry".to_owned()));
                 continue;
             };
             if !is_named_after(&name, &hash) {
                 log.faults
-                    .push((name.clone(), "it was changed after it was written".to_owned()));
+                    .push((name.clone(), "the entry was changed after it was written".to_owned()));
             }
             found.insert(hash, (name, entry));
         }
@@ -398,7 +398,7 @@ mod tests {
         assert_eq!(log(&[&second]).faults.len(), 1);
         assert_eq!(
             Log::read([("x.yml".to_owned(), "nothing".to_owned())]).faults[0].1,
-            "it is not an entry"
+            "the file is not a log entry"
         );
     }
 }

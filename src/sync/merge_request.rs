@@ -21,7 +21,7 @@ const MAX_LISTED_CHANGES: usize = 100;
 pub struct MergeRequest {
     /// Title of the merge request, on one line. Empty if none was given.
     pub title: String,
-    /// Checks that passed, such as `dbt parses it`.
+    /// Checks that passed, such as `dbt parses the project`.
     pub checks: Vec<String>,
     /// Checks that did not run, each with the reason, such as `values (no connection)`.
     pub not_run: Vec<String>,

@@ -51,7 +51,7 @@ pub enum SetPart {
 
 /// Base of a model built on metric sets, and its SQL with hand edits.
 pub(super) struct EditedColumn<'e> {
-    /// Compiler with the sets of the base.
+    /// Compiler that uses the metric sets of the last push.
     pub compiler: &'e Compiler,
     pub base: &'e PushState,
     pub edited: &'e EditedModel<'e>,

@@ -433,7 +433,7 @@ fn changes(
             before.get(about).map(StatedProperties::text),
             after.get(about).map(StatedProperties::text),
         );
-        // The formula is the description of a column without a description, and the change to the formula may already
+        // A column without a description has its formula as the description, and the change to the formula may already
         // be listed.
         let is_told = changes.iter().any(|told| {
             let of_set = told.metric.as_deref().and_then(|metric| metric.split_once('.'));

@@ -300,7 +300,7 @@ pub(super) struct ReconcileWork<'a> {
     /// The spec with the edits transferred so far.
     pub ours: CurrentSpec,
     pub tools: ReconcileTools<'a>,
-    /// Compiler with the metric sets of the base.
+    /// Compiler that uses the metric sets of the last push.
     pub base_compiler: &'a Compiler,
     /// The model's SQL with hand edits. `None` if the SQL has no hand edits.
     pub found: Option<&'a str>,
@@ -430,7 +430,7 @@ impl ReconcileWork<'_> {
         let origin = edited.and_then(|edited| edited.edit_origin(self.tools.decompiler, edit.cte.as_deref(), &name));
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
-                edit.why = Some("it computes the same values".to_owned());
+                edit.why = Some("the edited SQL computes the same values".to_owned());
                 done.kept.push(edit);
                 return;
             }
@@ -444,7 +444,7 @@ impl ReconcileWork<'_> {
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column or a column that is passed on.
-            edit.why = Some("it is not a definition of the spec".to_owned());
+            edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
             done.kept.push(edit);

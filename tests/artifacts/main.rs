@@ -259,20 +259,20 @@ fn versions_that_are_read() {
         error.to_string(),
         "dbt's manifest has version v9, but v10 is the oldest supported version"
     );
-    assert_eq!(error.help(), "write it with a newer dbt, using `dbt parse`");
+    assert_eq!(error.help(), "run `dbt parse` with a newer version of dbt");
 }
 
 #[test]
 fn what_is_another_file_is_refused() {
     let cases = [
-        (versioned("catalog", 1), "expected dbt's manifest, found its catalog"),
+        (versioned("catalog", 1), "expected dbt's manifest, found dbt's catalog"),
         (
             versioned("run-results", 6),
-            "expected dbt's manifest, found its run-results",
+            "expected dbt's manifest, found dbt's run-results",
         ),
         (
             versioned("semantic-layer", 1),
-            "expected dbt's manifest, found its semantic-layer",
+            "expected dbt's manifest, found dbt's semantic-layer",
         ),
         ("{}".to_owned(), "expected dbt's manifest, found other JSON"),
         (

@@ -307,7 +307,7 @@ fn what_formulac_records_is_judged() {
     );
     refused(
         "notes",
-        "evidence/revenue.yml: it does not have the form that `formulac verify` writes",
+        "evidence/revenue.yml: the file does not have the format that `formulac verify` writes",
     );
     // Evidence alone needs no approval, but must have the right format.
     git(&place, &["switch", "--quiet", "-c", "evidence", "main"]);
@@ -404,14 +404,14 @@ fn facts_that_alter_sql_need_approval() {
     for what in ["facts", "facts and what is generated of them"] {
         let run = authorize();
         assert!(
-            run.exit == 4 && run.out.contains("lacks 1 approval by business"),
+            run.exit == 4 && run.out.contains("missing: 1 approval by business"),
             "{what}: {}{}",
             run.out,
             run.err
         );
         assert!(
             run.out
-                .contains("lacks an approval of metrics/revenue.yml by gus@example.com"),
+                .contains("missing: an approval of metrics/revenue.yml by gus@example.com"),
             "{}",
             run.out
         );
@@ -566,7 +566,7 @@ fn commits_may_have_to_be_signed() {
     );
     commit(&place, "unsigned");
     let (_, told) = authorized(&place);
-    assert_eq!(told["not_allowed"][0]["why"], "it has no valid signature");
+    assert_eq!(told["not_allowed"][0]["why"], "the commit has no valid signature");
     // Key of a user whom the git configuration trusts.
     let key = place.path("key");
     let made = std::process::Command::new("ssh-keygen")
@@ -602,7 +602,7 @@ fn commits_may_have_to_be_signed() {
         ],
     );
     let why = authorized(&place).1["not_allowed"][0]["why"].clone();
-    assert_eq!(why, "it is signed by ann@example.com, who is not its author");
+    assert_eq!(why, "the commit is signed by ann@example.com, who is not its author");
 }
 
 #[test]

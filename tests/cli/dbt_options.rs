@@ -213,7 +213,7 @@ fn a_push_of_what_dbt_does_not_find_is_refused() {
     place.program("dbt", &manifest(""));
     let run = finish(command(&place, &["push", "--yes"]));
     assert!(
-        run.exit == 5 && run.err.contains("dbt does not find the model `revenue`"),
+        run.exit == 5 && run.err.contains("dbt cannot find the model `revenue`"),
         "{}{}",
         run.out,
         run.err

@@ -86,7 +86,7 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
         ),
         (
             "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0",
-            "it has no adapter for bigquery; installed: duckdb 1.9.0",
+            "dbt has no adapter for bigquery; installed: duckdb 1.9.0",
         ),
     ];
     for (number, (dbt, told)) in rows.into_iter().enumerate() {
@@ -102,7 +102,7 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
     let run = doctor(&place, &[]);
     assert_eq!(run.exit, 5, "{}", run.out);
     for part in [
-        "there is no program `dbt`",
+        "the program `dbt` was not found",
         "→ pip install dbt-core dbt-bigquery",
         "version 0.10.0 is too old: version 1.4 or newer is needed",
         "✗ git            the project is not in a repository, so `push` cannot commit",

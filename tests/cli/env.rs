@@ -253,7 +253,7 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     );
     assert_eq!(
         told(&place, "null"),
-        "the manifest of production reports that it is not built"
+        "the manifest of production reports that the model is not built"
     );
     let key = "development has no column `country`, which is part of the key";
     assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);

@@ -177,7 +177,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
-        "its `n` has a different formula in other specs",
+        "`n` has a different formula in other specs",
     ),
     (
         "definitions: n = SUM(x)\n",
@@ -199,7 +199,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
         "joins: [{to: places, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
-        "its join `p` differs from the join in other specs",
+        "the join `p` differs from the join in other specs",
     ),
     (
         "joins: [{to: people, using: id, cardinality: many}]\ndefinitions: n = SUM(people.x)\n",
@@ -220,7 +220,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "definitions: n = SUM(\n",
         "definitions: n = SUM(x)\n",
-        "it has errors; `formulac check` shows them",
+        "the spec has errors; `formulac check` shows the errors",
     ),
     // A condition of a spec on columns that are not available in the set.
     (
@@ -363,7 +363,8 @@ fn named_specs_and_sets() {
     let run = place.run(&["extract", "--name", "sales", "--yes"]);
     assert_eq!(run.exit, 2, "{}", run.err);
     assert!(
-        run.err.contains("`--name` names one set, but these specs give 2"),
+        run.err
+            .contains("`--name` names a single set, but these specs result in 2 sets"),
         "{}",
         run.err
     );
@@ -555,7 +556,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         "definitions: n = SUM(x)\n",
         "definitions: total = sum(x)\n",
         &["definitions: n = SUM(x)", "metrics: [{total: orders.n}]"],
-        "1 definition of 1 spec; the set has all of them",
+        "1 definition of 1 spec; the set already has all of these definitions",
     ),
     // The definitions of a set, as text on one line and as a mapping.
     (
@@ -567,7 +568,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
             "  m = COUNT()",
             "metrics: [orders.n, orders.m]",
         ],
-        "1 definition of 1 spec, and 1 other that the specs need; 1 of them is added to the set",
+        "1 definition of 1 spec, and 1 other that the specs need; 1 of these definitions is added to the set",
     ),
     (
         "definitions:\n  n: SUM(x)   # all\n",
@@ -635,7 +636,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",
         "definitions: |\n  n = SUM(x) + 1\n  m = COUNT()\n",
-        "its `n` has a different formula in the set orders",
+        "`n` has a different formula in the set orders",
     ),
     (
         "definitions: n = SUM(x)\n",
@@ -645,7 +646,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "joins: [{to: places, as: p, using: id}]\ndefinitions: n = SUM(x)\n",
         "joins: [{to: people, as: p, using: id}]\ngroup_by: p.name\ndefinitions: n = SUM(x)\n",
-        "its join `p` differs from the join in the set orders",
+        "the join `p` differs from the join in the set orders",
     ),
     // The formula is the same, but the set does not add up all rows.
     (
@@ -698,7 +699,8 @@ fn a_set_does_not_change_for_the_models_that_read_it() {
     let before = sql(&place, &["more", "same", "whole"]);
     let run = place.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
-    let wanted = "metrics/more.yml is skipped: its definitions in the set orders would change metrics/whole.yml";
+    let wanted =
+        "metrics/more.yml is skipped: the definitions of the spec in the set orders would change metrics/whole.yml";
     assert!(run.err.contains(wanted), "{}", run.err);
     assert!(
         place.read("metrics/same.yml").contains("metrics: [orders.n]"),

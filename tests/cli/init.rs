@@ -225,7 +225,7 @@ fn the_dialect_is_that_of_dbt() {
         assert_eq!(run.exit, 2);
         run.err
     };
-    let help = "help: specify it, for example `--dialect postgres`\n";
+    let help = "help: specify the dialect, for example `--dialect postgres`\n";
     assert_eq!(
         said("other: {}\n"),
         format!("error: the dialect is unknown: profiles.yml has no profile `shop`\n{help}")

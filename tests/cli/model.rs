@@ -367,7 +367,7 @@ fn a_hand_edit_is_a_conflict() {
     let before = place.read("out/revenue.sql");
     let run = place.run(&call);
     assert_eq!((run.exit, run.out.as_str()), (3, ""));
-    let message = "error[F0701]: `out/counts.sql` is not as formulac wrote it\n";
+    let message = "error[F0701]: `out/counts.sql` was edited after formulac wrote it\n";
     assert!(
         run.err.contains(message) && run.err.ends_with("\nno file is written\n"),
         "{}",

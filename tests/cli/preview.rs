@@ -256,8 +256,8 @@ fn how_to_get_duckdb_is_said() {
     };
     let missing = run("PATH", "");
     assert_eq!((missing.exit, missing.out.as_str()), (5, ""));
-    let help = "error: there is no program `duckdb`\nhelp: install it with `pip install duckdb-cli` or `brew install duckdb`; \
-                or set FORMULAC_DUCKDB to its path\n";
+    let help = "error: the program `duckdb` was not found\nhelp: install DuckDB with `pip install duckdb-cli` or `brew install duckdb`, \
+                or set FORMULAC_DUCKDB to the path of the program\n";
     assert_eq!(missing.err, help);
     assert_eq!(run("FORMULAC_DUCKDB", "./no/such/duckdb").err, help);
 }

@@ -708,7 +708,8 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
     let run = place.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     assert!(
-        run.err.contains("not parsed by dbt, because there is no program `dbt`"),
+        run.err
+            .contains("not parsed by dbt, because the program `dbt` was not found"),
         "{}",
         run.err
     );
@@ -735,7 +736,7 @@ fn a_changed_entry_of_the_log_is_noticed() {
     let run = place.run(&["log"]);
     assert_eq!(run.exit, 1);
     assert!(
-        run.err.ends_with("it was changed after it was written\n"),
+        run.err.ends_with("the entry was changed after it was written\n"),
         "{}",
         run.err
     );

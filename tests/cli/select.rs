@@ -78,7 +78,7 @@ fn every_command_about_specs_takes_a_selection() {
     let preview = |selection: &[&str]| place.run(&[&["preview", "--data", "data", "--select"], selection].concat());
     let of_counts = preview(&["counts"]);
     assert!(
-        of_counts.out.contains("orders") || of_counts.err.contains("no program `duckdb`"),
+        of_counts.out.contains("orders") || of_counts.err.contains("the program `duckdb` was not found"),
         "{}",
         of_counts.err
     );

@@ -230,7 +230,7 @@ fn a_plan_says_what_a_changed_set_does_to_each_model() {
             .map(|model| model["effects"].clone())
             .collect::<Vec<Value>>()
     };
-    let contract = ["loses `aov`", "changes `order_count` from bigint to double"];
+    let contract = ["removes `aov`", "changes `order_count` from bigint to double"];
     assert_eq!(
         effects(&place),
         [
@@ -282,9 +282,9 @@ fn impact_names_a_changed_metric_once() {
     let differences: Vec<&str> = run.out.lines().filter(|line| line.starts_with("differs")).collect();
     assert_eq!(differences, [line], "{}", run.out);
     for changed in [
-        "by_month.revenue: its values change",
+        "by_month.revenue: the values change",
         "by_month.aov: its",
-        "total.aov: its values change",
+        "total.aov: the values change",
     ] {
         assert!(run.out.contains(changed), "{changed}: {}", run.out);
     }

@@ -256,7 +256,7 @@ fn budgets_are_held() {
     let run = verify(&place, &["--budget", "0"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
-        run.out.contains("its formula takes") && run.out.contains("more than its budget of 0 s"),
+        run.out.contains("the formula takes") && run.out.contains("more than the budget of 0 s"),
         "{}",
         run.out
     );
@@ -458,8 +458,9 @@ fn builds_and_sources_of_environments_are_told() {
     let run = with_dbt(&place, &["verify"]);
     assert_eq!(run.exit, 1, "{}{}", run.out, run.err);
     assert!(
-        run.out
-            .contains("✗ stg_web_events  its source landing.web_events is older than its own limit"),
+        run.out.contains(
+            "✗ stg_web_events  the data of the source landing.web_events is older than the source's freshness limit"
+        ),
         "{}",
         run.out
     );
@@ -468,7 +469,7 @@ fn builds_and_sources_of_environments_are_told() {
     let run = with_dbt(&place, &["verify", "--budget", "1"]);
     assert_eq!(run.exit, 1, "{}", run.out);
     assert!(
-        run.out.contains("its formula takes 1.2 s, more than its budget of 1 s"),
+        run.out.contains("the formula takes 1.2 s, more than the budget of 1 s"),
         "{}",
         run.out
     );

@@ -191,7 +191,11 @@ const OPERATORS: &[(&str, &str, &str)] = &[
         "field_name_not_in_query: q",
         "!the operator `field_name_not_in_query` cannot be converted: it looks up rows",
     ),
-    ("text", "resembles: q", "!the operator `resembles`: it is unknown"),
+    (
+        "text",
+        "resembles: q",
+        "!the operator `resembles`: the operator is unknown",
+    ),
     ("text", "not_is: q", "!`not_is` is not an operator"),
 ];
 

@@ -61,8 +61,8 @@ pub struct EnvUseArgs {
 
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-The models of another environment are those of its branch. Its tables are found by the names in its dbt artifacts: \
-`artifacts:` in formulac.yml, else target/NAME.
+The models of another environment come from the environment's branch. The names of the tables come \
+from the environment's dbt artifacts, in the folder `artifacts:` of formulac.yml or, by default, in target/NAME.
 
 Examples:
   formulac env diff production
@@ -128,7 +128,7 @@ pub enum ChangeCommand {
 
 #[derive(Debug, Args)]
 pub struct ProposeArgs {
-    /// One-line title
+    /// Title of the change, on one line
     #[arg(value_name = "TITLE")]
     pub title: String,
     /// Description: the reason for the change
@@ -144,7 +144,7 @@ pub struct ProposeArgs {
 
 #[derive(Debug, Args)]
 pub struct CommentArgs {
-    /// Change
+    /// Identifier of the change, or its first characters
     #[arg(value_name = "ID")]
     pub id: String,
     /// Text of the comment
@@ -157,7 +157,7 @@ pub struct CommentArgs {
 
 #[derive(Debug, Args)]
 pub struct DecideArgs {
-    /// Change
+    /// Identifier of the change, or its first characters
     #[arg(value_name = "ID")]
     pub id: String,
     /// Comment to record with the approval
@@ -170,10 +170,10 @@ pub struct DecideArgs {
 
 #[derive(Debug, Args)]
 pub struct RejectArgs {
-    /// Change
+    /// Identifier of the change, or its first characters
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Reason
+    /// Reason for the rejection
     #[arg(long, short, value_name = "TEXT")]
     pub message: String,
     /// Print one JSON object
@@ -183,7 +183,7 @@ pub struct RejectArgs {
 
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// Change
+    /// Identifier of the change, or its first characters
     #[arg(value_name = "ID")]
     pub id: String,
     /// Print one JSON object
@@ -232,7 +232,7 @@ pub struct ReleaseArgs {
     /// Name of the release, such as `v1.4` [default: the latest name with its number incremented]
     #[arg(value_name = "VERSION")]
     pub version: Option<String>,
-    /// One-line summary
+    /// Summary of the release, on one line
     #[arg(long, short, value_name = "TEXT")]
     pub message: Option<String>,
     /// Show the release without tagging it

@@ -85,7 +85,7 @@ pub fn run(session: &Session, args: &AuthorizeArgs) -> Result<Exit, Failure> {
             let _ = writeln!(text, "not counted: {path}: {why}");
         }
         for lack in &lacks {
-            let _ = writeln!(text, "lacks {lack}");
+            let _ = writeln!(text, "missing: {lack}");
         }
         let into = under_way
             .environment
@@ -134,7 +134,7 @@ fn hand_edited_files(
                 Exit::Failed,
                 format!("`{path}` has uncommitted changes, so it cannot be checked"),
             )
-            .with_help("run this on a clean checkout of the branch"));
+            .with_help("run `formulac authorize` on a clean checkout of the branch"));
         }
         let mut made = sync::generated_files(session, place)?;
         for file in made_by_specs {
@@ -147,8 +147,10 @@ fn hand_edited_files(
             // The state file of a deleted model is neither among the generated files nor on the branch.
             let is_gone = made.is_none() && file.now.is_none();
             let why = match is_generated(file) {
-                true => "its header says that formulac generated it, but the specs generate different content",
-                false => "it differs from the record of the last push; run `formulac push` to write it again",
+                true => "the header says that formulac generated the file, but the specs generate different content",
+                false => {
+                    "the file differs from the record of the last push; run `formulac push` to write the file again"
+                }
             };
             // Formatting and comments do not affect the meaning of a file.
             let is_layout = is_generated(file)
@@ -171,7 +173,7 @@ fn hand_edited_files(
             .as_deref()
             .is_some_and(|text| VerificationEvidence::is_as_generated(&it.path, text))
     });
-    let why = "it does not have the form that `formulac verify` writes";
+    let why = "the file does not have the format that `formulac verify` writes";
     by_hand.extend(forged.map(|it| HandEditedFile {
         path: it.path.clone(),
         why,
@@ -182,8 +184,10 @@ fn hand_edited_files(
 fn write_owners(session: &Session, place: &Workspace, repository: &Repository, path: &Path) -> Result<(), Failure> {
     if path.is_absolute() || path.components().any(|part| matches!(part, Component::ParentDir)) {
         return Err(
-            Failure::new(Exit::Usage, format!("`{}` is outside the repository", path.display()))
-                .with_help("use `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`, which forges read"),
+            Failure::new(Exit::Usage, format!("`{}` is outside the repository", path.display())).with_help(
+                "use `.github/CODEOWNERS`, `.gitlab/CODEOWNERS` or `CODEOWNERS`, because GitHub and GitLab \
+                            read no other path",
+            ),
         );
     }
     let prefix = repository.project_prefix()?;

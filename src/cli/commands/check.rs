@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
         return Err(Failure::new(
             Exit::Usage,
-            "`--fix` changes files, and standard input is not a file",
+            "`--fix` changes files, but standard input is not a file",
         ));
     }
     let (found, fixed) = match check_inputs(session, args) {

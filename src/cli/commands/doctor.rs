@@ -74,7 +74,8 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let shown = print_health(session, args.json, &parts)?;
     if !args.json && parts.iter().any(|part| part.is_optional) {
         session.print_data(&format!(
-            "{OPTIONAL} marks what is optional or not done yet; `doctor` does not fail because of it\n"
+            "{OPTIONAL} marks checks that are optional or not done yet; `doctor` does not fail because of \
+             these checks\n"
         ))?;
     }
     Ok(shown.most_severe(exit))
@@ -113,7 +114,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
     let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
     let Ok(versions) = dbt_run::read_versions() else {
         return match project {
-            Some(_) => unhealthy_part("dbt", "there is no program `dbt`".to_owned(), install),
+            Some(_) => unhealthy_part("dbt", "the program `dbt` was not found".to_owned(), install),
             None => unneeded_part("dbt", "not installed; only needed in a dbt project".to_owned()),
         };
     };
@@ -134,7 +135,7 @@ fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPa
         };
         return unhealthy_part(
             "dbt",
-            format!("it has no adapter for {missing}; installed: {has}"),
+            format!("dbt has no adapter for {missing}; installed: {has}"),
             install,
         );
     }
@@ -164,7 +165,7 @@ fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
         Ok((dialect, WarehouseState::read(&dbt, dialect)?))
     };
     let Ok((dialect, state)) = read() else {
-        let text = "it cannot be reached, so its version and its session parameters are unknown";
+        let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
         return unneeded_part(name, text.to_owned());
     };
     let found = state.faults(dialect);
@@ -182,11 +183,11 @@ fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
         version => format!("{} {version}", dialect.name()),
     };
     if state.parameters.is_empty() {
-        return unneeded_part(name, format!("{version}; its session parameters cannot be read"));
+        return unneeded_part(name, format!("{version}; the session parameters cannot be read"));
     }
     healthy_part(
         name,
-        format!("{version}; its session parameters have the values that the generated SQL requires"),
+        format!("{version}; the session parameters have the values that the generated SQL requires"),
     )
 }
 
@@ -206,7 +207,7 @@ fn check_optional_program(program: &ExternalProgram, name: &'static str, lowest:
 
 fn check_repository(root: Option<&Path>) -> HealthPart {
     let Some(version) = GIT.version() else {
-        return unhealthy_part("git", "there is no program `git`".to_owned(), GIT.install);
+        return unhealthy_part("git", "the program `git` was not found".to_owned(), GIT.install);
     };
     if let Some(found) = outdated_version_message(lowest_versions::GIT, &version) {
         return unhealthy_part("git", found, GIT.install);
@@ -245,7 +246,7 @@ fn check_project(place: Option<&Workspace>) -> HealthPart {
                 Ok(dialect) => healthy_part("project", format!("{}, SQL for {}", root.display(), dialect.name())),
                 Err(_) => unhealthy_part(
                     "project",
-                    "its dialect is unknown".to_owned(),
+                    "the dialect of the project is unknown".to_owned(),
                     "set `dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
                 ),
             }

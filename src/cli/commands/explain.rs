@@ -39,7 +39,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         if looks_like_code(word) {
             let near = nearest_name(word, Code::ALL.iter().map(|c| c.code()));
             let help = near.map_or_else(
-                || "use a code that a diagnostic shows".to_owned(),
+                || "use a code from a diagnostic, such as `F0301`".to_owned(),
                 |c| format!("did you mean `{c}`?"),
             );
             return Err(Failure::new(Exit::Faulty, format!("there is no diagnostic `{word}`")).with_help(help));

@@ -29,18 +29,18 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
     if let Some(name) = args.name.as_deref().filter(|name| !is_metric_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
-                .with_help("use letters, digits and `_`, with a letter first"),
+                .with_help("use letters, digits and `_`, and begin with a letter"),
         );
     }
     let found = propose(session, &place, args, &sources, &chosen)?;
     if args.name.is_some() && found.sets.len() > 1 {
         let names: Vec<String> = found.sets.iter().map(|set| format!("`{}`", set.name)).collect();
         let text = format!(
-            "`--name` names one set, but these specs give {}: {}",
+            "`--name` names a single set, but these specs result in {} sets: {}",
             names.len(),
             names.join(", ")
         );
-        return Err(Failure::new(Exit::Usage, text).with_help("specify the specs of one set"));
+        return Err(Failure::new(Exit::Usage, text).with_help("specify only the specs of a single set"));
     }
     let shown = ShownExtraction {
         place: &place,
@@ -184,9 +184,9 @@ impl ShownExtraction<'_> {
             let specs = format_count(specs, "spec", "specs");
             let exists = match (set.spec, set.added.len()) {
                 (None, _) => String::new(),
-                (Some(_), 0) => "; the set has all of them".to_owned(),
-                (Some(_), 1) => "; 1 of them is added to the set".to_owned(),
-                (Some(_), count) => format!("; {count} of them are added to the set"),
+                (Some(_), 0) => "; the set already has all of these definitions".to_owned(),
+                (Some(_), 1) => "; 1 of these definitions is added to the set".to_owned(),
+                (Some(_), count) => format!("; {count} of these definitions are added to the set"),
             };
             lines.push(format!(
                 "metric set {}: {} of {specs}{others}{exists}",

@@ -254,9 +254,8 @@ fn replace_omni_field(
     fields: &[String],
 ) -> Result<Exit, Failure> {
     let ([] | [_]) = fields else {
-        return Err(
-            Failure::new(Exit::Usage, "`--repoint` changes one field at a time").with_help("run it once per field")
-        );
+        return Err(Failure::new(Exit::Usage, "`--repoint` changes one field at a time")
+            .with_help("run the command once per field"));
     };
     let Some(place) = knowledge.configured_workspace() else {
         return Err(Failure::new(
@@ -275,7 +274,7 @@ fn replace_omni_field(
         let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
             return Err(format!(
-                "dbt's manifest has no model `{}` yet: run `formulac generate` or push it, then run `dbt build`",
+                "dbt's manifest has no model `{}` yet: run `formulac generate` or `formulac push`, then `dbt build`",
                 model.name
             ));
         }

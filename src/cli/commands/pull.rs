@@ -246,7 +246,7 @@ fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefu
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
     let at = (line as u32).min(text.len() as u32);
-    let message = format!("this file cannot be changed in place: {}", refusal.reason());
+    let message = format!("the file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
         .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
     FileDiagnostics {
@@ -270,8 +270,9 @@ impl PullContext {
         )?;
         let Some(dbt) = dbt else {
             return Err(
-                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
-                    .with_help("run this in the dbt project, or specify its folder with `--project-dir`"),
+                Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
+                    "run `formulac pull` in the dbt project, or specify the project's folder with `--project-dir`",
+                ),
             );
         };
         let root = if project.is_some() { root } else { dbt.folder.clone() };

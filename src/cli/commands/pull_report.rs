@@ -117,11 +117,11 @@ fn round_seconds(seconds: f64) -> f64 {
 fn stale_source_row(source: &StaleSource, now: Timestamp) -> [String; 3] {
     let loaded = source.loaded_at.and_then(|time| Timestamp::try_from(time).ok());
     let loaded = loaded.map_or_else(
-        || "its age is unknown".to_owned(),
+        || "of unknown age".to_owned(),
         |at| format!("loaded {} ago", format_age(now, at)),
     );
     let read_by = match source.readers.as_slice() {
-        [] => "no model reads it".to_owned(),
+        [] => "read by no model".to_owned(),
         readers => format!("read by {}", list_names(readers)),
     };
     let reached = source.reached.saturating_sub(source.readers.len());
@@ -208,7 +208,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         "files that stay removed",
         pull.left_out
             .iter()
-            .map(|file| format!("{file} was removed by a person and is not written again"))
+            .map(|file| format!("{file} was removed by a user and is not written again"))
             .collect(),
     );
     let marked = pull.marked.iter().map(|(file, place)| {
@@ -217,7 +217,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             "" => "the view no longer exists in dbt".to_owned(),
             place => format!("`{place}` no longer exists in dbt"),
         };
-        format!("{file}: {what}; pull marked it, and `--prune` removes it")
+        format!("{file}: {what}; `pull` marked this item, and `pull --prune` removes the item")
     });
     listed("marks", marked.collect());
     listed(

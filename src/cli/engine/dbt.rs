@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::WaitIndicator;
 
 /// Help message if a relation that the model reads is missing in the warehouse.
-const MISSING: &str = "build its inputs with `dbt build`, or read files with `--data DIR`";
+const MISSING: &str = "build the inputs of the model with `dbt build`, or read files with `--data DIR`";
 
 /// Maximum length of the SQL of one call. Linux accepts no argument longer than 128 KiB.
 const MAX_SQL_BYTES: usize = 100_000;

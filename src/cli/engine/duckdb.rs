@@ -19,10 +19,10 @@ const ENGINE: &str = "DuckDB";
 pub const PROGRAM: ExternalProgram = ExternalProgram {
     name: "duckdb",
     variable: "FORMULAC_DUCKDB",
-    install: "install it with `pip install duckdb-cli` or `brew install duckdb`",
+    install: "install DuckDB with `pip install duckdb-cli` or `brew install duckdb`",
 };
 /// Help message if a relation that the query reads is missing.
-const MISSING: &str = "put a file with its name, such as `orders.csv`, into the folder of `--data`";
+const MISSING: &str = "put a file with the name of the table, such as `orders.csv`, into the folder of `--data`";
 
 /// Returns the columns of the files with the types that DuckDB infers, as the contents of a schema file.
 pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {

@@ -73,7 +73,7 @@ pub fn first_paragraph(message: &str) -> String {
             .map_or(text.clone(), |rest| rest.trim_start().to_owned()),
     };
     if text.is_empty() {
-        return "it reports no reason".to_owned();
+        return "no reason was reported".to_owned();
     }
     match text.char_indices().nth(MAX_MESSAGE_LENGTH) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(first_paragraph(message), "relation \"t\" does not exist");
         assert_eq!(message_hint(message).as_deref(), Some("Make it."));
         assert_eq!(first_paragraph("IO Error: a\nb\n\nLINE 1: c"), "IO Error: a\nb");
-        assert_eq!(first_paragraph("\n"), "it reports no reason");
+        assert_eq!(first_paragraph("\n"), "no reason was reported");
         assert!(first_paragraph(&"é".repeat(3000)).len() < 2100);
     }
 }

@@ -76,7 +76,7 @@ impl Engine {
         let data = args.data.as_deref();
         match (args.engine.as_deref(), data) {
             (Some("duckdb") | None, Some(folder)) => Ok(Self::Duckdb(data::find_data_files(folder)?)),
-            (Some("duckdb"), None) => Err(no_data_failure("this DuckDB has no tables")),
+            (Some("duckdb"), None) => Err(no_data_failure("DuckDB has no tables without data files")),
             (Some("postgres" | "postgresql"), _) => Self::postgres(Server::from_environment(), args),
             (Some(url), _) if Server::is_url(url) => Self::postgres(Server::from_url(url), args),
             (Some("dbt"), Some(_)) => {
@@ -299,7 +299,7 @@ impl Engine {
 
 fn no_dbt_project_failure() -> Failure {
     Failure::new(Exit::Usage, "there is no dbt project here")
-        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`")
+        .with_help("run the command in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`")
 }
 
 fn no_data_failure(text: &str) -> Failure {

@@ -18,10 +18,10 @@ const ENGINE: &str = "Postgres";
 pub const PROGRAM: ExternalProgram = ExternalProgram {
     name: "psql",
     variable: "FORMULAC_PSQL",
-    install: "install it with `apt-get install postgresql-client` or `brew install libpq`",
+    install: "install psql with `apt-get install postgresql-client` or `brew install libpq`",
 };
 /// Help message for a query that reads a missing relation.
-const MISSING: &str = "create it on the server, or provide it as a file with `--data DIR`";
+const MISSING: &str = "create the table on the server, or provide the table as a file with `--data DIR`";
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// Postgres server: its address and its password. The password is neither printed nor visible in the list of processes.
@@ -152,7 +152,7 @@ pub fn check_files(files: &[DataFile], has_schema: bool) -> Result<(), Failure> 
         }
         if file.path.contains(['\n', '\r']) {
             return refused(
-                format!("psql does not accept a line end in a path, such as `{}`", file.shown),
+                format!("psql does not accept a line break in a path, such as `{}`", file.shown),
                 "rename the file",
             );
         }

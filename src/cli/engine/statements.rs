@@ -146,7 +146,7 @@ fn run_group(
     if messages.next().is_none_or(|first| first != READY) {
         let message = output.message();
         let reason = message.lines().find(|line| !line.trim().is_empty());
-        let text = format!("dbt failed: {}", reason.unwrap_or("it reports no reason").trim());
+        let text = format!("dbt failed: {}", reason.unwrap_or("no reason was reported").trim());
         return Err(
             Failure::new(Exit::Failed, text).with_help("`dbt debug` shows whether the warehouse can be reached")
         );

@@ -46,7 +46,7 @@ impl WarehouseState {
     /// Returns a failure if dbt or the warehouse cannot be reached.
     pub fn read(run: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
         let statements = Self::statements(dialect);
-        let what = "its version and the session's parameters";
+        let what = "the warehouse's version and session parameters";
         let done = run_statements(run, "formulac_doctor", &statements, what)?;
         Ok(Self::from_results(dialect, &done.results))
     }

@@ -53,7 +53,8 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
         used: BTreeSet::new(),
     };
     let mut object = expansion.object_schema(shape);
-    let version = json!({"const": VERSION, "description": "Version of this JSON format. New keys do not change it."});
+    let version =
+        json!({"const": VERSION, "description": "Version of this JSON format. New keys do not change the version."});
     if let Some(keys) = object["properties"].as_object_mut() {
         keys.shift_insert(0, "version".to_owned(), version);
     }

@@ -52,7 +52,7 @@ pub struct CatalogTable {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CatalogColumn {
-    /// Name of the column, in the case that the warehouse uses.
+    /// Name of the column, in the letter case that the warehouse uses.
     pub name: Arc<str>,
     /// Data type of the column, as named by the warehouse.
     pub data_type: Option<Arc<str>>,

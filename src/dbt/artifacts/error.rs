@@ -26,7 +26,7 @@ pub enum ArtifactFault {
 /// let error = Manifest::from_text("{\n  \"nodes\": {", KeptParts::default()).unwrap_err();
 /// assert_eq!((error.line(), error.column()), (2, 12));
 /// assert_eq!(error.to_string(), "dbt's manifest is invalid: EOF while parsing an object at line 2 column 12");
-/// assert_eq!(error.help(), "run `dbt parse` to write it again");
+/// assert_eq!(error.help(), "run `dbt parse` to write the file again");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactError {
@@ -91,11 +91,11 @@ impl ArtifactError {
     pub fn help(&self) -> String {
         let command = self.kind.command();
         match self.fault {
-            ArtifactFault::Broken => format!("run `{command}` to write it again"),
+            ArtifactFault::Broken => format!("run `{command}` to write the file again"),
             ArtifactFault::Other(_) | ArtifactFault::NotAnArtifact => {
                 format!("pass the {}; `{command}` writes it", self.kind.file())
             }
-            ArtifactFault::TooOld(_) => format!("write it with a newer dbt, using `{command}`"),
+            ArtifactFault::TooOld(_) => format!("run `{command}` with a newer version of dbt"),
         }
     }
 }
@@ -105,7 +105,7 @@ impl fmt::Display for ArtifactError {
         let kind = self.kind.name();
         match &self.fault {
             ArtifactFault::Broken => write!(f, "dbt's {kind} is invalid: {}", self.reason),
-            ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found its {other}"),
+            ArtifactFault::Other(other) => write!(f, "expected dbt's {kind}, found dbt's {other}"),
             ArtifactFault::TooOld(version) => {
                 write!(
                     f,

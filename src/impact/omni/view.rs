@@ -75,7 +75,7 @@ pub(super) fn read_view(
             match sql.filter(|sql| sql.contains("${")) {
                 Some(sql) => column(name, field_references(sql).collect(), None),
                 None => {
-                    let why = "its formula refers to cells, which may be any column of its query".to_owned();
+                    let why = "the formula refers to cells, which may be any column of the query".to_owned();
                     column(name, rows.clone(), Some(why));
                 }
             }
@@ -127,7 +127,7 @@ pub(super) fn read_view(
         view_sql::trace_columns(&mut view, sql, tables, dialect);
     }
     if let Some(missing) = &of.missing {
-        let why = format!("it extends `{missing}`, which is not among the files");
+        let why = format!("the view extends `{missing}`, which is not among the files");
         for field in &mut view.fields {
             field.whole.get_or_insert_with(|| why.clone());
         }
@@ -168,7 +168,7 @@ fn read_field(
         fields.extend(sql.fields);
         columns.extend(sql.columns);
         if sql.is_guessed {
-            read.whole = Some("its SQL cannot be analyzed: every word in it is treated as a column".to_owned());
+            read.whole = Some("the SQL cannot be analyzed, so every word in the SQL is treated as a column".to_owned());
         }
     }
     read.has_sql = !sqls.is_empty();

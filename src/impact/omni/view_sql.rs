@@ -33,7 +33,7 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
         Ok(lineage) => set_view_columns(view, &lineage, tables, named),
         Err(why) => {
             // Make each field depend on all columns of every table to which the SQL may refer.
-            let why = format!("the SQL of its view is analyzed as a whole only: {why}");
+            let why = format!("the SQL of the view is only analyzed as a whole: {why}");
             let tables = find_identifiers(&plain)
                 .into_iter()
                 .filter_map(|word| relation_table(&[word], tables));

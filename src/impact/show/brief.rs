@@ -23,7 +23,7 @@ pub fn format_brief(impact: &Impact) -> String {
         .map(|(grade, effects)| format!("{}: {}", grade.name(), format_kinds(effects)))
         .collect();
     if said.is_empty() {
-        "nothing known here".to_owned()
+        "no known effects".to_owned()
     } else {
         said.join("; ")
     }

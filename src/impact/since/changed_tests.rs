@@ -250,9 +250,9 @@ impl FoundChange<'_, '_> {
 
     fn add_test_note(&mut self, place: Option<usize>, name: &str, what: &str, verdict: Option<TestVerdict>) {
         let (grade, reason) = match verdict {
-            Some(TestVerdict::Looser) => (ChangeGrade::Changing, "rows that it found pass from now on"),
-            Some(TestVerdict::Other) => (ChangeGrade::Changing, "rows that it found may pass from now on"),
-            Some(TestVerdict::Stricter) | None => (ChangeGrade::Harmless, "it may find rows that passed before"),
+            Some(TestVerdict::Looser) => (ChangeGrade::Changing, "rows that the test found pass from now on"),
+            Some(TestVerdict::Other) => (ChangeGrade::Changing, "rows that the test found may pass from now on"),
+            Some(TestVerdict::Stricter) | None => (ChangeGrade::Harmless, "the test may find rows that passed before"),
         };
         if let Some(place) = place {
             self.add_note(place, name, what.to_owned(), grade, reason);
@@ -288,7 +288,7 @@ impl FoundChange<'_, '_> {
             }
         }
         if !is_told {
-            self.report_whole(name, what, "the models that it reads are unknown");
+            self.report_whole(name, what, "the models that the test reads are unknown");
         }
     }
 }

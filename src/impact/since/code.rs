@@ -91,7 +91,7 @@ pub(super) fn compare_specs(
         (Some(was), Some(now)) => compare_sql(graph, name, was, now, start, found),
         _ => {
             start.rows = true;
-            let whole = Some("one of its states has errors".to_owned());
+            let whole = Some("the spec has errors before or after the change".to_owned());
             found.push(RevisionDifference {
                 whole,
                 ..new_difference(name, "sql", "", "")
@@ -198,7 +198,7 @@ pub(super) fn compare_models(
         (Err(jinja), _) | (_, Err(jinja)) => {
             start.rows = true;
             start.redefined = true;
-            let whole = Some(format!("only dbt can evaluate its Jinja: {jinja}"));
+            let whole = Some(format!("only dbt can evaluate the Jinja: {jinja}"));
             found.push(RevisionDifference {
                 whole,
                 ..new_difference(name, "sql", "", "")

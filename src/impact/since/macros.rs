@@ -51,7 +51,7 @@ impl FoundChange<'_, '_> {
                 self.report_whole(
                     &name,
                     "macro",
-                    "dbt calls it automatically for any model, so it is unknown which models change",
+                    "dbt calls the macro automatically for any model, so the changed models are unknown",
                 );
                 continue;
             }
@@ -62,7 +62,7 @@ impl FoundChange<'_, '_> {
             };
             let count = self.mark_macro_users(&name);
             match count {
-                0 if what != "added" => self.report_whole(&name, what, "nothing in dbt's manifest uses it"),
+                0 if what != "added" => self.report_whole(&name, what, "nothing in dbt's manifest uses the macro"),
                 _ => self.report_change(&name, what, "", ""),
             }
         }
@@ -82,10 +82,16 @@ impl FoundChange<'_, '_> {
             }
             count += 1;
             if node.resource_type == ResourceType::Test {
-                let what = format!("its macro `{own}` changes");
-                self.add_note(place, &node.name, what, ChangeGrade::Changing, "its result may change");
+                let what = format!("the test's macro `{own}` changes");
+                self.add_note(
+                    place,
+                    &node.name,
+                    what,
+                    ChangeGrade::Changing,
+                    "the result of the test may change",
+                );
             } else {
-                self.mark_possible_change(place, format!("it uses the macro `{own}`, which changes"));
+                self.mark_possible_change(place, format!("the code uses the macro `{own}`, which changes"));
             }
         }
         count

@@ -188,8 +188,8 @@ impl FoundChange<'_, '_> {
             FileKind::Properties => self.compare_properties(file),
             FileKind::Project => self.compare_project(file, macros),
             FileKind::Other => {
-                let why =
-                    "its effect is unknown: run `dbt compile` before and after the change, and compare the results";
+                let why = "the effect of the file is unknown: run `dbt compile` before and after the change, and \
+                           compare the results";
                 self.report_whole(&file.path, "file", why);
             }
         }
@@ -207,7 +207,7 @@ impl FoundChange<'_, '_> {
                     self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
                     if change.affects_rows() {
                         start.rows = true;
-                        start.why = Some(format!("its configuration `{}` changes", change.key));
+                        start.why = Some(format!("the configuration `{}` changes", change.key));
                     }
                 }
             }

@@ -30,8 +30,8 @@ impl FoundChange<'_, '_> {
                 self.compare_variables(old.as_ref(), new.as_ref(), macros);
                 continue;
             }
-            let why =
-                "only dbt knows its effect: run `dbt compile` before and after the change, and compare the results";
+            let why = "only dbt knows the effect of this setting: run `dbt compile` before and after the change, and \
+                       compare the results";
             self.report_whole(&format!("{}: {key}", file.path), "project", why);
         }
     }
@@ -62,7 +62,7 @@ impl FoundChange<'_, '_> {
                     .is_some_and(|code| is_variable_used(code, name))
                 {
                     count += 1;
-                    self.mark_possible_change(place, format!("it reads the variable `{name}`, which changes"));
+                    self.mark_possible_change(place, format!("the code reads the variable `{name}`, which changes"));
                 }
             }
             let blocks = macros
@@ -82,7 +82,7 @@ impl FoundChange<'_, '_> {
                 count += self.mark_macro_users(&of_macro);
             }
             if count == 0 {
-                let why = "no code of this project reads it; packages and YAML files are not searched";
+                let why = "no code of this project reads the variable; packages and YAML files are not searched";
                 self.report_whole(&format!("var {name}"), "variable", why);
             }
         }

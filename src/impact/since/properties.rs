@@ -31,7 +31,11 @@ impl FoundChange<'_, '_> {
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
-                return self.report_whole(&file.path, "description", "one of its states is not valid YAML");
+                return self.report_whole(
+                    &file.path,
+                    "description",
+                    "the file is not valid YAML before or after the change",
+                );
             }
         }
         let (old, new) = (old.as_ref(), new.as_ref());
@@ -72,11 +76,11 @@ impl FoundChange<'_, '_> {
                     (
                         "a contract is enforced",
                         ChangeGrade::Harmless,
-                        "it fails if its SQL returns something else",
+                        "the build fails if the SQL returns other columns or types",
                     )
                 } else {
                     (
-                        "its contract is removed",
+                        "the contract is removed",
                         ChangeGrade::Changing,
                         "names and types are no longer guaranteed",
                     )
@@ -149,7 +153,7 @@ impl FoundChange<'_, '_> {
         for change in jinja::changed_keys(&config(old), &config(new)) {
             self.report_change(&format!("{name}.{}", change.key), "config", &change.before, &change.now);
             if let Some(place) = place.filter(|_| change.affects_rows()) {
-                self.mark_possible_change(place, format!("its configuration `{}` changes", change.key));
+                self.mark_possible_change(place, format!("the configuration `{}` changes", change.key));
             }
         }
     }
@@ -167,7 +171,7 @@ impl FoundChange<'_, '_> {
         for gone in was.iter().filter(|one| !is.contains(one)) {
             self.report_change(name, "constraint", gone, "");
             if let Some(place) = place {
-                let reason = "rows that it rejected are now included";
+                let reason = "rows that the constraint rejected are now included";
                 self.add_note(
                     place,
                     name,
@@ -180,7 +184,7 @@ impl FoundChange<'_, '_> {
         for added in is.iter().filter(|one| !was.contains(one)) {
             self.report_change(name, "constraint", "", added);
             if let Some(place) = place {
-                let reason = "its build fails where rows break it";
+                let reason = "the build fails if rows violate the constraint";
                 self.add_note(
                     place,
                     name,
@@ -228,7 +232,7 @@ impl FoundChange<'_, '_> {
                 .filter(|_| is_computed && before.is_some())
             {
                 match now {
-                    Some(_) => self.mark_possible_change(place, "its result may change".to_owned()),
+                    Some(_) => self.mark_possible_change(place, "the definition changes".to_owned()),
                     None => self.node_changes_mut(place).is_removed = true,
                 }
             }

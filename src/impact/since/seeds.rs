@@ -31,7 +31,7 @@ impl FoundChange<'_, '_> {
         }
         // Assume that the rows change, because a comparison of lines does not show whether only columns were added or
         // removed.
-        self.mark_possible_change(place, "the rows of its file change".to_owned());
+        self.mark_possible_change(place, "the rows of the seed's file change".to_owned());
     }
 }
 

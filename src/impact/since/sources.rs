@@ -96,14 +96,17 @@ impl FoundChange<'_, '_> {
             None => self.report_whole(
                 name,
                 "removed",
-                "dbt's manifest no longer contains it, so its readers are unknown",
+                "dbt's manifest no longer contains the source table, so its readers are unknown",
             ),
         }
     }
 
     fn report_changed_source(&mut self, name: &str, key: &str) {
         if let Some(place) = self.find_source(name) {
-            self.mark_possible_change(place, format!("it is another table: its `{key}` changes"));
+            self.mark_possible_change(
+                place,
+                format!("the source refers to another table: the key `{key}` changes"),
+            );
         }
     }
 
@@ -113,12 +116,12 @@ impl FoundChange<'_, '_> {
         let (grade, reason) = match (was, is) {
             ("", _) => (
                 ChangeGrade::Harmless,
-                "old data is reported that was not reported before",
+                "old data that was not reported before is now reported",
             ),
             (_, "" | "null") => (ChangeGrade::Changing, "old data is no longer reported"),
             _ => (ChangeGrade::Changing, "the age at which old data is reported changes"),
         };
-        self.add_note(place, name, format!("its `{key}` changes"), grade, reason);
+        self.add_note(place, name, format!("the key `{key}` changes"), grade, reason);
     }
 
     /// Compares the described columns. A column that is no longer described may have been dropped. dbt's catalog, if
@@ -142,9 +145,13 @@ impl FoundChange<'_, '_> {
                     .any(|known| known.name.eq_ignore_ascii_case(column))
             });
             match is_there {
-                Some(true) => self.report_change(&shown, "description", "described", "the table still has it"),
+                Some(true) => self.report_change(&shown, "description", "described", "the table still has the column"),
                 Some(false) => self.report_change(&shown, "removed", "", ""),
-                None => self.report_whole(&shown, "removed", "no catalog lists it, so it is assumed to be removed"),
+                None => self.report_whole(
+                    &shown,
+                    "removed",
+                    "no catalog lists the column, so the column is assumed to be removed",
+                ),
             }
             if let (Some(place), false) = (place, is_there == Some(true)) {
                 self.node_changes_mut(place)

@@ -97,7 +97,9 @@ pub(super) fn calculation_formula(
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if !letters_fit && has_cells(&text) {
-        return Err("it refers to columns by letter, but there is a calculation between the columns".to_owned());
+        return Err(
+            "the calculation refers to columns by letter, but another calculation is between the columns".to_owned(),
+        );
     }
     with_columns(&text, sheet)
 }

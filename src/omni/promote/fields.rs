@@ -252,7 +252,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         };
         let ConvertedSql { term, doubts, computes } = converted;
         if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
-            let reason = "it does not aggregate, so it has one value per row".to_owned();
+            let reason = "the measure does not aggregate, so it has one value per row".to_owned();
             self.record_gap(field, &field.name, reason, false);
             return Err(format!("`{}` could not be converted", display_key(key)));
         }
@@ -271,7 +271,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             self.record_gap(
                 field,
                 &field.name,
-                "it contains text with several lines".to_owned(),
+                "the field contains text with several lines".to_owned(),
                 false,
             );
             return Err(format!("`{}` could not be converted", display_key(key)));
@@ -673,7 +673,8 @@ fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> 
         ]),
         None => {
             doubts.push(
-                "Omni's value for rows outside all groups is unknown if there is no `else`; here it is NULL".to_owned(),
+                "Omni's value for rows outside all groups is unknown if there is no `else`; the formula returns NULL"
+                    .to_owned(),
             );
         }
     }

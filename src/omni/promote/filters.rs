@@ -25,14 +25,14 @@ pub(super) struct ConvertedCondition {
 const REFUSED: &[(&str, &str)] = &[
     (
         "date_offset_from_query",
-        "it shifts the dates of the query, which a model cannot do",
+        "the operator shifts the dates of the query, which a model cannot do",
     ),
     (
         "cancel_query_filter",
-        "it removes a filter of the query, but the model does not have this filter",
+        "the operator removes a filter of the query, but the model does not have this filter",
     ),
-    ("field_name_in_query", "it looks up rows in another query"),
-    ("field_name_not_in_query", "it looks up rows in another query"),
+    ("field_name_in_query", "the operator looks up rows in another query"),
+    ("field_name_not_in_query", "the operator looks up rows in another query"),
 ];
 
 const WEEKDAYS: [&str; 7] = [
@@ -194,7 +194,8 @@ impl FilterReader<'_> {
             "between_dates" => {
                 let [from, to] = self.two_values(value)?;
                 self.doubts.push(
-                    "Omni documents `between_dates` both with and without its last day; here it includes the last day"
+                    "Omni documents `between_dates` both with and without its last day; the formula includes the \
+                     last day"
                         .to_owned(),
                 );
                 Ok(self.range_condition(self.parse_moment(from)?, self.parse_period(to)?.to))
@@ -202,7 +203,7 @@ impl FilterReader<'_> {
             "time_for_duration" => {
                 let [from, length] = self.two_values(value)?;
                 let from = self.parse_moment(from)?;
-                let length = length.text().ok_or("it needs a start and a length")?;
+                let length = length.text().ok_or("the operator needs a start and a length")?;
                 Ok(self.range_condition(from, from.add_length(length)?))
             }
             "day_of_week" => self.convert_operator(value, Some((&WEEKDAYS, 0)), 1, |x| {
@@ -215,7 +216,7 @@ impl FilterReader<'_> {
             "day_of_quarter" | "day_of_year" => self.convert_operator(value, None, 0, |x| x.timeframe(operator)),
             "hour_of_day" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("HOUR", &[x])),
             "quarter_of_year" => self.convert_operator(value, None, 0, |x| FormulaTerm::call("QUARTER", &[x])),
-            _ => Err("it is unknown".to_owned()),
+            _ => Err("the operator is unknown".to_owned()),
         }
     }
 
@@ -358,14 +359,14 @@ impl FilterReader<'_> {
     fn two_values<'n>(&self, value: &'n Node) -> Result<[&'n Node; 2], String> {
         match value.items() {
             Some([first, second]) => Ok([first, second]),
-            _ => Err("it needs a list of two values".to_owned()),
+            _ => Err("the operator needs a list of two values".to_owned()),
         }
     }
 
     fn text_values(&self, value: &Node) -> Result<Vec<String>, String> {
         let texts = value.texts();
         if texts.is_empty() {
-            Err("it needs a string".to_owned())
+            Err("the operator needs a string".to_owned())
         } else {
             Ok(texts)
         }

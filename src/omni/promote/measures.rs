@@ -54,9 +54,9 @@ pub(super) fn convert_measure(
     let condition = combine_filters(fields, view, field, &mut doubts)?;
     let kind = field.text("aggregate_type");
     let Some(kind) = kind else {
-        let term = x.ok_or("it has no `sql` and no `aggregate_type`")?;
+        let term = x.ok_or("the measure has neither `sql` nor `aggregate_type`")?;
         if condition.is_some() {
-            return Err("`filters` next to SQL that aggregates are not supported".to_owned());
+            return Err("`filters` are not supported for SQL that aggregates".to_owned());
         }
         let is_temporal = term.ty.is_some_and(Type::is_temporal);
         return Ok((ConvertedSql { term, doubts, computes }, is_temporal));
@@ -73,8 +73,8 @@ pub(super) fn convert_measure(
     let repeats = distinct_on.is_none() && fields.joins.has_repeated_rows(view);
     if repeats && !matches!(plain, "count" | "count_distinct" | "min" | "max") {
         return Err(format!(
-            "joins repeat the rows of `{view}`, which Omni corrects by the view's key; promote `{plain}` from a \
-             query whose base view is `{view}`"
+            "joins repeat the rows of `{view}`, and Omni compensates for this with the view's key; promote `{plain}` \
+             from a query whose base view is `{view}`"
         ));
     }
     let need = || x.clone().ok_or(format!("`{plain}` needs `sql`"));
@@ -86,7 +86,7 @@ pub(super) fn convert_measure(
         "count" if x.is_none() => return count_rows_term(fields, view, condition, doubts),
         "count" if repeats => {
             return Err(format!(
-                "joins repeat the rows of `{view}`, so its values would be aggregated more than once"
+                "joins repeat the rows of `{view}`, so the values would be aggregated more than once"
             ));
         }
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])
@@ -199,7 +199,7 @@ pub(super) fn count_rows_term(
         let of_view = fields.view(view).and_then(|place| fields.model.views.get(place));
         let [key] = of_view.map(|view| view.key.as_slice()).unwrap_or_default() else {
             return Err(format!(
-                "counting rows of `{view}` after a join needs its primary key, a single dimension"
+                "rows of `{view}` can be counted after a join only if the view has a primary key of one dimension"
             ));
         };
         let place = (view.to_owned(), key.to_lowercase());
@@ -258,13 +258,14 @@ fn convert_distinct_on(
     if is_own && !fields.joins.has_repeated_rows(&key.0) {
         return Ok((x, condition));
     }
-    let sql = sql.ok_or("it needs `custom_primary_key_sql`, or a primary key of its view")?;
+    let sql = sql.ok_or("the measure needs `custom_primary_key_sql`, or a primary key of its view")?;
     let Some(per_key) = fields.per_key.clone().filter(|per_key| per_key.sql == sql) else {
         return Err(format!(
-            "it counts one row per `{sql}`, which needs a separate step: promote it without measures of other kinds"
+            "the measure counts one row per `{sql}`, which needs a separate step: promote the measure without \
+             measures of other kinds"
         ));
     };
-    let x = x.ok_or("it needs `sql`")?;
+    let x = x.ok_or("the measure needs `sql`")?;
     let mut conditions = vec![per_key.key.clone().isblank_call().negate()];
     conditions.extend(condition.clone());
     let of_one = FormulaTerm::call("IF", &[FormulaTerm::combine_conditions("AND", conditions), x.clone()]);

@@ -128,11 +128,11 @@ fn taken_over_diagnostic(model: &OmniSource<'_>, made: &str, record: &Provenance
         let file = model.files.get(view.file)?;
         let text = format!("both the query view `{from}` and this model compute the same rows");
         let help = format!(
-            "after the model is built, run `formulac promote {} --repoint` to make the view read it",
+            "after the model is built, run `formulac promote {} --repoint` to make the view read the model",
             file.path
         );
         let line = file.root.get("query").map_or(1, |query| file.line(query));
-        let text = format!("{text}: it is in {}:{line}", file.path);
+        let text = format!("{text}: the query view is in {}:{line}", file.path);
         return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));
     };
     let reference = OmniReference::read(from);
@@ -165,7 +165,7 @@ fn applied_twice_diagnostic(model: &OmniSource<'_>, view: &str, field: &ViewFiel
         field.name
     );
     Diagnostic::new(Code::DefinedTwice, name.span, text).with_help(format!(
-        "remove `sql` of `{}` there, so that the view shows the column",
+        "remove `sql` of `{}` in Omni, so that the view shows the column",
         field.name
     ))
 }

@@ -50,7 +50,7 @@ pub(super) fn read<'m>(
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing(
                 "the query view has no query".to_owned(),
-                "check its `query:`".to_owned(),
+                "check the `query:` of the view".to_owned(),
             ));
         };
         return request_from_query_view(query, request, &nothing);
@@ -79,7 +79,7 @@ pub(super) fn read<'m>(
                 request.file,
                 names.len()
             );
-            return Err(nothing(text, format!("specify one of them: {listed}")));
+            return Err(nothing(text, format!("specify one of the queries: {listed}")));
         }
         ([one], _) => one,
         _ => {
@@ -176,7 +176,7 @@ fn request_from_view<'m>(
             _ => {
                 let near = suggest::nearest_name(&reference.field, view.order.iter().map(String::as_str));
                 let help = near.map_or_else(
-                    || format!("it has {}", view.order.join(", ")),
+                    || format!("specify one of the fields {}", view.order.join(", ")),
                     suggest::similar_name_help,
                 );
                 return Err(nothing(
@@ -199,7 +199,7 @@ fn request_from_view<'m>(
                 let text = format!("the view `{}` has no measures and no computed dimensions", view.name);
                 return Err(nothing(
                     text,
-                    "its columns are the columns of the table, so there is nothing to promote".to_owned(),
+                    "the columns of the view are the columns of the table, so there is nothing to promote".to_owned(),
                 ));
             }
             notes.push(format!("all {} computed dimensions of {}", dimensions.len(), view.name));

@@ -125,13 +125,13 @@ pub fn repoint(
         .position(|view| view.rows == QueryRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some(made) = made else {
         return Err(format!(
-            "no Omni view reads `{}` yet: `formulac pull` writes one when dbt knows the model",
+            "no Omni view reads `{}` yet: `formulac pull` writes a view when the model is in dbt's manifest",
             taken_by.name
         ));
     };
     let made_view = model.views.get(made).ok_or("the view does not exist")?;
     if taken_by.has_gaps {
-        return Err("the spec has gaps, so the model lacks a part of it".to_owned());
+        return Err("the spec has gaps, so the model lacks a part of the query".to_owned());
     }
     let (edits, done) = match &taken_by.column {
         None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
@@ -276,7 +276,8 @@ fn check_same_grain(
             format!("one row per `{}`", grain.join(", "))
         };
         return Err(format!(
-            "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so its values would be wrong. Query \
+            "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be \
+             wrong. Query \
              the view of `{}` if its grain is sufficient",
             taken_by.name, view.name, field.name, view.name, taken_by.name
         ));
@@ -320,7 +321,9 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec
             }
             None => {
                 return Err(
-                    "its SQL already aggregates, and aggregating again gives a different number; the field is unchanged".to_owned(),
+                    "the SQL already aggregates, and a second aggregation gives a different number; the field is \
+                     unchanged"
+                        .to_owned(),
                 );
             }
         }

@@ -198,10 +198,10 @@ fn check_joins(candidates: &[Candidate], members: &[usize], set: Option<&Existin
                     *candidate,
                     match set {
                         Some(set) => format!(
-                            "its join `{}` differs from the join in the set {}",
+                            "the join `{}` differs from the join in the set {}",
                             join.name, set.step.model
                         ),
-                        None => format!("its join `{}` differs from the join in other specs", join.name),
+                        None => format!("the join `{}` differs from the join in other specs", join.name),
                     },
                 ));
                 break;

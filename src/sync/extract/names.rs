@@ -58,8 +58,8 @@ pub(super) fn choose_names(
         }
         for (candidate, _) in trees.get(tree).into_iter().flatten() {
             let reason = || match set_with(name) {
-                Some(set) => format!("its `{name}` has a different formula in the set {}", set.step.model),
-                None => format!("its `{name}` has a different formula in other specs"),
+                Some(set) => format!("`{name}` has a different formula in the set {}", set.step.model),
+                None => format!("`{name}` has a different formula in other specs"),
             };
             rejected.entry(*candidate).or_insert_with(reason);
         }

@@ -89,7 +89,7 @@ impl<'r> ExtractionRun<'r> {
             let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());
             let step = match read_first_step(compiler, &mut trees, text.text) {
                 step if !compiled.has_errors() || is_set() => step,
-                _ => Some(Err("it has errors; `formulac check` shows them".to_owned())),
+                _ => Some(Err("the spec has errors; `formulac check` shows the errors".to_owned())),
             };
             match step {
                 None => {}
@@ -172,7 +172,7 @@ impl<'r> ExtractionRun<'r> {
                         &self.candidates,
                         ((&name, &set.text), entries, &shared),
                     )
-                    .map_err(|refusal| (member.candidate, format!("it cannot be edited: {refusal}")))
+                    .map_err(|refusal| (member.candidate, format!("the spec cannot be edited: {refusal}")))
                 });
                 let texts: Result<Vec<String>, (usize, String)> = texts.collect();
                 match texts {
@@ -354,7 +354,7 @@ impl<'r> ExtractionRun<'r> {
                     .iter()
                     .filter(|member| reads_set && member.moved.iter().any(adds))
                 {
-                    let reason = format!("its definitions in the set {name} would change {path}: {reason}");
+                    let reason = format!("the definitions of the spec in the set {name} would change {path}: {reason}");
                     failures.push((member.candidate, reason));
                 }
             }
@@ -487,7 +487,10 @@ fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
 /// Returns the reason why a spec must not be replaced with the new version, which is an error or different SQL.
 fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
     if let Some(fault) = after.diagnostics().iter().find(|fault| fault.is_error()) {
-        return Some(format!("over the set, it would have an error: {}", fault.message()));
+        return Some(format!(
+            "the spec would have an error if it read the set: {}",
+            fault.message()
+        ));
     }
     let texts = [
         (before.query(), after.query()),
@@ -501,7 +504,7 @@ fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
         found.map_or_else(|| "no line".to_owned(), |line| format!("`{line}`"))
     };
     Some(format!(
-        "its SQL would change: {} would become {}",
+        "the SQL would change: {} would become {}",
         line('-'),
         line('+')
     ))

@@ -96,7 +96,7 @@ fn read(
         if rest.is_empty() && faults.is_empty() {
             let fault = not_a_schema(
                 Span::default(),
-                "this is dbt's catalog, which has types but no models",
+                "the file is dbt's catalog, which has types but no models",
                 None,
             );
             faults.push((
@@ -116,7 +116,7 @@ fn artifact_diagnostic(text: &str, error: &ArtifactError) -> Diagnostic {
     let at = error.offset(text) as u32;
     let what = match error.as_fault() {
         ArtifactFault::Broken => error.reason().to_owned(),
-        ArtifactFault::Other(kind) => return not_a_schema(Span::default(), &format!("this is dbt's {kind}"), None),
+        ArtifactFault::Other(kind) => return not_a_schema(Span::default(), &format!("the file is dbt's {kind}"), None),
         _ => error.to_string(),
     };
     not_a_schema(Span::new(at, at), &what, None).with_help(error.help())

@@ -140,9 +140,9 @@ fn other_files_are_refused() {
     };
     assert_eq!(
         first(r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/run-results/v6.json"}}"#),
-        "F0820 0: not a schema: this is dbt's run-results"
+        "F0820 0: not a schema: the file is dbt's run-results"
     );
-    assert!(first(CATALOG).starts_with("F0820 0: not a schema: this is dbt's catalog"));
+    assert!(first(CATALOG).starts_with("F0820 0: not a schema: the file is dbt's catalog"));
     let cut = &MANIFEST[..200];
     assert!(
         first(cut).starts_with("F0820 199: not a schema: EOF while parsing"),

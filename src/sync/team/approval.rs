@@ -92,9 +92,9 @@ impl RequiredApproval {
             let is_author = authors.iter().any(|author| is_same_person(author, &event.by));
             let by = event.by.clone();
             if is_author {
-                standing.void.push((by, "it is their own change"));
+                standing.void.push((by, "users cannot approve their own changes"));
             } else if !self.can_be_judged_by(people, &event.by) {
-                standing.void.push((by, "their role is not permitted to approve"));
+                standing.void.push((by, "the user's role is not permitted to approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {

@@ -132,9 +132,9 @@ pub fn forbidden_changes(
         };
         if environment.is_some_and(|environment| environment.signed) {
             match &commit.signer {
-                None => tell(None, "it has no valid signature".to_owned()),
+                None => tell(None, "the commit has no valid signature".to_owned()),
                 Some(signer) if !is_same_person(signer, &commit.author) => {
-                    tell(None, format!("it is signed by {signer}, who is not its author"));
+                    tell(None, format!("the commit is signed by {signer}, who is not its author"));
                 }
                 Some(_) => {}
             }
@@ -176,7 +176,8 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
     }
     if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
         let text = new_record_text(file)?;
-        let entry = LogEntry::read_as(name, text).ok_or("it is not an entry, or was changed after it was written")?;
+        let entry =
+            LogEntry::read_as(name, text).ok_or("the file is not a log entry, or was changed after it was written")?;
         if entry.did == REFUSED {
             return Ok(());
         }
@@ -200,8 +201,8 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
 fn new_record_text(file: &TouchedFile) -> Result<&str, String> {
     match (&file.text, file.was_there) {
         (Some(text), false) => Ok(text),
-        (Some(_), true) => Err("it was changed, but comments must not change".to_owned()),
-        (None, _) => Err("it was removed, but comments must not be removed".to_owned()),
+        (Some(_), true) => Err("the record was changed, but records must not change".to_owned()),
+        (None, _) => Err("the record was removed, but records must not be removed".to_owned()),
     }
 }
 
@@ -209,7 +210,9 @@ fn check_own(by: &str, commit: &Commit) -> Result<(), String> {
     if is_same_person(by, &commit.author) {
         Ok(())
     } else {
-        Err(format!("it is in the name of {by}, who is not the commit's author"))
+        Err(format!(
+            "the record is in the name of {by}, who is not the commit's author"
+        ))
     }
 }
 

@@ -134,12 +134,12 @@ impl Event {
         let root = yaml::read(&text, &mut Vec::new())
             .ok()
             .flatten()
-            .ok_or("it does not describe a change")?;
+            .ok_or("the file does not describe a change")?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         let said = ChangeComment::ALL
             .into_iter()
             .find(|said| said.name() == scalar("did"))
-            .ok_or("it does not describe a change")?;
+            .ok_or("the file does not describe a change")?;
         let event = Self {
             said,
             at: scalar("at"),
@@ -154,7 +154,7 @@ impl Event {
         if is_own {
             Ok(event)
         } else {
-            Err("it was changed after it was written")
+            Err("the file was changed after it was written")
         }
     }
 }

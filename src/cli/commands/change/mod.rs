@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&place.root)?;
     let (all, faults) = read_changes(&place);
     for (path, fault) in &faults {
-        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so it is ignored"));
+        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so the file is ignored"));
     }
     let ground = ChangeContext {
         session,
@@ -74,8 +74,9 @@ impl ChangeContext<'_> {
             (None, Some(branch)) => branch,
             (None, None) => {
                 return Err(
-                    Failure::new(Exit::Usage, "the revision to compare the change with is unknown")
-                        .with_help("specify it with `--base`, or set `branch:` for an environment in formulac.yml"),
+                    Failure::new(Exit::Usage, "the revision to compare the change with is unknown").with_help(
+                        "specify the revision with `--base`, or set `branch:` for an environment in formulac.yml",
+                    ),
                 );
             }
         };
@@ -87,8 +88,8 @@ impl ChangeContext<'_> {
             .find(|it| it.events.iter().any(|it| it.content == content))
         {
             return Err(
-                Failure::new(Exit::Usage, format!("this is already proposed as `{}`", same.id))
-                    .with_help(format!("run `formulac change show {}` to see it", same.id)),
+                Failure::new(Exit::Usage, format!("the change is already proposed as `{}`", same.id))
+                    .with_help(format!("run `formulac change show {}` to see the proposal", same.id)),
             );
         }
         let title = args.title.trim();
@@ -110,7 +111,7 @@ impl ChangeContext<'_> {
         let standing = under_way.state_of_changes([]);
         if !standing.lacks.is_empty() {
             self.session
-                .report_action(&format!("it needs {}", standing.lacks.join(", ")));
+                .report_action(&format!("the change needs {}", standing.lacks.join(", ")));
         }
         self.session.report_action("run `git push` to share the branch");
         self.report_event(args.json, &id, &event, &commit)
@@ -155,7 +156,7 @@ impl ChangeContext<'_> {
                 Exit::NotAllowed,
                 format!("users cannot approve their own changes: {}", event.by),
             )
-            .with_help("ask somebody who wrote no part of the change to approve it. This attempt is logged"));
+            .with_help("ask somebody who did not write any part of the change to approve it. This attempt is logged"));
         }
         let commit = self.commit_event(&change.id, &event)?;
         self.session.report_action(&format!("{said} `{}`: {commit}", change.id));
@@ -163,11 +164,11 @@ impl ChangeContext<'_> {
         after.events.push(event.clone());
         let standing = under_way.state_of_changes([&after]);
         match standing.lacks.as_slice() {
-            [] if standing.rejected.is_empty() => self.session.report_action("it has all approvals that it needs"),
+            [] if standing.rejected.is_empty() => self.session.report_action("the change has all required approvals"),
             [] => {}
             lacks => self
                 .session
-                .report_action(&format!("it still needs {}", lacks.join(", "))),
+                .report_action(&format!("the change still needs {}", lacks.join(", "))),
         }
         self.report_event(as_json, &change.id, &event, &commit)
     }
@@ -189,7 +190,8 @@ impl ChangeContext<'_> {
         let near = suggest::nearest_name(id, self.all.iter().map(|change| change.id.as_str()));
         let help = near.map_or_else(
             || {
-                "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` for others"
+                "`formulac change list` lists the changes of this branch; use `git fetch` and `git switch` to see the \
+                 changes of other branches"
                     .to_owned()
             },
             suggest::similar_name_help,

@@ -42,7 +42,7 @@ pub fn resolve_revision(repository: &Repository, name: &str) -> Result<String, F
         }
     }
     Err(Failure::new(Exit::Usage, format!("there is no revision `{name}`"))
-        .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get others"))
+        .with_help("specify a commit, branch or tag of this repository; run `git fetch` to get other revisions"))
 }
 
 impl BranchDifferences {
@@ -176,7 +176,12 @@ impl BranchDifferences {
     /// Returns a note if the facts in `known.yml` change the SQL of models.
     pub fn facts_change_note(&self) -> Option<String> {
         let models: Vec<String> = self.altered.iter().map(|model| format!("`{model}`")).collect();
-        (!models.is_empty()).then(|| format!("{KNOWN} changes the SQL of {}, so it needs approval", models.join(", ")))
+        (!models.is_empty()).then(|| {
+            format!(
+                "the change to {KNOWN} alters the SQL of {} and needs approval",
+                models.join(", ")
+            )
+        })
     }
 
     /// Returns whether the content needs an approval.

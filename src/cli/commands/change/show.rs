@@ -47,7 +47,7 @@ pub(super) fn print_changes(ground: &ChangeContext<'_>, as_json: bool) -> Result
         if ground.all.is_empty() {
             ground
                 .session
-                .report_action("no change is proposed here; run `formulac change propose TITLE`");
+                .report_action("no change is proposed on this branch; run `formulac change propose TITLE`");
         }
     }
     Ok(Exit::Done)

@@ -100,7 +100,7 @@ fn check_connection(place: &Workspace, environment: &Environment, tell: &mut imp
     let Some(connection) = &environment.connection else {
         tell(
             false,
-            "it specifies no connection, so dbt uses the profile's default target".to_owned(),
+            "the environment specifies no connection, so dbt uses the profile's default target".to_owned(),
         );
         return;
     };
@@ -138,7 +138,7 @@ fn check_branch(
         if environment.is_reviewed() {
             tell(
                 true,
-                "pushes to it need a merge, but it has no `branch:` to merge into".to_owned(),
+                "pushes to the environment need a merge, but the environment has no `branch:` to merge into".to_owned(),
             );
         }
         return Ok(());

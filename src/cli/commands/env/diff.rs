@@ -63,7 +63,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
             Exit::Usage,
             format!("`{}` has no `branch:` in formulac.yml", environment.name),
         )
-        .with_help("an environment's definitions are on its branch"));
+        .with_help("add `branch:` to the environment, because the definitions of an environment are on its branch"));
     };
     let repository = Repository::find(&place.root)?;
     let commit = resolve_revision(&repository, &branch)?;

@@ -53,7 +53,9 @@ fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exi
         ));
     }
     if chosen.protected {
-        session.report_action("it is protected: a push creates a separate branch, which a person has to merge");
+        session.report_action(
+            "the environment is protected: a push creates a separate branch, which a person has to merge",
+        );
     }
     Ok(Exit::Done)
 }

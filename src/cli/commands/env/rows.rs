@@ -41,7 +41,7 @@ pub fn compare(
     if here.as_ref().is_some_and(|here| here.name == there.name) {
         return Err(
             Failure::new(Exit::Usage, format!("`{}` is the current environment", there.name))
-                .with_help("choose the environment whose rows to compare with it: `--env NAME`"),
+                .with_help("choose another environment for the comparison: `--env NAME`"),
         );
     }
     if args.engine.as_deref() == Some("duckdb") {
@@ -143,7 +143,9 @@ fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<
             Exit::Usage,
             "there is no dbt project here, so the table names are unknown",
         )
-        .with_help("run it in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`"));
+        .with_help(
+            "run the command in the folder with `dbt_project.yml`, or specify that folder with `--project-dir`",
+        ));
     };
     let folder = environment::artifacts_folder(&place.root, &dbt.target_folder(), environment);
     match TargetFolder::read(folder.join("manifest.json")) {
@@ -192,18 +194,20 @@ impl NamedRelation<'_> {
 
     /// Returns the comparison of a model, or the reason why the model cannot be compared.
     fn comparison(&self, model: &str, compiled: Option<&CompiledSpec>) -> Result<Comparison, String> {
-        let compiled = compiled.ok_or("none of its specs compiles here")?;
-        let comparison = compiled.formula_comparison().ok_or("no schema lists its columns")?;
+        let compiled = compiled.ok_or("no spec of the model compiles here")?;
+        let comparison = compiled
+            .formula_comparison()
+            .ok_or("no schema lists the columns of the model")?;
         let theirs = relation(&self.other, model).map_err(|why| format!("the manifest of {} {why}", self.there))?;
         let own = self.own.map(|manifest| relation(manifest, model)).transpose();
         let ours = match (self.by_dbt, comparison.own_relation(), own) {
             (true, Some(ours), _) => ours.clone(),
             (_, _, Ok(Some(own))) => own,
-            (_, _, Ok(None)) => return Err("no dbt manifest in this environment has a model with its name".to_owned()),
+            (_, _, Ok(None)) => return Err("no dbt manifest in this environment has a model with this name".to_owned()),
             (_, _, Err(why)) => return Err(format!("the manifest of {} {why}", self.here)),
         };
         if ours == theirs {
-            return Err(format!("the manifests say that both are {}", ours.display_name()));
+            return Err(format!("both manifests name the same relation {}", ours.display_name()));
         }
         Ok(comparison.between_relations(ours, theirs))
     }
@@ -232,7 +236,7 @@ impl NamedRelation<'_> {
                 .extend(lacking.columns.iter().map(|column| format!("{name} has no `{column}`")));
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err("the two have no columns in common".to_owned());
+            return Err("the two relations have no columns in common".to_owned());
         }
         Ok(comparison)
     }
@@ -247,7 +251,10 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
     let node = nodes
         .find(|node| &*node.name == model && node.is_latest())
         .ok_or("does not have this model")?;
-    let name = node.relation_name.as_deref().ok_or("reports that it is not built")?;
+    let name = node
+        .relation_name
+        .as_deref()
+        .ok_or("reports that the model is not built")?;
     RelationName::read(name)
         .map(Read::Relation)
         .ok_or("uses a table name that cannot be read")
@@ -340,7 +347,7 @@ fn format_column(column: &ColumnCounts, proof: &Proof) -> String {
         let most = column
             .greatest
             .as_ref()
-            .map(|it| format!(", by {it} at most"))
+            .map(|it| format!(", by at most {it}"))
             .unwrap_or_default();
         parts.push(format!("{} {rows}{most}", column.differing));
     }

@@ -213,9 +213,11 @@ pub fn print_environment(session: &Session, place: &Workspace, args: &EnvNameArg
     let artifacts = left.map(|left| {
         let age = left
             .age
-            .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+            .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
         let whose = match (left.is_own, left.schema) {
-            (Some(false), Some(schema)) => format!(", built for the schema {schema}, which is not this environment's"),
+            (Some(false), Some(schema)) => {
+                format!(", built for the schema {schema} instead of the environment's schema")
+            }
             _ => String::new(),
         };
         format!("{}, {age}{whose}", left.folder.display())

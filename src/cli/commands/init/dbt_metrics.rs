@@ -87,7 +87,7 @@ pub fn by_model<'n>(
 
 /// Returns the reason to omit a metric because it reads an omitted metric or measure.
 pub fn reads_left_out(name: &str) -> String {
-    format!("it reads {name}, which is skipped")
+    format!("the metric reads {name}, which is skipped")
 }
 
 /// Maps measures, and the metrics read so far, to their semantic models.
@@ -102,10 +102,10 @@ impl MetricReader<'_> {
     fn formula(&self, name: &str, metric: &Metric) -> Result<(String, String), Refusal> {
         let refuse = |reason: &str| Err(Refusal::Final(reason.to_owned()));
         if !first_spec::is_plain(name) {
-            return refuse("its name is not a name in formulas");
+            return refuse("the name is not valid in formulas");
         }
         if has_value(&metric.filter) {
-            return refuse("it has a filter; write it with SUMIF, COUNTIF or IF");
+            return refuse("the metric has a filter; write the filter with SUMIF, COUNTIF or IF");
         }
         let (model, formula) = match &*metric.kind {
             "simple" => {
@@ -121,13 +121,15 @@ impl MetricReader<'_> {
                 )
             }
             "derived" => self.derived_metric_formula(metric)?,
-            "cumulative" => return refuse("it is cumulative; write it as a range, such as `SUM(FIRST(x):x)`"),
-            "conversion" => return refuse("conversions have no formula"),
-            other => return Err(Refusal::Final(format!("no formula for `type: {other}`"))),
+            "cumulative" => {
+                return refuse("the metric is cumulative; write a formula over a range, such as `SUM(FIRST(x):x)`");
+            }
+            "conversion" => return refuse("formulas cannot express conversions"),
+            other => return Err(Refusal::Final(format!("formulas cannot express `type: {other}`"))),
         };
         let is_measure = self.measures.keys().any(|measure| measure.eq_ignore_ascii_case(name));
         if is_measure && formula != name {
-            return refuse("a measure has its name");
+            return refuse("a measure has the same name");
         }
         Ok((model, formula))
     }
@@ -157,7 +159,7 @@ impl MetricReader<'_> {
         let is_filled = part.and_then(|part| part.as_map()?.get("fill_nulls_with"));
         if is_filled.is_some_and(has_value) {
             return Err(Refusal::Final(
-                "it has `fill_nulls_with`; write it with COALESCE".to_owned(),
+                "the metric has `fill_nulls_with`; use COALESCE in a formula instead".to_owned(),
             ));
         }
         input(&metric.type_params, key)
@@ -178,13 +180,13 @@ impl MetricReader<'_> {
             }
         }
         match models.as_slice() {
-            [] => Err(Refusal::Final("it reads no metric".to_owned())),
+            [] => Err(Refusal::Final("the metric reads no other metric".to_owned())),
             [one] => Ok((*one).clone()),
             several => {
                 let mut several: Vec<&str> = several.iter().map(|model| model.as_str()).collect();
                 several.sort_unstable();
                 Err(Refusal::Final(format!(
-                    "it reads several semantic models; define it in a set with `sets: [{}]`",
+                    "the metric reads several semantic models; define the metric in a set with `sets: [{}]`",
                     several.join(", ")
                 )))
             }
@@ -219,7 +221,7 @@ fn has_value(value: &MetaValue) -> bool {
 /// Returns the name of an input in a type-specific parameter.
 fn input(parameters: &ValueFields, key: &str) -> Result<String, Refusal> {
     let part = parameters.get(key);
-    plain_input(part.ok_or_else(|| Refusal::Final(format!("it has no `{key}`")))?)
+    plain_input(part.ok_or_else(|| Refusal::Final(format!("the metric has no `{key}`")))?)
 }
 
 /// Returns the name of an input that is neither filtered nor shifted in time.

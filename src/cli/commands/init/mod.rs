@@ -157,7 +157,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
 fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
     told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
         let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
-        failure.with_help("specify it, for example `--dialect postgres`")
+        failure.with_help("specify the dialect, for example `--dialect postgres`")
     })
 }
 

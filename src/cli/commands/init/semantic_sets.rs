@@ -194,17 +194,19 @@ fn flow(text: &str) -> String {
 /// Returns the formula of a measure, or the reason why the measure has no formula.
 fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> Result<String, String> {
     if !first_spec::is_plain(&measure.name) {
-        return Err("its name is not a name in formulas".to_owned());
+        return Err("the name is not valid in formulas".to_owned());
     }
     if !measure.non_additive_dimension.is_empty() {
-        return Err("write its `non_additive_dimension` as `non_additive`".to_owned());
+        return Err("the measure has `non_additive_dimension`; write `non_additive` in the set instead".to_owned());
     }
     if measure
         .agg_time_dimension
         .as_deref()
         .is_some_and(|own| Some(own) != time)
     {
-        return Err("its time dimension differs from the time dimension of the semantic model".to_owned());
+        return Err(
+            "the time dimension of the measure differs from the time dimension of the semantic model".to_owned(),
+        );
     }
     let column = measure.expr.as_deref().unwrap_or(&measure.name).trim();
     let counts_rows = matches!((&*measure.agg, column), ("sum", "1") | ("count", "1" | "*"));
@@ -229,7 +231,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
         "min" => format!("MIN({column})"),
         "max" => format!("MAX({column})"),
         "median" => format!("MEDIAN({column})"),
-        other => return Err(format!("no formula for `agg: {other}`")),
+        other => return Err(format!("formulas cannot express `agg: {other}`")),
     })
 }
 

@@ -47,7 +47,7 @@ pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
     match (answer, &expected.unknown) {
         (None | Some(Err(_)), _) => failure_verdict(answer),
         (Some(Ok(_)), Some(why)) => ProofVerdict::NotProven(format!(
-            "the warehouse runs its SQL, but its values are not compared: {why}"
+            "the warehouse runs the SQL, but the values are not compared: {why}"
         )),
         (Some(Ok(rows)), None) if has_rows(expected, rows) => ProofVerdict::Proven,
         (Some(Ok(rows)), None) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
@@ -57,7 +57,7 @@ pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
 /// Evaluates a statement that the warehouse only planned.
 pub fn judge_plan(answer: Option<&StatementResult>) -> ProofVerdict {
     match answer {
-        Some(Ok(_)) => ProofVerdict::NotProven("it was planned, not run".to_owned()),
+        Some(Ok(_)) => ProofVerdict::NotProven("the statement was planned, but not run".to_owned()),
         _ => failure_verdict(answer),
     }
 }
@@ -65,7 +65,9 @@ pub fn judge_plan(answer: Option<&StatementResult>) -> ProofVerdict {
 /// Returns the verdict on a statement that failed or was not sent.
 fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
     let Some(Err(message)) = answer else {
-        return ProofVerdict::NotProven("it was not sent, because too many statements failed in a row".to_owned());
+        return ProofVerdict::NotProven(
+            "the statement was not sent, because too many statements failed in a row".to_owned(),
+        );
     };
     let reason = first_paragraph(message);
     if is_not_allowed(message) {

@@ -216,7 +216,7 @@ impl WarehouseFacts {
     fn read(dbt: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
         let mut statements = WarehouseState::statements(dialect);
         statements.push(own_table::tables_statement(dialect));
-        let what = "its version and the session's parameters";
+        let what = "the warehouse's version and session parameters";
         let told = run_statements(dbt, "formulac_prove", &statements, what)?.results;
         let tables = told.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());
         let tables = tables.into_iter().flatten();

@@ -24,7 +24,7 @@ pub fn model_proofs(
         return unproven("the spec has errors");
     };
     if ["{{", "{%"].iter().any(|mark| query.contains(mark)) {
-        return unproven("its SQL depends on dbt variables");
+        return unproven("the SQL depends on dbt variables");
     }
     let draft = match draft_examples(compiler, source) {
         Ok(draft) => draft,

@@ -78,7 +78,7 @@ impl OwnTable {
         table.is_made = false;
         let reason = first_paragraph(&message);
         if !is_not_allowed(&message) {
-            let text = format!("the table for the rows of the cases cannot be made: {reason}");
+            let text = format!("the table for the rows of the cases cannot be created: {reason}");
             return Err(Failure::new(Exit::Failed, text));
         }
         session.warn(&format!(
@@ -124,7 +124,7 @@ fn open_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
         Err(TryLockError::WouldBlock) => {
             return Err(
                 Failure::new(Exit::Failed, "another `formulac prove` is running in this project")
-                    .with_help("wait until it has finished"),
+                    .with_help("wait until the other run has finished"),
             );
         }
         Err(TryLockError::Error(error)) => return Err(failed(&error)),
@@ -184,7 +184,7 @@ fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failu
         return Ok(true);
     };
     session.warn(&format!(
-        "warning: the table {name} is not dropped: {}",
+        "warning: the table {name} was not dropped: {}",
         first_paragraph(&message)
     ));
     Ok(false)

@@ -15,10 +15,10 @@ const MAX_PRINTED: usize = 20;
 
 /// Facts that a query plan cannot prove.
 const UNPROVEN_BY_PLAN: &str = "\
-The warehouse planned each statement without running it. This does not show
+The warehouse planned each statement without running it. A plan does not show
 - whether the values are right
 - whether a statement fails on a value, such as a division by zero
-- whether the role may make tables, and how formulas behave on stored columns
+- whether the role may create tables, and how formulas behave on stored columns
 - session parameters and the version of the warehouse
 ";
 

@@ -31,7 +31,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let releases = tags::all_releases(&repository)?;
     let last = releases.first();
     if let Some(same) = last.filter(|last| last.commit == head) {
-        session.report_action(&format!("{} already contains all of this", same.name));
+        session.report_action(&format!("{} already contains all changes", same.name));
         return Ok(Exit::Done);
     }
     let name = release_name(&repository, args.version.as_deref(), last)?;
@@ -45,8 +45,9 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             session.print_escaped(&format!("error: {}\n  fix it with: {}\n", it.what, it.fix))?;
         }
     }
-    let is_wanted =
-        found.is_empty() && !args.dry_run && session.confirm(args.yes, &format!("Release this as {name}?"))?;
+    let is_wanted = found.is_empty()
+        && !args.dry_run
+        && session.confirm(args.yes, &format!("Release the current commit as {name}?"))?;
     if is_wanted {
         tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
         session.report_action(&format!("released {name}; run `git push origin {name}` to share it"));
@@ -77,7 +78,7 @@ fn is_ready(
     if let Some((environment, branch)) = wanted {
         let (now, name) = (repository.branch()?, &environment.name);
         if now != branch {
-            let what = format!("`{name}` is released from its branch `{branch}`, but this is `{now}`");
+            let what = format!("`{name}` is released from its branch `{branch}`, but the current branch is `{now}`");
             return Err(permissions::report_wrong_branch(
                 session,
                 place,
@@ -94,7 +95,7 @@ fn is_ready(
     if !repository.is_clean()? {
         return Err(Failure::new(
             Exit::Conflict,
-            "there are uncommitted changes, which no release would contain",
+            "there are uncommitted changes, which a release cannot contain",
         )
         .with_help("commit the changes, or set them aside with `git stash -u`; `git status` lists them"));
     }
@@ -108,8 +109,11 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
         (Some(asked), _) => asked.to_owned(),
         (None, None) => "v1".to_owned(),
         (None, Some(last)) => next(&last.name).ok_or_else(|| {
-            Failure::new(Exit::Usage, format!("no version follows `{}` automatically", last.name))
-                .with_help("specify the version: `formulac release v2`")
+            Failure::new(
+                Exit::Usage,
+                format!("no next version can be derived from `{}`", last.name),
+            )
+            .with_help("specify the version: `formulac release v2`")
         })?,
     };
     if name.starts_with('-') || !repository.is_tag_name(&name)? {

@@ -56,7 +56,7 @@ pub fn new(
                 lines.push(format!("{} {name}", Action::Update.name()));
                 lines.extend(changes.iter().map(|change| one_line_formula(&change.to_string())));
                 if changes.is_empty() {
-                    lines.push(one_line_formula("its files, but none of its definitions"));
+                    lines.push(one_line_formula("only files changed, no definitions"));
                 }
             }
             (None, None) => {}

@@ -157,7 +157,7 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
 fn missing_results(folder: &Path, other: Option<&str>, build: &str) -> Obstacle {
     let folder = folder.display();
     let Some(other) = other else {
-        let what = format!("no test results are known: {folder} has no run of dbt");
+        let what = format!("no test results are known: {folder} contains no results of a dbt run");
         return new_obstacle(Exit::Faulty, what, build);
     };
     let other = if other == "generate" { "docs generate" } else { other };
@@ -201,7 +201,7 @@ fn check_approvals(
                 standing
                     .rejected
                     .iter()
-                    .map(|by| format!("the approval by {by}, who rejected it")),
+                    .map(|by| format!("the approval by {by}, who rejected the change")),
             );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
             found.push(new_obstacle(Exit::NotAllowed, what, "formulac change approve"));

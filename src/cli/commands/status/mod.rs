@@ -23,8 +23,9 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let place = Workspace::find_or_dbt(session)?;
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(
-            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder")
-                .with_help("run `formulac status` in the dbt project, or specify its folder with `--project-dir`"),
+            Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
+                "run `formulac status` in the dbt project, or specify the project's folder with `--project-dir`",
+            ),
         );
     };
     let mut parts = Vec::new();
@@ -52,7 +53,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     };
     let age = read
         .age()
-        .map_or_else(|| "of an unknown time".to_owned(), |age| format!("{age} old"));
+        .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
     let newer = read.newer_than(dbt, &[]);
     let mut found = Vec::new();
     if !newer.is_empty() {
@@ -104,7 +105,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             )]
         };
         let well = format!(
-            "{} when dbt looked",
+            "{} when dbt last checked",
             format_count(freshness.results.len(), "is fresh", "are fresh")
         );
         parts.push(HealthPart {
@@ -134,11 +135,8 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthPart {
     if !*was_pulled {
         found.push("nothing was pulled yet".to_owned());
     } else if !files.is_empty() {
-        let what = format_count(files.len(), "file is", "files are");
-        found.push(format!(
-            "{what} differ from dbt's current state: {}",
-            list_names(&files)
-        ));
+        let what = format_count(files.len(), "file differs", "files differ");
+        found.push(format!("{what} from dbt's current state: {}", list_names(&files)));
     }
     let refused: Vec<String> = pull.refused.iter().map(|(file, _)| file.clone()).collect();
     if !refused.is_empty() {

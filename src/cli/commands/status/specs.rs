@@ -99,7 +99,7 @@ fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> R
     for (action, what) in [
         (Action::Create, "to be created"),
         (Action::Update, "to be changed"),
-        (Action::Delete, "to go"),
+        (Action::Delete, "to be deleted"),
     ] {
         let models = made
             .plan
@@ -157,7 +157,7 @@ fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> R
     let fix = match first {
         Some((model, one)) => {
             let (command, others) = sync::resolve_command(model, one);
-            format!("formulac plan shows them; {command} (or {others})")
+            format!("formulac plan shows the conflicts; {command} (or {others})")
         }
         None => "formulac plan, then formulac push".to_owned(),
     };

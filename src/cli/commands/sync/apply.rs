@@ -192,7 +192,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     if to_undo {
         commit.undo_commit(&repository)?;
         journal.undo(&mut disk).map_err(|fault| transaction_failure(&fault))?;
-        session.warn("an earlier push failed before it was complete; it is undone");
+        session.warn("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
     // If the commit exists, do not write its files again, because a hook may have changed them.
@@ -211,7 +211,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
                 message.help.get_or_insert_with(|| {
                     let journal = place.root.join(formulac::sync::JOURNAL);
                     format!(
-                        "its pending files are in {}; remove that folder to discard them",
+                        "the pending files are in {}; remove that folder to discard these files",
                         journal.display()
                     )
                 });
@@ -219,14 +219,14 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
             }
             other => other,
         })?;
-    session.warn("an earlier push was interrupted; it is complete now");
+    session.warn("an earlier push was interrupted and is complete now");
     Ok(())
 }
 
 fn transaction_failure(fault: &TransactionFault) -> Failure {
     match fault {
         TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("no file is written: {fault}"))
-            .with_help("plan again, so that the plan includes the new changes"),
+            .with_help("run `formulac plan` again, so that the plan includes the new changes"),
         _ => Failure::new(Exit::Failed, fault.to_string()),
     }
 }
@@ -279,7 +279,7 @@ fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
             Exit::Failed,
             format!("`{folder}/{other}` exists, and `{path}` would be the same file on file systems that ignore case"),
         )
-        .with_help("rename or remove one of them")),
+        .with_help("rename or remove one of the two files")),
         None => Ok(()),
     }
 }

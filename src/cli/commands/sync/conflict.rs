@@ -134,8 +134,8 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     }
     if conflict.clashes.is_empty() {
         let why = match conflict.ours {
-            Some(_) => "it was edited, and there is no record of what formulac wrote",
-            None => "it was edited, and no spec generates it now",
+            Some(_) => "the file was edited, and there is no record of the generated content",
+            None => "the file was edited, and no spec generates this file anymore",
         };
         let _ = writeln!(out, "  {}: {why}", conflict.file);
         if let (Some(ours), Some(theirs)) = (&conflict.ours, &conflict.theirs) {

@@ -40,8 +40,11 @@ pub fn check(
         return Ok(ParsedProject::No("`--no-parse`"));
     }
     if !dbt_run::is_dbt_installed() {
-        session.warn("not parsed by dbt, because there is no program `dbt` (set FORMULAC_DBT if it is elsewhere)");
-        return Ok(ParsedProject::No("no program `dbt`"));
+        session.warn(
+            "not parsed by dbt, because the program `dbt` was not found (set FORMULAC_DBT if dbt is \
+                      installed elsewhere)",
+        );
+        return Ok(ParsedProject::No("`dbt` was not found"));
     }
     let changes: Vec<TextChange> = made
         .plan

@@ -40,7 +40,7 @@ impl WorkTreeDisk {
             Ok(_) => Ok(whole),
             Err(_) => Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                "it is outside the project",
+                "the path is outside the project",
             )),
         }
     }

@@ -39,7 +39,7 @@ impl ProjectLock {
             Err(TryLockError::WouldBlock) => {
                 return Err(
                     Failure::new(Exit::Failed, "another formulac is writing in this project")
-                        .with_help("wait until it has finished"),
+                        .with_help("wait until the other command has finished"),
                 );
             }
             Err(TryLockError::Error(error)) => return Err(failed(LOCK, &error)),
@@ -69,7 +69,10 @@ pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failur
         Ok(InterruptedTransaction::Nothing)
     );
     if waits {
-        session.warn("warning: a push was interrupted here; `formulac push` completes or undoes it first");
+        session.warn(
+            "warning: a push in this project was interrupted; `formulac push` completes or undoes the interrupted \
+             push first",
+        );
     }
     Ok(())
 }

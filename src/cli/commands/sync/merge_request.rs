@@ -41,7 +41,7 @@ pub fn new(
         .unwrap_or_default();
     request.checks.push(format!("compiles{}", format_warnings(&made.found)));
     match parsed {
-        ParsedProject::Yes => request.checks.push("dbt parses it".to_owned()),
+        ParsedProject::Yes => request.checks.push("dbt parses the project".to_owned()),
         ParsedProject::No(why) => request.not_run.push(format!("`dbt parse` ({why})")),
         ParsedProject::Refused(..) => {}
     }
@@ -165,7 +165,9 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
             match proof.verdict {
                 Verdict::Agrees => request.checks.push(format!("{start}agrees with {other}: {told}")),
                 Verdict::Differs => request.checks.push(format!("{start}differs from {other}: {told}")),
-                Verdict::NotCompared => request.not_run.push(format!("{start}beside {other} ({told})")),
+                Verdict::NotCompared => request
+                    .not_run
+                    .push(format!("{start}not compared with {other} ({told})")),
             }
         }
     }

@@ -50,7 +50,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     place.warn_of_unsearched_folders(session, Some(&made.plan));
     let exit = made.exit();
     if args.markdown && made.has_no_errors() && made.plan.conflicts() == 0 {
-        let parsed = ParsedProject::No("a push runs it");
+        let parsed = ParsedProject::No("runs during `formulac push`");
         let request = merge_request::new(session, &place, &made, &parsed, &history::read_log(&place), None)?;
         session.print_data(&request.text(&made.plan))?;
     } else if args.json {

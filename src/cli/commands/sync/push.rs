@@ -60,7 +60,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let branch = PushBranch::new(session, &place, &repository, made.environment.as_ref(), &made.plan)?;
-    if !session.confirm(args.yes, &format!("Commit this to {}?", branch.name()))? {
+    if !session.confirm(args.yes, &format!("Commit these changes to {}?", branch.name()))? {
         session.report_action("no file is written");
         return Ok(Exit::Done);
     }
@@ -146,7 +146,7 @@ fn print_merge_request(
     if !args.json {
         session.print_data(&format!("\n{text}"))?;
     }
-    session.report_action(&format!("merge it into {} after its approval", branch.now));
+    session.report_action(&format!("merge this branch into {} after it is approved", branch.now));
     session.report_action(&merge_request::next_step(branch.name(), &branch.now));
     Ok(())
 }
@@ -287,7 +287,7 @@ impl PushBranch {
             Some(wanted) => Err(Failure::new(
                 Exit::Failed,
                 format!(
-                    "`{}` is pushed from the branch `{wanted}`, but this is `{now}`",
+                    "`{}` is pushed from the branch `{wanted}`, but the current branch is `{now}`",
                     environment.name
                 ),
             )
@@ -325,7 +325,7 @@ pub fn refuse_elsewhere(
     match required_branch(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
-                "`{}` is only changed on its branch `{wanted}`, but this is `{now}`",
+                "`{}` is only changed on its branch `{wanted}`, but the current branch is `{now}`",
                 environment.name
             );
             Err(permissions::report_wrong_branch(
@@ -428,7 +428,7 @@ fn commit(
     if let Some(path) = ignored.first() {
         return Err(
             Failure::new(Exit::Failed, format!("git ignores `{path}`, which is part of the push"))
-                .with_help("remove it from .gitignore"),
+                .with_help("remove the matching pattern from .gitignore"),
         );
     }
     let hash = entry.hash();

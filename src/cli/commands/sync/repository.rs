@@ -42,7 +42,8 @@ impl Repository {
         if !output.succeeded || lines.next() != Some("true") {
             return Err(
                 Failure::new(Exit::Failed, "the project is not in a git repository").with_help(
-                    "a push is a commit: create a repository with `git init`, or run `formulac generate`, which needs none",
+                    "create a repository with `git init`, because a push is a commit, or run `formulac generate`, \
+                     which needs no repository",
                 ),
             );
         }
@@ -50,8 +51,10 @@ impl Repository {
             .zip(UNFINISHED_OPERATIONS)
             .find(|(path, _)| folder.join(path).exists());
         if let Some((_, (_, what))) = unfinished {
-            return Err(Failure::new(Exit::Failed, format!("{what} is not complete here"))
-                .with_help("complete or abort it first: `git status` shows how"));
+            return Err(
+                Failure::new(Exit::Failed, format!("{what} is not complete in this work tree"))
+                    .with_help("complete or abort the git operation first; `git status` shows how"),
+            );
         }
         Ok(Self { folder })
     }
@@ -94,7 +97,7 @@ impl Repository {
         }
         Err(
             Failure::new(Exit::Failed, "HEAD is detached, so a commit would not be on a branch")
-                .with_help("go to a branch with `git switch BRANCH`, or create one with `git switch -c NAME`"),
+                .with_help("switch to a branch with `git switch BRANCH`, or create a branch with `git switch -c NAME`"),
         )
     }
 
@@ -114,7 +117,7 @@ impl Repository {
     pub fn author(&self) -> Result<String, Failure> {
         identity::current_user(&self.folder).ok_or_else(|| {
             Failure::new(Exit::Failed, "git has no user name or email address")
-                .with_help("set them with `git config user.name NAME` and `git config user.email ADDRESS`")
+                .with_help("run `git config user.name NAME` and `git config user.email ADDRESS`")
         })
     }
 
@@ -368,7 +371,7 @@ fn git_output(what: &str, output: ProgramOutput) -> Result<String, Failure> {
     if output.succeeded {
         return Ok(output.out);
     }
-    let said = error_text(&output).unwrap_or_else(|| "it gives no reason".to_owned());
+    let said = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
     Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
 }
 

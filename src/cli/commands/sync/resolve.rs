@@ -164,7 +164,7 @@ impl ResolveWork<'_> {
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
                 let both = text
                     .zip(undone())
-                    .ok_or_else(|| impossible("only a formula can be edited here"))?;
+                    .ok_or_else(|| impossible("`--edit` can change only a formula"))?;
                 self.set_text(&conflict.spec, both.0);
                 self.set_text(&conflict.file, both.1);
             }
@@ -209,7 +209,7 @@ impl ResolveWork<'_> {
                     .map_err(|why| refused("--to-set", &why))?;
                 self.set_text(&set.file, text);
                 if !set.models.is_empty() {
-                    session.report_action(&format!("this changes the SQL of {}", set.models.join(", ")));
+                    session.report_action(&format!("the new formula changes the SQL of {}", set.models.join(", ")));
                 }
             }
             ConflictSide::ToModel => {
@@ -223,7 +223,7 @@ impl ResolveWork<'_> {
                 self.set_text(&model.spec, text);
             }
             ConflictSide::Theirs | ConflictSide::Edit | ConflictSide::Base => {
-                let message = format!("the metric set `{}` defines it", set.set);
+                let message = format!("the metric set `{}` defines the edited SQL", set.set);
                 return Err(failure(Exit::Usage, &message).with_help("use --ours, --to-set or --to-model"));
             }
         }
@@ -275,7 +275,10 @@ impl ResolveWork<'_> {
         let impossible = || {
             Failure::new(
                 Exit::Failed,
-                format!("{}: this file cannot be edited there", conflict_target(model, conflict)),
+                format!(
+                    "{}: the description cannot be edited in its file",
+                    conflict_target(model, conflict)
+                ),
             )
             .with_help(format!(
                 "edit {} and {} so that they agree",
@@ -367,7 +370,7 @@ impl ResolveWork<'_> {
         }
         apply::apply_without_commit(self.place, changes)?;
         session.report_action(if is_of_people {
-            "commit it yourself: `formulac push` does not"
+            "commit the change yourself, because `formulac push` does not commit these files"
         } else {
             "run `formulac push` to finish"
         });

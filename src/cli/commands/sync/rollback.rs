@@ -42,7 +42,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     }
     let mut done = None;
     if changes.is_empty() {
-        session.report_action("everything is already in that state");
+        session.report_action("the project is already in that state");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
         let lost = repository.uncommitted_paths(&paths)?;
@@ -51,7 +51,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
                 Exit::Conflict,
                 format!("`{path}` has uncommitted changes, which would be lost"),
             )
-            .with_help("commit them, or set them aside with `git stash`"));
+            .with_help("commit the changes, or set them aside with `git stash`"));
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
@@ -160,17 +160,18 @@ impl RollbackTarget {
                     .map(|logged| short_hash(&logged.hash).to_owned())
                     .collect();
                 Err(Failure::new(Exit::Usage, format!("two branches have an entry {id}"))
-                    .with_help(format!("specify one by its hash: {}", named.join(", "))))
+                    .with_help(format!("specify the hash of one entry: {}", named.join(", "))))
             }
         }
     }
 
     fn entry(repository: &Repository, logged: &NumberedEntry) -> Result<Self, Failure> {
         if logged.entry.did == REFUSED {
-            return Err(
-                Failure::new(Exit::Usage, "that command was rejected and changed nothing")
-                    .with_help("`formulac log` lists the entries that changed something, with their numbers"),
-            );
+            return Err(Failure::new(
+                Exit::Usage,
+                "the command in this log entry was rejected and changed nothing",
+            )
+            .with_help("`formulac log` lists the entries that changed something, with their numbers"));
         }
         let Some(commit) = repository.commit_that_added(&format!("{LOG}/{}", logged.file))? else {
             return Err(Failure::new(
@@ -254,8 +255,8 @@ fn display_changes(changes: &[TextChange], point: &RollbackTarget) -> String {
     let mut out = format!("Back to {}\n", point.told);
     for change in changes {
         let what = match (&change.before, &change.after) {
-            (None, _) => "comes back",
-            (_, None) => "goes",
+            (None, _) => "is restored",
+            (_, None) => "is removed",
             _ => "changes",
         };
         let _ = writeln!(out, "  {}  {what}", change.path);

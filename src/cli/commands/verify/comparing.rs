@@ -123,7 +123,7 @@ impl ModelComparer<'_> {
             Some(comparison) => self.compare(&mut model, comparison),
             None => {
                 let mut proof = Proof::default();
-                proof.why = Some("no schema lists its columns".to_owned());
+                proof.why = Some("no schema lists the columns of the model".to_owned());
                 model.verified.add(proof);
             }
         }
@@ -241,7 +241,7 @@ impl ModelComparer<'_> {
             None => {}
         }
         if comparison.is_empty() && comparison.counts_rows() {
-            return Err("the two have no columns in common".to_owned());
+            return Err("the two relations have no columns in common".to_owned());
         }
         Ok(told)
     }

@@ -186,8 +186,8 @@ impl BuildState {
                 format!(" ({})", source.status.name())
             };
             parts.push(match source.loaded {
-                Some(at) => format!("its source {} loaded {} ago{state}", source.name, age_text(at)),
-                None => format!("its source {} of unknown age{state}", source.name),
+                Some(at) => format!("the source {} was loaded {} ago{state}", source.name, age_text(at)),
+                None => format!("the source {} is of unknown age{state}", source.name),
             });
         }
         if parts.is_empty() {

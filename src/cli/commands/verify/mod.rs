@@ -245,10 +245,11 @@ fn select_specs(specs: &[Spec], texts: &[VerifyText], named: &[OsString]) -> Res
             None => {
                 let names = specs.iter().filter_map(|spec| spec.name.as_deref());
                 let help = suggest::nearest_name(&text, names).map(suggest::similar_name_help);
-                return Err(
-                    Failure::new(Exit::Usage, format!("`{text}` is not a file or the model of a spec"))
-                        .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())),
-                );
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("`{text}` is neither a file nor the model of a spec"),
+                )
+                .with_help(help.unwrap_or_else(|| "specify the file of a spec, or its `model`".to_owned())));
             }
         }
     }
@@ -328,13 +329,13 @@ fn check_budget(verified: &mut VerificationResult, compiled: &CompiledSpec, args
     verified.budget_seconds = Some(budget);
     let timing = &verified.timing;
     for (what, seconds) in [
-        ("its formula takes", timing.formula_seconds),
-        ("its build took", timing.build_seconds),
+        ("the formula takes", timing.formula_seconds),
+        ("the build took", timing.build_seconds),
     ] {
         if let Some(seconds) = seconds.filter(|seconds| *seconds > budget) {
             verified
                 .over_budget
-                .push(format!("{what} {seconds:.1} s, more than its budget of {budget} s"));
+                .push(format!("{what} {seconds:.1} s, more than the budget of {budget} s"));
         }
     }
     Ok(())

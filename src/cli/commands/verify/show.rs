@@ -122,7 +122,12 @@ fn problem_lines(verified: &VerificationResult) -> Vec<String> {
         .first()
         .filter(|it| it.is_stale())
         .and_then(|it| it.source.as_ref());
-    let stale = stale.map(|source| format!("its source {} is older than its own limit", source.name));
+    let stale = stale.map(|source| {
+        format!(
+            "the data of the source {} is older than the source's freshness limit",
+            source.name
+        )
+    });
     verified.over_budget.iter().cloned().chain(stale).collect()
 }
 

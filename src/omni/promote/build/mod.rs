@@ -143,7 +143,8 @@ fn build_view<'m>(
             (
                 node,
                 own.clone(),
-                "only Omni controls who may see it; dbt has `access`, `group` and grants of the warehouse".to_owned(),
+                "only Omni controls who may see the view; dbt has `access`, `group` and grants of the warehouse"
+                    .to_owned(),
             )
         });
     BuildPlan {
@@ -360,7 +361,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                     reason: String::new(),
                     is_carried: false,
                 });
-                let reason = format!("as `{}` it would not compile: {reason}", line.formula);
+                let reason = format!("the formula `{}` would not compile: {reason}", line.formula);
                 gaps.push(PromoteGap { reason, ..gap });
                 false
             };

@@ -143,7 +143,7 @@ pub(super) fn build_query<'m>(
     for (key, why) in [
         (
             "pivots",
-            "the spec does not contain the query's pivot; use `pivot_by` in a worksheet for one",
+            "the spec does not contain the query's pivot; use `pivot_by` in a worksheet instead",
         ),
         (
             "bind",

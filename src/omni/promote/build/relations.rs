@@ -61,8 +61,10 @@ impl SpecBuilder<'_, '_> {
         };
         let why = match view.rows {
             QueryRows::Table => None,
-            QueryRows::Sql => Some("its rows are raw SQL of the warehouse, which belongs in a separate model"),
-            QueryRows::Query => Some("its rows are another query: promote that query first, to a model with this name"),
+            QueryRows::Sql => Some("the rows come from raw SQL of the warehouse, which belongs in a separate model"),
+            QueryRows::Query => {
+                Some("the rows come from another query: promote that query first, to a model with the name of the view")
+            }
         };
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));

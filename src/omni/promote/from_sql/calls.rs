@@ -186,7 +186,7 @@ impl SqlReader<'_> {
                 };
                 if !is_there {
                     self.doubts
-                        .push("in SQL the sum of no rows is NULL, in a formula it is 0".to_owned());
+                        .push("the sum of no rows is NULL in SQL, but 0 in a formula".to_owned());
                 }
                 term.with_type(ty).with_presence(true)
             }

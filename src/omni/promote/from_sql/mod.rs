@@ -52,7 +52,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
         return Err("the SQL is too long for a formula".to_owned());
     }
     if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
-        return Err("it is a template".to_owned());
+        return Err("the SQL is a template".to_owned());
     }
     let (text, references) = mark_references(sql)?;
     let expr = parse(&infix_operators(&text), dialect)?;
@@ -83,7 +83,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
 /// Replaces each reference with a placeholder name.
 fn mark_references(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(MARK) {
-        return Err(format!("it contains a name that begins with `{MARK}`"));
+        return Err(format!("the SQL contains a name that begins with `{MARK}`"));
     }
     let mut parts = sql.split("${");
     let mut out = parts.next().unwrap_or_default().to_owned();
@@ -143,7 +143,7 @@ fn infix_operators(sql: &str) -> String {
 }
 
 fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
-    let no = || "its SQL is not a valid expression".to_owned();
+    let no = || "the SQL is not a valid expression".to_owned();
     let dialect = lineage::parser_dialect(Some(dialect));
     let text = format!("select {sql}\n");
     let parser = Parser::new(&*dialect)
@@ -181,7 +181,7 @@ impl SqlReader<'_> {
     fn convert_term(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         self.depth += 1;
         let term = if self.depth > MAX_DEPTH {
-            Err("its SQL is nested too deeply".to_owned())
+            Err("the SQL is nested too deeply".to_owned())
         } else {
             self.convert_part(expr)
         };

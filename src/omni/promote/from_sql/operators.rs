@@ -138,7 +138,8 @@ impl SqlReader<'_> {
             _ => None,
         };
         let days = days.filter(|_| words.next().is_none() && interval.last_field.is_none());
-        let days = days.ok_or_else(|| format!("an interval of `{text}` is not supported, only days and weeks are"))?;
+        let days =
+            days.ok_or_else(|| format!("an interval of `{text}` is not supported; only days and weeks are supported"))?;
         let x = self.convert_term(left)?;
         let days = if back { -days } else { days };
         let (op, count) = if days < 0 { ("-", -days) } else { ("+", days) };
