@@ -139,7 +139,8 @@ fn metric_sets(folder: &Path) -> bool {
 fn main() -> ExitCode {
     let is_given = |name: &str| std::env::args().any(|argument| argument == name);
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let is_missed = !metric_sets(&folder.join("metric_sets")) | (!is_given("--sets") && !large_manifest(folder));
+    let is_missed =
+        !metric_sets(&folder.join("metric_sets")) | (!is_given("--sets") && !measure_large_manifest(folder));
     if is_given("--check") && is_missed {
         ExitCode::FAILURE
     } else {
@@ -148,7 +149,7 @@ fn main() -> ExitCode {
 }
 
 /// Measures commands on a project with a large manifest. Returns whether the goals are reached.
-fn large_manifest(folder: &Path) -> bool {
+fn measure_large_manifest(folder: &Path) -> bool {
     let folder = folder.join("large_project");
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(folder.join("target")).expect("the folder must be made");

@@ -33,7 +33,7 @@ fn walked(text: &str) {
     black_box(floor::walk(text));
 }
 
-fn own_lexer(text: &str) {
+fn run_own_lexer(text: &str) {
     for token in Token::lexer(text) {
         black_box(token.is_ok());
     }
@@ -113,7 +113,7 @@ fn main() {
         let bytes: usize = texts.iter().map(String::len).sum();
         let times = Race::new()
             .with("floor", each(texts, walked))
-            .with("own lexer", each(texts, own_lexer))
+            .with("own lexer", each(texts, run_own_lexer))
             .with("lex", each(texts, lexed))
             .with("parse", each(texts, parsed))
             .with("check", each(texts, |t| drop(black_box(typed.check(t)))))

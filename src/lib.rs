@@ -64,7 +64,7 @@ pub use formulac_interpret as interpret;
 pub use formulac_lineage as lineage;
 #[cfg(feature = "drafts")]
 #[doc(hidden)]
-pub use formulac_model::interpreter_input::{Interpreted, interpret_spec};
+pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_interpreter};
 #[doc(inline)]
 pub use formulac_model::{
     Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost, ModelTest,

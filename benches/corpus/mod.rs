@@ -319,7 +319,7 @@ fn long(random: &mut Seeded, text: &mut String) {
 }
 
 /// Returns definitions of one size.
-pub fn of_size(size: Size, count: usize) -> Vec<String> {
+pub fn definitions_of_size(size: Size, count: usize) -> Vec<String> {
     let mut random = Seeded::new(SEED ^ size as u64);
     (0..count).map(|n| definition(&mut random, size, n)).collect()
 }
@@ -495,9 +495,9 @@ pub fn schema() -> Schema {
 /// Returns the classes of definitions to measure, by name. All definitions compile with both compilers.
 pub fn classes(compilers: [&Compiler; 2]) -> [(&'static str, Vec<String>); 4] {
     let classes = [
-        ("short", of_size(Size::Short, 400)),
-        ("medium", of_size(Size::Medium, 150)),
-        ("long", of_size(Size::Long, 20)),
+        ("short", definitions_of_size(Size::Short, 400)),
+        ("medium", definitions_of_size(Size::Medium, 150)),
+        ("long", definitions_of_size(Size::Long, 20)),
         ("mix", mix(400)),
     ];
     for compiler in compilers {

@@ -211,7 +211,7 @@ fn read_function(
     if !["const", "row", "aggregate", "window"].contains(&level.as_str()) {
         faults.push(file.fault_at(at, format!("unknown level `{level}`")));
     }
-    let nulls = null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
+    let nulls = read_null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
     let args = toml_file::get(table, "args")
         .and_then(|v| v.get_ref().as_table())
         .into_iter()
@@ -277,7 +277,7 @@ fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[O
     }
 }
 
-fn null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
+fn read_null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
     let rule = toml_file::text(file, table, "nulls", faults)?;
     if !["any", "always", "never", "all", "skipped"].contains(&rule) {
         faults.push(file.fault_at(at, format!("unknown null rule `{rule}`")));
@@ -315,9 +315,9 @@ fn read_overload(file: &File, at: usize, key: &str, table: &DeTable<'_>, faults:
     let nulls = if key.is_empty() {
         None
     } else {
-        null_rule(file, at, table, faults)
+        read_null_rule(file, at, table, faults)
     };
-    let place = file.format_place(sql.map_or(at, |v| v.span().start));
+    let place = file.format_position(sql.map_or(at, |v| v.span().start));
     Some(Overload {
         key: key.to_owned(),
         signature,

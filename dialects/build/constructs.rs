@@ -61,7 +61,12 @@ pub struct Scope<'a> {
 }
 
 /// Returns the constructs of a template.
-pub fn of_template(nodes: &[Node], signature: &Signature, roles: Roles, scope: &Scope<'_>) -> BTreeSet<Construct> {
+pub fn constructs_of_template(
+    nodes: &[Node],
+    signature: &Signature,
+    roles: Roles,
+    scope: &Scope<'_>,
+) -> BTreeSet<Construct> {
     reader::Reader::read(nodes, signature, roles, scope).into_constructs()
 }
 

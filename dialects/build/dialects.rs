@@ -43,7 +43,7 @@ impl Dialect {
     }
 
     /// Returns whether a template returns a decimal or a float, depending on its argument (`gives = "number"`).
-    pub fn gives_numbers(&self) -> bool {
+    pub fn may_return_decimal_or_float(&self) -> bool {
         let gives = |cell: &Cell| matches!(cell, Cell::Template(_, notes) if notes.gives == Some("Type::Number"));
         self.cells.iter().any(gives)
     }
@@ -199,7 +199,7 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         let parent = read.get(parent).unwrap_or(&ansi);
         let mut dialect = read_dialect(&file, &name, parent, functions, &mut faults)?;
         if name != BASE {
-            check_complete(&file, &dialect, functions, &mut faults);
+            check_missing_templates(&file, &dialect, functions, &mut faults);
         }
         let (used, constructs) = used::collect(&dialect, functions, &results);
         called.extend(used::called_functions(&used));
@@ -267,7 +267,7 @@ fn read_dialect(
         new.quote = toml_file::text(file, t, "quote", faults)
             .unwrap_or(&new.quote)
             .to_owned();
-        new.quote_backslash = is_escaped_by_backslash(file, t, "escape", faults).unwrap_or(new.quote_backslash);
+        new.quote_backslash = read_backslash_escape_setting(file, t, "escape", faults).unwrap_or(new.quote_backslash);
         new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
         if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
             faults.push(file.fault_at(0, format!("unknown fold `{}`", new.fold)));
@@ -282,7 +282,7 @@ fn read_dialect(
     new.reserved.dedup();
     if let Some(t) = section("strings") {
         toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], faults);
-        new.text_backslash = is_escaped_by_backslash(file, t, "quote", faults).unwrap_or(new.text_backslash);
+        new.text_backslash = read_backslash_escape_setting(file, t, "quote", faults).unwrap_or(new.text_backslash);
         new.backslash = toml_file::get(t, "backslash")
             .and_then(|v| v.get_ref().as_bool())
             .unwrap_or(new.backslash);
@@ -334,7 +334,7 @@ fn read_dialect(
 }
 
 /// Returns `true` if a backslash escapes a quote in quoted text, `false` if the quote is doubled.
-fn is_escaped_by_backslash(
+fn read_backslash_escape_setting(
     file: &File,
     table: &toml::de::DeTable<'_>,
     key: &str,
@@ -451,7 +451,7 @@ fn check_modes(functions: &[Function], nodes: &[Node]) -> Result<(), String> {
     Ok(())
 }
 
-fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults: &mut Vec<String>) {
+fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function], faults: &mut Vec<String>) {
     let mut cells = dialect.cells.iter();
     for function in functions {
         for overload in &function.overloads {
@@ -465,7 +465,7 @@ fn check_complete(file: &File, dialect: &Dialect, functions: &[Function], faults
         }
     }
     for (name, form) in &dialect.literals {
-        if around_slot(form).is_none() {
+        if split_around_placeholder(form).is_none() {
             faults.push(file.fault_at(
                 0,
                 format!("[literals] `{name}` needs the placeholder `{{n}}` or `{{iso}}`"),
@@ -554,7 +554,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
                 .iter()
                 .find(|(n, _)| n == name)
                 .map_or("", |(_, v)| v.as_str());
-            let (before, after) = around_slot(text).unwrap_or_default();
+            let (before, after) = split_around_placeholder(text).unwrap_or_default();
             let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
         }
         out.push_str("}, cells: &[\n");
@@ -584,7 +584,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
             }
         }
         out.push_str("], ");
-        write_known(&mut out, dialect);
+        write_construct_facts(&mut out, dialect);
         out.push_str("},\n");
     }
     out.push_str("];\n");
@@ -592,7 +592,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
 }
 
 /// Writes the facts about each construct, and the constructs of each cell as indices.
-fn write_known(out: &mut String, dialect: &Dialect) {
+fn write_construct_facts(out: &mut String, dialect: &Dialect) {
     out.push_str("constructs: &[\n");
     for ((section, text), fact) in &dialect.known {
         let facts::Fact {
@@ -628,7 +628,7 @@ fn word_lengths(words: &[String]) -> [u32; 32] {
 }
 
 /// Returns the text before and after the placeholder in the form of a literal.
-fn around_slot(form: &str) -> Option<(&str, &str)> {
+fn split_around_placeholder(form: &str) -> Option<(&str, &str)> {
     form.split_once("{n}").or_else(|| form.split_once("{iso}"))
 }
 

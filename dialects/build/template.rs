@@ -462,7 +462,7 @@ impl Reader<'_> {
             Token::Number(n) => self.add(Node::Number(n)),
             Token::Text(t) => self.add(Node::Text(t)),
             Token::Quoted(t) => self.add(Node::Word(format!("\"{t}\""))),
-            Token::Slot(slot) => self.parse_slot(&slot)?,
+            Token::Slot(slot) => self.parse_placeholder(&slot)?,
             Token::Symbol("(") => {
                 let list = self.parse_list(")")?;
                 match list.as_slice() {
@@ -605,7 +605,7 @@ impl Reader<'_> {
                 parts.push(unit);
             } else if let (Some(Token::Slot(slot)), "interval") = (self.tokens.get(self.at).cloned(), word.as_str()) {
                 self.at += 1;
-                parts.push(self.parse_slot(&slot)?);
+                parts.push(self.parse_placeholder(&slot)?);
             }
             return Ok(self.add(Node::Spaced(parts)));
         }
@@ -626,7 +626,7 @@ impl Reader<'_> {
         }
     }
 
-    fn parse_slot(&mut self, slot: &str) -> Result<u16, String> {
+    fn parse_placeholder(&mut self, slot: &str) -> Result<u16, String> {
         let (name, rest) = slot.split_once(':').map_or((slot, ""), |(n, r)| (n, r));
         if name == "type" {
             return Err("`{type:…}` is only allowed in a cast".into());

@@ -22,7 +22,7 @@ mod used;
 
 use std::path::{Path, PathBuf};
 
-use constructs::{Roles, Scope, Section, of_template};
+use constructs::{Roles, Scope, Section, constructs_of_template};
 use facts::{Facts, SharedSources, Used, VERDICTS, read};
 use toml_file::File;
 
@@ -45,7 +45,7 @@ fn constructs(sql: &str, roles: Roles) -> Vec<String> {
         results: &results,
         days: &days,
     };
-    of_template(&nodes, &signature, roles, &scope)
+    constructs_of_template(&nodes, &signature, roles, &scope)
         .into_iter()
         .map(|(_, text)| text)
         .collect()

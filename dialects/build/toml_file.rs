@@ -38,11 +38,11 @@ impl File {
 
     /// Formats an error message as `file:line: message`.
     pub fn fault_at(&self, offset: usize, what: impl std::fmt::Display) -> String {
-        format!("{}: {what}", self.format_place(offset))
+        format!("{}: {what}", self.format_position(offset))
     }
 
     /// Formats a position as `file:line`.
-    pub fn format_place(&self, offset: usize) -> String {
+    pub fn format_position(&self, offset: usize) -> String {
         let line = self.text[..offset.min(self.text.len())].matches('\n').count() + 1;
         format!("{}:{line}", self.path.display())
     }

@@ -89,7 +89,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
         let roles = Roles::of(function, functions);
         let found = nodes.map_or_else(BTreeSet::new, |nodes| {
-            constructs::of_template(nodes, &overload.signature, roles, &scope)
+            constructs::constructs_of_template(nodes, &overload.signature, roles, &scope)
         });
         let user = || match overload.key.as_str() {
             "" => format!("`{}`", function.name),
@@ -98,7 +98,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
         found.iter().for_each(|construct| add(construct.clone(), &user));
         cells.push(found);
     }
-    add_inserted(dialect, functions, &mut cells);
+    add_inserted_constructs(dialect, functions, &mut cells);
     for (neutral, name) in &dialect.types {
         add((Section::Types, name.clone()), &|| format!("the type `{neutral}`"));
     }
@@ -168,7 +168,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
     if !wide.is_empty() {
         casts.push(format!("cast(decimal as {wide})"));
     }
-    if dialect.gives_numbers() {
+    if dialect.may_return_decimal_or_float() {
         let decimal = dialect.types.iter().find(|(neutral, _)| neutral == "decimal");
         casts.extend(decimal.map(|(_, name)| format!("cast(number as {name})")));
     }
@@ -191,7 +191,7 @@ fn casts(dialect: &Dialect) -> Vec<String> {
 
 /// Adds to each cell the constructs of the internal entries that its placeholders insert, such as `to_float` for
 /// `{value:float}`.
-fn add_inserted(dialect: &Dialect, functions: &[Function], cells: &mut [BTreeSet<Construct>]) {
+fn add_inserted_constructs(dialect: &Dialect, functions: &[Function], cells: &mut [BTreeSet<Construct>]) {
     let firsts: Vec<usize> = functions
         .iter()
         .scan(0, |next, f| {

@@ -272,12 +272,12 @@ impl<'s> AstBuilder<'s> {
 
     /// Applies `%` to the operand read last, because `%` binds more tightly than any binary operator.
     pub fn percent(&mut self, chain: Chain, r: u32) -> Chain {
-        self.with_last(chain, |b, x| b.add(Expr::Percent(x.node), Span::new(x.span.start, r)))
+        self.replace_last_operand(chain, |b, x| b.add(Expr::Percent(x.node), Span::new(x.span.start, r)))
     }
 
     /// Replaces the operand read last.
     #[inline]
-    fn with_last(&mut self, chain: Chain, make: impl FnOnce(&mut Self, Operand) -> ExprId) -> Chain {
+    fn replace_last_operand(&mut self, chain: Chain, make: impl FnOnce(&mut Self, Operand) -> ExprId) -> Chain {
         self.cut(chain);
         if let Some(operand) = self.stacks.operands.pop() {
             let node = make(self, operand);
@@ -344,12 +344,12 @@ impl<'s> AstBuilder<'s> {
 
     pub fn range(&mut self, chain: Chain, to: ExprId) -> Chain {
         if self.ast.expr(to) == Expr::Error {
-            return self.with_last(chain, |b, from| {
+            return self.replace_last_operand(chain, |b, from| {
                 let span = b.span(from.node).to(b.span(to));
                 b.add(Expr::Error, span)
             });
         }
-        self.with_last(chain, |b, x| {
+        self.replace_last_operand(chain, |b, x| {
             // If the right end is a call or is in brackets, its nodes come after the signs of the left end. The signs
             // are not moved in that case.
             b.with_signs_removed(x.node, |b, from| {
@@ -414,7 +414,7 @@ impl<'s> AstBuilder<'s> {
     pub fn timeframe(&mut self, chain: Chain, l: u32, m: u32, r: u32) -> Chain {
         let frame = self.ast.names.len() as u32;
         self.ast.names.push(Span::new(l, m));
-        self.with_last(chain, |b, x| {
+        self.replace_last_operand(chain, |b, x| {
             b.with_signs_removed(x.node, |b, last| {
                 // The timeframe in brackets after a range belongs to the right end of the range.
                 let closed = b.closed.is_some_and(|(closed, _)| closed == last);

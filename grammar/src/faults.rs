@@ -15,12 +15,12 @@ impl AstBuilder<'_> {
     /// Reports a missing operand and returns an error node for it.
     pub fn hole(&mut self, recovery: Recovery) -> ExprId {
         let (span, token) = self.fault_span(&recovery);
-        if !operand_expected(&recovery) {
+        if !is_operand_expected(&recovery) {
             self.report_surplus(recovery);
             return self.add(Expr::Error, span);
         }
         let missing = Span::new(span.start, span.start);
-        if span.is_empty() && self.follows_open(span) {
+        if span.is_empty() && self.follows_open_bracket(span) {
             // The unclosed bracket has already been reported.
             self.broken = true;
             return self.add(Expr::Error, missing);
@@ -43,7 +43,7 @@ impl AstBuilder<'_> {
     }
 
     /// Returns `true` if the text before the span ends with an opening bracket.
-    fn follows_open(&self, span: Span) -> bool {
+    fn follows_open_bracket(&self, span: Span) -> bool {
         self.source
             .get(..span.start as usize)
             .unwrap_or_default()
@@ -54,7 +54,7 @@ impl AstBuilder<'_> {
     /// Reports a token that cannot follow the expression before it.
     pub fn report_surplus(&mut self, recovery: Recovery) {
         let (span, token) = self.fault_span(&recovery);
-        if span.is_empty() && self.follows_open(span) {
+        if span.is_empty() && self.follows_open_bracket(span) {
             self.broken = true;
             return;
         }
@@ -155,7 +155,7 @@ impl AstBuilder<'_> {
 
 /// Returns `true` if the parser expected an operand here. The function checks the parser's list of expected tokens,
 /// because recovery may also insert an error node where an operator was expected.
-fn operand_expected(recovery: &Recovery) -> bool {
+fn is_operand_expected(recovery: &Recovery) -> bool {
     match &recovery.error {
         ParseError::UnrecognizedToken { expected, .. } | ParseError::UnrecognizedEof { expected, .. } => {
             expected.iter().any(|e| e == "\"number\"")

@@ -42,7 +42,7 @@ use std::sync::Arc;
 
 pub use doc::description;
 pub use formulac_syntax::lex::{quote, unquote};
-pub use reference::{CellReference, reference};
+pub use reference::{FieldReference, reference};
 
 use terminal::Terminal;
 

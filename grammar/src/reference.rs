@@ -4,7 +4,7 @@ use formulac_syntax::span::Span;
 
 /// Parts of a reference. Spans refer to the whole source text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CellReference {
+pub struct FieldReference {
     /// View, if the reference has one.
     pub view: Option<Span>,
     /// Field or column.
@@ -28,7 +28,7 @@ pub struct CellReference {
 /// assert_eq!(parts.total.unwrap().text(source), "row_total");
 /// ```
 #[must_use]
-pub fn reference(source: &str, span: Span) -> CellReference {
+pub fn reference(source: &str, span: Span) -> FieldReference {
     let text = span.text(source);
     let (mut start, mut end) = (0, text.len());
     if text.starts_with("${") {
@@ -64,7 +64,7 @@ pub fn reference(source: &str, span: Span) -> CellReference {
         Some(dot) => (Some(trim(start, dot)), trim(dot + 1, end)),
         None => (None, trim(start, end)),
     };
-    CellReference {
+    FieldReference {
         view,
         field,
         timeframe,

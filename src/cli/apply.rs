@@ -8,7 +8,7 @@ use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 use formulac::sync::with_layout_of;
 
-use super::atomic_write::{ChangedFile, CurrentContent, PlannedFile, change_all};
+use super::atomic_write::{ChangedFilesBackup, CurrentContent, PlannedFile, write_and_remove_files};
 use super::bounds::WritableFolders;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::session::Session;
@@ -96,9 +96,9 @@ impl PendingFileChanges {
     }
 
     /// Creates, updates and removes the files of this delivery.
-    pub fn write(&self, bounds: &WritableFolders) -> Result<ChangedFile, Failure> {
+    pub fn write(&self, bounds: &WritableFolders) -> Result<ChangedFilesBackup, Failure> {
         let files: Vec<&PlannedFile> = self.created.iter().chain(&self.updated).collect();
-        change_all(bounds, &files, &self.removed)
+        write_and_remove_files(bounds, &files, &self.removed)
     }
 
     /// Returns one line for each file that was written or removed.

@@ -197,7 +197,7 @@ impl TargetFolder {
     }
 
     /// Returns the files read by dbt that are newer than the manifest or the last run, whichever is older.
-    pub fn newer_than(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
+    pub fn files_newer_than_oldest_artifact(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
         let runs = runs
             .iter()
             .filter(|run| run.is_run_command())

@@ -53,16 +53,16 @@ fn without_carriage_returns(bytes: &[u8]) -> impl Iterator<Item = &u8> {
 
 /// Writes all files, or leaves all files unchanged if one cannot be written.
 pub fn write_all(bounds: &WritableFolders, files: &[PlannedFile]) -> Result<(), Failure> {
-    change_all(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
+    write_and_remove_files(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
 }
 
-/// Writes and removes files, or leaves all files unchanged if one change fails. The returned [`ChangedFile`] can undo
+/// Writes and removes files, or leaves all files unchanged if one change fails. The returned [`ChangedFilesBackup`] can undo
 /// the changes.
-pub fn change_all(
+pub fn write_and_remove_files(
     bounds: &WritableFolders,
     files: &[&PlannedFile],
     remove: &[PathBuf],
-) -> Result<ChangedFile, Failure> {
+) -> Result<ChangedFilesBackup, Failure> {
     // Write to the target of a symbolic link, so that the link is kept.
     let places = files
         .iter()
@@ -71,7 +71,7 @@ pub fn change_all(
     remove
         .iter()
         .try_for_each(|path| bounds.resolve_path(path).map(|_| ()))?;
-    let mut changed = ChangedFile::default();
+    let mut changed = ChangedFilesBackup::default();
     match stage_and_move(files, places, &mut changed).and_then(|()| remove_files(remove, &mut changed)) {
         Ok(()) => Ok(changed),
         Err(failure) => {
@@ -83,14 +83,14 @@ pub fn change_all(
 
 /// Changed files, with their previous content.
 #[derive(Debug, Default)]
-pub struct ChangedFile {
+pub struct ChangedFilesBackup {
     staged: Vec<StagedFile>,
     removed: Vec<(PathBuf, Vec<u8>)>,
     /// Folders that were created, outer folders first.
     folders: Vec<PathBuf>,
 }
 
-impl ChangedFile {
+impl ChangedFilesBackup {
     /// Restores the files that were replaced and removes the temporary files. Errors are ignored because they cannot
     /// be handled here.
     pub fn undo(self) {
@@ -126,8 +126,12 @@ impl StagedFile {
     }
 }
 
-fn stage_and_move(files: &[&PlannedFile], places: Vec<PathBuf>, changed: &mut ChangedFile) -> Result<(), Failure> {
-    let ChangedFile { staged, folders, .. } = changed;
+fn stage_and_move(
+    files: &[&PlannedFile],
+    places: Vec<PathBuf>,
+    changed: &mut ChangedFilesBackup,
+) -> Result<(), Failure> {
+    let ChangedFilesBackup { staged, folders, .. } = changed;
     let mut known: HashSet<PathBuf> = HashSet::new();
     for (number, place) in places.into_iter().enumerate() {
         if let Some(folder) = place
@@ -162,7 +166,7 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
             let (Some(file), Some(staged)) = (files.get(number), staged.get(number)) else {
                 return Ok(());
             };
-            write_new(&staged.beside, &staged.place, &file.text).map_err(|error| (number, error))?;
+            write_temporary_file(&staged.beside, &staged.place, &file.text).map_err(|error| (number, error))?;
         }
     };
     let failures: Vec<(usize, io::Error)> = thread::scope(|scope| {
@@ -193,7 +197,7 @@ fn make_folder(folder: &Path, made: &mut Vec<PathBuf>) -> io::Result<()> {
     fs::create_dir_all(folder)
 }
 
-fn remove_files(remove: &[PathBuf], changed: &mut ChangedFile) -> Result<(), Failure> {
+fn remove_files(remove: &[PathBuf], changed: &mut ChangedFilesBackup) -> Result<(), Failure> {
     for path in remove {
         let before = read_bytes(path).map_err(|error| write_failure("read", path, &error))?;
         fs::remove_file(path).map_err(|error| write_failure("remove", path, &error))?;
@@ -202,7 +206,7 @@ fn remove_files(remove: &[PathBuf], changed: &mut ChangedFile) -> Result<(), Fai
     Ok(())
 }
 
-fn write_new(beside: &Path, place: &Path, text: &str) -> io::Result<()> {
+fn write_temporary_file(beside: &Path, place: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::File::options()
         .write(true)
         .create(true)

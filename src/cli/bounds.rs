@@ -29,7 +29,7 @@ impl WritableFolders {
     }
 
     /// Allows writes only to paths that the user specifies, not to a project.
-    pub fn deny_all() -> Self {
+    pub fn only_named_paths() -> Self {
         Self {
             folders: Vec::new(),
             root: None,

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use super::bounds::WritableFolders;
 use super::source::read_bytes;
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
-use formulac::impact::{Graph, Lineages, OmniFields};
+use formulac::impact::{Graph, LineageCache, OmniFields};
 use rustc_hash::FxHasher;
 
 /// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest is as fast as reading a cache.
@@ -161,16 +161,16 @@ fn cache_file_name(keep: KeptParts) -> String {
 
 /// Returns the manifest parts to retain for a command that needs the models' compiled SQL and the column names, but no
 /// other facts about columns.
-pub fn with_names() -> KeptParts {
+pub fn compiled_sql_and_column_names() -> KeptParts {
     KeptParts::default().compiled_code().with_column_names_only()
 }
 
 /// Reads the cached column lineage of queries. Each lineage records the SQL from which it was derived.
-pub fn read_lineages(folder: &Path) -> Lineages {
+pub fn read_lineages(folder: &Path) -> LineageCache {
     let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
     bytes
         .ok()
-        .and_then(|bytes| Lineages::from_stored(&bytes))
+        .and_then(|bytes| LineageCache::from_stored(&bytes))
         .unwrap_or_default()
 }
 
@@ -191,7 +191,7 @@ pub fn read_omni_fields(
     read: impl FnOnce() -> (OmniFields, bool),
 ) -> OmniFields {
     let start = SystemTime::now();
-    let Some(key) = combined_key(files, about).filter(|_| files.len() >= MIN_CACHED_ITEMS) else {
+    let Some(key) = combined_cache_key(files, about).filter(|_| files.len() >= MIN_CACHED_ITEMS) else {
         return read().0;
     };
     let file = folder.join(FOLDER).join(OMNI);
@@ -199,14 +199,14 @@ pub fn read_omni_fields(
         return fields;
     }
     let (fields, is_sound) = read();
-    if is_sound && key.is_settled(start) && combined_key(files, about).as_ref() == Some(&key) {
+    if is_sound && key.is_settled(start) && combined_cache_key(files, about).as_ref() == Some(&key) {
         let _ = write(folder, &file, &[key.text.as_bytes(), &fields.to_stored()]);
     }
     fields
 }
 
 /// Computes a key that identifies the state of many files, from their metadata.
-fn combined_key(files: &[PathBuf], about: &str) -> Option<CacheKey> {
+fn combined_cache_key(files: &[PathBuf], about: &str) -> Option<CacheKey> {
     let (mut hasher, mut size, mut changed) = (FxHasher::default(), 0, SystemTime::UNIX_EPOCH);
     for path in files {
         let data = fs::metadata(path).ok()?;

@@ -77,7 +77,7 @@ fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
     let mut found = Vec::new();
     for set in sets {
         let name = set.metric_set().unwrap_or_default();
-        for (metric, description) in set.set_metrics() {
+        for (metric, description) in set.metrics_of_set() {
             let full = format!("{name}.{metric}");
             if full.starts_with(start) {
                 let help = description.map(|text| text.to_owned().into());
@@ -121,7 +121,7 @@ fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Returns the spec files of the project in the shell's working directory.
 fn project_specs() -> Vec<PathBuf> {
-    let Ok(Some((project, root))) = project::read_with_place(None) else {
+    let Ok(Some((project, root))) = project::read_project_with_folder(None) else {
         return Vec::new();
     };
     project::find_specs(&root.join(project.specs().unwrap_or(project::SPECS))).unwrap_or_default()

@@ -14,7 +14,7 @@ use super::atomic_write::PlannedFile;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder;
 use super::models::{self, CompiledModel};
-use super::moved_files::MovedFile;
+use super::moved_files::MovedFilePaths;
 use super::name_clashes;
 use super::selection::{self, SelectedModels};
 use super::session::Session;
@@ -28,7 +28,7 @@ pub struct Generation<'p> {
     manifest: Option<&'p Manifest>,
     nodes: Vec<GraphNode>,
     /// Generated files that users moved out of the project's standard folders.
-    pub moved: MovedFile,
+    pub moved: MovedFilePaths,
     pub models: Vec<CompiledModel>,
     /// Specs that are metric sets, each with its path.
     pub sets: Vec<(String, CompiledSpec)>,
@@ -54,7 +54,7 @@ impl<'p> Generation<'p> {
             sets,
         } = models::compile_models(compiler, sources, done);
         let folders = place.output_folders();
-        let moved = MovedFile::find(place, &models);
+        let moved = MovedFilePaths::find(place, &models);
         name_clashes::check(
             &models,
             known,
@@ -116,7 +116,7 @@ impl<'p> Generation<'p> {
     pub fn find_named_spec(session: &Session, target: &TargetOptions, named: &Path) -> Result<PathBuf, Failure> {
         let is_name = |text: &&str| text.chars().all(|c| c.is_alphanumeric() || c == '_');
         match named.to_str().filter(is_name).filter(|_| !named.exists()) {
-            Some(name) if Workspace::find_any(session)?.is_some() => {
+            Some(name) if Workspace::find_workspace(session)?.is_some() => {
                 let selection = Selection {
                     select: vec![name.to_owned()],
                     ..Selection::default()

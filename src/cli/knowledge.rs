@@ -48,17 +48,17 @@ impl Workspace {
     /// Returns the facts that are known about the project's relations.
     pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let committed = self.committed_facts()?;
-        let Some(found) = self.find_known(dialect)? else {
+        let Some(found) = self.find_known_facts(dialect)? else {
             return Ok(committed);
         };
         Ok(match first {
             FactPrecedence::Committed => committed.merged_with(&found),
-            FactPrecedence::Artifacts => found.renewed_from(&committed),
+            FactPrecedence::Artifacts => found.with_missing_facts_from(&committed),
         })
     }
 
     /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest.
-    fn find_known(&self, dialect: Dialect) -> Result<Option<KnownFacts>, Failure> {
+    fn find_known_facts(&self, dialect: Dialect) -> Result<Option<KnownFacts>, Failure> {
         let Some(artifacts) = self.artifacts()? else {
             return Ok(None);
         };
@@ -78,7 +78,7 @@ impl Workspace {
 
     /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
-        let Some(found) = self.find_known(dialect)? else {
+        let Some(found) = self.find_known_facts(dialect)? else {
             return Ok(Vec::new());
         };
         Ok(found.contradicted_facts(&self.committed_facts()?))
@@ -161,7 +161,7 @@ impl Workspace {
         let committed = self.committed_facts()?;
         let dbt = self.artifacts()?.map(TargetFolder::dbt_facts).unwrap_or_default();
         let now = dbt
-            .renewed_from(&committed)
+            .with_missing_facts_from(&committed)
             .with_relations(specs.flat_map(CompiledSpec::known_relations));
         let now = if is_whole { now } else { now.merged_with(&committed) };
         let is_new = !path.is_file();
@@ -286,7 +286,7 @@ impl DataFileKnowledge {
 impl CommandKnowledge {
     /// Loads the facts from the project and from `--schema`.
     pub fn new(session: &Session, target: &TargetOptions) -> Result<Self, Failure> {
-        let place = Workspace::find_or_dbt(session)?;
+        let place = Workspace::find_workspace_or_dbt_project(session)?;
         let project = place.as_ref().map(|place| place.project.clone()).unwrap_or_default();
         // Ignore the error, because formulas can be compiled even if dbt's adapter is unknown.
         let of_place = || place.as_ref().and_then(|place| place.dialect(target).ok());
@@ -308,7 +308,7 @@ impl CommandKnowledge {
 
     /// Returns the project, if it has a `formulac.yml`.
     pub fn configured_workspace(&self) -> Option<&Workspace> {
-        self.place.as_ref().filter(|place| place.is_set_up())
+        self.place.as_ref().filter(|place| place.has_project_file())
     }
 
     /// Returns a compiler builder with all these facts. The caller can add settings.
@@ -375,7 +375,7 @@ impl CommandKnowledge {
             return Ok(formulas(builder.from(one).build().with_models(&models)));
         }
         let is_whole = self.place.as_ref().map_or(Ok(true), Workspace::has_catalog)?;
-        report_candidates(session, &names, &candidates, is_whole);
+        report_unknown_relation(session, &names, &candidates, is_whole);
         Ok(FormulaSettings {
             compiler: unknowing,
             is_noted: true,
@@ -487,7 +487,7 @@ fn columns_read(unknowing: &Compiler, settings: &Settings, text: &str) -> BTreeS
 
 /// Reports that the relation of a formula is unknown, because no relation or more than one relation has all columns
 /// that the formula refers to. `is_whole` is `true` if the columns of all relations are known.
-fn report_candidates(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
+fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, candidates: &[String], is_whole: bool) {
     let names: Vec<String> = names
         .iter()
         .take(MAX_LISTED_COLUMNS)

@@ -86,7 +86,7 @@ impl MetricsArgs {
 }
 
 /// Replaces the keys in diagnostics of the options by the options.
-pub fn name_options(found: &mut [FileDiagnostics]) {
+pub fn replace_keys_with_options(found: &mut [FileDiagnostics]) {
     let name = |text: &str| {
         let replace = |text: String, (key, option): &(&str, &str)| text.replace(key, option);
         KEYS.iter().fold(text.to_owned(), replace)

@@ -92,7 +92,7 @@ pub fn models_from_specs(
     let mut found = Vec::new();
     for (mut spec, (_, path)) in specs.into_iter().zip(sources) {
         let is_model = spec.model_fault.is_none();
-        spec.add_model_faults();
+        spec.add_model_diagnostics();
         let Spec {
             name,
             sql,

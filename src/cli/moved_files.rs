@@ -13,9 +13,9 @@ use super::workspace::Workspace;
 /// Current paths of moved files. The keys are the paths of the files in the project's standard folders. All paths are
 /// relative to the project's folder.
 #[derive(Clone, Debug, Default)]
-pub struct MovedFile(BTreeMap<String, String>);
+pub struct MovedFilePaths(BTreeMap<String, String>);
 
-impl MovedFile {
+impl MovedFilePaths {
     /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models.
     pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
         let (own, tests) = place.output_folders();

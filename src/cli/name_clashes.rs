@@ -9,7 +9,7 @@ use formulac::diag::{Code, Diagnostic};
 
 use super::exit::FileDiagnostics;
 use super::models::CompiledModel;
-use super::moved_files::MovedFile;
+use super::moved_files::MovedFilePaths;
 
 /// Node types that `ref` can refer to. All nodes of these types share one namespace.
 const REF_TYPES: &[&str] = &["model", "seed", "snapshot"];
@@ -22,7 +22,7 @@ pub fn check(
     nodes: &[GraphNode],
     root: &Path,
     folders: [&str; 2],
-    moved: &MovedFile,
+    moved: &MovedFilePaths,
     found: &mut [FileDiagnostics],
 ) {
     let mut taken: BTreeMap<String, &GraphNode> = BTreeMap::new();
@@ -93,18 +93,18 @@ pub fn check(
             }
         }
     }
-    check_declared(models, manifest, nodes, root, folders[0], moved, found);
+    report_name_clashes(models, manifest, nodes, root, folders[0], moved, found);
 }
 
 /// Reports docs blocks, exposures, metrics and semantic models whose names are already used by each other or by nodes
 /// of the project. Existing nodes are ignored if they come from files that the specs generate again.
-fn check_declared(
+fn report_name_clashes(
     models: &[CompiledModel],
     manifest: &Manifest,
     nodes: &[GraphNode],
     root: &Path,
     folder: &str,
-    moved: &MovedFile,
+    moved: &MovedFilePaths,
     found: &mut [FileDiagnostics],
 ) {
     let own: BTreeSet<String> = models

@@ -78,10 +78,10 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     if takes == RequiredRight::Nothing {
         return Ok(());
     }
-    let Some((project, _)) = project::read_with_place(session.global.project_dir.as_deref())? else {
+    let Some((project, _)) = project::read_project_with_folder(session.global.project_dir.as_deref())? else {
         return Ok(());
     };
-    if !project.people().have_roles() {
+    if !project.people().has_roles() {
         return Ok(());
     }
     let place = Workspace::find(session)?;

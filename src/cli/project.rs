@@ -23,11 +23,13 @@ pub const OMNI: &str = "omni";
 /// Reads the project file in this folder. Without a folder, reads the project file in the working directory or a folder
 /// above it.
 pub fn read(folder: Option<&Path>) -> Result<Project, Failure> {
-    Ok(read_with_place(folder)?.map(|(project, _)| project).unwrap_or_default())
+    Ok(read_project_with_folder(folder)?
+        .map(|(project, _)| project)
+        .unwrap_or_default())
 }
 
 /// Like [`read`], but also returns the project's folder. `None` if there is no project.
-pub fn read_with_place(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
+pub fn read_project_with_folder(folder: Option<&Path>) -> Result<Option<(Project, PathBuf)>, Failure> {
     let Some(path) = find(folder)? else { return Ok(None) };
     let source = SourceText::from_file(&path);
     if source.fault.is_some() {

@@ -24,7 +24,7 @@ pub enum SchemaOption {
 
 /// Reads the schema given with `--schema`, and reports its age.
 pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
-    let given = read_option(path)?;
+    let given = read_schema_option(path)?;
     given
         .artifacts()
         .into_iter()
@@ -32,7 +32,7 @@ pub fn read(session: &Session, path: &Path) -> Result<SchemaOption, Failure> {
     Ok(given)
 }
 
-fn read_option(path: &Path) -> Result<SchemaOption, Failure> {
+fn read_schema_option(path: &Path) -> Result<SchemaOption, Failure> {
     let sources: Vec<SourceText> = schema_files(path)?
         .iter()
         .map(|p| SourceText::from_large_file(p, LIMIT))

@@ -58,7 +58,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         told.push(json!({"relation": read.display_name(), "columns": null, "fault": fault}));
     }
     let found: usize = tables.iter().map(Map::len).sum();
-    if !args.selection.is_everything() {
+    if !args.selection.selects_all_models() {
         keep_unselected_relations(&place, &mut tables);
     }
     let [nodes, sources] = tables;
@@ -93,7 +93,7 @@ fn report(session: &Session, args: &SchemaFetchArgs, relations: &[Value], exit: 
 
 /// Returns the paths of the selected specs, relative to the project, or `None` if all specs are selected.
 fn selected_spec_paths(session: &Session, args: &SchemaFetchArgs) -> Result<Option<Vec<String>>, Failure> {
-    if args.selection.is_everything() {
+    if args.selection.selects_all_models() {
         return Ok(None);
     }
     let place = Workspace::find(session)?;

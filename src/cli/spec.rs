@@ -49,7 +49,7 @@ pub struct Spec {
 
 impl Spec {
     /// Adds the diagnostics that apply only if the spec is a dbt model.
-    pub fn add_model_faults(&mut self) {
+    pub fn add_model_diagnostics(&mut self) {
         let faults = self
             .model_fault
             .take()
@@ -64,7 +64,7 @@ impl Spec {
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
-            self.add_model_faults();
+            self.add_model_diagnostics();
         }
     }
 

@@ -166,7 +166,7 @@ fn requested_color() -> ColorMode {
 /// Rejects a misspelled option that was passed as a formula. A formula may begin with `-`, but an argument that looks
 /// like `--no-such-option`, or almost has the name of an option, is never intended as a formula.
 pub fn refuse_option(formula: &OsStr) -> Result<(), Failure> {
-    find_misspelled(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
+    find_misspelled_option(formula, &called_commands(&command(), &raw_arguments())).map_or(Ok(()), Err)
 }
 
 fn raw_arguments() -> Vec<OsString> {
@@ -185,7 +185,7 @@ fn called_commands<'c>(root: &'c clap::Command, arguments: &[OsString]) -> Vec<&
     called
 }
 
-fn find_misspelled(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
+fn find_misspelled_option(argument: &OsStr, called: &[&clap::Command]) -> Option<Failure> {
     let word = argument.to_str()?.strip_prefix("--")?;
     let word = word.split('=').next().unwrap_or_default();
     let is_word = word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -225,5 +225,7 @@ fn misspelled_argument(fault: &clap::Error) -> Option<Failure> {
     }
     let (root, arguments) = (command(), raw_arguments());
     let called = called_commands(&root, &arguments);
-    arguments.iter().find_map(|argument| find_misspelled(argument, &called))
+    arguments
+        .iter()
+        .find_map(|argument| find_misspelled_option(argument, &called))
 }

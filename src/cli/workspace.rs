@@ -35,7 +35,7 @@ pub struct Workspace {
 impl Workspace {
     /// Finds the project, and the dbt project that contains it. Returns an error if there is no project.
     pub fn find(session: &Session) -> Result<Self, Failure> {
-        Self::find_any(session)?.ok_or_else(|| {
+        Self::find_workspace(session)?.ok_or_else(|| {
             Failure::new(Exit::Usage, "there is no formulac.yml here or in a parent folder").with_help(
                 "run `formulac init` in the dbt project, or specify the project's folder with `--project-dir`",
             )
@@ -43,12 +43,12 @@ impl Workspace {
     }
 
     /// Finds the workspace. Returns `None` if there is no project.
-    pub fn find_any(session: &Session) -> Result<Option<Self>, Failure> {
+    pub fn find_workspace(session: &Session) -> Result<Option<Self>, Failure> {
         let given = session.global.project_dir.as_deref();
         let found = if session.global.no_project {
             None
         } else {
-            project::read_with_place(given)?
+            project::read_project_with_folder(given)?
         };
         let Some((project, root)) = found else { return Ok(None) };
         let dbt = dbt_project::find(Some(&root))?;
@@ -62,17 +62,17 @@ impl Workspace {
     }
 
     /// Returns whether `formulac.yml` exists.
-    pub fn is_set_up(&self) -> bool {
+    pub fn has_project_file(&self) -> bool {
         self.root.join(project::FILE).is_file()
     }
 
     /// Finds the project, which may be a dbt project without `formulac.yml`. Returns `None` if neither exists or if
     /// `--no-project` is set.
-    pub fn find_or_dbt(session: &Session) -> Result<Option<Self>, Failure> {
+    pub fn find_workspace_or_dbt_project(session: &Session) -> Result<Option<Self>, Failure> {
         if session.global.no_project {
             return Ok(None);
         }
-        if let Some(place) = Self::find_any(session)? {
+        if let Some(place) = Self::find_workspace(session)? {
             return Ok(Some(place));
         }
         // Ignore errors in a dbt project that does not use formulac, because dbt reports them.

@@ -144,7 +144,7 @@ pub fn is_unmodified(text: &str) -> bool {
         Some(noted) => {
             noted == hash(&canonical_text(text)) || noted == hash(&strip_trailing_whitespace(without_header(text)))
         }
-        None => PropertyHashes::from_text(text).is_some_and(|hashes| hashes.are_recorded()),
+        None => PropertyHashes::from_text(text).is_some_and(|hashes| hashes.has_matching_hashes()),
     }
 }
 

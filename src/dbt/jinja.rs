@@ -73,12 +73,12 @@ pub const TOLD: &str = "formulac ";
 /// query returns this information in all warehouses.
 ///
 /// ```
-/// use formulac_dbt::{RelationReference, relations_query};
+/// use formulac_dbt::{RelationReference, relation_lookup_query};
 /// let orders = RelationReference::Table("orders".to_owned());
-/// assert!(relations_query(&[orders]).starts_with("{% set relations = [ref('orders')] %}"));
+/// assert!(relation_lookup_query(&[orders]).starts_with("{% set relations = [ref('orders')] %}"));
 /// ```
 #[must_use]
-pub fn relations_query(relations: &[RelationReference]) -> String {
+pub fn relation_lookup_query(relations: &[RelationReference]) -> String {
     let call = |from: &RelationReference| {
         from.ref_call().unwrap_or_else(|| {
             let keys = ["identifier", "schema", "database"];
@@ -112,11 +112,11 @@ pub fn duration_query(timed: &str, query: &str) -> String {
 /// values as strings: `[0.25, ["n"], [["3"]]]`.
 ///
 /// ```
-/// let asked = formulac_dbt::answers_query(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
+/// let asked = formulac_dbt::query_with_several_results(&[("select 1 as n", None), ("select 2 as n", Some("select 3"))]);
 /// assert_eq!(asked.matches("run_query").count(), 3);
 /// ```
 #[must_use]
-pub fn answers_query(queries: &[(&str, Option<&str>)]) -> String {
+pub fn query_with_several_results(queries: &[(&str, Option<&str>)]) -> String {
     let mut out = String::new();
     for (query, timed) in queries {
         // The `ref` and `source` calls are outside of conditions, so that dbt finds them.

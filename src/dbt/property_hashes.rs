@@ -97,9 +97,10 @@ impl PropertyHashes {
     }
 
     /// Returns whether the hashes in the file match its values.
-    pub fn are_recorded(&self) -> bool {
+    pub fn has_matching_hashes(&self) -> bool {
         let noted = |noted: &Option<RecordedHash>| noted.as_ref().map(|noted| noted.hash.clone());
-        noted(&self.noted_of_model) == Some(self.model_hash()) && noted(&self.noted_of_rest) == self.rest_hash()
+        noted(&self.noted_of_model) == Some(self.model_hash())
+            && noted(&self.noted_of_rest) == self.hash_of_other_properties()
     }
 
     /// Returns whether both files have the same values.
@@ -115,7 +116,7 @@ impl PropertyHashes {
         }
     }
 
-    fn rest_hash(&self) -> Option<String> {
+    fn hash_of_other_properties(&self) -> Option<String> {
         self.has_columns.then(|| hash(&self.rest))
     }
 
@@ -229,7 +230,7 @@ pub(super) fn insert_hashes(
         .iter_mut()
         .find(|(key, _)| key == "columns")
         .map(|(_, value)| value);
-    if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.rest_hash())
+    if let (Some(YamlOutput::List(columns)), Some(rest)) = (columns, hashes.hash_of_other_properties())
         && let Some(YamlOutput::Map(column)) = columns.first_mut()
     {
         let keys: &[&str] = if flat { &["meta"] } else { &["config", "meta"] };

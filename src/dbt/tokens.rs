@@ -92,7 +92,7 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     let mut tokens: Vec<SqlToken> = Vec::with_capacity(source.len() / 5);
     let is_comma = |token: &mut SqlToken| token.kind == SqlTokenKind::Sign && token.text(source) == ",";
     while let Some(token) = lexer.next() {
-        if ends_list(token, source) {
+        if can_follow_list(token, source) {
             tokens.pop_if(is_comma);
         }
         tokens.push(token);
@@ -102,7 +102,7 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
 }
 
 /// Returns whether a token can follow a list, so that a comma before it is a trailing comma.
-fn ends_list(token: SqlToken, source: &str) -> bool {
+fn can_follow_list(token: SqlToken, source: &str) -> bool {
     let text = token.text(source);
     match token.kind {
         SqlTokenKind::Sign => matches!(text, ")" | "]"),
@@ -169,11 +169,11 @@ impl<'s> Lexer<'s> {
             SqlTokenKind::Number
         } else if first.is_alphabetic() || first == '_' {
             self.read_word()
-        } else if first == '\'' || (first == '"' && self.dialect.texts_in_both_quotes()) {
-            self.read_quoted(first, self.dialect.escapes_in_texts());
+        } else if first == '\'' || (first == '"' && self.dialect.accepts_double_quoted_texts()) {
+            self.read_quoted(first, self.dialect.has_backslash_escapes());
             SqlTokenKind::Text
         } else if first == '"' || first == '`' {
-            self.read_quoted(first, first == '`' && self.dialect.texts_in_both_quotes());
+            self.read_quoted(first, first == '`' && self.dialect.accepts_double_quoted_texts());
             SqlTokenKind::Quoted
         } else if rest.starts_with("$$") {
             let end = rest
@@ -238,10 +238,10 @@ impl<'s> Lexer<'s> {
         let ("r" | "b" | "rb" | "br" | "e" | "n" | "x") = word.as_str() else {
             return SqlTokenKind::Word;
         };
-        if quote == '"' && !self.dialect.texts_in_both_quotes() {
+        if quote == '"' && !self.dialect.accepts_double_quoted_texts() {
             return SqlTokenKind::Word;
         }
-        let escapes = word == "e" || (self.dialect.escapes_in_texts() && !word.contains('r'));
+        let escapes = word == "e" || (self.dialect.has_backslash_escapes() && !word.contains('r'));
         self.read_quoted(quote, escapes);
         SqlTokenKind::Text
     }
@@ -308,13 +308,13 @@ pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
     let prefix = token.get(..open)?.to_ascii_lowercase();
     let quote = token.get(open..)?.chars().next()?;
     let inner = token.get(open + 1..)?.strip_suffix(quote)?;
-    let is_name = quote == '`' || (quote == '"' && !dialect.texts_in_both_quotes());
+    let is_name = quote == '`' || (quote == '"' && !dialect.accepts_double_quoted_texts());
     let escapes = !prefix.contains('r')
         && (prefix == "e"
             || if is_name {
-                dialect.texts_in_both_quotes()
+                dialect.accepts_double_quoted_texts()
             } else {
-                dialect.escapes_in_texts()
+                dialect.has_backslash_escapes()
             });
     let mut out = String::with_capacity(inner.len());
     let mut rest = inner;

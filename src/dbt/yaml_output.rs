@@ -102,7 +102,7 @@ fn write_pair(out: &mut String, key: &str, value: &YamlOutput, indent: usize) {
         YamlOutput::Words(items) => {
             let start = out.len();
             out.push(' ');
-            write_words(out, items);
+            write_inline_list(out, items);
             let written = out.len() - start - 1;
             if indent + key.len() + written < WIDTH {
                 out.push('\n');
@@ -134,7 +134,7 @@ fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
         match item {
             _ if item.is_empty() => write_empty(out, item),
             YamlOutput::Flow(pairs) if pairs.iter().all(|(_, value)| value.as_text().is_some()) => {
-                write_flow(out, pairs);
+                write_inline_mapping(out, pairs);
             }
             YamlOutput::Map(pairs) | YamlOutput::Flow(pairs) => {
                 out.push(' ');
@@ -161,7 +161,7 @@ fn write_items(out: &mut String, items: &[YamlOutput], indent: usize) {
 const WIDTH: usize = 96;
 
 /// Writes a list on one line: `[a, b]`.
-fn write_words(out: &mut String, items: &[YamlOutput]) {
+fn write_inline_list(out: &mut String, items: &[YamlOutput]) {
     out.push('[');
     for (number, item) in items.iter().enumerate() {
         if number > 0 {
@@ -185,7 +185,7 @@ fn write_word(out: &mut String, value: &YamlOutput) {
 }
 
 /// Writes a mapping on one line: `{a: 1, b: text}`.
-fn write_flow(out: &mut String, pairs: &[(String, YamlOutput)]) {
+fn write_inline_mapping(out: &mut String, pairs: &[(String, YamlOutput)]) {
     out.push_str(" {");
     for (number, (key, value)) in pairs.iter().enumerate() {
         if number > 0 {

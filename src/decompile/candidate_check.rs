@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use rustc_hash::FxHashSet;
 
 use super::columns::KEYWORDS;
-use super::edits::{Edits, ItemEdit, compare_files};
+use super::edits::{ColumnEdit, Edits, compare_files};
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::file::SqlFile;
 use super::parse::parse;
@@ -20,7 +20,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
-use crate::model::outline::PlacedDefinition;
+use crate::model::outline::DefinitionWithPosition;
 
 /// Maximum number of formulas to compile before the search gives up.
 const MAX_COMPILED: usize = 150;
@@ -38,7 +38,7 @@ const NEW_FUNCTION_COST: u32 = 3;
 
 /// Part of a file that shows the SQL of a definition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ShownCandidate<'a> {
+pub(super) enum DefinitionSqlPart<'a> {
     /// The column of this definition, or of a definition that depends on it.
     Column(&'a str),
     /// A clause of a CTE or of the last select.
@@ -49,7 +49,7 @@ pub(super) enum ShownCandidate<'a> {
 pub(super) struct CandidateCheck<'a, 's> {
     pub compiler: &'a Compiler,
     pub read: &'a SpecPosition<'s>,
-    pub placed: &'a PlacedDefinition,
+    pub placed: &'a DefinitionWithPosition,
     pub place: usize,
     pub path: Option<&'a str>,
     /// Generated version of the file. `found` is the version with hand edits.
@@ -58,7 +58,7 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub edits: &'a Edits,
     pub cte: Option<&'a str>,
     /// Part of the file that shows the definition.
-    pub shown: ShownCandidate<'a>,
+    pub shown: DefinitionSqlPart<'a>,
     /// `true` if no difference may remain, because the difference could be caused by this definition.
     pub is_exact: bool,
     /// Number of bytes of SQL that may still be compiled for learning.
@@ -73,7 +73,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
         read: &'a SpecPosition<'s>,
-        (place, placed): (usize, &'a PlacedDefinition),
+        (place, placed): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
         (written, found, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
     ) -> Self {
@@ -88,7 +88,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             found,
             edits,
             cte: read.step_cte(place),
-            shown: ShownCandidate::Column(&placed.name),
+            shown: DefinitionSqlPart::Column(&placed.name),
             is_exact: false,
             left,
             tried,
@@ -143,7 +143,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.compile_formula_at(self.placed, formula)
     }
 
-    fn compile_formula_at(&self, placed: &PlacedDefinition, formula: &str) -> Option<String> {
+    fn compile_formula_at(&self, placed: &DefinitionWithPosition, formula: &str) -> Option<String> {
         self.compile_spec_sql(&self.read.with_formula_unchecked(placed, formula)?)
     }
 
@@ -157,7 +157,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Replaces the formula of any definition in the step, and returns the definition's new expression.
-    fn expression_tree_at(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+    fn expression_tree_at(
+        &self,
+        placed: &DefinitionWithPosition,
+        formula: &str,
+        trees: &mut Trees,
+    ) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(MIN_COUNTED_BYTES)?);
         let sql = self.compile_formula_at(placed, formula)?;
         self.left.set(
@@ -174,7 +179,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns the expression to which a formula compiles in place of a definition's formula. If the formula does not
     /// compile there, it is wrapped in `MAX`, as a grouped step requires, and the expression inside the aggregate is
     /// returned.
-    pub fn expand_formula(&self, placed: &PlacedDefinition, formula: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+    pub fn expand_formula(
+        &self,
+        placed: &DefinitionWithPosition,
+        formula: &str,
+        trees: &mut Trees,
+    ) -> Option<SqlNodeId> {
         self.expression_tree_at(placed, formula, trees).or_else(|| {
             let aggregate = self.expression_tree_at(placed, &format!("MAX({formula})"), trees)?;
             match (trees.label(aggregate), trees.children(aggregate)) {
@@ -188,12 +198,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     fn shown_expression(
         &self,
         file: &SqlFile<'_>,
-        shown: ShownCandidate<'_>,
+        shown: DefinitionSqlPart<'_>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
         match shown {
-            ShownCandidate::Column(name) => self.read.definition_expression(file, self.cte, self.place, name, trees),
-            ShownCandidate::Clause(cte, clause) => {
+            DefinitionSqlPart::Column(name) => self.read.definition_expression(file, self.cte, self.place, name, trees),
+            DefinitionSqlPart::Clause(cte, clause) => {
                 let mut columns = self.read.columns(file, self.place, &self.placed.name);
                 columns.resolve_clause(cte, clause, trees)
             }
@@ -215,10 +225,11 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let both = (read(&item.before), read(&item.after));
             both.0.is_none() || both.0 != both.1
         });
-        let own = |item: &ItemEdit| {
+        let own = |item: &ColumnEdit| {
             let same =
                 |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-            let is_it = |shown| matches!(shown, ShownCandidate::Column(name) if item.column.eq_ignore_ascii_case(name));
+            let is_it =
+                |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
             is_it(self.shown) && same(item.cte.as_deref(), self.cte)
         };
         if left.items.iter().any(own) {
@@ -235,25 +246,25 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Finds the expression of a definition that has no column of its own. Searches the columns of other definitions
     /// and the clauses that use the definition. Returns each of these parts with its whole expression and the
     /// definition's subexpression.
-    pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
+    pub fn surrounding_candidates(&self, trees: &mut Trees) -> Vec<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
         let Some(step) = self.read.outline.steps.get(self.place) else {
             return Vec::new();
         };
-        let uses = |other: &&PlacedDefinition| {
+        let uses = |other: &&DefinitionWithPosition| {
             let mut words = other.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
             words.any(|word| word.eq_ignore_ascii_case(&self.placed.name))
         };
         // Definitions that do not refer to this definition may still use it to look up rows.
         let others = step.definitions.iter().filter(|other| other.name != self.placed.name);
-        let (named, more): (Vec<&PlacedDefinition>, Vec<&PlacedDefinition>) = others.partition(uses);
+        let (named, more): (Vec<&DefinitionWithPosition>, Vec<&DefinitionWithPosition>) = others.partition(uses);
         let columns = named
             .into_iter()
             .chain(more.into_iter().take(MAX_UNRELATED_DEFINITIONS));
-        let columns = columns.map(|other| ShownCandidate::Column(&other.name));
+        let columns = columns.map(|other| DefinitionSqlPart::Column(&other.name));
         let clauses = self
             .found
             .clauses(&["where", "having"])
-            .map(|(cte, clause)| ShownCandidate::Clause(cte, clause));
+            .map(|(cte, clause)| DefinitionSqlPart::Clause(cte, clause));
         columns
             .chain(clauses)
             .filter_map(|shown| self.find_definition_part(shown, trees))
@@ -263,9 +274,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Finds the subexpression of the definition: the part that changes when the definition's formula changes.
     fn find_definition_part(
         &self,
-        shown: ShownCandidate<'a>,
+        shown: DefinitionSqlPart<'a>,
         trees: &mut Trees,
-    ) -> Option<(ShownCandidate<'a>, SqlNodeId, SqlNodeId)> {
+    ) -> Option<(DefinitionSqlPart<'a>, SqlNodeId, SqlNodeId)> {
         let whole = self.shown_expression(self.found, shown, trees).ok()?;
         let columns: Vec<SqlNodeId> = expression_columns(trees, whole)
             .into_iter()

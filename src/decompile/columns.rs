@@ -8,7 +8,7 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::file::{FilePartKind, SqlFile, is_same_name};
-use super::from_clause::{ReadRelation, read_relations};
+use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind};
@@ -62,7 +62,7 @@ pub(super) const HIGHEST: u32 = 400;
 /// Maximum number of CTEs in a chain.
 const MAX_CTE_CHAIN: usize = 100;
 
-pub(super) struct ColumnMatches<'f, 's> {
+pub(super) struct ColumnResolver<'f, 's> {
     file: &'f SqlFile<'s>,
     /// Names that formulas may use, in lower case.
     pub kept: FxHashSet<String>,
@@ -73,7 +73,7 @@ pub(super) struct ColumnMatches<'f, 's> {
     pub tabs: FxHashSet<String>,
     /// Definition whose formula the search is for. The name of the definition is replaced with its expression.
     pub own: String,
-    reads: HashMap<Option<String>, Vec<ReadRelation>>,
+    reads: HashMap<Option<String>, Vec<FromClauseRelation>>,
     /// Position of each CTE. A CTE reads only CTEs that precede it.
     places: FxHashMap<String, usize>,
     /// CTEs that select `*` or `alias.*`, each with its aliases before `*`. The alias is `None` for a `*` without an
@@ -94,20 +94,20 @@ pub(super) struct ColumnMatches<'f, 's> {
 }
 
 /// A column's expression, with the CTE that computes it.
-pub(super) struct ColumnSite {
+pub(super) struct ColumnExpression {
     pub cte: Option<String>,
     pub tokens: Range<usize>,
 }
 
 /// Context in which an expression is resolved.
 #[derive(Clone, Copy)]
-struct ColumnLook<'l> {
+struct ResolutionContext<'l> {
     cte: Option<&'l str>,
     within: RowRelationship,
     depth: u32,
 }
 
-impl ColumnLook<'_> {
+impl ResolutionContext<'_> {
     fn with_more_depth(self) -> Self {
         Self {
             depth: self.depth + 1,
@@ -127,7 +127,7 @@ enum RowRelationship {
     Condition(usize),
 }
 
-impl<'f, 's> ColumnMatches<'f, 's> {
+impl<'f, 's> ColumnResolver<'f, 's> {
     pub fn new(file: &'f SqlFile<'s>) -> Self {
         let mut columns = Self {
             file,
@@ -156,7 +156,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 (FilePartKind::Clause(clause), cte) if clause == "from" => {
                     columns
                         .reads
-                        .insert(cte.clone(), read_relations(file, part.tokens.clone()));
+                        .insert(cte.clone(), from_clause_relations(file, part.tokens.clone()));
                 }
                 (FilePartKind::Clause(clause), Some(cte)) if clause != "window" => {
                     let clauses = columns.clauses.entry(cte.clone()).or_default();
@@ -175,13 +175,13 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Finds the place where a column of a CTE is computed, skipping CTEs that only forward it.
-    pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnSite> {
-        let mut site = ColumnSite {
+    pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
+        let mut site = ColumnExpression {
             cte: cte.map(str::to_owned),
             tokens: self.file.column(cte, column)?,
         };
         for _ in 0..MAX_CTE_CHAIN {
-            let Some(below) = self.pass_on_site(&site, column) else {
+            let Some(below) = self.follow_column_reference(&site, column) else {
                 return Some(site);
             };
             site = below;
@@ -191,7 +191,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Returns the preceding place that defines a column if this site only refers to the column. `None` if this site
     /// computes the column itself.
-    fn pass_on_site(&self, site: &ColumnSite, column: &str) -> Option<ColumnSite> {
+    fn follow_column_reference(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
         let qualifier = match tokens {
             [_] => None,
@@ -221,13 +221,13 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 .is_some_and(|reads| !reads.is_empty())
     }
 
-    fn relations_read(&self, cte: Option<&str>) -> &[ReadRelation] {
+    fn relations_read(&self, cte: Option<&str>) -> &[FromClauseRelation] {
         self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
     }
 
     /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
     /// the relation in the `from` clause of the CTE, and the place that defines the name.
-    fn find_source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, ColumnSite)> {
+    fn find_source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, ColumnExpression)> {
         let mut seen = FxHashSet::default();
         for (at, read) in self.relations_read(cte).iter().enumerate() {
             if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_resolvable_cte(&read.relation, cte)
@@ -242,15 +242,16 @@ impl<'f, 's> ColumnMatches<'f, 's> {
                 if let Some(tokens) = self.file.column(Some(relation), name) {
                     return Some((
                         at,
-                        ColumnSite {
+                        ColumnExpression {
                             cte: Some(relation.to_owned()),
                             tokens,
                         },
                     ));
                 }
                 for alias in self.passing.get(relation).into_iter().flatten().rev() {
-                    let is_it =
-                        |read: &&ReadRelation| alias.as_ref().is_none_or(|alias| is_same_name(alias, &read.alias));
+                    let is_it = |read: &&FromClauseRelation| {
+                        alias.as_ref().is_none_or(|alias| is_same_name(alias, &read.alias))
+                    };
                     let below = self
                         .relations_read(Some(relation))
                         .iter()
@@ -301,11 +302,11 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the expression at a site, with its names resolved.
-    pub fn resolve_expression(&mut self, site: &ColumnSite, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
         self.inlined(
-            ColumnLook {
+            ResolutionContext {
                 cte: site.cte.as_deref(),
                 within: RowRelationship::Step,
                 depth: 0,
@@ -322,7 +323,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             .clause(cte, clause)
             .ok_or_else(|| format!("the file has no `{clause}`"))?;
         self.resolve_expression(
-            &ColumnSite {
+            &ColumnExpression {
                 cte: cte.map(str::to_owned),
                 tokens,
             },
@@ -339,7 +340,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     ) -> Result<SqlNodeId, String> {
         self.visited.push(tokens.clone());
         let tokens = self.file.tokens.get(tokens).unwrap_or_default();
-        let (count, tokens) = (tokens.len(), self.with_windows(cte, tokens));
+        let (count, tokens) = (tokens.len(), self.replace_window_names(cte, tokens));
         if tokens.len() > count {
             self.visited.extend(self.file.clause(cte, "window"));
         }
@@ -347,7 +348,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Replaces the window name in `over w` and `over (w rows …)` with the definition of `w` in the select.
-    fn with_windows(&self, cte: Option<&str>, tokens: &[SqlToken]) -> Vec<SqlToken> {
+    fn replace_window_names(&self, cte: Option<&str>, tokens: &[SqlToken]) -> Vec<SqlToken> {
         let Some(window) = self
             .file
             .clause(cte, "window")
@@ -386,7 +387,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         out
     }
 
-    fn inlined(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn inlined(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if trees.height(id) + look.depth > HIGHEST {
             return Err(too_deep());
         }
@@ -403,7 +404,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         Ok(done)
     }
 
-    fn inline(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn inline(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         let is_call = *trees.label(id) == SqlLabel::Call;
         let kids = trees.children(id).to_vec();
         if kids.is_empty() {
@@ -423,8 +424,13 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         Ok(trees.add(label, new))
     }
 
-    fn resolve_column(&mut self, look: ColumnLook<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
-        let ColumnLook { cte, within, depth } = look;
+    fn resolve_column(
+        &mut self,
+        look: ResolutionContext<'_>,
+        id: SqlNodeId,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
+        let ResolutionContext { cte, within, depth } = look;
         let Some((relation, name)) = trees.column(id) else {
             return Ok(id);
         };
@@ -465,7 +471,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             RowRelationship::Joined
         };
         self.inlined(
-            ColumnLook {
+            ResolutionContext {
                 cte: site.cte.as_deref(),
                 within,
                 depth: depth + 1,
@@ -489,7 +495,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
     /// Returns the position of the join with an alias, if the join looks up rows in the step's relation or in a tab.
     fn lookup_join(&self, cte: Option<&str>, alias: &str) -> Option<usize> {
-        let is_it = |read: &ReadRelation| {
+        let is_it = |read: &FromClauseRelation| {
             is_same_name(alias, &read.alias)
                 && match self.is_resolvable_cte(&read.relation, cte) {
                     true => self.base_relation_of(Some(&read.relation)) == self.base,
@@ -505,7 +511,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     /// Returns the expression for a column of rows that are looked up in the step's relation or in a tab.
     fn looked_up_value(
         &mut self,
-        look: ColumnLook<'_>,
+        look: ResolutionContext<'_>,
         at: usize,
         id: SqlNodeId,
         trees: &mut Trees,
@@ -536,7 +542,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     /// Returns the expression for a column that is not computed anywhere in the file.
     fn leaf_expression(
         &self,
-        ColumnLook { cte, within, .. }: ColumnLook<'_>,
+        ResolutionContext { cte, within, .. }: ResolutionContext<'_>,
         id: SqlNodeId,
         relation: Option<&str>,
         trees: &mut Trees,
@@ -551,7 +557,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if within == RowRelationship::Step {
             // If only helper CTEs are joined, names cannot come from another relation.
             let is_of_step =
-                |read: &ReadRelation| self.is_resolvable_cte(&read.relation, cte) || read.relation == self.base;
+                |read: &FromClauseRelation| self.is_resolvable_cte(&read.relation, cte) || read.relation == self.base;
             let is_alone = reads.len() > 1 && reads.iter().skip(1).all(is_of_step);
             return if at == 0 && is_alone {
                 trees.without_relation(id)
@@ -576,9 +582,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     /// that name.
     fn joined_value(
         &mut self,
-        look: ColumnLook<'_>,
+        look: ResolutionContext<'_>,
         at: usize,
-        site: &ColumnSite,
+        site: &ColumnExpression,
         known: Option<&str>,
         trees: &mut Trees,
     ) -> Result<SqlNodeId, String> {
@@ -590,7 +596,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             Some(name) => trees.add_word(name),
             None => {
                 let value = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
-                let inside = ColumnLook {
+                let inside = ResolutionContext {
                     cte: site.cte.as_deref(),
                     within: RowRelationship::Joined,
                     depth: look.depth + 1,
@@ -604,7 +610,12 @@ impl<'f, 's> ColumnMatches<'f, 's> {
     }
 
     /// Returns the condition of a select's join.
-    fn join_condition(&mut self, look: ColumnLook<'_>, at: usize, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn join_condition(
+        &mut self,
+        look: ResolutionContext<'_>,
+        at: usize,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
         let (on, join) = self
             .relations_read(look.cte)
             .get(at)
@@ -621,9 +632,9 @@ impl<'f, 's> ColumnMatches<'f, 's> {
             .relations_read(look.cte)
             .get(at)
             .map_or("", |read| read.alias.as_str());
-        let on = joined_first(on, alias, trees);
+        let on = put_joined_column_first(on, alias, trees);
         self.inlined(
-            ColumnLook {
+            ResolutionContext {
                 within: RowRelationship::Condition(at),
                 ..look.with_more_depth()
             },
@@ -641,7 +652,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
         if let Some(done) = self.rows.get(relation) {
             return Ok(*done);
         }
-        let look = ColumnLook {
+        let look = ResolutionContext {
             cte: Some(relation),
             within: RowRelationship::Joined,
             depth,
@@ -689,7 +700,7 @@ impl<'f, 's> ColumnMatches<'f, 's> {
 
 /// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left,
 /// without changing its meaning.
-fn joined_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
+fn put_joined_column_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
     let and = SqlLabel::Op("and".to_owned());
     let mut last_first = Vec::new();
     let mut rest = on;

@@ -29,11 +29,11 @@ pub(super) fn restore_lost_comments(merged: String, found: &SqlFile<'_>) -> Stri
     if lost.is_empty() {
         return merged;
     }
-    let places = CommentPlaces::new(found.source, &merged);
+    let places = CommonLines::new(found.source, &merged);
     let mut above: HashMap<usize, Vec<&str>> = HashMap::new();
     for (token, text) in &lost {
         above
-            .entry(places.comment_line(found.line(*token) - 1))
+            .entry(places.line_for_comment(found.line(*token) - 1))
             .or_default()
             .push(text);
     }
@@ -87,7 +87,7 @@ fn comments<'s>(file: &SqlFile<'s>) -> Vec<(usize, &'s str)> {
 }
 
 /// Lines that two strings have in common.
-struct CommentPlaces {
+struct CommonLines {
     /// Maps each line of the first text to the equal line of the other text, if the line occurs exactly once in both
     /// texts.
     lines: Vec<Option<usize>>,
@@ -95,7 +95,7 @@ struct CommentPlaces {
     end: usize,
 }
 
-impl CommentPlaces {
+impl CommonLines {
     fn new(from: &str, to: &str) -> Self {
         let there = unique_lines(to);
         let here = unique_lines(from);
@@ -112,7 +112,7 @@ impl CommentPlaces {
     }
 
     /// Returns the line of the other text before which to insert a comment that is directly above the given line.
-    fn comment_line(&self, line: usize) -> usize {
+    fn line_for_comment(&self, line: usize) -> usize {
         let (before, after) = self.lines.split_at(line.min(self.lines.len()));
         let next = after.iter().flatten().next().copied();
         let last = || before.iter().rev().flatten().next().map(|line| line + 1);

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, ProbeFormula, diagonal_types, probe_column, type_assignments};
+use super::probes::{Arg, ProbeFormula, nth_types_of_parameters, probe_column, type_assignments};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -54,7 +54,7 @@ impl SqlConstants {
         {
             for overload in function.overloads {
                 add_date_probes(function.name, overload, self, &mut all);
-                add_word_probes(function.name, overload, self, &mut all, &mut of_two);
+                add_constant_argument_probes(function.name, overload, self, &mut all, &mut of_two);
             }
             if rank < SIMILAR_FUNCTIONS {
                 of_two.truncate(MAX_PAIR_PROBES);
@@ -172,7 +172,7 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
 }
 
 /// Adds calls in which one or two arguments are constants.
-fn add_word_probes(
+fn add_constant_argument_probes(
     name: &'static str,
     overload: &Overload,
     words: &SqlConstants,
@@ -181,7 +181,7 @@ fn add_word_probes(
 ) {
     for count in overload.needed.max(1)..=overload.params.len() {
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
-        for types in diagonal_types(&params) {
+        for types in nth_types_of_parameters(&params) {
             for nullable in [true, false] {
                 let base: Vec<Arg> = types
                     .iter()

@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::candidate_check::{CandidateCheck, ShownCandidate, expression_columns};
+use super::candidate_check::{CandidateCheck, DefinitionSqlPart, expression_columns};
 use super::constant_probes::find_constants;
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::patterns::{Patterns, SqlPattern, build_pattern};
@@ -13,7 +13,7 @@ use super::ranges;
 use super::search::{FormulaSearch, SearchInput};
 use super::sheets::{self, SheetLookup};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
-use super::windows::{nth_probes, range_aggregate_probes, window_probes};
+use super::windows::{large_and_small_probes, range_aggregate_probes, window_probes};
 
 /// Maximum number of windows to examine in one expression.
 const WINDOWS: usize = 16;
@@ -75,7 +75,7 @@ impl CandidateCheck<'_, '_> {
             let first = names.get(..1).unwrap_or(names);
             // Try an expression in place of a name, because rows may also be sorted by an expression.
             let marked = first.iter().find_map(|name| match name {
-                Arg::Named(name, _) => sheets::marked_keys(name)
+                Arg::Named(name, _) => sheets::artificial_lookup_keys(name)
                     .iter()
                     .find_map(|marked| self.argument_from_formula(marked, trees)),
                 _ => None,
@@ -83,7 +83,7 @@ impl CandidateCheck<'_, '_> {
             probes = [
                 window_probes(first),
                 window_probes(marked.as_slice()),
-                nth_probes(names),
+                large_and_small_probes(names),
             ]
             .concat();
         }
@@ -119,7 +119,7 @@ impl CandidateCheck<'_, '_> {
                 let counted = self.expression_tree(&probe.formula()?, trees)?;
                 ranges::learn_window(trees, counted, &probe)
             };
-            ranges::count_probes(name, is_pivoted)
+            ranges::row_count_probes(name, is_pivoted)
                 .into_iter()
                 .filter_map(learn)
                 .collect()
@@ -156,7 +156,13 @@ impl CandidateCheck<'_, '_> {
 
     /// Learns the functions that read joined rows and the functions that are available only in worksheets. The last
     /// waves try rare functions. Returns `None` after the last wave.
-    pub fn probe_wave(&self, trees: &mut Trees, expression: SqlNodeId, names: &[Arg], wave: usize) -> Option<Patterns> {
+    pub fn learn_functions_of_wave(
+        &self,
+        trees: &mut Trees,
+        expression: SqlNodeId,
+        names: &[Arg],
+        wave: usize,
+    ) -> Option<Patterns> {
         let mut patterns = Patterns::default();
         let parts = trees.descendants(expression);
         let joins = |how: &str| {
@@ -170,7 +176,10 @@ impl CandidateCheck<'_, '_> {
             let probes = match wave {
                 0 if left => {
                     let columns = expression_columns(trees, expression);
-                    let marked = columns.iter().take(3).flat_map(|(_, name)| sheets::marked_keys(name));
+                    let marked = columns
+                        .iter()
+                        .take(3)
+                        .flat_map(|(_, name)| sheets::artificial_lookup_keys(name));
                     let marked: Vec<Arg> = marked
                         .collect::<Vec<_>>()
                         .iter()
@@ -201,9 +210,9 @@ impl CandidateCheck<'_, '_> {
         };
         let probes = match wave {
             0 if looks => [sheets::cell_probes(sheet, names), window_probes(names)].concat(),
-            1 if left || cross || looks => sheets::total_probes(sheet),
+            1 if left || cross || looks => sheets::probes_for_totals(sheet),
             2 if left || cross || looks => {
-                let looked = self.probe_sheet(trees, &parts, names, left);
+                let looked = self.find_sheet_lookups(trees, &parts, names, left);
                 looked
                     .iter()
                     .flat_map(SheetLookup::plain_lookup_probes)
@@ -211,7 +220,7 @@ impl CandidateCheck<'_, '_> {
                     .collect()
             }
             3 if cross => self
-                .probe_sheet(trees, &parts, names, left)
+                .find_sheet_lookups(trees, &parts, names, left)
                 .iter()
                 .flat_map(SheetLookup::wildcard_lookup_probes)
                 .collect(),
@@ -244,7 +253,13 @@ impl CandidateCheck<'_, '_> {
 
     /// Returns the columns of the sheet and of its tabs that occur in an expression, with the keys that may be looked
     /// up in them.
-    fn probe_sheet(&self, trees: &mut Trees, parts: &[SqlNodeId], names: &[Arg], left: bool) -> Vec<SheetLookup> {
+    fn find_sheet_lookups(
+        &self,
+        trees: &mut Trees,
+        parts: &[SqlNodeId],
+        names: &[Arg],
+        left: bool,
+    ) -> Vec<SheetLookup> {
         let Some(sheet) = self.sheet_outline() else {
             return Vec::new();
         };
@@ -280,7 +295,7 @@ impl CandidateCheck<'_, '_> {
             let marked = own
                 .iter()
                 .take(3)
-                .flat_map(|name| sheets::marked_keys(&format_name(name)))
+                .flat_map(|name| sheets::artificial_lookup_keys(&format_name(name)))
                 .collect::<Vec<_>>();
             keys = marked
                 .iter()
@@ -311,7 +326,7 @@ impl CandidateCheck<'_, '_> {
             return;
         };
         let mut columns = self.read.columns(self.found, self.place, &self.placed.name);
-        if let ShownCandidate::Column(shown) = self.shown {
+        if let DefinitionSqlPart::Column(shown) = self.shown {
             let own = self.read.find_site(&columns, self.found, self.cte, shown);
             let _ = own.map(|site| columns.resolve_expression(&site, trees));
         }
@@ -434,7 +449,10 @@ impl CandidateCheck<'_, '_> {
                 found.extend(self.argument_from_formula(&name, trees));
             }
         }
-        for name in of_base.iter().flat_map(|name| sheets::marked_keys(&format_name(name))) {
+        for name in of_base
+            .iter()
+            .flat_map(|name| sheets::artificial_lookup_keys(&format_name(name)))
+        {
             if found.len() < NAMES {
                 found.extend(self.argument_from_formula(&name, trees));
             }

@@ -2,13 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{FilePartKind, FilePlace, SqlFile};
+use super::file::{FilePartKind, FilePartPosition, SqlFile};
 use super::order;
 use crate::dialect::Dialect;
 
 /// A column of a select whose expression was changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemEdit {
+pub struct ColumnEdit {
     /// Name of the CTE that contains the column. `None` if the last select contains the column.
     pub cte: Option<String>,
     /// Name of the column.
@@ -20,12 +20,12 @@ pub struct ItemEdit {
     /// Line of the column in the edited file, starting at 1.
     pub line: usize,
     /// Position of the column in the file.
-    pub place: FilePlace,
+    pub place: FilePartPosition,
 }
 
 /// A difference that is not a changed column expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestEdit {
+pub struct OtherEdit {
     /// Name of the CTE that contains the part. `None` for the last select and for the whole file.
     pub cte: Option<String>,
     /// Description of the part that differs, such as `where of active_customers` or `column discount of orders`.
@@ -37,7 +37,7 @@ pub struct RestEdit {
     /// Line of the part in the edited file, starting at 1. For a removed part, the line of the next part.
     pub line: usize,
     /// Position of the part. `None` if the edit concerns the whole file.
-    pub place: Option<FilePlace>,
+    pub place: Option<FilePartPosition>,
 }
 
 /// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words and the
@@ -58,9 +58,9 @@ pub struct RestEdit {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Columns that exist in both strings but have different expressions.
-    pub items: Vec<ItemEdit>,
+    pub items: Vec<ColumnEdit>,
     /// All other differences.
-    pub rest: Vec<RestEdit>,
+    pub rest: Vec<OtherEdit>,
 }
 
 impl Edits {
@@ -79,20 +79,20 @@ impl Edits {
 
 pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
-    let before: HashMap<&FilePlace, usize> = written
+    let before: HashMap<&FilePartPosition, usize> = written
         .parts
         .iter()
         .enumerate()
         .map(|(at, part)| (&part.place, at))
         .collect();
-    let after: HashSet<&FilePlace> = found.parts.iter().map(|part| &part.place).collect();
+    let after: HashSet<&FilePartPosition> = found.parts.iter().map(|part| &part.place).collect();
     for part in &found.parts {
         let line = found.line(part.tokens.start);
         let now = found.text(&part.tokens).to_owned();
         let Some(at) = before.get(&part.place) else {
-            edits.rest.push(RestEdit {
+            edits.rest.push(OtherEdit {
                 cte: part.place.cte.clone(),
-                what: describe_place(&part.place),
+                what: describe_file_part(&part.place),
                 before: String::new(),
                 after: now,
                 line,
@@ -107,7 +107,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         let was = written.text(&old.tokens).to_owned();
         match &part.place.what {
             FilePartKind::Column(column) if part.place.branch == 0 && part.place.nth == 0 => {
-                edits.items.push(ItemEdit {
+                edits.items.push(ColumnEdit {
                     cte: part.place.cte.clone(),
                     column: column.clone(),
                     before: was,
@@ -116,9 +116,9 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                     place: part.place.clone(),
                 });
             }
-            _ => edits.rest.push(RestEdit {
+            _ => edits.rest.push(OtherEdit {
                 cte: part.place.cte.clone(),
-                what: describe_place(&part.place),
+                what: describe_file_part(&part.place),
                 before: was,
                 after: now,
                 line,
@@ -127,7 +127,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         }
     }
     // Use the line after the last preceding part that still exists, because a removed part has no line.
-    let lines: HashMap<&FilePlace, usize> = found
+    let lines: HashMap<&FilePartPosition, usize> = found
         .parts
         .iter()
         .map(|part| (&part.place, found.line(part.tokens.end)))
@@ -139,9 +139,9 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         }
         if !after.contains(&part.place) {
             let before = written.text(&part.tokens).to_owned();
-            edits.rest.push(RestEdit {
+            edits.rest.push(OtherEdit {
                 cte: part.place.cte.clone(),
-                what: describe_place(&part.place),
+                what: describe_file_part(&part.place),
                 before,
                 after: String::new(),
                 line,
@@ -158,7 +158,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         !places.is_sorted()
     };
     let in_order = if is_moved(found) {
-        order::moved_columns(found, written)
+        order::reorder_columns(found, written)
     } else {
         None
     };
@@ -168,22 +168,24 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     if is_moved {
         edits
             .rest
-            .push(whole_edit(written, found, "the order of the query's parts"));
+            .push(edit_of_whole_file(written, found, "the order of the query's parts"));
     }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
     // recognize.
-    if has_same_parts && written.frame_tokens() != in_order.frame_tokens() {
-        edits
-            .rest
-            .push(whole_edit(written, found, "the way the query's parts are combined"));
+    if has_same_parts && written.tokens_between_parts() != in_order.tokens_between_parts() {
+        edits.rest.push(edit_of_whole_file(
+            written,
+            found,
+            "the way the query's parts are combined",
+        ));
     }
     edits
 }
 
-fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdit {
-    RestEdit {
+fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> OtherEdit {
+    OtherEdit {
         cte: None,
         what: what.to_owned(),
         before: written.source.to_owned(),
@@ -193,7 +195,7 @@ fn whole_edit(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> RestEdi
     }
 }
 
-pub(super) fn describe_place(place: &FilePlace) -> String {
+pub(super) fn describe_file_part(place: &FilePartPosition) -> String {
     let what = match &place.what {
         FilePartKind::Column(name) => format!("the column `{name}`"),
         FilePartKind::Unnamed => "a column without a name".to_owned(),

@@ -23,7 +23,7 @@ pub(super) enum FilePartKind {
 /// Position of a part in a file: its CTE, the position of its select in a `union` (`branch`), its kind, and the number
 /// of preceding parts with the same name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct FilePlace {
+pub struct FilePartPosition {
     /// Name of the CTE that contains the part. `None` for the last select.
     pub(super) cte: Option<String>,
     pub(super) branch: usize,
@@ -31,7 +31,7 @@ pub struct FilePlace {
     pub(super) nth: usize,
 }
 
-impl FilePlace {
+impl FilePartPosition {
     /// Returns the name of the clause. `None` if the part is not a clause.
     pub(super) fn clause(&self) -> Option<&str> {
         match &self.what {
@@ -43,7 +43,7 @@ impl FilePlace {
 
 #[derive(Clone, Debug)]
 pub(super) struct FilePart {
-    pub place: FilePlace,
+    pub place: FilePartPosition,
     /// Tokens of the part, as a range of indices in the file's tokens.
     pub tokens: Range<usize>,
 }
@@ -152,7 +152,7 @@ impl<'s> SqlFile<'s> {
     }
 
     /// Returns the tokens between the parts.
-    pub fn frame_tokens(&self) -> Vec<String> {
+    pub fn tokens_between_parts(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
     }
 
@@ -182,12 +182,12 @@ impl<'s> SqlFile<'s> {
     }
 
     /// Returns the position of the part at a place.
-    pub fn part_position(&self, place: &FilePlace) -> Option<usize> {
+    pub fn part_position(&self, place: &FilePartPosition) -> Option<usize> {
         self.parts.iter().position(|part| part.place == *place)
     }
 
     /// Returns the tokens of the part at a place.
-    pub fn part_tokens(&self, place: &FilePlace) -> Option<Range<usize>> {
+    pub fn part_tokens(&self, place: &FilePartPosition) -> Option<Range<usize>> {
         let at = self.part_position(place)?;
         self.parts.get(at).map(|part| part.tokens.clone())
     }
@@ -245,7 +245,7 @@ impl Splitter<'_, '_> {
                 .or_insert(at);
         }
         let count = self.counts.entry((cte.clone(), branch, what.clone())).or_default();
-        let place = FilePlace {
+        let place = FilePartPosition {
             cte,
             branch,
             what,
@@ -381,7 +381,8 @@ impl Splitter<'_, '_> {
                     branch += 1;
                     break;
                 }
-                let end = self.find_end(at, tokens.end, |splitter, at| splitter.clause_at(at).is_some());
+                let end =
+                    self.find_token_outside_brackets(at, tokens.end, |splitter, at| splitter.clause_at(at).is_some());
                 self.add_part(cte, branch, FilePartKind::Clause(clause.to_owned()), at..end);
                 at = end;
             }
@@ -389,7 +390,7 @@ impl Splitter<'_, '_> {
     }
 
     /// Returns the position of the first token outside brackets for which `stops` is true.
-    fn find_end(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
+    fn find_token_outside_brackets(&self, from: usize, until: usize, stops: impl Fn(&Self, usize) -> bool) -> usize {
         let mut depth = 0usize;
         for at in from..until {
             if self.is_word(at, "(") || self.is_word(at, "[") {
@@ -406,7 +407,8 @@ impl Splitter<'_, '_> {
     fn split_columns(&mut self, cte: Option<&str>, branch: usize, tokens: Range<usize>) -> usize {
         let mut at = tokens.start;
         while at < tokens.end {
-            let end = self.find_end(at, tokens.end, |s, at| s.is_word(at, ",") || s.clause_at(at).is_some());
+            let end = self
+                .find_token_outside_brackets(at, tokens.end, |s, at| s.is_word(at, ",") || s.clause_at(at).is_some());
             self.split_column(cte, branch, at..end);
             if !self.is_word(end, ",") || end >= tokens.end {
                 return end;

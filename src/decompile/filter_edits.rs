@@ -2,18 +2,18 @@
 
 use std::ops::Range;
 
-use super::file::{FilePlace, SqlFile};
+use super::file::{FilePartPosition, SqlFile};
 use super::metric_edits::EditedModel;
 use super::restore::{Hunk, diff_part};
 use super::spec_edit::SpecPosition;
-use super::substitute::respelled_spec;
-use crate::model::SetFilter;
+use super::substitute::spec_with_replaced_words;
+use crate::model::MetricSetFilter;
 
 /// Edit to the condition of a metric set.
 #[derive(Debug)]
 pub struct FilterEdit<'m> {
     /// Condition of the set.
-    pub filter: SetFilter<'m>,
+    pub filter: MetricSetFilter<'m>,
     /// New condition that produces the edited SQL, if only words, numbers, strings or signs were replaced.
     pub formula: Option<String>,
 }
@@ -23,7 +23,7 @@ impl EditedModel<'_> {
     /// condition was edited.
     pub(super) fn filter_edit(
         &self,
-        place: &FilePlace,
+        place: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(FilterEdit<'_>, Vec<Hunk>)> {
@@ -46,16 +46,16 @@ impl EditedModel<'_> {
             if hunks.is_empty() {
                 return None;
             }
-            let formula = self.respelled_part(&at);
+            let formula = self.part_with_replaced_words(&at);
             Some((FilterEdit { filter, formula }, hunks))
         })
     }
 
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
-    fn respelled_part(&self, at: &Range<usize>) -> Option<String> {
+    fn part_with_replaced_words(&self, at: &Range<usize>) -> Option<String> {
         let text = self.expanded.text();
         let read = SpecPosition::expanded(text).ok()?;
-        let respelled = respelled_spec(self.compiler, &read, self.path, self.found)?;
+        let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.found)?;
         let part = respelled
             .strip_prefix(text.get(..at.start)?)?
             .strip_suffix(text.get(at.end..)?)?;
@@ -64,7 +64,7 @@ impl EditedModel<'_> {
 
     /// Returns whether a version of the model's SQL contains an edited clause.
     #[must_use]
-    pub fn is_part_shown_by(&self, made: &str, place: &FilePlace) -> bool {
+    pub fn has_edited_clause(&self, made: &str, place: &FilePartPosition) -> bool {
         let dialect = self.compiler.options.dialect;
         let (made, found) = (SqlFile::read(made, dialect), SqlFile::read(self.found, dialect));
         match (made.part_tokens(place), found.part_tokens(place)) {
@@ -75,7 +75,7 @@ impl EditedModel<'_> {
 }
 
 /// Returns whether the tokens include all tokens of a part.
-fn is_whole_clause(written: &SqlFile<'_>, place: &FilePlace, own: &Range<usize>) -> bool {
+fn is_whole_clause(written: &SqlFile<'_>, place: &FilePartPosition, own: &Range<usize>) -> bool {
     written
         .part_tokens(place)
         .is_some_and(|tokens| own.start <= tokens.start && tokens.end <= own.end)

@@ -5,19 +5,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::candidate_check::CandidateCheck;
-use super::columns::{ColumnMatches, ColumnSite};
+use super::columns::{ColumnExpression, ColumnResolver};
 use super::constant_probes::find_constants;
 use super::context_probes::OF_DEFINITION;
 use super::edits::compare_files;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
-use super::patterns::{Patterns, TriedProbes};
+use super::patterns::{Patterns, ProbesWithCachedSql};
 use super::probes::{ProbeFormula, RELATION, make_probes, probe_relation};
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::compiler::Compiler;
-use crate::model::outline::PlacedDefinition;
+use crate::model::outline::DefinitionWithPosition;
 use crate::schema::Schema;
 
 /// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
@@ -60,17 +60,17 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 pub struct Decompiler {
     /// Learned patterns, keyed by the settings for which they are valid. Each set of patterns is learned when a caller
     /// first needs it.
-    learned: KeptFormula<OnceLock<Patterns>>,
+    learned: RecentlyUsedCache<OnceLock<Patterns>>,
     /// Probes that are compiled in each dialect to learn the patterns.
-    tried: KeptFormula<TriedProbes>,
+    tried: RecentlyUsedCache<ProbesWithCachedSql>,
     /// Words that occur in generated SQL of each dialect, except names.
-    words: KeptFormula<FxHashSet<&'static str>>,
+    words: RecentlyUsedCache<FxHashSet<&'static str>>,
 }
 
 /// Cache of values by name. When the cache is full, the least recently used values are dropped.
-type KeptFormula<T> = Mutex<Vec<(String, Arc<T>)>>;
+type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
 
-fn get_or_learn<T>(all: &KeptFormula<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+fn get_or_learn<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // No code panics while it holds this lock.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let place = all.iter().position(|(other, _)| *other == key);
@@ -114,7 +114,7 @@ impl Decompiler {
         read: &SpecPosition<'_>,
         path: Option<&str>,
         found: &str,
-        (place, placed): (usize, &PlacedDefinition),
+        (place, placed): (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
         let written = read
             .compile_sql(compiler, read.source, path)
@@ -131,19 +131,19 @@ impl Decompiler {
                 for (shown, expected, part) in case.surrounding_candidates(&mut trees) {
                     case.shown = shown;
                     case.is_exact = true;
-                    if let Ok(formula) = self.solve_part(&case, &mut trees, expected, part) {
+                    if let Ok(formula) = self.find_formula_of_part(&case, &mut trees, expected, part) {
                         return Ok(formula);
                     }
                 }
                 return Err(not_a_formula(reason));
             }
         };
-        self.solve_part(&case, &mut trees, expression, expression)
+        self.find_formula_of_part(&case, &mut trees, expression, expression)
     }
 
     /// Finds the formula for a subexpression with which the part of the file that shows the definition compiles to the
     /// expected expression.
-    fn solve_part(
+    fn find_formula_of_part(
         &self,
         case: &CandidateCheck<'_, '_>,
         trees: &mut Trees,
@@ -185,7 +185,7 @@ impl Decompiler {
                 return Ok(formula);
             }
             let next = if looks_at_rows {
-                case.probe_wave(trees, part, &names, wave)
+                case.learn_functions_of_wave(trees, part, &names, wave)
             } else {
                 None
             };
@@ -204,8 +204,8 @@ impl Decompiler {
                         break;
                     }
                     of_words = Some(Patterns::learn(
-                        &probe_compiler(compiler, read),
-                        &TriedProbes::new(tried),
+                        &compiler_for_probes(compiler, read),
+                        &ProbesWithCachedSql::new(tried),
                     ));
                 }
                 None => break,
@@ -237,13 +237,15 @@ impl Decompiler {
         }
         let mut search = FormulaSearch::new(&all, trees).with_input(&given);
         let forms = search.candidates(part);
-        Err(match search.smallest_unknown(part).filter(|_| forms.is_empty()) {
-            Some(part) => not_a_formula(format!("no formula expresses {}", trees.describe_construct(part))),
-            None => not_a_formula(format!(
-                "no formula with {} produces exactly this SQL",
-                trees.describe_construct(part)
-            )),
-        })
+        Err(
+            match search.smallest_part_without_formula(part).filter(|_| forms.is_empty()) {
+                Some(part) => not_a_formula(format!("no formula expresses {}", trees.describe_construct(part))),
+                None => not_a_formula(format!(
+                    "no formula with {} produces exactly this SQL",
+                    trees.describe_construct(part)
+                )),
+            },
+        )
     }
 
     /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL
@@ -275,7 +277,7 @@ impl Decompiler {
         read: &SpecPosition<'_>,
         widest: usize,
     ) -> Vec<Arc<OnceLock<Patterns>>> {
-        let compiler = probe_compiler(compiler, read);
+        let compiler = compiler_for_probes(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
         for is_wide in [false, true]
@@ -290,7 +292,9 @@ impl Decompiler {
                 }
                 let patterns = get_or_learn(&self.learned, of_settings, OnceLock::new);
                 patterns.get_or_init(|| {
-                    let tried = get_or_learn(&self.tried, key, || TriedProbes::new(all_probes(is_wide, is_temporal)));
+                    let tried = get_or_learn(&self.tried, key, || {
+                        ProbesWithCachedSql::new(all_probes(is_wide, is_temporal))
+                    });
                     Patterns::learn(&compiler, &tried)
                 });
                 all.push(patterns);
@@ -319,7 +323,7 @@ fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
 }
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.
-fn probe_compiler(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
+fn compiler_for_probes(compiler: &Compiler, read: &SpecPosition<'_>) -> Compiler {
     let compiler = read.outline.with_spec_settings(compiler);
     let mut options = (*compiler.options).clone();
     options.schema = Arc::new(Schema::new().with(probe_relation()));
@@ -355,7 +359,7 @@ impl SpecPosition<'_> {
     /// definition.
     pub(super) fn resolve_definition(
         &self,
-        columns: &mut ColumnMatches<'_, '_>,
+        columns: &mut ColumnResolver<'_, '_>,
         file: &SqlFile<'_>,
         cte: Option<&str>,
         (step, name): (usize, &str),
@@ -378,8 +382,8 @@ impl SpecPosition<'_> {
     }
 
     /// Creates the resolver that converts a file's expressions to names that the definition's formula may use.
-    pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnMatches<'f, 's> {
-        let mut columns = ColumnMatches::new(file);
+    pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnResolver<'f, 's> {
+        let mut columns = ColumnResolver::new(file);
         columns.own = name.to_owned();
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
@@ -408,11 +412,11 @@ impl SpecPosition<'_> {
     /// Finds the place in the file where a definition is computed.
     pub(super) fn find_site(
         &self,
-        columns: &ColumnMatches<'_, '_>,
+        columns: &ColumnResolver<'_, '_>,
         file: &SqlFile<'_>,
         cte: Option<&str>,
         name: &str,
-    ) -> Option<ColumnSite> {
+    ) -> Option<ColumnExpression> {
         let lower = cte.map(str::to_ascii_lowercase);
         // A definition that is not a column of the result is computed in a preceding CTE.
         let elsewhere = || {

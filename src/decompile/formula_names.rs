@@ -47,7 +47,7 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
 
 /// Replaces the parts of a formula that equal other formulas with the names of those formulas. Each pair contains a
 /// formula and its name. The first formula that matches is used.
-pub fn fold_formulas(formula: &str, known: &[(&str, &str)]) -> String {
+pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> String {
     let tokens = formula_tokens(formula);
     let parts: Vec<(Vec<FormulaToken>, &str)> =
         known.iter().map(|(text, name)| (formula_tokens(text), *name)).collect();
@@ -93,7 +93,7 @@ mod tests {
             ("SUM(net) / 2", "${Net Sum} / 2"),
             ("\"SUM(amount)\"", "\"SUM(amount)\""),
         ] {
-            assert_eq!(fold_formulas(formula, &known), expected);
+            assert_eq!(replace_formulas_with_names(formula, &known), expected);
         }
     }
 

@@ -6,7 +6,7 @@ use super::file::{SqlFile, token_name};
 
 /// A relation that a select reads.
 #[derive(Debug)]
-pub(super) struct ReadRelation {
+pub(super) struct FromClauseRelation {
     pub relation: String,
     pub alias: String,
     /// Type of the join, such as `left join`. Empty for the first relation.
@@ -18,7 +18,7 @@ pub(super) struct ReadRelation {
 }
 
 /// Returns the relations that the tokens of a `from` clause read, in order. Anything that is not a name is skipped.
-pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<ReadRelation> {
+pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<FromClauseRelation> {
     let mut outside = Vec::new();
     let mut depth = 0usize;
     for at in tokens.clone() {
@@ -41,7 +41,7 @@ pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<Re
             places.push((at - words.count(), at + 1));
         }
     }
-    let mut found: Vec<ReadRelation> = Vec::new();
+    let mut found: Vec<FromClauseRelation> = Vec::new();
     for (place, (words, name)) in places.iter().enumerate() {
         let end = places.get(place + 1).map_or(outside.len(), |(words, _)| *words);
         let key = |at: usize| outside.get(at).map_or("", |(_, key)| key.as_str());
@@ -58,7 +58,7 @@ pub(super) fn read_relations(file: &SqlFile<'_>, tokens: Range<usize>) -> Vec<Re
             .map_or(0..0, |at| place_of(at) + 1..place_of(end));
         let how = outside.get(*words..*name).unwrap_or_default().iter();
         let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
-        found.push(ReadRelation {
+        found.push(FromClauseRelation {
             alias: alias.unwrap_or_else(|| relation.clone()),
             relation,
             how,

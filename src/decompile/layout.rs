@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::comments::restore_lost_comments;
-use super::edits::describe_place;
-use super::file::{FilePart, FilePartKind, FilePlace, SqlFile};
+use super::edits::describe_file_part;
+use super::file::{FilePart, FilePartKind, FilePartPosition, SqlFile};
 use super::separated_parts::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
 use crate::dialect::Dialect;
@@ -72,7 +72,7 @@ impl LayoutClash {
 /// `None`.
 pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<LayoutClash> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
-    let by_place = |file: &SqlFile<'_>| -> HashMap<FilePlace, Range<usize>> {
+    let by_place = |file: &SqlFile<'_>| -> HashMap<FilePartPosition, Range<usize>> {
         file.parts
             .iter()
             .map(|part| (part.place.clone(), part.tokens.clone()))
@@ -103,7 +103,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        clashes.push(LayoutClash::new(describe_place(&part.place), line, texts));
+        clashes.push(LayoutClash::new(describe_file_part(&part.place), line, texts));
     }
     clashes
 }
@@ -390,7 +390,7 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
                     && entry.lead.is_empty()
                     && !matches!(one, PickedItem::Found(0) | PickedItem::Both { found: 0, .. })
                 {
-                    entry.lead = item_lead(ours, one, now);
+                    entry.lead = whitespace_before_item(ours, one, now);
                 }
                 entry
             })
@@ -401,7 +401,7 @@ fn merge_select(sides: &LayoutSides<'_, '_>) -> Option<String> {
 }
 
 /// Returns the line break and the whitespace before an item that the spec produces.
-fn item_lead(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> String {
+fn whitespace_before_item(ours: &SqlFile<'_>, one: &PickedItem, items: &[LayoutItem]) -> String {
     let at = match one {
         PickedItem::New(at) | PickedItem::Ours { ours: at, .. } => *at,
         _ => return "\n".to_owned(),

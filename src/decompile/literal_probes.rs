@@ -7,7 +7,7 @@ use super::probes::{Arg, NUMBERS, ProbeFormula, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Lowering, functions};
-use crate::check::inverse_masks::{
+use crate::check::literals_from_sql::{
     affix_masks_from_sql, date_masks_from_sql, date_part_mask_from_sql, digit_masks_from_sql, is_digit_pattern,
     mask_literal_from_sql, regexes_from_sql, replacement_from_sql, wildcards_from_regex,
 };
@@ -37,7 +37,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
                     let start = Arg::Column(probe_column(Type::Integer, true, 2));
                     let started = Arg::Column(probe_column(Type::Integer, false, 2));
                     for more in [vec![], vec![start], vec![started], vec![Arg::Number(NUMBERS[2])]] {
-                        probe_texts(function.name, &[(0, &needle)], 2, more, &mut all);
+                        add_text_argument_probes(function.name, &[(0, &needle)], 2, more, &mut all);
                     }
                 }
             }
@@ -45,7 +45,7 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
                 let takes_new = function.overloads.iter().any(|overload| overload.params.len() > 2);
                 for pattern in texts.iter().flat_map(|text| regexes_from_sql(text)) {
                     if !takes_new {
-                        probe_texts(function.name, &[(1, &pattern)], 2, vec![], &mut all);
+                        add_text_argument_probes(function.name, &[(1, &pattern)], 2, vec![], &mut all);
                         continue;
                     }
                     for new in texts
@@ -53,11 +53,11 @@ pub(super) fn literal_probes(trees: &Trees, known: &[&Patterns], expression: Sql
                         .map(|text| replacement_from_sql(text))
                         .chain([String::new()])
                     {
-                        probe_texts(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
+                        add_text_argument_probes(function.name, &[(1, &pattern), (2, &new)], 3, vec![], &mut all);
                     }
                     for nullable in [true, false] {
                         let new = vec![Arg::Column(probe_column(Type::Text, nullable, 2))];
-                        probe_texts(function.name, &[(1, &pattern)], 2, new, &mut all);
+                        add_text_argument_probes(function.name, &[(1, &pattern)], 2, new, &mut all);
                     }
                 }
             }
@@ -83,7 +83,13 @@ fn string_literals(trees: &Trees, expression: SqlNodeId) -> Vec<&str> {
 
 /// Adds calls with `count` arguments, followed by the arguments in `more`. Among the first `count` arguments, the given
 /// strings are at fixed positions, and columns with or without NULLs are at all other positions.
-fn probe_texts(name: &'static str, texts: &[(usize, &str)], count: usize, more: Vec<Arg>, all: &mut Vec<ProbeFormula>) {
+fn add_text_argument_probes(
+    name: &'static str,
+    texts: &[(usize, &str)],
+    count: usize,
+    more: Vec<Arg>,
+    all: &mut Vec<ProbeFormula>,
+) {
     for nullable in [true, false] {
         let arg = |place: usize| match texts.iter().find(|(at, _)| *at == place) {
             Some((_, text)) => Arg::Fixed(text_literal(text).text),
@@ -196,7 +202,7 @@ fn date_format(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Opt
             SqlLabel::Text(text, _) => mask.push_str(&mask_literal_from_sql(text)),
             _ => {
                 mask.push_str(
-                    &known_part(trees, known, part)
+                    &date_part_format_letters(trees, known, part)
                         .or_else(|| date_part_mask_from_sql(&string_literals(trees, part)))?,
                 );
             }
@@ -206,7 +212,7 @@ fn date_format(trees: &Trees, known: &[&Patterns], expression: SqlNodeId) -> Opt
 }
 
 /// Returns the format letters of an expression that is known to extract one part of a date.
-fn known_part(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<String> {
+fn date_part_format_letters(trees: &Trees, known: &[&Patterns], part: SqlNodeId) -> Option<String> {
     let mask = |pattern: &SqlPattern| match (&pattern.shape, pattern.args.as_slice()) {
         (ExpressionShape::Call("TEXT"), [Arg::Column(_), Arg::Fixed(mask)]) => Some(mask.trim_matches('"').to_owned()),
         _ => None,

@@ -1,16 +1,16 @@
 //! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
 //! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
-use super::columns::ColumnMatches;
+use super::columns::ColumnResolver;
 use super::expression_text::format_name;
 use super::file::SqlFile;
 use super::formula::{Decompiler, NotAFormula};
-use super::formula_names::{fold_formulas, rename_names};
+use super::formula_names::{rename_names, replace_formulas_with_names};
 use super::spec_edit::{SpecPosition, with_formula};
 use super::tree::Trees;
 use crate::compiler::Compiler;
-use crate::model::outline::PlacedDefinition;
-use crate::model::{ExpandedModel, SetFormula};
+use crate::model::outline::DefinitionWithPosition;
+use crate::model::{ExpandedModel, MetricSetFormula};
 
 /// Model built on metric sets whose SQL was edited by hand.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub enum EditOrigin<'m> {
 #[derive(Debug)]
 pub struct MetricEdit<'m> {
     /// The definition of the set.
-    pub definition: SetFormula<'m>,
+    pub definition: MetricSetFormula<'m>,
     /// Column whose SQL shows the edit, with its CTE. The column is computed from the edited column.
     pub shown: (Option<String>, String),
     /// Name of the metric in the model's `metrics`. `None` if the model does not list the definition.
@@ -78,7 +78,7 @@ impl<'m> EditedModel<'m> {
         };
         let shown = (cte.map(str::to_owned), column.to_owned());
         let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
-        if let Some(definition) = self.expanded.set_formula(placed.at) {
+        if let Some(definition) = self.expanded.metric_set_formula(placed.at) {
             return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
@@ -98,7 +98,7 @@ impl<'m> EditedModel<'m> {
     /// edit changes.
     fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
         let (step, placed) = self.first_changed_definition(read)?;
-        let definition = self.expanded.set_formula(placed.at)?;
+        let definition = self.expanded.metric_set_formula(placed.at)?;
         let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
         let formula = decompiler.find_formula_at(self.compiler, read, self.path, self.found, (step, placed));
         Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
@@ -126,7 +126,7 @@ impl<'m> EditedModel<'m> {
     }
 
     /// Returns the first definition whose SQL differs, with the position of its step.
-    fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r PlacedDefinition)> {
+    fn first_changed_definition<'r>(&self, read: &'r SpecPosition<'_>) -> Option<(usize, &'r DefinitionWithPosition)> {
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
             SqlFile::read(&self.written, dialect),
@@ -158,7 +158,7 @@ impl<'m> EditedModel<'m> {
         // Another CTE may compute the column, so compare the expressions after all columns of CTEs are replaced.
         let mut trees = Trees::default();
         let mut resolved = |file: &SqlFile<'_>, cte: Option<&str>| {
-            let mut columns = ColumnMatches::new(file);
+            let mut columns = ColumnResolver::new(file);
             let site = columns.find_site(cte, column)?;
             columns.resolve_expression(&site, &mut trees).ok()
         };
@@ -194,15 +194,15 @@ impl<'m> EditedModel<'m> {
     /// Creates the edit to a definition, with the formulas that may resolve it.
     pub(super) fn metric_edit<'e>(
         &'e self,
-        definition: SetFormula<'e>,
-        placed: &PlacedDefinition,
+        definition: MetricSetFormula<'e>,
+        placed: &DefinitionWithPosition,
         shown: (Option<String>, String),
         formula: Result<String, NotAFormula>,
     ) -> Box<MetricEdit<'e>> {
         let (for_set, for_model) = formula.as_deref().map_or_else(
             |_| Default::default(),
             |found| {
-                let for_set = self.set_formulas(&definition, found);
+                let for_set = self.formulas_for_metric_set(&definition, found);
                 (for_set, self.overriding_formulas(&definition, placed, found))
             },
         );
@@ -218,7 +218,7 @@ impl<'m> EditedModel<'m> {
 
     /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one that
     /// contains their formulas.
-    fn set_formulas(&self, definition: &SetFormula<'_>, found: &str) -> Vec<String> {
+    fn formulas_for_metric_set(&self, definition: &MetricSetFormula<'_>, found: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
         };
@@ -246,23 +246,28 @@ impl<'m> EditedModel<'m> {
                     .to_vec(),
             }
         };
-        let mut all = placed(&fold_formulas(&renamed, &used));
+        let mut all = placed(&replace_formulas_with_names(&renamed, &used));
         all.extend(placed(&renamed));
         without_repeats(all)
     }
 
     /// Returns formulas of a definition that overrides the metric. If the metric's formula is part of the formula that
     /// was found, that part is replaced with the metric's name.
-    fn overriding_formulas(&self, definition: &SetFormula<'_>, placed: &PlacedDefinition, found: &str) -> Vec<String> {
+    fn overriding_formulas(
+        &self,
+        definition: &MetricSetFormula<'_>,
+        placed: &DefinitionWithPosition,
+        found: &str,
+    ) -> Vec<String> {
         let own = self.listed_name(definition).unwrap_or(definition.name());
         let renamed = self.with_model_names(found);
         let mut known = vec![(placed.formula.as_str(), own), (definition.text(), own)];
         known.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
-        without_repeats(vec![fold_formulas(&renamed, &known), renamed])
+        without_repeats(vec![replace_formulas_with_names(&renamed, &known), renamed])
     }
 
     /// Returns the name of a metric in the model's `metrics`.
-    fn listed_name(&self, definition: &SetFormula<'_>) -> Option<&str> {
+    fn listed_name(&self, definition: &MetricSetFormula<'_>) -> Option<&str> {
         let mut columns = self.expanded.listed_columns();
         let is_it = |(_, set, metric): &(&str, &str, &str)| {
             set.eq_ignore_ascii_case(definition.place().set()) && metric.eq_ignore_ascii_case(definition.name())
@@ -299,17 +304,17 @@ fn find_definition<'r>(
     read: &'r SpecPosition<'_>,
     cte: Option<&str>,
     column: &str,
-) -> Option<(usize, &'r PlacedDefinition)> {
+) -> Option<(usize, &'r DefinitionWithPosition)> {
     let steps = read.outline.steps.iter().enumerate();
     let all = steps.flat_map(|(at, step)| step.definitions.iter().map(move |placed| (at, placed)));
-    let all: Vec<(usize, &PlacedDefinition)> = all
+    let all: Vec<(usize, &DefinitionWithPosition)> = all
         .filter(|(_, placed)| placed.name.eq_ignore_ascii_case(column))
         .collect();
-    let in_cte = |(at, _): &&(usize, &PlacedDefinition)| {
+    let in_cte = |(at, _): &&(usize, &DefinitionWithPosition)| {
         let name = read.outline.steps[*at].name.as_deref();
         cte.is_some_and(|cte| name.is_some_and(|name| name.eq_ignore_ascii_case(cte)))
     };
-    let computes = |(_, placed): &&(usize, &PlacedDefinition)| !placed.formula.eq_ignore_ascii_case(column);
+    let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);
     let found = all.iter().find(in_cte).filter(computes);
     found.or_else(|| all.iter().rev().find(computes)).copied()
 }

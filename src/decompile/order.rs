@@ -8,10 +8,10 @@ use crate::dialect::Dialect;
 /// Returns a query with each select's columns in the order that another version of the query has. `None` if no column
 /// was moved, or if position identifies the columns, as in a `union`.
 pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option<String> {
-    moved_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
+    reorder_columns(&SqlFile::read(text, dialect), &SqlFile::read(other, dialect))
 }
 
-pub(super) fn moved_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
+pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
     if [moved, other]
         .iter()
         .any(|file| file.parts.iter().any(|part| part.place.branch > 0))

@@ -122,7 +122,7 @@ struct Parser<'p> {
 /// A parsed part with its binding strength and its operator. A part in brackets binds as tightly as a single name.
 type ParsedPart = (SqlNodeId, u8, Option<String>);
 
-fn operator_strength(word: &str) -> Option<u8> {
+fn operator_precedence(word: &str) -> Option<u8> {
     Some(match word {
         "or" => OR,
         "and" => AND,
@@ -223,7 +223,7 @@ impl Parser<'_> {
                 None,
             )));
         }
-        let Some(strength) = operator_strength(&word).filter(|strength| *strength >= least) else {
+        let Some(strength) = operator_precedence(&word).filter(|strength| *strength >= least) else {
             return Ok(None);
         };
         if strength == COMPARE && left.1 == COMPARE {
@@ -253,7 +253,7 @@ impl Parser<'_> {
                     self.trees
                         .add(SqlLabel::Op(word.clone()), vec![left.0, right.0, escape.0])
                 } else {
-                    self.join_chain(&word, left.0, right.0)
+                    self.flatten_and_or(&word, left.0, right.0)
                 }
             }
         };
@@ -281,7 +281,7 @@ impl Parser<'_> {
     }
 
     /// Flattens `a and (b and c)` to `a and b and c`.
-    fn join_chain(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
+    fn flatten_and_or(&mut self, word: &str, left: SqlNodeId, right: SqlNodeId) -> SqlNodeId {
         let op = SqlLabel::Op(word.to_owned());
         if !matches!(word, "and" | "or") || self.trees.label(right) != &op {
             return self.trees.add(op, vec![left, right]);

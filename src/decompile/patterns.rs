@@ -72,7 +72,7 @@ pub(super) struct Patterns {
 /// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most of the SQL remains the
 /// same and is not parsed again.
 #[derive(Debug, Default)]
-pub(super) struct TriedProbes {
+pub(super) struct ProbesWithCachedSql {
     probes: Vec<ProbeFormula>,
     /// Results by position of the probe, and by a flag for probes that were compiled in a group.
     became: Mutex<FxHashMap<(usize, bool), CompiledProbes>>,
@@ -84,7 +84,7 @@ struct CompiledProbes {
     patterns: Vec<Arc<SqlPattern>>,
 }
 
-impl TriedProbes {
+impl ProbesWithCachedSql {
     pub fn new(probes: Vec<ProbeFormula>) -> Self {
         Self {
             probes,
@@ -96,7 +96,7 @@ impl TriedProbes {
 impl Patterns {
     /// Compiles the probes and learns their patterns. The schema of the compiler must contain the relation of the
     /// probes.
-    pub fn learn(compiler: &Compiler, tried: &TriedProbes) -> Self {
+    pub fn learn(compiler: &Compiler, tried: &ProbesWithCachedSql) -> Self {
         let mut patterns = Self::default();
         let mut seen = FxHashSet::default();
         let Ok(mut became) = tried.became.lock() else {
@@ -281,7 +281,7 @@ fn learn_probe(compiler: &Compiler, probe: &ProbeFormula, sql: &str) -> Option<S
         .map(|arg| spelled(arg).and_then(|sql| read(&sql, &mut trees)))
         .collect();
     match probe.shape {
-        ExpressionShape::Pair => root = count_condition(&trees, root)?,
+        ExpressionShape::Pair => root = condition_inside_count(&trees, root)?,
         // The root is `text || fx_sv1`, so keep only its left operand.
         ExpressionShape::AsText => {
             root = *trees
@@ -304,7 +304,7 @@ pub(super) fn build_pattern(
     if trees.height(root) > MAX_DEPTH {
         return None;
     }
-    let mut learner = Learner {
+    let mut learner = PatternBuilder {
         trees,
         probe,
         spelled,
@@ -337,7 +337,7 @@ pub(super) fn build_pattern(
 }
 
 /// Returns the condition of `count(case when … then 1 end)`.
-fn count_condition(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+fn condition_inside_count(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     let [_, inner] = trees.children(id) else { return None };
     match (trees.label(*inner), trees.children(*inner)) {
         (SqlLabel::Case, [condition, one, _]) if *trees.label(*one) == SqlLabel::Number("1".to_owned()) => {
@@ -348,15 +348,15 @@ fn count_condition(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
     }
 }
 
-struct Learner<'l> {
+struct PatternBuilder<'l> {
     trees: &'l Trees,
     probe: &'l ProbeFormula,
     spelled: Vec<Option<SqlNodeId>>,
     found: Vec<bool>,
 }
 
-impl Learner<'_> {
-    fn note_hole(&mut self, place: usize, part: PatternPart) -> PatternPart {
+impl PatternBuilder<'_> {
+    fn mark_argument_found(&mut self, place: usize, part: PatternPart) -> PatternPart {
         if let Some(found) = self.found.get_mut(place) {
             *found = true;
         }
@@ -366,7 +366,7 @@ impl Learner<'_> {
     fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
         if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
             let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
-            return self.note_hole(
+            return self.mark_argument_found(
                 place,
                 if is_value {
                     PatternPart::Any(place)
@@ -379,17 +379,17 @@ impl Learner<'_> {
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
-                    return self.note_hole(place, PatternPart::Any(place));
+                    return self.mark_argument_found(place, PatternPart::Any(place));
                 }
                 (Arg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
-                    return self.note_hole(place, PatternPart::Any(place));
+                    return self.mark_argument_found(place, PatternPart::Any(place));
                 }
                 (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
-                        return self.note_hole(place, PatternPart::Number(place, 0, ""));
+                        return self.mark_argument_found(place, PatternPart::Number(place, 0, ""));
                     }
                     if number.strip_suffix(".0") == Some(digits) {
-                        return self.note_hole(place, PatternPart::Number(place, 0, ".0"));
+                        return self.mark_argument_found(place, PatternPart::Number(place, 0, ".0"));
                     }
                     let by = number
                         .parse::<i64>()
@@ -397,24 +397,24 @@ impl Learner<'_> {
                         .zip(digits.parse::<i64>().ok())
                         .map(|(a, b)| a - b);
                     if let Some(by @ (-1 | 1)) = by {
-                        return self.note_hole(place, PatternPart::Number(place, by, ""));
+                        return self.mark_argument_found(place, PatternPart::Number(place, by, ""));
                     }
                 }
                 // The string in the SQL may be escaped and in lower case.
                 (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
-                    return self.note_hole(place, PatternPart::Wild(place, prefix));
+                    return self.mark_argument_found(place, PatternPart::Wild(place, prefix));
                 }
                 (Arg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
-                    return self.note_hole(place, PatternPart::Number(place, 0, ""));
+                    return self.mark_argument_found(place, PatternPart::Number(place, 0, ""));
                 }
                 (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), SqlLabel::Text(text, prefix))
                     if text.matches(marker).count() == 1 =>
                 {
                     if let Some((before, after)) = text.split_once(marker) {
                         let part = PatternPart::Text(place, before.to_owned(), after.to_owned(), prefix);
-                        return self.note_hole(place, part);
+                        return self.mark_argument_found(place, part);
                     }
                 }
                 _ => {}

@@ -148,12 +148,12 @@ pub(super) fn make_probes(widest: usize) -> Vec<ProbeFormula> {
             continue;
         }
         for overload in function.overloads {
-            probe_overload(function.name, overload, widest, &mut all);
+            add_overload_probes(function.name, overload, widest, &mut all);
         }
         // Probe aggregates with several arguments, because such calls aggregate the values of one row.
         if function.is_row_combination(2) {
             for count in 2..=widest.clamp(3, PLACES) {
-                for values in row_types(count) {
+                for values in argument_type_combinations(count) {
                     let of = |(place, (ty, nullable)): (usize, &(Type, bool))| {
                         Arg::Column(probe_column(*ty, *nullable, place))
                     };
@@ -176,7 +176,7 @@ pub(super) fn make_probes(widest: usize) -> Vec<ProbeFormula> {
 
 /// Returns combinations of types and nullability for several values of one row. Either all values are the same, or one
 /// value differs from the others.
-fn row_types(count: usize) -> Vec<Vec<(Type, bool)>> {
+fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     const ALIKE: [Type; 6] = [
         Type::Integer,
         Type::Decimal,
@@ -403,7 +403,7 @@ fn shortest_literal(param: &Param) -> String {
     clippy::too_many_lines,
     reason = "this is one list of cases, to be split when a case is added"
 )]
-fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
+fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
     let most = if overload.repeated {
         widest.clamp(overload.params.len() + 2, PLACES)
     } else {
@@ -455,7 +455,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             matches!(simple, Some(Arg::Number(_)))
         };
         for place in (0..count.min(5)).filter(is_number) {
-            for types in diagonal_types(&params).into_iter().take(2) {
+            for types in nth_types_of_parameters(&params).into_iter().take(2) {
                 let of = |(at, ty): (usize, &Type)| match at == place {
                     true => Arg::Quotient(at),
                     false => Arg::Column(probe_column(*ty, true, at)),
@@ -474,7 +474,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
             put(args);
         }
         // Try a literal for one argument, for two arguments, or for all arguments except the first.
-        let simple: Vec<Vec<Type>> = diagonal_types(&params);
+        let simple: Vec<Vec<Type>> = nth_types_of_parameters(&params);
         for types in &simple {
             for nullable in [true, false] {
                 let base: Vec<Arg> = types
@@ -520,7 +520,7 @@ fn probe_overload(name: &'static str, overload: &Overload, widest: usize, all: &
 pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
     let ways: usize = params.iter().map(|p| accepted_types(p.ty).len()).product();
     if ways > 50 || params.len() > 4 {
-        return diagonal_types(params);
+        return nth_types_of_parameters(params);
     }
     params.iter().fold(vec![Vec::new()], |all, param| {
         let with = |before: &Vec<Type>| {
@@ -534,7 +534,7 @@ pub(super) fn type_assignments(params: &[&Param]) -> Vec<Vec<Type>> {
 }
 
 /// Returns the first type of each parameter, then the second type of each parameter, and so on.
-pub(super) fn diagonal_types(params: &[&Param]) -> Vec<Vec<Type>> {
+pub(super) fn nth_types_of_parameters(params: &[&Param]) -> Vec<Vec<Type>> {
     let most = params.iter().map(|p| accepted_types(p.ty).len()).max().unwrap_or(1);
     let of = |n: usize| -> Vec<Type> {
         params

@@ -29,7 +29,7 @@ const RANGES: [(&str, usize); 15] = [
 ];
 
 /// Returns probes that count the rows of each range, with a name in place of `{0}`.
-pub(super) fn count_probes(name: &Arg, is_pivoted: bool) -> Vec<ProbeFormula> {
+pub(super) fn row_count_probes(name: &Arg, is_pivoted: bool) -> Vec<ProbeFormula> {
     let ranges = RANGES
         .iter()
         .filter(|(range, _)| is_pivoted || !range.starts_with("PIVOT"));

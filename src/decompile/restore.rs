@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::columns::ColumnSite;
-use super::file::{FilePartKind, FilePlace, SqlFile, is_same_name};
-use super::from_clause::read_relations;
+use super::columns::ColumnExpression;
+use super::file::{FilePartKind, FilePartPosition, SqlFile, is_same_name};
+use super::from_clause::from_clause_relations;
 use super::substitute::Substitution;
 use crate::dialect::Dialect;
 
@@ -58,12 +58,12 @@ impl Hunk {
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn diff_part(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
     // The part, with the keywords of its clause, or with its comma and name.
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
-        None => tokens.start.saturating_sub(1)..end_with_name(file, &tokens),
+        None => tokens.start.saturating_sub(1)..end_including_column_name(file, &tokens),
     };
     match (written.part_tokens(place), found.part_tokens(place)) {
         (Some(own), Some(edited)) => {
@@ -93,7 +93,10 @@ fn diff_relations(
     (written, own): (&SqlFile<'_>, Range<usize>),
     (found, edited): (&SqlFile<'_>, Range<usize>),
 ) -> Option<Vec<Hunk>> {
-    let (before, after) = (read_relations(written, own.clone()), read_relations(found, edited));
+    let (before, after) = (
+        from_clause_relations(written, own.clone()),
+        from_clause_relations(found, edited),
+    );
     // dbt's calls are not interpreted.
     if before.is_empty() || after.is_empty() {
         return None;
@@ -117,12 +120,12 @@ fn diff_relations(
 }
 
 /// Returns the end of a part, including the name of a column.
-fn end_with_name(file: &SqlFile<'_>, tokens: &Range<usize>) -> usize {
+fn end_including_column_name(file: &SqlFile<'_>, tokens: &Range<usize>) -> usize {
     tokens.end + if file.key(tokens.end) == "as" { 2 } else { 0 }
 }
 
 /// Returns the position in the edited SQL of a removed part: after the last preceding part of its select.
-fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
+fn token_after_preceding(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
     let before = written.parts.get(..written.part_position(place)?)?;
     let mut of_select = before
         .iter()
@@ -131,7 +134,7 @@ fn token_after_preceding(place: &FilePlace, written: &SqlFile<'_>, found: &SqlFi
     let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
     let is_column = matches!(part.place.what, FilePartKind::Column(_) | FilePartKind::Unnamed);
     // A column needs a preceding column because of the comma.
-    (is_column || place.clause().is_some()).then(|| end_with_name(found, &part.tokens))
+    (is_column || place.clause().is_some()).then(|| end_including_column_name(found, &part.tokens))
 }
 
 /// Compares two ranges of tokens.
@@ -203,15 +206,15 @@ pub(super) struct GroupItem {
 impl GroupItem {
     /// Finds the item that groups by a column. `None` if the generated SQL does not group by the column.
     pub fn find(
-        (written, own): (&SqlFile<'_>, &ColumnSite),
-        (found, edited): (&SqlFile<'_>, &ColumnSite),
+        (written, own): (&SqlFile<'_>, &ColumnExpression),
+        (found, edited): (&SqlFile<'_>, &ColumnExpression),
         column: &str,
     ) -> Option<Self> {
-        let items = |file: &SqlFile<'_>, site: &ColumnSite| {
+        let items = |file: &SqlFile<'_>, site: &ColumnExpression| {
             let tokens = file.clause(site.cte.as_deref(), "group by");
             tokens.map_or_else(Vec::new, |tokens| file.split_at_commas(tokens))
         };
-        let is_of_column = |file: &SqlFile<'_>, site: &ColumnSite, item: &Range<usize>| {
+        let is_of_column = |file: &SqlFile<'_>, site: &ColumnExpression, item: &Range<usize>| {
             let is_name = item.len() == 1 && is_same_name(&file.key(item.start), column);
             is_name || file.has_same_tokens(item, file, &site.tokens)
         };
@@ -243,7 +246,7 @@ impl GroupItem {
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```
 #[must_use]
-pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &FilePlace) -> Vec<Substitution> {
+pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &FilePartPosition) -> Vec<Substitution> {
     let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
     let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
         return Vec::new();
@@ -254,7 +257,7 @@ pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &File
     };
     let mut restored = vec![whole.restore(&written, &found)];
     if let FilePartKind::Column(column) = &place.what {
-        let site = |tokens| ColumnSite {
+        let site = |tokens| ColumnExpression {
             cte: place.cte.clone(),
             tokens,
         };

@@ -10,7 +10,7 @@ use super::patterns::{Binding, Patterns, SqlPattern};
 use super::probes::Arg;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
-use crate::check::inverse_masks::wildcards_from_like;
+use crate::check::literals_from_sql::wildcards_from_like;
 
 /// Maximum number of formulas kept that differ only in literals.
 const MAX_SIMILAR: usize = 5;
@@ -95,7 +95,7 @@ impl<'s> FormulaSearch<'s> {
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
         let parts = self.trees.descendants(id);
         for part in &parts {
-            let pairs = self.find_pairs(*part);
+            let pairs = self.find_criterion_pairs(*part);
             self.pairs.insert(*part, pairs.into());
             let kept = if *part == id { MAX_KEPT_WHOLE } else { MAX_KEPT };
             let mut forms = simplest_formulas(self.find_formulas(*part), kept);
@@ -111,7 +111,7 @@ impl<'s> FormulaSearch<'s> {
     }
 
     /// Returns the smallest part of an expression for which no formula was found.
-    pub fn smallest_unknown(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+    pub fn smallest_part_without_formula(&self, id: SqlNodeId) -> Option<SqlNodeId> {
         let empty = |id: &SqlNodeId| self.forms.get(id).is_none_or(|forms| forms.is_empty());
         let is_word = |id: SqlNodeId| self.trees.children(id).is_empty();
         self.trees.descendants(id).into_iter().find(|part| {
@@ -170,7 +170,7 @@ impl<'s> FormulaSearch<'s> {
         found
     }
 
-    fn find_pairs(&self, id: SqlNodeId) -> Vec<ExpressionText> {
+    fn find_criterion_pairs(&self, id: SqlNodeId) -> Vec<ExpressionText> {
         let mut found = Vec::new();
         for pattern in self
             .patterns

@@ -50,7 +50,8 @@ impl SeparatedList {
                 .and_then(|to| file.source.get(from..*to))
                 .unwrap_or_default()
         };
-        let is_before = |gap: &str| comma_position(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line));
+        let is_before =
+            |gap: &str| comma_position(gap).is_some_and(|comma| gap.get(..comma).is_some_and(has_line_break));
         let inner = items.len().saturating_sub(1);
         let commas = match has_commas {
             false => CommaPosition::None,
@@ -108,7 +109,7 @@ impl SeparatedList {
 
     /// Writes entries in the layout of this list.
     pub fn write(&self, out: &mut String, entries: &[ListItem]) {
-        let usual = self.usual_lead();
+        let usual = self.usual_whitespace_before_item();
         let mut is_open = false;
         for (at, entry) in entries.iter().enumerate() {
             let lead = match at {
@@ -140,7 +141,7 @@ impl SeparatedList {
     }
 
     /// Returns the layout for a new item: the layout before the existing items, without their comments.
-    fn usual_lead(&self) -> String {
+    fn usual_whitespace_before_item(&self) -> String {
         let leads = || self.entries.iter().skip(1).map(|entry| entry.lead.as_str());
         let plain = leads().find(|lead| lead.trim().is_empty());
         let lead = plain.or(leads().next()).unwrap_or(&self.opening);
@@ -153,7 +154,7 @@ impl SeparatedList {
     }
 }
 
-fn has_line(text: &str) -> bool {
+fn has_line_break(text: &str) -> bool {
     text.contains('\n')
 }
 

@@ -66,7 +66,7 @@ pub(super) fn block_probes(names: &[Arg]) -> Vec<ProbeFormula> {
 }
 
 /// Returns probes that read the totals of a sheet's measures.
-pub(super) fn total_probes(sheet: &SheetOutline) -> Vec<ProbeFormula> {
+pub(super) fn probes_for_totals(sheet: &SheetOutline) -> Vec<ProbeFormula> {
     let mut all = Vec::new();
     let mut put = |words: String| {
         all.push(ProbeFormula {
@@ -298,6 +298,6 @@ pub(super) fn literal_keys(trees: &Trees, parts: &[SqlNodeId]) -> Vec<Arg> {
 
 /// Returns keys that are not columns of the sheet itself, so that the key of a lookup can be distinguished from
 /// the column that it searches.
-pub(super) fn marked_keys(name: &str) -> [String; 2] {
+pub(super) fn artificial_lookup_keys(name: &str) -> [String; 2] {
     [format!("{name} & \"{}\"", TEXTS[2]), format!("{name} + {}", NUMBERS[2])]
 }

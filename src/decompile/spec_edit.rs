@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::compiler::Compiler;
-use crate::model::outline::{PlacedDefinition, SpecOutline, spec_outline};
+use crate::model::outline::{DefinitionWithPosition, SpecOutline, spec_outline};
 use crate::yaml::{self, Node, YamlStyle};
 
 /// Reason why a spec cannot be edited.
@@ -128,7 +128,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Finds a definition and the position of its step.
-    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &PlacedDefinition), EditRefusal> {
+    pub fn definition(&self, step: Option<&str>, name: &str) -> Result<(usize, &DefinitionWithPosition), EditRefusal> {
         let steps = self.outline.steps.iter().enumerate();
         let is_step = |own: &Option<String>| {
             step.is_none_or(|step| own.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(step)))
@@ -151,7 +151,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns the spec after replacing a definition's formula.
-    pub fn replace_formula(&self, placed: &PlacedDefinition, formula: &str) -> Result<String, EditRefusal> {
+    pub fn replace_formula(&self, placed: &DefinitionWithPosition, formula: &str) -> Result<String, EditRefusal> {
         let refuse = |reason: &str| EditRefusal::at(self.source, placed.at.start as usize, reason);
         if placed.has_comment {
             return Err(refuse("the formula contains a comment, which would be lost"));
@@ -185,7 +185,7 @@ impl<'s> SpecPosition<'s> {
 
     /// Returns the spec after replacing a definition's formula, without parsing the result again. The result is used
     /// only to compile the formula and must not be saved.
-    pub fn with_formula_unchecked(&self, placed: &PlacedDefinition, formula: &str) -> Option<String> {
+    pub fn with_formula_unchecked(&self, placed: &DefinitionWithPosition, formula: &str) -> Option<String> {
         let (at, scalar) = (placed.at, placed.scalar);
         let double = || formula.replace('\\', "\\\\").replace('"', "\\\"");
         match (placed.style, placed.alone) {
@@ -202,7 +202,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Returns whether a text parses to the original spec, apart from this formula.
-    fn is_equivalent(&self, text: &str, placed: &PlacedDefinition, formula: &str) -> bool {
+    fn is_equivalent(&self, text: &str, placed: &DefinitionWithPosition, formula: &str) -> bool {
         let Ok(other) = SpecPosition::read(text, self.is_expanded) else {
             return false;
         };

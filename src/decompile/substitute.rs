@@ -39,11 +39,11 @@ pub type Substitution = (Range<usize>, String);
 /// ```
 #[must_use]
 pub fn spec_for_sql(compiler: &Compiler, spec: &str, path: Option<&str>, found: &str) -> Option<String> {
-    respelled_spec(compiler, &SpecPosition::new(spec).ok()?, path, found)
+    spec_with_replaced_words(compiler, &SpecPosition::new(spec).ok()?, path, found)
 }
 
 /// Returns the parsed spec with the words replaced, so that it produces the edited SQL of a model.
-pub(super) fn respelled_spec(
+pub(super) fn spec_with_replaced_words(
     compiler: &Compiler,
     read: &SpecPosition<'_>,
     path: Option<&str>,

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::constants::{ComparedBase, Constants};
+use super::constants::{Constants, RelationColumnKey};
 use crate::Type;
 use crate::interpret::calendar::day_number;
 use crate::interpret::exact::ExactDecimal;
 use crate::interpret::from_ast::fold_case;
-use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
+use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
 use crate::interpret::value::{DAY, Value};
 use crate::model::CompiledSpec;
-use crate::model::interpreter_input::{InputRelation, Interpreted};
+use crate::model::interpreter_input::{InputRelation, InterpreterInput};
 use crate::schema::Column;
 
 /// Column of a relation, with the values to try.
 #[derive(Debug)]
-pub struct ColumnSlot {
+pub struct ColumnTestValues {
     /// Name of the column in the interpreter.
     pub name: String,
     /// Name of the column as written for dbt.
@@ -44,11 +44,11 @@ pub const LETTERS: [&str; 8] = ["A", "B", "C", "D", "E", "F", "G", "H"];
 const AMOUNTS: [f64; 8] = [100.0, 50.0, 200.0, 400.0, 25.0, 800.0, 0.0, -50.0];
 
 /// Returns the columns of each relation.
-pub fn relation_slots(
-    main: &Interpreted,
-    others: &[ReferenceSpec],
+pub fn test_values_by_relation(
+    main: &InterpreterInput,
+    others: &[InterpreterSpec],
     compiled: &CompiledSpec,
-) -> Result<Vec<Vec<ColumnSlot>>, String> {
+) -> Result<Vec<Vec<ColumnTestValues>>, String> {
     let mut constants = Constants::from_spec(&main.spec);
     for other in others {
         // Remove values that differ from day to day, because they are not constants.
@@ -71,14 +71,14 @@ pub fn relation_slots(
                 read.extend(columns.first());
             }
             read.into_iter()
-                .map(|column| column_slot(given, column, &key, &constants, has_today))
+                .map(|column| choose_column_test_values(given, column, &key, &constants, has_today))
                 .collect()
         })
         .collect()
 }
 
 /// Returns the columns of a relation from the schema. Without a schema, returns the columns that formulas read.
-fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -> Vec<Column> {
+fn columns(given: &InputRelation, main: &InterpreterInput, compiled: &CompiledSpec) -> Vec<Column> {
     if let Some(relation) = &given.known {
         return relation.columns().to_vec();
     }
@@ -104,7 +104,7 @@ fn columns(given: &InputRelation, main: &Interpreted, compiled: &CompiledSpec) -
 }
 
 /// Returns the key of a relation, if a step without grouping reads the relation's rows.
-fn relation_key(given: &InputRelation, main: &Interpreted) -> Vec<String> {
+fn relation_key(given: &InputRelation, main: &InterpreterInput) -> Vec<String> {
     let mut read = main.spec.from.as_str();
     let mut walked = false;
     for step in &main.spec.steps {
@@ -118,12 +118,12 @@ fn relation_key(given: &InputRelation, main: &Interpreted) -> Vec<String> {
     }
 }
 
-fn has_all_rows(given: &InputRelation, spec: &ReferenceSpec) -> bool {
-    spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == ReferenceKeep::All)
+fn has_all_rows(given: &InputRelation, spec: &InterpreterSpec) -> bool {
+    spec.from == given.name && spec.steps.first().is_some_and(|step| step.keep == InterpreterKeep::All)
 }
 
 /// Returns the unqualified names of all columns that the spec reads.
-fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
+fn names_read(spec: &InterpreterSpec) -> BTreeSet<String> {
     let mut names = Vec::new();
     for step in &spec.steps {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
@@ -133,7 +133,7 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
         let entries = step.group_by.iter().chain(step.order_by.iter().map(|(entry, _)| entry));
         names.extend(entries.map(|entry| entry.name.clone()));
         names.extend(step.partition_by.iter().flatten().cloned());
-        if let ReferenceKeep::Some(kept) = &step.keep {
+        if let InterpreterKeep::Some(kept) = &step.keep {
             names.extend(kept.iter().cloned());
         }
         for join in &step.joins {
@@ -154,13 +154,13 @@ fn names_read(spec: &ReferenceSpec) -> BTreeSet<String> {
     clippy::too_many_lines,
     reason = "this is one list of cases, to be split when a case is added"
 )]
-fn column_slot(
+fn choose_column_test_values(
     given: &InputRelation,
     column: &Column,
     key: &[String],
     constants: &Constants,
     has_today: bool,
-) -> Result<ColumnSlot, String> {
+) -> Result<ColumnTestValues, String> {
     let name = fold_case(column.name());
     let is_part_of_key = given
         .known
@@ -168,7 +168,7 @@ fn column_slot(
         .any(|known| known.key().iter().any(|of| fold_case(of) == name));
     let is_key = key.contains(&name) && column.ty() == Type::Integer;
     let mut words = None;
-    let named = constants.values_for(&ComparedBase {
+    let named = constants.values_for(&RelationColumnKey {
         relation: given.name.clone(),
         column: name.clone(),
     });
@@ -262,7 +262,7 @@ fn column_slot(
         pool.push(Value::Null);
     }
     let is_varied = column.ty().is_number() && !name.ends_with("id");
-    Ok(ColumnSlot {
+    Ok(ColumnTestValues {
         name,
         written: column.name().to_owned(),
         ty: column.ty(),

@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
-use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
+use crate::interpret::expr::{InterpreterOp, ReferenceExpr};
+use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{NamePrecedence, ValueRow, row_value};
 
@@ -14,19 +14,19 @@ const WEEK: [i64; 2] = [10_961, 10_964];
 
 /// Column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ComparedBase {
+pub struct RelationColumnKey {
     pub relation: String,
     pub column: String,
 }
 
 /// Constants that formulas use together with a column. The keys are the columns.
 #[derive(Debug, Default)]
-pub struct Constants(BTreeMap<ComparedBase, Vec<Value>>);
+pub struct Constants(BTreeMap<RelationColumnKey, Vec<Value>>);
 
 impl Constants {
-    pub fn from_spec(spec: &ReferenceSpec) -> Self {
+    pub fn from_spec(spec: &InterpreterSpec) -> Self {
         let mut found = Self::default();
-        let bases = BaseResolver { spec };
+        let bases = SourceColumnResolver { spec };
         for (at, step) in spec.steps.iter().enumerate() {
             let conditions = [&step.filter, &step.having].into_iter().flatten();
             let joined = step.joins.iter().filter_map(|join| match &join.by {
@@ -41,7 +41,7 @@ impl Constants {
         found
     }
 
-    fn collect_constants(&mut self, bases: &BaseResolver<'_>, at: usize, x: &ReferenceExpr, own: Option<&str>) {
+    fn collect_constants(&mut self, bases: &SourceColumnResolver<'_>, at: usize, x: &ReferenceExpr, own: Option<&str>) {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
             let children = x.children();
@@ -49,11 +49,11 @@ impl Constants {
             let is_beside = match x {
                 ReferenceExpr::Binary(op, ..) => !matches!(
                     op,
-                    ReferenceOp::Add
-                        | ReferenceOp::Subtract
-                        | ReferenceOp::Multiply
-                        | ReferenceOp::Divide
-                        | ReferenceOp::Join
+                    InterpreterOp::Add
+                        | InterpreterOp::Subtract
+                        | InterpreterOp::Multiply
+                        | InterpreterOp::Divide
+                        | InterpreterOp::Join
                 ),
                 ReferenceExpr::Call(..) | ReferenceExpr::Aggregate(..) => true,
                 _ => false,
@@ -62,12 +62,12 @@ impl Constants {
                 let mut values: Vec<Value> = children
                     .iter()
                     .filter_map(|child| constant_value(child))
-                    .flat_map(near_values)
+                    .flat_map(values_in_criterion)
                     .collect();
                 if matches!(x, ReferenceExpr::Call("WEEKDAY", _)) {
                     values.extend(WEEK.map(Value::Date));
                 }
-                let columns: BTreeSet<ComparedBase> = children
+                let columns: BTreeSet<RelationColumnKey> = children
                     .iter()
                     .flat_map(|child| bases.compared_columns(at, child, own))
                     .collect();
@@ -91,7 +91,7 @@ impl Constants {
         }
     }
 
-    pub fn values_for(&self, column: &ComparedBase) -> Vec<Value> {
+    pub fn values_for(&self, column: &RelationColumnKey) -> Vec<Value> {
         self.0.get(column).cloned().unwrap_or_default()
     }
 }
@@ -110,7 +110,7 @@ fn constant_value(x: &ReferenceExpr) -> Option<Value> {
         return None;
     }
     let value = row_value(
-        &ReferenceStep::default(),
+        &InterpreterStep::default(),
         x,
         &ValueRow::new(),
         NamePrecedence::ColumnsFirst,
@@ -119,7 +119,7 @@ fn constant_value(x: &ReferenceExpr) -> Option<Value> {
 }
 
 /// Returns the number or text that a criterion contains, without operators and wildcards.
-fn near_values(value: Value) -> Vec<Value> {
+fn values_in_criterion(value: Value) -> Vec<Value> {
     let Value::Text(text) = &value else { return vec![value] };
     let operand = text.trim_start_matches(['<', '>', '=']).trim();
     let plain: String = operand.chars().filter(|c| !matches!(c, '*' | '?' | '~')).collect();
@@ -132,12 +132,12 @@ fn near_values(value: Value) -> Vec<Value> {
 }
 
 /// Resolves names in expressions to columns of relations, through definitions and earlier steps.
-struct BaseResolver<'a> {
-    spec: &'a ReferenceSpec,
+struct SourceColumnResolver<'a> {
+    spec: &'a InterpreterSpec,
 }
 
-impl BaseResolver<'_> {
-    fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<ComparedBase> {
+impl SourceColumnResolver<'_> {
+    fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<RelationColumnKey> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
         // Each entry contains the index of a step, a name, and whether the name refers to a column of the step's input.
@@ -173,7 +173,7 @@ impl BaseResolver<'_> {
                 match self.spec.steps.iter().take(at).position(|step| step.name == to) {
                     Some(earlier) => stack.extend(self.column_source(earlier, column)),
                     None => {
-                        found.insert(ComparedBase {
+                        found.insert(RelationColumnKey {
                             relation: to.to_owned(),
                             column: column.to_owned(),
                         });
@@ -185,7 +185,7 @@ impl BaseResolver<'_> {
     }
 
     /// Returns the relations that a step reads, each with its alias in the step.
-    fn step_relations<'s>(&'s self, at: usize, step: &'s ReferenceStep) -> Vec<(&'s str, &'s str)> {
+    fn step_relations<'s>(&'s self, at: usize, step: &'s InterpreterStep) -> Vec<(&'s str, &'s str)> {
         let before = at.checked_sub(1).and_then(|at| self.spec.steps.get(at));
         let read = before.map_or(self.spec.from.as_str(), |step| step.name.as_str());
         let joined = step.joins.iter().map(|join| (join.name(), join.to.as_str()));
@@ -203,7 +203,7 @@ impl BaseResolver<'_> {
             return Some((at, column.to_owned(), false));
         }
         let kept = match &step.keep {
-            ReferenceKeep::Some(names) => names.iter().find(|name| unqualified_name(name) == column)?.clone(),
+            InterpreterKeep::Some(names) => names.iter().find(|name| unqualified_name(name) == column)?.clone(),
             _ => column.to_owned(),
         };
         Some((at, kept, true))

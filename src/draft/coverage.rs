@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::interpret::expr::{ReferenceExpr, ReferenceOp};
-use crate::interpret::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
+use crate::interpret::expr::{InterpreterOp, ReferenceExpr};
+use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::interpret::trace::{TraceEvents, branch_outcome};
 
 /// Maximum number of nodes in a formula after all definitions are inlined.
@@ -11,7 +11,7 @@ const MAX_NODES: usize = 20_000;
 const MAX_DEPTH: usize = 100;
 
 /// Returns an error if a formula is too large.
-pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
+pub fn check_size(spec: &InterpreterSpec) -> Result<(), String> {
     for step in &spec.steps {
         let mut known: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
         // Definitions may refer to each other in any order. All sizes are final after as many rounds as there are
@@ -37,13 +37,13 @@ pub fn check_size(spec: &ReferenceSpec) -> Result<(), String> {
 }
 
 /// Removes all parts of a spec on which the given columns of its last step do not depend.
-pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
+pub fn prune_spec(spec: &InterpreterSpec, columns: &[String]) -> InterpreterSpec {
     let mut pruned = spec.clone();
     let mut wanted: BTreeSet<String> = columns.iter().cloned().collect();
     for at in (0..pruned.steps.len()).rev() {
         let earlier: Vec<String> = pruned.steps.iter().take(at).map(|step| step.name.clone()).collect();
         let Some(step) = pruned.steps.get_mut(at) else { break };
-        let needed = needed_names(step, &wanted);
+        let needed = names_needed_for_columns(step, &wanted);
         step.hidden = step
             .definitions
             .iter()
@@ -52,7 +52,7 @@ pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
             .cloned()
             .collect();
         step.definitions.retain(|(name, _)| needed.contains(name));
-        if let ReferenceKeep::Some(kept) = &mut step.keep {
+        if let InterpreterKeep::Some(kept) = &mut step.keep {
             kept.retain(|name| wanted.contains(unqualified_name(name)) || needed.contains(name));
         }
         // A step may join any earlier step.
@@ -65,7 +65,7 @@ pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
                 .take(at)
                 .flat_map(|step| step.definitions.iter().map(|(name, _)| name.clone()));
             wanted = all.chain(names).collect();
-        } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(ReferenceKeep::All)) {
+        } else if matches!(pruned.steps.get(at).map(|step| &step.keep), Some(InterpreterKeep::All)) {
             wanted.extend(names);
         } else {
             wanted = names;
@@ -75,7 +75,7 @@ pub fn prune_spec(spec: &ReferenceSpec, columns: &[String]) -> ReferenceSpec {
 }
 
 /// Returns the names that a step reads to compute some of its columns.
-fn needed_names(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
+fn names_needed_for_columns(step: &InterpreterStep, wanted: &BTreeSet<String>) -> BTreeSet<String> {
     let mut names: Vec<String> = wanted.iter().cloned().collect();
     let conditions = [&step.filter, &step.having].into_iter().flatten();
     conditions.for_each(|x| x.collect_names(&mut names));
@@ -89,7 +89,7 @@ fn needed_names(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<Str
             JoinCondition::Nothing => {}
         }
     }
-    if let ReferenceKeep::Some(kept) = &step.keep {
+    if let InterpreterKeep::Some(kept) = &step.keep {
         names.extend(
             kept.iter()
                 .filter(|name| wanted.contains(unqualified_name(name)))
@@ -107,12 +107,12 @@ fn needed_names(step: &ReferenceStep, wanted: &BTreeSet<String>) -> BTreeSet<Str
 }
 
 /// Returns whether an outcome justifies an additional row.
-pub fn is_relevant(seen: &(String, &'static str)) -> bool {
+pub fn needs_additional_row(seen: &(String, &'static str)) -> bool {
     seen.1 != "finds several rows"
 }
 
 /// Returns descriptions of possible formula outcomes that no row produces.
-pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> {
+pub fn missed_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String> {
     let has = |text: &str, outcome: &'static str| seen.contains(&(text.to_owned(), outcome));
     let mut missed = Vec::new();
     for step in &spec.steps {
@@ -122,7 +122,7 @@ pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> 
         while let Some(x) = stack.pop() {
             let text = x.to_string();
             let wanted: Vec<(&'static str, bool)> = match x {
-                ReferenceExpr::Binary(ReferenceOp::Equal | ReferenceOp::NotEqual, ..) => {
+                ReferenceExpr::Binary(InterpreterOp::Equal | InterpreterOp::NotEqual, ..) => {
                     let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
                     vec![
                         ("has equal sides", has(&text, "has equal sides")),
@@ -130,12 +130,15 @@ pub fn missed_outcomes(spec: &ReferenceSpec, seen: &TraceEvents) -> Vec<String> 
                     ]
                 }
                 ReferenceExpr::Binary(
-                    ReferenceOp::Less | ReferenceOp::LessOrEqual | ReferenceOp::Greater | ReferenceOp::GreaterOrEqual,
+                    InterpreterOp::Less
+                    | InterpreterOp::LessOrEqual
+                    | InterpreterOp::Greater
+                    | InterpreterOp::GreaterOrEqual,
                     ..,
                 ) => ["has a smaller left side", "has equal sides", "has a greater left side"]
                     .map(|outcome| (outcome, has(&text, outcome)))
                     .to_vec(),
-                ReferenceExpr::Binary(ReferenceOp::Divide, ..) => ["divides by 0", "divides by a number"]
+                ReferenceExpr::Binary(InterpreterOp::Divide, ..) => ["divides by 0", "divides by a number"]
                     .map(|outcome| (outcome, has(&text, outcome)))
                     .to_vec(),
                 ReferenceExpr::Call("IF" | "IFS" | "SWITCH", args) => {

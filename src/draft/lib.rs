@@ -23,10 +23,10 @@
     clippy::unimplemented
 )]
 
-mod certain_rows;
 mod columns;
 mod constants;
 mod coverage;
+mod deterministic_rows;
 mod mutants;
 mod mutation_score;
 mod rows;
@@ -44,7 +44,7 @@ use formulac_model::Compiler;
 
 use crate::interpret::calendar::day_number;
 use crate::interpret::value::Value;
-use crate::model::interpreter_input::{CurrentDate, current_date, interpret_spec};
+use crate::model::interpreter_input::{CurrentDate, convert_spec_for_interpreter, current_date};
 
 /// Drafted examples for a spec. The user reviews the examples and adds them to the spec.
 ///
@@ -164,7 +164,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             &[day_number(2019, 6, 15), day_number(2061, 12, 31)],
         ),
     };
-    let read = |today: i64| interpret_spec(compiler, source, today);
+    let read = |today: i64| convert_spec_for_interpreter(compiler, source, today);
     let unknown = |what: String| format!("the interpreter does not support {what}");
     let main = read(today).map_err(unknown)?;
     let mut others = others
@@ -179,12 +179,12 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         others.clear();
     }
     coverage::check_size(&main.spec).map_err(unknown)?;
-    let slots = columns::relation_slots(&main, &others, &compiled).map_err(unknown)?;
+    let slots = columns::test_values_by_relation(&main, &others, &compiled).map_err(unknown)?;
     let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
     let found = search::find_examples(&judge);
-    let settled: Vec<certain_rows::DraftedExample> = found
+    let settled: Vec<deterministic_rows::DraftedExample> = found
         .iter()
-        .filter_map(|data| certain_rows::draft_example(&judge, data))
+        .filter_map(|data| deterministic_rows::draft_example(&judge, data))
         .collect();
     let defined = |column: &String| {
         compiled
@@ -192,7 +192,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             .iter()
             .any(|of| of.name().eq_ignore_ascii_case(column))
     };
-    let says_something = |example: &certain_rows::DraftedExample| example.columns.iter().any(defined);
+    let says_something = |example: &deterministic_rows::DraftedExample| example.columns.iter().any(defined);
     if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
         let why = judge
             .unknown

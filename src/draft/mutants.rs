@@ -1,19 +1,19 @@
 //! Mutants: copies of a spec, each with a common mistake in a formula. If a mutant returns the same result as the spec,
 //! the rows do not prove that the formula is correct.
 
-use crate::interpret::expr::{ReferenceExpr, ReferenceOp, Window};
-use crate::interpret::spec::{ReferenceJoinKind, ReferenceSpec, ReferenceStep};
+use crate::interpret::expr::{InterpreterOp, ReferenceExpr, Window};
+use crate::interpret::spec::{InterpreterJoinKind, InterpreterSpec, InterpreterStep};
 use crate::interpret::value::Value;
 
 /// Maximum number of mutants.
 const MAX_MUTANTS: usize = 60;
 
 /// Returns the mutants of a spec, one for each mistake.
-pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
+pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
     let mut found = Vec::new();
     for at in 0..spec.steps.len() {
         let Some(step) = spec.steps.get(at) else { break };
-        let mut add = |changed: ReferenceStep| {
+        let mut add = |changed: InterpreterStep| {
             let mut mutant = spec.clone();
             if let Some(step) = mutant.steps.get_mut(at) {
                 *step = changed;
@@ -21,25 +21,25 @@ pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
             found.push(mutant);
         };
         if step.filter.is_some() {
-            add(ReferenceStep {
+            add(InterpreterStep {
                 filter: None,
                 ..step.clone()
             });
         }
         if step.having.is_some() {
-            add(ReferenceStep {
+            add(InterpreterStep {
                 having: None,
                 ..step.clone()
             });
         }
         for x in step.filter.iter().flat_map(expression_mutants) {
-            add(ReferenceStep {
+            add(InterpreterStep {
                 filter: Some(x),
                 ..step.clone()
             });
         }
         for x in step.having.iter().flat_map(expression_mutants) {
-            add(ReferenceStep {
+            add(InterpreterStep {
                 having: Some(x),
                 ..step.clone()
             });
@@ -59,8 +59,8 @@ pub fn spec_mutants(spec: &ReferenceSpec) -> Vec<ReferenceSpec> {
                 break;
             };
             join.kind = match join.kind {
-                ReferenceJoinKind::Left => ReferenceJoinKind::Inner,
-                ReferenceJoinKind::Full => ReferenceJoinKind::Left,
+                InterpreterJoinKind::Left => InterpreterJoinKind::Inner,
+                InterpreterJoinKind::Full => InterpreterJoinKind::Left,
                 _ => continue,
             };
             add(changed);
@@ -93,11 +93,11 @@ fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
         ReferenceExpr::Literal(Value::Text(text)) => vec![ReferenceExpr::Literal(Value::Text(format!("{text}?")))],
         ReferenceExpr::Literal(Value::Date(day)) => vec![ReferenceExpr::Literal(Value::Date(day + 1))],
         ReferenceExpr::Binary(op, a, b) => {
-            let other = |op: &ReferenceOp| ReferenceExpr::Binary(*op, a.clone(), b.clone());
+            let other = |op: &InterpreterOp| ReferenceExpr::Binary(*op, a.clone(), b.clone());
             let mut found: Vec<ReferenceExpr> = alternative_operators(*op).iter().map(other).collect();
             if matches!(
                 op,
-                ReferenceOp::Add | ReferenceOp::Subtract | ReferenceOp::Multiply | ReferenceOp::Divide
+                InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply | InterpreterOp::Divide
             ) {
                 found.extend([(**a).clone(), (**b).clone()]);
             }
@@ -168,18 +168,18 @@ fn without(args: &[ReferenceExpr], at: usize, count: usize) -> Vec<ReferenceExpr
         .collect()
 }
 
-fn alternative_operators(op: ReferenceOp) -> &'static [ReferenceOp] {
+fn alternative_operators(op: InterpreterOp) -> &'static [InterpreterOp] {
     match op {
-        ReferenceOp::Less => &[ReferenceOp::LessOrEqual, ReferenceOp::Greater],
-        ReferenceOp::LessOrEqual => &[ReferenceOp::Less, ReferenceOp::GreaterOrEqual],
-        ReferenceOp::Greater => &[ReferenceOp::GreaterOrEqual, ReferenceOp::Less],
-        ReferenceOp::GreaterOrEqual => &[ReferenceOp::Greater, ReferenceOp::LessOrEqual],
-        ReferenceOp::Equal => &[ReferenceOp::NotEqual],
-        ReferenceOp::NotEqual => &[ReferenceOp::Equal],
-        ReferenceOp::Add => &[ReferenceOp::Subtract],
-        ReferenceOp::Subtract => &[ReferenceOp::Add],
-        ReferenceOp::Multiply => &[ReferenceOp::Divide],
-        ReferenceOp::Divide => &[ReferenceOp::Multiply],
+        InterpreterOp::Less => &[InterpreterOp::LessOrEqual, InterpreterOp::Greater],
+        InterpreterOp::LessOrEqual => &[InterpreterOp::Less, InterpreterOp::GreaterOrEqual],
+        InterpreterOp::Greater => &[InterpreterOp::GreaterOrEqual, InterpreterOp::Less],
+        InterpreterOp::GreaterOrEqual => &[InterpreterOp::Greater, InterpreterOp::LessOrEqual],
+        InterpreterOp::Equal => &[InterpreterOp::NotEqual],
+        InterpreterOp::NotEqual => &[InterpreterOp::Equal],
+        InterpreterOp::Add => &[InterpreterOp::Subtract],
+        InterpreterOp::Subtract => &[InterpreterOp::Add],
+        InterpreterOp::Multiply => &[InterpreterOp::Divide],
+        InterpreterOp::Divide => &[InterpreterOp::Multiply],
         _ => &[],
     }
 }

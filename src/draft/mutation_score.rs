@@ -3,29 +3,29 @@
 
 use std::cell::Cell;
 
-use super::certain_rows::DAY_OF_THE_RUN;
-use super::columns::ColumnSlot;
+use super::columns::ColumnTestValues;
+use super::deterministic_rows::DAY_OF_THE_RUN;
 use super::rows::{RandomGenerator, RelationRows};
-use crate::interpret::spec::{ReferenceJoin, ReferenceSpec};
+use crate::interpret::spec::{InterpreterJoin, InterpreterSpec};
 use crate::interpret::trace::{self, TraceEvents};
 use crate::interpret::uncertainty::{CheckedResult, NoiseDirection, with_noise};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{self, StepRows, interpret};
 use crate::model::CompiledSpec;
-use crate::model::interpreter_input::Interpreted;
+use crate::model::interpreter_input::InterpreterInput;
 
-use super::coverage::{is_relevant, prune_spec};
+use super::coverage::{needs_additional_row, prune_spec};
 use super::mutants::spec_mutants;
 
 pub struct MutationScorer<'a> {
     /// The spec on each day to try, main day first, reduced to the output columns in `columns`.
-    pub specs: Vec<ReferenceSpec>,
+    pub specs: Vec<InterpreterSpec>,
     /// The spec on each day to try, main day first, with all output columns.
-    pub whole: Vec<&'a ReferenceSpec>,
+    pub whole: Vec<&'a InterpreterSpec>,
     /// Relations. Each entry contains the name, the columns, the key columns among these columns, and the number of
     /// columns in the complete key.
     pub relations: Vec<(&'a str, Vec<&'a str>, Vec<&'a str>, usize)>,
-    pub slots: &'a [Vec<ColumnSlot>],
+    pub slots: &'a [Vec<ColumnTestValues>],
     /// Output columns with expected values, by their names in the interpreter.
     pub columns: Vec<String>,
     /// All output columns: the name in the interpreter, and the name as written for dbt.
@@ -33,7 +33,7 @@ pub struct MutationScorer<'a> {
     /// Omitted output columns, each with the reason.
     pub unknown: Vec<(String, String)>,
     /// Mutants: copies of the spec with one mistake each.
-    pub mutants: Vec<ReferenceSpec>,
+    pub mutants: Vec<InterpreterSpec>,
     /// Number of interpreter steps that the draft has used.
     spent: Cell<u64>,
 }
@@ -55,9 +55,9 @@ const TRIALS: usize = 40;
 
 impl<'a> MutationScorer<'a> {
     pub fn new(
-        main: &'a Interpreted,
-        others: &'a [ReferenceSpec],
-        slots: &'a [Vec<ColumnSlot>],
+        main: &'a InterpreterInput,
+        others: &'a [InterpreterSpec],
+        slots: &'a [Vec<ColumnTestValues>],
         compiled: &CompiledSpec,
     ) -> Self {
         let relations = main.relations.iter().zip(slots).map(|(given, slots)| {
@@ -71,7 +71,7 @@ impl<'a> MutationScorer<'a> {
             let key = if key.len() == parts { key } else { Vec::new() };
             (given.name.as_str(), columns, key, parts)
         });
-        let whole: Vec<&ReferenceSpec> = [&main.spec].into_iter().chain(others).collect();
+        let whole: Vec<&InterpreterSpec> = [&main.spec].into_iter().chain(others).collect();
         let mut judge = Self {
             specs: Vec::new(),
             whole,
@@ -85,14 +85,16 @@ impl<'a> MutationScorer<'a> {
         };
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = RandomGenerator::new(1);
-        let trials: Vec<RelationRows> = (0..TRIALS).map(|at| judge.draw_rows(&mut chance, at / 4)).collect();
+        let trials: Vec<RelationRows> = (0..TRIALS)
+            .map(|at| judge.generate_random_rows(&mut chance, at / 4))
+            .collect();
         for column in compiled.columns() {
             let name = crate::interpret::from_ast::fold_case(column.name());
             judge.written.push((name.clone(), column.name().to_owned()));
             let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
             let why = match unread {
                 Some((_, _, why)) => Some(not_evaluable_message(why)),
-                None => judge.unknown_reason(&name, &trials),
+                None => judge.reason_for_no_expected_value(&name, &trials),
             };
             match why {
                 Some(why) => judge.unknown.push((column.name().to_owned(), why)),
@@ -109,7 +111,7 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns random rows with values from the slots.
-    pub fn draw_rows(&self, chance: &mut RandomGenerator, count: usize) -> RelationRows {
+    pub fn generate_random_rows(&self, chance: &mut RandomGenerator, count: usize) -> RelationRows {
         let mut data: RelationRows = vec![Vec::new(); self.slots.len()];
         for _ in 0..count {
             let at = chance.random_below(self.slots.len());
@@ -125,7 +127,7 @@ impl<'a> MutationScorer<'a> {
     pub fn random_row(&self, chance: &mut RandomGenerator, data: &RelationRows, at: usize) -> Vec<Value> {
         let rows = data.get(at).map_or(0, Vec::len);
         let slots = self.slots.get(at).into_iter().flatten();
-        let value = |slot: &ColumnSlot, chance: &mut RandomGenerator| {
+        let value = |slot: &ColumnTestValues, chance: &mut RandomGenerator| {
             let plain = chance.random_below(10) < 3;
             let value = if slot.is_key { slot.pool.get(rows) } else { None };
             let value = value.or_else(|| {
@@ -141,9 +143,9 @@ impl<'a> MutationScorer<'a> {
     }
 
     /// Returns the reason why a column can't have expected values.
-    fn unknown_reason(&self, column: &str, trials: &[RelationRows]) -> Option<String> {
+    fn reason_for_no_expected_value(&self, column: &str, trials: &[RelationRows]) -> Option<String> {
         let columns = [column.to_owned()];
-        let specs: Vec<ReferenceSpec> = self.whole.iter().map(|spec| prune_spec(spec, &columns)).collect();
+        let specs: Vec<InterpreterSpec> = self.whole.iter().map(|spec| prune_spec(spec, &columns)).collect();
         let (mut differing, mut telling) = (0, 0);
         for data in trials {
             let mut results = Vec::new();
@@ -162,7 +164,7 @@ impl<'a> MutationScorer<'a> {
 
     pub fn run(
         &self,
-        spec: &ReferenceSpec,
+        spec: &InterpreterSpec,
         data: &RelationRows,
         noise: Option<NoiseDirection>,
     ) -> CheckedResult<StepRows> {
@@ -222,7 +224,7 @@ impl<'a> MutationScorer<'a> {
         let spec = self.specs.first()?;
         let (run, mut seen) = trace::record_events(|| self.run(spec, data, None));
         let is_single =
-            |join: &&ReferenceJoin| !join.many && join.kind != crate::interpret::spec::ReferenceJoinKind::Cross;
+            |join: &&InterpreterJoin| !join.many && join.kind != crate::interpret::spec::InterpreterJoinKind::Cross;
         let singles = spec.steps.iter().flat_map(|step| &step.joins).filter(is_single);
         for join in singles {
             if seen.contains(&(format!("the join of {}", join.name()), "finds several rows")) {
@@ -235,8 +237,8 @@ impl<'a> MutationScorer<'a> {
                 seen.insert((column.clone(), outcome_kind(value)));
             }
         }
-        seen.retain(is_relevant);
-        let same = |other: &ReferenceSpec| self.run(other, data, None).value.values() == results;
+        seen.retain(needs_additional_row);
+        let same = |other: &InterpreterSpec| self.run(other, data, None).value.values() == results;
         let settled = !run.doubted && !run.oversized && !run.unshown && run.unknown.is_none();
         let certain = settled && self.specs.iter().skip(1).all(same);
         let long = results.iter().flatten().filter(|value| is_long(value)).count();

@@ -19,7 +19,7 @@ const EXAMPLES: usize = 3;
 
 /// Outcomes and mutants that earlier examples cover.
 #[derive(Default)]
-struct ShownRows {
+struct EarlierExampleCoverage {
     seen: TraceEvents,
     mutants: Vec<usize>,
 }
@@ -43,7 +43,7 @@ impl DataScore {
     }
 }
 
-fn score_data(judge: &MutationScorer<'_>, shown: &ShownRows, data: &RelationRows) -> Option<DataScore> {
+fn score_data(judge: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data: &RelationRows) -> Option<DataScore> {
     let judged = judge.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
     if shown.seen.is_empty() && count_rows(data) == 0 {
@@ -68,7 +68,7 @@ fn score_data(judge: &MutationScorer<'_>, shown: &ShownRows, data: &RelationRows
 /// Returns the rows of each example. A later example may cover outcomes that cannot occur together with the outcomes of
 /// earlier examples.
 pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
-    let mut shown = ShownRows::default();
+    let mut shown = EarlierExampleCoverage::default();
     let mut found: Vec<RelationRows> = Vec::new();
     for at in 0..EXAMPLES {
         if at > 0 && judge.is_budget_spent(60) {
@@ -99,7 +99,7 @@ pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
     found
 }
 
-fn undetected_mutants(judge: &MutationScorer<'_>, shown: &ShownRows) -> Vec<usize> {
+fn undetected_mutants(judge: &MutationScorer<'_>, shown: &EarlierExampleCoverage) -> Vec<usize> {
     (0..judge.mutants.len())
         .filter(|at| !shown.mutants.contains(at))
         .collect()
@@ -114,7 +114,7 @@ fn count_rows(data: &RelationRows) -> usize {
 fn build_covering_rows(
     judge: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
-    shown: &ShownRows,
+    shown: &EarlierExampleCoverage,
 ) -> Option<RelationRows> {
     let mut data: RelationRows = vec![Vec::new(); judge.slots.len()];
     let mut best = score_data(judge, shown, &data)?;
@@ -146,7 +146,7 @@ fn build_covering_rows(
 fn add_detecting_rows(
     judge: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
-    shown: &ShownRows,
+    shown: &EarlierExampleCoverage,
     mut data: RelationRows,
 ) -> RelationRows {
     let Some(mut best) = score_data(judge, shown, &data) else {
@@ -250,7 +250,7 @@ fn with_more_rows(
 /// Simplifies the rows that the search found without lowering their score.
 struct DataSimplifier<'a> {
     judge: &'a MutationScorer<'a>,
-    shown: &'a ShownRows,
+    shown: &'a EarlierExampleCoverage,
     data: RelationRows,
     best: DataScore,
     /// Mutants that the rows detect.
@@ -375,7 +375,7 @@ impl DataSimplifier<'_> {
 }
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
-fn simplify_data(judge: &MutationScorer<'_>, data: RelationRows, shown: &ShownRows) -> RelationRows {
+fn simplify_data(judge: &MutationScorer<'_>, data: RelationRows, shown: &EarlierExampleCoverage) -> RelationRows {
     let Some(best) = score_data(judge, shown, &data) else {
         return data;
     };

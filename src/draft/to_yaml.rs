@@ -2,21 +2,21 @@
 
 use std::fmt::Write as _;
 
-use super::certain_rows::DraftedExample;
 use super::coverage::missed_outcomes;
+use super::deterministic_rows::DraftedExample;
 use super::mutation_score::MutationScorer;
 use super::{Draft, DraftedRows, GivenRows, rows::RelationRows};
 use crate::interpret::expr::ReferenceExpr;
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
-use crate::model::interpreter_input::Interpreted;
+use crate::model::interpreter_input::InterpreterInput;
 
 /// Maximum line length of a row in flow style. Longer rows use one line per value.
 const WIDTH: usize = 150;
 
 pub fn write_draft(
     judge: &MutationScorer<'_>,
-    main: &Interpreted,
+    main: &InterpreterInput,
     examples: &[DraftedExample],
     today: Option<i64>,
 ) -> Draft {
@@ -82,7 +82,7 @@ pub fn write_draft(
     }
 }
 
-fn drafted_rows(judge: &MutationScorer<'_>, main: &Interpreted, example: &DraftedExample) -> DraftedRows {
+fn drafted_rows(judge: &MutationScorer<'_>, main: &InterpreterInput, example: &DraftedExample) -> DraftedRows {
     let values = |rows: &[Vec<Value>]| rows.iter().map(|row| row.iter().map(Into::into).collect()).collect();
     let relations = main.relations.iter().zip(judge.slots).zip(&example.data);
     DraftedRows {
@@ -103,7 +103,7 @@ fn column_text(judge: &MutationScorer<'_>, column: &str) -> String {
     known.map_or(column, |(_, written)| written).to_owned()
 }
 
-fn example_name(main: &Interpreted, data: &RelationRows, at: usize) -> String {
+fn example_name(main: &InterpreterInput, data: &RelationRows, at: usize) -> String {
     let wanted = match data.iter().all(Vec::is_empty) {
         true => "drafted_of_no_rows".to_owned(),
         false if at == 0 => "drafted".to_owned(),

@@ -10,7 +10,7 @@ use crate::artifacts::{Catalog, Manifest, ManifestNode, ResourceType};
 use crate::dbt::RelationReference;
 use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
-use crate::lineage::{self, KnownRelations, LineageError, Lineages, SqlLineage};
+use crate::lineage::{self, KnownRelationColumns, LineageCache, LineageError, SqlLineage};
 use crate::model::CompiledSpec;
 
 /// Spec and the model compiled from it.
@@ -41,7 +41,7 @@ pub struct GraphSources<'a> {
 
 /// Node of the graph: a resource that reads other resources or is read by them.
 #[derive(Clone, Copy, Debug)]
-pub struct GraphPart<'a> {
+pub struct ImpactGraphNode<'a> {
     /// Node in dbt's manifest. `None` if the node is the model of a spec that is not in the manifest yet.
     pub node: Option<&'a ManifestNode>,
     /// Spec of the node, if it has one.
@@ -50,7 +50,7 @@ pub struct GraphPart<'a> {
     pub is_newer: bool,
 }
 
-impl<'a> GraphPart<'a> {
+impl<'a> ImpactGraphNode<'a> {
     /// Returns the unique id, or `spec.<name>` for a model that is not in dbt's manifest yet.
     #[must_use]
     pub fn id(&self) -> String {
@@ -126,7 +126,7 @@ pub struct Graph<'a> {
     /// Inputs of the graph.
     pub sources: GraphSources<'a>,
     /// Nodes of the graph.
-    pub parts: Vec<GraphPart<'a>>,
+    pub parts: Vec<ImpactGraphNode<'a>>,
     /// Nodes that each node reads.
     pub parents: Vec<Vec<usize>>,
     /// Nodes that read each node.
@@ -136,7 +136,7 @@ pub struct Graph<'a> {
     read: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
     /// Lineage of queries that an earlier run stored.
-    stored_lineages: Lineages,
+    stored_lineages: LineageCache,
     /// Fingerprint of the known columns of each node.
     fingerprints: Vec<OnceLock<u64>>,
 }
@@ -153,10 +153,10 @@ impl<'a> Graph<'a> {
     #[must_use]
     pub fn new(sources: GraphSources<'a>) -> Self {
         let manifest = sources.manifest;
-        let mut parts: Vec<GraphPart<'a>> = manifest
+        let mut parts: Vec<ImpactGraphNode<'a>> = manifest
             .nodes
             .iter()
-            .map(|node| GraphPart {
+            .map(|node| ImpactGraphNode {
                 node: Some(node),
                 spec: None,
                 is_newer: false,
@@ -180,7 +180,7 @@ impl<'a> Graph<'a> {
             let place = match by_name.get(&spec.name.to_lowercase()) {
                 Some(place) => *place,
                 None => {
-                    parts.push(GraphPart {
+                    parts.push(ImpactGraphNode {
                         node: None,
                         spec: None,
                         is_newer: true,
@@ -241,21 +241,21 @@ impl<'a> Graph<'a> {
             relations,
             read,
             lineages,
-            stored_lineages: Lineages::default(),
+            stored_lineages: LineageCache::default(),
             fingerprints: prints,
         }
     }
 
     /// Adds lineage of queries from an earlier run, so that unchanged SQL is not parsed again.
     #[must_use]
-    pub fn with_lineages(self, kept: Lineages) -> Self {
+    pub fn with_stored_lineages(self, kept: LineageCache) -> Self {
         Self {
             stored_lineages: kept,
             ..self
         }
     }
 
-    /// Returns the current lineage of all queries in the format that [`Lineages::from_stored`] reads. `None` if fewer
+    /// Returns the current lineage of all queries in the format that [`LineageCache::from_stored`] reads. `None` if fewer
     /// than `many` queries were parsed in this run.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
@@ -279,18 +279,18 @@ impl<'a> Graph<'a> {
                 lineage,
             ))
         });
-        Some(Lineages::to_stored(queries))
+        Some(LineageCache::to_stored(queries))
     }
 
     fn columns_fingerprint(&self, reader: usize, parts: &[String]) -> u64 {
         let print = |place: usize| {
-            let known = || self.known_columns(place).columns_fingerprint();
+            let known = || self.columns_known_without_sql(place).columns_fingerprint();
             self.fingerprints
                 .get(place)
                 .map_or_else(known, |print| *print.get_or_init(known))
         };
         self.find_relation(reader, parts)
-            .map_or_else(|| KnownRelations::default().columns_fingerprint(), print)
+            .map_or_else(|| KnownRelationColumns::default().columns_fingerprint(), print)
     }
 
     /// Returns the index of the node with this id.
@@ -324,7 +324,7 @@ impl<'a> Graph<'a> {
             (Some(sql), ..) => Ok(sql),
             (None, Some(code), Some(read)) => {
                 let read = read.get_or_init(|| {
-                    let sql = raw_code::model_sql(code, |call| self.name_read(part, call));
+                    let sql = raw_code::model_sql(code, |call| self.sql_name_of_reference(part, call));
                     sql.map_err(|jinja| {
                         LineageError::new(format!("only dbt can evaluate the Jinja {jinja} (`dbt compile`)"))
                     })
@@ -336,7 +336,7 @@ impl<'a> Graph<'a> {
     }
 
     /// Returns the SQL name of the relation to which a Jinja call in a node refers.
-    fn name_read(&self, part: &GraphPart<'_>, call: &str) -> Option<String> {
+    fn sql_name_of_reference(&self, part: &ImpactGraphNode<'_>, call: &str) -> Option<String> {
         let node = part.node?;
         let read = if call == "this" {
             node
@@ -360,7 +360,7 @@ impl<'a> Graph<'a> {
             }
         }
         NodeLineage::Read(Box::new(lineage::read(sql, dialect, &|parts: &[String]| {
-            self.columns_of(place, parts)
+            self.known_columns_of_relation(place, parts)
         })))
     }
 
@@ -390,48 +390,48 @@ impl<'a> Graph<'a> {
         self.parents.get(reader)?.iter().find(is_meant).copied()
     }
 
-    fn columns_of(&self, reader: usize, parts: &[String]) -> KnownRelations {
+    fn known_columns_of_relation(&self, reader: usize, parts: &[String]) -> KnownRelationColumns {
         self.find_relation(reader, parts)
-            .map(|place| self.known_columns(place))
+            .map(|place| self.columns_known_without_sql(place))
             .unwrap_or_default()
     }
 
     /// Returns the columns of a node that are known without parsing its SQL.
     #[must_use]
-    pub fn known_columns(&self, place: usize) -> KnownRelations {
+    pub fn columns_known_without_sql(&self, place: usize) -> KnownRelationColumns {
         let Some(part) = self.parts.get(place) else {
-            return KnownRelations::default();
+            return KnownRelationColumns::default();
         };
         if let Some(spec) = part
             .spec
             .filter(|spec| part.has_spec_sql() && !spec.compiled.columns().is_empty())
         {
             let columns = spec.compiled.columns().iter().map(|column| column.name().to_owned());
-            return KnownRelations {
+            return KnownRelationColumns {
                 columns: columns.collect(),
                 is_complete: true,
             };
         }
         let Some(node) = part.node else {
-            return KnownRelations::default();
+            return KnownRelationColumns::default();
         };
         if let Some(table) = self.sources.catalog.and_then(|catalog| catalog.table(&node.unique_id)) {
             let columns = table.columns.iter().map(|column| column.name.to_string());
-            return KnownRelations {
+            return KnownRelationColumns {
                 columns: columns.collect(),
                 is_complete: true,
             };
         }
         let columns = node.columns.iter().map(|column| column.name.to_string()).collect();
-        KnownRelations {
+        KnownRelationColumns {
             columns,
             is_complete: node.contract_enforced && !node.columns.is_empty(),
         }
     }
 
     /// Returns all known columns of a node, including columns from its SQL, and whether the list is complete.
-    pub fn columns(&self, place: usize) -> KnownRelations {
-        let mut known = self.known_columns(place);
+    pub fn columns(&self, place: usize) -> KnownRelationColumns {
+        let mut known = self.columns_known_without_sql(place);
         if known.is_complete {
             return known;
         }
@@ -464,7 +464,7 @@ impl<'a> Graph<'a> {
 const EPHEMERAL: &str = "__dbt__cte__";
 
 /// Returns the reason why a node has no SQL.
-fn no_sql_reason(part: &GraphPart<'_>) -> &'static str {
+fn no_sql_reason(part: &ImpactGraphNode<'_>) -> &'static str {
     match part.kind() {
         _ if part.has_spec_sql() => "the spec has errors",
         ResourceType::Seed => "a seed has no SQL",

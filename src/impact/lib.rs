@@ -40,14 +40,14 @@ mod since;
 mod summary;
 mod test_effects;
 
-pub use graph::{Graph, GraphPart, GraphSources, SpecModel};
+pub use graph::{Graph, GraphSources, ImpactGraphNode, SpecModel};
 pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
 pub use propagate::{ChangeGrade, ChangeNote, NodeChanges};
 pub use report::{ChangedNode, Effect, GraphEdge, Impact, compute_impact};
 pub use since::{BaseRevision, FileKind, FileText, RevisionDifference, changes_since};
 
-pub use crate::lineage::{ColumnChange, Lineages};
+pub use crate::lineage::{ColumnChange, LineageCache};
 
 use formulac_catalog::dialect;
 use formulac_core::schema;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::graph::Graph;
 use crate::artifacts::ResourceType;
 use crate::diag::suggest;
-use crate::lineage::KnownRelations;
+use crate::lineage::KnownRelationColumns;
 
 /// Node, column or definition to which a name refers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,7 +88,11 @@ impl Graph<'_> {
             (None, _) => {}
         }
         if let Some((place, column)) = owners.first() {
-            let owner = self.parts.get(*place).map(super::GraphPart::name).unwrap_or_default();
+            let owner = self
+                .parts
+                .get(*place)
+                .map(super::ImpactGraphNode::name)
+                .unwrap_or_default();
             let mut known = self.columns(*place).columns;
             known.extend(self.definition_names(*place));
             let near = suggest::nearest_name(column, known.iter().map(String::as_str));
@@ -121,7 +125,7 @@ impl Graph<'_> {
                 }
             }
         }
-        let names: Vec<String> = self.parts.iter().map(super::GraphPart::name).collect();
+        let names: Vec<String> = self.parts.iter().map(super::ImpactGraphNode::name).collect();
         let first = name.split('.').next().unwrap_or_default();
         let near = suggest::nearest_name(name, names.iter().map(String::as_str))
             .or_else(|| suggest::nearest_name(first, names.iter().map(String::as_str)));
@@ -156,18 +160,18 @@ impl Graph<'_> {
         let read: Vec<usize> = found
             .iter()
             .copied()
-            .filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation))
+            .filter(|at| self.parts.get(*at).is_some_and(super::ImpactGraphNode::is_relation))
             .collect();
         if read.is_empty() { found } else { read }
     }
 
     fn relations(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::GraphPart::is_relation))
+        (0..self.parts.len()).filter(|at| self.parts.get(*at).is_some_and(super::ImpactGraphNode::is_relation))
     }
 
     /// Returns a column that is known without parsing the node's SQL.
     fn declared_column(&self, place: usize, column: &str) -> Option<ImpactTarget> {
-        let KnownRelations { columns, .. } = self.known_columns(place);
+        let KnownRelationColumns { columns, .. } = self.columns_known_without_sql(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         is_known.then(|| ImpactTarget {
             place,
@@ -192,7 +196,7 @@ impl Graph<'_> {
                 definition: Some(definition),
             });
         }
-        let KnownRelations { columns, is_complete } = self.columns(place);
+        let KnownRelationColumns { columns, is_complete } = self.columns(place);
         let is_known = columns.iter().any(|known| known.eq_ignore_ascii_case(column));
         // If the column list of a source or seed is incomplete, accept any column name that does not look like a
         // misspelling. If the SQL of a model cannot be traced, accept any column name.
@@ -221,7 +225,7 @@ impl Graph<'_> {
         let name = self
             .parts
             .get(target.place)
-            .map(super::GraphPart::name)
+            .map(super::ImpactGraphNode::name)
             .unwrap_or_default();
         match target.column.as_ref().or(target.definition.as_ref()) {
             Some(column) => format!("{name}.{column}"),
@@ -230,7 +234,7 @@ impl Graph<'_> {
     }
 }
 
-fn is_latest(part: &super::GraphPart<'_>, name: &str) -> bool {
+fn is_latest(part: &super::ImpactGraphNode<'_>, name: &str) -> bool {
     part.node.is_some_and(|node| {
         node.resource_type == ResourceType::Model
             && node.version.is_some()

@@ -8,7 +8,7 @@ use super::show::{DrawnNode, GraphDrawing};
 use crate::lineage;
 
 /// Node, or column of a node.
-type GraphPlace = (usize, Option<String>);
+type NodeOrColumn = (usize, Option<String>);
 
 impl Graph<'_> {
     /// Returns the graph around a target, up to a number of steps. The result contains the target's id, the upstream
@@ -31,7 +31,7 @@ impl Graph<'_> {
         up: bool,
         down: bool,
     ) -> (String, Option<GraphDrawing>, Option<GraphDrawing>, Vec<String>) {
-        let root: GraphPlace = (
+        let root: NodeOrColumn = (
             target.place,
             target
                 .column
@@ -43,9 +43,11 @@ impl Graph<'_> {
             let mut picture = GraphDrawing::default();
             let mut seen = BTreeSet::from([root.clone()]);
             let mut queue = VecDeque::from([(root.clone(), 0)]);
-            picture
-                .nodes
-                .push(DrawnNode::new(self.place_id(&root), self.place_name(&root), "changed"));
+            picture.nodes.push(DrawnNode::new(
+                self.node_or_column_id(&root),
+                self.node_or_column_name(&root),
+                "changed",
+            ));
             while let Some((at, steps)) = queue.pop_front() {
                 if steps == depth {
                     continue;
@@ -57,11 +59,15 @@ impl Graph<'_> {
                 };
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
-                    picture.edges.push((self.place_id(from), self.place_id(to)));
+                    picture
+                        .edges
+                        .push((self.node_or_column_id(from), self.node_or_column_id(to)));
                     if seen.insert(other.clone()) {
-                        picture
-                            .nodes
-                            .push(DrawnNode::new(self.place_id(&other), self.place_name(&other), ""));
+                        picture.nodes.push(DrawnNode::new(
+                            self.node_or_column_id(&other),
+                            self.node_or_column_name(&other),
+                            "",
+                        ));
                         queue.push_back((other, steps + 1));
                     }
                 }
@@ -69,17 +75,21 @@ impl Graph<'_> {
             picture
         };
         let (up, down) = (up.then(|| walked(true)), down.then(|| walked(false)));
-        (self.place_id(&root), up, down, notes.into_iter().collect())
+        (self.node_or_column_id(&root), up, down, notes.into_iter().collect())
     }
 
-    fn place_id(&self, (place, column): &GraphPlace) -> String {
-        let id = self.parts.get(*place).map(super::GraphPart::id).unwrap_or_default();
+    fn node_or_column_id(&self, (place, column): &NodeOrColumn) -> String {
+        let id = self
+            .parts
+            .get(*place)
+            .map(super::ImpactGraphNode::id)
+            .unwrap_or_default();
         column
             .as_ref()
             .map_or_else(|| id.clone(), |column| format!("{id}.{column}"))
     }
 
-    fn place_name(&self, (place, column): &GraphPlace) -> String {
+    fn node_or_column_name(&self, (place, column): &NodeOrColumn) -> String {
         let Some(part) = self.parts.get(*place) else {
             return String::new();
         };
@@ -91,7 +101,7 @@ impl Graph<'_> {
 
     /// Returns the places one step upstream: the columns from which a column is computed, or the nodes that a node
     /// reads.
-    fn upstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
+    fn upstream_step(&self, (place, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let whole = || {
             self.parents
                 .get(*place)
@@ -120,10 +130,10 @@ impl Graph<'_> {
 
     /// Returns the places one step downstream: for a column, the columns computed from it and the models whose rows
     /// depend on it. For a node, the nodes that read it.
-    fn downstream_step(&self, (place, column): &GraphPlace, notes: &mut BTreeSet<String>) -> Vec<GraphPlace> {
+    fn downstream_step(&self, (place, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {
-            let is_relation = self.parts.get(*child).is_some_and(super::GraphPart::is_relation);
+            let is_relation = self.parts.get(*child).is_some_and(super::ImpactGraphNode::is_relation);
             let (Some(column), true) = (column, is_relation) else {
                 // Tests and exposures do not read individual columns.
                 if column.is_none() {
@@ -141,7 +151,8 @@ impl Graph<'_> {
                     let before = found.len();
                     found.extend(affected.columns.into_iter().map(|(name, ..)| (*child, Some(name))));
                     let passes = |parts: &&Vec<String>| {
-                        self.find_relation(*child, parts) == Some(*place) && lineage.has_passed_on(parts, column)
+                        self.find_relation(*child, parts) == Some(*place)
+                            && lineage.outputs_column_unchanged(parts, column)
                     };
                     if lineage.relations().iter().any(|parts| passes(&parts)) {
                         found.push((*child, Some(column.clone())));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rustc_hash::FxHashMap;
 
 use super::graph::Graph;
-use super::omni::OmniNodeKind;
+use super::omni::OmniItemKind;
 use super::propagate::{ChangeGrade, Propagation};
 use super::report::{Effect, GraphEdge, Impact, StepNames};
 use crate::lineage::ColumnChange;
@@ -37,7 +37,10 @@ pub(super) fn add_omni_effects(
         let schema = part.node.and_then(|node| node.schema.as_deref());
         let columns: BTreeSet<String> = state.columns.keys().cloned().collect();
         let whole = state.rows.is_some() || state.fails.is_some();
-        let reached = graph.sources.omni.reached_fields(schema, &table, &columns, whole);
+        let reached = graph
+            .sources
+            .omni
+            .fields_affected_by_table(schema, &table, &columns, whole);
         let ids: BTreeMap<String, String> = reached
             .iter()
             .map(|field| {
@@ -118,7 +121,7 @@ pub(super) fn add_omni_effects(
             let mut path = of.path.clone();
             path.push(format!("Omni {kind} {name}").into());
             let via = Some(of.id.clone());
-            let (verb, grade) = if kind == OmniNodeKind::Join {
+            let (verb, grade) = if kind == OmniItemKind::Join {
                 ("the join uses", of.grade)
             } else {
                 ("the topic shows", ChangeGrade::Changing.min(of.grade))

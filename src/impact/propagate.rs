@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::graph::{Graph, GraphPart};
+use super::graph::{Graph, ImpactGraphNode};
 use super::semantic;
 use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
@@ -189,7 +189,7 @@ pub(super) fn propagate(graph: &Graph<'_>, starts: &[NodeChanges]) -> Propagatio
         if start.is_removed {
             state.fails = Some(None);
         }
-        grade_start(graph, start, state);
+        grade_changed_node(graph, start, state);
     }
     let from: Vec<usize> = starts.iter().map(|start| start.place).collect();
     spread.order = graph.downstream(&from);
@@ -253,7 +253,7 @@ fn merge_state(own: &mut NodeState, other: NodeState) {
 }
 
 /// Grades the effect of a change on the changed node itself, based on its contract.
-fn grade_start(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
+fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeState) {
     let Some(part) = graph.parts.get(start.place) else {
         return;
     };
@@ -299,7 +299,9 @@ fn grade_node(
         ResourceType::UnitTest => of_tests::grade_unit_test(graph, place, states, starts, &mut state),
         ResourceType::SemanticModel => semantic::grade_semantic_model(graph, place, states, &mut state),
         ResourceType::Metric => semantic::grade_metric(graph, place, states, &mut state),
-        ResourceType::Exposure | ResourceType::SavedQuery => grade_reader(graph, place, states, &mut state),
+        ResourceType::Exposure | ResourceType::SavedQuery => {
+            grade_exposure_or_saved_query(graph, place, states, &mut state)
+        }
         _ => grade_model(graph, place, states, starts, &mut state),
     }
     state
@@ -324,7 +326,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
     }
     // If the rows of a parent change, all columns change, regardless of the SQL.
     if let Some((parent, name)) = parent_with_changed_rows(graph, place, states)
-        .filter(|_| graph.parts.get(place).is_some_and(GraphPart::has_sql))
+        .filter(|_| graph.parts.get(place).is_some_and(ImpactGraphNode::has_sql))
     {
         state.rows = Some(Some((parent, None)));
         state.raise_grade(
@@ -351,9 +353,15 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         (None, None) => "there is no SQL".to_owned(),
     };
     let Some(Ok(lineage)) = graph.lineage(place).filter(|_| why.is_empty()) else {
-        return mark_whole_change(graph, place, states, &why, state);
+        return mark_all_columns_changed(graph, place, states, &why, state);
     };
-    let name = |place: usize| graph.parts.get(place).map(super::GraphPart::name).unwrap_or_default();
+    let name = |place: usize| {
+        graph
+            .parts
+            .get(place)
+            .map(super::ImpactGraphNode::name)
+            .unwrap_or_default()
+    };
     let relation = |parts: &[String]| graph.find_relation(place, parts).filter(|read| *read != place);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
@@ -387,7 +395,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         let Some(read) = relation(parts) else { continue };
         let Some(before) = states.get(&read) else { continue };
         for (column, (change, _)) in &before.columns {
-            if lineage.has_passed_on(parts, column) && !state.columns.contains_key(column) {
+            if lineage.outputs_column_unchanged(parts, column) && !state.columns.contains_key(column) {
                 state
                     .columns
                     .insert(column.clone(), (*change, Some((read, Some(column.clone())))));
@@ -469,10 +477,14 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
 }
 
 /// Grades a node as changed as a whole, because its column lineage is unknown.
-fn mark_whole_change(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
+fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
+        let name = graph
+            .parts
+            .get(*parent)
+            .map(super::ImpactGraphNode::name)
+            .unwrap_or_default();
         let gone = before
             .columns
             .iter()
@@ -505,12 +517,16 @@ fn mark_whole_change(graph: &Graph<'_>, place: usize, states: &NodeStates, why: 
 }
 
 /// Grades an exposure or a saved query. dbt does not specify which columns these nodes read.
-fn grade_reader(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
+fn grade_exposure_or_saved_query(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;
         };
-        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
+        let name = graph
+            .parts
+            .get(*parent)
+            .map(super::ImpactGraphNode::name)
+            .unwrap_or_default();
         let one = |change: ColumnChange| {
             before
                 .columns

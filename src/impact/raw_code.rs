@@ -11,8 +11,8 @@ use crate::dbt::RelationReference;
 ///
 /// Returns the first Jinja expression or tag that only dbt can evaluate.
 pub(super) fn model_sql(code: &str, mut name: impl FnMut(&str) -> Option<String>) -> Result<String, String> {
-    let first = run_branch_sql(code, false, &mut name)?;
-    let later = run_branch_sql(code, true, &mut name)?;
+    let first = sql_of_first_or_later_run(code, false, &mut name)?;
+    let later = sql_of_first_or_later_run(code, true, &mut name)?;
     Ok(if first == later {
         first
     } else {
@@ -21,13 +21,13 @@ pub(super) fn model_sql(code: &str, mut name: impl FnMut(&str) -> Option<String>
 }
 
 /// Returns the SQL for the first run of a model, or for a later run.
-fn run_branch_sql(
+fn sql_of_first_or_later_run(
     code: &str,
     is_incremental: bool,
     mut name: impl FnMut(&str) -> Option<String>,
 ) -> Result<String, String> {
     let mut out = String::with_capacity(code.len());
-    let mut place = CodePlace::Code;
+    let mut place = LexicalContext::Code;
     // For each open `if`, whether its current branch is taken.
     let mut taken: Vec<bool> = Vec::new();
     let mut rest = code;
@@ -49,7 +49,7 @@ fn run_branch_sql(
             rest = inside.split_once("#}").ok_or_else(open)?.1;
             continue;
         }
-        let end = closing_position(inside, if kind == '{' { '}' } else { '%' }).ok_or_else(open)?;
+        let end = closing_bracket_position(inside, if kind == '{' { '}' } else { '%' }).ok_or_else(open)?;
         let (inside, behind) = inside.split_at(end);
         rest = behind.get(2..).unwrap_or_default();
         let inside = inside.trim_matches(['-', '+']).trim();
@@ -70,7 +70,7 @@ fn run_branch_sql(
             continue;
         }
         // Jinja inside an SQL comment adds no SQL.
-        if matches!(place, CodePlace::Comment | CodePlace::Block) {
+        if matches!(place, LexicalContext::Comment | LexicalContext::Block) {
             continue;
         }
         match jinja_value(inside, place) {
@@ -94,12 +94,12 @@ fn run_branch_sql(
 }
 
 /// Returns the SQL that a Jinja call without a relation produces.
-fn jinja_value(inside: &str, place: CodePlace) -> Option<&str> {
+fn jinja_value(inside: &str, place: LexicalContext) -> Option<&str> {
     if call_arguments(inside, "config").is_some() {
         return Some("");
     }
     let arguments = call_arguments(inside, "var")?;
-    if place == CodePlace::Text {
+    if place == LexicalContext::Text {
         // A variable inside a string is part of a constant, so its value does not affect the lineage.
         return Some("");
     }
@@ -112,7 +112,7 @@ fn jinja_value(inside: &str, place: CodePlace) -> Option<&str> {
 /// call.
 fn call_arguments<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
     let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
-    let length = closing_position(arguments, ')')?;
+    let length = closing_bracket_position(arguments, ')')?;
     arguments
         .get(length + 1..)?
         .trim()
@@ -122,7 +122,7 @@ fn call_arguments<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
 
 /// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Strings and inner brackets
 /// are skipped.
-fn closing_position(text: &str, close: char) -> Option<usize> {
+fn closing_bracket_position(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;
     let mut chars = text.char_indices().peekable();
@@ -158,7 +158,7 @@ fn display_block(inside: &str, kind: char) -> String {
 
 /// Lexical context of a position in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum CodePlace {
+enum LexicalContext {
     Code,
     /// Text in single quotes.
     Text,
@@ -170,7 +170,7 @@ enum CodePlace {
     Block,
 }
 
-impl CodePlace {
+impl LexicalContext {
     fn advance(mut self, text: &str) -> Self {
         let mut before = ' ';
         for c in text.chars() {

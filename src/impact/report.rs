@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::definitions;
-use super::graph::{Graph, GraphPart};
+use super::graph::{Graph, ImpactGraphNode};
 use super::names::ImpactTarget;
 use super::omni_effects;
 use super::propagate::{ChangeGrade, ChangeOrigin, NodeChanges, NodeState, Propagation, propagate};
@@ -108,7 +108,7 @@ impl Graph<'_> {
     /// Returns the starting point for propagating a change to a target. If the target is a definition, its values
     /// change, and `change` is ignored.
     #[must_use]
-    pub fn change_start(&self, target: &ImpactTarget, change: ColumnChange) -> NodeChanges {
+    pub fn changes_to_target(&self, target: &ImpactTarget, change: ColumnChange) -> NodeChanges {
         let mut start = NodeChanges {
             place: target.place,
             ..NodeChanges::default()
@@ -145,7 +145,7 @@ impl Graph<'_> {
             None => match change {
                 ColumnChange::Gone => start.is_removed = true,
                 ColumnChange::Type => {
-                    let known = self.known_columns(target.place).columns.into_iter();
+                    let known = self.columns_known_without_sql(target.place).columns.into_iter();
                     start.columns = known
                         .map(|column| (column.to_lowercase(), ColumnChange::Type))
                         .collect();
@@ -274,7 +274,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
 fn build_effect(
     graph: &Graph<'_>,
     steps: &mut StepNames<'_>,
-    part: &GraphPart<'_>,
+    part: &ImpactGraphNode<'_>,
     state: &NodeState,
     place: usize,
     status: &BTreeMap<String, String>,
@@ -339,7 +339,12 @@ impl<'s> StepNames<'s> {
         if let Some((_, name)) = of_place.iter().find(|(known, _)| known.as_deref() == column) {
             return Arc::clone(name);
         }
-        let name = self.graph.parts.get(place).map(GraphPart::name).unwrap_or_default();
+        let name = self
+            .graph
+            .parts
+            .get(place)
+            .map(ImpactGraphNode::name)
+            .unwrap_or_default();
         let name: Arc<str> = column.map_or_else(|| Arc::from(&*name), |column| format!("{name}.{column}").into());
         of_place.push((column.map(str::to_owned), Arc::clone(&name)));
         name

@@ -49,7 +49,11 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
     };
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
+        let name = graph
+            .parts
+            .get(*parent)
+            .map(super::ImpactGraphNode::name)
+            .unwrap_or_default();
         if before.fails.is_some() {
             state.fails = Some(Some((*parent, None)));
             state.raise_grade(

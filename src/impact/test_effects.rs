@@ -15,7 +15,13 @@ pub(super) fn grade_data_test(
     state: &mut NodeState,
 ) {
     let parents = graph.parents.get(place).map(Vec::as_slice).unwrap_or_default();
-    let name = |at: usize| graph.parts.get(at).map(super::GraphPart::name).unwrap_or_default();
+    let name = |at: usize| {
+        graph
+            .parts
+            .get(at)
+            .map(super::ImpactGraphNode::name)
+            .unwrap_or_default()
+    };
     if let Some(parent) = parents
         .iter()
         .find(|parent| states.get(parent).is_some_and(|state| state.fails.is_some()))
@@ -127,7 +133,11 @@ pub(super) fn grade_unit_test(
     });
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
-        let name = graph.parts.get(*parent).map(super::GraphPart::name).unwrap_or_default();
+        let name = graph
+            .parts
+            .get(*parent)
+            .map(super::ImpactGraphNode::name)
+            .unwrap_or_default();
         let via = Some((*parent, None));
         let is_tested = graph
             .parts

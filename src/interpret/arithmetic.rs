@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::calendar::{PeriodFrame, civil_date, day_number};
-use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::expr::{InterpreterOp, ReferenceExpr};
 use crate::functions::{self, statistics};
 use crate::trace;
 use crate::value::{DAY, Value};
@@ -19,11 +19,14 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
                 Value::Null if blank_zero && is_read_so => Value::Int(0),
                 other => other,
             };
-            let number = matches!(op, ReferenceOp::Add | ReferenceOp::Subtract | ReferenceOp::Multiply);
-            let moved = matches!(op, ReferenceOp::Later | ReferenceOp::Earlier);
-            let a = or_zero(a, number || *op == ReferenceOp::Divide);
+            let number = matches!(
+                op,
+                InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply
+            );
+            let moved = matches!(op, InterpreterOp::Later | InterpreterOp::Earlier);
+            let a = or_zero(a, number || *op == InterpreterOp::Divide);
             let b = or_zero(b, number || moved);
-            if let Some(outcome) = comparison_trace(*op, &a, &b) {
+            if let Some(outcome) = operator_outcome(*op, &a, &b) {
                 trace::record_event(|| x.to_string(), outcome);
             }
             evaluate_binary(*op, &a, &b)
@@ -34,7 +37,7 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
         }),
         ReferenceExpr::Call(name, args) => {
             let is_written = |at: usize| matches!(args.get(at), Some(ReferenceExpr::Literal(Value::Text(_))));
-            let spelled = functions::regex_argument_name(name, is_written);
+            let spelled = functions::function_variant_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
                 // The result of T for NULL depends on the type of the column, but the value NULL has no type.
@@ -73,20 +76,20 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
 
 /// Returns the outcome that coverage records for an operator, such as an empty operand, a division by 0 or the result
 /// of a comparison.
-fn comparison_trace(op: ReferenceOp, a: &Value, b: &Value) -> Option<&'static str> {
+fn operator_outcome(op: InterpreterOp, a: &Value, b: &Value) -> Option<&'static str> {
     let compares = matches!(
         op,
-        ReferenceOp::Equal
-            | ReferenceOp::NotEqual
-            | ReferenceOp::Less
-            | ReferenceOp::LessOrEqual
-            | ReferenceOp::Greater
-            | ReferenceOp::GreaterOrEqual
+        InterpreterOp::Equal
+            | InterpreterOp::NotEqual
+            | InterpreterOp::Less
+            | InterpreterOp::LessOrEqual
+            | InterpreterOp::Greater
+            | InterpreterOp::GreaterOrEqual
     );
     Some(match op {
-        _ if op != ReferenceOp::Join && (a.is_null() || b.is_null()) => "has an empty operand",
-        ReferenceOp::Divide if b.number() == Some(0.0) => "divides by 0",
-        ReferenceOp::Divide => "divides by a number",
+        _ if op != InterpreterOp::Join && (a.is_null() || b.is_null()) => "has an empty operand",
+        InterpreterOp::Divide if b.number() == Some(0.0) => "divides by 0",
+        InterpreterOp::Divide => "divides by a number",
         _ if compares => match a.compare(b)? {
             Ordering::Less => "has a smaller left side",
             Ordering::Equal => "has equal sides",
@@ -125,29 +128,29 @@ pub fn truncate_to_period(value: &Value, frame: PeriodFrame) -> Value {
     }
 }
 
-pub fn evaluate_binary(op: ReferenceOp, a: &Value, b: &Value) -> Value {
-    if op == ReferenceOp::Join {
+pub fn evaluate_binary(op: InterpreterOp, a: &Value, b: &Value) -> Value {
+    if op == InterpreterOp::Join {
         return Value::Text(a.text() + &b.text());
     }
     if a.is_null() || b.is_null() {
         return Value::Null;
     }
     // A string in ISO date format is treated as a date if the other operand is a date.
-    let (of_a, of_b) = (blank_as(a, b), blank_as(b, a));
+    let (of_a, of_b) = (parse_text_beside_date(a, b), parse_text_beside_date(b, a));
     let (a, b) = (of_a.as_ref().unwrap_or(a), of_b.as_ref().unwrap_or(b));
     let truth = |wanted: &[Ordering]| a.compare(b).map_or(Value::Null, |o| Value::Bool(wanted.contains(&o)));
     match op {
-        ReferenceOp::Equal => truth(&[Ordering::Equal]),
-        ReferenceOp::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
-        ReferenceOp::Less => truth(&[Ordering::Less]),
-        ReferenceOp::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
-        ReferenceOp::Greater => truth(&[Ordering::Greater]),
-        ReferenceOp::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
+        InterpreterOp::Equal => truth(&[Ordering::Equal]),
+        InterpreterOp::NotEqual => truth(&[Ordering::Less, Ordering::Greater]),
+        InterpreterOp::Less => truth(&[Ordering::Less]),
+        InterpreterOp::LessOrEqual => truth(&[Ordering::Less, Ordering::Equal]),
+        InterpreterOp::Greater => truth(&[Ordering::Greater]),
+        InterpreterOp::GreaterOrEqual => truth(&[Ordering::Greater, Ordering::Equal]),
         _ => evaluate_arithmetic(op, a, b),
     }
 }
 
-fn blank_as(value: &Value, other: &Value) -> Option<Value> {
+fn parse_text_beside_date(value: &Value, other: &Value) -> Option<Value> {
     match value {
         Value::Text(text) if other.seconds().is_some() => parse_moment(text).or_else(|| {
             uncertainty::report_unsupported(|| format!("the text `{text}` next to a date"));
@@ -187,31 +190,31 @@ pub fn parse_moment(text: &str) -> Option<Value> {
     (fraction.trim_end_matches('0').is_empty()).then_some(Value::Time(date * DAY + hour * 3600 + minute * 60 + second))
 }
 
-fn unsupported_operands(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+fn unsupported_operands(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     uncertainty::report_unsupported(|| format!("`{} {} {}`", a.text(), op.symbol(), b.text()));
     Value::Null
 }
 
-fn evaluate_arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+fn evaluate_arithmetic(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     let is_moment = |value: &Value| value.seconds().is_some();
     match (op, a, b) {
-        (ReferenceOp::Add, ..) if is_moment(a) => return shift_date(ReferenceOp::Later, a, b),
-        (ReferenceOp::Add, ..) if is_moment(b) => return shift_date(ReferenceOp::Later, b, a),
-        (ReferenceOp::Subtract, ..) if is_moment(a) && is_moment(b) => {
-            return evaluate_arithmetic(ReferenceOp::Apart, a, b);
+        (InterpreterOp::Add, ..) if is_moment(a) => return shift_date(InterpreterOp::Later, a, b),
+        (InterpreterOp::Add, ..) if is_moment(b) => return shift_date(InterpreterOp::Later, b, a),
+        (InterpreterOp::Subtract, ..) if is_moment(a) && is_moment(b) => {
+            return evaluate_arithmetic(InterpreterOp::Apart, a, b);
         }
-        (ReferenceOp::Subtract, ..) if is_moment(a) => return shift_date(ReferenceOp::Earlier, a, b),
-        (ReferenceOp::Later | ReferenceOp::Earlier, ..) => return shift_date(op, a, b),
-        (ReferenceOp::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
-        (ReferenceOp::Apart, ..) => {
+        (InterpreterOp::Subtract, ..) if is_moment(a) => return shift_date(InterpreterOp::Earlier, a, b),
+        (InterpreterOp::Later | InterpreterOp::Earlier, ..) => return shift_date(op, a, b),
+        (InterpreterOp::Apart, Value::Date(d), Value::Date(e)) => return Value::Int(d - e),
+        (InterpreterOp::Apart, ..) => {
             let (Some(a), Some(b)) = (a.seconds(), b.seconds()) else {
                 return unsupported_operands(op, a, b);
             };
             return Value::Number((a - b) as f64 / DAY as f64);
         }
-        (ReferenceOp::Add, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_add(*b)),
-        (ReferenceOp::Subtract, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_sub(*b)),
-        (ReferenceOp::Multiply, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_mul(*b)),
+        (InterpreterOp::Add, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_add(*b)),
+        (InterpreterOp::Subtract, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_sub(*b)),
+        (InterpreterOp::Multiply, Value::Int(a), Value::Int(b)) => return integer_or_overflow(a.checked_mul(*b)),
         _ => {}
     }
     let (Some(x), Some(y)) = (a.number(), b.number()) else {
@@ -221,10 +224,10 @@ fn evaluate_arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
         return evaluate_decimal(op, a, b);
     }
     let result = match op {
-        ReferenceOp::Add => uncertainty::noisy_sum(x, y),
-        ReferenceOp::Subtract => uncertainty::noisy_sum(x, -y),
-        ReferenceOp::Multiply => uncertainty::noisy_product(x, y),
-        ReferenceOp::Power => {
+        InterpreterOp::Add => uncertainty::noisy_sum(x, y),
+        InterpreterOp::Subtract => uncertainty::noisy_sum(x, -y),
+        InterpreterOp::Multiply => uncertainty::noisy_product(x, y),
+        InterpreterOp::Power => {
             return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null);
         }
         _ if y == 0.0 => return Value::Null,
@@ -237,17 +240,17 @@ fn evaluate_arithmetic(op: ReferenceOp, a: &Value, b: &Value) -> Value {
 }
 
 /// Evaluates an operator with at least one decimal operand.
-fn evaluate_decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
+fn evaluate_decimal(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     let Some((x, y)) = ExactDecimal::from_value(a).zip(ExactDecimal::from_value(b)) else {
         uncertainty::mark_uncertain();
         return Value::Null;
     };
     let result = match op {
-        ReferenceOp::Add => x.checked_add(y),
-        ReferenceOp::Subtract => x.checked_add(y.negate()),
-        ReferenceOp::Multiply => x.multiply(y),
-        ReferenceOp::Divide if y.digits == 0 => return Value::Null,
-        ReferenceOp::Divide => {
+        InterpreterOp::Add => x.checked_add(y),
+        InterpreterOp::Subtract => x.checked_add(y.negate()),
+        InterpreterOp::Multiply => x.multiply(y),
+        InterpreterOp::Divide if y.digits == 0 => return Value::Null,
+        InterpreterOp::Divide => {
             // Engines that use floats would return a negative zero.
             if x.digits == 0 && y.digits < 0 {
                 uncertainty::mark_unknown_digits();
@@ -261,7 +264,7 @@ fn evaluate_decimal(op: ReferenceOp, a: &Value, b: &Value) -> Value {
     };
     result.map_or_else(
         || {
-            uncertainty::mark_oversize();
+            uncertainty::mark_result_too_large();
             Value::Null
         },
         Value::Decimal,
@@ -275,21 +278,21 @@ fn integer_or_overflow(result: Option<i64>) -> Value {
             Value::Int(result)
         }
         None => {
-            uncertainty::mark_oversize();
+            uncertainty::mark_result_too_large();
             Value::Null
         }
     }
 }
 
 /// Shifts a date by whole days, or a time by days and fractions of days.
-fn shift_date(op: ReferenceOp, date: &Value, days: &Value) -> Value {
+fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
     let Some(by) = days.number() else {
         return unsupported_operands(op, date, days);
     };
-    let by = if op == ReferenceOp::Earlier { -by } else { by };
+    let by = if op == InterpreterOp::Earlier { -by } else { by };
     // The offset exceeds the range of any calendar.
     if by.abs() > 1e7 {
-        uncertainty::mark_oversize();
+        uncertainty::mark_result_too_large();
         return Value::Null;
     }
     match date {

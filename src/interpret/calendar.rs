@@ -36,7 +36,7 @@ pub fn add_months(date: i64, months: i64) -> i64 {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReferenceUnit {
+pub enum InterpreterUnit {
     Day,
     Week,
     Month,
@@ -44,7 +44,7 @@ pub enum ReferenceUnit {
     Year,
 }
 
-impl ReferenceUnit {
+impl InterpreterUnit {
     pub const ALL: [Self; 5] = [Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
 
     pub fn name(self) -> &'static str {
@@ -88,12 +88,12 @@ impl PeriodFrame {
         }
     }
 
-    pub fn unit(self) -> ReferenceUnit {
+    pub fn unit(self) -> InterpreterUnit {
         match self {
-            Self::Week => ReferenceUnit::Week,
-            Self::Month => ReferenceUnit::Month,
-            Self::Quarter => ReferenceUnit::Quarter,
-            Self::Year => ReferenceUnit::Year,
+            Self::Week => InterpreterUnit::Week,
+            Self::Month => InterpreterUnit::Month,
+            Self::Quarter => InterpreterUnit::Quarter,
+            Self::Year => InterpreterUnit::Year,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::calendar::{PeriodFrame, ReferenceUnit, civil_date};
+use crate::calendar::{InterpreterUnit, PeriodFrame, civil_date};
 use crate::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -14,7 +14,7 @@ pub enum ReferenceExpr {
     Period(String, PeriodFrame),
     /// Timeframe that `Period` cannot represent, applied to a column or another expression.
     Part(Box<ReferenceExpr>, String),
-    Binary(ReferenceOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
+    Binary(InterpreterOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
     /// Call to a row-level function.
     Call(&'static str, Vec<ReferenceExpr>),
     /// Aggregate over the rows of the group, or over the ranges in its arguments.
@@ -26,7 +26,7 @@ pub enum ReferenceExpr {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReferenceOp {
+pub enum InterpreterOp {
     Add,
     Subtract,
     Multiply,
@@ -56,7 +56,7 @@ pub enum Window {
     Rank(&'static str, Box<ReferenceExpr>, bool),
     PercentRank(Box<ReferenceExpr>),
     /// `PERIODOFFSET`, with the offset in calendar periods.
-    Period(Box<ReferenceExpr>, i64, ReferenceUnit),
+    Period(Box<ReferenceExpr>, i64, InterpreterUnit),
     /// `FIRST(x, unit)` or, if the flag is `true`, `LAST(x, unit)`.
     InPeriod(Box<ReferenceExpr>, PeriodFrame, bool),
 }
@@ -65,21 +65,21 @@ pub enum Window {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum WindowRows {
     All,
-    Between(RowPlace, RowPlace),
+    Between(RangeEndPosition, RangeEndPosition),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum RowPlace {
+pub enum RangeEndPosition {
     First,
     At(i64),
     Last,
     /// First or, if the flag is `true`, last row in the period of the current row.
     InPeriod(PeriodFrame, bool),
     /// Key of the current row, shifted by a calendar period.
-    Moved(i64, ReferenceUnit),
+    Moved(i64, InterpreterUnit),
 }
 
-impl RowPlace {
+impl RangeEndPosition {
     /// Returns whether a range with this end is a calendar range.
     pub fn is_by_calendar(self) -> bool {
         matches!(self, Self::InPeriod(..) | Self::Moved(..))
@@ -118,7 +118,7 @@ impl fmt::Display for Window {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ReferenceLevel {
+pub enum InterpreterLevel {
     Const,
     Row,
     Aggregate,
@@ -214,22 +214,22 @@ impl ReferenceExpr {
     }
 
     /// Returns the level of the expression. The function `of` returns the level of a name.
-    pub fn level(&self, of: &dyn Fn(&str) -> ReferenceLevel) -> ReferenceLevel {
+    pub fn level(&self, of: &dyn Fn(&str) -> InterpreterLevel) -> InterpreterLevel {
         let below = self
             .children()
             .into_iter()
             .map(|c| c.level(of))
             .max()
-            .unwrap_or(ReferenceLevel::Const);
+            .unwrap_or(InterpreterLevel::Const);
         match self {
-            Self::Literal(_) => ReferenceLevel::Const,
+            Self::Literal(_) => InterpreterLevel::Const,
             Self::Name(name) => of(name),
-            Self::Period(name, _) => of(name).max(ReferenceLevel::Row),
-            Self::Part(..) => below.max(ReferenceLevel::Row),
+            Self::Period(name, _) => of(name).max(InterpreterLevel::Row),
+            Self::Part(..) => below.max(InterpreterLevel::Row),
             Self::Binary(..) | Self::Call(..) => below,
-            Self::Aggregate(..) if self.has_range() => ReferenceLevel::Window,
-            Self::Aggregate(..) => ReferenceLevel::Aggregate,
-            Self::Range(..) | Self::Window(_) => ReferenceLevel::Window,
+            Self::Aggregate(..) if self.has_range() => InterpreterLevel::Window,
+            Self::Aggregate(..) => InterpreterLevel::Aggregate,
+            Self::Range(..) | Self::Window(_) => InterpreterLevel::Window,
         }
     }
 }
@@ -298,7 +298,7 @@ impl fmt::Display for ReferenceExpr {
             Self::Call(name, args) | Self::Aggregate(name, args) => write_list(f, name, args),
             Self::Range(of, rows) => {
                 let (from, to) = match rows {
-                    WindowRows::All => (RowPlace::At(0), RowPlace::At(0)),
+                    WindowRows::All => (RangeEndPosition::At(0), RangeEndPosition::At(0)),
                     WindowRows::Between(from, to) => (*from, *to),
                 };
                 from.write(f, of)?;
@@ -337,7 +337,7 @@ pub fn is_plain(name: &str) -> bool {
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
 }
 
-impl ReferenceOp {
+impl InterpreterOp {
     pub fn symbol(self) -> &'static str {
         match self {
             Self::Add | Self::Later => "+",

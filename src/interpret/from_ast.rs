@@ -2,9 +2,9 @@
 //! nor converted.
 
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
-use crate::calendar::{PeriodFrame, ReferenceUnit};
+use crate::calendar::{InterpreterUnit, PeriodFrame};
 use crate::catalog::{self, ParamType, ResultType};
-use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
+use crate::expr::{InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
 use crate::parse::{reference, unquote};
 use crate::value::Value;
 use crate::{Level, Type};
@@ -125,13 +125,13 @@ impl AstReader<'_> {
                 ReferenceExpr::Literal(Value::Int(int)) => ReferenceExpr::Literal(Value::Int(int.saturating_neg())),
                 ReferenceExpr::Literal(Value::Number(number)) => ReferenceExpr::Literal(Value::Number(-number)),
                 other => ReferenceExpr::Binary(
-                    ReferenceOp::Subtract,
+                    InterpreterOp::Subtract,
                     Box::new(ReferenceExpr::Literal(Value::Int(0))),
                     Box::new(other),
                 ),
             },
             Node::Percent(_) => ReferenceExpr::Binary(
-                ReferenceOp::Divide,
+                InterpreterOp::Divide,
                 Box::new(next()?),
                 Box::new(ReferenceExpr::Literal(Value::Int(100))),
             ),
@@ -199,7 +199,7 @@ impl AstReader<'_> {
             return Ok(ReferenceExpr::Literal(Value::Date(today)));
         }
         if function.name == "LET" {
-            return let_value(args).ok_or_else(|| "such a large LET".to_owned());
+            return substitute_let_names(args).ok_or_else(|| "such a large LET".to_owned());
         }
         if function.name == "DISTINCT" {
             return Ok(ReferenceExpr::Call(function.name, args));
@@ -220,7 +220,7 @@ impl AstReader<'_> {
 }
 
 /// Replaces the names in a LET with their values. `None` if the result is too large.
-fn let_value(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
+fn substitute_let_names(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
     let body = args.pop()?;
     let mut values: Vec<(String, ReferenceExpr)> = Vec::new();
     let mut args = args.into_iter();
@@ -292,59 +292,61 @@ fn blank_value(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
 fn empty_value(expr: &ReferenceExpr) -> Option<Value> {
     match expr {
         ReferenceExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
-        ReferenceExpr::Literal(Value::Text(_)) | ReferenceExpr::Binary(ReferenceOp::Join, ..) => {
+        ReferenceExpr::Literal(Value::Text(_)) | ReferenceExpr::Binary(InterpreterOp::Join, ..) => {
             Some(Value::Text(String::new()))
         }
         ReferenceExpr::Literal(Value::Bool(_)) => Some(Value::Bool(false)),
-        ReferenceExpr::Binary(ReferenceOp::Multiply | ReferenceOp::Divide | ReferenceOp::Power, ..) => {
+        ReferenceExpr::Binary(InterpreterOp::Multiply | InterpreterOp::Divide | InterpreterOp::Power, ..) => {
             Some(Value::Int(0))
         }
         _ => None,
     }
 }
 
-fn convert_operator(op: BinaryOp) -> ReferenceOp {
+fn convert_operator(op: BinaryOp) -> InterpreterOp {
     match op {
-        BinaryOp::Equal => ReferenceOp::Equal,
-        BinaryOp::NotEqual => ReferenceOp::NotEqual,
-        BinaryOp::Less => ReferenceOp::Less,
-        BinaryOp::LessEqual => ReferenceOp::LessOrEqual,
-        BinaryOp::Greater => ReferenceOp::Greater,
-        BinaryOp::GreaterEqual => ReferenceOp::GreaterOrEqual,
-        BinaryOp::Concat => ReferenceOp::Join,
-        BinaryOp::Add => ReferenceOp::Add,
-        BinaryOp::Subtract => ReferenceOp::Subtract,
-        BinaryOp::Multiply => ReferenceOp::Multiply,
-        BinaryOp::Divide => ReferenceOp::Divide,
-        BinaryOp::Power => ReferenceOp::Power,
+        BinaryOp::Equal => InterpreterOp::Equal,
+        BinaryOp::NotEqual => InterpreterOp::NotEqual,
+        BinaryOp::Less => InterpreterOp::Less,
+        BinaryOp::LessEqual => InterpreterOp::LessOrEqual,
+        BinaryOp::Greater => InterpreterOp::Greater,
+        BinaryOp::GreaterEqual => InterpreterOp::GreaterOrEqual,
+        BinaryOp::Concat => InterpreterOp::Join,
+        BinaryOp::Add => InterpreterOp::Add,
+        BinaryOp::Subtract => InterpreterOp::Subtract,
+        BinaryOp::Multiply => InterpreterOp::Multiply,
+        BinaryOp::Divide => InterpreterOp::Divide,
+        BinaryOp::Power => InterpreterOp::Power,
     }
 }
 
 /// Converts a range, such as `m:m`, `FIRST(m):m` or `OFFSET(m, -2):m`.
 fn convert_range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
-    let (of, from) = row_place(from)?;
-    let (same, to) = row_place(to)?;
+    let (of, from) = range_end_position(from)?;
+    let (same, to) = range_end_position(to)?;
     // An offset in rows cannot be combined with a calendar end.
-    let is_offset = |end: RowPlace| matches!(end, RowPlace::At(n) if n != 0);
+    let is_offset = |end: RangeEndPosition| matches!(end, RangeEndPosition::At(n) if n != 0);
     if from.is_by_calendar() && is_offset(to) || to.is_by_calendar() && is_offset(from) {
         return None;
     }
     let rows = match (from, to) {
-        (RowPlace::At(0), RowPlace::At(0)) => WindowRows::All,
+        (RangeEndPosition::At(0), RangeEndPosition::At(0)) => WindowRows::All,
         _ => WindowRows::Between(from, to),
     };
     (of == same).then(|| ReferenceExpr::Range(Box::new(of), rows))
 }
 
-fn row_place(end: ReferenceExpr) -> Option<(ReferenceExpr, RowPlace)> {
+fn range_end_position(end: ReferenceExpr) -> Option<(ReferenceExpr, RangeEndPosition)> {
     Some(match end {
-        ReferenceExpr::Window(Window::First(of)) => (*of, RowPlace::First),
-        ReferenceExpr::Window(Window::Last(of)) => (*of, RowPlace::Last),
-        ReferenceExpr::Window(Window::Offset(of, by)) => (*of, RowPlace::At(by)),
-        ReferenceExpr::Window(Window::InPeriod(of, frame, is_last)) => (*of, RowPlace::InPeriod(frame, is_last)),
-        ReferenceExpr::Window(Window::Period(of, by, unit)) => (*of, RowPlace::Moved(by, unit)),
+        ReferenceExpr::Window(Window::First(of)) => (*of, RangeEndPosition::First),
+        ReferenceExpr::Window(Window::Last(of)) => (*of, RangeEndPosition::Last),
+        ReferenceExpr::Window(Window::Offset(of, by)) => (*of, RangeEndPosition::At(by)),
+        ReferenceExpr::Window(Window::InPeriod(of, frame, is_last)) => {
+            (*of, RangeEndPosition::InPeriod(frame, is_last))
+        }
+        ReferenceExpr::Window(Window::Period(of, by, unit)) => (*of, RangeEndPosition::Moved(by, unit)),
         name @ (ReferenceExpr::Name(_) | ReferenceExpr::Period(..) | ReferenceExpr::Part(..)) => {
-            (name, RowPlace::At(0))
+            (name, RangeEndPosition::At(0))
         }
         _ => return None,
     })
@@ -378,7 +380,7 @@ fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> 
             let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(2) else {
                 return None;
             };
-            let unit = ReferenceUnit::ALL
+            let unit = InterpreterUnit::ALL
                 .into_iter()
                 .find(|known| unit.eq_ignore_ascii_case(known.name()))?;
             Some(Window::Period(of()?, whole(1)?, unit))

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::expr::ReferenceExpr;
-use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, ReferenceStep};
+use crate::spec::{InterpreterJoin, InterpreterJoinKind, InterpreterStep, JoinCondition};
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
@@ -23,10 +23,10 @@ type JoinedRows<'a> = Vec<Option<&'a ValueRow>>;
 
 /// Returns the joined rows. Each column is named `relation.column`. A column that only one relation has is also named
 /// `column`.
-pub fn join_rows(step: &ReferenceStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
+pub fn join_rows(step: &InterpreterStep, read: &str, known: &HashMap<&str, StepRows>) -> StepRows {
     let nothing = StepRows::default();
     let mut names = vec![read];
-    names.extend(step.joins.iter().map(ReferenceJoin::name));
+    names.extend(step.joins.iter().map(InterpreterJoin::name));
     let relations = [read].into_iter().chain(step.joins.iter().map(|join| join.to.as_str()));
     let rows = relations.map(|name| {
         known.get(name).unwrap_or_else(|| {
@@ -123,9 +123,9 @@ impl<'a> JoinedRelations<'a> {
 
     fn join_relation(
         &self,
-        step: &ReferenceStep,
+        step: &InterpreterStep,
         at: usize,
-        join: &ReferenceJoin,
+        join: &InterpreterJoin,
         before: Vec<JoinedRows<'a>>,
     ) -> Vec<JoinedRows<'a>> {
         let others = &self.relation_rows(at).rows;
@@ -147,13 +147,13 @@ impl<'a> JoinedRelations<'a> {
                 }
             }
             trace::record_event(told, if alone { "finds no row" } else { "finds a row" });
-            if alone && matches!(join.kind, ReferenceJoinKind::Left | ReferenceJoinKind::Full) {
+            if alone && matches!(join.kind, InterpreterJoinKind::Left | InterpreterJoinKind::Full) {
                 let mut both = parts;
                 both.push(None);
                 found.push(both);
             }
         }
-        if join.kind == ReferenceJoinKind::Full {
+        if join.kind == InterpreterJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
                 trace::record_event(told, "has a row that nothing finds");
                 let mut both: JoinedRows<'a> = vec![None; at];
@@ -164,7 +164,7 @@ impl<'a> JoinedRelations<'a> {
         found
     }
 
-    fn is_match(&self, step: &ReferenceStep, at: usize, join: &ReferenceJoin, parts: &[Option<&ValueRow>]) -> bool {
+    fn is_match(&self, step: &InterpreterStep, at: usize, join: &InterpreterJoin, parts: &[Option<&ValueRow>]) -> bool {
         match &join.by {
             JoinCondition::Nothing => true,
             JoinCondition::On(condition) => {
@@ -202,7 +202,7 @@ impl<'a> JoinedRelations<'a> {
 
     /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations that may have
     /// several matches per row.
-    fn joined_grain(&self, step: &ReferenceStep) -> Vec<String> {
+    fn joined_grain(&self, step: &InterpreterStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();
             self.relation_rows(at)
@@ -213,7 +213,7 @@ impl<'a> JoinedRelations<'a> {
         let mut grain: Vec<String> = told(0).collect();
         for (place, join) in step.joins.iter().enumerate() {
             let single = self.relation_rows(place + 1).is_single;
-            if join.kind == ReferenceJoinKind::Full {
+            if join.kind == InterpreterJoinKind::Full {
                 // The grain of a full join is known only if the columns in `using` are the key of both sides.
                 let by = match &join.by {
                     JoinCondition::Using(names) => names.as_slice(),
@@ -230,7 +230,7 @@ impl<'a> JoinedRelations<'a> {
                 } else {
                     Vec::new()
                 };
-            } else if join.many || (join.kind == ReferenceJoinKind::Cross && !single) {
+            } else if join.many || (join.kind == InterpreterJoinKind::Cross && !single) {
                 let key: Vec<String> = told(place + 1).collect();
                 if key.is_empty() || grain.is_empty() {
                     return Vec::new();
@@ -250,7 +250,7 @@ fn first_value(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
 }
 
 /// Collects the names that an expression reads, directly or through the step's definitions.
-fn read(step: &ReferenceStep, x: &ReferenceExpr, names: &mut Vec<String>) {
+fn read(step: &InterpreterStep, x: &ReferenceExpr, names: &mut Vec<String>) {
     let mut own = Vec::new();
     x.collect_names(&mut own);
     for name in own {

@@ -3,26 +3,26 @@
 use std::fmt;
 
 use crate::calendar::PeriodFrame;
-use crate::expr::{ReferenceExpr, ReferenceLevel};
+use crate::expr::{InterpreterLevel, ReferenceExpr};
 
 #[derive(Clone, Debug)]
-pub struct ReferenceSpec {
+pub struct InterpreterSpec {
     pub from: String,
-    pub steps: Vec<ReferenceStep>,
+    pub steps: Vec<InterpreterStep>,
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct ReferenceStep {
+pub struct InterpreterStep {
     pub name: String,
     /// Whether the spec sets `blanks: zero`.
     pub blank_zero: bool,
-    pub joins: Vec<ReferenceJoin>,
+    pub joins: Vec<InterpreterJoin>,
     pub filter: Option<ReferenceExpr>,
     pub having: Option<ReferenceExpr>,
     pub group_by: Vec<KeptColumn>,
     pub order_by: Vec<(KeptColumn, bool)>,
     pub partition_by: Option<Vec<String>>,
-    pub keep: ReferenceKeep,
+    pub keep: InterpreterKeep,
     pub limit: Option<usize>,
     pub definitions: Vec<(String, ReferenceExpr)>,
     /// Names of definitions that are not output columns.
@@ -31,11 +31,11 @@ pub struct ReferenceStep {
 
 /// Join of a step's input with a relation or an earlier step.
 #[derive(Clone, Debug)]
-pub struct ReferenceJoin {
+pub struct InterpreterJoin {
     pub to: String,
     pub alias: Option<String>,
     pub by: JoinCondition,
-    pub kind: ReferenceJoinKind,
+    pub kind: InterpreterJoinKind,
     pub many: bool,
 }
 
@@ -48,14 +48,14 @@ pub enum JoinCondition {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReferenceJoinKind {
+pub enum InterpreterJoinKind {
     Left,
     Inner,
     Full,
     Cross,
 }
 
-impl ReferenceJoin {
+impl InterpreterJoin {
     /// Returns the name that qualifies the columns of the joined relation.
     pub fn name(&self) -> &str {
         self.alias.as_ref().unwrap_or(&self.to)
@@ -63,7 +63,7 @@ impl ReferenceJoin {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum ReferenceKeep {
+pub enum InterpreterKeep {
     #[default]
     Nothing,
     All,
@@ -100,23 +100,23 @@ pub fn unqualified_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
 }
 
-impl ReferenceStep {
+impl InterpreterStep {
     pub fn definition(&self, name: &str) -> Option<&ReferenceExpr> {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
     /// Returns the level of a definition or a column.
-    pub fn level_of(&self, name: &str) -> ReferenceLevel {
+    pub fn level_of(&self, name: &str) -> InterpreterLevel {
         self.definition(name)
-            .map_or(ReferenceLevel::Row, |x| self.level(x, Some(name)))
+            .map_or(InterpreterLevel::Row, |x| self.level(x, Some(name)))
     }
 
     /// Returns the level of an expression in the definition `own`. In this definition, the name `own` refers to the
     /// input column.
-    pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> ReferenceLevel {
+    pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
             if Some(name) == own {
-                ReferenceLevel::Row
+                InterpreterLevel::Row
             } else {
                 self.level_of(name)
             }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::expr::{ReferenceExpr, ReferenceOp, Window};
-use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
+use crate::expr::{InterpreterOp, ReferenceExpr, Window};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::value::Value;
 
 /// Type of a value that may be NULL.
@@ -23,7 +23,10 @@ type TemporalNames = BTreeMap<String, TemporalKind>;
 
 /// Rewrites the operators on dates and times in a spec to explicit date and time operations. `of_relation` returns
 /// the types of a relation's columns.
-pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>) {
+pub fn make_spec_date_operators_explicit(
+    spec: &mut InterpreterSpec,
+    of_relation: &dyn Fn(&str) -> Vec<(String, TemporalKind)>,
+) {
     let mut known: BTreeMap<String, Vec<(String, TemporalKind)>> = BTreeMap::new();
     let mut read = spec.from.clone();
     for step in &mut spec.steps {
@@ -38,7 +41,7 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
         }
         let names = defined_types(step, &input);
         for (name, x) in &mut step.definitions {
-            settle_in(
+            make_operators_explicit_in_scope(
                 x,
                 &TemporalScope {
                     names: &names,
@@ -55,17 +58,17 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
         [&mut step.filter, &mut step.having]
             .into_iter()
             .flatten()
-            .for_each(|x| settle_in(x, &scope));
+            .for_each(|x| make_operators_explicit_in_scope(x, &scope));
         for join in &mut step.joins {
             if let JoinCondition::On(condition) = &mut join.by {
-                settle_in(condition, &scope);
+                make_operators_explicit_in_scope(condition, &scope);
             }
         }
         let of = |names: &TemporalNames, name: &String| names.get(name).copied().unwrap_or(TemporalKind::Other);
         let mut outputs: Vec<(String, TemporalKind)> = match &step.keep {
-            ReferenceKeep::Nothing => Vec::new(),
-            ReferenceKeep::All => columns(&read),
-            ReferenceKeep::Some(kept) => kept
+            InterpreterKeep::Nothing => Vec::new(),
+            InterpreterKeep::All => columns(&read),
+            InterpreterKeep::Some(kept) => kept
                 .iter()
                 .map(|k| (unqualified_name(k).to_owned(), of(&input, k)))
                 .collect(),
@@ -89,9 +92,9 @@ pub fn infer_kinds(spec: &mut ReferenceSpec, of_relation: &dyn Fn(&str) -> Vec<(
 
 /// Rewrites the operators on dates and times in one formula to explicit operations, based on the types of the
 /// columns.
-pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
+pub fn make_date_operators_explicit(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
     let columns = columns.iter().cloned().collect();
-    settle_in(
+    make_operators_explicit_in_scope(
         x,
         &TemporalScope {
             names: &TemporalNames::new(),
@@ -102,7 +105,7 @@ pub fn settle_formula(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)])
 }
 
 /// Infers the type of each definition. The order of the definitions does not matter.
-fn defined_types(step: &ReferenceStep, input: &TemporalNames) -> TemporalNames {
+fn defined_types(step: &InterpreterStep, input: &TemporalNames) -> TemporalNames {
     let mut names = TemporalNames::new();
     for _ in 0..=step.definitions.len() {
         let before = names.clone();
@@ -164,7 +167,7 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
             "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,
             _ => TemporalKind::Other,
         },
-        ReferenceExpr::Binary(ReferenceOp::Later | ReferenceOp::Earlier | ReferenceOp::Add, a, b) => {
+        ReferenceExpr::Binary(InterpreterOp::Later | InterpreterOp::Earlier | InterpreterOp::Add, a, b) => {
             match (of(a), of(b)) {
                 (TemporalKind::Date, TemporalKind::Clock) | (TemporalKind::Clock, TemporalKind::Date) => {
                     TemporalKind::Time
@@ -176,12 +179,12 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
             }
         }
         // `-x` is represented as `0 - x`.
-        ReferenceExpr::Binary(ReferenceOp::Subtract, a, b)
+        ReferenceExpr::Binary(InterpreterOp::Subtract, a, b)
             if matches!(**a, ReferenceExpr::Literal(Value::Int(0))) && of(b) == TemporalKind::Clock =>
         {
             TemporalKind::Clock
         }
-        ReferenceExpr::Binary(ReferenceOp::Subtract, a, b) => match (of(a), of(b)) {
+        ReferenceExpr::Binary(InterpreterOp::Subtract, a, b) => match (of(a), of(b)) {
             (TemporalKind::Date, TemporalKind::Clock) => TemporalKind::Time,
             (TemporalKind::Clock, TemporalKind::Clock) => TemporalKind::Clock,
             (TemporalKind::Clock, _) | (_, TemporalKind::Date | TemporalKind::Time) => TemporalKind::Other,
@@ -227,24 +230,24 @@ fn replace_with_midnight(date: &mut ReferenceExpr) {
     *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());
 }
 
-fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
+fn make_operators_explicit_in_scope(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
     let own = expression_kind(x, scope);
     match x {
-        ReferenceExpr::Binary(op @ (ReferenceOp::Add | ReferenceOp::Subtract), a, b) => {
+        ReferenceExpr::Binary(op @ (InterpreterOp::Add | InterpreterOp::Subtract), a, b) => {
             let (of_a, of_b) = (expression_kind(a, scope), expression_kind(b, scope));
             match (of_a, of_b) {
                 (TemporalKind::Date, TemporalKind::Clock) => replace_with_midnight(a),
-                (TemporalKind::Clock, TemporalKind::Date) if *op == ReferenceOp::Add => replace_with_midnight(b),
+                (TemporalKind::Clock, TemporalKind::Date) if *op == InterpreterOp::Add => replace_with_midnight(b),
                 _ => {}
             }
             match (*op, of_a >= TemporalKind::Date, of_b >= TemporalKind::Date) {
-                (ReferenceOp::Add, true, _) => *op = ReferenceOp::Later,
-                (ReferenceOp::Add, false, true) => {
-                    *op = ReferenceOp::Later;
+                (InterpreterOp::Add, true, _) => *op = InterpreterOp::Later,
+                (InterpreterOp::Add, false, true) => {
+                    *op = InterpreterOp::Later;
                     std::mem::swap(a, b);
                 }
-                (ReferenceOp::Subtract, true, true) => *op = ReferenceOp::Apart,
-                (ReferenceOp::Subtract, true, false) => *op = ReferenceOp::Earlier,
+                (InterpreterOp::Subtract, true, true) => *op = InterpreterOp::Apart,
+                (InterpreterOp::Subtract, true, false) => *op = InterpreterOp::Earlier,
                 _ => {}
             }
         }
@@ -265,11 +268,13 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
         | ReferenceExpr::Name(_)
         | ReferenceExpr::Period(..)
         | ReferenceExpr::Window(Window::Row) => {}
-        ReferenceExpr::Binary(_, a, b) => [a, b].into_iter().for_each(|x| settle_in(x, scope)),
+        ReferenceExpr::Binary(_, a, b) => [a, b]
+            .into_iter()
+            .for_each(|x| make_operators_explicit_in_scope(x, scope)),
         ReferenceExpr::Call(_, args) | ReferenceExpr::Aggregate(_, args) => {
-            args.iter_mut().for_each(|x| settle_in(x, scope));
+            args.iter_mut().for_each(|x| make_operators_explicit_in_scope(x, scope));
         }
-        ReferenceExpr::Range(of, _) | ReferenceExpr::Part(of, _) => settle_in(of, scope),
+        ReferenceExpr::Range(of, _) | ReferenceExpr::Part(of, _) => make_operators_explicit_in_scope(of, scope),
         ReferenceExpr::Window(
             Window::Offset(of, _)
             | Window::InPeriod(of, ..)
@@ -278,6 +283,6 @@ fn settle_in(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
             | Window::Rank(_, of, _)
             | Window::PercentRank(of)
             | Window::Period(of, ..),
-        ) => settle_in(of, scope),
+        ) => make_operators_explicit_in_scope(of, scope),
     }
 }

@@ -132,7 +132,7 @@ pub fn check_size(x: f64) -> f64 {
     x
 }
 
-pub fn mark_oversize() {
+pub fn mark_result_too_large() {
     OVERSIZED.set(true);
 }
 

@@ -4,9 +4,9 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
-use crate::expr::{ReferenceExpr, ReferenceLevel, RowPlace, Window, WindowRows as RangeRows};
+use crate::expr::{InterpreterLevel, RangeEndPosition, ReferenceExpr, Window, WindowRows as RangeRows};
 use crate::joins::join_rows;
-use crate::spec::{ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
 use crate::value::{DAY, Value};
@@ -55,7 +55,7 @@ impl StepRows {
             .or_else(shared)
             .or_else(first)
             .cloned()
-            .unwrap_or_else(|| report_missing(name))
+            .unwrap_or_else(|| report_unknown_name(name))
     }
 
     /// Returns whether the kept columns include a column of the grain.
@@ -71,7 +71,7 @@ impl StepRows {
 }
 
 /// Reports an unknown name and returns NULL.
-fn report_missing(name: &str) -> Value {
+fn report_unknown_name(name: &str) -> Value {
     uncertainty::report_unsupported(|| format!("`{name}`, whose type is unknown,"));
     Value::Null
 }
@@ -85,7 +85,7 @@ pub struct ValueTable<'a> {
     pub rows: &'a [Vec<Value>],
 }
 
-pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
+pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows {
     let mut known: HashMap<&str, StepRows> = HashMap::new();
     for table in tables {
         let columns: Vec<String> = table.columns.iter().map(|c| (*c).to_owned()).collect();
@@ -120,7 +120,7 @@ pub fn interpret(spec: &ReferenceSpec, tables: &[ValueTable<'_>]) -> StepRows {
         known.insert(read, rows);
     }
     known.remove(read).unwrap_or_else(|| {
-        report_missing(read);
+        report_unknown_name(read);
         StepRows::default()
     })
 }
@@ -132,8 +132,8 @@ struct RowUnit<'a> {
     keys: HashMap<String, Value>,
 }
 
-struct SpecRun<'a> {
-    step: &'a ReferenceStep,
+struct StepEvaluation<'a> {
+    step: &'a InterpreterStep,
     grouped: bool,
     units: Vec<RowUnit<'a>>,
     /// Indexes of the units, in the order of the step. `partition` contains the partition of each unit, and
@@ -150,7 +150,7 @@ struct SpecRun<'a> {
     tied: bool,
 }
 
-fn interpret_step(step: &ReferenceStep, input: &StepRows) -> StepRows {
+fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
     let grouped = step.is_grouped();
     let left: Vec<&ValueRow> = input
         .rows
@@ -200,7 +200,7 @@ fn interpret_step(step: &ReferenceStep, input: &StepRows) -> StepRows {
             })
             .collect();
     }
-    let mut run = SpecRun {
+    let mut run = StepEvaluation {
         step,
         grouped,
         units,
@@ -233,13 +233,13 @@ pub enum NamePrecedence<'a> {
 }
 
 /// Evaluates a row-level expression.
-pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: NamePrecedence<'_>) -> Value {
+pub fn row_value(step: &InterpreterStep, x: &ReferenceExpr, row: &ValueRow, sees: NamePrecedence<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == NamePrecedence::ColumnsFirst => value.clone(),
         (Some(value), _) if sees == NamePrecedence::Own(name) => value.clone(),
         (_, Some(definition)) => row_value(step, definition, row, NamePrecedence::Own(name)),
         (Some(value), None) => value.clone(),
-        (None, None) => report_missing(name),
+        (None, None) => report_unknown_name(name),
     };
     let Some(_deeper) = uncertainty::enter_recursion() else {
         return Value::Null;
@@ -255,7 +255,7 @@ pub fn row_value(step: &ReferenceStep, x: &ReferenceExpr, row: &ValueRow, sees: 
     }
 }
 
-impl SpecRun<'_> {
+impl StepEvaluation<'_> {
     /// Sorts the units and computes the partitions. Units with the same sort key are ordered by the remaining columns
     /// of the grain.
     fn arrange_units(&mut self, input: &StepRows) {
@@ -292,7 +292,7 @@ impl SpecRun<'_> {
             // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
             ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
-                    row.get(name).cloned().unwrap_or_else(|| report_missing(name))
+                    row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
                 })
             }
             _ => self.evaluate(x, unit, None),
@@ -381,11 +381,15 @@ impl SpecRun<'_> {
         match x {
             ReferenceExpr::Name(name) => match self.step.definition(name) {
                 Some(definition) if own != Some(name) => self.evaluate(definition, unit, Some(name)),
-                _ if self.grouped => here.keys.get(name).cloned().unwrap_or_else(|| report_missing(name)),
+                _ if self.grouped => here
+                    .keys
+                    .get(name)
+                    .cloned()
+                    .unwrap_or_else(|| report_unknown_name(name)),
                 _ => {
                     let row = here.rows.first();
                     let value = row.map_or(Value::Null, |row| {
-                        row.get(name).cloned().unwrap_or_else(|| report_missing(name))
+                        row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
                     });
                     trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                     value
@@ -396,7 +400,7 @@ impl SpecRun<'_> {
             }
             ReferenceExpr::Aggregate(name, args) => {
                 if let Some(rows) = x.range_rows() {
-                    return self.evaluate_over(x, (name, args), rows, unit, own);
+                    return self.evaluate_range_aggregate(x, (name, args), rows, unit, own);
                 }
                 let sees = own.map_or(NamePrecedence::DefinitionsFirst, NamePrecedence::Own);
                 let (args, distinct) = match args.as_slice() {
@@ -431,7 +435,7 @@ impl SpecRun<'_> {
     }
 
     /// Evaluates an aggregate over a range of units whose bounds are relative to a unit.
-    fn evaluate_over(
+    fn evaluate_range_aggregate(
         &self,
         x: &ReferenceExpr,
         (name, args): (&str, &[ReferenceExpr]),
@@ -451,13 +455,13 @@ impl SpecRun<'_> {
             return evaluate_aggregate(x, name, values.collect(), false);
         }
         let (units, place) = self.partition_units(unit);
-        let at = |end: RowPlace| match end {
-            RowPlace::At(n) => place as i64 + n,
-            RowPlace::Last => units.len() as i64 - 1,
+        let at = |end: RangeEndPosition| match end {
+            RangeEndPosition::At(n) => place as i64 + n,
+            RangeEndPosition::Last => units.len() as i64 - 1,
             _ => 0,
         };
         let (from, to) = match rows {
-            RangeRows::All => (at(RowPlace::First), at(RowPlace::Last)),
+            RangeRows::All => (at(RangeEndPosition::First), at(RangeEndPosition::Last)),
             RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
         };
         let seen = units
@@ -479,57 +483,57 @@ impl SpecRun<'_> {
 
     /// Returns the units of the partition whose dates are between the ends of a calendar range, inclusive. Empty if the
     /// unit has no date. If the second end is always before the first end, the ends are swapped.
-    fn units_by_calendar(&self, unit: usize, from: RowPlace, to: RowPlace) -> Vec<usize> {
+    fn units_by_calendar(&self, unit: usize, from: RangeEndPosition, to: RangeEndPosition) -> Vec<usize> {
         let Some(here) = self.key_seconds(unit) else {
             return Vec::new();
         };
         let units = self.partition_units(unit).0;
         let (date, time) = (here.div_euclid(DAY), here.rem_euclid(DAY));
-        let key = |end: RowPlace| match end {
-            RowPlace::First => {
+        let key = |end: RangeEndPosition| match end {
+            RangeEndPosition::First => {
                 if self.descending {
                     i64::MAX
                 } else {
                     i64::MIN
                 }
             }
-            RowPlace::Last => {
+            RangeEndPosition::Last => {
                 if self.descending {
                     i64::MIN
                 } else {
                     i64::MAX
                 }
             }
-            RowPlace::InPeriod(frame, is_last) => {
+            RangeEndPosition::InPeriod(frame, is_last) => {
                 let start = frame.period_start(date);
                 match is_last == self.descending {
                     true => start * DAY,
                     false => frame.unit().add_units(start, 1) * DAY - 1,
                 }
             }
-            RowPlace::Moved(n, by) => by.add_units(date, n) * DAY + time,
-            RowPlace::At(_) => here,
+            RangeEndPosition::Moved(n, by) => by.add_units(date, n) * DAY + time,
+            RangeEndPosition::At(_) => here,
         };
         let (one, other) = if self.descending { (to, from) } else { (from, to) };
         // The ends are in order if the first end is at or before this row and the second end is at or after it.
-        let side = |end: RowPlace| match end {
-            RowPlace::At(_) => 0,
-            RowPlace::Moved(n, _) => n.signum(),
-            RowPlace::First => {
+        let side = |end: RangeEndPosition| match end {
+            RangeEndPosition::At(_) => 0,
+            RangeEndPosition::Moved(n, _) => n.signum(),
+            RangeEndPosition::First => {
                 if self.descending {
                     2
                 } else {
                     -2
                 }
             }
-            RowPlace::Last => {
+            RangeEndPosition::Last => {
                 if self.descending {
                     -2
                 } else {
                     2
                 }
             }
-            RowPlace::InPeriod(_, is_last) => {
+            RangeEndPosition::InPeriod(_, is_last) => {
                 if is_last == self.descending {
                     -1
                 } else {
@@ -538,8 +542,11 @@ impl SpecRun<'_> {
             }
         };
         let is_alike = match (one, other) {
-            (RowPlace::Moved(..) | RowPlace::At(_), RowPlace::Moved(..) | RowPlace::At(_)) => true,
-            (RowPlace::InPeriod(..), RowPlace::InPeriod(..)) => side(one) == side(other),
+            (
+                RangeEndPosition::Moved(..) | RangeEndPosition::At(_),
+                RangeEndPosition::Moved(..) | RangeEndPosition::At(_),
+            ) => true,
+            (RangeEndPosition::InPeriod(..), RangeEndPosition::InPeriod(..)) => side(one) == side(other),
             _ => false,
         };
         let is_swapped = if is_alike {
@@ -577,8 +584,8 @@ impl SpecRun<'_> {
                 .last()
                 .map_or(Value::Null, |last| self.evaluate(x, *last, own)),
             Window::InPeriod(x, frame, is_last) => {
-                let end = RowPlace::InPeriod(*frame, *is_last);
-                let other = RowPlace::InPeriod(*frame, !*is_last);
+                let end = RangeEndPosition::InPeriod(*frame, *is_last);
+                let other = RangeEndPosition::InPeriod(*frame, !*is_last);
                 let units = self.units_by_calendar(unit, other, end);
                 let found = if *is_last { units.last() } else { units.first() };
                 found.map_or(Value::Null, |found| self.evaluate(x, *found, own))
@@ -658,15 +665,15 @@ impl SpecRun<'_> {
     fn result_rows(&self, input: &StepRows) -> StepRows {
         let step = self.step;
         let mut kept: Vec<String> = match &step.keep {
-            ReferenceKeep::Nothing => Vec::new(),
-            ReferenceKeep::All => input.columns.clone(),
-            ReferenceKeep::Some(names) => names.clone(),
+            InterpreterKeep::Nothing => Vec::new(),
+            InterpreterKeep::All => input.columns.clone(),
+            InterpreterKeep::Some(names) => names.clone(),
         };
         let keys: Vec<(String, ReferenceExpr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
         let is_output = |(name, x): &&(String, ReferenceExpr)| {
             !step.hidden.contains(name)
                 && !keys.iter().any(|(k, _)| k == name)
-                && (!self.grouped || step.level(x, Some(name)) != ReferenceLevel::Row)
+                && (!self.grouped || step.level(x, Some(name)) != InterpreterLevel::Row)
         };
         let defined: Vec<(String, ReferenceExpr)> = step.definitions.iter().filter(is_output).cloned().collect();
         kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == unqualified_name(c)));

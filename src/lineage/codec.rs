@@ -3,9 +3,9 @@
 
 use rustc_hash::FxHashMap;
 
-use super::KnownRelations;
+use super::KnownRelationColumns;
 use super::result::SqlLineage;
-use super::values::{Leaf, ValueArena, ValueContext};
+use super::values::{Leaf, ValueArena, ValueIndex};
 use crate::dialect::Dialect;
 use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
@@ -13,7 +13,7 @@ use formulac_runtime::codec::{self, CodecReader, CodecWriter, Stored, structs};
 /// if neither the text of the query nor the known columns of its relations have changed. Queries that could not be
 /// analyzed have no entry.
 #[derive(Debug, Default)]
-pub struct Lineages {
+pub struct LineageCache {
     entries: Vec<CachedLineage>,
     places: FxHashMap<u64, usize>,
 }
@@ -34,7 +34,7 @@ pub fn sql_fingerprint(sql: &str, dialect: Option<Dialect>) -> u64 {
     codec::fingerprint(sql.as_bytes()) ^ codec::fingerprint(name.as_bytes()).rotate_left(1)
 }
 
-impl KnownRelations {
+impl KnownRelationColumns {
     /// Returns the fingerprint of the relation's known columns.
     pub fn columns_fingerprint(&self) -> u64 {
         let mut text = if self.is_complete {
@@ -50,7 +50,7 @@ impl KnownRelations {
     }
 }
 
-impl Lineages {
+impl LineageCache {
     /// Reads stored lineages. `None` if the data is truncated, damaged or from another build of formulac.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
@@ -119,7 +119,7 @@ impl SqlLineage {
             rows,
             gaps,
         } = self;
-        let mut roots: Vec<ValueContext> = output
+        let mut roots: Vec<ValueIndex> = output
             .iter()
             .flat_map(|(_, of, by)| [Some(*of), *by])
             .flatten()
@@ -180,7 +180,7 @@ impl Stored for SqlLineage {
     fn read(from: &mut CodecReader<'_>) -> Option<Self> {
         let (values, tables) = (Stored::read(from)?, Stored::read(from)?);
         let count = from.read_number()?;
-        let mut output: Vec<(String, ValueContext, Option<ValueContext>)> = Vec::new();
+        let mut output: Vec<(String, ValueIndex, Option<ValueIndex>)> = Vec::new();
         let mut index = FxHashMap::default();
         for place in 0..count as usize {
             let name: String = Stored::read(from)?;
@@ -206,7 +206,7 @@ impl Stored for ValueArena {
         self.parts.write(to);
         self.fingerprints.write(to);
         self.named.write(to);
-        let mut leaves: Vec<(&ValueContext, &'m Leaf)> = self.leaves.iter().collect();
+        let mut leaves: Vec<(&ValueIndex, &'m Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         to.write_number(leaves.len() as u32);
         for (at, leaf) in leaves {
@@ -237,7 +237,7 @@ mod tests {
     /// Checks that stored lineages give the same results as the original lineages.
     #[test]
     fn stored_lineage_is_equal() {
-        let known = |parts: &[String]| KnownRelations {
+        let known = |parts: &[String]| KnownRelationColumns {
             columns: ["A", "b", "c"].map(str::to_owned).to_vec(),
             is_complete: parts != ["loose"],
         };
@@ -254,8 +254,8 @@ mod tests {
                 .iter()
                 .map(|parts| known(parts).columns_fingerprint())
                 .collect();
-            let stored = Lineages::to_stored([(sql_fingerprint(sql, None), prints, &lineage)].into_iter());
-            let kept = Lineages::from_stored(&stored).unwrap();
+            let stored = LineageCache::to_stored([(sql_fingerprint(sql, None), prints, &lineage)].into_iter());
+            let kept = LineageCache::from_stored(&stored).unwrap();
             let place = kept
                 .find(sql_fingerprint(sql, None), |parts| known(parts).columns_fingerprint())
                 .unwrap();
@@ -296,7 +296,7 @@ mod tests {
                 }
             }
             for cut in 0..stored.len() {
-                assert!(Lineages::from_stored(&stored[..cut]).is_none());
+                assert!(LineageCache::from_stored(&stored[..cut]).is_none());
             }
         }
     }

@@ -14,8 +14,8 @@ use sqlparser::ast::{
 
 use super::query::{QueryReader, name_parts};
 use super::relation::{LineageRelation, RelationColumn};
-use super::scope::{QueryScope, ScopeItem, SelectScope};
-use super::values::{ValueContext, fingerprint_of};
+use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::values::{ValueIndex, fingerprint_of};
 
 /// Window functions whose values are computed from the sort order.
 const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
@@ -71,7 +71,7 @@ impl QueryReader<'_> {
         &mut self,
         exprs: impl IntoIterator<Item = &'e Expr>,
         scope: &QueryScope<'_>,
-        into: &mut Vec<ValueContext>,
+        into: &mut Vec<ValueIndex>,
     ) {
         for expr in exprs {
             let given = self.expression_value("", expr, scope);
@@ -81,12 +81,12 @@ impl QueryReader<'_> {
         }
     }
 
-    fn expression_sources(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (SelectScope, u64) {
-        let mut made = SelectScope::default();
+    fn expression_sources(&mut self, expr: &Expr, scope: &QueryScope<'_>) -> (ExpressionInputs, u64) {
+        let mut made = ExpressionInputs::default();
         let mut print = FxHasher::default();
         let mut stack: Stack<'_> = vec![(false, expr)];
         while let Some((is_window, expr)) = stack.pop() {
-            let mut part = SelectScope::default();
+            let mut part = ExpressionInputs::default();
             self.visit_part(expr, scope, &mut stack, is_window, &mut part, &mut print);
             let into = if is_window { &mut made.by } else { &mut made.of };
             into.extend(part.of);
@@ -106,7 +106,7 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut SelectScope,
+        made: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let before = stack.len();
@@ -472,7 +472,7 @@ impl QueryReader<'_> {
         }
     }
 
-    fn visit_subquery(&mut self, query: &sqlparser::ast::Query, scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn visit_subquery(&mut self, query: &sqlparser::ast::Query, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
         let relation = self.query_relation(query, Some(scope));
         relation.columns.iter().for_each(|given| made.add_columns(given));
         made.of.extend(&relation.rest);
@@ -485,7 +485,7 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut SelectScope,
+        made: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let name = function.name.to_string().to_lowercase();
@@ -538,19 +538,19 @@ impl QueryReader<'_> {
 
     /// Adds the column that precedes a function name, if the dialect allows function calls on columns. In other
     /// dialects, the prefix is a schema.
-    fn add_receiver_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_receiver_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
         if self.facts.chains_calls {
             self.merge_column(parts, scope, made);
         }
     }
 
-    fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
         made.by
             .extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
     }
 
     /// Returns the values that partition and order a named window.
-    pub(super) fn window_values(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueContext> {
+    pub(super) fn window_values(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueIndex> {
         let mut by = Vec::new();
         let orders = window.order_by.iter().map(|order| &order.expr);
         self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut by);
@@ -566,7 +566,7 @@ impl QueryReader<'_> {
         function: &str,
         argument: &'e FunctionArg,
         scope: &QueryScope<'_>,
-        made: &mut SelectScope,
+        made: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) -> Option<&'e Expr> {
         let argument = match argument {
@@ -622,7 +622,7 @@ impl QueryReader<'_> {
         &mut self,
         lambda: &LambdaFunction,
         scope: &QueryScope<'_>,
-        made: &mut SelectScope,
+        made: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let mut relation = LineageRelation::default();
@@ -646,7 +646,7 @@ impl QueryReader<'_> {
     }
 
     /// Adds all columns that `*` represents.
-    fn add_all_columns(&mut self, scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_all_columns(&mut self, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
         for item in &scope.items {
             item.relation.columns.iter().for_each(|given| made.add_columns(given));
             made.of.extend(&item.relation.rest);
@@ -656,7 +656,7 @@ impl QueryReader<'_> {
         }
     }
 
-    fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
         let of = self.column(parts, scope);
         made.of.extend(of.of);
         made.by.extend(of.by);
@@ -696,7 +696,12 @@ fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
         && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
 }
 
-fn add_name_sources(reader: &mut QueryReader<'_>, name: &ObjectName, scope: &QueryScope<'_>, made: &mut SelectScope) {
+fn add_name_sources(
+    reader: &mut QueryReader<'_>,
+    name: &ObjectName,
+    scope: &QueryScope<'_>,
+    made: &mut ExpressionInputs,
+) {
     let parts: Vec<String> = name
         .0
         .iter()

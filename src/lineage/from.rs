@@ -10,11 +10,11 @@ use sqlparser::ast::{
 
 use super::query::{QueryReader, name_parts};
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
-use super::scope::{QueryScope, ScopeItem, SelectScope};
-use super::values::{Leaf, ValueContext, fingerprint_of};
+use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::values::{Leaf, ValueIndex, fingerprint_of};
 
 /// Properties of a join.
-struct FromKind<'j> {
+struct JoinProperties<'j> {
     constraint: &'j JoinConstraint,
     /// Whether the columns of the joined table are part of the result.
     returns_columns: bool,
@@ -28,7 +28,7 @@ impl QueryReader<'_> {
         &mut self,
         from: &TableWithJoins,
         scope: &mut QueryScope<'_>,
-        rows: &mut Vec<ValueContext>,
+        rows: &mut Vec<ValueIndex>,
     ) {
         self.add_factor(&from.relation, scope, rows);
         for join in &from.joins {
@@ -36,10 +36,10 @@ impl QueryReader<'_> {
         }
     }
 
-    fn add_join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
+    fn add_join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueIndex>) {
         let none = &JoinConstraint::None;
         let of = |constraint, gives, keeps| {
-            Some(FromKind {
+            Some(JoinProperties {
                 constraint,
                 returns_columns: gives,
                 kept_sides: keeps,
@@ -63,7 +63,7 @@ impl QueryReader<'_> {
             } => {
                 self.add_factor(&join.relation, scope, rows);
                 self.collect_row_values([match_condition], scope, rows);
-                let kind = FromKind {
+                let kind = JoinProperties {
                     constraint,
                     returns_columns: true,
                     kept_sides: (true, false),
@@ -92,10 +92,10 @@ impl QueryReader<'_> {
     /// Adds the values that determine which rows match in a join.
     fn add_join_condition(
         &mut self,
-        kind: &FromKind<'_>,
+        kind: &JoinProperties<'_>,
         operator: &JoinOperator,
         scope: &mut QueryScope<'_>,
-        rows: &mut Vec<ValueContext>,
+        rows: &mut Vec<ValueIndex>,
     ) {
         // Add the kind of join to the fingerprint, because left and inner joins of the same tables return different
         // rows.
@@ -112,7 +112,7 @@ impl QueryReader<'_> {
         match kind.constraint {
             JoinConstraint::On(expr) => self.collect_row_values([expr], scope, rows),
             JoinConstraint::Using(names) => {
-                let names: Vec<(String, String)> = names.iter().filter_map(schema_and_name).collect();
+                let names: Vec<(String, String)> = names.iter().filter_map(last_name_part).collect();
                 names
                     .into_iter()
                     .for_each(|(name, shown)| self.merge_columns(&name, &shown, kind, scope, rows));
@@ -150,14 +150,14 @@ impl QueryReader<'_> {
         &mut self,
         name: &str,
         shown: &str,
-        kind: &FromKind<'_>,
+        kind: &JoinProperties<'_>,
         scope: &mut QueryScope<'_>,
-        rows: &mut Vec<ValueContext>,
+        rows: &mut Vec<ValueIndex>,
     ) {
         let Some((last, before)) = scope.items.split_last() else {
             return;
         };
-        let mut left = SelectScope::default();
+        let mut left = ExpressionInputs::default();
         match scope.merged.get(name) {
             Some(given) => left.add_columns(given),
             None => {
@@ -174,10 +174,10 @@ impl QueryReader<'_> {
                     .for_each(|item| self.add_column(&item.relation, name, &mut left));
             }
         }
-        let mut right = SelectScope::default();
+        let mut right = ExpressionInputs::default();
         self.add_column(&Rc::clone(&last.relation), name, &mut right);
         rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
-        let mut made = SelectScope::default();
+        let mut made = ExpressionInputs::default();
         for (part, is_kept) in [(left, kind.kept_sides.0), (right, kind.kept_sides.1)] {
             if is_kept {
                 made.of.extend(part.of);
@@ -196,12 +196,12 @@ impl QueryReader<'_> {
         );
     }
 
-    fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
+    fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
         if let Some(given) = relation.column(name) {
             self.values.name_value(given.of);
             return made.add_columns(given);
         }
-        for table in relation.may_pass(name) {
+        for table in relation.tables_that_may_have_column(name) {
             let at = self.add_leaf(Leaf {
                 table,
                 column: Some(name.into()),
@@ -217,7 +217,7 @@ impl QueryReader<'_> {
         clippy::too_many_lines,
         reason = "this is one list of cases, to be split when a case is added"
     )]
-    fn add_factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueContext>) {
+    fn add_factor(&mut self, factor: &TableFactor, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueIndex>) {
         match factor {
             TableFactor::Table {
                 name,
@@ -501,7 +501,7 @@ impl QueryReader<'_> {
         &mut self,
         table: &TableFactor,
         scope: &mut QueryScope<'_>,
-        rows: &mut Vec<ValueContext>,
+        rows: &mut Vec<ValueIndex>,
     ) -> Option<ScopeItem> {
         let before = scope.items.len();
         self.add_factor(table, scope, rows);
@@ -513,9 +513,9 @@ impl QueryReader<'_> {
     }
 
     /// Returns the relation of a pivot. The pivot groups by all input columns that it does not use otherwise.
-    fn pivot_relation(&mut self, relation: &LineageRelation, of: &[ValueContext]) -> LineageRelation {
-        let used: FxHashSet<ValueContext> = of.iter().copied().collect();
-        let parts: FxHashSet<ValueContext> = of
+    fn pivot_relation(&mut self, relation: &LineageRelation, of: &[ValueIndex]) -> LineageRelation {
+        let used: FxHashSet<ValueIndex> = of.iter().copied().collect();
+        let parts: FxHashSet<ValueIndex> = of
             .iter()
             .flat_map(|at| self.values.parts_at(*at).to_vec())
             .chain(used)
@@ -568,7 +568,7 @@ fn identifier_text(expr: &Expr) -> Option<&str> {
 }
 
 /// Returns the last part of a name, in lower case and as spelled.
-fn schema_and_name(name: &ObjectName) -> Option<(String, String)> {
+fn last_name_part(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))
 }

@@ -10,9 +10,9 @@
 //! analyzed is an error.
 //!
 //! ```
-//! use formulac_lineage::{self as lineage, KnownRelations};
+//! use formulac_lineage::{self as lineage, KnownRelationColumns};
 //! let sql = "with o as (select * from shop.orders where paid) select customer, sum(amount) as revenue from o group by 1";
-//! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| KnownRelations::default()).unwrap();
+//! let lineage = lineage::lineage_of_sql(sql, "postgres".parse().ok(), &|_| KnownRelationColumns::default()).unwrap();
 //! let sources = |name: &str| lineage.column(name).unwrap().made_of.iter().map(ToString::to_string).collect::<Vec<_>>();
 //! assert_eq!(sources("revenue"), ["shop.orders.amount"]);
 //! let rows: Vec<_> = lineage.rows().iter().map(ToString::to_string).collect();
@@ -48,7 +48,7 @@ use std::fmt;
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::Parser;
 
-pub use codec::Lineages;
+pub use codec::LineageCache;
 pub use codec::sql_fingerprint;
 pub use depth_limit::with_large_stack;
 pub use dialects::parser_dialect;
@@ -59,7 +59,7 @@ use crate::dialect::Dialect;
 
 /// Known columns of a relation.
 #[derive(Clone, Debug, Default)]
-pub struct KnownRelations {
+pub struct KnownRelationColumns {
     /// Names of the known columns.
     pub columns: Vec<String>,
     /// Whether `columns` contains all columns of the relation.
@@ -98,7 +98,7 @@ impl std::error::Error for LineageError {}
 pub fn lineage_of_sql(
     sql: &str,
     dialect: Option<Dialect>,
-    known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
+    known: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
 ) -> Result<SqlLineage, LineageError> {
     with_large_stack(|| read(sql, dialect, known))
         .unwrap_or_else(|| Err(LineageError::new("no thread could be started")))
@@ -112,7 +112,7 @@ pub fn lineage_of_sql(
 pub fn read(
     sql: &str,
     dialect: Option<Dialect>,
-    known: &(dyn Fn(&[String]) -> KnownRelations + Sync),
+    known: &(dyn Fn(&[String]) -> KnownRelationColumns + Sync),
 ) -> Result<SqlLineage, LineageError> {
     let (query, joins) = parse(sql, dialect)?;
     query::QueryReader::new(known, dialects::SqlReaderFacts::from_dialect(dialect)).read(&query, &joins)
@@ -123,7 +123,7 @@ pub fn read(
 #[must_use]
 pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<String>> {
     let query = format!("select {sql}\n as it from t");
-    let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelations::default()).ok()?;
+    let lineage = lineage_of_sql(&query, dialect, &|_| KnownRelationColumns::default()).ok()?;
     let column = lineage.columns().into_iter().next().filter(|_| lineage.len() == 1)?;
     let mut names: Vec<String> = column
         .made_of

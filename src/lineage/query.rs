@@ -12,16 +12,16 @@ use sqlparser::ast::{
 use super::dialects::SqlReaderFacts;
 use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
 use super::result::SqlLineage;
-use super::scope::{QueryScope, ScopeItem, SelectScope};
-use super::values::{Leaf, ValueArena, ValueContext, fingerprint_of};
-use super::{KnownRelations, LineageError};
+use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::values::{Leaf, ValueArena, ValueIndex, fingerprint_of};
+use super::{KnownRelationColumns, LineageError};
 
 /// Maximum number of columns in all relations of a query. Each level of nested `*` can double the number of columns.
 const MAX_COLUMNS: usize = 2_000_000;
 
 /// State for analyzing one query.
 pub(super) struct QueryReader<'k> {
-    known: &'k (dyn Fn(&[String]) -> KnownRelations + Sync),
+    known: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync),
     pub facts: SqlReaderFacts,
     pub values: ValueArena,
     pub tables: Vec<Vec<String>>,
@@ -38,7 +38,7 @@ pub(super) struct QueryReader<'k> {
 }
 
 impl<'k> QueryReader<'k> {
-    pub fn new(known: &'k (dyn Fn(&[String]) -> KnownRelations + Sync), facts: SqlReaderFacts) -> Self {
+    pub fn new(known: &'k (dyn Fn(&[String]) -> KnownRelationColumns + Sync), facts: SqlReaderFacts) -> Self {
         Self {
             known,
             facts,
@@ -81,7 +81,7 @@ impl<'k> QueryReader<'k> {
         self.fault.get_or_insert(reason.into());
     }
 
-    pub fn add_leaf(&mut self, leaf: Leaf) -> ValueContext {
+    pub fn add_leaf(&mut self, leaf: Leaf) -> ValueIndex {
         let table = self
             .tables
             .get(leaf.table as usize)
@@ -170,7 +170,7 @@ impl<'k> QueryReader<'k> {
         let mut relation = match &*query.body {
             SetExpr::Select(select) => self.select_relation(select, outer, &sorted, is_cut),
             body => {
-                let mut relation = self.set_relation(body, outer);
+                let mut relation = self.set_operation_relation(body, outer);
                 if is_cut && !sorted.is_empty() {
                     let rows = self.sort_columns(&relation, &sorted);
                     relation.rows.extend(rows);
@@ -180,7 +180,7 @@ impl<'k> QueryReader<'k> {
         };
         if is_cut {
             if matches!(query.order_by.as_ref().map(|by| &by.kind), Some(OrderByKind::All(_))) {
-                let all: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
+                let all: Vec<ValueIndex> = relation.columns.iter().map(|given| given.of).collect();
                 relation.rows.extend(all);
             }
             let limit = match &query.limit_clause {
@@ -213,7 +213,7 @@ impl<'k> QueryReader<'k> {
     }
 
     /// Returns the columns by which `order by` sorts a set operation before a limit applies.
-    fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueContext> {
+    fn sort_columns(&mut self, relation: &LineageRelation, sorted: &[&Expr]) -> Vec<ValueIndex> {
         let item = ScopeItem {
             path: Vec::new(),
             relation: Rc::new(relation.clone()),
@@ -231,7 +231,7 @@ impl<'k> QueryReader<'k> {
         let SetExpr::SetOperation { left, .. } = &*cte.query.body else {
             return LineageRelation::default();
         };
-        let base = self.set_relation(left, outer);
+        let base = self.set_operation_relation(left, outer);
         let base = self.rename_columns(base, &cte.alias);
         let name = cte.alias.name.value.to_lowercase();
         self.ctes.entry(name.clone()).or_default().push(Rc::new(base));
@@ -239,7 +239,7 @@ impl<'k> QueryReader<'k> {
         if let Some(of_name) = self.ctes.get_mut(&name) {
             of_name.pop();
         }
-        let mut every: Vec<ValueContext> = all.columns.iter().map(|given| given.of).collect();
+        let mut every: Vec<ValueIndex> = all.columns.iter().map(|given| given.of).collect();
         every.extend(all.columns.iter().filter_map(|given| given.by));
         every.extend(&all.rows);
         let every = self.values.add_unordered(every);
@@ -259,7 +259,7 @@ impl<'k> QueryReader<'k> {
             ));
             // Each new name may refer to any of the columns.
             for column in &alias.columns {
-                let mut of: Vec<ValueContext> = relation.columns.iter().map(|given| given.of).collect();
+                let mut of: Vec<ValueIndex> = relation.columns.iter().map(|given| given.of).collect();
                 of.extend(&relation.rest);
                 of.extend(&relation.rows);
                 let of = self.values.add_unordered(of);
@@ -287,7 +287,7 @@ impl<'k> QueryReader<'k> {
 
     /// Returns the relation of set operations. The left sides are processed in a loop, because their nesting depth
     /// equals the number of operations.
-    fn set_relation(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+    fn set_operation_relation(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         let mut operations = Vec::new();
         let mut first = body;
         while let SetExpr::SetOperation {
@@ -300,23 +300,23 @@ impl<'k> QueryReader<'k> {
             operations.push((*op, *set_quantifier, &**right));
             first = left;
         }
-        let mut relation = self.set_arm(first, outer);
+        let mut relation = self.set_operation_operand(first, outer);
         for (op, quantifier, right) in operations.into_iter().rev() {
-            let right = self.set_arm(right, outer);
+            let right = self.set_operation_operand(right, outer);
             relation = self.unite_relations(relation, right, op, quantifier);
         }
         relation
     }
 
-    fn set_arm(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
+    fn set_operation_operand(&mut self, body: &SetExpr, outer: Option<&QueryScope<'_>>) -> LineageRelation {
         match body {
             SetExpr::Select(select) => self.select_relation(select, outer, &[], false),
             SetExpr::Query(query) => self.query_relation(query, outer),
-            SetExpr::SetOperation { .. } => self.set_relation(body, outer),
+            SetExpr::SetOperation { .. } => self.set_operation_relation(body, outer),
             SetExpr::Values(values) => {
                 let nothing = QueryScope::default();
                 let scope = outer.unwrap_or(&nothing);
-                let mut by_place: Vec<Vec<ValueContext>> = Vec::new();
+                let mut by_place: Vec<Vec<ValueIndex>> = Vec::new();
                 for row in &values.rows {
                     by_place.resize(by_place.len().max(row.content.len()), Vec::new());
                     for (place, expr) in row.content.iter().enumerate() {
@@ -376,7 +376,7 @@ impl<'k> QueryReader<'k> {
         let mut of_right = Vec::new();
         for (place, given) in left.columns.iter().enumerate() {
             let name = given.name.to_lowercase();
-            let mut made = SelectScope::default();
+            let mut made = ExpressionInputs::default();
             match if is_whole && !by_name {
                 right.columns.get(place)
             } else {
@@ -384,7 +384,7 @@ impl<'k> QueryReader<'k> {
             } {
                 Some(other) => made.add_columns(other),
                 None => {
-                    for table in right.may_pass(&name) {
+                    for table in right.tables_that_may_have_column(&name) {
                         let at = self.add_leaf(Leaf {
                             table,
                             column: Some(name.as_str().into()),
@@ -429,7 +429,7 @@ impl<'k> QueryReader<'k> {
             united.rest.extend(right.rest);
         }
         if !matches!(quantifier, SetQuantifier::All | SetQuantifier::AllByName) || !is_union {
-            let all: Vec<ValueContext> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
+            let all: Vec<ValueIndex> = united.columns.iter().map(|given| given.of).chain(of_right).collect();
             united.rows.push(self.values.add(&all, fingerprint_of(op.to_string())));
         }
         united
@@ -480,7 +480,7 @@ impl<'k> QueryReader<'k> {
         let mut is_sorted = is_cut || select.top.is_some();
         match &select.distinct {
             Some(Distinct::Distinct) => {
-                let all: Vec<ValueContext> = output
+                let all: Vec<ValueIndex> = output
                     .columns
                     .iter()
                     .flat_map(|given| [Some(given.of), given.by])
@@ -511,7 +511,7 @@ impl<'k> QueryReader<'k> {
         by: &GroupByExpr,
         output: &LineageRelation,
         scope: &QueryScope<'_>,
-        rows: &mut Vec<ValueContext>,
+        rows: &mut Vec<ValueIndex>,
     ) {
         let modifiers = match by {
             GroupByExpr::All(modifiers) => {
@@ -546,7 +546,7 @@ impl<'k> QueryReader<'k> {
         keys: impl IntoIterator<Item = &'e Expr>,
         output: &LineageRelation,
         scope: &QueryScope<'_>,
-        rows: &mut Vec<ValueContext>,
+        rows: &mut Vec<ValueIndex>,
     ) {
         for key in keys {
             let place = match key {

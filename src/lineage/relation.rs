@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::values::ValueContext;
+use super::values::ValueIndex;
 
 /// Column of a relation.
 #[derive(Clone, Debug)]
@@ -12,9 +12,9 @@ pub(super) struct RelationColumn {
     /// Name of the column, as spelled in the SQL.
     pub name: Rc<str>,
     /// Value of the column, without the values that partition and order its windows.
-    pub of: ValueContext,
+    pub of: ValueIndex,
     /// Value that partitions and orders the windows in the column. `None` if there are no windows.
-    pub by: Option<ValueContext>,
+    pub by: Option<ValueIndex>,
 }
 
 /// Columns of a table with unknown columns: all columns except the columns in `but`.
@@ -35,9 +35,9 @@ pub(super) struct LineageRelation {
     /// Tables whose unknown columns are also part of the relation.
     pub passed: Vec<UnknownColumns>,
     /// Values of columns whose names are unknown, such as the columns of a pivot.
-    pub rest: Vec<ValueContext>,
+    pub rest: Vec<ValueIndex>,
     /// Values that determine the rows.
-    pub rows: Vec<ValueContext>,
+    pub rows: Vec<ValueIndex>,
 }
 
 impl LineageRelation {
@@ -58,7 +58,7 @@ impl LineageRelation {
     }
 
     /// Returns the tables to which an unknown column with this name may belong.
-    pub fn may_pass<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
+    pub fn tables_that_may_have_column<'r>(&'r self, name: &'r str) -> impl Iterator<Item = u32> + 'r {
         self.passed
             .iter()
             .filter(move |passed| !passed.but.contains(name))

@@ -5,7 +5,7 @@ use std::fmt;
 use rustc_hash::FxHashMap;
 
 use super::relation::LineageRelation;
-use super::values::{Leaf, ValueArena, ValueContext};
+use super::values::{Leaf, ValueArena, ValueIndex};
 
 /// Column of a relation that a query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,12 +42,12 @@ pub struct LineageColumn {
 pub struct SqlLineage {
     pub(super) values: ValueArena,
     pub(super) tables: Vec<Vec<String>>,
-    pub(super) output: Vec<(String, ValueContext, Option<ValueContext>)>,
+    pub(super) output: Vec<(String, ValueIndex, Option<ValueIndex>)>,
     pub(super) index: FxHashMap<String, usize>,
     /// Tables whose unknown columns the query returns, each with the names of columns that are excluded.
     pub(super) passed: Vec<(u32, Vec<String>)>,
-    pub(super) rest: Vec<ValueContext>,
-    pub(super) rows: Vec<ValueContext>,
+    pub(super) rest: Vec<ValueIndex>,
+    pub(super) rows: Vec<ValueIndex>,
     pub(super) gaps: Vec<String>,
 }
 
@@ -188,7 +188,7 @@ impl SqlLineage {
         self.tables.get(table as usize).cloned()
     }
 
-    fn leaf_columns(&self, at: &[ValueContext]) -> Vec<ColumnSource> {
+    fn leaf_columns(&self, at: &[ValueIndex]) -> Vec<ColumnSource> {
         let leaves = self.values.reached_leaves(at);
         let mut columns: Vec<ColumnSource> = leaves
             .into_iter()
@@ -204,7 +204,7 @@ impl SqlLineage {
         columns
     }
 
-    fn to_column(&self, name: &str, of: &[ValueContext], by: &[ValueContext]) -> LineageColumn {
+    fn to_column(&self, name: &str, of: &[ValueIndex], by: &[ValueIndex]) -> LineageColumn {
         let made_of = self.leaf_columns(of);
         let mut windowed_by = self.leaf_columns(by);
         windowed_by.retain(|column| made_of.binary_search(column).is_err());
@@ -222,8 +222,8 @@ impl SqlLineage {
     pub fn affected_columns(&self, change: impl Fn(&[String], Option<&str>) -> Option<ColumnChange>) -> Affected {
         let mut affected = Affected::default();
         // Changes to the values, each with the leaf that causes the change.
-        let mut of: Vec<Option<(ColumnChange, ValueContext)>> = Vec::with_capacity(self.values.len());
-        for at in 0..self.values.len() as ValueContext {
+        let mut of: Vec<Option<(ColumnChange, ValueIndex)>> = Vec::with_capacity(self.values.len());
+        for at in 0..self.values.len() as ValueIndex {
             let own = self.values.leaves.get(&at).and_then(|leaf| {
                 let table = self.tables.get(leaf.table as usize)?;
                 let kind = change(table, leaf.column.as_deref())?;
@@ -249,7 +249,7 @@ impl SqlLineage {
             let parts = parts.map(|(_, leaf)| (ColumnChange::Values, leaf)).next();
             of.push(own.or(parts));
         }
-        let get = |at: ValueContext| of.get(at as usize).copied().flatten();
+        let get = |at: ValueIndex| of.get(at as usize).copied().flatten();
         let rows = self.rows.iter().find_map(|at| get(*at));
         affected.rows = rows.and_then(|(_, at)| {
             let leaf = self.values.leaves.get(&at)?;
@@ -264,7 +264,7 @@ impl SqlLineage {
         affected
     }
 
-    fn column_at(&self, leaf: ValueContext) -> Option<ColumnSource> {
+    fn column_at(&self, leaf: ValueIndex) -> Option<ColumnSource> {
         let Leaf { table, column } = self.values.leaves.get(&leaf)?;
         Some(ColumnSource {
             relation: self.table(*table)?,
@@ -275,7 +275,7 @@ impl SqlLineage {
     /// Returns whether this column, of a relation with unknown columns, is an output column of the query under its
     /// original name.
     #[must_use]
-    pub fn has_passed_on(&self, relation: &[String], column: &str) -> bool {
+    pub fn outputs_column_unchanged(&self, relation: &[String], column: &str) -> bool {
         !self.index.contains_key(column)
             && self.passed.iter().any(|(table, but)| {
                 self.tables.get(*table as usize).is_some_and(|parts| parts == relation)
@@ -287,7 +287,7 @@ impl SqlLineage {
     /// differ only in layout, aliases and CTEs have equal fingerprints.
     #[must_use]
     pub fn fingerprints(&self) -> (Vec<(String, u64)>, u64) {
-        let print = |at: &ValueContext| self.values.fingerprint_at(*at);
+        let print = |at: &ValueIndex| self.values.fingerprint_at(*at);
         let columns = self.output.iter().map(|(name, of, by)| {
             let by = by.as_ref().map(print).unwrap_or_default();
             (name.to_lowercase(), print(of) ^ by.rotate_left(1))

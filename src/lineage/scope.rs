@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::query::QueryReader;
 use super::relation::{LineageRelation, RelationColumn};
-use super::values::{Leaf, ValueContext};
+use super::values::{Leaf, ValueIndex};
 
 /// Item of a `from` clause.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct QueryScope<'s> {
     /// Aliases that the select list has defined so far, for dialects and clauses that can refer to them.
     pub aliases: FxHashMap<String, RelationColumn>,
     /// Named windows, each with the values that partition and order the window.
-    pub windows: FxHashMap<String, Vec<ValueContext>>,
+    pub windows: FxHashMap<String, Vec<ValueIndex>>,
     pub outer: Option<&'s QueryScope<'s>>,
 }
 
@@ -99,12 +99,12 @@ impl<'s> QueryScope<'s> {
 
 /// Values from which a name or an expression is computed.
 #[derive(Clone, Debug, Default)]
-pub(super) struct SelectScope {
-    pub of: Vec<ValueContext>,
-    pub by: Vec<ValueContext>,
+pub(super) struct ExpressionInputs {
+    pub of: Vec<ValueIndex>,
+    pub by: Vec<ValueIndex>,
 }
 
-impl SelectScope {
+impl ExpressionInputs {
     pub fn add_columns(&mut self, given: &RelationColumn) {
         self.of.push(given.of);
         self.by.extend(given.by);
@@ -114,8 +114,8 @@ impl SelectScope {
 impl QueryReader<'_> {
     /// Resolves a name such as `amount`, `orders.amount`, `shop.orders.amount` or `orders.address.street`. The result
     /// is empty if the name is not a column, such as `month`.
-    pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> SelectScope {
-        let mut made = SelectScope::default();
+    pub(super) fn column(&mut self, parts: &[String], scope: &QueryScope<'_>) -> ExpressionInputs {
+        let mut made = ExpressionInputs::default();
         let [first, ..] = parts else { return made };
         let mut around = Some(scope);
         while let Some(here) = around {
@@ -140,7 +140,7 @@ impl QueryReader<'_> {
         made
     }
 
-    fn add_item_column(&mut self, item: &ScopeItem, name: &str, made: &mut SelectScope) {
+    fn add_item_column(&mut self, item: &ScopeItem, name: &str, made: &mut ExpressionInputs) {
         match item.relation.column(name) {
             Some(given) => self.name(given, made),
             None => {
@@ -153,8 +153,8 @@ impl QueryReader<'_> {
     }
 
     /// Adds a column of a relation that may have unknown columns.
-    fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut SelectScope) {
-        for table in relation.may_pass(name) {
+    fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
+        for table in relation.tables_that_may_have_column(name) {
             let at = self.add_leaf(Leaf {
                 table,
                 column: Some(name.into()),
@@ -165,7 +165,7 @@ impl QueryReader<'_> {
         made.of.extend(&relation.rest);
     }
 
-    fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, made: &mut SelectScope) {
+    fn add_unqualified(&mut self, name: &str, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
         let own = scope.columns_with_name(name);
         let alias = scope.aliases.get(name);
         let open: Vec<&ScopeItem> = scope.items.iter().filter(|item| !item.relation.is_complete()).collect();
@@ -207,7 +207,7 @@ impl QueryReader<'_> {
         }
     }
 
-    fn name(&mut self, given: &RelationColumn, made: &mut SelectScope) {
+    fn name(&mut self, given: &RelationColumn, made: &mut ExpressionInputs) {
         self.values.name_value(given.of);
         made.add_columns(given);
     }

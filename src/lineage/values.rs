@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use rustc_hash::{FxHashMap, FxHasher};
 
 /// Index of a value in the arena.
-pub(super) type ValueContext = u32;
+pub(super) type ValueIndex = u32;
 
 /// Source of values: a column of a relation, or the rows of a relation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -20,19 +20,19 @@ pub(super) struct Leaf {
 pub(super) struct ValueArena {
     /// For each value, the range in `parts` of the values from which it is computed.
     pub(super) part_ranges: Vec<(u32, u32)>,
-    pub(super) parts: Vec<ValueContext>,
+    pub(super) parts: Vec<ValueIndex>,
     /// Fingerprint of each value, which covers the value's parts. Values that are computed in the same way have equal
     /// fingerprints.
     pub(super) fingerprints: Vec<u64>,
-    pub leaves: FxHashMap<ValueContext, Leaf>,
-    known: FxHashMap<Leaf, ValueContext>,
+    pub leaves: FxHashMap<ValueIndex, Leaf>,
+    known: FxHashMap<Leaf, ValueIndex>,
     /// For each value, whether the SQL refers to the column explicitly. `false` if the column is selected only by `*`.
     pub named: Vec<bool>,
 }
 
 impl ValueArena {
     /// Adds a value. `print` is a fingerprint of the computation without the parts.
-    pub fn add(&mut self, of: &[ValueContext], print: u64) -> ValueContext {
+    pub fn add(&mut self, of: &[ValueIndex], print: u64) -> ValueIndex {
         let start = self.parts.len() as u32;
         let mut hasher = FxHasher::default();
         print.hash(&mut hasher);
@@ -44,7 +44,7 @@ impl ValueArena {
     }
 
     /// Adds a value whose fingerprint does not depend on the order of its parts.
-    pub fn add_unordered(&mut self, mut of: Vec<ValueContext>) -> ValueContext {
+    pub fn add_unordered(&mut self, mut of: Vec<ValueIndex>) -> ValueIndex {
         of.sort_unstable();
         of.dedup();
         if let [at] = of.as_slice() {
@@ -60,14 +60,14 @@ impl ValueArena {
         self.push((start, self.parts.len() as u32), hasher.finish())
     }
 
-    fn push(&mut self, range: (u32, u32), print: u64) -> ValueContext {
+    fn push(&mut self, range: (u32, u32), print: u64) -> ValueIndex {
         self.part_ranges.push(range);
         self.fingerprints.push(print);
         self.named.push(false);
-        self.part_ranges.len() as ValueContext - 1
+        self.part_ranges.len() as ValueIndex - 1
     }
 
-    pub fn push_leaf(&mut self, leaf: Leaf, table: &str) -> ValueContext {
+    pub fn push_leaf(&mut self, leaf: Leaf, table: &str) -> ValueIndex {
         if let Some(at) = self.known.get(&leaf) {
             return *at;
         }
@@ -79,29 +79,29 @@ impl ValueArena {
         at
     }
 
-    pub fn fingerprint_at(&self, at: ValueContext) -> u64 {
+    pub fn fingerprint_at(&self, at: ValueIndex) -> u64 {
         self.fingerprints.get(at as usize).copied().unwrap_or_default()
     }
 
-    pub fn name_value(&mut self, at: ValueContext) {
+    pub fn name_value(&mut self, at: ValueIndex) {
         if let Some(named) = self.named.get_mut(at as usize) {
             *named = true;
         }
     }
 
-    pub fn parts_at(&self, at: ValueContext) -> &[ValueContext] {
+    pub fn parts_at(&self, at: ValueIndex) -> &[ValueIndex] {
         let (start, end) = self.part_ranges.get(at as usize).copied().unwrap_or_default();
         self.parts.get(start as usize..end as usize).unwrap_or_default()
     }
 
     /// Recomputes these values directly from leaves, without intermediate values. Returns the new arena and the new
     /// indices of the values. `None` if the result would be much larger than the original.
-    pub fn flatten(&self, of: &[ValueContext]) -> Option<(Self, Vec<ValueContext>)> {
+    pub fn flatten(&self, of: &[ValueIndex]) -> Option<(Self, Vec<ValueIndex>)> {
         let mut flat = Self::default();
-        let mut places: FxHashMap<ValueContext, ValueContext> = FxHashMap::default();
+        let mut places: FxHashMap<ValueIndex, ValueIndex> = FxHashMap::default();
         let mut room = 4 * (self.parts.len() + self.part_ranges.len()) + 64;
         // Leaves have smaller indices than the values that are computed from them.
-        let mut leaves: Vec<(&ValueContext, &Leaf)> = self.leaves.iter().collect();
+        let mut leaves: Vec<(&ValueIndex, &Leaf)> = self.leaves.iter().collect();
         leaves.sort_unstable_by_key(|(at, _)| **at);
         for (at, leaf) in leaves {
             let new = flat.push((0, 0), self.fingerprint_at(*at));
@@ -141,7 +141,7 @@ impl ValueArena {
     }
 
     /// Returns the leaves from which values are computed, without duplicates, in index order.
-    pub fn reached_leaves(&self, from: &[ValueContext]) -> Vec<&Leaf> {
+    pub fn reached_leaves(&self, from: &[ValueIndex]) -> Vec<&Leaf> {
         let mut seen = rustc_hash::FxHashSet::default();
         let mut stack = from.to_vec();
         let mut found = Vec::new();

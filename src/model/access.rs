@@ -113,7 +113,7 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns the access level and group of the model, for other specs that read the model.
-    pub(super) fn own_access(&self) -> (Access, Option<String>) {
+    pub(super) fn model_access_and_group(&self) -> (Access, Option<String>) {
         let granted = self.inherited_access();
         let said = |key: &str, beside: Option<&'r Node>| self.own_model_value(key, beside).map(|(text, _)| text);
         let access = said("access", self.spec.dbt.access)
@@ -126,8 +126,8 @@ impl<'r> SpecCompilation<'r> {
 
     /// Returns the group of a test that reads the model and possibly another relation. A test that reads a private
     /// model needs a group, because dbt allows only nodes in the same group to read the model.
-    pub(super) fn test_group(&self, other: Option<&Relation>) -> Option<String> {
-        let (access, own) = self.own_access();
+    pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
+        let (access, own) = self.model_access_and_group();
         let own = own.filter(|_| access == Access::Private);
         own.or_else(|| {
             other
@@ -142,7 +142,7 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
-        let own = self.test_group(None).filter(|own| own != group)?;
+        let own = self.group_of_test(None).filter(|own| own != group)?;
         let message = format!("`{name}` is private to the group `{group}`, but the model is private to `{own}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)

@@ -19,7 +19,7 @@ pub(super) fn input_relations<'i>(input: &'i StepInput<'_>) -> &'i [Relation] {
 
 /// Returns whether the origin of the step's values is needed because a later step reads them or an input column is a
 /// rate.
-pub(super) fn rates_matter(relations: &[Relation], last: bool) -> bool {
+pub(super) fn is_provenance_needed(relations: &[Relation], last: bool) -> bool {
     !last
         || relations
             .iter()

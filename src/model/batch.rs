@@ -8,7 +8,7 @@ use super::compile::SpecContents;
 use super::file::SpecFile;
 use super::graph::{self, ModelRead};
 use super::load::SpecKind;
-use super::metrics::ReadSet;
+use super::metrics::MetricSetWithErrors;
 use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -26,7 +26,7 @@ pub struct SpecText<'t> {
 }
 
 /// Spec that has been read but not compiled yet.
-struct ReadSpec<'t> {
+struct UncompiledSpec<'t> {
     /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
     /// without knowing the models of other specs.
     parts: Mutex<Option<(SpecFile<'t>, SpecContents)>>,
@@ -94,7 +94,7 @@ impl Compiler {
             .map(|(number, read_spec)| spec_parents(number, read_spec, &first))
             .collect();
         let order = graph::order_specs(&parents);
-        let needed = with_ancestors(&parents, count);
+        let needed = flag_first_specs_and_ancestors(&parents, count);
         let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
@@ -121,9 +121,9 @@ impl Compiler {
         for circle in &order.circles {
             report_cycle(circle, &read_specs, &mut all);
         }
-        report_same_sets(specs, &sets, &mut all);
+        report_duplicate_metric_sets(specs, &sets, &mut all);
         all.truncate(count);
-        move_set_tests(&mut all);
+        move_metric_set_tests(&mut all);
         let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
         for (number, read_spec) in read_specs.iter().enumerate().take(count) {
             if let Some((name, span)) = &read_spec.name
@@ -162,14 +162,14 @@ impl Compiler {
     }
 
     /// Parses a spec, and its metric set if it is one.
-    fn read_file<'t>(&self, spec: SpecText<'t>) -> (SpecFile<'t>, Option<ReadSet>) {
+    fn read_file<'t>(&self, spec: SpecText<'t>) -> (SpecFile<'t>, Option<MetricSetWithErrors>) {
         let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
-        let set = ReadSet::from_file(self, &file);
+        let set = MetricSetWithErrors::from_file(self, &file);
         (file, set)
     }
 
     /// Adds the metric sets of files. Returns the index and lower-case name of each.
-    fn add_metric_sets(&mut self, files: &[(SpecFile<'_>, Option<ReadSet>)]) -> Vec<(usize, String)> {
+    fn add_metric_sets(&mut self, files: &[(SpecFile<'_>, Option<MetricSetWithErrors>)]) -> Vec<(usize, String)> {
         let sets = files.iter().enumerate();
         let sets = sets.filter_map(|(number, (_, read))| Some((number, read.as_ref()?.set.as_ref()?)));
         let known = &mut Arc::make_mut(&mut self.specs).sets;
@@ -181,15 +181,15 @@ impl Compiler {
     }
 
     /// Reads the names, inputs and contents of files.
-    fn read_batch_specs<'t>(&self, files: Vec<(SpecFile<'t>, Option<ReadSet>)>) -> Vec<ReadSpec<'t>> {
+    fn read_batch_specs<'t>(&self, files: Vec<(SpecFile<'t>, Option<MetricSetWithErrors>)>) -> Vec<UncompiledSpec<'t>> {
         let found = parallel::map_range(files.len(), |number| {
             let (file, set) = &files[number];
-            let contents = SpecContents::with_set(self, file, set.clone());
-            let (name, reads) = name_and_reads(file, &contents);
+            let contents = SpecContents::from_file_and_metric_set(self, file, set.clone());
+            let (name, reads) = model_name_and_inputs(file, &contents);
             (contents, name, reads)
         });
         let read_specs = files.into_iter().zip(found);
-        let read_specs = read_specs.map(|((file, _), (contents, name, reads))| ReadSpec {
+        let read_specs = read_specs.map(|((file, _), (contents, name, reads))| UncompiledSpec {
             parts: Mutex::new(Some((file, contents))),
             name,
             reads,
@@ -198,7 +198,7 @@ impl Compiler {
     }
 
     /// Compiles a spec. `is_first` is `true` if no models were added to the compiler since the contents were read.
-    fn compile_read_spec(&self, read_spec: &ReadSpec<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
+    fn compile_read_spec(&self, read_spec: &UncompiledSpec<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
         let parts = read_spec.parts.lock().ok().and_then(|mut parts| parts.take());
         match parts {
             Some((file, contents)) if is_first => self.compile_contents(file, contents),
@@ -216,9 +216,9 @@ impl Compiler {
 }
 
 /// Returns the name of a spec's model, and the models that the spec reads. The name is `None` for a metric set.
-fn name_and_reads(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(String, Span)>, Vec<ModelRead>) {
+fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(String, Span)>, Vec<ModelRead>) {
     match contents {
-        SpecContents::Set(_) => (None, file.root().map(graph::set_reads).unwrap_or_default()),
+        SpecContents::Set(_) => (None, file.root().map(graph::metric_set_reads).unwrap_or_default()),
         SpecContents::OverSets(model) => {
             let node = file.root().and_then(|root| root.get("model"));
             let name = node.and_then(|node| Some((node.text()?.to_owned(), node.span)));
@@ -236,7 +236,7 @@ fn name_and_reads(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(Stri
 
 /// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
 /// out: it reads a table of the warehouse, or the error is reported elsewhere.
-fn spec_parents(number: usize, read_spec: &ReadSpec<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
+fn spec_parents(number: usize, read_spec: &UncompiledSpec<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
     let mut parents: Vec<usize> = read_spec
         .reads
         .iter()
@@ -249,7 +249,7 @@ fn spec_parents(number: usize, read_spec: &ReadSpec<'_>, first: &FxHashMap<Strin
 }
 
 /// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one of these specs.
-fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
+fn flag_first_specs_and_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
     let mut needed = vec![false; parents.len()];
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
     while let Some(number) = next.pop() {
@@ -261,7 +261,7 @@ fn with_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
 }
 
 /// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set.
-fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut [Option<CompiledSpec>]) {
+fn report_duplicate_metric_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut [Option<CompiledSpec>]) {
     let mut by_name: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
     for (number, name) in sets {
         by_name.entry(name).or_default().push(*number);
@@ -288,7 +288,7 @@ fn report_same_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut 
 
 /// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are
 /// written only once.
-fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
+fn move_metric_set_tests(all: &mut [Option<CompiledSpec>]) {
     let tested: Vec<(String, Vec<ModelTest>)> = all
         .iter()
         .flatten()
@@ -308,7 +308,7 @@ fn move_set_tests(all: &mut [Option<CompiledSpec>]) {
 }
 
 /// Reports a cycle of specs, in which each spec reads the next one.
-fn report_cycle(circle: &[usize], read_specs: &[ReadSpec<'_>], all: &mut [Option<CompiledSpec>]) {
+fn report_cycle(circle: &[usize], read_specs: &[UncompiledSpec<'_>], all: &mut [Option<CompiledSpec>]) {
     let name = |number: usize| read_specs[number].name.as_ref().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
         let around = circle[place..].iter().chain(&circle[..=place]);

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
-use super::join_scope::JoinedStep;
+use super::join_scope::JoinedStepInput;
 use super::load::Step;
 use crate::catalog::{self, internal};
 use crate::check::DefinitionRole;
@@ -33,7 +33,7 @@ impl SpecCompilation<'_> {
         plan: &StepPlan<'_>,
         step: &Step<'_>,
         first: &str,
-        joined: &JoinedStep<'_>,
+        joined: &JoinedStepInput<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(usize, CardinalityQuery)> {
         let mut unproven = Vec::new();
@@ -142,7 +142,7 @@ impl JoinConditions {
 }
 
 /// Returns the columns of a joined relation that the join condition equates with values from other relations.
-pub(super) fn settled_columns<'p>(
+pub(super) fn columns_equated_by_join<'p>(
     plan: &StepPlan<'p>,
     conditions: &JoinConditions,
     place: usize,
@@ -173,7 +173,7 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
             Ir::And(args) => stack.extend(program.args(args).iter().rev()),
             Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
             node => {
-                let (own, others) = has_columns_of(program, id, relation);
+                let (own, others) = reads_this_and_other_relations(program, id, relation);
                 let pair = match node {
                     Ir::Apply { overload, args } if is_equal(overload) => program.args(args),
                     _ => &[],
@@ -182,8 +182,8 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                     [a, b] => [(*a, *b), (*b, *a)]
                         .into_iter()
                         .find_map(|(a, b)| match program.node(a) {
-                            Ir::Column(column) => (has_columns_of(program, a, relation).0
-                                && !has_columns_of(program, b, relation).0)
+                            Ir::Column(column) => (reads_this_and_other_relations(program, a, relation).0
+                                && !reads_this_and_other_relations(program, b, relation).0)
                                 .then_some(column),
                             _ => None,
                         }),
@@ -191,8 +191,8 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
                 };
                 if let [a, b] = pair {
                     let (a, b) = (
-                        has_columns_of(program, *a, relation),
-                        has_columns_of(program, *b, relation),
+                        reads_this_and_other_relations(program, *a, relation),
+                        reads_this_and_other_relations(program, *b, relation),
                     );
                     asked.pairs |= matches!((a, b), ((true, false), (false, true)) | ((false, true), (true, false)));
                 }
@@ -208,7 +208,7 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
 }
 
 /// Returns whether a value reads columns of the relation, and whether it reads columns of other relations.
-fn has_columns_of(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
+fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut own, mut others) = (false, false);
     for column in value_columns(program, root) {
         match program.columns.get(column as usize).and_then(|c| c.relation.as_deref()) {
@@ -241,10 +241,10 @@ fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
 }
 
 /// Reports joins that the dialect does not support.
-pub(super) fn check_supported(
+pub(super) fn check_join_support(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
-    joined: &JoinedStep<'_>,
+    joined: &JoinedStepInput<'_>,
     dialect: Dialect,
     found: &mut Vec<Diagnostic>,
 ) {
@@ -288,7 +288,7 @@ pub(super) fn check_supported(
 
 /// Reports join conditions that read relations joined later, and join conditions that use random values from
 /// definitions.
-pub(super) fn check_visible(plan: &StepPlan<'_>, joined: &JoinedStep<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInput<'_>, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {
         let DefinitionRole::On(place) = role else { continue };

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::additivity::StepColumns;
-use super::averaged_rates::{check_rates, column_provenances, input_relations, rates_matter};
-use super::cardinality::{check_supported, check_visible};
+use super::averaged_rates::{check_rates, column_provenances, input_relations, is_provenance_needed};
+use super::cardinality::{check_join_support, check_join_visibility};
 use super::checks::{check_cte_names, check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
 use super::dbt_tests::SpecTests;
 use super::fan_out::check_fan_out;
@@ -12,21 +12,21 @@ use super::file::SpecFile;
 use super::formulas::StepFormulas;
 use super::hidden_periods::check_hidden_periods;
 use super::incremental::is_incremental;
-use super::join_scope::{JoinedStep, StepFacts};
-use super::join_tests::SingleMatch;
+use super::join_scope::{JoinedStepInput, StepFacts};
+use super::join_tests::SingleMatchTest;
 use super::lineage::Lineage;
 use super::load::{KeptColumns, Spec, SpecKind, Step};
 use super::long_names::check_lengths;
-use super::metrics::{ReadModel, ReadSet, period_steps, step_over_sets};
+use super::metrics::{MetricSetWithErrors, UncompiledModelOverSets, period_steps, step_over_sets};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::possible_columns::possible_columns;
 use super::reads::NamesUsed;
 use super::selector_facts;
 use super::sources::SpecSources;
-use super::time_range::{StepTimes, TimeReach};
+use super::time_range::{CrossRowRead, StepTimes};
 use super::totals::PreviousInput;
-use super::worksheet::{check_order, first_columns, pivot_columns, without_calculations, worksheet_grid};
+use super::worksheet::{check_order, pivot_cell_keys, sheet_column_indexes, without_calculations, worksheet_grid};
 use super::{CompiledSpec, SpecDefinition};
 use crate::UndecidedType;
 use crate::ast::Ast;
@@ -108,8 +108,8 @@ impl Compiler {
 
 /// Kind of a spec, with everything that is read before the spec is compiled.
 pub(super) enum SpecContents {
-    Set(ReadSet),
-    OverSets(Box<ReadModel>),
+    Set(MetricSetWithErrors),
+    OverSets(Box<UncompiledModelOverSets>),
     /// Spec in which steps specify their periods.
     Periods,
     Plain,
@@ -117,17 +117,21 @@ pub(super) enum SpecContents {
 
 impl SpecContents {
     pub(super) fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
-        Self::with_set(compiler, file, ReadSet::from_file(compiler, file))
+        Self::from_file_and_metric_set(compiler, file, MetricSetWithErrors::from_file(compiler, file))
     }
 
     /// `set` is the metric set of the file, if the file is one.
-    pub(super) fn with_set(compiler: &Compiler, file: &SpecFile<'_>, set: Option<ReadSet>) -> Self {
+    pub(super) fn from_file_and_metric_set(
+        compiler: &Compiler,
+        file: &SpecFile<'_>,
+        set: Option<MetricSetWithErrors>,
+    ) -> Self {
         if let Some(set) = set {
             return Self::Set(set);
         }
         match file.root() {
             Some(root) if step_over_sets(root).is_some() => {
-                Self::OverSets(Box::new(ReadModel::from_file(compiler, file)))
+                Self::OverSets(Box::new(UncompiledModelOverSets::from_file(compiler, file)))
             }
             Some(root) if !period_steps(root).is_empty() => Self::Periods,
             _ => Self::Plain,
@@ -178,7 +182,7 @@ pub(super) struct SpecCompilation<'r> {
     /// Facts about each compiled step.
     pub(super) facts: Vec<StepFacts>,
     /// Joins that are declared, but not proven, to find at most one row.
-    pub(super) unproven: Vec<SingleMatch>,
+    pub(super) unproven: Vec<SingleMatchTest>,
     /// Generated dbt tests.
     pub(super) proofs: SpecTests,
     /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
@@ -285,7 +289,7 @@ impl<'r> SpecCompilation<'r> {
                 source = self.sources.source_position(of).map(|at| at as u32);
             }
             if !step.union.is_empty() {
-                let union = self.union_of_steps(step, memory, &mut compiled.diagnostics);
+                let union = self.add_union_cte(step, memory, &mut compiled.diagnostics);
                 union.name().clone_into(&mut name);
                 relation = Some(union);
                 grain = Vec::new();
@@ -300,7 +304,7 @@ impl<'r> SpecCompilation<'r> {
                     );
                     return;
                 }
-                let periods = self.periods_step(step, *series, &name, relation.as_ref(), memory);
+                let periods = self.add_period_series_cte(step, *series, &name, relation.as_ref(), memory);
                 periods.name().clone_into(&mut name);
                 grain = periods
                     .columns()
@@ -361,7 +365,7 @@ impl<'r> SpecCompilation<'r> {
                     // The columns of joined relations are not considered here, so they are treated as unknown if the
                     // step has joins.
                     let seen = columns.as_ref().filter(|_| step.joins.is_empty());
-                    self.independent_faults(step, seen, memory, &mut compiled.diagnostics);
+                    self.report_independent_errors(step, seen, memory, &mut compiled.diagnostics);
                     columns = possible_columns(step, self.source, columns.as_ref(), limits, memory);
                 }
                 return;
@@ -410,7 +414,7 @@ impl<'r> SpecCompilation<'r> {
         check_cte_names(&self.ctes, compiled);
         compiled.key.clone_from(&grain);
         compiled.never_null = std::mem::take(&mut self.proofs.never_null);
-        compiled.access = Some(self.own_access());
+        compiled.access = Some(self.model_access_and_group());
         let incremental = self.plan_incremental(relation.as_ref(), &grain, &mut compiled.diagnostics);
         if let (Some(incremental), Some(relation)) = (&incremental, &relation) {
             // The key of an incremental model is declared NOT NULL and tested, so no warning is necessary.
@@ -419,7 +423,7 @@ impl<'r> SpecCompilation<'r> {
                 .never_null
                 .extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
             if grain.is_empty() && incremental.is_unique {
-                self.test_unique_key(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
+                self.add_unique_key_test(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
             }
         }
         compiled
@@ -439,7 +443,7 @@ impl<'r> SpecCompilation<'r> {
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        joined: Option<&JoinedStep<'_>>,
+        joined: Option<&JoinedStepInput<'_>>,
         last: bool,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -509,7 +513,7 @@ impl<'r> SpecCompilation<'r> {
             let every = wide
                 || needs_every_cell(
                     &build_plan(program, ast, &formulas, step),
-                    &pivot_columns(step, input.grain),
+                    &pivot_cell_keys(step, input.grain),
                 );
             if every && !failed(diagnostics) {
                 cells = {
@@ -563,7 +567,7 @@ impl<'r> SpecCompilation<'r> {
         check_partitions(&plan, step, &formulas.text, &mut found);
         check_lengths(&plan, ast, &formulas.text, last, options.dialect, &mut found);
         let read = input_relations(input);
-        let made = if rates_matter(read, last) {
+        let made = if is_provenance_needed(read, last) {
             column_provenances(program, read)
         } else {
             Vec::new()
@@ -572,9 +576,9 @@ impl<'r> SpecCompilation<'r> {
         // Skip these checks if a relation is missing or ambiguous, because the error is already reported.
         let sound = joined.filter(|_| self.joins_sound && !step.faulty);
         if let Some(joined) = sound {
-            check_visible(&plan, joined, &mut found);
+            check_join_visibility(&plan, joined, &mut found);
             check_fan_out(&plan, step, joined, &mut found);
-            check_supported(&plan, step, joined, options.dialect, &mut found);
+            check_join_support(&plan, step, joined, options.dialect, &mut found);
         }
         let kept = joined.map(|joined| joined.kept_columns(step, diagnostics));
         let unproven = sound.map(|joined| self.unproven_joins(&plan, step, input.name, joined, diagnostics));
@@ -624,7 +628,7 @@ impl<'r> SpecCompilation<'r> {
             quoted: &quoted,
             default_partition: step.partition_by.is_none(),
             source: &formulas.text,
-            first: &first_columns(step),
+            first: &sheet_column_indexes(step),
             times: self.incremental && input.source.is_some(),
             sheet: sheet.is_some(),
             pivot: sheet.as_ref().and_then(|sheet| sheet.pivot).map(|_| {
@@ -671,7 +675,7 @@ impl<'r> SpecCompilation<'r> {
             let place = self.times.len();
             let mut times = self.step_times(step, place, (&plan, input), &output, &formulas);
             if let Some(span) = refused {
-                times.looks.push(TimeReach::Unbounded {
+                times.looks.push(CrossRowRead::Unbounded {
                     span,
                     why: "a pivot or a total needs all rows of the sheet",
                 });
@@ -687,11 +691,11 @@ impl<'r> SpecCompilation<'r> {
         );
         if let Some(joined) = joined {
             let unproven = unproven.unwrap_or_default();
-            self.note_unproven(&unproven, &plan, step, joined, &output, emit);
+            self.add_tests_of_unproven_joins(&unproven, &plan, step, joined, &output, emit);
         }
         if self.only.is_none() {
-            self.note_lineage(step, &plan, of_sheet, &output.relation, &formulas.text);
-            self.note_additivity(step, &plan, input, &output.relation, &formulas.text);
+            self.record_lineage(step, &plan, of_sheet, &output.relation, &formulas.text);
+            self.record_additivity(step, &plan, input, &output.relation, &formulas.text);
         }
         if let Some(cells) = &cells {
             let kept = match &step.keep {
@@ -700,10 +704,10 @@ impl<'r> SpecCompilation<'r> {
             };
             if cells.place.is_some() {
                 let work = (&mut *program, &mut *emit, last);
-                self.wide_form(step, cells, &values, &kept, of_sheet, work, &mut output, diagnostics);
-                self.record_wide_pivot();
+                self.convert_to_wide_form(step, cells, &values, &kept, of_sheet, work, &mut output, diagnostics);
+                self.keep_additivity_of_row_keys();
             } else {
-                self.long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
+                self.convert_to_long_form(cells, of_sheet, &kept, &mut output, &mut emit.tree);
             }
         }
         if self.only.is_none() {
@@ -724,7 +728,7 @@ impl<'r> SpecCompilation<'r> {
 
     /// Reports the errors in a step that do not depend on the failed previous step. Only the column names of the
     /// previous step are used.
-    fn independent_faults(
+    fn report_independent_errors(
         &self,
         step: &Step<'_>,
         columns: Option<&Relation>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-pub use formulac_core::compiler::{CompilerOptions, column_path, order_key, remove_silenced};
+pub use formulac_core::compiler::{CompilerOptions, column_path, remove_silenced, split_sort_key};
 
 use crate::SemanticModels;
 use crate::calendar::Weekday;
@@ -60,18 +60,18 @@ pub struct SpecOptions {
 
 impl SpecOptions {
     /// Returns whether dbt accepts the arguments of a test only at the same level as the test's configuration.
-    pub fn flat_tests(&self) -> bool {
+    pub fn needs_flat_test_arguments(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 5))
     }
 
     /// Returns whether dbt reads the tags and meta of columns and exposures only at the same level as their names and
     /// ignores them under `config`.
-    pub fn flat_meta(&self) -> bool {
+    pub fn needs_flat_column_meta(&self) -> bool {
         self.dbt_version.is_some_and(|version| version < (1, 10, 0))
     }
 
     /// Returns whether dbt reads semantic models from keys of the model.
-    pub fn new_semantic_models(&self) -> bool {
+    pub fn supports_new_semantic_models(&self) -> bool {
         self.dbt_version.is_some_and(|version| version >= (1, 12, 0))
     }
 
@@ -84,13 +84,13 @@ impl SpecOptions {
     pub fn generates_same_files(one: &str, other: &str) -> bool {
         let features = |version| {
             let options = Self {
-                dbt_version: version_of(version),
+                dbt_version: parse_dbt_version(version),
                 ..Self::default()
             };
             (
-                options.flat_tests(),
-                options.flat_meta(),
-                options.new_semantic_models(),
+                options.needs_flat_test_arguments(),
+                options.needs_flat_column_meta(),
+                options.supports_new_semantic_models(),
                 options.unit_tests(),
             )
         };
@@ -99,7 +99,7 @@ impl SpecOptions {
 }
 
 /// Parses the major, minor and patch version of dbt.
-fn version_of(text: &str) -> Option<(u32, u32, u32)> {
+fn parse_dbt_version(text: &str) -> Option<(u32, u32, u32)> {
     let mut parts = text.split('.').map(|part| {
         let digits = part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len());
         part.get(..digits).and_then(|digits| digits.parse::<u32>().ok())
@@ -247,7 +247,7 @@ impl Builder {
     /// ```
     pub fn dbt_version(mut self, version: &str) -> Self {
         // Keep the previous setting if the text is not a version.
-        self.specs.dbt_version = version_of(version).or(self.specs.dbt_version);
+        self.specs.dbt_version = parse_dbt_version(version).or(self.specs.dbt_version);
         self.formulas = self.formulas.mark_schema_as_dbt(self.specs.dbt_version.is_some());
         self
     }

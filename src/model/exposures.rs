@@ -91,7 +91,7 @@ impl SpecCompilation<'_> {
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));
         // dbt before 1.10 accepts these keys only outside of the configuration.
-        if self.compiler.specs.flat_meta() {
+        if self.compiler.specs.needs_flat_column_meta() {
             out.extend(config);
         } else if !config.is_empty() {
             out.push(("config".to_owned(), YamlOutput::Map(config)));

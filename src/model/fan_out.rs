@@ -1,7 +1,7 @@
 //! Reports fan-out: if a join finds several rows, aggregates over columns of the other relations count the same values
 //! several times.
 
-use super::join_scope::JoinedStep;
+use super::join_scope::JoinedStepInput;
 use super::load::Step;
 use crate::catalog;
 use crate::diag::{Code, Diagnostic};
@@ -26,7 +26,7 @@ struct RowOrigin {
 pub(super) fn check_fan_out(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
-    joined: &JoinedStep<'_>,
+    joined: &JoinedStepInput<'_>,
     found: &mut Vec<Diagnostic>,
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
@@ -41,7 +41,7 @@ fn check_many_relation(
     plan: &StepPlan<'_>,
     many: &Relation,
     unmatched: bool,
-    joined: &JoinedStep<'_>,
+    joined: &JoinedStepInput<'_>,
     found: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
@@ -63,7 +63,7 @@ fn check_many_relation(
             let span = program.meta(id).span;
             match whole.other {
                 Some(other) => found.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
-                None if unmatched && !whole.many && !whole.told => found.push(pairs_diagnostic(span, many)),
+                None if unmatched && !whole.many && !whole.told => found.push(unmatched_rows_diagnostic(span, many)),
                 None => {}
             }
         }
@@ -75,7 +75,7 @@ fn repeated_rows_diagnostic(
     other: IrId,
     span: Span,
     many: &str,
-    joined: &JoinedStep<'_>,
+    joined: &JoinedStepInput<'_>,
 ) -> Diagnostic {
     let of = match program.node(other) {
         Ir::Column(column) => program.columns.get(column as usize),
@@ -107,7 +107,7 @@ fn repeated_rows_diagnostic(
     ))
 }
 
-fn pairs_diagnostic(span: Span, many: &Relation) -> Diagnostic {
+fn unmatched_rows_diagnostic(span: Span, many: &Relation) -> Diagnostic {
     let name = many.name();
     let key = many
         .key()
@@ -150,10 +150,10 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                 let told = program.operands(id).any(|operand| of(operand).told);
                 RowOrigin {
                     told,
-                    ..separate_origins(program.branches(arms).map(of))
+                    ..combine_alternative_origins(program.branches(arms).map(of))
                 }
             }
-            Ir::Coalesce(args) => separate_origins(program.args(args).iter().map(|a| of(*a))),
+            Ir::Coalesce(args) => combine_alternative_origins(program.args(args).iter().map(|a| of(*a))),
             // An aggregated value is not repeated.
             Ir::Aggregate { .. } | Ir::CountRows => RowOrigin::default(),
             _ => combine_origins(program.operands(id).map(of)),
@@ -181,7 +181,7 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
 }
 
 /// Combines the origins of alternative values, such as the branches of a CASE.
-fn separate_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
+fn combine_alternative_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
         told: whole.told | part.told,
         many: whole.many | part.many,

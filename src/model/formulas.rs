@@ -28,7 +28,7 @@ pub struct StepFormulas {
 }
 
 /// Part of a generated formula, with the spec text from which the part was generated.
-pub type SpelledFormula<'y> = (String, SpannedText<'y>);
+pub type FormulaPartWithSource<'y> = (String, SpannedText<'y>);
 
 impl StepFormulas {
     pub fn new(step: &Step<'_>, source: &str) -> Self {
@@ -37,12 +37,12 @@ impl StepFormulas {
 
     /// Collects the formulas of a step. The parameter `using` contains the join conditions that are derived from
     /// `using` keys.
-    pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<SpelledFormula<'_>>)], source: &str) -> Self {
+    pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<FormulaPartWithSource<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
         // If a sheet column is a timeframe, this step computes it under the column's name.
         for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
             if column.text.contains('[') {
-                let name = formulas.add_spelled_formula(&[(key_name(column.text), *column)]);
+                let name = formulas.add_generated_formula(&[(key_name(column.text), *column)]);
                 formulas.add_part(
                     *column,
                     source,
@@ -95,7 +95,7 @@ impl StepFormulas {
             }
         }
         for (place, spelled) in using {
-            let span = formulas.add_spelled_formula(spelled);
+            let span = formulas.add_generated_formula(spelled);
             formulas.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
         }
         if let Some(text) = step.filter {
@@ -115,7 +115,7 @@ impl StepFormulas {
             );
         }
         for key in &step.order_by {
-            let (text, descending) = crate::compiler::order_key(key.text);
+            let (text, descending) = crate::compiler::split_sort_key(key.text);
             formulas.add_part(
                 SpannedText { text, node: key.node },
                 source,
@@ -166,7 +166,7 @@ impl StepFormulas {
 
     /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which it
     /// was generated.
-    fn add_spelled_formula(&mut self, parts: &[SpelledFormula<'_>]) -> Span {
+    fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'_>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
         for (text, of) in parts {

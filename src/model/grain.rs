@@ -1,13 +1,13 @@
 //! Grain (unique key) of joined rows.
 
-use super::cardinality::{JoinConditions, settled_columns};
-use super::join_scope::JoinedStep;
+use super::cardinality::{JoinConditions, columns_equated_by_join};
+use super::join_scope::JoinedStepInput;
 use super::joins::JoinCriterion;
 use super::load::Step;
 use crate::plan::{InputColumn, StepInput, StepPlan};
 use crate::sql::JoinKind;
 
-impl JoinedStep<'_> {
+impl JoinedStepInput<'_> {
     /// Returns the columns that identify the joined rows. Empty if the columns are unknown.
     pub(super) fn grain(&self, step: &Step<'_>, input: &StepInput<'_>, plan: &StepPlan<'_>) -> Vec<InputColumn> {
         let mut grain: Vec<InputColumn> = input
@@ -54,7 +54,7 @@ impl JoinedStep<'_> {
                     grain.clear();
                     break;
                 }
-                let settled = settled_columns(plan, &conditions, index, join.name());
+                let settled = columns_equated_by_join(plan, &conditions, index, join.name());
                 let open = key
                     .iter()
                     .filter(|name| !settled.iter().any(|s| s.eq_ignore_ascii_case(name)));

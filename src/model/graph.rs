@@ -53,7 +53,7 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
 }
 
 /// Returns the models that a metric set reads.
-pub(super) fn set_reads(root: &Node) -> Vec<ModelRead> {
+pub(super) fn metric_set_reads(root: &Node) -> Vec<ModelRead> {
     let joins = root.get("joins").and_then(Node::items).unwrap_or_default().iter();
     let joins = joins.filter_map(|join| join.get("to"));
     let read = |node: &Node| {

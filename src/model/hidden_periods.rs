@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{self, DefinitionRole, shifted_key};
+use crate::check::{self, DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, split_truncation, used_definitions};
@@ -59,7 +59,10 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
         return Some(Vec::new());
     };
     let function = catalog::overload_owner(overload);
-    let (time, constant, is_turned) = match (time_side(program, left), time_side(program, right)) {
+    let (time, constant, is_turned) = match (
+        compared_time_column(program, left),
+        compared_time_column(program, right),
+    ) {
         (Some(time), None) => (time, right, false),
         (None, Some(time)) => (time, left, true),
         _ => return Some(Vec::new()),
@@ -104,7 +107,7 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
 }
 
 /// Column, or timeframe of a column, on one side of a comparison.
-struct TimeSide {
+struct ComparedTimeColumn {
     ty: Type,
     /// Unit to which the time is truncated.
     period: Option<CalendarUnit>,
@@ -123,13 +126,13 @@ fn last_day(first: &str, period: Option<CalendarUnit>) -> Option<String> {
     check::shift_date(first, months, days - 1)
 }
 
-fn time_side(program: &Program, id: IrId) -> Option<TimeSide> {
+fn compared_time_column(program: &Program, id: IrId) -> Option<ComparedTimeColumn> {
     let ty = program.meta(id).ty;
     let mut period = None;
     let mut at = program.resolve_names(id);
     loop {
         match (program.node(at), split_truncation(program, at)) {
-            (Ir::Column(_), _) => return Some(TimeSide { ty, period }),
+            (Ir::Column(_), _) => return Some(ComparedTimeColumn { ty, period }),
             (_, (of, Some(unit))) => (at, period) = (of, period.or(Some(unit))),
             (Ir::Apply { args, .. }, _) => at = conversion_operand(program, at, program.args(args))?,
             _ => return None,
@@ -220,7 +223,7 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut 
         return;
     }
     let order: Vec<IrId> = people_with_role(DefinitionRole::OrderBy).map(|d| d.root).collect();
-    let Some(key) = shifted_key(program, order.into_iter()) else {
+    let Some(key) = find_sort_key_to_shift(program, order.into_iter()) else {
         return;
     };
     // `since` needs a key that is a timeframe.

@@ -9,7 +9,7 @@ use super::compile::SpecCompilation;
 use super::config::{config_text, config_value};
 use super::load::SpannedText;
 use super::lookback::{is_coarser, is_nested, unit_seconds};
-use super::time_range::{TimeKey, TimeLength, TimeOrigin, TimeReach, TimeValue};
+use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
 use crate::Type;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::ir::CalendarUnit;
@@ -36,7 +36,7 @@ pub(super) struct IncrementalPlan {
 }
 
 /// Origin of a time in the first step, and the units to which the time is truncated. The last truncation comes first.
-struct TracedTime {
+struct SourceTimeColumn {
     base: TimeOrigin,
     name: String,
     units: Vec<CalendarUnit>,
@@ -76,11 +76,11 @@ impl SpecCompilation<'_> {
             .filter_map(|key| Some(output.column(key.text)?.name().to_owned()))
             .collect();
         let is_unique = self.check_grain(&unique_key, time.name(), grain, strategy, &keys, diagnostics);
-        self.check_settled(&keys, diagnostics);
-        let traced = self.traced_time(&time, event_time, diagnostics)?;
+        self.check_keys_unchanged_by_late_rows(&keys, diagnostics);
+        let traced = self.find_source_time_column(&time, event_time, diagnostics)?;
         let cut_to = traced.units.first().copied();
         let lookback = self.read_lookback(&time, cut_to, diagnostics)?;
-        let (further_out, further_back) = self.extra_ranges(&traced, diagnostics)?;
+        let (further_out, further_back) = self.extra_write_and_read_ranges(&traced, diagnostics)?;
         if diagnostics
             .get(before..)
             .unwrap_or_default()
@@ -266,7 +266,7 @@ impl SpecCompilation<'_> {
 
     /// Reports key columns that may change when a late row arrives, because the row with the old key would remain in
     /// the table.
-    fn check_settled(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
+    fn check_keys_unchanged_by_late_rows(&self, keys: &[SpannedText<'_>], diagnostics: &mut Vec<Diagnostic>) {
         let Some(last) = self.times.last().filter(|last| !last.open) else {
             return;
         };
@@ -340,12 +340,12 @@ impl SpecCompilation<'_> {
     }
 
     /// Traces the time column back to the first step.
-    fn traced_time(
+    fn find_source_time_column(
         &self,
         time: &Column,
         said: SpannedText<'_>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<TracedTime> {
+    ) -> Option<SourceTimeColumn> {
         let name = time.name();
         let mut refuse = |span: Span, message: String, help: String| {
             let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
@@ -373,7 +373,7 @@ impl SpecCompilation<'_> {
             return None;
         }
         let last = self.times.len().checked_sub(1)?;
-        match self.trace_name(last, name) {
+        match self.trace_column_to_first_step(last, name) {
             Ok(traced) => Some(traced),
             Err((step, made)) => {
                 let of = self
@@ -410,7 +410,11 @@ impl SpecCompilation<'_> {
 
     /// Traces a column of a step back to the first step. If this fails, returns the step in which the column has no
     /// origin.
-    fn trace_name(&self, step: usize, name: &str) -> Result<TracedTime, (usize, Option<TimeValue>)> {
+    fn trace_column_to_first_step(
+        &self,
+        step: usize,
+        name: &str,
+    ) -> Result<SourceTimeColumn, (usize, Option<TimeValue>)> {
         let mut name = name.to_lowercase();
         let mut units = Vec::new();
         for at in (0..=step).rev() {
@@ -428,7 +432,7 @@ impl SpecCompilation<'_> {
             };
             units.extend(key.unit);
             match (at, key.base) {
-                (0, base) => return Ok(TracedTime { base, name, units }),
+                (0, base) => return Ok(SourceTimeColumn { base, name, units }),
                 (_, TimeOrigin::Column(0, before)) => name = before,
                 _ => return Err((at, times.made.get(&name).cloned())),
             }
@@ -437,14 +441,14 @@ impl SpecCompilation<'_> {
     }
 
     /// Traces a key of a step back to the first step.
-    fn trace_key(&self, step: usize, key: &TimeKey) -> Option<TracedTime> {
+    fn trace_key_to_first_step(&self, step: usize, key: &TimeKey) -> Option<SourceTimeColumn> {
         let mut traced = match (step.checked_sub(1), &key.base) {
-            (None, base) => TracedTime {
+            (None, base) => SourceTimeColumn {
                 base: base.clone(),
                 name: String::new(),
                 units: Vec::new(),
             },
-            (Some(before), TimeOrigin::Column(0, name)) => self.trace_name(before, name).ok()?,
+            (Some(before), TimeOrigin::Column(0, name)) => self.trace_column_to_first_step(before, name).ok()?,
             _ => return None,
         };
         traced.units.splice(0..0, key.unit);
@@ -453,16 +457,23 @@ impl SpecCompilation<'_> {
 
     /// Returns two distances: how much further back than requested a run must write, and how much further back than it
     /// writes the run must read.
-    fn extra_ranges(&self, time: &TracedTime, diagnostics: &mut Vec<Diagnostic>) -> Option<(TimeLength, TimeLength)> {
+    fn extra_write_and_read_ranges(
+        &self,
+        time: &SourceTimeColumn,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<(TimeLength, TimeLength)> {
         let cut_to = time.units.first().copied();
-        let is_time = |step: usize, key: &TimeKey| self.trace_key(step, key).filter(|traced| traced.base == time.base);
+        let is_time = |step: usize, key: &TimeKey| {
+            self.trace_key_to_first_step(step, key)
+                .filter(|traced| traced.base == time.base)
+        };
         let (mut out, mut back) = (TimeLength::default(), TimeLength::default());
         let mut refused: Vec<Span> = Vec::new();
         for (step, times) in self.times.iter().enumerate() {
             let (mut further_out, mut further_back) = (TimeLength::default(), TimeLength::default());
             for look in &times.looks {
                 let (span, why) = match look {
-                    TimeReach::Period { span, key, back, forth } => {
+                    CrossRowRead::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.longer(*back);
                             // A row whose values depend on later rows changes when those rows arrive, so a run must write it again.
@@ -471,7 +482,7 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it looks up rows by a time other than `event_time`")
                     }
-                    TimeReach::Window { span, parted_by } => {
+                    CrossRowRead::Window { span, parted_by } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));
                         let units: Option<Vec<Option<CalendarUnit>>> =
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
@@ -490,9 +501,9 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it may read rows from any time")
                     }
-                    TimeReach::Joined { span, step: of, equal } => {
+                    CrossRowRead::Joined { span, step: of, equal } => {
                         let same = |(key, other): &(TimeKey, String)| {
-                            let there = self.trace_name(*of, other);
+                            let there = self.trace_column_to_first_step(*of, other);
                             is_time(step, key).is_some() && there.is_ok_and(|there| there.base == time.base)
                         };
                         if equal.iter().any(same) {
@@ -500,7 +511,7 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it joins rows of an earlier step that may be from any time")
                     }
-                    TimeReach::Filter { span } => {
+                    CrossRowRead::Filter { span } => {
                         let text = span.excerpt(self.source);
                         let message = format!(
                             "`{text}` may exclude a row that an earlier run added, but no run removes that row"
@@ -511,7 +522,7 @@ impl SpecCompilation<'_> {
                         ));
                         continue;
                     }
-                    TimeReach::Unbounded { span, why } => (*span, *why),
+                    CrossRowRead::Unbounded { span, why } => (*span, *why),
                 };
                 if !refused.contains(&span) {
                     refused.push(span);
@@ -531,7 +542,7 @@ fn scalar_text(node: &Node) -> Option<SpannedText<'_>> {
         .map(|text| SpannedText { text, node })
 }
 
-fn unbounded_diagnostic(span: Span, why: &str, time: &TracedTime, run: &SpecCompilation<'_>) -> Diagnostic {
+fn unbounded_diagnostic(span: Span, why: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
     let text = span.excerpt(run.source);
     let message = format!(
         "`{text}` is not allowed in an incremental model: {why}, but an incremental run reads only new \

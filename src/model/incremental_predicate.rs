@@ -11,7 +11,9 @@ use crate::emit::{self, Emitter};
 use crate::ir::{CalendarUnit, Ir, IrId, NodeMeta, Program};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, EXISTING_TABLE_ALIAS, Item, LateRows, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{
+    Cte, EXISTING_TABLE_ALIAS, IncrementalRowFilter, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree,
+};
 use crate::{Level, Type};
 
 /// Date before all other dates. Used as the bound if the table has no rows.
@@ -19,7 +21,7 @@ const FIRST_DAY: &str = "0001-01-01";
 
 impl SpecCompilation<'_> {
     /// Adds the conditions of an incremental run to the model's query.
-    pub(super) fn with_late_rows(
+    pub(super) fn add_incremental_conditions(
         &mut self,
         incremental: &IncrementalPlan,
         mut query: Query,
@@ -48,7 +50,7 @@ impl SpecCompilation<'_> {
         };
         let bound = self.bound_subquery(&incremental.time, incremental.read, first.ty, work);
         select.filter = select.filter.map(|filter| bracket_condition(&mut work.tree, filter));
-        select.late = Some(LateRows {
+        select.late = Some(IncrementalRowFilter {
             time: first.value,
             bound,
         });
@@ -69,7 +71,7 @@ impl SpecCompilation<'_> {
         query.body.from = Some(SelectSource::Name(name));
         let time = work.tree.add_raw_text(&written(&incremental.time));
         let bound = self.bound_subquery(&incremental.time, given, incremental.time.ty(), work);
-        query.body.late = Some(LateRows { time, bound });
+        query.body.late = Some(IncrementalRowFilter { time, bound });
         if self.is_contract_enforced() {
             let item = |column: &Column| Item {
                 expr: work.tree.add_raw_text(&written(column)),

@@ -24,9 +24,9 @@ use crate::yaml;
 
 /// Inputs and steps of a spec.
 #[derive(Debug)]
-pub struct Interpreted {
+pub struct InterpreterInput {
     /// Steps of the spec.
-    pub spec: given::ReferenceSpec,
+    pub spec: given::InterpreterSpec,
     /// Date of `TODAY()`.
     pub today: i64,
     /// Input relations, without duplicates.
@@ -85,7 +85,11 @@ pub fn current_date(source: &str) -> CurrentDate {
 /// # Errors
 ///
 /// Returns a description of the unsupported part if the interpreter cannot compute the rows.
-pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<Interpreted, UnsupportedFormula> {
+pub fn convert_spec_for_interpreter(
+    compiler: &Compiler,
+    source: &str,
+    today: i64,
+) -> Result<InterpreterInput, UnsupportedFormula> {
     let root = yaml::read(source, &mut Vec::new())
         .ok()
         .flatten()
@@ -99,7 +103,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         // Only `fill` uses keys that are not allowed in hand-written specs.
         let expansion = expand(compiler, &sets, (&root, source), kind, &periods, &mut Vec::new());
         return match expansion.filter(|expansion| expansion.is_spec) {
-            Some(expansion) => interpret_spec(compiler, &expansion.text.text, today),
+            Some(expansion) => convert_spec_for_interpreter(compiler, &expansion.text.text, today),
             None => Err("`fill`".to_owned()),
         };
     }
@@ -127,7 +131,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
                 .to
                 .unversioned_model()
                 .map(fold_case)
-                .filter(|to| steps.iter().any(|s: &given::ReferenceStep| s.name == *to));
+                .filter(|to| steps.iter().any(|s: &given::InterpreterStep| s.name == *to));
             let to = match earlier {
                 Some(step) => step,
                 None => relation(compiler, &join.to, &mut relations)?,
@@ -153,8 +157,8 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
         read.clone_from(&made.name);
         steps.push(made);
     }
-    let mut made = given::ReferenceSpec { from, steps };
-    temporal::infer_kinds(&mut made, &|name| {
+    let mut made = given::InterpreterSpec { from, steps };
+    temporal::make_spec_date_operators_explicit(&mut made, &|name| {
         let known = relations
             .iter()
             .find(|given| given.name == name)
@@ -165,7 +169,7 @@ pub fn interpret_spec(compiler: &Compiler, source: &str, today: i64) -> Result<I
             .map(|column| (fold_case(column.name()), temporal_kind(column.ty())))
             .collect()
     });
-    Ok(Interpreted {
+    Ok(InterpreterInput {
         spec: made,
         today,
         relations,
@@ -221,7 +225,7 @@ fn relation(
 }
 
 /// Converts an expression that is a column's name or a timeframe of a column.
-fn kept_entry(expr: ReferenceExpr) -> Result<given::KeptColumn, UnsupportedFormula> {
+fn to_kept_column(expr: ReferenceExpr) -> Result<given::KeptColumn, UnsupportedFormula> {
     match expr {
         ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
         ReferenceExpr::Period(name, frame) => Ok(given::KeptColumn {
@@ -246,7 +250,7 @@ fn read_step(
     reading: FormulaContext<'_>,
     joins: &[(&JoinedRelation<'_>, String)],
     unread: &mut dyn FnMut(String, UnsupportedFormula),
-) -> Result<given::ReferenceStep, UnsupportedFormula> {
+) -> Result<given::InterpreterStep, UnsupportedFormula> {
     let formulas = StepFormulas::new(step, source);
     let (mut ast, mut faults) = (Ast::default(), Vec::new());
     let limits = &compiler.options.limits;
@@ -258,15 +262,15 @@ fn read_step(
         &mut ast,
         &mut faults,
     );
-    let mut made = given::ReferenceStep {
+    let mut made = given::InterpreterStep {
         keep: match &step.keep {
-            KeptColumns::Nothing => given::ReferenceKeep::Nothing,
-            KeptColumns::All => given::ReferenceKeep::All,
-            KeptColumns::Columns(columns) => given::ReferenceKeep::Some(text_values(columns)),
+            KeptColumns::Nothing => given::InterpreterKeep::Nothing,
+            KeptColumns::All => given::InterpreterKeep::All,
+            KeptColumns::Columns(columns) => given::InterpreterKeep::Some(text_values(columns)),
         },
         limit: step.limit.and_then(|limit| usize::try_from(limit).ok()),
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),
-        ..given::ReferenceStep::default()
+        ..given::InterpreterStep::default()
     };
     let mut conditions: Vec<Option<ReferenceExpr>> = vec![None; joins.len()];
     for definition in &ast.definitions {
@@ -285,13 +289,13 @@ fn read_step(
             }
             DefinitionRole::Where => made.filter = Some(expr?),
             DefinitionRole::Having => made.having = Some(expr?),
-            DefinitionRole::GroupBy => made.group_by.push(kept_entry(expr?)?),
+            DefinitionRole::GroupBy => made.group_by.push(to_kept_column(expr?)?),
             DefinitionRole::OrderBy => {
                 let descending = formulas.descending.get(part).copied().unwrap_or(false);
-                made.order_by.push((kept_entry(expr?)?, descending));
+                made.order_by.push((to_kept_column(expr?)?, descending));
             }
             DefinitionRole::PartitionBy => {
-                let partition = kept_entry(expr?)?;
+                let partition = to_kept_column(expr?)?;
                 if partition.frame.is_some() {
                     return Err(format!("the partition by `{partition}`"));
                 }
@@ -313,12 +317,12 @@ fn read_step(
             (JoinCriterion::Nothing, _) => given::JoinCondition::Nothing,
         };
         let kind = match join.kind {
-            JoinKind::Left => given::ReferenceJoinKind::Left,
-            JoinKind::Inner => given::ReferenceJoinKind::Inner,
-            JoinKind::Full => given::ReferenceJoinKind::Full,
-            JoinKind::Cross => given::ReferenceJoinKind::Cross,
+            JoinKind::Left => given::InterpreterJoinKind::Left,
+            JoinKind::Inner => given::InterpreterJoinKind::Inner,
+            JoinKind::Full => given::InterpreterJoinKind::Full,
+            JoinKind::Cross => given::InterpreterJoinKind::Cross,
         };
-        made.joins.push(given::ReferenceJoin {
+        made.joins.push(given::InterpreterJoin {
             to: to.clone(),
             alias: Some(fold_case(join.name())),
             by,

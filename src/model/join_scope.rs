@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
-use super::formulas::SpelledFormula;
+use super::formulas::FormulaPartWithSource;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{KeptColumns, SpannedText, Step};
 use super::sources::JoinTarget;
@@ -26,11 +26,11 @@ pub(super) struct StepFacts {
 
 /// Joined input of a step, with the facts that formulas and tests need.
 #[derive(Debug)]
-pub(super) struct JoinedStep<'y> {
+pub(super) struct JoinedStepInput<'y> {
     pub input: JoinedInput,
     pub merged: Vec<MergedColumn>,
     /// Join conditions that are derived from `using`, each with the index of its join.
-    pub using: Vec<(u32, Vec<SpelledFormula<'y>>)>,
+    pub using: Vec<(u32, Vec<FormulaPartWithSource<'y>>)>,
     /// Key of each joined relation. Empty if the key is unknown.
     pub keys: Vec<Vec<String>>,
     /// Whether each joined relation has at most one row.
@@ -103,12 +103,12 @@ impl SpecCompilation<'_> {
         place: usize,
         input: &StepInput<'_>,
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> JoinedStep<'y> {
+    ) -> JoinedStepInput<'y> {
         let named = |relation: Option<&Relation>, name: &str| match relation {
             Some(relation) => relation.clone().with_name(name.to_owned()),
             None => Relation::unknown(name),
         };
-        let mut joined = JoinedStep {
+        let mut joined = JoinedStepInput {
             input: JoinedInput::from_first(named(input.relation, input.name)),
             merged: Vec::new(),
             using: Vec::new(),
@@ -121,7 +121,7 @@ impl SpecCompilation<'_> {
                 .map(|name| (name.text.to_ascii_lowercase(), Vec::new()))
                 .collect(),
         };
-        joined.note_owner(0);
+        joined.record_using_columns(0);
         for (index, join) in step.joins.iter().enumerate() {
             let name = join.name();
             let (relation, source, own, key, single) =
@@ -163,7 +163,7 @@ impl SpecCompilation<'_> {
                     renamed: own != name,
                 },
             );
-            joined.note_owner(index + 1);
+            joined.record_using_columns(index + 1);
             joined.keys.push(key);
             joined.single.push(single);
             if let JoinCriterion::Using(names) = &join.by {
@@ -185,9 +185,9 @@ fn using_names<'j, 'y>(join: &'j JoinedRelation<'y>) -> &'j [SpannedText<'y>] {
     }
 }
 
-impl<'y> JoinedStep<'y> {
+impl<'y> JoinedStepInput<'y> {
     /// Records the `using` columns that the relation at this index has.
-    fn note_owner(&mut self, place: usize) {
+    fn record_using_columns(&mut self, place: usize) {
         if self.owners.is_empty() {
             return;
         }
@@ -205,8 +205,8 @@ impl<'y> JoinedStep<'y> {
         join: &JoinedRelation<'y>,
         names: &[SpannedText<'y>],
         diagnostics: &mut Vec<Diagnostic>,
-    ) -> Vec<SpelledFormula<'y>> {
-        let mut spelled: Vec<SpelledFormula<'y>> = Vec::new();
+    ) -> Vec<FormulaPartWithSource<'y>> {
+        let mut spelled: Vec<FormulaPartWithSource<'y>> = Vec::new();
         let at = self.input.relations.len() - 1;
         let text_of = |relation: &Relation, name: &str| format!("${{{}.{name}}}", relation.name());
         for name in names {
@@ -344,7 +344,7 @@ impl<'y> JoinedStep<'y> {
                 first
                     .columns()
                     .iter()
-                    .map(|column| self.shared_or(0, column.name()))
+                    .map(|column| self.merged_or_own_column(0, column.name()))
                     .collect(),
             ),
             KeptColumns::Columns(names) => {
@@ -375,7 +375,7 @@ impl<'y> JoinedStep<'y> {
     }
 
     /// Returns the column of a relation, or the merged column if a full join merges it.
-    fn shared_or(&self, place: usize, name: &str) -> InputColumn {
+    fn merged_or_own_column(&self, place: usize, name: &str) -> InputColumn {
         let merged = self
             .merged
             .iter()
@@ -429,14 +429,14 @@ impl<'y> JoinedStep<'y> {
         // A name in `keep` refers to a column of the previous step or, if the previous step has no such column, of
         // another relation.
         if has(&0) {
-            return Some(self.shared_or(0, inner));
+            return Some(self.merged_or_own_column(0, inner));
         }
         let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
         let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
         let open = relations.iter().position(Relation::may_have_more_columns);
         match (owners.as_slice(), merged, open) {
             (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
-                Some(self.shared_or(*merged.relations.first()?, inner))
+                Some(self.merged_or_own_column(*merged.relations.first()?, inner))
             }
             ([one], ..) => Some(InputColumn {
                 of: vec![*one],

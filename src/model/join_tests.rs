@@ -4,8 +4,8 @@ use rustc_hash::FxHashSet;
 
 use super::cardinality::CardinalityQuery;
 use super::compile::SpecCompilation;
-use super::dbt_tests::file_word;
-use super::join_scope::JoinedStep;
+use super::dbt_tests::to_file_name_part;
+use super::join_scope::JoinedStepInput;
 use super::load::{SpecKind, Step};
 use crate::dbt;
 use crate::dialect::op::Op;
@@ -17,7 +17,7 @@ use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 
 /// Test for a join. The query of the test returns one row per violation.
 #[derive(Debug)]
-pub(super) struct SingleMatch {
+pub(super) struct SingleMatchTest {
     /// Name of the test's file.
     pub name: String,
     /// Explanation of what the returned rows mean, for readers of the test.
@@ -27,12 +27,12 @@ pub(super) struct SingleMatch {
 
 impl SpecCompilation<'_> {
     /// Adds tests for joins that are not proven to find at most one row.
-    pub(super) fn note_unproven(
+    pub(super) fn add_tests_of_unproven_joins(
         &mut self,
         unproven: &[(usize, CardinalityQuery)],
         plan: &StepPlan<'_>,
         step: &Step<'_>,
-        joined: &JoinedStep<'_>,
+        joined: &JoinedStepInput<'_>,
         output: &StepOutput,
         work: &mut emit::EmitBuffers,
     ) {
@@ -48,7 +48,10 @@ impl SpecCompilation<'_> {
             };
             let of_step = step.name.filter(|_| self.spec.steps.len() > 1).map_or("", |n| n.text);
             let words = ["assert", self.spec.model.text, of_step, "finds_one_of", relation];
-            let words = words.iter().filter(|word| !word.is_empty()).map(|word| file_word(word));
+            let words = words
+                .iter()
+                .filter(|word| !word.is_empty())
+                .map(|word| to_file_name_part(word));
             let name = dbt::test_name(
                 &words.collect::<Vec<_>>().join("_"),
                 self.compiler.options.dialect.max_bytes(),
@@ -63,7 +66,7 @@ impl SpecCompilation<'_> {
                 "Fails if a row matches several rows of {relation}, because {model} expects at most one match."
             );
             self.unproven
-                .extend(query.map(|query| SingleMatch { name, about, query }));
+                .extend(query.map(|query| SingleMatchTest { name, about, query }));
         }
     }
 
@@ -73,7 +76,7 @@ impl SpecCompilation<'_> {
         place: usize,
         asked: &CardinalityQuery,
         program: &Program,
-        joined: &JoinedStep<'_>,
+        joined: &JoinedStepInput<'_>,
         work: &mut emit::EmitBuffers,
     ) -> Option<Query> {
         let options = &self.compiler.options;

@@ -97,7 +97,7 @@ impl<'y> Loader<'y, '_> {
         }
         // Accept `true`, because tools for YAML 1.1 write the key `on` as `true`.
         let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on_key(key));
-        let at_comma = on.and_then(|(_, value)| self.text_after_comma("on", node, value));
+        let at_comma = on.and_then(|(_, value)| self.report_text_after_comma("on", node, value));
         let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
         for (key, value) in node
             .pairs()
@@ -133,7 +133,7 @@ impl<'y> Loader<'y, '_> {
                     Some(SpannedText { text, node: value })
                 }
                 None => {
-                    self.report_shape("on", "a condition", value);
+                    self.report_wrong_shape("on", "a condition", value);
                     None
                 }
             });

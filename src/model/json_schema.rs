@@ -27,7 +27,7 @@ pub fn spec_schema() -> String {
             json!([{"required": ["from"]}, {"required": ["sets"]}]),
         );
     }
-    let over_sets = schema.over_sets_schema();
+    let over_sets = schema.model_over_sets_schema();
     for (keys, object) in [(&OVER_SETS, over_sets), (&MODEL, model)] {
         schema.definitions.insert(keys.title.to_owned(), Value::Object(object));
     }
@@ -107,7 +107,7 @@ impl SchemaWriter {
 
     /// Returns the schema of a model built on metric sets. The first step reads the sets, and each later step reads the
     /// previous step.
-    fn over_sets_schema(&mut self) -> Map<String, Value> {
+    fn model_over_sets_schema(&mut self) -> Map<String, Value> {
         let mut model = self.object_schema(&[&OVER_SETS, &MODEL, &STEP]);
         forbid_beside_steps(&mut model, &[&OVER_SETS, &STEP]);
         let mut first = self.object_schema(&[&OVER_SETS, &STEP]);

@@ -98,7 +98,7 @@ pub use environments::{Environment, Placeholder, USER};
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use metrics::MetricChange;
 #[doc(hidden)]
-pub use metrics::{ExpandedModel, SetFilter, SetFormula, SetPlace, SetRelation};
+pub use metrics::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use people::{People, email_address};
 pub use project::Project;
 pub use role::{Right, Rights, Role, UnknownRole};
@@ -327,9 +327,9 @@ impl CompiledSpec {
     /// ```
     /// let set = "metric_set: orders\nfrom: orders\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n";
     /// let compiled = formulac_model::Compiler::default().compile_spec(set);
-    /// assert_eq!(compiled.set_metrics().collect::<Vec<_>>(), [("revenue", Some("Money"))]);
+    /// assert_eq!(compiled.metrics_of_set().collect::<Vec<_>>(), [("revenue", Some("Money"))]);
     /// ```
-    pub fn set_metrics(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+    pub fn metrics_of_set(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
         let sets = self.metric_set.iter();
         let metrics = sets.flat_map(|set| set.metrics());
         metrics.map(|metric| (metric.name.as_str(), metric.description.as_deref()))
@@ -363,7 +363,7 @@ impl CompiledSpec {
     }
 
     /// Returns the files that define these sets, each with its path and text. Sets without a path are omitted.
-    pub fn set_files(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn metric_set_files(&self) -> impl Iterator<Item = (&str, &str)> {
         let sets = self.sets.iter();
         sets.filter_map(|set| Some((set.path.as_deref()?, set.text.as_str())))
     }

@@ -203,7 +203,7 @@ pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Op
 
 impl SpecCompilation<'_> {
     /// Records the lineage of a step's columns. `text` is the source of the step's formulas.
-    pub(super) fn note_lineage(
+    pub(super) fn record_lineage(
         &mut self,
         step: &Step<'_>,
         plan: &StepPlan<'_>,
@@ -243,7 +243,7 @@ impl SpecCompilation<'_> {
                     Ir::Column(column) => of.extend(columns.get(column as usize).copied().flatten()),
                     Ir::Definition(used) => of.extend(made.get(&used)),
                     Ir::TabColumn { tab, column } => {
-                        let (tab, column) = program.sheet_column(tab, column);
+                        let (tab, column) = program.find_column_origin(tab, column);
                         of.extend(self.tab_column(step, input, tab, column));
                     }
                     _ => stack.extend(program.operands(id)),
@@ -348,7 +348,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Records a step of periods, whose columns are not computed from columns of a relation.
-    pub(super) fn note_periods(&mut self, kept: &[&str]) {
+    pub(super) fn record_period_step(&mut self, kept: &[&str]) {
         let place = self.lineage.steps.len();
         let columns = kept.iter().filter_map(|name| {
             let before = place.checked_sub(1)?;

@@ -4,14 +4,14 @@
 use super::additivity::StepColumns;
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{DefinitionRole, shifted_key};
+use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, split_truncation, used_definitions};
 use crate::span::Span;
 
 /// Way in which a value reads other rows by counting rows.
-enum CountedRows {
+enum RowCountingKind {
     /// OFFSET by a number of rows. `sign` is `-` for earlier rows.
     Offset {
         value: IrId,
@@ -79,19 +79,19 @@ pub(super) fn check_gaps(
 fn gap_warning(
     program: &Program,
     id: IrId,
-    counted: CountedRows,
+    counted: RowCountingKind,
     (key, unit): (&str, &str),
     in_sheet: bool,
     text: &str,
 ) -> Option<Diagnostic> {
     let (message, help) = match counted {
-        CountedRows::Offset { .. } if in_sheet => (
+        RowCountingKind::Offset { .. } if in_sheet => (
             format!(
                 "the cell is in another row, and that row belongs to the wrong period if a value of `{key}` is missing"
             ),
             format!("add a row for each {unit} in an earlier step"),
         ),
-        CountedRows::Offset { value, sign, rows } => {
+        RowCountingKind::Offset { value, sign, rows } => {
             let of = program.meta(value).span.excerpt(text);
             let Ir::Number(digits) = program.node(rows) else {
                 return None;
@@ -102,7 +102,7 @@ fn gap_warning(
                 format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move by calendar periods"),
             )
         }
-        CountedRows::Range { value, rows, ends_here } => {
+        RowCountingKind::Range { value, rows, ends_here } => {
             let back = rows.map_or(1, |rows| rows - 1);
             let rows = rows.map_or_else(|| "rows".to_owned(), |rows| format!("{rows} rows"));
             let range = value
@@ -130,7 +130,7 @@ fn gap_warning(
     Some(Diagnostic::new(Code::RowsNotPeriods, program.meta(id).span, message).with_help(help))
 }
 
-fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
+fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
     let Ir::Window { call, over } = program.node(id) else {
         return None;
     };
@@ -149,7 +149,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
         };
         // Only a range that ends at the current row has a simple calendar counterpart.
         let ends_here = to == FrameBound::At(0);
-        return Some(CountedRows::Range { value, rows, ends_here });
+        return Some(RowCountingKind::Range { value, rows, ends_here });
     }
     let Ir::Apply { overload, args } = program.node(call) else {
         return None;
@@ -160,7 +160,7 @@ fn counted_rows(program: &Program, id: IrId) -> Option<CountedRows> {
         _ => return None,
     };
     match program.args(args) {
-        [value, rows] => Some(CountedRows::Offset {
+        [value, rows] => Some(RowCountingKind::Offset {
             value: *value,
             sign,
             rows: *rows,
@@ -180,7 +180,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
         .zip(&plan.roles)
         .filter(|(d, role)| **role == DefinitionRole::OrderBy && !d.failed);
     let order: Vec<IrId> = ordered.map(|(d, _)| d.root).collect();
-    let Some(key) = shifted_key(program, order.into_iter()) else {
+    let Some(key) = find_sort_key_to_shift(program, order.into_iter()) else {
         return;
     };
     let Some(frame) = key_period(program, key, before) else {
@@ -244,7 +244,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
             let unit = match program.window_frame(over) {
                 WindowFrame::Calendar(range) => [range.from, range.to].into_iter().filter_map(of_end).min(),
                 // `FIRST(x, "year")` is the first value of a partition by year.
-                _ => first_or_last(program, call)
+                _ => is_first_or_last_call(program, call)
                     .then(|| program.partition_keys(over).first().copied())
                     .flatten()
                     .and_then(|start| truncation(program, start)),
@@ -255,7 +255,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     }
 }
 
-fn first_or_last(program: &Program, call: IrId) -> bool {
+fn is_first_or_last_call(program: &Program, call: IrId) -> bool {
     let Ir::Apply { overload, .. } = program.node(call) else {
         return false;
     };

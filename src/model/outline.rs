@@ -33,7 +33,7 @@ pub struct StepOutline {
     /// Name of the step, if it has one.
     pub name: Option<String>,
     /// Definitions in the order of the file.
-    pub definitions: Vec<PlacedDefinition>,
+    pub definitions: Vec<DefinitionWithPosition>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
     /// Names available to worksheet formulas, if the step is a worksheet.
@@ -57,7 +57,7 @@ pub struct SheetOutline {
 
 /// Definition, with its position in the file.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PlacedDefinition {
+pub struct DefinitionWithPosition {
     /// Name of the definition.
     pub name: String,
     /// Formula without comments.
@@ -172,7 +172,7 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
                 continue;
             };
             let formula = strip_comments(whole(body));
-            definitions.push(PlacedDefinition {
+            definitions.push(DefinitionWithPosition {
                 name: name.text(&formulas.text).trim_matches('"').to_owned(),
                 has_comment: has_comment(whole(body)),
                 formula,

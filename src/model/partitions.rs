@@ -1,7 +1,7 @@
 //! Lint for partitions in which windows find no other rows.
 
 use super::load::Step;
-use crate::check::{DefinitionRole, shifted_key};
+use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, split_truncation, used_definitions};
@@ -83,7 +83,7 @@ fn check_frames(
     text: &str,
     found: &mut Vec<Diagnostic>,
 ) {
-    let Some(key) = shifted_key(program, order.iter().copied()) else {
+    let Some(key) = find_sort_key_to_shift(program, order.iter().copied()) else {
         return;
     };
     let Some((moved, _)) = key_timeframe(program, key) else {

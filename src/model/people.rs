@@ -28,7 +28,7 @@ impl People {
 
     /// Returns whether the project file defines any roles. Without roles, every person is an engineer.
     #[must_use]
-    pub fn have_roles(&self) -> bool {
+    pub fn has_roles(&self) -> bool {
         !self.roles.is_empty() || self.default.is_some()
     }
 
@@ -37,7 +37,7 @@ impl People {
     /// Comparisons of addresses ignore case.
     #[must_use]
     pub fn roles(&self, who: &str) -> Vec<Role> {
-        if !self.have_roles() {
+        if !self.has_roles() {
             return vec![Role::Engineer];
         }
         let is_of = |(name, _): &&(String, Role)| self.is_among(who, name);

@@ -7,7 +7,7 @@ use super::compile::SpecCompilation;
 use super::load::{SpannedText, Step};
 use super::worksheet::{pivot_keys, pivot_rows};
 use crate::check::{SheetTotal, SheetTotalKind};
-use crate::compiler::order_key;
+use crate::compiler::split_sort_key;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
@@ -416,7 +416,7 @@ impl SpecCompilation<'_> {
 
     /// Converts the output of a sheet that was computed for all cells to the long form, which contains only the cells
     /// that have a row.
-    pub(super) fn long_form(
+    pub(super) fn convert_to_long_form(
         &mut self,
         cells: &PivotCells,
         input: &StepInput<'_>,
@@ -478,7 +478,7 @@ impl SpecCompilation<'_> {
         clippy::too_many_lines,
         reason = "this is one list of cases, to be split when a case is added"
     )]
-    pub(super) fn wide_form(
+    pub(super) fn convert_to_wide_form(
         &mut self,
         step: &Step<'_>,
         cells: &PivotCells,
@@ -634,7 +634,7 @@ impl SpecCompilation<'_> {
             .collect();
         let order_by = if last || step.limit.is_some() {
             let descending = |name: &str| {
-                let key = step.order_by.iter().map(|key| order_key(key.text));
+                let key = step.order_by.iter().map(|key| split_sort_key(key.text));
                 key.filter(|(key, _)| key_name(key).eq_ignore_ascii_case(name))
                     .any(|(_, descending)| descending)
             };

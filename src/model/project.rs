@@ -242,11 +242,11 @@ impl ProjectReader<'_> {
     /// Parses `lint: [W0412]` and `lint: {W0412: off}`, which both turn off a warning.
     fn read_lint(&mut self, value: &Node) {
         if let Some(items) = value.items() {
-            items.iter().for_each(|item| self.silence_code(item));
+            items.iter().for_each(|item| self.disable_warning(item));
         } else if let Some(pairs) = value.pairs() {
             for (key, value) in pairs {
                 match value.text().map(str::to_ascii_lowercase).as_deref() {
-                    Some("off" | "false" | "no" | "ignore" | "allow") => self.silence_code(key),
+                    Some("off" | "false" | "no" | "ignore" | "allow") => self.disable_warning(key),
                     Some("on" | "true" | "yes" | "warn" | "warning") => {}
                     _ => {
                         let message = format!("a warning is `on` or `off`, found {}", value.kind_name());
@@ -265,7 +265,7 @@ impl ProjectReader<'_> {
         }
     }
 
-    fn silence_code(&mut self, node: &Node) {
+    fn disable_warning(&mut self, node: &Node) {
         match node.text().and_then(Code::parse) {
             Some(code) if code.severity() == Severity::Warning => self.silenced.push(code),
             Some(code) => {

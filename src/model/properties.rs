@@ -198,7 +198,7 @@ impl SpecCompilation<'_> {
                 .iter()
                 .filter_map(move |value| Some((test, tested_column(value, test)?)))
         };
-        let known = KnownColumn {
+        let known = ColumnPropertySources {
             dialect,
             said,
             beside: self.formula_properties(),
@@ -208,12 +208,12 @@ impl SpecCompilation<'_> {
             grain: grain.iter().map(|name| name.to_lowercase()).collect(),
             never_null: never_null.iter().map(String::as_str).collect(),
             enforced: self.is_contract_enforced(),
-            flat: self.compiler.specs.flat_meta(),
+            flat: self.compiler.specs.needs_flat_column_meta(),
         };
         let columns: Vec<ColumnDoc> = columns.iter().map(|column| column_doc(column, &known)).collect();
         data_tests.extend(of_model.iter().cloned());
         let written = |tests: Vec<YamlOutput>| -> Vec<YamlOutput> {
-            if self.compiler.specs.flat_tests() {
+            if self.compiler.specs.needs_flat_test_arguments() {
                 tests.into_iter().map(flatten_test).collect()
             } else {
                 tests
@@ -245,7 +245,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Properties of columns by lower-case column name, and tests on the model that refer to a column.
-struct KnownColumn<'k> {
+struct ColumnPropertySources<'k> {
     dialect: Dialect,
     said: FxHashMap<String, &'k ColumnKeys<'k>>,
     beside: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
@@ -260,7 +260,7 @@ struct KnownColumn<'k> {
     flat: bool,
 }
 
-fn column_doc(column: &Column, known: &KnownColumn<'_>) -> ColumnDoc {
+fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
     let said = known.said.get(&name).copied();
     let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();

@@ -143,11 +143,11 @@ fn replacement_name(name: &str) -> Option<String> {
 
 impl SpecCompilation<'_> {
     /// Returns the requested format, or the legacy format if the latest format cannot express the model.
-    fn semantic_form(&self) -> SemanticModels {
+    fn choose_semantic_format(&self) -> SemanticModels {
         let options = &self.compiler.specs;
         let asked = self.spec.semantic.unwrap_or(options.semantic_models);
         match asked {
-            SemanticModels::ByVersion if options.new_semantic_models() => SemanticModels::Latest,
+            SemanticModels::ByVersion if options.supports_new_semantic_models() => SemanticModels::Latest,
             SemanticModels::ByVersion => SemanticModels::Legacy,
             // If the model has versions, the semantic model needs a `ref` call, which only the legacy format supports.
             SemanticModels::Latest if self.spec.dbt.versions.is_some() => SemanticModels::Legacy,
@@ -156,7 +156,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds the semantic layer to the properties of the model.
-    pub(super) fn report_semantics(
+    pub(super) fn add_semantic_layer(
         &self,
         columns: &[Column],
         additivity: &[(String, Additivity)],
@@ -164,7 +164,7 @@ impl SpecCompilation<'_> {
         doc: &mut ModelDoc,
         warnings: &mut Vec<Diagnostic>,
     ) -> Option<SemanticModel> {
-        let form = self.semantic_form();
+        let form = self.choose_semantic_format();
         if form == SemanticModels::Off {
             return None;
         }

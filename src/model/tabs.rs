@@ -5,7 +5,7 @@ use super::load::{Step, TabKeys};
 use super::sources::JoinTarget;
 use crate::Type;
 use crate::check::{Tab, no_column_diagnostic};
-use crate::compiler::order_key;
+use crate::compiler::split_sort_key;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{TabSource, key_name};
 use crate::schema::{Column, Relation};
@@ -72,7 +72,7 @@ impl SpecCompilation<'_> {
         };
         let mut order: Vec<(Column, bool)> = Vec::new();
         for entry in &keys.order_by {
-            let (name, descending) = order_key(entry.text);
+            let (name, descending) = split_sort_key(entry.text);
             let name = key_name(name);
             order.push((
                 known_column(&name, entry.span(self.source), relation.as_ref(), diagnostics),

@@ -8,7 +8,7 @@ use super::formulas::StepFormulas;
 use super::load::{KeptColumns, Step};
 use super::sources::JoinTarget;
 use crate::Level;
-use crate::check::{DefinitionRole, shifted_key};
+use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, key_name, split_truncation, used_definitions};
 use crate::schema::Column;
@@ -88,7 +88,7 @@ pub(super) struct TimeValue {
 
 /// Value that reads rows other than its own row or group.
 #[derive(Clone, Debug)]
-pub(super) enum TimeReach {
+pub(super) enum CrossRowRead {
     /// All rows with equal values in these columns.
     Window { span: Span, parted_by: Vec<TimeKey> },
     /// Rows that are up to `back` earlier or up to `forth` later than the value's own row, according to this key.
@@ -116,7 +116,7 @@ pub(super) enum TimeReach {
 pub(super) struct StepTimes {
     /// Times by lower-case column name.
     pub made: FxHashMap<String, TimeValue>,
-    pub looks: Vec<TimeReach>,
+    pub looks: Vec<CrossRowRead>,
     /// Lower-case names of columns whose values depend only on a single input row, and therefore do not change when
     /// other rows change.
     pub settled: FxHashSet<String>,
@@ -146,11 +146,11 @@ impl SpecCompilation<'_> {
             open: output.open,
             ..StepTimes::default()
         };
-        found.looks = times.time_reaches(step);
-        self.note_settled(step, place, &times, output, &mut found);
-        self.joined_steps(step, place, &times, &mut found.looks);
+        found.looks = times.cross_row_reads(step);
+        self.record_effects_of_late_rows(step, place, &times, output, &mut found);
+        self.record_joined_steps(step, place, &times, &mut found.looks);
         if step.limit.is_some() {
-            found.looks.push(TimeReach::Unbounded {
+            found.looks.push(CrossRowRead::Unbounded {
                 span: step.limit_span,
                 why: "`limit` selects among all rows",
             });
@@ -159,7 +159,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Records the values that late rows do not change, and the filters on values that late rows may change.
-    fn note_settled(
+    fn record_effects_of_late_rows(
         &self,
         step: &Step<'_>,
         place: usize,
@@ -197,7 +197,7 @@ impl SpecCompilation<'_> {
             };
             let settled = is_settled(definition.root);
             if condition && !settled {
-                found.looks.push(TimeReach::Filter {
+                found.looks.push(CrossRowRead::Filter {
                     span: (times.in_file)(definition.span),
                 });
             }
@@ -218,7 +218,7 @@ impl SpecCompilation<'_> {
         }
     }
 
-    fn joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<TimeReach>) {
+    fn record_joined_steps(&self, step: &Step<'_>, place: usize, times: &Times<'_>, looks: &mut Vec<CrossRowRead>) {
         let conditions = JoinConditions::from_plan(times.plan);
         for (index, join) in step.joins.iter().enumerate() {
             if let JoinTarget::Step(of) = self.sources.resolve_join_target(self.spec, place, &join.to) {
@@ -226,7 +226,7 @@ impl SpecCompilation<'_> {
                     .join_condition(index)
                     .map(|root| times.equal_values(root, index + 1))
                     .unwrap_or_default();
-                looks.push(TimeReach::Joined {
+                looks.push(CrossRowRead::Joined {
                     span: join.to_text.node.span,
                     step: of,
                     equal,
@@ -395,7 +395,7 @@ impl Times<'_> {
         made
     }
 
-    fn time_reaches(&self, step: &Step<'_>) -> Vec<TimeReach> {
+    fn cross_row_reads(&self, step: &Step<'_>) -> Vec<CrossRowRead> {
         let (program, plan) = (self.program(), self.plan);
         let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
             let definitions = program.definitions.iter().zip(&plan.roles);
@@ -448,12 +448,12 @@ impl Times<'_> {
                                 _ => parted_by,
                             };
                             let keys = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();
-                            looks.push(TimeReach::Window { span, parted_by: keys });
+                            looks.push(CrossRowRead::Window { span, parted_by: keys });
                         }
                     },
                     Ir::RowLookup { find, .. } => {
                         let tab = program.finds.get(find as usize).and_then(|find| find.tab);
-                        let tab = tab.map(|tab| program.sheet_column(tab, 0).0);
+                        let tab = tab.map(|tab| program.find_column_origin(tab, 0).0);
                         let why = match tab
                             .and_then(|tab| self.input.tabs.get(tab as usize))
                             .map(|tab| &tab.source)
@@ -462,14 +462,14 @@ impl Times<'_> {
                             Some(SelectSource::Name(_)) => "it reads the rows of an earlier step",
                             None => "it reads all rows of the sheet",
                         };
-                        looks.push(TimeReach::Unbounded { span, why });
+                        looks.push(CrossRowRead::Unbounded { span, why });
                     }
                     _ => {}
                 }
-                self.note_length(id, &mut lengths);
+                self.record_time_lengths(id, &mut lengths);
                 if let (Ir::PeriodLookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
-                    let key = shifted_key(program, order.iter().copied()).map(|key| self.time_key(key));
-                    looks.push(TimeReach::Period {
+                    let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.time_key(key));
+                    looks.push(CrossRowRead::Period {
                         span,
                         key,
                         back: *back,
@@ -482,7 +482,7 @@ impl Times<'_> {
     }
 
     /// Records how far back and ahead in time a value and its operands read.
-    fn note_length(&self, id: IrId, lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>) {
+    fn record_time_lengths(&self, id: IrId, lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>) {
         let program = self.program();
         let of = |id: IrId, lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>| {
             lengths.get(&id).copied().unwrap_or_default()

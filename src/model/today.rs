@@ -119,7 +119,7 @@ impl SpecCompilation<'_> {
         day: &str,
         between: impl Fn(&str) -> String,
     ) -> String {
-        let escapes = self.compiler.options.dialect.escapes_in_texts();
+        let escapes = self.compiler.options.dialect.has_backslash_escapes();
         expression::fill_placeholders(sql, &variable.placeholder_text(), day, escapes, between)
     }
 }

@@ -9,7 +9,7 @@ use super::load::{KeptColumns, Step};
 use super::tabs::named_tabs;
 use crate::ast::Ast;
 use crate::check::{DefinitionRole, Pivot, WorksheetGrid};
-use crate::compiler::order_key;
+use crate::compiler::split_sort_key;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, Program};
 use crate::plan::{TabSource, key_name};
@@ -70,7 +70,7 @@ pub(super) fn without_calculations<'s, 'y>(
 }
 
 /// Returns the index of each column that the sheet lists, by lower-case name.
-pub(super) fn first_columns(step: &Step<'_>) -> FxHashMap<String, usize> {
+pub(super) fn sheet_column_indexes(step: &Step<'_>) -> FxHashMap<String, usize> {
     let columns = step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten());
     let places = columns
         .enumerate()
@@ -97,7 +97,7 @@ pub(super) fn check_order(
     let keys: Vec<String> = step
         .order_by
         .iter()
-        .map(|key| key_name(order_key(key.text).0))
+        .map(|key| key_name(split_sort_key(key.text).0))
         .collect();
     let is_key = |name: &&String| keys.iter().any(|key| key.eq_ignore_ascii_case(name));
     let (named, others): (Vec<&String>, Vec<&String>) = grain.iter().partition(is_key);
@@ -130,7 +130,7 @@ pub(super) fn pivot_keys(step: &Step<'_>) -> Vec<String> {
 /// the grain.
 pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     let keys = pivot_keys(step);
-    let order = step.order_by.iter().map(|key| key_name(order_key(key.text).0));
+    let order = step.order_by.iter().map(|key| key_name(split_sort_key(key.text).0));
     let mut rows: Vec<String> = Vec::new();
     for name in order.chain(grain.iter().cloned()) {
         if !keys.iter().chain(&rows).any(|known| known.eq_ignore_ascii_case(&name)) {
@@ -141,7 +141,7 @@ pub(super) fn pivot_rows(step: &Step<'_>, grain: &[String]) -> Vec<String> {
 }
 
 /// Returns the columns that identify the cells of a pivoted sheet.
-pub(super) fn pivot_columns(step: &Step<'_>, grain: &[String]) -> Vec<String> {
+pub(super) fn pivot_cell_keys(step: &Step<'_>, grain: &[String]) -> Vec<String> {
     pivot_rows(step, grain).into_iter().chain(pivot_keys(step)).collect()
 }
 

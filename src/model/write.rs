@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::incremental::IncrementalPlan;
-use super::join_tests::SingleMatch;
+use super::join_tests::SingleMatchTest;
 use super::load::{SpecKind, Step};
 use super::{ColumnLineage, CompiledSpec, Model, ModelTest, SpecDefinition};
 use crate::ast::Ast;
@@ -157,7 +157,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the SQL of a query for dbt.
     fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
-        let escapes = self.compiler.options.dialect.escapes_in_texts();
+        let escapes = self.compiler.options.dialect.has_backslash_escapes();
         let protect = |sql: &str| dbt::incremental_sql(&dbt::escape_jinja(sql), escapes);
         self.sources
             .dbt_sql(tree, query, |sql| self.substitute_variable(sql, protect))
@@ -165,13 +165,13 @@ impl SpecCompilation<'_> {
 
     /// Returns the tests of joins that are not proven to find at most one row.
     fn join_tests(&self, tree: &SqlTree, spec_name: &str) -> Vec<ModelTest> {
-        let test = |test: &SingleMatch| ModelTest {
+        let test = |test: &SingleMatchTest| ModelTest {
             name: test.name.clone(),
             sql: dbt::add_sql_header(
                 &format!(
                     "{}{}{}",
                     dbt::TestConfig {
-                        group: self.test_group(None),
+                        group: self.group_of_test(None),
                         ..dbt::TestConfig::default()
                     }
                     .config_call(),
@@ -227,7 +227,7 @@ impl SpecCompilation<'_> {
         query.body = body;
         let columns = &compiled.columns;
         if let Some(incremental) = &incremental {
-            query = self.with_late_rows(incremental, query, columns, work, &mut compiled.diagnostics);
+            query = self.add_incremental_conditions(incremental, query, columns, work, &mut compiled.diagnostics);
         }
         let has_late_rows = incremental.is_some();
         query = self.cast_to_contract(query, columns, &mut work.tree);
@@ -282,7 +282,7 @@ impl SpecCompilation<'_> {
         }
         let mut doc = self.model_properties(&compiled.columns, grain, &never_null);
         let (columns, additivity) = (&compiled.columns, &compiled.additivity);
-        let semantic = self.report_semantics(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
+        let semantic = self.add_semantic_layer(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
         let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
         let yml = dbt::properties_yml(doc, &mut docs);
         tests.extend(self.proofs.files.iter().map(|test| ModelTest {

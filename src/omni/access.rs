@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
-use super::names::{UsedOmniNames, to_name};
+use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
 use crate::artifacts::{ManifestNode, MetaValue as Said};
 use crate::dbt::{YamlOutput, write_value};
@@ -46,7 +46,7 @@ impl<'a> Grants<'a> {
         }
         let mut taken = UsedOmniNames::default();
         for (group, name) in &mut grants.names {
-            *name = taken.choose([format!("group_{}", to_name(group))]);
+            *name = taken.choose([format!("group_{}", to_omni_name(group))]);
         }
         grants
     }

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::keys::is_unique;
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
-use super::table_tests::{RunTest, TestsByNode};
+use super::table_tests::{ExecutedTest, TestsByNode};
 use crate::artifacts::{ConstraintKind, Manifest, ManifestNode, TestCheck};
 use crate::parallel;
 
@@ -56,7 +56,7 @@ pub struct TableJoin {
 }
 
 /// Candidate join whose columns are not yet resolved to fields.
-struct FoundJoin<'a> {
+struct JoinCandidate<'a> {
     /// Indexes of the two tables.
     ends: [usize; 2],
     columns: [&'a str; 2],
@@ -75,15 +75,17 @@ pub(super) fn all_joins<'a>(
 ) -> Vec<TableJoin> {
     let mut found = Vec::new();
     for (place, table) in tables.iter().enumerate() {
-        constraint_joins(place, table.node, manifest, places, &mut found);
+        joins_from_constraints(place, table.node, manifest, places, &mut found);
         for test in tests.for_node(table.place) {
-            test_joins(place, test, places, &mut found);
+            joins_from_tests(place, test, places, &mut found);
         }
     }
-    entity_joins(semantic, &mut found);
+    joins_from_entities(semantic, &mut found);
     let mut joins: Vec<(usize, TableJoin)> = Vec::new();
     let mut known: FxHashMap<([usize; 2], [String; 2]), usize> = FxHashMap::default();
-    let joined = parallel::map_range(found.len(), |number| settle_join(found.get(number)?, tables, tests));
+    let joined = parallel::map_range(found.len(), |number| {
+        resolve_join_columns(found.get(number)?, tables, tests)
+    });
     for (found, join) in found.iter().zip(joined) {
         let Some(join) = join else { continue };
         let key = (found.ends, [join.from_field.clone(), join.to_field.clone()]);
@@ -105,12 +107,12 @@ pub(super) fn all_joins<'a>(
     joins
 }
 
-fn constraint_joins<'a>(
+fn joins_from_constraints<'a>(
     place: usize,
     node: &'a ManifestNode,
     manifest: &'a Manifest,
     places: &FxHashMap<&str, usize>,
-    found: &mut Vec<FoundJoin<'a>>,
+    found: &mut Vec<JoinCandidate<'a>>,
 ) {
     let of_columns = node.columns.iter().flat_map(|column| {
         column
@@ -136,7 +138,7 @@ fn constraint_joins<'a>(
             .resolve_reference(node, to)
             .and_then(|node| places.get(&*node.unique_id));
         if let Some(other) = referred {
-            found.push(FoundJoin {
+            found.push(JoinCandidate {
                 ends: [place, *other],
                 columns: [column, field],
                 source: JoinSource::Constraint,
@@ -160,11 +162,11 @@ fn single_column(columns: &[std::sync::Arc<str>]) -> Option<&str> {
     }
 }
 
-fn test_joins<'a>(
+fn joins_from_tests<'a>(
     place: usize,
-    test: &'a RunTest<'a>,
+    test: &'a ExecutedTest<'a>,
     places: &FxHashMap<&str, usize>,
-    found: &mut Vec<FoundJoin<'a>>,
+    found: &mut Vec<JoinCandidate<'a>>,
 ) {
     let Some(data) = &test.data else { return };
     let (TestCheck::Relationships { to: Some(to), field }, Some(column)) = (&data.check, data.column.as_deref()) else {
@@ -189,14 +191,14 @@ fn test_joins<'a>(
         )),
         (None, _) if only_warns => Some(format!("the test `{}` only warns", data.node.name)),
         (None, _) if !is_usual => Some(format!("the test `{}` allows some rows to fail", data.node.name)),
-        (None, Some(status)) if test.failed_last() => Some(format!(
+        (None, Some(status)) if test.has_failed_last_run() => Some(format!(
             "the last run of the test `{}` ended with {}",
             data.node.name,
             status.name()
         )),
         _ => None,
     };
-    found.push(FoundJoin {
+    found.push(JoinCandidate {
         ends: [place, *other],
         columns: [column, field],
         source: JoinSource::Test,
@@ -205,7 +207,7 @@ fn test_joins<'a>(
 }
 
 /// Matches entities by name. A foreign entity refers to the primary or unique entity with the same name.
-fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJoin<'a>>) {
+fn joins_from_entities<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<JoinCandidate<'a>>) {
     let column = |entity: &'a crate::artifacts::Entity| entity.expr.as_deref().unwrap_or(&entity.name);
     let mut keys: FxHashMap<&str, Vec<(usize, &'a str)>> = FxHashMap::default();
     for TableSemanticModel { model, table, .. } in semantic {
@@ -225,7 +227,7 @@ fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJo
                 .flatten()
                 .filter(|(other, _)| other != table)
             {
-                found.push(FoundJoin {
+                found.push(JoinCandidate {
                     ends: [*table, *other],
                     columns: [column(entity), field],
                     source: JoinSource::Entity,
@@ -237,7 +239,11 @@ fn entity_joins<'a>(semantic: &[TableSemanticModel<'a>], found: &mut Vec<FoundJo
 }
 
 /// Resolves the columns of a join to fields. `None` if one of the tables does not have its join column.
-fn settle_join(found: &FoundJoin<'_>, tables: &[DbtTable<'_>], tests: &TestsByNode<'_>) -> Option<TableJoin> {
+fn resolve_join_columns(
+    found: &JoinCandidate<'_>,
+    tables: &[DbtTable<'_>],
+    tests: &TestsByNode<'_>,
+) -> Option<TableJoin> {
     let [from, to] = [tables.get(found.ends[0])?, tables.get(found.ends[1])?];
     let [column, field] = found.columns;
     let unique = |table: &DbtTable<'_>, name: &str| is_unique(table.node, tests.for_node(table.place), name);

@@ -1,6 +1,6 @@
 //! Keys of tables.
 
-use super::table_tests::RunTest;
+use super::table_tests::ExecutedTest;
 use crate::artifacts::{ConstraintKind, ManifestNode, TestCheck};
 
 /// Source of a key.
@@ -25,11 +25,11 @@ pub struct TableKey {
 
 /// Returns the key of a table: its primary key or, if it has none, columns that are unique and not NULL according to
 /// tests.
-pub(super) fn table_key(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
-    constraint_key(node).or_else(|| tested_key(node, tests))
+pub(super) fn table_key(node: &ManifestNode, tests: &[ExecutedTest<'_>]) -> Option<TableKey> {
+    key_from_constraints(node).or_else(|| key_from_tests(node, tests))
 }
 
-fn constraint_key(node: &ManifestNode) -> Option<TableKey> {
+fn key_from_constraints(node: &ManifestNode) -> Option<TableKey> {
     let is_key = |kind: ConstraintKind| kind == ConstraintKind::PrimaryKey;
     let of_table = node
         .constraints
@@ -55,7 +55,7 @@ fn constraint_key(node: &ManifestNode) -> Option<TableKey> {
     })
 }
 
-fn tested_key(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
+fn key_from_tests(node: &ManifestNode, tests: &[ExecutedTest<'_>]) -> Option<TableKey> {
     let never_null = |name: &str| is_never_null(node, tests, name);
     let mut single: Vec<&str> = unique_columns(node, tests)
         .into_iter()
@@ -94,7 +94,7 @@ fn tested_key(node: &ManifestNode, tests: &[RunTest<'_>]) -> Option<TableKey> {
 }
 
 /// Returns whether a test or constraint guarantees that a column is never NULL.
-pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
+pub(super) fn is_never_null(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &str) -> bool {
     let tested = tests
         .iter()
         .any(|test| is_check_of(test, name, &TestCheck::NotNull) && test.is_reliable());
@@ -110,7 +110,7 @@ pub(super) fn is_never_null(node: &ManifestNode, tests: &[RunTest<'_>], name: &s
 }
 
 /// Returns whether a test or constraint guarantees that the values of a column are unique.
-pub(super) fn is_unique(node: &ManifestNode, tests: &[RunTest<'_>], name: &str) -> bool {
+pub(super) fn is_unique(node: &ManifestNode, tests: &[ExecutedTest<'_>], name: &str) -> bool {
     unique_columns(node, tests)
         .iter()
         .any(|unique| unique.eq_ignore_ascii_case(name))
@@ -131,7 +131,7 @@ fn has_column_name(columns: &[std::sync::Arc<str>], name: &str) -> bool {
     columns.iter().any(|column| column.eq_ignore_ascii_case(name))
 }
 
-fn is_check_of(test: &RunTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
+fn is_check_of(test: &ExecutedTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
     let data = test.data.as_ref();
     data.is_some_and(|data| {
         data.check == *check && data.column.as_ref().is_some_and(|of| of.eq_ignore_ascii_case(name))
@@ -139,7 +139,7 @@ fn is_check_of(test: &RunTest<'_>, name: &str, check: &TestCheck<'_>) -> bool {
 }
 
 /// Returns the columns that are unique according to column constraints or tests.
-fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [RunTest<'_>]) -> Vec<&'t str> {
+fn unique_columns<'t>(node: &'t ManifestNode, tests: &'t [ExecutedTest<'_>]) -> Vec<&'t str> {
     let of_tests = tests.iter().filter_map(|test| {
         let data = test.data.as_ref()?;
         let column = match &data.check {

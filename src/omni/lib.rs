@@ -63,7 +63,7 @@ pub use changes::{ChangeKind, ChangeSubject, PullChange};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
-pub use pull::{OmniFiles, Pull, PullOptions, PulledPlace};
+pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation};
 pub use pull_state::PullRecord;
 pub use run_trends::{RunTrend, StaleSource, TableHealth};
 pub use test_status::TestState;
@@ -177,7 +177,7 @@ impl OmniModel {
     /// Returns the number of keys and the number of joins that come from tests. Omni cannot infer these keys and joins
     /// because it reads only constraints.
     #[must_use]
-    pub fn unseen_constraints(&self) -> (usize, usize) {
+    pub fn count_constraints_from_tests(&self) -> (usize, usize) {
         let keys = self.views.iter().filter_map(|view| view.key.as_ref());
         let joins = self
             .joins

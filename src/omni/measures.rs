@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::expression;
 use super::meta::plain_text;
-use super::names::{UsedOmniNames, to_name};
+use super::names::{UsedOmniNames, to_omni_name};
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
@@ -44,7 +44,7 @@ struct Aggregate<'a> {
     description: &'a str,
 }
 
-struct MeasurePass<'a> {
+struct MeasureConverter<'a> {
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
     /// Names that are already used in each table to which fields are added.
@@ -64,7 +64,7 @@ pub(super) fn all_measures<'a>(
     semantic: &'a [TableSemanticModel<'a>],
     manifest: &'a Manifest,
 ) -> (Vec<TableMeasures>, Vec<MeasureGap>) {
-    let mut pass = MeasurePass {
+    let mut pass = MeasureConverter {
         tables,
         semantic,
         taken: FxHashMap::default(),
@@ -88,7 +88,7 @@ pub(super) fn all_measures<'a>(
     waiting.retain(|(node, metric)| {
         let simple = &*metric.kind == "simple";
         if simple {
-            pass.convert_simple(node, metric, &aggregates);
+            pass.convert_simple_metric(node, metric, &aggregates);
         }
         !simple
     });
@@ -101,7 +101,7 @@ pub(super) fn all_measures<'a>(
         }
     }
     for last in (0..MAX_DEPTH).rev() {
-        waiting.retain(|(node, metric)| !pass.convert_composed(node, metric, last == 0));
+        waiting.retain(|(node, metric)| !pass.convert_composed_metric(node, metric, last == 0));
         if waiting.is_empty() {
             break;
         }
@@ -109,7 +109,7 @@ pub(super) fn all_measures<'a>(
     (pass.made, pass.gaps)
 }
 
-impl<'a> MeasurePass<'a> {
+impl<'a> MeasureConverter<'a> {
     fn add_gap(&mut self, name: &str, reason: impl Into<String>) {
         self.gaps.push(MeasureGap {
             name: name.to_owned(),
@@ -118,7 +118,7 @@ impl<'a> MeasurePass<'a> {
     }
 
     fn add(&mut self, name: &'a str, table: usize, keys: Vec<(String, YamlOutput)>) {
-        let field = self.reserve_name(table, [to_name(name), format!("{}_measure", to_name(name))]);
+        let field = self.reserve_name(table, [to_omni_name(name), format!("{}_measure", to_omni_name(name))]);
         self.known.insert(name, (table, field.clone()));
         let Some(made) = self.made.get_mut(table) else { return };
         made.measures.push((field, keys));
@@ -155,7 +155,7 @@ impl<'a> MeasurePass<'a> {
                     self.add_gap(&dimension.name, "the `expr` is Jinja, which only dbt evaluates");
                     continue;
                 };
-                let name = self.reserve_name(place, [to_name(&dimension.name)]);
+                let name = self.reserve_name(place, [to_omni_name(&dimension.name)]);
                 let mut keys = vec![("sql".to_owned(), plain_text(&sql))];
                 keys.extend(
                     dimension
@@ -187,7 +187,7 @@ impl<'a> MeasurePass<'a> {
 
     /// Converts a simple metric. The metric's aggregate is a measure or, in the newer format, part of the metric
     /// itself.
-    fn convert_simple(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
+    fn convert_simple_metric(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
         let own = metric
             .type_params
             .get("metric_aggregation_params")
@@ -338,7 +338,7 @@ impl<'a> MeasurePass<'a> {
 
     /// Converts a metric that is composed of other metrics. Returns whether the metric is complete and needs no further
     /// pass. In the last pass (`last`), a missing input is reported as a gap.
-    fn convert_composed(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
+    fn convert_composed_metric(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
         let inputs: Vec<&ValueFields> = metric
             .type_params
             .iter()

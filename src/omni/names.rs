@@ -3,7 +3,7 @@
 use rustc_hash::FxHashSet;
 
 /// Converts a string to a name. For example, `Insurer Code` becomes `insurer_code`. The name is never empty.
-pub(super) fn to_name(text: &str) -> String {
+pub(super) fn to_omni_name(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_ascii_alphanumeric() || c == '_' {
@@ -66,7 +66,7 @@ mod tests {
             ("客户", "unnamed"),
             ("../../etc", "etc"),
         ] {
-            assert_eq!(to_name(text), expected);
+            assert_eq!(to_omni_name(text), expected);
         }
         let mut taken = UsedOmniNames::default();
         let mut choose = |names: &[&str]| taken.choose(names.iter().map(|name| (*name).to_owned()));

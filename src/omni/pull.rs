@@ -26,7 +26,7 @@ pub trait OmniFiles {
 /// File that a pull writes or removes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
-pub enum PulledPlace {
+pub enum PulledFileLocation {
     /// File of the Omni model, identified by its path.
     Omni(String),
     /// Record, identified by its name.
@@ -55,9 +55,9 @@ impl PullOptions {
 #[non_exhaustive]
 pub struct Pull {
     /// Files to write, each with its text.
-    pub writes: Vec<(PulledPlace, String)>,
+    pub writes: Vec<(PulledFileLocation, String)>,
     /// Files to remove.
-    pub removes: Vec<PulledPlace>,
+    pub removes: Vec<PulledFileLocation>,
     /// Changes to dbt since the last pull.
     pub changes: Vec<PullChange>,
     /// Hand edits that differ from dbt's current values and are kept, by file.
@@ -161,7 +161,7 @@ impl Pull {
         let record = &facts.to_record();
         if let Some(before) = before.as_deref().filter(|_| !is_same).and_then(PullRecord::read) {
             let mut record = record.clone();
-            record.keep_vanished(&before, REMOVED_TAG);
+            record.keep_removed_columns(&before, REMOVED_TAG);
             text = record.text();
         }
         if before.as_deref() == Some(text.as_str()) {
@@ -179,7 +179,7 @@ impl Pull {
         self.changes
             .extend(changes::view_changes(name, before.as_ref(), Some(record)));
         self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
-        self.writes.push((PulledPlace::Record(name.to_owned()), text));
+        self.writes.push((PulledFileLocation::Record(name.to_owned()), text));
     }
 
     /// Plans how to update a file to the newly generated text.
@@ -194,7 +194,9 @@ impl Pull {
         let Some(file) = files.read_omni_file(path) else {
             match before {
                 Some(_) => self.left_out.push(path.to_owned()),
-                None => self.writes.push((PulledPlace::Omni(path.to_owned()), new.to_owned())),
+                None => self
+                    .writes
+                    .push((PulledFileLocation::Omni(path.to_owned()), new.to_owned())),
             }
             return;
         };
@@ -219,7 +221,8 @@ impl Pull {
                         .map(|place| (path.to_owned(), place.to_string())),
                 );
                 if merged.changed {
-                    self.writes.push((PulledPlace::Omni(path.to_owned()), merged.text));
+                    self.writes
+                        .push((PulledFileLocation::Omni(path.to_owned()), merged.text));
                 }
             }
             Err(refusal) => self.refused.push((path.to_owned(), refusal)),
@@ -238,10 +241,10 @@ impl Pull {
         if ways.prune {
             match file {
                 Some(file) if file != record.view => self.left_out.push(record.path.clone()),
-                Some(_) => self.removes.push(PulledPlace::Omni(record.path.clone())),
+                Some(_) => self.removes.push(PulledFileLocation::Omni(record.path.clone())),
                 None => {}
             }
-            self.removes.push(PulledPlace::Record(name.to_owned()));
+            self.removes.push(PulledFileLocation::Record(name.to_owned()));
             return;
         }
         if record.gone {
@@ -270,7 +273,8 @@ impl Pull {
             view: marked,
             ..record
         };
-        self.writes.push((PulledPlace::Record(name.to_owned()), record.text()));
+        self.writes
+            .push((PulledFileLocation::Record(name.to_owned()), record.text()));
     }
 
     fn plan_relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
@@ -306,11 +310,15 @@ impl Pull {
         match (found, &before) {
             (Some((path, file)), before) => self.merge(path, before.as_deref(), &file, text, rules),
             (None, Some(_)) => self.left_out.push(names[0].clone()),
-            (None, None) => self.writes.push((PulledPlace::Omni(names[0].clone()), text.to_owned())),
+            (None, None) => self
+                .writes
+                .push((PulledFileLocation::Omni(names[0].clone()), text.to_owned())),
         }
         match new {
-            Some(new) => self.writes.push((PulledPlace::Record(name.to_owned()), new.to_owned())),
-            None => self.removes.push(PulledPlace::Record(name.to_owned())),
+            Some(new) => self
+                .writes
+                .push((PulledFileLocation::Record(name.to_owned()), new.to_owned())),
+            None => self.removes.push(PulledFileLocation::Record(name.to_owned())),
         }
         Some(before)
     }
@@ -320,9 +328,9 @@ impl Pull {
         match new {
             Some(new) if before.as_deref() != Some(new) => {
                 self.writes
-                    .push((PulledPlace::Omni(STATUS_FILE.to_owned()), new.to_owned()));
+                    .push((PulledFileLocation::Omni(STATUS_FILE.to_owned()), new.to_owned()));
             }
-            None if before.is_some() => self.removes.push(PulledPlace::Omni(STATUS_FILE.to_owned())),
+            None if before.is_some() => self.removes.push(PulledFileLocation::Omni(STATUS_FILE.to_owned())),
             _ => {}
         }
     }

@@ -41,7 +41,7 @@ impl PullRecord {
 
     /// Keeps the last generated definitions of columns that are missing from the current text, because these columns
     /// may appear again.
-    pub(super) fn keep_vanished(&mut self, before: &Self, mark: &str) {
+    pub(super) fn keep_removed_columns(&mut self, before: &Self, mark: &str) {
         let now = parse_columns(&self.view);
         let is_gone = |name: &str| now.iter().all(|(it, _)| it != name);
         let marked = parse_columns(&before.view)

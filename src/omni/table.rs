@@ -5,7 +5,7 @@ use std::str::FromStr;
 use rustc_hash::FxHashMap;
 
 use super::keys::{self, TableKey};
-use super::names::{UsedOmniNames, to_name};
+use super::names::{UsedOmniNames, to_omni_name};
 use super::table_tests::TestsByNode;
 use super::test_status::{self, TestState};
 use super::{Artifacts, OmniOptions};
@@ -55,18 +55,18 @@ impl<'a> DbtTable<'a> {
         let named = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
             let schema = node.schema.as_deref().unwrap_or_default();
             let name = node.alias.as_deref().unwrap_or(&node.name);
-            let folder = to_name(schema);
+            let folder = to_omni_name(schema);
             let database = node
                 .database
                 .as_deref()
-                .map_or_else(String::new, |it| format!("{}__", to_name(it)));
-            let short = to_name(name);
+                .map_or_else(String::new, |it| format!("{}__", to_omni_name(it)));
+            let short = to_omni_name(name);
             // A table may be a source in one project and a model in another project. View names include the folder
             // and must be unique.
             let view = taken.choose([
                 format!("{folder}__{short}"),
                 format!("{folder}__{database}{short}"),
-                format!("{folder}__{}__{short}", to_name(&node.package)),
+                format!("{folder}__{}__{short}", to_omni_name(&node.package)),
             ]);
             let file = view.get(folder.len() + 2..).unwrap_or_default().to_owned();
             (node, place, schema, name, folder, file)
@@ -128,14 +128,14 @@ fn is_table(node: &ManifestNode) -> bool {
 /// documented columns.
 fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &OmniOptions) -> Vec<TableField<'a>> {
     let mut taken = UsedOmniNames::default();
-    let mut field = |column: &'a str, known: KnownTables<'a>| {
-        let KnownTables {
+    let mut field = |column: &'a str, known: DbtColumnProperties<'a>| {
+        let DbtColumnProperties {
             documented,
             comment,
             data_type,
             is_exact,
         } = known;
-        let name = taken.choose([to_name(column)]);
+        let name = taken.choose([to_omni_name(column)]);
         // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
         // specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.is_folded(column);
@@ -157,7 +157,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
                 let comment = column.comment.as_deref();
                 field(
                     &column.name,
-                    KnownTables {
+                    DbtColumnProperties {
                         documented,
                         comment,
                         data_type,
@@ -174,7 +174,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
                 let data_type = it.data_type.as_deref();
                 field(
                     &it.name,
-                    KnownTables {
+                    DbtColumnProperties {
                         documented: Some(it),
                         comment: None,
                         data_type,
@@ -188,7 +188,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
 }
 
 /// Properties of a column from dbt and the catalog.
-struct KnownTables<'a> {
+struct DbtColumnProperties<'a> {
     documented: Option<&'a NodeColumn>,
     comment: Option<&'a str>,
     data_type: Option<&'a str>,

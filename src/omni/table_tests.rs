@@ -11,13 +11,13 @@ use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status,
 /// Enabled tests, by the index of the node that they test.
 #[derive(Debug)]
 pub(super) struct TestsByNode<'a> {
-    of_nodes: FxHashMap<usize, Vec<RunTest<'a>>>,
+    of_nodes: FxHashMap<usize, Vec<ExecutedTest<'a>>>,
     pub last: BTreeMap<&'a str, LastResult<'a>>,
 }
 
 /// Test of a table.
 #[derive(Clone, Debug)]
-pub(super) struct RunTest<'a> {
+pub(super) struct ExecutedTest<'a> {
     pub node: &'a ManifestNode,
     /// Definition of the data test on the table. `None` for singular tests and unit tests.
     pub data: Option<DataTest<'a>>,
@@ -31,8 +31,8 @@ impl<'a> TestsByNode<'a> {
     pub fn new(artifacts: Artifacts<'a>, before: &RecordedStatus) -> Self {
         let manifest = artifacts.manifest;
         let last = last_results(artifacts.runs);
-        let mut of_nodes: FxHashMap<usize, Vec<RunTest<'a>>> = FxHashMap::default();
-        let mut add = |unique_id: &str, test: RunTest<'a>| {
+        let mut of_nodes: FxHashMap<usize, Vec<ExecutedTest<'a>>> = FxHashMap::default();
+        let mut add = |unique_id: &str, test: ExecutedTest<'a>| {
             if let Some(place) = manifest.index_of(unique_id) {
                 of_nodes.entry(place).or_default().push(test);
             }
@@ -42,7 +42,7 @@ impl<'a> TestsByNode<'a> {
             let status = last
                 .map(|last| last.result.status.clone())
                 .or_else(|| before.status(&node.name));
-            RunTest {
+            ExecutedTest {
                 node,
                 data,
                 last,
@@ -64,19 +64,19 @@ impl<'a> TestsByNode<'a> {
     }
 
     /// Returns the tests of the node with this index in the manifest.
-    pub fn for_node(&self, place: usize) -> &[RunTest<'a>] {
+    pub fn for_node(&self, place: usize) -> &[ExecutedTest<'a>] {
         self.of_nodes.get(&place).map_or(&[], Vec::as_slice)
     }
 }
 
-impl RunTest<'_> {
+impl ExecutedTest<'_> {
     /// Returns whether users can rely on the tested condition: a failure would stop dbt, and the last run did not fail.
     pub fn is_reliable(&self) -> bool {
-        self.data.as_ref().is_some_and(DataTest::is_conclusive) && !self.failed_last()
+        self.data.as_ref().is_some_and(DataTest::is_conclusive) && !self.has_failed_last_run()
     }
 
     /// Returns whether the last run of the test failed, warned, or stopped with an error.
-    pub fn failed_last(&self) -> bool {
+    pub fn has_failed_last_run(&self) -> bool {
         matches!(self.status, Some(Status::Fail | Status::Error | Status::Warn))
     }
 }

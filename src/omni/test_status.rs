@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Artifacts;
 use super::run_trends;
 use super::table::DbtTable;
-use super::table_tests::{RunTest, TestsByNode};
+use super::table_tests::{ExecutedTest, TestsByNode};
 use crate::artifacts::{ManifestNode, ResourceType, Status, format_instant};
 
 /// Test status of a table.
@@ -37,8 +37,8 @@ impl TestState {
 }
 
 /// Returns the test status of a table.
-pub(super) fn test_state(tests: &[RunTest<'_>]) -> TestState {
-    let severity = |test: &RunTest<'_>| test.node.config_text("severity").map(str::to_lowercase);
+pub(super) fn test_state(tests: &[ExecutedTest<'_>]) -> TestState {
+    let severity = |test: &ExecutedTest<'_>| test.node.config_text("severity").map(str::to_lowercase);
     let strict: Vec<Option<&Status>> = tests
         .iter()
         .filter(|test| severity(test).as_deref() != Some("warn"))
@@ -277,7 +277,7 @@ impl StatusFile {
     }
 }
 
-fn test_result(test: &RunTest<'_>) -> TestRecord {
+fn test_result(test: &ExecutedTest<'_>) -> TestRecord {
     let column = test
         .data
         .as_ref()

@@ -9,7 +9,7 @@ use super::access::{self, Grants};
 use super::joins::TableJoin;
 use super::measures::MeasureGap;
 use super::meta::{self, plain_text};
-use super::names::{UsedOmniNames, to_name};
+use super::names::{UsedOmniNames, to_omni_name};
 use super::table::DbtTable;
 use crate::artifacts::{MetaValue as Said, ResourceType, ValueFields};
 use crate::dbt::{YamlOutput, write_value};
@@ -91,7 +91,7 @@ pub(super) fn all_topics(
     let mut taken = UsedOmniNames::default();
     let mut topics = Vec::new();
     for (name, several) in named {
-        let asked = widest_topic(several, name, tables, &live, gaps);
+        let asked = select_topic_base(several, name, tables, &live, gaps);
         topics.extend(asked.and_then(|asked| build_topic(&asked, tables, &live, grants, &mut taken, gaps)));
     }
     topics.extend(
@@ -131,7 +131,7 @@ fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> 
 
 /// Selects the base table for a topic that several tables request. The base is the table from which joins lead to the
 /// largest number of these tables.
-fn widest_topic<'a>(
+fn select_topic_base<'a>(
     several: Vec<RequestedTopic<'a>>,
     name: &str,
     tables: &[DbtTable<'_>],
@@ -190,7 +190,7 @@ fn build_topic(
     let table = tables.get(asked.base)?;
     let view = table.view_name();
     let (joined, is_all) = reachable_views(&view, live);
-    let short = asked.name.map_or_else(|| to_name(table.name), to_name);
+    let short = asked.name.map_or_else(|| to_omni_name(table.name), to_omni_name);
     let name = taken.choose([short.clone(), view.clone()]);
     if !is_all {
         let reason = format!(

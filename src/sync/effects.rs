@@ -59,7 +59,7 @@ impl ModelEffects {
     }
 
     /// Returns the effects of deleting a model.
-    pub(super) fn of_deleted() -> Self {
+    pub(super) fn effects_of_deletion() -> Self {
         Self::default()
     }
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::properties::{self, PropertyTarget, StatedProperties};
+use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
-use crate::decompile::{Edits, FilePlace, ItemEdit, RestEdit, with_column_order_of};
+use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, with_column_order_of};
 use crate::dialect::Dialect;
 use crate::yaml_edit::YamlValue;
 
@@ -68,7 +68,7 @@ pub struct HandEdit {
     /// Reason why no spec can express the edit, if the edit is kept only in the file.
     pub why: Option<String>,
     /// Position of the edited part of a model's SQL. `None` in other files.
-    pub(super) place: Option<FilePlace>,
+    pub(super) place: Option<FilePartPosition>,
     /// Values of the property before and after the edit, which are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
@@ -201,7 +201,7 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
 fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::from_texts(written, now, dialect);
     let begin = edits.len();
-    let item = |item: ItemEdit| HandEdit {
+    let item = |item: ColumnEdit| HandEdit {
         definition: Some(item.column),
         cte: item.cte,
         line: item.line,
@@ -209,7 +209,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
-    let rest = |rest: RestEdit| HandEdit {
+    let rest = |rest: OtherEdit| HandEdit {
         cte: rest.cte,
         detail: rest.what,
         line: rest.line,
@@ -227,14 +227,14 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
 fn properties_between(
     path: &str,
     md: Option<&str>,
-    before: &BTreeMap<PropertyTarget, StatedProperties>,
-    after: &BTreeMap<PropertyTarget, StatedProperties>,
+    before: &BTreeMap<PropertyTarget, LocatedPropertyValue>,
+    after: &BTreeMap<PropertyTarget, LocatedPropertyValue>,
     edits: &mut Vec<HandEdit>,
 ) {
     let abouts: std::collections::BTreeSet<&PropertyTarget> = before.keys().chain(after.keys()).collect();
     for about in abouts {
         let (was, is) = (before.get(about), after.get(about));
-        if was.map(StatedProperties::text) == is.map(StatedProperties::text) {
+        if was.map(LocatedPropertyValue::text) == is.map(LocatedPropertyValue::text) {
             continue;
         }
         let place = is.or(was);
@@ -247,8 +247,8 @@ fn properties_between(
             detail: about.detail.clone(),
             file: file.to_owned(),
             line: place.map_or(1, |said| said.line),
-            before: was.map(StatedProperties::text),
-            after: is.map(StatedProperties::text),
+            before: was.map(LocatedPropertyValue::text),
+            after: is.map(LocatedPropertyValue::text),
             why: None,
             place: None,
             values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),

@@ -58,8 +58,8 @@ pub use hand_edits::{HandEdit, Property};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
-pub use metric_set_conflicts::{SetConflict, SetPart, with_override};
-pub use plan::{Action, KNOWN, KnownChange, ModelPlan, Plan, PlannedChange, PlannedModel, STATES, state_path};
+pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
+pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, Plan, PlannedChange, PlannedModel, STATES, state_path};
 pub use reconcile::{
     Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
 };

@@ -87,9 +87,9 @@ impl LogEntry {
     /// Reads an entry from the contents of its file. Returns `None` if the file is not a log entry, or if its contents
     /// do not match the hash in its name.
     #[must_use]
-    pub fn read_as(name: &str, text: &str) -> Option<Self> {
+    pub fn read_verified_entry(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
-        is_named_after(name, &content_hash(text.as_bytes()))
+        has_hash_in_name(name, &content_hash(text.as_bytes()))
             .then(|| Self::read(&text))
             .flatten()
     }
@@ -114,7 +114,7 @@ impl LogEntry {
     }
 }
 
-fn is_named_after(name: &str, hash: &str) -> bool {
+fn has_hash_in_name(name: &str, hash: &str) -> bool {
     name.strip_suffix(".yml")
         .is_some_and(|stem| stem.ends_with(short_hash(hash)))
 }
@@ -175,7 +175,7 @@ impl Log {
                 log.faults.push((name, "the file is not a log entry".to_owned()));
                 continue;
             };
-            if !is_named_after(&name, &hash) {
+            if !has_hash_in_name(&name, &hash) {
                 log.faults
                     .push((name.clone(), "the entry was changed after it was written".to_owned()));
             }

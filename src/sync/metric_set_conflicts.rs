@@ -4,12 +4,12 @@
 use serde_json::{Value, json};
 
 use super::hand_edits::{HandEdit, Property};
-use super::reconcile::{Conflict, CurrentSpec, ReconcileTools, ReconcileWork, Reconciled, is_in_model_file};
+use super::reconcile::{Conflict, CurrentSpec, ModelReconciler, ReconcileTools, Reconciled, is_in_model_file};
 use super::state::PushState;
 use crate::decompile::{
-    EditOwner, EditedModel, FilePlace, FilterEdit, MetricEdit, OwnedEdit, Substitution, with_formula,
+    EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit, Substitution, with_formula,
 };
-use crate::model::SetRelation;
+use crate::model::MetricSetRelation;
 use crate::model::shared_definitions::is_plain_name;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 use crate::{CompiledSpec, Compiler};
@@ -17,7 +17,7 @@ use crate::{CompiledSpec, Compiler};
 /// Definition of a metric set whose SQL was edited in the file of a model, and the possible resolutions.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct SetConflict {
+pub struct MetricSetConflict {
     /// Name of the set.
     pub set: String,
     /// Name of the metric or dimension, or key of the set: `where`, `from` or `joins`.
@@ -50,7 +50,7 @@ pub enum SetPart {
 }
 
 /// Base of a model built on metric sets, and its SQL with hand edits.
-pub(super) struct EditedColumn<'e> {
+pub(super) struct EditedMetricColumn<'e> {
     /// Compiler that uses the metric sets of the last push.
     pub compiler: &'e Compiler,
     pub base: &'e PushState,
@@ -58,25 +58,25 @@ pub(super) struct EditedColumn<'e> {
     pub edit: &'e MetricEdit<'e>,
 }
 
-impl SetConflict {
+impl MetricSetConflict {
     /// Creates the conflict for an edited column. `ours` is the current spec.
-    pub(super) fn new(column: &EditedColumn<'_>, ours: &CurrentSpec, tools: ReconcileTools<'_>) -> Self {
+    pub(super) fn new(column: &EditedMetricColumn<'_>, ours: &CurrentSpec, tools: ReconcileTools<'_>) -> Self {
         let edit = column.edit;
         let (set, name) = (edit.definition.place().set(), edit.definition.name());
-        let now = ours.compiled.set_definition(set, name);
+        let now = ours.compiled.metric_set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
         let no_formula = || edit.refusal().map(ToString::to_string);
         let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
         let file = now.place().path().unwrap_or_default();
-        let to_set = first_that_fits(&edit.for_set, |formula| {
+        let to_set = first_valid_formula(&edit.for_set, |formula| {
             let base = edit.definition.place().set_text();
             column.shows(
                 &column
                     .compiler
-                    .with_metric_sets([(file, &*with_set_formula(base, name, formula)?)]),
+                    .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
                 None,
             )?;
-            let text = with_set_formula(now.place().set_text(), name, formula)?;
+            let text = with_metric_set_formula(now.place().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
             first_error(&compiler, ours, &ours.source)
         });
@@ -85,7 +85,7 @@ impl SetConflict {
                 "`{name}` is a dimension, and a model can only override metrics"
             ))),
             None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
-            Some(listed) => first_that_fits(&edit.for_model, |formula| {
+            Some(listed) => first_valid_formula(&edit.for_model, |formula| {
                 let base = with_override(&column.base.source, listed, formula)?;
                 column.shows(column.compiler, Some(&base))?;
                 let text = with_override(&ours.source, listed, formula)?;
@@ -114,12 +114,12 @@ impl SetConflict {
         let Ok(formula) = &self.to_set else { return };
         let mut changed = None;
         for (model, spec) in specs {
-            let files = || spec.compiled.set_files();
+            let files = || spec.compiled.metric_set_files();
             let Some((_, text)) = files().find(|(path, _)| *path == self.file) else {
                 continue;
             };
             let changed = changed.get_or_insert_with(|| {
-                let text = self.changed_set(text, formula).unwrap_or_default();
+                let text = self.metric_set_with_formula(text, formula).unwrap_or_default();
                 compiler.with_metric_sets([(self.file.as_str(), text.as_str())])
             });
             let made = changed.compile_spec_at(&spec.source, Some(&spec.spec));
@@ -138,7 +138,7 @@ impl SetConflict {
         compiler: &Compiler,
     ) -> Self {
         let set = edit.filter.place().set();
-        let now = ours.compiled.set_filter(set).unwrap_or(edit.filter);
+        let now = ours.compiled.metric_set_filter(set).unwrap_or(edit.filter);
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
@@ -151,7 +151,7 @@ impl SetConflict {
             to_model: Err("a model cannot override the `where` of a set".to_owned()),
         };
         if let Some(formula) = &edit.formula
-            && let Ok(text) = conflict.changed_set(edit.filter.place().set_text(), formula)
+            && let Ok(text) = conflict.metric_set_with_formula(edit.filter.place().set_text(), formula)
             && shows(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
         {
             conflict.to_set = Ok(formula.clone());
@@ -160,7 +160,7 @@ impl SetConflict {
     }
 
     /// Creates the conflict for an edited relation.
-    fn of_relation(relation: &SetRelation<'_>) -> Self {
+    fn of_relation(relation: &MetricSetRelation<'_>) -> Self {
         let key = relation.key();
         Self {
             set: relation.place().set().to_owned(),
@@ -180,9 +180,9 @@ impl SetConflict {
     /// # Errors
     ///
     /// Returns the reason why the text cannot be edited.
-    pub fn changed_set(&self, set: &str, formula: &str) -> Result<String, String> {
+    pub fn metric_set_with_formula(&self, set: &str, formula: &str) -> Result<String, String> {
         if self.part == SetPart::Definition {
-            return with_set_formula(set, &self.name, formula);
+            return with_metric_set_formula(set, &self.name, formula);
         }
         let edit = Edit::Set {
             at: Path::root().key("where"),
@@ -211,12 +211,12 @@ impl SetConflict {
     }
 }
 
-impl ReconcileWork<'_> {
+impl ModelReconciler<'_> {
     /// Reports a conflict if a metric set defines the edited SQL, unless the set already contains the edit.
-    pub fn add_set_conflict(
+    pub fn add_metric_set_conflict(
         &self,
         edit: &HandEdit,
-        column: &EditedColumn<'_>,
+        column: &EditedMetricColumn<'_>,
         restored: Vec<Substitution>,
         done: &mut Reconciled,
     ) {
@@ -225,30 +225,31 @@ impl ReconcileWork<'_> {
             done.carried.push(edit.clone());
             return;
         }
-        let set = SetConflict::new(column, &self.ours, self.tools);
+        let set = MetricSetConflict::new(column, &self.ours, self.tools);
         let formula = |text: &str| Some(text.split_whitespace().collect::<Vec<_>>().join(" "));
-        let ours = self.ours.compiled.set_definition(&set.set, &set.name);
+        let ours = self.ours.compiled.metric_set_definition(&set.set, &set.name);
         let ours = ours.and_then(|ours| formula(ours.text()));
         let sides = (formula(column.edit.definition.text()), ours);
-        self.push_set_conflict(edit, set, sides, restored, done);
+        self.push_metric_set_conflict(edit, set, sides, restored, done);
     }
 
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
-    pub fn reconcile_set_part(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
+    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
         let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
         let (Some(edited), Some(place)) = (self.edited, place) else {
             return false;
         };
-        let Some(OwnedEdit { owner, restored }) = edited.owned_edit(self.tools.decompiler, place) else {
+        let Some(MetricSetEdit { owner, restored }) = edited.metric_set_edit(self.tools.decompiler, place) else {
             return false;
         };
-        let is_done = edited.is_part_shown_by(self.ours.compiled.model_sql().unwrap_or_default(), place);
+        let is_done = edited.has_edited_clause(self.ours.compiled.model_sql().unwrap_or_default(), place);
         match owner {
-            EditOwner::Definition(metric) => {
+            EditedSetPart::Definition(metric) => {
                 // The column of the definition may have been edited, too.
                 let (set, name) = (metric.definition.place().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
-                    let of_set = |of: &SetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
+                    let of_set =
+                        |of: &MetricSetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
                     conflict.set.as_ref().is_some_and(of_set)
                 };
                 if let Some(known) = done.conflicts.iter_mut().find(is_same) {
@@ -260,43 +261,48 @@ impl ReconcileWork<'_> {
                     property: Property::Formula,
                     ..edit.clone()
                 };
-                let column = EditedColumn {
+                let column = EditedMetricColumn {
                     compiler: self.base_compiler,
                     base: self.base,
                     edited,
                     edit: &metric,
                 };
-                self.add_set_conflict(&edit, &column, restored, done);
+                self.add_metric_set_conflict(&edit, &column, restored, done);
             }
             _ if is_done => done.carried.push(edit.clone()),
-            EditOwner::Filter(filter) => {
+            EditedSetPart::Filter(filter) => {
                 let set = self.filter_conflict(&filter, edited, place);
-                let ours = self.ours.compiled.set_filter(&set.set);
+                let ours = self.ours.compiled.metric_set_filter(&set.set);
                 let ours = ours.map(|filter| filter.text().to_owned());
                 let sides = (Some(filter.filter.text().to_owned()), ours);
-                self.push_set_conflict(edit, set, sides, restored, done);
+                self.push_metric_set_conflict(edit, set, sides, restored, done);
             }
-            EditOwner::Relation(relation) => {
-                let set = SetConflict::of_relation(&relation);
+            EditedSetPart::Relation(relation) => {
+                let set = MetricSetConflict::of_relation(&relation);
                 let sides = (edit.before.clone(), edit.before.clone());
-                self.push_set_conflict(edit, set, sides, restored, done);
+                self.push_metric_set_conflict(edit, set, sides, restored, done);
             }
         }
         true
     }
 
-    fn filter_conflict(&self, filter: &FilterEdit<'_>, edited: &EditedModel<'_>, place: &FilePlace) -> SetConflict {
+    fn filter_conflict(
+        &self,
+        filter: &FilterEdit<'_>,
+        edited: &EditedModel<'_>,
+        place: &FilePartPosition,
+    ) -> MetricSetConflict {
         let shows = |compiler: &Compiler| {
             let made = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
-            made.model_sql().is_some_and(|sql| edited.is_part_shown_by(sql, place))
+            made.model_sql().is_some_and(|sql| edited.has_edited_clause(sql, place))
         };
-        SetConflict::of_filter(filter, &self.ours, shows, self.base_compiler)
+        MetricSetConflict::of_filter(filter, &self.ours, shows, self.base_compiler)
     }
 
-    fn push_set_conflict(
+    fn push_metric_set_conflict(
         &self,
         edit: &HandEdit,
-        set: SetConflict,
+        set: MetricSetConflict,
         (base, ours): (Option<String>, Option<String>),
         restored: Vec<Substitution>,
         done: &mut Reconciled,
@@ -311,7 +317,7 @@ impl ReconcileWork<'_> {
 
 const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
-impl EditedColumn<'_> {
+impl EditedMetricColumn<'_> {
     /// Compiles the base with other sets or another spec, and checks whether the resulting SQL contains the edit.
     fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<(), String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
@@ -332,7 +338,10 @@ impl EditedColumn<'_> {
 }
 
 /// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
-fn first_that_fits(formulas: &[String], check: impl Fn(&str) -> Result<(), String>) -> Result<String, Option<String>> {
+fn first_valid_formula(
+    formulas: &[String],
+    check: impl Fn(&str) -> Result<(), String>,
+) -> Result<String, Option<String>> {
     let mut reason = None;
     for formula in formulas {
         match check(formula) {
@@ -353,7 +362,7 @@ fn first_error_message(compiled: &CompiledSpec) -> Option<String> {
 }
 
 /// Returns the text of a metric set with another formula for a definition.
-fn with_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
+fn with_metric_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
     with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
 }
 

@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::effects::ModelEffects;
 use super::hand_edits::{HandEdit, Property};
-use super::metric_set_conflicts::SetConflict;
-use super::properties::StatedProperties;
+use super::metric_set_conflicts::MetricSetConflict;
+use super::properties::LocatedPropertyValue;
 use super::reconcile::{
     Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, TextChange, different_properties, merge_files,
 };
@@ -226,7 +226,7 @@ impl ModelPlan {
             _ => Action::Nothing,
         };
         let effects = match (action, base, sides.ours) {
-            (Action::Delete, ..) => Some(ModelEffects::of_deleted()),
+            (Action::Delete, ..) => Some(ModelEffects::effects_of_deletion()),
             (_, Some(base), Some(ours)) if !is_new => ModelEffects::new(base, &ours.compiled, &said),
             _ => None,
         };
@@ -245,7 +245,7 @@ impl ModelPlan {
         {
             paths.extend(ours.files.keys().cloned().chain([ours.spec.clone()]));
             // A change to a metric set is part of the change to each model built on the set.
-            paths.extend(ours.compiled.set_files().map(|(path, _)| path.to_owned()));
+            paths.extend(ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()));
         }
         // Removing the spec is also part of the change.
         if action == Action::Delete {
@@ -315,7 +315,7 @@ impl ModelPlan {
                     "text": conflict.theirs, "file": conflict.file, "line": conflict.line,
                     "formula": conflict.theirs_formula,
                 },
-                "set": conflict.set.as_ref().map(SetConflict::json),
+                "set": conflict.set.as_ref().map(MetricSetConflict::json),
             })
         };
         let file = |file: &TextChange| json!({"path": file.path, "before": file.before, "after": file.after});
@@ -357,7 +357,7 @@ impl PushState {
     pub fn from_pushed(model: &str, ours: &CurrentSpec) -> Self {
         let mut state = Self::new(model, &ours.spec, &ours.source);
         state.files.clone_from(&ours.files);
-        let sets = ours.compiled.set_extracts(&ours.source).into_iter();
+        let sets = ours.compiled.metric_set_extracts(&ours.source).into_iter();
         state.sets = sets.map(|(path, text)| (path, normalize_lines(&text))).collect();
         state
     }
@@ -430,8 +430,8 @@ fn changes(
     let abouts: std::collections::BTreeSet<_> = before.keys().chain(after.keys()).collect();
     for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
         let (was, is) = (
-            before.get(about).map(StatedProperties::text),
-            after.get(about).map(StatedProperties::text),
+            before.get(about).map(LocatedPropertyValue::text),
+            after.get(about).map(LocatedPropertyValue::text),
         );
         // A column without a description has its formula as the description, and the change to the formula may already
         // be listed.
@@ -486,12 +486,12 @@ pub struct Plan {
     /// Models, sorted by name. Models without changes are omitted.
     pub models: Vec<ModelPlan>,
     /// Change to `known.yml`.
-    pub known: Option<KnownChange>,
+    pub known: Option<KnownFactsChange>,
 }
 
 /// Change to `known.yml`, which stores the facts about the data that were used to generate the models.
 #[derive(Clone, Debug, PartialEq)]
-pub struct KnownChange {
+pub struct KnownFactsChange {
     /// The change to the file itself.
     pub file: TextChange,
     /// Changed facts, one line per fact.

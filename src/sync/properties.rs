@@ -19,7 +19,7 @@ pub(super) struct PropertyTarget {
 
 /// Value of a property, with its location.
 #[derive(Clone, Debug)]
-pub(super) struct StatedProperties {
+pub(super) struct LocatedPropertyValue {
     pub value: YamlValue,
     /// Line number in the file, starting at 1.
     pub line: usize,
@@ -27,7 +27,7 @@ pub(super) struct StatedProperties {
     pub in_docs: bool,
 }
 
-impl StatedProperties {
+impl LocatedPropertyValue {
     /// Returns a scalar as its value, and any other value as YAML on one line.
     pub fn text(&self) -> String {
         display_value(&self.value)
@@ -36,7 +36,7 @@ impl StatedProperties {
 
 /// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
 /// if the file has no properties.
-pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, StatedProperties>> {
+pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, LocatedPropertyValue>> {
     let root = yaml::read(yml, &mut Vec::new()).ok()??;
     let mut reader = PropertiesReader {
         text: yml,
@@ -48,7 +48,7 @@ pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarge
         match (key, value.items()) {
             ("version", _) => {}
             ("models", Some([model])) => reader.model(model),
-            _ => reader.record_statement(None, Property::Text, key, value),
+            _ => reader.record_property_value(None, Property::Text, key, value),
         }
     }
     Some(reader.said)
@@ -57,7 +57,7 @@ pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarge
 struct PropertiesReader<'t> {
     text: &'t str,
     docs: BTreeMap<String, (String, usize)>,
-    said: BTreeMap<PropertyTarget, StatedProperties>,
+    said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
 impl PropertiesReader<'_> {
@@ -87,16 +87,16 @@ impl PropertiesReader<'_> {
             "data_tests" | "tests" => {
                 for item in value.items().unwrap_or_default() {
                     let detail = display_value(&value_of(item));
-                    self.record_statement(column, Property::Tests, &detail, item);
+                    self.record_property_value(column, Property::Tests, &detail, item);
                 }
             }
             "config" => {
                 for (key, value) in value.pairs().unwrap_or_default() {
-                    self.record_statement(column, Property::Config, key.text().unwrap_or_default(), value);
+                    self.record_property_value(column, Property::Config, key.text().unwrap_or_default(), value);
                 }
             }
-            "tags" | "meta" => self.record_statement(column, Property::Config, key, value),
-            _ => self.record_statement(column, Property::Text, key, value),
+            "tags" | "meta" => self.record_property_value(column, Property::Config, key, value),
+            _ => self.record_property_value(column, Property::Text, key, value),
         }
     }
 
@@ -115,18 +115,18 @@ impl PropertiesReader<'_> {
                 };
                 self.said.insert(
                     about,
-                    StatedProperties {
+                    LocatedPropertyValue {
                         value: YamlValue::Text(text),
                         line,
                         in_docs: true,
                     },
                 );
             }
-            None => self.record_statement(column, Property::Description, "", value),
+            None => self.record_property_value(column, Property::Description, "", value),
         }
     }
 
-    fn record_statement(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
+    fn record_property_value(&mut self, column: Option<&str>, property: Property, detail: &str, value: &Node) {
         let read = if detail == "meta" {
             without_hash(value)
         } else {
@@ -141,7 +141,7 @@ impl PropertiesReader<'_> {
         let line = line_at(self.text, value.span.start as usize);
         self.said.insert(
             about,
-            StatedProperties {
+            LocatedPropertyValue {
                 value: read,
                 line,
                 in_docs: false,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, Property};
 use super::lines::merge as merge_lines;
-use super::metric_set_conflicts::{EditedColumn, SetConflict};
-use super::properties::{self, PropertyTarget, StatedProperties};
+use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
+use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
@@ -118,7 +118,7 @@ pub struct Conflict {
     /// edit is removed in another way.
     pub restored: Vec<Substitution>,
     /// Metric set that contains the definition, if a metric set defines the edited SQL.
-    pub set: Option<SetConflict>,
+    pub set: Option<MetricSetConflict>,
 }
 
 impl Conflict {
@@ -201,13 +201,13 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     } else {
         None
     };
-    let base_said = stated_properties(sides.model, &base.files);
+    let base_said = specified_properties(sides.model, &base.files);
     let of_model = edits.iter().find(|edit| is_in_model_file(sides.model)(edit));
     let found = of_model.and_then(|edit| Some(normalize_lines(sides.found.get(&edit.file)?)));
     let edited = found
         .as_deref()
         .and_then(|found| EditedModel::new(&base_compiler, &base.source, Some(&base.spec), found));
-    let mut work = ReconcileWork {
+    let mut work = ModelReconciler {
         sides,
         base,
         before,
@@ -260,10 +260,10 @@ fn edited_files(sides: ModelSides<'_>, written: &BTreeMap<String, String>) -> BT
 }
 
 /// Properties of a model and its columns.
-pub(super) type ModelProperties = BTreeMap<PropertyTarget, StatedProperties>;
+pub(super) type ModelProperties = BTreeMap<PropertyTarget, LocatedPropertyValue>;
 
 /// Returns the properties that a model's files specify.
-pub(super) fn stated_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
+pub(super) fn specified_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
     read_properties(property_texts(model, files))
 }
 
@@ -294,7 +294,7 @@ fn property_texts<'f>(model: &str, files: &'f BTreeMap<String, String>) -> Prope
     (of_kind(HandEditKind::Properties), of_kind(HandEditKind::Docs))
 }
 
-pub(super) struct ReconcileWork<'a> {
+pub(super) struct ModelReconciler<'a> {
     pub sides: ModelSides<'a>,
     pub base: &'a PushState,
     /// The spec with the edits transferred so far.
@@ -308,15 +308,15 @@ pub(super) struct ReconcileWork<'a> {
     pub edited: Option<&'a EditedModel<'a>>,
     /// The spec of the base, compiled again. `None` if the spec is not needed.
     before: Option<CurrentSpec>,
-    base_said: BTreeMap<PropertyTarget, StatedProperties>,
+    base_said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
-impl ReconcileWork<'_> {
+impl ModelReconciler<'_> {
     fn reconcile_edit(&mut self, edit: HandEdit, done: &mut Reconciled) {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, done);
         }
-        if self.reconcile_set_part(&edit, done) {
+        if self.reconcile_metric_set_part(&edit, done) {
             return;
         }
         let (base, ours) = self.edited_values(&edit);
@@ -434,13 +434,13 @@ impl ReconcileWork<'_> {
                 done.kept.push(edit);
                 return;
             }
-            let column = EditedColumn {
+            let column = EditedMetricColumn {
                 compiler: self.base_compiler,
                 base: self.base,
                 edited,
                 edit: metric,
             };
-            return self.add_set_conflict(&edit, &column, self.restored_column(&edit), done);
+            return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), done);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column or a column that is passed on.
@@ -504,10 +504,10 @@ impl ReconcileWork<'_> {
             return (of(&self.base.files), of(&self.ours.files));
         }
         let about = property_target(edit);
-        let now = stated_properties(self.sides.model, &self.ours.files);
+        let now = specified_properties(self.sides.model, &self.ours.files);
         (
-            self.base_said.get(&about).map(StatedProperties::text),
-            now.get(&about).map(StatedProperties::text),
+            self.base_said.get(&about).map(LocatedPropertyValue::text),
+            now.get(&about).map(LocatedPropertyValue::text),
         )
     }
 
@@ -515,8 +515,8 @@ impl ReconcileWork<'_> {
     fn has_edited_value(&self, carried: &CurrentSpec, edit: &HandEdit) -> bool {
         let about = property_target(edit);
         let (mut before, mut after) = (
-            stated_properties(self.sides.model, &self.ours.files),
-            stated_properties(self.sides.model, &carried.files),
+            specified_properties(self.sides.model, &self.ours.files),
+            specified_properties(self.sides.model, &carried.files),
         );
         let says = after.remove(&about).map(|said| said.text()) == edit.after;
         before.remove(&about);
@@ -608,9 +608,9 @@ pub(super) fn spec_definition(ours: &CurrentSpec, name: &str, cte: Option<&str>)
 
 /// Returns `true` if the spec's value of a property equals the edited value.
 pub(super) fn equals_spec_value(model: &str, made: &CurrentSpec, edit: &HandEdit) -> bool {
-    stated_properties(model, &made.files)
+    specified_properties(model, &made.files)
         .get(&property_target(edit))
-        .map(StatedProperties::text)
+        .map(LocatedPropertyValue::text)
         == edit.after
 }
 

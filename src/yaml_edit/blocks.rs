@@ -8,7 +8,7 @@ const OPENING: &str = "# >>> formulac";
 const CLOSING: &str = "# <<< formulac";
 
 /// Returns whether the line is the opening marker of a managed block.
-pub(super) fn is_opening(line: &str) -> bool {
+pub(super) fn is_block_start_marker(line: &str) -> bool {
     line.starts_with(OPENING)
 }
 
@@ -41,7 +41,7 @@ fn read_blocks<'s>(tree: &YamlTree<'s>) -> Result<Vec<YamlBlock<'s>>, YamlRefusa
         if lines::line_start(source, comment.start) != comment.start {
             continue;
         }
-        if is_opening(text) {
+        if is_block_start_marker(text) {
             if open.is_some() {
                 return Err(tree.new_refusal(comment.start, format!("`{CLOSING}` is missing before this line")));
             }

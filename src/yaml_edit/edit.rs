@@ -6,7 +6,7 @@ use super::changes::{AddedNode, YamlChanges, parents};
 use super::path::{Path, PathSegment};
 use super::tree::{Child, NESTING, YamlKind, YamlNodeId, YamlTree, read};
 use super::value::YamlValue;
-use super::{YamlRefusal, splice, without_mark};
+use super::{YamlRefusal, splice, without_byte_order_mark};
 
 /// Edit to a YAML file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub enum Edit {
 /// error if an edit refers to a value that does not exist, if two edits overlap, or if an edit would change a value
 /// that an anchor, an alias or a merge key shares with other parts of the file.
 pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
-    let (mark, source) = without_mark(text);
+    let (mark, source) = without_byte_order_mark(text);
     let tree = read(source)?;
     let mut editor = Editor {
         tree: &tree,

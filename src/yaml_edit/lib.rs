@@ -97,12 +97,12 @@ impl std::error::Error for YamlRefusal {}
 
 /// Parses the value of a file. `None` if the file is empty or not valid YAML.
 pub fn value(text: &str) -> Option<YamlValue> {
-    let tree = tree::read(without_mark(text).1).ok()?;
+    let tree = tree::read(without_byte_order_mark(text).1).ok()?;
     tree.root.map(|root| tree.value(root))
 }
 
 /// Separates a byte order mark from the text.
-fn without_mark(text: &str) -> (&'static str, &str) {
+fn without_byte_order_mark(text: &str) -> (&'static str, &str) {
     match text.strip_prefix('\u{feff}') {
         Some(rest) => ("\u{feff}", rest),
         None => ("", text),

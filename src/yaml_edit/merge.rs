@@ -9,7 +9,7 @@ use super::rules::{RuleMark, Rules};
 use super::splice::own_lines;
 use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
 use super::value::{CollectionStyle, YamlValue};
-use super::{YamlRefusal, blocks, lines, splice, without_mark};
+use super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
 
 /// Value for which the users' edit is kept, although the generated value changed.
 #[derive(Clone, Debug, PartialEq)]
@@ -69,7 +69,7 @@ pub struct MergedText {
 /// # Ok::<(), formulac_yaml_edit::YamlRefusal>(())
 /// ```
 pub fn merge(base: Option<&str>, file: &str, new: &str, rules: &Rules) -> Result<MergedText, YamlRefusal> {
-    let (mark, source) = without_mark(file);
+    let (mark, source) = without_byte_order_mark(file);
     let base = base.map(|text| parse_generated(text, "last time")).transpose()?;
     let new = parse_generated(new, "now")?;
     let tree = read(source)?;
@@ -105,7 +105,7 @@ fn parse_generated<'s>(text: &'s str, when: &str) -> Result<YamlTree<'s>, YamlRe
         reason: format!("in the version generated {when}, {}", fault.reason),
         ..fault
     };
-    let tree = read(without_mark(text).1).map_err(refusal)?;
+    let tree = read(without_byte_order_mark(text).1).map_err(refusal)?;
     let shared = tree.nodes.iter().find(|node| {
         node.anchored || node.tagged || matches!(node.kind, YamlKind::Alias(_) | YamlKind::Map { complex: true, .. })
     });
@@ -128,12 +128,12 @@ struct Merger<'t, 's> {
 }
 
 /// Children of a list or mapping, keyed by the values that identify them.
-struct NamedItem<'t> {
+struct ChildrenByName<'t> {
     children: Vec<(Option<PathSegment>, &'t Child)>,
     places: HashMap<PathSegment, usize>,
 }
 
-impl<'t> NamedItem<'t> {
+impl<'t> ChildrenByName<'t> {
     fn get(&self, step: &PathSegment) -> Option<(usize, &'t Child)> {
         let number = *self.places.get(step)?;
         self.children.get(number).map(|(_, child)| (number, *child))
@@ -149,7 +149,7 @@ impl<'t> NamedItem<'t> {
 
 /// Values that identify the children of a collection.
 #[derive(Clone, Copy)]
-enum MergeNames<'r> {
+enum ChildIdentifiers<'r> {
     Keys,
     Identity(&'r [String]),
     Scalars,
@@ -157,16 +157,20 @@ enum MergeNames<'r> {
 
 /// Returns the children of a list or mapping, keyed by name. Returns `None` if two children have the same name, or if a
 /// list of scalars contains other values.
-fn named_children<'t>(tree: &'t YamlTree<'_>, id: Option<YamlNodeId>, names: MergeNames<'_>) -> Option<NamedItem<'t>> {
-    let mut named = NamedItem::none();
+fn named_children<'t>(
+    tree: &'t YamlTree<'_>,
+    id: Option<YamlNodeId>,
+    names: ChildIdentifiers<'_>,
+) -> Option<ChildrenByName<'t>> {
+    let mut named = ChildrenByName::none();
     let Some(id) = id else { return Some(named) };
     for (number, child) in tree.node(id).children().iter().enumerate() {
         let step = match names {
-            MergeNames::Keys => Some(PathSegment::Key(child.key.clone())),
-            MergeNames::Identity(keys) => tree
+            ChildIdentifiers::Keys => Some(PathSegment::Key(child.key.clone())),
+            ChildIdentifiers::Identity(keys) => tree
                 .item_identity(child.value, keys)
                 .map(|texts| PathSegment::Item(keys.iter().cloned().zip(texts).collect())),
-            MergeNames::Scalars => {
+            ChildIdentifiers::Scalars => {
                 // A number and a string are different values, even if they consist of the same characters.
                 let value = tree.value(child.value);
                 let text = value.lookup_key().filter(|_| !tree.node(child.value).anchored)?;
@@ -237,14 +241,14 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
-    fn identifying_names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<MergeNames<'t>> {
+    fn identifying_names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<ChildIdentifiers<'t>> {
         match &tree.node(id).kind {
             _ if tree.node(id).tagged => None,
-            YamlKind::Map { complex, .. } => (!complex).then_some(MergeNames::Keys),
+            YamlKind::Map { complex, .. } => (!complex).then_some(ChildIdentifiers::Keys),
             YamlKind::List { .. } => Some(
                 self.rules
                     .item_identity(&self.path)
-                    .map_or(MergeNames::Scalars, MergeNames::Identity),
+                    .map_or(ChildIdentifiers::Scalars, ChildIdentifiers::Identity),
             ),
             _ => None,
         }
@@ -257,7 +261,7 @@ impl<'t> Merger<'t, '_> {
         let names = self.identifying_names(self.file, file).filter(|_| is_alike);
         let is_done = match names {
             None => false,
-            Some(MergeNames::Scalars) if self.is_reordered(base, file, new) => false,
+            Some(ChildIdentifiers::Scalars) if self.is_reordered(base, file, new) => false,
             Some(names) => self.merge_collection(self.base_of_same_kind(base, file), file, Some(new), names),
         };
         if !is_done {
@@ -342,11 +346,11 @@ impl<'t> Merger<'t, '_> {
         base: Option<YamlNodeId>,
         file: YamlNodeId,
         new: Option<YamlNodeId>,
-        names: MergeNames<'_>,
+        names: ChildIdentifiers<'_>,
     ) -> bool {
         let old = match (self.base, base) {
             (Some(tree), Some(id)) => named_children(tree, Some(id), names),
-            _ => Some(NamedItem::none()),
+            _ => Some(ChildrenByName::none()),
         };
         let (Some(old), Some(theirs), Some(ours)) = (
             old,
@@ -379,7 +383,8 @@ impl<'t> Merger<'t, '_> {
                 (None, None) => {
                     let slot =
                         before.map_or_else(|| self.insert_position(file, &theirs, &ours, number), |place| place + 1);
-                    let key = (!child.key.is_empty() || matches!(names, MergeNames::Keys)).then(|| child.key.clone());
+                    let key =
+                        (!child.key.is_empty() || matches!(names, ChildIdentifiers::Keys)).then(|| child.key.clone());
                     self.changes.add(
                         file,
                         slot,
@@ -400,8 +405,8 @@ impl<'t> Merger<'t, '_> {
             };
             self.path.push(display_segment(step));
             match base.zip(old.get(step)) {
-                Some((base, (was, _))) => self.handle_vanished((base, was), file, number),
-                None => self.keep_unmarked(file, number),
+                Some((base, (was, _))) => self.handle_no_longer_generated((base, was), file, number),
+                None => self.keep_value_only_in_file(file, number),
             }
             self.path.pop();
         }
@@ -410,7 +415,13 @@ impl<'t> Merger<'t, '_> {
 
     /// Returns the index for a new child if the file contains none of the preceding generated children. The child is
     /// inserted before the first existing child that follows it in the generated text.
-    fn insert_position(&self, file: YamlNodeId, theirs: &NamedItem<'_>, ours: &NamedItem<'_>, number: usize) -> usize {
+    fn insert_position(
+        &self,
+        file: YamlNodeId,
+        theirs: &ChildrenByName<'_>,
+        ours: &ChildrenByName<'_>,
+        number: usize,
+    ) -> usize {
         let end = theirs.children.len();
         // Comments at the top of a file describe the whole file.
         if self.file.root == Some(file) {
@@ -422,7 +433,7 @@ impl<'t> Merger<'t, '_> {
     }
 
     /// Handles a value that is no longer generated.
-    fn handle_vanished(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
+    fn handle_no_longer_generated(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
         let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
             return;
         };
@@ -434,7 +445,7 @@ impl<'t> Merger<'t, '_> {
             self.mark_mapping(mark, old.value, child.value);
             return;
         }
-        if self.rules.marks_inside(&self.path) && self.remove_generated_children(Some(old.value), child.value) {
+        if self.rules.has_mark_below(&self.path) && self.remove_generated_children(Some(old.value), child.value) {
             return;
         }
         let (generated, theirs) = (base.value(old.value), self.file.value(child.value));
@@ -479,14 +490,14 @@ impl<'t> Merger<'t, '_> {
 
     /// Removes the generated items from a list of scalars, and keeps the items that users added.
     fn remove_generated_scalars(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
-        let is_scalars = matches!(self.identifying_names(self.file, file), Some(MergeNames::Scalars));
+        let is_scalars = matches!(self.identifying_names(self.file, file), Some(ChildIdentifiers::Scalars));
         is_scalars
             && self.base_of_same_kind(Some(base), file).is_some()
             && self.remove_generated_children(Some(base), file)
     }
 
     /// Keeps a value that exists only in the file. A marked value is removed if the rules specify pruning.
-    fn keep_unmarked(&mut self, file: YamlNodeId, number: usize) {
+    fn keep_value_only_in_file(&mut self, file: YamlNodeId, number: usize) {
         let Some(child) = self
             .file
             .node(file)
@@ -501,7 +512,7 @@ impl<'t> Merger<'t, '_> {
             .rule_mark(&self.path)
             .is_some_and(|mark| self.is_marked(mark, child.value));
         if !is_marked {
-            if self.rules.marks_inside(&self.path) {
+            if self.rules.has_mark_below(&self.path) {
                 self.remove_generated_children(None, child.value);
             }
         } else if self.is_commented(child_range(self.file, file, number), None) {
@@ -525,7 +536,7 @@ impl<'t> Merger<'t, '_> {
         };
         self.file.comments_in(&file).iter().any(|comment| {
             let text = text(self.file, comment);
-            !generated.contains(text) && !self.rules.is_note(text)
+            !generated.contains(text) && !self.rules.is_mark_note(text)
         })
     }
 
@@ -577,7 +588,7 @@ impl<'t> Merger<'t, '_> {
         let node = self.file.node(file);
         let lists = mark.items.iter().map(|(key, _)| self.find_pair(file, key));
         let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
-        if !matches!(self.identifying_names(self.file, file), Some(MergeNames::Keys)) || !is_fit {
+        if !matches!(self.identifying_names(self.file, file), Some(ChildIdentifiers::Keys)) || !is_fit {
             self.keep_value(self.base_value(Some(base)), Some(self.file.value(file)), None);
             return;
         }

@@ -67,12 +67,12 @@ impl Rules {
             .map(|(_, mark)| mark)
     }
 
-    pub(super) fn marks_inside(&self, path: &Path) -> bool {
+    pub(super) fn has_mark_below(&self, path: &Path) -> bool {
         self.marks.iter().any(|(pattern, _)| pattern.reaches_into(path))
     }
 
     /// Returns `true` if the comment is the note of a mark.
-    pub(super) fn is_note(&self, comment: &str) -> bool {
+    pub(super) fn is_mark_note(&self, comment: &str) -> bool {
         let text = comment.trim_start_matches('#').trim();
         self.marks.iter().any(|(_, mark)| mark.note == text)
     }

@@ -22,7 +22,7 @@ pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Resul
         style: RenderStyle::from_tree(tree),
         splices: Vec::new(),
     };
-    splicer.refuse_shared()?;
+    splicer.reject_shared_values()?;
     if let Some(value) = &changes.whole {
         splicer.replace_all(value);
     }
@@ -139,7 +139,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Refuses changes to aliases, and to values that have an anchor or a tag or are inside such a value.
-    fn refuse_shared(&self) -> Result<(), YamlRefusal> {
+    fn reject_shared_values(&self) -> Result<(), YamlRefusal> {
         let tree = self.tree;
         let mut anchors: Vec<usize> = tree.nodes.iter().filter(|n| n.anchored).map(|n| n.start).collect();
         anchors.sort_unstable();
@@ -402,7 +402,7 @@ impl<'t> Splicer<'t, '_> {
                 return;
             }
         }
-        let spaced = self.is_spaced(node);
+        let spaced = self.has_blank_lines_between_children(node);
         let line_break = self.style.line_break;
         for (slot, added) in added {
             for one in added {
@@ -520,7 +520,7 @@ impl<'t> Splicer<'t, '_> {
     }
 
     /// Returns `true` if all children are separated by blank lines.
-    fn is_spaced(&self, node: &EditNode) -> bool {
+    fn has_blank_lines_between_children(&self, node: &EditNode) -> bool {
         let source = self.tree.source;
         let is_blank = |pair: &[Child]| {
             let [before, next] = pair else { return false };
@@ -543,7 +543,7 @@ impl<'t> Splicer<'t, '_> {
         while at < source.len() {
             let line = source.get(at..lines::line_end(source, at)).unwrap_or_default();
             let text = line.trim_start();
-            if text.starts_with('#') && !blocks::is_opening(line) {
+            if text.starts_with('#') && !blocks::is_block_start_marker(line) {
                 comments.push((line.len() - text.len(), lines::line_end(source, at)));
             } else if !text.is_empty() {
                 next_indent = Some(line.len() - text.len());

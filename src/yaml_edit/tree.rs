@@ -7,7 +7,7 @@ use saphyr_parser::{Event, Parser, ScalarStyle};
 
 use super::value::{CollectionStyle, YamlValue};
 use super::{YamlRefusal, lines};
-use crate::yaml::{YamlStyle, places::YamlPlaces};
+use crate::yaml::{YamlStyle, places::CharacterOffsets};
 
 /// Maximum nesting of lists and mappings. The recursion depth of functions that traverse a tree does not exceed this
 /// number.
@@ -256,7 +256,7 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     if source.len() > MAX_FILE_BYTES {
         return Err(YamlRefusal::at(source, 0, "the file is too large to be edited"));
     }
-    let places = YamlPlaces::new(source);
+    let places = CharacterOffsets::new(source);
     let tree = YamlTree {
         source,
         nodes: Vec::new(),
@@ -299,14 +299,14 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
             Event::Alias(anchor) => {
                 let target = reader.anchors.get(&anchor).copied();
                 let target = target.ok_or_else(|| YamlRefusal::at(source, start, "an alias inside its own anchor"))?;
-                reader.comments_until(start);
+                reader.record_comments_until(start);
                 reader.gap = end;
                 reader.add(EditNode::new(YamlKind::Alias(target), start, end), 0)?;
             }
             _ => {}
         }
     }
-    reader.comments_until(source.len());
+    reader.record_comments_until(source.len());
     Ok(reader.tree)
 }
 
@@ -330,7 +330,7 @@ impl<'s> TreeReader<'s> {
     }
 
     /// Records the comments between the last scalar and this offset.
-    fn comments_until(&mut self, end: usize) {
+    fn record_comments_until(&mut self, end: usize) {
         let source = self.source();
         let mut at = self.gap;
         while let Some(found) = source.get(at..end).and_then(|gap| gap.find('#')) {
@@ -355,7 +355,7 @@ impl<'s> TreeReader<'s> {
         tagged: bool,
     ) -> Result<(), YamlRefusal> {
         let source = self.source();
-        self.comments_until(span.start);
+        self.record_comments_until(span.start);
         let text = lines::skip_properties(source, span.start, anchor > 0 || tagged);
         let written = source.get(span.clone()).unwrap_or_default();
         let (style, end) = match style {
@@ -388,7 +388,7 @@ impl<'s> TreeReader<'s> {
                 "lists and mappings are nested too deeply",
             ));
         }
-        self.comments_until(start);
+        self.record_comments_until(start);
         let first = lines::skip_properties(source, start, anchor > 0 || tagged);
         let bracket = if is_map { '{' } else { '[' };
         let in_flow = self.stack.last().is_some_and(|open| open.layout != YamlLayout::Block);
@@ -450,7 +450,7 @@ impl<'s> TreeReader<'s> {
         let mut node = EditNode::new(kind, open.start, end.max(open.start));
         node.tagged = open.tagged;
         if open.layout == YamlLayout::Flow {
-            self.comments_until(at);
+            self.record_comments_until(at);
         }
         self.add(node, open.anchor)
     }

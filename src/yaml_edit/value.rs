@@ -73,7 +73,7 @@ impl YamlValue {
     pub fn is_same_value(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(a), Self::Text(b)) => a.trim_end_matches('\n') == b.trim_end_matches('\n'),
-            (Self::Bare(a), Self::Bare(b)) => plain_word(a) == plain_word(b),
+            (Self::Bare(a), Self::Bare(b)) => canonical_plain_scalar(a) == canonical_plain_scalar(b),
             (Self::Verbatim(a), Self::Verbatim(b)) => a == b,
             (Self::List(a, _), Self::List(b, _)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same_value(b))
@@ -122,7 +122,7 @@ impl YamlValue {
     pub(super) fn lookup_key(&self) -> Option<String> {
         match self {
             Self::Text(text) => Some(format!("t{}", text.trim_end_matches('\n'))),
-            Self::Bare(text) => Some(format!("b{}", plain_word(text))),
+            Self::Bare(text) => Some(format!("b{}", canonical_plain_scalar(text))),
             _ => None,
         }
     }
@@ -151,7 +151,7 @@ impl YamlValue {
 }
 
 /// Returns the common spelling of all words with the same meaning, such as `null` and `~`.
-fn plain_word(bare: &str) -> &str {
+fn canonical_plain_scalar(bare: &str) -> &str {
     match bare.to_ascii_lowercase().as_str() {
         "" | "~" | "null" => "null",
         "true" | "yes" | "on" => "true",

@@ -17,7 +17,7 @@ const TEXTS: [&str; 6] = [
 
 /// Parses a string as each kind of artifact, and uses the results. Returns the number of artifact kinds that accept the
 /// string.
-fn read_as_all(text: &str) -> usize {
+fn parse_as_each_artifact(text: &str) -> usize {
     let mut taken = 0;
     let catalog = Catalog::from_text(text);
     match Manifest::from_text(text, KeptParts::default().raw_code().compiled_code()) {
@@ -93,7 +93,7 @@ proptest! {
         while !text.is_char_boundary(at) {
             at -= 1;
         }
-        prop_assert_eq!(read_as_all(&text[..at]), 0);
+        prop_assert_eq!(parse_as_each_artifact(&text[..at]), 0);
     }
 
     #[test]
@@ -105,7 +105,7 @@ proptest! {
                 bytes[at] = byte;
             }
         }
-        read_as_all(&String::from_utf8(bytes).unwrap());
+        parse_as_each_artifact(&String::from_utf8(bytes).unwrap());
     }
 
     #[test]
@@ -117,7 +117,7 @@ proptest! {
         for (way, new) in changes {
             put(&mut value, &way, new);
         }
-        read_as_all(&value.to_string());
+        parse_as_each_artifact(&value.to_string());
     }
 }
 
@@ -125,7 +125,7 @@ proptest! {
 fn nesting_is_limited_where_it_is_kept_and_passed_over_elsewhere() {
     let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
     let at = |key: &str, count: usize| format!(r#"{{"nodes": {{"model.p.m": {{"{key}": {}}}}}}}"#, deep(count));
-    assert_eq!(read_as_all(&at("meta", 50)), 2);
+    assert_eq!(parse_as_each_artifact(&at("meta", 50)), 2);
     let error = Manifest::from_text(&at("meta", 100_000), KeptParts::default()).unwrap_err();
     assert!(error.reason().starts_with("recursion limit exceeded"), "{error}");
     assert!(Manifest::from_text(&at("not_known", 100_000), KeptParts::default()).is_ok());

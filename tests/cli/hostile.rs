@@ -101,7 +101,7 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
 }
 
 /// Writes a stand-in for dbt that finds every relation and includes the payload in all of its output.
-fn put_dbt(place: &Place, payload: &str) {
+fn write_fake_dbt(place: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()
     };
@@ -163,7 +163,7 @@ fn calls(id: &str) -> Vec<Vec<String>> {
     calls
 }
 
-fn is_obeyed(c: char) -> bool {
+fn is_terminal_control_character(c: char) -> bool {
     (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
@@ -180,7 +180,11 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
     if run.exit == 101 || run.err.contains("panicked") {
         tell("panic", &run.err);
     }
-    if let Some(line) = run.err.lines().find(|line| line.contains(is_obeyed)) {
+    if let Some(line) = run
+        .err
+        .lines()
+        .find(|line| line.contains(is_terminal_control_character))
+    {
         tell("a message that a terminal obeys", line);
     }
     let is_json = has("--json");
@@ -190,7 +194,11 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
         }
         return;
     }
-    if let Some(line) = run.out.lines().find(|line| line.contains(is_obeyed)) {
+    if let Some(line) = run
+        .out
+        .lines()
+        .find(|line| line.contains(is_terminal_control_character))
+    {
         tell("what a terminal or page obeys", line);
     }
     if has("html") && (run.out.matches("<script").count() > 2 || run.out.contains("<img")) {
@@ -203,7 +211,7 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
             let bad = ["<script", "<img", "<!--", "](javascript"]
                 .iter()
                 .any(|it| plain.contains(it));
-            if (bad && !is_code && !in_ticks(&plain)) || plain.starts_with("# injected") {
+            if (bad && !is_code && !has_html_only_in_backticks(&plain)) || plain.starts_with("# injected") {
                 tell("markup in Markdown", line);
             }
         }
@@ -214,7 +222,7 @@ fn faults(call: &[String], run: &Run, found: &mut Vec<String>) {
 }
 
 /// Returns `true` if dangerous strings occur only between backticks.
-fn in_ticks(line: &str) -> bool {
+fn has_html_only_in_backticks(line: &str) -> bool {
     let outside: String = line.split('`').step_by(2).collect();
     !["<script", "<img", "<!--", "](javascript"]
         .iter()
@@ -242,7 +250,7 @@ fn files(place: &Place, found: &mut Vec<String>) {
             if inside.contains("pwned") && !inside.starts_with("omni") && !inside.starts_with(".formulac") {
                 found.push(format!("{inside} was written"));
             }
-            if inside.chars().any(is_obeyed) {
+            if inside.chars().any(is_terminal_control_character) {
                 found.push(format!("{inside:?} is the name of a file"));
             }
             if path.is_dir() && !inside.starts_with(".git") && !inside.starts_with("target") {
@@ -321,7 +329,7 @@ fn check(name: &str, id: &str, payload: &str, change: impl Fn(&str) -> String) -
         let args: Vec<&str> = call.iter().map(String::as_str).collect();
         faults(&call, &place.run(&args), &mut found);
     }
-    put_dbt(&place, payload);
+    write_fake_dbt(&place, payload);
     later(&place, payload, &mut found);
     files(&place, &mut found);
     found.into_iter().map(|it| format!("{name}: {it}")).collect()

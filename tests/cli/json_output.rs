@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use serde_json::Value;
 
-use crate::json_schema::faults_of;
+use crate::json_schema::first_schema_errors;
 use crate::repository::be;
 use crate::roles;
 
@@ -204,7 +204,7 @@ fn a_validator_accepts_what_commands_print() {
         .iter()
         .map(|(of, value)| (of.as_str(), value.clone()))
         .collect();
-    let Some(faults) = faults_of(&Value::Object(schemas), &documents) else {
+    let Some(faults) = first_schema_errors(&Value::Object(schemas), &documents) else {
         return;
     };
     for ((of, value), fault) in documents.iter().zip(faults) {

@@ -59,11 +59,11 @@ fn value(node: &Yaml<'_>) -> Value {
 /// Python with `jsonschema`. The package is part of the dbt installation for the tests.
 fn faults(documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let schemas = json!({"spec": schema("spec"), "project": schema("project"), "local": schema("local")});
-    faults_of(&schemas, documents)
+    first_schema_errors(&schemas, documents)
 }
 
 /// Returns the first error in each document, according to other schemas.
-pub fn faults_of(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
+pub fn first_schema_errors(schemas: &Value, documents: &[(&str, Value)]) -> Option<Vec<Option<String>>> {
     let Some(dbt) = std::env::var_os("FORMULAC_DBT").filter(|v| !v.is_empty()) else {
         let required = std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_some_and(|v| !v.is_empty());
         assert!(!required, "FORMULAC_DBT is not set, and FORMULAC_REQUIRE_ENGINES is");

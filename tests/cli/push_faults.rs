@@ -132,7 +132,7 @@ fn push(place: &Place, env: &str, at: Option<(usize, &str)>) -> Run {
     finish(command)
 }
 
-fn each_call(env: &str, how: &str) {
+fn check_failure_at_each_call(env: &str, how: &str) {
     let name = format!("{env}_{how}");
     let template = template_once();
     let unharmed = copied(template, &format!("{name}/unharmed"));
@@ -183,23 +183,23 @@ fn template_once() -> &'static Place {
 
 #[test]
 fn git_fails() {
-    each_call("dev", "fails");
+    check_failure_at_each_call("dev", "fails");
 }
 
 #[test]
 fn git_does_it_and_fails() {
-    each_call("dev", "does_it_and_fails");
+    check_failure_at_each_call("dev", "does_it_and_fails");
 }
 
 #[test]
 fn all_is_killed() {
-    each_call("dev", "is_killed");
-    each_call("dev", "does_it_and_is_killed");
+    check_failure_at_each_call("dev", "is_killed");
+    check_failure_at_each_call("dev", "does_it_and_is_killed");
 }
 
 #[test]
 fn a_new_branch_fails_or_is_killed() {
-    each_call("prod", "fails");
-    each_call("prod", "is_killed");
-    each_call("prod", "does_it_and_is_killed");
+    check_failure_at_each_call("prod", "fails");
+    check_failure_at_each_call("prod", "is_killed");
+    check_failure_at_each_call("prod", "does_it_and_is_killed");
 }

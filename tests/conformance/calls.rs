@@ -20,7 +20,7 @@ pub struct Written {
 }
 
 /// Results of compiling a call in every dialect. An error is the reason why the dialect rejects the call.
-pub type InEach = Vec<(Dialect, Result<Written, String>)>;
+pub type ResultByDialect = Vec<(Dialect, Result<Written, String>)>;
 
 /// Returns a call for each form. If a form accepts a class of types, the result contains one call for each type of the
 /// class that at least one dialect accepts.
@@ -191,8 +191,12 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
 }
 
 /// Returns the calls to a function, each with its SQL in every dialect.
-pub fn written(function: &'static Function) -> Vec<(Call, InEach)> {
-    let all = |call: &Call| Dialect::all().map(|d| (d, call.compile(d))).collect::<InEach>();
+pub fn written(function: &'static Function) -> Vec<(Call, ResultByDialect)> {
+    let all = |call: &Call| {
+        Dialect::all()
+            .map(|d| (d, call.compile(d)))
+            .collect::<ResultByDialect>()
+    };
     let mut written = Vec::new();
     for call in calls(function) {
         let in_each = all(&call);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use formulac::Type;
 use serde_json::Value as Json;
 
-use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutral_type, row, texts_by_dialect};
+use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, neutral_type, parse_texts_by_dialect, row};
 use crate::files;
 use crate::yaml::{self, Map, Node, Result};
 
@@ -187,8 +187,8 @@ fn read_case(node: &Node, defaults: &Defaults) -> Result<Case> {
         expected,
         ty,
         warnings: map.take("warns").map_or(Ok(Vec::new()), |node| node.texts())?,
-        unsupported: texts_by_dialect(map.take("unsupported"))?,
-        query_only: texts_by_dialect(map.take("query_only"))?,
+        unsupported: parse_texts_by_dialect(map.take("unsupported"))?,
+        query_only: parse_texts_by_dialect(map.take("query_only"))?,
         differs: deviations(map.take("differs"), deviant_values)?,
         untyped,
         source,
@@ -235,7 +235,7 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
     let refused = map.take("refused");
     let written = map.take("sql");
     if let (Some(written), None, None, None) = (&written, &one, &groups, &refused) {
-        return Ok(Expected::Written(texts_by_dialect(Some(written.clone()))?));
+        return Ok(Expected::Written(parse_texts_by_dialect(Some(written.clone()))?));
     }
     match (one, groups, refused) {
         (Some(value), None, None) if row_values.is_empty() => Ok(Expected::One(value.scalar()?.clone())),

@@ -12,7 +12,7 @@ use crate::engine::{Run, Table, announce_missing, run_all};
 use crate::expect::{TestColumn, TestTable, columns};
 use crate::files;
 use crate::report::{Failure, fail_on};
-use crate::rule_pass::Statements;
+use crate::warehouse_rules::Statements;
 use crate::yaml::{self, Node, Result};
 
 const SUITE: &str = "comparisons";

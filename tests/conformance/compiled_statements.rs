@@ -6,7 +6,7 @@ use formulac::dbt::{RelationName, RelationReference};
 use formulac::verify::{Comparison, ComparisonReader};
 use formulac::{CompiledSpec, Dialect, Relation, Schema, Type};
 
-use crate::rule_pass::Statements;
+use crate::warehouse_rules::Statements;
 use crate::yaml::{self, Node};
 
 /// Adds the query of a compiled spec, and looks up its other statements. `schema` contains the tables that the spec reads.

@@ -82,7 +82,7 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
     let has_it = |dialect: Dialect| cases.iter().any(|(case, _)| agrees(case, dialect));
     let dialects: Vec<Dialect> = Dialect::all().filter(|d| has_it(*d)).collect();
     for dialect in &dialects {
-        for lack in lacking_in(function, &cases, *dialect) {
+        for lack in missing_cases_of_function(function, &cases, *dialect) {
             by_lack.entry(lack).or_default().push(dialect.name());
         }
     }
@@ -123,7 +123,11 @@ fn agrees(case: &Case, dialect: Dialect) -> bool {
         && !case.differs.contains_key(name)
 }
 
-fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], dialect: Dialect) -> Vec<String> {
+fn missing_cases_of_function(
+    function: &'static Function,
+    cases: &[(&Case, Vec<CallFacts>)],
+    dialect: Dialect,
+) -> Vec<String> {
     let agreeing = || cases.iter().filter(|(case, _)| agrees(case, dialect));
     let calls = || agreeing().flat_map(|(case, calls)| calls.iter().map(move |call| (*case, call)));
     let mut lacks = Vec::new();
@@ -133,7 +137,7 @@ fn lacking_in(function: &'static Function, cases: &[(&Case, Vec<CallFacts>)], di
     if !agreeing().any(|(case, _)| case.edge) {
         lacks.push("an edge".to_owned());
     }
-    if function.level == Level::Aggregate && !agreeing().any(|(case, _)| of_nothing(case)) {
+    if function.level == Level::Aggregate && !agreeing().any(|(case, _)| has_table_without_rows(case)) {
         lacks.push("no rows".to_owned());
     }
     for (at, overload) in function.overloads.iter().enumerate() {
@@ -247,7 +251,7 @@ fn rows_of(case: &Case) -> Vec<&[Json]> {
 }
 
 /// Returns `true` if the case has a table without rows.
-fn of_nothing(case: &Case) -> bool {
+fn has_table_without_rows(case: &Case) -> bool {
     case.table.rows.is_empty() && case.table.columns.len() > 1
 }
 

@@ -4,8 +4,8 @@
 use formulac::{Compiler, Dialect};
 
 use crate::model_cases::ModelCase;
-use crate::rule_pass::without_constraints;
 use crate::spec_case;
+use crate::warehouse_rules::without_constraints;
 
 pub fn run() {
     let mut compared = 0;

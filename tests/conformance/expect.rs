@@ -80,7 +80,7 @@ pub fn row(node: &Node, map: &mut crate::yaml::Map, columns: &[TestColumn]) -> R
 }
 
 /// Parses a mapping from dialects to codes or SQL, such as `{bigquery: F0501}`.
-pub fn texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> {
+pub fn parse_texts_by_dialect(node: Option<Node>) -> Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
     for (name, text) in entries(node)? {
         texts.insert(dialect_name(&text, &name)?, text.text()?.to_owned());

@@ -7,7 +7,7 @@ use crate::case::{Case, Expected, ROW_ID, TABLE, Untyped};
 use crate::compare::{same, type_fault};
 use crate::engine::{Answer, Table};
 use crate::expect::fault_of;
-use crate::report::rows_at_most;
+use crate::report::first_lines_and_rest_count;
 
 /// Amount of information that the compiler receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
         .query_only
         .get(dialect.name())
         .filter(|_| variant == Variant::Typed);
-    let refusal = refusal.or_else(|| in_query.map(|code| (code, in_a_query(case, dialect))));
+    let refusal = refusal.or_else(|| in_query.map(|code| (code, plan_formula_query(case, dialect))));
     let last = compiled.definitions().last();
     if let Some((code, settled)) = refusal {
         return match (refused_with(code), last) {
@@ -141,7 +141,7 @@ pub fn plan(case: &Case, dialect: Dialect, variant: Variant) -> Plan {
 }
 
 /// Plans the query for a spec whose only definition is the formula.
-fn in_a_query(case: &Case, dialect: Dialect) -> Plan {
+fn plan_formula_query(case: &Case, dialect: Dialect) -> Plan {
     let keys = if case.group_by.is_empty() {
         String::new()
     } else {
@@ -215,10 +215,10 @@ fn table_fault(case: &Case, dialect: Dialect, variant: Variant, question: &Quest
     }
     let wrong: Vec<String> = (expected.iter().zip(&got).enumerate())
         .filter(|(_, (expected, got))| !same(expected, got))
-        .map(|(at, (expected, got))| format!("{}expected {expected}, got {got}", where_it_is(case, at)))
+        .map(|(at, (expected, got))| format!("{}expected {expected}, got {got}", location_of_value(case, at)))
         .collect();
     if !wrong.is_empty() {
-        return Some(rows_at_most(6, &wrong));
+        return Some(first_lines_and_rest_count(6, &wrong));
     }
     if !question.nullable && got.iter().any(Json::is_null) {
         return Some("the compiler says it is never NULL, yet it is".to_owned());
@@ -252,7 +252,7 @@ fn answers_in_order(case: &Case, table: &Table) -> Vec<Json> {
 }
 
 /// Returns the location of a value: `row {x: 1, y: null}: `, or the keys of its group.
-fn where_it_is(case: &Case, at: usize) -> String {
+fn location_of_value(case: &Case, at: usize) -> String {
     match &case.expected {
         Expected::Rows(_) => {
             let columns = case.table.columns.iter().map(|column| column.name.as_str());

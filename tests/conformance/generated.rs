@@ -39,7 +39,7 @@ pub fn check(files: &[(String, String)]) {
 }
 
 /// Reports files in a folder of `docs/` that no test generates anymore. Removes them if `FORMULAC_WRITE=1` is set.
-pub fn no_others(folder: &str, files: &[(String, String)]) {
+pub fn report_obsolete_files(folder: &str, files: &[(String, String)]) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let entries = fs::read_dir(root.join(folder)).into_iter().flatten().flatten();
     let known = |path: &Path| files.iter().any(|(name, _)| root.join(name) == path);

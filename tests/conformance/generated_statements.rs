@@ -12,8 +12,8 @@ use crate::case::{ROW_ID, TABLE};
 use crate::formula::{Plan, Variant, plan};
 use crate::model_cases::{ModelCase, ModelFile};
 use crate::rubric::corpus;
-use crate::rule_pass::{Statements, rules, without_constraints};
 use crate::statement_constructs::Facts;
+use crate::warehouse_rules::{Statements, rules, without_constraints};
 use crate::{comparisons, compiled_statements, files, function_cases, join_tests, prove_statements, spec_case};
 
 pub fn run() {

@@ -37,7 +37,6 @@ mod prove_runs;
 mod prove_statements;
 mod reference;
 mod report;
-mod rule_pass;
 mod scoreboard;
 mod sheet;
 mod sheet_case;
@@ -46,6 +45,7 @@ mod statement_constructs;
 mod stock_questions;
 mod templates;
 mod totality;
+mod warehouse_rules;
 mod warnings;
 mod yaml;
 

@@ -10,8 +10,8 @@ use crate::batch::Batch;
 use crate::engine::{Answer, Run, announce_missing, run_all, say};
 use crate::files;
 use crate::report::{Failure, fail_on};
-use crate::rule_pass::without_constraints;
 use crate::scoreboard::{Mark, Scoreboard};
+use crate::warehouse_rules::without_constraints;
 use crate::yaml;
 
 /// A spec, the tables that it reads, and the expected result.

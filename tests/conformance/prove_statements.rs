@@ -6,8 +6,8 @@ use formulac::dbt::STATEMENTS_TABLE;
 use formulac::{Column, Dialect, Relation, Schema};
 
 use crate::prove::cases::{ConformanceCases, Proof};
-use crate::prove::rows::{StoredRows, drop_statement, query_over_literals};
-use crate::rule_pass::Statements;
+use crate::prove::rows::{StoredRows, drop_stored_rows_statement, query_over_literals};
+use crate::warehouse_rules::Statements;
 
 pub fn look_up(statements: &mut Statements, dialect: Dialect) {
     look_up_proofs(statements, dialect, proofs(dialect));
@@ -36,7 +36,11 @@ pub fn look_up_proofs(statements: &mut Statements, dialect: Dialect, proofs: &[P
     let columns = stored.columns().into_iter();
     let table = columns.fold(table, |table, (name, ty)| table.with(Column::new(name, ty)));
     let schema = Schema::new().with(table);
-    for sql in stored.statements(dialect).into_iter().chain([drop_statement()]) {
+    for sql in stored
+        .statements(dialect)
+        .into_iter()
+        .chain([drop_stored_rows_statement()])
+    {
         statements.look_up("the table of `prove`", dialect, &sql, &schema);
     }
     for proof in proofs {

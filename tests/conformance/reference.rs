@@ -42,7 +42,7 @@ pub fn run() {
     }
     pages.push(("reference/README.md".to_owned(), text));
     generated::check(&pages);
-    generated::no_others("reference", &pages);
+    generated::report_obsolete_files("reference", &pages);
 }
 
 /// Returns the book's summary, in which all function pages are listed below their index page.

@@ -47,7 +47,7 @@ fn indented(text: &str) -> String {
 }
 
 /// Returns the first lines, and the number of the remaining lines.
-pub fn rows_at_most(most: usize, lines: &[String]) -> String {
+pub fn first_lines_and_rest_count(most: usize, lines: &[String]) -> String {
     let mut shown = lines.iter().take(most).cloned().collect::<Vec<_>>().join("\n");
     if lines.len() > most {
         let _ = write!(shown, "\nand {} more", lines.len() - most);

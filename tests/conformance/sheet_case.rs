@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 use crate::compare::same;
 use crate::engine::{Answer, Table};
-use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, fault_of, texts_by_dialect};
+use crate::expect::{Deviation, TestColumn, TestTable, columns, deviations, fault_of, parse_texts_by_dialect};
 use crate::files;
 use crate::model_cases::{self, ModelCase, ModelFile};
-use crate::report::rows_at_most;
+use crate::report::first_lines_and_rest_count;
 use crate::yaml::{self, Node, Result};
 
 /// Sheet with its columns and its rows, in order.
@@ -144,7 +144,7 @@ fn read_case(node: &Node, sheet: &Rc<Sheet>) -> Result<SheetCase> {
             .transpose()?,
         is,
         refused,
-        unsupported: texts_by_dialect(map.take("unsupported"))?,
+        unsupported: parse_texts_by_dialect(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), values)?,
     };
     let source = map
@@ -301,7 +301,7 @@ impl SheetCase {
                 wrong.push(format!("row {} {}: expected {is}, got {got}", at + 1, shown(own)));
             }
         }
-        (!wrong.is_empty()).then(|| rows_at_most(10, &wrong))
+        (!wrong.is_empty()).then(|| first_lines_and_rest_count(10, &wrong))
     }
 }
 

@@ -9,10 +9,10 @@ use serde_json::Value as Json;
 
 use crate::compare::same;
 use crate::engine::{Answer, Table};
-use crate::expect::{Deviation, TestTable, columns, deviations, fault_of, row, texts_by_dialect};
+use crate::expect::{Deviation, TestTable, columns, deviations, fault_of, parse_texts_by_dialect, row};
 use crate::files;
 use crate::model_cases::{self, ModelCase, ModelFile};
-use crate::report::rows_at_most;
+use crate::report::first_lines_and_rest_count;
 use crate::yaml::{self, Node, Result};
 
 pub struct SpecCase {
@@ -111,7 +111,7 @@ fn read_case(node: &Node, shared: (Option<&Node>, Option<&Node>)) -> Result<Spec
         edge: truth(node, "edge", map.take("edge"))?,
         untyped: truth(node, "untyped", map.take("untyped"))?,
         refused,
-        unsupported: texts_by_dialect(map.take("unsupported"))?,
+        unsupported: parse_texts_by_dialect(map.take("unsupported"))?,
         differs: deviations(map.take("differs"), output)?,
     };
     map.finish()?;
@@ -265,5 +265,5 @@ pub fn table_fault(expected: &Output, unordered: bool, table: &Table) -> Option<
         left.iter()
             .map(|row| format!("too many: {}", Json::from(row.as_slice()))),
     );
-    (!wrong.is_empty()).then(|| rows_at_most(10, &wrong))
+    (!wrong.is_empty()).then(|| first_lines_and_rest_count(10, &wrong))
 }

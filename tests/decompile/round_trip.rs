@@ -97,7 +97,7 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
 /// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. These
 /// cells are calendar ranges, FIRST or LAST with a unit, and values of a step that specifies its periods. Such a step
 /// is computed in two selects.
-fn is_not_tried(cell: &Cell) -> bool {
+fn is_not_decompiled(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     let is_range = cell.formula.contains("PERIODOFFSET(") && cell.formula.contains("):");
     let keys = ["fill:", "since:", "until:"];
@@ -122,7 +122,7 @@ fn check(cells: &[Cell], dialect: Dialect) {
     let mut lost = Vec::new();
     let mut count = 0;
     for (at, cell) in cells.iter().enumerate() {
-        if is_not_tried(cell) {
+        if is_not_decompiled(cell) {
             continue;
         }
         let name = format!("{}\t{}", cell.group, cell.formula);

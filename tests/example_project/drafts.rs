@@ -28,7 +28,7 @@ fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
         draft(&project, "duckdb", &[]),
         "a second draft is the same"
     );
-    drafts_are_written(&project, "duckdb");
+    draft_all_and_generate(&project, "duckdb");
     build(&dbt, &project, &[]);
     let passed = unit_tests(&project);
     for model in drafted_models() {
@@ -39,7 +39,7 @@ fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
     }
     FAULTS
         .iter()
-        .for_each(|faults| faults_are_told_of(&dbt, &project, faults));
+        .for_each(|faults| check_faults_are_reported(&dbt, &project, faults));
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn drafted_unit_tests_pass_on_postgres() {
     };
     let server = Server::start(&python);
     let project = begun("drafts_postgres");
-    drafts_are_written(&project, "postgres");
+    draft_all_and_generate(&project, "postgres");
     build(
         &dbt,
         &project,
@@ -67,7 +67,7 @@ fn drafted_models() -> Vec<String> {
 }
 
 /// Drafts examples for all specs, in place of their existing examples, and generates their models.
-fn drafts_are_written(project: &Path, dialect: &str) {
+fn draft_all_and_generate(project: &Path, dialect: &str) {
     for model in drafted_models() {
         let path = project.join(spec_path(&model));
         let mut inside = false;
@@ -243,7 +243,7 @@ const FAULTS: [&[Fault]; 4] = [
 ];
 
 /// Each model with an error has a unit test that fails.
-fn faults_are_told_of(dbt: &Path, project: &Path, faults: &[Fault]) {
+fn check_faults_are_reported(dbt: &Path, project: &Path, faults: &[Fault]) {
     let models: Vec<&str> = faults.iter().map(|(model, ..)| *model).collect();
     let path = |model: &str| project.join(format!("models/formulac/{model}.sql"));
     let sound: Vec<String> = models.iter().map(|model| project::read(&path(model))).collect();

@@ -98,9 +98,9 @@ fn dbt_builds_the_expected_tables() {
     }
     let mut reader = Command::new(python);
     reader.arg(script("duckdb_rows.py")).arg(project.join(DATABASE));
-    has_expected_rows(&manifest, &mut reader);
+    check_expected_rows(&manifest, &mut reader);
     previews_with_dbt(&project);
-    a_second_match_is_told(&dbt, &project);
+    check_second_match_is_reported(&dbt, &project);
 }
 
 /// Runs the example project on a Postgres server, which is started only for this test.
@@ -118,7 +118,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
         &[("DBT_TARGET", "pg"), ("PGHOST", &server.folder), ("PGUSER", "oracle")],
     );
     let mut reader = server.reader(&python);
-    has_expected_rows(&manifest, &mut reader);
+    check_expected_rows(&manifest, &mut reader);
 
     // The data comes from the seeds that dbt has loaded, or from the files without dbt.
     let url = format!(
@@ -246,7 +246,7 @@ fn fails(folder: &Path, args: &[&str]) -> String {
 }
 
 /// If a customer has two lines in June, the join finds two rows, and the generated test reports that customer.
-fn a_second_match_is_told(dbt: &Path, project: &Path) {
+fn check_second_match_is_reported(dbt: &Path, project: &Path) {
     let seed = project.join("seeds/subscriptions.csv");
     write(
         &seed,
@@ -306,7 +306,7 @@ fn node<'m>(manifest: &'m Value, model: &str) -> &'m Value {
 }
 
 /// Checks that the tables built by dbt contain the expected rows. `reader` queries the tables.
-fn has_expected_rows(manifest: &Value, reader: &mut Command) {
+fn check_expected_rows(manifest: &Value, reader: &mut Command) {
     let expected = Expected::all();
     let queries: Vec<_> = expected
         .iter()

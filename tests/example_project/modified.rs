@@ -74,7 +74,7 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
             "--state",
             "state",
         ];
-        dbt_says(&dbt, &place, &list)
+        run_dbt_for_output(&dbt, &place, &list)
     };
     let modified = |spec: &str| {
         write(&place.join("metrics/revenue.yml"), spec);
@@ -82,7 +82,7 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
     };
     write(&place.join("metrics/revenue.yml"), SPEC);
     formulac(&place, &["generate", "--quiet"]);
-    dbt_says(&dbt, &place, &["--quiet", "parse"]);
+    run_dbt_for_output(&dbt, &place, &["--quiet", "parse"]);
     fs::create_dir_all(place.join("state")).expect("a folder");
     fs::copy(place.join("target/manifest.json"), place.join("state/manifest.json")).expect("dbt left a manifest");
     assert_eq!(modified(SPEC).trim(), "");
@@ -107,7 +107,7 @@ fn what_does_not_change_the_model_is_not_modified_for_dbt() {
     assert!(sql.contains("edit metrics/sales/monthly.yml,"), "{sql}");
 }
 
-fn dbt_says(dbt: &Path, place: &Path, args: &[&str]) -> String {
+fn run_dbt_for_output(dbt: &Path, place: &Path, args: &[&str]) -> String {
     let mut command = Command::new(dbt);
     let output = run(dbt_settings(command.args(args), place));
     String::from_utf8(output.stdout).expect("dbt writes text")

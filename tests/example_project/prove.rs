@@ -105,7 +105,7 @@ fn problems(report: &Value) -> Vec<String> {
     told
 }
 
-fn all_are_proven(report: &Value) {
+fn check_all_are_proven(report: &Value) {
     assert_eq!(problems(report), Vec::<String>::new());
     let subjects = report["subjects"].as_object().expect("subjects");
     assert!(subjects.len() > 150, "{} functions and topics", subjects.len());
@@ -123,7 +123,7 @@ fn formulas_are_proven_on_duckdb() {
     };
     let place = project("prove_duckdb");
     let proven = report(&run(&mut prove(&place, &dbt, &["--yes", "--json"])));
-    all_are_proven(&proven);
+    check_all_are_proven(&proven);
     assert_eq!(proven["rows_from"], "table");
     let mut reader = Command::new(python);
     reader.arg(script("duckdb_rows.py")).arg(place.join("proofs.duckdb"));
@@ -161,7 +161,7 @@ fn formulas_are_proven_on_the_lowest_versions() {
     let Some(dbt) = tool("FORMULAC_DBT_1_8") else { return };
     let place = project("prove_lowest");
     let proven = report(&run(&mut prove(&place, &dbt, &["--yes", "--json"])));
-    all_are_proven(&proven);
+    check_all_are_proven(&proven);
     let versions = [&proven["engine"], &proven["warehouse"]].map(|text| text.as_str().expect("a version"));
     assert!(
         versions[0].starts_with("dbt 1.8") && versions[1].starts_with("v1.4"),
@@ -258,7 +258,7 @@ fn formulas_are_proven_on_the_newest_postgres() {
         place: project("prove_newest"),
     };
     let proven = report(&run(&mut proofs.prove("oracle", &["--env", "pg", "--yes", "--json"])));
-    all_are_proven(&proven);
+    check_all_are_proven(&proven);
     let version = proven["warehouse"].as_str().expect("a version");
     assert!(version.starts_with("PostgreSQL 18"), "{version}");
 }
@@ -273,7 +273,7 @@ fn session_parameters_do_not_matter(proofs: &Proofs) {
         "alter role oracle set datestyle = 'German, DMY'",
     ]);
     let proven = report(&run(&mut proofs.prove("oracle", &["--env", "pg", "--yes", "--json"])));
-    all_are_proven(&proven);
+    check_all_are_proven(&proven);
     assert_eq!(proven["session"]["TimeZone"], "Asia/Tokyo");
     assert!(
         proven["warehouse"]

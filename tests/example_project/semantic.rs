@@ -40,7 +40,7 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
         }
         let mut parse = Command::new(dbt.with_file_name("python"));
         run(dbt_settings(parse.arg(script("strict_parse.py")), &place));
-        texts_are_as_written(&artifact(&place, "manifest.json"));
+        check_texts_are_as_written(&artifact(&place, "manifest.json"));
         told.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
     }
     insta::assert_snapshot!(
@@ -115,7 +115,7 @@ fn by_quarter(text: &str) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
-fn texts_are_as_written(manifest: &Value) {
+fn check_texts_are_as_written(manifest: &Value) {
     let model = &manifest["nodes"]["model.subscription_business.customer_sales"];
     assert_eq!(
         model["description"],

@@ -31,7 +31,7 @@ const WARNS: &str = "not_null_stg_orders_order_total";
 
 type Environment<'e> = &'e [(&'e str, &'e str)];
 
-fn dbt_does(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str]) {
+fn run_dbt_successfully(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str]) {
     let mut command = Command::new(dbt);
     run(dbt_settings(command.arg("--no-use-colors").args(args), place).envs(environment.iter().copied()));
 }
@@ -40,13 +40,13 @@ fn dbt_does(dbt: &Path, place: &Path, environment: Environment<'_>, args: &[&str
 /// columns.
 fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     let place = project_at(name);
-    dbt_does(
+    run_dbt_successfully(
         dbt,
         &place,
         environment,
         &["build", "--exclude-resource-type", "test", "unit_test"],
     );
-    dbt_does(dbt, &place, environment, &["docs", "generate", "--no-compile"]);
+    run_dbt_successfully(dbt, &place, environment, &["docs", "generate", "--no-compile"]);
     place
 }
 
@@ -109,9 +109,9 @@ fn models_join_a_project_that_people_wrote() {
     let mut parse = Command::new(dbt.with_file_name("python"));
     parse.arg(script("strict_parse.py"));
     run(dbt_settings(&mut parse, place));
-    says_what_the_specs_say(&builds(&dbt, place, &[]));
+    check_properties_read_by_dbt(&builds(&dbt, place, &[]));
     formulac(place, &["generate", "--check"]);
-    style::finds_nothing(place, "duckdb", made.keys().filter(|path| path.ends_with(".sql")));
+    style::check_sqlfluff_finds_nothing(place, "duckdb", made.keys().filter(|path| path.ends_with(".sql")));
     each_test_finds_bad_rows(&dbt, place, &made);
 }
 
@@ -149,7 +149,7 @@ fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
             }
         }
     }
-    dbt_does(dbt, &place, &[], &["parse"]);
+    run_dbt_successfully(dbt, &place, &[], &["parse"]);
     write(&place.join("target/catalog.json"), catalog);
     let made = generated(&place);
     assert_eq!(
@@ -157,7 +157,7 @@ fn builds_with(dbt: &Path, name: &str, catalog: &str, is_older: bool) {
         !is_older,
         "{name}"
     );
-    says_what_the_specs_say(&builds(dbt, &place, &[]));
+    check_properties_read_by_dbt(&builds(dbt, &place, &[]));
 }
 
 /// Moves the arguments of tests next to the configuration of the test, as dbt expected before 1.10.5.
@@ -177,7 +177,7 @@ fn without_arguments(yml: &str) -> String {
 }
 
 /// Checks the properties that dbt has read, for every version of dbt.
-fn says_what_the_specs_say(manifest: &Value) {
+fn check_properties_read_by_dbt(manifest: &Value) {
     let nodes = &manifest["nodes"];
     let model = |name: &str| {
         let version = if name == "events_by_type" { ".v2" } else { "" };
@@ -322,8 +322,8 @@ fn models_join_a_project_that_people_wrote_on_postgres() {
         "models_postgres",
         shown(&made, |path| path.starts_with("models/") && path.ends_with(".sql"))
     );
-    says_what_the_specs_say(&builds(&dbt, &place, &environment));
-    style::finds_nothing(&place, "postgres", made.keys().filter(|path| path.ends_with(".sql")));
+    check_properties_read_by_dbt(&builds(&dbt, &place, &environment));
+    style::check_sqlfluff_finds_nothing(&place, "postgres", made.keys().filter(|path| path.ends_with(".sql")));
 }
 
 fn shown(files: &BTreeMap<String, String>, which: impl Fn(&str) -> bool) -> String {

@@ -33,7 +33,7 @@ const ROWS: [(&str, f64, Option<f64>); 10] = [
 ];
 
 /// Checks the rows of the model in the output of dbt.
-fn finds_the_rows(story: &mut Run) {
+fn check_rows_of_model(story: &mut Run) {
     story.command("dbt --quiet build --select mrr_growth");
     let shown = story.command("dbt --quiet show --select mrr_growth --limit 100 --output json");
     let shown: Value = serde_json::from_str(&shown).unwrap_or_else(|e| panic!("{e}: {shown}"));
@@ -68,7 +68,7 @@ fn finds_the_rows(story: &mut Run) {
 }
 
 /// Runs a page on DuckDB and compares the output of its commands, or writes the output to the page.
-fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
+fn run_page_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
     let dbt = tool("FORMULAC_DBT")?;
     let mut story = Run {
         shell: Shell::begin(scratch(folder), dbt, Vec::new()),
@@ -79,7 +79,7 @@ fn told_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
 }
 
 /// Runs a page on Postgres. Its commands must have the same exit status as on DuckDB.
-fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
+fn run_page_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
     let (dbt, python) = (tool("FORMULAC_DBT")?, tool("FORMULAC_PYTHON")?);
     let server = Server::start(&python);
     let environment = vec![
@@ -118,19 +118,19 @@ fn done_on_postgres(page_path: &str, folder: &str) -> Option<(Run, Server)> {
 
 #[test]
 fn from_omni_to_dbt_on_duckdb() {
-    let Some(mut story) = told_on_duckdb(FROM_OMNI, "story_duckdb") else {
+    let Some(mut story) = run_page_on_duckdb(FROM_OMNI, "story_duckdb") else {
         return;
     };
-    finds_the_rows(&mut story);
+    check_rows_of_model(&mut story);
 }
 
 #[test]
 #[ignore = "takes over a minute; runs with --full"]
 fn from_omni_to_dbt_on_postgres() {
-    let Some((mut story, _server)) = done_on_postgres(FROM_OMNI, "story_postgres") else {
+    let Some((mut story, _server)) = run_page_on_postgres(FROM_OMNI, "story_postgres") else {
         return;
     };
-    finds_the_rows(&mut story);
+    check_rows_of_model(&mut story);
 }
 
 /// Checks that the final rows of the page's model in production equal finance's rows.
@@ -150,7 +150,7 @@ fn production_agrees(story: &mut Run) {
 #[test]
 #[ignore = "takes long; runs with --full"]
 fn from_a_proposal_to_production_on_duckdb() {
-    let Some(mut story) = told_on_duckdb(FROM_A_PROPOSAL, "proposal_duckdb") else {
+    let Some(mut story) = run_page_on_duckdb(FROM_A_PROPOSAL, "proposal_duckdb") else {
         return;
     };
     production_agrees(&mut story);
@@ -159,7 +159,7 @@ fn from_a_proposal_to_production_on_duckdb() {
 #[test]
 #[ignore = "takes over a minute; runs with --full"]
 fn from_a_proposal_to_production_on_postgres() {
-    let Some((mut story, _server)) = done_on_postgres(FROM_A_PROPOSAL, "proposal_postgres") else {
+    let Some((mut story, _server)) = run_page_on_postgres(FROM_A_PROPOSAL, "proposal_postgres") else {
         return;
     };
     production_agrees(&mut story);

@@ -27,12 +27,12 @@ fn sqlfluff_finds_nothing() {
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
         let project = begun(&format!("style_{dialect}"));
         generate(&project, dialect);
-        finds_nothing(&project, dialect, ["models/formulac", "tests/formulac"]);
+        check_sqlfluff_finds_nothing(&project, dialect, ["models/formulac", "tests/formulac"]);
     }
 }
 
 /// If sqlfluff is installed, checks files and folders of a project with the rules in the example and with its defaults.
-pub fn finds_nothing<P: AsRef<str>>(project: &Path, dialect: &str, paths: impl IntoIterator<Item = P>) {
+pub fn check_sqlfluff_finds_nothing<P: AsRef<str>>(project: &Path, dialect: &str, paths: impl IntoIterator<Item = P>) {
     let Some(sqlfluff) = tool("FORMULAC_SQLFLUFF") else {
         return;
     };

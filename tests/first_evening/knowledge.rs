@@ -66,10 +66,10 @@ pub fn differences(project: &Path, more: Option<&str>) -> Vec<String> {
     }
     let mut said = BTreeMap::new();
     for spec in specs(project) {
-        said.insert(spec.clone(), knowledge.said_of(&spec));
+        said.insert(spec.clone(), knowledge.sql_by_command(&spec));
     }
     knowledge.verifies(&said);
-    knowledge.is_the_same_elsewhere(&said);
+    knowledge.check_same_sql_without_artifacts(&said);
     knowledge.problems
 }
 
@@ -108,7 +108,7 @@ impl Knowledge {
     }
 
     /// Compares the SQL that the commands write for a spec.
-    fn said_of(&mut self, spec: &str) -> Said {
+    fn sql_by_command(&mut self, spec: &str) -> Said {
         let name = Path::new(spec)
             .file_stem()
             .expect("a name")
@@ -271,7 +271,7 @@ impl Knowledge {
     }
 
     /// Checks that a copy without dbt's artifacts has the same SQL, and that no files have to be generated in it.
-    fn is_the_same_elsewhere(&mut self, said: &BTreeMap<String, Said>) {
+    fn check_same_sql_without_artifacts(&mut self, said: &BTreeMap<String, Said>) {
         let elsewhere = self.scratch.join("elsewhere");
         copy(&self.project, &elsewhere);
         for left in ["target", "build"] {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use formulac::lineage::{KnownRelations, lineage_of_sql};
+use formulac::lineage::{KnownRelationColumns, lineage_of_sql};
 
-fn nothing(_: &[String]) -> KnownRelations {
-    KnownRelations::default()
+fn nothing(_: &[String]) -> KnownRelationColumns {
+    KnownRelationColumns::default()
 }
 
 /// Lineage of deep SQL is either computed or rejected with a reason, within a time limit. The stack must not overflow.

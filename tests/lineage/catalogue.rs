@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::catalog::{self, Overload, ParamType};
-use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelationColumns, lineage_of_sql};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 /// Number of columns of each type.
@@ -140,7 +140,7 @@ fn words(sql: &str) -> Vec<(String, bool)> {
 
 /// Returns the columns of `t` that a query reads, for values, windows or rows.
 fn read(sql: &str, dialect: Dialect, columns: &[String]) -> Result<BTreeSet<String>, String> {
-    let known = |parts: &[String]| KnownRelations {
+    let known = |parts: &[String]| KnownRelationColumns {
         columns: if parts == ["t"] { columns.to_vec() } else { Vec::new() },
         is_complete: parts == ["t"],
     };

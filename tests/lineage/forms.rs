@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formulac::Dialect;
-use formulac::lineage::{ColumnSource, KnownRelations, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelationColumns, lineage_of_sql};
 
 /// Returns the lineage in the format that the case files use.
 pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)]) -> String {
@@ -19,7 +19,7 @@ pub fn found(sql: &str, dialect: Option<Dialect>, known: &[(String, Vec<String>)
             .iter()
             .find(|(known, _)| *known == name)
             .map(|(_, columns)| columns.clone());
-        KnownRelations {
+        KnownRelationColumns {
             is_complete: columns.is_some(),
             columns: columns.unwrap_or_default(),
         }

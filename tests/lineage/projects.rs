@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use formulac::artifacts::{Catalog, KeptParts, Manifest, ResourceType};
 use formulac::dbt::relation_parts;
-use formulac::lineage::{ColumnSource, KnownRelations, SqlLineage, lineage_of_sql};
+use formulac::lineage::{ColumnSource, KnownRelationColumns, SqlLineage, lineage_of_sql};
 use formulac::{CompiledSpec, Compiler, Dialect, Schema, SpecText};
 
 fn root() -> PathBuf {
@@ -65,7 +65,7 @@ fn the_fixture_project() {
         let known = |parts: &[String]| {
             let table = by_relation.get(parts).and_then(|id| catalog.table(id));
             let columns = table.map(|table| table.columns.iter().map(|column| column.name.to_string()).collect());
-            KnownRelations {
+            KnownRelationColumns {
                 is_complete: columns.is_some(),
                 columns: columns.unwrap_or_default(),
             }
@@ -115,7 +115,7 @@ fn specs(dialect: Dialect) -> Vec<(String, CompiledSpec)> {
 /// All models of the example have the same lineage in four dialects and in the specs themselves.
 #[test]
 fn the_example_project() {
-    let nothing = |_: &[String]| KnownRelations::default();
+    let nothing = |_: &[String]| KnownRelationColumns::default();
     let of_dialect = |dialect: Dialect| {
         let mut found = String::new();
         for (name, spec) in specs(dialect) {
@@ -129,7 +129,7 @@ fn the_example_project() {
                 })
                 .collect();
             let known = |parts: &[String]| match parts.last().and_then(|last| columns.get(last)) {
-                Some(columns) => KnownRelations {
+                Some(columns) => KnownRelationColumns {
                     columns: columns.clone(),
                     is_complete: true,
                 },

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::RwLock;
 
 use formulac::artifacts::{KeptParts, Manifest};
-use formulac::omni::{Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PulledPlace};
+use formulac::omni::{Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PulledFileLocation};
 use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
 use serde_json::json;
@@ -170,15 +170,15 @@ impl Folder {
         prop_assert!(pull.refused.is_empty(), "{:?}", pull.refused);
         for (place, text) in pull.writes {
             match place {
-                PulledPlace::Omni(path) => self.omni.write().unwrap().insert(path, text),
-                PulledPlace::Record(name) => self.records.write().unwrap().insert(name, text),
+                PulledFileLocation::Omni(path) => self.omni.write().unwrap().insert(path, text),
+                PulledFileLocation::Record(name) => self.records.write().unwrap().insert(name, text),
                 _ => None,
             };
         }
         for place in pull.removes {
             match place {
-                PulledPlace::Omni(path) => self.omni.write().unwrap().remove(&path),
-                PulledPlace::Record(name) => self.records.write().unwrap().remove(&name),
+                PulledFileLocation::Omni(path) => self.omni.write().unwrap().remove(&path),
+                PulledFileLocation::Record(name) => self.records.write().unwrap().remove(&name),
                 _ => None,
             };
         }
@@ -295,7 +295,7 @@ fn is_generated(model: &OmniModel, path: &str, steps: &[String]) -> bool {
     text.is_some_and(|root| steps.iter().try_fold(&root, |node, step| node.get(step)).is_some())
 }
 
-fn is_of_none(model: &OmniModel, path: &str) -> bool {
+fn is_no_longer_generated(model: &OmniModel, path: &str) -> bool {
     model.views.iter().all(|view| view.path != path) && model.topics.iter().all(|topic| topic.path != path)
 }
 
@@ -349,7 +349,9 @@ fn case(numbers: &[u8]) -> Result<(), TestCaseError> {
         // A value that is temporarily missing from dbt is new when it appears again. If dbt no longer has the model of
         // a file, a pull writes only the keys that mark the file: `hidden` and `tags`.
         left.retain(|it| match it {
-            Left::Nothing(path, steps) if is_of_none(&model, path) => !matches!(steps[0].as_str(), "hidden" | "tags"),
+            Left::Nothing(path, steps) if is_no_longer_generated(&model, path) => {
+                !matches!(steps[0].as_str(), "hidden" | "tags")
+            }
             Left::Nothing(path, steps) => is_generated(&model, path, steps),
             _ => true,
         });

@@ -19,4 +19,4 @@ mod spans;
 mod sql;
 #[path = "../rubric/sql_parser.rs"]
 mod sql_parser;
-mod yaml_places;
+mod yaml_error_positions;

@@ -23,7 +23,7 @@ use crate::json::AsJson;
 use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller;
-use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
 use crate::uncertainty::{NoiseDirection, with_noise};
 use crate::value::Value;
 use crate::written::yaml;
@@ -81,30 +81,30 @@ impl Sheet {
         yaml(&self.spec(&self.formulas))
     }
 
-    pub fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> ReferenceSpec {
+    pub fn spec<'a>(&self, formulas: impl IntoIterator<Item = &'a Formula>) -> InterpreterSpec {
         let definitions = formulas.into_iter().map(|f| (f.name.clone(), f.expr.clone())).collect();
         spec(&self.database, self.level, definitions)
     }
 }
 
-fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceExpr)>) -> ReferenceSpec {
+fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceExpr)>) -> InterpreterSpec {
     let entry = |name: &str| KeptColumn {
         name: name.to_owned(),
         frame: None,
     };
     let grouped = level == Level::Aggregate;
-    let mut step = ReferenceStep {
+    let mut step = InterpreterStep {
         name: "answers".to_owned(),
         definitions,
-        ..ReferenceStep::default()
+        ..InterpreterStep::default()
     };
     step.order_by = vec![(entry(if grouped { GROUP } else { KEY }), false)];
     if grouped {
         step.group_by = vec![entry(GROUP)];
     } else {
-        step.keep = ReferenceKeep::Some(vec![KEY.to_owned()]);
+        step.keep = InterpreterKeep::Some(vec![KEY.to_owned()]);
     }
-    ReferenceSpec {
+    InterpreterSpec {
         from: database.tables[0].name.clone(),
         steps: vec![step],
     }
@@ -116,7 +116,7 @@ fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
     // Skip formulas that read only the group's key, because they do not depend on the group's rows.
-    if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::ReferenceLevel::Aggregate {
+    if level == Level::Aggregate && spec.steps[0].level(x, None) != crate::expr::InterpreterLevel::Aggregate {
         return None;
     }
     let values = |noise: Option<NoiseDirection>| {
@@ -286,7 +286,7 @@ pub enum Refusal {
     Fault(String),
 }
 
-pub fn compiled(database: &Database, spec: &ReferenceSpec, dialect: Dialect) -> Result<String, Refusal> {
+pub fn compiled(database: &Database, spec: &InterpreterSpec, dialect: Dialect) -> Result<String, Refusal> {
     drawn::compiled(&[], &yaml(spec), database.schema(), dialect).map_err(|errors| {
         if errors.iter().all(|(code, _)| code == "F0501") {
             Refusal::Unsupported

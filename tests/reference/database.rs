@@ -7,7 +7,7 @@ use crate::calendar::day_number;
 use crate::json::AsJson;
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::ReferenceSpec;
+use crate::spec::InterpreterSpec;
 use crate::value::{DAY, Value};
 use crate::walk::{self, StepRows, interpret};
 
@@ -64,12 +64,12 @@ impl Database {
     }
 
     /// Returns the interpreter's result for a spec over these tables.
-    pub fn interpreted(&self, spec: &ReferenceSpec) -> StepRows {
+    pub fn interpreted(&self, spec: &InterpreterSpec) -> StepRows {
         self.interpreted_by(spec, str::to_owned)
     }
 
     /// Returns the interpreter's result for a spec. `written` returns the spelling of a name.
-    pub fn interpreted_by(&self, spec: &ReferenceSpec, written: fn(&str) -> String) -> StepRows {
+    pub fn interpreted_by(&self, spec: &InterpreterSpec, written: fn(&str) -> String) -> StepRows {
         type Names = Vec<String>;
         let names = |names: &mut dyn Iterator<Item = &str>| names.map(written).collect::<Names>();
         let named = |table: &Table| {

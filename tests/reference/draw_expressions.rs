@@ -2,7 +2,7 @@
 
 use crate::calendar::day_number;
 use crate::draw_specs::{Maker, Scope};
-use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::expr::{InterpreterOp, ReferenceExpr};
 use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
@@ -115,7 +115,7 @@ impl Maker<'_> {
             0 => ReferenceExpr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
             _ => self.days(scope, depth),
         };
-        let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
+        let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
         ReferenceExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
@@ -144,12 +144,12 @@ impl Maker<'_> {
             }
             _ => {
                 let ops = [
-                    ReferenceOp::Equal,
-                    ReferenceOp::NotEqual,
-                    ReferenceOp::Less,
-                    ReferenceOp::LessOrEqual,
-                    ReferenceOp::Greater,
-                    ReferenceOp::GreaterOrEqual,
+                    InterpreterOp::Equal,
+                    InterpreterOp::NotEqual,
+                    InterpreterOp::Less,
+                    InterpreterOp::LessOrEqual,
+                    InterpreterOp::Greater,
+                    InterpreterOp::GreaterOrEqual,
                 ];
                 let op = *self.random.pick(&ops);
                 let kind = self.compared(scope);
@@ -166,7 +166,7 @@ impl Maker<'_> {
 
     pub fn binary(
         &mut self,
-        ops: &[ReferenceOp],
+        ops: &[InterpreterOp],
         left: Kind,
         right: Kind,
         scope: &Scope,
@@ -203,7 +203,7 @@ impl Maker<'_> {
                 )
             }
             _ => self.binary(
-                &[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply],
+                &[InterpreterOp::Add, InterpreterOp::Subtract, InterpreterOp::Multiply],
                 Kind::Int,
                 Kind::Int,
                 scope,
@@ -218,7 +218,7 @@ impl Maker<'_> {
             1 => {
                 // A multiplication by an integer does not increase the number of decimal places.
                 let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
-                ReferenceExpr::Binary(ReferenceOp::Multiply, Box::new(a), Box::new(b))
+                ReferenceExpr::Binary(InterpreterOp::Multiply, Box::new(a), Box::new(b))
             }
             2 => {
                 let function = *self.random.pick(&["MIN", "MAX"]);
@@ -233,7 +233,7 @@ impl Maker<'_> {
             _ => {
                 let other = *self.random.pick(&[Kind::Int, Kind::Exact]);
                 self.binary(
-                    &[ReferenceOp::Add, ReferenceOp::Subtract],
+                    &[InterpreterOp::Add, InterpreterOp::Subtract],
                     Kind::Exact,
                     other,
                     scope,
@@ -250,10 +250,10 @@ impl Maker<'_> {
             if self.random.percent(50) {
                 (a, b) = (b, a);
             }
-            return self.binary(&[ReferenceOp::Apart], a, b, scope, depth);
+            return self.binary(&[InterpreterOp::Apart], a, b, scope, depth);
         }
         let (a, b) = (*self.random.pick(&numbers), *self.random.pick(&numbers));
-        self.binary(&[ReferenceOp::Divide], a, b, scope, depth)
+        self.binary(&[InterpreterOp::Divide], a, b, scope, depth)
     }
 
     pub fn text(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
@@ -273,7 +273,7 @@ impl Maker<'_> {
                 } else {
                     other
                 };
-                self.binary(&[ReferenceOp::Join], Kind::Text, other, scope, depth)
+                self.binary(&[InterpreterOp::Join], Kind::Text, other, scope, depth)
             }
         }
     }
@@ -281,7 +281,7 @@ impl Maker<'_> {
     pub fn date(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
         let date = self.expr(Kind::Date, scope, depth);
         let count = self.days(scope, depth);
-        let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
+        let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
         ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
@@ -344,7 +344,7 @@ impl Maker<'_> {
             }
             Kind::Bool => {
                 let (a, b) = (self.aggregate(Kind::Int, scope), self.literal(Kind::Int));
-                ReferenceExpr::Binary(ReferenceOp::Greater, Box::new(a), Box::new(b))
+                ReferenceExpr::Binary(InterpreterOp::Greater, Box::new(a), Box::new(b))
             }
         }
     }

@@ -5,7 +5,7 @@ use formulac::{Level, Type};
 
 use crate::calendar::{PeriodFrame, day_number};
 use crate::database::Table;
-use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
+use crate::expr::{InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
 use crate::forms::{Choice, Form, Gives, Known, Takes, fits};
 use crate::formula_tables::GROUP;
 use crate::random::Random;
@@ -60,7 +60,7 @@ impl Draw<'_> {
             // Combine a function without arguments with another expression, because it returns the same value in each
             // row.
             let other = self.expr(Type::Float, place, depth - 1);
-            return binary(ReferenceOp::Multiply, drawn, other);
+            return binary(InterpreterOp::Multiply, drawn, other);
         }
         drawn
     }
@@ -229,19 +229,19 @@ impl Draw<'_> {
 
     fn operation(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
         let depth = depth - 1;
-        let of = |draw: &mut Self, op: ReferenceOp, a: Type, b: Type| {
+        let of = |draw: &mut Self, op: InterpreterOp, a: Type, b: Type| {
             let (a, b) = (draw.expr(a, place, depth), draw.expr(b, place, depth));
             binary(op, a, b)
         };
         match ty {
             Type::Boolean => {
                 let op = *self.random.pick(&[
-                    ReferenceOp::Equal,
-                    ReferenceOp::NotEqual,
-                    ReferenceOp::Less,
-                    ReferenceOp::LessOrEqual,
-                    ReferenceOp::Greater,
-                    ReferenceOp::GreaterOrEqual,
+                    InterpreterOp::Equal,
+                    InterpreterOp::NotEqual,
+                    InterpreterOp::Less,
+                    InterpreterOp::LessOrEqual,
+                    InterpreterOp::Greater,
+                    InterpreterOp::GreaterOrEqual,
                 ]);
                 let (a, b) = match self.random.below(6) {
                     0 => (Type::Text, Type::Text),
@@ -251,23 +251,27 @@ impl Draw<'_> {
                 };
                 of(self, op, a, b)
             }
-            Type::Integer if self.random.percent(20) => of(self, ReferenceOp::Apart, Type::Date, Type::Date),
+            Type::Integer if self.random.percent(20) => of(self, InterpreterOp::Apart, Type::Date, Type::Date),
             Type::Integer | Type::Decimal => {
                 let op = *self
                     .random
-                    .pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
+                    .pick(&[InterpreterOp::Add, InterpreterOp::Subtract, InterpreterOp::Multiply]);
                 // A multiplication by an integer does not increase the number of decimal places.
                 of(
                     self,
                     op,
                     ty,
-                    if op == ReferenceOp::Multiply { Type::Integer } else { ty },
+                    if op == InterpreterOp::Multiply {
+                        Type::Integer
+                    } else {
+                        ty
+                    },
                 )
             }
             Type::Float => match self.random.below(8) {
                 0 => {
                     let other = *self.random.pick(&TEMPORAL);
-                    of(self, ReferenceOp::Apart, Type::Timestamp, other)
+                    of(self, InterpreterOp::Apart, Type::Timestamp, other)
                 }
                 1 => {
                     let base = *self.random.pick(&NUMBERS);
@@ -282,30 +286,30 @@ impl Draw<'_> {
                             ])
                             .clone(),
                     );
-                    binary(ReferenceOp::Power, self.expr(base, place, depth), exponent)
+                    binary(InterpreterOp::Power, self.expr(base, place, depth), exponent)
                 }
                 2..=4 => {
                     let (a, b) = (*self.random.pick(&NUMBERS), *self.random.pick(&NUMBERS));
-                    of(self, ReferenceOp::Divide, a, b)
+                    of(self, InterpreterOp::Divide, a, b)
                 }
                 _ => {
                     let op = *self
                         .random
-                        .pick(&[ReferenceOp::Add, ReferenceOp::Subtract, ReferenceOp::Multiply]);
+                        .pick(&[InterpreterOp::Add, InterpreterOp::Subtract, InterpreterOp::Multiply]);
                     let other = *self.random.pick(&NUMBERS);
                     of(self, op, Type::Float, other)
                 }
             },
             Type::Text => {
                 let other = *self.random.pick(&TYPES);
-                of(self, ReferenceOp::Join, Type::Text, other)
+                of(self, InterpreterOp::Join, Type::Text, other)
             }
             Type::Date => {
-                let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
+                let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
                 of(self, op, Type::Date, Type::Integer)
             }
             _ => {
-                let op = *self.random.pick(&[ReferenceOp::Later, ReferenceOp::Earlier]);
+                let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
                 let days = *self.random.pick(&[Type::Integer, Type::Decimal]);
                 of(self, op, Type::Timestamp, days)
             }
@@ -362,7 +366,7 @@ impl Draw<'_> {
                 return binary(
                     *self
                         .random
-                        .pick(&[ReferenceOp::Greater, ReferenceOp::Equal, ReferenceOp::LessOrEqual]),
+                        .pick(&[InterpreterOp::Greater, InterpreterOp::Equal, InterpreterOp::LessOrEqual]),
                     a,
                     b,
                 );
@@ -390,12 +394,18 @@ impl Draw<'_> {
         if self.random.percent(60) {
             return WindowRows::All;
         }
-        let from = *self
-            .random
-            .pick(&[RowPlace::First, RowPlace::First, RowPlace::At(-2), RowPlace::At(-1)]);
-        let to = *self
-            .random
-            .pick(&[RowPlace::At(0), RowPlace::At(0), RowPlace::At(2), RowPlace::Last]);
+        let from = *self.random.pick(&[
+            RangeEndPosition::First,
+            RangeEndPosition::First,
+            RangeEndPosition::At(-2),
+            RangeEndPosition::At(-1),
+        ]);
+        let to = *self.random.pick(&[
+            RangeEndPosition::At(0),
+            RangeEndPosition::At(0),
+            RangeEndPosition::At(2),
+            RangeEndPosition::Last,
+        ]);
         WindowRows::Between(from, to)
     }
 
@@ -448,6 +458,6 @@ fn window(name: &str, args: Vec<ReferenceExpr>) -> ReferenceExpr {
     })
 }
 
-fn binary(op: ReferenceOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
+fn binary(op: InterpreterOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
     ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
 }

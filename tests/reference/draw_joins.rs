@@ -2,9 +2,9 @@
 
 use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
-use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::expr::{InterpreterOp, ReferenceExpr};
 use crate::kind::Kind;
-use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, unqualified_name};
+use crate::spec::{InterpreterJoin, InterpreterJoinKind, JoinCondition, unqualified_name};
 
 /// A table, or a step that was generated earlier.
 #[derive(Clone)]
@@ -127,7 +127,7 @@ impl Maker<'_> {
             let repeats = self.repeats(&join, &target);
             let told = |g: &String| format!("{name}.{g}");
             match (&join.by, join.kind) {
-                (JoinCondition::Using(names), ReferenceJoinKind::Full)
+                (JoinCondition::Using(names), InterpreterJoinKind::Full)
                     if at == 1
                         && (sure || target.sure)
                         && !names.is_empty()
@@ -136,15 +136,15 @@ impl Maker<'_> {
                 {
                     grain.clone_from(&target.grain);
                 }
-                (_, ReferenceJoinKind::Full) => grain.clear(),
-                _ if join.many || (join.kind == ReferenceJoinKind::Cross && !target.single) => {
-                    if target.grain.is_empty() || !(join.many || join.kind == ReferenceJoinKind::Cross) {
+                (_, InterpreterJoinKind::Full) => grain.clear(),
+                _ if join.many || (join.kind == InterpreterJoinKind::Cross && !target.single) => {
+                    if target.grain.is_empty() || !(join.many || join.kind == InterpreterJoinKind::Cross) {
                         grain.clear();
                     }
                     if !grain.is_empty() {
                         grain.extend(target.grain.iter().map(told));
                     }
-                    sure = sure && target.sure && join.kind != ReferenceJoinKind::Left;
+                    sure = sure && target.sure && join.kind != InterpreterJoinKind::Left;
                 }
                 // Skip this condition. The compiler assumes that a row has one match, but here a row has several
                 // matches.
@@ -154,8 +154,8 @@ impl Maker<'_> {
             if at > 1
                 && matches!(
                     self.step.joins.first(),
-                    Some(ReferenceJoin {
-                        kind: ReferenceJoinKind::Full,
+                    Some(InterpreterJoin {
+                        kind: InterpreterJoinKind::Full,
                         ..
                     })
                 )
@@ -163,7 +163,7 @@ impl Maker<'_> {
                 grain.clear();
             }
             if join.many {
-                let unmatched = matches!(join.kind, ReferenceJoinKind::Left | ReferenceJoinKind::Full);
+                let unmatched = matches!(join.kind, InterpreterJoinKind::Left | InterpreterJoinKind::Full);
                 many.push(Many {
                     relation: name.clone(),
                     leaves: Vec::new(),
@@ -214,30 +214,30 @@ impl Maker<'_> {
         };
     }
 
-    fn join(&mut self, joined: &Joined, target: &Relation) -> Option<ReferenceJoin> {
+    fn join(&mut self, joined: &Joined, target: &Relation) -> Option<InterpreterJoin> {
         let taken = |name: &str| joined.relations.iter().any(|r| r.name == name);
         let alias = (taken(&target.name) || self.random.percent(15))
             .then(|| ["other", "further", "last_one"].into_iter().find(|name| !taken(name)))
             .flatten();
         let kinds = [
-            ReferenceJoinKind::Left,
-            ReferenceJoinKind::Left,
-            ReferenceJoinKind::Left,
-            ReferenceJoinKind::Inner,
-            ReferenceJoinKind::Inner,
-            ReferenceJoinKind::Full,
-            ReferenceJoinKind::Full,
-            ReferenceJoinKind::Cross,
+            InterpreterJoinKind::Left,
+            InterpreterJoinKind::Left,
+            InterpreterJoinKind::Left,
+            InterpreterJoinKind::Inner,
+            InterpreterJoinKind::Inner,
+            InterpreterJoinKind::Full,
+            InterpreterJoinKind::Full,
+            InterpreterJoinKind::Cross,
         ];
         let kind = *self.random.pick(&kinds);
-        let mut join = ReferenceJoin {
+        let mut join = InterpreterJoin {
             to: target.name.clone(),
             alias: alias.map(str::to_owned),
             by: JoinCondition::Nothing,
             kind,
             many: self.random.percent(12),
         };
-        if kind != ReferenceJoinKind::Cross {
+        if kind != InterpreterJoinKind::Cross {
             join.by = self.by(joined, target, join.name())?;
         }
         if self.repeats(&join, target) {
@@ -248,7 +248,7 @@ impl Maker<'_> {
             join.many |= self.random.percent(70);
         }
         // All engines accept a condition without an equality only if unmatched rows are dropped.
-        if let (ReferenceJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.by)
+        if let (InterpreterJoinKind::Inner, true, JoinCondition::On(_)) = (kind, join.many, &join.by)
             && self.multiplied < 2
             && self.random.percent(12)
         {
@@ -259,7 +259,7 @@ impl Maker<'_> {
     }
 
     /// Returns `true` if a row may have several matches.
-    fn repeats(&self, join: &ReferenceJoin, target: &Relation) -> bool {
+    fn repeats(&self, join: &InterpreterJoin, target: &Relation) -> bool {
         let asked: Vec<String> = match &join.by {
             JoinCondition::Using(names) => names.clone(),
             JoinCondition::On(condition) => equalities(condition, join.name()),
@@ -351,7 +351,7 @@ impl Maker<'_> {
             } else {
                 (other, own)
             };
-            conditions.push(ReferenceExpr::Binary(ReferenceOp::Equal, Box::new(a), Box::new(b)));
+            conditions.push(ReferenceExpr::Binary(InterpreterOp::Equal, Box::new(a), Box::new(b)));
         }
         if self.random.percent(30) {
             let scope = self.both(joined, target, name);
@@ -380,7 +380,7 @@ fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
     };
     match condition {
         ReferenceExpr::Call("AND", parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
-        ReferenceExpr::Binary(ReferenceOp::Equal, a, b) => {
+        ReferenceExpr::Binary(InterpreterOp::Equal, a, b) => {
             let of_it = |x: &ReferenceExpr| {
                 let mut names = Vec::new();
                 x.collect_names(&mut names);

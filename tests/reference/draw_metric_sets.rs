@@ -1,19 +1,19 @@
 //! Generates random metric sets, and models built on one or two of them.
 
-use crate::calendar::{PeriodFrame, ReferenceUnit};
+use crate::calendar::{InterpreterUnit, PeriodFrame};
 use crate::database::{Database, Table};
 use crate::draw_joins::Relation;
 use crate::draw_specs::{GROUPED, Maker, Scope};
-use crate::expr::{ReferenceExpr, ReferenceOp, RowPlace, Window, WindowRows};
+use crate::expr::{InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::{JoinCondition, ReferenceJoin, ReferenceJoinKind, unqualified_name};
+use crate::spec::{InterpreterJoin, InterpreterJoinKind, JoinCondition, unqualified_name};
 
 #[derive(Clone)]
 pub struct MetricSet {
     pub name: &'static str,
     pub table: String,
-    pub join: Option<ReferenceJoin>,
+    pub join: Option<InterpreterJoin>,
     pub filter: Option<ReferenceExpr>,
     pub time: String,
     pub time_kind: Kind,
@@ -285,18 +285,18 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
 }
 
 fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &str), customers: &Table) -> MetricSet {
-    let join = random.percent(45).then(|| ReferenceJoin {
+    let join = random.percent(45).then(|| InterpreterJoin {
         to: customers.name.clone(),
         alias: Some("customers".to_owned()),
         by: JoinCondition::On(ReferenceExpr::Binary(
-            ReferenceOp::Equal,
+            InterpreterOp::Equal,
             Box::new(ReferenceExpr::name(&format!("{}.customer_id", table.name))),
             Box::new(ReferenceExpr::name("customers.customer_id")),
         )),
         kind: *random.pick(&[
-            ReferenceJoinKind::Left,
-            ReferenceJoinKind::Left,
-            ReferenceJoinKind::Inner,
+            InterpreterJoinKind::Left,
+            InterpreterJoinKind::Left,
+            InterpreterJoinKind::Inner,
         ]),
         many: false,
     });
@@ -457,8 +457,8 @@ fn window(
             )
         }
         (Some(frame), 2 | 3) => {
-            let units = [ReferenceUnit::Month, ReferenceUnit::Quarter, ReferenceUnit::Year];
-            let longer: Vec<ReferenceUnit> = units.into_iter().filter(|unit| *unit >= frame.unit()).collect();
+            let units = [InterpreterUnit::Month, InterpreterUnit::Quarter, InterpreterUnit::Year];
+            let longer: Vec<InterpreterUnit> = units.into_iter().filter(|unit| *unit >= frame.unit()).collect();
             let unit = if random.percent(60) {
                 frame.unit()
             } else {
@@ -474,13 +474,13 @@ fn window(
         }
         (Some(frame), other) => {
             let from = match other {
-                4 => RowPlace::Moved(-2, frame.unit()),
-                5 => RowPlace::InPeriod(PeriodFrame::Year, false),
-                6 => RowPlace::At(-1),
-                _ => RowPlace::First,
+                4 => RangeEndPosition::Moved(-2, frame.unit()),
+                5 => RangeEndPosition::InPeriod(PeriodFrame::Year, false),
+                6 => RangeEndPosition::At(-1),
+                _ => RangeEndPosition::First,
             };
             let (aggregate, made) = range_aggregate(random, kind);
-            let range = ReferenceExpr::Range(boxed(), WindowRows::Between(from, RowPlace::At(0)));
+            let range = ReferenceExpr::Range(boxed(), WindowRows::Between(from, RangeEndPosition::At(0)));
             let call = ReferenceExpr::Aggregate(aggregate, vec![range]);
             (call, made, WindowForm::LooksBack)
         }
@@ -488,9 +488,9 @@ fn window(
     if !kind.is_number() || !made.is_number() || random.percent(50) {
         return Some((window, made, form));
     }
-    let op = *random.pick(&[ReferenceOp::Subtract, ReferenceOp::Divide]);
+    let op = *random.pick(&[InterpreterOp::Subtract, InterpreterOp::Divide]);
     let made = match op {
-        ReferenceOp::Divide => Kind::Float,
+        InterpreterOp::Divide => Kind::Float,
         _ if made == Kind::Float || kind == Kind::Float => Kind::Float,
         _ if made == Kind::Exact || kind == Kind::Exact => Kind::Exact,
         _ => Kind::Int,

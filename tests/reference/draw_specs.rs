@@ -5,10 +5,10 @@ use crate::calendar::PeriodFrame;
 use crate::database::Table;
 use crate::draw_expressions::has_times;
 use crate::draw_joins::{Many, Relation};
-use crate::expr::{ReferenceExpr, ReferenceLevel};
+use crate::expr::{InterpreterLevel, ReferenceExpr};
 use crate::kind::Kind;
 use crate::random::Random;
-use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep, unqualified_name};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn, unqualified_name};
 
 /// Columns and relations that a step can read.
 pub struct Input {
@@ -38,7 +38,7 @@ impl Input {
     }
 }
 
-pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
+pub fn spec(random: &mut Random, tables: &[Table]) -> InterpreterSpec {
     let mut known: Vec<Relation> = tables.iter().map(Relation::of).collect();
     let mut read = known[0].clone();
     let mut steps = Vec::new();
@@ -54,7 +54,7 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
         steps.push(maker.step);
         known.push(read.clone());
     }
-    ReferenceSpec {
+    InterpreterSpec {
         from: tables[0].name.clone(),
         steps,
     }
@@ -63,7 +63,7 @@ pub fn spec(random: &mut Random, tables: &[Table]) -> ReferenceSpec {
 pub struct Maker<'a> {
     pub random: &'a mut Random,
     pub input: Input,
-    pub step: ReferenceStep,
+    pub step: InterpreterStep,
     pub made: usize,
     /// Kind of each definition, by name.
     pub kinds: Vec<(String, Kind)>,
@@ -94,7 +94,7 @@ impl<'a> Maker<'a> {
         Self {
             random,
             input: Input::of(relation),
-            step: ReferenceStep::default(),
+            step: InterpreterStep::default(),
             made: 0,
             kinds: Vec::new(),
             multiplied: 0,
@@ -292,7 +292,7 @@ impl Maker<'_> {
             .map(|(e, (_, kind))| (e.output(), *kind));
         let mut columns: Vec<(String, Kind)> = key_columns.collect();
         // A definition that uses only keys is a helper.
-        let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != ReferenceLevel::Row;
+        let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != InterpreterLevel::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
         let grain: Vec<String> = self.step.group_by.iter().map(KeptColumn::output).collect();
         self.limited();
@@ -313,7 +313,7 @@ impl Maker<'_> {
             .map_or_else(|| rows.leaves.clone(), |many| many.leaves.clone())
     }
 
-    fn keep(&mut self) -> ReferenceKeep {
+    fn keep(&mut self) -> InterpreterKeep {
         // With joins, a row can keep columns from any of the relations.
         let names: Vec<String> = match self.step.joins.is_empty() || self.random.percent(30) {
             true => self.input.relation.columns.iter().map(|(n, _)| n.clone()).collect(),
@@ -331,8 +331,8 @@ impl Maker<'_> {
                 .collect(),
         };
         match self.random.below(3) {
-            0 => ReferenceKeep::Nothing,
-            1 => ReferenceKeep::All,
+            0 => InterpreterKeep::Nothing,
+            1 => InterpreterKeep::All,
             _ => {
                 let mut some: Vec<String> = Vec::new();
                 let mut add = |name: &String| {
@@ -361,9 +361,9 @@ impl Maker<'_> {
                     .filter(|_| self.random.percent(70))
                     .for_each(&mut add);
                 if some.is_empty() {
-                    ReferenceKeep::Nothing
+                    InterpreterKeep::Nothing
                 } else {
-                    ReferenceKeep::Some(some)
+                    InterpreterKeep::Some(some)
                 }
             }
         }
@@ -390,9 +390,9 @@ impl Maker<'_> {
             told().or_else(|| leaf.map(|(_, kind)| (unqualified_name(name).to_owned(), *kind, name.clone())))
         };
         match &self.step.keep {
-            ReferenceKeep::Nothing => Vec::new(),
-            ReferenceKeep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
-            ReferenceKeep::Some(names) => names.iter().filter_map(any).collect(),
+            InterpreterKeep::Nothing => Vec::new(),
+            InterpreterKeep::All => relation.columns.iter().filter_map(|(name, _)| own(name)).collect(),
+            InterpreterKeep::Some(names) => names.iter().filter_map(any).collect(),
         }
     }
 

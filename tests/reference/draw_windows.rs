@@ -1,9 +1,9 @@
 //! Generates windows for random specs whose rows are in a total order.
 
-use crate::calendar::{PeriodFrame, ReferenceUnit};
+use crate::calendar::{InterpreterUnit, PeriodFrame};
 use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
-use crate::expr::{ReferenceExpr, ReferenceLevel, ReferenceOp, RowPlace, Window, WindowRows};
+use crate::expr::{InterpreterLevel, InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
 use crate::kind::Kind;
 use crate::spec::KeptColumn;
 
@@ -83,7 +83,7 @@ impl Maker<'_> {
             // A helper that uses only keys is not a column, but lookups need columns.
             let is_column = |maker: &Self, x: &ReferenceExpr| {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
-                !maker.step.is_grouped() || key || maker.step.level(x, None) != ReferenceLevel::Row
+                !maker.step.is_grouped() || key || maker.step.level(x, None) != InterpreterLevel::Row
             };
             let drawn = if dated && is_column(self, &inner) && self.random.percent(chance) {
                 let shift = *self.random.pick(&[-1, -1, -2, -3, 1, 2]);
@@ -92,7 +92,7 @@ impl Maker<'_> {
                     .as_ref()
                     .and_then(|entry| entry.frame)
                     .filter(|_| self.random.percent(80));
-                let unit = frame.map_or_else(|| *self.random.pick(&ReferenceUnit::ALL), PeriodFrame::unit);
+                let unit = frame.map_or_else(|| *self.random.pick(&InterpreterUnit::ALL), PeriodFrame::unit);
                 if self.random.percent(40) {
                     self.by_calendar(&inner, kind, (shift, unit), &scope)
                 } else {
@@ -109,9 +109,9 @@ impl Maker<'_> {
             if kind.is_number() && self.random.percent(50) {
                 let op = *self
                     .random
-                    .pick(&[ReferenceOp::Subtract, ReferenceOp::Divide, ReferenceOp::Add]);
+                    .pick(&[InterpreterOp::Subtract, InterpreterOp::Divide, InterpreterOp::Add]);
                 x = ReferenceExpr::Binary(op, Box::new(inner), Box::new(x));
-                made = if op == ReferenceOp::Divide || made == Kind::Float {
+                made = if op == InterpreterOp::Divide || made == Kind::Float {
                     Kind::Float
                 } else {
                     kind
@@ -147,16 +147,18 @@ impl Maker<'_> {
             }
             _ => {
                 let places = [
-                    RowPlace::First,
-                    RowPlace::First,
-                    RowPlace::At(-2),
-                    RowPlace::At(-1),
-                    RowPlace::At(1),
-                    RowPlace::Last,
+                    RangeEndPosition::First,
+                    RangeEndPosition::First,
+                    RangeEndPosition::At(-2),
+                    RangeEndPosition::At(-1),
+                    RangeEndPosition::At(1),
+                    RangeEndPosition::Last,
                 ];
                 let (from, to) = (
                     *self.random.pick(&places),
-                    *self.random.pick(&[RowPlace::At(0), RowPlace::At(2), RowPlace::Last]),
+                    *self
+                        .random
+                        .pick(&[RangeEndPosition::At(0), RangeEndPosition::At(2), RangeEndPosition::Last]),
                 );
                 if from == to {
                     return None;
@@ -177,7 +179,7 @@ impl Maker<'_> {
         &mut self,
         inner: &ReferenceExpr,
         kind: Kind,
-        (shift, unit): (i64, ReferenceUnit),
+        (shift, unit): (i64, InterpreterUnit),
         scope: &Scope,
     ) -> Option<(ReferenceExpr, Kind)> {
         let period = *self
@@ -190,12 +192,21 @@ impl Maker<'_> {
         }
         let (from, to) = match self.random.below(6) {
             // These ranges reach beyond the period at one of their ends.
-            4 => (RowPlace::Moved(-shift.abs(), unit), RowPlace::InPeriod(period, true)),
-            5 => (RowPlace::InPeriod(period, false), RowPlace::Moved(shift.abs(), unit)),
-            0 => (RowPlace::InPeriod(period, false), RowPlace::At(0)),
-            1 => (RowPlace::InPeriod(period, false), RowPlace::InPeriod(period, true)),
-            2 => (RowPlace::At(0), RowPlace::InPeriod(period, true)),
-            _ => (RowPlace::Moved(-shift.abs(), unit), RowPlace::At(0)),
+            4 => (
+                RangeEndPosition::Moved(-shift.abs(), unit),
+                RangeEndPosition::InPeriod(period, true),
+            ),
+            5 => (
+                RangeEndPosition::InPeriod(period, false),
+                RangeEndPosition::Moved(shift.abs(), unit),
+            ),
+            0 => (RangeEndPosition::InPeriod(period, false), RangeEndPosition::At(0)),
+            1 => (
+                RangeEndPosition::InPeriod(period, false),
+                RangeEndPosition::InPeriod(period, true),
+            ),
+            2 => (RangeEndPosition::At(0), RangeEndPosition::InPeriod(period, true)),
+            _ => (RangeEndPosition::Moved(-shift.abs(), unit), RangeEndPosition::At(0)),
         };
         self.range(inner, kind, WindowRows::Between(from, to), scope)
     }

@@ -180,7 +180,7 @@ pub fn run<C: Drawn>() {
             }
             match query(case, *dialect) {
                 Ok(query) => place.push((at, batch.add(&query, &case.tables()))),
-                Err(fault) if moves_within_a_period(&fault) => {}
+                Err(fault) if is_shift_within_period(&fault) => {}
                 Err(fault) if is_unsupported(&fault) => unsupported += 1,
                 Err(fault) => refused
                     .entry(format!("{} {fault}", dialect.name()))
@@ -269,7 +269,7 @@ pub fn run<C: Drawn>() {
 
 /// Returns `true` if every error is about a PERIODOFFSET by a unit shorter than the periods of its key, which is not
 /// allowed.
-fn moves_within_a_period(fault: &str) -> bool {
+fn is_shift_within_period(fault: &str) -> bool {
     fault
         .split("; ")
         .all(|fault| fault.starts_with("F0430 ") && fault.contains(" has only one value per "))

@@ -2,14 +2,14 @@
 
 use formulac::Type;
 use formulac::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
-use formulac::interpret::temporal::{TemporalKind, settle_formula};
+use formulac::interpret::temporal::{TemporalKind, make_date_operators_explicit};
 use formulac::interpret::walk::{NamePrecedence, ValueRow, row_value};
 use formulac::parse::ParsedSource;
 use serde_json::Value as Json;
 
 use crate::arithmetic::parse_moment;
-use crate::expr::{ReferenceExpr, ReferenceOp};
-use crate::spec::ReferenceStep;
+use crate::expr::{InterpreterOp, ReferenceExpr};
+use crate::spec::InterpreterStep;
 use crate::uncertainty::with_noise;
 use crate::value::Value;
 
@@ -63,7 +63,7 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         _ => TemporalKind::Other,
     };
     let kinds: Vec<(String, TemporalKind)> = columns.iter().map(|(name, ty)| (fold_case(name), kind(*ty))).collect();
-    settle_formula(&mut formula, &kinds);
+    make_date_operators_explicit(&mut formula, &kinds);
     let is_of = |name: &str, ty: Type| {
         columns
             .iter()
@@ -78,7 +78,12 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
         .zip(row.iter().cloned())
         .collect();
     let run = with_noise(None, || {
-        row_value(&ReferenceStep::default(), &formula, &row, NamePrecedence::ColumnsFirst)
+        row_value(
+            &InterpreterStep::default(),
+            &formula,
+            &row,
+            NamePrecedence::ColumnsFirst,
+        )
     });
     let of_texts = |x: &ReferenceExpr| matches!(x, ReferenceExpr::Call("T", args) if !matches!(&args[..], [ReferenceExpr::Name(name)] if is_of(name, Type::Text)));
     if run.doubted && has(&formula, &of_texts) {
@@ -93,20 +98,20 @@ fn has(x: &ReferenceExpr, wanted: &dyn Fn(&ReferenceExpr) -> bool) -> bool {
 
 fn adds_decimals_to_compare(x: &ReferenceExpr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
     let is_sum = |x: &ReferenceExpr| match x {
-        ReferenceExpr::Binary(ReferenceOp::Add, a, b) => [a, b]
+        ReferenceExpr::Binary(InterpreterOp::Add, a, b) => [a, b]
             .into_iter()
             .all(|x| matches!(&**x, ReferenceExpr::Name(name) if is_decimal(name))),
         _ => false,
     };
-    let compares = |op: ReferenceOp| {
+    let compares = |op: InterpreterOp| {
         matches!(
             op,
-            ReferenceOp::Equal
-                | ReferenceOp::NotEqual
-                | ReferenceOp::Less
-                | ReferenceOp::LessOrEqual
-                | ReferenceOp::Greater
-                | ReferenceOp::GreaterOrEqual
+            InterpreterOp::Equal
+                | InterpreterOp::NotEqual
+                | InterpreterOp::Less
+                | InterpreterOp::LessOrEqual
+                | InterpreterOp::Greater
+                | InterpreterOp::GreaterOrEqual
         )
     };
     has(

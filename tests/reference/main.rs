@@ -42,13 +42,13 @@ mod known_calls;
 #[path = "../conformance/prove_statements.rs"]
 #[allow(dead_code, reason = "only the conformance tests look up the statements of all cases")]
 mod prove_statements;
-#[path = "../conformance/rule_pass.rs"]
-#[allow(dead_code, reason = "only the conformance tests evaluate the examples of rules")]
-mod rule_pass;
 #[path = "../../benches/corpus/split_mix.rs"]
 mod split_mix;
 #[path = "../conformance/statement_constructs/mod.rs"]
 mod statement_constructs;
+#[path = "../conformance/warehouse_rules.rs"]
+#[allow(dead_code, reason = "only the conformance tests evaluate the examples of rules")]
+mod warehouse_rules;
 #[path = "../conformance/yaml.rs"]
 #[allow(dead_code, reason = "only the conformance tests read spec cases")]
 mod yaml;

@@ -18,8 +18,8 @@ use crate::formula_tables::{GROUP, KEY};
 use crate::metamorphic::{PART, compiler, fail_on, names, renamed_part, sheets, with_named_part};
 use crate::random::Random;
 use crate::rewritten::{renamed, rewritten};
-use crate::rule_pass::without_constraints;
 use crate::value::Value;
+use crate::warehouse_rules::without_constraints;
 use crate::written::yaml;
 
 /// A rewritten sheet: its query, its tables, and the formulas with their expected values.

@@ -10,7 +10,7 @@ use crate::engine::{Table, is_emulator};
 use crate::metric_set_rows::{ModelRows, model_rows};
 use crate::metric_set_text::{model_text, set_texts};
 use crate::random::Random;
-use crate::spec::ReferenceJoinKind;
+use crate::spec::InterpreterJoinKind;
 use crate::spec_answers::{answer_fault, has_no_length_of_sum};
 use crate::uncertainty::with_noise;
 
@@ -116,7 +116,7 @@ impl Drawn for Case {
                     m.sets[at]
                         .join
                         .iter_mut()
-                        .for_each(|join| join.kind = ReferenceJoinKind::Left);
+                        .for_each(|join| join.kind = InterpreterJoinKind::Left);
                 });
             }
             for place in 0..set.metrics.len() {

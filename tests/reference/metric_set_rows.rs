@@ -5,9 +5,9 @@ use std::collections::HashMap;
 
 use crate::database::Database;
 use crate::draw_metric_sets::{MetricFormula, ModelKey, ModelOverSets, WindowForm, name_of};
-use crate::expr::{ReferenceExpr, ReferenceOp};
+use crate::expr::{InterpreterOp, ReferenceExpr};
 use crate::kind::Kind;
-use crate::spec::{KeptColumn, ReferenceKeep, ReferenceSpec, ReferenceStep};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
 use crate::value::Value;
 use crate::walk::{StepRows, ValueTable, interpret};
 
@@ -51,7 +51,7 @@ impl Aggregates {
     }
 }
 
-fn compare(op: ReferenceOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
+fn compare(op: InterpreterOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
     ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
 }
 
@@ -64,17 +64,17 @@ fn date(day: i64) -> ReferenceExpr {
 }
 
 /// Returns a spec that aggregates the rows of one set to the keys of the model.
-fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> ReferenceSpec {
+fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> InterpreterSpec {
     let set = &model.sets[at];
     let mut conditions: Vec<ReferenceExpr> = set.filter.iter().chain(&model.filters[at]).cloned().collect();
     if model.time_key().is_none() {
         let time = || ReferenceExpr::name(&set.time);
         let since = model
             .since
-            .map(|day| compare(ReferenceOp::GreaterOrEqual, time(), date(day)));
+            .map(|day| compare(InterpreterOp::GreaterOrEqual, time(), date(day)));
         let until = model.until.map(|day| match set.time_kind {
-            Kind::Time => compare(ReferenceOp::Less, time(), date(day + 1)),
-            _ => compare(ReferenceOp::LessOrEqual, time(), date(day)),
+            Kind::Time => compare(InterpreterOp::Less, time(), date(day + 1)),
+            _ => compare(InterpreterOp::LessOrEqual, time(), date(day)),
         });
         conditions.extend(since.into_iter().chain(until));
     }
@@ -90,16 +90,16 @@ fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> Refere
     });
     let formulas = aggregates.formulas.iter().enumerate();
     let formulas = formulas.map(|(place, formula)| (aggregates.name(place), formula.clone()));
-    ReferenceSpec {
+    InterpreterSpec {
         from: set.table.clone(),
-        steps: vec![ReferenceStep {
+        steps: vec![InterpreterStep {
             name: "of_set".to_owned(),
             blank_zero: model.blank_zero,
             joins: set.join.iter().cloned().collect(),
             filter: all(conditions),
             group_by: group_by.collect(),
             definitions: set.dimensions.iter().cloned().chain(formulas).collect(),
-            ..ReferenceStep::default()
+            ..InterpreterStep::default()
         }],
     }
 }
@@ -117,7 +117,7 @@ fn values(rows: &StepRows, columns: &[String]) -> Vec<Vec<Value>> {
 fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Database) -> ModelRows {
     let keys = model.keys.len();
     let names = |of: &Aggregates| (0..of.formulas.len()).map(|place| of.name(place)).collect::<Vec<_>>();
-    let specs: Vec<ReferenceSpec> = (0..model.sets.len())
+    let specs: Vec<InterpreterSpec> = (0..model.sets.len())
         .map(|at| set_spec(model, at, &aggregates[at]))
         .collect();
     let of_no_rows = specs.iter().zip(aggregates).flat_map(|(spec, of_set)| {
@@ -159,7 +159,7 @@ fn key_name(place: usize) -> String {
 
 impl ModelRows {
     /// Interprets a step over these rows.
-    fn step(&mut self, step: ReferenceStep) {
+    fn step(&mut self, step: InterpreterStep) {
         let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
         let table = ValueTable {
             name: "put_together",
@@ -167,11 +167,11 @@ impl ModelRows {
             key: &columns[..self.keys],
             rows: &self.rows,
         };
-        let spec = ReferenceSpec {
+        let spec = InterpreterSpec {
             from: table.name.to_owned(),
-            steps: vec![ReferenceStep {
+            steps: vec![InterpreterStep {
                 name: "with_columns".to_owned(),
-                keep: ReferenceKeep::All,
+                keep: InterpreterKeep::All,
                 ..step
             }],
         };
@@ -181,10 +181,10 @@ impl ModelRows {
     }
 
     fn filter(&mut self, blank_zero: bool, filter: ReferenceExpr) {
-        self.step(ReferenceStep {
+        self.step(InterpreterStep {
             blank_zero,
             filter: Some(filter),
-            ..ReferenceStep::default()
+            ..InterpreterStep::default()
         });
     }
 
@@ -202,12 +202,12 @@ impl ModelRows {
             }
             Some(WindowForm::Total) | None => (Vec::new(), None),
         };
-        self.step(ReferenceStep {
+        self.step(InterpreterStep {
             blank_zero: model.blank_zero,
             order_by,
             partition_by,
             definitions: vec![(metric.name.clone(), formula)],
-            ..ReferenceStep::default()
+            ..InterpreterStep::default()
         });
     }
 }
@@ -258,7 +258,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     let time = model.time_key();
     let until = time
         .zip(model.until)
-        .map(|((place, _), day)| period(place, ReferenceOp::LessOrEqual, day));
+        .map(|((place, _), day)| period(place, InterpreterOp::LessOrEqual, day));
     let having = model
         .having
         .as_ref()
@@ -276,17 +276,17 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     if let Some(((place, frame), since)) = time.zip(model.since) {
         rows.filter(
             model.blank_zero,
-            period(place, ReferenceOp::GreaterOrEqual, frame.period_start(since)),
+            period(place, InterpreterOp::GreaterOrEqual, frame.period_start(since)),
         );
     }
-    rows.step(ReferenceStep {
+    rows.step(InterpreterStep {
         order_by: if model.order_by.is_empty() {
             time.map(|(place, _)| (key_column(place), false)).into_iter().collect()
         } else {
             ordered(model)
         },
         limit: model.limit,
-        ..ReferenceStep::default()
+        ..InterpreterStep::default()
     });
     chosen(model, rows)
 }

@@ -1,7 +1,7 @@
 //! Generates, compares and shrinks random specs.
 
 use formulac::interpret::from_ast::fold_case;
-use formulac::{Compiler, Dialect, Schema, interpret_spec};
+use formulac::{Compiler, Dialect, Schema, convert_spec_for_interpreter};
 use serde_json::Value as Json;
 
 use crate::database::Database;
@@ -10,7 +10,7 @@ use crate::drawn::Drawn;
 use crate::engine::{Table, is_emulator};
 use crate::random::Random;
 use crate::shrink::smaller;
-use crate::spec::ReferenceSpec;
+use crate::spec::InterpreterSpec;
 use crate::spec_answers::{answer_fault, has_no_length_of_sum};
 use crate::uncertainty::with_noise;
 use crate::walk::StepRows;
@@ -21,7 +21,7 @@ const DATABASES: u64 = 97;
 
 pub struct Case {
     seed: u64,
-    spec: ReferenceSpec,
+    spec: InterpreterSpec,
     database: Database,
 }
 
@@ -30,8 +30,8 @@ impl Case {
     fn is_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();
-        let read =
-            interpret_spec(&compiler, &text, 0).unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
+        let read = convert_spec_for_interpreter(&compiler, &text, 0)
+            .unwrap_or_else(|why| panic!("{why} in seed {}:\n{text}", self.seed));
         assert!(
             read.unread.is_empty(),
             "{:?} in seed {}:\n{text}",

@@ -2,13 +2,13 @@
 
 use crate::database::Database;
 use crate::expr::ReferenceExpr;
-use crate::spec::{JoinCondition, ReferenceKeep, ReferenceSpec};
+use crate::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
 use crate::written::yaml;
 
 /// Returns all cases that result from removing one element of this case.
-pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec, Database)> {
+pub fn smaller(spec: &InterpreterSpec, database: &Database) -> Vec<(InterpreterSpec, Database)> {
     let mut found = Vec::new();
-    let mut with = |change: &dyn Fn(&mut ReferenceSpec)| {
+    let mut with = |change: &dyn Fn(&mut InterpreterSpec)| {
         let mut changed = spec.clone();
         change(&mut changed);
         found.push((changed, database.clone()));
@@ -50,7 +50,7 @@ pub fn smaller(spec: &ReferenceSpec, database: &Database) -> Vec<(ReferenceSpec,
         }
         with(&|s| s.steps[at].limit = None);
         with(&|s| s.steps[at].partition_by = None);
-        with(&|s| s.steps[at].keep = ReferenceKeep::Nothing);
+        with(&|s| s.steps[at].keep = InterpreterKeep::Nothing);
         for place in 0..step.group_by.len() {
             with(&|s| drop(s.steps[at].group_by.remove(place)));
         }

@@ -5,8 +5,8 @@ use formulac::{Compiler, Dialect, Schema};
 use crate::drawn::{Drawn as _, first_seed, number};
 use crate::metamorphic::sheets;
 use crate::prove::models::model_proofs;
-use crate::rule_pass::{Statements, without_constraints};
 use crate::run::Case;
+use crate::warehouse_rules::{Statements, without_constraints};
 use crate::{compiled_statements, prove_statements};
 
 /// Number of specs. The formulas are the formulas in `metamorphic.rs`.

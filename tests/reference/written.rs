@@ -4,17 +4,17 @@ use std::fmt::{self, Display, Formatter};
 
 use crate::expr::{ReferenceExpr, is_plain};
 use crate::spec::{
-    JoinCondition, KeptColumn, ReferenceJoin, ReferenceJoinKind, ReferenceKeep, ReferenceSpec, ReferenceStep,
+    InterpreterJoin, InterpreterJoinKind, InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, KeptColumn,
 };
 
-pub fn yaml(spec: &ReferenceSpec) -> String {
+pub fn yaml(spec: &InterpreterSpec) -> String {
     Written(spec).to_string()
 }
 
 /// A part of a spec that is written as YAML.
 struct Written<'a, T>(&'a T);
 
-impl Display for Written<'_, ReferenceSpec> {
+impl Display for Written<'_, InterpreterSpec> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "model: random\nfrom: {}", self.0.from)?;
         if self.0.steps.iter().any(|step| step.blank_zero) {
@@ -26,16 +26,16 @@ impl Display for Written<'_, ReferenceSpec> {
 }
 
 /// Writes an entry of `joins`.
-pub fn write_join(f: &mut Formatter<'_>, join: &ReferenceJoin) -> fmt::Result {
+pub fn write_join(f: &mut Formatter<'_>, join: &InterpreterJoin) -> fmt::Result {
     write!(f, "      - {{to: {}", join.to)?;
     if let Some(alias) = &join.alias {
         write!(f, ", as: {alias}")?;
     }
     let kind = match join.kind {
-        ReferenceJoinKind::Left => "",
-        ReferenceJoinKind::Inner => ", type: inner",
-        ReferenceJoinKind::Full => ", type: full",
-        ReferenceJoinKind::Cross => ", type: cross",
+        InterpreterJoinKind::Left => "",
+        InterpreterJoinKind::Inner => ", type: inner",
+        InterpreterJoinKind::Full => ", type: full",
+        InterpreterJoinKind::Cross => ", type: cross",
     };
     write!(f, "{kind}{}", if join.many { ", cardinality: many" } else { "" })?;
     match &join.by {
@@ -61,7 +61,7 @@ fn quoted(names: &[String]) -> String {
     }))
 }
 
-impl Display for Written<'_, ReferenceStep> {
+impl Display for Written<'_, InterpreterStep> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         writeln!(f, "  - name: {}", self.0.name)?;
         if !self.0.joins.is_empty() {
@@ -94,9 +94,9 @@ impl Display for Written<'_, ReferenceStep> {
             writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
         }
         match &self.0.keep {
-            ReferenceKeep::Nothing => {}
-            ReferenceKeep::All => writeln!(f, "    keep: all")?,
-            ReferenceKeep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
+            InterpreterKeep::Nothing => {}
+            InterpreterKeep::All => writeln!(f, "    keep: all")?,
+            InterpreterKeep::Some(names) => writeln!(f, "    keep: [{}]", quoted(names))?,
         }
         if let Some(limit) = self.0.limit {
             writeln!(f, "    limit: {limit}")?;

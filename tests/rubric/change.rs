@@ -44,7 +44,7 @@ fn of_groups(shape: usize, n: u32, used: Option<&str>) -> (String, bool) {
 }
 
 /// Returns a formula that reads other rows or only its own row. The last shape looks up other periods.
-fn of_windows(shape: usize, n: u32, u: &str, periods: bool) -> String {
+fn window_formula(shape: usize, n: u32, u: &str, periods: bool) -> String {
     match shape % (7 + usize::from(periods)) {
         0 => format!("OFFSET({u}, -{n})"),
         1 => format!("SUM(OFFSET({u}, -{n}):{u})"),
@@ -80,7 +80,7 @@ fn spec(steps: &Steps, periods: bool) -> (String, Vec<Option<usize>>) {
             let used = (among > 0).then(|| part.uses.index(among));
             let name = used.map(|used| format!("name{used}x"));
             let (formula, used) = match (step, &name) {
-                (1, Some(name)) => (of_windows(part.shape, n, name, periods), used),
+                (1, Some(name)) => (window_formula(part.shape, n, name, periods), used),
                 (2, Some(name)) => (
                     format!("{}({name} * {n})", ["SUM", "MAX", "AVERAGE"][part.shape % 3]),
                     used,

@@ -114,7 +114,7 @@ impl Lookup {
 
 impl Grid<'_> {
     /// Returns a column that the lookup reads: a column of the other tab, or of the cell's own grid.
-    fn looked_in(&mut self, lookup: &Lookup, column: usize, here: Here) -> Vec<Value> {
+    fn looked_up_column(&mut self, lookup: &Lookup, column: usize, here: Here) -> Vec<Value> {
         if lookup.in_tab {
             return self.tab.iter().map(|row| row[column].clone()).collect();
         }
@@ -123,9 +123,9 @@ impl Grid<'_> {
 
     /// Returns the number of the matching row, starting at 0. If several rows match, returns the number of the first
     /// matching row.
-    fn row_found(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
+    fn find_matching_row(&mut self, lookup: &Lookup, here: Here) -> Option<usize> {
         let key = self.value(&lookup.args[0], here);
-        let keys = self.looked_in(lookup, lookup.by, here);
+        let keys = self.looked_up_column(lookup, lookup.by, here);
         let places = keys.iter().enumerate();
         match lookup.mode {
             Mode::Unsaid | Mode::Equal => keys.iter().position(|k| k.compare(&key) == Some(Ordering::Equal)),
@@ -164,12 +164,12 @@ impl Grid<'_> {
                 let number = self.value(&lookup.args[0], here).number();
                 number.and_then(|n| (n >= 1.0).then(|| n.trunc() as usize - 1))
             }
-            _ => self.row_found(lookup, here),
+            _ => self.find_matching_row(lookup, here),
         };
         if lookup.form == Form::Match {
             return place.map_or(Value::Null, |place| Value::Int(place as i64 + 1));
         }
-        let values = self.looked_in(lookup, lookup.gives, here);
+        let values = self.looked_up_column(lookup, lookup.gives, here);
         match (place, lookup.args.get(1)) {
             (None, Some(missing)) => self.value(missing, here),
             (place, _) => place

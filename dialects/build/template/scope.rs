@@ -66,7 +66,7 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
                 ));
             }
             (Token::Symbol(")" | "]"), _) => scopes.pop().map_or(Ok(()), Scope::close)?,
-            (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, words_before(tokens, at))),
+            (Token::Symbol("->"), _) => scopes.push(Scope::new(Kind::Lambda, read_lambda_parameters(tokens, at))),
             (Token::Word(word), _) if word == "lambda" => {
                 scopes.push(Scope::new(
                     Kind::Lambda,
@@ -75,7 +75,7 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
             }
             (Token::Word(word), Some(scope)) if word == "as" => {
                 scope.in_first_item = false;
-                scope.names.extend(words_after(tokens, at));
+                scope.names.extend(read_alias_names(tokens, at));
             }
             (Token::Word(word), Some(scope)) if word == "from" => scope.in_first_item = scope.names.is_empty(),
             (Token::Word(_) | Token::Symbol(","), Some(scope)) => scope.in_first_item &= word_at(at) == Some("unnest"),
@@ -90,7 +90,7 @@ pub(super) fn check(tokens: &[Token]) -> Result<(), String> {
 }
 
 /// Returns the alias after `as`, followed by its column list if there is one.
-fn words_after(tokens: &[Token], at: usize) -> Vec<String> {
+fn read_alias_names(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at + 2), Some(Token::Symbol("(")));
     let end = |token: &&Token| !matches!(token, Token::Symbol(")"));
     tokens[at + 1..]
@@ -102,7 +102,7 @@ fn words_after(tokens: &[Token], at: usize) -> Vec<String> {
 }
 
 /// Returns the lambda parameters before `->`.
-fn words_before(tokens: &[Token], at: usize) -> Vec<String> {
+fn read_lambda_parameters(tokens: &[Token], at: usize) -> Vec<String> {
     let list = matches!(tokens.get(at.wrapping_sub(1)), Some(Token::Symbol(")")));
     let start = |token: &&Token| !matches!(token, Token::Symbol("("));
     tokens[..at]

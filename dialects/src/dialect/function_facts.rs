@@ -18,7 +18,7 @@ impl Dialect {
             }
             seen.push(function.name);
             for overload in function.overloads {
-                facts.extend(self.overload_construct_facts(overload.id));
+                facts.extend(self.facts_of_overload_constructs(overload.id));
                 waiting.extend(called_functions(overload.define.unwrap_or_default()));
             }
             let entries = [
@@ -61,7 +61,7 @@ mod tests {
         assert!(texts("snowflake", "CORREL").contains(&"corr(number, number) over (partition by)"));
         assert!(texts("postgres", "SQRT").contains(&"sqrt(float)"));
         assert!(texts("duckdb", "IF").is_empty());
-        let all: Vec<_> = Dialect::all().flat_map(Dialect::construct_facts).collect();
+        let all: Vec<_> = Dialect::all().flat_map(Dialect::facts_of_constructs).collect();
         assert!(
             all.iter()
                 .all(|fact| fact.source.is_empty() == (fact.verdict.name() == "unsure"))

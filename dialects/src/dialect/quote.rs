@@ -40,12 +40,12 @@ const _: () = assert!(crate::tables::DIALECTS.len() <= u32::BITS as usize);
 
 impl Dialect {
     /// Returns `true` if double quotes can also enclose strings, with a backslash before each quote inside.
-    pub fn texts_in_both_quotes(self) -> bool {
+    pub fn accepts_double_quoted_texts(self) -> bool {
         self.0.text_backslash
     }
 
     /// Returns `true` if a backslash in a string is an escape.
-    pub fn escapes_in_texts(self) -> bool {
+    pub fn has_backslash_escapes(self) -> bool {
         self.0.backslash
     }
 

@@ -40,7 +40,7 @@ pub struct Selection {
 
 impl Selection {
     /// Returns whether all models are selected.
-    pub fn is_everything(&self) -> bool {
+    pub fn selects_all_models(&self) -> bool {
         self.select.is_empty() && self.exclude.is_empty()
     }
 }

@@ -86,7 +86,7 @@ mod tests {
     }
 
     /// Splits a line into words as a shell does; supports single quotes.
-    fn example_words(line: &str) -> Vec<String> {
+    fn split_shell_words(line: &str) -> Vec<String> {
         let mut words = Vec::new();
         for (number, part) in line.split('\'').enumerate() {
             match number % 2 {
@@ -123,7 +123,7 @@ mod tests {
             let calls: Vec<&str> = calls.map(|line| line.split(" > ").next().unwrap()).collect();
             assert!(calls.iter().any(|call| call.starts_with(&name)), "{name}: {calls:?}");
             for call in calls {
-                if let Err(fault) = command().try_get_matches_from(example_words(call)) {
+                if let Err(fault) = command().try_get_matches_from(split_shell_words(call)) {
                     panic!("{call}\n{fault}");
                 }
                 count += 1;

@@ -33,10 +33,10 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
             "`--fix` changes files, but standard input is not a file",
         ));
     }
-    let (found, fixed) = match check_inputs(session, args) {
+    let (found, fixed) = match load_check_inputs(session, args) {
         Ok(setup) => {
             let (mut found, fixed) = setup.check(session, args)?;
-            if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.is_set_up()) {
+            if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
                 warn_of_omni_duplicates(place, &setup.files, &mut found);
                 if args.files.is_empty() {
                     check_folders(place, &mut found)?;
@@ -76,7 +76,7 @@ fn check_folders(place: &Workspace, found: &mut Vec<FileDiagnostics>) -> Result<
 fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolders, Failure> {
     let root = project::project_folder(session.global.project_dir.as_deref())?;
     let bounds = root.map_or_else(
-        || Ok(WritableFolders::deny_all()),
+        || Ok(WritableFolders::only_named_paths()),
         |root| WritableFolders::from_project(&root),
     )?;
     Ok(args
@@ -95,7 +95,7 @@ impl CheckInputs {
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
         let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
-        let done = self.check_with(session, args, &compiler, sources.clone())?;
+        let done = self.check_sources_with_compiler(session, args, &compiler, sources.clone())?;
         let misses_names = done
             .0
             .iter()
@@ -113,19 +113,19 @@ impl CheckInputs {
             .settings
             .apply_to(self.knowledge.builder_with_past_columns(had))?
             .build();
-        self.check_with(session, args, &compiler, sources)
+        self.check_sources_with_compiler(session, args, &compiler, sources)
     }
 }
 
 /// Returns the facts about the project, and the files to check: the named files or, by default, the project's specs.
-fn check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Failure> {
+fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
         _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
-        Some(_) if !args.selection.is_everything() => {
+        Some(_) if !args.selection.selects_all_models() => {
             Generation::selected_specs(session, &args.settings.target, &args.selection)?
         }
-        Some(place) if place.is_set_up() => place.specs()?,
+        Some(place) if place.has_project_file() => place.specs()?,
         _ => {
             return Err(Failure::new(
                 Exit::Usage,
@@ -168,7 +168,7 @@ fn warn_of_omni_duplicates(place: &Workspace, files: &[PathBuf], found: &mut [Fi
 }
 
 impl CheckInputs {
-    fn check_with(
+    fn check_sources_with_compiler(
         &self,
         session: &Session,
         args: &CheckArgs,
@@ -220,7 +220,7 @@ impl CheckInputs {
             };
             let mut it = match of_spec {
                 Some(mut spec) => {
-                    spec.add_model_faults();
+                    spec.add_model_diagnostics();
                     spec.found
                 }
                 None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),

@@ -53,7 +53,7 @@ pub fn run(session: &Session, args: &CompileArgs) -> Result<Exit, Failure> {
         formulas => formulas?,
     };
     let dialect = formulas.compiler.dialect();
-    let outcome = compile_some(&formulas.compiler, source);
+    let outcome = compile_nonempty_source(&formulas.compiler, source);
     formulas.report_undecided_types(session, &outcome);
     if args.json {
         session.print_json(&definitions_json(
@@ -101,7 +101,7 @@ pub fn compile(compiler: &Compiler, source: SourceText) -> CompileOutcome {
 }
 
 /// Compiles a source like `compile`, but reports an error if the source contains no formula.
-pub fn compile_some(compiler: &Compiler, source: SourceText) -> CompileOutcome {
+pub fn compile_nonempty_source(compiler: &Compiler, source: SourceText) -> CompileOutcome {
     let mut outcome = compile(compiler, source);
     if outcome.definitions().is_empty() && outcome.found.diagnostics.is_empty() {
         let end = outcome.found.text.len() as u32;

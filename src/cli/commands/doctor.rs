@@ -20,7 +20,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find_or_dbt(session)?;
+    let place = Workspace::find_workspace_or_dbt_project(session)?;
     let mut parts = vec![healthy_part("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
     let mut add = |mut part: HealthPart, fault: Exit| {
@@ -58,7 +58,7 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         Exit::Failed,
     );
     add(check_project(place.as_ref()), Exit::Done);
-    if let Some(place) = place.as_ref().filter(|place| place.is_set_up()) {
+    if let Some(place) = place.as_ref().filter(|place| place.has_project_file()) {
         for part in status::of_specs(session, place, &Selection::default())? {
             let fault = if part.fix.starts_with("formulac check") {
                 Exit::Faulty
@@ -239,7 +239,9 @@ fn check_project(place: Option<&Workspace>) -> HealthPart {
             "there is no dbt_project.yml or formulac.yml here or in a parent folder".to_owned(),
             fix,
         ),
-        Some(place) if !place.is_set_up() => unhealthy_part("project", "there is no formulac.yml yet".to_owned(), fix),
+        Some(place) if !place.has_project_file() => {
+            unhealthy_part("project", "there is no formulac.yml yet".to_owned(), fix)
+        }
         Some(place) => {
             let root = or_current_folder(&place.root);
             match place.dialect(&TargetOptions::default()) {

@@ -8,7 +8,7 @@ use formulac::{Compiler, Definition, Dialect, Type};
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::ExplainArgs;
-use crate::cli::commands::compile::{CompileOutcome, compile, compile_some, definition_json};
+use crate::cli::commands::compile::{CompileOutcome, compile, compile_nonempty_source, definition_json};
 use crate::cli::diagnostic_page::{self, wrap_text};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::formula_parts::{self, FormulaPart};
@@ -46,7 +46,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         }
     }
     crate::cli::usage::refuse_option(&args.subject)?;
-    refuse_spec(session, &args.subject)?;
+    reject_file_argument(session, &args.subject)?;
     explain_formula(session, args)
 }
 
@@ -82,7 +82,7 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
 }
 
 /// Returns an error if the argument is a file. Prints a note if the argument is also the name of a model.
-fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
+fn reject_file_argument(session: &Session, subject: &OsStr) -> Result<(), Failure> {
     let shown = subject.to_string_lossy();
     let help = format!("`formulac query {shown}` shows its SQL, `formulac explain 'SUM(amount)'` explains a formula");
     let refused = |what: &str| {
@@ -97,7 +97,7 @@ fn refuse_spec(session: &Session, subject: &OsStr) -> Result<(), Failure> {
         return Err(refused("a file"));
     }
     let is_name = shown.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let Some(place) = Workspace::find_any(session)?.filter(|_| is_name) else {
+    let Some(place) = Workspace::find_workspace(session)?.filter(|_| is_name) else {
         return Ok(());
     };
     let compiler = Compiler::default();
@@ -134,7 +134,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let chosen = settings.target.dialect;
     let formulas = knowledge.formula_compiler(session, settings, &source.text)?;
     let compiler = &formulas.compiler;
-    let outcome = compile_some(compiler, source);
+    let outcome = compile_nonempty_source(compiler, source);
     let parts = formula_parts::formula_parts(compiler, &outcome.found.text);
     let sentences = sentence::sentences(&outcome.found.text, &parts);
     let mut others = Vec::new();

@@ -25,7 +25,7 @@ pub fn run(session: &Session, args: &ExtractArgs) -> Result<Exit, Failure> {
     if let Some((broken, _)) = sources.iter().find(|(source, _)| source.fault.is_some()) {
         return Err(Failure::from_source(broken.clone()));
     }
-    let chosen = chosen_specs(&place, &sources, &args.specs)?;
+    let chosen = spec_selection_flags(&place, &sources, &args.specs)?;
     if let Some(name) = args.name.as_deref().filter(|name| !is_metric_set_name(name)) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` is not a valid name for a metric set"))
@@ -90,7 +90,7 @@ fn propose(
 }
 
 /// Returns, for each spec of the project, whether it is selected by name. Without names, all specs are selected.
-fn chosen_specs(
+fn spec_selection_flags(
     place: &Workspace,
     sources: &[(SourceText, Option<String>)],
     named: &[PathBuf],

@@ -24,13 +24,13 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
     let found = match &args.name {
         Some(name) => match catalog::lookup(name) {
             Some(function) => vec![function],
-            None => return report_unknown(session, args, name),
+            None => return report_unknown_function(session, args, name),
         },
         None => search_functions(args.search.as_deref()),
     };
     // The catalogue is also shown outside of a project, and in a project with errors. The list does not include reports
     // of `prove`.
-    let place = (args.json || args.name.is_some()).then(|| Workspace::find_any(session).ok().flatten());
+    let place = (args.json || args.name.is_some()).then(|| Workspace::find_workspace(session).ok().flatten());
     let reports = place
         .flatten()
         .map(|place| ProofReport::read_all(&place.root))
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &FunctionsArgs) -> Result<Exit, Failure> {
 }
 
 /// Reports an unknown function with the same diagnostic and suggestion as a formula that calls the function.
-fn report_unknown(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
+fn report_unknown_function(session: &Session, args: &FunctionsArgs, name: &str) -> Result<Exit, Failure> {
     let place = Span::new(0, name.len() as u32);
     let faults = Compiler::default().check(&format!("={name}(x)"));
     let help = faults
@@ -163,11 +163,11 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
     }
     section(
         "Test cases",
-        dialect_cells(function)
+        matrix_cells_by_dialect(function)
             .map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name()))
             .collect(),
     );
-    let here = proofs_here(function, dialect, reports).map(|(report, counts)| {
+    let here = project_proofs_of_function(function, dialect, reports).map(|(report, counts)| {
         let open = match counts.total() - counts.proven {
             0 => String::new(),
             open => format!(", {open} not"),
@@ -201,7 +201,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
 }
 
 /// Returns this project's `formulac prove` reports that contain cases for a function.
-fn proofs_here<'r>(
+fn project_proofs_of_function<'r>(
     function: &Function,
     dialect: Option<Dialect>,
     reports: &'r [ProofReport],
@@ -219,7 +219,7 @@ fn function_json(
     reports: &[ProofReport],
     with_constructs: bool,
 ) -> Value {
-    let here: Vec<Value> = proofs_here(function, dialect, reports)
+    let here: Vec<Value> = project_proofs_of_function(function, dialect, reports)
         .map(|(report, counts)| {
             json!({
                 "dialect": report.dialect, "environment": report.environment, "at": report.at,
@@ -233,7 +233,7 @@ fn function_json(
         .into_iter()
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
-    let shown: Map<String, Value> = dialect_cells(function)
+    let shown: Map<String, Value> = matrix_cells_by_dialect(function)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
         .collect();
     let dialects = Dialect::all().filter(|of| with_constructs && dialect.is_none_or(|dialect| dialect == *of));
@@ -279,7 +279,7 @@ fn function_json(
 }
 
 /// Returns the matrix cell of each dialect, such as `verified 12`.
-fn dialect_cells(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
+fn matrix_cells_by_dialect(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
     let row = MATRIX
         .lines()
         .find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));

@@ -62,9 +62,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
         let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
-        let everything = args.selection.is_everything() && chosen.specs.iter().all(|told| *told);
+        let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|told| *told);
         let mut delivery = made.plan_file_changes(is_made, everything)?;
-        skip_kept_edits(session, &place, &mut delivery)?;
+        skip_files_with_kept_edits(session, &place, &mut delivery)?;
         delivery
     } else {
         PendingFileChanges::default()
@@ -132,7 +132,11 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
 }
 
 /// Skips files with hand edits that no spec can express. A push leaves these files unchanged too.
-fn skip_kept_edits(session: &Session, place: &Workspace, delivery: &mut PendingFileChanges) -> Result<(), Failure> {
+fn skip_files_with_kept_edits(
+    session: &Session,
+    place: &Workspace,
+    delivery: &mut PendingFileChanges,
+) -> Result<(), Failure> {
     if delivery.by_hand.is_empty() || !sync::was_pushed(place) {
         return Ok(());
     }

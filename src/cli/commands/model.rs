@@ -17,7 +17,7 @@ use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::models::{self, CompiledModel, ModelFiles};
-use crate::cli::moved_files::MovedFile;
+use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::orphans;
 use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         bounds.resolve_path(&tests_folder(session, folder)?)?;
     }
     let mut drafts = Vec::new();
-    let specs = match args.selection.is_everything() {
+    let specs = match args.selection.selects_all_models() {
         true => Generation::find_named_specs(session, &args.target, &args.specs)?,
         false => Generation::selected_specs(session, &args.target, &args.selection)?,
     };
@@ -61,7 +61,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     // Files that a user moved out of the project's models folder are updated at their new paths.
-    let place = Workspace::find_any(session)?.filter(|place| {
+    let place = Workspace::find_workspace(session)?.filter(|place| {
         let models = absolute_path(&place.root.join(place.output_folders().0));
         args.out.as_ref().is_some_and(|out| absolute_path(out) == models)
     });
@@ -71,7 +71,9 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
             let tests = tests_folder(session, folder)?;
-            let moved = place.as_ref().map(|place| (place, MovedFile::find(place, &models)));
+            let moved = place
+                .as_ref()
+                .map(|place| (place, MovedFilePaths::find(place, &models)));
             let in_place = |file: PlannedFile| match &moved {
                 Some((place, moved)) => {
                     let inside = place.relative_path(&file.path);
@@ -148,7 +150,7 @@ fn writable_folders(session: &Session, args: &ModelArgs) -> Result<WritableFolde
     let of_dbt = || dbt_project::find(given).ok().flatten().map(|dbt| dbt.folder);
     let root = project::project_folder(given)?.or_else(of_dbt);
     let bounds = root.map_or_else(
-        || Ok(WritableFolders::deny_all()),
+        || Ok(WritableFolders::only_named_paths()),
         |root| WritableFolders::from_project(&root),
     )?;
     Ok(args
@@ -280,7 +282,7 @@ fn leftover_files(folder: &Path, tests: &Path, models: &[CompiledModel], files: 
 /// Returns the folder for tests that are separate files. dbt would read files in the models folder as models.
 fn tests_folder(session: &Session, models: &Path) -> Result<PathBuf, Failure> {
     let given = session.global.project_dir.as_deref();
-    if let Some((project, folder)) = project::read_with_place(given)? {
+    if let Some((project, folder)) = project::read_project_with_folder(given)? {
         return Ok(folder.join(project.tests().unwrap_or(project::TESTS)));
     }
     let folder = given.unwrap_or(Path::new(""));

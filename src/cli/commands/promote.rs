@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::promote::{PromoteGap, Promotion, RepointTarget, Request, TargetModel, promote, repoint};
+use formulac::promote::{PromoteGap, Promotion, Request, RetargetedItem, TargetModel, promote, repoint};
 use formulac::span::Span;
 use formulac::{Project, SpecText};
 use serde_json::{Value, json};
@@ -265,7 +265,7 @@ fn replace_omni_field(
         .with_help("run `formulac init` in the dbt project first"));
     };
     let specs = read_specs(&place.root.join(place.specs_folder()))?;
-    let what = RepointTarget::new(path, fields.first().map(String::as_str));
+    let what = RetargetedItem::new(path, fields.first().map(String::as_str));
     let changed = (|| {
         let model = TargetModel::find(&specs, files, &what)?;
         let manifest = place
@@ -328,7 +328,7 @@ fn replace_omni_field(
         }
     }
     if args.json {
-        let of = |repointed: &formulac::promote::RepointedFile| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
+        let of = |repointed: &formulac::promote::RetargetedFile| json!({"file": repointed.file, "text": repointed.text, "what": repointed.what, "written": !args.dry_run});
         session.print_json(&json!({
             "repointed": repointed.as_ref().map(of),
             "diagnostics": render::reports_json(&to_reports(&found)),
@@ -371,7 +371,7 @@ fn display_path(path: &Path) -> String {
 fn writable_folders(knowledge: &CommandKnowledge, named: Option<&Path>) -> Result<WritableFolders, Failure> {
     let bounds = knowledge
         .configured_workspace()
-        .map_or_else(|| Ok(WritableFolders::deny_all()), Workspace::writable_folders)?;
+        .map_or_else(|| Ok(WritableFolders::only_named_paths()), Workspace::writable_folders)?;
     Ok(named.into_iter().fold(bounds, WritableFolders::with_named_file))
 }
 

@@ -9,7 +9,7 @@ use formulac::Project;
 use formulac::artifacts::KeptParts;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::omni::{
-    Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledPlace, STATUS_FILE,
+    Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledFileLocation, STATUS_FILE,
 };
 use formulac::span::Span;
 use jiff::Timestamp;
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::cli::args::PullArgs;
 use crate::cli::artifacts::{self, RunArtifacts};
-use crate::cli::atomic_write::{PlannedFile, change_all};
+use crate::cli::atomic_write::{PlannedFile, write_and_remove_files};
 use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::pull_report;
 use crate::cli::commands::pull_report::WriteState;
@@ -96,9 +96,9 @@ fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Resul
 }
 
 /// Files that were read for a pull, and the changes computed from them.
-type ReadFolder = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
+type PullInputsAndChanges = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
 
-fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, ReadFolder), Failure> {
+fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, PullInputsAndChanges), Failure> {
     let Some((read, beside)) = folders.read()? else {
         let path = folders.target.join(ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
@@ -259,7 +259,7 @@ fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefu
 impl PullContext {
     fn find(session: &Session, target: Option<&Path>) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
-        let (project, root) = match project::read_with_place(given)? {
+        let (project, root) = match project::read_project_with_folder(given)? {
             Some((project, root)) => (Some(project), root),
             None => (None, given.map_or_else(PathBuf::new, Path::to_owned)),
         };
@@ -334,10 +334,10 @@ impl PullContext {
 }
 
 impl PullFolders {
-    fn place_path(&self, place: &PulledPlace) -> Option<PathBuf> {
+    fn path_of_pulled_file(&self, place: &PulledFileLocation) -> Option<PathBuf> {
         match place {
-            PulledPlace::Omni(path) => Some(self.omni.join(path)),
-            PulledPlace::Record(name) => Some(self.records.join(format!("{name}.yml"))),
+            PulledFileLocation::Omni(path) => Some(self.omni.join(path)),
+            PulledFileLocation::Record(name) => Some(self.records.join(format!("{name}.yml"))),
             _ => None,
         }
     }
@@ -346,7 +346,7 @@ impl PullFolders {
     fn write(&self, pull: &Pull) -> Result<(), Failure> {
         let planned = pull.writes.iter().filter_map(|(place, text)| {
             Some(PlannedFile {
-                path: self.place_path(place)?,
+                path: self.path_of_pulled_file(place)?,
                 text: text.clone(),
             })
         });
@@ -355,8 +355,12 @@ impl PullFolders {
             Some(project) => crate::cli::workspace::writable_folders_with_omni(project, &self.root)?,
             None => WritableFolders::from_project(&self.root)?,
         };
-        let removed: Vec<PathBuf> = pull.removes.iter().filter_map(|place| self.place_path(place)).collect();
-        change_all(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
+        let removed: Vec<PathBuf> = pull
+            .removes
+            .iter()
+            .filter_map(|place| self.path_of_pulled_file(place))
+            .collect();
+        write_and_remove_files(&bounds, &planned.iter().collect::<Vec<_>>(), &removed).map(|_| ())
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use formulac::artifacts::Status;
 use formulac::markdown::escape_markdown;
-use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledPlace, RunTrend, StaleSource};
+use formulac::omni::{ChangeKind, OmniModel, Pull, PullChange, PulledFileLocation, RunTrend, StaleSource};
 use formulac::yaml_edit::KeptValue;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -17,11 +17,11 @@ const MAX_LISTED_NAMES: usize = 10;
 
 /// Returns the changes and the state of the tables as one JSON object.
 pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
-    let (keys, joins) = model.unseen_constraints();
-    let written = |places: &mut dyn Iterator<Item = &PulledPlace>| -> Vec<String> {
+    let (keys, joins) = model.count_constraints_from_tests();
+    let written = |places: &mut dyn Iterator<Item = &PulledFileLocation>| -> Vec<String> {
         places
             .filter_map(|place| {
-                if let PulledPlace::Omni(path) = place {
+                if let PulledFileLocation::Omni(path) = place {
                     Some(path.clone())
                 } else {
                     None
@@ -41,19 +41,19 @@ pub fn report_json(model: &OmniModel, pull: &Pull, now: Timestamp) -> Value {
         "left_out": pull.left_out,
         "marked": pull.marked.iter().map(|(file, place)| json!({"file": file, "place": place})).collect::<Vec<_>>(),
         "unseen_by_omni": {"keys": keys, "joins": joins},
-        "runs": model.health.runs.iter().map(run_json).collect::<Vec<_>>(),
-        "stale": model.health.stale.iter().map(|source| stale_json(source, now)).collect::<Vec<_>>(),
+        "runs": model.health.runs.iter().map(run_trend_json).collect::<Vec<_>>(),
+        "stale": model.health.stale.iter().map(|source| stale_source_json(source, now)).collect::<Vec<_>>(),
         "gaps": model.gaps.iter().map(|gap| json!({"name": gap.name, "reason": gap.reason})).collect::<Vec<_>>(),
     })
 }
 
-fn run_json(run: &RunTrend) -> Value {
+fn run_trend_json(run: &RunTrend) -> Value {
     let trend = if run.is_slower() { "slower" } else { "faster" };
     let ratio = (run.ratio() * 100.0).round() / 100.0;
     json!({"view": run.view, "trend": trend, "seconds": run.seconds, "median": run.median, "runs": run.runs, "ratio": ratio})
 }
 
-fn stale_json(source: &StaleSource, now: Timestamp) -> Value {
+fn stale_source_json(source: &StaleSource, now: Timestamp) -> Value {
     let time = |time: Option<SystemTime>| Timestamp::try_from(time?).ok();
     let loaded = time(source.loaded_at);
     let age = loaded.map(|at| now.as_second().saturating_sub(at.as_second()).max(0));
@@ -203,7 +203,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             notes.push(format!("and {more} more {what}"));
         }
     };
-    listed("edits that pull kept", pull.kept.iter().map(kept_line).collect());
+    listed("edits that pull kept", pull.kept.iter().map(kept_value_line).collect());
     listed(
         "files that stay removed",
         pull.left_out
@@ -233,7 +233,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
             })
             .collect(),
     );
-    let (keys, joins) = model.unseen_constraints();
+    let (keys, joins) = model.count_constraints_from_tests();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
             "{} and {} that Omni cannot find without formulac",
@@ -250,7 +250,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
     notes
 }
 
-fn kept_line((file, kept): &(String, KeptValue)) -> String {
+fn kept_value_line((file, kept): &(String, KeptValue)) -> String {
     format!(
         "{file}: `{}` keeps your value {}; dbt now has {}",
         kept.path,
@@ -280,7 +280,7 @@ pub enum WriteState {
 
 /// Returns the number of files written and removed.
 pub fn pull_summary(pull: &Pull, done: WriteState) -> String {
-    let is_omni = |place: &&PulledPlace| matches!(place, PulledPlace::Omni(_));
+    let is_omni = |place: &&PulledFileLocation| matches!(place, PulledFileLocation::Omni(_));
     let written = pull.writes.iter().map(|(place, _)| place).filter(is_omni).count();
     let removed = pull.removes.iter().filter(is_omni).count();
     let (wrote, took) = if done == WriteState::Already {

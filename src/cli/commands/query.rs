@@ -7,7 +7,7 @@ use crate::cli::args::QueryArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
-use crate::cli::metrics_query::name_options;
+use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::spec::Spec;
 use formulac::diag::render;
@@ -21,7 +21,7 @@ pub fn run(session: &Session, args: &QueryArgs) -> Result<Exit, Failure> {
         Err(Failure::Found(found)) => (args.target.dialect.unwrap_or_default(), Spec::default(), found),
         Err(failure) => return Err(failure),
     };
-    name_options(&mut found);
+    replace_keys_with_options(&mut found);
     report_undecided_types(session, spec.undecided_types());
     let Spec { name, query, .. } = spec;
     if args.json {

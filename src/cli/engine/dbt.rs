@@ -148,7 +148,7 @@ pub fn run_queries(
         let (group, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         rest = others;
         let together = if group.len() > 1 {
-            run_together(group, run)?
+            run_queries_in_one_call(group, run)?
         } else {
             None
         };
@@ -162,7 +162,7 @@ pub fn run_queries(
 }
 
 /// Runs queries in one call and returns their results. Returns `None` if one of them fails.
-fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
+fn run_queries_in_one_call(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<Answer>>, Failure> {
     let limited: Vec<String> = group
         .iter()
         .map(|asked| format!("{}\nlimit {}", asked.sql.trim_end(), u64::from(asked.limit) + 1))
@@ -177,7 +177,7 @@ fn run_together(group: &[EngineRequest<'_>], run: &DbtRun) -> Result<Option<Vec<
         run,
         run.deferred.as_deref(),
         1,
-        &formulac::dbt::answers_query(&queries),
+        &formulac::dbt::query_with_several_results(&queries),
         what,
         &[],
     )?;
@@ -245,7 +245,7 @@ pub fn look_up_relations(
         run,
         deferred,
         1,
-        &formulac::dbt::relations_query(relations),
+        &formulac::dbt::relation_lookup_query(relations),
         "the columns of tables",
         &[],
     )?;
@@ -263,7 +263,7 @@ pub fn look_up_relations(
         return Ok(each.into_iter().flatten().collect());
     }
     let message = output.message();
-    let is_missing = fault::names_no_table(&message) || message.contains("which was not found");
+    let is_missing = fault::is_missing_table_error(&message) || message.contains("which was not found");
     let first_line = message
         .lines()
         .map(str::trim)

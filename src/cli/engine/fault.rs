@@ -21,7 +21,7 @@ pub struct SentSql<'s> {
 pub fn from_sql(engine: &str, message: &str, sent: SentSql<'_>) -> Failure {
     let span = message_span(message, sent);
     let mut diagnostic = engine_diagnostic(engine, message, span.unwrap_or_default());
-    if diagnostic.help().is_none() && names_no_table(message) {
+    if diagnostic.help().is_none() && is_missing_table_error(message) {
         diagnostic = diagnostic.with_help(sent.missing);
     }
     if span.is_some() {
@@ -85,7 +85,11 @@ pub fn first_paragraph(message: &str) -> String {
 fn is_end(line: &str) -> bool {
     let begins = |text: &str| line.starts_with(text);
     // Remove the name of the file that contains dbt's compiled SQL.
-    line.is_empty() || begins("Possible ") || begins("compiled code at ") || is_place(line) || is_hint(line)
+    line.is_empty()
+        || begins("Possible ")
+        || begins("compiled code at ")
+        || is_error_position_line(line)
+        || is_hint(line)
 }
 
 fn message_hint(message: &str) -> Option<String> {
@@ -95,7 +99,7 @@ fn message_hint(message: &str) -> Option<String> {
 }
 
 /// Returns whether an engine's message reports that a table does not exist.
-pub fn names_no_table(message: &str) -> bool {
+pub fn is_missing_table_error(message: &str) -> bool {
     let message = message.to_lowercase();
     message.contains("does not exist")
         && ["table", "relation", "schema"]
@@ -109,7 +113,7 @@ fn is_hint(line: &str) -> bool {
 
 /// Returns whether a line is a position such as `LINE 3: amout`, which DuckDB and Postgres print above the line with
 /// the caret.
-fn is_place(line: &str) -> bool {
+fn is_error_position_line(line: &str) -> bool {
     line_number(line).is_some()
 }
 
@@ -120,12 +124,18 @@ fn line_number(line: &str) -> Option<(usize, &str)> {
 
 /// Returns the position that a message points to. Engines truncate long lines on both sides.
 fn message_span(message: &str, sent: SentSql<'_>) -> Option<Span> {
-    let mut lines = message.lines().map(str::trim_start).skip_while(|line| !is_place(line));
+    let mut lines = message
+        .lines()
+        .map(str::trim_start)
+        .skip_while(|line| !is_error_position_line(line));
     let shown = lines.next()?;
-    let caret_line = message.lines().skip_while(|line| !is_place(line.trim_start())).nth(1)?;
+    let caret_line = message
+        .lines()
+        .skip_while(|line| !is_error_position_line(line.trim_start()))
+        .nth(1)?;
     let indent = message
         .lines()
-        .find(|line| is_place(line.trim_start()))
+        .find(|line| is_error_position_line(line.trim_start()))
         .map(|l| l.len() - l.trim_start().len())?;
     let (number, excerpt) = line_number(shown)?;
     let prefix = shown.len() - excerpt.len() + indent;

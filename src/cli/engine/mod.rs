@@ -286,7 +286,7 @@ impl Engine {
                     .flat_map(|found| &found.diagnostics)
                     .map(|it| it.message().to_owned());
                 let said = said.next().unwrap_or_default();
-                Ok(if fault::names_no_table(&said) {
+                Ok(if fault::is_missing_table_error(&said) {
                     RelationPresence::Missing
                 } else {
                     RelationPresence::Unknown(said)

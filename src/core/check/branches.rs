@@ -1,6 +1,6 @@
 //! Conditional and logical functions: IF, IFS, SWITCH, COALESCE, AND, OR, NOT.
 
-use super::convert::ConversionTarget;
+use super::convert::SameTypeReason;
 use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
@@ -114,7 +114,7 @@ impl Lowerer<'_> {
         let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
             None => {
-                let Some(ty) = self.unify_values(branches, ConversionTarget::Branches(shown), false) else {
+                let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(shown), false) else {
                     return self.add_error(span);
                 };
                 values = self.summarize_operands(branches, span);
@@ -201,13 +201,10 @@ impl Lowerer<'_> {
     /// Builds a SWITCH. `cases` contains the subject and the values to compare with the subject. `branches` contains
     /// one result per value and an optional default.
     pub(super) fn build_switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
-        if self
-            .unify_values(cases, ConversionTarget::Values(shown), true)
-            .is_none()
-        {
+        if self.unify_values(cases, SameTypeReason::Values(shown), true).is_none() {
             return self.add_error(span);
         }
-        let Some(ty) = self.unify_values(branches, ConversionTarget::Branches(shown), false) else {
+        let Some(ty) = self.unify_values(branches, SameTypeReason::Branches(shown), false) else {
             return self.add_error(span);
         };
         if cases.iter().chain(branches.iter()).any(|v| self.is_error(*v)) {
@@ -243,7 +240,7 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn build_coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
-        let Some(ty) = self.unify_values(&mut values, ConversionTarget::Values(shown), false) else {
+        let Some(ty) = self.unify_values(&mut values, SameTypeReason::Values(shown), false) else {
             return self.add_error(span);
         };
         if values.iter().any(|v| self.is_error(*v)) {

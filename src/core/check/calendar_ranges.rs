@@ -17,7 +17,7 @@ use crate::ir::{
 use crate::span::Span;
 
 /// Orders definitions that read the calendar of the sort keys after these keys.
-pub(super) fn add_key_uses(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
+pub(super) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     let keys: Vec<u32> = (0u32..)
         .zip(&ast.definitions)
         .filter(|(_, d)| scope.role(d.part) == DefinitionRole::OrderBy)
@@ -88,7 +88,7 @@ impl Lowerer<'_> {
         let (Some(key), Some(period)) = (self.calendar_key(span), period) else {
             return self.add_error(span);
         };
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let meta = self.program.meta(value);
         let start = self.period_start(period, key, span);
         if self.is_error(start) {
@@ -236,13 +236,13 @@ impl Lowerer<'_> {
         self.source_text(self.ast.definitions[key.definition as usize].span)
     }
 
-    fn key_node(&mut self, key: CalendarKey, span: Span) -> IrId {
+    fn lower_calendar_key(&mut self, key: CalendarKey, span: Span) -> IrId {
         self.lower_definition_use(key.definition, span)
     }
 
     /// Builds the start of the period that contains the current row's key.
     fn period_start(&mut self, period: CalendarPeriod, key: CalendarKey, span: Span) -> IrId {
-        let node = self.key_node(key, span);
+        let node = self.lower_calendar_key(key, span);
         self.timeframe_call(node, period.name(), span, span)
     }
 
@@ -283,7 +283,7 @@ impl Lowerer<'_> {
             Some(period) => parted_by.push(self.period_start(period, key, span)),
             // Rows without a key are in no range, so an unbounded frame must not contain them.
             None if key.nullable && [frame.from, frame.to].contains(&RangeBound::Unbounded) => {
-                let x = self.key_node(key, span);
+                let x = self.lower_calendar_key(key, span);
                 let there = self.build_not_null(x, span);
                 parted_by.push(there);
             }
@@ -291,7 +291,7 @@ impl Lowerer<'_> {
         }
         match frame.order {
             FrameOrder::Nothing => {}
-            FrameOrder::Key => parted_by.push(self.key_node(key, span)),
+            FrameOrder::Key => parted_by.push(self.lower_calendar_key(key, span)),
             FrameOrder::StartOf(period) => parted_by.push(self.period_start(period, key, span)),
         }
         for bound in [frame.from, frame.to] {
@@ -319,7 +319,7 @@ impl Lowerer<'_> {
         if !key.nullable || self.is_error(node) {
             return node;
         }
-        let key = self.key_node(key, span);
+        let key = self.lower_calendar_key(key, span);
         self.guard_null_key(node, key, empty, span)
     }
 }

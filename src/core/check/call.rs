@@ -17,7 +17,7 @@ impl Lowerer<'_> {
     pub(super) fn lower_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let function = catalog::get(id);
         let call = self.without_blank_range(function, call);
-        if !self.check_count(function, call, span) {
+        if !self.check_argument_count(function, call, span) {
             return self.add_error(span);
         }
         if !function.caution.is_empty() {
@@ -34,11 +34,11 @@ impl Lowerer<'_> {
             return self.aggregate_row_cells(function, call, span);
         }
         if let Some(lowering) = function.lower {
-            return self.lower_special(lowering, function, call, span);
+            return self.lower_intrinsic(lowering, function, call, span);
         }
         let exprs = self.ast.arguments(call);
         if function.level == Level::Aggregate && exprs.len() == 1 {
-            return self.aggregate_call(id, exprs[0], span);
+            return self.lower_one_argument_aggregate(id, exprs[0], span);
         }
         let mut args = self.take_list();
         for expr in exprs {
@@ -53,7 +53,7 @@ impl Lowerer<'_> {
             .across
             .filter(|_| function.level == Level::Aggregate)
             .unwrap_or(id);
-        let node = self.apply_checked(id, &args, span, function.name);
+        let node = self.add_scalar_call(id, &args, span, function.name);
         self.recycle_list(args);
         node
     }
@@ -81,7 +81,7 @@ impl Lowerer<'_> {
     }
 
     #[inline]
-    fn check_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
+    fn check_argument_count(&mut self, function: &'static Function, call: Call, span: Span) -> bool {
         let count = call.count as usize;
         let right = count >= function.least && function.most.is_none_or(|m| count <= m);
         right || self.report_wrong_count(function, call, span)
@@ -125,7 +125,12 @@ impl Lowerer<'_> {
     }
 
     /// Lowers a call to an aggregate with one argument.
-    pub(super) fn aggregate_call(&mut self, id: FunctionId, expr: crate::ast::ExprId, span: Span) -> IrId {
+    pub(super) fn lower_one_argument_aggregate(
+        &mut self,
+        id: FunctionId,
+        expr: crate::ast::ExprId,
+        span: Span,
+    ) -> IrId {
         let function = catalog::get(id);
         let lowered = self.lowered_node(expr);
         if let Ir::Distinct(inner) = self.program.node(lowered) {
@@ -151,7 +156,7 @@ impl Lowerer<'_> {
             if meta.level >= Level::Aggregate {
                 return self.report_nested_aggregate(function, meta, span);
             }
-            self.settle_point(*arg);
+            self.convert_decimal_literal_to_float(*arg);
         }
         if self.is_level_forbidden(Level::Aggregate, span) {
             return self.add_error(span);
@@ -221,16 +226,16 @@ impl Lowerer<'_> {
     /// Adds a call to an internal function. The arguments must match the function's signature.
     pub(super) fn add_call(&mut self, id: FunctionId, args: &[IrId], span: Span) -> IrId {
         let name = catalog::get(id).name;
-        self.apply_checked(id, args, span, name)
+        self.add_scalar_call(id, args, span, name)
     }
 
     /// Adds a call to a scalar function and reports arguments that match no overload.
-    pub(super) fn apply_checked(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
+    pub(super) fn add_scalar_call(&mut self, id: FunctionId, args: &[IrId], span: Span, shown: &str) -> IrId {
         let operands = self.summarize_operands(args, span);
         self.apply_to(id, args, operands, shown)
     }
 
-    /// Adds a call to a scalar function. Works like [`Self::apply_checked`], but accepts operands that are already
+    /// Adds a call to a scalar function. Works like [`Self::add_scalar_call`], but accepts operands that are already
     /// summarized.
     #[inline(always)]
     pub(super) fn apply_to(&mut self, id: FunctionId, args: &[IrId], mut operands: Operands, shown: &str) -> IrId {
@@ -250,7 +255,7 @@ impl Lowerer<'_> {
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.meta.nullable,
-            Nulls::Always => operands.meta.nullable || !self.never_null_division(id, self.program.args(args)),
+            Nulls::Always => operands.meta.nullable || !self.has_nonzero_divisor(id, self.program.args(args)),
             Nulls::Never => false,
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
@@ -299,7 +304,7 @@ impl Lowerer<'_> {
 
     /// Returns whether a division returns NULL only if its numerator is NULL, because the denominator is a nonzero
     /// literal.
-    fn never_null_division(&self, id: FunctionId, args: &[IrId]) -> bool {
+    fn has_nonzero_divisor(&self, id: FunctionId, args: &[IrId]) -> bool {
         let by_number = |id: &IrId| matches!(self.program.node(*id), Ir::Number(_)) && !self.is_zero(*id);
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }

@@ -31,12 +31,12 @@ pub(super) fn criterion_equality_warning(range: &str, value: &str, span: Span) -
 
 /// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
 /// only once.
-pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     // Maps a column and a string to the span of the criterion. `None` after the pair has been reported.
-    let mut criteria: FxHashMap<(NamedText, String), Option<Span>> = FxHashMap::default();
+    let mut criteria: FxHashMap<(ComparedName, String), Option<Span>> = FxHashMap::default();
     for (range, value, span) in &program.criteria {
         let value = program.text(*value);
-        if let (Some(of), true) = (named_text(program, *range), has_case(value)) {
+        if let (Some(of), true) = (find_compared_name(program, *range), has_case(value)) {
             criteria.entry((of, value.to_lowercase())).or_insert(Some(*span));
         }
     }
@@ -55,7 +55,9 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
             (Ir::Text(text), _) => (*b, text),
             _ => continue,
         };
-        let Some(of) = named_text(program, range) else { continue };
+        let Some(of) = find_compared_name(program, range) else {
+            continue;
+        };
         let Some(criterion) = criteria.get_mut(&(of, program.text(value).to_lowercase())) else {
             continue;
         };
@@ -82,15 +84,15 @@ pub(super) fn check_case(program: &Program, source: &str, diagnostics: &mut Vec<
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum NamedText {
+enum ComparedName {
     Column(u32),
     Definition(u32),
 }
 
-fn named_text(program: &Program, id: IrId) -> Option<NamedText> {
+fn find_compared_name(program: &Program, id: IrId) -> Option<ComparedName> {
     match program.node(id) {
-        Ir::Column(column) => Some(NamedText::Column(column)),
-        Ir::Definition(used) => Some(NamedText::Definition(used)),
+        Ir::Column(column) => Some(ComparedName::Column(column)),
+        Ir::Definition(used) => Some(ComparedName::Definition(used)),
         _ => None,
     }
 }

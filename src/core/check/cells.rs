@@ -53,7 +53,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments aren't values.
-    pub(super) fn lower_range_part(&mut self, span: Span) -> IrId {
+    pub(super) fn add_range_placeholder(&mut self, span: Span) -> IrId {
         self.program.folded = true;
         self.add_null(Type::Unknown, span)
     }
@@ -73,7 +73,7 @@ impl Lowerer<'_> {
             SheetRow::At(rows) => match i32::try_from(rows).ok().filter(|rows| *rows != i32::MIN) {
                 Some(rows) => {
                     let shown = self.source_text(span);
-                    self.shifted_row(value, rows, &shown, span)
+                    self.build_value_in_shifted_row(value, rows, &shown, span)
                 }
                 // The offset exceeds the maximum length of a sheet.
                 None => self.add_null(self.program.meta(value).ty, span),
@@ -88,7 +88,7 @@ impl Lowerer<'_> {
         if !self.check_window_allowed(&shown, Some(value), span) || !self.has_order(&shown, span) {
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let nullable = self.program.meta(value).nullable;
         if row == 1 {
             return self.window_call(internal::FIRST_VALUE, &[value], WindowFrame::Ordered, nullable, span);
@@ -158,7 +158,7 @@ impl Lowerer<'_> {
             [one] => one,
             [first, ..] => {
                 let meta = self.program.meta(first);
-                self.add_all(Ir::Ranges, &columns, meta)
+                self.add_node_with_args(Ir::Ranges, &columns, meta)
             }
             [] => self.add_error(span),
         };
@@ -278,7 +278,7 @@ impl Lowerer<'_> {
     /// Lowers a worksheet aggregate that has no range. Such a call aggregates cells in the current row.
     pub(super) fn aggregate_row_cells(&mut self, function: &'static Function, call: Call, span: Span) -> IrId {
         let exprs = self.ast.arguments(call);
-        let Some(across) = Self::across_function(function).filter(|_| !exprs.is_empty()) else {
+        let Some(across) = Self::find_function_across_cells(function).filter(|_| !exprs.is_empty()) else {
             let message = format!(
                 "`{}` needs a range of cells that specifies the rows to aggregate",
                 function.name
@@ -302,13 +302,13 @@ impl Lowerer<'_> {
                 self.warn_of_single_cell(function, *one, span);
             }
         }
-        let node = self.apply_checked(across, &values, span, function.name);
+        let node = self.add_scalar_call(across, &values, span, function.name);
         self.recycle_list(values);
         node
     }
 
     /// Returns the function that computes the aggregate's result across several cells in one row.
-    pub(super) fn across_function(function: &Function) -> Option<FunctionId> {
+    pub(super) fn find_function_across_cells(function: &Function) -> Option<FunctionId> {
         match function.lower {
             Some(Lowering::Count) => function.across.or(Some(internal::ROW_COUNT)),
             _ => function.across,
@@ -357,8 +357,8 @@ impl Lowerer<'_> {
             span,
             ..of
         };
-        self.settle_point(value);
-        self.add_all(Ir::Case, &[only, value], meta)
+        self.convert_decimal_literal_to_float(value);
+        self.add_node_with_args(Ir::Case, &[only, value], meta)
     }
 }
 

@@ -40,15 +40,15 @@ impl Resolver<'_> {
             }
         }
         match found {
-            Some((r, position)) => ColumnLookup::Column(self.use_column(r, position)),
+            Some((r, position)) => ColumnLookup::Column(self.record_column_use(r, position)),
             None if self.scope.open && !is_unlikely_column(name.name) => {
                 // An unknown column belongs to the only open relation. If there are several open relations, the
                 // database resolves the name.
                 let mut open = scope.relations.iter().filter(|r| r.is_open());
                 ColumnLookup::Column(match (open.next(), open.next()) {
-                    (Some(relation), None) => self.use_unlisted_column(Some(relation.name()), name.name),
+                    (Some(relation), None) => self.record_unlisted_column_use(Some(relation.name()), name.name),
                     // Use a single column for all uses of the name, because a cell can refer to the same column.
-                    _ if scope.sheet.is_some() => self.use_unlisted_column(None, name.name),
+                    _ if scope.sheet.is_some() => self.record_unlisted_column_use(None, name.name),
                     _ => {
                         self.columns.push(self.unknown_column(None, name.name, false));
                         self.columns.len() as u32 - 1
@@ -59,7 +59,7 @@ impl Resolver<'_> {
         }
     }
 
-    pub(super) fn use_column(&mut self, relation: usize, position: usize) -> u32 {
+    pub(super) fn record_column_use(&mut self, relation: usize, position: usize) -> u32 {
         let used = &mut self.tables.used[relation];
         let relation = &self.scope.relations[relation];
         if used.len() <= position {
@@ -138,8 +138,8 @@ impl Resolver<'_> {
                 continue;
             };
             of.push(match known.position(name) {
-                Some(position) => self.use_column(*relation, position),
-                None => self.use_unlisted_column(Some(known.name()), name.name),
+                Some(position) => self.record_column_use(*relation, position),
+                None => self.record_unlisted_column_use(Some(known.name()), name.name),
             });
         }
         match of.as_slice() {
@@ -163,7 +163,7 @@ impl Resolver<'_> {
     /// Returns whether SQL could resolve the name of a column differently. This is only possible for columns without a
     /// relation, which no schema lists.
     #[inline]
-    pub(super) fn is_unsettled(&self, column: u32, text: &str, own: Option<&str>) -> bool {
+    pub(super) fn is_ambiguous_in_sql(&self, column: u32, text: &str, own: Option<&str>) -> bool {
         self.scope.relations.len() > 1 && self.may_be_misread(column, text, own)
     }
 
@@ -174,7 +174,7 @@ impl Resolver<'_> {
                 || self.scope.relations.iter().any(|r| r.name().eq_ignore_ascii_case(text)))
     }
 
-    pub(super) fn use_unlisted_column(&mut self, relation: Option<&str>, name: &str) -> u32 {
+    pub(super) fn record_unlisted_column_use(&mut self, relation: Option<&str>, name: &str) -> u32 {
         let key = (relation.map(str::to_ascii_lowercase), name.to_ascii_lowercase());
         let next = self.columns.len() as u32;
         let index = *self.tables.used_open.entry(key).or_insert(next);

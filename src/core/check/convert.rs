@@ -10,7 +10,7 @@ use crate::span::Span;
 
 /// Reason why values must have the same type. Messages include this reason.
 #[derive(Clone, Copy)]
-pub(super) enum ConversionTarget<'n> {
+pub(super) enum SameTypeReason<'n> {
     /// The values are arguments of the named function or operator.
     Values(&'n str),
     /// The values are the branches of the named function.
@@ -206,7 +206,7 @@ impl Lowerer<'_> {
     /// Returns the common type of values that need no conversion. `None` if [`Self::unify_values`] is needed to convert
     /// a value or report a mismatch.
     pub(super) fn common_type_unconverted(&self, ids: &[IrId], operands: &Operands) -> Option<Type> {
-        if !operands.keep_types() {
+        if !operands.has_independent_types() {
             return None;
         }
         ids.iter()
@@ -215,7 +215,7 @@ impl Lowerer<'_> {
 
     /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO strings to
     /// dates. Reports the first value that doesn't match.
-    pub(super) fn unify_values(&mut self, ids: &mut [IrId], what: ConversionTarget<'_>, compare: bool) -> Option<Type> {
+    pub(super) fn unify_values(&mut self, ids: &mut [IrId], what: SameTypeReason<'_>, compare: bool) -> Option<Type> {
         if let Some(timed) = self.has_time_of_day(ids) {
             for id in ids.iter_mut() {
                 if matches!(self.program.node(*id), Ir::Text(_)) {
@@ -260,14 +260,14 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn report_mismatch(&mut self, first: IrId, second: IrId, what: ConversionTarget<'_>) {
-        let is_if = matches!(what, ConversionTarget::Branches("IF"));
+    fn report_mismatch(&mut self, first: IrId, second: IrId, what: SameTypeReason<'_>) {
+        let is_if = matches!(what, SameTypeReason::Branches("IF"));
         let what = match what {
-            ConversionTarget::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
+            SameTypeReason::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
                 format!("all values of `{shown}` must have the same type")
             }
-            ConversionTarget::Values(shown) => format!("both sides of `{shown}` must have the same type"),
-            ConversionTarget::Branches(shown) => format!("the branches of `{shown}` have different types"),
+            SameTypeReason::Values(shown) => format!("both sides of `{shown}` must have the same type"),
+            SameTypeReason::Branches(shown) => format!("the branches of `{shown}` have different types"),
         };
         let (a, b) = (self.program.meta(first), self.program.meta(second));
         let (left, right) = (self.source_text(a.span), self.source_text(b.span));

@@ -50,7 +50,7 @@ pub(super) fn is_number(text: &str) -> bool {
 }
 
 /// Returns the column type that a criterion text requires. `None` if the text allows any type.
-pub(super) fn value_type(text: &str) -> Option<Type> {
+pub(super) fn criterion_value_type(text: &str) -> Option<Type> {
     let value = parse_criterion(text).value;
     if value.is_empty() {
         None
@@ -107,7 +107,7 @@ enum RowCriterion {
 }
 
 impl Lowerer<'_> {
-    pub(super) fn lower_conditional(
+    pub(super) fn lower_conditional_aggregate(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -117,7 +117,7 @@ impl Lowerer<'_> {
         let Some(lowered) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let node = self.build_conditional(lowering, function, args, &lowered, None, span);
+        let node = self.build_conditional_aggregate(lowering, function, args, &lowered, None, span);
         self.recycle_list(lowered);
         node
     }
@@ -128,7 +128,7 @@ impl Lowerer<'_> {
         clippy::too_many_lines,
         reason = "this is one list of cases, to be split when a case is added"
     )]
-    pub(super) fn build_conditional(
+    pub(super) fn build_conditional_aggregate(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -214,7 +214,7 @@ impl Lowerer<'_> {
         let mut same_rows: Vec<IrId> = by.iter().map(|same| self.convert_to_lowercase(*same, span)).collect();
         let Some(compared) = compared else {
             let over = rows.map(|rows| rows.over);
-            return self.aggregate_chosen(
+            return self.aggregate_matching_rows(
                 lowering,
                 function,
                 (value, by.first().copied()),
@@ -225,9 +225,9 @@ impl Lowerer<'_> {
         };
         let empty = (counts || matches!(lowering, Lowering::SumIf | Lowering::SumIfs)).then_some("0");
         let node = if counts && conditions.is_empty() && !compared.includes_equal {
-            self.count_ahead(compared, &same_rows, function, span)
+            self.count_compared_rows(compared, &same_rows, function, span)
         } else {
-            let Some((over, key)) = self.window_ahead(compared, function, span) else {
+            let Some((over, key)) = self.build_window_of_compared_rows(compared, function, span) else {
                 return self.add_error(span);
             };
             let counted = by.first().copied().unwrap_or(compared.key);
@@ -235,7 +235,7 @@ impl Lowerer<'_> {
                 conditions.push(self.build_not_null(key, span));
             }
             same_rows.push(key);
-            self.aggregate_chosen(
+            self.aggregate_matching_rows(
                 lowering,
                 function,
                 (value, Some(counted)),
@@ -248,7 +248,7 @@ impl Lowerer<'_> {
     }
 
     /// Aggregates the rows that satisfy all conditions: the rows of a group, or the rows of a window.
-    fn aggregate_chosen(
+    fn aggregate_matching_rows(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -310,7 +310,7 @@ impl Lowerer<'_> {
             );
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let Some(condition) = condition else {
             let Some(over) = rows else { return self.add_error(span) };
             return self.partitioned_aggregate(aggregate, &[value], over, same_rows, function, span);
@@ -340,7 +340,7 @@ impl Lowerer<'_> {
                     nullable: false,
                     ..case
                 };
-                self.add_all(Ir::Case, &[condition, value, zero], meta)
+                self.add_node_with_args(Ir::Case, &[condition, value, zero], meta)
             }
             (false, false) => self.program.add(Ir::Case(arms), case),
         };
@@ -442,7 +442,7 @@ impl Lowerer<'_> {
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.row_criterion(pair[0], pair[1], exprs[1])
+                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1])
             {
                 match of_row {
                     RowCriterion::Same => of_this_row.same.push(pair[0]),
@@ -472,7 +472,7 @@ impl Lowerer<'_> {
     /// Returns the kind of a criterion over a range that depends on the current row's value. The value itself selects
     /// the rows with the same value. A comparison selects the rows before the current row in sort order. `None` for
     /// other criteria.
-    fn row_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
+    fn classify_row_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_same_in_all_rows(id);
         if self.is_same_value(range, value) {
@@ -525,7 +525,7 @@ impl Lowerer<'_> {
             let Criterion { op, value } = parse_criterion(text);
             let spelled = text.starts_with('=');
             let cased = range_meta.ty == Type::Text
-                && value_type(text) == Some(Type::Text)
+                && criterion_value_type(text) == Some(Type::Text)
                 && case_insensitive_text::has_case(value);
             let count = value.len() as u32;
             let value = PoolRange {
@@ -542,7 +542,7 @@ impl Lowerer<'_> {
             } else if cased && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
                 self.program.criteria.push((range, value, span));
             }
-            return self.compare_text(range, op, value, span);
+            return self.build_criterion_text_comparison(range, op, value, span);
         }
         if meta.ty == Type::Boolean && !matches!(self.program.node(value), Ir::Bool(_)) {
             if range_meta.ty == Type::Boolean && !matches!(self.program.node(range), Ir::Column(_)) {
@@ -557,7 +557,7 @@ impl Lowerer<'_> {
         // In `">" & x`, the operator is a literal and the value is an expression.
         if let Some((op, right)) = self.operator_and_value(expr) {
             let right = self.lowered_node(right);
-            return self.compare_range(range, op, right, span);
+            return self.build_value_comparison(range, op, right, span);
         }
         if let Expr::Binary {
             op: BinaryOp::Concat, ..
@@ -581,7 +581,7 @@ impl Lowerer<'_> {
                 "write a condition instead, for example `x = LOWER(y)`",
             );
         }
-        self.compare_range(range, BinaryOp::Equal, value, span)
+        self.build_value_comparison(range, BinaryOp::Equal, value, span)
     }
 
     #[cold]
@@ -599,14 +599,14 @@ impl Lowerer<'_> {
     }
 
     /// Builds a comparison with a value that isn't a criterion text.
-    fn compare_range(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
+    fn build_value_comparison(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
         let (a, b) = (self.program.meta(range).ty, self.program.meta(value).ty);
         if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {
-            return self.apply_checked(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
+            return self.add_scalar_call(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
         }
         let compared = self.add_comparison(op, range, value, span);
         if op == BinaryOp::NotEqual {
-            self.or_null(range, compared, span)
+            self.add_or_is_null(range, compared, span)
         } else {
             compared
         }
@@ -621,11 +621,11 @@ impl Lowerer<'_> {
             BinaryOp::GreaterEqual => internal::GREATER_EQUAL,
             _ => internal::EQUAL,
         };
-        self.apply_checked(function, &[a, b], span, op.symbol())
+        self.add_scalar_call(function, &[a, b], span, op.symbol())
     }
 
     /// Adds `OR … IS NULL` to a "not equal" condition, because "not equal" in spreadsheets includes blank cells.
-    fn or_null(&mut self, range: IrId, condition: IrId, span: Span) -> IrId {
+    fn add_or_is_null(&mut self, range: IrId, condition: IrId, span: Span) -> IrId {
         if !self.program.meta(range).nullable || self.is_error(condition) {
             return condition;
         }
@@ -644,14 +644,14 @@ impl Lowerer<'_> {
     }
 
     /// Builds a comparison with the part of a criterion text after its operator.
-    fn compare_text(&mut self, range: IrId, op: BinaryOp, value: PoolRange, span: Span) -> IrId {
+    fn build_criterion_text_comparison(&mut self, range: IrId, op: BinaryOp, value: PoolRange, span: Span) -> IrId {
         let meta = self.program.meta(range);
         let not = op == BinaryOp::NotEqual;
         if value.count == 0 && matches!(op, BinaryOp::Equal | BinaryOp::NotEqual) {
             return self.build_blank_test(range, not, span);
         }
         if matches!(meta.ty, Type::Text | Type::Unknown | Type::Other) {
-            return self.match_text(range, op, value, span);
+            return self.build_text_comparison(range, op, value, span);
         }
         let constant = Self::constant_meta(Type::Text, span);
         let value = self.program.text(value).to_owned();
@@ -699,7 +699,7 @@ impl Lowerer<'_> {
         }
         let compared = self.add_comparison(op, range, value_id, span);
         if not {
-            self.or_null(range, compared, span)
+            self.add_or_is_null(range, compared, span)
         } else {
             compared
         }
@@ -725,14 +725,14 @@ impl Lowerer<'_> {
         if not {
             compared
         } else {
-            self.or_null(range, compared, span)
+            self.add_or_is_null(range, compared, span)
         }
     }
 
     /// Returns a text literal in lower case. If the text contains non-ASCII letters, the SQL engine converts both the
     /// text and the column, so that the two conversions agree. For example, a final Σ has more than one lower-case
     /// form.
-    pub(super) fn lowered_text(&mut self, slice: PoolRange, constant: crate::ir::NodeMeta) -> IrId {
+    pub(super) fn add_lowercase_text(&mut self, slice: PoolRange, constant: crate::ir::NodeMeta) -> IrId {
         let ascii = self.program.text(slice).is_ascii();
         let slice = if ascii {
             self.program.add_lowercase(slice)
@@ -748,12 +748,12 @@ impl Lowerer<'_> {
     }
 
     /// Builds a case-insensitive match of a value with a wildcard text.
-    pub(super) fn matches_text(&mut self, of: IrId, pattern: PoolRange, span: Span) -> IrId {
-        self.match_text(of, BinaryOp::Equal, pattern, span)
+    pub(super) fn build_wildcard_match(&mut self, of: IrId, pattern: PoolRange, span: Span) -> IrId {
+        self.build_text_comparison(of, BinaryOp::Equal, pattern, span)
     }
 
     /// Builds a case-insensitive comparison of strings, with wildcards if the criterion contains them.
-    fn match_text(&mut self, range: IrId, op: BinaryOp, mut value: PoolRange, span: Span) -> IrId {
+    fn build_text_comparison(&mut self, range: IrId, op: BinaryOp, mut value: PoolRange, span: Span) -> IrId {
         let constant = Self::constant_meta(Type::Text, span);
         let equality = matches!(op, BinaryOp::Equal | BinaryOp::NotEqual);
         let (mut like, mut escaped) = (None, false);
@@ -765,7 +765,7 @@ impl Lowerer<'_> {
         }
         if let (Some(like), true) = (like, equality) {
             let text = self.program.add_text(&like);
-            let text = self.lowered_text(text, constant);
+            let text = self.add_lowercase_text(text, constant);
             let function = if escaped {
                 internal::LIKE_IGNORE_CASE_ESCAPED
             } else {
@@ -777,18 +777,18 @@ impl Lowerer<'_> {
             }
             let meta = self.program.meta(matched);
             let not = self.program.add(Ir::Not(matched), meta);
-            return self.or_null(range, not, span);
+            return self.add_or_is_null(range, not, span);
         }
-        let text = self.lowered_text(value, constant);
+        let text = self.add_lowercase_text(value, constant);
         match op {
             BinaryOp::Equal => self.add_call(internal::EQUAL_IGNORE_CASE, &[range, text], span),
             BinaryOp::NotEqual => {
-                let lower = self.apply_checked(internal::LOWER, &[range], span, "criterion");
+                let lower = self.add_scalar_call(internal::LOWER, &[range], span, "criterion");
                 let compared = self.add_comparison(BinaryOp::NotEqual, lower, text, span);
-                self.or_null(range, compared, span)
+                self.add_or_is_null(range, compared, span)
             }
             op => {
-                let lower = self.apply_checked(internal::LOWER, &[range], span, "criterion");
+                let lower = self.add_scalar_call(internal::LOWER, &[range], span, "criterion");
                 self.add_comparison(op, lower, text, span)
             }
         }

@@ -24,7 +24,7 @@ impl Lowerer<'_> {
     ) {
         let tested = match (lowering, lowered) {
             (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
-                self.check_sum_last(function, args, lowered, span);
+                self.check_sumif_argument_order(function, args, lowered, span);
                 &[*range, *criterion]
             }
             // The summed column is always used even if the criterion tests another column.
@@ -34,14 +34,14 @@ impl Lowerer<'_> {
         };
         for pair in tested.chunks_exact(2) {
             if let [range, criterion] = pair {
-                self.check_tested(*range, *criterion);
+                self.check_tested_column(*range, *criterion);
             }
         }
     }
 
     /// Warns about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument of SUMIFS,
     /// but the last argument of SUMIF.
-    fn check_sum_last(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
+    fn check_sumif_argument_order(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
         let ([value, range, criterion], [first, second, third]) = (values, args) else {
             return;
         };
@@ -78,7 +78,7 @@ impl Lowerer<'_> {
 
     /// Warns about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid", quantity)`, in which
     /// the condition doesn't use `amount`.
-    fn check_tested(&mut self, range: IrId, criterion: IrId) {
+    fn check_tested_column(&mut self, range: IrId, criterion: IrId) {
         let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
         if self.is_literal(range) && asked.level > Level::Const {
             let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));

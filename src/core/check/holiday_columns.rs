@@ -50,7 +50,7 @@ impl Lowerer<'_> {
             return Some(plain);
         }
         self.program.folded = true;
-        let holidays = self.holidays_index(function, tab, column, of)?;
+        let holidays = self.find_or_add_holidays(function, tab, column, of)?;
         match Self::is_internal(function, internal::NETWORKDAYS) {
             true => self.networkdays_with_tab(function, holidays, plain, [start, other], span),
             false => self.workday_with_tab(function, holidays, plain, [start, other], span),
@@ -58,7 +58,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the index of the entry for the holidays in a column. Calls with the same column share an entry.
-    fn holidays_index(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
+    fn find_or_add_holidays(&mut self, function: &'static Function, tab: u32, column: u32, span: Span) -> Option<u32> {
         let known = self
             .program
             .holidays
@@ -69,7 +69,7 @@ impl Lowerer<'_> {
         }
         let given = self.lower_tab_column(tab, column, span);
         let date = self.convert_to(given, Type::Date);
-        let weekday = self.apply_checked(internal::DAY_OF_WEEK_NUM, &[date], span, function.name);
+        let weekday = self.add_scalar_call(internal::DAY_OF_WEEK_NUM, &[date], span, function.name);
         if self.is_error(weekday) {
             return None;
         }
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
 
     /// Builds an expression that counts the holidays that satisfy a condition on one or two values and a column of the
     /// holidays table.
-    fn holidays_with(
+    fn build_holiday_count(
         &mut self,
         function: &'static Function,
         holidays: u32,
@@ -147,7 +147,7 @@ impl Lowerer<'_> {
             test,
         });
         let find = self.program.finds.len() as u32 - 1;
-        let count = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
+        let count = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
         let none = self.add_integer("0", span);
         let mut counts = self.list_with(count);
         counts.push(none);
@@ -163,10 +163,10 @@ impl Lowerer<'_> {
         span: Span,
     ) -> Option<IrId> {
         let [start, end] = dates.map(|date| self.convert_to(date, Type::Date));
-        let in_order = self.apply_checked(internal::LESS_EQUAL, &[start, end], span, function.name);
+        let in_order = self.add_scalar_call(internal::LESS_EQUAL, &[start, end], span, function.name);
         let day = self.holiday_column(holidays, Holidays::DAY, span);
         let test = self.add_call(internal::IS_HOLIDAY_BETWEEN, &[start, end, day], span);
-        let between = self.holidays_with(function, holidays, [day, test], &[start, end], span)?;
+        let between = self.build_holiday_count(function, holidays, [day, test], &[start, end], span)?;
         let one = self.add_integer("1", span);
         let back = self.add_call(internal::NEGATE, &[one], span);
         let sign = self.build_case(&[in_order], &mut [one, back], span, function.name);
@@ -184,7 +184,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let days = match self.program.meta(days).ty {
             Type::Integer => days,
-            _ => self.apply_checked(internal::TO_INTEGER, &[days], span, function.name),
+            _ => self.add_scalar_call(internal::TO_INTEGER, &[days], span, function.name),
         };
         let start = self.convert_to(start, Type::Date);
         let [one, zero] = ["1", "0"].map(|number| self.add_integer(number, span));
@@ -208,12 +208,12 @@ impl Lowerer<'_> {
         let [day, before] =
             [Holidays::DAY, Holidays::WORKING_DAYS].map(|column| self.holiday_column(holidays, column, span));
         let is_passed = self.add_call(internal::LESS_EQUAL, &[day, from], span);
-        let passed = self.holidays_with(function, holidays, [day, is_passed], &[from], span)?;
+        let passed = self.build_holiday_count(function, holidays, [day, is_passed], &[from], span)?;
         let working_days = self.add_call(internal::SUBTRACT, &[weekdays, passed], span);
         let target = self.add_call(internal::ADD, &[working_days, days], span);
         let target = further.map_or(target, |further| self.add_call(internal::ADD, &[target, further], span));
         let comes_before = self.add_call(internal::LESS, &[before, target], span);
-        let on_the_way = self.holidays_with(function, holidays, [before, comes_before], &[target], span)?;
+        let on_the_way = self.build_holiday_count(function, holidays, [before, comes_before], &[target], span)?;
         let place = self.add_call(internal::ADD, &[target, on_the_way], span);
         let reached = self.add_call(internal::WEEKDAY_AT, &[place], span);
         if literal.is_some() {

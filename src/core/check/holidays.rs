@@ -58,7 +58,7 @@ impl Lowerer<'_> {
         } else {
             internal::WEEKDAY_AFTER
         };
-        let plain = self.apply_checked(of_weekdays, &values[..2], span, function.name);
+        let plain = self.add_scalar_call(of_weekdays, &values[..2], span, function.name);
         let (start, other) = (values[0], values[1]);
         if of_tab {
             self.recycle_list(values);
@@ -74,7 +74,7 @@ impl Lowerer<'_> {
             true => plain,
             false if counts => {
                 let within = |pass: &mut Self, holiday: &Holiday| {
-                    pass.apply_checked(
+                    pass.add_scalar_call(
                         internal::HOLIDAY_BETWEEN,
                         &[start, other, holiday.date],
                         span,
@@ -152,7 +152,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let days = match self.program.meta(days).ty {
             Type::Integer => days,
-            _ => self.apply_checked(internal::TO_INTEGER, &[days], span, function.name),
+            _ => self.add_scalar_call(internal::TO_INTEGER, &[days], span, function.name),
         };
         if let Some(literal) = self.literal_integer(days) {
             return match literal {
@@ -162,7 +162,7 @@ impl Lowerer<'_> {
         }
         let zero = self.add_integer("0", span);
         let [is_later, is_earlier, is_start] = [internal::GREATER, internal::LESS, internal::EQUAL]
-            .map(|compare| self.apply_checked(compare, &[days, zero], span, function.name));
+            .map(|compare| self.add_scalar_call(compare, &[days, zero], span, function.name));
         let [later, earlier] =
             [internal::WEEKDAY_COUNT, internal::WEEKDAY_COUNT_FROM].map(|count| self.add_call(count, &[start], span));
         let from = self.build_case(&[is_later, is_earlier], &mut [later, earlier], span, function.name);

@@ -85,7 +85,7 @@ impl InferBuffers {
     /// Returns the type of an empty argument: the type that its parameter or the other values require. If all types are
     /// possible, the type is unknown if the argument must have the type of an untyped column. Otherwise, the argument
     /// is a number.
-    fn blank_type(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
+    fn infer_empty_argument_type(&mut self, id: ExprId, of_columns: &FxHashSet<u32>) -> Type {
         match self.resolve_term(self.terms[id.index()]) {
             InferTerm::Type(ty) => ty,
             InferTerm::Temporal => Type::Date,
@@ -175,7 +175,7 @@ pub(super) fn infer(
             .map(|column| work.find_root(column))
             .collect();
         for id in ast.ids().filter(|id| ast.expr(*id) == Expr::Blank) {
-            names.targets[id.index()] = NameTarget::Blank(work.blank_type(id, &of_columns));
+            names.targets[id.index()] = NameTarget::Blank(work.infer_empty_argument_type(id, &of_columns));
         }
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
@@ -232,7 +232,7 @@ impl TypeInference<'_> {
                 .get(cell as usize)
                 .map_or(InferTerm::Any, |c| self.target_term(c.of)),
             (_, NameTarget::CellRange(range)) => self.cell_range_type(range, id),
-            (_, NameTarget::TabRange(range)) => self.tab_type(range),
+            (_, NameTarget::TabRange(range)) => self.tab_range_type(range),
             (_, NameTarget::PartOfCells | NameTarget::LetName) => InferTerm::Any,
             (_, NameTarget::LetValue(value)) => self.work.terms[value as usize],
             (_, NameTarget::Bool(_)) | (Expr::Bool(_), _) => InferTerm::Type(Type::Boolean),
@@ -258,7 +258,7 @@ impl TypeInference<'_> {
     }
 
     /// Returns the type of the first column in a range of another tab.
-    fn tab_type(&self, range: u32) -> InferTerm {
+    fn tab_range_type(&self, range: u32) -> InferTerm {
         let tabs = self.scope.sheet.map_or(&[][..], |sheet| sheet.tabs.as_slice());
         let column = self
             .names

@@ -28,7 +28,7 @@ const YEARFRAC_BASES: [FunctionId; 5] = [
 ];
 
 impl Lowerer<'_> {
-    pub(super) fn lower_special(
+    pub(super) fn lower_intrinsic(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -52,16 +52,16 @@ impl Lowerer<'_> {
             Lowering::Not => self.lower_not(args[0], span),
             Lowering::Xor => self.lower_xor(args, span),
             Lowering::Choose => self.lower_choose(args, span),
-            Lowering::Gcd => self.lower_divisors(internal::GCD_OF_TWO, args, span, function),
-            Lowering::Lcm => self.lower_divisors(internal::LCM_OF_TWO, args, span, function),
+            Lowering::Gcd => self.lower_gcd_or_lcm(internal::GCD_OF_TWO, args, span, function),
+            Lowering::Lcm => self.lower_gcd_or_lcm(internal::LCM_OF_TWO, args, span, function),
             Lowering::IsBlank => self.lower_is_blank(args[0], span),
             Lowering::Count => self.lower_count(args, span, function),
             Lowering::Distinct => self.lower_distinct(args[0], span),
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
             Lowering::PeriodOffset => self.lower_period_offset(args, span),
-            Lowering::First => self.lower_end(args, function, FrameBound::First, span),
-            Lowering::Last => self.lower_end(args, function, FrameBound::Last, span),
+            Lowering::First => self.lower_first_or_last(args, function, FrameBound::First, span),
+            Lowering::Last => self.lower_first_or_last(args, function, FrameBound::Last, span),
             Lowering::Row => self.lower_row(function, span),
             Lowering::Pivot | Lowering::PivotIndex | Lowering::PivotOffset | Lowering::PivotRow => {
                 self.lower_pivot(lowering, function, args, span)
@@ -73,7 +73,7 @@ impl Lowerer<'_> {
             Lowering::Date => self.lower_date(args, span),
             Lowering::Workdays => self.lower_workdays(function, args, span),
             Lowering::Nth | Lowering::Percentile | Lowering::PercentileWithin | Lowering::Quartile => {
-                self.lower_ordered(lowering, function, args, span)
+                self.lower_order_statistic_call(lowering, function, args, span)
             }
             Lowering::Vlookup | Lowering::Xlookup | Lowering::Index | Lowering::Match => {
                 self.lower_lookup(lowering, args, function, span)
@@ -92,7 +92,7 @@ impl Lowerer<'_> {
             | Lowering::CountIfs
             | Lowering::AverageIfs
             | Lowering::MinIfs
-            | Lowering::MaxIfs => self.lower_conditional(lowering, function, args, span),
+            | Lowering::MaxIfs => self.lower_conditional_aggregate(lowering, function, args, span),
         }
     }
 
@@ -127,8 +127,9 @@ impl Lowerer<'_> {
         let Some((first, rest)) = values.split_first() else {
             return self.add_error(span);
         };
-        let times =
-            |pass: &mut Self, a: IrId, b: &IrId| pass.apply_checked(internal::MULTIPLY, &[a, *b], span, function.name);
+        let times = |pass: &mut Self, a: IrId, b: &IrId| {
+            pass.add_scalar_call(internal::MULTIPLY, &[a, *b], span, function.name)
+        };
         let product = rest.iter().fold(*first, |product, value| times(self, product, value));
         if std::ptr::eq(function, catalog::get(internal::SUMSQ)) {
             return times(self, product, &product);
@@ -142,7 +143,7 @@ impl Lowerer<'_> {
             return x;
         }
         let meta = self.program.meta(x);
-        self.settle_point(x);
+        self.convert_decimal_literal_to_float(x);
         self.program.add(
             Ir::IsNull { x, negated: false },
             NodeMeta {
@@ -163,7 +164,7 @@ impl Lowerer<'_> {
                 return self.add_error(span);
             };
             let across = function.across.unwrap_or(internal::ROW_COUNT);
-            let node = self.apply_checked(across, &values, span, function.name);
+            let node = self.add_scalar_call(across, &values, span, function.name);
             self.recycle_list(values);
             return node;
         };
@@ -229,7 +230,7 @@ impl Lowerer<'_> {
             let text = self.convert_to_text(*value);
             joined = Some(match joined {
                 None => text,
-                Some(left) => self.apply_checked(internal::CONCAT, &[left, text], span, "CONCAT"),
+                Some(left) => self.add_scalar_call(internal::CONCAT, &[left, text], span, "CONCAT"),
             });
         }
         self.recycle_list(values);
@@ -280,7 +281,7 @@ impl Lowerer<'_> {
         } else {
             function
         };
-        let node = self.apply_checked(function, &values[..2], span, "DATEDIF");
+        let node = self.add_scalar_call(function, &values[..2], span, "DATEDIF");
         self.recycle_list(values);
         node
     }
@@ -337,10 +338,10 @@ impl Lowerer<'_> {
         // These two functions also need to know which date is earlier.
         if [internal::YEARFRAC_0, internal::YEARFRAC_1].contains(&function) {
             let [first, last] = [internal::EARLIER_OF, internal::LATER_OF]
-                .map(|pick| self.apply_checked(pick, &[start, end], span, "YEARFRAC"));
-            return self.apply_checked(function, &[start, end, first, last], span, "YEARFRAC");
+                .map(|pick| self.add_scalar_call(pick, &[start, end], span, "YEARFRAC"));
+            return self.add_scalar_call(function, &[start, end, first, last], span, "YEARFRAC");
         }
-        self.apply_checked(function, &[start, end], span, "YEARFRAC")
+        self.add_scalar_call(function, &[start, end], span, "YEARFRAC")
     }
 
     fn lower_date(&mut self, args: &[ExprId], span: Span) -> IrId {
@@ -351,9 +352,9 @@ impl Lowerer<'_> {
         let (Some(year), Some(month), Some(day)) = (part(0), part(1), part(2)) else {
             if let Some((function, date)) = self.first_day(&values) {
                 self.program.folded = true;
-                return self.apply_checked(function, &[date], span, "DATE");
+                return self.add_scalar_call(function, &[date], span, "DATE");
             }
-            return self.apply_checked(internal::DATE_FROM_PARTS, &values, span, "DATE");
+            return self.add_scalar_call(internal::DATE_FROM_PARTS, &values, span, "DATE");
         };
         self.recycle_list(values);
         match super::dates::normalize_date(year, month, day) {

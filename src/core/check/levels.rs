@@ -100,8 +100,8 @@ impl Lowerer<'_> {
     pub(super) fn is_level_forbidden(&mut self, level: Level, span: Span) -> bool {
         match (
             level,
-            self.role.forbids_windows(),
-            self.scope.forbids_aggregates(self.role),
+            self.role.name_of_role_without_windows(),
+            self.scope.name_of_context_without_aggregates(self.role),
         ) {
             (Level::Window, Some(_), _) => self.report_forbidden_window(span),
             (Level::Aggregate, _, Some(_)) => self.report_forbidden_aggregate(span),
@@ -218,7 +218,7 @@ impl Lowerer<'_> {
         ) {
             return self.convert_to_condition(root);
         }
-        self.settle_point(root);
+        self.convert_decimal_literal_to_float(root);
         root
     }
 }

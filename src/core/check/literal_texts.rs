@@ -39,21 +39,21 @@ impl Lowerer<'_> {
         let group = separator(self, 2, if comma { "" } else { "," });
         // Spreadsheets reject an empty decimal separator.
         if self.literal_text(point).is_none_or(str::is_empty) {
-            point = self.apply_checked(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
+            point = self.add_scalar_call(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
         }
         let mut text = self.reject_misplaced_separator(values[0], point, group, span);
         for (old, new) in [(group, ""), (point, ".")] {
             let same = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
             if !same {
                 let new = self.text_literal(new, span);
-                text = self.apply_checked(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
+                text = self.add_scalar_call(internal::SUBSTITUTE, &[text, old, new], span, "NUMBERVALUE");
             }
         }
         self.recycle_list(values);
         if self.is_error(text) {
             return text;
         }
-        self.apply_checked(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
+        self.add_scalar_call(internal::PLAIN_NUMBER, &[text], span, "NUMBERVALUE")
     }
 
     /// Returns the text, or NULL if a group separator follows the decimal separator or the text contains a `.` that is
@@ -62,7 +62,7 @@ impl Lowerer<'_> {
     fn reject_misplaced_separator(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
         let (Some(sign), Some(apart)) = (single(point), single(group)) else {
-            return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
+            return self.add_scalar_call(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
         let escaped = |sign: &str| {
             if regex::SPECIAL.contains(sign) {
@@ -74,10 +74,10 @@ impl Lowerer<'_> {
         let dot = if sign == "." || apart == "." { "" } else { "." };
         let pattern = format!("^[^{0}{dot}]*(?:{0}[^{1}{dot}]*)?$", escaped(sign), escaped(apart));
         let Ok(RegexPattern { re2, ere, are, .. }) = regex::read(&pattern) else {
-            return self.apply_checked(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
+            return self.add_scalar_call(internal::GROUPED_BEFORE, &[text, point, group], span, "NUMBERVALUE");
         };
         let given = [&re2, &ere, &are].map(|spelled| self.text_literal(spelled, span));
-        self.apply_checked(
+        self.add_scalar_call(
             internal::REGEX_EXTRACT,
             &[text, given[0], given[1], given[2]],
             span,
@@ -107,7 +107,7 @@ impl Lowerer<'_> {
         if let (Ir::Text(slice), true) = (self.program.node(text), is_date) {
             return self.program.add(Ir::Date(slice), Self::constant_meta(Type::Date, span));
         }
-        self.apply_checked(internal::DATE_VALUE, &[text], span, "DATEVALUE")
+        self.add_scalar_call(internal::DATE_VALUE, &[text], span, "DATEVALUE")
     }
 
     /// Lowers SEARCH, which ignores case. If the search text is a literal, it may contain wildcards.
@@ -128,7 +128,7 @@ impl Lowerer<'_> {
             let mut given = vec![values[1]];
             given.extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, at)));
             given.extend(values.get(2));
-            self.apply_checked(internal::SEARCH_PATTERN, &given, span, "SEARCH")
+            self.add_scalar_call(internal::SEARCH_PATTERN, &given, span, "SEARCH")
         } else {
             values[0] = match self.program.node(needle) {
                 Ir::Text(slice) => {
@@ -137,15 +137,15 @@ impl Lowerer<'_> {
                     let plain = unescape_tildes(text);
                     let slice = self.program.add_text(&plain);
                     let constant = Self::constant_meta(Type::Text, self.program.meta(needle).span);
-                    self.lowered_text(slice, constant)
+                    self.add_lowercase_text(slice, constant)
                 }
-                _ => self.apply_checked(internal::LOWER, &[needle], span, "SEARCH"),
+                _ => self.add_scalar_call(internal::LOWER, &[needle], span, "SEARCH"),
             };
-            values[1] = self.apply_checked(internal::LOWER, &[values[1]], span, "SEARCH");
+            values[1] = self.add_scalar_call(internal::LOWER, &[values[1]], span, "SEARCH");
             if values.iter().any(|value| self.is_error(*value)) {
                 return self.add_error(span);
             }
-            self.apply_checked(internal::FIND, &values, span, "SEARCH")
+            self.add_scalar_call(internal::FIND, &values, span, "SEARCH")
         };
         self.recycle_list(values);
         node
@@ -190,7 +190,7 @@ impl Lowerer<'_> {
             }
             _ => {
                 texts.insert(0, delimiter);
-                self.apply_checked(internal::TEXT_LIST, &texts, span, function.name)
+                self.add_scalar_call(internal::TEXT_LIST, &texts, span, function.name)
             }
         };
         self.recycle_list(texts);
@@ -202,7 +202,7 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let Some(pattern) = self.portable_pattern(values[1], function.name) else {
+        let Some(pattern) = self.parse_portable_pattern(values[1], function.name) else {
             return self.add_error(span);
         };
         let at = self.program.meta(values[1]).span;
@@ -253,11 +253,11 @@ impl Lowerer<'_> {
             },
         };
         self.recycle_list(values);
-        self.apply_checked(entry, &given, span, function.name)
+        self.add_scalar_call(entry, &given, span, function.name)
     }
 
     /// Returns a pattern with the same meaning in all engines. Reports rejected patterns and returns `None`.
-    fn portable_pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
+    fn parse_portable_pattern(&mut self, id: IrId, function: &'static str) -> Option<RegexPattern> {
         let Some(text) = self.literal_text(id) else {
             self.report_non_constant(id, function, "pattern", &format!("{function}(x, \"[0-9]+\"…)"));
             return None;
@@ -303,7 +303,7 @@ impl Lowerer<'_> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
             // A replacement text that isn't a literal is inserted verbatim.
-            let plain = self.apply_checked(internal::REGEX_REPLACEMENT, &[new], span, function);
+            let plain = self.add_scalar_call(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };
         match regex::replacement_to_sql(text, &pattern.groups) {

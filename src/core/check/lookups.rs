@@ -128,7 +128,7 @@ impl Lowerer<'_> {
         let value = self.lower_value(key);
         let (columns, gives, matching) = (columns?, gives?, matching?);
         let by = columns.of.first().copied();
-        self.build_find(
+        self.build_row_lookup(
             RowSearch {
                 tab: columns.tab,
                 value,
@@ -146,7 +146,7 @@ impl Lowerer<'_> {
         let lookup = self.resolve_single_column(lookup, function);
         let result = self.resolve_single_column(result, function);
         let matching = match args.get(4) {
-            Some(mode) => self.match_mode(
+            Some(mode) => self.resolve_match_mode(
                 *mode,
                 function,
                 &[
@@ -180,7 +180,7 @@ impl Lowerer<'_> {
             matching: matching?,
         };
         let gives = result.of.first().copied()?;
-        let found = self.build_find(sought, Some(gives), function, span)?;
+        let found = self.build_row_lookup(sought, Some(gives), function, span)?;
         // An empty argument counts as missing, as in spreadsheets.
         let missing = args.get(3).filter(|missing| !self.is_blank(**missing));
         let Some(missing) = missing.map(|missing| self.lower_value(*missing)) else {
@@ -195,7 +195,7 @@ impl Lowerer<'_> {
             return Some(self.build_coalesce(values, span, function.name));
         }
         // Test the key column, because the returned value can be NULL even if a row was found.
-        let key = self.build_find(sought, sought.by, function, span)?;
+        let key = self.build_row_lookup(sought, sought.by, function, span)?;
         let meta = NodeMeta {
             ty: Type::Boolean,
             nullable: false,
@@ -223,7 +223,7 @@ impl Lowerer<'_> {
             && tab == columns.tab
             && let [value, by] = *self.program.args(args)
         {
-            return self.build_find(
+            return self.build_row_lookup(
                 RowSearch {
                     tab,
                     value,
@@ -257,9 +257,9 @@ impl Lowerer<'_> {
         }
         let value = match meta.ty {
             Type::Integer | Type::Unknown => row,
-            _ => self.apply_checked(internal::INT, &[row], meta.span, function.name),
+            _ => self.add_scalar_call(internal::INT, &[row], meta.span, function.name),
         };
-        self.build_find(
+        self.build_row_lookup(
             RowSearch {
                 tab: columns.tab,
                 value,
@@ -276,7 +276,7 @@ impl Lowerer<'_> {
         let [key, range, ..] = *args else { return None };
         let columns = self.resolve_single_column(range, function);
         let matching = match args.get(2) {
-            Some(mode) => self.match_mode(
+            Some(mode) => self.resolve_match_mode(
                 *mode,
                 function,
                 &[
@@ -295,7 +295,7 @@ impl Lowerer<'_> {
             by: columns.of.first().copied(),
             matching: matching?,
         };
-        self.build_find(sought, None, function, span)
+        self.build_row_lookup(sought, None, function, span)
     }
 
     /// Resolves a range with a single column to its tab and column.
@@ -425,7 +425,12 @@ impl Lowerer<'_> {
     }
 
     /// Resolves a match mode from its number.
-    fn match_mode(&mut self, expr: ExprId, function: &Function, modes: &[(i64, KeyMatching)]) -> Option<KeyMatching> {
+    fn resolve_match_mode(
+        &mut self,
+        expr: ExprId,
+        function: &Function,
+        modes: &[(i64, KeyMatching)],
+    ) -> Option<KeyMatching> {
         let id = self.lower_value(expr);
         let number = self.literal_integer(id);
         if let Some((_, matching)) = modes.iter().find(|(mode, _)| Some(*mode) == number) {
@@ -450,7 +455,7 @@ impl Lowerer<'_> {
     }
 
     /// Builds the lookup of a row. The lookup returns a value from the row, or the row number if `gives` is `None`.
-    fn build_find(
+    fn build_row_lookup(
         &mut self,
         sought: RowSearch,
         gives: Option<IrId>,
@@ -471,7 +476,7 @@ impl Lowerer<'_> {
         if by.is_none() && !self.check_row_order(tab, function, span) {
             return None;
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let ty = gives.map_or(Type::Integer, |gives| self.program.meta(gives).ty);
         if self.is_null(value) {
             return Some(self.add_null(ty, span));
@@ -508,7 +513,7 @@ impl Lowerer<'_> {
             test,
         });
         let find = self.program.finds.len() as u32 - 1;
-        let node = self.add_all(|args| Ir::RowLookup { args, find }, &args, meta);
+        let node = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
         if gives.is_none() && !self.has_row_order(tab) {
             // Only INDEX can use the row that MATCH finds. Other uses of the row number are reported, because the rows
             // have no order.
@@ -531,7 +536,7 @@ impl Lowerer<'_> {
                 self.report_type_mismatch(a, b, function);
                 return None;
             }
-            return Some(self.matches_text(key, text, span));
+            return Some(self.build_wildcard_match(key, text, span));
         }
         let known = |ty: Type| !matches!(ty, Type::Unknown | Type::Other);
         let alike = (a.ty.is_number() && b.ty.is_number())
@@ -549,7 +554,7 @@ impl Lowerer<'_> {
             KeyMatching::Exact | KeyMatching::Pattern if a.level == Level::Const => (internal::EQUAL, [key, value]),
             KeyMatching::Exact | KeyMatching::Pattern | KeyMatching::Count => (internal::EQUAL, [value, key]),
         };
-        let test = self.apply_checked(entry, &pair, span, function.name);
+        let test = self.add_scalar_call(entry, &pair, span, function.name);
         (!self.is_error(test)).then_some(test)
     }
 

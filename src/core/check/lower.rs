@@ -156,8 +156,8 @@ pub(super) fn lower(
         let first = IrId(pass.program.len() as u32);
         pass.failed = names.failed[*index as usize];
         pass.role = scope.role(definition.part);
-        pass.no_aggregates = scope.forbids_aggregates(pass.role);
-        pass.no_windows = pass.role.forbids_windows();
+        pass.no_aggregates = scope.name_of_context_without_aggregates(pass.role);
+        pass.no_windows = pass.role.name_of_role_without_windows();
         pass.broken = definition.broken;
         let at = definition.first.index();
         let targets = names.targets.get(at..).unwrap_or_default();
@@ -373,9 +373,9 @@ impl Lowerer<'_> {
             (NameTarget::Cell(cell), _) => self.lower_cell(cell, span),
             (NameTarget::CellRange(range), _) => self.lower_cell_range(range, span),
             (NameTarget::TabRange(range), _) => self.lower_tab_columns(range, span),
-            (NameTarget::PartOfCells, _) => self.lower_range_part(span),
+            (NameTarget::PartOfCells, _) => self.add_range_placeholder(span),
             (NameTarget::Bool(value), _) => self.add_boolean(value, span),
-            (NameTarget::Blank(ty), _) => self.blank_argument(ty, span),
+            (NameTarget::Blank(ty), _) => self.lower_empty_argument(ty, span),
             (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.add_error(span),
         }
     }
@@ -414,7 +414,7 @@ impl Lowerer<'_> {
     /// Returns the value of an empty argument: 0, empty text or FALSE, depending on the type. The value of an empty
     /// date is NULL, because day 0 of a spreadsheet isn't a date.
     #[cold]
-    fn blank_argument(&mut self, ty: Type, span: Span) -> IrId {
+    fn lower_empty_argument(&mut self, ty: Type, span: Span) -> IrId {
         match ty {
             Type::Text => self.add_text_literal("", span),
             Type::Boolean => self.add_boolean(false, span),
@@ -528,7 +528,7 @@ impl Lowerer<'_> {
                 args.extend(self.period_distance(u64::from(months), CalendarUnit::Month, span));
             }
         }
-        let id = self.apply_checked(found.function, &args, span, name);
+        let id = self.add_scalar_call(found.function, &args, span, name);
         self.recycle_list(args);
         id
     }
@@ -577,13 +577,18 @@ impl Lowerer<'_> {
     }
 
     /// Converts a decimal literal to a float, because no other operand determines its type.
-    pub(super) fn settle_point(&mut self, id: IrId) {
+    pub(super) fn convert_decimal_literal_to_float(&mut self, id: IrId) {
         if self.program.meta(id).ty == Type::Point && matches!(self.program.node(id), Ir::Number(_)) {
             self.program.meta_mut(id).ty = Type::Float;
         }
     }
 
-    pub(super) fn add_all(&mut self, make: impl FnOnce(PoolRange) -> Ir, args: &[IrId], meta: NodeMeta) -> IrId {
+    pub(super) fn add_node_with_args(
+        &mut self,
+        make: impl FnOnce(PoolRange) -> Ir,
+        args: &[IrId],
+        meta: NodeMeta,
+    ) -> IrId {
         let slice = self.program.add_args(args);
         self.program.add(make(slice), meta)
     }

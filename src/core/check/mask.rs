@@ -301,7 +301,7 @@ const GENERAL: &str = "General";
 
 /// Position of the parser in a number mask.
 #[derive(Clone, Copy, PartialEq)]
-enum MaskPlace {
+enum MaskPosition {
     Before,
     Whole,
     Decimals,
@@ -314,14 +314,14 @@ enum MaskPlace {
 )]
 pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     let mut out = NumberMask::default();
-    let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPlace::Before, 0, 0u32, 0u32, false);
+    let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPosition::Before, 0, 0u32, 0u32, false);
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let here = at..at + c.len_utf8();
         let general = mask
             .get(at..at + GENERAL.len())
             .is_some_and(|word| word.eq_ignore_ascii_case(GENERAL));
-        if place == MaskPlace::Before && (general || c == '@') {
-            (out.general, out.zeros, digits, place) = (true, 1, 1, MaskPlace::After);
+        if place == MaskPosition::Before && (general || c == '@') {
+            (out.general, out.zeros, digits, place) = (true, 1, 1, MaskPosition::After);
             at += if general { GENERAL.len() } else { c.len_utf8() };
             continue;
         }
@@ -334,17 +334,17 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
             None => {
                 at = here.end;
                 match c {
-                    '0' | '#' if place == MaskPlace::After && !point && !out.general && out.exponent.is_none() => {
+                    '0' | '#' if place == MaskPosition::After && !point && !out.general && out.exponent.is_none() => {
                         out.breaks.push((digits, std::mem::take(&mut out.suffix)));
-                        place = MaskPlace::Whole;
+                        place = MaskPosition::Whole;
                         // Parse the character again as a digit.
                         at = here.start;
                         continue;
                     }
-                    '0' | '#' | '.' if place == MaskPlace::After => {
+                    '0' | '#' | '.' if place == MaskPosition::After => {
                         return mask_error(here, "write the digits without other characters between them");
                     }
-                    '0' | '#' if place == MaskPlace::Decimals => {
+                    '0' | '#' if place == MaskPosition::Decimals => {
                         out.decimals += 1;
                         out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
                         if out.decimals > MOST_DECIMALS {
@@ -353,7 +353,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                         continue;
                     }
                     '0' | '#' => {
-                        place = MaskPlace::Whole;
+                        place = MaskPosition::Whole;
                         out.grouped |= commas > 0;
                         commas = 0;
                         digits += 1;
@@ -363,12 +363,12 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                         }
                         continue;
                     }
-                    ',' if matches!(place, MaskPlace::Whole | MaskPlace::Decimals) => {
+                    ',' if matches!(place, MaskPosition::Whole | MaskPosition::Decimals) => {
                         commas += 1;
                         continue;
                     }
-                    '.' if place != MaskPlace::Decimals => {
-                        (place, point) = (MaskPlace::Decimals, true);
+                    '.' if place != MaskPosition::Decimals => {
+                        (place, point) = (MaskPosition::Decimals, true);
                         continue;
                     }
                     '%' => {
@@ -376,9 +376,9 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                         "%".to_owned()
                     }
                     c if is_bare(c) => c.to_string(),
-                    'E' | 'e' if matches!(place, MaskPlace::Whole | MaskPlace::Decimals) => {
+                    'E' | 'e' if matches!(place, MaskPosition::Whole | MaskPosition::Decimals) => {
                         let (exponent, end) = parse_exponent(mask, here)?;
-                        (out.exponent, at, place) = (Some(exponent), end, MaskPlace::After);
+                        (out.exponent, at, place) = (Some(exponent), end, MaskPosition::After);
                         continue;
                     }
                     '[' => return mask_error(here, "conditions are not supported; write `IF(x > 5, TEXT(x, …), …)`"),
@@ -395,9 +395,9 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
             }
         };
         match place {
-            MaskPlace::Before => out.prefix.push_str(&literal),
+            MaskPosition::Before => out.prefix.push_str(&literal),
             _ => {
-                place = MaskPlace::After;
+                place = MaskPosition::After;
                 out.suffix.push_str(&literal);
             }
         }
@@ -657,13 +657,13 @@ impl DatePart {
             Self::Minute => "FMMI",
             Self::Second => "FMSS",
             Self::Literal(text) => return push_literal(out, text, "\\\""),
-            other => other.plain_mask().unwrap_or_default(),
+            other => other.plain_to_char_format().unwrap_or_default(),
         });
     }
 
     /// Returns the part in a `TO_CHAR` notation without `FM` and without full day names. `None` if that notation can't
     /// express the part.
-    pub fn plain_mask(&self) -> Option<&'static str> {
+    pub fn plain_to_char_format(&self) -> Option<&'static str> {
         Some(match self {
             Self::Year4 => "YYYY",
             Self::Year2 => "YY",
@@ -683,11 +683,11 @@ impl DatePart {
 
     /// Appends the part or literal in a `TO_CHAR` notation without `FM`. `None` if that notation can't express the
     /// part.
-    pub fn plain_to_char(&self, out: &mut String) -> Option<()> {
+    pub fn write_plain_to_char(&self, out: &mut String) -> Option<()> {
         match self {
             Self::Literal(text) if text.contains('"') => return None,
             Self::Literal(text) => push_literal(out, text, ""),
-            part => out.push_str(part.plain_mask()?),
+            part => out.push_str(part.plain_to_char_format()?),
         }
         Some(())
     }

@@ -7,7 +7,6 @@ mod branches;
 mod calendar_ranges;
 mod call;
 mod case_insensitive_text;
-mod cell_words;
 mod cells;
 mod column_uses;
 mod convert;
@@ -15,17 +14,18 @@ mod criteria;
 mod criteria_order;
 mod dates;
 mod defined_functions;
+mod english_cell_descriptions;
 mod foreign_functions;
 mod holiday_columns;
 mod holidays;
 mod infer;
 mod infer_calls;
 mod intrinsics;
-pub mod inverse_masks;
 mod let_names;
 mod levels;
 mod lint;
 mod literal_texts;
+pub mod literals_from_sql;
 mod lookups;
 mod lower;
 mod mask;
@@ -61,7 +61,7 @@ pub use convert::common_type;
 pub use dates::{is_iso_date, next_day, shift_date};
 
 pub use lint::possible_values;
-pub use period::shifted_key;
+pub use period::find_sort_key_to_shift;
 pub use sheet::{Pivot, WorksheetGrid};
 pub use tabs::Tab;
 pub use timeframe::timeframe_names as timeframes;
@@ -114,7 +114,7 @@ pub enum DefinitionRole {
 
 impl DefinitionRole {
     /// Returns the role's name if the role doesn't allow window functions because it is evaluated before them.
-    fn forbids_windows(self) -> Option<&'static str> {
+    fn name_of_role_without_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
             Self::On(_) => Some("`on`"),
@@ -128,7 +128,7 @@ impl DefinitionRole {
     }
 
     /// Returns whether the role is a condition on input rows, in which names resolve to input columns first.
-    fn sees_input_first(self) -> bool {
+    fn resolves_input_columns_first(self) -> bool {
         matches!(self, Self::Where | Self::On(_))
     }
 
@@ -206,7 +206,7 @@ impl CheckScope<'_> {
 
     /// Returns the name of a context or role that doesn't allow aggregates because it evaluates each row separately.
     /// `None` if aggregates are allowed.
-    fn forbids_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
+    fn name_of_context_without_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {
             DefinitionRole::Definitions if self.context == Context::Row => Some("a dimension"),
             DefinitionRole::Where => Some("`where`"),
@@ -252,10 +252,10 @@ pub fn check(
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
     if !program.criteria.is_empty() {
-        case_insensitive_text::check_case(program, source, diagnostics);
+        case_insensitive_text::check_case_sensitivity(program, source, diagnostics);
     }
     if !program.periods.is_empty() {
         period::check_periods(ast, source, scope, program, diagnostics);
     }
-    lint::check_traps(ast, source, scope, program, diagnostics);
+    lint::run_lints(ast, source, scope, program, diagnostics);
 }

@@ -96,7 +96,7 @@ pub(super) struct NameTables {
 }
 
 impl NameTables {
-    fn next_text(&mut self, relations: &[Relation]) {
+    fn prepare_for_next_source(&mut self, relations: &[Relation]) {
         self.used.resize(self.used.len().max(relations.len()), Vec::new());
         self.text = self.text.wrapping_add(1);
         if self.text == 0 {
@@ -148,7 +148,7 @@ pub(super) fn resolve(
     names.reset(ast);
     columns.clear();
     tables.symbols.reset(ast.definitions.len());
-    tables.next_text(scope.relations);
+    tables.prepare_for_next_source(scope.relations);
     tables.used_open.clear();
     for (index, definition) in ast.definitions.iter().enumerate() {
         names.failed.push(definition.broken);
@@ -192,7 +192,8 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
-        let may_aggregate = scope.forbids_aggregates(role).is_none() && scope.context != Context::Worksheet;
+        let may_aggregate =
+            scope.name_of_context_without_aggregates(role).is_none() && scope.context != Context::Worksheet;
         let at = definition.first.index();
         let targets = names.targets.get_mut(at..).unwrap_or_default();
         for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
@@ -257,7 +258,7 @@ pub(super) fn resolve(
         ranges::resolve_ranges(ast, scope, names);
     }
     if reads_calendar {
-        calendar_ranges::add_key_uses(ast, scope, names);
+        calendar_ranges::add_sort_key_dependencies(ast, scope, names);
     }
 }
 
@@ -343,7 +344,7 @@ impl Resolver<'_> {
                 definition: None,
                 column: ColumnLookup::Column(column),
                 ..
-            } if !self.twins && !self.is_unsettled(column, name.name, own) => {
+            } if !self.twins && !self.is_ambiguous_in_sql(column, name.name, own) => {
                 Some(self.resolve_in_one_relation(column, span))
             }
             _ => self.look_up(name, (place, symbol), span, own, role),
@@ -365,7 +366,7 @@ impl Resolver<'_> {
             && !own.is_some_and(|own| own.eq_ignore_ascii_case(text))
         {
             // In conditions on input rows, a column of the input takes precedence over a definition.
-            let column_first = role.sees_input_first()
+            let column_first = role.resolves_input_columns_first()
                 && (matches!(lookup, ColumnLookup::Column(_)) || self.find_column(name).is_some());
             if !column_first {
                 return Some(NameTarget::Definition(definition));
@@ -385,7 +386,7 @@ impl Resolver<'_> {
             self.tables.symbols.symbol_mut(place).column = lookup;
         }
         match lookup {
-            ColumnLookup::Column(column) if self.is_unsettled(column, text, own) => {
+            ColumnLookup::Column(column) if self.is_ambiguous_in_sql(column, text, own) => {
                 Some(self.report_ambiguous_column(text, span))
             }
             ColumnLookup::Column(column) => Some(self.resolve_in_one_relation(column, span)),
@@ -435,7 +436,7 @@ impl Resolver<'_> {
                 && self.find_column(text.into()).is_none()
                 && self.tables.symbols.find(text.into(), self.source).is_none()
             {
-                return NameTarget::Column(self.use_unlisted_column(None, text));
+                return NameTarget::Column(self.record_unlisted_column_use(None, text));
             }
             return self.resolve_name_at(parts.field, own, role).unwrap_or_else(|| {
                 let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(text));
@@ -450,7 +451,7 @@ impl Resolver<'_> {
             .position(|r| r.name().eq_ignore_ascii_case(view_text))
         else {
             if self.scope.open && self.scope.relations.is_empty() {
-                return NameTarget::Column(self.use_unlisted_column(Some(view_text), text));
+                return NameTarget::Column(self.record_unlisted_column_use(Some(view_text), text));
             }
             let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             known.dedup();
@@ -474,19 +475,19 @@ impl Resolver<'_> {
         };
         match self.scope.relations[relation].position(text) {
             Some(position) => {
-                let column = self.use_column(relation, position);
+                let column = self.record_column_use(relation, position);
                 self.resolve_in_one_relation(column, span)
             }
             None if self.scope.relations[relation].is_open() => {
                 let scope = self.scope;
-                NameTarget::Column(self.use_unlisted_column(Some(scope.relations[relation].name()), text))
+                NameTarget::Column(self.record_unlisted_column_use(Some(scope.relations[relation].name()), text))
             }
             None => {
                 let scope = self.scope;
                 let relation = &scope.relations[relation];
                 let diagnostic = no_column_diagnostic(relation, text, parts.field, || describe_columns(relation));
                 if !diagnostic.is_error() {
-                    return NameTarget::Column(self.use_possible_column(relation, text, parts.field));
+                    return NameTarget::Column(self.record_possible_column_use(relation, text, parts.field));
                 }
                 self.diagnostics.push(diagnostic);
                 NameTarget::Error

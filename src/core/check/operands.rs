@@ -65,7 +65,7 @@ impl Operands {
     /// Returns whether the type of each argument is independent of the other arguments, because none of the arguments
     /// is a decimal literal, a NULL, a date or a timestamp.
     #[inline]
-    pub fn keep_types(&self) -> bool {
+    pub fn has_independent_types(&self) -> bool {
         let temporal = 1 << Type::Date as u32 | 1 << Type::Timestamp as u32 | 1 << Type::Timestamptz as u32;
         self.kinds & (temporal | 1 << kind::POINT | 1 << kind::NULL) == 0
     }

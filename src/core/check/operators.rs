@@ -75,9 +75,9 @@ impl Lowerer<'_> {
             }
             // Two minus signs cancel out. This also avoids `--` in the SQL, which starts a comment.
             (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
-            (Sign::Minus, _) => self.apply_checked(internal::NEGATE, &[x], span, "-"),
+            (Sign::Minus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "-"),
             (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
-            (Sign::Plus, _) => self.apply_checked(internal::NEGATE, &[x], span, "+"),
+            (Sign::Plus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "+"),
         }
     }
 
@@ -98,7 +98,7 @@ impl Lowerer<'_> {
                 .program
                 .add(Ir::Number(slice), Self::constant_meta(Type::Point, span));
         }
-        self.apply_checked(internal::PERCENT, &[x], span, "%")
+        self.add_scalar_call(internal::PERCENT, &[x], span, "%")
     }
 
     pub(super) fn lower_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {

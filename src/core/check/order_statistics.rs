@@ -8,7 +8,7 @@ use crate::span::Span;
 use crate::{Level, Type};
 
 impl Lowerer<'_> {
-    pub(super) fn lower_ordered(
+    pub(super) fn lower_order_statistic_call(
         &mut self,
         lowering: Lowering,
         function: &'static Function,
@@ -34,7 +34,7 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let [x, at] = *values else { return self.add_error(span) };
-        let (at, is_null) = (self.resolve_root(at), self.is_null(at));
+        let (at, is_null) = (self.follow_definition_references(at), self.is_null(at));
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
             let meta = self.program.meta(values[1]);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
@@ -72,21 +72,21 @@ impl Lowerer<'_> {
         let place = self
             .program
             .add(Ir::Number(digits), Self::constant_meta(Type::Integer, span));
-        let node = self.ordered_call(id, &[x, place], function, rows, span);
+        let node = self.build_order_statistic(id, &[x, place], function, rows, span);
         if !outside || self.is_error(node) {
             return node;
         }
         self.program.folded = true;
         let ty = self.program.meta(node).ty;
         let null = self.add_null(ty, span);
-        self.ordered_call(internal::MAX, &[null], function, rows, span)
+        self.build_order_statistic(internal::MAX, &[null], function, rows, span)
     }
 
     /// Builds the value at position `n` of a group, where `n` is a grouping key.
     fn nth_by_key(&mut self, function: &'static Function, x: IrId, nth: IrId, span: Span) -> Option<IrId> {
         let nth = match self.program.meta(nth).ty {
             Type::Integer => nth,
-            _ => self.apply_checked(internal::TO_INTEGER, &[nth], span, function.name),
+            _ => self.add_scalar_call(internal::TO_INTEGER, &[nth], span, function.name),
         };
         let id = catalog::find(function.name)?;
         let aggregate = self.add_aggregate(id, &[x, nth], false, span);
@@ -97,7 +97,7 @@ impl Lowerer<'_> {
         Some(self.program.other_forms.swap_remove(at).1)
     }
 
-    fn ordered_call(
+    fn build_order_statistic(
         &mut self,
         id: FunctionId,
         values: &[IrId],
@@ -112,7 +112,7 @@ impl Lowerer<'_> {
     }
 
     /// Follows references to definitions and returns the expression to which they resolve.
-    fn resolve_root(&self, mut id: IrId) -> IrId {
+    fn follow_definition_references(&self, mut id: IrId) -> IrId {
         while let Ir::Definition(used) = self.program.node(id) {
             id = self.program.definitions[used as usize].root;
         }

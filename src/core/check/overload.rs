@@ -1,7 +1,7 @@
 //! Overload resolution: chooses the overload of a function that matches the arguments, and converts the arguments to
 //! its parameters.
 
-use super::convert::ConversionTarget;
+use super::convert::SameTypeReason;
 use super::lower::Lowerer;
 use super::operands::{Operands, kind};
 use crate::Type;
@@ -86,7 +86,7 @@ impl Lowerer<'_> {
     #[inline]
     fn use_cached_choice(&mut self, choice: OverloadChoice, args: &[IrId], operands: &Operands) -> ChosenOverload {
         if operands.has_decimal_literal() {
-            self.points_to(args, choice.point);
+            self.convert_decimal_literals_to(args, choice.point);
         }
         ChosenOverload {
             args: self.program.add_args(args),
@@ -96,7 +96,7 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn points_to(&mut self, args: &[IrId], ty: Type) {
+    fn convert_decimal_literals_to(&mut self, args: &[IrId], ty: Type) {
         for arg in args {
             let meta = self.program.meta_mut(*arg);
             meta.ty = if meta.ty == Type::Point { ty } else { meta.ty };
@@ -198,7 +198,7 @@ impl Lowerer<'_> {
     ) -> Option<(usize, Option<Vec<IrId>>)> {
         let mut list = self.take_list();
         list.extend_from_slice(args);
-        self.settle_points(function, &mut list);
+        self.assign_decimal_literal_types(function, &mut list);
         let loose = list.iter().any(|a| self.program.meta(*a).ty == Type::Number);
         // Prefer overloads for literals, then exact matches, then the first match. If two overloads match equally well,
         // prefer a fixed number of parameters over a repeated parameter, and a specific type over a generic type. For a
@@ -231,7 +231,7 @@ impl Lowerer<'_> {
 
     /// Assigns a type to decimal literals: decimal if another argument is a decimal, float otherwise. The literals
     /// remain unchanged if another argument determines their type.
-    fn settle_points(&mut self, function: &'static Function, args: &mut [IrId]) {
+    fn assign_decimal_literal_types(&mut self, function: &'static Function, args: &mut [IrId]) {
         let is_point = |id: &IrId| self.program.meta(*id).ty == Type::Point;
         if !args.iter().any(is_point) {
             return;
@@ -384,7 +384,7 @@ impl Lowerer<'_> {
             let mut shared = self.take_list();
             shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
             let compare = overload.result == ResultType::Is(Type::Boolean);
-            self.unify_values(&mut shared, ConversionTarget::Values(shown), compare)?;
+            self.unify_values(&mut shared, SameTypeReason::Values(shown), compare)?;
             if shared.iter().any(|a| self.is_error(*a)) {
                 return None;
             }

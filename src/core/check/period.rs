@@ -29,7 +29,7 @@ impl Lowerer<'_> {
         if !self.check_window_allowed("PERIODOFFSET", Some(value), span) || !self.has_order("PERIODOFFSET", span) {
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let ty = if meta.ty == Type::Point { Type::Float } else { meta.ty };
         if is_outside_calendar(count, unit) {
             return self.add_null(ty, span);
@@ -161,7 +161,7 @@ pub(super) fn is_time_unit(text: &str) -> bool {
 
 /// Returns the sort key that period lookups shift: the first key that is a date or a time. If there is no such
 /// key, returns the first key of unknown type.
-pub fn shifted_key(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
+pub fn find_sort_key_to_shift(program: &Program, order: impl Iterator<Item = IrId> + Clone) -> Option<IrId> {
     let is = |wanted: fn(Type) -> bool| order.clone().find(|id| wanted(program.meta(*id).ty));
     is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
 }
@@ -187,7 +187,7 @@ pub(super) fn check_periods(
         // The sort key has an error, or the missing sort key has already been reported.
         return;
     }
-    let key = shifted_key(program, order.iter().copied());
+    let key = find_sort_key_to_shift(program, order.iter().copied());
     for index in std::mem::take(&mut program.order) {
         program.order.push(index);
         let definition = &program.definitions[index as usize];
@@ -200,7 +200,7 @@ pub(super) fn check_periods(
                 Ir::PeriodLookup { period, .. } => {
                     let span = program.meta(IrId(at)).span;
                     let unit = program.periods[period as usize].unit;
-                    let fault = period_fault(program, key, &order, unit, span, source);
+                    let fault = find_period_key_error(program, key, &order, unit, span, source);
                     failed |= fault.is_some();
                     diagnostics.extend(fault);
                 }
@@ -213,7 +213,7 @@ pub(super) fn check_periods(
     }
 }
 
-fn period_fault(
+fn find_period_key_error(
     program: &Program,
     key: Option<IrId>,
     order: &[IrId],

@@ -19,7 +19,7 @@ impl Lowerer<'_> {
         span: Span,
     ) -> IrId {
         let across = lowering != Lowering::PivotIndex;
-        if !self.has_pivot(function.name, span) || (across && !self.has_pivot_rows(function.name, span)) {
+        if !self.has_pivot(function.name, span) || (across && !self.check_pivot_row_key(function.name, span)) {
             return self.add_error(span);
         }
         match lowering {
@@ -48,7 +48,7 @@ impl Lowerer<'_> {
 
     /// Returns whether a sort order or a grain identifies the rows of the pivoted sheet. Reports an error if neither
     /// exists.
-    pub(super) fn has_pivot_rows(&mut self, shown: &str, span: Span) -> bool {
+    pub(super) fn check_pivot_row_key(&mut self, shown: &str, span: Span) -> bool {
         let known = self
             .scope
             .sheet
@@ -73,7 +73,7 @@ impl Lowerer<'_> {
 
     /// Lowers `PIVOTROW(x)` to a range, which an aggregate consumes.
     fn pivot_row(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
-        let Some(value) = self.pivot_cell(args, function) else {
+        let Some(value) = self.require_single_cell_argument(args, function) else {
             return self.add_error(span);
         };
         self.record_description(span, |pass| {
@@ -93,7 +93,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the first argument, which must be a single cell.
-    fn pivot_cell(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
+    fn require_single_cell_argument(&mut self, args: &[ExprId], function: &Function) -> Option<IrId> {
         let first = *args.first()?;
         let lowered = self.lowered_node(first);
         if matches!(self.program.node(lowered), Ir::Range { .. } | Ir::Ranges(_)) {
@@ -113,7 +113,7 @@ impl Lowerer<'_> {
 
     /// Lowers `PIVOT(x, n)` to the value in the n-th pivot column of the current row.
     fn lower_pivot_at(&mut self, args: &[ExprId], function: &'static Function, span: Span) -> IrId {
-        let Some(value) = self.pivot_cell(args, function) else {
+        let Some(value) = self.require_single_cell_argument(args, function) else {
             return self.add_error(span);
         };
         let [_, number] = *args else {
@@ -147,7 +147,7 @@ impl Lowerer<'_> {
         if !self.check_window_allowed(function.name, Some(value), span) {
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let count = self.add_integer(&columns.unsigned_abs().to_string(), span);
         let entry = if columns < 0 { internal::LAG } else { internal::LEAD };
         self.window_call(
@@ -161,7 +161,7 @@ impl Lowerer<'_> {
 
     /// Lowers `PIVOTOFFSET(x, rows, columns)` to a value, or to a range if the call specifies a size.
     fn pivot_offset(&mut self, args: &[ExprId], function: &Function, span: Span) -> IrId {
-        let Some(value) = self.pivot_cell(args, function) else {
+        let Some(value) = self.require_single_cell_argument(args, function) else {
             return self.add_error(span);
         };
         let mut numbers = [0, 0, 1, 1];
@@ -205,7 +205,7 @@ impl Lowerer<'_> {
             return if self.is_error(beside) {
                 beside
             } else {
-                self.shifted_row(beside, top, function.name, span)
+                self.build_value_in_shifted_row(beside, top, function.name, span)
             };
         }
         if !self.has_order(function.name, span) {
@@ -220,7 +220,7 @@ impl Lowerer<'_> {
             return self.pivot_range(beside, rows, span);
         }
         if top == bottom {
-            let there = self.shifted_row(value, top, function.name, span);
+            let there = self.build_value_in_shifted_row(value, top, function.name, span);
             let cells = CellFrame::Cells {
                 from: FrameBound::At(left),
                 to: FrameBound::At(right),

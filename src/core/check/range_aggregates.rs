@@ -216,9 +216,9 @@ impl Lowerer<'_> {
     /// Lowers calls such as `SUM(A1:C1)`. The range of cells in the current row is equivalent to `A1, B1, C1`.
     fn lower_current_row_cells(&mut self, id: FunctionId, taken: RangeAggregate, span: Span) -> IrId {
         let function = catalog::get(id);
-        let across = Self::across_function(function).filter(|_| !taken.distinct && taken.values.len() > 1);
+        let across = Self::find_function_across_cells(function).filter(|_| !taken.distinct && taken.values.len() > 1);
         let node = match across {
-            Some(across) => self.apply_checked(across, &taken.values, span, function.name),
+            Some(across) => self.add_scalar_call(across, &taken.values, span, function.name),
             None if id == internal::COUNTBLANK => self.count_blanks_in_row(&taken.values, span),
             None => {
                 let at = taken.ranges.iter().flatten().next().map_or(span, |(_, at)| *at);
@@ -244,7 +244,7 @@ impl Lowerer<'_> {
         }
         let node = match *each.as_slice() {
             [one] => one,
-            _ => self.apply_checked(internal::ROW_SUM, &each, span, "COUNTBLANK"),
+            _ => self.add_scalar_call(internal::ROW_SUM, &each, span, "COUNTBLANK"),
         };
         self.recycle_list(each);
         node
@@ -255,7 +255,7 @@ impl Lowerer<'_> {
     fn build_fixed_end_case(&mut self, turning: FixedEndCase, behind: IrId, before: IrId) -> IrId {
         let of = self.program.meta(behind);
         let nullable = of.nullable || self.program.meta(before).nullable;
-        self.add_all(
+        self.add_node_with_args(
             Ir::Case,
             &[turning.reached, behind, before],
             NodeMeta { nullable, ..of },
@@ -415,7 +415,7 @@ impl Lowerer<'_> {
                     "join the text in a step with `group_by`, and use the result in the next step",
                 )
             }
-            Some(lowering) => self.build_conditional(lowering, function, args, &values, Some(rows), span),
+            Some(lowering) => self.build_conditional_aggregate(lowering, function, args, &values, Some(rows), span),
         };
         self.recycle_list(values);
         node
@@ -433,7 +433,7 @@ impl Lowerer<'_> {
                 let sum = self.aggregate_each_range(internal::SUM, internal::ROW_SUM, function, taken, before, span);
                 let count =
                     self.aggregate_each_range(internal::COUNTA, internal::ROW_SUM, function, taken, before, span);
-                return self.apply_checked(internal::DIVIDE, &[sum, count], span, function.name);
+                return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
             }
             _ if self.ast.arguments(taken.call).len() == 1 => {
                 self.report_several_columns(function, self.ast.arguments(taken.call)[0]);
@@ -516,7 +516,7 @@ impl Lowerer<'_> {
         let node = if failed {
             self.add_error(span)
         } else {
-            self.apply_checked(across, &each, span, function.name)
+            self.add_scalar_call(across, &each, span, function.name)
         };
         self.recycle_list(each);
         node
@@ -576,7 +576,9 @@ impl Lowerer<'_> {
         if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
             return self.add_error(span);
         }
-        values.iter().for_each(|value| self.settle_point(*value));
+        values
+            .iter()
+            .for_each(|value| self.convert_decimal_literal_to_float(*value));
         let parts = match over {
             WindowFrame::Calendar(range) if range.frame().is_none() => range.parts_at_current_row(),
             _ => None,
@@ -644,7 +646,7 @@ impl Lowerer<'_> {
         match function.empty.filter(|_| nullable) {
             Some(digits) => {
                 let empty = self.add_number_literal(digits, Type::Integer, span);
-                self.add_all(
+                self.add_node_with_args(
                     Ir::Coalesce,
                     &[window, empty],
                     NodeMeta {

@@ -100,7 +100,9 @@ pub(super) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut Name
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
     for definition in &ast.definitions {
-        let allowed = scope.forbids_aggregates(scope.role(definition.part)).is_none();
+        let allowed = scope
+            .name_of_context_without_aggregates(scope.role(definition.part))
+            .is_none();
         let may_aggregate = allowed && scope.context != Context::Worksheet;
         for at in definition.first.index()..definition.body.index() + 1 {
             let id = ExprId(at as u32);

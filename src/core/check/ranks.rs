@@ -39,7 +39,7 @@ impl Lowerer<'_> {
             };
             if set && function.lower == Some(Lowering::OmniRank) && self.scope.sheet.is_some_and(|s| s.pivot.is_some())
             {
-                if !self.has_pivot_rows(function.name, span) {
+                if !self.check_pivot_row_key(function.name, span) {
                     return self.add_error(span);
                 }
                 let over = WindowFrame::Across(CellFrame::Ranked { descending });
@@ -155,7 +155,7 @@ impl Lowerer<'_> {
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let operands = self.summarize_operands(&[value], span);
         let Some(ChosenOverload { args, choice, .. }) = self.choose_overload(entry, &[value], &operands, function.name)
         else {
@@ -185,7 +185,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        let window = self.push_window(call, over, meta);
+        let window = self.add_unpartitioned_window(call, over, meta);
         if !of.nullable {
             return window;
         }
@@ -202,6 +202,6 @@ impl Lowerer<'_> {
             },
             there,
         );
-        self.add_all(Ir::Case, &[there, window], NodeMeta { nullable: true, ..meta })
+        self.add_node_with_args(Ir::Case, &[there, window], NodeMeta { nullable: true, ..meta })
     }
 }

@@ -157,7 +157,7 @@ impl RegexReader<'_> {
         }
     }
 
-    fn write_each(&mut self, re2: &str, ere: &str, are: &str) {
+    fn write_for_each_engine(&mut self, re2: &str, ere: &str, are: &str) {
         self.out.re2.push_str(re2);
         self.out.re2_first.push_str(re2);
         self.out.ere.push_str(ere);
@@ -193,7 +193,7 @@ impl RegexReader<'_> {
                 '[' => self.parse_class(at)?,
                 '\\' => self.parse_escape(at)?,
                 '.' => {
-                    self.write_each(".", ".", "[^\\n]");
+                    self.write_for_each_engine(".", ".", "[^\\n]");
                     self.push_literal(None);
                 }
                 '^' | '$' => {
@@ -261,11 +261,11 @@ impl RegexReader<'_> {
 
     /// Adds the next piece, after completing the previous one.
     fn add(&mut self, piece: RegexPiece) {
-        self.settle_piece();
+        self.finish_piece();
         self.piece = Some(piece);
     }
 
-    fn settle_piece(&mut self) {
+    fn finish_piece(&mut self) {
         let (Some(piece), Some(frame)) = (self.piece.take(), self.frames.last_mut()) else {
             return;
         };
@@ -283,7 +283,7 @@ impl RegexReader<'_> {
     }
 
     fn start_alternative(&mut self) {
-        self.settle_piece();
+        self.finish_piece();
         self.write("|");
         if let Some(frame) = self.frames.last_mut() {
             frame
@@ -294,7 +294,7 @@ impl RegexReader<'_> {
 
     /// Closes the innermost frame and combines its alternatives into one piece.
     fn finish(&mut self) -> Option<RegexPiece> {
-        self.settle_piece();
+        self.finish_piece();
         let mut frame = self.frames.pop()?;
         frame.branches.push(frame.branch);
         let branches = &frame.branches;
@@ -307,7 +307,7 @@ impl RegexReader<'_> {
                 branches
                     .iter()
                     .skip(i + 1)
-                    .any(|later| prefers_otherwise(&branches[i], later))
+                    .any(|later| may_choose_different_alternative(&branches[i], later))
             };
             if length.is_none() && (0..branches.len()).any(at_odds) {
                 self.out.ambiguous.get_or_insert(frame.at..self.at);
@@ -323,11 +323,11 @@ impl RegexReader<'_> {
     }
 
     fn open_group(&mut self, at: usize) -> Result<(), RegexError> {
-        self.settle_piece();
+        self.finish_piece();
         let first_group = self.optional.len();
         self.opened += 1;
         if self.eat("?:") {
-            self.write_each("(?:", "(", "(?:");
+            self.write_for_each_engine("(?:", "(", "(?:");
         } else if self.peek() == Some('?') {
             let what = match self.text.get(at..).unwrap_or_default() {
                 rest if rest.starts_with("(?=") || rest.starts_with("(?!") || rest.starts_with("(?<") => {
@@ -450,7 +450,7 @@ impl RegexReader<'_> {
                 let inner = class_members(c.to_ascii_lowercase());
                 let not = if c.is_ascii_uppercase() { "^" } else { "" };
                 let spelled = format!("[{not}{inner}]");
-                self.write_each(&format!("\\{c}"), &spelled, &spelled);
+                self.write_for_each_engine(&format!("\\{c}"), &spelled, &spelled);
                 self.push_literal(None);
                 Ok(())
             }
@@ -501,7 +501,7 @@ impl RegexReader<'_> {
                 }
                 '\\' => match self.next() {
                     Some(c @ ('d' | 'w' | 's')) => {
-                        self.write_each(&format!("\\{c}"), class_members(c), class_members(c));
+                        self.write_for_each_engine(&format!("\\{c}"), class_members(c), class_members(c));
                         from = None;
                     }
                     Some(c @ ('n' | 'r' | 't')) => {
@@ -555,7 +555,7 @@ fn not_known(c: char) -> String {
 /// Returns whether engines could choose different alternatives, because the first alternative can match a shorter
 /// string than the later alternative. Some engines choose the first alternative that matches. Other engines choose the
 /// longest match.
-fn prefers_otherwise(first: &Alternative, later: &Alternative) -> bool {
+fn may_choose_different_alternative(first: &Alternative, later: &Alternative) -> bool {
     match (&first.literal, &later.literal) {
         (Some(a), Some(b)) => a.len() < b.len() && b.starts_with(a.as_str()),
         _ if first.length.is_some() && first.length == later.length => false,

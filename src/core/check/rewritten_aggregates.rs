@@ -5,7 +5,7 @@
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;
 use crate::catalog::{self, Function, FunctionId, internal};
-use crate::ir::{GroupRole, Ir, IrId, NodeMeta, WindowFrame};
+use crate::ir::{GroupWindowKind, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -20,7 +20,7 @@ enum AggregateRows {
 
 /// Properties of a row, such as its position in the group. The properties are computed on demand while an alternative
 /// form is built.
-struct KnownAggregate {
+struct AggregateRowProperties {
     value: IrId,
     rows: AggregateRows,
     span: Span,
@@ -52,8 +52,8 @@ impl Lowerer<'_> {
                 ..meta
             };
             let overload = catalog::get(window).overloads[0].id;
-            let call = self.add_all(|args| Ir::Apply { overload, args }, &args, row);
-            let value = self.group_window(&[call], GroupRole::Value, row);
+            let call = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, row);
+            let value = self.group_window(&[call], GroupWindowKind::Value, row);
             return self.aggregate_list(internal::MAX, value, meta);
         }
         let entry = catalog::get(function.rows?);
@@ -84,7 +84,7 @@ impl Lowerer<'_> {
             },
             meta,
         );
-        Some(self.push_window(call, WindowFrame::Partition, meta))
+        Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
     }
 
     /// Builds the alternative form of an aggregate over a window frame, for dialects that don't support the call. The
@@ -103,7 +103,7 @@ impl Lowerer<'_> {
         let values = self.list_values(*value, over, by, meta);
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
         let overload = catalog::get(entry).overloads.first()?.id;
-        Some(self.add_all(|args| Ir::Apply { overload, args }, &args, meta))
+        Some(self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta))
     }
 
     /// Builds the list of the values in a window frame.
@@ -142,7 +142,7 @@ impl Lowerer<'_> {
     ) -> Option<IrId> {
         let own = function.overloads.first()?.params;
         let value = *args.first()?;
-        let mut known = KnownAggregate {
+        let mut known = AggregateRowProperties {
             value,
             rows,
             span,
@@ -164,8 +164,8 @@ impl Lowerer<'_> {
     }
 
     /// Builds the window function for a named property of a row.
-    fn row_property(&mut self, name: &str, known: &mut KnownAggregate) -> Option<IrId> {
-        let KnownAggregate {
+    fn row_property(&mut self, name: &str, known: &mut AggregateRowProperties) -> Option<IrId> {
+        let AggregateRowProperties {
             value: x, rows, span, ..
         } = *known;
         let level = if rows == AggregateRows::OfGroup {
@@ -183,11 +183,11 @@ impl Lowerer<'_> {
         match (name, rows) {
             ("place" | "place_down", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::ROW_NUMBER, x, meta);
-                Some(self.group_window(&[call], GroupRole::Place { descending }, meta))
+                Some(self.group_window(&[call], GroupWindowKind::Place { descending }, meta))
             }
             ("place" | "place_down", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::ROW_NUMBER, x, meta);
-                Some(self.push_window(
+                Some(self.add_unpartitioned_window(
                     call,
                     WindowFrame::Ranked {
                         descending,
@@ -199,32 +199,32 @@ impl Lowerer<'_> {
             }
             ("count", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                Some(self.group_window(&[call], GroupRole::Count, meta))
+                Some(self.group_window(&[call], GroupWindowKind::Count, meta))
             }
             ("count", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                Some(self.push_window(call, WindowFrame::Partition, meta))
+                Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
             }
             ("repeats", AggregateRows::OfGroup) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
                 let same = self.add_call(internal::SAME_VALUE, &[x], span);
-                known.repeats = Some(self.group_window(&[call, same], GroupRole::Occurrences, meta));
+                known.repeats = Some(self.group_window(&[call, same], GroupWindowKind::Occurrences, meta));
                 known.repeats
             }
             ("repeats", AggregateRows::OfPartition) => {
                 let call = self.row_call(internal::COUNTA, x, meta);
-                known.repeats = Some(self.push_window(call, WindowFrame::SameValue, meta));
+                known.repeats = Some(self.add_unpartitioned_window(call, WindowFrame::SameValue, meta));
                 known.repeats
             }
             ("most", AggregateRows::OfPartition) => {
                 let repeats = known.repeats.or_else(|| self.row_property("repeats", known))?;
                 let call = self.row_call(internal::MAX, repeats, meta);
-                Some(self.push_window(call, WindowFrame::Partition, meta))
+                Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
             }
             ("most", AggregateRows::OfGroup) => {
                 let repeats = known.repeats.or_else(|| self.row_property("repeats", known))?;
                 let call = self.row_call(internal::MAX, repeats, meta);
-                Some(self.group_window(&[call], GroupRole::MaxOccurrences, meta))
+                Some(self.group_window(&[call], GroupWindowKind::MaxOccurrences, meta))
             }
             _ => None,
         }
@@ -232,11 +232,11 @@ impl Lowerer<'_> {
 
     pub(super) fn row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
         let overload = catalog::get(entry).overloads[0].id;
-        self.add_all(|args| Ir::Apply { overload, args }, &[x], meta)
+        self.add_node_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
     }
 
-    fn group_window(&mut self, args: &[IrId], role: GroupRole, meta: NodeMeta) -> IrId {
-        self.add_all(|args| Ir::GroupWindow { args, role }, args, meta)
+    fn group_window(&mut self, args: &[IrId], role: GroupWindowKind, meta: NodeMeta) -> IrId {
+        self.add_node_with_args(|args| Ir::GroupWindow { args, role }, args, meta)
     }
 
     /// Builds the number of distinct values as the largest `DENSE_RANK`.
@@ -248,7 +248,7 @@ impl Lowerer<'_> {
             ..meta
         };
         let call = self.row_call(internal::DENSE_RANK, x, number);
-        let mut place = self.push_window(
+        let mut place = self.add_unpartitioned_window(
             call,
             WindowFrame::Ranked {
                 descending: false,
@@ -263,7 +263,7 @@ impl Lowerer<'_> {
                 ..number
             };
             let condition = self.program.add(Ir::IsNull { x, negated: true }, condition);
-            place = self.add_all(
+            place = self.add_node_with_args(
                 Ir::Case,
                 &[condition, place],
                 NodeMeta {
@@ -277,11 +277,11 @@ impl Lowerer<'_> {
             ..number
         };
         let call = self.row_call(internal::MAX, place, most);
-        let most = self.push_window(call, WindowFrame::Partition, most);
+        let most = self.add_unpartitioned_window(call, WindowFrame::Partition, most);
         if !there {
             return Some(most);
         }
         let none = self.add_integer("0", meta.span);
-        Some(self.add_all(Ir::Coalesce, &[most, none], number))
+        Some(self.add_node_with_args(Ir::Coalesce, &[most, none], number))
     }
 }

@@ -61,7 +61,7 @@ impl Lowerer<'_> {
     }
 
     /// Counts the selected rows that also have the same values in `same` as the current row.
-    pub(super) fn count_ahead(
+    pub(super) fn count_compared_rows(
         &mut self,
         compared: ComparedRow,
         same: &[IrId],
@@ -85,7 +85,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the window frame with the selected rows, and its sort key.
-    pub(super) fn window_ahead(
+    pub(super) fn build_window_of_compared_rows(
         &mut self,
         compared: ComparedRow,
         function: &Function,
@@ -102,7 +102,7 @@ impl Lowerer<'_> {
         // To exclude rows with an equal value, the frame must be sorted by DENSE_RANK instead of the value.
         let meta = Self::row_meta(self.program.meta(key), span);
         let call = self.row_call(internal::DENSE_RANK, key, meta);
-        let place = self.push_window(
+        let place = self.add_unpartitioned_window(
             call,
             WindowFrame::Ranked {
                 descending,
@@ -138,7 +138,7 @@ impl Lowerer<'_> {
         match empty {
             Some(digits) => {
                 let empty = self.add_number_literal(digits, Type::Integer, span);
-                self.add_all(
+                self.add_node_with_args(
                     Ir::Case,
                     &[there, node, empty],
                     NodeMeta {
@@ -147,7 +147,7 @@ impl Lowerer<'_> {
                     },
                 )
             }
-            None => self.add_all(Ir::Case, &[there, node], NodeMeta { nullable: true, ..meta }),
+            None => self.add_node_with_args(Ir::Case, &[there, node], NodeMeta { nullable: true, ..meta }),
         }
     }
 

@@ -85,7 +85,7 @@ pub(super) struct WrittenCell {
 
 /// Possible meanings of a name that looks like a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum KnownRow {
+pub(super) enum ExistingNameKind {
     Definition,
     Column,
 }
@@ -126,11 +126,11 @@ impl Resolver<'_> {
             return self.resolve_letter_total(span);
         };
         let is_name = !text.contains('$');
-        match self.known_name(text).filter(|_| is_name) {
+        match self.existing_name_kind(text).filter(|_| is_name) {
             // If the scope accepts any name as a column, a column that the sheet lists takes precedence over a cell
             // with the same name.
-            Some(KnownRow::Column) if self.scope.open && self.scope.relations.is_empty() => {
-                return Some(NameTarget::Column(self.use_unlisted_column(None, text)));
+            Some(ExistingNameKind::Column) if self.scope.open && self.scope.relations.is_empty() => {
+                return Some(NameTarget::Column(self.record_unlisted_column_use(None, text)));
             }
             Some(_) => return None,
             None => {}
@@ -159,7 +159,7 @@ impl Resolver<'_> {
 
     /// Returns the kind of an existing name. The existing name takes precedence over a cell or total with the same
     /// name.
-    pub(super) fn known_name(&self, text: &str) -> Option<KnownRow> {
+    pub(super) fn existing_name_kind(&self, text: &str) -> Option<ExistingNameKind> {
         let name = HashedName::from(text);
         if self
             .tables
@@ -167,10 +167,10 @@ impl Resolver<'_> {
             .find(name, self.source)
             .is_some_and(|s| s.definition.is_some())
         {
-            return Some(KnownRow::Definition);
+            return Some(ExistingNameKind::Definition);
         }
         let is_column = self.find_column(name).is_some() || self.letters.position(name).is_some();
-        is_column.then_some(KnownRow::Column)
+        is_column.then_some(ExistingNameKind::Column)
     }
 
     /// Resolves a column of the sheet to the target of its name.
@@ -196,12 +196,12 @@ impl Resolver<'_> {
             ColumnLookup::Column(column) => NameTarget::Column(column),
             // If the scope accepts any name as a column, resolve the name to a column, because the sheet lists it.
             _ if self.scope.open && self.scope.relations.is_empty() => {
-                NameTarget::Column(self.use_unlisted_column(None, name))
+                NameTarget::Column(self.record_unlisted_column_use(None, name))
             }
             _ if self.scope.relations.iter().any(Relation::is_partial) => {
                 let scope = self.scope;
                 match scope.relations.iter().find(|relation| relation.is_partial()) {
-                    Some(relation) => NameTarget::Column(self.use_possible_column(relation, name, span)),
+                    Some(relation) => NameTarget::Column(self.record_possible_column_use(relation, name, span)),
                     None => NameTarget::Error,
                 }
             }
@@ -297,7 +297,7 @@ impl Resolver<'_> {
                         let target = match catalog::get(function).lower {
                             Some(Lowering::Offset) => self.resolve_offset(call, names, own),
                             Some(lowering) if lowering.is_conditional() => {
-                                self.compares_first_cell(call, names);
+                                self.shift_first_cell_conditions(call, names);
                                 None
                             }
                             _ => None,
@@ -335,7 +335,7 @@ impl Resolver<'_> {
     /// Rewrites conditions such as `SUMIF(C2:C9, C2 > 10, D2:D9)`. The condition refers to the first cell of the range
     /// but applies to each cell of the range, as in Omni's documentation. The cells in the condition are shifted to the
     /// tested row.
-    fn compares_first_cell(&mut self, call: Call, names: &mut NameResolver) {
+    fn shift_first_cell_conditions(&mut self, call: Call, names: &mut NameResolver) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
             let (Some(NameTarget::CellRange(range)), [_, condition]) = (names.targets.get(pair[0].index()), pair)
@@ -408,7 +408,7 @@ impl Resolver<'_> {
     }
 
     #[cold]
-    fn computed_offset(&mut self, arg: ExprId, at: usize) -> NameTarget {
+    fn report_non_constant_offset(&mut self, arg: ExprId, at: usize) -> NameTarget {
         let span = self.ast.span(arg);
         let name = ["reference", "rows", "columns", "height", "width"]
             .get(at)
@@ -439,7 +439,7 @@ impl Resolver<'_> {
         if args.len() > 3
             && let Some(at) = (1..args.len()).find(|at| number(*at).is_none())
         {
-            return Some(self.computed_offset(args[at], at));
+            return Some(self.report_non_constant_offset(args[at], at));
         }
         let [rows, columns, height, width] = [number(1)?, number(2)?, number(3)?, number(4)?];
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);

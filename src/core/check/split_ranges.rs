@@ -29,7 +29,7 @@ impl Lowerer<'_> {
             if self.is_error(sum) || self.is_error(count) {
                 return self.add_error(span);
             }
-            return self.apply_checked(internal::DIVIDE, &[sum, count], span, shown.name);
+            return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, shown.name);
         }
         let Some((entry, across)) = combination(id) else {
             return self.aggregate_both_parts(id, values, (parts, by), shown, span);
@@ -43,7 +43,7 @@ impl Lowerer<'_> {
             }
             each.push(node);
         }
-        let node = self.apply_checked(across, &each, span, shown.name);
+        let node = self.add_scalar_call(across, &each, span, shown.name);
         self.recycle_list(each);
         node
     }
@@ -92,11 +92,11 @@ impl Lowerer<'_> {
             nullable: true,
             ..meta
         };
-        let joined = self.add_all(|args| Ir::Apply { overload, args }, &lists, of_list);
+        let joined = self.add_node_with_args(|args| Ir::Apply { overload, args }, &lists, of_list);
         self.recycle_list(lists);
         let args: Vec<IrId> = std::iter::once(joined).chain(constants.iter().copied()).collect();
         let overload = catalog::get(entry).overloads[0].id;
-        let node = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
+        let node = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta);
         match key {
             Some(key) => self.guard_null_calendar_key(node, key, function.empty.filter(|_| counts), span),
             None => node,

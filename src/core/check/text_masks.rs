@@ -38,7 +38,7 @@ impl Lowerer<'_> {
                 Err(refused) => self.report_mask(mask, refused.at, &refused.why),
             };
         }
-        if let Some(shown) = self.unformatted_text(value, &text, span) {
+        if let Some(shown) = self.format_text_section(value, &text, span) {
             return shown;
         }
         let of_dates = mask::is_date_mask(&text);
@@ -64,7 +64,7 @@ impl Lowerer<'_> {
 
     /// Formats a text value with the fourth section of a mask, or with its only section. `None` if the value isn't
     /// text, or if the section doesn't contain `@` or `General`.
-    fn unformatted_text(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
+    fn format_text_section(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
         }
@@ -76,17 +76,17 @@ impl Lowerer<'_> {
         let mut text = value;
         if !form.prefix.is_empty() {
             let prefix = self.text_literal(&form.prefix, span);
-            text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
+            text = self.add_scalar_call(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
         }
-        Some(self.with_suffix(text, &form, span))
+        Some(self.append_mask_suffix(text, &form, span))
     }
 
-    fn with_suffix(&mut self, text: IrId, mask: &NumberMask, span: Span) -> IrId {
+    fn append_mask_suffix(&mut self, text: IrId, mask: &NumberMask, span: Span) -> IrId {
         if mask.suffix.is_empty() {
             return text;
         }
         let suffix = self.text_literal(&mask.suffix, span);
-        self.apply_checked(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
+        self.add_scalar_call(internal::TEXT_JOINED, &[text, suffix], span, "TEXT")
     }
 
     /// Formats a number with the mask section for its sign. The first section applies to positive numbers, the second
@@ -99,7 +99,7 @@ impl Lowerer<'_> {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
                     let shown = if place == 1 {
-                        self.apply_checked(internal::ABS, &[value], span, "TEXT")
+                        self.add_scalar_call(internal::ABS, &[value], span, "TEXT")
                     } else {
                         value
                     };
@@ -112,9 +112,9 @@ impl Lowerer<'_> {
             texts.push(text);
         }
         let node = match *texts.as_slice() {
-            [above, below] => self.apply_checked(internal::TEXT_BY_SIGN, &[value, above, below], span, "TEXT"),
+            [above, below] => self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, above, below], span, "TEXT"),
             [above, below, zero] => {
-                self.apply_checked(internal::TEXT_BY_SIGN, &[value, above, below, zero], span, "TEXT")
+                self.add_scalar_call(internal::TEXT_BY_SIGN, &[value, above, below, zero], span, "TEXT")
             }
             _ => self.add_error(span),
         };
@@ -134,7 +134,7 @@ impl Lowerer<'_> {
                     .program
                     .add(Ir::Date(day), Self::constant_meta(Type::Date, meta.span));
                 let midnight = self.convert_to(day, Type::Timestamp);
-                Some(self.apply_checked(internal::ADD, &[midnight, value], meta.span, "TEXT"))
+                Some(self.add_scalar_call(internal::ADD, &[midnight, value], meta.span, "TEXT"))
             }
             ty if ty.is_number() && (!of_dates || self.is_null(value)) => Some(value),
             ty if ty.is_temporal() && of_dates => Some(value),
@@ -199,13 +199,13 @@ impl Lowerer<'_> {
         let mut number = value;
         if !whole && !mask.general {
             let places = self.add_integer(&places.to_string(), span);
-            number = self.apply_checked(internal::ROUND, &[value, places], span, "TEXT");
+            number = self.add_scalar_call(internal::ROUND, &[value, places], span, "TEXT");
         }
         let rounded = number;
         // Add the sign separately, because the padded width would include it.
         let padded = mask.zeros > 1 && sign == MaskSign::Written;
         if padded {
-            number = self.apply_checked(internal::ABS, &[number], span, "TEXT");
+            number = self.add_scalar_call(internal::ABS, &[number], span, "TEXT");
         }
         for (entry, zeros) in [
             (internal::MULTIPLY, 2 * mask.percents),
@@ -213,7 +213,7 @@ impl Lowerer<'_> {
         ] {
             if zeros > 0 {
                 let by = self.add_integer(&format!("1{}", "0".repeat(zeros as usize)), span);
-                number = self.apply_checked(entry, &[number, by], span, "TEXT");
+                number = self.add_scalar_call(entry, &[number, by], span, "TEXT");
             }
         }
         let mut text = if is_text {
@@ -228,7 +228,7 @@ impl Lowerer<'_> {
             } else {
                 internal::NUMBER_TEXT
             };
-            self.apply_checked(entry, &given, span, "TEXT")
+            self.add_scalar_call(entry, &given, span, "TEXT")
         };
         if let Some(pattern) = mask.optional_decimals() {
             text = self.replace_match(text, &pattern, "", span);
@@ -237,16 +237,16 @@ impl Lowerer<'_> {
             text = self.replace_match(text, &pattern, &new, span);
         }
         if padded {
-            let mut around = self.apply_checked(internal::SIGN_TEXT, &[rounded], span, "TEXT");
+            let mut around = self.add_scalar_call(internal::SIGN_TEXT, &[rounded], span, "TEXT");
             if !mask.prefix.is_empty() {
                 let prefix = self.text_literal(&mask.prefix, span);
-                around = self.apply_checked(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
+                around = self.add_scalar_call(internal::TEXT_JOINED, &[around, prefix], span, "TEXT");
             }
-            text = self.apply_checked(internal::TEXT_JOINED, &[around, text], span, "TEXT");
+            text = self.add_scalar_call(internal::TEXT_JOINED, &[around, text], span, "TEXT");
         } else if mask.zeros > 0 && sign == MaskSign::Left {
             if !mask.prefix.is_empty() {
                 let prefix = self.text_literal(&mask.prefix, span);
-                text = self.apply_checked(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
+                text = self.add_scalar_call(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
             // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask doesn't contain.
@@ -258,7 +258,7 @@ impl Lowerer<'_> {
             let new = format!("\\1{}", mask.prefix.replace('\\', "\\\\"));
             text = self.replace_match(text, pattern, &new, span);
         }
-        self.with_suffix(text, mask, span)
+        self.append_mask_suffix(text, mask, span)
     }
 
     /// Formats a number with one digit before the decimal point and a power of ten after the digits.
@@ -270,7 +270,7 @@ impl Lowerer<'_> {
         sign: MaskSign,
         span: Span,
     ) -> IrId {
-        let apply = |pass: &mut Self, entry, args: &[IrId]| pass.apply_checked(entry, args, span, "TEXT");
+        let apply = |pass: &mut Self, entry, args: &[IrId]| pass.add_scalar_call(entry, args, span, "TEXT");
         // Use the next power of ten if the digits would be rounded up to 10. For example, with two decimals the limit
         // is 9.995, so 9.996 is formatted as `1.00E+1`.
         let limit = match mask.decimals {
@@ -307,21 +307,21 @@ impl Lowerer<'_> {
         );
         let signed = apply(self, internal::TEXT_JOINED, &[sign, size]);
         let text = apply(self, internal::TEXT_JOINED, &[digits, signed]);
-        self.with_suffix(text, mask, span)
+        self.append_mask_suffix(text, mask, span)
     }
 
     /// Formats a number of days as hours, minutes and seconds. The number is rounded to seconds, then truncated to the
     /// smallest unit, as in spreadsheets.
     fn format_elapsed(&mut self, days: IrId, parts: &[ElapsedPart], span: Span) -> IrId {
         let a_day = self.add_integer("86400", span);
-        let mut signed = self.apply_checked(internal::MULTIPLY, &[days, a_day], span, "TEXT");
+        let mut signed = self.add_scalar_call(internal::MULTIPLY, &[days, a_day], span, "TEXT");
         if self.program.meta(signed).ty != Type::Integer {
             let places = self.add_integer("0", span);
-            signed = self.apply_checked(internal::ROUND, &[signed, places], span, "TEXT");
-            signed = self.apply_checked(internal::INT, &[signed], span, "TEXT");
+            signed = self.add_scalar_call(internal::ROUND, &[signed, places], span, "TEXT");
+            signed = self.add_scalar_call(internal::INT, &[signed], span, "TEXT");
         }
-        let seconds = self.apply_checked(internal::ABS, &[signed], span, "TEXT");
-        let mut text = self.apply_checked(internal::SIGN_TEXT, &[signed], span, "TEXT");
+        let seconds = self.add_scalar_call(internal::ABS, &[signed], span, "TEXT");
+        let mut text = self.add_scalar_call(internal::SIGN_TEXT, &[signed], span, "TEXT");
         for part in parts {
             let part = match part {
                 ElapsedPart::Literal(text) => self.text_literal(text, span),
@@ -333,11 +333,11 @@ impl Lowerer<'_> {
                     let mut units = seconds;
                     if *unit > 1 {
                         let size = self.add_integer(&unit.to_string(), span);
-                        units = self.apply_checked(internal::QUOTIENT, &[seconds, size], span, "TEXT");
+                        units = self.add_scalar_call(internal::QUOTIENT, &[seconds, size], span, "TEXT");
                     }
                     if let Some(within) = within {
                         let most = self.add_integer(&(within / unit).to_string(), span);
-                        units = self.apply_checked(internal::REMAINDER, &[units, most], span, "TEXT");
+                        units = self.add_scalar_call(internal::REMAINDER, &[units, most], span, "TEXT");
                     }
                     let mask = NumberMask {
                         zeros: *digits,
@@ -346,7 +346,7 @@ impl Lowerer<'_> {
                     self.format_number(units, &mask, MaskSign::Left, span)
                 }
             };
-            text = self.apply_checked(internal::TEXT_JOINED, &[text, part], span, "TEXT");
+            text = self.add_scalar_call(internal::TEXT_JOINED, &[text, part], span, "TEXT");
         }
         text
     }
@@ -354,7 +354,7 @@ impl Lowerer<'_> {
     /// Replaces the only match of a pattern in a string.
     fn replace_match(&mut self, text: IrId, pattern: &str, new: &str, span: Span) -> IrId {
         let (pattern, new) = (self.text_literal(pattern, span), self.text_literal(new, span));
-        self.apply_checked(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
+        self.add_scalar_call(internal::TEXT_REPLACED, &[text, pattern, new], span, "TEXT")
     }
 
     /// Formats a date. Engines that support all parts of the mask use a single format string. For other engines, the
@@ -374,17 +374,17 @@ impl Lowerer<'_> {
         for part in parts {
             part.write_strftime(&mut strftime);
             part.to_char(&mut to_char);
-            plain = plain.and_then(|mut plain| part.plain_to_char(&mut plain).map(|()| plain));
+            plain = plain.and_then(|mut plain| part.write_plain_to_char(&mut plain).map(|()| plain));
         }
         let [strftime, to_char] = [strftime, to_char].map(|text| self.text_literal(&text, span));
         match plain {
             Some(plain) => {
                 let plain = self.text_literal(&plain, span);
-                self.apply_checked(internal::DATE_TEXT, &[value, strftime, to_char, plain], span, "TEXT")
+                self.add_scalar_call(internal::DATE_TEXT, &[value, strftime, to_char, plain], span, "TEXT")
             }
             None => {
                 let joined = self.format_date_parts(value, parts, span);
-                self.apply_checked(
+                self.add_scalar_call(
                     internal::DATE_TEXT_IN_PARTS,
                     &[value, strftime, to_char, joined],
                     span,
@@ -400,23 +400,23 @@ impl Lowerer<'_> {
         let mut texts = self.take_list();
         let mut run: Vec<&DatePart> = Vec::new();
         for part in parts {
-            if part.plain_to_char(&mut String::new()).is_some() {
+            if part.write_plain_to_char(&mut String::new()).is_some() {
                 run.push(part);
                 continue;
             }
-            self.plain_run(value, &mut run, &mut texts, span);
+            self.format_plain_date_parts(value, &mut run, &mut texts, span);
             let number = match part {
                 DatePart::Literal(text) => {
                     texts.push(self.text_literal(text, span));
                     continue;
                 }
                 DatePart::DayName => {
-                    texts.push(self.apply_checked(internal::DAY_OF_WEEK_NAME, &[value], span, "TEXT"));
+                    texts.push(self.add_scalar_call(internal::DAY_OF_WEEK_NAME, &[value], span, "TEXT"));
                     continue;
                 }
                 DatePart::Twelve => {
                     let hour = self.text_literal("HH12", span);
-                    let hour = self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
+                    let hour = self.add_scalar_call(internal::PLAIN_DATE_TEXT, &[value, hour], span, "TEXT");
                     texts.push(self.replace_match(hour, mask::ZERO, "", span));
                     continue;
                 }
@@ -426,32 +426,32 @@ impl Lowerer<'_> {
                 DatePart::Second => internal::SECOND,
                 _ => internal::HOUR_OF_DAY,
             };
-            let number = self.apply_checked(number, &[value], span, "TEXT");
+            let number = self.add_scalar_call(number, &[value], span, "TEXT");
             texts.push(self.convert_to_text(number));
         }
-        self.plain_run(value, &mut run, &mut texts, span);
+        self.format_plain_date_parts(value, &mut run, &mut texts, span);
         let mut joined: Option<IrId> = None;
         for text in &texts {
             joined = Some(match joined {
                 None => *text,
-                Some(left) => self.apply_checked(internal::TEXT_JOINED, &[left, *text], span, "TEXT"),
+                Some(left) => self.add_scalar_call(internal::TEXT_JOINED, &[left, *text], span, "TEXT"),
             });
         }
         self.recycle_list(texts);
         joined.unwrap_or(value)
     }
 
-    fn plain_run(&mut self, value: IrId, run: &mut Vec<&DatePart>, texts: &mut Vec<IrId>, span: Span) {
+    fn format_plain_date_parts(&mut self, value: IrId, run: &mut Vec<&DatePart>, texts: &mut Vec<IrId>, span: Span) {
         let text = match run.as_slice() {
             [] => return,
             [DatePart::Literal(text)] => self.text_literal(text, span),
             parts => {
                 let mut plain = String::new();
                 for part in parts {
-                    part.plain_to_char(&mut plain);
+                    part.write_plain_to_char(&mut plain);
                 }
                 let plain = self.text_literal(&plain, span);
-                self.apply_checked(internal::PLAIN_DATE_TEXT, &[value, plain], span, "TEXT")
+                self.add_scalar_call(internal::PLAIN_DATE_TEXT, &[value, plain], span, "TEXT")
             }
         };
         run.clear();

@@ -105,7 +105,7 @@ impl Resolver<'_> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);
         let (column, row, kind) = parse_total(text)?;
-        if self.known_name(text).is_some() {
+        if self.existing_name_kind(text).is_some() {
             return None;
         }
         let measure = sheet.columns.get(column)?.clone();

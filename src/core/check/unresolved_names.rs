@@ -122,7 +122,7 @@ impl Resolver<'_> {
             );
             return NameTarget::Error;
         }
-        if let Some(what) = worksheet_name(text).filter(|_| bare) {
+        if let Some(what) = describe_worksheet_name(text).filter(|_| bare) {
             self.diagnostics.push(
                 Diagnostic::new(
                     Code::NeedsWorksheet,
@@ -194,7 +194,7 @@ impl Resolver<'_> {
             return NameTarget::Error;
         }
         let (ast, source, scope) = (self.ast, self.source, self.scope);
-        if let Some(target) = self.unlisted_column(text, span) {
+        if let Some(target) = self.resolve_unlisted_column(text, span) {
             return target;
         }
         let definitions = ast
@@ -243,7 +243,7 @@ impl Resolver<'_> {
     /// Resolves a name to an unlisted column if only one relation may have unlisted columns. Reports the name if
     /// several relations may have the column. `None` if no relation may have the column, or if the source or the schema
     /// contains a similar name.
-    fn unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
+    fn resolve_unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let partial: Vec<&Relation> = scope
             .relations
@@ -269,7 +269,9 @@ impl Resolver<'_> {
         }
         match partial.as_slice() {
             [] => None,
-            [relation] => Some(NameTarget::Column(self.use_possible_column(relation, text, span))),
+            [relation] => Some(NameTarget::Column(
+                self.record_possible_column_use(relation, text, span),
+            )),
             several => {
                 let names: Vec<&str> = several.iter().map(|relation| relation.name()).collect();
                 self.diagnostics.push(ambiguous_column_diagnostic(text, span, &names));
@@ -280,9 +282,9 @@ impl Resolver<'_> {
 
     /// Returns the index of the entry for a column that a relation may have although its schema doesn't list it. Warns
     /// about the first use.
-    pub(super) fn use_possible_column(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
+    pub(super) fn record_possible_column_use(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
-        let column = self.use_unlisted_column(Some(relation.name()), text);
+        let column = self.record_unlisted_column_use(Some(relation.name()), text);
         if let Some(new) = self.columns.get_mut(before) {
             // SQL generation treats the column as a known column of the relation, so the column name needs no
             // qualifier.
@@ -445,7 +447,7 @@ pub(super) fn looks_like_cell(text: &str) -> bool {
 }
 
 /// Describes the kind of a worksheet name: a total such as `B_TOTAL` or `B2_ROW_TOTAL`, or a column letter such as `C`.
-fn worksheet_name(text: &str) -> Option<&'static str> {
+fn describe_worksheet_name(text: &str) -> Option<&'static str> {
     let column = |t: &str| {
         let letters = t.bytes().take_while(u8::is_ascii_uppercase).count();
         (1..=2).contains(&letters) && t.bytes().skip(letters).all(|b| b.is_ascii_digit())

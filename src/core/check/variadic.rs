@@ -1,6 +1,6 @@
 //! Lowering of XOR, CHOOSE, GCD and LCM to nested calls or to a simpler function.
 
-use super::convert::ConversionTarget;
+use super::convert::SameTypeReason;
 use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
@@ -18,13 +18,13 @@ impl Lowerer<'_> {
         for condition in &mut conditions {
             *condition = self.convert_to_condition(*condition);
         }
-        let node = self.fold_pairs(internal::NOT_EQUAL, &conditions, span, "XOR");
+        let node = self.fold_into_nested_calls(internal::NOT_EQUAL, &conditions, span, "XOR");
         self.recycle_list(conditions);
         node
     }
 
     /// Lowers GCD and LCM to nested calls with two arguments: `GCD(a, b, c)` is `GCD(GCD(a, b), c)`.
-    pub(super) fn lower_divisors(
+    pub(super) fn lower_gcd_or_lcm(
         &mut self,
         pair: FunctionId,
         args: &[ExprId],
@@ -35,19 +35,19 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         for value in &mut values {
-            *value = self.apply_checked(internal::NOT_NEGATIVE, &[*value], span, function.name);
+            *value = self.add_scalar_call(internal::NOT_NEGATIVE, &[*value], span, function.name);
         }
-        let node = self.fold_pairs(pair, &values, span, function.name);
+        let node = self.fold_into_nested_calls(pair, &values, span, function.name);
         self.recycle_list(values);
         node
     }
 
-    fn fold_pairs(&mut self, pair: FunctionId, values: &[IrId], span: Span, shown: &str) -> IrId {
+    fn fold_into_nested_calls(&mut self, pair: FunctionId, values: &[IrId], span: Span, shown: &str) -> IrId {
         let mut values = values.iter().copied();
         let first = values.next();
         let folded = first.map(|first| {
             values.fold(first, |left, right| {
-                self.apply_checked(pair, &[left, right], span, shown)
+                self.add_scalar_call(pair, &[left, right], span, shown)
             })
         });
         folded.unwrap_or_else(|| self.add_error(span))
@@ -84,7 +84,7 @@ impl Lowerer<'_> {
                     .add(Ir::Bool(false), Self::constant_meta(Type::Boolean, span));
                 let mut branches = choices.to_vec();
                 if self
-                    .unify_values(&mut branches, ConversionTarget::Values("CHOOSE"), false)
+                    .unify_values(&mut branches, SameTypeReason::Values("CHOOSE"), false)
                     .is_none()
                 {
                     return self.add_error(span);
@@ -121,7 +121,7 @@ impl Lowerer<'_> {
         match self.program.meta(id).ty {
             Type::Integer | Type::Unknown => id,
             _ if matches!(self.program.node(id), Ir::Error | Ir::Null) => id,
-            _ => self.apply_checked(internal::CUT_OFF, &[id], span, "CHOOSE"),
+            _ => self.add_scalar_call(internal::CUT_OFF, &[id], span, "CHOOSE"),
         }
     }
 }

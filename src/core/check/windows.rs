@@ -30,18 +30,18 @@ impl Lowerer<'_> {
         }
         let value = values[0];
         self.recycle_list(values);
-        self.shifted_row(value, rows, "OFFSET", span)
+        self.build_value_in_shifted_row(value, rows, "OFFSET", span)
     }
 
     /// Returns the value that is `rows` rows after the current row, or before it if `rows` is negative.
-    pub(super) fn shifted_row(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
+    pub(super) fn build_value_in_shifted_row(&mut self, value: IrId, rows: i32, shown: &str, span: Span) -> IrId {
         if rows == 0 {
             return value;
         }
         if !self.check_window_allowed(shown, Some(value), span) || !self.has_order(shown, span) {
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let count = self.add_integer(&rows.unsigned_abs().to_string(), span);
         let function = if rows < 0 { internal::LAG } else { internal::LEAD };
         self.window_call(function, &[value, count], WindowFrame::Ordered, true, span)
@@ -93,7 +93,13 @@ impl Lowerer<'_> {
     }
 
     /// Lowers FIRST and LAST: the value in the first or last row of the partition, even if it is NULL.
-    pub(super) fn lower_end(&mut self, args: &[ExprId], function: &Function, place: FrameBound, span: Span) -> IrId {
+    pub(super) fn lower_first_or_last(
+        &mut self,
+        args: &[ExprId],
+        function: &Function,
+        place: FrameBound,
+        span: Span,
+    ) -> IrId {
         if let [value, unit] = *args {
             return self.lower_end_of_period((value, unit), function, place, span);
         }
@@ -104,7 +110,7 @@ impl Lowerer<'_> {
         if !self.has_order(function.name, span) {
             return self.add_error(span);
         }
-        self.settle_point(value);
+        self.convert_decimal_literal_to_float(value);
         let meta = self.program.meta(value);
         if meta.is_constant() {
             return value;
@@ -188,11 +194,11 @@ impl Lowerer<'_> {
             volatile,
             ..Self::constant_meta(ty, span)
         };
-        let call = self.add_all(|args| Ir::Apply { overload, args }, &args, meta);
+        let call = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta);
         self.add_partitioned_window(call, over, by, meta)
     }
 
-    pub(super) fn push_window(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
+    pub(super) fn add_unpartitioned_window(&mut self, call: IrId, over: WindowFrame, meta: NodeMeta) -> IrId {
         self.add_partitioned_window(call, over, &[], meta)
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::compiled::{Definition, DefinitionReads, ReadColumn};
-use super::{Compiler, order_key};
-use crate::check::{DefinitionRole, shifted_key};
+use super::{Compiler, split_sort_key};
+use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{Emitter, ShiftedDate};
 use crate::ir::Program;
@@ -137,7 +137,7 @@ impl Compiler {
                 .as_slice()
                 .first()
                 .filter(|_| role == Some(&DefinitionRole::OrderBy));
-            let descending = key.is_some_and(|key| order_key(key).1);
+            let descending = key.is_some_and(|key| split_sort_key(key).1);
             if key.is_some() {
                 order.next();
             }
@@ -146,7 +146,7 @@ impl Compiler {
             }
             let ordered_by = |key: &str| {
                 let name = definition.span.text(text).trim();
-                name.eq_ignore_ascii_case(order_key(key).0)
+                name.eq_ignore_ascii_case(split_sort_key(key).0)
             };
             let partition_key = |emitter: &mut Emitter<'_>| {
                 let sql = emitter.definition_sql(index as u32)?;
@@ -196,12 +196,12 @@ impl Compiler {
                 definitions.filter(move |(_, (d, made))| roles.get(d.part as usize) == Some(&wanted) && !made.failed);
             of.map(|(index, (d, made))| (index as u32, made.root, d.span.text(text).trim()))
         };
-        let root = shifted_key(
+        let root = find_sort_key_to_shift(
             program,
             people_with_role(DefinitionRole::OrderBy).map(|(_, root, _)| root),
         )?;
         let (index, _, name) = people_with_role(DefinitionRole::OrderBy).find(|(_, of, _)| *of == root)?;
-        let name = order_key(name).0;
+        let name = split_sort_key(name).0;
         let groups: Vec<(u32, &str)> = people_with_role(DefinitionRole::GroupBy)
             .map(|(index, _, name)| (index, name))
             .collect();

@@ -298,8 +298,8 @@ impl Compiler {
             definitions = self.emit(memory, roles, text, &mut diagnostics);
         }
         if !diagnostics.is_empty() {
-            drop_failed(&mut definitions, &diagnostics, source);
-            place_option_diagnostics(&mut diagnostics, source, text);
+            remove_failed_definitions(&mut definitions, &diagnostics, source);
+            move_option_diagnostics_to_end(&mut diagnostics, source, text);
             remove_silenced(&mut diagnostics, source, &options.silenced);
             diag::sort(&mut diagnostics);
         }
@@ -357,7 +357,7 @@ impl Compiler {
                 text.push('\n');
                 let start = text.len() as u32;
                 text.push_str(if role == DefinitionRole::OrderBy {
-                    order_key(name).0
+                    split_sort_key(name).0
                 } else {
                     name.trim()
                 });
@@ -368,7 +368,7 @@ impl Compiler {
                     name: None,
                 });
                 roles.push(role);
-                descending.push(role == DefinitionRole::OrderBy && order_key(name).1);
+                descending.push(role == DefinitionRole::OrderBy && split_sort_key(name).1);
             }
         }
         Some(RelationKeys {
@@ -481,7 +481,7 @@ impl Compiler {
 }
 
 /// Splits a sort key such as `month desc` into its name and a flag for descending order.
-pub fn order_key(text: &str) -> (&str, bool) {
+pub fn split_sort_key(text: &str) -> (&str, bool) {
     let text = text.trim();
     match text.rsplit_once(char::is_whitespace) {
         Some((name, word)) if word.eq_ignore_ascii_case("desc") => (name.trim(), true),
@@ -492,7 +492,7 @@ pub fn order_key(text: &str) -> (&str, bool) {
 
 /// Removes definitions that contain an error. The definitions must be in source order. An unknown relation and an error
 /// in a formula without a name affect all definitions.
-fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
+fn remove_failed_definitions(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], source: &str) {
     let bare = matches!(definitions.as_slice(), [Definition { name: None, .. }]);
     let is_of_all = |d: &Diagnostic| {
         let span = d.span();
@@ -513,7 +513,7 @@ fn drop_failed(definitions: &mut Vec<Definition>, diagnostics: &[Diagnostic], so
 }
 
 /// Moves errors in options to the end of the source, because options are not part of the source.
-fn place_option_diagnostics(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
+fn move_option_diagnostics_to_end(diagnostics: &mut Vec<Diagnostic>, source: &str, text: &str) {
     if text.len() == source.len() {
         return;
     }

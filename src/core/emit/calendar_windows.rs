@@ -52,9 +52,9 @@ impl Emitter<'_> {
         let Some(key) = key else {
             return WindowSpec { partition, ..whole };
         };
-        let (order, scale) = self.frame_order(frame, key, span);
-        let from = self.frame_bound(frame.from, "unbounded preceding", (key, scale), span);
-        let to = self.frame_bound(frame.to, "unbounded following", (key, scale), span);
+        let (order, scale) = self.emit_frame_order(frame, key, span);
+        let from = self.emit_frame_bound(frame.from, "unbounded preceding", (key, scale), span);
+        let to = self.emit_frame_bound(frame.to, "unbounded following", (key, scale), span);
         let tree = &mut self.work.tree;
         let (range, and) = (tree.add_word("range between", span), tree.add_word("and", span));
         let parts = tree.add_slice(&[range, from, and, to]);
@@ -67,7 +67,7 @@ impl Emitter<'_> {
     }
 
     /// Emits the sort key of a frame. The key is a number if the dialect does not support intervals in frames.
-    fn frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
+    fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
         let written = (self.work.sql[key.index()], FrameScale::Interval);
         let bounds = [frame.from, frame.to];
         let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
@@ -104,7 +104,7 @@ impl Emitter<'_> {
         (self.null_placeholder(span), FrameScale::Interval)
     }
 
-    fn frame_bound(
+    fn emit_frame_bound(
         &mut self,
         bound: RangeBound,
         unbounded: &'static str,
@@ -115,22 +115,22 @@ impl Emitter<'_> {
             RangeBound::Unbounded => return self.work.tree.add_word(unbounded, span),
             RangeBound::Moved(0, _) => return self.work.tree.add_word("current row", span),
             RangeBound::Moved(count, unit) => (
-                self.frame_distance(count, unit, scale, span),
+                self.emit_frame_distance(count, unit, scale, span),
                 if count < 0 { "preceding" } else { "following" },
             ),
-            RangeBound::After => (self.smallest_distance(key, scale, span), "following"),
+            RangeBound::After => (self.emit_smallest_distance(key, scale, span), "following"),
         };
         let side = self.work.tree.add_word(side, span);
         let parts = self.work.tree.add_slice(&[distance, side]);
         self.work.tree.add(Sql::Spaced(parts), span)
     }
 
-    fn frame_distance(&mut self, count: i64, unit: CalendarUnit, scale: FrameScale, span: Span) -> SqlId {
+    fn emit_frame_distance(&mut self, count: i64, unit: CalendarUnit, scale: FrameScale, span: Span) -> SqlId {
         match (scale, self.program.distance(count, unit)) {
             (FrameScale::Interval, Some(distance)) => {
                 let words = self.program.args(distance.words);
                 words.iter().for_each(|word| self.emit(*word));
-                self.frame_interval(internal::RANGE_DISTANCE, words, span)
+                self.emit_frame_interval(internal::RANGE_DISTANCE, words, span)
             }
             _ => {
                 let number = scale.number(count, unit).to_string();
@@ -140,17 +140,17 @@ impl Emitter<'_> {
     }
 
     /// Emits the distance between a value of the sort key and the next possible value.
-    fn smallest_distance(&mut self, key: IrId, scale: FrameScale, span: Span) -> SqlId {
+    fn emit_smallest_distance(&mut self, key: IrId, scale: FrameScale, span: Span) -> SqlId {
         match scale {
             FrameScale::Interval if self.program.meta(key).ty == Type::Date => {
-                self.frame_distance(1, CalendarUnit::Day, scale, span)
+                self.emit_frame_distance(1, CalendarUnit::Day, scale, span)
             }
-            FrameScale::Interval => self.frame_interval(internal::NEXT_INSTANT, &[], span),
+            FrameScale::Interval => self.emit_frame_interval(internal::NEXT_INSTANT, &[], span),
             _ => self.work.tree.add_word("1", span),
         }
     }
 
-    fn frame_interval(&mut self, entry: FunctionId, words: &[IrId], span: Span) -> SqlId {
+    fn emit_frame_interval(&mut self, entry: FunctionId, words: &[IrId], span: Span) -> SqlId {
         let overload = catalog::get(entry).overloads[0].id;
         match self.dialect.cell(overload) {
             Cell::Template(_) => self.emit_call(overload, words, span),

@@ -43,7 +43,7 @@ pub struct EmitBuffers {
     /// Upper bounds of numbers, by IR node. The bounds are computed on demand, up to the last requested node.
     sizes: Vec<u32>,
     template: template::TemplateBuffers,
-    reads: reads::TemplateReads,
+    reads: reads::ColumnReadRecord,
 }
 
 /// State of a column during emission.
@@ -122,7 +122,7 @@ pub struct Emitter<'p> {
 
 /// Checkpoint of the emitter: the size of the tree and the number of column names in the tree.
 #[derive(Clone, Copy, Debug)]
-pub struct SpanMark {
+pub struct EmitterCheckpoint {
     tree: (usize, usize, usize),
     known: usize,
 }
@@ -174,13 +174,13 @@ impl<'p> Emitter<'p> {
         let (first, root) = (definition.first, definition.root);
         self.failed = false;
         self.warned = None;
-        self.begin_reads(index);
+        self.start_recording_reads(index);
         if definition.folded {
             self.mark_needed(first, root);
         }
         for (id, entry) in program.entries(first, root) {
             if definition.folded && !self.work.needed[id.index()] {
-                self.record_folded(id);
+                self.record_reads_of_folded_node(id);
                 continue;
             }
             self.emit_node(id, entry);
@@ -192,15 +192,15 @@ impl<'p> Emitter<'p> {
         if self.failed {
             return None;
         }
-        self.end_reads(index);
+        self.finish_recording_reads(index);
         let root_sql = self.emit_root(root);
         self.work.roots[index as usize] = Some(root_sql);
         Some(root_sql)
     }
 
     /// Returns a checkpoint of the tree.
-    pub fn checkpoint(&self) -> SpanMark {
-        SpanMark {
+    pub fn checkpoint(&self) -> EmitterCheckpoint {
+        EmitterCheckpoint {
             tree: self.work.tree.checkpoint(),
             known: self.work.known.len(),
         }
@@ -208,7 +208,7 @@ impl<'p> Emitter<'p> {
 
     /// Removes the nodes that were added after a checkpoint. None of the remaining nodes may depend on the removed
     /// nodes.
-    pub fn roll_back(&mut self, mark: SpanMark) {
+    pub fn roll_back(&mut self, mark: EmitterCheckpoint) {
         let work = &mut *self.work;
         work.tree.truncate_to(mark.tree);
         work.repeated.truncate(work.tree.len());
@@ -517,7 +517,7 @@ impl<'p> Emitter<'p> {
     }
 
     /// Emits a node as a column of the current relation.
-    pub fn set_column(&mut self, id: IrId, name: &str) {
+    pub fn emit_node_as_column(&mut self, id: IrId, name: &str) {
         self.read.insert(id);
         self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
     }

@@ -5,7 +5,7 @@ use crate::ir::{Ir, IrId, Program};
 use crate::sql::SqlId;
 
 #[derive(Debug, Default)]
-pub(super) struct TemplateReads {
+pub(super) struct ColumnReadRecord {
     /// Number of the definition that is being emitted, starting from 1.
     reader: u32,
     /// Columns that this definition reads, in the order of first use.
@@ -16,7 +16,7 @@ pub(super) struct TemplateReads {
     places: Vec<(u32, u32)>,
 }
 
-impl TemplateReads {
+impl ColumnReadRecord {
     pub fn reset(&mut self, program: &Program) {
         let Self {
             reader,
@@ -39,12 +39,12 @@ impl Emitter<'_> {
         &self.work.reads.found
     }
 
-    pub(super) fn begin_reads(&mut self, definition: u32) {
+    pub(super) fn start_recording_reads(&mut self, definition: u32) {
         self.work.reads.reader = definition + 1;
         self.work.reads.found.clear();
     }
 
-    pub(super) fn end_reads(&mut self, definition: u32) {
+    pub(super) fn finish_recording_reads(&mut self, definition: u32) {
         if self.program.definitions[definition as usize].used {
             let reads = &mut self.work.reads;
             let first = reads.kept.len() as u32;
@@ -73,7 +73,7 @@ impl Emitter<'_> {
     }
 
     /// Records the columns that a folded node reads. These columns are read because they occur in the source.
-    pub(super) fn record_folded(&mut self, id: IrId) {
+    pub(super) fn record_reads_of_folded_node(&mut self, id: IrId) {
         match self.program.node(id) {
             Ir::Column(column) => _ = self.record_read(column),
             Ir::Definition(used) => self.record_definition_reads(used),

@@ -17,7 +17,7 @@ const MAX_NARROW: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
 /// definitions that they use.
-fn fill_sizes(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
+fn compute_node_sizes(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
     let facts = dialect.facts();
     for at in sizes.len()..last.index() + 1 {
         let id = IrId(at as u32);
@@ -132,7 +132,7 @@ impl Emitter<'_> {
 
     /// Returns the sizes of the nodes up to `last`.
     fn sizes(&mut self, last: IrId) -> &[u32] {
-        fill_sizes(self.program, self.dialect, &mut self.work.sizes, last);
+        compute_node_sizes(self.program, self.dialect, &mut self.work.sizes, last);
         &self.work.sizes
     }
 

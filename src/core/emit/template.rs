@@ -104,7 +104,7 @@ impl Emitter<'_> {
         let spread = self.work.template.spread.len();
         let ids = self.work.template.spread_ids.len();
         let outer = if self.has_alias_names {
-            Some(self.names_like_aliases(args))
+            Some(self.collect_names_like_aliases(args))
         } else {
             None
         };
@@ -170,7 +170,7 @@ impl Emitter<'_> {
     /// Collects the names in the arguments that could be confused with aliases of templates. Returns the previously
     /// collected names, which belong to the enclosing template.
     #[cold]
-    fn names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
+    fn collect_names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
         let mut open = args.to_vec();
         let mut seen = FxHashSet::default();
@@ -273,7 +273,7 @@ impl Emitter<'_> {
             }
             Part::Binary { op, left, right } => {
                 let (left, right) = (at(left), at(right));
-                if let Some(sum) = self.add_literals(op, left, right) {
+                if let Some(sum) = self.compute_literal_arithmetic(op, left, right) {
                     return self.work.tree.add_text(span, |out| out.push_str(&sum.to_string()));
                 }
                 if let Some(interval) = self.merge_interval_count(op, left, right, span) {
@@ -362,7 +362,7 @@ impl Emitter<'_> {
     }
 
     /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if `start` is a literal.
-    fn add_literals(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
+    fn compute_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
             Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
             _ => None,

@@ -8,7 +8,7 @@ use super::template::WindowSpec;
 use crate::Type;
 use crate::catalog::{self, internal};
 use crate::dialect::{Cell, Template};
-use crate::ir::{CellFrame, FrameBound, GroupRole, Ir, IrId, WindowFrame};
+use crate::ir::{CellFrame, FrameBound, GroupWindowKind, Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice};
 
@@ -120,7 +120,7 @@ impl Emitter<'_> {
             // with an equal key.
             WindowFrame::Rows { from, to } => Some(self.work.tree.add_text(span, |out| push_rows(out, from, to))),
             // A `rows` frame and a `range` frame that end at the current row have the same first value.
-            _ if self.is_first_value(call) && self.is_range_refused(order) => Some(
+            _ if self.is_first_value(call) && self.requires_rows_frame(order) => Some(
                 self.work
                     .tree
                     .add_text(span, |out| push_rows(out, FrameBound::First, FrameBound::At(0))),
@@ -173,17 +173,17 @@ impl Emitter<'_> {
     }
 
     /// Returns whether the dialect requires an explicit `rows` frame for this order.
-    fn is_range_refused(&self, order: SqlSlice) -> bool {
+    fn requires_rows_frame(&self, order: SqlSlice) -> bool {
         let tree = &self.work.tree;
         let places_nulls = |key: &SqlId| match tree.node(*key) {
-            Sql::Spaced(parts) => tree.ends_with_nulls(*parts),
+            Sql::Spaced(parts) => tree.has_nulls_last(*parts),
             _ => false,
         };
         !self.dialect.facts().ranges_place_nulls && tree.args(order).iter().any(places_nulls)
     }
 
     /// Emits a window over the rows of each group.
-    pub(super) fn group_window(&mut self, args: &[IrId], role: GroupRole, span: Span) -> SqlId {
+    pub(super) fn group_window(&mut self, args: &[IrId], role: GroupWindowKind, span: Span) -> SqlId {
         let Some((call, by)) = args.split_first() else {
             return self.null_placeholder(span);
         };
@@ -191,7 +191,7 @@ impl Emitter<'_> {
         let mut partition = self.windows.groups.clone();
         partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
         let mut order = SqlSlice::default();
-        if let (GroupRole::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
+        if let (GroupWindowKind::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
             let key = self.work.sql[value.index()];
             let key = self.emit_order_key(key, descending, self.program.meta(value).nullable);
             order = self.work.tree.add_slice(&[key]);

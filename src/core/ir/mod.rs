@@ -95,7 +95,7 @@ pub enum Ir {
     /// The first argument is the call. In some roles, the other arguments are additional partition keys.
     GroupWindow {
         args: PoolRange,
-        role: GroupRole,
+        role: GroupWindowKind,
     },
     /// Value from the row whose sort key equals the current row's sort key, shifted by a period.
     PeriodLookup {
@@ -130,7 +130,7 @@ pub enum Ir {
 
 /// Purpose of a window over the rows of each group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum GroupRole {
+pub enum GroupWindowKind {
     /// Computes the aggregate. Its value is the same in all rows of the group.
     Value,
     /// Computes the rank of the row's value within its group, in descending or ascending order.
@@ -143,7 +143,7 @@ pub enum GroupRole {
     MaxOccurrences,
 }
 
-impl GroupRole {
+impl GroupWindowKind {
     /// Returns the suffix of the generated column's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -803,7 +803,7 @@ impl Program {
 
     /// Returns the sheet's tab and column from which a column originates. Only the columns of holiday tabs originate
     /// from another tab.
-    pub fn sheet_column(&self, tab: u32, column: u32) -> (u32, u32) {
+    pub fn find_column_origin(&self, tab: u32, column: u32) -> (u32, u32) {
         let holidays = tab
             .checked_sub(Holidays::TABS)
             .and_then(|place| self.holidays.get(place as usize));

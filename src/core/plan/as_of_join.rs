@@ -1,6 +1,6 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SearchedRows, to_name_part};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, SearchedRows, to_name_part};
 use super::planner::Planner;
 use crate::ir::KeyMatching;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
@@ -10,7 +10,7 @@ impl Planner<'_> {
     /// returns a row number.
     pub(super) fn candidate_rows(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -58,7 +58,7 @@ impl Planner<'_> {
             }),
             None if !order.is_empty() && self.is_unique(parts, stage) => {}
             None => {
-                let rest = self.search_order(parts, stage, qualifier, !order.is_empty());
+                let rest = self.emit_search_sort_keys(parts, stage, qualifier, !order.is_empty());
                 order.extend(rest);
                 let by = self
                     .searched_column(parts.by, stage)
@@ -77,7 +77,7 @@ impl Planner<'_> {
     )]
     pub(super) fn add_chosen_row_ctes(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -202,7 +202,7 @@ impl Planner<'_> {
     /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
     pub(super) fn add_single_nearest_ctes(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -241,7 +241,7 @@ impl Planner<'_> {
                 alias: None,
             });
         }
-        let parted = self.search_partition(parts.find.tab, stage);
+        let parted = self.emit_search_partition_keys(parts.find.tab, stage);
         let expr = self.row_number(&parted, &order);
         items.push(Item {
             expr,
@@ -255,7 +255,7 @@ impl Planner<'_> {
         };
         let name = self
             .cte_names
-            .choose_name(&format!("{origin}_{side}_{}", self.sought_name(parts.sought)));
+            .choose_name(&format!("{origin}_{side}_{}", self.lookup_value_name(parts.sought)));
         let body = Select {
             items,
             from: Some(among.source),

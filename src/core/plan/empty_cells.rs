@@ -78,7 +78,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
             nulls == Nulls::Any && program.args(args).iter().any(|id| operand(*id))
         }
         Ir::Case(arms) => program.args(arms).chunks(2).all(|arm| match *arm {
-            [condition, value] => operand(value) || is_not_met(program, condition, keys),
+            [condition, value] => operand(value) || is_false_in_empty_cell(program, condition, keys),
             [value] => operand(value),
             _ => false,
         }),
@@ -88,11 +88,17 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
 }
 
 /// Returns whether a condition is not met in an empty cell.
-fn is_not_met(program: &Program, condition: IrId, keys: &[String]) -> bool {
+fn is_false_in_empty_cell(program: &Program, condition: IrId, keys: &[String]) -> bool {
     let id = program.resolve_names(condition);
     match program.node(id) {
-        Ir::And(parts) => program.args(parts).iter().any(|id| is_not_met(program, *id, keys)),
-        Ir::Or(parts) => program.args(parts).iter().all(|id| is_not_met(program, *id, keys)),
+        Ir::And(parts) => program
+            .args(parts)
+            .iter()
+            .any(|id| is_false_in_empty_cell(program, *id, keys)),
+        Ir::Or(parts) => program
+            .args(parts)
+            .iter()
+            .all(|id| is_false_in_empty_cell(program, *id, keys)),
         Ir::IsNull { x, negated } => negated && is_empty(program, x, keys),
         Ir::Bool(value) => !value,
         _ => is_empty(program, id, keys),

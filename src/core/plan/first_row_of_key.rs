@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, NumberedRows, SpelledKey};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, NumberedRows, QuotableColumnName};
 use super::planner::Planner;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
@@ -14,7 +14,7 @@ use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 impl Planner<'_> {
     /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, the result
     /// excludes the compared key, because the caller already sorts by it.
-    pub(super) fn search_order(
+    pub(super) fn emit_search_sort_keys(
         &mut self,
         parts: LookupParts,
         stage: u32,
@@ -24,7 +24,7 @@ impl Planner<'_> {
         let Some(tab) = self.tab(parts.find.tab) else {
             // The lookup searches the sheet's own rows.
             if self.roles.order.is_empty() {
-                self.needs_order(parts, stage);
+                self.report_missing_lookup_order(parts, stage);
             }
             let name = qualifier.map(|name| self.emitter.emit_name(name, Span::default()));
             let saved = std::mem::replace(&mut self.emitter.qualifier, name);
@@ -66,7 +66,7 @@ impl Planner<'_> {
     }
 
     #[cold]
-    pub(super) fn needs_order(&mut self, parts: LookupParts, stage: u32) {
+    pub(super) fn report_missing_lookup_order(&mut self, parts: LookupParts, stage: u32) {
         let key = self
             .searched_column(parts.by, stage)
             .map(|(name, _)| name)
@@ -82,7 +82,7 @@ impl Planner<'_> {
         let tree = self.emitter.tree();
         let x = tree.add_call("row_number", &[], Span::default());
         let mut order = order.to_vec();
-        tree.write_directions(&mut order);
+        tree.add_missing_asc_keywords(&mut order);
         let (partition, order) = (tree.add_slice(partition), tree.add_slice(&order));
         tree.add(
             Sql::Over {
@@ -96,7 +96,7 @@ impl Planner<'_> {
     }
 
     /// Returns a name that no other column of the CTE uses.
-    pub(super) fn free_name(&self, wanted: &str, columns: &[(SpelledKey, IrId)], tab: Option<u32>) -> String {
+    pub(super) fn free_name(&self, wanted: &str, columns: &[(QuotableColumnName, IrId)], tab: Option<u32>) -> String {
         let mut name = wanted.to_owned();
         let of_tab = self.tab(tab).map_or(&[][..], |tab| tab.columns.as_slice());
         let is_taken = |name: &str| {
@@ -109,7 +109,7 @@ impl Planner<'_> {
         name
     }
 
-    pub(super) fn alias_text(&self, (name, quoted): &SpelledKey) -> String {
+    pub(super) fn alias_text(&self, (name, quoted): &QuotableColumnName) -> String {
         self.emitter.dialect.name_text(name, !quoted)
     }
 
@@ -128,7 +128,7 @@ impl Planner<'_> {
     ) -> NumberedRows {
         let by_number = parts.find.by_number;
         let exact = parts.find.matching == KeyMatching::Exact;
-        let key = (!by_number).then(|| self.finds.sought_number(parts.by));
+        let key = (!by_number).then(|| self.finds.lookup_value_number(parts.by));
         // The rows of another tab are the same in all strata. The sheet's own rows come from the previous stratum, so
         // they differ between strata.
         let rows = match parts.find.tab {
@@ -156,12 +156,12 @@ impl Planner<'_> {
         let place = (!unique).then(|| self.free_name(&format!("{shown_key}_row"), &columns, parts.find.tab));
         let position = self.free_name("position", &columns, parts.find.tab);
         let alone = self.set_single_qualifier(parts.find.tab, stage, from);
-        let order = self.search_order(parts, stage, alone.as_deref(), false);
+        let order = self.emit_search_sort_keys(parts, stage, alone.as_deref(), false);
         let mut select = Select {
             from: Some(among.source.clone()),
             ..Select::default()
         };
-        let parted = self.search_partition(parts.find.tab, stage);
+        let parted = self.emit_search_partition_keys(parts.find.tab, stage);
         let mut partition = parted.clone();
         for (column, id) in &columns {
             let expr = self.emitter.emit_column_by_name(&column.0, column.1);
@@ -243,7 +243,7 @@ impl Planner<'_> {
     }
 
     /// Returns the partition keys of the searched rows, for a select that reads only these rows.
-    pub(super) fn search_partition(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
+    pub(super) fn emit_search_partition_keys(&mut self, tab: Option<u32>, stage: u32) -> Vec<SqlId> {
         let mut partition = Vec::new();
         for ((name, quoted), id) in self.partition_columns(tab, stage) {
             let written = self.emitter.emit_column_by_name(&name, quoted);
@@ -280,7 +280,7 @@ impl Planner<'_> {
     /// Adds the CTEs that look up a constant key once for all rows. The values are NULL if no row has that key.
     pub(super) fn look_up_constant_key(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -325,7 +325,7 @@ impl Planner<'_> {
     #[allow(clippy::too_many_arguments, reason = "each argument is a part of the same select")]
     pub(super) fn add_single_row_cte(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         alike: &[LookupParts],
         source: SelectSource,
@@ -385,7 +385,7 @@ impl Planner<'_> {
         let among = self.searched_rows(parts.find.tab, stage, from);
         let name = self
             .cte_names
-            .choose_name(&format!("{}_for_{}", among.name, self.sought_name(parts.sought)));
+            .choose_name(&format!("{}_for_{}", among.name, self.lookup_value_name(parts.sought)));
         let written = self.quoted_name(&name);
         ctes.push(Cte {
             name: written.clone(),

@@ -288,7 +288,7 @@ fn name_from_text(text: &str) -> Option<String> {
 }
 
 /// Replaces the operators in a formula with words. Also returns the number of operators.
-fn operators_in_words(text: &str) -> (String, usize) {
+fn spell_out_operators(text: &str) -> (String, usize) {
     const WORDS: [(&str, &str); 10] = [
         ("<>", "not"),
         (">=", "at_least"),
@@ -324,7 +324,7 @@ fn name_from_expression(text: &str) -> Option<String> {
     if text.len() > MAX_FORMULA_BYTES {
         return None;
     }
-    let (words, operators) = operators_in_words(text);
+    let (words, operators) = spell_out_operators(text);
     if operators > 1 {
         None
     } else {
@@ -379,7 +379,7 @@ fn name_from_aggregate(text: &str) -> Option<String> {
     let Some(condition) = condition else {
         return Some(name).filter(|name| name.len() <= MAX_NAME_LENGTH);
     };
-    let full = format!("{name}_if_{}", snake_case(&operators_in_words(condition).0));
+    let full = format!("{name}_if_{}", snake_case(&spell_out_operators(condition).0));
     let short = || Some(format!("{name}_with_conditions")).filter(|name| name.len() <= MAX_NAME_LENGTH);
     if full.len() <= MAX_NAME_LENGTH && !has_counter_suffix(&full) {
         Some(full)

@@ -1,6 +1,6 @@
 //! CTEs for NETWORKDAYS and WORKDAY: the distinct holidays in a column, and the number of holidays between two days.
 
-use super::lookup_by_key::{FoundRow, LookupJoinKind, LookupParts, SpelledKey, to_name_part};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, QuotableColumnName, to_name_part};
 use super::planner::Planner;
 use super::step::{StepInput, TabSource};
 use crate::Type;
@@ -42,7 +42,7 @@ pub(super) fn holiday_tabs(program: &Program, input: &StepInput<'_>) -> Vec<TabS
 
 impl Planner<'_> {
     /// Adds the CTEs with the holidays that a lookup searches, unless these CTEs already exist.
-    pub(super) fn add_holiday_ctes(&mut self, found: &FoundRow, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
+    pub(super) fn add_holiday_ctes(&mut self, found: &LookupJoin, stage: u32, from: &str, ctes: &mut Vec<Cte>) {
         let program = self.step.program;
         let Some(place) = found.tab().and_then(|tab| tab.checked_sub(Holidays::TABS)) else {
             return;
@@ -131,7 +131,7 @@ impl Planner<'_> {
     /// Adds CTEs that count, for each lookup value, the rows that meet the condition.
     pub(super) fn add_count_ctes(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,
@@ -139,8 +139,8 @@ impl Planner<'_> {
     ) {
         let tab = parts.find.tab;
         let among = self.searched_rows(tab, stage, from);
-        let sought: Vec<IrId> = row_dependent_sought_values(parts, self.step.program).collect();
-        let mut values: Vec<SpelledKey> = Vec::new();
+        let sought: Vec<IrId> = row_dependent_lookup_values(parts, self.step.program).collect();
+        let mut values: Vec<QuotableColumnName> = Vec::new();
         for here in sought
             .iter()
             .filter_map(|sought| self.input_column_name(*sought, stage))
@@ -189,7 +189,11 @@ impl Planner<'_> {
             alias: Some(self.quoted_name(&found.position)),
         });
         let of = self
-            .searched_rows(tab.map(|tab| self.step.program.sheet_column(tab, 0).0), stage, from)
+            .searched_rows(
+                tab.map(|tab| self.step.program.find_column_origin(tab, 0).0),
+                stage,
+                from,
+            )
             .name;
         let name = if values.is_empty() {
             (select.from, select.filter) = (Some(among.source), Some(on));
@@ -233,7 +237,7 @@ impl Planner<'_> {
 }
 
 /// Returns the lookup values that can differ from row to row.
-fn row_dependent_sought_values(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
+fn row_dependent_lookup_values(parts: LookupParts, program: &Program) -> impl Iterator<Item = IrId> + '_ {
     [Some(parts.sought), parts.second_sought]
         .into_iter()
         .flatten()

@@ -12,15 +12,15 @@ use crate::sql::{Item, Join, SqlId};
 
 /// Columns that the joining select passes on to later strata, in addition to the values that it computes.
 #[derive(Default)]
-pub(super) struct PassedOnColumns {
+pub(super) struct ColumnsForLaterSelects {
     /// Columns, each with its name in later strata.
     columns: Vec<(InputColumn, String)>,
     /// Indices into `columns`, by the column's relations and its lowercase name.
     places: FxHashMap<(Vec<usize>, String), usize>,
 }
 
-impl PassedOnColumns {
-    pub fn first_name(&self) -> Option<&str> {
+impl ColumnsForLaterSelects {
+    pub fn first_column_name(&self) -> Option<&str> {
         self.columns.first().map(|(_, name)| name.as_str())
     }
 
@@ -142,7 +142,7 @@ impl Planner<'_> {
     }
 
     /// Returns a column of the input with its known properties.
-    fn known_input(&self, column: &InputColumn) -> Option<&Column> {
+    fn find_input_column(&self, column: &InputColumn) -> Option<&Column> {
         match self.input.joined {
             Some(joined) => joined.column(column),
             None => self.input.relation.and_then(|r| r.column(&column.name)),
@@ -152,7 +152,7 @@ impl Planner<'_> {
     /// Returns the name of an input column in a stratum that reads a single relation, and whether the name must be
     /// quoted.
     pub(super) fn input_name(&self, column: &InputColumn) -> (String, bool) {
-        let known = self.known_input(column);
+        let known = self.find_input_column(column);
         // Use the relation's own spelling, if it is known.
         let own = known.map_or(column.name.as_str(), Column::name);
         let name = self.passed_on.name(column).unwrap_or(own);
@@ -161,7 +161,7 @@ impl Planner<'_> {
 
     /// Returns the name of a kept column, as written in SQL.
     pub(super) fn kept_name(&self, column: &InputColumn) -> String {
-        let known = self.known_input(column).filter(|known| known.is_quoted());
+        let known = self.find_input_column(column).filter(|known| known.is_quoted());
         let name = known.map_or(column.name.as_str(), Column::name);
         self.emitter.dialect.name_text(name, known.is_none())
     }
@@ -179,7 +179,7 @@ impl Planner<'_> {
 
     /// Determines the columns of a joined input that are read in later stages of the step, and the names of these
     /// columns.
-    pub(super) fn choose_passed_on_columns(&mut self, taken: &mut UsedNames) {
+    pub(super) fn choose_columns_for_later_selects(&mut self, taken: &mut UsedNames) {
         let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
         };
@@ -267,7 +267,7 @@ impl Planner<'_> {
     }
 
     /// Returns the columns that the joining select passes on to later strata.
-    pub(super) fn passed_on_items(&mut self) -> Vec<Item> {
+    pub(super) fn items_for_later_selects(&mut self) -> Vec<Item> {
         let columns = self.passed_on.columns.clone();
         let mut items = Vec::with_capacity(columns.len());
         for (column, _) in columns {

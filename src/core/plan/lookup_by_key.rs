@@ -30,7 +30,7 @@ pub(super) struct LookupJoinKey {
 
 /// Join to the rows that lookups find.
 #[derive(Clone, Debug)]
-pub(super) struct FoundRow {
+pub(super) struct LookupJoin {
     pub same: LookupJoinKey,
     /// First lookup that uses the join.
     id: IrId,
@@ -48,7 +48,7 @@ pub(super) enum LookupJoinKind {
     /// Join on a condition that tests the key.
     ByKey,
     /// Join on the values for which the row was chosen. The variant contains the left and right column of each value.
-    ByValues(Vec<(SpelledKey, SpelledKey)>),
+    ByValues(Vec<(QuotableColumnName, QuotableColumnName)>),
     /// Join without a key. The joined CTE contains a single row, or one row per partition if the sheet has partition
     /// keys.
     One,
@@ -64,7 +64,7 @@ pub(super) struct SearchedRows {
 }
 
 /// Name of a column, and whether it must be quoted.
-pub(super) type SpelledKey = (String, bool);
+pub(super) type QuotableColumnName = (String, bool);
 
 /// Lookups of a step, grouped by the join that they can share.
 #[derive(Debug, Default)]
@@ -89,7 +89,7 @@ pub(super) struct NumberedRows {
     pub position: String,
 }
 
-impl FoundRow {
+impl LookupJoin {
     pub fn alias(&self) -> &str {
         &self.alias
     }
@@ -142,10 +142,13 @@ impl KeyLookups {
             ..
         }: LookupParts,
     ) -> LookupJoinKey {
-        let sought = Some((self.sought_number(sought), also.map(|also| self.sought_number(also))));
+        let sought = Some((
+            self.lookup_value_number(sought),
+            also.map(|also| self.lookup_value_number(also)),
+        ));
         LookupJoinKey {
             tab: find.tab,
-            by: self.sought_number(by),
+            by: self.lookup_value_number(by),
             matching: find.matching,
             sought,
         }
@@ -163,7 +166,7 @@ impl KeyLookups {
             .any(|by| by == Ir::TabColumn { tab, column })
     }
 
-    pub fn sought_number(&self, id: IrId) -> u32 {
+    pub fn lookup_value_number(&self, id: IrId) -> u32 {
         self.numbers.get(id.index()).copied().unwrap_or_default()
     }
 }
@@ -181,7 +184,7 @@ pub(super) struct LookupParts {
 }
 
 /// Returns the lookup values among a lookup's operands.
-pub(super) fn sought_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
+pub(super) fn lookup_values(args: &[IrId]) -> impl Iterator<Item = IrId> + '_ {
     args.iter().step_by(3).copied()
 }
 
@@ -224,9 +227,9 @@ impl Planner<'_> {
     }
 
     /// Returns the join for a lookup. The join's source is set later.
-    pub(super) fn new_lookup_join(&self, id: IrId) -> Option<FoundRow> {
+    pub(super) fn new_lookup_join(&self, id: IrId) -> Option<LookupJoin> {
         let same = self.finds.same(self.lookup_parts(id)?);
-        Some(FoundRow {
+        Some(LookupJoin {
             same,
             id,
             source: None,
@@ -238,7 +241,7 @@ impl Planner<'_> {
     }
 
     /// Emits a value from the row that a lookup finds.
-    pub(super) fn emit_found_value(&mut self, id: IrId, found: &FoundRow, stage: u32) -> Option<SqlId> {
+    pub(super) fn emit_found_value(&mut self, id: IrId, found: &LookupJoin, stage: u32) -> Option<SqlId> {
         let parts = self.lookup_parts(id)?;
         let (name, quoted) = match parts.returned {
             Some(gives) if parts.find.matching != KeyMatching::Count => self.searched_column(gives, stage)?,
@@ -248,7 +251,7 @@ impl Planner<'_> {
     }
 
     /// Returns the column of the searched rows to which a node refers.
-    pub(super) fn searched_column(&self, id: IrId, stage: u32) -> Option<SpelledKey> {
+    pub(super) fn searched_column(&self, id: IrId, stage: u32) -> Option<QuotableColumnName> {
         match self.step.program.node(id) {
             Ir::TabColumn { tab, column } => {
                 let column = self.tab(Some(tab))?.columns.get(column as usize)?;
@@ -261,7 +264,7 @@ impl Planner<'_> {
     /// Determines the source of the rows to join, and adds the CTEs that the source requires.
     pub(super) fn resolve_lookup_join(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         stage: u32,
         from: &str,
         taken: &FxHashSet<String>,
@@ -284,7 +287,7 @@ impl Planner<'_> {
         }
         // Relations in the same select must have different names.
         if found.alias.eq_ignore_ascii_case(from) || taken.contains(&found.alias.to_ascii_lowercase()) {
-            let wanted = format!("{}_for_{}", found.alias, self.sought_name(sought));
+            let wanted = format!("{}_for_{}", found.alias, self.lookup_value_name(sought));
             found.alias = self.cte_names.choose_name(&wanted);
             found.renamed = true;
         }
@@ -292,13 +295,13 @@ impl Planner<'_> {
     }
 
     /// Returns the join to the rows that a lookup finds.
-    pub(super) fn build_lookup_join(&mut self, found: &FoundRow, stage: u32, from: &str) -> Option<Join> {
+    pub(super) fn build_lookup_join(&mut self, found: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
         let LookupParts { find, sought, by, .. } = self.lookup_parts(found.id)?;
         let on = match &found.how {
             LookupJoinKind::One => None,
             LookupJoinKind::ByKey => {
                 self.emit_current_row_value(sought, stage);
-                let written = self.written_node(sought, stage);
+                let written = self.emit_column_or_value(sought, stage);
                 self.emitter.set_sql(sought, written);
                 let (name, quoted) = match find.by_number {
                     true => (found.position.clone(), false),
@@ -357,7 +360,7 @@ impl Planner<'_> {
     }
 
     /// Returns the lookup value in a form that can be part of a CTE name.
-    pub(super) fn sought_name(&self, sought: IrId) -> String {
+    pub(super) fn lookup_value_name(&self, sought: IrId) -> String {
         let program = self.step.program;
         let meant = program.resolve_names(sought);
         let name = match (program.node(sought), program.node(meant)) {
@@ -465,7 +468,7 @@ impl Planner<'_> {
 
     /// Returns the columns that partition the sheet, such as the keys of a pivot. A lookup in the sheet finds only rows
     /// in the partition of the current row. Other tabs are not partitioned.
-    pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(SpelledKey, IrId)> {
+    pub(super) fn partition_columns(&self, tab: Option<u32>, stage: u32) -> Vec<(QuotableColumnName, IrId)> {
         let keys = self.roles.partition.iter().filter(|_| tab.is_none());
         keys.filter_map(|id| Some((self.input_column_name(*id, stage)?, *id)))
             .collect()
@@ -519,8 +522,8 @@ impl Planner<'_> {
 
     /// Returns the distinct columns that lookups read: the key first, then the sheet's partition keys, then the
     /// returned columns.
-    pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(SpelledKey, IrId)> {
-        let mut columns: Vec<(SpelledKey, IrId)> = Vec::new();
+    pub(super) fn columns_read(&self, alike: &[LookupParts], stage: u32) -> Vec<(QuotableColumnName, IrId)> {
+        let mut columns: Vec<(QuotableColumnName, IrId)> = Vec::new();
         let mut seen: FxHashSet<String> = FxHashSet::default();
         let keys = alike
             .iter()
@@ -550,7 +553,7 @@ impl Planner<'_> {
     /// otherwise a CTE.
     pub(super) fn join_by_key(
         &mut self,
-        found: &mut FoundRow,
+        found: &mut LookupJoin,
         parts: LookupParts,
         stage: u32,
         from: &str,

@@ -6,13 +6,13 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::lookup_by_key::{FoundRow, LookupJoinKey};
+use super::lookup_by_key::{LookupJoin, LookupJoinKey};
 use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
 use crate::Type;
 use crate::catalog::{self, ParamType, internal};
-use crate::check::shifted_key;
+use crate::check::find_sort_key_to_shift;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{CalendarOffset, Ir, IrId};
@@ -34,7 +34,7 @@ pub(super) struct Lookups {
 #[derive(Debug)]
 enum PeriodJoin {
     Period { period: CalendarOffset, alias: String },
-    Key(Box<FoundRow>),
+    Key(Box<LookupJoin>),
 }
 
 /// Property that lookups must have in common to share a join.
@@ -127,7 +127,7 @@ impl Planner<'_> {
     }
 
     /// Emits the value that a lookup reads from another row.
-    pub(super) fn add_lookup(&mut self, id: IrId, stage: u32) {
+    pub(super) fn emit_lookup_value(&mut self, id: IrId, stage: u32) {
         let value = match self.step.program.node(id) {
             Ir::PeriodLookup { value, .. } => value,
             _ => id,
@@ -203,10 +203,10 @@ impl Planner<'_> {
     fn period_joins(&mut self, stage: u32, from: &str, source: &SelectSource) -> Vec<Join> {
         let program = self.step.program;
         let order = self.roles.order.clone();
-        let Some(id) = shifted_key(program, order.iter().map(|(id, _)| *id)) else {
+        let Some(id) = find_sort_key_to_shift(program, order.iter().map(|(id, _)| *id)) else {
             return Vec::new();
         };
-        let key = self.row_key(id, stage);
+        let key = self.build_identifying_column(id, stage);
         let (compared, unique) = self.compared_columns(id, stage);
         let source = if unique {
             source.clone()
@@ -245,7 +245,7 @@ impl Planner<'_> {
         joins
     }
 
-    fn row_key(&self, id: IrId, stage: u32) -> IdentifyingColumn {
+    fn build_identifying_column(&self, id: IrId, stage: u32) -> IdentifyingColumn {
         let program = self.step.program;
         let nullable = program.meta(id).nullable;
         match (self.input_column_name(id, stage), program.node(id)) {
@@ -283,7 +283,7 @@ impl Planner<'_> {
     /// Emits a value of the current row.
     pub(super) fn emit_current_row_value(&mut self, id: IrId, stage: u32) -> SqlId {
         self.emit_nodes(&[id], stage);
-        self.written_node(id, stage)
+        self.emit_column_or_value(id, stage)
     }
 
     /// Emits an identifying value of the other row.
@@ -354,7 +354,10 @@ impl Planner<'_> {
         };
         let said = !self.spec.default_partition;
         if said {
-            self.roles.partition.iter().for_each(|id| add(self.row_key(*id, stage)));
+            self.roles
+                .partition
+                .iter()
+                .for_each(|id| add(self.build_identifying_column(*id, stage)));
         }
         // Columns that identify the rows. Each tuple contains the column's name and whether the column is quoted,
         // nullable, and the key.

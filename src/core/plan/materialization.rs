@@ -7,7 +7,7 @@ use super::common_subexpressions::SharedArguments;
 use super::formula_names::{NamedCall, argument_name, function_based_name, name_from_formula, row_range_name};
 use super::liveness::{Liveness, is_trivial, needed_nodes};
 use super::long_keys::is_long;
-use super::lookup_by_key::sought_values;
+use super::lookup_by_key::lookup_values;
 use super::names::UsedNames;
 use super::outputs::key_name;
 use super::value_numbering::equal_values;
@@ -15,7 +15,7 @@ use crate::Level;
 use crate::catalog;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupRole, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Program, WindowFrame};
+use crate::ir::{GroupWindowKind, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Program, WindowFrame};
 
 /// Cut values. Each cut value is computed once, as a named column.
 #[derive(Debug, Default)]
@@ -372,7 +372,7 @@ impl DefinitionMaterializer<'_> {
                         continue;
                     };
                     if template.subquery {
-                        self.finish_operands(node, of, taken, cuts, shared);
+                        self.materialize_subquery_operands(node, of, taken, cuts, shared);
                     }
                     if !template.repeats {
                         continue;
@@ -404,7 +404,7 @@ impl DefinitionMaterializer<'_> {
                     let call = program.args(args).first().copied();
                     let value = call
                         .and_then(|call| program.operands(call).next())
-                        .filter(|_| role != GroupRole::Value);
+                        .filter(|_| role != GroupWindowKind::Value);
                     // If the window sorts or counts a value, an earlier stratum must compute that value.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
@@ -440,7 +440,7 @@ impl DefinitionMaterializer<'_> {
                     // An earlier stratum must compute the inner window.
                     self.finish(value, of, taken, cuts, shared);
                 }
-                Ir::RowLookup { args, find } => self.materialize_find(args, find, of, taken, cuts, shared),
+                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, of, taken, cuts, shared),
                 // A helper over grouping keys becomes a column of the groups, because the value of a lookup must be a
                 // column of the other row.
                 Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
@@ -477,7 +477,7 @@ impl DefinitionMaterializer<'_> {
     /// Cuts the compared key, the returned value and the sheet's partition keys, so that they are columns of the
     /// searched rows. If the lookup chooses the nearest key, also cuts the lookup value, so that it is a column of the
     /// current row.
-    fn materialize_find(
+    fn materialize_lookup_operands(
         &self,
         args: PoolRange,
         find: u32,
@@ -499,7 +499,7 @@ impl DefinitionMaterializer<'_> {
         for id in found.chain(&parts).filter(|id| !is_column(**id)) {
             self.finish(*id, of, taken, cuts, shared);
         }
-        for sought in sought_values(program.args(args)) {
+        for sought in lookup_values(program.args(args)) {
             let meta = program.meta(sought);
             let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
             if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
@@ -517,7 +517,7 @@ impl DefinitionMaterializer<'_> {
 
     /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that the subquery
     /// cannot contain.
-    fn finish_operands(
+    fn materialize_subquery_operands(
         &self,
         node: IrId,
         of: usize,
@@ -583,8 +583,8 @@ impl DefinitionMaterializer<'_> {
     fn window_suffix(&self, value: IrId) -> Option<&'static str> {
         match self.program.node(value) {
             Ir::Window { over, .. } => match self.program.window_frame(over) {
-                WindowFrame::SameValue => Some(GroupRole::Occurrences.name()),
-                WindowFrame::Ranked { descending, .. } => Some(GroupRole::Place { descending }.name()),
+                WindowFrame::SameValue => Some(GroupWindowKind::Occurrences.name()),
+                WindowFrame::Ranked { descending, .. } => Some(GroupWindowKind::Place { descending }.name()),
                 _ => None,
             },
             _ => None,

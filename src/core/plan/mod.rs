@@ -13,7 +13,7 @@ mod first_row_of_key;
 mod formula_names;
 mod holidays;
 mod joins;
-mod key_dependent;
+mod key_dependent_columns;
 mod liveness;
 mod long_keys;
 mod lookup_by_key;

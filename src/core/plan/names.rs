@@ -23,12 +23,12 @@ pub fn snake_case(text: &str) -> String {
 /// Set of names in lower case. The column names of a relation are not copied but looked up in the relation.
 /// Copying them for each query would take quadratic time, because a model with many rules has one query per rule.
 #[derive(Clone, Debug, Default)]
-struct ColumnNamer {
+struct ColumnNameSet {
     own: FxHashSet<String>,
     relation: Option<Relation>,
 }
 
-impl ColumnNamer {
+impl ColumnNameSet {
     fn insert_columns(&mut self, relation: &Relation) {
         if relation.is_ascii() && self.relation.is_none() {
             self.relation = Some(relation.clone());
@@ -55,7 +55,7 @@ impl ColumnNamer {
 /// Names that are in use. Comparisons ignore case.
 #[derive(Clone, Debug)]
 pub(super) struct UsedNames {
-    columns: ColumnNamer,
+    columns: ColumnNameSet,
     /// Output columns of the step. The names of these columns are reserved.
     outputs: FxHashSet<String>,
     /// Output columns that are computed only after grouping, when input columns with the same name are no longer
@@ -68,7 +68,7 @@ pub(super) struct UsedNames {
 impl UsedNames {
     pub fn new(most: usize) -> Self {
         Self {
-            columns: ColumnNamer::default(),
+            columns: ColumnNameSet::default(),
             outputs: FxHashSet::default(),
             of_groups: FxHashSet::default(),
             most,
@@ -87,7 +87,7 @@ impl UsedNames {
         self.outputs.insert(name.to_lowercase());
     }
 
-    pub fn promise_groups(&mut self, name: &str) {
+    pub fn reserve_grouped_output_name(&mut self, name: &str) {
         self.of_groups.insert(name.to_lowercase());
     }
 
@@ -145,7 +145,7 @@ fn hash_letters(text: &str) -> String {
 /// Unique names of the CTEs in a query.
 #[derive(Debug, Default)]
 pub struct CteNames {
-    names: ColumnNamer,
+    names: ColumnNameSet,
     /// Maximum number of bytes in a name. 0 if the length is not limited.
     most: usize,
 }
@@ -153,7 +153,7 @@ pub struct CteNames {
 impl CteNames {
     pub fn new(most: usize) -> Self {
         Self {
-            names: ColumnNamer::default(),
+            names: ColumnNameSet::default(),
             most,
         }
     }

@@ -76,10 +76,10 @@ impl Planner<'_> {
             ..Default::default()
         };
         if self.spec.pivot.is_some() {
-            self.pivot_windows(&mut windows, stage);
+            self.set_pivot_window_keys(&mut windows, stage);
         }
-        self.emitter.tree().write_directions(&mut windows.order);
-        self.emitter.tree().write_directions(&mut windows.pivot_order);
+        self.emitter.tree().add_missing_asc_keywords(&mut windows.order);
+        self.emitter.tree().add_missing_asc_keywords(&mut windows.pivot_order);
         self.emitter.windows = windows;
     }
 
@@ -126,7 +126,7 @@ impl Planner<'_> {
 
     /// Emits a sort key.
     pub(super) fn emit_sort_key(&mut self, id: IrId, descending: bool, stage: u32) -> SqlId {
-        let key = self.written_node(id, stage);
+        let key = self.emit_column_or_value(id, stage);
         let nullable = self.program().meta(id).nullable;
         self.emitter.emit_order_key(key, descending, nullable)
     }
@@ -140,7 +140,7 @@ impl Planner<'_> {
 
     /// Emits a partition key of windows.
     pub(super) fn partition_key(&mut self, id: IrId, stage: u32) -> SqlId {
-        let written = self.written_node(id, stage);
+        let written = self.emit_column_or_value(id, stage);
         self.emitter.partition_key(id, written)
     }
 
@@ -272,7 +272,7 @@ impl Planner<'_> {
                 // A sort key refers to an output by its name. Any other column is read from the relation.
                 let is_output = outputs.contains(&column.name.to_ascii_lowercase());
                 let sql = match written {
-                    Some(id) => self.written_node(id, last),
+                    Some(id) => self.emit_column_or_value(id, last),
                     None if is_output && (column.of.is_empty() || self.input.joined.is_none()) => {
                         self.output_name(&column.name)
                     }
@@ -281,7 +281,7 @@ impl Planner<'_> {
                 self.emitter.emit_order_key(sql, descending, nullable)
             })
             .collect();
-        self.emitter.tree().write_directions(&mut keys);
+        self.emitter.tree().add_missing_asc_keywords(&mut keys);
         keys.into_iter().map(|expr| OrderKey { expr }).collect()
     }
 }

@@ -9,7 +9,7 @@ impl Planner<'_> {
     /// Sets the keys of the windows in a pivoted worksheet. The rows are identified by the sort keys and the other
     /// columns of the grain, except for the pivot's keys. The pivot's keys order the columns, ascending unless
     /// `order_by` specifies otherwise.
-    pub(super) fn pivot_windows(&mut self, windows: &mut WindowKeys, stage: u32) {
+    pub(super) fn set_pivot_window_keys(&mut self, windows: &mut WindowKeys, stage: u32) {
         let keys = self.roles.partition.clone();
         let names: Vec<String> = keys
             .iter()

@@ -4,7 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::StepPlan;
 use super::holidays;
-use super::joins::PassedOnColumns;
+use super::joins::ColumnsForLaterSelects;
 use super::liveness::Liveness;
 use super::lookup_by_key::KeyLookups;
 use super::lookup_by_period::Lookups;
@@ -39,9 +39,9 @@ pub(super) struct Planner<'p> {
     row_columns: FxHashMap<IrId, (u32, String)>,
     /// Cut nodes of each stratum.
     pub cut_in: Vec<Vec<IrId>>,
-    pub roles: RoleRoots,
+    pub roles: ClauseRoots,
     /// Columns of a joined input that later strata read.
-    pub passed_on: PassedOnColumns,
+    pub passed_on: ColumnsForLaterSelects,
     /// Whether the planner is currently emitting the keys of the windows.
     pub in_windows: bool,
     /// Window that several values of this stratum use.
@@ -60,7 +60,7 @@ pub(super) struct Planner<'p> {
 
 /// Roots of the definitions that are filters, join conditions or keys instead of columns.
 #[derive(Default)]
-pub(super) struct RoleRoots {
+pub(super) struct ClauseRoots {
     pub filter: Option<IrId>,
     pub having: Option<IrId>,
     /// Join conditions, by index of the join.
@@ -101,7 +101,7 @@ pub fn plan_step<'p>(
         taken.reserve_name(&output.name);
         // After grouping, only the step's own columns are available.
         if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
-            taken.promise_groups(&output.name);
+            taken.reserve_grouped_output_name(&output.name);
         }
     }
     let aliases = timeframe_aliases(step, &outputs);
@@ -174,8 +174,8 @@ pub fn plan_step<'p>(
         columns: FxHashMap::default(),
         row_columns: FxHashMap::default(),
         cut_in: Vec::new(),
-        roles: role_roots(step, spec),
-        passed_on: PassedOnColumns::default(),
+        roles: find_clause_roots(step, spec),
+        passed_on: ColumnsForLaterSelects::default(),
         in_windows: false,
         named_window: None,
         lookups: Lookups::default(),
@@ -186,7 +186,7 @@ pub fn plan_step<'p>(
         in_the_way: None,
     };
     planner.record_columns();
-    planner.choose_passed_on_columns(&mut taken);
+    planner.choose_columns_for_later_selects(&mut taken);
     let (ctes, body, first_select) = planner.build_selects();
     let (relation, open, grain) = planner.output_relation();
     let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
@@ -207,8 +207,8 @@ pub fn plan_step<'p>(
     }
 }
 
-fn role_roots(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> RoleRoots {
-    let mut roles = RoleRoots::default();
+fn find_clause_roots(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> ClauseRoots {
+    let mut roles = ClauseRoots::default();
     for (index, definition) in step.program.definitions.iter().enumerate() {
         if definition.failed {
             continue;

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::joins::PassedOnColumns;
+use super::joins::ColumnsForLaterSelects;
 use super::outputs::StepColumn;
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
@@ -115,7 +115,7 @@ impl Planner<'_> {
         // If several relations are joined, pass on only the columns that later strata read, because two relations can
         // have columns with the same name.
         if self.joined_input(stage).is_some() && !grouping {
-            let mut items = self.passed_on_items();
+            let mut items = self.items_for_later_selects();
             items.append(&mut select.items);
             select.items = items;
             select.star = matches!(self.spec.keep, KeepColumns::All);
@@ -202,7 +202,7 @@ impl Planner<'_> {
             self.cuts.representative(output.root) == **id && self.cuts.name(**id) == Some(output.name.as_str())
         };
         let count = added.iter().zip(&self.outputs).take_while(is_output).count();
-        let passed_on = self.passed_on.first_name().map(str::to_owned);
+        let passed_on = self.passed_on.first_column_name().map(str::to_owned);
         let helper = added.get(count).and_then(|id| self.cuts.name(*id)).map(str::to_owned);
         // Ignore a column that the source qualifies with another relation.
         let here = |relation: &str| self.input.joined.is_none() || relation == self.input.name;
@@ -242,7 +242,7 @@ impl Planner<'_> {
         if self.step.grouped && stage > self.stages.main {
             // After grouping, the keys are the only remaining columns of the first select. They have their output
             // names.
-            self.passed_on = PassedOnColumns::default();
+            self.passed_on = ColumnsForLaterSelects::default();
             self.emitter.clear_renamed_columns();
         }
         // Columns of several relations are qualified with their relations.
@@ -281,7 +281,7 @@ impl Planner<'_> {
             let expr = if made {
                 self.emitter.emit_root(*id)
             } else {
-                self.written_node(*id, stage)
+                self.emit_column_or_value(*id, stage)
             };
             let alias = (!self.is_named(expr, name)).then(|| self.emitter.generated_name_text(name));
             select.items.push(Item { expr, alias });
@@ -295,15 +295,15 @@ impl Planner<'_> {
         } else {
             filters.into_iter().chain(tested.iter().copied()).collect()
         };
-        let conditions: Vec<SqlId> = before.iter().map(|id| self.written_node(*id, stage)).collect();
+        let conditions: Vec<SqlId> = before.iter().map(|id| self.emit_column_or_value(*id, stage)).collect();
         select.filter = conditions
             .into_iter()
             .reduce(|a, b| self.emitter.tree().add_binary(Op::And, a, b, Span::default()));
-        select.group_by = keys.iter().map(|id| self.written_node(*id, stage)).collect();
+        select.group_by = keys.iter().map(|id| self.emit_column_or_value(*id, stage)).collect();
         select.having = tested
             .first()
             .filter(|_| grouping)
-            .map(|id| self.written_node(*id, stage));
+            .map(|id| self.emit_column_or_value(*id, stage));
         if stage == 0 && self.spec.times {
             self.times = self.find_time_columns();
         }
@@ -387,7 +387,7 @@ impl Planner<'_> {
         ids.filter(|id| seen.insert(self.canonical_node(*id))).collect()
     }
 
-    pub(super) fn written_node(&mut self, id: IrId, stage: u32) -> SqlId {
+    pub(super) fn emit_column_or_value(&mut self, id: IrId, stage: u32) -> SqlId {
         match self.stratum_column(id, stage).map(str::to_owned) {
             Some(name) => self.emitter.column_name(&name, self.step.program.meta(id).span),
             None => self.emitter.emitted_sql(id),
@@ -419,8 +419,8 @@ impl Planner<'_> {
         }
         for id in wanted {
             match (self.stratum_column(id, stage).map(str::to_owned), program.node(id)) {
-                (Some(name), _) => self.emitter.set_column(id, &name),
-                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.add_lookup(id, stage),
+                (Some(name), _) => self.emitter.emit_node_as_column(id, &name),
+                (None, Ir::PeriodLookup { .. } | Ir::RowLookup { .. }) => self.emit_lookup_value(id, stage),
                 (None, _) => self.emitter.emit(id),
             }
         }

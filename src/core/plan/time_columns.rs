@@ -59,7 +59,7 @@ impl Planner<'_> {
                 self.emit_nodes(&[of], 0);
                 times.push(TimeColumn {
                     name,
-                    value: self.written_node(of, 0),
+                    value: self.emit_column_or_value(of, 0),
                     ty: meta.ty,
                 });
             }

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::lookup_by_key::sought_values;
+use super::lookup_by_key::lookup_values;
 use super::planner::Planner;
 use crate::dialect::Cell;
 use crate::ir::{Ir, IrId};
@@ -71,7 +71,7 @@ impl Iterator for StepWalk<'_, '_> {
                 Ir::PeriodLookup { .. } => {}
                 // Only the lookup values belong to the current row. All other operands belong to the row that the
                 // lookup finds.
-                Ir::RowLookup { args, .. } => self.open.extend(sought_values(program.args(args))),
+                Ir::RowLookup { args, .. } => self.open.extend(lookup_values(program.args(args))),
                 Ir::Apply { overload, args } if self.only_in_sql => {
                     let args = program.args(args).iter().enumerate();
                     // The SQL of `T(number)` is an empty string, so it does not contain the argument.

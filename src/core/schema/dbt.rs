@@ -6,7 +6,7 @@ use crate::dialect::Dialect;
 
 /// Metadata of a column, from any of dbt's files.
 #[derive(Clone, Debug, Default)]
-pub struct ColumnFacts {
+pub struct ColumnMetadata {
     pub name: String,
     /// Name of the type in the warehouse.
     pub data_type: Option<String>,
@@ -26,9 +26,9 @@ pub struct ColumnFacts {
 
 /// Metadata of a relation.
 #[derive(Clone, Debug, Default)]
-pub struct RelationFacts {
+pub struct RelationMetadata {
     pub name: String,
-    pub columns: Vec<ColumnFacts>,
+    pub columns: Vec<ColumnMetadata>,
     /// Combinations of columns that are unique.
     pub unique_together: Vec<Vec<String>>,
     pub access: Option<Access>,
@@ -37,10 +37,10 @@ pub struct RelationFacts {
     pub partial: bool,
 }
 
-impl RelationFacts {
+impl RelationMetadata {
     /// Returns the column with this name. Prefers a column with the same spelling to a column whose name differs in
     /// case.
-    pub fn column_mut(&mut self, name: &str) -> Option<&mut ColumnFacts> {
+    pub fn column_mut(&mut self, name: &str) -> Option<&mut ColumnMetadata> {
         let exact = self.columns.iter().position(|c| c.name == name);
         let index = exact.or_else(|| self.columns.iter().position(|c| c.name.eq_ignore_ascii_case(name)))?;
         self.columns.get_mut(index)
@@ -81,7 +81,8 @@ impl RelationFacts {
     /// Returns the primary key that a constraint declares. If no constraint does, returns the first column or
     /// combination of columns that is unique and never NULL.
     fn primary_key(&self) -> Vec<String> {
-        let named = |is: fn(&ColumnFacts) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
+        let named =
+            |is: fn(&ColumnMetadata) -> bool| self.columns.iter().filter(move |c| is(c)).map(|c| c.name.clone());
         let declared: Vec<String> = named(|c| c.key).collect();
         if !declared.is_empty() {
             return declared;
@@ -143,7 +144,7 @@ fn enum_values(text: &str) -> Vec<String> {
 
 /// Returns whether a name from the warehouse is case-sensitive, because the warehouse would convert the unquoted name
 /// to another case.
-pub fn is_cased(name: &str, dialect: Dialect) -> bool {
+pub fn is_case_sensitive_name(name: &str, dialect: Dialect) -> bool {
     dialect.name_text(name, false) != dialect.name_text(name, true)
 }
 
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn column_case_follows_the_warehouse() {
-        let cased = |name: &str, dialect: &str| is_cased(name, dialect.parse().unwrap());
+        let cased = |name: &str, dialect: &str| is_case_sensitive_name(name, dialect.parse().unwrap());
         assert!(!cased("CUSTOMER_ID", "snowflake"));
         assert!(cased("netRevenue", "snowflake"));
         assert!(cased("netRevenue", "postgres"));
@@ -184,13 +185,13 @@ mod tests {
 
     #[test]
     fn key_requires_proof() {
-        let column = |name: &str, not_null: bool, unique: bool| ColumnFacts {
+        let column = |name: &str, not_null: bool, unique: bool| ColumnMetadata {
             name: name.to_owned(),
             not_null,
             unique,
-            ..ColumnFacts::default()
+            ..ColumnMetadata::default()
         };
-        let mut facts = RelationFacts {
+        let mut facts = RelationMetadata {
             name: "t".to_owned(),
             columns: vec![
                 column("email", false, true),
@@ -198,7 +199,7 @@ mod tests {
                 column("day", true, false),
             ],
             unique_together: vec![vec!["day".to_owned(), "id".to_owned()]],
-            ..RelationFacts::default()
+            ..RelationMetadata::default()
         };
         assert_eq!(facts.primary_key(), ["id"]);
         facts.columns[1].unique = false;

@@ -10,7 +10,7 @@
 //!     primary_key: [id]
 //! ```
 
-use super::read::{named_pairs, wrong_shape};
+use super::read::{named_pairs, wrong_shape_error};
 use super::{Access, Column, Relation, Schema};
 use crate::Type;
 use crate::diag::suggest::{nearest_name, similar_name_help};
@@ -67,16 +67,20 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
             "primary_key" => primary_key = Some(value),
             "access" => match value.text().and_then(Access::from_name) {
                 Some(word) => access = Some(word),
-                None => faults.push(wrong_shape(value, "`access`", "`private`, `protected` or `public`")),
+                None => faults.push(wrong_shape_error(
+                    value,
+                    "`access`",
+                    "`private`, `protected` or `public`",
+                )),
             },
             "group" => match value.text() {
                 Some(name) => group = Some(name),
-                None => faults.push(wrong_shape(value, "`group`", "the name of a group")),
+                None => faults.push(wrong_shape_error(value, "`group`", "the name of a group")),
             },
             "complete" => match value.boolean() {
                 Some(true) => {}
                 Some(false) => relation = relation.partially_known(),
-                None => faults.push(wrong_shape(value, "`complete`", "true or false")),
+                None => faults.push(wrong_shape_error(value, "`complete`", "true or false")),
             },
             _ if is_type(value) && !std::mem::replace(&mut misplaced, true) => {
                 let message = format!("the column `{word}` of `{name}` is not under `columns`");
@@ -119,24 +123,24 @@ fn column(key: &Node, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> 
             }
             "nullable" => match value.boolean() {
                 Some(nullable) => column = column.nullable(nullable),
-                None => faults.push(wrong_shape(value, "`nullable`", "true or false")),
+                None => faults.push(wrong_shape_error(value, "`nullable`", "true or false")),
             },
             "description" => match value.text() {
                 Some(text) => column = column.description(text),
                 None if value.is_null() => {}
-                None => faults.push(wrong_shape(value, "`description`", "a string")),
+                None => faults.push(wrong_shape_error(value, "`description`", "a string")),
             },
             "values" => match column_values(value) {
                 Some(values) => column = column.values(values),
-                None => faults.push(wrong_shape(value, "`values`", "a list of strings")),
+                None => faults.push(wrong_shape_error(value, "`values`", "a list of strings")),
             },
             "tags" => match column_values(value) {
                 Some(tags) => column = column.with_tags(tags),
-                None => faults.push(wrong_shape(value, "`tags`", "a list of strings")),
+                None => faults.push(wrong_shape_error(value, "`tags`", "a list of strings")),
             },
             "quoted" => match value.boolean() {
                 Some(quoted) => column = column.quoted(quoted),
-                None => faults.push(wrong_shape(value, "`quoted`", "true or false")),
+                None => faults.push(wrong_shape_error(value, "`quoted`", "true or false")),
             },
             _ => faults.push(unknown_key(key, word, COLUMN_KEYS)),
         }
@@ -188,7 +192,7 @@ fn key_names(relation: &Relation, node: &Node, faults: &mut Vec<Diagnostic>) -> 
     let mut names = Vec::new();
     for item in items {
         let Some(name) = item.text() else {
-            faults.push(wrong_shape(item, "`primary_key`", "column names"));
+            faults.push(wrong_shape_error(item, "`primary_key`", "column names"));
             continue;
         };
         if relation.column(name).is_none() {

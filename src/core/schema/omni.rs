@@ -1,6 +1,6 @@
 //! View files of an Omni model. Their dimensions are columns of unknown type.
 
-use super::read::{named_pairs, wrong_shape};
+use super::read::{named_pairs, wrong_shape_error};
 use super::{Column, Relation, Schema};
 use crate::Type;
 use crate::diag::Diagnostic;
@@ -17,7 +17,7 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
     if let Some(dimensions) = root.get("dimensions") {
         for (node, name, dimension) in named_pairs(dimensions, "`dimensions`", faults) {
             if dimension.pairs().is_none() && !dimension.is_null() {
-                faults.push(wrong_shape(dimension, &format!("`{name}`"), "a mapping"));
+                faults.push(wrong_shape_error(dimension, &format!("`{name}`"), "a mapping"));
                 continue;
             }
             let is = |flag: &str| dimension.get(flag).and_then(Node::boolean) == Some(true);

@@ -2,8 +2,8 @@
 
 use super::Access;
 use super::Schema;
-use super::dbt::{ColumnFacts, RelationFacts};
-use super::read::wrong_shape;
+use super::dbt::{ColumnMetadata, RelationMetadata};
+use super::read::wrong_shape_error;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::yaml::Node;
@@ -29,11 +29,11 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
     }
 }
 
-fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> {
+fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadata> {
     let name = node_name(node, faults)?;
-    let mut facts = RelationFacts {
+    let mut facts = RelationMetadata {
         name: name.to_owned(),
-        ..RelationFacts::default()
+        ..RelationMetadata::default()
     };
     let said = |key: &str| {
         node.get("config")
@@ -49,7 +49,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
             continue;
         };
         let text = |key: &str| column.get(key).and_then(Node::text).map(str::to_owned);
-        let mut it = ColumnFacts {
+        let mut it = ColumnMetadata {
             name: name.to_owned(),
             data_type: text("data_type"),
             description: text("description"),
@@ -60,7 +60,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
             ]
             .map(|tags| tags.map(Node::texts).unwrap_or_default())
             .concat(),
-            ..ColumnFacts::default()
+            ..ColumnMetadata::default()
         };
         for test in tests(column).filter(DbtTest::holds_always) {
             it.not_null |= test.name == "not_null";
@@ -97,7 +97,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationFacts> 
 fn node_name<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
     let name = node.get("name").and_then(Node::text);
     if name.is_none() {
-        faults.push(wrong_shape(node, "a dbt entry", "a mapping with a `name`"));
+        faults.push(wrong_shape_error(node, "a dbt entry", "a mapping with a `name`"));
     }
     name
 }
@@ -108,7 +108,7 @@ fn list<'n>(node: &'n Node, key: &str, faults: &mut Vec<Diagnostic>) -> &'n [Nod
         Some(items) => items,
         None if value.is_null() => &[],
         None => {
-            faults.push(wrong_shape(value, &format!("`{key}`"), "a list"));
+            faults.push(wrong_shape_error(value, &format!("`{key}`"), "a list"));
             &[]
         }
     }

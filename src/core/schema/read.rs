@@ -86,7 +86,7 @@ impl Schema {
 fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let root = match yaml::read(text, faults) {
         Ok(Some(root)) => root,
-        Ok(None) => return faults.push(not_a_schema(Span::default(), "the file is empty", None)),
+        Ok(None) => return faults.push(not_a_schema_error(Span::default(), "the file is empty", None)),
         Err(fault) => return faults.push(fault),
     };
     let has = |key: &str| root.get(key).is_some();
@@ -97,13 +97,13 @@ fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faul
     } else if ["dimensions", "measures", "table_name"].into_iter().any(has) {
         omni::read(name, &root, schema, faults);
     } else {
-        faults.push(unknown_format(&root));
+        faults.push(unknown_format_error(&root));
     }
 }
 
-fn unknown_format(root: &Node) -> Diagnostic {
+fn unknown_format_error(root: &Node) -> Diagnostic {
     let Some(pairs) = root.pairs() else {
-        return not_a_schema(
+        return not_a_schema_error(
             root.span,
             &format!("expected `relations:`, found {}", root.kind_name()),
             None,
@@ -113,8 +113,8 @@ fn unknown_format(root: &Node) -> Diagnostic {
         .iter()
         .find_map(|(key, _)| Some((key.span, nearest_name(key.text()?, KEYS.iter().copied())?)));
     match near {
-        Some((span, key)) => not_a_schema(span, "the file contains no key of a schema", Some(key)),
-        None => not_a_schema(
+        Some((span, key)) => not_a_schema_error(span, "the file contains no key of a schema", Some(key)),
+        None => not_a_schema_error(
             pairs.first().map_or(root.span, |(key, _)| key.span),
             "the file contains no key of a schema",
             None,
@@ -123,7 +123,7 @@ fn unknown_format(root: &Node) -> Diagnostic {
 }
 
 /// Returns the error for a file in an unsupported format.
-pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
+pub fn not_a_schema_error(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
     let help = match near {
         Some(key) => similar_name_help(key),
         None => "write `relations:` with tables and their columns, or use dbt's manifest.json".to_owned(),
@@ -132,7 +132,7 @@ pub fn not_a_schema(span: Span, what: &str, near: Option<&str>) -> Diagnostic {
 }
 
 /// Returns the error for a node that does not have the expected shape.
-pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
+pub fn wrong_shape_error(node: &Node, what: &str, expected: &str) -> Diagnostic {
     let message = format!("{what}: expected {expected}, found {}", node.kind_name());
     Diagnostic::new(Code::WrongShape, node.span, message)
 }
@@ -142,7 +142,7 @@ pub fn wrong_shape(node: &Node, what: &str, expected: &str) -> Diagnostic {
 pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>) -> Vec<(&'n Node, &'n str, &'n Node)> {
     let Some(pairs) = node.pairs() else {
         if !node.is_null() {
-            faults.push(wrong_shape(node, what, "a mapping"));
+            faults.push(wrong_shape_error(node, what, "a mapping"));
         }
         return Vec::new();
     };
@@ -150,7 +150,7 @@ pub fn named_pairs<'n>(node: &'n Node, what: &str, faults: &mut Vec<Diagnostic>)
     for (key, value) in pairs {
         match key.text() {
             Some(name) => named.push((key, name, value)),
-            None => faults.push(wrong_shape(key, what, "a name")),
+            None => faults.push(wrong_shape_error(key, what, "a name")),
         }
     }
     named

@@ -7,7 +7,7 @@ use crate::span::Span;
 
 impl SqlTree {
     /// Adds `asc` to keys of `order by` if another key is descending.
-    pub fn write_directions(&mut self, keys: &mut [SqlId]) {
+    pub fn add_missing_asc_keywords(&mut self, keys: &mut [SqlId]) {
         let says = |tree: &Self, key: SqlId, direction: &'static str| {
             let Sql::Spaced(parts) = *tree.node(key) else {
                 return false;
@@ -27,7 +27,7 @@ impl SqlTree {
         for (key, _) in keys.iter_mut().zip(bare).filter(|(_, is_bare)| *is_bare) {
             let span = self.meta(*key).span;
             let mut parts = match *self.node(*key) {
-                Sql::Spaced(parts) if self.ends_with_nulls(parts) => self.args(parts).to_vec(),
+                Sql::Spaced(parts) if self.has_nulls_last(parts) => self.args(parts).to_vec(),
                 _ => vec![*key],
             };
             parts.insert(1, self.add_word("asc", span));
@@ -75,7 +75,7 @@ impl SqlTree {
     }
 
     /// Returns whether a key of `order by` specifies the position of its NULLs.
-    pub fn ends_with_nulls(&self, key: SqlSlice) -> bool {
+    pub fn has_nulls_last(&self, key: SqlSlice) -> bool {
         self.args(key)
             .last()
             .is_some_and(|part| self.node(*part) == &Sql::Word("nulls last"))

@@ -270,7 +270,7 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             }
             let mut rest = Some(arms);
             while let Some(arms) = rest {
-                rest = tree.continuing_arms(subject, arms);
+                rest = tree.arms_of_default_case(subject, arms);
                 for pair in tree.args(arms).chunks(2) {
                     match pair {
                         [test, value] => {

@@ -14,7 +14,7 @@ mod tree;
 pub use column_order::put_plain_columns_first;
 pub use flat::{FlatStep, Mapping, write_flat, write_flat_mapped};
 pub use query::{
-    Cte, END_IF, EXISTING_TABLE_ALIAS, IF_INCREMENTAL, Item, Join, JoinKind, LateRows, NamedWindow, OrderKey, Query,
-    QueryInput, Select, SelectSource, THIS, write_query,
+    Cte, END_IF, EXISTING_TABLE_ALIAS, IF_INCREMENTAL, IncrementalRowFilter, Item, Join, JoinKind, NamedWindow,
+    OrderKey, Query, QueryInput, Select, SelectSource, THIS, write_query,
 };
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

@@ -220,7 +220,7 @@ fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &
             out.push_str("case");
             stack.extend([LayoutStep::Str("end"), LayoutStep::Line(indent)]);
             let chain: Vec<SqlSlice> =
-                std::iter::successors(Some(arms), |arms| tree.continuing_arms(subject, *arms)).collect();
+                std::iter::successors(Some(arms), |arms| tree.arms_of_default_case(subject, *arms)).collect();
             for (index, arms) in chain.iter().enumerate().rev() {
                 let last = index + 1 == chain.len();
                 for pair in tree.args(*arms).chunks(2).rev() {

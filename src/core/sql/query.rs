@@ -92,7 +92,7 @@ pub struct NamedWindow {
 /// Rows that an incremental run reads, which are the rows whose time is not before a bound. The bound is selected from
 /// the existing table.
 #[derive(Clone, Copy, Debug)]
-pub struct LateRows {
+pub struct IncrementalRowFilter {
     pub time: SqlId,
     /// Expression that is selected from the existing table.
     pub bound: SqlId,
@@ -119,7 +119,7 @@ pub struct Select {
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
     /// Condition on the rows that an incremental run reads.
-    pub late: Option<LateRows>,
+    pub late: Option<IncrementalRowFilter>,
     pub group_by: Vec<SqlId>,
     pub having: Option<SqlId>,
     /// Named window that several values use.

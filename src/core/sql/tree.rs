@@ -213,7 +213,7 @@ impl SqlTree {
 
     /// Returns the arms of a CASE that is the default branch of another CASE. The printer appends these arms to the
     /// outer CASE instead of printing `else case when … end`.
-    pub fn continuing_arms(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
+    pub fn arms_of_default_case(&self, subject: Option<SqlId>, arms: SqlSlice) -> Option<SqlSlice> {
         if subject.is_some() || arms.count < 3 || arms.count.is_multiple_of(2) {
             return None;
         }
@@ -352,7 +352,7 @@ impl SqlTree {
                 let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
                 // If a CASE continues with the arms of an inner CASE, ` else case` and the inner ` end` are not
                 // printed.
-                let spared = if self.continuing_arms(subject, arms).is_some() {
+                let spared = if self.arms_of_default_case(subject, arms).is_some() {
                     14
                 } else {
                     0

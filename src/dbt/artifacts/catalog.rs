@@ -168,7 +168,7 @@ impl<'de> Sections<'de> for Catalog {
                     .extend(raw.0.into_iter().map(|(id, raw)| raw.0.table(&id, interner)));
             }
             "errors" => {
-                let errors = map.next_value::<Json<'de>>()?.into_words();
+                let errors = map.next_value::<Json<'de>>()?.into_scalar_texts();
                 self.errors = errors.0.into_iter().map(std::borrow::Cow::into_owned).collect();
             }
             _ => return Ok(false),

@@ -99,7 +99,7 @@ impl<'a> Json<'a> {
     }
 
     /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
-    pub fn into_words(self) -> LenientTexts<'a> {
+    pub fn into_scalar_texts(self) -> LenientTexts<'a> {
         LenientTexts(match self {
             Self::List(items) => items.into_iter().filter_map(|item| item.into_text().0).collect(),
             other => other.into_text().0.into_iter().collect(),
@@ -232,7 +232,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for LenientTexts<'a> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Json::deserialize(from).map(Json::into_words)
+        Json::deserialize(from).map(Json::into_scalar_texts)
     }
 }
 

@@ -194,7 +194,7 @@ impl ManifestNode {
     pub fn unique_key(&self) -> Vec<&str> {
         self.config
             .get("unique_key")
-            .map(MetaValue::to_words)
+            .map(MetaValue::scalar_texts)
             .unwrap_or_default()
     }
 

@@ -358,8 +358,8 @@ impl<'a> RawNode<'a> {
             ResourceType::SemanticModel => NodeDetail::SemanticModel(Box::new(self.semantic_model(interner))),
             ResourceType::SavedQuery => NodeDetail::SavedQuery(Box::new(SavedQuery {
                 label: interner.intern_text(&self.label),
-                metrics: interner.intern_texts(&self.query_params.take_key("metrics").into_words()),
-                group_by: interner.intern_texts(&self.query_params.take_key("group_by").into_words()),
+                metrics: interner.intern_texts(&self.query_params.take_key("metrics").into_scalar_texts()),
+                group_by: interner.intern_texts(&self.query_params.take_key("group_by").into_scalar_texts()),
             })),
             ResourceType::UnitTest => NodeDetail::UnitTest(Box::new(UnitTest {
                 model: interner.intern_or_empty(&self.model),
@@ -463,7 +463,7 @@ fn meta<'a>(config: &mut Json<'a>, own: Json<'a>, interner: &mut Interner) -> Va
 
 /// Returns the tags of a node. dbt writes tags to the configuration, to the node itself, or to both.
 fn tags<'a>(config: &mut Json<'a>, own: LenientTexts<'a>, interner: &mut Interner) -> Vec<Arc<str>> {
-    let mut all = config.take_key("tags").into_words();
+    let mut all = config.take_key("tags").into_scalar_texts();
     all.0.extend(own.0);
     let mut distinct: Vec<Arc<str>> = Vec::with_capacity(all.0.len());
     for tag in interner.intern_texts(&all) {

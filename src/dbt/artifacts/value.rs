@@ -79,7 +79,7 @@ impl MetaValue {
 
     /// Returns the scalars in a list as texts, or a single scalar as a list of one text.
     #[must_use]
-    pub fn to_words(&self) -> Vec<&str> {
+    pub fn scalar_texts(&self) -> Vec<&str> {
         match self {
             Self::List(items) => items.iter().filter_map(MetaValue::scalar).collect(),
             other => other.scalar().into_iter().collect(),

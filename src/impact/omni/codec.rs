@@ -1,7 +1,7 @@
 //! Binary format for the data from Omni files, designed for fast reading.
 
 use super::users::FieldUser;
-use super::{OmniField, OmniFields, OmniNodeKind, OmniTable, OmniView};
+use super::{OmniField, OmniFields, OmniItemKind, OmniTable, OmniView};
 use crate::codec::{self, CodecReader, CodecWriter, Stored, structs};
 
 impl OmniFields {
@@ -27,7 +27,7 @@ impl OmniFields {
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         let mut fields: Self = codec::read(bytes, SHAPE)?;
         fields.build_index();
-        fields.index_users();
+        fields.index_field_users();
         Some(fields)
     }
 }
@@ -54,7 +54,7 @@ impl Stored for OmniFields {
     }
 }
 
-impl Stored for OmniNodeKind {
+impl Stored for OmniItemKind {
     fn write<'m>(&'m self, to: &mut CodecWriter<'m>) {
         to.write_text(self.name());
     }

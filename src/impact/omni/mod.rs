@@ -57,7 +57,7 @@ struct OmniView {
 #[derive(Clone, Debug, Default)]
 struct OmniField {
     name: String,
-    kind: OmniNodeKind,
+    kind: OmniItemKind,
     /// Table columns that the field reads, in lower case. If the column is `None`, the field depends on the whole
     /// table, for example because it counts rows.
     columns: BTreeSet<(OmniTable, Option<String>)>,
@@ -74,7 +74,7 @@ struct OmniField {
 pub(super) struct AffectedField {
     pub view: String,
     pub field: String,
-    pub kind: OmniNodeKind,
+    pub kind: OmniItemKind,
     pub file: String,
     /// Column or field through which the change reaches this field.
     pub by: String,
@@ -90,7 +90,7 @@ pub(super) struct AffectedField {
 
 /// Kind of a field, or of a topic or join that uses fields.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum OmniNodeKind {
+pub(super) enum OmniItemKind {
     #[default]
     Column,
     Dimension,
@@ -100,7 +100,7 @@ pub(super) enum OmniNodeKind {
     Join,
 }
 
-impl OmniNodeKind {
+impl OmniItemKind {
     fn name(self) -> &'static str {
         match self {
             Self::Column => "column",
@@ -113,7 +113,7 @@ impl OmniNodeKind {
     }
 }
 
-impl std::fmt::Display for OmniNodeKind {
+impl std::fmt::Display for OmniItemKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
@@ -121,7 +121,7 @@ impl std::fmt::Display for OmniNodeKind {
 
 /// Kind of an Omni file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OmniFieldKind {
+enum OmniFileKind {
     View,
     Topic,
 }
@@ -156,7 +156,7 @@ impl OmniFields {
         }
         model.read(&roots, dialect);
         model.build_index();
-        model.index_users();
+        model.index_field_users();
         (model, faults)
     }
 
@@ -169,9 +169,9 @@ impl OmniFields {
     fn read(&mut self, roots: &[(&str, Node)], dialect: Option<Dialect>) {
         let (mut views, mut topics) = (FxHashMap::default(), FxHashMap::default());
         for (file, root) in roots {
-            match field_kind(file, root) {
-                Some(OmniFieldKind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
-                Some(OmniFieldKind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
+            match omni_file_kind(file, root) {
+                Some(OmniFileKind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
+                Some(OmniFileKind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
                 None => {}
             }
         }
@@ -187,13 +187,13 @@ impl OmniFields {
         };
         let mut read = Vec::new();
         for (file, root) in roots {
-            match field_kind(file, root) {
-                Some(OmniFieldKind::View) if !is_template(root) => {
+            match omni_file_kind(file, root) {
+                Some(OmniFileKind::View) if !is_template(root) => {
                     let name = omni_view_name(file);
                     let view = whole(&name, root, &views);
                     read.push((name, *file, view));
                 }
-                Some(OmniFieldKind::Topic) if !is_template(root) => {
+                Some(OmniFileKind::Topic) if !is_template(root) => {
                     let name = topic_name(file);
                     let topic = whole(name, root, &topics);
                     self.users.push(users::read_topic(name, file, &topic.root));
@@ -237,7 +237,7 @@ impl OmniFields {
         }
     }
 
-    fn index_users(&mut self) {
+    fn index_field_users(&mut self) {
         for (at, user) in self.users.iter().enumerate() {
             for used in user.views.iter().chain(&user.fields) {
                 self.by_used.entry(used.clone()).or_default().push(at);
@@ -253,7 +253,7 @@ impl OmniFields {
     /// Returns the fields that a change to a table affects, without duplicates, and for each field the column or field
     /// through which the change reaches it. `columns` contains the changed columns in lower case. `rows` is `true` if
     /// the rows change, which affects all fields of the table.
-    pub(super) fn reached_fields(
+    pub(super) fn fields_affected_by_table(
         &self,
         schema: Option<&str>,
         table: &str,
@@ -306,7 +306,7 @@ impl OmniFields {
 
     /// Returns the topics and joins that use these fields, without duplicates: kind, name, file, and the first field
     /// that is used.
-    pub(super) fn field_users(&self, fields: &[AffectedField]) -> Vec<(OmniNodeKind, String, String, String)> {
+    pub(super) fn field_users(&self, fields: &[AffectedField]) -> Vec<(OmniItemKind, String, String, String)> {
         // The first field that each topic or join uses.
         let mut found: BTreeMap<usize, usize> = BTreeMap::new();
         for (at, field) in fields.iter().enumerate() {
@@ -338,15 +338,15 @@ fn topic_name(file: &str) -> &str {
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
-fn field_kind(file: &str, root: &Node) -> Option<OmniFieldKind> {
+fn omni_file_kind(file: &str, root: &Node) -> Option<OmniFileKind> {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let has = |key: &str| root.get(key).is_some();
     if root.items().is_some() {
         None
     } else if name.contains(".topic") || has("base_view") && !has("dimensions") && !has("query") {
-        Some(OmniFieldKind::Topic)
+        Some(OmniFileKind::Topic)
     } else if name.contains(".view") || name.contains(".query") || has("dimensions") || has("measures") {
-        Some(OmniFieldKind::View)
+        Some(OmniFileKind::View)
     } else {
         None
     }

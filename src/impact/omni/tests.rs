@@ -28,7 +28,7 @@ fn fields_that_read_a_column() {
     let (model, faults) = OmniFields::from_texts(&files, None);
     assert_eq!(faults, []);
     let columns = BTreeSet::from(["amount".to_owned()]);
-    let reached = model.reached_fields(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
+    let reached = model.fields_affected_by_table(Some("ANALYTICS"), "FCT_ORDERS", &columns, false);
     let shown: Vec<String> = reached
         .iter()
         .map(|r| format!("{}.{} {} by {}", r.view, r.field, r.kind, r.by))
@@ -53,11 +53,13 @@ fn fields_that_read_a_column() {
     assert_eq!(users, ["topic orders", "join orders → customers"]);
     assert!(
         model
-            .reached_fields(Some("raw"), "fct_orders", &columns, false)
+            .fields_affected_by_table(Some("raw"), "fct_orders", &columns, false)
             .is_empty()
     );
     assert_eq!(
-        model.reached_fields(None, "fct_orders", &BTreeSet::new(), true).len(),
+        model
+            .fields_affected_by_table(None, "fct_orders", &BTreeSet::new(), true)
+            .len(),
         9
     );
 }
@@ -75,7 +77,7 @@ fn test_model(files: &[(&str, &str)]) -> OmniFields {
 /// Returns the fields that a change to the table `t` affects. If `column` is `None`, the rows of the table change.
 fn affected_fields(model: &OmniFields, column: Option<&str>) -> Vec<String> {
     let columns = column.map(str::to_owned).into_iter().collect();
-    let reached = model.reached_fields(Some("s"), "t", &columns, column.is_none());
+    let reached = model.fields_affected_by_table(Some("s"), "t", &columns, column.is_none());
     let mut shown: Vec<String> = reached
         .iter()
         .map(|it| format!("{}.{}{}", it.view, it.field, if it.whole.is_some() { "?" } else { "" }))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::OmniNodeKind;
+use super::OmniItemKind;
 use super::field_sql::{field_references, named_fields, remove_timeframe};
 use crate::yaml::Node;
 
@@ -10,7 +10,7 @@ use crate::yaml::Node;
 #[derive(Clone, Debug, Default)]
 pub(super) struct FieldUser {
     pub name: String,
-    pub kind: OmniNodeKind,
+    pub kind: OmniItemKind,
     pub file: String,
     /// Views that are used with all their fields.
     pub views: BTreeSet<String>,
@@ -35,7 +35,7 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
     let name = format!("{from} → {to}");
     Some(FieldUser {
         name,
-        kind: OmniNodeKind::Join,
+        kind: OmniItemKind::Join,
         file: file.to_owned(),
         views: BTreeSet::new(),
         fields,
@@ -102,7 +102,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     let fields = fields.into_iter().map(|field| qualify_field(&base, field)).collect();
     FieldUser {
         name: name.to_owned(),
-        kind: OmniNodeKind::Topic,
+        kind: OmniItemKind::Topic,
         file: file.to_owned(),
         views,
         fields,

@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
-use super::{OmniField, OmniNodeKind, OmniTable, OmniView, users, view_sql};
+use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
 use crate::yaml::Node;
 
@@ -58,7 +58,7 @@ pub(super) fn read_view(
             fields.extend(filters.iter().cloned());
             view.fields.push(OmniField {
                 name: name.to_owned(),
-                kind: OmniNodeKind::Column,
+                kind: OmniItemKind::Column,
                 fields,
                 whole,
                 ..OmniField::default()
@@ -88,9 +88,9 @@ pub(super) fn read_view(
         .map(|(place, field)| (field.name.to_lowercase(), place))
         .collect();
     for (key, kind) in [
-        ("dimensions", OmniNodeKind::Dimension),
-        ("measures", OmniNodeKind::Measure),
-        ("filters", OmniNodeKind::Filter),
+        ("dimensions", OmniItemKind::Dimension),
+        ("measures", OmniItemKind::Measure),
+        ("filters", OmniItemKind::Filter),
     ] {
         for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
             let Some(name) = name.text() else { continue };
@@ -139,7 +139,7 @@ pub(super) fn read_view(
 fn read_field(
     view: &str,
     name: &str,
-    kind: OmniNodeKind,
+    kind: OmniItemKind,
     field: &Node,
     dialect: Option<Dialect>,
 ) -> (OmniField, BTreeSet<String>) {
@@ -159,7 +159,7 @@ fn read_field(
         .chain(text("custom_primary_key_sql"))
         .chain(of_duration)
         .collect();
-    if sqls.is_empty() && kind == OmniNodeKind::Dimension {
+    if sqls.is_empty() && kind == OmniItemKind::Dimension {
         columns.insert(name.to_lowercase());
     }
     let mut fields = BTreeSet::new();

@@ -6,13 +6,13 @@ use rustc_hash::FxHashMap;
 
 use super::field_sql::{find_identifiers, replace_field_references};
 use super::view::ViewTables;
-use super::{OmniField, OmniNodeKind, OmniTable, OmniView};
+use super::{OmniField, OmniItemKind, OmniTable, OmniView};
 use crate::dialect::Dialect;
-use crate::lineage::{self, ColumnSource, KnownRelations, SqlLineage};
+use crate::lineage::{self, ColumnSource, KnownRelationColumns, SqlLineage};
 
 /// Table columns and view fields from which a column is computed.
 #[derive(Clone, Debug, Default)]
-struct ViewRead {
+struct ViewColumnSources {
     columns: BTreeSet<(OmniTable, Option<String>)>,
     fields: BTreeSet<String>,
 }
@@ -29,15 +29,15 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
         }
         None => placeholder_name(name),
     });
-    match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelations::default()) {
-        Ok(lineage) => set_view_columns(view, &lineage, tables, named),
+    match lineage::lineage_of_sql(&plain, dialect, &|_| KnownRelationColumns::default()) {
+        Ok(lineage) => apply_view_lineage(view, &lineage, tables, named),
         Err(why) => {
             // Make each field depend on all columns of every table to which the SQL may refer.
             let why = format!("the SQL of the view is only analyzed as a whole: {why}");
             let tables = find_identifiers(&plain)
                 .into_iter()
                 .filter_map(|word| relation_table(&[word], tables));
-            let read = ViewRead {
+            let read = ViewColumnSources {
                 columns: tables.map(|table| (table, None)).collect(),
                 fields: named,
             };
@@ -64,7 +64,7 @@ fn relation_table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     }
 }
 
-fn read_source(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
+fn read_source(of: &ColumnSource, tables: &ViewTables, into: &mut ViewColumnSources) {
     let view = of.relation.last().and_then(|last| placeholder_view(last));
     match (relation_table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
@@ -74,7 +74,7 @@ fn read_source(of: &ColumnSource, tables: &ViewTables, into: &mut ViewRead) {
     }
 }
 
-fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
+fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
     let own = view.name.to_lowercase();
     // Output columns of the SQL, and columns that the fields of the view read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();
@@ -88,10 +88,10 @@ fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTabl
     let plain = view
         .fields
         .iter()
-        .filter(|field| field.kind == OmniNodeKind::Dimension && !field.has_sql);
+        .filter(|field| field.kind == OmniItemKind::Dimension && !field.has_sql);
     names.extend(plain.map(|field| field.name.to_lowercase()));
     // Columns that determine the rows affect all fields.
-    let mut rows = ViewRead {
+    let mut rows = ViewColumnSources {
         columns: BTreeSet::new(),
         fields: named,
     };
@@ -111,7 +111,7 @@ fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTabl
         .collect();
     for name in names {
         let Some(column) = lineage.column(&name) else { continue };
-        let mut made = ViewRead::default();
+        let mut made = ViewColumnSources::default();
         for of in column.made_of.iter().chain(&column.windowed_by) {
             read_source(of, tables, &mut made);
         }
@@ -120,7 +120,7 @@ fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTabl
         let place = places.get(&name).copied().unwrap_or_else(|| {
             view.fields.push(OmniField {
                 name,
-                kind: OmniNodeKind::Column,
+                kind: OmniItemKind::Column,
                 has_sql: true,
                 ..OmniField::default()
             });
@@ -137,7 +137,7 @@ fn set_view_columns(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTabl
     }
 }
 
-fn add_to_field(field: &mut OmniField, read: &ViewRead) {
+fn add_to_field(field: &mut OmniField, read: &ViewColumnSources) {
     field.columns.extend(read.columns.iter().cloned());
     field.fields.extend(read.fields.iter().cloned());
 }

@@ -22,7 +22,7 @@ const MAX_SQL_BYTES: usize = 20_000;
 
 /// Details that the page shows for a selected node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HtmlDetail {
+pub struct HtmlNodeDetails {
     /// Names and formulas of the definitions in the node's spec.
     pub formulas: Vec<(String, String)>,
     /// SQL of the node.
@@ -39,8 +39,8 @@ pub fn node_details(
     graph: &Graph<'_>,
     ids: &BTreeSet<String>,
     status: &BTreeMap<String, String>,
-) -> BTreeMap<String, HtmlDetail> {
-    let mut details: BTreeMap<String, HtmlDetail> = BTreeMap::new();
+) -> BTreeMap<String, HtmlNodeDetails> {
+    let mut details: BTreeMap<String, HtmlNodeDetails> = BTreeMap::new();
     for part in &graph.parts {
         let id = part.id();
         if !ids.contains(&id) {
@@ -59,7 +59,7 @@ pub fn node_details(
             let more = if end < sql.len() { "\n…" } else { "" };
             format!("{}{more}", sql.get(..end).unwrap_or_default())
         };
-        let detail = HtmlDetail {
+        let detail = HtmlNodeDetails {
             formulas: formulas
                 .map(|d| (d.name().to_owned(), d.formula().to_owned()))
                 .collect(),

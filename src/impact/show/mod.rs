@@ -9,7 +9,7 @@ mod picture;
 mod tree;
 
 pub use brief::format_brief;
-pub use html::{HtmlDetail, html_page, node_details};
+pub use html::{HtmlNodeDetails, html_page, node_details};
 pub use json::{impact_json as json, lineage_json};
 pub use markdown::impact_markdown;
 pub use picture::{DrawnNode, GraphDrawing, from_impact};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{FileText, FoundChange, code, jinja, yaml_text};
+use super::{FileText, RevisionComparer, code, jinja, yaml_text};
 use crate::propagate::ChangeGrade;
 use crate::yaml::Node;
 
@@ -24,7 +24,7 @@ const SETTINGS: [&str; 12] = [
 
 /// Test that is declared in YAML.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct TestedValue<'n> {
+struct DeclaredTest<'n> {
     /// Name of the test, such as `not_null` or `dbt_utils.accepted_range`.
     name: &'n str,
     /// Arguments of the test, except the argument `values`.
@@ -41,7 +41,7 @@ enum TestVerdict {
     Other,
 }
 
-impl<'n> TestedValue<'n> {
+impl<'n> DeclaredTest<'n> {
     fn read(node: &'n Node) -> Option<Self> {
         let plain = |name| Self {
             name,
@@ -74,7 +74,7 @@ impl<'n> TestedValue<'n> {
                     test.settings.insert(key.to_owned(), yaml_text::display_node(value));
                 }
                 ("name" | "test_name", _) => {}
-                _ => test.read_argument_of(key, value),
+                _ => test.read_argument_with_key(key, value),
             }
         }
         Some(test)
@@ -82,11 +82,11 @@ impl<'n> TestedValue<'n> {
 
     fn read_argument(&mut self, key: &Node, value: &Node) {
         if let Some(key) = key.text() {
-            self.read_argument_of(key, value);
+            self.read_argument_with_key(key, value);
         }
     }
 
-    fn read_argument_of(&mut self, key: &str, value: &Node) {
+    fn read_argument_with_key(&mut self, key: &str, value: &Node) {
         if key == "values" {
             self.values = value.texts();
             self.values.sort();
@@ -175,14 +175,14 @@ fn display_pair((key, value): &(Node, Node)) -> Option<(String, String)> {
 }
 
 /// Returns the tests that are declared on a table or column.
-fn list_tests(node: Option<&Node>) -> Vec<TestedValue<'_>> {
+fn list_tests(node: Option<&Node>) -> Vec<DeclaredTest<'_>> {
     let lists = ["data_tests", "tests"]
         .into_iter()
         .filter_map(|key| node?.get(key)?.items());
-    lists.flatten().filter_map(TestedValue::read).collect()
+    lists.flatten().filter_map(DeclaredTest::read).collect()
 }
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     /// Compares the tests on a table and on its columns.
     pub(super) fn compare_table_tests(
         &mut self,
@@ -209,8 +209,8 @@ impl FoundChange<'_, '_> {
         &mut self,
         place: Option<usize>,
         name: &str,
-        mut old: Vec<TestedValue<'_>>,
-        new: Vec<TestedValue<'_>>,
+        mut old: Vec<DeclaredTest<'_>>,
+        new: Vec<DeclaredTest<'_>>,
     ) {
         let mut left = Vec::new();
         for test in new {
@@ -302,9 +302,9 @@ mod tests {
             yaml_text::parse_root(Some(old)).unwrap(),
             yaml_text::parse_root(Some(new)).unwrap(),
         );
-        TestedValue::read(&old)
+        DeclaredTest::read(&old)
             .unwrap()
-            .compare_states(&TestedValue::read(&new).unwrap())
+            .compare_states(&DeclaredTest::read(&new).unwrap())
     }
 
     #[test]

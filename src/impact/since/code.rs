@@ -2,7 +2,7 @@
 
 use super::{RevisionDifference, new_difference};
 use crate::graph::{Graph, SpecModel};
-use crate::lineage::{self, ColumnChange, KnownRelations, SqlLineage};
+use crate::lineage::{self, ColumnChange, KnownRelationColumns, SqlLineage};
 use crate::propagate::NodeChanges;
 use crate::raw_code::model_sql;
 
@@ -118,7 +118,9 @@ fn compare_sql(
                         || part.name().eq_ignore_ascii_case(l)
                 })
         });
-        place.map_or_else(KnownRelations::default, |place| graph.known_columns(place))
+        place.map_or_else(KnownRelationColumns::default, |place| {
+            graph.columns_known_without_sql(place)
+        })
     };
     let dialect = graph.sources.dialect;
     let both = (lineage::read(was, dialect, &known), lineage::read(now, dialect, &known));

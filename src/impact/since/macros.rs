@@ -1,6 +1,6 @@
 //! Compares macros at two revisions and finds the nodes that use them.
 
-use super::{FileText, FoundChange, jinja};
+use super::{FileText, RevisionComparer, jinja};
 use crate::artifacts::ResourceType;
 use crate::propagate::ChangeGrade;
 
@@ -14,7 +14,7 @@ const CALLED_BY_DBT: [&str; 6] = [
     "config",
 ];
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     /// Compares a macro file. A changed macro may change the SQL of all nodes that use it, directly or through other
     /// macros.
     pub(super) fn compare_macros(&mut self, file: &FileText) {

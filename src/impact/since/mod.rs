@@ -102,7 +102,7 @@ pub struct RevisionDifference {
 #[must_use]
 pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChanges>, Vec<RevisionDifference>) {
     lineage::with_large_stack(|| {
-        let mut found = FoundChange {
+        let mut found = RevisionComparer {
             graph,
             starts: BTreeMap::new(),
             differences: Vec::new(),
@@ -124,13 +124,13 @@ pub fn changes_since(graph: &Graph<'_>, before: &BaseRevision) -> (Vec<NodeChang
 }
 
 /// Differences found so far.
-struct FoundChange<'g, 'a> {
+struct RevisionComparer<'g, 'a> {
     graph: &'g Graph<'a>,
     starts: BTreeMap<usize, NodeChanges>,
     differences: Vec<RevisionDifference>,
 }
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     fn compare_spec_models(&mut self, before: &[SpecModel]) {
         let now = self.graph.sources.specs;
         self.compare_metrics(before);

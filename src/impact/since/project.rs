@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{FileText, FoundChange, jinja, yaml_text};
+use super::{FileText, RevisionComparer, jinja, yaml_text};
 use crate::yaml::Node;
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     pub(super) fn compare_project(&mut self, file: &FileText, macros: &[String]) {
         let (old, new) = (
             yaml_text::parse_root(file.before.as_deref()),

@@ -1,7 +1,7 @@
 //! Compares properties files at two revisions. Changed descriptions are harmless. Changed contracts and types may break
 //! nodes that read the table. If tests are removed or relaxed, the table guarantees less.
 
-use super::{FileText, FoundChange, jinja, yaml_text};
+use super::{FileText, RevisionComparer, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
 use crate::propagate::ChangeGrade;
@@ -23,7 +23,7 @@ const OTHER_LISTS: [(&str, &str, bool); 9] = [
     ("analyses", "description", false),
 ];
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     pub(super) fn compare_properties(&mut self, file: &FileText) {
         let (old, new) = (
             yaml_text::parse_root(file.before.as_deref()),
@@ -223,7 +223,7 @@ impl FoundChange<'_, '_> {
                 now.as_deref().unwrap_or_default(),
             );
             let kinds = [ResourceType::Metric, ResourceType::SemanticModel];
-            let is_it = |part: &crate::GraphPart<'_>| kinds.contains(&part.kind()) && part.name() == name;
+            let is_it = |part: &crate::ImpactGraphNode<'_>| kinds.contains(&part.kind()) && part.name() == name;
             if let Some(place) = self
                 .graph
                 .parts

@@ -1,9 +1,9 @@
 //! Compares seeds at two revisions. The first line contains the columns, and all other lines contain rows.
 
-use super::{FileText, FoundChange};
+use super::{FileText, RevisionComparer};
 use crate::lineage::ColumnChange;
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     pub(super) fn compare_seed(&mut self, file: &FileText) {
         let name = file.name();
         let place = self.index_of(name);

@@ -1,6 +1,6 @@
 //! Compares sources in YAML at two revisions: their tables, columns that are no longer listed, and freshness settings.
 
-use super::{FoundChange, yaml_text};
+use super::{RevisionComparer, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
 use crate::propagate::ChangeGrade;
@@ -11,7 +11,7 @@ const TABLE: [&str; 4] = ["database", "schema", "identifier", "quoting"];
 /// Keys that determine the freshness check.
 const FRESHNESS: [&str; 3] = ["freshness", "loaded_at_field", "loaded_at_query"];
 
-impl FoundChange<'_, '_> {
+impl RevisionComparer<'_, '_> {
     pub(super) fn compare_sources(&mut self, old: Option<&Node>, new: Option<&Node>) {
         let (was, is) = (
             yaml_text::named_items(old, "sources"),
@@ -84,8 +84,9 @@ impl FoundChange<'_, '_> {
     }
 
     fn find_source(&self, name: &str) -> Option<usize> {
-        let is_it =
-            |part: &crate::GraphPart<'_>| part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name);
+        let is_it = |part: &crate::ImpactGraphNode<'_>| {
+            part.kind() == ResourceType::Source && part.name().eq_ignore_ascii_case(name)
+        };
         self.graph.parts.iter().position(is_it)
     }
 

@@ -56,7 +56,7 @@ fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil_date(date).0);
     if !is_in_calendar {
         // Some engines support a larger range.
-        uncertainty::mark_oversize();
+        uncertainty::mark_result_too_large();
     }
     is_in_calendar.then_some(Value::Date(date))
 }
@@ -106,17 +106,17 @@ fn date(args: CallArgs<'_>) -> Option<Value> {
     if !(1..=9999).contains(&year) {
         return None;
     }
-    is_date(roll_over(year, month, day))
+    is_date(day_number_with_rollover(year, month, day))
 }
 
-fn roll_over(year: i64, month: i64, day: i64) -> i64 {
+fn day_number_with_rollover(year: i64, month: i64, day: i64) -> i64 {
     let months = year * 12 + month - 1;
     day_number(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day - 1
 }
 
 fn eomonth(args: CallArgs<'_>) -> Option<Value> {
     let (year, month, _) = civil_date(value_day_number(&args[0]));
-    is_date(roll_over(year, month + truncate_days(&args[1])? + 1, 0))
+    is_date(day_number_with_rollover(year, month + truncate_days(&args[1])? + 1, 0))
 }
 
 fn datedif(args: CallArgs<'_>) -> Option<Value> {
@@ -133,9 +133,9 @@ fn datedif(args: CallArgs<'_>) -> Option<Value> {
         "YM" => months % 12,
         // Count from the last occurrence of the start day in a month or year. A day that does not exist, such as
         // February 30, is carried over to the next month.
-        "MD" => end - roll_over(end_year, end_month - i64::from(end_of_month < of_month), of_month),
+        "MD" => end - day_number_with_rollover(end_year, end_month - i64::from(end_of_month < of_month), of_month),
         "YD" => {
-            end - roll_over(
+            end - day_number_with_rollover(
                 end_year - i64::from((end_month, end_of_month) < (month, of_month)),
                 month,
                 of_month,

@@ -33,8 +33,8 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
             (Some(true), _) => args[1].clone(),
             (_, otherwise) => otherwise.cloned().unwrap_or(Value::Null),
         },
-        "IFS" => first_pair(args, |condition| condition.as_condition() == Some(true)),
-        "SWITCH" => first_pair(CallArgs(args.get(1..).unwrap_or_default()), |case| {
+        "IFS" => value_of_first_true_test(args, |condition| condition.as_condition() == Some(true)),
+        "SWITCH" => value_of_first_true_test(CallArgs(args.get(1..).unwrap_or_default()), |case| {
             case.compare(&args[0]) == Some(Ordering::Equal)
         }),
         "COALESCE" | "IFERROR" | "IFNA" => args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null),
@@ -73,7 +73,7 @@ fn evaluate_and_or(args: CallArgs<'_>, decides: bool) -> Value {
 }
 
 /// Returns the value after the first test that is true. A single argument at the end is the default.
-fn first_pair(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
+fn value_of_first_true_test(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
     for pair in args.chunks(2) {
         match pair {
             [default] => return default.clone(),

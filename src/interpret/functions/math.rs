@@ -69,8 +69,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "SINH" => |a| finite_value(to_number(&a[0]).sinh()),
         "COSH" => |a| finite_value(to_number(&a[0]).cosh()),
         "TANH" => |a| float_value(to_number(&a[0]).tanh()),
-        "ASIN" => |a| within_one(to_number(&a[0])).and_then(|x| float_value(x.asin())),
-        "ACOS" => |a| within_one(to_number(&a[0])).and_then(|x| float_value(x.acos())),
+        "ASIN" => |a| check_within_one(to_number(&a[0])).and_then(|x| float_value(x.asin())),
+        "ACOS" => |a| check_within_one(to_number(&a[0])).and_then(|x| float_value(x.acos())),
         "ATAN" => |a| float_value(to_number(&a[0]).atan()),
         "ATAN2" => |a| match (to_number(&a[0]), to_number(&a[1])) {
             (0.0, 0.0) => None,
@@ -122,7 +122,7 @@ fn digits_argument(args: CallArgs<'_>) -> i64 {
 }
 
 /// Converts a decimal to the type of `of`.
-fn as_is(of: &Value, exact: ExactDecimal) -> Value {
+fn to_type_of_value(of: &Value, exact: ExactDecimal) -> Value {
     match of {
         Value::Decimal(_) => Value::Decimal(exact),
         Value::Int(_) => integer_value(10i128.checked_pow(exact.scale).map_or(0, |unit| exact.digits / unit)),
@@ -132,8 +132,8 @@ fn as_is(of: &Value, exact: ExactDecimal) -> Value {
 
 /// Converts a remainder to the type of `of`. The last bits of a remainder of floats are uncertain because it is
 /// computed as a difference.
-fn as_difference(of: &Value, exact: ExactDecimal) -> Value {
-    match as_is(of, exact) {
+fn to_remainder_type(of: &Value, exact: ExactDecimal) -> Value {
+    match to_type_of_value(of, exact) {
         Value::Number(n) if n.fract() * 1_048_576.0 % 1.0 != 0.0 => Value::Number(with_float_noise(n)),
         other => other,
     }
@@ -146,7 +146,7 @@ fn integer_value(digits: i128) -> Value {
             Value::Int(i)
         }
         Err(_) => {
-            uncertainty::mark_oversize();
+            uncertainty::mark_result_too_large();
             Value::Null
         }
     }
@@ -163,12 +163,12 @@ fn round_value(value: &Value, places: i64, towards: RoundingDirection) -> Value 
         return value.clone();
     };
     match exact.round_to(places, towards) {
-        Some(exact) => as_is(value, exact),
+        Some(exact) => to_type_of_value(value, exact),
         None if towards == RoundingDirection::Away && exact.digits != 0 => {
-            uncertainty::mark_oversize();
+            uncertainty::mark_result_too_large();
             Value::Null
         }
-        None => as_is(value, ExactDecimal { digits: 0, scale: 0 }),
+        None => to_type_of_value(value, ExactDecimal { digits: 0, scale: 0 }),
     }
 }
 
@@ -261,7 +261,7 @@ fn round_to_multiple(value: &Value, significance: Option<&Value>, towards: Round
         };
         return float_value(quotient * s);
     };
-    Some(as_is(
+    Some(to_type_of_value(
         &kind,
         ExactDecimal {
             digits: rounded_quotient(a, b, towards).checked_mul(b)?,
@@ -321,7 +321,7 @@ fn nearest_multiple(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     let (a, b, scale) = align_places(&args[0], &args[1])?;
-    Some(as_is(
+    Some(to_type_of_value(
         &kind,
         ExactDecimal {
             digits: rounded_quotient(a, b, RoundingDirection::Nearest).checked_mul(b)?,
@@ -337,7 +337,7 @@ fn remainder(args: CallArgs<'_>) -> Option<Value> {
     }
     let (a, b, scale) = align_places(&args[0], &args[1])?;
     let kind = zero_of_type(&args[0], &args[1]);
-    Some(as_difference(
+    Some(to_remainder_type(
         &kind,
         ExactDecimal {
             digits: a.checked_sub(b.checked_mul(rounded_quotient(a, b, RoundingDirection::Down))?)?,
@@ -441,7 +441,7 @@ fn logarithm(x: f64, base: Option<f64>) -> Option<Value> {
     float_value(if base == 10.0 { x.log10() } else { x.ln() / base.ln() })
 }
 
-fn within_one(x: f64) -> Option<f64> {
+fn check_within_one(x: f64) -> Option<f64> {
     // An engine may compute a value slightly greater than 1 because of rounding.
     uncertainty::mark_comparison(x.abs(), 1.0);
     (-1.0..=1.0).contains(&x).then_some(x)

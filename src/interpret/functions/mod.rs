@@ -19,7 +19,7 @@ use std::ops::{Deref, Index};
 
 use crate::value::Value;
 
-pub use patterns::regex_argument_name;
+pub use patterns::function_variant_name;
 pub use timeframes::timeframe;
 
 /// Argument values of a call. The value of a missing argument is NULL.
@@ -53,5 +53,5 @@ pub fn call(name: &str, args: &[Value]) -> Option<Value> {
         .or_else(|| math::call(name, args))
         .or_else(|| financial::call(name, args))
         .or_else(|| logic::call(name, args))
-        .or_else(|| statistics::evaluate_across(name, args))
+        .or_else(|| statistics::evaluate_aggregate_across_row(name, args))
 }

@@ -3,7 +3,7 @@
 use regex::Regex;
 
 use crate::functions::CallArgs;
-use crate::functions::text::{evaluate_strict, first_place, text};
+use crate::functions::text::{evaluate_strict, first_matching_position, text};
 use crate::uncertainty;
 use crate::value::Value;
 
@@ -14,7 +14,7 @@ const REGEXREPLACE_AS_IS: &str = "REGEXREPLACE as it is";
 
 /// Returns the name under which to call a function. `is_written` returns whether the argument at an index is a text
 /// literal, because only literals can contain wildcards (in a search text) or groups (in a replacement).
-pub fn regex_argument_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
+pub fn function_variant_name(name: &str, is_written: impl Fn(usize) -> bool) -> &str {
     match name {
         "SEARCH" if !is_written(0) => SEARCH_AS_IS,
         "REGEXREPLACE" if !is_written(2) => REGEXREPLACE_AS_IS,
@@ -71,7 +71,7 @@ fn search(pattern: &[WildcardPart], args: CallArgs<'_>) -> Option<Value> {
         .get(2)
         .and_then(Value::number)
         .map_or(1, |start| start.floor() as i64);
-    first_place(&all, start, |rest| is_prefix_match(rest, pattern))
+    first_matching_position(&all, start, |rest| is_prefix_match(rest, pattern))
 }
 
 /// Returns whether a string begins with a pattern, ignoring case.
@@ -169,7 +169,7 @@ fn compile_regex(pattern: &str) -> Option<Regex> {
         match c {
             '\\' => {
                 let sign = rest.next().unwrap_or('\\');
-                match character_class(sign) {
+                match regex_class_of_escape(sign) {
                     Some(class) => spelled.push_str(class),
                     None => spelled.extend(['\\', sign]),
                 }
@@ -189,7 +189,7 @@ fn compile_regex(pattern: &str) -> Option<Regex> {
     expression
 }
 
-fn character_class(sign: char) -> Option<&'static str> {
+fn regex_class_of_escape(sign: char) -> Option<&'static str> {
     Some(match sign {
         'd' => "[0-9]",
         'D' => "[^0-9]",

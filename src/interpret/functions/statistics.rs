@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::arithmetic::evaluate_binary;
 use crate::exact::ExactDecimal;
-use crate::expr::ReferenceOp;
+use crate::expr::InterpreterOp;
 use crate::functions::CallArgs;
 use crate::functions::criteria::is_criterion_met;
 use crate::functions::math::to_number;
@@ -68,13 +68,13 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
             .regression_line()
             .map_or(Value::Null, |(_, start)| Value::Number(start)),
         "SUMSQ" => {
-            let square = |value: &Value| evaluate_binary(ReferenceOp::Multiply, value, value);
+            let square = |value: &Value| evaluate_binary(InterpreterOp::Multiply, value, value);
             sum(&column().iter().map(square).collect::<Vec<Value>>())
         }
         "SUMPRODUCT" => {
             let times = |row: &Vec<Value>| {
                 row.iter()
-                    .fold(Value::Int(1), |a, b| evaluate_binary(ReferenceOp::Multiply, &a, b))
+                    .fold(Value::Int(1), |a, b| evaluate_binary(InterpreterOp::Multiply, &a, b))
             };
             sum(&rows.iter().map(times).filter(|v| !v.is_null()).collect::<Vec<Value>>())
         }
@@ -91,7 +91,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
 }
 
 /// Evaluates an aggregate over several values of one row. `None` if the function cannot be used in this way.
-pub fn evaluate_across(name: &str, args: CallArgs<'_>) -> Option<Value> {
+pub fn evaluate_aggregate_across_row(name: &str, args: CallArgs<'_>) -> Option<Value> {
     const ACROSS: [&str; 13] = [
         "SUM",
         "AVERAGE",
@@ -137,7 +137,7 @@ fn sum(values: &[Value]) -> Value {
     }
     values
         .iter()
-        .fold(Value::Int(0), |a, b| evaluate_binary(ReferenceOp::Add, &a, b))
+        .fold(Value::Int(0), |a, b| evaluate_binary(InterpreterOp::Add, &a, b))
 }
 
 fn average(values: &[Value]) -> Value {
@@ -151,7 +151,7 @@ fn average(values: &[Value]) -> Value {
 }
 
 fn product(values: &[Value]) -> Value {
-    let times = |a: Value, b: &Value| evaluate_binary(ReferenceOp::Multiply, &a, b);
+    let times = |a: Value, b: &Value| evaluate_binary(InterpreterOp::Multiply, &a, b);
     // Engines compute a product as a sum of logarithms, so the result is inexact.
     match values.iter().fold(Value::Int(1), times) {
         _ if values.is_empty() => Value::Null,
@@ -258,14 +258,14 @@ fn variance(values: &[Value], short: usize) -> Option<f64> {
     let numbers: Vec<f64> = values.iter().map(to_number).collect();
     let mean = numbers.iter().sum::<f64>() / numbers.len() as f64;
     let squares = numbers.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>();
-    mark_if_flat(squares, &numbers);
+    mark_if_only_rounding_errors(squares, &numbers);
     Some(with_float_noise(uncertainty::check_size(
         squares / (numbers.len() - short) as f64,
     )))
 }
 
 /// Marks a variance as uncertain if it may consist only of rounding errors.
-fn mark_if_flat(squares: f64, numbers: &[f64]) {
+fn mark_if_only_rounding_errors(squares: f64, numbers: &[f64]) {
     let size = numbers.iter().map(|x| x * x).sum::<f64>();
     if squares != 0.0 && squares < 1e-9 * size {
         uncertainty::mark_uncertain();
@@ -301,8 +301,8 @@ impl NumericPairs {
         let both =
             |f: &dyn Fn(f64, f64) -> f64| self.first.iter().zip(&self.second).map(|(x, y)| f(x - a, y - b)).sum();
         let (aa, bb) = (both(&|x, _| x * x), both(&|_, y| y * y));
-        mark_if_flat(aa, &self.first);
-        mark_if_flat(bb, &self.second);
+        mark_if_only_rounding_errors(aa, &self.first);
+        mark_if_only_rounding_errors(bb, &self.second);
         (a, b, aa, bb, both(&|x, y| x * y))
     }
 

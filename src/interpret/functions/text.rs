@@ -156,12 +156,12 @@ fn exact(args: CallArgs<'_>) -> Option<Value> {
 
 fn find(args: CallArgs<'_>) -> Option<Value> {
     let (needle, all) = (characters(&text(&args[0])), characters(&text(&args[1])));
-    first_place(&all, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
+    first_matching_position(&all, position_or(args, 2, 1), |rest| rest.starts_with(&needle))
 }
 
 /// Returns the first position (starting at 1) at or after the start at which the rest of the text satisfies `wanted`.
 /// An empty pattern matches at the start position, even if this position is after the end of the text.
-pub fn first_place(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
+pub fn first_matching_position(all: &[char], start: i64, wanted: impl Fn(&[char]) -> bool) -> Option<Value> {
     let start = usize::try_from(start).ok().filter(|start| *start >= 1)?;
     let found = (start - 1..=all.len()).find(|at| all.get(*at..).is_some_and(&wanted));
     let found = found.or(wanted(&[]).then_some(start - 1))?;

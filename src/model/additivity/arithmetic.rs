@@ -18,7 +18,7 @@ pub(super) enum OperatorPrecedence {
 }
 
 #[derive(Clone)]
-pub(super) struct WrittenSum {
+pub(super) struct AggregateSql {
     pub sql: String,
     pub columns: Vec<String>,
     pub binds: OperatorPrecedence,
@@ -60,11 +60,11 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
                 written,
             }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Sum,
-                written: written.map(|one| sum_call("coalesce", one, "0")),
+                written: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
             }),
             ValueClass::Total(TotalClass { written, .. }) => ValueClass::Total(TotalClass {
                 kind: TotalKind::Formula,
-                written: written.map(|one| sum_call("coalesce", one, "0")),
+                written: written.map(|one| wrap_in_function_call("coalesce", one, "0")),
             }),
             other => other,
         },
@@ -72,8 +72,8 @@ pub(super) fn classify_coalesce(program: &Program, args: &[IrId], values: &[Valu
     }
 }
 
-fn sum_call(name: &str, of: WrittenSum, second: &str) -> WrittenSum {
-    WrittenSum {
+fn wrap_in_function_call(name: &str, of: AggregateSql, second: &str) -> AggregateSql {
+    AggregateSql {
         sql: format!("{name}({}, {second})", of.sql),
         binds: OperatorPrecedence::Name,
         ratio: None,
@@ -146,7 +146,7 @@ pub(super) fn classify_arithmetic(
             } else {
                 TotalKind::Formula
             };
-            let negated = |of: WrittenSum| WrittenSum {
+            let negated = |of: AggregateSql| AggregateSql {
                 sql: format!("-{}", bracket_sum(&of, OperatorPrecedence::Name)),
                 binds: OperatorPrecedence::Sum,
                 ratio: None,
@@ -177,19 +177,19 @@ pub(super) fn classify_arithmetic(
     };
     let mut sides = all.into_iter().zip(args).map(|(value, id)| match value {
         ValueClass::Total(total) => total.written,
-        _ => constant_sum(program, *id),
+        _ => aggregate_sql_of_number(program, *id),
     });
     let (Some(left), Some(right)) = (sides.next(), sides.next()) else {
         return ValueClass::Lost(Lost::Function);
     };
     let written = match (left, right) {
         (Err(lost), _) | (_, Err(lost)) => Err(lost),
-        (Ok(left), Ok(right)) => join_sums(left, right, sign, binds, function == internal::DIVIDE),
+        (Ok(left), Ok(right)) => combine_aggregates(left, right, sign, binds, function == internal::DIVIDE),
     };
     ValueClass::Total(TotalClass { kind, written })
 }
 
-fn constant_sum(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
+fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, Lost> {
     match program.node(id) {
         Ir::Number(digits) => {
             let sql = program.text(digits).to_owned();
@@ -198,7 +198,7 @@ fn constant_sum(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
             } else {
                 OperatorPrecedence::Name
             };
-            Ok(WrittenSum {
+            Ok(AggregateSql {
                 sql,
                 columns: Vec::new(),
                 binds,
@@ -209,7 +209,7 @@ fn constant_sum(program: &Program, id: IrId) -> Result<WrittenSum, Lost> {
     }
 }
 
-fn bracket_sum(of: &WrittenSum, least: OperatorPrecedence) -> String {
+fn bracket_sum(of: &AggregateSql, least: OperatorPrecedence) -> String {
     if of.binds < least {
         format!("({})", of.sql)
     } else {
@@ -217,15 +217,16 @@ fn bracket_sum(of: &WrittenSum, least: OperatorPrecedence) -> String {
     }
 }
 
-fn join_sums(
-    left: WrittenSum,
-    right: WrittenSum,
+fn combine_aggregates(
+    left: AggregateSql,
+    right: AggregateSql,
     sign: &str,
     binds: OperatorPrecedence,
     divides: bool,
-) -> Result<WrittenSum, Lost> {
-    let is_name =
-        |of: &WrittenSum| of.binds == OperatorPrecedence::Name && of.columns.len() == 1 && of.columns.contains(&of.sql);
+) -> Result<AggregateSql, Lost> {
+    let is_name = |of: &AggregateSql| {
+        of.binds == OperatorPrecedence::Name && of.columns.len() == 1 && of.columns.contains(&of.sql)
+    };
     let ratio = (divides && is_name(&left) && is_name(&right)).then(|| (left.sql.clone(), right.sql.clone()));
     let sql = if divides {
         // The factor prevents integer division, and `nullif` makes division by zero return NULL.
@@ -255,7 +256,7 @@ fn join_sums(
             .filter(|name| !columns.contains(name))
             .collect::<Vec<_>>(),
     );
-    Ok(WrittenSum {
+    Ok(AggregateSql {
         sql,
         columns,
         binds,

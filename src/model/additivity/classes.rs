@@ -1,6 +1,6 @@
 //! Determines how each value of a step behaves under aggregation.
 
-use super::arithmetic::{OperatorPrecedence, WrittenSum, classify_arithmetic, classify_coalesce, combine_classes};
+use super::arithmetic::{AggregateSql, OperatorPrecedence, classify_arithmetic, classify_coalesce, combine_classes};
 use super::{Additivity, ColumnFormula, Lost, StepColumns};
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -22,7 +22,7 @@ pub(super) enum ValueClass {
 pub(super) struct TotalClass {
     pub kind: TotalKind,
     /// Formula over columns, or the reason why no formula exists.
-    pub written: Result<WrittenSum, Lost>,
+    pub written: Result<AggregateSql, Lost>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -136,7 +136,7 @@ impl StepClasses<'_> {
             return of_single_rows();
         }
         let atom = |kind: TotalKind| {
-            let written = WrittenSum {
+            let written = AggregateSql {
                 sql: name.to_owned(),
                 columns: vec![name.to_owned()],
                 binds: OperatorPrecedence::Name,
@@ -162,7 +162,7 @@ impl StepClasses<'_> {
     }
 
     /// Returns the additivity of an output column that is an unchanged input column, possibly with another name.
-    pub fn pass_on(&self, column: u32, value: &ValueClass) -> Additivity {
+    pub fn additivity_of_unchanged_column(&self, column: u32, value: &ValueClass) -> Additivity {
         match self.plan.program.columns.get(column as usize) {
             Some(used) => self.additivity_of_kept_column(used.relation.as_deref(), &used.name, used.ty),
             None => additivity_of_value(value, Type::Unknown),
@@ -200,7 +200,7 @@ impl StepClasses<'_> {
         match (value, name) {
             (ValueClass::Total(total), Some(name)) => {
                 let columns = vec![name.to_owned()];
-                let written = WrittenSum {
+                let written = AggregateSql {
                     sql: name.to_owned(),
                     columns,
                     binds: OperatorPrecedence::Name,

@@ -188,7 +188,7 @@ impl StepColumns {
 
 impl SpecCompilation<'_> {
     /// Records the additivity of a step's columns. `text` is the source text of the step's formulas.
-    pub(super) fn note_additivity(
+    pub(super) fn record_additivity(
         &mut self,
         step: &Step<'_>,
         plan: &StepPlan<'_>,
@@ -245,7 +245,7 @@ impl SpecCompilation<'_> {
                 },
                 value => match plan.program.node(plan.program.resolve_names(definition.root)) {
                     // An alias has the additivity of its column.
-                    Ir::Column(column) if !plan.grouped => work.pass_on(column, value),
+                    Ir::Column(column) if !plan.grouped => work.additivity_of_unchanged_column(column, value),
                     _ => additivity_of_value(value, plan.program.meta(definition.root).ty),
                 },
             };
@@ -302,7 +302,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Updates the additivity after a wide pivot. Only the row keys keep their additivity.
-    pub(super) fn record_wide_pivot(&mut self) {
+    pub(super) fn keep_additivity_of_row_keys(&mut self) {
         if let Some(last) = self.additivity.last_mut() {
             last.columns
                 .retain(|_, additivity| matches!(additivity, Additivity::Dimension { .. }));

@@ -2,9 +2,9 @@
 //! relation is a difference.
 
 use super::super::compile::SpecCompilation;
-use super::super::load::{CompareKey, SpannedText};
+use super::super::load::{CompareEntry, SpannedText};
 use super::super::sources::ReadSource;
-use super::{SingularTest, TestedModel, file_word};
+use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::Type;
 use crate::check::DefinitionRole;
 use crate::dbt::{self, TestConfig};
@@ -43,7 +43,7 @@ struct ComparedPair<'c> {
 }
 
 impl SpecCompilation<'_> {
-    pub(super) fn test_comparisons(
+    pub(super) fn add_comparison_tests(
         &mut self,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
@@ -63,7 +63,7 @@ impl SpecCompilation<'_> {
     )]
     fn differing_rows_test(
         &self,
-        comparison: &CompareKey<'_>,
+        comparison: &CompareEntry<'_>,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -128,7 +128,7 @@ impl SpecCompilation<'_> {
         let [here, there]: [ComparisonSide; 2] = sides.try_into().ok()?;
         let sides = [&here, &there];
         let with = &sources.all.last()?.name;
-        let other = file_word(with);
+        let other = to_file_name_part(with);
         let mut listed = CteNames::new(dialect.max_bytes());
         keys.iter()
             .chain(&columns)
@@ -145,7 +145,7 @@ impl SpecCompilation<'_> {
         for column in &columns {
             let [ours, theirs] = column.qualified_columns(tree, sides);
             let alias = dialect.name_text(
-                &listed.choose_name(&format!("{other}_{}", file_word(column.said.text))),
+                &listed.choose_name(&format!("{other}_{}", to_file_name_part(column.said.text))),
                 true,
             );
             items.extend([
@@ -162,7 +162,7 @@ impl SpecCompilation<'_> {
         let mut on = None;
         for key in &keys {
             let same = key.key_equality(tree, sides, dialect);
-            on = join_conditions(tree, Op::And, on, same);
+            on = append_condition(tree, Op::And, on, same);
         }
         let mut filter = None;
         for (place, side) in sides.into_iter().enumerate() {
@@ -171,11 +171,11 @@ impl SpecCompilation<'_> {
                 .map_or(PRESENT, String::as_str);
             let x = tree.add_field(&side.name, shown);
             let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
-            filter = join_conditions(tree, Op::Or, filter, missing);
+            filter = append_condition(tree, Op::Or, filter, missing);
         }
         for column in &columns {
             for differs in column.difference_conditions(tree, sides, comparison) {
-                filter = join_conditions(tree, Op::Or, filter, differs);
+                filter = append_condition(tree, Op::Or, filter, differs);
             }
         }
         let join = Join {
@@ -209,7 +209,7 @@ impl SpecCompilation<'_> {
         let test = SingularTest {
             name: self.test_name(&format!("matches_{other}")),
             config: TestConfig {
-                group: self.test_group(other_known),
+                group: self.group_of_test(other_known),
                 ..TestConfig::default()
             },
             about: format!(
@@ -233,7 +233,7 @@ impl SpecCompilation<'_> {
     /// Returns the keys and the compared columns. `None` if any of these columns is missing in a relation.
     fn compared_pairs<'c>(
         &'c self,
-        comparison: &'c CompareKey<'_>,
+        comparison: &'c CompareEntry<'_>,
         tested: &'c TestedModel<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<(Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>)> {
@@ -366,7 +366,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-impl CompareKey<'_> {
+impl CompareEntry<'_> {
     /// Returns whether the tolerance applies to this column. A column of unknown type is treated as a number if the
     /// comparison lists columns explicitly.
     fn has_tolerance(&self, column: &ComparedPair<'_>) -> bool {
@@ -432,7 +432,7 @@ impl ComparedPair<'_> {
         &self,
         tree: &mut SqlTree,
         sides: [&ComparisonSide; 2],
-        comparison: &CompareKey<'_>,
+        comparison: &CompareEntry<'_>,
     ) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);
         let Some(tolerance) = comparison.tolerance.filter(|_| comparison.has_tolerance(self)) else {
@@ -448,6 +448,6 @@ impl ComparedPair<'_> {
 }
 
 /// Combines a condition with the previous conditions, if any.
-fn join_conditions(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
+fn append_condition(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
     Some(before.map_or(next, |before| tree.add_binary(op, before, next, EMPTY_SPAN)))
 }

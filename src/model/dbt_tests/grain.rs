@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::super::compile::SpecCompilation;
 use super::super::load::SpannedText;
-use super::{SingularTest, TestedModel, file_word};
+use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::dbt::{TestConfig, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
@@ -23,7 +23,7 @@ const NOT_NULL: &str = "data_tests: [not_null]";
 pub const COMBINATION: &str = "dbt_utils.unique_combination_of_columns";
 
 impl SpecCompilation<'_> {
-    pub(super) fn test_grain(
+    pub(super) fn add_grain_tests(
         &mut self,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
@@ -62,7 +62,7 @@ impl SpecCompilation<'_> {
 
     /// Adds a uniqueness test for the columns that the spec declares as the key. The caller must ensure that the
     /// columns are NOT NULL and that no other key is known.
-    pub(crate) fn test_unique_key(
+    pub(crate) fn add_unique_key_test(
         &mut self,
         keys: &[String],
         known: &Relation,
@@ -198,9 +198,9 @@ impl SpecCompilation<'_> {
         };
         let model = self.spec.model.text;
         SingularTest {
-            name: self.test_name(&format!("has_one_row_per_{}", file_word(&named))),
+            name: self.test_name(&format!("has_one_row_per_{}", to_file_name_part(&named))),
             config: TestConfig {
-                group: self.test_group(None),
+                group: self.group_of_test(None),
                 ..TestConfig::default()
             },
             about: format!(

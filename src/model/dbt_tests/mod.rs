@@ -138,10 +138,10 @@ impl SpecCompilation<'_> {
             return;
         }
         let tested = TestedModel::new(output, self.spec.model.text);
-        self.test_rules(&tested, memory, diagnostics);
+        self.add_rule_tests(&tested, memory, diagnostics);
         self.record_never_null();
-        self.test_grain(&tested, memory, diagnostics);
-        self.test_comparisons(&tested, memory, diagnostics);
+        self.add_grain_tests(&tested, memory, diagnostics);
+        self.add_comparison_tests(&tested, memory, diagnostics);
         self.unit_tests(&tested, diagnostics);
     }
 
@@ -315,7 +315,7 @@ impl SpecCompilation<'_> {
 }
 
 /// Converts a name so that it can be part of a file name.
-pub(super) fn file_word(name: &str) -> String {
+pub(super) fn to_file_name_part(name: &str) -> String {
     let plain = |c: char| {
         if c.is_alphanumeric() || c == '_' {
             c.to_ascii_lowercase()

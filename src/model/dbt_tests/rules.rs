@@ -24,13 +24,13 @@ const RULE_COLUMN: &str = "holds";
 
 /// Indexes of a rule's formulas among the definitions of a program.
 #[derive(Clone, Copy, Debug)]
-struct RulePlaces {
+struct RuleFormulaIndexes {
     check: usize,
     filter: Option<usize>,
 }
 
 impl SpecCompilation<'_> {
-    pub(super) fn test_rules(
+    pub(super) fn add_rule_tests(
         &mut self,
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
@@ -127,7 +127,7 @@ impl SpecCompilation<'_> {
         config.extend(rule.only_warns.then(|| ("severity".to_owned(), text("warn"))));
         config.extend(filter.map(|sql| ("where".to_owned(), YamlOutput::Dbt(sql))));
         if let Some(message) = rule.message {
-            if self.compiler.specs.flat_tests() {
+            if self.compiler.specs.needs_flat_test_arguments() {
                 // Before dbt 1.10.5, tests have no description, so the message goes to `meta`.
                 config.push((
                     "meta".to_owned(),
@@ -162,7 +162,7 @@ impl SpecCompilation<'_> {
         let formulas = self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
         let CompileMemory { program, emit, .. } = memory;
         let (options, model) = (&self.compiler.options, self.spec.model.text);
-        let places = RulePlaces {
+        let places = RuleFormulaIndexes {
             check: 0,
             filter: rule.filter.map(|_| 1),
         };
@@ -266,7 +266,7 @@ impl SpecCompilation<'_> {
             name: self.test_name(rule.name.text),
             config: TestConfig {
                 only_warns: rule.only_warns,
-                group: self.test_group(None),
+                group: self.group_of_test(None),
             },
             about: rule.message.unwrap_or_default().to_owned(),
             sql,
@@ -357,7 +357,7 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
 
 /// Adds a definition that is true for violations: `not (check)`, combined with the filter. NULL is a violation if
 /// `nulls_fail` is true.
-fn add_violation(program: &mut Program, places: RulePlaces, nulls_fail: bool) -> usize {
+fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
     let first = IrId(program.len() as u32);
     let of = |program: &Program, at: usize| {
         let definition = &program.definitions[at];

@@ -61,11 +61,11 @@ impl SpecCompilation<'_> {
         let (given, has_own_rows) = self.given_rows(example, diagnostics);
         said.push(("given", YamlOutput::List(given)));
         said.extend(
-            self.run_overrides(example, has_own_rows, diagnostics)
+            self.unit_test_overrides(example, has_own_rows, diagnostics)
                 .map(|overrides| ("overrides", overrides)),
         );
         let columns = (!tested.open).then_some(tested.known);
-        let expect = self.read_rows(example.expect, columns, UnitTestRows::Expected, diagnostics);
+        let expect = self.read_rows(example.expect, columns, UnitTestRowKind::Expected, diagnostics);
         said.push(("expect", YamlOutput::Map(expect)));
         YamlOutput::Map(said.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     }
@@ -108,7 +108,7 @@ impl SpecCompilation<'_> {
                 }
             };
             let mut pairs = vec![("input".to_owned(), YamlOutput::Dbt(name))];
-            pairs.extend(self.read_rows(item, relation, UnitTestRows::Given, diagnostics));
+            pairs.extend(self.read_rows(item, relation, UnitTestRowKind::Given, diagnostics));
             given.push(YamlOutput::Map(pairs));
         }
         for source in read {
@@ -142,7 +142,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the overrides for a unit test: the date, and whether the run is incremental.
-    fn run_overrides(
+    fn unit_test_overrides(
         &self,
         example: &SpecExample<'_>,
         has_own_rows: bool,
@@ -177,7 +177,7 @@ impl SpecCompilation<'_> {
         &self,
         node: &Node,
         relation: Option<&Relation>,
-        which: UnitTestRows,
+        which: UnitTestRowKind,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Vec<(String, YamlOutput)> {
         let mut said = Vec::new();
@@ -191,7 +191,7 @@ impl SpecCompilation<'_> {
                 let mut reported = Vec::new();
                 let row = |row| read_row(row, relation, which, &mut reported, diagnostics);
                 let rows: Vec<UnitTestRow> = items.iter().map(row).collect();
-                let rows = if which == UnitTestRows::Expected {
+                let rows = if which == UnitTestRowKind::Expected {
                     self.align_columns(rows, node, diagnostics)
                 } else {
                     rows
@@ -246,7 +246,7 @@ impl SpecCompilation<'_> {
 type UnitTestRow = Vec<(String, YamlOutput)>;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UnitTestRows {
+enum UnitTestRowKind {
     Given,
     Expected,
 }
@@ -254,7 +254,7 @@ enum UnitTestRows {
 fn read_row<'y>(
     row: &'y Node,
     relation: Option<&Relation>,
-    which: UnitTestRows,
+    which: UnitTestRowKind,
     reported: &mut Vec<&'y str>,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> UnitTestRow {
@@ -265,7 +265,7 @@ fn read_row<'y>(
         match (relation, column) {
             (_, Some(column)) => diagnostics.extend(type_mismatch(column, value)),
             // Report a wrong name only once instead of in every row. The names in expected rows are checked elsewhere.
-            (Some(relation), None) if which == UnitTestRows::Given && !reported.contains(&name) => {
+            (Some(relation), None) if which == UnitTestRowKind::Given && !reported.contains(&name) => {
                 reported.push(name);
                 let help = || "correct the name, or remove it".to_owned();
                 diagnostics.push(no_column_diagnostic(relation, name, key.span, help));

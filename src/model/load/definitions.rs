@@ -40,7 +40,7 @@ impl<'y> Loader<'y, '_> {
             }
             return;
         }
-        for (key, value) in self.complete_pairs(node, |_, value| value.text().is_some()) {
+        for (key, value) in self.pairs_without_comma_errors(node, |_, value| value.text().is_some()) {
             let Some(text) = self.name(key, "a definition's name") else {
                 step.faulty = true;
                 continue;
@@ -58,7 +58,7 @@ impl<'y> Loader<'y, '_> {
                 self.check_truncated_text(text, value);
                 let formula = value.text().map(|text| SpannedText { text, node: value });
                 if formula.is_none() {
-                    self.report_shape(text, "a formula", value);
+                    self.report_wrong_shape(text, "a formula", value);
                 }
                 (formula, None, DefinitionKeys::default())
             };

@@ -12,7 +12,7 @@ mod values;
 
 pub use dbt::{ColumnKeys, DbtKeys, DefinitionKeys};
 pub use exposures::SpecExposure;
-pub use proofs::{CompareKey, FoundIn, Rule, SpecExample};
+pub use proofs::{CompareEntry, FoundIn, Rule, SpecExample};
 pub use sheet::{KEYS as SHEET_KEYS, OTHERS as NOT_IN_SHEETS};
 pub use sheet::{SheetKeys, TabKeys};
 
@@ -129,7 +129,7 @@ pub struct Spec<'y> {
     pub columns: Vec<ColumnKeys<'y>>,
     pub dbt: DbtKeys<'y>,
     pub rules: Vec<Rule<'y>>,
-    pub comparisons: Vec<CompareKey<'y>>,
+    pub comparisons: Vec<CompareEntry<'y>>,
     pub examples: Vec<SpecExample<'y>>,
     pub exposures: Vec<SpecExposure<'y>>,
     /// Settings for a semantic model. `None` if the setting of the project applies.

@@ -35,7 +35,7 @@ pub struct FoundIn<'y> {
 
 /// Relation that must have the same rows as the model.
 #[derive(Clone, Debug)]
-pub struct CompareKey<'y> {
+pub struct CompareEntry<'y> {
     pub with: RelationReference,
     pub with_span: Span,
     pub keys: Vec<SpannedText<'y>>,
@@ -69,16 +69,16 @@ impl<'y> Loader<'y, '_> {
         let pairs = if is_long {
             Vec::new()
         } else {
-            self.complete_pairs(node, |_, value| value.text().is_some())
+            self.pairs_without_comma_errors(node, |_, value| value.text().is_some())
         };
         let rule = match pairs.as_slice() {
             [(name, check)] => {
                 let yaml::NodeKind::Scalar { value: text, .. } = &name.kind else {
-                    self.report_shape("rules", "a list of `name: formula`", name);
+                    self.report_wrong_shape("rules", "a list of `name: formula`", name);
                     return None;
                 };
                 let Some(formula) = check.text() else {
-                    self.report_shape(text, "a formula", check);
+                    self.report_wrong_shape(text, "a formula", check);
                     return None;
                 };
                 self.check_truncated_text(text, check);
@@ -143,7 +143,7 @@ impl<'y> Loader<'y, '_> {
         })
     }
 
-    pub(super) fn read_comparisons(&mut self, root: &'y Node) -> Vec<CompareKey<'y>> {
+    pub(super) fn read_comparisons(&mut self, root: &'y Node) -> Vec<CompareEntry<'y>> {
         let items = root.get("compare").and_then(Node::items).unwrap_or_default();
         let mut comparisons = Vec::new();
         for item in items {
@@ -158,7 +158,7 @@ impl<'y> Loader<'y, '_> {
                         .with_help("list the columns that identify each row"),
                 );
             }
-            comparisons.push(CompareKey {
+            comparisons.push(CompareEntry {
                 with,
                 with_span: said.node.span,
                 keys,

@@ -18,7 +18,7 @@ impl Loader<'_, '_> {
                 .and_then(find)
                 .is_some_and(|key| matches!(key.shape, KeyShape::Formula))
         };
-        for (key, value) in self.complete_pairs(node, is_formula) {
+        for (key, value) in self.pairs_without_comma_errors(node, is_formula) {
             let Some(text) = key.text() else {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, "a key must be a string")
@@ -190,7 +190,7 @@ impl Loader<'_, '_> {
                 false
             }
             KeyShape::Each(inner) => match value.pairs() {
-                Some(pairs) => return self.check_each(inner, pairs),
+                Some(pairs) => return self.check_mapping_values(inner, pairs),
                 None => false,
             },
             KeyShape::List(inner) => match value.items() {
@@ -231,11 +231,11 @@ impl Loader<'_, '_> {
                 let help = format!("write `{name}:` followed by {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
-            None => self.report_shape(name, &shape.expected(), value),
+            None => self.report_wrong_shape(name, &shape.expected(), value),
         }
     }
 
-    fn check_each(&mut self, inner: &'static KeyShape, pairs: &[(Node, Node)]) {
+    fn check_mapping_values(&mut self, inner: &'static KeyShape, pairs: &[(Node, Node)]) {
         for (key, value) in pairs {
             let Some(name) = self.name(key, "a name") else { continue };
             // An empty value is allowed here, for example for a column without properties.
@@ -281,7 +281,7 @@ impl Loader<'_, '_> {
             return;
         }
         let Some(items) = value.items() else {
-            return self.report_shape(name, &KeyShape::Names.expected(), value);
+            return self.report_wrong_shape(name, &KeyShape::Names.expected(), value);
         };
         for item in items {
             match (item.text(), item.items()) {

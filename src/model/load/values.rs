@@ -6,7 +6,7 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 impl<'y> Loader<'y, '_> {
-    pub(crate) fn report_shape(&mut self, key: &str, wanted: &str, node: &Node) {
+    pub(crate) fn report_wrong_shape(&mut self, key: &str, wanted: &str, node: &Node) {
         self.report(
             Diagnostic::new(
                 Code::WrongShape,
@@ -134,7 +134,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Reports a formula inside `{…}` that contains a comma, because YAML ends the value at the comma. Returns the span
     /// of the text after the end of the value.
-    pub(crate) fn text_after_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
+    pub(crate) fn report_text_after_comma(&mut self, key: &str, node: &Node, value: &Node) -> Option<Span> {
         let yaml::NodeKind::Scalar {
             style: yaml::YamlStyle::Plain,
             value: text,
@@ -185,7 +185,7 @@ impl<'y> Loader<'y, '_> {
 
     /// Returns the pairs of a mapping, except pairs that exist only because a formula contains a comma. `is_formula`
     /// returns whether the value of a key is a formula.
-    pub(crate) fn complete_pairs<'n>(
+    pub(crate) fn pairs_without_comma_errors<'n>(
         &mut self,
         node: &'n Node,
         is_formula: impl Fn(&Node, &Node) -> bool,
@@ -202,7 +202,7 @@ impl<'y> Loader<'y, '_> {
                 continue;
             }
             if is_formula(key, value) {
-                cut = self.text_after_comma(key.text().unwrap_or_default(), node, value);
+                cut = self.report_text_after_comma(key.text().unwrap_or_default(), node, value);
             }
             whole.push(pair);
         }

@@ -5,11 +5,11 @@ use std::ops::Range;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::formulas::{MetricFormula, NameUse};
-use super::graph::{MetricId, ModelName, SetName};
+use super::graph::{MetricId, ModelNameTarget, SetNameTarget};
 use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
-use super::spelled::{SpelledText, reference_text};
+use super::spelled::{TextWithOrigins, quote_formula_name};
 use super::step_text::DefinitionText;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -52,7 +52,7 @@ pub struct ColumnUse {
 }
 
 /// Bytes of a formula, and the text that replaces them.
-type Replacement = (Range<usize>, SpelledText);
+type Replacement = (Range<usize>, TextWithOrigins);
 
 /// Aggregate of a set's rows, for a model built on several sets.
 #[derive(Clone, Debug)]
@@ -117,8 +117,8 @@ impl<'m> ColumnBuilder<'m> {
         for place in self.definition_order() {
             self.add_definition(place);
         }
-        self.mark_outputs();
-        self.write_in_place();
+        self.set_output_positions();
+        self.inline_single_use_formulas();
     }
 
     /// Returns a name that no other column has.
@@ -158,7 +158,7 @@ impl<'m> ColumnBuilder<'m> {
 
     fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
-        let file = self.model.file_of(id.0);
+        let file = self.model.file_number_of_set(id.0);
         let listed: Vec<usize> = self.listed_as(id);
         let is_own = self.model.kind == SpecKind::Periods;
         if formula.is_ordered && self.keys.time.is_none() && !is_own {
@@ -184,7 +184,7 @@ impl<'m> ColumnBuilder<'m> {
         if !self.is_single && self.model.sets[id.0].sets.is_empty() {
             self.add_aggregates(id, &mut replaced, &mut uses);
         } else if self.is_single {
-            replaced = self.model.flat_names(id, &(0..formula.text.len()));
+            replaced = self.model.qualified_name_replacements(id, &(0..formula.text.len()));
         }
         let within = |range: &Range<usize>, all: &[Replacement]| {
             all.iter().any(|(of, _)| of.start <= range.start && range.end <= of.end)
@@ -195,18 +195,18 @@ impl<'m> ColumnBuilder<'m> {
             }
             // Formulas refer to the key by name after the rows are aggregated, or if the key is a definition.
             let is_column = |key: &usize| {
-                let key = self.keys.first_of(*key);
+                let key = self.keys.key_in_first_set(*key);
                 !self.is_single || key.is_some_and(|key| key.definition.is_some())
             };
             let key = self.model.timeframe_key(name).filter(is_column);
             if let Some(key) = key.filter(|_| is_own) {
                 let range = name.range_with_frame();
-                let output = reference_text(&self.keys.names[key]);
-                let text = SpelledText::generated(&output, file, formula.file_span(&range));
+                let output = quote_formula_name(&self.keys.names[key]);
+                let text = TextWithOrigins::generated(&output, file, formula.file_span(&range));
                 replaced.push((range, text));
                 continue;
             }
-            if let SetName::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
+            if let SetNameTarget::Metric(used) = self.model.resolve_in_set(id.0, &formula.name, name) {
                 let text = self.reference(used, name, (file, formula.file_span(&name.range)), &mut uses);
                 replaced.extend(text.map(|text| (name.range.clone(), text)));
             }
@@ -222,7 +222,7 @@ impl<'m> ColumnBuilder<'m> {
         }
         let windows = self.window_rows(formula, is_own);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
-            self.split_totals(formula, (file, id.0), &mut replaced, &mut uses);
+            self.move_totals_to_columns(formula, (file, id.0), &mut replaced, &mut uses);
         }
         let name = self.metric_column_name(id, &listed);
         let column = self.columns.all.len();
@@ -287,7 +287,7 @@ impl<'m> ColumnBuilder<'m> {
         written: &NameUse,
         (file, span): (u16, Span),
         uses: &mut Vec<ColumnUse>,
-    ) -> Option<SpelledText> {
+    ) -> Option<TextWithOrigins> {
         let column = *self.columns.metrics.get(&id)?;
         uses.push(ColumnUse {
             column,
@@ -297,14 +297,14 @@ impl<'m> ColumnBuilder<'m> {
         if written.qualifier.is_none() && name.eq_ignore_ascii_case(&written.name) {
             return None;
         }
-        let text = SpelledText::generated(&reference_text(name), file, span);
+        let text = TextWithOrigins::generated(&quote_formula_name(name), file, span);
         Some(text)
     }
 
     /// Adds the aggregates of a metric to the step over its set, with a column for each aggregate.
     fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
         let formula = self.model.formula(id);
-        let file = self.model.file_of(id.0);
+        let file = self.model.file_number_of_set(id.0);
         let calls = formula.aggregates.clone();
         let group = self.model.row_group(id);
         for call in calls {
@@ -319,17 +319,21 @@ impl<'m> ColumnBuilder<'m> {
             } else {
                 formula.file_span(&call.range)
             };
-            let definition = |formula: SpelledText| DefinitionText::new(name.clone(), formula, file, span);
+            let definition = |formula: TextWithOrigins| DefinitionText::new(name.clone(), formula, file, span);
             self.columns.aggregates.push(SetAggregate {
                 group: self.groups.iter().position(|of| *of == group).unwrap_or_default(),
-                text: definition(formula.spell_part(file, &call.range, &self.model.flat_names(id, &call.range))),
+                text: definition(formula.copy_part_with_replacements(
+                    file,
+                    &call.range,
+                    &self.model.qualified_name_replacements(id, &call.range),
+                )),
             });
-            let reference = reference_text(&name);
+            let reference = quote_formula_name(&name);
             let combined = match call.empty {
                 Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
                 None => format!("MAX({reference})"),
             };
-            let text = SpelledText::generated(&combined, file, span);
+            let text = TextWithOrigins::generated(&combined, file, span);
             let column = self.columns.all.len();
             self.columns.all.push(MetricColumn {
                 text: definition(text),
@@ -344,13 +348,13 @@ impl<'m> ColumnBuilder<'m> {
                 column,
                 range: call.range.clone(),
             });
-            let text = SpelledText::generated(&reference, file, span);
+            let text = TextWithOrigins::generated(&reference, file, span);
             replaced.push((call.range.clone(), text));
         }
     }
 
     /// Moves windows over all rows to separate columns, because the formula also has windows of one partition.
-    fn split_totals(
+    fn move_totals_to_columns(
         &mut self,
         formula: &MetricFormula,
         (file, set): (u16, usize),
@@ -364,8 +368,8 @@ impl<'m> ColumnBuilder<'m> {
                 .cloned()
                 .collect();
             let name = self.free_name(set, &format!("{}_total", formula.name));
-            let part = formula.spell_part(file, range, &inner);
-            let text = SpelledText::generated(&reference_text(&name), file, formula.file_span(range));
+            let part = formula.copy_part_with_replacements(file, range, &inner);
+            let text = TextWithOrigins::generated(&quote_formula_name(&name), file, formula.file_span(range));
             replaced.retain(|(of, _)| of.start < range.start || of.end > range.end);
             replaced.push((range.clone(), text));
             let column = self.columns.all.len();
@@ -404,7 +408,7 @@ impl<'m> ColumnBuilder<'m> {
                 let target = self
                     .model
                     .resolve_in_model(Some(place), name, Span::default(), &self.keys.names);
-                if let Ok(ModelName::Definition(used)) = target
+                if let Ok(ModelNameTarget::Definition(used)) = target
                     && state[used] == 0
                 {
                     stack.push((used, false));
@@ -416,10 +420,10 @@ impl<'m> ColumnBuilder<'m> {
 
     fn add_definition(&mut self, place: usize) {
         let formula = &self.model.definitions[place];
-        let (mut replaced, mut uses) = self.spelled_names(Some(place), formula);
+        let (mut replaced, mut uses) = self.replacements_and_column_uses(Some(place), formula);
         let windows = self.window_rows(formula, true);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
-            self.split_totals(formula, (0, 0), &mut replaced, &mut uses);
+            self.move_totals_to_columns(formula, (0, 0), &mut replaced, &mut uses);
         }
         // The name would hide a column that a formula of a set reads in stage 0.
         let is_hiding = self.is_single && self.is_read_by_sets(&formula.name);
@@ -439,23 +443,27 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the replacements for the names in a model formula, and the columns that it reads.
-    pub fn spelled_names(&self, own: Option<usize>, formula: &MetricFormula) -> (Vec<Replacement>, Vec<ColumnUse>) {
+    pub fn replacements_and_column_uses(
+        &self,
+        own: Option<usize>,
+        formula: &MetricFormula,
+    ) -> (Vec<Replacement>, Vec<ColumnUse>) {
         let mut replaced = Vec::new();
         let mut uses = Vec::new();
         for name in &formula.names {
             let span = formula.file_span(&name.range);
             match self.model.resolve_in_model(own, name, span, &self.keys.names) {
-                Ok(ModelName::Metric(id)) => {
+                Ok(ModelNameTarget::Metric(id)) => {
                     let text = self.reference(id, name, (0, span), &mut uses);
                     replaced.extend(text.map(|text| (name.range.clone(), text)));
                 }
-                Ok(ModelName::Definition(used)) => {
+                Ok(ModelNameTarget::Definition(used)) => {
                     uses.extend(self.columns.definitions.get(&used).map(|column| ColumnUse {
                         column: *column,
                         range: name.range.clone(),
                     }));
                 }
-                Ok(ModelName::Key(key)) => {
+                Ok(ModelNameTarget::Key(key)) => {
                     let output = &self.keys.names[key];
                     let is_timeframe = self.model.timeframe_key(name).is_some();
                     let range = match is_timeframe {
@@ -463,7 +471,7 @@ impl<'m> ColumnBuilder<'m> {
                         false => name.range.clone(),
                     };
                     if is_timeframe || name.qualifier.is_some() || !output.eq_ignore_ascii_case(&name.name) {
-                        let text = SpelledText::generated(&reference_text(output), 0, span);
+                        let text = TextWithOrigins::generated(&quote_formula_name(output), 0, span);
                         replaced.push((range, text));
                     }
                 }
@@ -474,7 +482,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Sets the positions of the output columns, and adds columns for metrics that are listed under several names.
-    fn mark_outputs(&mut self) {
+    fn set_output_positions(&mut self) {
         let mut place = 0;
         for (at, listed) in self.model.listed.iter().enumerate() {
             let overriding = self
@@ -508,7 +516,7 @@ impl<'m> ColumnBuilder<'m> {
             return Some(column);
         }
         let mut text = self.columns.all[column].text.clone();
-        text.formula = SpelledText::generated(&reference_text(&text.name), 0, listed.span);
+        text.formula = TextWithOrigins::generated(&quote_formula_name(&text.name), 0, listed.span);
         text.name.clone_from(&listed.name);
         (text.file, text.span) = (0, listed.span);
         self.columns.all.push(MetricColumn {
@@ -524,7 +532,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 }
 
-fn definition_text(name: String, text: SpelledText, formula: &MetricFormula, file: u16) -> DefinitionText {
+fn definition_text(name: String, text: TextWithOrigins, formula: &MetricFormula, file: u16) -> DefinitionText {
     DefinitionText {
         description: formula.description.clone(),
         keys: formula.keys.clone(),

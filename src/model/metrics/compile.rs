@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expand::{Expansion, WrittenStep, expand};
+use super::expand::{Expansion, StepExpansion, expand};
 use super::period_steps::period_steps;
-use super::probe::probe_text;
+use super::probe::write_set_check_model;
 use super::request::{unknown_metric, unknown_set};
-use super::set::{MetricSet, MetricSets, ReadSet};
+use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -20,7 +20,7 @@ use crate::span::Span;
 use crate::yaml::{self, Node};
 
 /// Model built on metric sets, expanded but not yet compiled.
-pub struct ReadModel {
+pub struct UncompiledModelOverSets {
     expanded: Option<ExpandedFile>,
     faults: Vec<Diagnostic>,
 }
@@ -32,7 +32,7 @@ struct ExpandedFile {
     root: Option<Node>,
 }
 
-impl ReadModel {
+impl UncompiledModelOverSets {
     /// Expands a model built on metric sets, without the keys of later steps that specify their periods.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
         Self::new(compiler, file, &[])
@@ -77,20 +77,20 @@ impl ExpandedFile {
 
 impl Compiler {
     /// Compiles a model built on metric sets. `model` is the expansion of the file.
-    pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
+    pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
         let plain = self.compile_expanded_model(file, model);
         if periods.is_empty() || plain.has_errors() {
             return plain;
         }
-        self.compile_expanded_model(file, ReadModel::new(self, file, &periods))
-            .with_columns_of(&plain)
+        self.compile_expanded_model(file, UncompiledModelOverSets::new(self, file, &periods))
+            .check_columns_match(&plain)
     }
 
-    fn compile_expanded_model(&self, file: &SpecFile<'_>, model: ReadModel) -> CompiledSpec {
+    fn compile_expanded_model(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
-        let ReadModel { expanded, faults } = model;
+        let UncompiledModelOverSets { expanded, faults } = model;
         let Some(expanded) = expanded else {
             let mut compiled = CompiledSpec::new(self.options.dialect, faults);
             compiled.is_over_sets = true;
@@ -99,7 +99,7 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let (mut compiled, expansion) = self.compile_as_written(expanded, (source, file.path), kind, faults);
+        let (mut compiled, expansion) = self.compile_and_map_to_original(expanded, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
         compiled.metrics_read = expansion.metrics;
@@ -110,7 +110,7 @@ impl Compiler {
     }
 
     /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
-    fn compile_as_written(
+    fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
@@ -171,14 +171,14 @@ impl Compiler {
             return compiled;
         };
         let expanded = ExpandedFile::new(self, expansion);
-        let (compiled, _) = self.compile_as_written(expanded, (source, path), kind, faults);
-        compiled.with_columns_of(&plain)
+        let (compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, faults);
+        compiled.check_columns_match(&plain)
     }
 
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
-    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>, read: ReadSet) -> CompiledSpec {
+    pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>, read: MetricSetWithErrors) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, file.diagnostics.clone());
-        let ReadSet { set, mut faults } = read;
+        let MetricSetWithErrors { set, mut faults } = read;
         compiled.diagnostics.append(&mut faults);
         let Some(set) = set else { return compiled };
         let known = &self.specs.sets;
@@ -192,7 +192,7 @@ impl Compiler {
         };
         compiled.diagnostics.append(&mut check_sets_of_set(&set, known));
         if !compiled.has_errors() {
-            let text = probe_text(&set, sets);
+            let text = write_set_check_model(&set, sets);
             let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
             let mut found = Vec::new();
             let expansion =
@@ -287,7 +287,7 @@ impl Expansion {
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
         // Filters of expanded steps are checked as written.
-        let is_expanded = |step: &WrittenStep| (step.span.start..step.span.end).contains(&place);
+        let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&place);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
         }
@@ -320,7 +320,7 @@ impl Expansion {
 impl CompiledSpec {
     /// Reports an internal error if the columns of the spec differ from the columns without `fill`, `since` and
     /// `until`.
-    fn with_columns_of(mut self, plain: &Self) -> Self {
+    fn check_columns_match(mut self, plain: &Self) -> Self {
         let own = self.columns.iter().map(Column::name);
         if !own.eq(plain.columns.iter().map(Column::name)) && !self.has_errors() {
             let message = "the expansion of `fill`, `since` or `until` has other columns than the step";

@@ -11,7 +11,7 @@ use super::non_additive::RowGroup;
 use super::period_steps::read_period_step;
 use super::request::{ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets};
-use super::spelled::SpelledText;
+use super::spelled::TextWithOrigins;
 use super::stages::{StepWriter, aggregates_of, union_step};
 use super::step_names::{grouped_name, names_of_steps};
 use super::step_text::StepText;
@@ -25,7 +25,7 @@ use crate::yaml::Node;
 /// Spec with the definitions of metric sets written out.
 #[derive(Clone, Debug)]
 pub struct Expansion {
-    pub text: SpelledText,
+    pub text: TextWithOrigins,
     /// Metric sets of the text, in the order of their file numbers, starting at 1.
     pub sets: Vec<Arc<MetricSet>>,
     /// Position in the model's spec for diagnostics about the sets.
@@ -41,14 +41,14 @@ pub struct Expansion {
     /// Columns in `metrics`, each with the indexes of the set and the definition.
     pub listed: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
-    pub steps: Vec<WrittenStep>,
+    pub steps: Vec<StepExpansion>,
     /// Whether the text contains only keys that are allowed in hand-written specs.
     pub is_spec: bool,
 }
 
 /// Step of a spec, with the steps to which it is expanded.
 #[derive(Clone, Debug)]
-pub struct WrittenStep {
+pub struct StepExpansion {
     /// Name of the step in the spec. `None` if the spec has no `steps`.
     pub name: Option<String>,
     /// Names of the steps in the expansion. The name of a spec's only step is empty.
@@ -109,11 +109,11 @@ pub fn expand(
     if faults.iter().skip(before).any(Diagnostic::is_error) {
         return None;
     }
-    let mut text = SpelledText::default();
+    let mut text = TextWithOrigins::default();
     write_spec(compiler, &expanded, &mut text);
     let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
     let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
-    let steps = expanded.iter().map(|step| WrittenStep {
+    let steps = expanded.iter().map(|step| StepExpansion {
         name: written(step).filter(|_| root.get("steps").is_some()),
         names: step.steps.iter().map(|step| step.name.clone()).collect(),
         formulas: step.model.written_formulas(),
@@ -157,7 +157,7 @@ fn expand_step<'y>(
     let mut first: Vec<(MetricId, Span)> = listed.collect();
     // The names of keys are assigned later, when the sets are known, but the metrics that the model needs do not depend
     // on these names.
-    let named = model.metrics_named(&model.possible_key_names(), faults);
+    let named = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(named);
     for (id, span) in &first {
         model.check_deprecated(*id, *span, compiler.specs.current_date.as_deref(), faults);
@@ -189,7 +189,7 @@ fn expand_step<'y>(
     if has_faults(faults) {
         return None;
     }
-    let mut steps = model.steps_of(compiler, &builder, fill.as_ref(), &needed);
+    let mut steps = model.steps_for_columns(compiler, &builder, fill.as_ref(), &needed);
     model.name_last_step(&mut steps);
     let columns = builder.columns.metrics.iter();
     let mut metric_columns: Vec<(String, usize, usize)> = columns
@@ -274,7 +274,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the steps that compute the columns.
-    fn steps_of(
+    fn steps_for_columns(
         &self,
         compiler: &Compiler,
         builder: &ColumnBuilder<'_>,
@@ -282,7 +282,7 @@ impl ModelOverSets<'_> {
         needed: &[MetricId],
     ) -> Vec<StepText> {
         let keys = builder.keys;
-        let with_since = !self.filters_since_last(keys, &builder.columns);
+        let with_since = !self.is_since_applied_after_windows(keys, &builder.columns);
         let bounds = |set: usize| self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since);
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
             return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
@@ -295,7 +295,7 @@ impl ModelOverSets<'_> {
         match rule {
             None => writer.steps(base, &name),
             Some(rule) => {
-                let [rows, base] = self.with_rule((*set, rule), &formulas, own, base);
+                let [rows, base] = self.split_by_non_additive_rule((*set, rule), &formulas, own, base);
                 let mut steps = vec![rows];
                 steps.append(&mut writer.steps(base, &name));
                 steps
@@ -310,7 +310,7 @@ impl ModelOverSets<'_> {
         needed: &[MetricId],
         keys: &ModelKeys,
         (builder, fill): (&ColumnBuilder<'_>, Option<&Fill>),
-        bounds: impl Fn(usize) -> Vec<SpelledText>,
+        bounds: impl Fn(usize) -> Vec<TextWithOrigins>,
     ) -> Vec<StepText> {
         let mut steps = Vec::new();
         let mut names = Vec::new();
@@ -332,7 +332,7 @@ impl ModelOverSets<'_> {
             names.push(name);
             match rule {
                 None => steps.push(step),
-                Some(rule) => steps.extend(self.with_rule((*set, rule), &formulas, own, step)),
+                Some(rule) => steps.extend(self.split_by_non_additive_rule((*set, rule), &formulas, own, step)),
             }
         }
         let mut together: Vec<&str> = builder

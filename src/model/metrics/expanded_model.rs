@@ -8,7 +8,7 @@ use super::formulas::MetricFormula;
 use super::keys::relation_name;
 use super::period_steps::period_steps;
 use super::request::step_over_sets;
-use super::set::{MetricSet, ReadSet};
+use super::set::{MetricSet, MetricSetWithErrors};
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
 use crate::load::SpecKind;
@@ -24,7 +24,7 @@ pub struct ExpandedModel {
 
 /// Definition of a metric set that a definition of the expanded spec computes in full or in part.
 #[derive(Clone, Debug)]
-pub struct SetFormula<'e> {
+pub struct MetricSetFormula<'e> {
     set: &'e MetricSet,
     formula: &'e MetricFormula,
     part: Option<Range<usize>>,
@@ -32,15 +32,15 @@ pub struct SetFormula<'e> {
 
 /// Condition of a metric set.
 #[derive(Clone, Copy, Debug)]
-pub struct SetFilter<'e> {
+pub struct MetricSetFilter<'e> {
     set: &'e MetricSet,
     formula: &'e MetricFormula,
 }
 
 /// Relation that a metric set reads or joins.
 #[derive(Clone, Debug)]
-pub struct SetRelation<'e> {
-    place: SetPlace<'e>,
+pub struct MetricSetRelation<'e> {
+    place: MetricSetPosition<'e>,
     key: &'static str,
     relation: &'e str,
     name: String,
@@ -48,7 +48,7 @@ pub struct SetRelation<'e> {
 
 /// Position of a part of a metric set in the set's file.
 #[derive(Clone, Copy, Debug)]
-pub struct SetPlace<'e> {
+pub struct MetricSetPosition<'e> {
     set: &'e MetricSet,
     span: Span,
 }
@@ -85,7 +85,7 @@ impl Compiler {
     pub fn with_metric_sets<'t>(&self, sets: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
         let mut compiler = self.clone();
         for (path, text) in sets {
-            let read = ReadSet::from_text(self, SpecText { text, path: Some(path) });
+            let read = MetricSetWithErrors::from_text(self, SpecText { text, path: Some(path) });
             if let Some(set) = read.and_then(|read| read.set) {
                 Arc::make_mut(&mut compiler.specs).sets.replace(set);
             }
@@ -104,7 +104,7 @@ impl ExpandedModel {
     /// Returns the definition of a set that a formula of the text computes. `None` if the model's own spec defines the
     /// formula.
     #[must_use]
-    pub fn set_formula(&self, formula: Span) -> Option<SetFormula<'_>> {
+    pub fn metric_set_formula(&self, formula: Span) -> Option<MetricSetFormula<'_>> {
         // Skip the bytes before a formula. They are the name, which originates from the whole definition.
         let head = formula.start.saturating_sub(1);
         let (file, place) = self.expansion.text.origin(Span::new(head, formula.start));
@@ -120,7 +120,7 @@ impl ExpandedModel {
             true => 0..found.text.len(),
             false => found.text_range(place),
         };
-        Some(SetFormula {
+        Some(MetricSetFormula {
             set,
             formula: found,
             part: is_copied.then_some(part),
@@ -129,10 +129,12 @@ impl ExpandedModel {
 
     /// Returns the conditions of the sets, each with its byte range in the expanded text.
     #[must_use]
-    pub fn filters(&self) -> Vec<(SetFilter<'_>, Range<usize>)> {
+    pub fn filters(&self) -> Vec<(MetricSetFilter<'_>, Range<usize>)> {
         let mut filters = Vec::new();
         for (place, set) in self.expansion.sets.iter().enumerate() {
-            let Some(filter) = SetFilter::new(set) else { continue };
+            let Some(filter) = MetricSetFilter::new(set) else {
+                continue;
+            };
             let whole = filter.formula.file_span(&(0..filter.text().len()));
             let copies = self.expansion.text.copies(place + 1, whole);
             filters.extend(copies.into_iter().map(|range| (filter, range)));
@@ -142,7 +144,7 @@ impl ExpandedModel {
 
     /// Returns the relations that the sets read and join.
     #[must_use]
-    pub fn relations(&self) -> Vec<SetRelation<'_>> {
+    pub fn relations(&self) -> Vec<MetricSetRelation<'_>> {
         let mut relations = Vec::new();
         for set in &self.expansion.sets {
             let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default();
@@ -152,8 +154,8 @@ impl ExpandedModel {
                     continue;
                 };
                 let alias = alias.and_then(Node::text).map(str::to_owned);
-                relations.push(SetRelation {
-                    place: SetPlace { set, span: node.span },
+                relations.push(MetricSetRelation {
+                    place: MetricSetPosition { set, span: node.span },
                     key,
                     relation,
                     name: alias.unwrap_or_else(|| relation_name(relation)),
@@ -165,12 +167,12 @@ impl ExpandedModel {
 
     /// Returns the metric in a column of the model, if the model lists the column in `metrics`.
     #[must_use]
-    pub fn listed_metric(&self, column: &str) -> Option<SetFormula<'_>> {
+    pub fn listed_metric(&self, column: &str) -> Option<MetricSetFormula<'_>> {
         let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
         let (_, set, formula) = self.expansion.listed.iter().find(of_column)?;
         let set = self.expansion.sets.get(*set)?;
         let formula = set.definitions.get(*formula)?;
-        Some(SetFormula {
+        Some(MetricSetFormula {
             set,
             formula,
             part: None,
@@ -199,7 +201,7 @@ impl ExpandedModel {
     }
 }
 
-impl<'e> SetFilter<'e> {
+impl<'e> MetricSetFilter<'e> {
     /// Returns the condition of a set.
     pub(crate) fn new(set: &'e MetricSet) -> Option<Self> {
         let formula = set.filter.as_ref()?;
@@ -214,15 +216,15 @@ impl<'e> SetFilter<'e> {
 
     /// Returns the position of the condition.
     #[must_use]
-    pub fn place(self) -> SetPlace<'e> {
-        SetPlace {
+    pub fn place(self) -> MetricSetPosition<'e> {
+        MetricSetPosition {
             set: self.set,
             span: self.formula.span,
         }
     }
 }
 
-impl<'e> SetRelation<'e> {
+impl<'e> MetricSetRelation<'e> {
     /// Returns the key of the set that specifies the relation: `from` or `joins`.
     #[must_use]
     pub fn key(&self) -> &'static str {
@@ -243,12 +245,12 @@ impl<'e> SetRelation<'e> {
 
     /// Returns the position of the relation.
     #[must_use]
-    pub fn place(&self) -> SetPlace<'e> {
+    pub fn place(&self) -> MetricSetPosition<'e> {
         self.place
     }
 }
 
-impl<'e> SetPlace<'e> {
+impl<'e> MetricSetPosition<'e> {
     /// Returns the name of the set.
     #[must_use]
     pub fn set(self) -> &'e str {
@@ -275,7 +277,7 @@ impl<'e> SetPlace<'e> {
     }
 }
 
-impl<'e> SetFormula<'e> {
+impl<'e> MetricSetFormula<'e> {
     /// Returns the definition of a set with this name.
     pub(crate) fn new(set: &'e MetricSet, name: &str) -> Option<Self> {
         let formula = set.definitions.get(set.position(name)?)?;
@@ -288,8 +290,8 @@ impl<'e> SetFormula<'e> {
 
     /// Returns the position of the definition.
     #[must_use]
-    pub fn place(&self) -> SetPlace<'e> {
-        SetPlace {
+    pub fn place(&self) -> MetricSetPosition<'e> {
+        MetricSetPosition {
             set: self.set,
             span: self.formula.span,
         }

@@ -3,8 +3,8 @@
 use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
-use super::spelled::reference_text;
-use super::step_text::{DefinitionText, KeptText, PlacedText, SeriesText, StepText};
+use super::spelled::quote_formula_name;
+use super::step_text::{DefinitionText, KeptText, SeriesText, StepText, TextWithPosition};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::split_timeframe;
@@ -42,7 +42,7 @@ impl ModelOverSets<'_> {
             return None;
         };
         let frames: Vec<Option<String>> = (0..self.keys.len())
-            .map(|place| keys.first_of(place)?.frame.clone())
+            .map(|place| keys.key_in_first_set(place)?.frame.clone())
             .collect();
         let is_meant = |place: &usize| {
             let same = |name: &str| {
@@ -69,7 +69,9 @@ impl ModelOverSets<'_> {
             }
         };
         let is_number = frame.as_deref() == Some("fiscal_year")
-            && keys.first_of(key).is_some_and(|key| key.fiscal_offset.is_none());
+            && keys
+                .key_in_first_set(key)
+                .is_some_and(|key| key.fiscal_offset.is_none());
         if is_number {
             let message = format!("`fill` needs dates, but `{}` is the number of a year", keys.names[key]);
             faults.push(
@@ -115,18 +117,18 @@ impl ModelOverSets<'_> {
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
         let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();
-        let placed = |names: &[String]| -> Vec<PlacedText> {
-            let name = |name: &String| PlacedText::new(reference_text(name), 0, fill.span);
+        let placed = |names: &[String]| -> Vec<TextWithPosition> {
+            let name = |name: &String| TextWithPosition::new(quote_formula_name(name), 0, fill.span);
             names.iter().map(name).collect()
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
         let end = |value: Option<String>, function: &str| {
-            value.unwrap_or_else(|| format!("{function}({})", reference_text(key)))
+            value.unwrap_or_else(|| format!("{function}({})", quote_formula_name(key)))
         };
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
-        let first_key = keys.first_of(fill.key);
+        let first_key = keys.key_in_first_set(fill.key);
         let from = fill.from.as_ref().zip(first_key);
         let from = from.and_then(|(bound, key)| bound.key_value(key));
         let to = fill.to.as_ref().zip(first_key);
@@ -159,7 +161,7 @@ impl ModelOverSets<'_> {
             let kept = others.iter().cloned().chain([first.clone(), last.clone()]);
             steps.push(StepText {
                 name: self.free_step_name("combinations_with_range"),
-                joins: vec![PlacedText::new(
+                joins: vec![TextWithPosition::new(
                     format!("{{to: {}, type: cross}}", steps[0].name),
                     0,
                     fill.span,

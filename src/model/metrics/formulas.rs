@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::spelled::reference_text;
+use super::spelled::quote_formula_name;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole};
 use crate::checks::check_unnamed_formulas;
@@ -42,7 +42,7 @@ impl NameUse {
 
     /// Returns the text that replaces the name's range if the name is replaced and the timeframe is kept.
     pub fn renamed(&self, name: &str) -> String {
-        let name = reference_text(name);
+        let name = quote_formula_name(name);
         if self.contains_frame { name + &self.frame } else { name }
     }
 }
@@ -256,8 +256,8 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             }
         }
         let nodes = nodes_from(checked.first);
-        note_windows(program, nodes.clone(), within, &mut formula);
-        note_aggregates(program, nodes, ast, &formulas.text, within, &mut formula);
+        record_window_kinds(program, nodes.clone(), within, &mut formula);
+        record_aggregate_calls(program, nodes, ast, &formulas.text, within, &mut formula);
         formula
     });
     all.collect()
@@ -302,7 +302,7 @@ fn names_used(
                         range: within(*span),
                         qualifier: None,
                         name: name.to_owned(),
-                        frame: frame_after(text, *span),
+                        frame: timeframe_after(text, *span),
                         contains_frame: false,
                     });
                 }
@@ -315,7 +315,7 @@ fn names_used(
                     name: parts.field.text(text).to_owned(),
                     frame: match parts.timeframe {
                         Some(frame) => format!("[{}]", frame.text(text)),
-                        None => frame_after(text, *span),
+                        None => timeframe_after(text, *span),
                     },
                     contains_frame: parts.timeframe.is_some(),
                 });
@@ -328,7 +328,7 @@ fn names_used(
 }
 
 /// Returns the timeframe after a name, with its brackets.
-fn frame_after(text: &str, name: Span) -> String {
+fn timeframe_after(text: &str, name: Span) -> String {
     let rest = text.get(name.end as usize..).unwrap_or_default();
     let frame = rest
         .starts_with('[')
@@ -345,7 +345,7 @@ fn is_operation(expr: Expr) -> bool {
 }
 
 /// Records which kinds of windows a definition contains.
-fn note_windows(
+fn record_window_kinds(
     program: &Program,
     nodes: Range<u32>,
     within: impl Fn(Span) -> Range<usize>,
@@ -371,7 +371,7 @@ fn note_windows(
 }
 
 /// Records the outermost calls that aggregate rows: nodes at the aggregate level without an operand at that level.
-fn note_aggregates(
+fn record_aggregate_calls(
     program: &Program,
     nodes: Range<u32>,
     ast: &Ast,

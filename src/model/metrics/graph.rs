@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
-use super::rows::name_use;
+use super::rows::parse_name_use;
 use crate::Level;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -17,7 +17,7 @@ pub type MetricId = (usize, usize);
 
 /// Target of a name in a set's formula.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SetName {
+pub enum SetNameTarget {
     Metric(MetricId),
     /// Dimension of the set.
     Dimension(usize),
@@ -28,7 +28,7 @@ pub enum SetName {
 
 /// Target of a name in a formula of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ModelName {
+pub enum ModelNameTarget {
     /// Definition of the model.
     Definition(usize),
     Metric(MetricId),
@@ -47,12 +47,12 @@ impl ModelOverSets<'_> {
     }
 
     /// Resolves a name in a formula of a set.
-    pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetName {
+    pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetNameTarget {
         let of = &self.sets[set];
         let is_own = own.eq_ignore_ascii_case(&name.name);
         let local = |place: usize| match of.is_metric(&of.definitions[place]) {
-            true => SetName::Metric((set, place)),
-            false => SetName::Dimension(place),
+            true => SetNameTarget::Metric((set, place)),
+            false => SetNameTarget::Dimension(place),
         };
         // In a set with rows, a qualifier refers to a relation, even if the set has the same name.
         let is_own_set = |q: &str| !of.sets.is_empty() && q.eq_ignore_ascii_case(&of.name);
@@ -63,21 +63,21 @@ impl ModelOverSets<'_> {
             return local(place);
         }
         if of.sets.is_empty() {
-            return SetName::Column;
+            return SetNameTarget::Column;
         }
         let found: Vec<MetricId> = of
             .sets
             .iter()
             .filter(|set| name.qualifier.as_deref().is_none_or(|q| q.eq_ignore_ascii_case(set)))
             .filter_map(|set| {
-                let set = self.set_position(set)?;
+                let set = self.index_of_metric_set(set)?;
                 let present = self.sets[set].renamed.get(&name.name.to_lowercase());
                 Some((set, self.sets[set].position(present.unwrap_or(&name.name))?))
             })
             .collect();
         match found.as_slice() {
-            [one] => SetName::Metric(*one),
-            _ => SetName::Unknown,
+            [one] => SetNameTarget::Metric(*one),
+            _ => SetNameTarget::Unknown,
         }
     }
 
@@ -103,8 +103,8 @@ impl ModelOverSets<'_> {
             let formula = self.formula(id);
             for name in formula.names.iter().rev() {
                 match self.resolve_in_set(id.0, &formula.name, name) {
-                    SetName::Metric(used) if !done.contains(&used) => stack.push((used, false)),
-                    SetName::Unknown => faults.push(
+                    SetNameTarget::Metric(used) if !done.contains(&used) => stack.push((used, false)),
+                    SetNameTarget::Unknown => faults.push(
                         Diagnostic::new(
                             Code::UnknownMetric,
                             self.span,
@@ -147,17 +147,17 @@ impl ModelOverSets<'_> {
         name: &NameUse,
         span: Span,
         keys: &[String],
-    ) -> Result<ModelName, Diagnostic> {
+    ) -> Result<ModelNameTarget, Diagnostic> {
         let same = |of: &str| of.eq_ignore_ascii_case(&name.name);
         if let Some(key) = self.timeframe_key(name) {
-            return Ok(ModelName::Key(key));
+            return Ok(ModelNameTarget::Key(key));
         }
         if let Some(qualifier) = &name.qualifier {
             let written = format!("{qualifier}.{}", name.name);
             if let Some(key) = self.keys.iter().position(|key| key.text.eq_ignore_ascii_case(&written)) {
-                return Ok(ModelName::Key(key));
+                return Ok(ModelNameTarget::Key(key));
             }
-            let Some(set) = self.set_position(qualifier).filter(|set| *set < self.named) else {
+            let Some(set) = self.index_of_metric_set(qualifier).filter(|set| *set < self.named) else {
                 return Err(self.unknown_name(&written, span));
             };
             let of = &self.sets[set];
@@ -169,25 +169,25 @@ impl ModelOverSets<'_> {
                 .position(present)
                 .filter(|place| of.is_metric(&of.definitions[*place]));
             return place
-                .map(|place| ModelName::Metric((set, place)))
+                .map(|place| ModelNameTarget::Metric((set, place)))
                 .ok_or_else(|| unknown_metric(of, &name.name, span));
         }
         let defined = self.definitions.iter().position(|definition| same(&definition.name));
         if let Some(place) = defined.filter(|place| Some(*place) != own) {
-            return Ok(ModelName::Definition(place));
+            return Ok(ModelNameTarget::Definition(place));
         }
         if let Some(listed) = self.listed.iter().find(|listed| same(&listed.name)) {
-            return Ok(ModelName::Metric((listed.set, listed.metric)));
+            return Ok(ModelNameTarget::Metric((listed.set, listed.metric)));
         }
         let key = keys
             .iter()
             .position(|key| same(key))
             .or_else(|| self.keys.iter().position(|key| same(&key.text)));
         if let Some(key) = key {
-            return Ok(ModelName::Key(key));
+            return Ok(ModelNameTarget::Key(key));
         }
         match self.owners(&name.name).as_slice() {
-            [one] => Ok(ModelName::Metric(*one)),
+            [one] => Ok(ModelNameTarget::Metric(*one)),
             [] => Err(self.unknown_name(&name.name, span)),
             several => {
                 let sets: Vec<String> = several
@@ -213,7 +213,7 @@ impl ModelOverSets<'_> {
                 .any(|set| set.input_name().eq_ignore_ascii_case(qualifier)),
         };
         let same = |key: &super::request::ModelKey| {
-            let (of, column) = (split_timeframe(&key.text).1, name_use(&key.text));
+            let (of, column) = (split_timeframe(&key.text).1, parse_name_use(&key.text));
             let same_relation = match (column.qualifier.as_deref(), name.qualifier.as_deref()) {
                 (None, None) => true,
                 (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
@@ -246,7 +246,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the metrics to which the model's formulas refer, and reports names that cannot be resolved.
-    pub fn metrics_named(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
+    pub fn metrics_used_in_formulas(&self, keys: &[String], faults: &mut Vec<Diagnostic>) -> Vec<(MetricId, Span)> {
         let mut metrics = Vec::new();
         for (own, formula) in self.model_formulas() {
             // Skip names in an aggregate, because they are columns and the aggregate itself is reported.
@@ -261,7 +261,7 @@ impl ModelOverSets<'_> {
             for name in formula.names.iter().filter(|name| !in_call(name)) {
                 let span = formula.file_span(&name.range);
                 match self.resolve_in_model(own, name, span, keys) {
-                    Ok(ModelName::Metric(id)) => metrics.push((id, span)),
+                    Ok(ModelNameTarget::Metric(id)) => metrics.push((id, span)),
                     // The names of a step that is treated like a set are checked by compiling the step.
                     Err(fault) if self.kind != SpecKind::Periods => faults.push(fault),
                     _ => {}
@@ -282,8 +282,8 @@ impl ModelOverSets<'_> {
             }
             for name in &self.definitions[place].names {
                 match self.resolve_in_model(Some(place), name, Span::default(), keys) {
-                    Ok(ModelName::Metric(id)) => metrics.push(id),
-                    Ok(ModelName::Definition(used)) => stack.push(used),
+                    Ok(ModelNameTarget::Metric(id)) => metrics.push(id),
+                    Ok(ModelNameTarget::Definition(used)) => stack.push(used),
                     _ => {}
                 }
             }

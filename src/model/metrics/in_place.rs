@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse};
-use super::spelled::SpelledText;
+use super::spelled::TextWithOrigins;
 
 /// Maximum length, in bytes, of a formula that replaces the metric's name.
 const MAX_INLINED_BYTES: usize = 400;
@@ -11,7 +11,7 @@ const MAX_INLINED_BYTES: usize = 400;
 impl ColumnBuilder<'_> {
     /// Inlines the formulas of columns that are not part of the model and are used in only one place. A formula that
     /// contains several of these columns reads them from an earlier step, and the last step omits them.
-    pub fn write_in_place(&mut self) {
+    pub fn inline_single_use_formulas(&mut self) {
         let mut count: FxHashMap<usize, usize> = FxHashMap::default();
         for used in self.columns.all.iter().flat_map(|column| &column.uses) {
             *count.entry(used.column).or_default() += 1;
@@ -22,7 +22,7 @@ impl ColumnBuilder<'_> {
             .iter()
             .chain(self.model.order_by.iter().chain(&self.model.partition_by).flatten());
         for formula in readers {
-            for used in self.spelled_names(None, formula).1 {
+            for used in self.replacements_and_column_uses(None, formula).1 {
                 *count.entry(used.column).or_default() += 2;
             }
         }
@@ -58,7 +58,7 @@ impl ColumnBuilder<'_> {
                 && column.stage == 0
                 && column.source.is_some();
             if is_free && hidden.iter().all(can_move) {
-                self.move_into(reader, &hidden);
+                self.inline_into_reader(reader, &hidden);
             } else if !hidden.is_empty() && !column.aggregates && !is_in_base {
                 self.columns.all[reader].stage = column.stage.max(1);
             }
@@ -71,7 +71,7 @@ impl ColumnBuilder<'_> {
     }
 
     /// Inlines the formulas of columns into the formula that reads them.
-    fn move_into(&mut self, reader: usize, used: &[ColumnUse]) {
+    fn inline_into_reader(&mut self, reader: usize, used: &[ColumnUse]) {
         let Some((formula, mut replaced)) = self.columns.all[reader].source.clone() else {
             return;
         };
@@ -82,7 +82,7 @@ impl ColumnBuilder<'_> {
             aggregates |= of.aggregates;
             let is_operation = of.source.as_ref().is_some_and(|(formula, _)| formula.is_operation);
             let (open, close) = if is_operation { ("(", ")") } else { ("", "") };
-            let mut text = SpelledText::default();
+            let mut text = TextWithOrigins::default();
             text.write(open, of.text.file, of.text.span);
             text.append(&of.text.formula, 0);
             text.write(close, of.text.file, of.text.span);

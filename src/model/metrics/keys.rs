@@ -3,8 +3,8 @@
 use super::formulas::NameUse;
 use super::request::{ModelKey, ModelOverSets};
 use super::set::MetricSet;
-use super::spelled::reference_text;
-use super::step_text::{DefinitionText, PlacedText};
+use super::spelled::quote_formula_name;
+use super::step_text::{DefinitionText, TextWithPosition};
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
@@ -20,9 +20,9 @@ pub fn period_unit(word: &str) -> Option<CalendarUnit> {
 
 /// Key in one set.
 #[derive(Clone, Debug)]
-pub struct SetKey {
+pub struct MetricSetKey {
     /// Entry of `group_by`.
-    pub entry: PlacedText,
+    pub entry: TextWithPosition,
     pub definition: Option<DefinitionText>,
     /// Unit of the period, if the key is a period of the set's time.
     pub period: Option<CalendarUnit>,
@@ -35,7 +35,7 @@ pub struct SetKey {
     pub fiscal_offset: Option<u8>,
 }
 
-impl SetKey {
+impl MetricSetKey {
     /// Returns the timeframe if the key is a period of the set's time.
     pub fn timeframe(&self) -> Option<&str> {
         self.period?;
@@ -57,14 +57,14 @@ pub struct ModelKeys {
     /// Output name of each key.
     pub names: Vec<String>,
     /// Keys of each set that has rows, by the index of the set.
-    pub of_sets: Vec<Vec<SetKey>>,
+    pub of_sets: Vec<Vec<MetricSetKey>>,
     /// Key with the shortest period among the times of the sets.
     pub time: Option<usize>,
 }
 
 impl ModelKeys {
     /// Returns a key in the first set that has rows.
-    pub fn first_of(&self, place: usize) -> Option<&SetKey> {
+    pub fn key_in_first_set(&self, place: usize) -> Option<&MetricSetKey> {
         self.of_sets.iter().find_map(|keys| keys.get(place))
     }
 }
@@ -90,7 +90,7 @@ impl ModelOverSets<'_> {
             };
             self.check_shared_column(compiler, key, used, faults);
             for set in used {
-                match self.set_key(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
+                match self.key_in_metric_set(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
                     Ok(found) => keys.of_sets[*set].push(found),
                     Err(fault) => faults.push(fault),
                 }
@@ -137,14 +137,14 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the key of one set.
-    fn set_key(
+    fn key_in_metric_set(
         &self,
         compiler: &Compiler,
         set: usize,
         key: &ModelKey,
         name: &str,
         is_named: bool,
-    ) -> Result<SetKey, Diagnostic> {
+    ) -> Result<MetricSetKey, Diagnostic> {
         let of = &self.sets[set];
         let mut text = key.text.clone();
         if !key.mapping.is_empty() {
@@ -201,9 +201,13 @@ impl ModelOverSets<'_> {
         let formula = first_day(&text, fiscal_offset);
         // A formula can refer to a definition, but not to a timeframe in `group_by`.
         let is_defined = formula != text || key_name(&text) != name || is_named && text.contains('[');
-        Ok(SetKey {
-            entry: PlacedText::new(
-                if is_defined { reference_text(name) } else { text.clone() },
+        Ok(MetricSetKey {
+            entry: TextWithPosition::new(
+                if is_defined {
+                    quote_formula_name(name)
+                } else {
+                    text.clone()
+                },
                 0,
                 key.span,
             ),

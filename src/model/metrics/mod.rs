@@ -9,7 +9,7 @@
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
 //! ```
 //!
-//! [`SpelledText`] maps each byte of the expanded spec to the byte of the file from which it comes, so that diagnostics
+//! [`TextWithOrigins`] maps each byte of the expanded spec to the byte of the file from which it comes, so that diagnostics
 //! refer to the original files.
 
 mod checks;
@@ -39,14 +39,14 @@ mod union;
 mod window_checks;
 mod write_spec;
 
-pub use compile::ReadModel;
+pub use compile::UncompiledModelOverSets;
 #[cfg(feature = "interpreter")]
 pub use expand::expand;
-pub use expanded_model::{ExpandedModel, SetFilter, SetFormula, SetPlace, SetRelation};
+pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;
 pub use period_steps::period_steps;
 pub use request::step_over_sets;
-pub use set::{MetricSet, MetricSets, ReadSet, SETTINGS, is_metric_set};
+pub use set::{MetricSet, MetricSetWithErrors, MetricSets, SETTINGS, is_metric_set};
 pub use set_changes::MetricChange;
 pub use step_text::node_text;

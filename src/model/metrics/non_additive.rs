@@ -2,19 +2,19 @@
 //! group are aggregated.
 
 use super::formulas::{MetricFormula, NameUse};
-use super::graph::{MetricId, SetName};
-use super::keys::SetKey;
+use super::graph::{MetricId, SetNameTarget};
+use super::keys::MetricSetKey;
 use super::request::ModelOverSets;
-use super::rows::name_use;
-use super::spelled::{SpelledText, plain_name, reference_text};
-use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
+use super::rows::parse_name_use;
+use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
+use super::step_text::{DefinitionText, KeptText, StepText, TextWithPosition};
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
 
 /// Rows of a group that are aggregated.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NonAdditive {
+pub struct NonAdditiveRule {
     pub over: String,
     pub takes_last: bool,
     pub per: Vec<String>,
@@ -24,7 +24,7 @@ pub struct NonAdditive {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RowGroup {
     pub set: usize,
-    pub rule: Option<NonAdditive>,
+    pub rule: Option<NonAdditiveRule>,
 }
 
 impl ModelOverSets<'_> {
@@ -39,7 +39,7 @@ impl ModelOverSets<'_> {
                 Some(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
                 None => per.texts(),
             });
-            Some(NonAdditive {
+            Some(NonAdditiveRule {
                 over: rule.get("over").and_then(Node::text)?.to_owned(),
                 takes_last: rule.get("take").and_then(Node::text) != Some("first"),
                 per,
@@ -67,21 +67,29 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the replacements for qualified names in a formula that reads a step instead of the relations of a set.
-    pub fn flat_names(&self, id: MetricId, within: &Range<usize>) -> Vec<(Range<usize>, SpelledText)> {
+    pub fn qualified_name_replacements(
+        &self,
+        id: MetricId,
+        within: &Range<usize>,
+    ) -> Vec<(Range<usize>, TextWithOrigins)> {
         let formula = self.formula(id);
         if self.row_group(id).rule.is_none() {
             return Vec::new();
         }
-        let file = self.file_of(id.0);
+        let file = self.file_number_of_set(id.0);
         let names = formula
             .names
             .iter()
             .filter(|name| within.start <= name.range.start && name.range.end <= within.end);
         let is_column = |name: &&NameUse| {
-            name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetName::Column
+            name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetNameTarget::Column
         };
         let flat = names.filter(is_column).map(|name| {
-            let text = SpelledText::generated(&name.renamed(&flat_name(name)), file, formula.file_span(&name.range));
+            let text = TextWithOrigins::generated(
+                &name.renamed(&name_after_joins(name)),
+                file,
+                formula.file_span(&name.range),
+            );
             (name.range.clone(), text)
         });
         flat.collect()
@@ -89,22 +97,22 @@ impl ModelOverSets<'_> {
 
     /// Splits a grouped step over the rows of a set into a step that finds the last or first rows of each group and a
     /// step that aggregates these rows.
-    pub fn with_rule(
+    pub fn split_by_non_additive_rule(
         &self,
-        (set, rule): (usize, &NonAdditive),
+        (set, rule): (usize, &NonAdditiveRule),
         formulas: &[&MetricFormula],
-        keys: &[SetKey],
+        keys: &[MetricSetKey],
         grouped: StepText,
     ) -> [StepText; 2] {
-        let file = self.file_of(set);
+        let file = self.file_number_of_set(set);
         let place = self.span;
-        let generated = |name: &String| PlacedText::new(reference_text(name), file, place);
+        let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
         let mut rows = StepText {
             name: self.free_step_name(&format!(
                 "{}_with_{}_{}",
                 self.sets[set].name,
                 if rule.takes_last { "last" } else { "first" },
-                flat_name(&name_use(&rule.over))
+                name_after_joins(&parse_name_use(&rule.over))
             )),
             ..grouped.clone()
         };
@@ -113,14 +121,14 @@ impl ModelOverSets<'_> {
             .retain(|definition| self.is_row_level(set, keys, definition));
         let mut kept: Vec<String> = Vec::new();
         let mut flatten = |name: &NameUse, rows: &mut StepText| {
-            let flat = flat_name(name);
+            let flat = name_after_joins(name);
             if rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&flat)) || kept.contains(&flat) {
                 return;
             }
             match &name.qualifier {
                 None => kept.push(flat),
                 Some(qualifier) => {
-                    let column = reference_text(&format!("{qualifier}.{}", name.name));
+                    let column = quote_formula_name(&format!("{qualifier}.{}", name.name));
                     rows.definitions
                         .push(DefinitionText::generated(flat, &column, file, place));
                 }
@@ -128,12 +136,12 @@ impl ModelOverSets<'_> {
         };
         for formula in formulas {
             let used = formula.names.iter();
-            used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetName::Column)
+            used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column)
                 .for_each(|name| flatten(name, &mut rows));
         }
         for name in std::iter::once(&rule.over).chain(&rule.per) {
-            let name = name_use(name);
-            if self.resolve_in_set(set, "", &name) == SetName::Column {
+            let name = parse_name_use(name);
+            if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
                 flatten(&name, &mut rows);
             }
         }
@@ -146,11 +154,11 @@ impl ModelOverSets<'_> {
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
             } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
             {
-                flatten(&name_use(&name), &mut rows);
+                flatten(&parse_name_use(&name), &mut rows);
             }
             key_names.push(name);
         }
-        let over = reference_text(&flat_name(&name_use(&rule.over)));
+        let over = quote_formula_name(&name_after_joins(&parse_name_use(&rule.over)));
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
         } else {
@@ -160,10 +168,14 @@ impl ModelOverSets<'_> {
         let formula = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&found, &formula, file, place));
-        let per: Vec<String> = rule.per.iter().map(|name| flat_name(&name_use(name))).collect();
+        let per: Vec<String> = rule
+            .per
+            .iter()
+            .map(|name| name_after_joins(&parse_name_use(name)))
+            .collect();
         rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
         rows.keep = (!kept.is_empty()).then_some(KeptText::Columns(kept));
-        let filter = SpelledText::generated(&format!("{over} = {found}"), file, place);
+        let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, place);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
         let step = StepText {
             name: grouped.name.clone(),
@@ -180,7 +192,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns whether a definition of a step over a set's rows is a key or dimension.
-    fn is_row_level(&self, set: usize, keys: &[SetKey], definition: &DefinitionText) -> bool {
+    fn is_row_level(&self, set: usize, keys: &[MetricSetKey], definition: &DefinitionText) -> bool {
         let is_key = keys
             .iter()
             .filter_map(|key| key.definition.as_ref())
@@ -194,7 +206,7 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns the name of a column after the relations of a set are joined.
-fn flat_name(name: &NameUse) -> String {
+fn name_after_joins(name: &NameUse) -> String {
     match &name.qualifier {
         Some(qualifier) => format!("{qualifier}_{}", name.name),
         None => name.name.clone(),

@@ -2,9 +2,9 @@
 
 use super::columns::ModelColumns;
 use super::formulas::analyze;
-use super::keys::{ModelKeys, SetKey, first_day};
+use super::keys::{MetricSetKey, ModelKeys, first_day};
 use super::request::ModelOverSets;
-use super::spelled::{SpelledText, reference_text};
+use super::spelled::{TextWithOrigins, quote_formula_name};
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -57,7 +57,7 @@ impl PeriodBound {
     }
 
     /// Returns the value of a key in the period that contains the date.
-    pub fn key_value(&self, key: &SetKey) -> Option<String> {
+    pub fn key_value(&self, key: &MetricSetKey) -> Option<String> {
         let frame = key.frame.as_deref()?;
         Some(match key.fiscal_offset {
             Some(_) => self.days(frame, key.fiscal_offset).0,
@@ -66,7 +66,7 @@ impl PeriodBound {
     }
 
     /// Returns the value of a key in the earlier of two periods.
-    pub fn earlier_value(&self, other: &Self, key: &SetKey) -> Option<String> {
+    pub fn earlier_value(&self, other: &Self, key: &MetricSetKey) -> Option<String> {
         let (one, two) = (self.key_value(key)?, other.key_value(key)?);
         Some(match (self.date, other.date) {
             (Some(of_one), Some(of_two)) if of_one <= of_two => one,
@@ -77,7 +77,7 @@ impl PeriodBound {
 
     /// Returns the timeframe of the date. The timeframe of a fiscal year is a number.
     fn period(&self, frame: &str) -> String {
-        match (self.date, months_of(frame, None)) {
+        match (self.date, timeframe_months_and_offset(frame, None)) {
             (Some(_), Some(_)) => self.days(frame, None).0,
             (Some(_), None) if frame == "day" => self.formula.clone(),
             _ => format!("{}[{frame}]", self.formula),
@@ -88,7 +88,7 @@ impl PeriodBound {
     /// after the last year of the calendar.
     fn days(&self, frame: &str, fiscal_offset: Option<u8>) -> (String, Option<String>) {
         let formula = &self.formula;
-        let months = months_of(frame, fiscal_offset);
+        let months = timeframe_months_and_offset(frame, fiscal_offset);
         if let (Some((year, month, _)), Some((length, offset))) = (self.date, months) {
             let whole = (year * 12 + month - 1).saturating_sub(offset);
             let start = whole - whole % length + offset;
@@ -118,7 +118,7 @@ impl ModelOverSets<'_> {
 
     /// Returns whether the step that reads the rows cannot filter by `since`, because windows or `fill` read earlier
     /// periods.
-    pub fn filters_since_last(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
+    pub fn is_since_applied_after_windows(&self, keys: &ModelKeys, columns: &ModelColumns) -> bool {
         keys.time.is_some()
             && self.step.get("since").is_some()
             && (self.step.get("fill").is_some() || columns.all.iter().any(|column| column.windows.is_some()))
@@ -130,9 +130,9 @@ impl ModelOverSets<'_> {
         &self,
         compiler: &Compiler,
         set: usize,
-        (keys, time): (&[SetKey], Option<usize>),
+        (keys, time): (&[MetricSetKey], Option<usize>),
         with_since: bool,
-    ) -> Vec<SpelledText> {
+    ) -> Vec<TextWithOrigins> {
         let frame = time.and_then(|time| keys.get(time)?.timeframe());
         let Some(time) = &self.sets[set].time else {
             return Vec::new();
@@ -151,18 +151,18 @@ impl ModelOverSets<'_> {
                 (true, _, Some(after)) => format!("{} < {after}", time.reference()),
                 _ => format!("{} {operator} {}", time.period(frame), bound.period(frame)),
             };
-            filters.push(SpelledText::generated(&condition, 0, bound.span));
+            filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
         }
         filters
     }
 
     /// Returns the condition that `since` places on the model's time key.
-    pub fn since_filter(&self, keys: &ModelKeys) -> Option<SpelledText> {
+    pub fn since_filter(&self, keys: &ModelKeys) -> Option<TextWithOrigins> {
         let bound = self.bound("since")?;
         let time = keys.time?;
-        let value = bound.key_value(keys.first_of(time)?)?;
-        let condition = format!("{} >= {value}", reference_text(&keys.names[time]));
-        Some(SpelledText::generated(&condition, 0, bound.span))
+        let value = bound.key_value(keys.key_in_first_set(time)?)?;
+        let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
+        Some(TextWithOrigins::generated(&condition, 0, bound.span))
     }
 
     /// Reports bounds that no set can apply, and bounds that are not constants.
@@ -214,7 +214,7 @@ fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
 
 /// Returns the length of a period in months, and the number of months from January to the first month of the fiscal year. `None` for other
 /// periods.
-fn months_of(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
+fn timeframe_months_and_offset(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
     let offset = fiscal_offset.map(u32::from);
     match frame {
         "month" => Some((1, 0)),

@@ -62,8 +62,8 @@ pub fn read_period_step<'y>(
     let order = step
         .order_by
         .first()
-        .map(|entry| crate::compiler::order_key(entry.text));
-    let (input, pairs) = input_of(root, node, place);
+        .map(|entry| crate::compiler::split_sort_key(entry.text));
+    let (input, pairs) = input_of_period_step(root, node, place);
     // Without joins, a qualified name refers to the same column as the unqualified name.
     let relations = match node.get("joins") {
         None => vec![Relation::unknown(input.clone())],
@@ -96,7 +96,7 @@ pub fn read_period_step<'y>(
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
-        periods: periods_before(&loader, root, place),
+        periods: earlier_period_keys(&loader, root, place),
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
@@ -209,7 +209,9 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         Some(text) => text.split(',').map(str::to_owned).collect(),
         None => order.texts(),
     });
-    let first = order.first().map(|entry| crate::compiler::order_key(entry.trim()).0);
+    let first = order
+        .first()
+        .map(|entry| crate::compiler::split_sort_key(entry.trim()).0);
     let named = |name: Option<&str>| {
         let name = name.unwrap_or_default().trim();
         let same = |text: &str| text.eq_ignore_ascii_case(name);
@@ -230,7 +232,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
 }
 
 /// Returns the output names and timeframes of the period keys in earlier steps.
-fn periods_before(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(String, String)> {
+fn earlier_period_keys(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(String, String)> {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let keys = steps.iter().take(place).rev().flat_map(|step| read_keys(loader, step));
     let periods = keys.map(|key| (key_name(&key.text), split_timeframe(&key.text).1.to_lowercase()));
@@ -238,7 +240,7 @@ fn periods_before(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(St
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.
-fn input_of(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
+fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     let pair = |key: &str, of: &Node| {
         let pairs = of.pairs().unwrap_or_default().iter();

@@ -2,12 +2,12 @@
 
 use super::keys::period_unit;
 use super::set::{MetricSet, MetricSets};
-use super::spelled::reference_text;
+use super::spelled::quote_formula_name;
 use crate::yaml;
 
 /// Returns the shortest period that is available in all sets with rows on which a set is built. `None` if one of these
 /// sets has no time.
-fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
+fn shortest_common_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut all = vec![set];
     let mut next = 0;
     while let Some(set) = all.get(next).copied() {
@@ -30,10 +30,10 @@ fn probe_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
 }
 
 /// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
-pub fn probe_text(set: &MetricSet, sets: &MetricSets) -> String {
-    let mut keys: Vec<String> = probe_period(set, sets).into_iter().collect();
+pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
+    let mut keys: Vec<String> = shortest_common_period(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
-    keys.extend(dimensions.map(|formula| yaml::flow_text(&reference_text(&formula.name))));
+    keys.extend(dimensions.map(|formula| yaml::flow_text(&quote_formula_name(&formula.name))));
     format!(
         "model: {}_metrics\nmetrics: [{}.*]\ngroup_by: [{}]\n",
         set.name,

@@ -167,7 +167,7 @@ pub fn read_model<'y>(
         }
     }
     for entry in entries {
-        model.list_metric(sets, &entry, faults);
+        model.add_listed_metric(sets, &entry, faults);
     }
     model.named = model.sets.len();
     model.add_sets_of_sets(sets, faults);
@@ -273,7 +273,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Adds an entry of `metrics`.
-    fn list_metric(&mut self, sets: &MetricSets, entry: &MetricEntry, faults: &mut Vec<Diagnostic>) {
+    fn add_listed_metric(&mut self, sets: &MetricSets, entry: &MetricEntry, faults: &mut Vec<Diagnostic>) {
         let (renamed, text, span) = entry;
         let Some((set_name, metric)) = text.split_once('.') else {
             let owner = sets.all().find(|set| set.position(text).is_some());
@@ -378,7 +378,7 @@ impl ModelOverSets<'_> {
             .iter()
             .flat_map(|key| key.mapping.iter().map(|(set, _, span)| (set.as_str(), *span)));
         for (name, span) in filters.chain(keys) {
-            if self.set_position(name).is_none() {
+            if self.index_of_metric_set(name).is_none() {
                 let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();
                 faults.push(
                     Diagnostic::new(
@@ -392,9 +392,9 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the file number of a set in a [`SpelledText`](super::spelled::SpelledText). A step that is treated like
+    /// Returns the file number of a set in a [`TextWithOrigins`](super::spelled::TextWithOrigins). A step that is treated like
     /// a set is in the spec, which is file 0.
-    pub fn file_of(&self, set: usize) -> u16 {
+    pub fn file_number_of_set(&self, set: usize) -> u16 {
         match self.kind {
             SpecKind::Periods => 0,
             _ => set as u16 + 1,
@@ -402,7 +402,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the index of a set to which the model refers, directly or through the sets on which its sets are built.
-    pub fn set_position(&self, name: &str) -> Option<usize> {
+    pub fn index_of_metric_set(&self, name: &str) -> Option<usize> {
         self.sets.iter().position(|set| set.name.eq_ignore_ascii_case(name))
     }
 

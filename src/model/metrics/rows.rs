@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::formulas::{MetricFormula, NameUse};
-use super::graph::SetName;
-use super::keys::{SetKey, relation_name};
+use super::graph::SetNameTarget;
+use super::keys::{MetricSetKey, relation_name};
 use super::request::ModelOverSets;
 use super::set::MetricSet;
-use super::spelled::SpelledText;
-use super::step_text::{DefinitionText, PlacedText, StepText, node_text};
+use super::spelled::TextWithOrigins;
+use super::step_text::{DefinitionText, StepText, TextWithPosition, node_text};
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
@@ -33,11 +33,11 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         set: usize,
         formulas: &[&MetricFormula],
-        (keys, bounds): (&[SetKey], Vec<SpelledText>),
+        (keys, bounds): (&[MetricSetKey], Vec<TextWithOrigins>),
         columns: Vec<DefinitionText>,
     ) -> StepText {
         let of = &self.sets[set];
-        let file = self.file_of(set);
+        let file = self.file_number_of_set(set);
         let mut used = NamesUsed::default();
         for formula in formulas.iter().copied().chain(&of.filter) {
             self.note_names(set, formula, &mut used);
@@ -46,12 +46,12 @@ impl ModelOverSets<'_> {
             self.note_names(set, filter, &mut used);
         }
         if let (false, Some(time)) = (bounds.is_empty(), &of.time) {
-            self.note_name(set, "", &name_use(&time.column), &mut used);
+            self.record_used_name(set, "", &parse_name_use(&time.column), &mut used);
         }
         for key in keys {
-            self.note_name(set, "", &name_use(split_timeframe(&key.column).0), &mut used);
+            self.record_used_name(set, "", &parse_name_use(split_timeframe(&key.column).0), &mut used);
         }
-        self.close_dimensions(set, &mut used);
+        self.add_inputs_of_dimensions(set, &mut used);
         let from = of.root.get("from");
         let from = from.and_then(|node| Some((node, node.text()?)));
         let dimensions = used.dimensions.iter().map(|place| {
@@ -67,10 +67,10 @@ impl ModelOverSets<'_> {
             .chain(dimensions)
             .chain(columns);
         StepText {
-            from: from.map(|(node, text)| PlacedText::new(text, file, node.span)),
+            from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
             joins: used_joins(compiler, of, self.kind, &used)
                 .into_iter()
-                .map(|join| PlacedText::new(node_text(join), file, join.span))
+                .map(|join| TextWithPosition::new(node_text(join), file, join.span))
                 .collect(),
             filter: self.filter_text(set, keys, bounds),
             group_by: keys.iter().map(|key| key.entry.clone()).collect(),
@@ -89,26 +89,26 @@ impl ModelOverSets<'_> {
 
     fn note_names(&self, set: usize, formula: &MetricFormula, used: &mut NamesUsed) {
         for name in &formula.names {
-            self.note_name(set, &formula.name, name, used);
+            self.record_used_name(set, &formula.name, name, used);
         }
     }
 
-    fn note_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
+    fn record_used_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
         match self.resolve_in_set(set, own, name) {
-            SetName::Dimension(place) => {
+            SetNameTarget::Dimension(place) => {
                 used.dimensions.insert(place);
             }
-            SetName::Column | SetName::Unknown => {
+            SetNameTarget::Column | SetNameTarget::Unknown => {
                 let qualifier = name.qualifier.as_deref().unwrap_or_default();
                 used.columns
                     .insert((qualifier.to_lowercase(), name.name.to_lowercase()));
             }
-            SetName::Metric(_) => {}
+            SetNameTarget::Metric(_) => {}
         }
     }
 
     /// Adds the dimensions and columns from which the used dimensions are computed.
-    fn close_dimensions(&self, set: usize, used: &mut NamesUsed) {
+    fn add_inputs_of_dimensions(&self, set: usize, used: &mut NamesUsed) {
         let mut next: Vec<usize> = used.dimensions.iter().copied().collect();
         while let Some(place) = next.pop() {
             let mut more = NamesUsed::default();
@@ -123,10 +123,14 @@ impl ModelOverSets<'_> {
     }
 
     /// Combines the filter of the set with the model's filters. A period such as `month` refers to the set's key.
-    fn filter_text(&self, set: usize, keys: &[SetKey], bounds: Vec<SpelledText>) -> Option<SpelledText> {
+    fn filter_text(&self, set: usize, keys: &[MetricSetKey], bounds: Vec<TextWithOrigins>) -> Option<TextWithOrigins> {
         let of = &self.sets[set];
-        let mut filters: Vec<SpelledText> = Vec::new();
-        filters.extend(of.filter.as_ref().map(|filter| filter.spell(self.file_of(set), &[])));
+        let mut filters: Vec<TextWithOrigins> = Vec::new();
+        filters.extend(
+            of.filter
+                .as_ref()
+                .map(|filter| filter.spell(self.file_number_of_set(set), &[])),
+        );
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
@@ -135,7 +139,7 @@ impl ModelOverSets<'_> {
                     .iter()
                     .position(|key| name.qualifier.is_none() && key.text.eq_ignore_ascii_case(&name.name));
                 if let Some(key) = key.and_then(|place| keys.get(place)) {
-                    let text = SpelledText::generated(&key.entry.text, 0, filter.file_span(&name.range));
+                    let text = TextWithOrigins::generated(&key.entry.text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
                 }
             }
@@ -147,11 +151,11 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns a condition that is true if all given conditions are true. `None` if there are no conditions.
-pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<SpelledText> {
+pub fn conjunction(mut conditions: Vec<TextWithOrigins>, span: Span) -> Option<TextWithOrigins> {
     if conditions.len() < 2 {
         return conditions.pop();
     }
-    let mut all = SpelledText::default();
+    let mut all = TextWithOrigins::default();
     for (place, condition) in conditions.iter().enumerate() {
         all.write(if place == 0 { "AND(" } else { ", " }, 0, span);
         all.append(condition, 0);
@@ -161,7 +165,7 @@ pub fn conjunction(mut conditions: Vec<SpelledText>, span: Span) -> Option<Spell
 }
 
 /// Returns a name in formula syntax.
-pub fn name_use(text: &str) -> NameUse {
+pub fn parse_name_use(text: &str) -> NameUse {
     let text = split_timeframe(text).0;
     let (qualifier, name) = text
         .rsplit_once('.')

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::formulas::{AnalysisScope, MetricFormula, analyze_in};
 use super::keys::{period_unit, relation_name};
-use super::spelled::reference_text;
+use super::spelled::quote_formula_name;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -36,7 +36,7 @@ pub struct SetTime {
 impl SetTime {
     /// Returns the column in formula syntax.
     pub fn reference(&self) -> String {
-        reference_text(&self.column)
+        quote_formula_name(&self.column)
     }
 
     /// Returns the column's period, such as `ordered_at[month]`.
@@ -165,13 +165,13 @@ pub fn is_metric_set(root: &Node) -> bool {
 
 /// Metric set of a file, with the errors in the file.
 #[derive(Clone)]
-pub struct ReadSet {
+pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
 }
 
-impl ReadSet {
+impl MetricSetWithErrors {
     /// Parses the metric set of a file. Returns `None` if the file is not a metric set.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Option<Self> {
         let root = file.root().filter(|root| is_metric_set(root))?;

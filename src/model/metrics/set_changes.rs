@@ -1,6 +1,6 @@
 //! Differences between two versions of a model that come from its metric sets.
 
-use super::expanded_model::{SetFilter, SetFormula};
+use super::expanded_model::{MetricSetFilter, MetricSetFormula};
 use crate::{CompiledSpec, write};
 
 /// Formula of a metric, a dimension or the set's condition that differs between two versions of a metric set. Formulas
@@ -37,16 +37,16 @@ impl CompiledSpec {
     /// Returns a definition of a metric set that the model reads.
     #[doc(hidden)]
     #[must_use]
-    pub fn set_definition(&self, set: &str, name: &str) -> Option<SetFormula<'_>> {
+    pub fn metric_set_definition(&self, set: &str, name: &str) -> Option<MetricSetFormula<'_>> {
         let set = self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?;
-        SetFormula::new(set, name)
+        MetricSetFormula::new(set, name)
     }
 
     /// Returns the condition of a metric set that the model reads.
     #[doc(hidden)]
     #[must_use]
-    pub fn set_filter(&self, set: &str) -> Option<SetFilter<'_>> {
-        SetFilter::new(self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?)
+    pub fn metric_set_filter(&self, set: &str) -> Option<MetricSetFilter<'_>> {
+        MetricSetFilter::new(self.sets.iter().find(|of| of.name.eq_ignore_ascii_case(set))?)
     }
 
     /// Returns the changes to the parts of the metric sets that the model reads in both versions: metrics, dimensions
@@ -77,14 +77,14 @@ impl CompiledSpec {
         let both = names(self).into_iter().filter(|name| in_earlier.contains(name));
         let definitions = both.filter_map(|metric| {
             let (set, name) = metric.split_once('.')?;
-            let formula = |spec: &Self| Some(text(spec.set_definition(set, name)?.text()));
+            let formula = |spec: &Self| Some(text(spec.metric_set_definition(set, name)?.text()));
             let (before, after) = (Some(formula(earlier)?), Some(formula(self)?));
             Some(MetricChange { metric, before, after })
         });
         let in_both = |name: &str| earlier.sets.iter().any(|set| set.name.eq_ignore_ascii_case(name));
         let sets = self.sets.iter().filter(|set| in_both(&set.name));
         let conditions = sets.map(|set| {
-            let condition = |spec: &Self| spec.set_filter(&set.name).map(|filter| text(filter.text()));
+            let condition = |spec: &Self| spec.metric_set_filter(&set.name).map(|filter| text(filter.text()));
             MetricChange {
                 metric: format!("{}.where", set.name),
                 before: condition(earlier),

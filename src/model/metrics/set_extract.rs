@@ -24,12 +24,12 @@ impl CompiledSpec {
     /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  orders = COUNT() // rows\n  total = SUM(x)\n";
     /// let model = "model: m\nmetrics: [o.orders]\n";
     /// let texts = [(set, "o.yml"), (model, "m.yml")].map(|(text, path)| SpecText { text, path: Some(path) });
-    /// let extracts = Compiler::default().compile_specs(&texts)[1].set_extracts(model);
+    /// let extracts = Compiler::default().compile_specs(&texts)[1].metric_set_extracts(model);
     /// let extract = "metric_set: o\nfrom: t\ndefinitions:\n  orders: COUNT()\n";
     /// assert_eq!(extracts, [("o.yml".to_owned(), extract.to_owned())]);
     /// ```
     #[must_use]
-    pub fn set_extracts(&self, source: &str) -> Vec<(String, String)> {
+    pub fn metric_set_extracts(&self, source: &str) -> Vec<(String, String)> {
         let sets = self.sets.iter();
         sets.filter_map(|set| Some((set.path.clone()?, self.set_extract(set, source))))
             .collect()

@@ -17,12 +17,12 @@ pub struct Origin {
 
 /// Text with the origin of each byte.
 #[derive(Clone, Debug, Default)]
-pub struct SpelledText {
+pub struct TextWithOrigins {
     pub text: String,
     origins: Vec<Origin>,
 }
 
-impl SpelledText {
+impl TextWithOrigins {
     /// Creates generated text. Each byte originates from the entire `span`.
     pub fn generated(text: &str, file: u16, span: Span) -> Self {
         let mut generated = Self::default();
@@ -116,15 +116,20 @@ impl SpelledText {
 impl MetricFormula {
     /// Copies the formula with some of its bytes replaced. The ranges must be sorted and must not overlap. The formula
     /// is from file `file`.
-    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
-        self.spell_part(file, &(0..self.text.len()), replaced)
+    pub fn spell(&self, file: u16, replaced: &[(Range<usize>, TextWithOrigins)]) -> TextWithOrigins {
+        self.copy_part_with_replacements(file, &(0..self.text.len()), replaced)
     }
 
     /// Copies a part of the formula with some of its bytes replaced.
-    pub fn spell_part(&self, file: u16, part: &Range<usize>, replaced: &[(Range<usize>, SpelledText)]) -> SpelledText {
-        let mut spelled = SpelledText::default();
+    pub fn copy_part_with_replacements(
+        &self,
+        file: u16,
+        part: &Range<usize>,
+        replaced: &[(Range<usize>, TextWithOrigins)],
+    ) -> TextWithOrigins {
+        let mut spelled = TextWithOrigins::default();
         let mut at = part.start;
-        let copy = |spelled: &mut SpelledText, range: Range<usize>| {
+        let copy = |spelled: &mut TextWithOrigins, range: Range<usize>| {
             let text = self.text.get(range.clone()).unwrap_or_default();
             spelled.copy(text, self.offsets.get(range).unwrap_or_default(), file, 0);
         };
@@ -154,7 +159,7 @@ impl MetricFormula {
 }
 
 /// Returns a name in formula syntax.
-pub fn reference_text(name: &str) -> String {
+pub fn quote_formula_name(name: &str) -> String {
     match name.split('.').all(crate::checks::is_plain_name) {
         true => name.to_owned(),
         false => format!("${{{name}}}"),

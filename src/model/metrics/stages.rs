@@ -5,8 +5,8 @@ use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
-use super::spelled::{SpelledText, reference_text};
-use super::step_text::{DefinitionText, KeptText, PlacedText, StepText};
+use super::spelled::{TextWithOrigins, quote_formula_name};
+use super::step_text::{DefinitionText, KeptText, StepText, TextWithPosition};
 use crate::load::SpecKind;
 
 /// Columns and windows of one step.
@@ -73,10 +73,10 @@ pub struct StepWriter<'m> {
     pub model: &'m ModelOverSets<'m>,
     pub keys: &'m ModelKeys,
     pub columns: ModelColumns,
-    pub order_by: Option<Vec<PlacedText>>,
-    pub partition_by: Option<Vec<PlacedText>>,
+    pub order_by: Option<Vec<TextWithPosition>>,
+    pub partition_by: Option<Vec<TextWithPosition>>,
     /// Condition, and the columns that it reads.
-    pub having: Option<(SpelledText, Vec<usize>)>,
+    pub having: Option<(TextWithOrigins, Vec<usize>)>,
     /// Columns that each entry of `order_by` reads.
     pub ordered_by: Vec<Vec<usize>>,
 }
@@ -90,19 +90,19 @@ impl<'m> StepWriter<'m> {
         let mut entries = |formulas: &Option<Vec<MetricFormula>>| {
             formulas.as_ref().map(|formulas| {
                 let entry = |formula: &MetricFormula| {
-                    let (replaced, uses) = builder.spelled_names(None, formula);
+                    let (replaced, uses) = builder.replacements_and_column_uses(None, formula);
                     read_by.push(uses.iter().map(|used| used.column).collect());
                     let direction = if formula.descending { " desc" } else { "" };
                     let text = format!("{}{direction}", formula.spell(0, &replaced).text);
-                    PlacedText::new(text, 0, formula.span)
+                    TextWithPosition::new(text, 0, formula.span)
                 };
-                formulas.iter().map(entry).collect::<Vec<PlacedText>>()
+                formulas.iter().map(entry).collect::<Vec<TextWithPosition>>()
             })
         };
         let (order_by, partition_by) = (entries(&model.order_by), entries(&model.partition_by));
         read_by.truncate(order_by.as_ref().map_or(0, Vec::len));
         let having = model.having.as_ref().map(|formula| {
-            let (replaced, uses) = builder.spelled_names(None, formula);
+            let (replaced, uses) = builder.replacements_and_column_uses(None, formula);
             (
                 formula.spell(0, &replaced),
                 uses.iter().map(|used| used.column).collect(),
@@ -192,7 +192,7 @@ impl<'m> StepWriter<'m> {
                 .filter(|(place, _)| Some(*place) != self.keys.time);
             others
                 .map(|(_, name)| self.generated(name))
-                .collect::<Vec<PlacedText>>()
+                .collect::<Vec<TextWithPosition>>()
         };
         match windows {
             None => {}
@@ -221,7 +221,7 @@ impl<'m> StepWriter<'m> {
                 };
                 // The spec may write a name in `${}`, although the name needs none.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
-                let ordered = |key: &PlacedText| {
+                let ordered = |key: &TextWithPosition| {
                     let entries = step.order_by.iter().map(|entry| &entry.text);
                     let mut names = entries.map(|text| bare(text.strip_suffix(" desc").unwrap_or(text)));
                     names.any(|name| name == bare(&key.text))
@@ -233,7 +233,7 @@ impl<'m> StepWriter<'m> {
                     None if is_grouped => None,
                     None if step.order_by.is_empty() => Some(Vec::new()),
                     // Look-backs without a partition compare the other keys, as in a grouped step.
-                    None => Some(default()).filter(|names: &Vec<PlacedText>| !names.is_empty()),
+                    None => Some(default()).filter(|names: &Vec<TextWithPosition>| !names.is_empty()),
                 };
             }
         }
@@ -244,13 +244,13 @@ impl<'m> StepWriter<'m> {
         self.keys.time.filter(|_| self.model.kind != SpecKind::Periods)
     }
 
-    fn time_order(&self) -> Vec<PlacedText> {
+    fn time_order(&self) -> Vec<TextWithPosition> {
         let time = self.ordering_key().and_then(|time| self.keys.names.get(time));
         time.map(|name| self.generated(name)).into_iter().collect()
     }
 
-    fn generated(&self, name: &str) -> PlacedText {
-        PlacedText::new(reference_text(name), 0, self.model.span)
+    fn generated(&self, name: &str) -> TextWithPosition {
+        TextWithPosition::new(quote_formula_name(name), 0, self.model.span)
     }
 
     /// Makes the last step return the model's columns in their order, sorted as the model specifies.
@@ -266,7 +266,7 @@ impl<'m> StepWriter<'m> {
             .iter()
             .any(|column| self.columns.all[*column].place.is_none());
         let order = self.order_by.clone().unwrap_or_else(|| self.time_order());
-        let same = |one: &[PlacedText], other: &[PlacedText]| {
+        let same = |one: &[TextWithPosition], other: &[TextWithPosition]| {
             one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
         };
         let is_ordered = stages[last].windows.is_none()
@@ -279,11 +279,11 @@ impl<'m> StepWriter<'m> {
             column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
         };
         let orders_late = self.ordered_by.iter().flatten().any(is_late);
-        let since = match self.model.filters_since_last(self.keys, &self.columns) {
+        let since = match self.model.is_since_applied_after_windows(self.keys, &self.columns) {
             true => self.model.since_filter(self.keys),
             false => None,
         };
-        let filters: Vec<SpelledText> = self
+        let filters: Vec<TextWithOrigins> = self
             .having
             .iter()
             .map(|(having, _)| having.clone())
@@ -312,7 +312,7 @@ impl<'m> StepWriter<'m> {
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {
-                        text.formula = SpelledText::generated(&reference_text(&text.name), 0, self.model.span);
+                        text.formula = TextWithOrigins::generated(&quote_formula_name(&text.name), 0, self.model.span);
                     }
                     text
                 };
@@ -322,7 +322,7 @@ impl<'m> StepWriter<'m> {
         if let Some(step) = steps.last_mut() {
             let limit = self.model.step.get("limit").and_then(|node| Some((node, node.text()?)));
             step.copied
-                .extend(limit.map(|(node, text)| ("limit".to_owned(), PlacedText::new(text, 0, node.span))));
+                .extend(limit.map(|(node, text)| ("limit".to_owned(), TextWithPosition::new(text, 0, node.span))));
         }
     }
 
@@ -334,7 +334,7 @@ impl<'m> StepWriter<'m> {
 
 /// Returns the step that combines the aggregates of several sets by key.
 pub fn union_step(model: &ModelOverSets<'_>, keys: &ModelKeys, names: &[String]) -> StepText {
-    let entry = |(name, key): (&String, &ModelKey)| PlacedText::new(reference_text(name), 0, key.span);
+    let entry = |(name, key): (&String, &ModelKey)| TextWithPosition::new(quote_formula_name(name), 0, key.span);
     StepText {
         union: names.to_vec(),
         group_by: keys.names.iter().zip(&model.keys).map(entry).collect(),

@@ -1,19 +1,19 @@
 //! Writes steps of an expanded spec as YAML.
 
-use super::spelled::SpelledText;
+use super::spelled::TextWithOrigins;
 use crate::checks::is_plain_name;
 use crate::span::Span;
 use crate::yaml::{self, Node, NodeKind};
 
 /// Generated text, and the position from which it was generated.
 #[derive(Clone, Debug)]
-pub struct PlacedText {
+pub struct TextWithPosition {
     pub text: String,
     pub file: u16,
     pub span: Span,
 }
 
-impl PlacedText {
+impl TextWithPosition {
     pub fn new(text: impl Into<String>, file: u16, span: Span) -> Self {
         Self {
             text: text.into(),
@@ -27,7 +27,7 @@ impl PlacedText {
 #[derive(Clone, Debug)]
 pub struct DefinitionText {
     pub name: String,
-    pub formula: SpelledText,
+    pub formula: TextWithOrigins,
     pub description: Option<String>,
     pub keys: Vec<(&'static str, Node)>,
     pub file: u16,
@@ -36,7 +36,7 @@ pub struct DefinitionText {
 
 impl DefinitionText {
     /// Creates a definition without a description or dbt keys.
-    pub fn new(name: impl Into<String>, formula: SpelledText, file: u16, span: Span) -> Self {
+    pub fn new(name: impl Into<String>, formula: TextWithOrigins, file: u16, span: Span) -> Self {
         Self {
             name: name.into(),
             formula,
@@ -49,7 +49,7 @@ impl DefinitionText {
 
     /// Creates a definition whose formula is generated.
     pub fn generated(name: impl Into<String>, formula: &str, file: u16, span: Span) -> Self {
-        Self::new(name, SpelledText::generated(formula, file, span), file, span)
+        Self::new(name, TextWithOrigins::generated(formula, file, span), file, span)
     }
 }
 
@@ -74,28 +74,28 @@ pub enum KeptText {
 #[derive(Clone, Debug, Default)]
 pub struct StepText {
     pub name: String,
-    pub from: Option<PlacedText>,
+    pub from: Option<TextWithPosition>,
     /// Steps whose rows the step reads.
     pub union: Vec<String>,
     /// Series of periods that replaces each row of the previous step.
     pub series: Option<SeriesText>,
     /// Joins as flow mappings.
-    pub joins: Vec<PlacedText>,
-    pub filter: Option<SpelledText>,
-    pub group_by: Vec<PlacedText>,
-    pub order_by: Vec<PlacedText>,
-    pub partition_by: Option<Vec<PlacedText>>,
-    pub having: Option<SpelledText>,
+    pub joins: Vec<TextWithPosition>,
+    pub filter: Option<TextWithOrigins>,
+    pub group_by: Vec<TextWithPosition>,
+    pub order_by: Vec<TextWithPosition>,
+    pub partition_by: Option<Vec<TextWithPosition>>,
+    pub having: Option<TextWithOrigins>,
     /// Columns to keep. `None` for a grouped step.
     pub keep: Option<KeptText>,
     /// Further keys, which are copied from the model.
-    pub copied: Vec<(String, PlacedText)>,
+    pub copied: Vec<(String, TextWithPosition)>,
     pub definitions: Vec<DefinitionText>,
 }
 
 impl StepText {
     /// Writes the step's keys, each line after `indent` spaces. The first line is not indented.
-    pub fn write(&self, out: &mut SpelledText, indent: usize, with_name: bool, place: Span) {
+    pub fn write(&self, out: &mut TextWithOrigins, indent: usize, with_name: bool, place: Span) {
         let mut writer = KeyWriter {
             out,
             indent,
@@ -124,7 +124,7 @@ impl StepText {
             writer.generated("series", &format!("{{{}}}", parts.join(", ")));
         }
         if !self.joins.is_empty() {
-            writer.key_of_block("joins");
+            writer.write_block_key("joins");
             for join in &self.joins {
                 writer.line(2);
                 writer.text("- ");
@@ -154,7 +154,7 @@ impl StepText {
 }
 
 struct KeyWriter<'o> {
-    out: &'o mut SpelledText,
+    out: &'o mut TextWithOrigins,
     indent: usize,
     /// Position in the model's spec to which generated text belongs.
     place: Span,
@@ -179,7 +179,7 @@ impl KeyWriter<'_> {
     }
 
     /// Writes a key whose value begins on the next line.
-    fn key_of_block(&mut self, key: &str) {
+    fn write_block_key(&mut self, key: &str) {
         if !std::mem::take(&mut self.is_first) {
             self.line(0);
         }
@@ -191,7 +191,7 @@ impl KeyWriter<'_> {
         self.text(value);
     }
 
-    fn placed(&mut self, text: &PlacedText) {
+    fn placed(&mut self, text: &TextWithPosition) {
         self.out.write(&text.text, text.file, text.span);
     }
 
@@ -202,7 +202,7 @@ impl KeyWriter<'_> {
         }
     }
 
-    fn list(&mut self, key: &str, entries: &[PlacedText]) {
+    fn list(&mut self, key: &str, entries: &[TextWithPosition]) {
         if entries.is_empty() {
             return;
         }
@@ -214,7 +214,7 @@ impl KeyWriter<'_> {
         self.text("]");
     }
 
-    fn formula(&mut self, key: &str, formula: Option<&SpelledText>) {
+    fn formula(&mut self, key: &str, formula: Option<&TextWithOrigins>) {
         if let Some(formula) = formula {
             self.key(key);
             self.block(formula, 2, (0, self.place));
@@ -223,7 +223,7 @@ impl KeyWriter<'_> {
 
     /// Writes a string on the key's line if YAML parses it as a string, and as a block otherwise. The block's first
     /// line originates from `head`.
-    fn block(&mut self, text: &SpelledText, more: usize, (file, span): (u16, Span)) {
+    fn block(&mut self, text: &TextWithOrigins, more: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
             self.out.append(text, 0);
             return;
@@ -237,7 +237,7 @@ impl KeyWriter<'_> {
         if definitions.is_empty() {
             return;
         }
-        self.key_of_block("definitions");
+        self.write_block_key("definitions");
         let is_block = definitions
             .iter()
             .all(|it| is_plain_name(&it.name) && it.keys.is_empty());

@@ -15,7 +15,7 @@ use crate::{Type, dialect::Dialect};
 impl SpecCompilation<'_> {
     /// Adds a CTE with the rows of several steps. If a step lacks a column, that column is NULL in the step's rows.
     /// Returns the union as a relation.
-    pub(crate) fn union_of_steps(
+    pub(crate) fn add_union_cte(
         &mut self,
         step: &Step<'_>,
         memory: &mut CompileMemory,
@@ -53,7 +53,7 @@ impl SpecCompilation<'_> {
                     Some(own) => {
                         let own = column_text(dialect, own);
                         Item {
-                            expr: tree_name(tree, &own),
+                            expr: add_name_node(tree, &own),
                             alias: (own != name).then_some(name),
                         }
                     }
@@ -159,7 +159,7 @@ fn column_text(dialect: Dialect, column: &Column) -> String {
     dialect.name_text(column.name(), !column.is_quoted())
 }
 
-fn tree_name(tree: &mut SqlTree, name: &str) -> SqlId {
+fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
@@ -182,7 +182,7 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, ty: Type) -> SqlId {
 impl SpecCompilation<'_> {
     /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns the
     /// CTE as a relation.
-    pub(crate) fn periods_step(
+    pub(crate) fn add_period_series_cte(
         &mut self,
         step: &Step<'_>,
         series: PeriodSeries<'_>,
@@ -219,14 +219,14 @@ impl SpecCompilation<'_> {
         let mut items: Vec<Item> = kept
             .iter()
             .map(|name| Item {
-                expr: tree_name(tree, &kept_text(name)),
+                expr: add_name_node(tree, &kept_text(name)),
                 alias: None,
             })
             .collect();
         let period = column(series.name);
         let value = fill(facts.series_value);
         items.push(Item {
-            expr: tree_name(tree, &value),
+            expr: add_name_node(tree, &value),
             alias: (value != period).then_some(period),
         });
         let name = step.name.map_or("", |name| name.text);
@@ -244,7 +244,7 @@ impl SpecCompilation<'_> {
                 ..Select::default()
             },
         });
-        self.note_periods(&kept);
+        self.record_period_step(&kept);
         let columns = kept
             .iter()
             .map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));

@@ -16,7 +16,7 @@ impl ModelOverSets<'_> {
     pub fn check_window_units(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some((time, frame)) = keys
             .time
-            .and_then(|time| Some((time, keys.first_of(time)?.timeframe()?)))
+            .and_then(|time| Some((time, keys.key_in_first_set(time)?.timeframe()?)))
         else {
             return;
         };

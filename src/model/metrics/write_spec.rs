@@ -3,7 +3,7 @@
 use super::expand::ExpandedStep;
 use super::request::{ListedMetric, ModelOverSets};
 use super::set::SETTINGS;
-use super::spelled::SpelledText;
+use super::spelled::TextWithOrigins;
 use super::step_text::{StepText, node_text};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -16,7 +16,7 @@ use crate::yaml::{self, Node};
 
 /// Writes the expanded spec: the keys of the model, and the steps. `expanded` contains the expanded steps of the spec,
 /// in order.
-pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut SpelledText) {
+pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut TextWithOrigins) {
     let Some(ExpandedStep {
         model, place: first, ..
     }) = expanded.first()
@@ -69,7 +69,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
 
 impl ModelOverSets<'_> {
     /// Copies a later step with its layout. All lines except the first line are indented like the generated steps.
-    fn copy_item(&self, item: &Node, out: &mut SpelledText) {
+    fn copy_item(&self, item: &Node, out: &mut TextWithOrigins) {
         let text = item.span.text(self.source).trim_end();
         let line = self.source.get(..item.span.start as usize).unwrap_or_default();
         let column = line.len() - line.rfind('\n').map_or(0, |at| at + 1);
@@ -91,7 +91,7 @@ impl ModelOverSets<'_> {
 
     /// Copies the keys of the model, except keys that concern its sets. `first` is the index of the first expanded
     /// step.
-    fn copy_model_keys(&self, first: usize, out: &mut SpelledText) {
+    fn copy_model_keys(&self, first: usize, out: &mut TextWithOrigins) {
         let at_top = std::ptr::eq(self.step, self.root);
         let is_own = self.kind == SpecKind::Periods;
         for (key, value) in self.root.pairs().unwrap_or_default() {
@@ -115,7 +115,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Writes the settings of the sets that the model does not specify.
-    fn write_settings(&self, out: &mut SpelledText) {
+    fn write_settings(&self, out: &mut TextWithOrigins) {
         for key in SETTINGS {
             let value = self
                 .sets
@@ -154,7 +154,7 @@ impl ModelOverSets<'_> {
 
     /// Writes the properties of columns: the properties in the model, and the properties that the sets specify for
     /// their metrics.
-    fn write_columns(&self, compiler: &Compiler, out: &mut SpelledText) {
+    fn write_columns(&self, compiler: &Compiler, out: &mut TextWithOrigins) {
         let own = self.root.get("columns").filter(|node| node.pairs().is_some());
         let written = |name: &str| own.and_then(|own| own.get(name));
         let mut lines: Vec<(String, Span)> = Vec::new();

@@ -41,7 +41,7 @@ pub struct FirstStep {
     /// Settings of the spec that a metric set can have.
     pub settings: Vec<(&'static str, String)>,
     /// Entries of `group_by`.
-    pub keys: Vec<FirstStepKey>,
+    pub keys: Vec<FirstStepGroupKey>,
     /// Entries of `order_by`, with their directions.
     pub order_by: Option<Vec<String>>,
     /// Entries of `partition_by`.
@@ -76,7 +76,7 @@ pub struct FirstStepFilter {
 
 /// Entry of `group_by`.
 #[derive(Clone, Debug)]
-pub struct FirstStepKey {
+pub struct FirstStepGroupKey {
     /// Text of the entry.
     pub text: String,
     /// Name of the key's column.
@@ -130,7 +130,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     let step = spec.steps.first()?;
     let reason = match step {
         Step { sheet: Some(_), .. } => Some("the first step is a worksheet"),
-        step if step.joins.iter().any(is_multiplying) => {
+        step if step.joins.iter().any(may_multiply_rows) => {
             Some("a metric set can contain only left and inner joins that match at most one row")
         }
         _ => None,
@@ -155,7 +155,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
 
 /// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or whose
 /// definitions cannot be compared with those of specs.
-pub fn read_set_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
+pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
     let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
     let model = root.get("metric_set").and_then(Node::text)?;
     let from = RelationReference::read(root.get("from").and_then(Node::text)?)?;
@@ -187,7 +187,7 @@ impl StepSource<'_> {
         let node = nodes.and_then(|steps| steps.first()).unwrap_or(root);
         let (formulas, _) = analyze(compiler, step, text);
         let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas)?;
-        let places = definition_places(&definitions);
+        let places = definition_indexes(&definitions);
         // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
         // own name reads such a column.
         let relation = known_relation(&compiler.options, from);
@@ -223,7 +223,7 @@ impl StepSource<'_> {
         let keys = step
             .group_by
             .iter()
-            .map(|key| step_key(key.text, &definitions, &places));
+            .map(|key| read_group_key(key.text, &definitions, &places));
         let keys = keys.collect();
         Ok(FirstStep {
             model: self.model.to_owned(),
@@ -256,7 +256,7 @@ fn texts(entries: &[SpannedText<'_>]) -> Vec<String> {
     entries.iter().map(|entry| entry.text.trim().to_owned()).collect()
 }
 
-fn is_multiplying(join: &JoinedRelation<'_>) -> bool {
+fn may_multiply_rows(join: &JoinedRelation<'_>) -> bool {
     join.many || !matches!(join.kind, JoinKind::Left | JoinKind::Inner)
 }
 
@@ -286,18 +286,22 @@ fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Opti
 }
 
 /// Returns the index of each definition by its lower-case name.
-fn definition_places(definitions: &[FirstStepDefinition]) -> FxHashMap<String, usize> {
+fn definition_indexes(definitions: &[FirstStepDefinition]) -> FxHashMap<String, usize> {
     let names = definitions.iter().map(|definition| definition.name.to_lowercase());
     names.zip(0..).collect()
 }
 
-fn step_key(text: &str, definitions: &[FirstStepDefinition], places: &FxHashMap<String, usize>) -> FirstStepKey {
+fn read_group_key(
+    text: &str,
+    definitions: &[FirstStepDefinition],
+    places: &FxHashMap<String, usize>,
+) -> FirstStepGroupKey {
     let definition = places.get(&text.trim().to_lowercase()).copied();
     let formula = definition.map_or(text, |place| definitions[place].formula.as_str());
     let period = Some(split_timeframe(formula)).filter(|(column, frame)| {
         period_unit(frame).is_some() && column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.'))
     });
-    FirstStepKey {
+    FirstStepGroupKey {
         text: text.trim().to_owned(),
         name: key_name(text),
         period: period.map(|(column, frame)| (column.to_owned(), frame.to_lowercase())),
@@ -365,7 +369,7 @@ fn read_definitions(
                 .iter()
                 .map(|formula| at(formula.span.start)..at(formula.span.end))
                 .collect();
-            divide_block(text.text, &places, &mut definitions)?;
+            split_block_by_definition(text.text, &places, &mut definitions)?;
         }
     }
     Ok(definitions)
@@ -394,7 +398,11 @@ fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
 
 /// Splits a text block into the lines of each definition, with the comments above it. `places` contains the bytes of
 /// the definitions.
-fn divide_block(text: &str, places: &[Range<usize>], definitions: &mut [FirstStepDefinition]) -> Result<(), String> {
+fn split_block_by_definition(
+    text: &str,
+    places: &[Range<usize>],
+    definitions: &mut [FirstStepDefinition],
+) -> Result<(), String> {
     let mut start = 0;
     for (place, (at, definition)) in places.iter().zip(definitions.iter_mut()).enumerate() {
         let rest = text.get(at.end..).unwrap_or_default();

@@ -37,7 +37,8 @@ impl FormulaTrees {
         let bound = names_of_let(ast, text, Span::new(0, text.len() as u32));
         let mut numbers: Vec<u32> = Vec::with_capacity(ast.len());
         for id in ast.ids() {
-            let named = own_name(ast, text, id).filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
+            let named = unqualified_name_of_node(ast, text, id)
+                .filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
             let number = match named.and_then(&definition) {
                 Some(number) => number,
                 None => self.intern(node_key(ast, (text, relation), id, &numbers)?),
@@ -54,7 +55,7 @@ impl FormulaTrees {
 }
 
 /// Returns the name if a node is an unqualified name.
-fn own_name<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<&'t str> {
+fn unqualified_name_of_node<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<&'t str> {
     match ast.expr(id) {
         Expr::Name => Some(ast.span(id).text(text)),
         Expr::Model => {

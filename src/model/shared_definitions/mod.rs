@@ -8,7 +8,7 @@ mod formula_trees;
 
 pub use crate::checks::is_plain_name;
 pub use first_step::{
-    FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepJoin, FirstStepKey, read_first_step, read_set_step,
-    relation_identity,
+    FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepGroupKey, FirstStepJoin, read_first_step,
+    read_metric_set_as_step, relation_identity,
 };
 pub use formula_trees::FormulaTrees;

@@ -184,7 +184,7 @@ impl Comparison {
 
     /// Sets the tolerance, unless the comparison already has one.
     #[must_use]
-    pub fn or_tolerance(mut self, tolerance: Option<&str>) -> Self {
+    pub fn with_default_tolerance(mut self, tolerance: Option<&str>) -> Self {
         self.tolerance = self.tolerance.or_else(|| tolerance.map(str::to_owned));
         self
     }

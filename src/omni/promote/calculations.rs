@@ -43,7 +43,7 @@ impl SqlNames for CalculationSheet {
         let (column, place) = self.find(name)?;
         match total {
             Some(total) => Ok(FormulaTerm::atom(total_reference(*place, total)?)),
-            None => Ok(FormulaTerm::atom(column).with_presence(self.there.contains(column))),
+            None => Ok(FormulaTerm::atom(column).with_never_null(self.there.contains(column))),
         }
     }
 
@@ -174,7 +174,7 @@ fn has_cells(text: &str) -> bool {
 
 /// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula, blanks must be treated
 /// as 0, as in Omni.
-pub(super) fn counts_blanks(formula: &str, sheet: &CalculationSheet) -> bool {
+pub(super) fn has_arithmetic_with_nulls(formula: &str, sheet: &CalculationSheet) -> bool {
     !blank_operands(formula, sheet).is_empty()
 }
 

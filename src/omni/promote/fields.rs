@@ -7,7 +7,7 @@ use super::filters::{self, FilteredValue};
 use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
 use super::joins::Joins;
 use super::names::{UsedSpecNames, is_plain, to_snake_case};
-use super::omni_model::{FieldKind, OmniReference, OmniSource, ViewField, find_references};
+use super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
 use super::term::FormulaTerm;
 use super::{PromoteGap, measures};
 use crate::Type;
@@ -23,7 +23,7 @@ pub(super) struct PromotedDefinition {
     /// Description that the field has in Omni.
     pub description: Option<String>,
     /// Display settings that the field has in Omni.
-    pub shown: Vec<(String, ShownField)>,
+    pub shown: Vec<(String, DisplaySettingValue)>,
     pub tags: Vec<String>,
     /// Qualified name of the field, such as `orders.revenue`.
     pub field: String,
@@ -36,7 +36,7 @@ pub(super) struct PromotedDefinition {
 
 /// Value of a display setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum ShownField {
+pub(super) enum DisplaySettingValue {
     Text(String),
     Texts(Vec<String>),
 }
@@ -70,7 +70,7 @@ const COUNT: &str = "count";
 const DISPLAY_SETTINGS: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
-    pub model: &'m OmniSource<'t>,
+    pub model: &'m ParsedOmniModel<'t>,
     pub dialect: Dialect,
     schema: &'m Schema,
     pub base: usize,
@@ -92,11 +92,11 @@ pub(super) struct FieldResolver<'m, 't> {
     pub computes: bool,
     /// Key for which the aggregates use one row per value. `None` unless all measures are `…_distinct_on` aggregates
     /// with one common key.
-    pub per_key: Option<measures::PerKey>,
+    pub per_key: Option<measures::PerKeyAggregation>,
 }
 
 impl<'m, 't> FieldResolver<'m, 't> {
-    pub fn new(model: &'m OmniSource<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
+    pub fn new(model: &'m ParsedOmniModel<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
         let base_name = model
             .views
             .get(base)
@@ -189,7 +189,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
 
     /// Chooses names for the fields that become definitions. `asked` contains the output names that the request
     /// specifies.
-    pub fn name_all(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
+    pub fn choose_definition_names(&mut self, order: &[FieldKey], asked: &FxHashMap<FieldKey, String>) {
         let asked_first = order.iter().filter(|key| asked.contains_key(*key));
         let others = order.iter().filter(|key| !asked.contains_key(*key));
         let all: Vec<FieldKey> = asked_first.chain(others).cloned().collect();
@@ -278,7 +278,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
         }
         let definition = self.definition(key, field, name.clone(), &term);
         self.definitions.push(definition);
-        let own = FormulaTerm::atom(name).with_type(term.ty).with_presence(term.is_there);
+        let own = FormulaTerm::atom(name)
+            .with_type(term.ty)
+            .with_never_null(term.is_there);
         let own = if term.aggregates { own.into_aggregate() } else { own };
         Ok(ResolvedField {
             term: own,
@@ -309,7 +311,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         });
         let term = FormulaTerm::atom(name)
             .with_type(Some(Type::Integer))
-            .with_presence(true)
+            .with_never_null(true)
             .into_aggregate();
         Ok(ResolvedField {
             term,
@@ -487,7 +489,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         let ty = known.map(formulac_core::Column::ty).filter(|ty| *ty != Type::Unknown);
         let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
         ResolvedField {
-            term: FormulaTerm::atom(text).with_type(ty).with_presence(is_there),
+            term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_there),
             is_temporal: ty.is_some_and(Type::is_temporal),
             definition: None,
         }
@@ -627,12 +629,12 @@ pub(super) fn one_line(node: &Node) -> String {
 }
 
 /// Returns the display settings that a field has in Omni.
-pub(super) fn display_settings(node: &Node) -> Vec<(String, ShownField)> {
+pub(super) fn display_settings(node: &Node) -> Vec<(String, DisplaySettingValue)> {
     let value = |key: &str| {
         let value = node.get(key)?;
         Some(match value.items() {
-            Some(_) => ShownField::Texts(value.texts()),
-            None => ShownField::Text(value.text()?.to_owned()),
+            Some(_) => DisplaySettingValue::Texts(value.texts()),
+            None => DisplaySettingValue::Text(value.text()?.to_owned()),
         })
     };
     DISPLAY_SETTINGS
@@ -680,7 +682,7 @@ fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> 
     }
     let term = FormulaTerm::call("IFS", &args)
         .with_type(Some(Type::Text))
-        .with_presence(field.text("else").is_some());
+        .with_never_null(field.text("else").is_some());
     Ok(ConvertedSql { term, doubts, computes })
 }
 

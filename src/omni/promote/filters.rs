@@ -132,9 +132,9 @@ impl FilterReader<'_> {
             ("or", _) => self.convert_all(value, "OR"),
             (_, "is" | "and" | "or" | "not") => Err(format!("`{operator}` is not an operator; `not` negates")),
             _ => {
-                let condition = self.plain_condition(base, value).map_err(at_operator)?;
+                let condition = self.negatable_condition(base, value).map_err(at_operator)?;
                 Ok(if is_negated {
-                    self.or_blank(condition.negate())
+                    self.or_is_null(condition.negate())
                 } else {
                     condition
                 })
@@ -143,7 +143,7 @@ impl FilterReader<'_> {
     }
 
     /// Converts an operator that `not_` can negate.
-    fn plain_condition(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
+    fn negatable_condition(&mut self, operator: &str, value: &Node) -> Result<FormulaTerm, String> {
         let compared = |op: &str| -> Result<FormulaTerm, String> {
             if self.is_date_value(value) {
                 return Ok(self
@@ -181,7 +181,7 @@ impl FilterReader<'_> {
             "is_empty" => {
                 let is_empty = patterns::length_term(self.tested_term()).compare_with("=", &FormulaTerm::integer(0));
                 match value.boolean() {
-                    Some(false) => Ok(self.or_blank(is_empty.negate())),
+                    Some(false) => Ok(self.or_is_null(is_empty.negate())),
                     _ => Ok(is_empty),
                 }
             }
@@ -226,7 +226,7 @@ impl FilterReader<'_> {
 
     /// Adds a test for NULL to a negated condition, because Omni's negated filters keep rows in which the value is
     /// NULL.
-    fn or_blank(&self, condition: FormulaTerm) -> FormulaTerm {
+    fn or_is_null(&self, condition: FormulaTerm) -> FormulaTerm {
         if self.tested_term().is_there {
             condition
         } else {
@@ -310,7 +310,7 @@ impl FilterReader<'_> {
         match (terms.is_empty(), keeps_blanks) {
             (true, true) => Err("the list is empty".to_owned()),
             (true, false) => Ok(self.tested_term().isblank_call().negate()),
-            (false, true) => Ok(self.or_blank(FormulaTerm::combine_conditions("AND", terms))),
+            (false, true) => Ok(self.or_is_null(FormulaTerm::combine_conditions("AND", terms))),
             (false, false) => Ok(FormulaTerm::combine_conditions("AND", terms)),
         }
     }
@@ -442,8 +442,8 @@ pub(super) fn number_term(text: &str) -> FormulaTerm {
     match text.strip_prefix('-') {
         Some(digits) => FormulaTerm::atom(digits)
             .with_type(Some(ty))
-            .with_presence(true)
+            .with_never_null(true)
             .negative(),
-        None => FormulaTerm::atom(text).with_type(Some(ty)).with_presence(true),
+        None => FormulaTerm::atom(text).with_type(Some(ty)).with_never_null(true),
     }
 }

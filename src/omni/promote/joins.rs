@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::omni_model::{OmniSource, Relationship};
+use super::omni_model::{ParsedOmniModel, Relationship};
 use crate::yaml::Node;
 
 /// Join that the generated model contains.
@@ -36,7 +36,7 @@ impl Joins {
     /// Finds the joins that lead from the base view to the views with the given names. Also returns the names of views
     /// that cannot be reached, each with the reason.
     pub fn find(
-        model: &OmniSource<'_>,
+        model: &ParsedOmniModel<'_>,
         base: &str,
         wanted: &[String],
         topic: Option<&Node>,
@@ -175,7 +175,7 @@ fn join_direction(join: &Relationship, is_back: bool) -> Result<(&'static str, b
     Ok((kind, is_many, repeats))
 }
 
-fn unreachable_view(model: &OmniSource<'_>, base: &str, name: &str) -> String {
+fn unreachable_view(model: &ParsedOmniModel<'_>, base: &str, name: &str) -> String {
     let between = model.relationships.iter().find_map(|join| {
         let is = |one: &str, other: &str| model.canonical_name(one) == base && model.canonical_name(other) == name;
         let is_back = is(&join.to_as, &join.from_as);
@@ -185,7 +185,7 @@ fn unreachable_view(model: &OmniSource<'_>, base: &str, name: &str) -> String {
 }
 
 /// Returns the pairs of views in the join tree of a topic.
-fn topic_join_pairs(model: &OmniSource<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
+fn topic_join_pairs(model: &ParsedOmniModel<'_>, base: &str, joins: &Node) -> FxHashSet<(String, String)> {
     let mut pairs = FxHashSet::default();
     let mut open = vec![(base.to_lowercase(), joins)];
     while let Some((parent, node)) = open.pop() {

@@ -10,7 +10,7 @@ use crate::yaml::Node;
 /// State for `…_distinct_on` aggregates, which aggregate one row per value of a key. The state exists only if all
 /// measures are aggregates of this kind with the same key.
 #[derive(Clone, Debug)]
-pub(super) struct PerKey {
+pub(super) struct PerKeyAggregation {
     /// SQL expression of the key in Omni.
     pub sql: String,
     pub key: FormulaTerm,
@@ -91,12 +91,12 @@ pub(super) fn convert_measure(
         }
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])
             .with_type(Some(Type::Integer))
-            .with_presence(true),
+            .with_never_null(true),
         "count_distinct" => {
             let x = FormulaTerm::call("DISTINCT", &[when(need()?)]);
             FormulaTerm::call("COUNT", &[x])
                 .with_type(Some(Type::Integer))
-                .with_presence(true)
+                .with_never_null(true)
         }
         "sum" | "average" => {
             let x = need()?;
@@ -106,7 +106,7 @@ pub(super) fn convert_measure(
                 Some(condition) => FormulaTerm::call(&format!("{name}IF"), &[condition.clone(), x]),
                 None => FormulaTerm::call(name, &[x]),
             };
-            term.with_type(ty).with_presence(plain == "sum")
+            term.with_type(ty).with_never_null(plain == "sum")
         }
         "min" | "max" | "median" => {
             let x = need()?;
@@ -224,7 +224,10 @@ pub(super) fn count_rows_term(
         };
         FormulaTerm::call("COUNT", &[key])
     };
-    let term = term.with_type(Some(Type::Integer)).with_presence(true).into_aggregate();
+    let term = term
+        .with_type(Some(Type::Integer))
+        .with_never_null(true)
+        .into_aggregate();
     Ok((
         ConvertedSql {
             term,

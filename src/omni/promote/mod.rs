@@ -36,7 +36,7 @@ mod sql_functions;
 mod term;
 
 pub use provenance::defined_twice;
-pub use retarget::{RepointTarget, RepointedFile, TargetModel, repoint};
+pub use retarget::{RetargetedFile, RetargetedItem, TargetModel, repoint};
 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};

@@ -23,7 +23,7 @@ impl OmniFile<'_> {
 
 /// Source of a view's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum QueryRows {
+pub(super) enum ViewRowSource {
     Table,
     Sql,
     Query,
@@ -35,7 +35,7 @@ pub(super) struct OmniViewSource {
     pub name: String,
     pub schema: Option<String>,
     pub table: String,
-    pub rows: QueryRows,
+    pub rows: ViewRowSource,
     /// Names of the views from which the view inherits fields.
     extends: Vec<String>,
     /// Fields by name, in lower case.
@@ -102,7 +102,7 @@ pub(super) struct OmniSavedQuery<'m> {
 }
 
 /// Parsed files of an Omni model.
-pub(super) struct OmniSource<'t> {
+pub(super) struct ParsedOmniModel<'t> {
     pub files: Vec<OmniFile<'t>>,
     pub views: Vec<OmniViewSource>,
     /// Views by name. The flag is `true` if the view has a schema that the name does not include.
@@ -112,7 +112,7 @@ pub(super) struct OmniSource<'t> {
     topics: FxHashMap<String, usize>,
 }
 
-impl<'t> OmniSource<'t> {
+impl<'t> ParsedOmniModel<'t> {
     /// Parses files, each with its path and text. Also returns the errors in files that are not valid YAML, which the
     /// model does not contain.
     pub fn read(texts: &'t [(String, String)]) -> (Self, Vec<(usize, Diagnostic)>) {
@@ -289,9 +289,9 @@ fn read_view(path: &str, root: &Node, file: usize) -> OmniViewSource {
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     let name = omni_view_name(path);
     let rows = match (root.get("query"), root.get("sql")) {
-        (Some(_), _) => QueryRows::Query,
-        (None, Some(_)) => QueryRows::Sql,
-        (None, None) => QueryRows::Table,
+        (Some(_), _) => ViewRowSource::Query,
+        (None, Some(_)) => ViewRowSource::Sql,
+        (None, None) => ViewRowSource::Table,
     };
     let mut view = OmniViewSource {
         file,

@@ -4,7 +4,7 @@
 //! {promoted_from: orders.revenue}}}`, and the record of a query view is `meta: {promoted_from: top_months}`.
 
 use super::fields::is_column;
-use super::omni_model::{FieldKind, OmniReference, OmniSource, QueryRows, ViewField, find_references};
+use super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, ViewRowSource, find_references};
 use crate::diag::{Code, Diagnostic};
 use crate::parse;
 use crate::yaml::{self, Node};
@@ -90,7 +90,7 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
     if omni.is_empty() {
         return Vec::new();
     }
-    let (model, _) = OmniSource::read(omni);
+    let (model, _) = ParsedOmniModel::read(omni);
     let mut found = Vec::new();
     for (number, (_, text)) in specs.iter().enumerate() {
         let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else {
@@ -104,7 +104,7 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
         for view in model
             .views
             .iter()
-            .filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == QueryRows::Table)
+            .filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == ViewRowSource::Table)
         {
             let place = model.view(&view.name).unwrap_or_default();
             for column in output_names(&root) {
@@ -120,11 +120,14 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
     found
 }
 
-fn taken_over_diagnostic(model: &OmniSource<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
+fn taken_over_diagnostic(model: &ParsedOmniModel<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let place = model.view(from)?;
-        let view = model.views.get(place).filter(|view| view.rows == QueryRows::Query)?;
+        let view = model
+            .views
+            .get(place)
+            .filter(|view| view.rows == ViewRowSource::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("both the query view `{from}` and this model compute the same rows");
         let help = format!(
@@ -155,7 +158,7 @@ fn taken_over_diagnostic(model: &OmniSource<'_>, made: &str, record: &Provenance
     Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help))
 }
 
-fn applied_twice_diagnostic(model: &OmniSource<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
+fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {
     let file = model.files.get(field.file);
     let place = file
         .map(|file| format!("{}:{}", file.path, file.line(&field.at)))
@@ -171,7 +174,7 @@ fn applied_twice_diagnostic(model: &OmniSource<'_>, view: &str, field: &ViewFiel
 }
 
 /// Returns whether a field reads a column of the model through one of the model's views.
-fn reads_model(model: &OmniSource<'_>, field: &ViewField, made: &str, column: &str) -> bool {
+fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, made: &str, column: &str) -> bool {
     let read = field
         .text("sql")
         .map(find_references)

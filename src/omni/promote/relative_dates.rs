@@ -132,14 +132,14 @@ impl DayStart {
             days if days < 0 => FormulaTerm::binary(base, "-", 3, &FormulaTerm::integer(-days)),
             days => FormulaTerm::binary(base, "+", 3, &FormulaTerm::integer(days)),
         };
-        moved.with_type(Some(Type::Date)).with_presence(true)
+        moved.with_type(Some(Type::Date)).with_never_null(true)
     }
 }
 
 impl RelativePeriod {
     /// Parses a day, month or other period, specified as a date or as words such as `last month`.
     pub fn read(text: &str) -> Result<Self, String> {
-        if let Some((base, unit)) = parse_written(text) {
+        if let Some((base, unit)) = parse_absolute_date(text) {
             return Ok(Self::new(
                 DayStart {
                     base,
@@ -195,11 +195,11 @@ impl RelativePeriod {
 
 /// Returns whether a string has the form of a date, such as `2024-06-01`.
 pub(super) fn is_date(text: &str) -> bool {
-    matches!(parse_written(text), Some((_, RelativeUnit::Day)))
+    matches!(parse_absolute_date(text), Some((_, RelativeUnit::Day)))
 }
 
 /// Parses `2024-06-01` or `2024-06`, optionally followed by midnight.
-fn parse_written(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
+fn parse_absolute_date(text: &str) -> Option<(DateOrigin, RelativeUnit)> {
     let text = text.trim();
     let day = text.split_once(['T', ' ']).map_or(Some(text), |(day, time)| {
         let time = time.trim().trim_end_matches('Z');

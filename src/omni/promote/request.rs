@@ -1,6 +1,6 @@
 //! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
-use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniSource, OmniViewSource, QueryRows};
+use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewRowSource};
 use super::{PromoteFault, Request};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -29,7 +29,7 @@ pub(super) enum PromoteRequest<'m> {
 pub(super) type RequestNotes = Vec<String>;
 
 pub(super) fn read<'m>(
-    model: &'m OmniSource<'_>,
+    model: &'m ParsedOmniModel<'_>,
     file: usize,
     request: &Request,
     number: usize,
@@ -45,7 +45,7 @@ pub(super) fn read<'m>(
         .view_in_file(file)
         .and_then(|place| Some((place, model.views.get(place)?)));
     if let Some((_, of_view)) = view
-        && of_view.rows == QueryRows::Query
+        && of_view.rows == ViewRowSource::Query
     {
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing(
@@ -157,7 +157,7 @@ fn request_from_query_view<'m>(
 }
 
 fn request_from_view<'m>(
-    model: &OmniSource<'_>,
+    model: &ParsedOmniModel<'_>,
     place: usize,
     view: &OmniViewSource,
     request: &Request,

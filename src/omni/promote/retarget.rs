@@ -5,7 +5,7 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{FieldKind, OmniSource, QueryRows, Relationship, ViewField};
+use super::omni_model::{FieldKind, ParsedOmniModel, Relationship, ViewField, ViewRowSource};
 use super::provenance::promoted_specs;
 use super::request::query_fields;
 use crate::model::CompiledSpec;
@@ -15,14 +15,14 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 /// Field or query view that will read a model.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct RepointTarget {
+pub struct RetargetedItem {
     /// Path of the Omni file.
     pub file: String,
     /// Name of the field. `None` for a query view.
     pub field: Option<String>,
 }
 
-impl RepointTarget {
+impl RetargetedItem {
     /// Selects a field in a file or, if `field` is `None`, the query view in the file.
     #[must_use]
     pub fn new(file: &str, field: Option<&str>) -> Self {
@@ -53,7 +53,7 @@ pub struct TargetModel {
 /// Changed file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RepointedFile {
+pub struct RetargetedFile {
     /// Path of the file.
     pub file: String,
     /// New text of the file.
@@ -68,12 +68,12 @@ impl TargetModel {
     /// # Errors
     ///
     /// Returns an error if no spec or several specs were promoted from the field.
-    pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &RepointTarget) -> Result<Self, String> {
-        let (model, _) = OmniSource::read(omni);
+    pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &RetargetedItem) -> Result<Self, String> {
+        let (model, _) = ParsedOmniModel::read(omni);
         let view = file_index(&model, &what.file)?;
         let view = model.views.get(view).ok_or("the view does not exist")?;
         let from = match &what.field {
-            Some(field) if view.rows != QueryRows::Query => format!("{}.{field}", view.name.to_lowercase()),
+            Some(field) if view.rows != ViewRowSource::Query => format!("{}.{field}", view.name.to_lowercase()),
             _ => view.name.clone(),
         };
         let found = promoted_specs(specs, &from);
@@ -112,17 +112,17 @@ impl TargetModel {
 /// Returns an error with the reason if the result would differ.
 pub fn repoint(
     omni: &[(String, String)],
-    what: &RepointTarget,
+    what: &RetargetedItem,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<RepointedFile, String> {
-    let (model, _) = OmniSource::read(omni);
+) -> Result<RetargetedFile, String> {
+    let (model, _) = ParsedOmniModel::read(omni);
     let place = file_index(&model, &what.file)?;
     let view = model.views.get(place).ok_or("the view does not exist")?;
     let made = model
         .views
         .iter()
-        .position(|view| view.rows == QueryRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
+        .position(|view| view.rows == ViewRowSource::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some(made) = made else {
         return Err(format!(
             "no Omni view reads `{}` yet: `formulac pull` writes a view when the model is in dbt's manifest",
@@ -170,7 +170,7 @@ pub fn repoint(
         .get(view.file)
         .map(|file| file.path.to_owned())
         .unwrap_or_default();
-    Ok(RepointedFile { file, text, what: done })
+    Ok(RetargetedFile { file, text, what: done })
 }
 
 /// Returns whether a spec filters rows or groups, or limits the number of rows.
@@ -180,7 +180,7 @@ fn has_filters_or_limit(root: &Node) -> bool {
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
 
-fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
+fn file_index(model: &ParsedOmniModel<'_>, file: &str) -> Result<usize, String> {
     let place = model
         .views
         .iter()
@@ -189,7 +189,7 @@ fn file_index(model: &OmniSource<'_>, file: &str) -> Result<usize, String> {
 }
 
 /// Returns the name by which other views refer to a view. The name includes the schema if a relationship does so.
-fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
+fn reference_name(model: &ParsedOmniModel<'_>, place: usize) -> String {
     let Some(view) = model.views.get(place) else {
         return String::new();
     };
@@ -204,7 +204,7 @@ fn reference_name(model: &OmniSource<'_>, place: usize) -> String {
 }
 
 fn retarget_query_view(
-    model: &OmniSource<'_>,
+    model: &ParsedOmniModel<'_>,
     place: usize,
     schema: Option<&str>,
     taken_by: &TargetModel,
@@ -249,7 +249,7 @@ fn retarget_query_view(
 /// Checks that the model has exactly one row for each row of the view, and that a relationship joins the view to the
 /// model.
 fn check_same_grain(
-    model: &OmniSource<'_>,
+    model: &ParsedOmniModel<'_>,
     place: usize,
     made: usize,
     taken_by: &TargetModel,

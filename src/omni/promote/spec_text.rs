@@ -1,6 +1,6 @@
 //! Formats the generated spec.
 
-use super::fields::ShownField;
+use super::fields::DisplaySettingValue;
 use crate::yaml::{flow_text as flow, format_scalar, key_text as yaml_key};
 
 /// Content of a model spec before formatting.
@@ -12,7 +12,7 @@ pub(super) struct SpecSource {
     /// Gaps that affect which rows the spec returns: joins, grants, and the source of the rows.
     pub gaps: Vec<String>,
     pub steps: Vec<SpecStep>,
-    pub columns: Vec<SheetColumn>,
+    pub columns: Vec<SpecColumnMetadata>,
     /// Settings at the end of the spec, such as `blanks` and `week_start`.
     pub settings: Vec<(&'static str, String)>,
     /// Query from which the model was promoted.
@@ -55,10 +55,10 @@ pub(super) struct SpecLine {
 
 /// Metadata of a column.
 #[derive(Debug, Default)]
-pub(super) struct SheetColumn {
+pub(super) struct SpecColumnMetadata {
     pub name: String,
     pub description: Option<String>,
-    pub shown: Vec<(String, ShownField)>,
+    pub shown: Vec<(String, DisplaySettingValue)>,
     pub tags: Vec<String>,
     /// Entries under `meta`.
     pub meta: Vec<(&'static str, String)>,
@@ -157,8 +157,8 @@ impl SpecWriter {
         }
     }
 
-    fn write_columns(&mut self, columns: &[SheetColumn]) {
-        let said = |column: &&SheetColumn| {
+    fn write_columns(&mut self, columns: &[SpecColumnMetadata]) {
+        let said = |column: &&SpecColumnMetadata| {
             column.description.is_some()
                 || !column.shown.is_empty()
                 || !column.tags.is_empty()
@@ -182,8 +182,8 @@ impl SpecWriter {
                 self.write_pair(4, "omni", "");
                 for (key, value) in &column.shown {
                     let value = match value {
-                        ShownField::Text(text) => format_scalar(text, 8),
-                        ShownField::Texts(texts) => {
+                        DisplaySettingValue::Text(text) => format_scalar(text, 8),
+                        DisplaySettingValue::Texts(texts) => {
                             format!(
                                 "[{}]",
                                 texts.iter().map(|text| flow(text)).collect::<Vec<_>>().join(", ")

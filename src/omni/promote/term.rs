@@ -37,7 +37,7 @@ impl FormulaTerm {
         self
     }
 
-    pub fn with_presence(mut self, is_there: bool) -> Self {
+    pub fn with_never_null(mut self, is_there: bool) -> Self {
         self.is_there = is_there;
         self
     }
@@ -51,33 +51,33 @@ impl FormulaTerm {
     pub fn string_literal(text: &str) -> Self {
         Self::atom(parse::quote(text))
             .with_type(Some(Type::Text))
-            .with_presence(true)
+            .with_never_null(true)
     }
 
     pub fn integer(number: i64) -> Self {
         let term = Self::atom(number.to_string())
             .with_type(Some(Type::Integer))
-            .with_presence(true);
+            .with_never_null(true);
         if number < 0 { Self { strength: 7, ..term } } else { term }
     }
 
     pub fn boolean_literal(value: bool) -> Self {
         Self::atom(if value { "TRUE" } else { "FALSE" })
             .with_type(Some(Type::Boolean))
-            .with_presence(true)
+            .with_never_null(true)
     }
 
     /// Creates a term that evaluates to NULL.
     pub fn null() -> Self {
-        Self::atom("1/0").with_strength(4)
+        Self::atom("1/0").with_precedence(4)
     }
 
     /// Creates a term that needs parentheses inside any other term.
     pub fn compound(text: impl Into<String>) -> Self {
-        Self::atom(text).with_strength(0)
+        Self::atom(text).with_precedence(0)
     }
 
-    fn with_strength(mut self, strength: u8) -> Self {
+    fn with_precedence(mut self, strength: u8) -> Self {
         self.strength = strength;
         self
     }
@@ -96,11 +96,11 @@ impl FormulaTerm {
     pub fn binary(left: Self, op: &str, strength: u8, right: &Self) -> Self {
         let aggregates = left.aggregates || right.aggregates;
         let is_there = left.is_there && right.is_there;
-        let mut text = left.text_at_strength(strength);
+        let mut text = left.text_at_precedence(strength);
         text.push(' ');
         text.push_str(op);
         text.push(' ');
-        text.push_str(&right.clone().text_at_strength(strength + 1));
+        text.push_str(&right.clone().text_at_precedence(strength + 1));
         Self {
             text,
             strength,
@@ -117,7 +117,7 @@ impl FormulaTerm {
     pub fn negative(self) -> Self {
         let (ty, aggregates, is_there) = (self.ty, self.aggregates, self.is_there);
         Self {
-            text: format!("-{}", self.text_at_strength(8)),
+            text: format!("-{}", self.text_at_precedence(8)),
             strength: 7,
             ty,
             aggregates,
@@ -159,10 +159,10 @@ impl FormulaTerm {
     pub fn isblank_call(self) -> Self {
         Self::call("ISBLANK", &[self])
             .with_type(Some(Type::Boolean))
-            .with_presence(true)
+            .with_never_null(true)
     }
 
-    fn text_at_strength(self, strength: u8) -> String {
+    fn text_at_precedence(self, strength: u8) -> String {
         if self.strength < strength {
             format!("({})", self.text)
         } else {

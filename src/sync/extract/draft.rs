@@ -20,7 +20,7 @@ pub(super) struct Candidate {
 
 /// Metric set of the project. Specs that read the same rows can read it.
 #[derive(Debug)]
-pub(super) struct ExistingSet {
+pub(super) struct ExistingMetricSet {
     /// Index of the set's file among the specs.
     pub spec: usize,
     pub step: FirstStep,
@@ -33,7 +33,7 @@ pub(super) struct ExistingSet {
     by_tree: HashMap<u32, usize>,
 }
 
-impl ExistingSet {
+impl ExistingMetricSet {
     pub fn new(spec: usize, step: FirstStep, time: Option<String>, entries: SpecEntries) -> Self {
         let (mut by_tree, mut trees_by_name) = (HashMap::new(), HashMap::new());
         for (place, definition) in step.definitions.iter().enumerate() {
@@ -58,7 +58,7 @@ impl ExistingSet {
 
 /// Metric set that a group of specs could read.
 #[derive(Debug)]
-pub(super) struct SetDraft {
+pub(super) struct MetricSetDraft {
     pub members: Vec<Member>,
     /// Definitions, in dependency order.
     pub definitions: Vec<DraftDefinition>,
@@ -109,11 +109,11 @@ pub(super) fn group_key(step: &FirstStep) -> String {
 /// # Errors
 ///
 /// Returns the specs that cannot read the set.
-pub(super) fn draft_set(
+pub(super) fn draft_metric_set(
     candidates: &[Candidate],
     group: &[usize],
-    set: Option<&ExistingSet>,
-) -> Result<Option<SetDraft>, Rejected> {
+    set: Option<&ExistingMetricSet>,
+) -> Result<Option<MetricSetDraft>, Rejected> {
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
         let trees: BTreeSet<u32> = candidates[*candidate]
@@ -142,7 +142,7 @@ pub(super) fn draft_set(
         .iter()
         .map(|candidate| moved_definitions(&candidates[*candidate].step, is_shared))
         .collect();
-    let trees = moved_trees(candidates, &members, &moved);
+    let trees = moved_formulas_by_tree(candidates, &members, &moved);
     let names = super::names::choose_names(candidates, &trees, set)?;
     let sources: HashMap<u32, (usize, usize)> = trees
         .iter()
@@ -150,7 +150,7 @@ pub(super) fn draft_set(
         .collect();
     let mut definitions: Vec<DraftDefinition> = Vec::new();
     let mut place_of_tree: HashMap<u32, usize> = HashMap::new();
-    for tree in with_used_first(candidates, &trees, &sources) {
+    for tree in formulas_in_dependency_order(candidates, &trees, &sources) {
         place_of_tree.insert(tree, definitions.len());
         definitions.push(DraftDefinition {
             name: names.get(&tree).cloned().unwrap_or_default(),
@@ -176,7 +176,7 @@ pub(super) fn draft_set(
         Some(set) => set.time.clone(),
         None => time_column(members.iter().map(|member| &candidates[member.candidate].step)),
     };
-    Ok(Some(SetDraft {
+    Ok(Some(MetricSetDraft {
         members,
         definitions,
         time,
@@ -184,7 +184,7 @@ pub(super) fn draft_set(
 }
 
 /// Rejects specs that join another relation under a name that a join of the set or of an earlier spec already has.
-fn check_joins(candidates: &[Candidate], members: &[usize], set: Option<&ExistingSet>) -> Result<(), Rejected> {
+fn check_joins(candidates: &[Candidate], members: &[usize], set: Option<&ExistingMetricSet>) -> Result<(), Rejected> {
     let of_set = set.into_iter().flat_map(|set| &set.step.joins);
     let mut known: HashMap<&str, &str> = of_set
         .map(|join| (join.name.as_str(), join.identity.as_str()))
@@ -237,7 +237,11 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
 }
 
 /// Returns the definitions that move to the set, keyed by the tree of their formula.
-fn moved_trees(candidates: &[Candidate], members: &[usize], moved: &[Vec<bool>]) -> BTreeMap<u32, Vec<(usize, usize)>> {
+fn moved_formulas_by_tree(
+    candidates: &[Candidate],
+    members: &[usize],
+    moved: &[Vec<bool>],
+) -> BTreeMap<u32, Vec<(usize, usize)>> {
     let mut trees: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
     for (candidate, moved) in members.iter().zip(moved) {
         for (place, definition) in candidates[*candidate].step.definitions.iter().enumerate() {
@@ -251,7 +255,7 @@ fn moved_trees(candidates: &[Candidate], members: &[usize], moved: &[Vec<bool>])
 
 /// Returns the formulas in dependency order. Where possible, dimensions come first, and the formulas are in the order
 /// of their first definitions.
-fn with_used_first(
+fn formulas_in_dependency_order(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     sources: &HashMap<u32, (usize, usize)>,

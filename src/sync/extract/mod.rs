@@ -40,11 +40,11 @@ pub struct ExtractRequest<'t> {
 #[derive(Clone, Debug, Default)]
 pub struct Extraction {
     /// Metric sets to write, and existing sets that specs read.
-    pub sets: Vec<ExtractedSet>,
+    pub sets: Vec<ExtractedMetricSet>,
     /// Specs to change.
     pub specs: Vec<RewrittenSpec>,
     /// Specs that remain unchanged although they could share definitions with a set.
-    pub left_out: Vec<LeftOutSpec>,
+    pub left_out: Vec<SkippedSpec>,
     /// Names with different formulas over the same relation.
     pub differing: Vec<DifferingName>,
 }
@@ -52,14 +52,14 @@ pub struct Extraction {
 impl Extraction {
     /// Returns the number of specs that read a set.
     #[must_use]
-    pub fn specs_of(&self, set: &ExtractedSet) -> usize {
+    pub fn specs_of(&self, set: &ExtractedMetricSet) -> usize {
         self.specs.iter().filter(|spec| spec.set == set.name).count()
     }
 }
 
 /// Metric set to write.
 #[derive(Clone, Debug)]
-pub struct ExtractedSet {
+pub struct ExtractedMetricSet {
     /// Name of the set.
     pub name: String,
     /// Path of the set's file, relative to the project's folder.
@@ -93,7 +93,7 @@ pub struct RewrittenSpec {
 
 /// Spec that remains unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LeftOutSpec {
+pub struct SkippedSpec {
     /// Index of the spec.
     pub spec: usize,
     /// Reason why the spec remains unchanged, as a clause without a full stop.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::DifferingName;
-use super::draft::{Candidate, ExistingSet, Rejected};
+use super::draft::{Candidate, ExistingMetricSet, Rejected};
 use crate::model::shared_definitions::FirstStep;
 
 /// Returns the most frequent item. If several items are equally frequent, returns the first of them.
@@ -15,11 +15,11 @@ pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(
             None => counts.push((item, 1)),
         }
     }
-    first_of_most(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
+    first_with_highest_count(counts.into_iter(), |(_, count)| *count).map(|(item, _)| item)
 }
 
 /// Returns the item with the highest count. If several items have the highest count, returns the first of them.
-pub(super) fn first_of_most<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
+pub(super) fn first_with_highest_count<T>(items: impl Iterator<Item = T>, count: impl Fn(&T) -> usize) -> Option<T> {
     items.reduce(|best, item| if count(&item) > count(&best) { item } else { best })
 }
 
@@ -28,7 +28,7 @@ pub(super) fn first_of_most<T>(items: impl Iterator<Item = T>, count: impl Fn(&T
 pub(super) fn choose_names(
     candidates: &[Candidate],
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
-    set: Option<&ExistingSet>,
+    set: Option<&ExistingMetricSet>,
 ) -> Result<HashMap<u32, String>, Rejected> {
     let mut chosen: Vec<(u32, String)> = Vec::new();
     for (tree, places) in trees {

@@ -2,15 +2,17 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::draft::{Candidate, DraftDefinition, ExistingSet, SetDraft, draft_set, group_key};
-use super::names::{differing_names, first_of_most};
-use super::set_text::{SetText, SharedProperties};
+use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set, group_key};
+use super::names::{differing_names, first_with_highest_count};
+use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
-use super::{ExtractRequest, ExtractedSet, Extraction, LeftOutSpec, RewrittenSpec};
+use super::{ExtractRequest, ExtractedMetricSet, Extraction, RewrittenSpec, SkippedSpec};
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::model::SpecText;
-use crate::model::shared_definitions::{FirstStep, FormulaTrees, read_first_step, read_set_step, relation_identity};
+use crate::model::shared_definitions::{
+    FirstStep, FormulaTrees, read_first_step, read_metric_set_as_step, relation_identity,
+};
 use crate::schema::Column;
 use crate::yaml_edit::{YamlValue, value};
 use crate::{CompiledSpec, lines};
@@ -43,7 +45,7 @@ struct ExtractionRun<'r> {
     entries: HashMap<usize, SpecEntries>,
     /// Candidates that may share a set, in the order of their first spec.
     groups: Vec<Vec<usize>>,
-    sets: Vec<ExistingSet>,
+    sets: Vec<ExistingMetricSet>,
     /// Existing set of each group.
     set_of_group: Vec<Option<usize>>,
     left_out: BTreeMap<usize, String>,
@@ -53,10 +55,10 @@ struct ExtractionRun<'r> {
 
 /// Metric set for a group, with the new texts of the group's specs.
 struct Proposal {
-    draft: SetDraft,
+    draft: MetricSetDraft,
     name: String,
     path: String,
-    set: SetText,
+    set: MetricSetText,
     /// Index of the set's file among the specs, if the set exists.
     spec: Option<usize>,
     /// New text of each member.
@@ -112,13 +114,13 @@ impl<'r> ExtractionRun<'r> {
                 }
             }
         }
-        run.set_of_group = run.groups.iter().map(|group| run.best_set(group)).collect();
+        run.set_of_group = run.groups.iter().map(|group| run.best_metric_set(group)).collect();
         run
     }
 
     /// Returns the set over the rows of a group that contains the most formulas of its specs. If the request names a set,
     /// only this set counts.
-    fn best_set(&self, group: &[usize]) -> Option<usize> {
+    fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
         let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
         let key = group_key(steps.clone().next()?);
         let is_named = |name: &str| self.request.name.is_none_or(|own| own.eq_ignore_ascii_case(name));
@@ -127,7 +129,7 @@ impl<'r> ExtractionRun<'r> {
             group_key(step) == key && is_named(&step.model)
         });
         let definitions = steps.flat_map(|step| &step.definitions);
-        first_of_most(of_rows, |set| {
+        first_with_highest_count(of_rows, |set| {
             let is_known = |tree: u32| self.sets[*set].definition(tree).is_some();
             definitions
                 .clone()
@@ -148,10 +150,10 @@ impl<'r> ExtractionRun<'r> {
                 let existing = self.set_of_group[group].map(|set| &self.sets[set]);
                 let shared = draft.shared_properties(&self.entries, &self.candidates, existing);
                 let written = match existing {
-                    Some(set) => self.extended_set(set, &draft, &shared),
+                    Some(set) => self.extended_metric_set(set, &draft, &shared),
                     None => {
                         let name = self.set_name(&draft, &mut taken, proposals.is_empty());
-                        let path = set_path(self.request.folder, &name, &mut paths);
+                        let path = unused_metric_set_path(self.request.folder, &name, &mut paths);
                         let text = draft.text(&name, &self.candidates, &shared);
                         Some((name, path, text))
                     }
@@ -182,7 +184,7 @@ impl<'r> ExtractionRun<'r> {
                             taken.remove(&name.to_lowercase());
                             paths.remove(&path.to_lowercase());
                         }
-                        self.leave_out(candidate, reason);
+                        self.skip_candidate(candidate, reason);
                     }
                     Ok(texts) => {
                         proposals.push(Proposal {
@@ -202,28 +204,28 @@ impl<'r> ExtractionRun<'r> {
     }
 
     /// Returns the draft of a group, without the specs that cannot be its members.
-    fn draft(&mut self, group: usize) -> Option<SetDraft> {
+    fn draft(&mut self, group: usize) -> Option<MetricSetDraft> {
         loop {
             let set = self.set_of_group.get(group)?.map(|set| &self.sets[set]);
-            match draft_set(&self.candidates, self.groups.get(group)?, set) {
+            match draft_metric_set(&self.candidates, self.groups.get(group)?, set) {
                 Ok(draft) => return draft,
                 Err(rejected) => rejected
                     .into_iter()
-                    .for_each(|(candidate, reason)| self.leave_out(candidate, reason)),
+                    .for_each(|(candidate, reason)| self.skip_candidate(candidate, reason)),
             }
         }
     }
 
     /// Returns the name, path and new text of an existing set. `None` if its file cannot be edited.
-    fn extended_set(
+    fn extended_metric_set(
         &self,
-        set: &ExistingSet,
-        draft: &SetDraft,
+        set: &ExistingMetricSet,
+        draft: &MetricSetDraft,
         shared: &[SharedProperties],
-    ) -> Option<(String, String, SetText)> {
+    ) -> Option<(String, String, MetricSetText)> {
         let spec = self.request.specs[set.spec];
         let text = draft.extended_text(spec.text, set, &self.candidates, shared).ok()?;
-        let after = read_set_step(self.compiler, &mut FormulaTrees::default(), &text);
+        let after = read_metric_set_as_step(self.compiler, &mut FormulaTrees::default(), &text);
         let after = after.map_or_else(Vec::new, |step| step.definitions);
         let place = |definition: &DraftDefinition| {
             let own = after.iter().find(|own| own.name.eq_ignore_ascii_case(&definition.name));
@@ -232,10 +234,10 @@ impl<'r> ExtractionRun<'r> {
         };
         let definitions = draft.definitions.iter().map(place).collect();
         let path = spec.path.unwrap_or_default().to_owned();
-        Some((set.step.model.clone(), path, SetText { text, definitions }))
+        Some((set.step.model.clone(), path, MetricSetText { text, definitions }))
     }
 
-    fn leave_out(&mut self, candidate: usize, reason: String) {
+    fn skip_candidate(&mut self, candidate: usize, reason: String) {
         let group = self.candidates[candidate].group;
         self.groups[group].retain(|other| *other != candidate);
         self.left_out.insert(self.candidates[candidate].spec, reason);
@@ -243,7 +245,7 @@ impl<'r> ExtractionRun<'r> {
 
     /// Returns an unused name for a set: the name of the relation, combined with the name of a definition if several
     /// sets read that relation.
-    fn set_name(&self, draft: &SetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
+    fn set_name(&self, draft: &MetricSetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
         let relation = &self.candidates[draft.members[0].candidate].step.relation_name;
         let plain = |c: char| {
             if c.is_alphanumeric() {
@@ -253,7 +255,7 @@ impl<'r> ExtractionRun<'r> {
             }
         };
         let relation: String = relation.chars().map(plain).collect();
-        let most_used = first_of_most(draft.definitions.iter(), |definition| definition.replaced.len());
+        let most_used = first_with_highest_count(draft.definitions.iter(), |definition| definition.replaced.len());
         let metric = most_used.map_or("metrics", |definition| definition.name.as_str());
         let given = self.request.name.filter(|_| is_first).map(str::to_owned);
         let mut name = given.unwrap_or_else(|| match relation.starts_with(|c: char| c.is_ascii_digit()) {
@@ -295,7 +297,7 @@ impl<'r> ExtractionRun<'r> {
                 None => new_sets.next(),
             };
             let Some(set) = set else { continue };
-            let of_set = self.set_failures(proposal, set);
+            let of_set = self.metric_set_failures(proposal, set);
             let is_sound = of_set.is_empty();
             failures.extend(of_set);
             for member in proposal.draft.members.iter().filter(|_| is_sound) {
@@ -303,7 +305,7 @@ impl<'r> ExtractionRun<'r> {
                 failures.extend(difference(&self.before[spec], &after[spec]).map(|reason| (member.candidate, reason)));
             }
         }
-        let of_readers = self.reader_failures(proposals, after);
+        let of_readers = self.dependent_spec_failures(proposals, after);
         let is_same = failures.is_empty() && of_readers.is_empty();
         let files = |spec: &CompiledSpec| {
             let tests = spec.model_tests().iter();
@@ -320,18 +322,18 @@ impl<'r> ExtractionRun<'r> {
         for (candidate, reason) in failures {
             match &mut self.candidates[candidate].has_bare_keys {
                 is_bare @ true => *is_bare = false,
-                false => self.leave_out(candidate, reason),
+                false => self.skip_candidate(candidate, reason),
             }
         }
         for (candidate, reason) in of_readers {
-            self.leave_out(candidate, reason);
+            self.skip_candidate(candidate, reason);
         }
         is_same
     }
 
     /// Returns the specs whose definitions cannot be added to an existing set, because a model that already reads the set
     /// would change. For example, `metrics: [orders.*]` contains all metrics of a set.
-    fn reader_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
+    fn dependent_spec_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
         let rewritten = proposals.iter().flat_map(|proposal| {
             let members = proposal.draft.members.iter();
             let members = members.map(|member| self.candidates[member.candidate].spec);
@@ -363,7 +365,7 @@ impl<'r> ExtractionRun<'r> {
     }
 
     /// Returns the specs whose definitions cause an error in the set.
-    fn set_failures(&self, proposal: &Proposal, set: &CompiledSpec) -> Vec<(usize, String)> {
+    fn metric_set_failures(&self, proposal: &Proposal, set: &CompiledSpec) -> Vec<(usize, String)> {
         let Some(fault) = set.diagnostics().iter().find(|fault| fault.is_error()) else {
             return Vec::new();
         };
@@ -381,7 +383,7 @@ impl<'r> ExtractionRun<'r> {
     }
 
     /// Returns the names of the project's metric sets over a relation.
-    fn sets_over(&self, relation: &str) -> Vec<String> {
+    fn metric_sets_over_relation(&self, relation: &str) -> Vec<String> {
         let specs = self.request.specs.iter().zip(self.before);
         let names = specs.filter_map(|(spec, compiled)| {
             let name = compiled.metric_set()?;
@@ -422,7 +424,7 @@ impl<'r> ExtractionRun<'r> {
             let is_shared = |place: &usize| specs_of(*place) > 1 || !is_new(*place);
             let shared: Vec<usize> = all.clone().filter(is_shared).collect();
             let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
-            extraction.sets.push(ExtractedSet {
+            extraction.sets.push(ExtractedMetricSet {
                 name: proposal.name.clone(),
                 path: proposal.path.clone(),
                 text: proposal.set.text.clone(),
@@ -430,7 +432,8 @@ impl<'r> ExtractionRun<'r> {
                 spec: proposal.spec,
                 added: added.map(|definition| definition.name.clone()).collect(),
                 beside: match proposal.spec {
-                    None => self.sets_over(&self.candidates[proposal.draft.members[0].candidate].step.relation),
+                    None => self
+                        .metric_sets_over_relation(&self.candidates[proposal.draft.members[0].candidate].step.relation),
                     Some(_) => Vec::new(),
                 },
                 shared: shared
@@ -452,26 +455,26 @@ impl<'r> ExtractionRun<'r> {
         extraction.left_out = self
             .left_out
             .into_iter()
-            .map(|(spec, reason)| LeftOutSpec { spec, reason })
+            .map(|(spec, reason)| SkippedSpec { spec, reason })
             .collect();
         extraction
     }
 }
 
 /// Reads an existing metric set. `None` if specs over a relation cannot read the set.
-fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize, &str)) -> Option<ExistingSet> {
-    let step = read_set_step(compiler, trees, text)?;
+fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize, &str)) -> Option<ExistingMetricSet> {
+    let step = read_metric_set_as_step(compiler, trees, text)?;
     let root = value(text)?;
     let time = root.get("time").and_then(|time| match time {
         YamlValue::Map(..) => time.get("column")?.as_text(),
         time => time.as_text(),
     });
     let entries = SpecEntries::new(text, &step, std::iter::empty());
-    Some(ExistingSet::new(spec, step, time.map(str::to_owned), entries))
+    Some(ExistingMetricSet::new(spec, step, time.map(str::to_owned), entries))
 }
 
 /// Returns a path that no other spec has.
-fn set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
+fn unused_metric_set_path(folder: &str, name: &str, taken: &mut HashSet<String>) -> String {
     let folder = if folder.is_empty() {
         String::new()
     } else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::draft::{Candidate, DraftDefinition, ExistingSet, Member, SetDraft};
+use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, Member, MetricSetDraft};
 use super::names::most_frequent;
 use super::spec_text::SpecEntries;
 use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
@@ -12,16 +12,16 @@ use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, appl
 
 /// Contents of a set's file.
 #[derive(Debug, Default)]
-pub(super) struct SetText {
+pub(super) struct MetricSetText {
     pub text: String,
     /// Bytes of each definition, with its comments.
     pub definitions: Vec<Range<usize>>,
 }
 
-impl SetDraft {
+impl MetricSetDraft {
     /// Writes the set's file. `shared` contains the properties of each definition.
-    pub fn text(&self, name: &str, candidates: &[Candidate], shared: &[SharedProperties]) -> SetText {
-        let mut out = SetText::default();
+    pub fn text(&self, name: &str, candidates: &[Candidate], shared: &[SharedProperties]) -> MetricSetText {
+        let mut out = MetricSetText::default();
         let first = &candidates[self.members[0].candidate].step;
         out.push_pair("metric_set", &flow_text(name));
         out.push_pair("from", &format_scalar(&first.from, 2));
@@ -42,7 +42,7 @@ impl SetDraft {
         let members = self.members_by_candidate();
         for (definition, shared) in self.definitions.iter().zip(shared) {
             let start = out.text.len();
-            let name = |used: usize| self.name_of_used(&members, definition, used);
+            let name = |used: usize| self.name_of_used_definition(&members, definition, used);
             out.push_definition(definition, shared.description.as_deref(), candidates, name);
             out.definitions.push(start..out.text.len());
         }
@@ -70,7 +70,7 @@ impl SetDraft {
     pub fn extended_text(
         &self,
         text: &str,
-        set: &ExistingSet,
+        set: &ExistingMetricSet,
         candidates: &[Candidate],
         shared: &[SharedProperties],
     ) -> Result<String, YamlRefusal> {
@@ -83,11 +83,11 @@ impl SetDraft {
         let joins: Vec<YamlValue> = joins.iter().filter_map(|join| value(&join.text)).collect();
         let at = Path::root().key("definitions");
         let members = self.members_by_candidate();
-        let mut block = SetText::default();
+        let mut block = MetricSetText::default();
         let mut properties: Vec<(String, YamlValue)> = Vec::new();
         let all = self.definitions.iter().zip(shared);
         for (definition, shared) in all.filter(|(definition, _)| definition.is_new) {
-            let name = |used: usize| self.name_of_used(&members, definition, used);
+            let name = |used: usize| self.name_of_used_definition(&members, definition, used);
             let description = shared.description.as_deref();
             if set.step.block.is_some() {
                 block.push_definition(definition, description, candidates, name);
@@ -133,7 +133,7 @@ impl SetDraft {
     }
 
     /// Returns the name in the set of a definition that the source of another definition uses.
-    fn name_of_used(
+    fn name_of_used_definition(
         &self,
         members: &HashMap<usize, &Member>,
         definition: &DraftDefinition,
@@ -162,7 +162,7 @@ impl SetDraft {
         &self,
         entries: &HashMap<usize, SpecEntries>,
         candidates: &[Candidate],
-        set: Option<&ExistingSet>,
+        set: Option<&ExistingMetricSet>,
     ) -> Vec<SharedProperties> {
         let of = |definition: &DraftDefinition| {
             let (candidate, place) = definition.source;
@@ -208,7 +208,7 @@ pub(super) fn has_pair(pairs: &[(String, YamlValue)], (key, value): &(String, Ya
         .any(|(known, own)| known == key && own.is_same_value(value))
 }
 
-impl SetText {
+impl MetricSetText {
     fn push_pair(&mut self, key: &str, value: &str) {
         self.text.push_str(&format!("{key}: {value}\n"));
     }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::comments::with_lost_comments;
-use super::draft::{Candidate, Member, SetDraft};
+use super::draft::{Candidate, Member, MetricSetDraft};
 use super::set_text::{SharedProperties, has_pair};
 use crate::Level;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepKey};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepGroupKey};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, YamlValue, apply_edits, value};
 
 const DESCRIPTION: &str = "description";
@@ -99,7 +99,7 @@ impl SpecEntries {
 /// Returns the text of a spec that reads the set instead of its relation.
 pub(super) fn rewrite_spec(
     text: &str,
-    draft: &SetDraft,
+    draft: &MetricSetDraft,
     member: &Member,
     candidates: &[Candidate],
     ((set, set_text), entries, shared): ((&str, &str), &SpecEntries, &[SharedProperties]),
@@ -156,7 +156,7 @@ impl SpecWriter<'_> {
     }
 
     /// Replaces the relation, the joins and the filter with the list of metrics.
-    fn replace_input(&mut self, draft: &SetDraft, member: &Member, set: &str) {
+    fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
             if self.has(key) {
@@ -177,7 +177,7 @@ impl SpecWriter<'_> {
             };
             (own.level > Level::Row && !is_key(place)).then_some(entry)
         });
-        let metrics = in_lines(metrics.collect());
+        let metrics = wrap_list_if_long(metrics.collect());
         let before = self.entries.pairs(true).iter().take_while(|(key, _)| key != "from");
         let before = before.last().map_or("model", |(key, _)| key.as_str()).to_owned();
         let after: &[&str] = if self.step.is_at_top {
@@ -191,19 +191,19 @@ impl SpecWriter<'_> {
     /// Shortens keys and references to them. A timeframe of the set's time column becomes the name of the timeframe,
     /// such as `month`. In `order_by` and `partition_by`, other timeframes become the names of their output columns.
     fn replace_keys(&mut self, time: Option<&str>, has_bare_keys: bool) {
-        let bare = |key: &FirstStepKey| {
+        let bare = |key: &FirstStepGroupKey| {
             let (column, period) = key.period.as_ref().filter(|_| key.definition.is_none())?;
             let is_time = time.is_some_and(|time| time.eq_ignore_ascii_case(column));
             is_time.then(|| period.clone())
         };
-        let entry = |key: &FirstStepKey| bare(key).filter(|_| has_bare_keys).unwrap_or_else(|| key.text.clone());
+        let entry = |key: &FirstStepGroupKey| bare(key).filter(|_| has_bare_keys).unwrap_or_else(|| key.text.clone());
         let keys: Vec<String> = self.step.keys.iter().map(entry).collect();
         if self.step.keys.iter().zip(&keys).any(|(key, new)| key.text != *new) {
             self.set(self.at.clone().key("group_by"), names(&keys), &[]);
         }
         let used = |text: &str| {
             let (name, direction) = text.split_once(' ').unwrap_or((text, ""));
-            let is_frame = |(key, _): &(&FirstStepKey, &String)| key.text == name && name.contains('[');
+            let is_frame = |(key, _): &(&FirstStepGroupKey, &String)| key.text == name && name.contains('[');
             let name = match self.step.keys.iter().zip(&keys).find(is_frame) {
                 Some((key, new)) if key.text == *new => &key.name,
                 Some((_, new)) => new,
@@ -312,7 +312,7 @@ impl SpecWriter<'_> {
 }
 
 /// Returns a list on one line, or on several lines if it is long.
-fn in_lines(items: Vec<YamlValue>) -> YamlValue {
+fn wrap_list_if_long(items: Vec<YamlValue>) -> YamlValue {
     let flow = YamlValue::List(items, CollectionStyle::Flow);
     match flow {
         YamlValue::List(ref items, _) if flow.to_string().len() > LINE => YamlValue::list(items.clone()),
@@ -324,6 +324,6 @@ fn in_lines(items: Vec<YamlValue>) -> YamlValue {
 fn names(names: &[String]) -> YamlValue {
     match names {
         [one] => YamlValue::text(one),
-        several => in_lines(several.iter().map(YamlValue::text).collect()),
+        several => wrap_list_if_long(several.iter().map(YamlValue::text).collect()),
     }
 }

@@ -9,8 +9,8 @@ use crate::artifacts::{
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
-use crate::schema::dbt::{ColumnFacts, RelationFacts, is_cased};
-use crate::schema::read::not_a_schema;
+use crate::schema::dbt::{ColumnMetadata, RelationMetadata, is_case_sensitive_name};
+use crate::schema::read::not_a_schema_error;
 use crate::schema::{Access, Schema};
 use crate::span::Span;
 
@@ -94,7 +94,7 @@ fn read(
     if let ([], Some((number, _))) = (manifests.as_slice(), catalogs.first()) {
         // A catalog is useless without a manifest.
         if rest.is_empty() && faults.is_empty() {
-            let fault = not_a_schema(
+            let fault = not_a_schema_error(
                 Span::default(),
                 "the file is dbt's catalog, which has types but no models",
                 None,
@@ -116,10 +116,12 @@ fn artifact_diagnostic(text: &str, error: &ArtifactError) -> Diagnostic {
     let at = error.offset(text) as u32;
     let what = match error.as_fault() {
         ArtifactFault::Broken => error.reason().to_owned(),
-        ArtifactFault::Other(kind) => return not_a_schema(Span::default(), &format!("the file is dbt's {kind}"), None),
+        ArtifactFault::Other(kind) => {
+            return not_a_schema_error(Span::default(), &format!("the file is dbt's {kind}"), None);
+        }
         _ => error.to_string(),
     };
-    not_a_schema(Span::new(at, at), &what, None).with_help(error.help())
+    not_a_schema_error(Span::new(at, at), &what, None).with_help(error.help())
 }
 
 fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialect, schema: &mut Schema) {
@@ -163,10 +165,10 @@ fn relation_facts(
     table: Option<&CatalogTable>,
     tests: &[DataTest<'_>],
     dialect: Dialect,
-) -> RelationFacts {
-    let mut facts = RelationFacts {
+) -> RelationMetadata {
+    let mut facts = RelationMetadata {
         name: node.name.to_string(),
-        ..RelationFacts::default()
+        ..RelationMetadata::default()
     };
     if node.resource_type == ResourceType::Model {
         facts.access = node.access.as_deref().and_then(Access::from_name);
@@ -176,11 +178,11 @@ fn relation_facts(
         table
             .into_iter()
             .flat_map(|table| &table.columns)
-            .map(|column| ColumnFacts {
+            .map(|column| ColumnMetadata {
                 name: column.name.to_string(),
-                quoted: is_cased(&column.name, dialect),
+                quoted: is_case_sensitive_name(&column.name, dialect),
                 data_type: column.data_type.as_deref().map(str::to_owned),
-                ..ColumnFacts::default()
+                ..ColumnMetadata::default()
             }),
     );
     // An enforced contract lists all columns.
@@ -201,13 +203,13 @@ fn relation_facts(
     facts
 }
 
-fn add_documentation(facts: &mut RelationFacts, column: &NodeColumn, is_physical: bool) {
+fn add_documentation(facts: &mut RelationMetadata, column: &NodeColumn, is_physical: bool) {
     if facts.column_mut(&column.name).is_none() {
         let quoted = column.quote == Some(true);
-        facts.columns.push(ColumnFacts {
+        facts.columns.push(ColumnMetadata {
             name: column.name.to_string(),
             quoted,
-            ..ColumnFacts::default()
+            ..ColumnMetadata::default()
         });
     }
     let Some(it) = facts.column_mut(&column.name) else {
@@ -226,8 +228,8 @@ fn add_documentation(facts: &mut RelationFacts, column: &NodeColumn, is_physical
 }
 
 /// Adds the facts from a constraint to its columns.
-fn add_constraint(facts: &mut RelationFacts, constraint: &Constraint, columns: &[Arc<str>]) {
-    let mut each = |mark: fn(&mut ColumnFacts)| {
+fn add_constraint(facts: &mut RelationMetadata, constraint: &Constraint, columns: &[Arc<str>]) {
+    let mut each = |mark: fn(&mut ColumnMetadata)| {
         columns
             .iter()
             .for_each(|name| facts.column_mut(name).map(mark).unwrap_or_default());
@@ -246,7 +248,7 @@ fn add_constraint(facts: &mut RelationFacts, constraint: &Constraint, columns: &
 }
 
 /// Adds the facts about a relation that a passing test proves.
-fn add_test_facts(facts: &mut RelationFacts, test: &DataTest<'_>) {
+fn add_test_facts(facts: &mut RelationMetadata, test: &DataTest<'_>) {
     if let TestCheck::UniqueTogether(names) = &test.check {
         facts
             .unique_together

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 use crate::compiler::SpecOptions;
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
-use crate::schema::read::{named_pairs, wrong_shape};
+use crate::schema::read::{named_pairs, wrong_shape_error};
 use crate::schema::{Column, Relation, Schema, file};
 use crate::yaml::{self, Node};
 
@@ -89,7 +89,7 @@ impl KnownFacts {
                         .into_iter()
                         .collect();
                 }
-                _ => faults.push(wrong_shape(key, "known.yml", "`dbt` or `relations`")),
+                _ => faults.push(wrong_shape_error(key, "known.yml", "`dbt` or `relations`")),
             }
         }
         known.schema = known.schema.as_partial_list();
@@ -143,7 +143,7 @@ impl KnownFacts {
     /// Returns the facts in the artifacts. Facts that the artifacts lack are taken from `committed`: types of columns
     /// that no catalog lists, and relations that are not in the artifacts.
     #[must_use]
-    pub fn renewed_from(mut self, committed: &Self) -> Self {
+    pub fn with_missing_facts_from(mut self, committed: &Self) -> Self {
         let mut left = committed.clone();
         left.schema = Schema::new().as_partial_list();
         for relation in committed.schema.relations() {

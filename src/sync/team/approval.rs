@@ -178,7 +178,7 @@ pub fn spec_approvers(spec: &str) -> Vec<String> {
 /// because a change must not choose its own approvers. If the earlier version specifies none, they come from the new
 /// version.
 #[must_use]
-pub fn asked_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
+pub fn required_approvers(before: Option<&str>, now: Option<&str>) -> Vec<String> {
     let names = |text: Option<&str>| text.map(spec_approvers).unwrap_or_default();
     match names(before) {
         none if none.is_empty() => names(now),
@@ -284,7 +284,7 @@ roles: {data-team: engineer, f@x: business, both@x: business, own@x: engineer, n
             (None, other, "b"),
             (Some("from: t"), other, "b"),
         ] {
-            assert_eq!(asked_approvers(before, now), [asked]);
+            assert_eq!(required_approvers(before, now), [asked]);
         }
         let people = Project::from_text(PROJECT).0.people().clone();
         let asked = RequiredApproval {

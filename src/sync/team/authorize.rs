@@ -61,7 +61,7 @@ impl Commit {
 
     /// Sets the committer.
     #[must_use]
-    pub fn committed_by(mut self, committer: &str) -> Self {
+    pub fn with_committer(mut self, committer: &str) -> Self {
         committer.clone_into(&mut self.committer);
         self
     }
@@ -166,7 +166,7 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
     if let Some(inside) = path.strip_prefix(CHANGES).and_then(|path| path.strip_prefix('/')) {
         let event = new_record_text(file)
             .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
-        check_own(&event.by, commit)?;
+        check_signed_by_author(&event.by, commit)?;
         return match event.said {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
@@ -176,12 +176,12 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
     }
     if let Some(name) = path.strip_prefix(LOG).and_then(|path| path.strip_prefix('/')) {
         let text = new_record_text(file)?;
-        let entry =
-            LogEntry::read_as(name, text).ok_or("the file is not a log entry, or was changed after it was written")?;
+        let entry = LogEntry::read_verified_entry(name, text)
+            .ok_or("the file is not a log entry, or was changed after it was written")?;
         if entry.did == REFUSED {
             return Ok(());
         }
-        check_own(&entry.by, commit)?;
+        check_signed_by_author(&entry.by, commit)?;
         let into = project
             .environments()
             .iter()
@@ -206,7 +206,7 @@ fn new_record_text(file: &TouchedFile) -> Result<&str, String> {
     }
 }
 
-fn check_own(by: &str, commit: &Commit) -> Result<(), String> {
+fn check_signed_by_author(by: &str, commit: &Commit) -> Result<(), String> {
     if is_same_person(by, &commit.author) {
         Ok(())
     } else {

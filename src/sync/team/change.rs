@@ -91,7 +91,7 @@ impl Event {
 
     /// Adds additional text to the event.
     #[must_use]
-    pub fn with_more(mut self, more: &str) -> Self {
+    pub fn with_additional_text(mut self, more: &str) -> Self {
         self.more = strip_control_characters(more);
         self
     }
@@ -270,7 +270,7 @@ mod tests {
             "A: \"b\" <a@b>",
             " x\n- y: {{ z }} # \u{7} ",
         )
-        .with_more("no\r\n\nmore");
+        .with_additional_text("no\r\n\nmore");
         assert_eq!(
             (event.text.as_str(), event.more.as_str()),
             ("x\n- y: {{ z }} #", "no\n\nmore")

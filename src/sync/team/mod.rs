@@ -7,7 +7,7 @@ mod change;
 mod codeowners;
 mod content;
 
-pub use approval::{ApprovalState, RequiredApproval, asked_approvers, spec_approvers};
+pub use approval::{ApprovalState, RequiredApproval, required_approvers, spec_approvers};
 pub use authorize::{Commit, ForbiddenChange, TouchedFile, approved_for_others, forbidden_changes};
 pub use change::{CHANGES, Change, ChangeComment, Event, change_id, is_same_person, parse_changes};
 pub use codeowners::codeowners;

@@ -148,7 +148,7 @@ pub fn format_github(reports: &[Report<'_>]) -> String {
     for_each_diagnostic(reports, |report, diagnostic, start, end| {
         let _ = write!(out, "::{} ", severity(diagnostic));
         if is_path(report.file) {
-            let _ = write!(out, "file={},", github_property(report.file));
+            let _ = write!(out, "file={},", escape_github_property(report.file));
         }
         let _ = write!(out, "line={},col={},endLine={}", start.line, start.column, end.line);
         if start.line == end.line {
@@ -160,18 +160,23 @@ pub fn format_github(reports: &[Report<'_>]) -> String {
             message.push_str("\nhelp: ");
             message.push_str(help);
         }
-        let _ = writeln!(out, ",title={}::{}", github_property(&title), github_data(&message));
+        let _ = writeln!(
+            out,
+            ",title={}::{}",
+            escape_github_property(&title),
+            escape_github_data(&message)
+        );
     });
     out
 }
 
-fn github_data(text: &str) -> String {
+fn escape_github_data(text: &str) -> String {
     let text = text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     escape_hidden(&text).into_owned()
 }
 
-fn github_property(text: &str) -> String {
-    github_data(text).replace(':', "%3A").replace(',', "%2C")
+fn escape_github_property(text: &str) -> String {
+    escape_github_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// Returns a SARIF 2.1.0 log with one run.

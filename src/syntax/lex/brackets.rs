@@ -64,7 +64,7 @@ impl LayoutPass<'_, '_> {
 
     /// Reports `COUNT(*)`, which is SQL syntax. The formula is parsed as if the star were missing.
     #[cold]
-    pub(super) fn sole_star(&mut self, at: usize, span: Span) {
+    pub(super) fn report_sole_star(&mut self, at: usize, span: Span) {
         let name = at
             .checked_sub(2)
             .and_then(|i| self.tokens.get(i))
@@ -92,7 +92,7 @@ impl LayoutPass<'_, '_> {
     /// Reports `[view.field]`, which is the syntax of other tools. The formula is parsed as if the brackets were
     /// missing.
     #[cold]
-    pub(super) fn square_reference(&mut self, at: usize, span: Span) {
+    pub(super) fn report_square_reference(&mut self, at: usize, span: Span) {
         let inside = self
             .tokens
             .get(at + 1..(at + 5).min(self.tokens.len()))

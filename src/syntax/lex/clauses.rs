@@ -67,7 +67,7 @@ impl LayoutPass<'_, '_> {
             "AS" => at + 2,
             _ => self.formula_end(at, single),
         };
-        if self.operand_comes(end) {
+        if self.is_operand_next(end) {
             self.emit_reported(end, words);
         }
         end - at
@@ -179,11 +179,11 @@ impl LayoutPass<'_, '_> {
 
     /// Emits a token for a reported construct that takes the place of an operand.
     fn emit_reported_token(&mut self, next: usize, whole: Span) {
-        if self.after_operand() {
+        if self.is_after_operand() {
             self.emit_reported(next, whole);
         } else {
             self.push(Token::Fault, whole);
-            if self.operand_comes(next) {
+            if self.is_operand_next(next) {
                 self.push(Token::Odd, Span::new(whole.end, whole.end));
             }
         }

@@ -10,7 +10,7 @@ use crate::span::Span;
 const INVISIBLE: [char; 6] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}', '\u{ad}'];
 
 /// Lexer state other than the tokens, which ensures that the lexer searches for each error only once.
-pub(super) struct SpecialTokens<'a> {
+pub(super) struct SpecialTokenLexer<'a> {
     pub source: &'a str,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     /// Adjacent unexpected characters, which are reported together.
@@ -31,7 +31,7 @@ pub(super) struct SpecialTokens<'a> {
     pub looked: bool,
 }
 
-impl SpecialTokens<'_> {
+impl SpecialTokenLexer<'_> {
     pub(super) fn text_after(&self, offset: u32) -> &str {
         self.source.get(offset as usize..).unwrap_or_default()
     }
@@ -46,7 +46,7 @@ impl SpecialTokens<'_> {
     #[inline]
     pub(super) fn lex_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         if span.start == self.cut {
-            return self.unclosed_text(span, lexed);
+            return self.report_unclosed_text(span, lexed);
         }
         let first = quote_count(self.text_after(span.start));
         let mut end = span.start + first;
@@ -59,7 +59,7 @@ impl SpecialTokens<'_> {
                 };
                 let Some(found) = found else {
                     self.even = self.even.min(span.start + first);
-                    return self.unclosed_text(span, lexed);
+                    return self.report_unclosed_text(span, lexed);
                 };
                 end += found as u32;
                 let quotes = quote_count(self.text_after(end));
@@ -86,8 +86,8 @@ impl SpecialTokens<'_> {
     /// Reports an unclosed string. The string ends at the end of its line, so that the following lines are still
     /// parsed.
     #[cold]
-    fn unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
-        if let Some(first) = self.before_backslash(span.start, lexed) {
+    fn report_unclosed_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+        if let Some(first) = self.take_text_ending_with_backslash(span.start, lexed) {
             return self.report_escapes(span, first);
         }
         // Search only once, at the first unclosed string, because it follows the string with the missing quote.
@@ -122,7 +122,7 @@ impl SpecialTokens<'_> {
 
     /// Finds a string that ends with a backslash on the line of `at`. Returns the start of the string and removes its
     /// tokens.
-    fn before_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
+    fn take_text_ending_with_backslash(&mut self, at: u32, lexed: &mut Lexed) -> Option<u32> {
         let index = self.backslash.take()?;
         let first = lexed.tokens.get(index)?.1.start;
         if Span::new(first, at).text(self.source).contains('\n') {
@@ -182,7 +182,7 @@ impl SpecialTokens<'_> {
         match stop {
             Some(at) if after.as_bytes().get(at) == Some(&b'}') => {
                 span.end += at as u32 + 1;
-                return Some(self.model_inside(*span));
+                return Some(self.check_model_reference(*span));
             }
             Some(at) => self.open_line = span.end + at as u32,
             None if span.start >= self.open_line => self.open_line = u32::MAX,
@@ -218,7 +218,7 @@ impl SpecialTokens<'_> {
 
     /// Checks that a reference refers to a field and has a closing bracket.
     #[inline]
-    fn model_inside(&mut self, span: Span) -> Token {
+    fn check_model_reference(&mut self, span: Span) -> Token {
         let whole = span.text(self.source);
         let inside = whole.get(2..whole.len() - 1).unwrap_or_default();
         let (name, rest) = inside.split_at(inside.find(['[', ':']).unwrap_or(inside.len()));
@@ -245,7 +245,7 @@ impl SpecialTokens<'_> {
     /// Reports `“text”`, whose quotation marks come from a word processor. The string ends at the closing quotation
     /// mark on the same line.
     #[cold]
-    pub(super) fn curly_text(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn report_curly_quotes(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let after = self.text_after(span.end);
         let stop = after
             .char_indices()
@@ -311,7 +311,7 @@ impl SpecialTokens<'_> {
 
     /// Returns `true` if a comment in the syntax of another language begins here. After `--`, a comment must contain
     /// two adjacent words, which no expression contains.
-    pub(super) fn line_comment(&mut self, span: &mut Span, words: bool) -> bool {
+    pub(super) fn report_line_comment(&mut self, span: &mut Span, words: bool) -> bool {
         let after = self.text_after(span.end);
         let blank = after.starts_with([' ', '\t']);
         let meant = if words {
@@ -352,7 +352,7 @@ impl SpecialTokens<'_> {
     }
 
     #[cold]
-    pub(super) fn block_comment(&mut self, span: &mut Span) -> Option<Token> {
+    pub(super) fn report_block_comment(&mut self, span: &mut Span) -> Option<Token> {
         let mark = *span;
         let found = if span.start >= self.open_comment {
             None
@@ -389,7 +389,7 @@ impl SpecialTokens<'_> {
         let text = span.text(self.source);
         if text == "\\"
             && self.backslash.is_some()
-            && let Some(first) = self.before_backslash(span.start, lexed)
+            && let Some(first) = self.take_text_ending_with_backslash(span.start, lexed)
         {
             return self.report_escapes(span, first);
         }

@@ -36,11 +36,11 @@ impl LayoutPass<'_, '_> {
         self.token_at(at) == Some(Token::Name) && self.text_at(at).eq_ignore_ascii_case(word)
     }
 
-    pub(super) fn after_operand(&self) -> bool {
+    pub(super) fn is_after_operand(&self) -> bool {
         self.out.tokens.last().is_some_and(|(token, _)| ends_operand(*token))
     }
 
-    pub(super) fn operand_comes(&self, at: usize) -> bool {
+    pub(super) fn is_operand_next(&self, at: usize) -> bool {
         self.token_at(at).is_some_and(begins_operand) && !self.is_definition(at)
     }
 
@@ -56,8 +56,8 @@ impl LayoutPass<'_, '_> {
     /// Emits a token for reported syntax before `next`: a separator between two operands, an invalid operand, or no
     /// token.
     pub(super) fn emit_reported(&mut self, next: usize, span: Span) {
-        let joins = self.operand_comes(next);
-        match (self.after_operand(), joins) {
+        let joins = self.is_operand_next(next);
+        match (self.is_after_operand(), joins) {
             (true, true) => self.push(Token::Odd, span),
             (false, false) => self.push(Token::Fault, span),
             _ => {}
@@ -74,7 +74,8 @@ impl LayoutPass<'_, '_> {
         match self.token_at(at + 1) {
             Some(Token::Name) if defines(at + 1) => {
                 let (word, span) = (self.text_at(at).to_ascii_lowercase(), self.tokens[at].1);
-                if !["let", "var", "const", "def", "set"].contains(&word.as_str()) || !self.first_of_line(span.start) {
+                if !["let", "var", "const", "def", "set"].contains(&word.as_str()) || !self.is_first_on_line(span.start)
+                {
                     return 0;
                 }
                 let name = self.tokens[at + 1].1;
@@ -96,7 +97,7 @@ impl LayoutPass<'_, '_> {
                 let sure = at > 0
                     || (self.token_at(at + 5) == Some(Token::Open)
                         && AGGREGATES.iter().any(|a| self.is_word(at + 4, a)));
-                if !sure || !self.first_of_line(span.start) {
+                if !sure || !self.is_first_on_line(span.start) {
                     return 0;
                 }
                 let name = self.tokens[at + 2].1;
@@ -119,14 +120,14 @@ impl LayoutPass<'_, '_> {
     /// Reports names, colons, percent signs, dots and tabs in invalid positions and returns the number of tokens
     /// consumed.
     #[inline]
-    pub(super) fn lex_foreign(&mut self, at: usize, single: bool) -> usize {
+    pub(super) fn report_foreign_syntax(&mut self, at: usize, single: bool) -> usize {
         match (self.token_at(at), self.token_at(at + 1)) {
             (Some(Token::Name), next) => {
                 let dotted = self.out.tokens.last().is_some_and(|t| t.0 == Token::Dot);
                 if dotted {
                     return 0;
                 }
-                if self.after_operand() {
+                if self.is_after_operand() {
                     return self.report_infix_word(at, single);
                 }
                 match next {
@@ -150,7 +151,9 @@ impl LayoutPass<'_, '_> {
                 }
                 0
             }
-            (Some(Token::Percent), _) if self.after_operand() && self.operand_comes(at + 1) => self.report_modulo(at),
+            (Some(Token::Percent), _) if self.is_after_operand() && self.is_operand_next(at + 1) => {
+                self.report_modulo(at)
+            }
             (Some(Token::Dot), next)
                 if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
             {
@@ -202,7 +205,7 @@ impl LayoutPass<'_, '_> {
                         .with_help("remove `;`")
                         .with_fix(span, ""),
                 );
-                if self.after_operand() {
+                if self.is_after_operand() {
                     self.emit_reported(at + 1, span);
                 }
             }
@@ -272,7 +275,7 @@ impl LayoutPass<'_, '_> {
                 ))
                 .with_fix(whole, ""),
         );
-        if !self.after_operand() || self.operand_comes(end) {
+        if !self.is_after_operand() || self.is_operand_next(end) {
             self.emit_reported(end, whole);
         }
         end - at
@@ -303,11 +306,11 @@ impl LayoutPass<'_, '_> {
             "array literals `{…}` are not part of the language",
             "write the values as separate arguments",
         );
-        if self.after_operand() {
+        if self.is_after_operand() {
             self.emit_reported(end, whole);
         } else {
             self.push(Token::Fault, whole);
-            if self.operand_comes(end) {
+            if self.is_operand_next(end) {
                 self.push(Token::Odd, Span::new(whole.end, whole.end));
             }
         }
@@ -316,7 +319,7 @@ impl LayoutPass<'_, '_> {
 
     /// Returns `true` if the square brackets after an operand contain no name, as in `d[]` or `d["month"]`.
     #[inline]
-    pub(super) fn no_timeframe(&self, at: usize) -> bool {
+    pub(super) fn has_invalid_timeframe(&self, at: usize) -> bool {
         match self.token_at(at + 1) {
             Some(Token::CloseSquare) => true,
             Some(Token::Text | Token::Number) => self.token_at(at + 2) == Some(Token::CloseSquare),
@@ -325,7 +328,7 @@ impl LayoutPass<'_, '_> {
     }
 
     #[cold]
-    pub(super) fn skipped_timeframe(&mut self, at: usize) -> usize {
+    pub(super) fn report_invalid_timeframe(&mut self, at: usize) -> usize {
         let inside = self.tokens[at + 1];
         let message = "expected a timeframe, such as `month`";
         if inside.0 == Token::CloseSquare {

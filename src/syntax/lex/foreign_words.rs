@@ -253,7 +253,7 @@ impl LayoutPass<'_, '_> {
             || self.part.mode != LayoutMode::File
             || self.is_named
             || !self.open.is_empty()
-            || !self.first_of_line(span.start)
+            || !self.is_first_on_line(span.start)
         {
             return skipped;
         }

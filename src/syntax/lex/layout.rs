@@ -189,10 +189,10 @@ impl<'t> LayoutPass<'_, 't> {
     pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
             && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
-            && (self.named == Some(at) || self.first_of_line(self.tokens[at].1.start))
+            && (self.named == Some(at) || self.is_first_on_line(self.tokens[at].1.start))
     }
 
-    pub(super) fn first_of_line(&self, offset: u32) -> bool {
+    pub(super) fn is_first_on_line(&self, offset: u32) -> bool {
         let before = self.source.get(..offset as usize).unwrap_or_default();
         before
             .chars()
@@ -225,7 +225,7 @@ impl<'t> LayoutPass<'_, 't> {
         }
         let mut too_deep = false;
         while let Some((token, span)) = self.tokens.get(at).copied() {
-            let run = self.ordinary_run(at);
+            let run = self.take_ordinary_tokens(at);
             if let Some((_, last)) = run.last() {
                 self.out.tokens.extend_from_slice(run);
                 end = last.end;
@@ -237,11 +237,11 @@ impl<'t> LayoutPass<'_, 't> {
             }
             match token {
                 Token::OpenSquare if !self.follows_operand() => {
-                    self.square_reference(at, span);
+                    self.report_square_reference(at, span);
                     self.open.push(at as u32 | DROPPED);
                 }
-                Token::OpenSquare if self.no_timeframe(at) => {
-                    let count = self.skipped_timeframe(at);
+                Token::OpenSquare if self.has_invalid_timeframe(at) => {
+                    let count = self.report_invalid_timeframe(at);
                     end = self.tokens[at + count - 1].1.end;
                     at += count;
                     continue;
@@ -261,10 +261,10 @@ impl<'t> LayoutPass<'_, 't> {
                     }
                     self.push(token, span);
                 }
-                Token::Star if self.is_sole_argument(at) => self.sole_star(at, span),
+                Token::Star if self.is_sole_argument(at) => self.report_sole_star(at, span),
                 Token::Close | Token::CloseSquare => self.close_bracket(token, span),
                 Token::Name | Token::Colon | Token::Percent | Token::Dot | Token::Tab => {
-                    let skipped = self.lex_foreign(at, single);
+                    let skipped = self.report_foreign_syntax(at, single);
                     if skipped == 0 {
                         self.push(token, span);
                     } else {
@@ -321,7 +321,7 @@ impl<'t> LayoutPass<'_, 't> {
 
     /// Returns the run of tokens, starting at `at`, in which every token is valid in its position and needs no special
     /// handling. Most formulas consist entirely of these tokens. Also pushes and pops their brackets.
-    fn ordinary_run(&mut self, at: usize) -> &'t [(Token, Span)] {
+    fn take_ordinary_tokens(&mut self, at: usize) -> &'t [(Token, Span)] {
         use Token::{
             Ampersand, Caret, Cell, Close, CloseSquare, ColonEqual, Comma, Dot, Equal, Greater, GreaterEqual, Less,
             LessEqual, Minus, Model, Name, NotEqual, Number, Open, Plus, Slash, Star, Text,

@@ -3,7 +3,7 @@
 use logos::Logos;
 
 use super::Token;
-use super::faults::{SpecialTokens, report_single_quote, report_unexpected};
+use super::faults::{SpecialTokenLexer, report_single_quote, report_unexpected};
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
@@ -48,7 +48,7 @@ pub fn lex_part(whole: &str, part: Span, lexed: &mut Lexed, diagnostics: &mut Ve
 
 /// Reports NUL characters in strings and references. No warehouse accepts NUL, and most drop it silently.
 #[cold]
-fn nul_inside(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
+fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diagnostic>) {
     for (_, span) in lexed.tokens.iter().filter(|(token, _)| *token != Token::Fault) {
         if let Some(at) = span.text(source).find('\0') {
             let at = span.start + at as u32;
@@ -64,7 +64,7 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
     lexed.tokens.clear();
     lexed.swallowed.clear();
     lexed.tokens.reserve((part.end - part.start) as usize / 4 + 4);
-    let mut faults = SpecialTokens {
+    let mut faults = SpecialTokenLexer {
         source,
         diagnostics,
         unexpected_run: None,
@@ -89,23 +89,23 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
             }
             Ok(Token::UnclosedText) => faults.lex_text(&mut span, lexed),
             Ok(Token::UnclosedModel) => faults.lex_model_reference(&mut span),
-            Ok(Token::CurlyQuote) => faults.curly_text(&mut span, lexed),
+            Ok(Token::CurlyQuote) => faults.report_curly_quotes(&mut span, lexed),
             Ok(Token::UnclosedTab) => {
                 report_single_quote(span, faults.diagnostics);
                 lexed.swallowed.push(span.start);
                 Some(Token::Text)
             }
-            Ok(Token::NonAscii) => faults.lex_wide_name(&mut span, lexed),
+            Ok(Token::NonAscii) => faults.lex_non_ascii_name(&mut span, lexed),
             Ok(Token::Dollar) => faults.lex_cell(&mut span, lexed),
             Ok(Token::Backtick) => faults.report_backticks(span),
-            Ok(Token::DoubleMinus) if !faults.line_comment(&mut span, true) => {
+            Ok(Token::DoubleMinus) if !faults.report_line_comment(&mut span, true) => {
                 lexed.tokens.push((Token::Minus, Span::new(span.start, span.start + 1)));
                 span.start += 1;
                 Some(Token::Minus)
             }
-            Ok(Token::Hash) if !faults.line_comment(&mut span, false) => Some(Token::Hash),
+            Ok(Token::Hash) if !faults.report_line_comment(&mut span, false) => Some(Token::Hash),
             Ok(Token::DoubleMinus | Token::Hash) => None,
-            Ok(Token::BlockComment) => faults.block_comment(&mut span),
+            Ok(Token::BlockComment) => faults.report_block_comment(&mut span),
             Ok(token) => Some(token),
             Err(()) => faults.lex_unreadable(&mut span, lexed),
         };
@@ -116,7 +116,7 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
     faults.report_pending_run();
     let swallows = faults.swallowing_text;
     if nul {
-        nul_inside(source, lexed, diagnostics);
+        report_nul_characters(source, lexed, diagnostics);
     }
     swallows
 }

@@ -3,24 +3,24 @@
 
 use logos::Logos;
 
-use super::faults::SpecialTokens;
+use super::faults::SpecialTokenLexer;
 use super::{Lexed, Token};
 use crate::span::Span;
 
 #[derive(Logos, Clone, Copy, Debug, PartialEq, Eq)]
-enum WideNameKind {
+enum NonAsciiNameKind {
     #[regex(r"[\p{XID_Start}_][\p{XID_Continue}]*")]
     Name,
 }
 
-impl SpecialTokens<'_> {
+impl SpecialTokenLexer<'_> {
     /// Lexes a name, starting from its first non-ASCII character. The characters before it are in the last token.
     #[cold]
-    pub(super) fn lex_wide_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
+    pub(super) fn lex_non_ascii_name(&mut self, span: &mut Span, lexed: &mut Lexed) -> Option<Token> {
         let begun = name_before(*span, lexed);
         let start = begun.map_or(span.start, |name| name.start);
-        let mut lexer = WideNameKind::lexer(self.text_after(start));
-        let found = lexer.next() == Some(Ok(WideNameKind::Name));
+        let mut lexer = NonAsciiNameKind::lexer(self.text_after(start));
+        let found = lexer.next() == Some(Ok(NonAsciiNameKind::Name));
         let end = start + lexer.span().end as u32;
         if !found || end <= span.start {
             return self.lex_unreadable(span, lexed);

@@ -11,7 +11,7 @@ pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     let NodeKind::Scalar { value, style } = &node.kind else {
         return Vec::new();
     };
-    let mut walk = YamlWalk {
+    let mut walk = ScalarOffsetMapper {
         source,
         at: node.span.start as usize,
         offsets: Vec::with_capacity(value.len() + 1),
@@ -30,14 +30,14 @@ pub fn source_offsets(node: &Node, source: &str) -> Vec<u32> {
     offsets
 }
 
-struct YamlWalk<'s> {
+struct ScalarOffsetMapper<'s> {
     source: &'s str,
     /// Offset of the next byte in the file.
     at: usize,
     offsets: Vec<u32>,
 }
 
-impl YamlWalk<'_> {
+impl ScalarOffsetMapper<'_> {
     fn rest(&self) -> &str {
         self.source.get(self.at..).unwrap_or_default()
     }

@@ -4,13 +4,13 @@
 const STEP: usize = 64;
 
 /// Byte offsets of the characters in a string.
-pub struct YamlPlaces<'s> {
+pub struct CharacterOffsets<'s> {
     source: &'s str,
     /// Byte offset of every 64th character. Empty if every character is one byte long.
     kept: Vec<u32>,
 }
 
-impl<'s> YamlPlaces<'s> {
+impl<'s> CharacterOffsets<'s> {
     /// Computes the offsets for a string.
     pub fn new(source: &'s str) -> Self {
         let kept = if source.is_ascii() {
@@ -39,12 +39,12 @@ impl<'s> YamlPlaces<'s> {
 
 #[cfg(test)]
 mod tests {
-    use super::YamlPlaces;
+    use super::CharacterOffsets;
 
     #[test]
     fn character_offsets_become_byte_offsets() {
         for text in ["", "plain", "é", &"aé😀\n".repeat(50)] {
-            let places = YamlPlaces::new(text);
+            let places = CharacterOffsets::new(text);
             for (number, (at, _)) in text.char_indices().enumerate() {
                 assert_eq!(places.byte_offset(number), at);
             }

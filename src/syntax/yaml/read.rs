@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::places::YamlPlaces;
-use super::traps::{self, invalid_yaml};
+use super::places::CharacterOffsets;
+use super::traps::{self, invalid_yaml_diagnostic};
 use super::{Node, NodeKind, YamlStyle};
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
@@ -45,7 +45,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         )
         .with_help("remove the character; a YAML file can contain only text"));
     }
-    let places = YamlPlaces::new(source);
+    let places = CharacterOffsets::new(source);
     let offset = |mark: &Marker| places.byte_offset(mark.index()) as u32;
     let mut stack: Vec<(OpenNode, u32, usize)> = Vec::new();
     let mut anchors: HashMap<usize, Node> = HashMap::new();
@@ -61,13 +61,13 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 .get(at as usize..)
                 .and_then(|t| t.chars().next())
                 .map_or(0, char::len_utf8);
-            invalid_yaml(source, Span::new(at, at + width as u32), fault.info())
+            invalid_yaml_diagnostic(source, Span::new(at, at + width as u32), fault.info())
         })?;
         let (start, end) = (offset(&place.start), offset(&place.end));
         let span = Span::new(start, end.max(start));
         count += 1;
         if count > MAX_NODES {
-            return Err(invalid_yaml(source, span, "the file is too large"));
+            return Err(invalid_yaml_diagnostic(source, span, "the file is too large"));
         }
         let (node, anchor) = match event {
             Event::Scalar(value, style, anchor, tag) => {
@@ -79,17 +79,17 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 };
                 let mut span = span;
                 // The span of a value starts at its anchors and tags, which are skipped here.
-                while let Some(property) = property_span(source, span).filter(|_| anchor > 0 || tag.is_some()) {
+                while let Some(property) = anchor_or_tag_span(source, span).filter(|_| anchor > 0 || tag.is_some()) {
                     if property.text(source).starts_with('&') {
                         unused.insert(anchor, property);
                     } else if !property.text(source).starts_with("!!") {
-                        faults.push(traps::property_trap(source, property));
+                        faults.push(traps::anchor_or_tag_diagnostic(source, property));
                     }
-                    span.start = after_blanks(source, property.end).min(span.end);
+                    span.start = skip_blanks(source, property.end).min(span.end);
                 }
                 if style == YamlStyle::Block
                     && value.is_empty()
-                    && let Some(fault) = traps::empty_block(source, span)
+                    && let Some(fault) = traps::empty_block_diagnostic(source, span)
                 {
                     return Err(fault);
                 }
@@ -132,7 +132,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             }
             Event::Alias(anchor) => {
                 let node = anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| invalid_yaml(source, span, "the alias has no anchor"))?;
+                let node = node.ok_or_else(|| invalid_yaml_diagnostic(source, span, "the alias has no anchor"))?;
                 let (size, depth) = node_size(&node);
                 repeated += size;
                 if repeated > MAX_REPEATED {
@@ -184,12 +184,16 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
             },
         }
     }
-    faults.extend(unused.values().map(|anchor| traps::property_trap(source, *anchor)));
+    faults.extend(
+        unused
+            .values()
+            .map(|anchor| traps::anchor_or_tag_diagnostic(source, *anchor)),
+    );
     Ok(done.filter(|n| !n.is_null()))
 }
 
 /// Returns the span of an anchor `&name` or a tag `!tag` at the beginning of a value.
-fn property_span(source: &str, span: Span) -> Option<Span> {
+fn anchor_or_tag_span(source: &str, span: Span) -> Option<Span> {
     let text = span.text(source);
     if !text.starts_with(['&', '!']) {
         return None;
@@ -198,7 +202,7 @@ fn property_span(source: &str, span: Span) -> Option<Span> {
     Some(Span::new(span.start, span.start + length as u32))
 }
 
-fn after_blanks(source: &str, from: u32) -> u32 {
+fn skip_blanks(source: &str, from: u32) -> u32 {
     let rest = source.get(from as usize..).unwrap_or_default();
     from + (rest.len() - rest.trim_start().len()) as u32
 }

@@ -5,7 +5,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Reports a file that is not valid YAML, with the most likely reason.
-pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
+pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> Diagnostic {
     if let Some(line) = unindented_line(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(
             Code::InvalidYaml,
@@ -16,11 +16,11 @@ pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
     }
     let line = YamlLine::at(source, span.start);
     if let Some(tab) = line.tab_span() {
-        return indented_by(tab);
+        return tab_indentation_diagnostic(tab);
     }
     // The parser may still be at the end of the previous value, which could continue on this line.
     if let Some(tab) = line.next().tab_span().filter(|_| what.contains("found a tab")) {
-        return indented_by(tab);
+        return tab_indentation_diagnostic(tab);
     }
     if what.contains("scanning a quoted scalar") {
         let message = "YAML parses this text as the start of a quoted string, but the string is not closed";
@@ -40,11 +40,11 @@ pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
     // The reported position may be after the faulty line, for example at the next key.
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
-        if let Some(corrected) = quoted_timeframes(line.text) {
+        if let Some(corrected) = quote_timeframes(line.text) {
             return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
                 .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
-        if let Some(trap) = line.formula_trap(span) {
+        if let Some(trap) = line.unparsable_formula_diagnostic(span) {
             return trap;
         }
     }
@@ -52,7 +52,7 @@ pub(super) fn invalid_yaml(source: &str, span: Span, what: &str) -> Diagnostic {
         .with_help("check the indentation, and put formulas in a text block: `definitions: |`")
 }
 
-fn indented_by(tab: Span) -> Diagnostic {
+fn tab_indentation_diagnostic(tab: Span) -> Diagnostic {
     Diagnostic::new(
         Code::InvalidYaml,
         tab,
@@ -62,7 +62,7 @@ fn indented_by(tab: Span) -> Diagnostic {
 }
 
 /// Reports an anchor or tag at the beginning of a plain value. YAML removes it, although it is part of the formula.
-pub(super) fn property_trap(source: &str, span: Span) -> Diagnostic {
+pub(super) fn anchor_or_tag_diagnostic(source: &str, span: Span) -> Diagnostic {
     let line = YamlLine::at(source, span.start);
     let mark = span.text(source).chars().next().unwrap_or('&');
     let what = if mark == '!' { "a tag" } else { "an anchor" };
@@ -82,7 +82,7 @@ pub(super) fn property_trap(source: &str, span: Span) -> Diagnostic {
 }
 
 /// Reports a value such as `>5`, which YAML interprets as the header of a block scalar without content.
-pub(super) fn empty_block(source: &str, span: Span) -> Option<Diagnostic> {
+pub(super) fn empty_block_diagnostic(source: &str, span: Span) -> Option<Diagnostic> {
     let written = source.get(span.start as usize..)?.lines().next()?.trim_end();
     let sign = written.chars().next().filter(|c| matches!(c, '|' | '>'))?;
     if !written.contains(|c: char| c.is_ascii_digit()) {
@@ -217,7 +217,7 @@ impl<'s> YamlLine<'s> {
     }
 
     /// Returns a diagnostic for a value that YAML cannot parse, if the value may be a formula.
-    fn formula_trap(&self, span: Span) -> Option<Diagnostic> {
+    fn unparsable_formula_diagnostic(&self, span: Span) -> Option<Diagnostic> {
         let pair = self.key_pair()?;
         let first = pair.value.chars().next()?;
         let begins = |what: &str| {
@@ -356,7 +356,7 @@ fn unindented_line(source: &str) -> Option<Span> {
 
 /// Quotes the timeframes in a line such as `group_by: [region, billing_date[month]]`. Without quotes, YAML interprets
 /// the timeframes as lists.
-fn quoted_timeframes(line: &str) -> Option<String> {
+fn quote_timeframes(line: &str) -> Option<String> {
     let (key, list) = line.split_once(": [")?;
     let list = list.trim_end().strip_suffix(']')?;
     let is_timeframe = |item: &str| {

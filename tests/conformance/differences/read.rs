@@ -127,7 +127,7 @@ fn read_cell(node: &Node, dialect: Dialect, sources: &BTreeMap<String, String>) 
         also: also.transpose()?.into_iter().collect(),
     };
     if !fact.is_empty() {
-        let known = dialect.construct_facts().iter().find(|known| known.text == fact);
+        let known = dialect.facts_of_constructs().iter().find(|known| known.text == fact);
         let Some(known) = known else {
             return node.error(format!("dialects/facts/{dialect}.toml has no entry `{fact}`"));
         };

@@ -28,7 +28,7 @@ pub struct Patterns {
 impl Patterns {
     pub fn of(dialect: Dialect) -> Self {
         let mut by_section: BTreeMap<&'static str, Vec<Vec<String>>> = BTreeMap::new();
-        for fact in dialect.construct_facts() {
+        for fact in dialect.facts_of_constructs() {
             by_section.entry(fact.section).or_default().push(words(fact.text));
         }
         Self {

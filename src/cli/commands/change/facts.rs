@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::specs_at_commit::{SpecsAtCommit, known_at_commit, model_and_test_sql};
+use super::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// A model whose SQL changes because of the facts in `known.yml`, with the path of its spec.
-pub struct ModelChangedByFacts {
+pub struct ModelChangeFromKnownFacts {
     pub model: String,
     pub spec: String,
 }
@@ -21,8 +21,11 @@ pub fn models_changed_by_facts(
     repository: &Repository,
     before: &str,
     now: &str,
-) -> Result<Vec<ModelChangedByFacts>, Failure> {
-    let (facts_before, facts_now) = (known_at_commit(repository, before)?, known_at_commit(repository, now)?);
+) -> Result<Vec<ModelChangeFromKnownFacts>, Failure> {
+    let (facts_before, facts_now) = (
+        known_facts_at_commit(repository, before)?,
+        known_facts_at_commit(repository, now)?,
+    );
     let specs = SpecsAtCommit::read(repository, now)?;
     let earlier = specs.compile(place, &facts_before, facts_now.dialect);
     let later = specs.compile(place, &facts_now, facts_before.dialect);
@@ -37,7 +40,7 @@ pub fn models_changed_by_facts(
         .zip(specs.paths())
         .filter(|((one, other), _)| model_and_test_sql(one) != model_and_test_sql(other));
     let named = pairs.filter_map(|((one, _), spec)| {
-        Some(ModelChangedByFacts {
+        Some(ModelChangeFromKnownFacts {
             model: one.name()?.to_owned(),
             spec: spec.clone(),
         })

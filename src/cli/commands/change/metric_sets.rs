@@ -4,20 +4,20 @@ use std::collections::BTreeMap;
 
 use formulac::CompiledSpec;
 
-use super::specs_at_commit::{SpecsAtCommit, known_at_commit, model_and_test_sql};
+use super::specs_at_commit::{SpecsAtCommit, known_facts_at_commit, model_and_test_sql};
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// Compiles the specs of two commits, and returns the paths of the models built on metric sets whose SQL differs.
 /// `changed` contains the spec files that differ. Nothing is compiled if no metric set is among them.
-pub fn models_changed_by_sets(
+pub fn models_changed_by_metric_sets(
     place: &Workspace,
     repository: &Repository,
     (before, now): (&str, &str),
     changed: &[String],
 ) -> Result<Vec<String>, Failure> {
-    let texts = |commit: &str| repository.file_texts(commit, changed);
+    let texts = |commit: &str| repository.file_contents_at_commit(commit, changed);
     let (old, new) = (texts(before)?, texts(now)?);
     let mut texts = old.iter().chain(&new).flatten();
     if !texts.any(|text| text.contains("metric_set")) {
@@ -41,6 +41,6 @@ fn compile_commit(
     commit: &str,
 ) -> Result<BTreeMap<String, CompiledSpec>, Failure> {
     let specs = SpecsAtCommit::read(repository, commit)?;
-    let compiled = specs.compile(place, &known_at_commit(repository, commit)?, None);
+    let compiled = specs.compile(place, &known_facts_at_commit(repository, commit)?, None);
     Ok(specs.paths().cloned().zip(compiled).collect())
 }

@@ -98,7 +98,7 @@ impl ChangeContext<'_> {
         }
         let id = change_id(title, |id| self.all.iter().any(|change| change.id == id));
         let event = self.new_event(ChangeComment::Proposed, title)?;
-        let mut event = event.with_more(args.message.as_deref().unwrap_or_default());
+        let mut event = event.with_additional_text(args.message.as_deref().unwrap_or_default());
         event.environment = under_way
             .environment
             .as_ref()

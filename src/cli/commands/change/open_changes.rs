@@ -6,11 +6,11 @@ use std::collections::BTreeSet;
 use formulac::sync::KNOWN;
 use formulac::team::{
     ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval,
-    approved_content_hash, approved_files, asked_approvers, is_same_person,
+    approved_content_hash, approved_files, is_same_person, required_approvers,
 };
 use formulac::{Environment, Project};
 
-use super::facts::{self, ModelChangedByFacts};
+use super::facts::{self, ModelChangeFromKnownFacts};
 use super::metric_sets;
 use crate::cli::commands::sync::Repository;
 use crate::cli::exit::{Exit, Failure};
@@ -85,7 +85,7 @@ impl BranchDifferences {
         fork: &str,
         head: &str,
     ) -> Result<Self, Failure> {
-        let mut files = repository.differing_between(fork, head)?;
+        let mut files = repository.files_differing_between(fork, head)?;
         let mut altered = Vec::new();
         if let Some(known) = files.iter_mut().find(|file| file.is_known()) {
             altered = facts::models_changed_by_facts(place, repository, fork, head)?;
@@ -193,7 +193,7 @@ impl BranchDifferences {
 /// Returns the project file of a commit.
 pub(super) fn read_project_at(repository: &Repository, commit: &str) -> Result<Project, Failure> {
     let text = repository
-        .file_texts(commit, &[project::FILE.to_owned()])?
+        .file_contents_at_commit(commit, &[project::FILE.to_owned()])?
         .pop()
         .flatten();
     Ok(text.map(|text| Project::from_text(&text).0).unwrap_or_default())
@@ -227,22 +227,22 @@ fn named_approvers(
     repository: &Repository,
     (fork, head): (&str, &str),
     files: &[DifferingContent],
-    altered: &[ModelChangedByFacts],
+    altered: &[ModelChangeFromKnownFacts],
 ) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let folder = format!("{}/", place.specs_folder());
     let is_spec = |path: &&str| path.starts_with(&folder) && project::is_yaml(path.as_ref());
     let changed = files.iter().map(|file| file.path.as_str()).filter(is_spec);
     let changed: Vec<String> = changed.map(str::to_owned).collect();
-    let of_sets = metric_sets::models_changed_by_sets(place, repository, (fork, head), &changed)?;
+    let of_sets = metric_sets::models_changed_by_metric_sets(place, repository, (fork, head), &changed)?;
     let specs = changed.into_iter().chain(of_sets);
     let specs: BTreeSet<String> = specs.chain(altered.iter().map(|it| it.spec.clone())).collect();
     let paths: Vec<String> = specs.into_iter().collect();
     let (before, now) = (
-        repository.file_texts(fork, &paths)?,
-        repository.file_texts(head, &paths)?,
+        repository.file_contents_at_commit(fork, &paths)?,
+        repository.file_contents_at_commit(head, &paths)?,
     );
     let of = |(path, (before, now)): (String, (Option<String>, Option<String>))| {
-        let names = asked_approvers(before.as_deref(), now.as_deref());
+        let names = required_approvers(before.as_deref(), now.as_deref());
         (path, names)
     };
     let named = paths.into_iter().zip(before.into_iter().zip(now)).map(of);

@@ -23,7 +23,7 @@ impl SpecsAtCommit {
         let folder = normalize_folder(project.specs().unwrap_or(project::SPECS));
         let mut paths = repository.files_in_commit(commit, &[folder])?;
         paths.retain(|path| project::is_yaml(path.as_ref()));
-        let texts = repository.file_texts(commit, &paths)?;
+        let texts = repository.file_contents_at_commit(commit, &paths)?;
         let specs = paths.into_iter().zip(texts);
         let specs = specs.filter_map(|(path, text)| Some((path, text?))).collect();
         Ok(Self { project, specs })
@@ -49,8 +49,11 @@ impl SpecsAtCommit {
 }
 
 /// Returns the facts in `known.yml` of a commit.
-pub fn known_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
-    let text = repository.file_texts(commit, &[KNOWN.to_owned()])?.pop().flatten();
+pub fn known_facts_at_commit(repository: &Repository, commit: &str) -> Result<KnownFacts, Failure> {
+    let text = repository
+        .file_contents_at_commit(commit, &[KNOWN.to_owned()])?
+        .pop()
+        .flatten();
     Ok(text.map_or_else(
         || KnownFacts::default().as_partial_list(),
         |text| KnownFacts::from_text(&text).0,

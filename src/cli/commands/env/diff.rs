@@ -7,7 +7,7 @@ use std::path::Path;
 use formulac::sync::diff_lines;
 use serde_json::{Value, json};
 
-use super::rows::{self, RowComparison};
+use super::rows::{self, RowComparisonsByModel};
 use crate::cli::args::EnvDiffArgs;
 use crate::cli::commands::change::resolve_revision;
 use crate::cli::commands::sync::Repository;
@@ -67,7 +67,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
     };
     let repository = Repository::find(&place.root)?;
     let commit = resolve_revision(&repository, &branch)?;
-    let only = match args.selection.is_everything() {
+    let only = match args.selection.selects_all_models() {
         true => Some(args.models.clone()).filter(|models| !models.is_empty()),
         false => Some(Generation::selected_model_names(session, &args.selection)?),
     };
@@ -80,7 +80,7 @@ pub fn run(session: &Session, place: &Workspace, args: &EnvDiffArgs) -> Result<E
         }
         false => None,
     };
-    let exit = rows.as_ref().map_or(Exit::Done, RowComparison::exit);
+    let exit = rows.as_ref().map_or(Exit::Done, RowComparisonsByModel::exit);
     let shown: Vec<&DiffedModel> = all.iter().filter(|it| !it.is_same() || rows.is_some()).collect();
     let same = all.iter().filter(|it| it.is_same()).count();
     if args.json {
@@ -133,7 +133,7 @@ fn model_diffs(
         .collect();
     let there = repository.files_in_commit(commit, std::slice::from_ref(&folder))?;
     let there: Vec<String> = there.into_iter().filter(|path| is_sql(Path::new(path))).collect();
-    let texts = repository.file_texts(commit, &there)?;
+    let texts = repository.file_contents_at_commit(commit, &there)?;
     let texts: BTreeMap<&String, Option<String>> = there.iter().zip(texts).collect();
     let paths: BTreeSet<&String> = here.iter().chain(&there).collect();
     let mut found = Vec::new();

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
 use crate::cli::artifacts::TargetFolder;
-use crate::cli::commands::verify::judging::{DifferenceJudge, JudgedComparison, RowPair};
+use crate::cli::commands::verify::judging::{ComparisonRunner, JudgedComparison, RowPair};
 use crate::cli::commands::verify::{row_line, show};
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment::{self, Environment};
@@ -27,7 +27,7 @@ use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
 /// Row comparisons of the models that exist on both sides, by model name.
-pub struct RowComparison(BTreeMap<String, JudgedComparison>);
+pub struct RowComparisonsByModel(BTreeMap<String, JudgedComparison>);
 
 /// Compares the tables built for these models.
 pub fn compare(
@@ -36,7 +36,7 @@ pub fn compare(
     args: &EnvDiffArgs,
     there: &Environment,
     models: &BTreeSet<String>,
-) -> Result<RowComparison, Failure> {
+) -> Result<RowComparisonsByModel, Failure> {
     let here = environment::selected_environment(&session.global, &place.project)?;
     if here.as_ref().is_some_and(|here| here.name == there.name) {
         return Err(
@@ -58,7 +58,7 @@ pub fn compare(
     };
     let engine = Engine::select_engine(session, &engine_args, &place.project)?.without_deferral();
     let dialect = engine.dialect(&place.project)?;
-    let named = NamedRelation {
+    let named = RelationNamePair {
         here: here.map_or_else(|| "here".to_owned(), |here| here.name),
         there: there.name.clone(),
         by_dbt: engine.runs_models(),
@@ -122,7 +122,7 @@ pub fn compare(
         }
     }
     let bar = (!engine.runs_models()).then(|| progress::start_bar(session, pairs.len(), "comparing"));
-    let judge = DifferenceJudge {
+    let judge = ComparisonRunner {
         engine: &engine,
         typed: None,
         limit: args.limit,
@@ -130,10 +130,10 @@ pub fn compare(
     judged.extend(
         names
             .into_iter()
-            .zip(judge.judge_comparisons(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
+            .zip(judge.run_comparisons(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
     );
     bar.iter().for_each(ProgressBar::finish_and_clear);
-    Ok(RowComparison(judged))
+    Ok(RowComparisonsByModel(judged))
 }
 
 /// Returns the manifest that dbt wrote for an environment.
@@ -172,7 +172,7 @@ fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<
 }
 
 /// Names of the relations on both sides.
-struct NamedRelation<'n> {
+struct RelationNamePair<'n> {
     here: String,
     there: String,
     /// Whether the engine is dbt, which resolves the relation names of the current environment.
@@ -181,7 +181,7 @@ struct NamedRelation<'n> {
     other: Manifest,
 }
 
-impl NamedRelation<'_> {
+impl RelationNamePair<'_> {
     fn begin_comparison<'m>(
         &self,
         model: &'m String,
@@ -260,7 +260,7 @@ fn relation(manifest: &Manifest, model: &str) -> Result<Read, &'static str> {
         .ok_or("uses a table name that cannot be read")
 }
 
-impl RowComparison {
+impl RowComparisonsByModel {
     /// Returns the result for a model, as lines below its name.
     pub fn text(&self, model: &str) -> String {
         let mut out = String::new();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use formulac::artifacts::{KeptParts, Manifest, last_results};
-use formulac::impact::{Graph, GraphSources, Lineages, OmniFields, SpecModel};
+use formulac::impact::{Graph, GraphSources, LineageCache, OmniFields, SpecModel};
 use formulac::{Compiler, Dialect, Project, SpecText};
 
 use crate::cli::artifacts::TargetFolder;
@@ -40,7 +40,7 @@ pub struct ImpactContext {
     /// Status of each node in the last run, by id.
     pub status: BTreeMap<String, String>,
     /// Cached lineage of SQL, read in a separate thread while the other data is read.
-    lineages: Cell<Option<JoinHandle<Lineages>>>,
+    lineages: Cell<Option<JoinHandle<LineageCache>>>,
 }
 
 impl ImpactContext {
@@ -48,7 +48,7 @@ impl ImpactContext {
     /// or if the project has specs, which are compiled with them.
     pub fn read(session: &Session, is_whole: bool) -> Result<Self, Failure> {
         let given = session.global.project_dir.as_deref();
-        let found = project::read_with_place(given)?;
+        let found = project::read_project_with_folder(given)?;
         let dbt = dbt_project::find(found.as_ref().map(|(_, root)| root.as_path()).or(given))?;
         let (project, root) = match (found, &dbt) {
             (Some((project, root)), _) => (project, root),
@@ -68,7 +68,7 @@ impl ImpactContext {
         let keep = if is_whole || !texts.is_empty() {
             whole
         } else {
-            cache::with_names()
+            cache::compiled_sql_and_column_names()
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));
@@ -133,7 +133,7 @@ impl ImpactContext {
     /// Returns the graph of the whole project, using the cached SQL lineage.
     pub fn graph(&self) -> Graph<'_> {
         let beside = self.lineages.take().and_then(|thread| thread.join().ok());
-        Graph::new(self.sources()).with_lineages(beside.unwrap_or_else(|| cache::read_lineages(&self.root)))
+        Graph::new(self.sources()).with_stored_lineages(beside.unwrap_or_else(|| cache::read_lineages(&self.root)))
     }
 
     /// Caches the SQL lineage in the graph.
@@ -186,7 +186,7 @@ impl ImpactContext {
     }
 
     /// Returns the lines of the HTML report about the revision to compare with.
-    pub fn page_messages(&self, since: Option<&str>) -> Vec<String> {
+    pub fn base_revision_messages(&self, since: Option<&str>) -> Vec<String> {
         since
             .map(|revision| format!("Changes since `{revision}`."))
             .into_iter()

@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         Some(revision) => since::compare(&known, &graph, revision)?,
         None => {
             let mut names = args.names.clone();
-            if !args.selection.is_everything() {
+            if !args.selection.selects_all_models() {
                 names.extend(Generation::selected_model_names(session, &args.selection)?);
             }
             // A dbt name or model name takes precedence over a metric name.
@@ -46,7 +46,10 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
                 Ok(_) => vec![name.clone()],
                 Err(_) => known.columns_of_metric(name).unwrap_or_else(|| vec![name.clone()]),
             });
-            (change_starts(&graph, &names.collect::<Vec<_>>(), change)?, Vec::new())
+            (
+                initial_node_changes(&graph, &names.collect::<Vec<_>>(), change)?,
+                Vec::new(),
+            )
         }
     };
     let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &known.status));
@@ -67,7 +70,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             &impact,
             &graph,
             &known.status,
-            &known.page_messages(args.since.as_deref()),
+            &known.base_revision_messages(args.since.as_deref()),
         ),
     };
     match &args.output {
@@ -97,12 +100,16 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn change_starts(graph: &Graph<'_>, names: &[String], change: ColumnChange) -> Result<Vec<NodeChanges>, Failure> {
+fn initial_node_changes(
+    graph: &Graph<'_>,
+    names: &[String],
+    change: ColumnChange,
+) -> Result<Vec<NodeChanges>, Failure> {
     // Combine several columns of a model into one change.
     let mut starts: BTreeMap<usize, NodeChanges> = BTreeMap::new();
     for name in names {
         let target = graph.resolve_target(name).map_err(name_failure)?;
-        let start = graph.change_start(&target, change);
+        let start = graph.changes_to_target(&target, change);
         match starts.entry(start.place) {
             Entry::Vacant(place) => {
                 place.insert(start);
@@ -160,7 +167,7 @@ fn write_report(session: &Session, path: &Path, text: &str) -> Result<(), Failur
     let root = project::project_folder(session.global.project_dir.as_deref())?;
     let bounds = root
         .map_or_else(
-            || Ok(WritableFolders::deny_all()),
+            || Ok(WritableFolders::only_named_paths()),
             |root| WritableFolders::from_project(&root),
         )?
         .with_named_file(path);

@@ -32,11 +32,11 @@ enum Refusal {
 
 /// Returns the metrics by the name of the semantic model to which their measures belong. Metrics without a known measure
 /// have the empty name.
-pub fn by_model<'n>(
+pub fn metrics_by_semantic_model<'n>(
     models: &[(&'n ManifestNode, &'n DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
 ) -> BTreeMap<String, ModelMetrics> {
-    let mut reader = MetricReader::default();
+    let mut reader = MetricConverter::default();
     for (node, model) in models {
         for measure in &model.measures {
             reader.measures.insert(&measure.name, &node.name);
@@ -73,7 +73,7 @@ pub fn by_model<'n>(
             }
         }
         if waiting.len() == count {
-            let unknown = |(node, metric, input): (_, _, String)| (node, metric, reads_left_out(&input));
+            let unknown = |(node, metric, input): (_, _, String)| (node, metric, omitted_input_reason(&input));
             left_out.extend(waiting.drain(..).map(unknown));
         }
         pending = waiting.into_iter().map(|(node, metric, _)| (node, metric)).collect();
@@ -86,18 +86,18 @@ pub fn by_model<'n>(
 }
 
 /// Returns the reason to omit a metric because it reads an omitted metric or measure.
-pub fn reads_left_out(name: &str) -> String {
+pub fn omitted_input_reason(name: &str) -> String {
     format!("the metric reads {name}, which is skipped")
 }
 
 /// Maps measures, and the metrics read so far, to their semantic models.
 #[derive(Default)]
-struct MetricReader<'n> {
+struct MetricConverter<'n> {
     measures: HashMap<&'n str, &'n str>,
     models: HashMap<String, String>,
 }
 
-impl MetricReader<'_> {
+impl MetricConverter<'_> {
     /// Returns the semantic model of a metric and its formula.
     fn formula(&self, name: &str, metric: &Metric) -> Result<(String, String), Refusal> {
         let refuse = |reason: &str| Err(Refusal::Final(reason.to_owned()));
@@ -139,7 +139,7 @@ impl MetricReader<'_> {
         let mut names: BTreeMap<String, String> = BTreeMap::new();
         let inputs = metric.type_params.get("metrics").and_then(MetaValue::as_list);
         for part in inputs.unwrap_or_default() {
-            let name = plain_input(part)?;
+            let name = unmodified_input_name(part)?;
             let alias = part.as_map().and_then(|part| part.get("alias")?.as_str());
             names.insert(alias.unwrap_or(&name).to_owned(), name);
         }
@@ -221,11 +221,11 @@ fn has_value(value: &MetaValue) -> bool {
 /// Returns the name of an input in a type-specific parameter.
 fn input(parameters: &ValueFields, key: &str) -> Result<String, Refusal> {
     let part = parameters.get(key);
-    plain_input(part.ok_or_else(|| Refusal::Final(format!("the metric has no `{key}`")))?)
+    unmodified_input_name(part.ok_or_else(|| Refusal::Final(format!("the metric has no `{key}`")))?)
 }
 
 /// Returns the name of an input that is neither filtered nor shifted in time.
-fn plain_input(part: &MetaValue) -> Result<String, Refusal> {
+fn unmodified_input_name(part: &MetaValue) -> Result<String, Refusal> {
     let of = |key: &str| part.as_map().and_then(|part| part.get(key));
     for key in ["filter", "offset_window", "offset_to_grain"] {
         if of(key).is_some_and(has_value) {

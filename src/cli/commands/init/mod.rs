@@ -66,7 +66,7 @@ pub fn run(session: &Session, args: &InitArgs) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     let bounds = match &args.folder {
-        Some(folder) if args.example => WritableFolders::deny_all().with_named_file(folder),
+        Some(folder) if args.example => WritableFolders::only_named_paths().with_named_file(folder),
         _ => WritableFolders::from_project(&find_dbt_project(session, args)?.folder)?,
     };
     if args.json {
@@ -122,7 +122,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
         let project = project::read(Some(&dbt.folder))?;
         (
             project.specs().unwrap_or(SPECS).to_owned(),
-            known_dialect(dbt, dialect.or(project.dialect()))?,
+            require_dialect(dbt, dialect.or(project.dialect()))?,
         )
     } else {
         let unresolved = dbt
@@ -134,7 +134,7 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
             return Err(Failure::new(Exit::Usage, text)
                 .with_help("set the variable, or write formulac.yml with `models:` and `tests:` yourself"));
         }
-        let dialect = known_dialect(dbt, dialect)?;
+        let dialect = require_dialect(dbt, dialect)?;
         let text = project_file::project_file_text(dbt, dialect, SPECS);
         // All other commands read this file, so it must be free of errors.
         debug_assert_eq!(Project::from_text(&text).1, []);
@@ -147,14 +147,14 @@ fn plan_init(dbt: &DbtProject, dialect: Option<Dialect>) -> Result<InitPlan, Fai
         plan.notes
             .extend(outdated.map(|text| format!("dbt: {text}; run `pip install --upgrade dbt-core`")));
     }
-    plan_semantic_sets(dbt, dialect, &specs, &mut plan)?;
+    plan_semantic_metric_sets(dbt, dialect, &specs, &mut plan)?;
     let first = plan_first_spec(dbt, dialect, &specs, &mut plan)?;
     plan.next = is_new.then(|| next(dbt, &specs, first.as_deref()));
     plan_gitignore(&dbt.folder.join(GITIGNORE), &mut plan)?;
     Ok(plan)
 }
 
-fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
+fn require_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Failure> {
     told.map_or_else(|| dbt.dialect(None), Ok).map_err(|why| {
         let failure = Failure::new(Exit::Usage, format!("the dialect is unknown: {why}"));
         failure.with_help("specify the dialect, for example `--dialect postgres`")
@@ -162,7 +162,12 @@ fn known_dialect(dbt: &DbtProject, told: Option<Dialect>) -> Result<Dialect, Fai
 }
 
 /// Plans a metric set for each semantic model that does not have one yet.
-fn plan_semantic_sets(dbt: &DbtProject, dialect: Dialect, specs: &str, plan: &mut InitPlan) -> Result<(), Failure> {
+fn plan_semantic_metric_sets(
+    dbt: &DbtProject,
+    dialect: Dialect,
+    specs: &str,
+    plan: &mut InitPlan,
+) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
     let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
     let found = semantic_sets::find(dbt, dialect, &generated)?;

@@ -1,6 +1,6 @@
 //! Finds definitions that several specs of the project contain.
 
-use formulac::sync::extract::{ExtractRequest, ExtractedSet, extract};
+use formulac::sync::extract::{ExtractRequest, ExtractedMetricSet, extract};
 use formulac::{Compiler, Dialect, SpecText};
 
 use super::first_spec;
@@ -31,7 +31,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, sources: &[SourceText]) -> Resul
         folder: "",
     };
     let found = extract(&compiler, &request);
-    let note = |set: &ExtractedSet| {
+    let note = |set: &ExtractedMetricSet| {
         let same = match set.shared.len() {
             1 => "definition".to_owned(),
             count => format!("{count} definitions"),

@@ -12,7 +12,7 @@ use crate::cli::engine::{Answer, Engine, EngineRequest};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
-use crate::cli::metrics_query::name_options;
+use crate::cli::metrics_query::replace_keys_with_options;
 use crate::cli::project;
 use crate::cli::session::{Session, Stream, to_reports};
 use crate::cli::source::SourceText;
@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &PreviewArgs) -> Result<Exit, Failure> {
         },
         outcome => outcome?,
     };
-    name_options(&mut outcome.found);
+    replace_keys_with_options(&mut outcome.found);
     let exit = Exit::from_failures(&outcome.found);
     if args.json {
         let answer = outcome.answer.as_ref();

@@ -49,13 +49,13 @@ pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
         (Some(Ok(_)), Some(why)) => ProofVerdict::NotProven(format!(
             "the warehouse runs the SQL, but the values are not compared: {why}"
         )),
-        (Some(Ok(rows)), None) if has_rows(expected, rows) => ProofVerdict::Proven,
+        (Some(Ok(rows)), None) if matches_expected_result(expected, rows) => ProofVerdict::Proven,
         (Some(Ok(rows)), None) => ProofVerdict::Differs(rows.iter().map(|row| Value::from(row.clone())).collect()),
     }
 }
 
 /// Evaluates a statement that the warehouse only planned.
-pub fn judge_plan(answer: Option<&StatementResult>) -> ProofVerdict {
+pub fn verdict_on_planned_statement(answer: Option<&StatementResult>) -> ProofVerdict {
     match answer {
         Some(Ok(_)) => ProofVerdict::NotProven("the statement was planned, but not run".to_owned()),
         _ => failure_verdict(answer),
@@ -70,7 +70,7 @@ fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
         );
     };
     let reason = first_paragraph(message);
-    if is_not_allowed(message) {
+    if is_permission_error(message) {
         ProofVerdict::NotProven(reason)
     } else {
         ProofVerdict::Refused(reason)
@@ -78,12 +78,12 @@ fn failure_verdict(answer: Option<&StatementResult>) -> ProofVerdict {
 }
 
 /// Returns whether a message reports that the role or the session is not permitted to run the statement.
-pub fn is_not_allowed(message: &str) -> bool {
+pub fn is_permission_error(message: &str) -> bool {
     let message = message.to_lowercase();
     NOT_ALLOWED.iter().any(|part| message.contains(part))
 }
 
-fn has_rows(expected: &Expected, rows: &[Vec<Option<String>>]) -> bool {
+fn matches_expected_result(expected: &Expected, rows: &[Vec<Option<String>>]) -> bool {
     if expected.rows.len() != rows.len() {
         return false;
     }
@@ -148,7 +148,7 @@ fn moment(text: &str) -> Option<DateTime> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_not_allowed, is_same};
+    use super::{is_permission_error, is_same};
     use serde_json::json;
 
     #[test]
@@ -179,10 +179,10 @@ mod tests {
 
     #[test]
     fn missing_permissions_are_known_by_their_messages() {
-        assert!(is_not_allowed("ERROR: permission denied for schema dev"));
-        assert!(is_not_allowed(
+        assert!(is_permission_error("ERROR: permission denied for schema dev"));
+        assert!(is_permission_error(
             "SQL access control error: Insufficient privileges to operate on schema 'DEV'"
         ));
-        assert!(!is_not_allowed("function nosuch(integer) does not exist"));
+        assert!(!is_permission_error("function nosuch(integer) does not exist"));
     }
 }

@@ -4,7 +4,7 @@
 mod cases;
 mod judge;
 mod models;
-mod own_table;
+mod proof_table;
 pub mod report;
 mod rows;
 mod show;
@@ -26,9 +26,9 @@ use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 use cases::{ConformanceCases, Proof};
-use judge::{ProofVerdict, judge, judge_plan};
+use judge::{ProofVerdict, judge, verdict_on_planned_statement};
 use models::UnprovenModel;
-use own_table::OwnTable;
+use proof_table::ProofTable;
 use report::{ProofCounts, ProofProblem, ProofReport, RowSource};
 use rows::{StoredRows, query_over_literals};
 
@@ -91,7 +91,7 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             session.report_action("nothing was sent");
             return Ok(Exit::Done);
         }
-        real_run(session, &place, (&dbt, dialect), &plan, (&stored, inserts))?
+        run_proofs_on_warehouse(session, &place, (&dbt, dialect), &plan, (&stored, inserts))?
     };
     outcome.report.environment = environment;
     if args.functions.is_empty() && !outcome.is_dry {
@@ -162,14 +162,14 @@ fn dry_run(dbt: &DbtRun, dialect: Dialect, plan: &ProofPlan) -> Result<ProofOutc
         .map(|sql| Statement::query(planned.replace("{sql}", sql.trim_end())))
         .collect();
     let done = run_statements(dbt, "formulac_prove", &statements, "the plans of statements")?;
-    let verdicts = (0..statements.len()).map(|at| judge_plan(done.results.get(at)));
+    let verdicts = (0..statements.len()).map(|at| verdict_on_planned_statement(done.results.get(at)));
     let mut outcome = outcome(plan, &verdicts.collect::<Vec<_>>(), RowSource::Literals, dialect);
     outcome.report.engine = done.engine;
     outcome.is_dry = true;
     Ok(outcome)
 }
 
-fn real_run(
+fn run_proofs_on_warehouse(
     session: &Session,
     place: &Workspace,
     (dbt, dialect): (&DbtRun, Dialect),
@@ -182,7 +182,7 @@ fn real_run(
     wrong
         .iter()
         .for_each(|sentence| session.warn(&format!("warning: {sentence}")));
-    let table = OwnTable::create(session, place, dbt, &warehouse.tables, inserts)?;
+    let table = ProofTable::create(session, place, dbt, &warehouse.tables, inserts)?;
     let source = table.row_source();
     let queries = plan.proofs.iter().map(|proof| match source {
         RowSource::Table => stored.query(proof, dialect),
@@ -215,7 +215,7 @@ struct WarehouseFacts {
 impl WarehouseFacts {
     fn read(dbt: &DbtRun, dialect: Dialect) -> Result<Self, Failure> {
         let mut statements = WarehouseState::statements(dialect);
-        statements.push(own_table::tables_statement(dialect));
+        statements.push(proof_table::list_tables_statement(dialect));
         let what = "the warehouse's version and session parameters";
         let told = run_statements(dbt, "formulac_prove", &statements, what)?.results;
         let tables = told.get(statements.len() - 1).and_then(|rows| rows.as_ref().ok());

@@ -110,7 +110,7 @@ impl<'p> StoredRows<'p> {
 
     /// Returns the query of a proof over the stored rows.
     pub fn query(&self, proof: &Proof, dialect: Dialect) -> String {
-        with_tables(proof, dialect, |table| {
+        add_case_tables_to_query(proof, dialect, |table| {
             let columns: Vec<String> = slots(table)
                 .map(|(slot, name)| format!("{slot} as {}", column_name(table, name, dialect)))
                 .collect();
@@ -128,13 +128,13 @@ impl<'p> StoredRows<'p> {
 }
 
 /// Returns the statement that drops the wide table.
-pub fn drop_statement() -> String {
+pub fn drop_stored_rows_statement() -> String {
     format!("drop table if exists {STATEMENTS_TABLE}")
 }
 
 /// Returns the query of a proof over rows that the query itself contains as literals.
 pub fn query_over_literals(proof: &Proof, dialect: Dialect) -> String {
-    with_tables(proof, dialect, |table| {
+    add_case_tables_to_query(proof, dialect, |table| {
         let row = |row: &[Value]| {
             let value = |((name, ty), value): ((&str, Type), &Value)| {
                 let ty_name = stored_type(ty, dialect);
@@ -158,7 +158,7 @@ pub fn query_over_literals(proof: &Proof, dialect: Dialect) -> String {
 }
 
 /// Adds the tables of a proof to its query as common table expressions.
-fn with_tables(proof: &Proof, dialect: Dialect, rows: impl Fn(&CaseTable) -> String) -> String {
+fn add_case_tables_to_query(proof: &Proof, dialect: Dialect, rows: impl Fn(&CaseTable) -> String) -> String {
     let mut query = proof.query.trim_end().to_owned();
     let mut expressions = Vec::new();
     for table in &proof.tables {
@@ -166,7 +166,7 @@ fn with_tables(proof: &Proof, dialect: Dialect, rows: impl Fn(&CaseTable) -> Str
         if table.name.contains('.') || has_step(&query, &name) {
             // A common table expression has no schema, and its name must differ from the names of the query's steps.
             name = format!("given_{}", table.name.replace(|c: char| !c.is_alphanumeric(), "_"));
-            query = with_relation_as(&query, &table.name, &name);
+            query = replace_relation_in_query(&query, &table.name, &name);
         }
         expressions.push(format!("{name} as (\n    {}\n)", rows(table)));
     }
@@ -185,7 +185,7 @@ fn has_step(query: &str, name: &str) -> bool {
 
 /// Replaces a relation after FROM and JOIN. The last part of its name becomes the alias, because columns are qualified
 /// with it.
-fn with_relation_as(query: &str, relation: &str, name: &str) -> String {
+fn replace_relation_in_query(query: &str, relation: &str, name: &str) -> String {
     let last = relation.rsplit('.').next().unwrap_or(relation);
     let mut out = String::with_capacity(query.len());
     let mut rest = query;

@@ -27,7 +27,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let _lock = ProjectLock::acquire(session, &place)?;
     let named = session.global.env.as_deref();
     let environment = environment::merge_target_environment(named, &place.project, &place.root)?;
-    let head = is_ready(session, &place, &repository, environment.as_ref())?;
+    let head = find_commit_to_release(session, &place, &repository, environment.as_ref())?;
     let releases = tags::all_releases(&repository)?;
     let last = releases.first();
     if let Some(same) = last.filter(|last| last.commit == head) {
@@ -67,7 +67,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
 
 /// Returns the commit to release, which is the head of the environment's branch. Returns an error if another branch is
 /// checked out or if there are uncommitted changes.
-fn is_ready(
+fn find_commit_to_release(
     session: &Session,
     place: &Workspace,
     repository: &Repository,

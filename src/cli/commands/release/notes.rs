@@ -29,7 +29,7 @@ pub fn new(
         return Ok(text);
     }
     let before = models_at_commit(place, repository, &last.commit, made)?;
-    let differing = repository.differing_between(&last.commit, "HEAD")?;
+    let differing = repository.files_differing_between(&last.commit, "HEAD")?;
     let differing: BTreeSet<&str> = differing.iter().map(|file| file.path.as_str()).collect();
     let names: BTreeSet<&String> = before.keys().chain(made.ours.keys()).collect();
     let mut lines = Vec::new();
@@ -96,7 +96,7 @@ fn models_at_commit(
     made: &PlannedModels,
 ) -> Result<BTreeMap<String, Option<CurrentSpec>>, Failure> {
     let paths = repository.files_in_commit(commit, &[place.specs_folder()])?;
-    let texts = repository.file_texts(commit, &paths)?;
+    let texts = repository.file_contents_at_commit(commit, &paths)?;
     let now: BTreeMap<&str, (&String, &CurrentSpec)> = made
         .ours
         .iter()

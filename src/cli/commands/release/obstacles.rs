@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formulac::Environment;
 use formulac::artifacts::{Status, last_results};
-use formulac::omni::PulledPlace as OmniPlace;
+use formulac::omni::PulledFileLocation as OmniPlace;
 
 use super::tags::Release;
 use crate::cli::artifacts::{RunArtifacts, TargetFolder};
@@ -124,7 +124,7 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
     };
     let mut found = Vec::new();
     let newer: Vec<String> = read
-        .newer_than(dbt, &beside.runs)
+        .files_newer_than_oldest_artifact(dbt, &beside.runs)
         .iter()
         .map(|path| path.display().to_string())
         .collect();

@@ -7,7 +7,7 @@ pub use specs::spec_health as of_specs;
 use std::path::PathBuf;
 
 use formulac::artifacts::{RunResults, Status, last_results};
-use formulac::omni::PulledPlace as FilePlace;
+use formulac::omni::PulledFileLocation as FilePartPosition;
 
 use crate::cli::args::StatusArgs;
 use crate::cli::artifacts::RunArtifacts;
@@ -20,7 +20,7 @@ use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
-    let place = Workspace::find_or_dbt(session)?;
+    let place = Workspace::find_workspace_or_dbt_project(session)?;
     let Some((place, dbt)) = place.as_ref().and_then(|place| Some((place, place.dbt.as_ref()?))) else {
         return Err(
             Failure::new(Exit::Usage, "there is no dbt_project.yml here or in a parent folder").with_help(
@@ -30,7 +30,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     };
     let mut parts = Vec::new();
     let mut exit = Exit::Done;
-    if place.is_set_up() {
+    if place.has_project_file() {
         match place.check_folders() {
             Err(Failure::Found(found)) => {
                 session.report(&found);
@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let age = read
         .age()
         .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
-    let newer = read.newer_than(dbt, &[]);
+    let newer = read.files_newer_than_oldest_artifact(dbt, &[]);
     let mut found = Vec::new();
     if !newer.is_empty() {
         found.push(format!(
@@ -127,7 +127,7 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthPart {
         .map(|(place, _)| place)
         .chain(&pull.removes)
         .filter_map(|place| match place {
-            FilePlace::Omni(path) => Some(path.clone()),
+            FilePartPosition::Omni(path) => Some(path.clone()),
             _ => None,
         });
     let files: Vec<String> = files.collect();

@@ -21,8 +21,8 @@ use crate::cli::workspace::Workspace;
 /// Reports the state of the project's specs.
 pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
     let of_files = match sync::was_pushed(place) {
-        true => push_health(session, place, selection)?,
-        false => generate_health(session, place, selection)?,
+        true => pending_push_health(session, place, selection)?,
+        false => generated_files_health(session, place, selection)?,
     };
     let mut parts = vec![of_files];
     parts.extend(knowledge_health(session, place)?);
@@ -80,7 +80,7 @@ fn knowledge_health(session: &Session, place: &Workspace) -> Result<Option<Healt
 }
 
 /// Reports what a push would change.
-fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::plan_selected(session, place, selection)?;
     if !made.has_no_errors() {
         return Ok(health_part(
@@ -165,7 +165,7 @@ fn push_health(session: &Session, place: &Workspace, selection: &Selection) -> R
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
-fn generate_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+fn generated_files_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let mut made = Generation::new(place, &compiler, place.sources()?, || {})?;
@@ -181,7 +181,7 @@ fn generate_health(session: &Session, place: &Workspace, selection: &Selection) 
     let left_out = made.omission_reasons();
     let delivery = made.plan_file_changes(
         |at| chosen.models[at] && left_out[at].is_none(),
-        selection.is_everything(),
+        selection.selects_all_models(),
     )?;
     let faulty = fault_summary(&made.found);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {

@@ -88,7 +88,7 @@ pub fn apply_and_commit(
     changes: &[FileChange],
     commit: &PushCommit,
 ) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::from_place(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(place)?;
     let journal = prepare(&mut disk, changes, commit.to_note()).map_err(|fault| transaction_failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     let is_applied = applied.is_ok();
@@ -111,7 +111,7 @@ pub fn apply_without_commit(place: &Workspace, changes: Vec<TextChange>) -> Resu
     if changes.is_empty() {
         return Ok(());
     }
-    let mut disk = WorkTreeDisk::from_place(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(place)?;
     let journal = prepare(&mut disk, &changes, Value::Null).map_err(|fault| transaction_failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     if applied.is_err() {
@@ -139,7 +139,7 @@ fn finish(
             Err(failure)
         }
     })?;
-    repository.follow_hooks(&commit.paths)?;
+    repository.sync_after_commit_hooks(&commit.paths)?;
     // The commit is final. If cleaning up fails here, the next run cleans up.
     let _ = journal.finish(disk);
     Ok(())
@@ -173,7 +173,7 @@ fn undo_after_failure(
 
 /// Completes a run that was interrupted, or undoes a run that failed.
 pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    let mut disk = WorkTreeDisk::from_place(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(place)?;
     let (journal, to_undo) = match interrupted_transaction(&mut disk).map_err(|fault| transaction_failure(&fault))? {
         InterruptedTransaction::Nothing => return Ok(()),
         InterruptedTransaction::ToFinish(journal) => (journal, false),
@@ -240,7 +240,7 @@ pub fn resolve_paths(
     let bounds = place.writable_folders()?;
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
     let mut placed = Vec::new();
-    let mut disk = WorkTreeDisk::from_place(place)?;
+    let mut disk = WorkTreeDisk::from_workspace(place)?;
     for change in changes {
         let path = bounds.relative_path(&place.root.join(&change.path))?;
         if let Some(other) = seen.insert(path.to_lowercase(), path.clone())
@@ -253,7 +253,7 @@ pub fn resolve_paths(
             .with_help("give one of the models another name"));
         }
         if change.before.is_none() {
-            differs_by_case(&mut disk, &path)?;
+            reject_case_only_difference(&mut disk, &path)?;
         }
         // A file that is not valid UTF-8 was read with replacement characters, so it is considered changed.
         let before = change.before.map(String::into_bytes);
@@ -268,7 +268,7 @@ pub fn resolve_paths(
 
 /// Returns an error if the names of a new file and an existing file differ only in case, because some file systems
 /// treat them as the same file.
-fn differs_by_case(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
+fn reject_case_only_difference(disk: &mut WorkTreeDisk, path: &str) -> Result<(), Failure> {
     let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
     let names = disk.list(folder).unwrap_or_default();
     match names

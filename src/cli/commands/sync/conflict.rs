@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, ModelPlan, Property, SetConflict, SetPart, diff_lines};
+use formulac::sync::{Conflict, MetricSetConflict, ModelPlan, Property, SetPart, diff_lines};
 
 use super::repository::Repository;
 use crate::cli::workspace::Workspace;
@@ -105,7 +105,7 @@ pub fn write_conflict(
     }
     let (command, others) = resolve_command(model, conflict);
     match &conflict.set {
-        Some(set) => write_set_resolutions(out, model, set, &command),
+        Some(set) => write_metric_set_resolutions(out, model, set, &command),
         None => {
             let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
         }
@@ -148,7 +148,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
 }
 
 /// Prints the possible resolutions of a conflict with a metric set, each with its effect.
-fn write_set_resolutions(out: &mut String, model: &ModelPlan, set: &SetConflict, command: &str) {
+fn write_metric_set_resolutions(out: &mut String, model: &ModelPlan, set: &MetricSetConflict, command: &str) {
     let _ = writeln!(out, "  next    {command}");
     let mut option = |name: &str, possible: Result<String, &String>| {
         let _ = match possible {
@@ -193,7 +193,7 @@ pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'sta
     };
     let others = if conflict.set.is_some() {
         "--to-set, --to-model"
-    } else if is_replaceable(conflict) {
+    } else if is_resolvable_in_editor(conflict) {
         "--theirs, --edit, --base"
     } else {
         "--theirs"
@@ -202,14 +202,14 @@ pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'sta
 }
 
 /// Returns whether the user can write a third value in an editor.
-fn is_replaceable(conflict: &Conflict) -> bool {
+fn is_resolvable_in_editor(conflict: &Conflict) -> bool {
     conflict.property == Property::Formula || conflict.is_omni_conflict()
 }
 
 /// Returns the name that makes `resolve` select only this conflict.
 fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
-    if set_clause(conflict).is_some() {
+    if metric_set_clause_conflict(conflict).is_some() {
         return target;
     }
     // The name of the model selects all its conflicts.
@@ -230,7 +230,7 @@ fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
 /// Returns the name of the item in conflict: `model.definition`, the clause of a metric set as `model:set.where`, or the
 /// model.
 pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
-    match (&conflict.definition, set_clause(conflict)) {
+    match (&conflict.definition, metric_set_clause_conflict(conflict)) {
         (_, Some(set)) => format!("{}:{}", model.model, set.full_name()),
         (Some(definition), None) => format!("{}.{definition}", model.model),
         (None, None) => model.model.clone(),
@@ -238,7 +238,7 @@ pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
 }
 
 /// Returns the conflict with a metric set if it concerns a clause of the set.
-fn set_clause(conflict: &Conflict) -> Option<&SetConflict> {
+fn metric_set_clause_conflict(conflict: &Conflict) -> Option<&MetricSetConflict> {
     conflict.set.as_ref().filter(|set| set.part != SetPart::Definition)
 }
 

@@ -20,7 +20,7 @@ pub struct WorkTreeDisk {
 }
 
 impl WorkTreeDisk {
-    pub fn from_place(place: &Workspace) -> Result<Self, Failure> {
+    pub fn from_workspace(place: &Workspace) -> Result<Self, Failure> {
         let root = &place.root;
         let root = or_current_folder(root).to_owned();
         Ok(Self {

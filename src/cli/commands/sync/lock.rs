@@ -65,7 +65,7 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
 /// Warns about an interrupted run. Used by commands that write nothing.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
     let waits = !matches!(
-        interrupted_transaction(&mut WorkTreeDisk::from_place(place)?),
+        interrupted_transaction(&mut WorkTreeDisk::from_workspace(place)?),
         Ok(InterruptedTransaction::Nothing)
     );
     if waits {

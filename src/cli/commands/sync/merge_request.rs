@@ -8,7 +8,7 @@ use formulac::sync::{
     Action, CurrentSpec, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
     VerificationEvidence,
 };
-use formulac::team::asked_approvers;
+use formulac::team::required_approvers;
 
 use super::dbt_check::ParsedProject;
 use super::planner::PlannedModels;
@@ -90,7 +90,7 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
     let mut now: BTreeMap<String, Option<String>> = BTreeMap::new();
     let sets = |model: &ModelPlan| -> Vec<String> {
         let ours = made.ours.get(&model.model).into_iter();
-        ours.flat_map(|ours| ours.compiled.set_files().map(|(path, _)| path.to_owned()))
+        ours.flat_map(|ours| ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()))
             .collect()
     };
     for model in &made.plan.models {
@@ -108,7 +108,8 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
     }
     let paths: Vec<String> = now.keys().cloned().collect();
     // All files are new if there is no repository or no commit.
-    let committed = Repository::find(&place.root).and_then(|repository| repository.file_texts("HEAD", &paths));
+    let committed =
+        Repository::find(&place.root).and_then(|repository| repository.file_contents_at_commit("HEAD", &paths));
     let committed = committed.unwrap_or_else(|_| vec![None; paths.len()]);
     let committed: BTreeMap<String, Option<String>> = paths.into_iter().zip(committed).collect();
     let is_changed = |path: &String| committed.get(path) != now.get(path);
@@ -118,7 +119,7 @@ fn named_approvers(place: &Workspace, made: &PlannedModels) -> Vec<(String, Vec<
     asked.extend(of_sets.map(|model| model.spec.clone()));
     let names = |path: String| {
         let text = |texts: &BTreeMap<String, Option<String>>| texts.get(&path).cloned().flatten();
-        let names = asked_approvers(text(&committed).as_deref(), text(&now).as_deref());
+        let names = required_approvers(text(&committed).as_deref(), text(&now).as_deref());
         (path, names)
     };
     let named = asked.into_iter().map(names);
@@ -220,8 +221,9 @@ fn impact_markdown(session: &Session, place: &Workspace, made: &PlannedModels) -
     }
     let (known, plan) = (ImpactContext::read(session, false)?, &made.plan);
     let graph = known.graph();
-    let start =
-        |(name, change): (String, ColumnChange)| Some(graph.change_start(&graph.resolve_target(&name).ok()?, change));
+    let start = |(name, change): (String, ColumnChange)| {
+        Some(graph.changes_to_target(&graph.resolve_target(&name).ok()?, change))
+    };
     let starts: Vec<NodeChanges> = plan
         .models
         .iter()

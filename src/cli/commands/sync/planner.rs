@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, CurrentSpec, ExposureGraph, Exposures, HandEdit, KNOWN, KnownChange, ModelPlan, ModelSides, Plan,
+    Action, CurrentSpec, ExposureGraph, Exposures, HandEdit, KNOWN, KnownFactsChange, ModelPlan, ModelSides, Plan,
     PlannedModel, PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
 };
 use formulac::{CompiledSpec, Compiler};
@@ -21,7 +21,7 @@ use crate::cli::folder;
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{FactPrecedence, changed_facts};
 use crate::cli::models::{self, CompiledModel};
-use crate::cli::moved_files::MovedFile;
+use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
@@ -41,20 +41,20 @@ pub struct PlannedModels {
     /// Generated files and definitions, by model.
     pub ours: BTreeMap<String, CurrentSpec>,
     /// Tools that convert SQL to formulas. `None` if there is no plan.
-    pub tools: Option<Toolbox>,
+    pub tools: Option<PlannerContext>,
 }
 
 /// Tools that convert SQL to formulas, created on first use.
-pub struct Toolbox {
+pub struct PlannerContext {
     compiler: Compiler,
     models: Vec<CompiledSpec>,
     knowing: OnceLock<Compiler>,
     decompiler: Decompiler,
     folders: (String, String),
-    moved: MovedFile,
+    moved: MovedFilePaths,
 }
 
-impl Toolbox {
+impl PlannerContext {
     fn new(place: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
         Self {
             compiler: compiler.clone(),
@@ -116,7 +116,7 @@ pub fn plan_selected_models(
     let target = TargetOptions::default();
     let compiler = place.compiler_with(session, &target, place.dialect(&target)?, FactPrecedence::Artifacts)?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
-    let chosen = (!selection.is_everything())
+    let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
         .transpose()?;
     let keep_needed = |found: &mut [FileDiagnostics]| {
@@ -151,18 +151,18 @@ pub fn plan_selected_models(
     if !made.has_no_errors() {
         return Ok(made);
     }
-    let mut ours = ours_by_model(place, &generation);
+    let mut ours = current_specs_by_model(place, &generation);
     let mut states = read_states(place, &ours);
     let left = follow_moved_files(place, &ours, &mut states);
     let all = all_model_names(&ours, &states);
     let files: BTreeMap<String, BTreeMap<String, String>> = all
         .into_iter()
         .map(|name| {
-            let files = find_changes(place, ours.get(&name), states.get(&name));
+            let files = current_model_files(place, ours.get(&name), states.get(&name));
             (name, files)
         })
         .collect();
-    let tools = Toolbox::new(place, &compiler, &generation);
+    let tools = PlannerContext::new(place, &compiler, &generation);
     for (name, found) in &files {
         let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
         if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, &tools, name, ours, found)) {
@@ -194,19 +194,19 @@ pub fn plan_selected_models(
             made.found = generation.found;
             return Ok(made);
         }
-        ours = ours_by_model(place, &generation);
+        ours = current_specs_by_model(place, &generation);
     }
     let known = generation.plan_known_file()?.and_then(|(known, facts)| {
         let path = place.relative_path(&known.path);
         let before = read_project_file(&place.root, &path);
         let file = TextChange::new(&path, before, Some(known.text));
         if file.before != file.after {
-            return Some(KnownChange { file, facts });
+            return Some(KnownFactsChange { file, facts });
         }
         // The push only commits the file, because `generate` or `plan` has already written it.
         let committed = Repository::committed_if_different(&place.root, &path)?;
         let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
-        Some(KnownChange { file, facts })
+        Some(KnownFactsChange { file, facts })
     });
     made.models = generation.models;
     let models = files.iter().filter(|(name, _)| is_chosen(name));
@@ -292,7 +292,7 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
         return Err(Failure::Found(generation.found));
     }
     let mut left = BTreeMap::new();
-    for (model, ours) in ours_by_model(place, &generation) {
+    for (model, ours) in current_specs_by_model(place, &generation) {
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
@@ -304,7 +304,7 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
 
 /// Reconciles the specs with the edits that people made in files and in Omni.
 fn reconcile_models(
-    tools: &Toolbox,
+    tools: &PlannerContext,
     ours: &BTreeMap<String, CurrentSpec>,
     states: &ModelStates,
     files: &BTreeMap<String, BTreeMap<String, String>>,
@@ -334,7 +334,7 @@ fn reconcile_models(
 /// version or a recently committed one.
 fn find_unpushed_base(
     place: &Workspace,
-    tools: &Toolbox,
+    tools: &PlannerContext,
     name: &str,
     ours: &CurrentSpec,
     found: &BTreeMap<String, String>,
@@ -345,7 +345,7 @@ fn find_unpushed_base(
     }
     let committed = Repository::find(&place.root)
         .ok()?
-        .last_texts(&ours.spec, EARLIER_TEXTS);
+        .last_committed_versions(&ours.spec, EARLIER_TEXTS);
     let earlier = committed.iter().filter(|text| **text != ours.source);
     earlier
         .filter_map(|text| tools.as_tools().compile(&ours.spec, text))
@@ -372,7 +372,7 @@ fn model_sides<'a>(
 }
 
 /// Returns the generated files and definitions by model.
-fn ours_by_model(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
+fn current_specs_by_model(place: &Workspace, generation: &Generation<'_>) -> BTreeMap<String, CurrentSpec> {
     let (models, tests) = place.output_folders();
     let one = |model: &CompiledModel| {
         let built = model.built.as_ref()?;
@@ -465,7 +465,7 @@ fn read_states(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>) -> Model
 }
 
 /// Returns the current files of a model in the work tree.
-fn find_changes(
+fn current_model_files(
     place: &Workspace,
     ours: Option<&CurrentSpec>,
     state: Option<&(Option<String>, Vec<PushState>)>,

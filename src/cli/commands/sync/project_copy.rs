@@ -174,7 +174,7 @@ impl CopyTree<'_> {
                 if kind.is_dir() && self.is_real(&path) {
                     folders.push(path);
                 } else if kind.is_symlink() {
-                    self.link_again(&path)?;
+                    self.recreate_link(&path)?;
                 } else {
                     link(&self.root.join(&path), &self.copy.join(&path))?;
                 }
@@ -201,7 +201,7 @@ impl CopyTree<'_> {
 
     /// Recreates a link of the project. The new link leads to the corresponding path in the copy, or to the original
     /// path if the path is outside the project.
-    fn link_again(&self, path: &Path) -> io::Result<()> {
+    fn recreate_link(&self, path: &Path) -> io::Result<()> {
         let whole = self.root.join(path);
         let goal = fs::canonicalize(&whole).unwrap_or(whole);
         let goal = goal

@@ -34,7 +34,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&place.root)?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
-    refuse_elsewhere(session, &place, &repository, environment.as_ref(), "push", true)?;
+    require_environment_branch(session, &place, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), saved_selection);
     let made = planner::plan_selected_models(session, &place, &selection)?;
@@ -182,7 +182,7 @@ pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     for model in models.filter_map(Value::as_object_mut) {
         model.remove("effects");
     }
-    if let (false, Value::Object(fields)) = (selection.is_everything(), &mut kept) {
+    if let (false, Value::Object(fields)) = (selection.selects_all_models(), &mut kept) {
         let Selection { select, exclude, state } = selection;
         fields.insert(
             "selection".to_owned(),
@@ -257,7 +257,7 @@ impl PushBranch {
         environment: Option<&Environment>,
         plan: &Plan,
     ) -> Result<Self, Failure> {
-        refuse_elsewhere(session, place, repository, environment, "push", false)?;
+        require_environment_branch(session, place, repository, environment, "push", false)?;
         let now = repository.branch()?;
         let Some(environment) = environment else {
             return Ok(Self { now, begins: None });
@@ -310,7 +310,7 @@ fn branch_prefix(environment: &Environment) -> String {
 /// Returns an error if a command would change a protected environment while a different branch is checked out. If
 /// `or_begun` is set, a branch that an earlier push created is also allowed, because repeating the push on that branch
 /// changes nothing.
-pub fn refuse_elsewhere(
+pub fn require_environment_branch(
     session: &Session,
     place: &Workspace,
     repository: &Repository,

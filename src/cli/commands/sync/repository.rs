@@ -172,18 +172,18 @@ impl Repository {
     /// Makes the last commit, the index and these files agree after commit hooks have run. Otherwise, changes that a
     /// hook staged would be missing from the index, and changes that a hook did not stage would be missing from the
     /// commit.
-    pub fn follow_hooks(&self, paths: &[String]) -> Result<(), Failure> {
-        self.reset_committed()?;
+    pub fn sync_after_commit_hooks(&self, paths: &[String]) -> Result<(), Failure> {
+        self.reset_index_to_last_commit()?;
         let rewritten = self.uncommitted_paths(paths)?;
         if rewritten.is_empty() {
             return Ok(());
         }
         self.commit_with(&["commit", "--quiet", "--amend", "--no-edit", "--only"], &rewritten)?;
-        self.reset_committed()
+        self.reset_index_to_last_commit()
     }
 
     /// Resets the index entries of the last commit's files to that commit.
-    fn reset_committed(&self) -> Result<(), Failure> {
+    fn reset_index_to_last_commit(&self) -> Result<(), Failure> {
         // A hook may have committed files outside of the project's folder.
         let top = self.top_folder()?;
         let args = [
@@ -239,7 +239,7 @@ impl Repository {
         )?;
         match trace.last_failed_hook().filter(|_| !output.succeeded) {
             None => git_output("commit", output).map(|_| ()),
-            Some(hook) => Err(hook_failed(&hook, &output)),
+            Some(hook) => Err(failure_of_hook(&hook, &output)),
         }
     }
 
@@ -293,7 +293,7 @@ impl Repository {
     }
 
     /// Returns the last committed versions of a file, newest first, from at most `commits` commits.
-    pub fn last_texts(&self, path: &str, commits: usize) -> Vec<String> {
+    pub fn last_committed_versions(&self, path: &str, commits: usize) -> Vec<String> {
         let commits = self
             .run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path])
             .unwrap_or_default();
@@ -386,7 +386,7 @@ fn error_text(output: &ProgramOutput) -> Option<String> {
     (!said.is_empty()).then(|| said.join("\n  "))
 }
 
-fn hook_failed(hook: &FailedHook, output: &ProgramOutput) -> Failure {
+fn failure_of_hook(hook: &FailedHook, output: &ProgramOutput) -> Failure {
     let FailedHook { name, program, status } = hook;
     let said = match error_text(output) {
         Some(said) => format!(":\n  {said}"),

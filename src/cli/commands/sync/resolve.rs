@@ -7,7 +7,7 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, ModelPlan, PulledView, SetConflict, Substitution, TextChange, apply_edit_to_spec, content_hash,
+    Conflict, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange, apply_edit_to_spec, content_hash,
     restore_parts, revert_edit, set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
@@ -58,7 +58,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let mut work = ResolveWork {
+    let mut work = ConflictResolver {
         place: &place,
         made: &made,
         texts: BTreeMap::new(),
@@ -68,7 +68,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     let mut resolved = Vec::new();
     for (model, conflict) in meant {
         match &conflict.set {
-            Some(set) => work.resolve_set_conflict(session, model, conflict, set, args.chosen_side())?,
+            Some(set) => work.resolve_metric_set_conflict(session, model, conflict, set, args.chosen_side())?,
             None => work.resolve_conflict(model, conflict, args.chosen_side())?,
         }
         resolved.push(json!({
@@ -90,7 +90,7 @@ fn is_named_conflict(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool
     [target, property].iter().any(|other| other == name) || model.model == name
 }
 
-struct ResolveWork<'w> {
+struct ConflictResolver<'w> {
     place: &'w Workspace,
     made: &'w PlannedModels,
     /// New contents of the files, with their previous contents.
@@ -101,7 +101,7 @@ struct ResolveWork<'w> {
     of_people: BTreeSet<String>,
 }
 
-impl ResolveWork<'_> {
+impl ConflictResolver<'_> {
     fn resolve_conflict(&mut self, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> Result<(), Failure> {
         if matches!(side, ConflictSide::ToSet | ConflictSide::ToModel) {
             let target = conflict_target(model, conflict);
@@ -160,7 +160,7 @@ impl ResolveWork<'_> {
                 self.set_text(&conflict.file, both.1);
             }
             ConflictSide::Edit => {
-                let formula = edit_by_hand(conflict)?;
+                let formula = edit_conflict_in_editor(conflict)?;
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
                 let both = text
                     .zip(undone())
@@ -177,12 +177,12 @@ impl ResolveWork<'_> {
 
     /// Resolves a conflict between a hand edit and a metric set. The file is always restored, because a push generates
     /// it from the set and the spec.
-    fn resolve_set_conflict(
+    fn resolve_metric_set_conflict(
         &mut self,
         session: &Session,
         model: &ModelPlan,
         conflict: &Conflict,
-        set: &SetConflict,
+        set: &MetricSetConflict,
         side: ConflictSide,
     ) -> Result<(), Failure> {
         let target = conflict_target(model, conflict);
@@ -205,7 +205,7 @@ impl ResolveWork<'_> {
                 let formula = set.to_set.as_deref().map_err(|reason| refused("--to-set", reason))?;
                 let text = self.text(&set.file).unwrap_or_default();
                 let text = set
-                    .changed_set(&text, formula)
+                    .metric_set_with_formula(&text, formula)
                     .map_err(|why| refused("--to-set", &why))?;
                 self.set_text(&set.file, text);
                 if !set.models.is_empty() {
@@ -286,7 +286,7 @@ impl ResolveWork<'_> {
             ))
         };
         let edited = match side {
-            ConflictSide::Edit => Some(edit_by_hand(conflict)?),
+            ConflictSide::Edit => Some(edit_conflict_in_editor(conflict)?),
             _ => None,
         };
         let (agreed, in_omni, in_dbt) = match side {
@@ -379,7 +379,7 @@ impl ResolveWork<'_> {
 }
 
 /// Lets the user write the formula or the description in an editor that shows both sides.
-fn edit_by_hand(conflict: &Conflict) -> Result<String, Failure> {
+fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
     let editor = ["VISUAL", "EDITOR"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|it| !it.is_empty()));

@@ -35,7 +35,7 @@ impl Repository {
 
     /// Returns the files of the project that differ between two commits, with the contents of files that formulac may
     /// have generated.
-    pub fn differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
+    pub fn files_differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
         let args = [
             "diff",
             "--no-ext-diff",
@@ -66,7 +66,7 @@ impl Repository {
             ));
         }
         let blobs: Vec<String> = found.iter().map(|(_, _, blob)| blob.clone()).collect();
-        let texts = self.object_texts(&blobs)?;
+        let texts = self.read_git_objects(&blobs)?;
         Ok(found
             .into_iter()
             .zip(texts)
@@ -75,7 +75,7 @@ impl Repository {
     }
 
     /// Reads objects by their hashes in a single git call. Returns `None` for objects that are missing locally.
-    fn object_texts(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
+    fn read_git_objects(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
         }
@@ -101,13 +101,13 @@ impl Repository {
 
     /// Returns the contents of files in a commit, with two git calls. Returns `None` for missing files. The second call
     /// uses hashes, because paths can contain any character, which makes the replies for several paths ambiguous.
-    pub fn file_texts(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
+    pub fn file_contents_at_commit(&self, commit: &str, paths: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if paths.is_empty() {
             return Ok(Vec::new());
         }
         let objects: BTreeMap<String, String> = self.file_hashes(commit, paths)?.into_iter().collect();
         let found: Vec<String> = paths.iter().filter_map(|path| objects.get(path)).cloned().collect();
-        let mut texts = self.object_texts(&found)?.into_iter();
+        let mut texts = self.read_git_objects(&found)?.into_iter();
         Ok(paths
             .iter()
             .map(|path| objects.get(path).and_then(|_| texts.next()).flatten())
@@ -179,9 +179,9 @@ impl Repository {
                 .filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder)))
                 .cloned()
                 .collect();
-            let texts = self.file_texts(id, &records)?;
+            let texts = self.file_contents_at_commit(id, &records)?;
             let before = match parents.split(' ').next().filter(|parent| !parent.is_empty()) {
-                Some(parent) => self.file_texts(parent, &records)?,
+                Some(parent) => self.file_contents_at_commit(parent, &records)?,
                 None => vec![None; records.len()],
             };
             let known = records.iter().zip(texts.into_iter().zip(before));
@@ -192,7 +192,7 @@ impl Repository {
             };
             let files = paths.iter().map(touched);
             let signer = (valid == "G").then(|| signer.to_owned());
-            commits.push(Commit::new(id, author, signer, files.collect()).committed_by(committer));
+            commits.push(Commit::new(id, author, signer, files.collect()).with_committer(committer));
         }
         Ok(commits)
     }

@@ -28,12 +28,12 @@ const MAX_DIFF_LINES: usize = 40;
 pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     let Some(id) = &args.id else {
-        return Err(request_entry(session, &place, args.json)?);
+        return Err(ask_for_rollback_target(session, &place, args.json)?);
     };
     let repository = Repository::find(&place.root)?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
-    push::refuse_elsewhere(session, &place, &repository, environment.as_ref(), "rollback", true)?;
+    push::require_environment_branch(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read_log(&place);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let changes = changes(&place, &repository, &log, &point.commit)?;
@@ -90,7 +90,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
 }
 
 /// Shows the last entries of the log, and returns a failure that asks the user to specify one of them.
-fn request_entry(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
+fn ask_for_rollback_target(session: &Session, place: &Workspace, as_json: bool) -> Result<Failure, Failure> {
     let log = history::read_log(place);
     let entries: Vec<&NumberedEntry> = log
         .entries
@@ -221,7 +221,7 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         .collect();
     let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
     let then = repository.files_in_commit(commit, &asked)?;
-    let texts = repository.file_texts(commit, &then)?;
+    let texts = repository.file_contents_at_commit(commit, &then)?;
     let then: BTreeMap<String, Option<String>> = then.into_iter().zip(texts).collect();
     let now = folders.iter().flat_map(|folder| {
         let files = folder::find_files(&place.root.join(folder), |_| true);

@@ -8,7 +8,7 @@ use formulac::sync::{Proof, Timing, VerificationEvidence};
 use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
-use super::judging::{DifferenceJudge, RowPair};
+use super::judging::{ComparisonRunner, RowPair};
 use super::{VerificationResult, find_presence};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::{Engine, RelationPresence};
@@ -16,7 +16,7 @@ use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
 
 /// Spec to verify.
-pub struct VerifySubject<'s> {
+pub struct SpecToVerify<'s> {
     pub compiled: &'s CompiledSpec,
     /// Path of the spec, relative to the project.
     pub path: &'s str,
@@ -50,7 +50,7 @@ struct VerifiedModel<'m> {
 
 impl ModelComparer<'_> {
     /// Compares models with their formulas and with the relations in `compare:`. Calls `done` after each comparison.
-    pub fn verify(&self, subjects: &[VerifySubject<'_>], done: impl Fn()) -> Result<Vec<VerificationResult>, Failure> {
+    pub fn verify(&self, subjects: &[SpecToVerify<'_>], done: impl Fn()) -> Result<Vec<VerificationResult>, Failure> {
         let mut models: Vec<VerifiedModel<'_>> = subjects.iter().map(|subject| self.prepare_model(subject)).collect();
         let (mut places, mut pairs) = (Vec::new(), Vec::new());
         for (model, of) in models.iter_mut().enumerate() {
@@ -61,7 +61,7 @@ impl ModelComparer<'_> {
         }
         for ((model, proof), judged) in places
             .into_iter()
-            .zip(self.difference_judge().judge_comparisons(pairs, done)?)
+            .zip(self.comparison_runner().run_comparisons(pairs, done)?)
         {
             let Some(verified) = models.get_mut(model).map(|model| &mut model.verified) else {
                 continue;
@@ -81,7 +81,7 @@ impl ModelComparer<'_> {
     }
 
     /// Returns a model with all its comparisons.
-    fn prepare_model<'m>(&self, subject: &VerifySubject<'m>) -> VerifiedModel<'m> {
+    fn prepare_model<'m>(&self, subject: &SpecToVerify<'m>) -> VerifiedModel<'m> {
         let compiled = subject.compiled;
         let name = compiled.name().unwrap_or_default();
         let verified = VerificationResult {
@@ -95,7 +95,7 @@ impl ModelComparer<'_> {
             is_unbuilt: false,
         };
         let (tables, hidden) = (super::tables_read(&[(0, compiled)]), self.hidden_columns(compiled));
-        let timed = compiled.formula_count_sql(self.difference_judge().comparison_reader());
+        let timed = compiled.formula_count_sql(self.comparison_runner().comparison_reader());
         let mut model = VerifiedModel {
             compiled,
             tables,
@@ -133,8 +133,8 @@ impl ModelComparer<'_> {
         model
     }
 
-    fn difference_judge(&self) -> DifferenceJudge<'_> {
-        DifferenceJudge {
+    fn comparison_runner(&self) -> ComparisonRunner<'_> {
+        ComparisonRunner {
             engine: self.engine,
             typed: self.typed,
             limit: self.args.limit,
@@ -160,7 +160,7 @@ impl ModelComparer<'_> {
 
     /// Adds a comparison for the engine, or the reason why the comparison is impossible.
     fn compare(&self, model: &mut VerifiedModel<'_>, comparison: Comparison) {
-        let mut comparison = comparison.or_tolerance(self.args.tolerance.as_deref());
+        let mut comparison = comparison.with_default_tolerance(self.args.tolerance.as_deref());
         let mut proof = Proof::default();
         proof.with = comparison.compared_relation().map(|it| it.display_name().into_owned());
         match self.restrict_to_common_columns(model.compiled, &mut comparison, &mut proof) {

@@ -16,7 +16,7 @@ use crate::cli::workspace::Workspace;
 
 /// Artifacts of each environment.
 #[derive(Default)]
-pub struct KnownBuild<'k> {
+pub struct EnvironmentBuilds<'k> {
     manifest: Option<&'k Manifest>,
     environments: Vec<(Option<String>, RunArtifacts)>,
 }
@@ -42,7 +42,7 @@ pub struct FreshnessSource {
     pub loaded: Option<SystemTime>,
 }
 
-impl<'k> KnownBuild<'k> {
+impl<'k> EnvironmentBuilds<'k> {
     /// Reads dbt's artifacts if the engine is dbt. Otherwise, returns no artifacts.
     pub fn read(place: &'k Workspace, engine: &Engine, environment: Option<&str>) -> Result<Self, Failure> {
         let Some(dbt) = place.dbt.as_ref().filter(|_| engine.runs_models()) else {

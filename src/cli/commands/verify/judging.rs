@@ -50,16 +50,16 @@ const COUNTS: &str = "row counts, sums and differences";
 const ROWS: &str = "the rows that differ";
 
 /// Runs comparisons on an engine.
-pub struct DifferenceJudge<'j> {
+pub struct ComparisonRunner<'j> {
     pub engine: &'j Engine,
     pub typed: Option<&'j Schema>,
     /// Maximum number of differing rows to return.
     pub limit: u32,
 }
 
-impl DifferenceJudge<'_> {
+impl ComparisonRunner<'_> {
     /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
-    pub fn judge_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
+    pub fn run_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
         let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let asked = pairs

@@ -33,8 +33,8 @@ use crate::cli::session::Session;
 use crate::cli::source::{SourceText, read_text};
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
-use comparing::{ModelComparer, VerifySubject};
-use freshness::{BuildState, KnownBuild};
+use comparing::{ModelComparer, SpecToVerify};
+use freshness::{BuildState, EnvironmentBuilds};
 use judging::ComparedColumn;
 
 /// Tags that mark a column as personal, so that its values are never written to a file, even if the project does not
@@ -82,7 +82,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let named = match args.selection.is_everything() {
+    let named = match args.selection.selects_all_models() {
         true => args.specs.clone(),
         false => {
             let named = Generation::selected_specs(session, &target, &args.selection)?;
@@ -140,7 +140,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
-    let known = KnownBuild::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
+    let known = EnvironmentBuilds::read(&place, &engine, environment.as_ref().map(|it| it.name.as_str()))?;
     let comparer = ModelComparer {
         place: &place,
         engine: &engine,
@@ -151,13 +151,13 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     };
     let subjects = models.iter().filter_map(|(at, compiled)| {
         let (path, text) = texts.get(*at)?;
-        Some(VerifySubject {
+        Some(SpecToVerify {
             compiled,
             path: path.as_deref().unwrap_or_default(),
             text,
         })
     });
-    let subjects: Vec<VerifySubject<'_>> = subjects.collect();
+    let subjects: Vec<SpecToVerify<'_>> = subjects.collect();
     let comparisons = subjects
         .iter()
         .map(|subject| subject.compiled.comparisons().len() + 1)
@@ -178,7 +178,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     if !args.no_evidence {
         write_evidence(session, &place, &mut all)?;
     }
-    show::print_all(session, args, &engine, &all, &faulty)?;
+    show::print_verification_results(session, args, &engine, &all, &faulty)?;
     Ok(exit(&all, &faulty))
 }
 

@@ -16,7 +16,7 @@ use crate::cli::plurals::format_count;
 use crate::cli::session::{Session, to_reports};
 use formulac::diag::render::escape_hidden;
 
-pub fn print_all(
+pub fn print_verification_results(
     session: &Session,
     args: &VerifyArgs,
     engine: &Engine,
@@ -31,7 +31,7 @@ pub fn print_all(
     session.print_data(&if args.markdown {
         to_markdown(all)
     } else {
-        format_all(all)
+        format_verification_results(all)
     })?;
     session.report_action(&verify_summary(all, faulty));
     Ok(())
@@ -41,7 +41,7 @@ pub fn print_all(
 const UNBUILT_LABEL: &str = "not built here";
 
 /// Formats one line per comparison, followed by its differing rows, and then the other facts about the model.
-fn format_all(all: &[VerificationResult]) -> String {
+fn format_verification_results(all: &[VerificationResult]) -> String {
     let width = all
         .iter()
         .map(|it| it.evidence.model.chars().count())
@@ -145,12 +145,12 @@ fn fact_lines(verified: &VerificationResult) -> (Vec<String>, Vec<String>) {
     facts.extend(standings.next().and_then(|standing| standing.message(true)));
     let others = standings
         .filter_map(|standing| standing.message(false))
-        .chain(outdated_builds(&verified.standings));
+        .chain(outdated_builds_message(&verified.standings));
     (facts, others.collect())
 }
 
 /// Returns a message about the environment with the oldest build, if the builds differ in age.
-fn outdated_builds(standings: &[BuildState]) -> Option<String> {
+fn outdated_builds_message(standings: &[BuildState]) -> Option<String> {
     let built = standings
         .iter()
         .filter_map(|it| Some((it.built.as_ref()?.0, it.environment.as_deref()?)));

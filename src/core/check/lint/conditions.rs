@@ -38,7 +38,7 @@ impl ConstantBound {
 
 /// Conditions on a subject that have been collected so far.
 #[derive(Default)]
-struct SeenCondition<'p> {
+struct SubjectConditions<'p> {
     lower: Option<(ConstantBound, Span)>,
     upper: Option<(ConstantBound, Span)>,
     equals: Vec<(OrderedLiteral<'p>, Span)>,
@@ -56,7 +56,7 @@ struct ConditionTest<'p> {
 
 impl ConditionTest<'_> {
     /// Returns the bound of the values that satisfy the test, and whether it is an upper bound.
-    fn test_bound(&self) -> Option<(ConstantBound, bool)> {
+    fn bound_of_test(&self) -> Option<(ConstantBound, bool)> {
         let OrderedLiteral::Number(at) = self.literal else {
             return None;
         };
@@ -121,8 +121,8 @@ impl<'a> Lints<'a> {
     }
 
     /// Warns about an AND that is never true, and about an OR that is always true.
-    pub(super) fn check_junction(&mut self, id: IrId, args: PoolRange, and: bool) {
-        let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
+    pub(super) fn check_and_or_conditions(&mut self, id: IrId, args: PoolRange, and: bool) {
+        let mut subjects: FxHashMap<ConditionSubject, SubjectConditions<'a>> = FxHashMap::default();
         for condition in self.program.args(args) {
             let Some(test) = self.parse_test(*condition) else {
                 continue;
@@ -178,13 +178,13 @@ impl<'a> Lints<'a> {
             if !matches!(self.program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
                 continue;
             }
-            let mut subjects: FxHashMap<ConditionSubject, SeenCondition<'a>> = FxHashMap::default();
+            let mut subjects: FxHashMap<ConditionSubject, SubjectConditions<'a>> = FxHashMap::default();
             let mut next = Some(at);
             while let Some(Ir::Case(arms)) = next.map(|id| self.program.node(id)) {
                 next = None;
                 for arm in self.program.args(arms).chunks(2) {
                     match *arm {
-                        [condition, _] => self.check_arm(condition, &mut subjects),
+                        [condition, _] => self.check_case_branch(condition, &mut subjects),
                         [other] if other < at && continued.insert(other.0) => next = Some(other),
                         _ => {}
                     }
@@ -193,7 +193,11 @@ impl<'a> Lints<'a> {
         }
     }
 
-    fn check_arm(&mut self, condition: IrId, subjects: &mut FxHashMap<ConditionSubject, SeenCondition<'a>>) {
+    fn check_case_branch(
+        &mut self,
+        condition: IrId,
+        subjects: &mut FxHashMap<ConditionSubject, SubjectConditions<'a>>,
+    ) {
         let Some(test) = self.parse_test(condition) else { return };
         let span = self.program.meta(condition).span;
         let seen = subjects.entry(test.subject).or_default();
@@ -250,7 +254,7 @@ impl<'a> Lints<'a> {
     }
 }
 
-impl<'p> SeenCondition<'p> {
+impl<'p> SubjectConditions<'p> {
     /// Returns whether a test and the previous conditions are never true together. If `and` is `false`, returns whether
     /// at least one of them is true in every row.
     fn is_contradiction(&self, test: &ConditionTest<'p>, and: bool) -> bool {
@@ -259,7 +263,7 @@ impl<'p> SeenCondition<'p> {
                 return self.differs.is_some_and(|other| other != test.literal);
             }
             // The conditions cover all values if the lower bound is below the upper bound.
-            return match test.test_bound() {
+            return match test.bound_of_test() {
                 Some((bound, true)) => self.lower.is_some_and(|(lower, _)| is_overlapping(lower, bound, true)),
                 Some((bound, false)) => self.upper.is_some_and(|(upper, _)| is_overlapping(bound, upper, true)),
                 None => false,
@@ -275,7 +279,7 @@ impl<'p> SeenCondition<'p> {
                 || self.upper.is_some_and(|(upper, _)| !upper.has_range_of(point, true));
             return other || outside;
         }
-        let Some((bound, upper)) = test.test_bound() else {
+        let Some((bound, upper)) = test.bound_of_test() else {
             return false;
         };
         let point_outside = self.equals.iter().any(|(literal, _)| match literal {
@@ -315,7 +319,7 @@ impl<'p> SeenCondition<'p> {
             let point = ConstantBound { at, included: true };
             return taken(point, self.lower, false).or_else(|| taken(point, self.upper, true));
         }
-        let (bound, upper) = test.test_bound()?;
+        let (bound, upper) = test.bound_of_test()?;
         taken(bound, if upper { self.upper } else { self.lower }, upper)
     }
 
@@ -326,7 +330,7 @@ impl<'p> SeenCondition<'p> {
             ComparisonOperator::NotEqual => self.differs = self.differs.or(Some(test.literal)),
             _ => {}
         }
-        let Some((bound, upper)) = test.test_bound() else {
+        let Some((bound, upper)) = test.bound_of_test() else {
             return;
         };
         let kept = if upper { &mut self.upper } else { &mut self.lower };

@@ -28,7 +28,7 @@ impl Lints<'_> {
             ComparisonOperator::Greater if !is_month_end => return,
             _ => {}
         }
-        let (of, date) = (self.excerpt(self.before_conversion(time)), self.excerpt(day));
+        let (of, date) = (self.excerpt(self.value_before_conversion(time)), self.excerpt(day));
         // The text of a criterion contains the whole comparison: `"<=2024-01-31"`.
         let is_criterion = self.program.meta(day).span == self.program.meta(id).span;
         let next = match iso.and_then(next_day) {
@@ -83,7 +83,7 @@ impl Lints<'_> {
     }
 
     /// Returns the instant before its conversion to wall-clock time, or the node itself.
-    fn before_conversion(&self, id: IrId) -> IrId {
+    fn value_before_conversion(&self, id: IrId) -> IrId {
         match self.program.node(id) {
             Ir::Apply { overload, args }
                 if [internal::TO_TIMESTAMP, internal::TO_WALL_CLOCK].contains(&catalog::overload_owner(overload)) =>

@@ -256,7 +256,7 @@ fn list_values(values: &[String]) -> String {
 /// Returns whether a string matches a LIKE pattern with `%`, `_`, and `\` as escape character.
 fn is_like(text: &str, pattern: &str) -> bool {
     #[derive(Clone, Copy)]
-    enum KnownSign {
+    enum LikePatternChar {
         Any,
         One,
         Is(char),
@@ -265,10 +265,10 @@ fn is_like(text: &str, pattern: &str) -> bool {
     let mut chars = pattern.chars();
     while let Some(c) = chars.next() {
         signs.push(match c {
-            '%' => KnownSign::Any,
-            '_' => KnownSign::One,
-            '\\' => KnownSign::Is(chars.next().unwrap_or('\\')),
-            c => KnownSign::Is(c),
+            '%' => LikePatternChar::Any,
+            '_' => LikePatternChar::One,
+            '\\' => LikePatternChar::Is(chars.next().unwrap_or('\\')),
+            c => LikePatternChar::Is(c),
         });
     }
     let text: Vec<char> = text.chars().collect();
@@ -277,15 +277,15 @@ fn is_like(text: &str, pattern: &str) -> bool {
     let (mut at, mut sign, mut back) = (0, 0, None);
     while let Some(c) = text.get(at) {
         match signs.get(sign) {
-            Some(KnownSign::Any) => {
+            Some(LikePatternChar::Any) => {
                 back = Some((sign, at));
                 sign += 1;
             }
-            Some(KnownSign::One) => {
+            Some(LikePatternChar::One) => {
                 at += 1;
                 sign += 1;
             }
-            Some(KnownSign::Is(is)) if is == c => {
+            Some(LikePatternChar::Is(is)) if is == c => {
                 at += 1;
                 sign += 1;
             }
@@ -301,7 +301,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
         .get(sign..)
         .unwrap_or_default()
         .iter()
-        .all(|sign| matches!(sign, KnownSign::Any))
+        .all(|sign| matches!(sign, LikePatternChar::Any))
 }
 
 #[cfg(test)]

@@ -85,7 +85,7 @@ struct Lints<'a> {
 }
 
 /// Warns about formulas that may not have the intended meaning.
-pub(super) fn check_traps(
+pub(super) fn run_lints(
     ast: &Ast,
     source: &str,
     scope: &CheckScope<'_>,
@@ -115,11 +115,11 @@ pub(super) fn check_traps(
                     args,
                     distinct,
                 } => {
-                    traps.check_total(id, catalog::overload_owner(overload), program.args(args), distinct);
+                    traps.check_aggregate(id, catalog::overload_owner(overload), program.args(args), distinct);
                 }
                 Ir::IsNull { x, negated: false } => traps.warn_of_never_blank(id, x),
-                Ir::And(args) => traps.check_junction(id, args, true),
-                Ir::Or(args) => traps.check_junction(id, args, false),
+                Ir::And(args) => traps.check_and_or_conditions(id, args, true),
+                Ir::Or(args) => traps.check_and_or_conditions(id, args, false),
                 Ir::Case(arms) => {
                     cases = true;
                     traps.warn_of_redundant_if(id, arms);
@@ -160,11 +160,11 @@ impl Lints<'_> {
     fn check_call(&mut self, id: IrId, function: FunctionId, args: PoolRange) {
         if function == internal::AVERAGE {
             let args = self.program.args(args);
-            return self.check_total(id, function, args, false);
+            return self.check_aggregate(id, function, args, false);
         }
         let [a, b] = *self.program.args(args) else { return };
         if function == internal::ROUND {
-            return self.rounded_twice(id);
+            return self.warn_of_double_rounding(id);
         }
         if [
             internal::EQUAL_IGNORE_CASE,

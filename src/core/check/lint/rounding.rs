@@ -10,7 +10,7 @@ use crate::ir::{Ir, IrId};
 impl Lints<'_> {
     /// Warns about `ROUND(ROUND(x, 4), 2)`. Does not warn if the inner call keeps at most as many digits as the outer
     /// call, because the outer call then has no effect.
-    pub(super) fn rounded_twice(&mut self, id: IrId) {
+    pub(super) fn warn_of_double_rounding(&mut self, id: IrId) {
         let Some((inner, outer_digits, wanted)) = self.rounding(id) else {
             return;
         };

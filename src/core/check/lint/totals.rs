@@ -7,7 +7,7 @@ use crate::diag::Code;
 use crate::ir::{Ir, IrId};
 
 impl Lints<'_> {
-    pub(super) fn check_total(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
+    pub(super) fn check_aggregate(&mut self, id: IrId, function: FunctionId, args: &[IrId], distinct: bool) {
         let Some(value) = args.first().copied() else { return };
         if distinct && [internal::SUM, internal::AVERAGE].contains(&function) {
             let (name, shown) = (self.excerpt(value), self.excerpt(id));

@@ -4,13 +4,13 @@ mod query;
 mod relations;
 mod steps;
 
-use query::build_query;
+use query::plan_query_promotion;
 use rustc_hash::FxHashMap;
 use steps::step_name;
 
 use super::fields::{FieldKey, FieldResolver, one_line};
 use super::names::to_snake_case;
-use super::omni_model::{OmniReference, OmniSource};
+use super::omni_model::{OmniReference, ParsedOmniModel};
 use super::request::{self, PromoteRequest};
 use super::spec_text::{self, SpecLine, SpecSource, SpecStep};
 use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
@@ -42,7 +42,7 @@ struct Calculation<'m> {
 }
 
 /// Normalized content of a promotion request.
-struct BuildPlan<'m> {
+struct PromotionPlan<'m> {
     base: usize,
     outputs: Vec<SpecOutput>,
     /// Whether the spec adds columns to the rows without grouping them.
@@ -74,7 +74,7 @@ pub(super) fn build_promotion(
     request: &Request,
     compiler: &Compiler,
 ) -> Result<Promotion, PromoteFault> {
-    let (model, faults) = OmniSource::read(files);
+    let (model, faults) = ParsedOmniModel::read(files);
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
         let text = format!("there is no file `{}` among those of the Omni model", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
@@ -87,18 +87,18 @@ pub(super) fn build_promotion(
         return Err((number, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
     };
     let (asked, notes) = request::read(&model, file, request, number)?;
-    let mut plan = plan_build(&model, asked, file, request, number)?;
+    let mut plan = plan_promotion(&model, asked, file, request, number)?;
     plan.notes.splice(0..0, notes);
     SpecBuilder::new(&model, compiler, request, plan).run()
 }
 
-fn plan_build<'m>(
-    model: &'m OmniSource<'_>,
+fn plan_promotion<'m>(
+    model: &'m ParsedOmniModel<'_>,
     asked: PromoteRequest<'m>,
     file: usize,
     request: &Request,
     number: usize,
-) -> Result<BuildPlan<'m>, PromoteFault> {
+) -> Result<PromotionPlan<'m>, PromoteFault> {
     match asked {
         PromoteRequest::Measures { view, grain, measures } => {
             let of_grain = grain.into_iter();
@@ -108,22 +108,22 @@ fn plan_build<'m>(
                 frame: None,
             });
             let references: Vec<OmniReference> = of_grain.chain(of_measures).collect();
-            Ok(build_view(model, view, file, references, false))
+            Ok(plan_view_promotion(model, view, file, references, false))
         }
-        PromoteRequest::Rows { view, dimensions } => Ok(build_view(model, view, file, dimensions, true)),
+        PromoteRequest::Rows { view, dimensions } => Ok(plan_view_promotion(model, view, file, dimensions, true)),
         PromoteRequest::Query { query, calculations } => {
-            build_query(model, query, calculations.as_deref(), request, number)
+            plan_query_promotion(model, query, calculations.as_deref(), request, number)
         }
     }
 }
 
-fn build_view<'m>(
-    model: &'m OmniSource<'_>,
+fn plan_view_promotion<'m>(
+    model: &'m ParsedOmniModel<'_>,
     view: usize,
     file: usize,
     references: Vec<OmniReference>,
     of_rows: bool,
-) -> BuildPlan<'m> {
+) -> PromotionPlan<'m> {
     let own = model
         .views
         .get(view)
@@ -147,7 +147,7 @@ fn build_view<'m>(
                     .to_owned(),
             )
         });
-    BuildPlan {
+    PromotionPlan {
         base: view,
         name: default_name(model, &own, &outputs, of_rows),
         outputs,
@@ -171,7 +171,7 @@ fn build_view<'m>(
 
 /// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
 /// `orders_with_is_large`.
-fn default_name(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
+fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
     let is_measure = |output: &&SpecOutput| {
         let place = model.view_instance(&output.key.0);
         let field = place.and_then(|place| model.field(place, &output.key.1));
@@ -203,7 +203,7 @@ fn default_name(model: &OmniSource<'_>, view: &str, outputs: &[SpecOutput], of_r
     }
 }
 
-fn field_key(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
+fn field_key(model: &ParsedOmniModel<'_>, inside: &str, reference: &OmniReference) -> FieldKey {
     let view = reference
         .view
         .as_deref()
@@ -212,7 +212,7 @@ fn field_key(model: &OmniSource<'_>, inside: &str, reference: &OmniReference) ->
 }
 
 /// Column of the result.
-struct BuiltSpec {
+struct BuiltColumn {
     name: String,
     /// Name of the column in `group_by` and `order_by`.
     entry: String,
@@ -222,10 +222,10 @@ struct BuiltSpec {
 }
 
 struct SpecBuilder<'m, 't> {
-    model: &'m OmniSource<'t>,
+    model: &'m ParsedOmniModel<'t>,
     compiler: &'m Compiler,
     request: &'m Request,
-    plan: BuildPlan<'m>,
+    plan: PromotionPlan<'m>,
     fields: FieldResolver<'m, 't>,
     /// Fields that are never NULL in the result, because filters remove the rows with NULL.
     filled: Vec<(String, String)>,
@@ -238,7 +238,12 @@ struct SpecBuilder<'m, 't> {
 }
 
 impl<'m, 't> SpecBuilder<'m, 't> {
-    fn new(model: &'m OmniSource<'t>, compiler: &'m Compiler, request: &'m Request, plan: BuildPlan<'m>) -> Self {
+    fn new(
+        model: &'m ParsedOmniModel<'t>,
+        compiler: &'m Compiler,
+        request: &'m Request,
+        plan: PromotionPlan<'m>,
+    ) -> Self {
         let schema: &Schema = &compiler.options.schema;
         let fields = FieldResolver::new(model, schema, compiler.dialect(), plan.base);
         Self {
@@ -286,7 +291,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             .collect();
         let grain = if self.plan.of_rows { Vec::new() } else { grain };
         step.name = step_name(&grain, &self.spec.model, "grouped");
-        let steps = self.split_per_key(step, &made);
+        let steps = self.split_step_per_key(step, &made);
         self.spec.steps = steps;
         self.write_order(&mut made);
         self.copy_calendar();
@@ -332,7 +337,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             if faulty.is_empty() || round > MAX_ROUNDS {
                 break (text, diagnostics);
             }
-            self.remove_faulty(&faulty);
+            self.remove_faulty_definitions(&faulty);
         };
         Promotion {
             name: self.spec.model,
@@ -345,7 +350,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
     }
 
-    fn remove_faulty(&mut self, faulty: &FxHashMap<String, String>) {
+    fn remove_faulty_definitions(&mut self, faulty: &FxHashMap<String, String>) {
         for step in &mut self.spec.steps {
             let mut gaps = Vec::new();
             let mut keep = |line: &SpecLine| {

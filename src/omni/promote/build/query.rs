@@ -3,10 +3,10 @@
 use rustc_hash::FxHashSet;
 
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniReference, OmniSavedQuery, OmniSource};
+use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
 use super::super::request::{query_fields, query_sorts};
 use super::super::{PromoteFault, Request};
-use super::{BuildPlan, Calculation, SpecOutput, field_key};
+use super::{Calculation, PromotionPlan, SpecOutput, field_key};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::Node;
 
@@ -14,13 +14,13 @@ use crate::yaml::Node;
     clippy::too_many_lines,
     reason = "this is one list of cases, to be split when a case is added"
 )]
-pub(super) fn build_query<'m>(
-    model: &'m OmniSource<'_>,
+pub(super) fn plan_query_promotion<'m>(
+    model: &'m ParsedOmniModel<'_>,
     query: OmniSavedQuery<'m>,
     chosen: Option<&[String]>,
     request: &Request,
     number: usize,
-) -> Result<BuildPlan<'m>, PromoteFault> {
+) -> Result<PromotionPlan<'m>, PromoteFault> {
     let OmniSavedQuery {
         name,
         file,
@@ -196,7 +196,7 @@ pub(super) fn build_query<'m>(
     if let Some(asked) = &request.name {
         model_name.clone_from(asked);
     }
-    Ok(BuildPlan {
+    Ok(PromotionPlan {
         base,
         outputs,
         of_rows: false,

@@ -5,9 +5,9 @@ use rustc_hash::FxHashMap;
 use super::super::PromoteFault;
 use super::super::fields::{FieldKey, is_column, one_line};
 use super::super::joins::Joins;
-use super::super::measures::PerKey;
+use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniReference, QueryRows, find_references};
+use super::super::omni_model::{OmniReference, ViewRowSource, find_references};
 use super::super::spec_text::{SpecJoin, SpecStep};
 use super::{SpecBuilder, field_key};
 use crate::diag::{Code, Diagnostic};
@@ -56,13 +56,15 @@ impl SpecBuilder<'_, '_> {
             return;
         };
         let relation = match view.rows {
-            QueryRows::Table => view.table.clone(),
+            ViewRowSource::Table => view.table.clone(),
             _ => view.name.clone(),
         };
         let why = match view.rows {
-            QueryRows::Table => None,
-            QueryRows::Sql => Some("the rows come from raw SQL of the warehouse, which belongs in a separate model"),
-            QueryRows::Query => {
+            ViewRowSource::Table => None,
+            ViewRowSource::Sql => {
+                Some("the rows come from raw SQL of the warehouse, which belongs in a separate model")
+            }
+            ViewRowSource::Query => {
                 Some("the rows come from another query: promote that query first, to a model with the name of the view")
             }
         };
@@ -162,7 +164,7 @@ impl SpecBuilder<'_, '_> {
                 self.fields.taken.choose(&[&own]);
             }
         }
-        self.fields.name_all(&order, &asked);
+        self.fields.choose_definition_names(&order, &asked);
         let is_measure = |key: &&FieldKey| {
             self.fields
                 .field(key)
@@ -199,7 +201,7 @@ impl SpecBuilder<'_, '_> {
         let [Some(sql)] = sqls.as_slice() else { return };
         let view = measures.first().map(|key| key.0.clone()).unwrap_or_default();
         if let Ok(converted) = self.fields.convert_sql(&view, None, sql) {
-            self.fields.per_key = Some(PerKey {
+            self.fields.per_key = Some(PerKeyAggregation {
                 sql: sql.clone(),
                 key: converted.term,
                 values: Vec::new(),

@@ -6,9 +6,9 @@ use super::super::calculations::{CalculationSheet, reference_name};
 use super::super::fields::{FieldKey, apply_timeframe, display_settings, one_line};
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
-use super::super::spec_text::{SheetColumn, SpecLine, SpecStep};
+use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
 use super::super::{PromoteGap, PromotedField, calculations};
-use super::{BuiltSpec, SpecBuilder, SpecOutput, field_key};
+use super::{BuiltColumn, SpecBuilder, SpecOutput, field_key};
 use crate::calendar::Weekday;
 use crate::yaml::Node;
 
@@ -40,7 +40,7 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Sets the group keys, and returns the output columns in the requested order.
-    pub(super) fn write_outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltSpec> {
+    pub(super) fn write_outputs(&mut self, step: &mut SpecStep) -> Vec<BuiltColumn> {
         let mut made = Vec::new();
         for output in std::mem::take(&mut self.plan.outputs) {
             let SpecOutput { reference, key, asked } = output;
@@ -68,7 +68,7 @@ impl SpecBuilder<'_, '_> {
             let is_measure = resolved.term.aggregates;
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let own = to_snake_case(&reference.field);
-            let plain_name = term_name(&term.text);
+            let plain_name = column_name_of_reference(&term.text);
             let wanted = asked.clone().unwrap_or_else(|| match frame {
                 Some(frame) => format!("{own}_{frame}"),
                 None => own.clone(),
@@ -76,7 +76,7 @@ impl SpecBuilder<'_, '_> {
             let name = match resolved.definition {
                 Some(_) if frame.is_none() => term.text.clone(),
                 // The column already has the requested name, so it needs no definition.
-                _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &BuiltSpec| it.name == wanted) => {
+                _ if plain_name == Some(wanted.clone()) && !made.iter().any(|it: &BuiltColumn| it.name == wanted) => {
                     wanted.clone()
                 }
                 _ => {
@@ -89,7 +89,7 @@ impl SpecBuilder<'_, '_> {
                     };
                     let definition = self.fields.define_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
-                    made.push(BuiltSpec {
+                    made.push(BuiltColumn {
                         entry: name.clone(),
                         name: name.clone(),
                         is_there: term.is_there,
@@ -103,14 +103,14 @@ impl SpecBuilder<'_, '_> {
                 }
             };
             if resolved.definition.is_none() {
-                self.note_column(&key, &name);
+                self.copy_column_settings(&key, &name);
             }
             if !is_measure && !self.plan.of_rows {
                 step.group_by.push(term.text.clone());
             } else if self.plan.of_rows && resolved.definition.is_none() && frame.is_none() {
                 step.keep.push(term.text.clone());
             }
-            made.push(BuiltSpec {
+            made.push(BuiltColumn {
                 entry: if is_measure { name.clone() } else { term.text },
                 name,
                 is_there: term.is_there,
@@ -125,14 +125,14 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Copies the description and display settings in Omni of a column that is copied unchanged.
-    pub(super) fn note_column(&mut self, key: &FieldKey, name: &str) {
+    pub(super) fn copy_column_settings(&mut self, key: &FieldKey, name: &str) {
         let Some(field) = self.fields.field(key) else { return };
         let is_cleaned = field.name != name && to_snake_case(&field.name) == name;
         let meta = is_cleaned
             .then(|| ("omni_name", field.name.clone()))
             .into_iter()
             .collect();
-        self.spec.columns.push(SheetColumn {
+        self.spec.columns.push(SpecColumnMetadata {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
             shown: display_settings(&field.node),
@@ -228,7 +228,7 @@ impl SpecBuilder<'_, '_> {
                     .map(|name| ("omni_name", name)),
             );
             if is_output {
-                self.spec.columns.push(SheetColumn {
+                self.spec.columns.push(SpecColumnMetadata {
                     name: definition.name,
                     description: None,
                     shown: definition.shown,
@@ -241,7 +241,7 @@ impl SpecBuilder<'_, '_> {
 
     /// Splits the step in two if the measures aggregate one row per value of a key. Otherwise, returns the step
     /// unchanged.
-    pub(super) fn split_per_key(&mut self, mut step: SpecStep, made: &[BuiltSpec]) -> Vec<SpecStep> {
+    pub(super) fn split_step_per_key(&mut self, mut step: SpecStep, made: &[BuiltColumn]) -> Vec<SpecStep> {
         let Some(per_key) = self.fields.per_key.take().filter(|per_key| !per_key.values.is_empty()) else {
             return vec![step];
         };
@@ -255,7 +255,7 @@ impl SpecBuilder<'_, '_> {
         let (later, first): (Vec<SpecLine>, Vec<SpecLine>) = std::mem::take(&mut step.definitions)
             .into_iter()
             .partition(|line| measures.contains(line.name.as_str()));
-        let key_name = term_name(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
+        let key_name = column_name_of_reference(&per_key.key.text).unwrap_or_else(|| "key".to_owned());
         let mut first_step = SpecStep {
             name: format!("one_row_for_each_{key_name}"),
             joins: step.joins,
@@ -264,7 +264,7 @@ impl SpecBuilder<'_, '_> {
             definitions: first,
             ..SpecStep::default()
         };
-        let key = if term_name(&per_key.key.text).is_some() {
+        let key = if column_name_of_reference(&per_key.key.text).is_some() {
             per_key.key.text.clone()
         } else {
             first_step.definitions.push(SpecLine {
@@ -299,7 +299,7 @@ impl SpecBuilder<'_, '_> {
     }
 
     /// Writes the sort keys, the limit, and the calculations over the sorted rows.
-    pub(super) fn write_order(&mut self, made: &mut [BuiltSpec]) {
+    pub(super) fn write_order(&mut self, made: &mut [BuiltColumn]) {
         let mut sheet = CalculationSheet::default();
         for (place, column) in made.iter().enumerate() {
             sheet.add(&column.known_as, &column.name, place, column.is_there);
@@ -419,11 +419,11 @@ impl SpecBuilder<'_, '_> {
                     if calculation.omni_name != calculation.name {
                         meta.push(("omni_name", calculation.omni_name.clone()));
                     }
-                    self.spec.columns.push(SheetColumn {
+                    self.spec.columns.push(SpecColumnMetadata {
                         name: calculation.name.clone(),
                         shown: display_settings(calculation.node),
                         meta,
-                        ..SheetColumn::default()
+                        ..SpecColumnMetadata::default()
                     });
                 }
                 Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
@@ -431,7 +431,7 @@ impl SpecBuilder<'_, '_> {
         }
         let blanks = lines
             .iter()
-            .any(|line| calculations::counts_blanks(&line.formula, sheet));
+            .any(|line| calculations::has_arithmetic_with_nulls(&line.formula, sheet));
         if blanks && self.fields.computes {
             for line in &mut lines {
                 line.formula = calculations::with_blanks_as_zero(&line.formula, sheet);
@@ -471,7 +471,7 @@ impl SpecBuilder<'_, '_> {
 
 /// Returns the column name for a reference: `amount` for `orders.amount`, `day_month` for `day[month]`. `None` if the
 /// text is not a reference.
-pub(super) fn term_name(text: &str) -> Option<String> {
+pub(super) fn column_name_of_reference(text: &str) -> Option<String> {
     let text = text
         .strip_prefix("${")
         .and_then(|inner| inner.strip_suffix('}'))

@@ -60,11 +60,11 @@ impl SqlReader<'_> {
                 let args = self.convert_terms(&args)?;
                 Ok(FormulaTerm::call("CONCAT", &args)
                     .with_type(Some(Type::Text))
-                    .with_presence(true))
+                    .with_never_null(true))
             }
             ("safe_divide", [x, y]) if self.family == "bigquery" => self.convert_division(x, y),
             ("zeroifnull", [x]) => Ok(
-                FormulaTerm::call("COALESCE", &[self.convert_term(x)?, FormulaTerm::integer(0)]).with_presence(true),
+                FormulaTerm::call("COALESCE", &[self.convert_term(x)?, FormulaTerm::integer(0)]).with_never_null(true),
             ),
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.convert_term(x)?.timeframe("date")),
@@ -107,7 +107,7 @@ impl SqlReader<'_> {
         let is_there = known.formula == "COALESCE" && args.iter().any(|arg| arg.is_there);
         let term = FormulaTerm::call(known.formula, &args)
             .with_type(ty)
-            .with_presence(is_there);
+            .with_never_null(is_there);
         Ok(if known.aggregates { term.into_aggregate() } else { term })
     }
 
@@ -145,10 +145,10 @@ impl SqlReader<'_> {
             ("count", []) => match kept {
                 Some(kept) => FormulaTerm::call("COUNTIF", &[kept])
                     .with_type(Some(Type::Integer))
-                    .with_presence(true),
+                    .with_never_null(true),
                 None => FormulaTerm::call("COUNT", &[])
                     .with_type(Some(Type::Integer))
-                    .with_presence(true),
+                    .with_never_null(true),
             },
             ("count", [x]) => {
                 let counted = match (self.split_conditional(x)?, is_distinct, &kept) {
@@ -161,7 +161,7 @@ impl SqlReader<'_> {
                         self.count_term(keep(x), is_distinct)
                     }
                 };
-                counted.with_type(Some(Type::Integer)).with_presence(true)
+                counted.with_type(Some(Type::Integer)).with_never_null(true)
             }
             ("sum", [x]) if !is_distinct => {
                 let (term, ty, is_there) = match (self.split_conditional(x)?, &kept) {
@@ -188,7 +188,7 @@ impl SqlReader<'_> {
                     self.doubts
                         .push("the sum of no rows is NULL in SQL, but 0 in a formula".to_owned());
                 }
-                term.with_type(ty).with_presence(true)
+                term.with_type(ty).with_never_null(true)
             }
             _ => {
                 let known = sql_functions::find(name, self.family, args.len()).filter(|known| known.aggregates);
@@ -277,7 +277,7 @@ impl SqlReader<'_> {
         let plain = |expr: &&Expr| matches!(expr, Expr::Identifier(ident) if ident.value.starts_with(MARK));
         if let (Some((sign, strength)), [left, right]) = (operator, args) {
             let (left, right) = (self.convert_term(left)?, self.convert_term(right)?);
-            return Ok(FormulaTerm::binary(left, sign, strength, &right).with_presence(false));
+            return Ok(FormulaTerm::binary(left, sign, strength, &right).with_never_null(false));
         }
         let written = match name {
             name if name.ends_with("_IF") || name.ends_with("_IFS") => name.replace('_', ""),
@@ -308,7 +308,7 @@ impl SqlReader<'_> {
             return Ok(self.convert_term(x)?.timeframe(frame));
         }
         let reference = match x {
-            Expr::Identifier(ident) => self.marked_reference(&ident.value),
+            Expr::Identifier(ident) => self.reference_of_placeholder(&ident.value),
             _ => None,
         };
         let letter = reference.and_then(|reference| self.names.column_letter(&reference));

@@ -54,8 +54,8 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
         return Err("the SQL is a template".to_owned());
     }
-    let (text, references) = mark_references(sql)?;
-    let expr = parse(&infix_operators(&text), dialect)?;
+    let (text, references) = insert_reference_placeholders(sql)?;
+    let expr = parse(&replace_infix_operators(&text), dialect)?;
     let mut reader = SqlReader {
         family: dialect.facts().sql_family,
         names,
@@ -81,7 +81,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
 }
 
 /// Replaces each reference with a placeholder name.
-fn mark_references(sql: &str) -> Result<(String, Vec<String>), String> {
+fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), String> {
     if sql.contains(MARK) {
         return Err(format!("the SQL contains a name that begins with `{MARK}`"));
     }
@@ -101,7 +101,7 @@ fn mark_references(sql: &str) -> Result<(String, Vec<String>), String> {
 }
 
 /// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`.
-fn infix_operators(sql: &str) -> String {
+fn replace_infix_operators(sql: &str) -> String {
     const OPERATORS: &[(&str, &str)] = &[
         ("PLUS", "+"),
         ("MINUS", "-"),
@@ -200,7 +200,7 @@ impl SqlReader<'_> {
     fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
             Expr::Nested(inner) => self.convert_term(inner),
-            Expr::Identifier(ident) => match self.marked_reference(&ident.value) {
+            Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
                 Some(reference) => self.names.field(&reference),
                 None => self.names.column(None, &ident.value),
             },
@@ -332,7 +332,7 @@ impl SqlReader<'_> {
         }
     }
 
-    fn marked_reference(&self, name: &str) -> Option<String> {
+    fn reference_of_placeholder(&self, name: &str) -> Option<String> {
         let number: usize = name.strip_prefix(MARK)?.parse().ok()?;
         self.references.get(number).cloned()
     }

@@ -78,7 +78,7 @@ impl SqlReader<'_> {
         self.computes |= !left.is_there;
         Ok(FormulaTerm::binary(left, "/", 4, &right)
             .with_type(Some(Type::Float))
-            .with_presence(false))
+            .with_never_null(false))
     }
 
     /// Converts `a || b`, which is NULL if an operand is NULL, whereas the formula operator `&` treats NULL as empty
@@ -100,7 +100,7 @@ impl SqlReader<'_> {
             .unwrap_or_else(FormulaTerm::null);
         let joined = joined.with_type(Some(Type::Text));
         if blanks.is_empty() {
-            return Ok(joined.with_presence(true));
+            return Ok(joined.with_never_null(true));
         }
         Ok(FormulaTerm::call(
             "IF",
@@ -207,7 +207,7 @@ impl SqlReader<'_> {
             args.push(otherwise);
         }
         let args: Vec<FormulaTerm> = operand.into_iter().chain(args).collect();
-        Ok(FormulaTerm::call(name, &args).with_type(ty).with_presence(is_there))
+        Ok(FormulaTerm::call(name, &args).with_type(ty).with_never_null(is_there))
     }
 
     pub(super) fn convert_cast(

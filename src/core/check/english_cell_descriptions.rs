@@ -17,7 +17,7 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn describe_cell(&self, of: NameTarget, row: SheetRow) -> String {
-        let (name, order) = (self.target_name(of), self.sort_order_words());
+        let (name, order) = (self.target_name(of), self.describe_sort_order());
         match row {
             SheetRow::Unspecified | SheetRow::At(0) => format!("{name} of this row"),
             SheetRow::At(-1) => format!("{name} of the previous row{order}"),
@@ -42,14 +42,14 @@ impl Lowerer<'_> {
             (SheetRow::Fixed(a), SheetRow::Fixed(b)) => format!("rows {} to {}", a.min(b), a.max(b)),
             (from, to) => format!(
                 "the rows from {} to {}",
-                row_end_words(from, true),
-                row_end_words(to, false)
+                describe_range_end(from, true),
+                describe_range_end(to, false)
             ),
         };
         let order = if (from, to) == (SheetRow::Unspecified, SheetRow::Unspecified) {
             ""
         } else {
-            self.sort_order_words()
+            self.describe_sort_order()
         };
         format!("{names} of {rows}{order}")
     }
@@ -67,7 +67,7 @@ impl Lowerer<'_> {
 
     /// Returns the sort order as text, such as `, by month`, or an empty string if the sheet has no sort order. The
     /// missing order is reported elsewhere.
-    fn sort_order_words(&self) -> &str {
+    fn describe_sort_order(&self) -> &str {
         self.order_in_words.get_or_init(|| {
             let keys = self
                 .ast
@@ -97,7 +97,7 @@ fn describe_rows(from: i64, to: i64) -> String {
     }
 }
 
-fn row_end_words(row: SheetRow, first: bool) -> String {
+fn describe_range_end(row: SheetRow, first: bool) -> String {
     match row {
         SheetRow::Unspecified => if first { "the first" } else { "the last" }.to_owned(),
         SheetRow::Fixed(1) => "the first".to_owned(),

@@ -3,51 +3,51 @@
 
 use std::ops::Range;
 
-use super::columns::{ColumnMatches, ColumnSite};
-use super::file::{FilePlace, SqlFile};
+use super::columns::{ColumnExpression, ColumnResolver};
+use super::file::{FilePartPosition, SqlFile};
 use super::filter_edits::FilterEdit;
 use super::formula::Decompiler;
-use super::from_clause::{ReadRelation, read_relations};
+use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::metric_edits::{EditedModel, MetricEdit};
 use super::restore::{GroupItem, Hunk, diff_part, diff_tokens};
 use super::spec_edit::SpecPosition;
 use super::substitute::Substitution;
 use super::tree::{SqlNodeId, Trees};
 use crate::dbt::RelationReference;
-use crate::model::SetRelation;
+use crate::model::MetricSetRelation;
 use crate::model::shared_definitions::relation_identity;
 
 /// Edit to a part of a model's SQL that a metric set defines.
 #[derive(Debug)]
-pub struct OwnedEdit<'m> {
+pub struct MetricSetEdit<'m> {
     /// Origin of the part.
-    pub owner: EditOwner<'m>,
+    pub owner: EditedSetPart<'m>,
     /// Replacements in the edited SQL that restore the set's definition.
     pub restored: Vec<Substitution>,
 }
 
 /// Part of a metric set that was edited in a model's SQL.
 #[derive(Debug)]
-pub enum EditOwner<'m> {
+pub enum EditedSetPart<'m> {
     /// A metric or dimension.
     Definition(Box<MetricEdit<'m>>),
     /// The condition of the set.
     Filter(FilterEdit<'m>),
     /// The relation of the set, or a relation that is joined to it.
-    Relation(SetRelation<'m>),
+    Relation(MetricSetRelation<'m>),
 }
 
 /// Expression of a definition in a file, with its parts in the file.
 struct DefinitionParts {
     expression: Result<SqlNodeId, String>,
-    site: Option<ColumnSite>,
+    site: Option<ColumnExpression>,
     tokens: Vec<Range<usize>>,
 }
 
 impl EditedModel<'_> {
     /// Returns the edit to a clause, or the removal of a helper column, if a metric set defines the edited part.
     #[must_use]
-    pub fn owned_edit(&self, decompiler: &Decompiler, place: &FilePlace) -> Option<OwnedEdit<'_>> {
+    pub fn metric_set_edit(&self, decompiler: &Decompiler, place: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
             SqlFile::read(&self.written, dialect),
@@ -56,25 +56,25 @@ impl EditedModel<'_> {
         let files = (&written, &found);
         let hunks = diff_part(place, &written, &found);
         let owned = self.filter_edit(place, &hunks, files);
-        let owned = owned.map(|(edit, hunks)| (EditOwner::Filter(edit), hunks));
+        let owned = owned.map(|(edit, hunks)| (EditedSetPart::Filter(edit), hunks));
         let owned = owned.or_else(|| {
             let (edit, hunks) = self.definition_edit(decompiler, place, &hunks, files)?;
-            Some((EditOwner::Definition(edit), hunks))
+            Some((EditedSetPart::Definition(edit), hunks))
         });
         let owned = owned.or_else(|| {
             let (relation, hunks) = self.relation_edit(place, &hunks, files)?;
-            Some((EditOwner::Relation(relation), hunks))
+            Some((EditedSetPart::Relation(relation), hunks))
         });
         let (owner, hunks) = owned?;
         let restored = hunks.iter().map(|hunk| hunk.restore(&written, &found)).collect();
-        Some(OwnedEdit { owner, restored })
+        Some(MetricSetEdit { owner, restored })
     }
 
     /// Finds the first definition of a set that the edited pieces change.
     fn definition_edit(
         &self,
         decompiler: &Decompiler,
-        place: &FilePlace,
+        place: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
@@ -82,7 +82,7 @@ impl EditedModel<'_> {
         let mut trees = Trees::default();
         for (step, outline) in read.outline.steps.iter().enumerate() {
             for placed in &outline.definitions {
-                let Some(definition) = self.expanded.set_formula(placed.at) else {
+                let Some(definition) = self.expanded.metric_set_formula(placed.at) else {
                     continue;
                 };
                 let name = placed.name.as_str();
@@ -132,15 +132,15 @@ impl EditedModel<'_> {
     /// Finds the relation of a set that the edited pieces of a `from` clause change.
     fn relation_edit(
         &self,
-        place: &FilePlace,
+        place: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
-    ) -> Option<(SetRelation<'_>, Vec<Hunk>)> {
+    ) -> Option<(MetricSetRelation<'_>, Vec<Hunk>)> {
         let tokens = written.part_tokens(place).filter(|_| place.clause() == Some("from"))?;
         let now = found.part_tokens(place)?;
         let (reads, reads_now) = (
-            read_relations(written, tokens.clone()),
-            read_relations(found, now.clone()),
+            from_clause_relations(written, tokens.clone()),
+            from_clause_relations(found, now.clone()),
         );
         let mut relations = self.expanded.relations().into_iter();
         relations.find_map(|relation| {
@@ -148,7 +148,7 @@ impl EditedModel<'_> {
             let call = written.text(&tokens).trim_matches(['{', '}', ' ']);
             let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
             let is_read = identity(call).is_some_and(|call| identity(relation.relation()) == Some(call));
-            let of_relation = |reads: &[ReadRelation]| {
+            let of_relation = |reads: &[FromClauseRelation]| {
                 let mut reads = reads.iter();
                 let read = reads.find(|read| read.alias.eq_ignore_ascii_case(relation.name()))?;
                 Some(read.tokens.clone())
@@ -167,7 +167,7 @@ impl EditedModel<'_> {
 impl SpecPosition<'_> {
     fn definition_parts(&self, file: &SqlFile<'_>, (step, name): (usize, &str), trees: &mut Trees) -> DefinitionParts {
         let cte = self.step_cte(step);
-        let mut columns: ColumnMatches<'_, '_> = self.columns(file, step, name);
+        let mut columns: ColumnResolver<'_, '_> = self.columns(file, step, name);
         let site = self.find_site(&columns, file, cte, name);
         let expression = self.resolve_definition(&mut columns, file, cte, (step, name), trees);
         let mut tokens = std::mem::take(&mut columns.visited);

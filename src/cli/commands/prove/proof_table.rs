@@ -7,9 +7,9 @@ use std::io::{Read as _, Seek as _, Write as _};
 use formulac::Dialect;
 use jiff::Timestamp;
 
-use super::judge::is_not_allowed;
+use super::judge::is_permission_error;
 use super::report::RowSource;
-use super::rows::drop_statement;
+use super::rows::drop_stored_rows_statement;
 use crate::cli::commands::sync::create_local_folder;
 use crate::cli::engine::{DbtRun, Statement, StatementKind, first_paragraph, run_statements};
 use crate::cli::exit::{Exit, Failure};
@@ -26,7 +26,7 @@ const PREFIX: &str = "formulac_prove_";
 const MAX_TABLE_AGE: i64 = 86_400;
 
 /// Table of a run.
-pub struct OwnTable {
+pub struct ProofTable {
     pub id: String,
     pub name: String,
     is_made: bool,
@@ -35,7 +35,7 @@ pub struct OwnTable {
     left: Vec<String>,
 }
 
-impl OwnTable {
+impl ProofTable {
     /// Drops tables that killed runs left behind, and creates the table for this run. No table is created if the role
     /// is not permitted to create tables. `tables` contains the tables in the environment's schema.
     pub fn create(
@@ -45,13 +45,13 @@ impl OwnTable {
         tables: &[String],
         statements: Vec<Statement>,
     ) -> Result<Self, Failure> {
-        let (record, left) = open_record(place)?;
+        let (record, left) = open_table_record(place)?;
         let now = Timestamp::now().as_second();
         let id = format!("{now:x}{:x}", std::process::id());
         let name = format!("{PREFIX}{id}_rows");
         let left = drop_leftover_tables(session, dbt, tables, &left, now)?;
         let recorded = left.iter().chain([&name]);
-        write_record(&record, recorded)?;
+        write_table_record(&record, recorded)?;
         let schema = Statement {
             kind: StatementKind::Schema,
             sql: String::new(),
@@ -77,7 +77,7 @@ impl OwnTable {
         table.drop(session, dbt)?;
         table.is_made = false;
         let reason = first_paragraph(&message);
-        if !is_not_allowed(&message) {
+        if !is_permission_error(&message) {
             let text = format!("the table for the rows of the cases cannot be created: {reason}");
             return Err(Failure::new(Exit::Failed, text));
         }
@@ -99,14 +99,14 @@ impl OwnTable {
     /// Drops the table. If this fails, the record keeps the table's name for the next run.
     pub fn drop(&self, session: &Session, dbt: &DbtRun) -> Result<(), Failure> {
         if self.is_made && drop_table(session, dbt, &self.name)? {
-            write_record(&self.record, &self.left)?;
+            write_table_record(&self.record, &self.left)?;
         }
         Ok(())
     }
 }
 
 /// Opens and locks the record. Returns the tables of earlier runs that have not been dropped yet.
-fn open_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
+fn open_table_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
     let failed = |error: &std::io::Error| Failure::io_failure("write", RECORD, error);
     let bounds = place.writable_folders()?;
     let path = place.root.join(RECORD);
@@ -134,7 +134,7 @@ fn open_record(place: &Workspace) -> Result<(File, Vec<String>), Failure> {
     Ok((file, text.lines().map(|name| name.trim().to_owned()).collect()))
 }
 
-fn write_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n String>) -> Result<(), Failure> {
+fn write_table_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n String>) -> Result<(), Failure> {
     let lines: String = names.into_iter().map(|name| format!("{name}\n")).collect();
     let written = record
         .rewind()
@@ -145,7 +145,7 @@ fn write_record<'n>(mut record: &File, names: impl IntoIterator<Item = &'n Strin
 }
 
 /// Returns the query for the tables in the environment's schema.
-pub fn tables_statement(dialect: Dialect) -> Statement {
+pub fn list_tables_statement(dialect: Dialect) -> Statement {
     Statement {
         kind: StatementKind::Tables,
         sql: dialect.facts().tables_query.to_owned(),
@@ -178,7 +178,7 @@ fn drop_leftover_tables(
 
 /// Drops a table and returns `true`. If this fails, prints a warning and returns `false`.
 fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failure> {
-    let drop = Statement::change(drop_statement());
+    let drop = Statement::change(drop_stored_rows_statement());
     let done = run_statements(dbt, name, &[drop], "the removal of a table")?;
     let Some(message) = done.results.into_iter().find_map(Result::err) else {
         return Ok(true);

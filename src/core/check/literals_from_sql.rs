@@ -36,7 +36,7 @@ const PARTS: [(DatePart, &str); 19] = [
 pub fn date_masks_from_sql(spelled: &str) -> Vec<String> {
     type DatePartWriter = fn(&DatePart, &mut String);
     let all: [DatePartWriter; 3] = [DatePart::write_strftime, DatePart::to_char, |part, out| {
-        part.plain_to_char(out);
+        part.write_plain_to_char(out);
     }];
     let mut found: Vec<String> = all
         .into_iter()
@@ -123,7 +123,7 @@ fn affix_mask(text: &str, has_percents: bool) -> String {
 /// Returns the mask of a date part that the SQL formats separately. `texts` contains the text literals of the SQL.
 pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     let mask = texts.iter().find_map(|text| date_masks_from_sql(text).pop())?;
-    let twelve = DatePart::Twelve2.plain_mask()?;
+    let twelve = DatePart::Twelve2.plain_to_char_format()?;
     let is_short = texts.contains(&ZERO) && texts.contains(&twelve);
     Some(if is_short { "h".to_owned() } else { mask })
 }

@@ -25,7 +25,7 @@ pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<
     let seen = judge.score_rows(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
     for column in &judge.columns {
-        match certain_values(judge, data, column) {
+        match deterministic_values(judge, data, column) {
             Ok(settled) => {
                 columns.push(column.clone());
                 values.push(settled);
@@ -51,7 +51,11 @@ pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<
 
 /// Returns the values of a column if they do not depend on the current day or on how floats are rounded. Otherwise,
 /// returns the reason to omit the column.
-fn certain_values(judge: &MutationScorer<'_>, data: &RelationRows, column: &str) -> Result<Vec<Value>, &'static str> {
+fn deterministic_values(
+    judge: &MutationScorer<'_>,
+    data: &RelationRows,
+    column: &str,
+) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;
     for (day, spec) in judge.whole.iter().enumerate() {
