@@ -209,9 +209,9 @@ fn no_branch_allows_itself_anything() {
     reasons(&place, "may not change the project's settings");
     // Users must not change or remove the comments of other users.
     place.write(&approval, text.replace("Fay", "Eve").replace("fay@", "eve@"));
-    reasons(&place, "comments must not");
+    reasons(&place, "records must not");
     fs::remove_file(place.path(&approval)).unwrap();
-    reasons(&place, "comments must not");
+    reasons(&place, "records must not");
     place.write(".formulac/approvals/other/x.yml", text);
     reasons(&place, "changed after it was written");
     // Users can approve only in their own name.
@@ -276,7 +276,7 @@ fn what_formulac_records_is_judged() {
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
     let state = ".formulac/state/revenue.yml";
-    let not_pushed = "not allowed: .formulac/state/revenue.yml: it differs from the record of the last push";
+    let not_pushed = "not allowed: .formulac/state/revenue.yml: the file differs from the record of the last push";
     edit(&place, state, "SUM(tax)", "SUM(fee)");
     refused("another base", not_pushed);
     place.write(
@@ -285,7 +285,7 @@ fn what_formulac_records_is_judged() {
     );
     refused(
         "a base of nothing",
-        "state/other.yml: it differs from the record of the last push",
+        "state/other.yml: the file differs from the record of the last push",
     );
     place.write(
         ".formulac/state/omni/other.yml",
@@ -360,7 +360,7 @@ fn what_was_known_of_the_data_is_judged() {
         );
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     };
-    let not_pushed = "not allowed: .formulac/state/known.yml: it differs from the record of the last push";
+    let not_pushed = "not allowed: .formulac/state/known.yml: the file differs from the record of the last push";
     refused(&format!("{}      other: integer\n", known("float")), &[not_pushed]);
     refused(&format!("{}# looked at by hand\n", known("float")), &[not_pushed]);
 }
@@ -415,11 +415,7 @@ fn facts_that_alter_sql_need_approval() {
             "{}",
             run.out
         );
-        assert!(
-            run.out.contains("known.yml changes the SQL of `revenue`"),
-            "{}",
-            run.out
-        );
+        assert!(run.out.contains("known.yml alters the SQL of `revenue`"), "{}", run.out);
         assert_eq!(place.run(&["generate", "--quiet"]).exit, 0);
         git(
             &place,

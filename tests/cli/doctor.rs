@@ -55,10 +55,10 @@ fn programs_are_named_with_their_versions() {
     for part in [
         "✓ dbt            1.10.3 with bigquery 1.10.1\n",
         "✓ DuckDB         1.4.2\n",
-        "○ psql           not installed; only needed for `preview --engine postgres`: install it with",
+        "○ psql           not installed; only needed for `preview --engine postgres`: install psql with",
         "SQL for bigquery\n",
         "○ dbt artifacts  there is no",
-        "\n○ marks what is optional",
+        "\n○ marks checks that are optional",
         "→ dbt build, then dbt docs generate\n",
     ] {
         assert!(run.out.contains(part), "{part}\n{}", run.out);

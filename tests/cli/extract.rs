@@ -226,7 +226,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
     (
         "having: SUM(y) > 1\ngroup_by: k\ndefinitions: n = SUM(x)\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
-        "over the set, it would have an error",
+        "the spec would have an error if it read the set",
     ),
 ];
 
@@ -578,7 +578,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
             "    formula: n / COUNT()",
             "    description: Mean.",
         ],
-        "1 of them is added to the set",
+        "1 of these definitions is added to the set",
     ),
     // Left joins and properties come with the definitions.
     (
@@ -586,7 +586,7 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         "joins: [{to: people, using: id}]\ngroup_by: people.name\ndefinitions: |\n  n = SUM(x)\n  m = MAX(people.y)\n\
          columns: {m: {tags: [a]}}\n",
         &["  - {to: people, using: id}", "  m = MAX(people.y)", "  m: {tags: [a]}"],
-        "1 of them is added to the set",
+        "1 of these definitions is added to the set",
     ),
     (
         "joins:\n  - {to: places, on: orders.place = places.id}\ndefinitions: n = SUM(x)\n",
@@ -596,14 +596,14 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
             "  - {to: people, \"on\": orders.person = people.id}",
             "metrics: [orders.n]",
         ],
-        "the set has all of them",
+        "the set already has all of these definitions",
     ),
     // The spec keeps a description that differs from that of the set.
     (
         "definitions: |\n  /// The sum.\n  n = SUM(x)\n",
         "definitions: |\n  /// Another sum.\n  n = SUM(x)\n",
         &["  /// The sum.", "  \"n\": {description: Another sum.}"],
-        "the set has all of them",
+        "the set already has all of these definitions",
     ),
 ];
 
@@ -652,7 +652,7 @@ const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "definitions: n = SUM(x)\ncolumns: {n: {non_additive: {over: day, take: last}}}\n",
         "group_by: k\ndefinitions: n = SUM(x)\n",
-        "its SQL would change",
+        "the SQL would change",
     ),
     // Rows and settings.
     (
@@ -723,11 +723,11 @@ fn the_name_selects_the_set() {
     for (args, said) in [
         (
             &["extract", "--dry-run"][..],
-            "metric set first: 2 definitions of 2 specs; 1 of them is added",
+            "metric set first: 2 definitions of 2 specs; 1 of these definitions is added",
         ),
         (
             &["extract", "--dry-run", "--name", "Second"],
-            "metric set second: 2 definitions of 2 specs; 1 of them",
+            "metric set second: 2 definitions of 2 specs; 1 of these definitions",
         ),
         (
             &["extract", "--dry-run", "--name", "third"],
@@ -749,7 +749,11 @@ fn names_of_sets_are_checked() {
     let specs = [("by_month", BY_MONTH), ("totals", TOTALS)];
     let place = project("names_of_sets", &specs);
     let run = place.run(&["extract", "--dry-run", "--name", "1st"]);
-    assert!(run.exit == 2 && run.err.contains("with a letter first"), "{}", run.err);
+    assert!(
+        run.exit == 2 && run.err.contains("and begin with a letter"),
+        "{}",
+        run.err
+    );
     // `null` is a value in YAML, so the name is quoted.
     let run = place.run(&["extract", "--dry-run", "--name", "null"]);
     assert!(

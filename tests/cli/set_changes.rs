@@ -283,7 +283,7 @@ fn impact_names_a_changed_metric_once() {
     assert_eq!(differences, [line], "{}", run.out);
     for changed in [
         "by_month.revenue: the values change",
-        "by_month.aov: its",
+        "by_month.aov: the values change",
         "total.aov: the values change",
     ] {
         assert!(run.out.contains(changed), "{changed}: {}", run.out);

@@ -429,7 +429,7 @@ fn builds_and_sources_of_environments_are_told() {
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     for part in [
         "✓ stg_web_events  its formula: 2 of 2 rows · takes 1.25 s · built in ",
-        "its source landing.web_events loaded ",
+        "the source landing.web_events was loaded ",
         "in production built in ",
         "the build of production is the oldest",
     ] {
