@@ -132,7 +132,7 @@ pub fn path_in_project(path: &Path, folder: Option<&Path>) -> Option<String> {
     paths_in_project(&[path.to_owned()], folder).pop().flatten()
 }
 
-/// Returns the paths of several specs as [`path_in_project`].
+/// Returns the paths of several specs, in the same form as [`path_in_project`].
 pub fn paths_in_project(paths: &[PathBuf], folder: Option<&Path>) -> Vec<Option<String>> {
     let root = find(folder)
         .ok()

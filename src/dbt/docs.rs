@@ -98,8 +98,8 @@ mod tests {
         let mut docs = DocsBlocks::from_model("m");
         assert_eq!(docs.description_value("Short.", None), YamlOutput::text("Short."));
         assert_eq!(
-            docs.description_value("- no list of one line", None),
-            YamlOutput::text("- no list of one line")
+            docs.description_value("- not a one-line list", None),
+            YamlOutput::text("- not a one-line list")
         );
         assert_eq!(docs.text(), None);
         let call = |name: &str| YamlOutput::Dbt(format!("{{{{ doc('{name}') }}}}"));

@@ -92,7 +92,7 @@ impl EditedModel<'_> {
                 let item = sites.and_then(|(own, edited)| GroupItem::find((written, own), (found, edited), name));
                 let is_edited = item.as_ref().is_some_and(|item| item.is_edited);
                 let is_same = own.expression == edited.expression && !is_edited;
-                // A removed column is not an edit to its formula.
+                // Removing a column is not an edit to its formula.
                 if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }

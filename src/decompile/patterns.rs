@@ -220,8 +220,8 @@ impl Patterns {
 /// Position, patterns and SQL of a probe. The SQL is `None` if it is the same as in the previous compilation.
 type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
 
-/// Learns the patterns of probes, which are sorted by position. SQL that equals the SQL of the previous compilation
-/// is not parsed again.
+/// Returns the position, patterns and SQL of each probe. The probes must be sorted by position. SQL that equals the SQL
+/// of the previous compilation is not parsed again.
 fn learn_probes<'b>(
     compiler: &Compiler,
     probes: &[(usize, &ProbeFormula)],

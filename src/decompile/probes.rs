@@ -20,11 +20,11 @@ pub(super) enum Arg {
     Column(String),
     /// A formula that represents any expression, with the tree to which the formula compiles in its step.
     Named(String, SqlNodeId),
-    /// A number that represents any number.
+    /// A sample number, which represents any number.
     Number(&'static str),
-    /// A negative number that represents any negative number.
+    /// A sample negative number, which represents any negative number.
     Minus(&'static str),
-    /// A string that represents any text, together with the parts of a criterion before and after this string.
+    /// A sample string, which represents any text, together with the parts of a criterion before and after this string.
     Text(&'static str, &'static str, &'static str),
     /// A string that represents any text with wildcards, together with the criterion's operator before this string.
     Wild(&'static str, &'static str),

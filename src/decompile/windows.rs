@@ -172,7 +172,7 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         for call in PERCENTILES {
             for range in ["{0}", "{0}:{0}"] {
                 put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
-                // The number of a quartile does not appear in SQL.
+                // The quartile number, which is the second argument of QUARTILE, does not appear in SQL.
                 let of_call = if call == "QUARTILE" {
                     quarters.as_slice()
                 } else {

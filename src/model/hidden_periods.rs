@@ -250,7 +250,8 @@ pub(super) fn check_hidden_periods(plan: &StepPlan<'_>, text: &str, found: &mut 
     }
 }
 
-/// Builds the warning about a condition that removes periods needed by a look-back. `keys` show the same periods.
+/// Builds the warning about a condition that removes periods needed by a look-back. `keys` are the entries that select
+/// the same periods, such as `since: 2024-01-01`.
 pub fn hidden_periods(
     (condition, shown): (Span, &str),
     (look_back, reads): (Span, &str),

@@ -280,8 +280,7 @@ impl SpecCompilation<'_> {
                 key.text
             );
             diagnostics.push(Diagnostic::new(Code::RowsMayLeave, key.node.span, message).with_help(
-                "in `unique_key`, use only columns of the input rows that the model is grouped by, or write \
-                    `materialized: table`",
+                "in `unique_key`, use only input columns that the model groups by, or write `materialized: table`",
             ));
         }
     }

@@ -73,7 +73,7 @@ pub use view::ViewFile;
 use table::DbtTable;
 use table_tests::TestsByNode;
 
-/// Name of the file that stores data that changes with each run, in the Omni model's folder.
+/// Name of the file in the Omni model's folder that stores the data that changes with each run.
 pub const STATUS_FILE: &str = "dbt_status.json";
 
 /// dbt artifacts of a project.

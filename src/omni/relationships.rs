@@ -8,7 +8,7 @@ pub(super) const FILE: &str = "relationships";
 
 /// Comment line before the uncertain joins. `END` is the comment line after them.
 pub(super) const BEGIN: &str =
-    "# >>> formulac: joins that are not certain; to use one, move it out of here and uncomment it";
+    "# >>> formulac: joins that may be wrong; to use one, move it out of this block and uncomment it";
 pub(super) const END: &str = "# <<< formulac";
 
 /// Returns the text of the file. Certain joins are active, and uncertain joins are written as comments with the

@@ -2,7 +2,7 @@
 //!
 //! [`apply_edits`] sets, adds and removes values. [`merge`] transfers the changes in a generated text to a file that
 //! users have edited in the meantime. Both functions return the new text, or a [`YamlRefusal`] with a reason. They
-//! parse each new text and compare its values with the expected values, so they never return a text with a different
+//! parse the new text and compare its values with the expected values, so they never return text with an unexpected
 //! meaning.
 //!
 //! ```

@@ -34,7 +34,7 @@ pub(super) fn apply_changes(tree: &YamlTree<'_>, changes: &YamlChanges) -> Resul
             YamlLayout::Block => splicer.splice_block(id),
             YamlLayout::Flow => splicer.splice_flow(id)?,
             YamlLayout::Implied => {
-                return Err(tree.new_refusal(tree.node(id).start, "a pair without braces would be changed"));
+                return Err(tree.new_refusal(tree.node(id).start, "a key-value pair without braces would be changed"));
             }
         }
     }

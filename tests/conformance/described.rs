@@ -42,7 +42,7 @@ fn below(folder: &str, schema: Option<&str>) -> Vec<(String, String, Schema)> {
         .collect();
     let specs: Vec<SpecText<'_>> = texts.iter().map(|(_, text)| SpecText { text, path: None }).collect();
     let compiled = Compiler::default().compile_specs(&specs);
-    // The definitions of metric sets are written out.
+    // Replace references to metric sets with their definitions.
     let expanded = texts.iter().zip(&compiled).map(|((name, text), compiled)| {
         let text = compiled.expanded().unwrap_or(text);
         (name.clone(), text.to_owned(), schema.clone().unwrap_or_default())

@@ -1,5 +1,5 @@
-//! Checks that a simplified formula keeps its number of rows. A total still returns one row, even if the simplification removes
-//! its aggregate.
+//! Checks that a simplified formula returns as many rows as the original. A total still returns one row, even if the
+//! simplification removes its aggregate.
 
 use formulac::{Compiler, Dialect, Level};
 use proptest::prelude::*;

@@ -1,4 +1,4 @@
-//! Reader of the constructs of one template, in one loop over its nodes.
+//! Reads the constructs of one template in a single pass over its nodes.
 
 use std::collections::BTreeSet;
 

@@ -64,7 +64,7 @@ pub struct CompileArgs {
     pub json: bool,
 }
 
-/// Query of metrics without a spec.
+/// Options for querying metrics without a spec.
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
     /// Metrics to query: `orders.revenue`, `orders.*`, or `refunds.amount as refunded`

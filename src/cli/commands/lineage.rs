@@ -17,7 +17,7 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let target = match (graph.resolve_target(&args.name), known.columns_of_metric(&args.name)) {
         (Err(_), Some(columns)) if columns.len() == 1 => graph.resolve_target(&columns[0]),
         (Err(_), Some(columns)) => {
-            let message = format!("`{}` is part of {} columns", args.name, columns.len());
+            let message = format!("`{}` matches {} columns", args.name, columns.len());
             return Err(Failure::new(Exit::Faulty, message).with_help(format!("specify one of {}", columns.join(", "))));
         }
         (target, _) => target,

@@ -37,7 +37,7 @@ pub(super) struct Planner<'p> {
     pub columns: FxHashMap<IrId, (u32, String)>,
     /// Columns of the strata before the grouping stratum. Only the keys are available after grouping.
     row_columns: FxHashMap<IrId, (u32, String)>,
-    /// Cut nodes of each stratum.
+    /// Nodes that each stratum materializes as columns.
     pub cut_in: Vec<Vec<IrId>>,
     pub roles: ClauseRoots,
     /// Columns of a joined input that later strata read.

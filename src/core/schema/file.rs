@@ -175,7 +175,7 @@ fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
         Ok(Type::Other) if base != "other" => {
             let help = match nearest_name(&base, TYPES.iter().copied()) {
                 Some(near) => similar_name_help(near),
-                None => format!("write a type that formulas only pass through as `other({text})`"),
+                None => format!("for a type that formulas only pass through, write `other({text})`"),
             };
             faults
                 .push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
@@ -300,7 +300,7 @@ relations:
         assert_eq!(
             format_faults("relations: {o: {columns: {g: geography}}}"),
             [
-                "F0821 geography: unknown type `geography` (write a type that formulas only pass through as `other(geography)`)"
+                "F0821 geography: unknown type `geography` (for a type that formulas only pass through, write `other(geography)`)"
             ]
         );
         assert_eq!(

@@ -51,7 +51,7 @@ fn integer_value(number: i64) -> Option<Value> {
     Some(Value::Int(number))
 }
 
-/// Returns the date with a day number. `None` if the year is not between 1 and 9999.
+/// Returns the date that corresponds to a day number. `None` if the year is not between 1 and 9999.
 fn is_date(date: i64) -> Option<Value> {
     let is_in_calendar = (1..=9999).contains(&civil_date(date).0);
     if !is_in_calendar {

@@ -11,7 +11,7 @@ pub static RULE: KeyTable = KeyTable {
         Key::new(
             "check",
             KeyShape::Formula,
-            "Condition on the model's columns. A row passes if it is TRUE or NULL. With `found_in`: the column to look up.",
+            "Condition on the model's columns. A row passes if the condition is TRUE or NULL. With `found_in`: the column to look up.",
         )
         .required("the condition, such as `check: revenue >= 0`"),
         Key::new(

@@ -353,7 +353,7 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    /// Moves windows over all rows to separate columns, because the formula also has windows of one partition.
+    /// Moves windows over all rows to separate columns, because the formula also has partitioned windows.
     fn move_totals_to_columns(
         &mut self,
         formula: &MetricFormula,

@@ -119,7 +119,7 @@ pub fn read_model<'y>(
     if let Some(node) = step_node.get("metrics").filter(is_empty) {
         loader.report(
             Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty")
-                .with_help("specify metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all of a set"),
+                .with_help("specify metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all metrics in the set"),
         );
     }
     let (definitions, mut found) = analyze(compiler, &step, source);

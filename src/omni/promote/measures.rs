@@ -264,8 +264,8 @@ fn convert_distinct_on(
     let sql = sql.ok_or("the measure needs `custom_primary_key_sql`, or a primary key of its view")?;
     let Some(per_key) = fields.per_key.clone().filter(|per_key| per_key.sql == sql) else {
         return Err(format!(
-            "the measure counts one row per `{sql}`, which needs a separate step: promote the measure without \
-             measures of other kinds"
+            "the measure aggregates one row per `{sql}`, which needs a separate step: promote the measure separately \
+             from measures of other kinds"
         ));
     };
     let x = x.ok_or("the measure needs `sql`")?;

@@ -185,7 +185,7 @@ fn file_index(model: &ParsedOmniModel<'_>, file: &str) -> Result<usize, String> 
         .views
         .iter()
         .position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
-    place.ok_or_else(|| format!("`{file}` is not a view file, but only fields of views read columns"))
+    place.ok_or_else(|| format!("only fields in view files can read columns, and `{file}` is not a view file"))
 }
 
 /// Returns the name by which other views refer to a view. The name includes the schema if a relationship does so.
@@ -316,7 +316,7 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec
             Some("count") => edits.push(set("aggregate_type", "sum")),
             Some(kind) => {
                 return Err(format!(
-                    "`{kind}` of values that are already aggregated is a different number; the field is unchanged"
+                    "`{kind}` of already aggregated values would be a different number, so the field is unchanged"
                 ));
             }
             None => {

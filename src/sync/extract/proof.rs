@@ -487,7 +487,8 @@ fn unused_metric_set_path(folder: &str, name: &str, taken: &mut HashSet<String>)
     format!("{path}.yml")
 }
 
-/// Returns the reason why a spec must not be replaced with the new version, which is an error or different SQL.
+/// Returns the reason why a spec must not be replaced with the new version: the new version has an error, or its SQL is
+/// different.
 fn difference(before: &CompiledSpec, after: &CompiledSpec) -> Option<String> {
     if let Some(fault) = after.diagnostics().iter().find(|fault| fault.is_error()) {
         return Some(format!(

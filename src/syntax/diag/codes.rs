@@ -244,7 +244,7 @@ codes! {
         "A criterion is a condition, a value, or text such as `\">5\"`. A criterion computed at run time cannot be converted to SQL."
         Formula("SUMIF(amount, UPPER(op), amount)") => Formula("SUMIF(amount, \">5\", amount)");
     CountOfCondition "W0412" "count-of-condition" Warning("count a condition, which has a value in nearly every row", "use COUNTIF")
-        "COUNT counts values that are not blank, and FALSE and 0 are values. COUNT of a condition, or of an IF with 0 as its default, therefore counts nearly every row."
+        "COUNT counts all values that are not blank, including FALSE and 0. COUNT of a condition, or of an IF with 0 as its default, therefore counts nearly every row."
         Formula("COUNT(status = \"open\")") => Formula("COUNTIF(status = \"open\")");
     BadDateText "F0413" "bad-date-text" Error
         "Text next to a date is interpreted as a date if its format is `YYYY-MM-DD`. Other formats mean different \
@@ -298,7 +298,7 @@ codes! {
     HiddenPeriods "W0423" "hidden-periods" Warning("remove periods that other periods read", "use `since` in place of `where`")
         "A `where` condition on the time key removes rows before windows are computed, so OFFSET, PERIODOFFSET and \
         ranges do not include the removed periods: the first remaining period has no previous period. `since` selects \
-        the periods to show, and windows still read earlier periods."
+        the periods to show, but windows still read earlier periods."
         Spec("model: m\nfrom: t\nwhere: day >= DATE(2024, 1, 1)\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\nsince: 2024-01-01\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PeriodKey "F0430" "period-key" Error
@@ -575,7 +575,7 @@ codes! {
         "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
         Shown("`group: sales` of a spec that reads a model which is private to `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
-        "Queries of a model's table contain the name of the model. A reserved word of SQL would have to be quoted everywhere, and dbt does not quote it on every warehouse."
+        "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse."
         Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
     ModelsInCircle "F0660" "models-in-circle" Error
         "Models of several specs depend on each other in a cycle, so none can be built first."
@@ -704,7 +704,7 @@ codes! {
         "Every metric set of a model must have the keys in `group_by`. A key is a period of the set's `time`, such as `month`, the same column of the same relation, or a mapping with a column of each set."
         Shown("group_by: region, where only one of two sets has the column") => Shown("group_by:\n  - region: {orders: customers.region, refunds: region}");
     MetricWindow "F0852" "metric-window" Error
-        "A metric that reads other periods requires a period of the set's `time` among the keys."
+        "If a metric reads other periods, one of the keys in `group_by` must be a period of the set's `time`, such as `month`."
         Shown("metrics: [orders.growth]\ngroup_by: region") => Shown("metrics: [orders.growth]\ngroup_by: [month, region]");
     MetricRedefined "F0853" "metric-redefined" Error
         "A column of the model has the same name as a metric or another column. `overrides` allows a definition to replace a metric."

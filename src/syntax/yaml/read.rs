@@ -136,7 +136,7 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 let (size, depth) = node_size(&node);
                 repeated += size;
                 if repeated > MAX_REPEATED {
-                    let message = "the aliases of this file repeat more than 1 MiB of values";
+                    let message = "the aliases in this file expand to more than 1 MiB of values";
                     return Err(Diagnostic::new(Code::InvalidYaml, span, message)
                         .with_help("use an alias only for a short value that contains no aliases"));
                 }

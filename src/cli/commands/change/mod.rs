@@ -277,7 +277,7 @@ fn require_proposal(change: &Change) -> Result<&Event, Failure> {
     change.proposal().ok_or_else(|| {
         Failure::new(
             Exit::Failed,
-            format!("the proposal of `{}` is not on this branch", change.id),
+            format!("the proposal for `{}` is not on this branch", change.id),
         )
         .with_help("run `git fetch` and merge the branch that contains the proposal")
     })

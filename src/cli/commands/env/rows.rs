@@ -162,8 +162,8 @@ fn environment_manifest(place: &Workspace, environment: &Environment) -> Result<
                 escape_hidden(&folder.to_string_lossy())
             );
             Err(Failure::new(Exit::Failed, text).with_help(format!(
-                "the manifest contains the table names: copy it from where `{name}` is built, or run `dbt \
-                 parse{target} --target-path {}`",
+                "the table names are in the manifest: copy the manifest from the machine that builds `{name}`, or run \
+                 `dbt parse{target} --target-path {}`",
                 escape_hidden(&folder.to_string_lossy())
             )))
         }

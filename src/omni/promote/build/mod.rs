@@ -76,7 +76,7 @@ pub(super) fn build_promotion(
 ) -> Result<Promotion, PromoteFault> {
     let (model, faults) = ParsedOmniModel::read(files);
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
-        let text = format!("there is no file `{}` among those of the Omni model", request.file);
+        let text = format!("the Omni model has no file `{}`", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
     };
     if let Some(fault) = faults.into_iter().find(|(at, _)| *at == number) {

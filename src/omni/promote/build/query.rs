@@ -147,11 +147,11 @@ pub(super) fn plan_query_promotion<'m>(
         ),
         (
             "bind",
-            "filters on the current user belong to a query, but a model has no current user",
+            "filters on the current user are possible only in a query, because a model has no current user",
         ),
         (
             "bind_all_filters",
-            "filters on the current user belong to a query, but a model has no current user",
+            "filters on the current user are possible only in a query, because a model has no current user",
         ),
         (
             "fill_fields",
