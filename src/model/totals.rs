@@ -58,8 +58,8 @@ impl SpecCompilation<'_> {
         let grouped = before.and_then(|before| Some((before, self.spec.steps.get(before.index)?)));
         let Some((before, prior)) = grouped.filter(|(_, prior)| !prior.group_by.is_empty() && prior.sheet.is_none())
         else {
-            let message =
-                "a total recomputes a measure from its rows, which is possible only if the sheet reads a grouped step";
+            let message = "a sheet can contain totals only if it reads a grouped step, because a total recomputes a \
+                measure from its rows";
             let help = "group in a step before the sheet, for example with `group_by: month` and `definitions: revenue = \
                 SUM(amount)`";
             diagnostics.push(total_diagnostic(first, message).with_help(help));

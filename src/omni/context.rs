@@ -51,7 +51,7 @@ pub(super) fn table_context(table: &DbtTable<'_>, manifest: &Manifest, children:
         .filter_map(|id| Some(qualified_name(manifest.node(id)?)))
         .collect();
     if !read.is_empty() {
-        lines.push(format!("Made of {}.", read.join(", ")));
+        lines.push(format!("Built from {}.", read.join(", ")));
     }
     let exposures = children
         .iter()

@@ -186,10 +186,10 @@ fn joins_from_tests<'a>(
     let is_usual = data.is_conclusive() || said("where").is_some_and(says_nothing);
     let doubt = match (filter, &test.status) {
         (Some(filter), _) => Some(format!(
-            "the test `{}` only covers some rows, `where: {filter}`",
+            "the test `{}` checks only the rows that meet `where: {filter}`",
             data.node.name
         )),
-        (None, _) if only_warns => Some(format!("the test `{}` only warns", data.node.name)),
+        (None, _) if only_warns => Some(format!("the test `{}` has `severity: warn`", data.node.name)),
         (None, _) if !is_usual => Some(format!("the test `{}` allows some rows to fail", data.node.name)),
         (None, Some(status)) if test.has_failed_last_run() => Some(format!(
             "the last run of the test `{}` ended with {}",

@@ -152,7 +152,10 @@ impl<'a> MeasureConverter<'a> {
                     continue;
                 }
                 let Some(sql) = expression::to_omni_expression(expr, table) else {
-                    self.add_gap(&dimension.name, "the `expr` is Jinja, which only dbt evaluates");
+                    self.add_gap(
+                        &dimension.name,
+                        "the `expr` contains Jinja, and only dbt can evaluate Jinja",
+                    );
                     continue;
                 };
                 let name = self.reserve_name(place, [to_omni_name(&dimension.name)]);
@@ -229,7 +232,10 @@ impl<'a> MeasureConverter<'a> {
                 .or_else(|| metric.type_params.get(key))
         };
         if said("fill_nulls_with").is_some() || said("join_to_timespine").and_then(Said::as_bool) == Some(true) {
-            return self.add_gap(&node.name, "the metric adds days without rows, but Omni does not");
+            return self.add_gap(
+                &node.name,
+                "the metric returns values for days without rows, but Omni does not",
+            );
         }
         let label = metric.label.as_deref().or(written.label);
         let description = if node.description.is_empty() {
@@ -281,9 +287,7 @@ impl<'a> MeasureConverter<'a> {
     /// Returns the keys of a measure in the view file.
     fn measure_keys(&self, aggregate: &Aggregate<'_>) -> Result<Vec<(String, YamlOutput)>, String> {
         if aggregate.non_additive {
-            return Err(
-                "the measure excludes one of its dimensions from the sum, which Omni cannot express".to_owned(),
-            );
+            return Err("Omni cannot express a measure that excludes one of its dimensions from the sum".to_owned());
         }
         let kind = match aggregate.agg {
             "sum" | "count" | "count_distinct" | "min" | "max" | "median" | "percentile" => aggregate.agg,
@@ -297,8 +301,8 @@ impl<'a> MeasureConverter<'a> {
         let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
         let mut keys = Vec::new();
         if !counts_rows {
-            let sql =
-                expression::to_omni_expression(expr, table).ok_or("the `expr` is Jinja, which only dbt evaluates")?;
+            let sql = expression::to_omni_expression(expr, table)
+                .ok_or("the `expr` contains Jinja, and only dbt can evaluate Jinja")?;
             keys.push(("sql".to_owned(), plain_text(&sql)));
         }
         keys.push((
@@ -362,13 +366,13 @@ impl<'a> MeasureConverter<'a> {
         });
         let reason = match &*metric.kind {
             "ratio" | "derived" if moved => {
-                Some("the metric reads values of another time, which a measure in Omni cannot do")
+                Some("the metric reads values from another period, but a measure in Omni cannot")
             }
             "ratio" | "derived" if filtered || filter_templates(&metric.filter).next().is_some() => {
                 Some("the metric filters its inputs, but a measure in Omni can only filter its own values")
             }
             "ratio" | "derived" => None,
-            "cumulative" => Some("the metric accumulates over time, which a measure in Omni cannot do"),
+            "cumulative" => Some("the metric accumulates over time, but a measure in Omni cannot"),
             _ => Some("Omni has no metric of this type"),
         };
         if let Some(reason) = reason {

@@ -82,7 +82,7 @@ impl MetricSetConflict {
         });
         let to_model = match &edit.listed_as {
             None if !edit.definition.is_metric() => Err(Some(format!(
-                "`{name}` is a dimension, and a model can only override metrics"
+                "`{name}` is a dimension, but a model can override only metrics"
             ))),
             None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
             Some(listed) => first_valid_formula(&edit.for_model, |formula| {

@@ -700,7 +700,7 @@ fn a_set_does_not_change_for_the_models_that_read_it() {
     let run = place.run(&["extract", "--yes"]);
     assert_eq!(run.exit, 0, "{}", run.err);
     let wanted =
-        "metrics/more.yml is skipped: the definitions of the spec in the set orders would change metrics/whole.yml";
+        "metrics/more.yml is skipped: moving definitions of the spec to the set orders would change metrics/whole.yml";
     assert!(run.err.contains(wanted), "{}", run.err);
     assert!(
         place.read("metrics/same.yml").contains("metrics: [orders.n]"),

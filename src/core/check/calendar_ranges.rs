@@ -148,7 +148,10 @@ impl Lowerer<'_> {
                 if key.ty == Type::Date && unit.is_shorter_than_day() {
                     let span = self.ast.span(end.name);
                     let key = self.key_text(key);
-                    let message = format!("`{key}` is a date, which cannot be moved by {}s", unit.name());
+                    let message = format!(
+                        "`{key}` is a date without a time, so it cannot be moved by {}s",
+                        unit.name()
+                    );
                     self.report(
                         Diagnostic::new(Code::PeriodKey, self.program.meta(unit_node).span, message)
                             .with_secondary_label(span, "moved here")

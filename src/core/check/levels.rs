@@ -144,11 +144,11 @@ impl Lowerer<'_> {
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in this step, and order by it in the next step")
         } else if self.role == DefinitionRole::Rule {
-            let message = format!("`{text}` reads other rows, which is not allowed in {place}");
+            let message = format!("`{text}` reads other rows, so it is not allowed in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value as a column of the model, and use that column here")
         } else if let DefinitionRole::On(_) = self.role {
-            let message = format!("`{text}` reads other rows, which is not allowed in {place}");
+            let message = format!("`{text}` reads other rows, so it is not allowed in {place}");
             Diagnostic::new(Code::WindowNotAllowed, span, message)
                 .with_help("define the value in an earlier step, and join that step")
         } else {

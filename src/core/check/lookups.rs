@@ -66,7 +66,7 @@ impl Lowerer<'_> {
         let text = self.source_text(span);
         let message = match shown {
             Some(function) => format!("`{function}` cannot read `{text}`, because only lookups can read another tab"),
-            None => format!("`{text}` is a column of another tab, which only a lookup can read"),
+            None => format!("`{text}` is a column of another tab, and only a lookup can read other tabs"),
         };
         let help = "look up one row of the tab, as in `XLOOKUP(A1, 'Tab'!A:A, 'Tab'!B:B)`, or use the tab's rows in \
             a separate model";
@@ -96,7 +96,7 @@ impl Lowerer<'_> {
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` needs a join, which a single expression cannot contain",
+                "`{}` needs a join, but a single expression cannot contain a join",
                 function.name
             );
             self.report(

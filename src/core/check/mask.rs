@@ -523,7 +523,7 @@ pub(super) fn parse_date_mask(mask: &str) -> Result<Vec<DatePart>, MaskError> {
                 ('h', 2) => DatePart::Hour2,
                 ('s', 2) => DatePart::Second2,
                 ('s', 1) => DatePart::Second,
-                _ => return mask_error(at.clone(), "no date part has so many letters"),
+                _ => return mask_error(at.clone(), "a date part cannot have this many letters"),
             },
         };
         parts.push(part);

@@ -248,7 +248,10 @@ fn find_period_key_error(
             )))
         }
         Type::Date if unit.is_shorter_than_day() => {
-            let message = format!("`{text}` is a date, which cannot be moved by {}s", unit.name());
+            let message = format!(
+                "`{text}` is a date without a time, so it cannot be moved by {}s",
+                unit.name()
+            );
             Some(report(key, message).with_help("use the unit \"day\", or order by a column that contains a time"))
         }
         _ => None,

@@ -103,7 +103,7 @@ impl Lowerer<'_> {
                 (from, to) if from == to && !matches!(from, FrameBound::At(_)) => {
                     let end = if from == FrameBound::First { "FIRST" } else { "LAST" };
                     let name = self.source_text(self.ast.span(first.name));
-                    let message = format!("`{text}` covers only one row");
+                    let message = format!("`{text}` contains only one row");
                     return self.report_range(
                         span,
                         &message,

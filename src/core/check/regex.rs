@@ -375,7 +375,7 @@ impl RegexReader<'_> {
             );
         };
         if piece.repeated {
-            let why = "not every warehouse supports a quantifier after a quantifier, such as a lazy one";
+            let why = "not every warehouse supports a quantifier after another quantifier, such as `*?`";
             return regex_error(at..self.at, why);
         }
         if piece.anchor {

@@ -106,7 +106,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_inseparable(&mut self, shown: &Function, span: Span) -> IrId {
         let message = format!(
-            "`{}` cannot aggregate a range that reaches beyond the period at one of its ends",
+            "`{}` cannot aggregate a range that extends beyond the period at one end",
             shown.name
         );
         let help = "begin or end the range at the current row, or at an end of the same period";
@@ -116,7 +116,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_list_in_expression(&mut self, shown: &Function, span: Span) -> IrId {
         let message = format!(
-            "a single expression cannot compute `{}` of a range that reaches beyond the period at one of its ends",
+            "a single expression cannot compute `{}` of a range that extends beyond the period at one end",
             shown.name
         );
         let help = "write the formula in a spec, where `formulac query` and `formulac model` compute it in two steps";

@@ -132,7 +132,7 @@ impl Resolver<'_> {
         }
         if !self.scope.strata {
             let message = format!(
-                "`{}` reads another tab, which is not possible in a single expression",
+                "`{}` reads another tab, but a single expression cannot read other tabs",
                 span.text(self.source)
             );
             self.diagnostics.push(

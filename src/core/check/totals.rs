@@ -130,7 +130,8 @@ impl Resolver<'_> {
             return NameTarget::Error;
         };
         let Some(totals) = &sheet.totals else {
-            let message = "a total recomputes the measure from its rows, which is not possible in a single expression";
+            let message =
+                "a single expression cannot contain a total, because a total recomputes the measure from its rows";
             self.diagnostics.push(
                 Diagnostic::new(Code::NeedsQuery, span, message).with_help(
                     "write a spec with a grouped step before this one, and compile it with `formulac query`",

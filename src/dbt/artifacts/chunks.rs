@@ -279,7 +279,9 @@ mod tests {
             ),
             (
                 r#"{"metrics": {"a": "sixteen bytes, and then some more: \" and so on, up to the naïve café"}}"#,
-                Some(r#"metric a "sixteen bytes, and then some more: \" and so on, up to the naïve café" | {"metrics":{}}"#),
+                Some(
+                    r#"metric a "sixteen bytes, and then some more: \" and so on, up to the naïve café" | {"metrics":{}}"#,
+                ),
             ),
             // A section of nodes that is not a mapping stays in the rest.
             (

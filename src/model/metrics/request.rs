@@ -118,8 +118,9 @@ pub fn read_model<'y>(
     let is_empty = |node: &&Node| node.is_null() || node.items().is_some_and(<[Node]>::is_empty);
     if let Some(node) = step_node.get("metrics").filter(is_empty) {
         loader.report(
-            Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty")
-                .with_help("specify metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all metrics in the set"),
+            Diagnostic::new(Code::NothingToSelect, node.span, "the list of metrics is empty").with_help(
+                "specify metrics, such as `metrics: [orders.revenue]`, or `orders.*` for all metrics in the set",
+            ),
         );
     }
     let (definitions, mut found) = analyze(compiler, &step, source);

@@ -57,7 +57,7 @@ pub(super) type FieldKey = (String, String);
 const NO_DIMENSION: &[(&str, &str)] = &[
     (
         "level_of_detail",
-        "`level_of_detail` is an aggregate at another grain, which needs a separate grouped step",
+        "`level_of_detail` aggregates at another grain, so it needs a separate grouped step",
     ),
     ("dynamic_top_n", "the values of `dynamic_top_n` depend on the query"),
     ("duration", "the query chooses the unit of a `duration`"),

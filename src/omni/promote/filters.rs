@@ -25,7 +25,7 @@ pub(super) struct ConvertedCondition {
 const REFUSED: &[(&str, &str)] = &[
     (
         "date_offset_from_query",
-        "the operator shifts the dates of the query, which a model cannot do",
+        "the operator shifts the dates of the query, but a model cannot shift them",
     ),
     (
         "cancel_query_filter",

@@ -181,7 +181,7 @@ fn unreachable_view(model: &ParsedOmniModel<'_>, base: &str, name: &str) -> Stri
         let is_back = is(&join.to_as, &join.from_as);
         (is_back || is(&join.from_as, &join.to_as)).then(|| join_direction(join, is_back).err())?
     });
-    between.unwrap_or_else(|| format!("no relationship leads from `{base}` to `{name}`"))
+    between.unwrap_or_else(|| format!("there is no relationship from `{base}` to `{name}`"))
 }
 
 /// Returns the pairs of views in the join tree of a topic.

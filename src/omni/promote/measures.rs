@@ -36,7 +36,7 @@ pub(super) fn convert_measure(
     field: &ViewField,
 ) -> Result<(ConvertedSql, bool), String> {
     if field.node.get("level_of_detail").is_some() {
-        let why = "`level_of_detail` is an aggregate at another grain, which needs a separate grouped step";
+        let why = "`level_of_detail` aggregates at another grain, so it needs a separate grouped step";
         return Err(why.to_owned());
     }
     let view = &key.0;

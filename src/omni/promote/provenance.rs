@@ -168,7 +168,7 @@ fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &Vie
         field.name
     );
     Diagnostic::new(Code::DefinedTwice, name.span, text).with_help(format!(
-        "remove `sql` of `{}` in Omni, so that the view shows the column",
+        "remove `sql` of `{}` in Omni, so that the field reads the column",
         field.name
     ))
 }

@@ -219,7 +219,7 @@ fn request_from_view<'m>(
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
     if grain.is_empty() {
         let text = format!(
-            "one row for all rows of {}; `--grain` groups them, for example `--grain 'created_at[month]'`",
+            "one row for all rows of {}; use `--grain` to group the rows, for example `--grain 'created_at[month]'`",
             view.name
         );
         notes.push(text);

@@ -295,7 +295,7 @@ fn check_same_grain(
     match model.relationships.iter().find(joins) {
         Some(_) => Ok(()),
         None => Err(format!(
-            "no relationship leads from `{}` to one row of `{}`: add one on {}",
+            "there is no relationship from `{}` to one row of `{}`: add one on {}",
             view.name,
             made_view.name,
             own.join(", ")

@@ -356,7 +356,8 @@ impl<'r> ExtractionRun<'r> {
                     .iter()
                     .filter(|member| reads_set && member.moved.iter().any(adds))
                 {
-                    let reason = format!("the definitions of the spec in the set {name} would change {path}: {reason}");
+                    let reason =
+                        format!("moving definitions of the spec to the set {name} would change {path}: {reason}");
                     failures.push((member.candidate, reason));
                 }
             }

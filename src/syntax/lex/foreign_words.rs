@@ -258,8 +258,9 @@ impl LayoutPass<'_, '_> {
             return skipped;
         }
         self.report(
-            Diagnostic::new(Code::UnexpectedToken, span, "a second formula starts here")
-                .with_help("give each formula a name, as in `name = …`: if there are several formulas, each must be a definition"),
+            Diagnostic::new(Code::UnexpectedToken, span, "a second formula starts here").with_help(
+                "give each formula a name, as in `name = …`: if there are several formulas, each must be a definition",
+            ),
         );
         self.push(Token::Odd, Span::new(span.start, span.start));
         self.push(Token::Name, span);

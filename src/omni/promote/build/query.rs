@@ -134,7 +134,7 @@ pub(super) fn plan_query_promotion<'m>(
                 (
                     node,
                     key.to_owned(),
-                    "only Omni controls who may see which rows; dbt has `access`, `group` and grants of the warehouse"
+                    "only Omni controls who may see which rows; in dbt, use `access`, `group` and grants in the warehouse"
                         .to_owned(),
                 )
             }));
@@ -177,7 +177,7 @@ pub(super) fn plan_query_promotion<'m>(
         .collect();
     let limit = match limit {
         Some(_) if is_view => {
-            notes.push("`limit` is dropped, as Omni drops it from query views".to_owned());
+            notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
             None
         }
         Some(_) if sorts.is_empty() => {

@@ -61,9 +61,7 @@ impl SpecBuilder<'_, '_> {
         };
         let why = match view.rows {
             ViewRowSource::Table => None,
-            ViewRowSource::Sql => {
-                Some("the rows come from raw SQL of the warehouse, which belongs in a separate model")
-            }
+            ViewRowSource::Sql => Some("the rows come from raw SQL: write this SQL in a separate model"),
             ViewRowSource::Query => {
                 Some("the rows come from another query: promote that query first, to a model with the name of the view")
             }

@@ -13,7 +13,7 @@ impl SqlReader<'_> {
         let name = function.name.to_string().to_lowercase();
         if function.over.is_some() {
             return Err(format!(
-                "`{name} … over` reads other rows, which only a calculation of a query can do"
+                "`{name} … over` reads other rows, but only a calculation in a query can read other rows"
             ));
         }
         if function.null_treatment.is_some() || !matches!(function.parameters, FunctionArguments::None) {
@@ -289,7 +289,7 @@ impl SqlReader<'_> {
         let function = function.ok_or_else(|| format!("formulas have no function for `OMNI_FX_{name}`"))?;
         if function.describe_level().contains("aggregate") && args.iter().any(plain) {
             return Err(format!(
-                "`OMNI_FX_{name}` of a field may refer to its cell or its column; write a range, `B:B`"
+                "the field in `OMNI_FX_{name}` may mean its cell or its column; write a range, such as `B:B`"
             ));
         }
         let args = self.convert_terms(args)?;

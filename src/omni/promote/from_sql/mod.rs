@@ -91,7 +91,7 @@ fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), Str
     for part in parts {
         let (name, rest) = part.split_once('}').ok_or("a reference is not closed")?;
         if name.trim().eq_ignore_ascii_case("table") {
-            return Err("`${TABLE}` is a Looker reference, which Omni does not have".to_owned());
+            return Err("`${TABLE}` is a Looker reference, and Omni does not support it".to_owned());
         }
         out.push_str(&format!("{MARK}{}", references.len()));
         references.push(name.trim().to_owned());
