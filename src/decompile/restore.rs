@@ -124,8 +124,8 @@ fn end_including_column_name(file: &SqlFile<'_>, tokens: &Range<usize>) -> usize
     tokens.end + if file.key(tokens.end) == "as" { 2 } else { 0 }
 }
 
-/// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its select
-/// that still exists.
+/// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
+/// select that still exists.
 fn token_after_preceding(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
     let before = written.parts.get(..written.part_position(place)?)?;
     let mut of_select = before

@@ -167,8 +167,8 @@ fn select_topic_base<'a>(
     for (_, asked) in left {
         if let Some(table) = tables.get(asked.base) {
             let reason = format!(
-                "the table requests the topic `{name}` with the base {base}, but no certain join leads from {base} to \
-                 the table"
+                "the table requests the topic `{name}` with the base {base}, but no join that is known to be \
+                 correct connects {base} to the table"
             );
             gaps.push(MeasureGap {
                 name: table.node.name.to_string(),

@@ -71,8 +71,8 @@ impl Place {
         names
     }
 
-    /// Returns a command that runs in the folder. The command does not inherit the environment variables that set colors,
-    /// the width of the terminal, or formulac's user and environment.
+    /// Returns a command that runs in the folder. The command does not inherit the environment variables that set
+    /// colors, the width of the terminal, or formulac's user and environment.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
         command.args(args).current_dir(&self.folder).stdin(Stdio::null());

@@ -474,8 +474,8 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Materializes the compared key, the returned value and the sheet's partition keys as columns of the searched rows.
-    /// If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
+    /// Materializes the compared key, the returned value and the sheet's partition keys as columns of the searched
+    /// rows. If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
     fn materialize_lookup_operands(
         &self,
         args: PoolRange,

@@ -291,7 +291,8 @@ impl ModelOverSets<'_> {
         metrics
     }
 
-    /// Warns about a metric that its set marks as deprecated. Using the metric on or after the `until` date is an error.
+    /// Warns about a metric that its set marks as deprecated. Using the metric on or after the `until` date is an
+    /// error.
     pub fn check_deprecated(&self, id: MetricId, span: Span, today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         let set = &self.sets[id.0];
         let name = &set.definitions[id.1].name;

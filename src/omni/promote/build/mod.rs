@@ -143,7 +143,7 @@ fn plan_view_promotion<'m>(
             (
                 node,
                 own.clone(),
-                "only Omni controls who may see the view; in dbt, use `access`, `group` and grants in the warehouse"
+                "only Omni controls who may see the view; in dbt, use `access`, `group` and warehouse grants"
                     .to_owned(),
             )
         });

@@ -134,7 +134,7 @@ pub(super) fn plan_query_promotion<'m>(
                 (
                     node,
                     key.to_owned(),
-                    "only Omni controls who may see which rows; in dbt, use `access`, `group` and grants in the warehouse"
+                    "only Omni controls who may see which rows; in dbt, use `access`, `group` and warehouse grants"
                         .to_owned(),
                 )
             }));
