@@ -289,7 +289,7 @@ impl SqlReader<'_> {
         let function = function.ok_or_else(|| format!("formulas have no function for `OMNI_FX_{name}`"))?;
         if function.describe_level().contains("aggregate") && args.iter().any(plain) {
             return Err(format!(
-                "the field in `OMNI_FX_{name}` may mean its cell or its column; write a range, such as `B:B`"
+                "the argument of `OMNI_FX_{name}` may mean a cell or a column; for the column, write a range such as `B:B`"
             ));
         }
         let args = self.convert_terms(args)?;
