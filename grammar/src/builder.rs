@@ -450,7 +450,7 @@ impl<'s> AstBuilder<'s> {
         PendingList(self.stacks.args.len() as u32)
     }
 
-    pub fn next_arg(&mut self, list: PendingList, e: ExprId) -> PendingList {
+    pub fn push_call_argument(&mut self, list: PendingList, e: ExprId) -> PendingList {
         let before = self.stacks.count(list);
         self.stacks.args.push((e, before + 1));
         PendingList(list.0 + 1)

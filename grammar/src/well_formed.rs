@@ -242,7 +242,7 @@ impl WellFormedReader<'_, '_, '_> {
                     let value = self.builder.finish(chain);
                     self.level.args = Some(match self.level.args {
                         None => self.builder.first_arg(value),
-                        Some(list) => self.builder.next_arg(list, value),
+                        Some(list) => self.builder.push_call_argument(list, value),
                     });
                     self.level.before = Preceding::Nothing;
                     return Some(NextStep::Operand);
@@ -254,7 +254,7 @@ impl WellFormedReader<'_, '_, '_> {
                         Opener::Call { l: name, m } => {
                             let args = match self.level.args {
                                 None => Arguments::One(value),
-                                Some(list) => Arguments::Several(self.builder.next_arg(list, value)),
+                                Some(list) => Arguments::Several(self.builder.push_call_argument(list, value)),
                             };
                             self.builder.call(name, m, args, l, r)
                         }

@@ -226,7 +226,7 @@ fn evaluate_arithmetic(op: InterpreterOp, a: &Value, b: &Value) -> Value {
     let result = match op {
         InterpreterOp::Add => uncertainty::noisy_sum(x, y),
         InterpreterOp::Subtract => uncertainty::noisy_sum(x, -y),
-        InterpreterOp::Multiply => uncertainty::noisy_product(x, y),
+        InterpreterOp::Multiply => uncertainty::product_with_rounding_error(x, y),
         InterpreterOp::Power => {
             return functions::call("POWER", &[Value::Number(x), Value::Number(y)]).unwrap_or(Value::Null);
         }

@@ -155,7 +155,7 @@ pub fn noisy_sum(a: f64, b: f64) -> f64 {
     }
 }
 
-pub fn noisy_product(a: f64, b: f64) -> f64 {
+pub fn product_with_rounding_error(a: f64, b: f64) -> f64 {
     let p = a * b;
     if a.mul_add(b, -p) == 0.0 && is_short(a) && is_short(b) {
         p

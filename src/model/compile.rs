@@ -17,7 +17,7 @@ use super::join_tests::SingleMatchTest;
 use super::lineage::Lineage;
 use super::load::{KeptColumns, Spec, SpecKind, Step};
 use super::long_names::check_lengths;
-use super::metrics::{MetricSetWithErrors, UncompiledModelOverSets, period_steps, step_over_sets};
+use super::metrics::{MetricSetWithErrors, UncompiledModelOverSets, period_steps, find_step_over_metric_sets};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::possible_columns::possible_columns;
@@ -25,7 +25,7 @@ use super::reads::NamesUsed;
 use super::selector_facts;
 use super::sources::SpecSources;
 use super::time_range::{CrossRowRead, StepTimes};
-use super::totals::PreviousInput;
+use super::totals::PreviousStepInput;
 use super::worksheet::{check_order, pivot_cell_keys, sheet_column_indexes, without_calculations, worksheet_grid};
 use super::{CompiledSpec, SpecDefinition};
 use crate::UndecidedType;
@@ -130,7 +130,7 @@ impl SpecContents {
             return Self::Set(set);
         }
         match file.root() {
-            Some(root) if step_over_sets(root).is_some() => {
+            Some(root) if find_step_over_metric_sets(root).is_some() => {
                 Self::OverSets(Box::new(UncompiledModelOverSets::from_file(compiler, file)))
             }
             Some(root) if !period_steps(root).is_empty() => Self::Periods,
@@ -277,7 +277,7 @@ impl<'r> SpecCompilation<'r> {
         let mut name = from;
         let mut body = Select::default();
         let count = spec.steps.len();
-        let mut before: Option<PreviousInput> = None;
+        let mut before: Option<PreviousStepInput> = None;
         for (index, step) in spec.steps.iter().enumerate() {
             let last = index + 1 == count;
             let mut source = (index == 0).then_some(0);
@@ -319,7 +319,7 @@ impl<'r> SpecCompilation<'r> {
                 });
                 continue;
             }
-            let read = PreviousInput {
+            let read = PreviousStepInput {
                 index,
                 name: name.clone(),
                 relation: relation.clone(),

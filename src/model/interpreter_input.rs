@@ -4,7 +4,7 @@
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{self, KeptColumns, SpannedText, Step};
-use super::metrics::{MetricSets, expand, period_steps, step_over_sets};
+use super::metrics::{MetricSets, expand, period_steps, find_step_over_metric_sets};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
@@ -94,7 +94,7 @@ pub fn convert_spec_for_interpreter(
         .ok()
         .flatten()
         .ok_or_else(|| "an empty spec".to_owned())?;
-    if step_over_sets(&root).is_some() {
+    if find_step_over_metric_sets(&root).is_some() {
         return Err("metric sets".to_owned());
     }
     let periods = period_steps(&root);

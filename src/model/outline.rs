@@ -2,7 +2,7 @@
 
 use super::formulas::StepFormulas;
 use super::load::{self, SpecKind, Step, StepDefinitions};
-use super::metrics::{is_metric_set, step_over_sets};
+use super::metrics::{is_metric_set, find_step_over_metric_sets};
 use super::write::strip_comments;
 use crate::ast::Ast;
 use crate::calendar::Calendar;
@@ -78,7 +78,7 @@ pub struct DefinitionWithPosition {
 /// these. An expanded model may have keys that are not allowed in hand-written specs.
 pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Compiler) -> Option<SpecOutline> {
     // The settings of metric sets are ignored, because formulas over metric sets are compiled in the expanded model.
-    if is_metric_set(root) || step_over_sets(root).is_some() {
+    if is_metric_set(root) || find_step_over_metric_sets(root).is_some() {
         return Some(SpecOutline {
             steps: step_outlines(&load::load_steps(root, source), source, compiler),
             ..SpecOutline::default()

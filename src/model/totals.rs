@@ -20,7 +20,7 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
 
 /// Saved input of a step, so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
-pub(super) struct PreviousInput {
+pub(super) struct PreviousStepInput {
     pub index: usize,
     pub name: String,
     pub relation: Option<Relation>,
@@ -49,7 +49,7 @@ impl SpecCompilation<'_> {
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        before: Option<&PreviousInput>,
+        before: Option<&PreviousStepInput>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepWithTotals> {
@@ -128,7 +128,7 @@ impl SpecCompilation<'_> {
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        (before, prior): (&PreviousInput, &Step<'_>),
+        (before, prior): (&PreviousStepInput, &Step<'_>),
         kind: SheetTotalKind,
         measures: Vec<String>,
         memory: &mut CompileMemory,

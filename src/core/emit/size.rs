@@ -87,7 +87,7 @@ fn integer_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) ->
             match (args, catalog::overload(overload).map(|o| (o.result, o.params))) {
                 ([left, right], _) if is_arithmetic(function) => match (size(left), size(right)) {
                     (0, _) | (_, 0) => 0,
-                    (left, right) => narrow_result_size(function, left, right).unwrap_or(0),
+                    (left, right) => integer_result_size(function, left, right).unwrap_or(0),
                 },
                 // The result of MOD is smaller than the divisor.
                 ([_, divisor], _) if function == internal::MOD => size(divisor),
@@ -114,7 +114,7 @@ fn is_arithmetic(function: FunctionId) -> bool {
 }
 
 /// Returns the size of the sum, difference or product of two narrow numbers. `None` if the result is not narrow.
-fn narrow_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32> {
+fn integer_result_size(function: FunctionId, left: u32, right: u32) -> Option<u32> {
     let size = if function == internal::MULTIPLY {
         left.checked_mul(right)
     } else {
@@ -164,7 +164,7 @@ impl Emitter<'_> {
         }
         let fits = narrow.next().is_none_or(|first| {
             narrow
-                .try_fold(first, |a, b| narrow_result_size(function, a, b))
+                .try_fold(first, |a, b| integer_result_size(function, a, b))
                 .is_some()
         });
         if !fits {

@@ -65,7 +65,7 @@ impl RunResults {
                         ..RunResult::default()
                     });
                 }
-            } else if let Some(status) = log_status(message) {
+            } else if let Some(status) = status_from_log_message(message) {
                 section.statuses.insert(thread.to_owned(), status);
             }
         }
@@ -86,7 +86,7 @@ fn target_path(message: &str) -> Option<&str> {
     value.split('\'').next().filter(|path| *path != "None")
 }
 
-fn log_status(message: &str) -> Option<Status> {
+fn status_from_log_message(message: &str) -> Option<Status> {
     let mut words = message.split(' ');
     words.next()?.parse::<u32>().ok()?;
     words.next().filter(|word| *word == "of")?;

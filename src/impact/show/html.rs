@@ -99,7 +99,7 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     let _ = writeln!(
         out,
         "<header>\n<p class=\"said\">{}</p>",
-        escape_text(&page_origin(graph))
+        escape_text(&describe_graph_source(graph))
     );
     let _ = writeln!(
         out,
@@ -173,7 +173,7 @@ fn page_title(impact: &Impact) -> String {
 }
 
 /// Returns the origin of the page: the name of the tool, the project, and the time of the manifest.
-fn page_origin(graph: &Graph<'_>) -> String {
+fn describe_graph_source(graph: &Graph<'_>) -> String {
     let metadata = &graph.sources.manifest.metadata;
     let project = metadata
         .project_name

@@ -218,7 +218,7 @@ fn interpolate(sorted: &[f64], place: f64) -> f64 {
     }
     uncertainty::noisy_sum(
         at(below),
-        uncertainty::noisy_product(uncertainty::noisy_sum(at(below + 1), -at(below)), part),
+        uncertainty::product_with_rounding_error(uncertainty::noisy_sum(at(below + 1), -at(below)), part),
     )
 }
 

@@ -7,7 +7,7 @@ use super::expand::{Expansion, expand};
 use super::formulas::MetricFormula;
 use super::keys::relation_name;
 use super::period_steps::period_steps;
-use super::request::step_over_sets;
+use super::request::find_step_over_metric_sets;
 use super::set::{MetricSet, MetricSetWithErrors};
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
@@ -59,7 +59,7 @@ impl Compiler {
     #[must_use]
     pub fn expand_model(&self, source: &str) -> Option<ExpandedModel> {
         let file = SpecFile::read(source, None, &self.options.limits);
-        let root = file.root().filter(|root| step_over_sets(root).is_some())?;
+        let root = file.root().filter(|root| find_step_over_metric_sets(root).is_some())?;
         let sets = &self.specs.sets;
         let periods = period_steps(root);
         let expansion = expand(

@@ -4,7 +4,7 @@ use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::spelled::quote_formula_name;
-use super::step_text::{DefinitionText, KeptText, SeriesText, StepText, TextWithPosition};
+use super::step_text::{DefinitionText, StepTextRetention, SeriesText, StepText, TextWithPosition};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::split_timeframe;
@@ -166,13 +166,13 @@ impl ModelOverSets<'_> {
                     0,
                     fill.span,
                 )],
-                keep: Some(KeptText::Columns(kept.collect())),
+                keep: Some(StepTextRetention::Columns(kept.collect())),
                 ..StepText::default()
             });
         }
         steps.push(StepText {
             name: self.free_step_name(&format!("every_{}", fill.frame)),
-            keep: (!others.is_empty()).then_some(KeptText::Columns(others)),
+            keep: (!others.is_empty()).then_some(StepTextRetention::Columns(others)),
             series: Some(SeriesText {
                 name: key.clone(),
                 unit: fill.frame.clone(),

@@ -7,7 +7,7 @@ use super::keys::MetricSetKey;
 use super::request::ModelOverSets;
 use super::rows::parse_name_use;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
-use super::step_text::{DefinitionText, KeptText, StepText, TextWithPosition};
+use super::step_text::{DefinitionText, StepTextRetention, StepText, TextWithPosition};
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
@@ -174,7 +174,7 @@ impl ModelOverSets<'_> {
             .map(|name| name_after_joins(&parse_name_use(name)))
             .collect();
         rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
-        rows.keep = (!kept.is_empty()).then_some(KeptText::Columns(kept));
+        rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
         let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, place);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();
         let step = StepText {

@@ -63,7 +63,7 @@ pub struct ModelOverSets<'y> {
 }
 
 /// Returns the first step of a spec if the step reads metric sets.
-pub fn step_over_sets(root: &Node) -> Option<&Node> {
+pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
     let first = root.get("steps").and_then(|steps| steps.items()?.first());
     let step = first.unwrap_or(root);
     step.get("metrics").map(|_| step)
@@ -77,7 +77,7 @@ pub fn read_model<'y>(
     kind: SpecKind,
     faults: &mut Vec<Diagnostic>,
 ) -> Option<ModelOverSets<'y>> {
-    let step_node = step_over_sets(root)?;
+    let step_node = find_step_over_metric_sets(root)?;
     let mut loader = Loader::new(source, faults);
     let at_top = std::ptr::eq(step_node, root);
     match at_top {

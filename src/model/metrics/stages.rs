@@ -6,7 +6,7 @@ use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::{TextWithOrigins, quote_formula_name};
-use super::step_text::{DefinitionText, KeptText, StepText, TextWithPosition};
+use super::step_text::{DefinitionText, StepTextRetention, StepText, TextWithPosition};
 use crate::load::SpecKind;
 
 /// Columns and windows of one step.
@@ -139,7 +139,7 @@ impl<'m> StepWriter<'m> {
         let mut steps = vec![base];
         for (place, stage) in stages.iter().enumerate().skip(1) {
             let mut step = StepText {
-                keep: Some(KeptText::All),
+                keep: Some(StepTextRetention::All),
                 ..StepText::default()
             };
             step.definitions.extend(
@@ -292,7 +292,7 @@ impl<'m> StepWriter<'m> {
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
-                keep: Some(KeptText::Columns(self.kept(&outputs))),
+                keep: Some(StepTextRetention::Columns(self.kept(&outputs))),
                 filter,
                 order_by: order,
                 ..StepText::default()
@@ -308,7 +308,7 @@ impl<'m> StepWriter<'m> {
                 // its position.
                 let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(kept);
-                step.keep = Some(KeptText::Columns(self.kept(before)));
+                step.keep = Some(StepTextRetention::Columns(self.kept(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {

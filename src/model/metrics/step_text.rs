@@ -65,7 +65,7 @@ pub struct SeriesText {
 
 /// Columns of the previous step that a step keeps.
 #[derive(Clone, Debug)]
-pub enum KeptText {
+pub enum StepTextRetention {
     All,
     Columns(Vec<String>),
 }
@@ -87,7 +87,7 @@ pub struct StepText {
     pub partition_by: Option<Vec<TextWithPosition>>,
     pub having: Option<TextWithOrigins>,
     /// Columns to keep. `None` for a grouped step.
-    pub keep: Option<KeptText>,
+    pub keep: Option<StepTextRetention>,
     /// Further keys, which are copied from the model.
     pub copied: Vec<(String, TextWithPosition)>,
     pub definitions: Vec<DefinitionText>,
@@ -133,8 +133,8 @@ impl StepText {
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(KeptText::All) => writer.generated("keep", "all"),
-            Some(KeptText::Columns(names)) => writer.names("keep", names),
+            Some(StepTextRetention::All) => writer.generated("keep", "all"),
+            Some(StepTextRetention::Columns(names)) => writer.names("keep", names),
             None => {}
         }
         writer.list("group_by", &self.group_by);

@@ -13,7 +13,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::joins::{JoinCriterion, JoinedRelation};
 use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
-use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, step_over_sets};
+use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, find_step_over_metric_sets};
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use crate::sql::JoinKind;
@@ -123,7 +123,7 @@ pub struct FirstStepDefinition {
 /// reason if the step's definitions cannot be definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
     let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
-    if root.get("metric_set").is_some() || step_over_sets(&root).is_some() {
+    if root.get("metric_set").is_some() || find_step_over_metric_sets(&root).is_some() {
         return None;
     }
     let spec = load::load(&root, text, SpecKind::Written, &mut Vec::new())?;

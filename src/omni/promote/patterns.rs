@@ -44,14 +44,14 @@ pub(super) fn contains(x: FormulaTerm, text: &str) -> FormulaTerm {
 }
 
 pub(super) fn starts_with(x: FormulaTerm, text: &str) -> FormulaTerm {
-    piece_condition("LEFT", x, text)
+    pattern_part_condition("LEFT", x, text)
 }
 
 pub(super) fn ends_with(x: FormulaTerm, text: &str) -> FormulaTerm {
-    piece_condition("RIGHT", x, text)
+    pattern_part_condition("RIGHT", x, text)
 }
 
-fn piece_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
+fn pattern_part_condition(function: &str, x: FormulaTerm, text: &str) -> FormulaTerm {
     let count = text.chars().count() as i64;
     FormulaTerm::call(function, &[x, FormulaTerm::integer(count)]).compare_with("=", &FormulaTerm::string_literal(text))
 }
