@@ -17,7 +17,7 @@ use super::join_tests::SingleMatchTest;
 use super::lineage::Lineage;
 use super::load::{KeptColumns, Spec, SpecKind, Step};
 use super::long_names::check_lengths;
-use super::metrics::{MetricSetWithErrors, UncompiledModelOverSets, period_steps, find_step_over_metric_sets};
+use super::metrics::{MetricSetWithErrors, UncompiledModelOverSets, find_step_over_metric_sets, period_steps};
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::possible_columns::possible_columns;

@@ -4,7 +4,7 @@
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{self, KeptColumns, SpannedText, Step};
-use super::metrics::{MetricSets, expand, period_steps, find_step_over_metric_sets};
+use super::metrics::{MetricSets, expand, find_step_over_metric_sets, period_steps};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};

@@ -2,7 +2,7 @@
 
 use super::formulas::StepFormulas;
 use super::load::{self, SpecKind, Step, StepDefinitions};
-use super::metrics::{is_metric_set, find_step_over_metric_sets};
+use super::metrics::{find_step_over_metric_sets, is_metric_set};
 use super::write::strip_comments;
 use crate::ast::Ast;
 use crate::calendar::Calendar;

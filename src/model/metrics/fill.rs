@@ -4,7 +4,7 @@ use super::keys::ModelKeys;
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::spelled::quote_formula_name;
-use super::step_text::{DefinitionText, StepTextRetention, SeriesText, StepText, TextWithPosition};
+use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, TextWithPosition};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::split_timeframe;

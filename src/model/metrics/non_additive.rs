@@ -7,7 +7,7 @@ use super::keys::MetricSetKey;
 use super::request::ModelOverSets;
 use super::rows::parse_name_use;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
-use super::step_text::{DefinitionText, StepTextRetention, StepText, TextWithPosition};
+use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;

@@ -6,7 +6,7 @@ use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::{TextWithOrigins, quote_formula_name};
-use super::step_text::{DefinitionText, StepTextRetention, StepText, TextWithPosition};
+use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
 use crate::load::SpecKind;
 
 /// Columns and windows of one step.

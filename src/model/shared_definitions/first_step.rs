@@ -13,7 +13,7 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::joins::{JoinCriterion, JoinedRelation};
 use crate::load::{self, SpannedText, SpecKind, Step, StepDefinitions};
-use crate::metrics::{MetricFormula, SETTINGS, analyze, node_text, period_unit, find_step_over_metric_sets};
+use crate::metrics::{MetricFormula, SETTINGS, analyze, find_step_over_metric_sets, node_text, period_unit};
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use crate::sql::JoinKind;
