@@ -148,7 +148,7 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "time",
         "date_offset_from_query: 1 year",
-        "!the operator `date_offset_from_query` cannot be converted: it shifts",
+        "!the operator `date_offset_from_query` cannot be converted: the operator shifts",
     ),
     ("time", "day_of_week: Wednesday", "WEEKDAY(time, 1) = 4"),
     (
@@ -179,17 +179,17 @@ const OPERATORS: &[(&str, &str, &str)] = &[
     (
         "text",
         "cancel_query_filter: true",
-        "!the operator `cancel_query_filter` cannot be converted: it removes",
+        "!the operator `cancel_query_filter` cannot be converted: the operator removes",
     ),
     (
         "text",
         "field_name_in_query: q",
-        "!the operator `field_name_in_query` cannot be converted: it looks up rows",
+        "!the operator `field_name_in_query` cannot be converted: the operator looks up rows",
     ),
     (
         "text",
         "field_name_not_in_query: q",
-        "!the operator `field_name_not_in_query` cannot be converted: it looks up rows",
+        "!the operator `field_name_not_in_query` cannot be converted: the operator looks up rows",
     ),
     (
         "text",
