@@ -383,7 +383,7 @@ fn a_killed_run_is_cleaned_up(proofs: &Proofs) {
     let output = run(&mut proofs.prove("oracle", &["ABS", "--env", "pg", "--yes"]));
     let messages = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(
-        messages.contains(&format!("the table {name} is not dropped")),
+        messages.contains(&format!("the table {name} was not dropped")),
         "{messages}"
     );
     assert_eq!(proofs.own_tables(), left);
