@@ -90,14 +90,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         let line = found.line(part.tokens.start);
         let now = found.text(&part.tokens).to_owned();
         let Some(at) = before.get(&part.place) else {
-            edits.rest.push(OtherEdit {
-                cte: part.place.cte.clone(),
-                what: describe_file_part(&part.place),
-                before: String::new(),
-                after: now,
-                line,
-                place: Some(part.place.clone()),
-            });
+            edits.rest.push(edit_of_part(&part.place, String::new(), now, line));
             continue;
         };
         let Some(old) = written.parts.get(*at) else { continue };
@@ -116,14 +109,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                     place: part.place.clone(),
                 });
             }
-            _ => edits.rest.push(OtherEdit {
-                cte: part.place.cte.clone(),
-                what: describe_file_part(&part.place),
-                before: was,
-                after: now,
-                line,
-                place: Some(part.place.clone()),
-            }),
+            _ => edits.rest.push(edit_of_part(&part.place, was, now, line)),
         }
     }
     // Use the line after the last preceding part that still exists, because a removed part has no line.
@@ -139,14 +125,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         }
         if !after.contains(&part.place) {
             let before = written.text(&part.tokens).to_owned();
-            edits.rest.push(OtherEdit {
-                cte: part.place.cte.clone(),
-                what: describe_file_part(&part.place),
-                before,
-                after: String::new(),
-                line,
-                place: Some(part.place.clone()),
-            });
+            edits.rest.push(edit_of_part(&part.place, before, String::new(), line));
         }
     }
     let is_moved = |found: &SqlFile<'_>| {
@@ -182,6 +161,17 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         ));
     }
     edits
+}
+
+fn edit_of_part(place: &FilePartPosition, before: String, after: String, line: usize) -> OtherEdit {
+    OtherEdit {
+        cte: place.cte.clone(),
+        what: describe_file_part(place),
+        before,
+        after,
+        line,
+        place: Some(place.clone()),
+    }
 }
 
 fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> OtherEdit {

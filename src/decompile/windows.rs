@@ -103,9 +103,10 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         ("OFFSET({0}, 1):OFFSET({0}, {n})", 1),
         ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
     ];
-    const TOTALS: [&str; 16] = [
+    const TOTALS: [&str; 18] = [
         "MEDIAN",
         "MODE",
+        "GEOMEAN",
         "STDEV",
         "VAR",
         "STDEV.P",
@@ -120,6 +121,7 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
         "COUNTA",
         "COUNTBLANK",
         "SUMPRODUCT",
+        "SUMSQ",
     ];
     const PAIRS: [&str; 7] = [
         "CORREL",

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::interpret::expr::{InterpreterOp, ReferenceExpr};
+use crate::interpret::expr::{InterpreterExpr, InterpreterOp};
 use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::interpret::value::Value;
 use crate::interpret::walk::{NamePrecedence, ValueRow, row_value};
@@ -41,13 +41,19 @@ impl Constants {
         found
     }
 
-    fn collect_constants(&mut self, bases: &SourceColumnResolver<'_>, at: usize, x: &ReferenceExpr, own: Option<&str>) {
+    fn collect_constants(
+        &mut self,
+        bases: &SourceColumnResolver<'_>,
+        at: usize,
+        x: &InterpreterExpr,
+        own: Option<&str>,
+    ) {
         let mut stack = vec![x];
         while let Some(x) = stack.pop() {
             let children = x.children();
             // Operands of arithmetic and concatenation do not indicate which values a column has.
             let is_beside = match x {
-                ReferenceExpr::Binary(op, ..) => !matches!(
+                InterpreterExpr::Binary(op, ..) => !matches!(
                     op,
                     InterpreterOp::Add
                         | InterpreterOp::Subtract
@@ -55,7 +61,7 @@ impl Constants {
                         | InterpreterOp::Divide
                         | InterpreterOp::Join
                 ),
-                ReferenceExpr::Call(..) | ReferenceExpr::Aggregate(..) => true,
+                InterpreterExpr::Call(..) | InterpreterExpr::Aggregate(..) => true,
                 _ => false,
             };
             if is_beside {
@@ -64,7 +70,7 @@ impl Constants {
                     .filter_map(|child| constant_value(child))
                     .flat_map(values_in_criterion)
                     .collect();
-                if matches!(x, ReferenceExpr::Call("WEEKDAY", _)) {
+                if matches!(x, InterpreterExpr::Call("WEEKDAY", _)) {
                     values.extend(WEEK.map(Value::Date));
                 }
                 let columns: BTreeSet<RelationColumnKey> = children
@@ -97,13 +103,13 @@ impl Constants {
 }
 
 /// Returns the value of an expression that contains no names.
-fn constant_value(x: &ReferenceExpr) -> Option<Value> {
+fn constant_value(x: &InterpreterExpr) -> Option<Value> {
     let mut names = Vec::new();
     x.collect_names(&mut names);
-    let needs_rows = |x: &ReferenceExpr| {
+    let needs_rows = |x: &InterpreterExpr| {
         matches!(
             x,
-            ReferenceExpr::Aggregate(..) | ReferenceExpr::Window(_) | ReferenceExpr::Range(..)
+            InterpreterExpr::Aggregate(..) | InterpreterExpr::Window(_) | InterpreterExpr::Range(..)
         )
     };
     if !names.is_empty() || needs_rows(x) || x.children().into_iter().any(needs_rows) {
@@ -137,12 +143,12 @@ struct SourceColumnResolver<'a> {
 }
 
 impl SourceColumnResolver<'_> {
-    fn compared_columns(&self, at: usize, x: &ReferenceExpr, own: Option<&str>) -> BTreeSet<RelationColumnKey> {
+    fn compared_columns(&self, at: usize, x: &InterpreterExpr, own: Option<&str>) -> BTreeSet<RelationColumnKey> {
         let mut found = BTreeSet::new();
         let mut known = BTreeSet::new();
         // Each entry contains the index of a step, a name, and whether the name refers to a column of the step's input.
         let mut stack: Vec<(usize, String, bool)> = Vec::new();
-        let names = |x: &ReferenceExpr, own: Option<&str>| {
+        let names = |x: &InterpreterExpr, own: Option<&str>| {
             let mut names = Vec::new();
             x.collect_names(&mut names);
             let is_own = |name: &str| own == Some(name);

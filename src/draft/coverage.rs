@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::interpret::expr::{InterpreterOp, ReferenceExpr};
+use crate::interpret::expr::{InterpreterExpr, InterpreterOp};
 use crate::interpret::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::interpret::trace::{TraceEvents, branch_outcome};
 
@@ -117,19 +117,19 @@ pub fn missed_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String
     let mut missed = Vec::new();
     for step in &spec.steps {
         let conditions = [&step.filter, &step.having].into_iter().flatten();
-        let mut stack: Vec<&ReferenceExpr> = conditions.chain(step.definitions.iter().map(|(_, x)| x)).collect();
+        let mut stack: Vec<&InterpreterExpr> = conditions.chain(step.definitions.iter().map(|(_, x)| x)).collect();
         stack.reverse();
         while let Some(x) = stack.pop() {
             let text = x.to_string();
             let wanted: Vec<(&'static str, bool)> = match x {
-                ReferenceExpr::Binary(InterpreterOp::Equal | InterpreterOp::NotEqual, ..) => {
+                InterpreterExpr::Binary(InterpreterOp::Equal | InterpreterOp::NotEqual, ..) => {
                     let differ = has(&text, "has a smaller left side") || has(&text, "has a greater left side");
                     vec![
                         ("has equal sides", has(&text, "has equal sides")),
                         ("has different sides", differ),
                     ]
                 }
-                ReferenceExpr::Binary(
+                InterpreterExpr::Binary(
                     InterpreterOp::Less
                     | InterpreterOp::LessOrEqual
                     | InterpreterOp::Greater
@@ -138,13 +138,13 @@ pub fn missed_outcomes(spec: &InterpreterSpec, seen: &TraceEvents) -> Vec<String
                 ) => ["has a smaller left side", "has equal sides", "has a greater left side"]
                     .map(|outcome| (outcome, has(&text, outcome)))
                     .to_vec(),
-                ReferenceExpr::Binary(InterpreterOp::Divide, ..) => ["divides by 0", "divides by a number"]
+                InterpreterExpr::Binary(InterpreterOp::Divide, ..) => ["divides by 0", "divides by a number"]
                     .map(|outcome| (outcome, has(&text, outcome)))
                     .to_vec(),
-                ReferenceExpr::Call("IF" | "IFS" | "SWITCH", args) => {
+                InterpreterExpr::Call("IF" | "IFS" | "SWITCH", args) => {
                     let count = match x {
-                        ReferenceExpr::Call("IF", _) => 2,
-                        ReferenceExpr::Call("IFS", _) => args.len().div_ceil(2),
+                        InterpreterExpr::Call("IF", _) => 2,
+                        InterpreterExpr::Call("IFS", _) => args.len().div_ceil(2),
                         _ => args.len() / 2,
                     };
                     (0..count)

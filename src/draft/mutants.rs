@@ -1,7 +1,7 @@
 //! Mutants: copies of a spec, each with a common mistake in a formula. If a mutant returns the same result as the spec,
 //! the rows do not prove that the formula is correct.
 
-use crate::interpret::expr::{InterpreterOp, ReferenceExpr, Window};
+use crate::interpret::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::interpret::spec::{InterpreterJoinKind, InterpreterSpec, InterpreterStep};
 use crate::interpret::value::Value;
 
@@ -72,7 +72,7 @@ pub fn spec_mutants(spec: &InterpreterSpec) -> Vec<InterpreterSpec> {
 
 /// Returns the mutants of an expression, one for each mistake. Recursion is safe because the parser limits the nesting
 /// depth.
-fn expression_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
+fn expression_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     let mut found = node_mutants(x);
     let count = x.children().len();
     for place in 0..count {
@@ -86,15 +86,15 @@ fn expression_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     found
 }
 
-fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
+fn node_mutants(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     match x {
-        ReferenceExpr::Literal(Value::Int(n)) => vec![ReferenceExpr::Literal(Value::Int(n.saturating_add(1)))],
-        ReferenceExpr::Literal(Value::Number(n)) => vec![ReferenceExpr::Literal(Value::Number(n + 1.0))],
-        ReferenceExpr::Literal(Value::Text(text)) => vec![ReferenceExpr::Literal(Value::Text(format!("{text}?")))],
-        ReferenceExpr::Literal(Value::Date(day)) => vec![ReferenceExpr::Literal(Value::Date(day + 1))],
-        ReferenceExpr::Binary(op, a, b) => {
-            let other = |op: &InterpreterOp| ReferenceExpr::Binary(*op, a.clone(), b.clone());
-            let mut found: Vec<ReferenceExpr> = alternative_operators(*op).iter().map(other).collect();
+        InterpreterExpr::Literal(Value::Int(n)) => vec![InterpreterExpr::Literal(Value::Int(n.saturating_add(1)))],
+        InterpreterExpr::Literal(Value::Number(n)) => vec![InterpreterExpr::Literal(Value::Number(n + 1.0))],
+        InterpreterExpr::Literal(Value::Text(text)) => vec![InterpreterExpr::Literal(Value::Text(format!("{text}?")))],
+        InterpreterExpr::Literal(Value::Date(day)) => vec![InterpreterExpr::Literal(Value::Date(day + 1))],
+        InterpreterExpr::Binary(op, a, b) => {
+            let other = |op: &InterpreterOp| InterpreterExpr::Binary(*op, a.clone(), b.clone());
+            let mut found: Vec<InterpreterExpr> = alternative_operators(*op).iter().map(other).collect();
             if matches!(
                 op,
                 InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply | InterpreterOp::Divide
@@ -103,29 +103,29 @@ fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
             }
             found
         }
-        ReferenceExpr::Call("IF", args) => args.iter().skip(1).cloned().collect(),
-        ReferenceExpr::Call("NOT", args) => args.clone(),
-        ReferenceExpr::Call("COALESCE" | "IFERROR" | "IFNA", args) => args.clone(),
-        ReferenceExpr::Call(name @ ("AND" | "OR"), args) => {
+        InterpreterExpr::Call("IF", args) => args.iter().skip(1).cloned().collect(),
+        InterpreterExpr::Call("NOT", args) => args.clone(),
+        InterpreterExpr::Call("COALESCE" | "IFERROR" | "IFNA", args) => args.clone(),
+        InterpreterExpr::Call(name @ ("AND" | "OR"), args) => {
             let other = if *name == "AND" { "OR" } else { "AND" };
-            let mut found = vec![ReferenceExpr::Call(other, args.clone())];
+            let mut found = vec![InterpreterExpr::Call(other, args.clone())];
             found.extend(
                 (0..args.len())
                     .filter(|_| args.len() > 1)
-                    .map(|at| ReferenceExpr::Call(name, without(args, at, 1))),
+                    .map(|at| InterpreterExpr::Call(name, without(args, at, 1))),
             );
             found
         }
-        ReferenceExpr::Call("IFS", args) => (0..args.len() / 2)
-            .map(|pair| ReferenceExpr::Call("IFS", without(args, 2 * pair, 2)))
+        InterpreterExpr::Call("IFS", args) => (0..args.len() / 2)
+            .map(|pair| InterpreterExpr::Call("IFS", without(args, 2 * pair, 2)))
             .collect(),
-        ReferenceExpr::Call("SWITCH", args) => {
+        InterpreterExpr::Call("SWITCH", args) => {
             let pairs = args.len().saturating_sub(1) / 2;
             (0..pairs)
-                .map(|pair| ReferenceExpr::Call("SWITCH", without(args, 1 + 2 * pair, 2)))
+                .map(|pair| InterpreterExpr::Call("SWITCH", without(args, 1 + 2 * pair, 2)))
                 .collect()
         }
-        ReferenceExpr::Aggregate(name, args) => {
+        InterpreterExpr::Aggregate(name, args) => {
             let other = match *name {
                 "MIN" => Some("MAX"),
                 "MAX" => Some("MIN"),
@@ -133,33 +133,36 @@ fn node_mutants(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
                 "AVERAGE" => Some("MEDIAN"),
                 _ => None,
             };
-            let mut found: Vec<ReferenceExpr> = other
-                .map(|other| ReferenceExpr::Aggregate(other, args.clone()))
+            let mut found: Vec<InterpreterExpr> = other
+                .map(|other| InterpreterExpr::Aggregate(other, args.clone()))
                 .into_iter()
                 .collect();
             match args.as_slice() {
-                [ReferenceExpr::Call("DISTINCT", of)] => found.push(ReferenceExpr::Aggregate(name, of.clone())),
-                [_] if *name == "COUNT" && !x.has_range() => found.push(ReferenceExpr::Aggregate(name, Vec::new())),
+                [InterpreterExpr::Call("DISTINCT", of)] => found.push(InterpreterExpr::Aggregate(name, of.clone())),
+                [_] if *name == "COUNT" && !x.has_range() => found.push(InterpreterExpr::Aggregate(name, Vec::new())),
                 _ => {}
             }
             found
         }
-        ReferenceExpr::Window(Window::Offset(of, by)) => {
-            vec![ReferenceExpr::Window(Window::Offset(of.clone(), by.saturating_add(1)))]
+        InterpreterExpr::Window(Window::Offset(of, by)) => {
+            vec![InterpreterExpr::Window(Window::Offset(
+                of.clone(),
+                by.saturating_add(1),
+            ))]
         }
-        ReferenceExpr::Window(Window::Period(of, by, unit)) => vec![
-            ReferenceExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
+        InterpreterExpr::Window(Window::Period(of, by, unit)) => vec![
+            InterpreterExpr::Window(Window::Period(of.clone(), by.saturating_add(1), *unit)),
             // An offset in rows instead of periods gives a different result only if periods are missing.
-            ReferenceExpr::Window(Window::Offset(of.clone(), *by)),
+            InterpreterExpr::Window(Window::Offset(of.clone(), *by)),
         ],
-        ReferenceExpr::Window(Window::Rank(name, of, down)) => {
-            vec![ReferenceExpr::Window(Window::Rank(name, of.clone(), !down))]
+        InterpreterExpr::Window(Window::Rank(name, of, down)) => {
+            vec![InterpreterExpr::Window(Window::Rank(name, of.clone(), !down))]
         }
         _ => Vec::new(),
     }
 }
 
-fn without(args: &[ReferenceExpr], at: usize, count: usize) -> Vec<ReferenceExpr> {
+fn without(args: &[InterpreterExpr], at: usize, count: usize) -> Vec<InterpreterExpr> {
     let is_kept = |place: &usize| !(at..at + count).contains(place);
     args.iter()
         .enumerate()
@@ -185,8 +188,8 @@ fn alternative_operators(op: InterpreterOp) -> &'static [InterpreterOp] {
 }
 
 /// Returns the expression with one child replaced.
-fn with_child(x: &ReferenceExpr, place: usize, child: ReferenceExpr) -> ReferenceExpr {
-    let at = |args: &[ReferenceExpr]| {
+fn with_child(x: &InterpreterExpr, place: usize, child: InterpreterExpr) -> InterpreterExpr {
+    let at = |args: &[InterpreterExpr]| {
         let mut args = args.to_vec();
         if let Some(arg) = args.get_mut(place) {
             *arg = child.clone();
@@ -195,13 +198,13 @@ fn with_child(x: &ReferenceExpr, place: usize, child: ReferenceExpr) -> Referenc
     };
     let boxed = || Box::new(child.clone());
     match x {
-        ReferenceExpr::Binary(op, _, b) if place == 0 => ReferenceExpr::Binary(*op, boxed(), b.clone()),
-        ReferenceExpr::Binary(op, a, _) => ReferenceExpr::Binary(*op, a.clone(), boxed()),
-        ReferenceExpr::Call(name, args) => ReferenceExpr::Call(name, at(args)),
-        ReferenceExpr::Aggregate(name, args) => ReferenceExpr::Aggregate(name, at(args)),
-        ReferenceExpr::Range(_, rows) => ReferenceExpr::Range(boxed(), *rows),
-        ReferenceExpr::Part(_, frame) => ReferenceExpr::Part(boxed(), frame.clone()),
-        ReferenceExpr::Window(window) => ReferenceExpr::Window(match window {
+        InterpreterExpr::Binary(op, _, b) if place == 0 => InterpreterExpr::Binary(*op, boxed(), b.clone()),
+        InterpreterExpr::Binary(op, a, _) => InterpreterExpr::Binary(*op, a.clone(), boxed()),
+        InterpreterExpr::Call(name, args) => InterpreterExpr::Call(name, at(args)),
+        InterpreterExpr::Aggregate(name, args) => InterpreterExpr::Aggregate(name, at(args)),
+        InterpreterExpr::Range(_, rows) => InterpreterExpr::Range(boxed(), *rows),
+        InterpreterExpr::Part(_, frame) => InterpreterExpr::Part(boxed(), frame.clone()),
+        InterpreterExpr::Window(window) => InterpreterExpr::Window(match window {
             Window::Offset(_, by) => Window::Offset(boxed(), *by),
             Window::First(_) => Window::First(boxed()),
             Window::Last(_) => Window::Last(boxed()),
@@ -211,6 +214,6 @@ fn with_child(x: &ReferenceExpr, place: usize, child: ReferenceExpr) -> Referenc
             Window::InPeriod(_, frame, is_last) => Window::InPeriod(boxed(), *frame, *is_last),
             Window::Row => Window::Row,
         }),
-        ReferenceExpr::Literal(_) | ReferenceExpr::Name(_) | ReferenceExpr::Period(..) => x.clone(),
+        InterpreterExpr::Literal(_) | InterpreterExpr::Name(_) | InterpreterExpr::Period(..) => x.clone(),
     }
 }

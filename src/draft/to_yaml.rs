@@ -6,7 +6,7 @@ use super::coverage::missed_outcomes;
 use super::deterministic_rows::DraftedExample;
 use super::mutation_score::MutationScorer;
 use super::{Draft, DraftedRows, GivenRows, rows::RelationRows};
-use crate::interpret::expr::ReferenceExpr;
+use crate::interpret::expr::InterpreterExpr;
 use crate::interpret::trace::TraceEvents;
 use crate::interpret::value::Value;
 use crate::model::interpreter_input::InterpreterInput;
@@ -33,7 +33,7 @@ pub fn write_draft(
         .iter()
         .map(|(name, why)| format!("`{name}` is not covered: {why}"))
         .collect();
-    let day = (ReferenceExpr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
+    let day = (InterpreterExpr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
     let named = |note: String| note.replace(&day.0, day.1);
     notes.extend(
         judge

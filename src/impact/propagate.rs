@@ -300,7 +300,7 @@ fn grade_node(
         ResourceType::SemanticModel => semantic::grade_semantic_model(graph, place, states, &mut state),
         ResourceType::Metric => semantic::grade_metric(graph, place, states, &mut state),
         ResourceType::Exposure | ResourceType::SavedQuery => {
-            grade_exposure_or_saved_query(graph, place, states, &mut state)
+            grade_exposure_or_saved_query(graph, place, states, &mut state);
         }
         _ => grade_model(graph, place, states, starts, &mut state),
     }

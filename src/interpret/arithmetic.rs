@@ -3,17 +3,21 @@
 use std::cmp::Ordering;
 
 use crate::calendar::{PeriodFrame, civil_date, day_number};
-use crate::expr::{InterpreterOp, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::functions::{self, statistics};
 use crate::trace;
 use crate::value::{DAY, Value};
 use crate::{exact::ExactDecimal, uncertainty};
 
 /// Evaluates an expression, given the values of its operands.
-pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMut(&ReferenceExpr) -> Value) -> Value {
+pub fn evaluate_scalar(
+    x: &InterpreterExpr,
+    blank_zero: bool,
+    value: &mut dyn FnMut(&InterpreterExpr) -> Value,
+) -> Value {
     match x {
-        ReferenceExpr::Literal(literal) => literal.clone(),
-        ReferenceExpr::Binary(op, a, b) => {
+        InterpreterExpr::Literal(literal) => literal.clone(),
+        InterpreterExpr::Binary(op, a, b) => {
             let (a, b) = (value(a), value(b));
             let or_zero = |x: Value, is_read_so: bool| match x {
                 Value::Null if blank_zero && is_read_so => Value::Int(0),
@@ -31,12 +35,12 @@ pub fn evaluate_scalar(x: &ReferenceExpr, blank_zero: bool, value: &mut dyn FnMu
             }
             evaluate_binary(*op, &a, &b)
         }
-        ReferenceExpr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
+        InterpreterExpr::Part(of, frame) => functions::timeframe(frame, &value(of)).unwrap_or_else(|| {
             uncertainty::report_unsupported(|| format!("the timeframe `{frame}`"));
             Value::Null
         }),
-        ReferenceExpr::Call(name, args) => {
-            let is_written = |at: usize| matches!(args.get(at), Some(ReferenceExpr::Literal(Value::Text(_))));
+        InterpreterExpr::Call(name, args) => {
+            let is_written = |at: usize| matches!(args.get(at), Some(InterpreterExpr::Literal(Value::Text(_))));
             let spelled = functions::function_variant_name(name, is_written);
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
             if *name == "T" && values == [Value::Null] {
@@ -310,7 +314,7 @@ fn shift_date(op: InterpreterOp, date: &Value, days: &Value) -> Value {
 }
 
 /// Evaluates an aggregate over the values of its arguments in each row.
-pub fn evaluate_aggregate(x: &ReferenceExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
+pub fn evaluate_aggregate(x: &InterpreterExpr, name: &str, rows: Vec<Vec<Value>>, distinct: bool) -> Value {
     if trace::is_recording() {
         record_row_count(x, &rows);
     }
@@ -340,7 +344,7 @@ fn mark_float_from_decimals<'a>(result: &Value, mut of: impl Iterator<Item = &'a
     }
 }
 
-fn record_row_count(x: &ReferenceExpr, rows: &[Vec<Value>]) {
+fn record_row_count(x: &InterpreterExpr, rows: &[Vec<Value>]) {
     let outcome = match rows.len() {
         0 => "is of no row",
         1 => "is of one row",

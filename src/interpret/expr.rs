@@ -6,21 +6,21 @@ use crate::calendar::{InterpreterUnit, PeriodFrame, civil_date};
 use crate::value::{DAY, Value};
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum ReferenceExpr {
+pub enum InterpreterExpr {
     Literal(Value),
     /// Name of a column or definition.
     Name(String),
     /// Column truncated to a timeframe: `column[month]`.
     Period(String, PeriodFrame),
     /// Timeframe that `Period` cannot represent, applied to a column or another expression.
-    Part(Box<ReferenceExpr>, String),
-    Binary(InterpreterOp, Box<ReferenceExpr>, Box<ReferenceExpr>),
+    Part(Box<InterpreterExpr>, String),
+    Binary(InterpreterOp, Box<InterpreterExpr>, Box<InterpreterExpr>),
     /// Call to a row-level function.
-    Call(&'static str, Vec<ReferenceExpr>),
+    Call(&'static str, Vec<InterpreterExpr>),
     /// Aggregate over the rows of the group, or over the ranges in its arguments.
-    Aggregate(&'static str, Vec<ReferenceExpr>),
+    Aggregate(&'static str, Vec<InterpreterExpr>),
     /// Values that an expression has in a range of rows.
-    Range(Box<ReferenceExpr>, WindowRows),
+    Range(Box<InterpreterExpr>, WindowRows),
     /// Window function: the value of another row, or a position among the rows.
     Window(Window),
 }
@@ -48,17 +48,17 @@ pub enum InterpreterOp {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Window {
-    Offset(Box<ReferenceExpr>, i64),
-    First(Box<ReferenceExpr>),
-    Last(Box<ReferenceExpr>),
+    Offset(Box<InterpreterExpr>, i64),
+    First(Box<InterpreterExpr>),
+    Last(Box<InterpreterExpr>),
     Row,
     /// `RANK` or `OMNI_RANK`. The flag is `true` for descending order.
-    Rank(&'static str, Box<ReferenceExpr>, bool),
-    PercentRank(Box<ReferenceExpr>),
+    Rank(&'static str, Box<InterpreterExpr>, bool),
+    PercentRank(Box<InterpreterExpr>),
     /// `PERIODOFFSET`, with the offset in calendar periods.
-    Period(Box<ReferenceExpr>, i64, InterpreterUnit),
+    Period(Box<InterpreterExpr>, i64, InterpreterUnit),
     /// `FIRST(x, unit)` or, if the flag is `true`, `LAST(x, unit)`.
-    InPeriod(Box<ReferenceExpr>, PeriodFrame, bool),
+    InPeriod(Box<InterpreterExpr>, PeriodFrame, bool),
 }
 
 /// Rows that a range contains.
@@ -85,7 +85,7 @@ impl RangeEndPosition {
         matches!(self, Self::InPeriod(..) | Self::Moved(..))
     }
 
-    fn write(self, f: &mut fmt::Formatter<'_>, name: &ReferenceExpr) -> fmt::Result {
+    fn write(self, f: &mut fmt::Formatter<'_>, name: &InterpreterExpr) -> fmt::Result {
         match self {
             Self::First => write!(f, "FIRST({name})"),
             Self::At(0) => write!(f, "{name}"),
@@ -125,7 +125,7 @@ pub enum InterpreterLevel {
     Window,
 }
 
-impl ReferenceExpr {
+impl InterpreterExpr {
     pub fn name(name: &str) -> Self {
         Self::Name(name.to_owned())
     }
@@ -235,7 +235,7 @@ impl ReferenceExpr {
 }
 
 impl Window {
-    fn value_mut(&mut self) -> Option<&mut ReferenceExpr> {
+    fn value_mut(&mut self) -> Option<&mut InterpreterExpr> {
         match self {
             Self::Offset(x, _)
             | Self::Period(x, ..)
@@ -248,7 +248,7 @@ impl Window {
         }
     }
 
-    fn children(&self) -> Vec<&ReferenceExpr> {
+    fn children(&self) -> Vec<&InterpreterExpr> {
         match self {
             Self::Offset(x, _)
             | Self::Period(x, ..)
@@ -262,7 +262,7 @@ impl Window {
     }
 }
 
-fn write_list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) -> fmt::Result {
+fn write_list(f: &mut fmt::Formatter<'_>, name: &str, args: &[InterpreterExpr]) -> fmt::Result {
     write!(f, "{name}(")?;
     for (i, arg) in args.iter().enumerate() {
         write!(f, "{}{arg}", if i > 0 { ", " } else { "" })?;
@@ -270,15 +270,15 @@ fn write_list(f: &mut fmt::Formatter<'_>, name: &str, args: &[ReferenceExpr]) ->
     write!(f, ")")
 }
 
-fn write_operand(f: &mut fmt::Formatter<'_>, x: &ReferenceExpr) -> fmt::Result {
-    if matches!(x, ReferenceExpr::Binary(..)) {
+fn write_operand(f: &mut fmt::Formatter<'_>, x: &InterpreterExpr) -> fmt::Result {
+    if matches!(x, InterpreterExpr::Binary(..)) {
         write!(f, "({x})")
     } else {
         write!(f, "{x}")
     }
 }
 
-impl fmt::Display for ReferenceExpr {
+impl fmt::Display for InterpreterExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Literal(value) => write_literal(f, value),

@@ -4,7 +4,7 @@
 use crate::ast::{Ast, BinaryOp, Definition, Expr as Node, ExprId, Sign};
 use crate::calendar::{InterpreterUnit, PeriodFrame};
 use crate::catalog::{self, ParamType, ResultType};
-use crate::expr::{InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
 use crate::parse::{reference, unquote};
 use crate::value::Value;
 use crate::{Level, Type};
@@ -44,13 +44,13 @@ pub fn convert_formula(
     source: &str,
     definition: &Definition,
     reading: FormulaContext<'_>,
-) -> Result<ReferenceExpr, UnsupportedFormula> {
+) -> Result<InterpreterExpr, UnsupportedFormula> {
     if definition.broken {
         return Err("what could not be parsed".to_owned());
     }
     let reader = AstReader { ast, source, reading };
     let first = definition.first.index();
-    let mut made: Vec<Option<(ReferenceExpr, usize)>> = Vec::new();
+    let mut made: Vec<Option<(InterpreterExpr, usize)>> = Vec::new();
     // Child nodes have smaller indexes than their parents.
     for at in first..=definition.body.index() {
         let id = ExprId(u32::try_from(at).unwrap_or(u32::MAX));
@@ -96,21 +96,21 @@ impl AstReader<'_> {
         self.ast.span(id).text(self.source)
     }
 
-    fn convert_node(&self, id: ExprId, children: Vec<ReferenceExpr>) -> Result<ReferenceExpr, UnsupportedFormula> {
+    fn convert_node(&self, id: ExprId, children: Vec<InterpreterExpr>) -> Result<InterpreterExpr, UnsupportedFormula> {
         let said = self.source_text(id);
         let mut children = children.into_iter();
         let mut next = || children.next().ok_or_else(|| format!("`{said}`"));
         Ok(match self.ast.expr(id) {
-            Node::Number => ReferenceExpr::Literal(match said.parse() {
+            Node::Number => InterpreterExpr::Literal(match said.parse() {
                 Ok(int) => Value::Int(int),
                 Err(_) => Value::Number(said.parse().map_err(|_| format!("the number {said}"))?),
             }),
-            Node::Text => ReferenceExpr::Literal(Value::Text(unquote(said).into_owned())),
-            Node::Bool(b) => ReferenceExpr::Literal(Value::Bool(b)),
-            Node::Name if said.eq_ignore_ascii_case("null") => ReferenceExpr::Literal(Value::Null),
-            Node::Name if said.eq_ignore_ascii_case("true") => ReferenceExpr::Literal(Value::Bool(true)),
-            Node::Name if said.eq_ignore_ascii_case("false") => ReferenceExpr::Literal(Value::Bool(false)),
-            Node::Name => ReferenceExpr::Name(fold_case(said)),
+            Node::Text => InterpreterExpr::Literal(Value::Text(unquote(said).into_owned())),
+            Node::Bool(b) => InterpreterExpr::Literal(Value::Bool(b)),
+            Node::Name if said.eq_ignore_ascii_case("null") => InterpreterExpr::Literal(Value::Null),
+            Node::Name if said.eq_ignore_ascii_case("true") => InterpreterExpr::Literal(Value::Bool(true)),
+            Node::Name if said.eq_ignore_ascii_case("false") => InterpreterExpr::Literal(Value::Bool(false)),
+            Node::Name => InterpreterExpr::Name(fold_case(said)),
             Node::Field | Node::Model => self.convert_reference(id)?,
             Node::Timeframe { frame, .. } => {
                 let name = self
@@ -122,45 +122,45 @@ impl AstReader<'_> {
             }
             Node::Sign { sign: Sign::Plus, .. } => next()?,
             Node::Sign { sign: Sign::Minus, .. } => match next()? {
-                ReferenceExpr::Literal(Value::Int(int)) => ReferenceExpr::Literal(Value::Int(int.saturating_neg())),
-                ReferenceExpr::Literal(Value::Number(number)) => ReferenceExpr::Literal(Value::Number(-number)),
-                other => ReferenceExpr::Binary(
+                InterpreterExpr::Literal(Value::Int(int)) => InterpreterExpr::Literal(Value::Int(int.saturating_neg())),
+                InterpreterExpr::Literal(Value::Number(number)) => InterpreterExpr::Literal(Value::Number(-number)),
+                other => InterpreterExpr::Binary(
                     InterpreterOp::Subtract,
-                    Box::new(ReferenceExpr::Literal(Value::Int(0))),
+                    Box::new(InterpreterExpr::Literal(Value::Int(0))),
                     Box::new(other),
                 ),
             },
-            Node::Percent(_) => ReferenceExpr::Binary(
+            Node::Percent(_) => InterpreterExpr::Binary(
                 InterpreterOp::Divide,
                 Box::new(next()?),
-                Box::new(ReferenceExpr::Literal(Value::Int(100))),
+                Box::new(InterpreterExpr::Literal(Value::Int(100))),
             ),
             Node::Binary { op, .. } => {
-                ReferenceExpr::Binary(convert_operator(op), Box::new(next()?), Box::new(next()?))
+                InterpreterExpr::Binary(convert_operator(op), Box::new(next()?), Box::new(next()?))
             }
             Node::Range { .. } => convert_range(next()?, next()?).ok_or_else(|| format!("the range `{said}`"))?,
             Node::Call(index) => {
                 let call = self.ast.call(index);
                 let name = call.name.text(self.source);
-                let mut args: Vec<ReferenceExpr> = children.collect();
+                let mut args: Vec<InterpreterExpr> = children.collect();
                 for (at, arg) in self.ast.arguments(call).iter().enumerate() {
                     if self.ast.expr(*arg) == Node::Blank {
                         let blank =
                             blank_value(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
-                        args[at] = ReferenceExpr::Literal(blank);
+                        args[at] = InterpreterExpr::Literal(blank);
                     }
                 }
                 self.convert_call(name, args)?
             }
             // The enclosing call replaces an empty argument with a default value.
-            Node::Blank => ReferenceExpr::Literal(Value::Null),
+            Node::Blank => InterpreterExpr::Literal(Value::Null),
             Node::Cell | Node::Tab { .. } => return Err(format!("the cell `{said}`")),
             Node::Error => return Err("what could not be parsed".to_owned()),
         })
     }
 
     /// Converts `view.field` or `${view.field[timeframe]}`.
-    fn convert_reference(&self, id: ExprId) -> Result<ReferenceExpr, UnsupportedFormula> {
+    fn convert_reference(&self, id: ExprId) -> Result<InterpreterExpr, UnsupportedFormula> {
         let parts = reference(self.source, self.ast.span(id));
         if parts.total.is_some() {
             return Err(format!("the total `{}`", self.source_text(id)));
@@ -172,12 +172,12 @@ impl AstReader<'_> {
             _ => field,
         };
         match parts.timeframe {
-            Some(frame) => self.convert_timeframe(ReferenceExpr::Name(name), frame.text(self.source)),
-            None => Ok(ReferenceExpr::Name(name)),
+            Some(frame) => self.convert_timeframe(InterpreterExpr::Name(name), frame.text(self.source)),
+            None => Ok(InterpreterExpr::Name(name)),
         }
     }
 
-    fn convert_timeframe(&self, of: ReferenceExpr, name: &str) -> Result<ReferenceExpr, UnsupportedFormula> {
+    fn convert_timeframe(&self, of: InterpreterExpr, name: &str) -> Result<InterpreterExpr, UnsupportedFormula> {
         let name = fold_case(name);
         let hangs_on_calendar = name.contains("week") || name.contains("fiscal");
         if hangs_on_calendar && !self.reading.plain_calendar {
@@ -186,50 +186,50 @@ impl AstReader<'_> {
         let frame = PeriodFrame::ALL.into_iter().find(|frame| frame.name() == name);
         Ok(match (of, frame) {
             (of, _) if name == "raw" => of,
-            (ReferenceExpr::Name(column), Some(frame)) => ReferenceExpr::Period(column, frame),
-            (of, _) => ReferenceExpr::Part(Box::new(of), name),
+            (InterpreterExpr::Name(column), Some(frame)) => InterpreterExpr::Period(column, frame),
+            (of, _) => InterpreterExpr::Part(Box::new(of), name),
         })
     }
 
-    fn convert_call(&self, name: &str, args: Vec<ReferenceExpr>) -> Result<ReferenceExpr, UnsupportedFormula> {
+    fn convert_call(&self, name: &str, args: Vec<InterpreterExpr>) -> Result<InterpreterExpr, UnsupportedFormula> {
         let unknown = || format!("the function {}", name.to_uppercase());
         let function = catalog::lookup(name).ok_or_else(unknown)?;
         if function.name == "TODAY" {
             let today = self.reading.today.ok_or_else(|| "the current date".to_owned())?;
-            return Ok(ReferenceExpr::Literal(Value::Date(today)));
+            return Ok(InterpreterExpr::Literal(Value::Date(today)));
         }
         if function.name == "LET" {
             return substitute_let_names(args).ok_or_else(|| "such a large LET".to_owned());
         }
         if function.name == "DISTINCT" {
-            return Ok(ReferenceExpr::Call(function.name, args));
+            return Ok(InterpreterExpr::Call(function.name, args));
         }
-        let has_range = args.iter().any(|arg| matches!(arg, ReferenceExpr::Range(..)));
+        let has_range = args.iter().any(|arg| matches!(arg, InterpreterExpr::Range(..)));
         if let Some(window) = convert_window(function.name, &args) {
-            return Ok(ReferenceExpr::Window(window));
+            return Ok(InterpreterExpr::Window(window));
         }
         Ok(match function.level {
             Level::Aggregate if has_range || !function.is_row_combination(args.len()) => {
-                ReferenceExpr::Aggregate(function.name, args)
+                InterpreterExpr::Aggregate(function.name, args)
             }
             Level::Window => return Err(unknown()),
             _ if has_range => return Err(format!("ranges in {}", function.name)),
-            _ => ReferenceExpr::Call(function.name, args),
+            _ => InterpreterExpr::Call(function.name, args),
         })
     }
 }
 
 /// Replaces the names in a LET with their values. `None` if the result is too large.
-fn substitute_let_names(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
+fn substitute_let_names(mut args: Vec<InterpreterExpr>) -> Option<InterpreterExpr> {
     let body = args.pop()?;
-    let mut values: Vec<(String, ReferenceExpr)> = Vec::new();
+    let mut values: Vec<(String, InterpreterExpr)> = Vec::new();
     let mut args = args.into_iter();
-    let replace = |expr: ReferenceExpr, values: &[(String, ReferenceExpr)]| {
+    let replace = |expr: InterpreterExpr, values: &[(String, InterpreterExpr)]| {
         let replaced = expr.with_names_replaced(values);
         let (nodes, depth) = replaced.size(|_| None);
         (nodes <= MAX_NODES && depth <= MAX_DEPTH).then_some(replaced)
     };
-    while let (Some(ReferenceExpr::Name(name)), Some(value)) = (args.next(), args.next()) {
+    while let (Some(InterpreterExpr::Name(name)), Some(value)) = (args.next(), args.next()) {
         let value = replace(value, &values)?;
         values.push((name, value));
     }
@@ -239,7 +239,7 @@ fn substitute_let_names(mut args: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
 /// Returns the value of an empty argument. The value has the type of the parameter or, if the parameter does not
 /// determine a type, the type of the other arguments. `None` if neither the parameter nor the other arguments
 /// determine the type.
-fn blank_value(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
+fn blank_value(name: &str, at: usize, args: &[InterpreterExpr]) -> Option<Value> {
     let function = catalog::lookup(name)?;
     let of_same_type = |other: &usize| match function.name {
         "SWITCH" => *other > 0 && (other.is_multiple_of(2) || other + 1 == args.len()),
@@ -289,14 +289,14 @@ fn blank_value(name: &str, at: usize, args: &[ReferenceExpr]) -> Option<Value> {
 }
 
 /// Returns the empty value for the type of an expression, if the expression's syntax determines that type.
-fn empty_value(expr: &ReferenceExpr) -> Option<Value> {
+fn empty_value(expr: &InterpreterExpr) -> Option<Value> {
     match expr {
-        ReferenceExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
-        ReferenceExpr::Literal(Value::Text(_)) | ReferenceExpr::Binary(InterpreterOp::Join, ..) => {
+        InterpreterExpr::Literal(Value::Int(_) | Value::Number(_)) => Some(Value::Int(0)),
+        InterpreterExpr::Literal(Value::Text(_)) | InterpreterExpr::Binary(InterpreterOp::Join, ..) => {
             Some(Value::Text(String::new()))
         }
-        ReferenceExpr::Literal(Value::Bool(_)) => Some(Value::Bool(false)),
-        ReferenceExpr::Binary(InterpreterOp::Multiply | InterpreterOp::Divide | InterpreterOp::Power, ..) => {
+        InterpreterExpr::Literal(Value::Bool(_)) => Some(Value::Bool(false)),
+        InterpreterExpr::Binary(InterpreterOp::Multiply | InterpreterOp::Divide | InterpreterOp::Power, ..) => {
             Some(Value::Int(0))
         }
         _ => None,
@@ -321,7 +321,7 @@ fn convert_operator(op: BinaryOp) -> InterpreterOp {
 }
 
 /// Converts a range, such as `m:m`, `FIRST(m):m` or `OFFSET(m, -2):m`.
-fn convert_range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr> {
+fn convert_range(from: InterpreterExpr, to: InterpreterExpr) -> Option<InterpreterExpr> {
     let (of, from) = range_end_position(from)?;
     let (same, to) = range_end_position(to)?;
     // An offset in rows cannot be combined with a calendar end.
@@ -333,19 +333,19 @@ fn convert_range(from: ReferenceExpr, to: ReferenceExpr) -> Option<ReferenceExpr
         (RangeEndPosition::At(0), RangeEndPosition::At(0)) => WindowRows::All,
         _ => WindowRows::Between(from, to),
     };
-    (of == same).then(|| ReferenceExpr::Range(Box::new(of), rows))
+    (of == same).then(|| InterpreterExpr::Range(Box::new(of), rows))
 }
 
-fn range_end_position(end: ReferenceExpr) -> Option<(ReferenceExpr, RangeEndPosition)> {
+fn range_end_position(end: InterpreterExpr) -> Option<(InterpreterExpr, RangeEndPosition)> {
     Some(match end {
-        ReferenceExpr::Window(Window::First(of)) => (*of, RangeEndPosition::First),
-        ReferenceExpr::Window(Window::Last(of)) => (*of, RangeEndPosition::Last),
-        ReferenceExpr::Window(Window::Offset(of, by)) => (*of, RangeEndPosition::At(by)),
-        ReferenceExpr::Window(Window::InPeriod(of, frame, is_last)) => {
+        InterpreterExpr::Window(Window::First(of)) => (*of, RangeEndPosition::First),
+        InterpreterExpr::Window(Window::Last(of)) => (*of, RangeEndPosition::Last),
+        InterpreterExpr::Window(Window::Offset(of, by)) => (*of, RangeEndPosition::At(by)),
+        InterpreterExpr::Window(Window::InPeriod(of, frame, is_last)) => {
             (*of, RangeEndPosition::InPeriod(frame, is_last))
         }
-        ReferenceExpr::Window(Window::Period(of, by, unit)) => (*of, RangeEndPosition::Moved(by, unit)),
-        name @ (ReferenceExpr::Name(_) | ReferenceExpr::Period(..) | ReferenceExpr::Part(..)) => {
+        InterpreterExpr::Window(Window::Period(of, by, unit)) => (*of, RangeEndPosition::Moved(by, unit)),
+        name @ (InterpreterExpr::Name(_) | InterpreterExpr::Period(..) | InterpreterExpr::Part(..)) => {
             (name, RangeEndPosition::At(0))
         }
         _ => return None,
@@ -353,16 +353,16 @@ fn range_end_position(end: ReferenceExpr) -> Option<(ReferenceExpr, RangeEndPosi
 }
 
 /// Converts a call to a window function. `None` for any other function.
-fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> {
+fn convert_window(name: &'static str, args: &[InterpreterExpr]) -> Option<Window> {
     let of = || args.first().cloned().map(Box::new);
     let whole = |at: usize| match args.get(at) {
-        Some(ReferenceExpr::Literal(Value::Int(n))) => Some(*n),
+        Some(InterpreterExpr::Literal(Value::Int(n))) => Some(*n),
         _ => None,
     };
     match (name, args.len()) {
         ("OFFSET", 2) => Some(Window::Offset(of()?, whole(1)?)),
         ("FIRST" | "LAST", 2) => {
-            let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(1) else {
+            let Some(InterpreterExpr::Literal(Value::Text(unit))) = args.get(1) else {
                 return None;
             };
             let frame = PeriodFrame::ALL
@@ -377,7 +377,7 @@ fn convert_window(name: &'static str, args: &[ReferenceExpr]) -> Option<Window> 
         ("RANK" | "OMNI_RANK", 2) => Some(Window::Rank(name, of()?, whole(1)? == 0)),
         ("PERCENTRANK", 1) => Some(Window::PercentRank(of()?)),
         ("PERIODOFFSET", 3) => {
-            let Some(ReferenceExpr::Literal(Value::Text(unit))) = args.get(2) else {
+            let Some(InterpreterExpr::Literal(Value::Text(unit))) = args.get(2) else {
                 return None;
             };
             let unit = InterpreterUnit::ALL

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::expr::ReferenceExpr;
+use crate::expr::InterpreterExpr;
 use crate::spec::{InterpreterJoin, InterpreterJoinKind, InterpreterStep, JoinCondition};
 use crate::trace;
 use crate::uncertainty;
@@ -250,7 +250,7 @@ fn first_value(of: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
 }
 
 /// Collects the names that an expression reads, directly or through the step's definitions.
-fn read(step: &InterpreterStep, x: &ReferenceExpr, names: &mut Vec<String>) {
+fn read(step: &InterpreterStep, x: &InterpreterExpr, names: &mut Vec<String>) {
     let mut own = Vec::new();
     x.collect_names(&mut own);
     for name in own {

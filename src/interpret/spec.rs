@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::calendar::PeriodFrame;
-use crate::expr::{InterpreterLevel, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterLevel};
 
 #[derive(Clone, Debug)]
 pub struct InterpreterSpec {
@@ -17,14 +17,14 @@ pub struct InterpreterStep {
     /// Whether the spec sets `blanks: zero`.
     pub blank_zero: bool,
     pub joins: Vec<InterpreterJoin>,
-    pub filter: Option<ReferenceExpr>,
-    pub having: Option<ReferenceExpr>,
+    pub filter: Option<InterpreterExpr>,
+    pub having: Option<InterpreterExpr>,
     pub group_by: Vec<KeptColumn>,
     pub order_by: Vec<(KeptColumn, bool)>,
     pub partition_by: Option<Vec<String>>,
     pub keep: InterpreterKeep,
     pub limit: Option<usize>,
-    pub definitions: Vec<(String, ReferenceExpr)>,
+    pub definitions: Vec<(String, InterpreterExpr)>,
     /// Names of definitions that are not output columns.
     pub hidden: Vec<String>,
 }
@@ -41,7 +41,7 @@ pub struct InterpreterJoin {
 
 #[derive(Clone, Debug)]
 pub enum JoinCondition {
-    On(ReferenceExpr),
+    On(InterpreterExpr),
     Using(Vec<String>),
     /// No condition, as in a cross join.
     Nothing,
@@ -87,10 +87,10 @@ impl KeptColumn {
         }
     }
 
-    pub fn expr(&self) -> ReferenceExpr {
+    pub fn expr(&self) -> InterpreterExpr {
         match self.frame {
-            None => ReferenceExpr::name(&self.name),
-            Some(frame) => ReferenceExpr::Period(self.name.clone(), frame),
+            None => InterpreterExpr::name(&self.name),
+            Some(frame) => InterpreterExpr::Period(self.name.clone(), frame),
         }
     }
 }
@@ -101,7 +101,7 @@ pub fn unqualified_name(name: &str) -> &str {
 }
 
 impl InterpreterStep {
-    pub fn definition(&self, name: &str) -> Option<&ReferenceExpr> {
+    pub fn definition(&self, name: &str) -> Option<&InterpreterExpr> {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
@@ -113,7 +113,7 @@ impl InterpreterStep {
 
     /// Returns the level of an expression in the definition `own`. In this definition, the name `own` refers to the
     /// input column.
-    pub fn level(&self, x: &ReferenceExpr, own: Option<&str>) -> InterpreterLevel {
+    pub fn level(&self, x: &InterpreterExpr, own: Option<&str>) -> InterpreterLevel {
         x.level(&|name| {
             if Some(name) == own {
                 InterpreterLevel::Row
@@ -124,10 +124,10 @@ impl InterpreterStep {
     }
 
     pub fn is_grouped(&self) -> bool {
-        let aggregates = |x: &ReferenceExpr| {
+        let aggregates = |x: &InterpreterExpr| {
             let mut stack = vec![x];
             while let Some(x) = stack.pop() {
-                if matches!(x, ReferenceExpr::Aggregate(..)) && !x.has_range() {
+                if matches!(x, InterpreterExpr::Aggregate(..)) && !x.has_range() {
                     return true;
                 }
                 stack.extend(x.children());

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::expr::{InterpreterOp, ReferenceExpr, Window};
+use crate::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, unqualified_name};
 use crate::value::Value;
 
@@ -92,7 +92,7 @@ pub fn make_spec_date_operators_explicit(
 
 /// Rewrites the operators on dates and times in one formula to explicit operations, based on the types of the
 /// columns.
-pub fn make_date_operators_explicit(x: &mut ReferenceExpr, columns: &[(String, TemporalKind)]) {
+pub fn make_date_operators_explicit(x: &mut InterpreterExpr, columns: &[(String, TemporalKind)]) {
     let columns = columns.iter().cloned().collect();
     make_operators_explicit_in_scope(
         x,
@@ -156,18 +156,18 @@ fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
     })
 }
 
-fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind {
-    let of = |x: &ReferenceExpr| expression_kind(x, scope);
+fn expression_kind(x: &InterpreterExpr, scope: &TemporalScope<'_>) -> TemporalKind {
+    let of = |x: &InterpreterExpr| expression_kind(x, scope);
     match x {
-        ReferenceExpr::Literal(Value::Date(_)) | ReferenceExpr::Period(..) => TemporalKind::Date,
-        ReferenceExpr::Literal(Value::Time(_)) => TemporalKind::Time,
-        ReferenceExpr::Name(name) => scope.name_kind(name),
-        ReferenceExpr::Part(_, frame) => match frame.as_str() {
+        InterpreterExpr::Literal(Value::Date(_)) | InterpreterExpr::Period(..) => TemporalKind::Date,
+        InterpreterExpr::Literal(Value::Time(_)) => TemporalKind::Time,
+        InterpreterExpr::Name(name) => scope.name_kind(name),
+        InterpreterExpr::Part(_, frame) => match frame.as_str() {
             "date" | "day" => TemporalKind::Date,
             "hour" | "minute" | "second" | "millisecond" => TemporalKind::Time,
             _ => TemporalKind::Other,
         },
-        ReferenceExpr::Binary(InterpreterOp::Later | InterpreterOp::Earlier | InterpreterOp::Add, a, b) => {
+        InterpreterExpr::Binary(InterpreterOp::Later | InterpreterOp::Earlier | InterpreterOp::Add, a, b) => {
             match (of(a), of(b)) {
                 (TemporalKind::Date, TemporalKind::Clock) | (TemporalKind::Clock, TemporalKind::Date) => {
                     TemporalKind::Time
@@ -179,25 +179,25 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
             }
         }
         // `-x` is represented as `0 - x`.
-        ReferenceExpr::Binary(InterpreterOp::Subtract, a, b)
-            if matches!(**a, ReferenceExpr::Literal(Value::Int(0))) && of(b) == TemporalKind::Clock =>
+        InterpreterExpr::Binary(InterpreterOp::Subtract, a, b)
+            if matches!(**a, InterpreterExpr::Literal(Value::Int(0))) && of(b) == TemporalKind::Clock =>
         {
             TemporalKind::Clock
         }
-        ReferenceExpr::Binary(InterpreterOp::Subtract, a, b) => match (of(a), of(b)) {
+        InterpreterExpr::Binary(InterpreterOp::Subtract, a, b) => match (of(a), of(b)) {
             (TemporalKind::Date, TemporalKind::Clock) => TemporalKind::Time,
             (TemporalKind::Clock, TemporalKind::Clock) => TemporalKind::Clock,
             (TemporalKind::Clock, _) | (_, TemporalKind::Date | TemporalKind::Time) => TemporalKind::Other,
             (a, _) => a,
         },
-        ReferenceExpr::Call("TIME", _) => TemporalKind::Clock,
-        ReferenceExpr::Call("SUM", args) if args.iter().all(|x| of(x) == TemporalKind::Clock) => TemporalKind::Clock,
-        ReferenceExpr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => TemporalKind::Date,
-        ReferenceExpr::Call(name, args) => {
+        InterpreterExpr::Call("TIME", _) => TemporalKind::Clock,
+        InterpreterExpr::Call("SUM", args) if args.iter().all(|x| of(x) == TemporalKind::Clock) => TemporalKind::Clock,
+        InterpreterExpr::Call("DATE" | "EDATE" | "EOMONTH" | "DATEVALUE" | "WORKDAY", _) => TemporalKind::Date,
+        InterpreterExpr::Call(name, args) => {
             let places = result_arguments(name, args.len()).unwrap_or_default();
             let chosen = places.into_iter().filter_map(|at| args.get(at));
             let kinds = chosen
-                .filter(|x| !matches!(x, ReferenceExpr::Literal(Value::Null)))
+                .filter(|x| !matches!(x, InterpreterExpr::Literal(Value::Null)))
                 .map(of);
             // The result is a number if some values are times of day and others are numbers.
             kinds
@@ -210,30 +210,30 @@ fn expression_kind(x: &ReferenceExpr, scope: &TemporalScope<'_>) -> TemporalKind
                 })
                 .unwrap_or(TemporalKind::Other)
         }
-        ReferenceExpr::Aggregate("MIN" | "MAX" | "MINIFS" | "MAXIFS" | "LARGE" | "SMALL" | "MODE", args) => {
+        InterpreterExpr::Aggregate("MIN" | "MAX" | "MINIFS" | "MAXIFS" | "LARGE" | "SMALL" | "MODE", args) => {
             args.first().map_or(TemporalKind::Other, of)
         }
-        ReferenceExpr::Range(x, _) => of(x),
-        ReferenceExpr::Window(
+        InterpreterExpr::Range(x, _) => of(x),
+        InterpreterExpr::Window(
             Window::Offset(x, _) | Window::InPeriod(x, ..) | Window::First(x) | Window::Last(x) | Window::Period(x, ..),
         ) => of(x),
-        ReferenceExpr::Literal(_)
-        | ReferenceExpr::Binary(..)
-        | ReferenceExpr::Aggregate(..)
-        | ReferenceExpr::Window(_) => TemporalKind::Other,
+        InterpreterExpr::Literal(_)
+        | InterpreterExpr::Binary(..)
+        | InterpreterExpr::Aggregate(..)
+        | InterpreterExpr::Window(_) => TemporalKind::Other,
     }
 }
 
 /// Converts a date expression to midnight on that date.
-fn replace_with_midnight(date: &mut ReferenceExpr) {
-    let of = std::mem::replace(date, ReferenceExpr::Literal(Value::Null));
-    *date = ReferenceExpr::Part(Box::new(of), "second".to_owned());
+fn replace_with_midnight(date: &mut InterpreterExpr) {
+    let of = std::mem::replace(date, InterpreterExpr::Literal(Value::Null));
+    *date = InterpreterExpr::Part(Box::new(of), "second".to_owned());
 }
 
-fn make_operators_explicit_in_scope(x: &mut ReferenceExpr, scope: &TemporalScope<'_>) {
+fn make_operators_explicit_in_scope(x: &mut InterpreterExpr, scope: &TemporalScope<'_>) {
     let own = expression_kind(x, scope);
     match x {
-        ReferenceExpr::Binary(op @ (InterpreterOp::Add | InterpreterOp::Subtract), a, b) => {
+        InterpreterExpr::Binary(op @ (InterpreterOp::Add | InterpreterOp::Subtract), a, b) => {
             let (of_a, of_b) = (expression_kind(a, scope), expression_kind(b, scope));
             match (of_a, of_b) {
                 (TemporalKind::Date, TemporalKind::Clock) => replace_with_midnight(a),
@@ -251,7 +251,7 @@ fn make_operators_explicit_in_scope(x: &mut ReferenceExpr, scope: &TemporalScope
                 _ => {}
             }
         }
-        ReferenceExpr::Call(name, args) if own == TemporalKind::Time => {
+        InterpreterExpr::Call(name, args) if own == TemporalKind::Time => {
             for at in result_arguments(name, args.len()).unwrap_or_default() {
                 if let Some(arg) = args
                     .get_mut(at)
@@ -264,18 +264,18 @@ fn make_operators_explicit_in_scope(x: &mut ReferenceExpr, scope: &TemporalScope
         _ => {}
     }
     match x {
-        ReferenceExpr::Literal(_)
-        | ReferenceExpr::Name(_)
-        | ReferenceExpr::Period(..)
-        | ReferenceExpr::Window(Window::Row) => {}
-        ReferenceExpr::Binary(_, a, b) => [a, b]
+        InterpreterExpr::Literal(_)
+        | InterpreterExpr::Name(_)
+        | InterpreterExpr::Period(..)
+        | InterpreterExpr::Window(Window::Row) => {}
+        InterpreterExpr::Binary(_, a, b) => [a, b]
             .into_iter()
             .for_each(|x| make_operators_explicit_in_scope(x, scope)),
-        ReferenceExpr::Call(_, args) | ReferenceExpr::Aggregate(_, args) => {
+        InterpreterExpr::Call(_, args) | InterpreterExpr::Aggregate(_, args) => {
             args.iter_mut().for_each(|x| make_operators_explicit_in_scope(x, scope));
         }
-        ReferenceExpr::Range(of, _) | ReferenceExpr::Part(of, _) => make_operators_explicit_in_scope(of, scope),
-        ReferenceExpr::Window(
+        InterpreterExpr::Range(of, _) | InterpreterExpr::Part(of, _) => make_operators_explicit_in_scope(of, scope),
+        InterpreterExpr::Window(
             Window::Offset(of, _)
             | Window::InPeriod(of, ..)
             | Window::First(of)

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
-use crate::expr::{InterpreterLevel, RangeEndPosition, ReferenceExpr, Window, WindowRows as RangeRows};
+use crate::expr::{InterpreterExpr, InterpreterLevel, RangeEndPosition, Window, WindowRows as RangeRows};
 use crate::joins::join_rows;
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
 use crate::trace;
@@ -233,7 +233,7 @@ pub enum NamePrecedence<'a> {
 }
 
 /// Evaluates a row-level expression.
-pub fn row_value(step: &InterpreterStep, x: &ReferenceExpr, row: &ValueRow, sees: NamePrecedence<'_>) -> Value {
+pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, sees: NamePrecedence<'_>) -> Value {
     let name_value = |name: &str| match (row.get(name), step.definition(name)) {
         (Some(value), _) if sees == NamePrecedence::ColumnsFirst => value.clone(),
         (Some(value), _) if sees == NamePrecedence::Own(name) => value.clone(),
@@ -245,12 +245,12 @@ pub fn row_value(step: &InterpreterStep, x: &ReferenceExpr, row: &ValueRow, sees
         return Value::Null;
     };
     match x {
-        ReferenceExpr::Name(name) => {
+        InterpreterExpr::Name(name) => {
             let value = name_value(name);
             trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
             value
         }
-        ReferenceExpr::Period(name, frame) => truncate_to_period(&name_value(name), *frame),
+        InterpreterExpr::Period(name, frame) => truncate_to_period(&name_value(name), *frame),
         _ => evaluate_scalar(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
     }
 }
@@ -261,26 +261,27 @@ impl StepEvaluation<'_> {
     fn arrange_units(&mut self, input: &StepRows) {
         let step = self.step;
         // If the step is not grouped, resolve the qualified and unqualified spellings of a column to the same name.
-        let meant = |x: ReferenceExpr| match x {
-            ReferenceExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
-                ReferenceExpr::name(input.resolve_name(&name))
+        let meant = |x: InterpreterExpr| match x {
+            InterpreterExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
+                InterpreterExpr::name(input.resolve_name(&name))
             }
             other => other,
         };
-        let mut order: Vec<(ReferenceExpr, bool)> = step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
-        let partition: Vec<ReferenceExpr> = step
+        let mut order: Vec<(InterpreterExpr, bool)> =
+            step.order_by.iter().map(|(e, d)| (meant(e.expr()), *d)).collect();
+        let partition: Vec<InterpreterExpr> = step
             .partition_by
             .iter()
             .flatten()
-            .map(|n| meant(ReferenceExpr::name(n)))
+            .map(|n| meant(InterpreterExpr::name(n)))
             .collect();
-        let grain: Vec<ReferenceExpr> = if self.grouped {
+        let grain: Vec<InterpreterExpr> = if self.grouped {
             step.group_by.iter().map(super::spec::KeptColumn::expr).collect()
         } else {
-            input.grain.iter().map(|g| ReferenceExpr::name(g)).collect()
+            input.grain.iter().map(|g| InterpreterExpr::name(g)).collect()
         };
         let told_apart = grain.clone();
-        let rest: Vec<ReferenceExpr> = grain
+        let rest: Vec<InterpreterExpr> = grain
             .into_iter()
             .filter(|x| order.iter().all(|(o, _)| o != x))
             .collect();
@@ -288,9 +289,9 @@ impl StepEvaluation<'_> {
         let own_partition = partition.clone();
         let partition = if by_default { rest.clone() } else { partition };
         order.extend(rest.into_iter().map(|x| (x, false)));
-        let at = |x: &ReferenceExpr, unit: usize| match x {
+        let at = |x: &InterpreterExpr, unit: usize| match x {
             // If the step is not grouped, `order_by` and `partition_by` may read input columns that are not outputs.
-            ReferenceExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
+            InterpreterExpr::Name(name) if !self.grouped && step.definition(name).is_none() => {
                 self.first_row(unit).map_or(Value::Null, |row| {
                     row.get(name).cloned().unwrap_or_else(|| report_unknown_name(name))
                 })
@@ -300,7 +301,7 @@ impl StepEvaluation<'_> {
         let keys: Vec<Vec<Value>> = (0..self.units.len())
             .map(|unit| order.iter().map(|(x, _)| at(x, unit)).collect())
             .collect();
-        let parted = |by: &[ReferenceExpr]| -> Vec<String> {
+        let parted = |by: &[InterpreterExpr]| -> Vec<String> {
             (0..self.units.len())
                 .map(|unit| by.iter().map(|x| at(x, unit).key()).collect())
                 .collect()
@@ -324,7 +325,7 @@ impl StepEvaluation<'_> {
             let alike = |pair: &[usize]| matches!(pair, [a, b] if keys.get(*a) == keys.get(*b));
             tied = arranged.windows(2).any(alike);
         }
-        let dates = |x: &ReferenceExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
+        let dates = |x: &InterpreterExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
         let keys = step.order_by.iter();
         let key = keys
             .map(|(entry, descending)| ((entry, *descending), dates(&meant(entry.expr()))))
@@ -332,19 +333,19 @@ impl StepEvaluation<'_> {
         let is_descending = key.as_ref().is_some_and(|((_, descending), _)| *descending);
         let (date, beside) = match &key {
             Some(((entry, _), values)) => {
-                let is_key = |x: &ReferenceExpr| {
+                let is_key = |x: &InterpreterExpr| {
                     *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
                 };
-                let told: Vec<ReferenceExpr> = match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key))
-                {
-                    (Some(_), ..) => partition,
-                    (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
-                    (None, true, false) => {
-                        let ordered = |x: &ReferenceExpr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
-                        told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
-                    }
-                    (None, false, false) => Vec::new(),
-                };
+                let told: Vec<InterpreterExpr> =
+                    match (&step.partition_by, self.grouped, told_apart.iter().any(&is_key)) {
+                        (Some(_), ..) => partition,
+                        (None, _, true) => told_apart.iter().filter(|x| !is_key(x)).cloned().collect(),
+                        (None, true, false) => {
+                            let ordered = |x: &InterpreterExpr| step.order_by.iter().any(|(e, _)| e.expr() == *x);
+                            told_apart.iter().filter(|x| !ordered(x)).cloned().collect()
+                        }
+                        (None, false, false) => Vec::new(),
+                    };
                 let units = 0..self.units.len();
                 let beside = units
                     .map(|unit| told.iter().map(|x| at(x, unit).key()).collect())
@@ -366,7 +367,7 @@ impl StepEvaluation<'_> {
     }
 
     /// Evaluates an expression for a unit.
-    fn evaluate(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> Value {
+    fn evaluate(&self, x: &InterpreterExpr, unit: usize, own: Option<&str>) -> Value {
         let Some(here) = self.units.get(unit) else {
             return Value::Null;
         };
@@ -374,12 +375,12 @@ impl StepEvaluation<'_> {
             return Value::Null;
         };
         if let Some(key) = here.keys.get(&x.to_string())
-            && !matches!(x, ReferenceExpr::Name(name) if own == Some(name))
+            && !matches!(x, InterpreterExpr::Name(name) if own == Some(name))
         {
             return key.clone();
         }
         match x {
-            ReferenceExpr::Name(name) => match self.step.definition(name) {
+            InterpreterExpr::Name(name) => match self.step.definition(name) {
                 Some(definition) if own != Some(name) => self.evaluate(definition, unit, Some(name)),
                 _ if self.grouped => here
                     .keys
@@ -395,22 +396,22 @@ impl StepEvaluation<'_> {
                     value
                 }
             },
-            ReferenceExpr::Period(name, frame) => {
-                truncate_to_period(&self.evaluate(&ReferenceExpr::name(name), unit, own), *frame)
+            InterpreterExpr::Period(name, frame) => {
+                truncate_to_period(&self.evaluate(&InterpreterExpr::name(name), unit, own), *frame)
             }
-            ReferenceExpr::Aggregate(name, args) => {
+            InterpreterExpr::Aggregate(name, args) => {
                 if let Some(rows) = x.range_rows() {
                     return self.evaluate_range_aggregate(x, (name, args), rows, unit, own);
                 }
                 let sees = own.map_or(NamePrecedence::DefinitionsFirst, NamePrecedence::Own);
                 let (args, distinct) = match args.as_slice() {
-                    [ReferenceExpr::Call("DISTINCT", of)] => (of, true),
+                    [InterpreterExpr::Call("DISTINCT", of)] => (of, true),
                     _ => (args, false),
                 };
                 let values = |row: &&ValueRow| args.iter().map(|x| row_value(self.step, x, row, sees)).collect();
                 evaluate_aggregate(x, name, here.rows.iter().map(values).collect(), distinct)
             }
-            ReferenceExpr::Window(window) => {
+            InterpreterExpr::Window(window) => {
                 let value = self.evaluate_window(window, unit, own);
                 trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                 value
@@ -437,14 +438,14 @@ impl StepEvaluation<'_> {
     /// Evaluates an aggregate over a range of units whose bounds are relative to a unit.
     fn evaluate_range_aggregate(
         &self,
-        x: &ReferenceExpr,
-        (name, args): (&str, &[ReferenceExpr]),
+        x: &InterpreterExpr,
+        (name, args): (&str, &[InterpreterExpr]),
         rows: RangeRows,
         unit: usize,
         own: Option<&str>,
     ) -> Value {
-        let value = |x: &ReferenceExpr, unit: usize| match x {
-            ReferenceExpr::Range(of, _) => self.evaluate(of, unit, own),
+        let value = |x: &InterpreterExpr, unit: usize| match x {
+            InterpreterExpr::Range(of, _) => self.evaluate(of, unit, own),
             other => self.evaluate(other, unit, own),
         };
         if let RangeRows::Between(from, to) = rows
@@ -653,7 +654,7 @@ impl StepEvaluation<'_> {
     }
 
     /// Returns an expression's value for a unit, and all its non-NULL values in the unit's partition.
-    fn partition_values(&self, x: &ReferenceExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
+    fn partition_values(&self, x: &InterpreterExpr, unit: usize, own: Option<&str>) -> (Value, Vec<Value>) {
         let same = (0..self.units.len()).filter(|u| self.own_partition.get(*u) == self.own_partition.get(unit));
         let values = same
             .map(|u| self.evaluate(x, u, own))
@@ -669,13 +670,13 @@ impl StepEvaluation<'_> {
             InterpreterKeep::All => input.columns.clone(),
             InterpreterKeep::Some(names) => names.clone(),
         };
-        let keys: Vec<(String, ReferenceExpr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
-        let is_output = |(name, x): &&(String, ReferenceExpr)| {
+        let keys: Vec<(String, InterpreterExpr)> = step.group_by.iter().map(|e| (e.output(), e.expr())).collect();
+        let is_output = |(name, x): &&(String, InterpreterExpr)| {
             !step.hidden.contains(name)
                 && !keys.iter().any(|(k, _)| k == name)
                 && (!self.grouped || step.level(x, Some(name)) != InterpreterLevel::Row)
         };
-        let defined: Vec<(String, ReferenceExpr)> = step.definitions.iter().filter(is_output).cloned().collect();
+        let defined: Vec<(String, InterpreterExpr)> = step.definitions.iter().filter(is_output).cloned().collect();
         kept.retain(|c| !keys.iter().chain(&defined).any(|(name, _)| name == unqualified_name(c)));
         let mut columns: Vec<String> = kept.iter().map(|name| unqualified_name(name).to_owned()).collect();
         columns.extend(keys.iter().chain(&defined).map(|(name, _)| name.clone()));

@@ -620,16 +620,7 @@ impl<'k> QueryReader<'k> {
         if options.opt_ilike.is_some() {
             self.record_fault("`* ilike` is not supported");
         }
-        let mut but: FxHashSet<String> = FxHashSet::default();
-        match &options.opt_exclude {
-            Some(ExcludeSelectItem::Single(name)) => but.extend(last_part(name)),
-            Some(ExcludeSelectItem::Multiple(names)) => but.extend(names.iter().filter_map(last_part)),
-            None => {}
-        }
-        if let Some(except) = &options.opt_except {
-            let names = std::iter::once(&except.first_element).chain(&except.additional_elements);
-            but.extend(names.map(|name| name.value.to_lowercase()));
-        }
+        let excluded = excluded_columns(options);
         let renames = match &options.opt_rename {
             Some(RenameSelectItem::Single(rename)) => std::slice::from_ref(rename),
             Some(RenameSelectItem::Multiple(renames)) => renames.as_slice(),
@@ -662,7 +653,7 @@ impl<'k> QueryReader<'k> {
             for given in &item.relation.columns {
                 let name = given.name.to_lowercase();
                 let merged = scope.merged.get(&name).filter(|_| of.is_none());
-                if but.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
+                if excluded.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
                     continue;
                 }
                 let mut given = replaced.get(&name).or(merged).unwrap_or(given).clone();
@@ -674,7 +665,8 @@ impl<'k> QueryReader<'k> {
             for passed in &item.relation.passed {
                 let mut all: FxHashSet<String> = (*passed.but).clone();
                 all.extend(
-                    but.iter()
+                    excluded
+                        .iter()
                         .cloned()
                         .chain(renames.keys().cloned())
                         .chain(replaced.keys().cloned()),
@@ -733,6 +725,21 @@ pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
         _ => vec![ident.value.to_lowercase()],
     });
     split.collect()
+}
+
+/// Returns the columns that `* exclude (…)` or `* except (…)` omits, in lower case.
+fn excluded_columns(options: &WildcardAdditionalOptions) -> FxHashSet<String> {
+    let mut excluded: FxHashSet<String> = FxHashSet::default();
+    match &options.opt_exclude {
+        Some(ExcludeSelectItem::Single(name)) => excluded.extend(last_part(name)),
+        Some(ExcludeSelectItem::Multiple(names)) => excluded.extend(names.iter().filter_map(last_part)),
+        None => {}
+    }
+    if let Some(except) = &options.opt_except {
+        let names = std::iter::once(&except.first_element).chain(&except.additional_elements);
+        excluded.extend(names.map(|name| name.value.to_lowercase()));
+    }
+    excluded
 }
 
 fn last_part(name: &ObjectName) -> Option<String> {

@@ -124,6 +124,8 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: 
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {
             let text = definition.span.text(&formulas.text);
+            // The layout of the formulas has already reported a formula before other definitions.
+            let is_reported = |d: &Diagnostic| d.code() == Code::StrayFormula.code() && d.span() == definition.span;
             let help = match text
                 .split_once(':')
                 .map(|(name, formula)| (name.trim(), formula.trim()))
@@ -134,13 +136,7 @@ pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: 
                     found.retain(|d| d.span() != definition.span);
                     format!("write `{name} = {formula}`")
                 }
-                // The layout of the formulas reports a formula before other definitions.
-                _ if found
-                    .iter()
-                    .any(|d| d.code() == Code::StrayFormula.code() && d.span() == definition.span) =>
-                {
-                    continue;
-                }
+                _ if found.iter().any(is_reported) => continue,
                 _ => "give the formula a name, as in `name = …`".to_owned(),
             };
             found.push(

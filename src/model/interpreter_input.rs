@@ -12,7 +12,7 @@ use crate::check::{DefinitionRole, Today};
 use crate::compiler::Compiler;
 use crate::dbt::{self, RelationReference};
 use crate::interpret::arithmetic::parse_moment;
-use crate::interpret::expr::ReferenceExpr;
+use crate::interpret::expr::InterpreterExpr;
 use crate::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
 use crate::interpret::spec as given;
 use crate::interpret::temporal::{self, TemporalKind};
@@ -225,10 +225,10 @@ fn relation(
 }
 
 /// Converts an expression that is a column's name or a timeframe of a column.
-fn to_kept_column(expr: ReferenceExpr) -> Result<given::KeptColumn, UnsupportedFormula> {
+fn to_kept_column(expr: InterpreterExpr) -> Result<given::KeptColumn, UnsupportedFormula> {
     match expr {
-        ReferenceExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
-        ReferenceExpr::Period(name, frame) => Ok(given::KeptColumn {
+        InterpreterExpr::Name(name) => Ok(given::KeptColumn { name, frame: None }),
+        InterpreterExpr::Period(name, frame) => Ok(given::KeptColumn {
             name,
             frame: Some(frame),
         }),
@@ -272,7 +272,7 @@ fn read_step(
         partition_by: step.partition_by.as_ref().map(|_| Vec::new()),
         ..given::InterpreterStep::default()
     };
-    let mut conditions: Vec<Option<ReferenceExpr>> = vec![None; joins.len()];
+    let mut conditions: Vec<Option<InterpreterExpr>> = vec![None; joins.len()];
     for definition in &ast.definitions {
         let part = definition.part as usize;
         let role = formulas.roles.get(part).copied().unwrap_or(DefinitionRole::Definitions);

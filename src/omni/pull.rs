@@ -95,7 +95,7 @@ impl Pull {
         let of_one = |number: usize| {
             let (name, generated) = own.get(number)?;
             let mut one = Self::default();
-            one.plan_own_file(name, generated.dbt_facts_of_pull(), files, &rules, ways);
+            one.plan_own_file(name, generated.pulled_metadata(), files, &rules, ways);
             Some(one)
         };
         for one in parallel::map_range(own.len(), of_one).into_iter().flatten() {
@@ -344,7 +344,7 @@ enum GeneratedFile<'m> {
 }
 
 impl GeneratedFile<'_> {
-    fn dbt_facts_of_pull(&self) -> PulledFacts<'_> {
+    fn pulled_metadata(&self) -> PulledFacts<'_> {
         match self {
             Self::View(view) => PulledFacts::from_view(view),
             Self::Topic(topic) => PulledFacts::from_topic(topic),

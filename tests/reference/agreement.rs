@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
-use crate::expr::ReferenceExpr;
+use crate::expr::InterpreterExpr;
 use crate::forms::{Form, Gap, Known, known};
 use crate::formula_tables::{self, GROUP, KEY};
 use crate::json::AsJson;
@@ -41,7 +41,7 @@ const SHOWN: usize = 6;
 pub struct Formula {
     pub name: String,
     pub function: &'static str,
-    pub expr: ReferenceExpr,
+    pub expr: InterpreterExpr,
     /// Expected value of each row. `None` if the value depends on the last bits of a float.
     pub expected: Vec<Option<Value>>,
 }
@@ -57,7 +57,7 @@ impl Formula {
         let mut found = BTreeSet::new();
         let mut stack = vec![&self.expr];
         while let Some(x) = stack.pop() {
-            if let ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) = x {
+            if let InterpreterExpr::Call(name, _) | InterpreterExpr::Aggregate(name, _) = x {
                 found.insert(*name);
             }
             stack.extend(x.children());
@@ -87,7 +87,7 @@ impl Sheet {
     }
 }
 
-fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceExpr)>) -> InterpreterSpec {
+fn spec(database: &Database, level: Level, definitions: Vec<(String, InterpreterExpr)>) -> InterpreterSpec {
     let entry = |name: &str| KeptColumn {
         name: name.to_owned(),
         frame: None,
@@ -112,7 +112,7 @@ fn spec(database: &Database, level: Level, definitions: Vec<(String, ReferenceEx
 
 /// Returns the value of each row. An uncertain value is `None`. Returns `None` for the whole formula if an engine may
 /// fail.
-fn expected(database: &Database, level: Level, x: &ReferenceExpr) -> Option<Vec<Option<Value>>> {
+fn expected(database: &Database, level: Level, x: &InterpreterExpr) -> Option<Vec<Option<Value>>> {
     const NAME: &str = "answer";
     let spec = spec(database, level, vec![(NAME.to_owned(), x.clone())]);
     // Skip formulas that read only the group's key, because they do not depend on the group's rows.
@@ -502,9 +502,9 @@ fn ask<'a>(
 }
 
 /// Returns `true` if the expression calls a function in `of` inside a call to a function in `inside`.
-fn calls(x: &ReferenceExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
+fn calls(x: &InterpreterExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
-        ReferenceExpr::Call(name, _) | ReferenceExpr::Aggregate(name, _) => Some(*name),
+        InterpreterExpr::Call(name, _) | InterpreterExpr::Aggregate(name, _) => Some(*name),
         _ => None,
     };
     let among = |names: &[String]| name.is_some_and(|name| names.iter().any(|n| n == name));

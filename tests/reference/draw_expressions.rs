@@ -2,22 +2,22 @@
 
 use crate::calendar::day_number;
 use crate::draw_specs::{Maker, Scope};
-use crate::expr::{InterpreterOp, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::kind::Kind;
 use crate::value::{DAY, Value};
 
 impl Maker<'_> {
     /// Generates an expression over groups.
-    pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
+    pub fn group_expr(&mut self, kind: Kind, scope: &Scope) -> InterpreterExpr {
         self.expr(kind, scope, 2)
     }
 
     /// Generates an expression that reads at least one name.
-    pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
+    pub fn with_name(&mut self, kind: Kind, scope: &Scope) -> InterpreterExpr {
         self.with_name_in(kind, scope, 2)
     }
 
-    pub fn with_name_in(&mut self, kind: Kind, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn with_name_in(&mut self, kind: Kind, scope: &Scope, depth: usize) -> InterpreterExpr {
         for _ in 0..8 {
             let x = self.expr(kind, scope, depth);
             let mut names = Vec::new();
@@ -30,11 +30,11 @@ impl Maker<'_> {
         let time = scope.leaves.iter().find(|(_, k)| *k == Kind::Time);
         match (kind, time) {
             (Kind::Time, Some((time, _))) => time.clone(),
-            (Kind::Bool, _) => ReferenceExpr::Call("ISBLANK", vec![leaf]),
-            _ => ReferenceExpr::Call(
+            (Kind::Bool, _) => InterpreterExpr::Call("ISBLANK", vec![leaf]),
+            _ => InterpreterExpr::Call(
                 "IF",
                 vec![
-                    ReferenceExpr::Call("ISBLANK", vec![leaf]),
+                    InterpreterExpr::Call("ISBLANK", vec![leaf]),
                     self.literal(kind),
                     self.literal(kind),
                 ],
@@ -42,8 +42,8 @@ impl Maker<'_> {
         }
     }
 
-    pub fn literal(&mut self, kind: Kind) -> ReferenceExpr {
-        ReferenceExpr::Literal(match kind {
+    pub fn literal(&mut self, kind: Kind) -> InterpreterExpr {
+        InterpreterExpr::Literal(match kind {
             Kind::Bool => Value::Bool(self.random.percent(50)),
             Kind::Int => Value::Int(self.random.between(0, 7)),
             Kind::Exact | Kind::Float => Value::Number(self.random.between(0, 60) as f64 / 4.0),
@@ -57,8 +57,8 @@ impl Maker<'_> {
         })
     }
 
-    pub fn leaf(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
-        let fitting: Vec<&ReferenceExpr> = scope
+    pub fn leaf(&mut self, kind: Kind, scope: &Scope) -> InterpreterExpr {
+        let fitting: Vec<&InterpreterExpr> = scope
             .leaves
             .iter()
             .filter(|(_, k)| *k == kind)
@@ -74,7 +74,7 @@ impl Maker<'_> {
         self.literal(kind)
     }
 
-    pub fn expr(&mut self, kind: Kind, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn expr(&mut self, kind: Kind, scope: &Scope, depth: usize) -> InterpreterExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(kind, scope);
         }
@@ -92,11 +92,11 @@ impl Maker<'_> {
             if self.random.percent(70) {
                 args.push(self.expr(kind, scope, depth));
             }
-            return ReferenceExpr::Call("IF", args);
+            return InterpreterExpr::Call("IF", args);
         }
         if self.random.percent(10) {
             let args = vec![self.leaf(kind, scope), self.expr(kind, scope, depth)];
-            return ReferenceExpr::Call("COALESCE", args);
+            return InterpreterExpr::Call("COALESCE", args);
         }
         match kind {
             Kind::Bool => self.condition(scope, depth),
@@ -109,38 +109,38 @@ impl Maker<'_> {
         }
     }
 
-    pub fn time(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn time(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let time = self.expr(Kind::Time, scope, depth);
         let days = match self.random.below(3) {
-            0 => ReferenceExpr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
+            0 => InterpreterExpr::Literal(Value::Number(self.random.between(0, 12) as f64 / 4.0)),
             _ => self.days(scope, depth),
         };
         let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
-        ReferenceExpr::Binary(op, Box::new(time), Box::new(days))
+        InterpreterExpr::Binary(op, Box::new(time), Box::new(days))
     }
 
     /// Generates a number of days that is small enough for all dates to remain in the calendar.
-    pub fn days(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
-        let literal = ReferenceExpr::Literal(Value::Int(self.random.between(1, 60)));
+    pub fn days(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
+        let literal = InterpreterExpr::Literal(Value::Int(self.random.between(1, 60)));
         if self.random.percent(75) {
             return literal;
         }
-        ReferenceExpr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), literal])
+        InterpreterExpr::Call("MOD", vec![self.expr(Kind::Int, scope, depth), literal])
     }
 
-    pub fn condition(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn condition(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         match self.random.below(8) {
             0 | 1 => {
                 let function = *self.random.pick(&["AND", "OR"]);
                 let args = (0..2 + self.random.below(2))
                     .map(|_| self.expr(Kind::Bool, scope, depth))
                     .collect();
-                ReferenceExpr::Call(function, args)
+                InterpreterExpr::Call(function, args)
             }
-            2 => ReferenceExpr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
+            2 => InterpreterExpr::Call("NOT", vec![self.expr(Kind::Bool, scope, depth)]),
             3 => {
                 let kind = self.compared(scope);
-                ReferenceExpr::Call("ISBLANK", vec![self.expr(kind, scope, depth)])
+                InterpreterExpr::Call("ISBLANK", vec![self.expr(kind, scope, depth)])
             }
             _ => {
                 let ops = [
@@ -159,7 +159,7 @@ impl Maker<'_> {
                     _ => kind,
                 };
                 let (a, b) = (self.expr(kind, scope, depth), self.expr(other, scope, depth));
-                ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
+                InterpreterExpr::Binary(op, Box::new(a), Box::new(b))
             }
         }
     }
@@ -171,20 +171,20 @@ impl Maker<'_> {
         right: Kind,
         scope: &Scope,
         depth: usize,
-    ) -> ReferenceExpr {
+    ) -> InterpreterExpr {
         let op = *self.random.pick(ops);
         let (a, b) = (self.expr(left, scope, depth), self.expr(right, scope, depth));
-        ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
+        InterpreterExpr::Binary(op, Box::new(a), Box::new(b))
     }
 
-    pub fn integer(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn integer(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         match self.random.below(8) {
-            0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
-            1 => ReferenceExpr::Call(
+            0 => InterpreterExpr::Call("ABS", vec![self.expr(Kind::Int, scope, depth)]),
+            1 => InterpreterExpr::Call(
                 "MOD",
                 vec![self.expr(Kind::Int, scope, depth), self.leaf(Kind::Int, scope)],
             ),
-            2 => ReferenceExpr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
+            2 => InterpreterExpr::Call("INT", vec![self.expr(Kind::Exact, scope, depth)]),
             3 => {
                 let function = *self.random.pick(&["YEAR", "MONTH"]);
                 let kind = if has_times(scope) && self.random.percent(40) {
@@ -192,12 +192,12 @@ impl Maker<'_> {
                 } else {
                     Kind::Date
                 };
-                ReferenceExpr::Call(function, vec![self.expr(kind, scope, depth)])
+                InterpreterExpr::Call(function, vec![self.expr(kind, scope, depth)])
             }
-            4 => ReferenceExpr::Call("LEN", vec![self.expr(Kind::Text, scope, depth)]),
+            4 => InterpreterExpr::Call("LEN", vec![self.expr(Kind::Text, scope, depth)]),
             5 => {
                 let function = *self.random.pick(&["MIN", "MAX"]);
-                ReferenceExpr::Call(
+                InterpreterExpr::Call(
                     function,
                     vec![self.expr(Kind::Int, scope, depth), self.expr(Kind::Int, scope, depth)],
                 )
@@ -212,17 +212,17 @@ impl Maker<'_> {
         }
     }
 
-    pub fn exact(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn exact(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         match self.random.below(5) {
-            0 => ReferenceExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
+            0 => InterpreterExpr::Call("ABS", vec![self.expr(Kind::Exact, scope, depth)]),
             1 => {
                 // A multiplication by an integer does not increase the number of decimal places.
                 let (a, b) = (self.expr(Kind::Exact, scope, depth), self.leaf(Kind::Int, scope));
-                ReferenceExpr::Binary(InterpreterOp::Multiply, Box::new(a), Box::new(b))
+                InterpreterExpr::Binary(InterpreterOp::Multiply, Box::new(a), Box::new(b))
             }
             2 => {
                 let function = *self.random.pick(&["MIN", "MAX"]);
-                ReferenceExpr::Call(
+                InterpreterExpr::Call(
                     function,
                     vec![
                         self.expr(Kind::Exact, scope, depth),
@@ -243,7 +243,7 @@ impl Maker<'_> {
         }
     }
 
-    pub fn float(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn float(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let numbers = [Kind::Int, Kind::Exact, Kind::Float];
         if has_times(scope) && self.random.percent(25) {
             let (mut a, mut b) = (Kind::Time, *self.random.pick(&[Kind::Time, Kind::Date]));
@@ -256,13 +256,13 @@ impl Maker<'_> {
         self.binary(&[InterpreterOp::Divide], a, b, scope, depth)
     }
 
-    pub fn text(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn text(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         match self.random.below(4) {
-            0 => ReferenceExpr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
+            0 => InterpreterExpr::Call("UPPER", vec![self.expr(Kind::Text, scope, depth)]),
             1 => {
                 // DuckDB 1.4 fails on `left('x', 0)`, which is a bug in DuckDB.
-                let count = ReferenceExpr::Literal(Value::Int(self.random.between(1, 3)));
-                ReferenceExpr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
+                let count = InterpreterExpr::Literal(Value::Int(self.random.between(1, 3)));
+                InterpreterExpr::Call("LEFT", vec![self.expr(Kind::Text, scope, depth), count])
             }
             _ => {
                 let other = *self
@@ -278,27 +278,27 @@ impl Maker<'_> {
         }
     }
 
-    pub fn date(&mut self, scope: &Scope, depth: usize) -> ReferenceExpr {
+    pub fn date(&mut self, scope: &Scope, depth: usize) -> InterpreterExpr {
         let date = self.expr(Kind::Date, scope, depth);
         let count = self.days(scope, depth);
         let op = *self.random.pick(&[InterpreterOp::Later, InterpreterOp::Earlier]);
-        ReferenceExpr::Binary(op, Box::new(date), Box::new(count))
+        InterpreterExpr::Binary(op, Box::new(date), Box::new(count))
     }
 
     /// Generates an aggregate that returns a value of this kind.
-    pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> ReferenceExpr {
+    pub fn aggregate(&mut self, kind: Kind, scope: &Scope) -> InterpreterExpr {
         let rows = Scope {
             leaves: scope.rows.clone(),
             ..Scope::default()
         };
         let one = |maker: &mut Self, aggregate: &'static str, of: Kind| {
             let arg = maker.with_name_in(of, &rows, 1);
-            ReferenceExpr::Aggregate(aggregate, vec![arg])
+            InterpreterExpr::Aggregate(aggregate, vec![arg])
         };
         match kind {
             Kind::Int => match self.random.below(7) {
                 0 if self.input.many.iter().all(|many| !many.unmatched) => {
-                    ReferenceExpr::Aggregate("COUNT", Vec::new())
+                    InterpreterExpr::Aggregate("COUNT", Vec::new())
                 }
                 0 | 1 => {
                     let of = self.compared(&rows);
@@ -312,7 +312,7 @@ impl Maker<'_> {
                         of
                     };
                     let arg = self.with_name_in(of, &rows, 1);
-                    ReferenceExpr::Aggregate("COUNT", vec![ReferenceExpr::Call("DISTINCT", vec![arg])])
+                    InterpreterExpr::Aggregate("COUNT", vec![InterpreterExpr::Call("DISTINCT", vec![arg])])
                 }
                 3 => one(self, "COUNTIF", Kind::Bool),
                 4 => self.conditional("SUMIF", Kind::Int, &rows),
@@ -344,15 +344,15 @@ impl Maker<'_> {
             }
             Kind::Bool => {
                 let (a, b) = (self.aggregate(Kind::Int, scope), self.literal(Kind::Int));
-                ReferenceExpr::Binary(InterpreterOp::Greater, Box::new(a), Box::new(b))
+                InterpreterExpr::Binary(InterpreterOp::Greater, Box::new(a), Box::new(b))
             }
         }
     }
 
-    pub fn conditional(&mut self, aggregate: &'static str, of: Kind, rows: &Scope) -> ReferenceExpr {
+    pub fn conditional(&mut self, aggregate: &'static str, of: Kind, rows: &Scope) -> InterpreterExpr {
         let condition = self.with_name_in(Kind::Bool, rows, 1);
         let value = self.with_name_in(of, rows, 1);
-        ReferenceExpr::Aggregate(aggregate, vec![condition, value])
+        InterpreterExpr::Aggregate(aggregate, vec![condition, value])
     }
 }
 

@@ -5,7 +5,7 @@ use formulac::{Level, Type};
 
 use crate::calendar::{PeriodFrame, day_number};
 use crate::database::Table;
-use crate::expr::{InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
 use crate::forms::{Choice, Form, Gives, Known, Takes, fits};
 use crate::formula_tables::GROUP;
 use crate::random::Random;
@@ -45,7 +45,7 @@ type Letters = Vec<(char, Type)>;
 
 impl Draw<'_> {
     /// Generates a call in this form at the given level, with arguments nested up to the given depth.
-    pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> ReferenceExpr {
+    pub fn formula(&mut self, form: &Form, level: Level, depth: usize) -> InterpreterExpr {
         let place = match level {
             Level::Aggregate => At::Group,
             Level::Window => At::Sheet,
@@ -70,7 +70,7 @@ impl Draw<'_> {
         *self.random.pick(&fitting)
     }
 
-    fn call(&mut self, form: &Form, ty: Type, place: At, depth: usize) -> ReferenceExpr {
+    fn call(&mut self, form: &Form, ty: Type, place: At, depth: usize) -> InterpreterExpr {
         let mut letters: Letters = Vec::new();
         if let Gives::Same(letter) = form.gives {
             letters.push((letter, ty));
@@ -85,18 +85,18 @@ impl Draw<'_> {
             Level::Aggregate => {
                 let args = self.arguments(form, &mut letters, At::Row, depth);
                 match form.inside {
-                    Some(outer) => ReferenceExpr::Aggregate(outer, vec![ReferenceExpr::Call(name, args)]),
-                    None => ReferenceExpr::Aggregate(name, args),
+                    Some(outer) => InterpreterExpr::Aggregate(outer, vec![InterpreterExpr::Call(name, args)]),
+                    None => InterpreterExpr::Aggregate(name, args),
                 }
             }
             _ => {
                 let args = self.arguments(form, &mut letters, place, depth);
-                ReferenceExpr::Call(name, args)
+                InterpreterExpr::Call(name, args)
             }
         }
     }
 
-    fn arguments(&mut self, form: &Form, letters: &mut Letters, place: At, depth: usize) -> Vec<ReferenceExpr> {
+    fn arguments(&mut self, form: &Form, letters: &mut Letters, place: At, depth: usize) -> Vec<InterpreterExpr> {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {
@@ -106,7 +106,7 @@ impl Draw<'_> {
             // and Postgres fails on the lag of a constant string.
             let named = form.level >= Level::Aggregate && matches!(takes, Takes::Same(_)) && !reads_something(&arg);
             args.push(if named {
-                ReferenceExpr::Name(self.column(ty))
+                InterpreterExpr::Name(self.column(ty))
             } else {
                 arg
             });
@@ -140,17 +140,17 @@ impl Draw<'_> {
         }
     }
 
-    fn argument(&mut self, takes: &Takes, ty: Type, place: At, depth: usize) -> ReferenceExpr {
+    fn argument(&mut self, takes: &Takes, ty: Type, place: At, depth: usize) -> InterpreterExpr {
         match takes {
             Takes::OneOf(choices, other) => match other {
                 Some(other) if self.random.percent(30) => self.argument(other, ty, place, depth),
                 _ => match self.random.pick(choices).clone() {
-                    Choice::Value(value) => ReferenceExpr::Literal(value),
-                    Choice::Column(name) if place == At::Group => ReferenceExpr::Aggregate(
+                    Choice::Value(value) => InterpreterExpr::Literal(value),
+                    Choice::Column(name) if place == At::Group => InterpreterExpr::Aggregate(
                         self.random.pick::<&str>(&["MIN", "MAX"]),
-                        vec![ReferenceExpr::Name(name)],
+                        vec![InterpreterExpr::Name(name)],
                     ),
-                    Choice::Column(name) => ReferenceExpr::Name(name),
+                    Choice::Column(name) => InterpreterExpr::Name(name),
                 },
             },
             Takes::Literal(low, high) => {
@@ -164,17 +164,17 @@ impl Draw<'_> {
                 } else {
                     *self.random.pick(&fitting)
                 };
-                ReferenceExpr::Literal(Value::Int(n))
+                InterpreterExpr::Literal(Value::Int(n))
             }
             Takes::Positive => {
-                ReferenceExpr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0])))
+                InterpreterExpr::Literal(Value::Number(*self.random.pick(&[0.1, 0.25, 0.5, 1.5, 2.5, 10.0])))
             }
             Takes::Criterion => self.criterion(ty),
             _ => self.expr(ty, place, depth.saturating_sub(1)),
         }
     }
 
-    fn criterion(&mut self, tested: Type) -> ReferenceExpr {
+    fn criterion(&mut self, tested: Type) -> InterpreterExpr {
         let class = match tested {
             Type::Timestamp => "date",
             ty if ty.is_number() => "number",
@@ -185,11 +185,11 @@ impl Draw<'_> {
             .criteria
             .get(class)
             .unwrap_or_else(|| panic!("no criteria for {class}"));
-        ReferenceExpr::Literal(self.random.pick(written).clone())
+        InterpreterExpr::Literal(self.random.pick(written).clone())
     }
 
     /// Generates an expression of a type.
-    fn expr(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
+    fn expr(&mut self, ty: Type, place: At, depth: usize) -> InterpreterExpr {
         if depth == 0 || self.random.percent(25) {
             return self.leaf(ty, place);
         }
@@ -227,7 +227,7 @@ impl Draw<'_> {
         self.call(&form, ty, place, depth - 1)
     }
 
-    fn operation(&mut self, ty: Type, place: At, depth: usize) -> ReferenceExpr {
+    fn operation(&mut self, ty: Type, place: At, depth: usize) -> InterpreterExpr {
         let depth = depth - 1;
         let of = |draw: &mut Self, op: InterpreterOp, a: Type, b: Type| {
             let (a, b) = (draw.expr(a, place, depth), draw.expr(b, place, depth));
@@ -275,7 +275,7 @@ impl Draw<'_> {
                 }
                 1 => {
                     let base = *self.random.pick(&NUMBERS);
-                    let exponent = ReferenceExpr::Literal(
+                    let exponent = InterpreterExpr::Literal(
                         self.random
                             .pick(&[
                                 Value::Int(2),
@@ -316,7 +316,7 @@ impl Draw<'_> {
         }
     }
 
-    fn leaf(&mut self, ty: Type, place: At) -> ReferenceExpr {
+    fn leaf(&mut self, ty: Type, place: At) -> InterpreterExpr {
         if place == At::Group {
             return self.group_leaf(ty);
         }
@@ -326,9 +326,9 @@ impl Draw<'_> {
         if ty == Type::Date && self.random.percent(8) {
             let of = *self.random.pick(&TEMPORAL);
             let name = self.column(of);
-            return ReferenceExpr::Period(name, *self.random.pick(&PeriodFrame::ALL));
+            return InterpreterExpr::Period(name, *self.random.pick(&PeriodFrame::ALL));
         }
-        ReferenceExpr::Name(self.column(ty))
+        InterpreterExpr::Name(self.column(ty))
     }
 
     fn column(&mut self, ty: Type) -> String {
@@ -343,14 +343,14 @@ impl Draw<'_> {
     }
 
     /// Generates an aggregate of a column, or a column by which the rows are grouped.
-    fn group_leaf(&mut self, ty: Type) -> ReferenceExpr {
+    fn group_leaf(&mut self, ty: Type) -> InterpreterExpr {
         if ty == Type::Text && self.random.percent(25) {
-            return ReferenceExpr::name(GROUP);
+            return InterpreterExpr::name(GROUP);
         }
         if ty != Type::Timestamp && self.random.percent(8) {
             return self.literal(ty);
         }
-        let column = |draw: &mut Self, ty: Type| ReferenceExpr::Name(draw.column(ty));
+        let column = |draw: &mut Self, ty: Type| InterpreterExpr::Name(draw.column(ty));
         let (name, arg) = match ty {
             Type::Integer if self.random.percent(40) => {
                 let any = *self.random.pick(&TYPES);
@@ -373,12 +373,12 @@ impl Draw<'_> {
             }
             _ => (*self.random.pick(&["MIN", "MAX"]), column(self, ty)),
         };
-        ReferenceExpr::Aggregate(name, vec![arg])
+        InterpreterExpr::Aggregate(name, vec![arg])
     }
 
-    fn literal(&mut self, ty: Type) -> ReferenceExpr {
+    fn literal(&mut self, ty: Type) -> InterpreterExpr {
         let random = &mut self.random;
-        ReferenceExpr::Literal(match ty {
+        InterpreterExpr::Literal(match ty {
             Type::Boolean => Value::Bool(random.percent(50)),
             Type::Integer => Value::Int(random.between(-2, 7)),
             Type::Decimal | Type::Float => Value::Number(random.between(-8, 40) as f64 / 4.0),
@@ -410,7 +410,7 @@ impl Draw<'_> {
     }
 
     /// Generates an aggregate of columns over a window's rows.
-    fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> ReferenceExpr {
+    fn over(&mut self, form: &Form, letters: &mut Letters, rows: WindowRows) -> InterpreterExpr {
         let mut before = Type::Text;
         let mut args = Vec::new();
         for takes in &form.takes {
@@ -419,33 +419,33 @@ impl Draw<'_> {
                 Takes::OneOf(..) | Takes::Literal(..) | Takes::Positive | Takes::Criterion => {
                     self.argument(takes, ty, At::Row, 0)
                 }
-                _ => ReferenceExpr::Range(Box::new(ReferenceExpr::Name(self.column(ty))), rows),
+                _ => InterpreterExpr::Range(Box::new(InterpreterExpr::Name(self.column(ty))), rows),
             });
             before = ty;
         }
-        ReferenceExpr::Aggregate(form.function.name, args)
+        InterpreterExpr::Aggregate(form.function.name, args)
     }
 
-    fn window(&mut self, form: &Form, letters: &mut Letters, depth: usize) -> ReferenceExpr {
+    fn window(&mut self, form: &Form, letters: &mut Letters, depth: usize) -> InterpreterExpr {
         let args = self.arguments(form, letters, At::Row, depth.min(2));
         window(form.function.name, args)
     }
 }
 
-fn reads_something(x: &ReferenceExpr) -> bool {
+fn reads_something(x: &InterpreterExpr) -> bool {
     let mut names = Vec::new();
     x.collect_names(&mut names);
     !names.is_empty()
 }
 
 /// Returns a call to a window function in the interpreter's form.
-fn window(name: &str, args: Vec<ReferenceExpr>) -> ReferenceExpr {
+fn window(name: &str, args: Vec<InterpreterExpr>) -> InterpreterExpr {
     let number = |at: usize| match args.get(at) {
-        Some(ReferenceExpr::Literal(Value::Int(n))) => *n,
+        Some(InterpreterExpr::Literal(Value::Int(n))) => *n,
         other => panic!("{name} takes a constant, not {other:?}"),
     };
     let first = || Box::new(args[0].clone());
-    ReferenceExpr::Window(match (name, args.len()) {
+    InterpreterExpr::Window(match (name, args.len()) {
         ("OFFSET", 2) => Window::Offset(first(), number(1)),
         ("FIRST", 1) => Window::First(first()),
         ("LAST", 1) => Window::Last(first()),
@@ -458,6 +458,6 @@ fn window(name: &str, args: Vec<ReferenceExpr>) -> ReferenceExpr {
     })
 }
 
-fn binary(op: InterpreterOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
-    ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
+fn binary(op: InterpreterOp, a: InterpreterExpr, b: InterpreterExpr) -> InterpreterExpr {
+    InterpreterExpr::Binary(op, Box::new(a), Box::new(b))
 }

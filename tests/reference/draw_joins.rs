@@ -2,7 +2,7 @@
 
 use crate::database::Table;
 use crate::draw_specs::{GROUPED, Input, Maker, Scope};
-use crate::expr::{InterpreterOp, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::kind::Kind;
 use crate::spec::{InterpreterJoin, InterpreterJoinKind, JoinCondition, unqualified_name};
 
@@ -40,7 +40,7 @@ impl Relation {
 pub struct Many {
     relation: String,
     /// Columns of the relation, as spelled in formulas.
-    pub leaves: Vec<(ReferenceExpr, Kind)>,
+    pub leaves: Vec<(InterpreterExpr, Kind)>,
     /// `true` if there may be rows that match no row of this relation.
     pub unmatched: bool,
 }
@@ -71,14 +71,14 @@ impl Joined {
     }
 
     /// Returns every column, once for each name that identifies it.
-    fn leaves(&self) -> Vec<(ReferenceExpr, Kind)> {
+    fn leaves(&self) -> Vec<(InterpreterExpr, Kind)> {
         let mut leaves = Vec::new();
         for (at, relation) in self.relations.iter().enumerate() {
             for (column, kind) in &relation.columns {
                 if self.owners(column) == [at] {
-                    leaves.push((ReferenceExpr::name(column), *kind));
+                    leaves.push((InterpreterExpr::name(column), *kind));
                 }
-                leaves.push((ReferenceExpr::name(&format!("{}.{column}", relation.name)), *kind));
+                leaves.push((InterpreterExpr::name(&format!("{}.{column}", relation.name)), *kind));
             }
         }
         leaves
@@ -185,8 +185,8 @@ impl Maker<'_> {
                 .iter()
                 .position(|r| r.name == many.relation)
                 .expect("it is joined");
-            let own = |x: &ReferenceExpr| match x {
-                ReferenceExpr::Name(name) => match name.split_once('.') {
+            let own = |x: &InterpreterExpr| match x {
+                InterpreterExpr::Name(name) => match name.split_once('.') {
                     Some((relation, _)) => relation == many.relation,
                     None => joined.owners(name) == [of] && joined.merged.iter().all(|merged| merged.name != *name),
                 },
@@ -203,7 +203,7 @@ impl Maker<'_> {
             name: self.input.relation.name.clone(),
         };
         // If a column has two names, some specs use the first name and other specs the second name.
-        let some: Vec<(ReferenceExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
+        let some: Vec<(InterpreterExpr, Kind)> = leaves.iter().filter(|_| self.random.percent(80)).cloned().collect();
         let every = leaves;
         let leaves = if some.is_empty() { every.clone() } else { some };
         self.input = Input {
@@ -278,7 +278,7 @@ impl Maker<'_> {
         let leaves = relations.iter().flat_map(|r| {
             r.columns
                 .iter()
-                .map(move |(column, kind)| (ReferenceExpr::name(&format!("{}.{column}", r.name)), *kind))
+                .map(move |(column, kind)| (InterpreterExpr::name(&format!("{}.{column}", r.name)), *kind))
         });
         Scope {
             leaves: leaves.collect(),
@@ -326,7 +326,7 @@ impl Maker<'_> {
                 wanted.into_iter().map(|(column, _)| column).collect(),
             ));
         }
-        let mut conditions: Vec<ReferenceExpr> = Vec::new();
+        let mut conditions: Vec<InterpreterExpr> = Vec::new();
         for (column, kind) in wanted {
             let others = of_kind(kind);
             let alike: Vec<String> = others
@@ -340,27 +340,27 @@ impl Maker<'_> {
                 self.random.pick(&others).clone()
             };
             let (own, mut other) = (
-                ReferenceExpr::name(&format!("{name}.{column}")),
-                ReferenceExpr::name(&other),
+                InterpreterExpr::name(&format!("{name}.{column}")),
+                InterpreterExpr::name(&other),
             );
             if self.random.percent(12) {
-                other = ReferenceExpr::Call("COALESCE", vec![other, self.literal(kind)]);
+                other = InterpreterExpr::Call("COALESCE", vec![other, self.literal(kind)]);
             }
             let (a, b) = if self.random.percent(50) {
                 (own, other)
             } else {
                 (other, own)
             };
-            conditions.push(ReferenceExpr::Binary(InterpreterOp::Equal, Box::new(a), Box::new(b)));
+            conditions.push(InterpreterExpr::Binary(InterpreterOp::Equal, Box::new(a), Box::new(b)));
         }
         if self.random.percent(30) {
             let scope = self.both(joined, target, name);
             let more = self.with_name(Kind::Bool, &scope);
             conditions.push(more);
         }
-        Some(JoinCondition::On(match <[ReferenceExpr; 1]>::try_from(conditions) {
+        Some(JoinCondition::On(match <[InterpreterExpr; 1]>::try_from(conditions) {
             Ok([one]) => one,
-            Err(several) => ReferenceExpr::Call("AND", several),
+            Err(several) => InterpreterExpr::Call("AND", several),
         }))
     }
 }
@@ -370,18 +370,18 @@ fn same_names(a: &[String], b: &[String]) -> bool {
 }
 
 /// Returns the columns of a relation that a condition compares for equality with a value in another relation.
-fn equalities(condition: &ReferenceExpr, relation: &str) -> Vec<String> {
-    let own = |x: &ReferenceExpr| match x {
-        ReferenceExpr::Name(name) => name
+fn equalities(condition: &InterpreterExpr, relation: &str) -> Vec<String> {
+    let own = |x: &InterpreterExpr| match x {
+        InterpreterExpr::Name(name) => name
             .split_once('.')
             .filter(|(of, _)| *of == relation)
             .map(|(_, column)| column.to_owned()),
         _ => None,
     };
     match condition {
-        ReferenceExpr::Call("AND", parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
-        ReferenceExpr::Binary(InterpreterOp::Equal, a, b) => {
-            let of_it = |x: &ReferenceExpr| {
+        InterpreterExpr::Call("AND", parts) => parts.iter().flat_map(|part| equalities(part, relation)).collect(),
+        InterpreterExpr::Binary(InterpreterOp::Equal, a, b) => {
+            let of_it = |x: &InterpreterExpr| {
                 let mut names = Vec::new();
                 x.collect_names(&mut names);
                 names

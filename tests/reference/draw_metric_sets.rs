@@ -4,7 +4,7 @@ use crate::calendar::{InterpreterUnit, PeriodFrame};
 use crate::database::{Database, Table};
 use crate::draw_joins::Relation;
 use crate::draw_specs::{GROUPED, Maker, Scope};
-use crate::expr::{InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterOp, RangeEndPosition, Window, WindowRows};
 use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::{InterpreterJoin, InterpreterJoinKind, JoinCondition, unqualified_name};
@@ -14,20 +14,20 @@ pub struct MetricSet {
     pub name: &'static str,
     pub table: String,
     pub join: Option<InterpreterJoin>,
-    pub filter: Option<ReferenceExpr>,
+    pub filter: Option<InterpreterExpr>,
     pub time: String,
     pub time_kind: Kind,
-    pub dimensions: Vec<(String, ReferenceExpr)>,
+    pub dimensions: Vec<(String, InterpreterExpr)>,
     pub metrics: Vec<MetricFormula>,
     /// Columns and dimensions, as spelled in formulas.
-    pub rows: Vec<(ReferenceExpr, Kind)>,
+    pub rows: Vec<(InterpreterExpr, Kind)>,
 }
 
 /// Formula of a metric in a set, or of a definition in a model.
 #[derive(Clone)]
 pub struct MetricFormula {
     pub name: String,
-    pub formula: ReferenceExpr,
+    pub formula: InterpreterExpr,
     pub kind: Kind,
     pub window: Option<WindowForm>,
 }
@@ -50,7 +50,7 @@ pub enum ModelKey {
     /// Column or dimension of each set. `name` is the name of a mapping.
     Column {
         name: Option<String>,
-        of: Vec<ReferenceExpr>,
+        of: Vec<InterpreterExpr>,
     },
 }
 
@@ -72,8 +72,8 @@ pub struct ModelOverSets {
     pub keys: Vec<ModelKey>,
     pub listed: Vec<Listed>,
     /// Filter of each set.
-    pub filters: Vec<Option<ReferenceExpr>>,
-    pub having: Option<ReferenceExpr>,
+    pub filters: Vec<Option<InterpreterExpr>>,
+    pub having: Option<InterpreterExpr>,
     /// Descending or ascending order of each key. Empty if the model has no `order_by`.
     pub order_by: Vec<bool>,
     pub limit: Option<usize>,
@@ -106,9 +106,9 @@ impl ModelKey {
     }
 }
 
-pub fn name_of(x: &ReferenceExpr) -> &str {
+pub fn name_of(x: &InterpreterExpr) -> &str {
     match x {
-        ReferenceExpr::Name(name) => name,
+        InterpreterExpr::Name(name) => name,
         other => panic!("{other} is not a name"),
     }
 }
@@ -179,10 +179,10 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
     let by = is_timed.then_some(frame);
     for set in &mut sets {
         for _ in 0..random.below(3) {
-            let metrics: Vec<(ReferenceExpr, Kind)> = set
+            let metrics: Vec<(InterpreterExpr, Kind)> = set
                 .metrics
                 .iter()
-                .map(|m| (ReferenceExpr::name(&m.name), m.kind))
+                .map(|m| (InterpreterExpr::name(&m.name), m.kind))
                 .collect();
             if let Some((formula, kind, form)) = window(random, &metrics, by, keys.len()) {
                 let name = format!("{}_{}", set.name, set.metrics.len());
@@ -233,10 +233,10 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
         }
     }
     let visible = model.visible().into_iter();
-    let visible: Vec<(ReferenceExpr, Kind, bool)> = visible
-        .map(|(metric, name)| (ReferenceExpr::name(&name), metric.kind, metric.window.is_some()))
+    let visible: Vec<(InterpreterExpr, Kind, bool)> = visible
+        .map(|(metric, name)| (InterpreterExpr::name(&name), metric.kind, metric.window.is_some()))
         .collect();
-    let mut metrics: Vec<(ReferenceExpr, Kind)> = visible.iter().map(|(x, kind, _)| (x.clone(), *kind)).collect();
+    let mut metrics: Vec<(InterpreterExpr, Kind)> = visible.iter().map(|(x, kind, _)| (x.clone(), *kind)).collect();
     let by = model.time_key().map(|(_, frame)| frame);
     for at in 0..random.below(4) {
         let name = format!("defined_{at}");
@@ -255,7 +255,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
             let formula = maker.with_name(kind, &scope);
             (formula, kind, None)
         };
-        metrics.push((ReferenceExpr::name(&name), kind));
+        metrics.push((InterpreterExpr::name(&name), kind));
         model.definitions.push(MetricFormula {
             name,
             formula,
@@ -288,10 +288,10 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     let join = random.percent(45).then(|| InterpreterJoin {
         to: customers.name.clone(),
         alias: Some("customers".to_owned()),
-        by: JoinCondition::On(ReferenceExpr::Binary(
+        by: JoinCondition::On(InterpreterExpr::Binary(
             InterpreterOp::Equal,
-            Box::new(ReferenceExpr::name(&format!("{}.customer_id", table.name))),
-            Box::new(ReferenceExpr::name("customers.customer_id")),
+            Box::new(InterpreterExpr::name(&format!("{}.customer_id", table.name))),
+            Box::new(InterpreterExpr::name("customers.customer_id")),
         )),
         kind: *random.pick(&[
             InterpreterJoinKind::Left,
@@ -311,7 +311,7 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
     let mut rows = Scope {
         leaves: own
             .chain(joined)
-            .map(|(name, kind)| (ReferenceExpr::name(&name), kind))
+            .map(|(name, kind)| (InterpreterExpr::name(&name), kind))
             .collect(),
         ..Scope::default()
     };
@@ -321,14 +321,17 @@ fn metric_set(random: &mut Random, name: &'static str, (table, time): (&Table, &
         let kind = maker.any_kind(&rows);
         let formula = maker.with_name(kind, &rows);
         let name = format!("{name}_dimension_{at}");
-        rows.leaves.push((ReferenceExpr::name(&name), kind));
+        rows.leaves.push((InterpreterExpr::name(&name), kind));
         dimensions.push((name, formula));
     }
     let filter = maker.random.percent(35).then(|| maker.with_name(Kind::Bool, &rows));
     let mut metrics: Vec<MetricFormula> = Vec::new();
     for at in 0..2 + maker.random.below(4) {
         let scope = Scope {
-            leaves: metrics.iter().map(|m| (ReferenceExpr::name(&m.name), m.kind)).collect(),
+            leaves: metrics
+                .iter()
+                .map(|m| (InterpreterExpr::name(&m.name), m.kind))
+                .collect(),
             rows: rows.leaves.clone(),
             ..Scope::default()
         };
@@ -373,7 +376,7 @@ fn keys(random: &mut Random, sets: &[MetricSet], frame: Option<PeriodFrame>) -> 
         let (first, kind) = random.pick(&grouped.collect::<Vec<_>>()).to_owned().clone();
         let mut of = vec![first.clone()];
         if let Some(other) = sets.get(1) {
-            let alike: Vec<&ReferenceExpr> = other.rows.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
+            let alike: Vec<&InterpreterExpr> = other.rows.iter().filter(|(_, k)| *k == kind).map(|(x, _)| x).collect();
             if alike.is_empty() {
                 continue;
             }
@@ -436,22 +439,22 @@ fn listed(random: &mut Random, sets: &[MetricSet]) -> Vec<Listed> {
 /// Generates a formula with a window over one of the metrics. `by` is the period of the time key.
 fn window(
     random: &mut Random,
-    metrics: &[(ReferenceExpr, Kind)],
+    metrics: &[(InterpreterExpr, Kind)],
     by: Option<PeriodFrame>,
     keys: usize,
-) -> Option<(ReferenceExpr, Kind, WindowForm)> {
+) -> Option<(InterpreterExpr, Kind, WindowForm)> {
     let (x, kind) = random.pick(metrics).clone();
     let boxed = || Box::new(x.clone());
     let (window, made, form) = match (by, random.below(8)) {
         (_, 0) if keys == 1 && matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
             let rank = Window::Rank("RANK", boxed(), random.percent(60));
-            (ReferenceExpr::Window(rank), Kind::Int, WindowForm::Total)
+            (InterpreterExpr::Window(rank), Kind::Int, WindowForm::Total)
         }
         (None, _) | (_, 0 | 1) => {
             let (aggregate, made) = range_aggregate(random, kind);
-            let range = ReferenceExpr::Range(boxed(), WindowRows::All);
+            let range = InterpreterExpr::Range(boxed(), WindowRows::All);
             (
-                ReferenceExpr::Aggregate(aggregate, vec![range]),
+                InterpreterExpr::Aggregate(aggregate, vec![range]),
                 made,
                 WindowForm::Total,
             )
@@ -470,7 +473,11 @@ fn window(
             } else {
                 WindowForm::Ordered
             };
-            (ReferenceExpr::Window(Window::Period(boxed(), shift, unit)), kind, form)
+            (
+                InterpreterExpr::Window(Window::Period(boxed(), shift, unit)),
+                kind,
+                form,
+            )
         }
         (Some(frame), other) => {
             let from = match other {
@@ -480,8 +487,8 @@ fn window(
                 _ => RangeEndPosition::First,
             };
             let (aggregate, made) = range_aggregate(random, kind);
-            let range = ReferenceExpr::Range(boxed(), WindowRows::Between(from, RangeEndPosition::At(0)));
-            let call = ReferenceExpr::Aggregate(aggregate, vec![range]);
+            let range = InterpreterExpr::Range(boxed(), WindowRows::Between(from, RangeEndPosition::At(0)));
+            let call = InterpreterExpr::Aggregate(aggregate, vec![range]);
             (call, made, WindowForm::LooksBack)
         }
     };
@@ -495,7 +502,7 @@ fn window(
         _ if made == Kind::Exact || kind == Kind::Exact => Kind::Exact,
         _ => Kind::Int,
     };
-    Some((ReferenceExpr::Binary(op, boxed(), Box::new(window)), made, form))
+    Some((InterpreterExpr::Binary(op, boxed(), Box::new(window)), made, form))
 }
 
 fn range_aggregate(random: &mut Random, kind: Kind) -> (&'static str, Kind) {

@@ -5,7 +5,7 @@ use crate::calendar::PeriodFrame;
 use crate::database::Table;
 use crate::draw_expressions::has_times;
 use crate::draw_joins::{Many, Relation};
-use crate::expr::{InterpreterLevel, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterLevel};
 use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn, unqualified_name};
@@ -15,19 +15,19 @@ pub struct Input {
     /// Relation to which `keep` refers. After joins, the first relation, with the grain of the joined rows.
     pub relation: Relation,
     /// Columns, as spelled in formulas.
-    pub leaves: Vec<(ReferenceExpr, Kind)>,
+    pub leaves: Vec<(InterpreterExpr, Kind)>,
     /// All columns that can be read. Formulas read some of them.
-    pub every: Vec<(ReferenceExpr, Kind)>,
+    pub every: Vec<(InterpreterExpr, Kind)>,
     /// Relations joined with many rows.
     pub many: Vec<Many>,
 }
 
 impl Input {
     fn of(relation: Relation) -> Self {
-        let leaves: Vec<(ReferenceExpr, Kind)> = relation
+        let leaves: Vec<(InterpreterExpr, Kind)> = relation
             .columns
             .iter()
-            .map(|(name, kind)| (ReferenceExpr::name(name), *kind))
+            .map(|(name, kind)| (InterpreterExpr::name(name), *kind))
             .collect();
         Self {
             relation,
@@ -77,11 +77,11 @@ pub struct Maker<'a> {
 #[derive(Clone, Default)]
 pub struct Scope {
     /// Columns and definitions that can be used directly.
-    pub leaves: Vec<(ReferenceExpr, Kind)>,
+    pub leaves: Vec<(InterpreterExpr, Kind)>,
     /// Operands of aggregates. Empty if aggregates are not allowed here.
-    pub rows: Vec<(ReferenceExpr, Kind)>,
+    pub rows: Vec<(InterpreterExpr, Kind)>,
     /// Operands of windows. Empty if windows are not allowed here.
-    pub windowed: Vec<(ReferenceExpr, Kind)>,
+    pub windowed: Vec<(InterpreterExpr, Kind)>,
 }
 
 /// Kinds of values that can be compared and sorted. Times are used only if the scope contains times.
@@ -164,7 +164,7 @@ impl Maker<'_> {
         }
     }
 
-    pub fn define(&mut self, name: String, kind: Kind, x: ReferenceExpr) {
+    pub fn define(&mut self, name: String, kind: Kind, x: InterpreterExpr) {
         self.kinds.push((name.clone(), kind));
         self.step.definitions.push((name, x));
     }
@@ -177,32 +177,34 @@ impl Maker<'_> {
         let column = rows
             .leaves
             .iter()
-            .find(|(x, k)| *k == kind && matches!(x, ReferenceExpr::Name(_)))
+            .find(|(x, k)| *k == kind && matches!(x, InterpreterExpr::Name(_)))
             .cloned();
         match column {
-            Some((ReferenceExpr::Name(name), _))
+            Some((InterpreterExpr::Name(name), _))
                 if !name.contains('.') && self.random.percent(20) && !self.kinds.iter().any(|(n, _)| *n == name) =>
             {
                 // Earlier definitions that use this name now read the new definition, so the new definition must not
                 // read them.
                 if self.step.definitions.iter().all(|(_, other)| !reads(other, &name)) {
-                    let cleaned =
-                        ReferenceExpr::Call("COALESCE", vec![ReferenceExpr::Name(name.clone()), self.literal(kind)]);
+                    let cleaned = InterpreterExpr::Call(
+                        "COALESCE",
+                        vec![InterpreterExpr::Name(name.clone()), self.literal(kind)],
+                    );
                     self.define(name, kind, cleaned);
                 }
             }
             _ => {
                 let name = self.name();
-                rows.leaves.push((ReferenceExpr::name(&name), kind));
+                rows.leaves.push((InterpreterExpr::name(&name), kind));
                 self.define(name, kind, x);
             }
         }
     }
 
     fn grouped(&mut self, rows: &Scope) -> Relation {
-        let mut keys: Vec<(ReferenceExpr, Kind)> = Vec::new();
+        let mut keys: Vec<(InterpreterExpr, Kind)> = Vec::new();
         let is_dated = |kind: Kind| matches!(kind, Kind::Date | Kind::Time);
-        let dates: Vec<(ReferenceExpr, Kind)> = rows
+        let dates: Vec<(InterpreterExpr, Kind)> = rows
             .leaves
             .iter()
             .filter(|(_, kind)| is_dated(*kind))
@@ -217,7 +219,7 @@ impl Maker<'_> {
         for at in 0..count {
             let date = calendar && at == 0;
             let (leaf, kind) = self.random.pick(if date { &dates } else { &rows.leaves }).clone();
-            let ReferenceExpr::Name(name) = &leaf else { continue };
+            let InterpreterExpr::Name(name) = &leaf else { continue };
             if !GROUPED.contains(&kind) || (calendar && !date && is_dated(kind)) {
                 continue;
             }
@@ -256,7 +258,7 @@ impl Maker<'_> {
                 .for_each(|x| x.collect_names(&mut names));
             let is_key = |name: &String| self.step.group_by.iter().any(|e| e.frame.is_none() && e.name == *name);
             if !is_key(name) && !names.contains(name) && names.iter().all(is_key) {
-                leaves.push((ReferenceExpr::name(name), *kind));
+                leaves.push((InterpreterExpr::name(name), *kind));
             }
         }
         let mut scope = Scope {
@@ -275,7 +277,7 @@ impl Maker<'_> {
                 self.group_expr(kind, &scope)
             };
             let name = self.name();
-            scope.leaves.push((ReferenceExpr::name(&name), kind));
+            scope.leaves.push((InterpreterExpr::name(&name), kind));
             self.define(name, kind, x);
         }
         if self.random.percent(20) {
@@ -306,7 +308,7 @@ impl Maker<'_> {
     }
 
     /// Returns the operands that aggregates may use.
-    fn aggregated(&self, rows: &Scope) -> Vec<(ReferenceExpr, Kind)> {
+    fn aggregated(&self, rows: &Scope) -> Vec<(InterpreterExpr, Kind)> {
         self.input
             .many
             .first()
@@ -322,7 +324,7 @@ impl Maker<'_> {
                 .leaves
                 .iter()
                 .filter_map(|(x, _)| {
-                    if let ReferenceExpr::Name(name) = x {
+                    if let InterpreterExpr::Name(name) = x {
                         Some(name.clone())
                     } else {
                         None
@@ -385,7 +387,7 @@ impl Maker<'_> {
             Some((name.clone(), *kind, told))
         };
         let any = |name: &String| {
-            let leaf = self.input.every.iter().find(|(x, _)| *x == ReferenceExpr::name(name));
+            let leaf = self.input.every.iter().find(|(x, _)| *x == InterpreterExpr::name(name));
             let told = || own(name).filter(|_| !name.contains('.'));
             told().or_else(|| leaf.map(|(_, kind)| (unqualified_name(name).to_owned(), *kind, name.clone())))
         };
@@ -440,7 +442,7 @@ impl Maker<'_> {
     /// the column inside the definition, and the sum elsewhere.
     fn shadow(&mut self, scope: &mut Scope) {
         let (leaf, kind) = self.random.pick(&scope.rows).clone();
-        let ReferenceExpr::Name(name) = &leaf else { return };
+        let InterpreterExpr::Name(name) = &leaf else { return };
         if name.contains('.') {
             return;
         }
@@ -459,11 +461,11 @@ impl Maker<'_> {
         }
         scope.rows.retain(|(x, _)| *x != leaf);
         scope.leaves.push((leaf.clone(), kind));
-        self.define(name.clone(), kind, ReferenceExpr::Aggregate("SUM", vec![leaf]));
+        self.define(name.clone(), kind, InterpreterExpr::Aggregate("SUM", vec![leaf]));
     }
 }
 
-fn reads(x: &ReferenceExpr, name: &str) -> bool {
+fn reads(x: &InterpreterExpr, name: &str) -> bool {
     let mut names = Vec::new();
     x.collect_names(&mut names);
     names.iter().any(|n| n == name)

@@ -3,12 +3,12 @@
 use crate::calendar::{InterpreterUnit, PeriodFrame};
 use crate::draw_joins::Many;
 use crate::draw_specs::{COMPARED, GROUPED, Maker, Scope};
-use crate::expr::{InterpreterLevel, InterpreterOp, RangeEndPosition, ReferenceExpr, Window, WindowRows};
+use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, RangeEndPosition, Window, WindowRows};
 use crate::kind::Kind;
 use crate::spec::KeptColumn;
 
 impl Maker<'_> {
-    pub fn ordered(&mut self, leaves: &[(ReferenceExpr, Kind)]) {
+    pub fn ordered(&mut self, leaves: &[(InterpreterExpr, Kind)]) {
         if let Some(entry) = self.calendar.clone() {
             let descending = self.random.percent(20);
             self.step.order_by.push((entry, descending));
@@ -19,8 +19,8 @@ impl Maker<'_> {
         for _ in 0..1 + self.random.below(2) {
             let (leaf, kind) = self.random.pick(leaves).clone();
             let entry = match leaf {
-                ReferenceExpr::Name(name) => KeptColumn { name, frame: None },
-                ReferenceExpr::Period(name, frame) => KeptColumn {
+                InterpreterExpr::Name(name) => KeptColumn { name, frame: None },
+                InterpreterExpr::Period(name, frame) => KeptColumn {
                     name,
                     frame: Some(frame),
                 },
@@ -49,7 +49,7 @@ impl Maker<'_> {
             let names: Vec<String> = keys
                 .into_iter()
                 .filter_map(|x| {
-                    if let ReferenceExpr::Name(name) = x {
+                    if let InterpreterExpr::Name(name) = x {
                         Some(name)
                     } else {
                         None
@@ -81,7 +81,7 @@ impl Maker<'_> {
         for _ in 0..usize::from(self.calendar.is_some()) + self.random.below(3) {
             let (inner, kind) = self.random.pick(&scope.windowed).clone();
             // A helper that uses only keys is not a column, but lookups need columns.
-            let is_column = |maker: &Self, x: &ReferenceExpr| {
+            let is_column = |maker: &Self, x: &InterpreterExpr| {
                 let key = maker.step.group_by.iter().any(|e| e.expr() == *x);
                 !maker.step.is_grouped() || key || maker.step.level(x, None) != InterpreterLevel::Row
             };
@@ -97,7 +97,7 @@ impl Maker<'_> {
                     self.by_calendar(&inner, kind, (shift, unit), &scope)
                 } else {
                     Some((
-                        ReferenceExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)),
+                        InterpreterExpr::Window(Window::Period(Box::new(inner.clone()), shift, unit)),
                         kind,
                     ))
                 }
@@ -110,7 +110,7 @@ impl Maker<'_> {
                 let op = *self
                     .random
                     .pick(&[InterpreterOp::Subtract, InterpreterOp::Divide, InterpreterOp::Add]);
-                x = ReferenceExpr::Binary(op, Box::new(inner), Box::new(x));
+                x = InterpreterExpr::Binary(op, Box::new(inner), Box::new(x));
                 made = if op == InterpreterOp::Divide || made == Kind::Float {
                     Kind::Float
                 } else {
@@ -119,14 +119,14 @@ impl Maker<'_> {
             }
             let name = self.name();
             // A window over a window must be computed in another stratum.
-            scope.windowed.push((ReferenceExpr::name(&name), made));
+            scope.windowed.push((InterpreterExpr::name(&name), made));
             self.define(name, made, x);
         }
     }
 
     /// Generates a value that depends on other rows, and returns the value with its kind. Returns `None` if `inner`
     /// cannot be used in this way.
-    pub fn window(&mut self, inner: &ReferenceExpr, kind: Kind, scope: &Scope) -> Option<(ReferenceExpr, Kind)> {
+    pub fn window(&mut self, inner: &InterpreterExpr, kind: Kind, scope: &Scope) -> Option<(InterpreterExpr, Kind)> {
         let boxed = || Box::new(inner.clone());
         let ordered = !self.step.order_by.is_empty();
         let (window, made) = match self.random.below(if ordered { 10 } else { 5 }) {
@@ -171,24 +171,24 @@ impl Maker<'_> {
                 return self.range(inner, kind, WindowRows::Between(from, to), scope);
             }
         };
-        Some((ReferenceExpr::Window(window), made))
+        Some((InterpreterExpr::Window(window), made))
     }
 
     /// Generates a calendar range, or the first or last value of a period.
     fn by_calendar(
         &mut self,
-        inner: &ReferenceExpr,
+        inner: &InterpreterExpr,
         kind: Kind,
         (shift, unit): (i64, InterpreterUnit),
         scope: &Scope,
-    ) -> Option<(ReferenceExpr, Kind)> {
+    ) -> Option<(InterpreterExpr, Kind)> {
         let period = *self
             .random
             .pick(&[PeriodFrame::Quarter, PeriodFrame::Year, PeriodFrame::Year]);
         let is_last = self.random.percent(30);
         if self.random.percent(30) {
             let window = Window::InPeriod(Box::new(inner.clone()), period, is_last);
-            return Some((ReferenceExpr::Window(window), kind));
+            return Some((InterpreterExpr::Window(window), kind));
         }
         let (from, to) = match self.random.below(6) {
             // These ranges reach beyond the period at one of their ends.
@@ -213,12 +213,12 @@ impl Maker<'_> {
 
     pub fn range(
         &mut self,
-        inner: &ReferenceExpr,
+        inner: &InterpreterExpr,
         kind: Kind,
         rows: WindowRows,
         scope: &Scope,
-    ) -> Option<(ReferenceExpr, Kind)> {
-        if !matches!(inner, ReferenceExpr::Name(_) | ReferenceExpr::Period(..)) {
+    ) -> Option<(InterpreterExpr, Kind)> {
+        if !matches!(inner, InterpreterExpr::Name(_) | InterpreterExpr::Period(..)) {
             return None;
         }
         // With joins, only the rows of the relation that is joined with many rows occur exactly once.
@@ -242,11 +242,11 @@ impl Maker<'_> {
             _ => (*self.random.pick(&["MIN", "MAX"]), kind),
         };
         let conditional = matches!(aggregate, "SUMIF" | "AVERAGEIF");
-        let mut args: Vec<ReferenceExpr> = Vec::new();
+        let mut args: Vec<InterpreterExpr> = Vec::new();
         if conditional {
             args.push(self.with_name(Kind::Bool, scope));
         }
-        args.push(ReferenceExpr::Range(Box::new(inner.clone()), rows));
-        Some((ReferenceExpr::Aggregate(aggregate, args), made))
+        args.push(InterpreterExpr::Range(Box::new(inner.clone()), rows));
+        Some((InterpreterExpr::Aggregate(aggregate, args), made))
     }
 }

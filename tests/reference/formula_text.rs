@@ -8,7 +8,7 @@ use formulac::parse::ParsedSource;
 use serde_json::Value as Json;
 
 use crate::arithmetic::parse_moment;
-use crate::expr::{InterpreterOp, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::spec::InterpreterStep;
 use crate::uncertainty::with_noise;
 use crate::value::Value;
@@ -85,22 +85,22 @@ pub fn value(parsed: &ParsedSource, columns: &[(String, Type)], row: &[Value]) -
             NamePrecedence::ColumnsFirst,
         )
     });
-    let of_texts = |x: &ReferenceExpr| matches!(x, ReferenceExpr::Call("T", args) if !matches!(&args[..], [ReferenceExpr::Name(name)] if is_of(name, Type::Text)));
+    let of_texts = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Call("T", args) if !matches!(&args[..], [InterpreterExpr::Name(name)] if is_of(name, Type::Text)));
     if run.doubted && has(&formula, &of_texts) {
         return Err("T of NULL, of which the type decides".to_owned());
     }
     run.unknown.map_or(Ok(run.value), Err)
 }
 
-fn has(x: &ReferenceExpr, wanted: &dyn Fn(&ReferenceExpr) -> bool) -> bool {
+fn has(x: &InterpreterExpr, wanted: &dyn Fn(&InterpreterExpr) -> bool) -> bool {
     wanted(x) || x.children().into_iter().any(|child| has(child, wanted))
 }
 
-fn adds_decimals_to_compare(x: &ReferenceExpr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
-    let is_sum = |x: &ReferenceExpr| match x {
-        ReferenceExpr::Binary(InterpreterOp::Add, a, b) => [a, b]
+fn adds_decimals_to_compare(x: &InterpreterExpr, is_decimal: &dyn Fn(&str) -> bool) -> bool {
+    let is_sum = |x: &InterpreterExpr| match x {
+        InterpreterExpr::Binary(InterpreterOp::Add, a, b) => [a, b]
             .into_iter()
-            .all(|x| matches!(&**x, ReferenceExpr::Name(name) if is_decimal(name))),
+            .all(|x| matches!(&**x, InterpreterExpr::Name(name) if is_decimal(name))),
         _ => false,
     };
     let compares = |op: InterpreterOp| {
@@ -116,6 +116,6 @@ fn adds_decimals_to_compare(x: &ReferenceExpr, is_decimal: &dyn Fn(&str) -> bool
     };
     has(
         x,
-        &|x| matches!(x, ReferenceExpr::Binary(op, a, _) if compares(*op) && is_sum(a)),
+        &|x| matches!(x, InterpreterExpr::Binary(op, a, _) if compares(*op) && is_sum(a)),
     )
 }

@@ -14,7 +14,7 @@ use formulac::{Compiler, Dialect, Level};
 use crate::agreement::{self, Formula, Sheet};
 use crate::drawn::number;
 use crate::engine::say;
-use crate::expr::{ReferenceExpr, is_plain};
+use crate::expr::{InterpreterExpr, is_plain};
 use crate::forms::{Known, known};
 use crate::formula_tables::{GROUP, KEY};
 use crate::random::Random;
@@ -221,25 +221,25 @@ fn parted(formula: &Formula, random: &mut Random) -> Option<[String; 2]> {
 
 pub const PART: &str = "part_of_";
 
-pub fn renamed_part(whole: &ReferenceExpr, name: &str) -> ReferenceExpr {
+pub fn renamed_part(whole: &InterpreterExpr, name: &str) -> InterpreterExpr {
     rewritten(whole, &mut |x| {
-        (*x == ReferenceExpr::name(PART)).then(|| ReferenceExpr::Name(format!("{PART}{name}")))
+        (*x == InterpreterExpr::name(PART)).then(|| InterpreterExpr::Name(format!("{PART}{name}")))
     })
 }
 
 /// Returns a part that can become a definition, and the whole expression with `PART` in its place. Literals, columns
 /// and ranges cannot become definitions.
-pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(ReferenceExpr, ReferenceExpr)> {
-    let mut parts: Vec<&ReferenceExpr> = Vec::new();
-    let mut left: Vec<&ReferenceExpr> = x.children();
+pub fn with_named_part(x: &InterpreterExpr, random: &mut Random) -> Option<(InterpreterExpr, InterpreterExpr)> {
+    let mut parts: Vec<&InterpreterExpr> = Vec::new();
+    let mut left: Vec<&InterpreterExpr> = x.children();
     while let Some(x) = left.pop() {
         left.extend(x.children());
         if matches!(
             x,
-            ReferenceExpr::Binary(..)
-                | ReferenceExpr::Call(..)
-                | ReferenceExpr::Aggregate(..)
-                | ReferenceExpr::Window(_)
+            InterpreterExpr::Binary(..)
+                | InterpreterExpr::Call(..)
+                | InterpreterExpr::Aggregate(..)
+                | InterpreterExpr::Window(_)
         ) && reads_a_column(x)
         {
             parts.push(x);
@@ -248,12 +248,12 @@ pub fn with_named_part(x: &ReferenceExpr, random: &mut Random) -> Option<(Refere
     let part = (!parts.is_empty()).then(|| (*random.pick(&parts)).clone())?;
     let mut done = false;
     let whole = rewritten(x, &mut |x| {
-        (!done && *x == part).then(|| (done = true, ReferenceExpr::name(PART)).1)
+        (!done && *x == part).then(|| (done = true, InterpreterExpr::name(PART)).1)
     });
     Some((part, whole))
 }
 
-fn reads_a_column(x: &ReferenceExpr) -> bool {
+fn reads_a_column(x: &InterpreterExpr) -> bool {
     let mut names = Vec::new();
     x.collect_names(&mut names);
     !names.is_empty()

@@ -12,7 +12,7 @@ use crate::agreement::{self, Formula, Sheet, differs, share};
 use crate::batch::Batch;
 use crate::drawn::{self, number};
 use crate::engine::{Run, announce_missing, run_all, say};
-use crate::expr::ReferenceExpr;
+use crate::expr::InterpreterExpr;
 use crate::forms::Known;
 use crate::formula_tables::{GROUP, KEY};
 use crate::metamorphic::{PART, compiler, fail_on, names, renamed_part, sheets, with_named_part};
@@ -97,7 +97,7 @@ fn with_literals(sheet: &Sheet, dialect: Dialect, random: &mut Random) -> Result
     for formula in &mut sheet.formulas {
         formula.expected = vec![formula.expected[at].clone()];
         formula.expr = rewritten(&formula.expr, &mut |x| match x {
-            ReferenceExpr::Name(name) => value(name).map(ReferenceExpr::Literal),
+            InterpreterExpr::Name(name) => value(name).map(InterpreterExpr::Literal),
             _ => None,
         });
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::database::Database;
 use crate::draw_metric_sets::{MetricFormula, ModelKey, ModelOverSets, WindowForm, name_of};
-use crate::expr::{InterpreterOp, ReferenceExpr};
+use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::kind::Kind;
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
 use crate::value::Value;
@@ -20,27 +20,27 @@ pub struct ModelRows {
 
 /// Aggregates of a set's rows.
 struct Aggregates {
-    formulas: Vec<ReferenceExpr>,
+    formulas: Vec<InterpreterExpr>,
     prefix: &'static str,
 }
 
 impl Aggregates {
     /// Returns a formula in which column names represent the aggregates.
-    fn without(&mut self, x: &ReferenceExpr) -> ReferenceExpr {
+    fn without(&mut self, x: &InterpreterExpr) -> InterpreterExpr {
         match x {
-            ReferenceExpr::Aggregate(..) if !x.has_range() => {
+            InterpreterExpr::Aggregate(..) if !x.has_range() => {
                 let known = self.formulas.iter().position(|known| known == x);
                 let place = known.unwrap_or_else(|| {
                     self.formulas.push(x.clone());
                     self.formulas.len() - 1
                 });
-                ReferenceExpr::name(&self.name(place))
+                InterpreterExpr::name(&self.name(place))
             }
-            ReferenceExpr::Binary(op, a, b) => {
-                ReferenceExpr::Binary(*op, Box::new(self.without(a)), Box::new(self.without(b)))
+            InterpreterExpr::Binary(op, a, b) => {
+                InterpreterExpr::Binary(*op, Box::new(self.without(a)), Box::new(self.without(b)))
             }
-            ReferenceExpr::Call(name, args) => {
-                ReferenceExpr::Call(name, args.iter().map(|arg| self.without(arg)).collect())
+            InterpreterExpr::Call(name, args) => {
+                InterpreterExpr::Call(name, args.iter().map(|arg| self.without(arg)).collect())
             }
             other => other.clone(),
         }
@@ -51,24 +51,24 @@ impl Aggregates {
     }
 }
 
-fn compare(op: InterpreterOp, a: ReferenceExpr, b: ReferenceExpr) -> ReferenceExpr {
-    ReferenceExpr::Binary(op, Box::new(a), Box::new(b))
+fn compare(op: InterpreterOp, a: InterpreterExpr, b: InterpreterExpr) -> InterpreterExpr {
+    InterpreterExpr::Binary(op, Box::new(a), Box::new(b))
 }
 
-fn all(conditions: Vec<ReferenceExpr>) -> Option<ReferenceExpr> {
-    (!conditions.is_empty()).then_some(ReferenceExpr::Call("AND", conditions))
+fn all(conditions: Vec<InterpreterExpr>) -> Option<InterpreterExpr> {
+    (!conditions.is_empty()).then_some(InterpreterExpr::Call("AND", conditions))
 }
 
-fn date(day: i64) -> ReferenceExpr {
-    ReferenceExpr::Literal(Value::Date(day))
+fn date(day: i64) -> InterpreterExpr {
+    InterpreterExpr::Literal(Value::Date(day))
 }
 
 /// Returns a spec that aggregates the rows of one set to the keys of the model.
 fn set_spec(model: &ModelOverSets, at: usize, aggregates: &Aggregates) -> InterpreterSpec {
     let set = &model.sets[at];
-    let mut conditions: Vec<ReferenceExpr> = set.filter.iter().chain(&model.filters[at]).cloned().collect();
+    let mut conditions: Vec<InterpreterExpr> = set.filter.iter().chain(&model.filters[at]).cloned().collect();
     if model.time_key().is_none() {
-        let time = || ReferenceExpr::name(&set.time);
+        let time = || InterpreterExpr::name(&set.time);
         let since = model
             .since
             .map(|day| compare(InterpreterOp::GreaterOrEqual, time(), date(day)));
@@ -123,7 +123,7 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
     let of_no_rows = specs.iter().zip(aggregates).flat_map(|(spec, of_set)| {
         let mut total = spec.clone();
         total.steps[0].group_by = Vec::new();
-        total.steps[0].filter = Some(ReferenceExpr::Literal(Value::Bool(false)));
+        total.steps[0].filter = Some(InterpreterExpr::Literal(Value::Bool(false)));
         values(&database.interpreted(&total), &names(of_set)).remove(0)
     });
     let of_no_rows: Vec<Value> = of_no_rows.collect();
@@ -180,7 +180,7 @@ impl ModelRows {
         self.columns = rows.columns;
     }
 
-    fn filter(&mut self, blank_zero: bool, filter: ReferenceExpr) {
+    fn filter(&mut self, blank_zero: bool, filter: InterpreterExpr) {
         self.step(InterpreterStep {
             blank_zero,
             filter: Some(filter),
@@ -189,7 +189,7 @@ impl ModelRows {
     }
 
     /// Adds a column.
-    fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: ReferenceExpr, is_of_model: bool) {
+    fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: InterpreterExpr, is_of_model: bool) {
         let time = model.time_key().map(|(place, _)| place);
         let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
@@ -229,7 +229,7 @@ fn ordered(model: &ModelOverSets) -> Vec<(KeptColumn, bool)> {
 /// Returns the rows of the model, in the model's order if it specifies one.
 pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     let mut aggregates = Vec::new();
-    let mut formulas: Vec<(&MetricFormula, ReferenceExpr)> = Vec::new();
+    let mut formulas: Vec<(&MetricFormula, InterpreterExpr)> = Vec::new();
     for set in &model.sets {
         let mut of_set = Aggregates {
             formulas: Vec::new(),
@@ -248,13 +248,13 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         rows.define(model, metric, formula, false);
     }
     let keys = model.keys.iter().enumerate();
-    let keys = keys.map(|(place, key)| (key.name(&model.sets), ReferenceExpr::Name(key_name(place))));
+    let keys = keys.map(|(place, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(place))));
     let visible = model.visible().into_iter();
-    let meant: Vec<(String, ReferenceExpr)> = visible
-        .map(|(metric, name)| (name, ReferenceExpr::name(&metric.name)))
+    let meant: Vec<(String, InterpreterExpr)> = visible
+        .map(|(metric, name)| (name, InterpreterExpr::name(&metric.name)))
         .chain(keys)
         .collect();
-    let period = |place: usize, op, day| compare(op, ReferenceExpr::Name(key_name(place)), date(day));
+    let period = |place: usize, op, day| compare(op, InterpreterExpr::Name(key_name(place)), date(day));
     let time = model.time_key();
     let until = time
         .zip(model.until)

@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 
 use crate::draw_metric_sets::{Listed, MetricFormula, MetricSet, ModelKey, ModelOverSets};
-use crate::expr::ReferenceExpr;
+use crate::expr::InterpreterExpr;
 use crate::value::Value;
 use crate::written::write_join;
 
@@ -23,7 +23,7 @@ pub fn model_text(model: &ModelOverSets) -> String {
 
 fn write_definitions<'a>(
     f: &mut Formatter<'_>,
-    formulas: impl Iterator<Item = (&'a String, &'a ReferenceExpr)>,
+    formulas: impl Iterator<Item = (&'a String, &'a InterpreterExpr)>,
 ) -> fmt::Result {
     let mut formulas = formulas.peekable();
     if formulas.peek().is_some() {
@@ -32,7 +32,7 @@ fn write_definitions<'a>(
     formulas.try_for_each(|(name, formula)| writeln!(f, "  {name} = {formula}"))
 }
 
-fn formulas(metrics: &[MetricFormula]) -> impl Iterator<Item = (&String, &ReferenceExpr)> {
+fn formulas(metrics: &[MetricFormula]) -> impl Iterator<Item = (&String, &InterpreterExpr)> {
     metrics.iter().map(|metric| (&metric.name, &metric.formula))
 }
 
@@ -80,7 +80,7 @@ impl WrittenModel<'_> {
             let parts = sets.iter().zip(of).map(|(set, of)| format!("{}: \"{of}\"", set.name));
             format!("{{{name}: {{{}}}}}", parts.collect::<Vec<_>>().join(", "))
         };
-        let period = |set: &MetricSet, frame| ReferenceExpr::Period(set.time.clone(), frame).to_string();
+        let period = |set: &MetricSet, frame| InterpreterExpr::Period(set.time.clone(), frame).to_string();
         match key {
             ModelKey::Time {
                 frame,
@@ -90,7 +90,7 @@ impl WrittenModel<'_> {
             ModelKey::Time { frame, .. } => mapping("period", sets.iter().map(|set| period(set, *frame)).collect()),
             ModelKey::Column {
                 name: Some(name), of, ..
-            } if sets.len() > 1 => mapping(name, of.iter().map(ReferenceExpr::to_string).collect()),
+            } if sets.len() > 1 => mapping(name, of.iter().map(InterpreterExpr::to_string).collect()),
             ModelKey::Column { of, .. } => format!("\"{}\"", of[0]),
         }
     }
@@ -124,7 +124,7 @@ impl Display for WrittenModel<'_> {
         }
         let ordered = model.keys.iter().zip(&model.order_by).map(|(key, descending)| {
             let direction = if *descending { " desc" } else { "" };
-            format!("{}{direction}", ReferenceExpr::name(&key.name(&model.sets)))
+            format!("{}{direction}", InterpreterExpr::name(&key.name(&model.sets)))
         });
         if !model.order_by.is_empty() {
             writeln!(f, "order_by: \"{}\"", ordered.collect::<Vec<_>>().join(", "))?;

@@ -3,25 +3,28 @@
 use std::collections::BTreeMap;
 
 use crate::agreement::Sheet;
-use crate::expr::{ReferenceExpr, Window};
+use crate::expr::{InterpreterExpr, Window};
 use crate::random::Random;
 
 /// Returns the expression after replacing each part for which `change` returns another part.
-pub fn rewritten(x: &ReferenceExpr, change: &mut dyn FnMut(&ReferenceExpr) -> Option<ReferenceExpr>) -> ReferenceExpr {
+pub fn rewritten(
+    x: &InterpreterExpr,
+    change: &mut dyn FnMut(&InterpreterExpr) -> Option<InterpreterExpr>,
+) -> InterpreterExpr {
     if let Some(changed) = change(x) {
         return changed;
     }
-    let mut boxed = |x: &ReferenceExpr| Box::new(rewritten(x, change));
+    let mut boxed = |x: &InterpreterExpr| Box::new(rewritten(x, change));
     match x {
-        ReferenceExpr::Literal(_) | ReferenceExpr::Name(_) | ReferenceExpr::Period(..) => x.clone(),
-        ReferenceExpr::Part(of, frame) => ReferenceExpr::Part(boxed(of), frame.clone()),
-        ReferenceExpr::Range(of, rows) => ReferenceExpr::Range(boxed(of), *rows),
-        ReferenceExpr::Binary(op, a, b) => ReferenceExpr::Binary(*op, boxed(a), boxed(b)),
-        ReferenceExpr::Call(name, args) => ReferenceExpr::Call(name, args.iter().map(|x| *boxed(x)).collect()),
-        ReferenceExpr::Aggregate(name, args) => {
-            ReferenceExpr::Aggregate(name, args.iter().map(|x| *boxed(x)).collect())
+        InterpreterExpr::Literal(_) | InterpreterExpr::Name(_) | InterpreterExpr::Period(..) => x.clone(),
+        InterpreterExpr::Part(of, frame) => InterpreterExpr::Part(boxed(of), frame.clone()),
+        InterpreterExpr::Range(of, rows) => InterpreterExpr::Range(boxed(of), *rows),
+        InterpreterExpr::Binary(op, a, b) => InterpreterExpr::Binary(*op, boxed(a), boxed(b)),
+        InterpreterExpr::Call(name, args) => InterpreterExpr::Call(name, args.iter().map(|x| *boxed(x)).collect()),
+        InterpreterExpr::Aggregate(name, args) => {
+            InterpreterExpr::Aggregate(name, args.iter().map(|x| *boxed(x)).collect())
         }
-        ReferenceExpr::Window(window) => ReferenceExpr::Window(match window {
+        InterpreterExpr::Window(window) => InterpreterExpr::Window(match window {
             Window::Offset(x, n) => Window::Offset(boxed(x), *n),
             Window::First(x) => Window::First(boxed(x)),
             Window::Last(x) => Window::Last(boxed(x)),
@@ -46,8 +49,10 @@ pub fn renamed(sheet: &Sheet, names: &Names) -> Sheet {
     }
     for formula in &mut sheet.formulas {
         formula.expr = rewritten(&formula.expr, &mut |x| match x {
-            ReferenceExpr::Name(name) => new(name).map(ReferenceExpr::name),
-            ReferenceExpr::Period(name, frame) => new(name).map(|name| ReferenceExpr::Period(name.to_owned(), *frame)),
+            InterpreterExpr::Name(name) => new(name).map(InterpreterExpr::name),
+            InterpreterExpr::Period(name, frame) => {
+                new(name).map(|name| InterpreterExpr::Period(name.to_owned(), *frame))
+            }
             _ => None,
         });
     }

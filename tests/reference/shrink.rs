@@ -1,7 +1,7 @@
 //! Shrinks a failing case as long as it still fails.
 
 use crate::database::Database;
-use crate::expr::ReferenceExpr;
+use crate::expr::InterpreterExpr;
 use crate::spec::{InterpreterKeep, InterpreterSpec, JoinCondition};
 use crate::written::yaml;
 
@@ -70,7 +70,7 @@ pub fn smaller(spec: &InterpreterSpec, database: &Database) -> Vec<(InterpreterS
 }
 
 /// Returns expressions in which an expression is replaced with one of its operands.
-fn parts(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
+fn parts(x: &InterpreterExpr) -> Vec<InterpreterExpr> {
     let mut found = Vec::new();
     for (at, child) in x.children().into_iter().enumerate() {
         found.push(child.clone());
@@ -83,11 +83,11 @@ fn parts(x: &ReferenceExpr) -> Vec<ReferenceExpr> {
     found
 }
 
-fn replaced(x: &ReferenceExpr, at: usize, child: ReferenceExpr) -> Option<ReferenceExpr> {
+fn replaced(x: &InterpreterExpr, at: usize, child: InterpreterExpr) -> Option<InterpreterExpr> {
     let mut changed = x.clone();
     match &mut changed {
-        ReferenceExpr::Binary(_, a, b) => **(if at == 0 { a } else { b }) = child,
-        ReferenceExpr::Call(_, args) | ReferenceExpr::Aggregate(_, args) => *args.get_mut(at)? = child,
+        InterpreterExpr::Binary(_, a, b) => **(if at == 0 { a } else { b }) = child,
+        InterpreterExpr::Call(_, args) | InterpreterExpr::Aggregate(_, args) => *args.get_mut(at)? = child,
         _ => return None,
     }
     Some(changed)

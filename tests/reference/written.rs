@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use crate::expr::{ReferenceExpr, is_plain};
+use crate::expr::{InterpreterExpr, is_plain};
 use crate::spec::{
     InterpreterJoin, InterpreterJoinKind, InterpreterKeep, InterpreterSpec, InterpreterStep, JoinCondition, KeptColumn,
 };
@@ -89,7 +89,7 @@ impl Display for Written<'_, InterpreterStep> {
         if let Some(partition) = &self.0.partition_by {
             let entries: Vec<String> = partition
                 .iter()
-                .map(|name| ReferenceExpr::name(name).to_string())
+                .map(|name| InterpreterExpr::name(name).to_string())
                 .collect();
             writeln!(f, "    partition_by: [{}]", quoted(&entries))?;
         }

@@ -23,7 +23,7 @@ lowerings! {
     Concat "concat", Offset "offset", PeriodOffset "period_offset", First "first", Last "last",
     Row "row", Rank "rank", OmniRank "omni_rank", PercentRank "percent_rank", Datedif "datedif", Date "date",
     Nth "nth", Percentile "percentile", PercentileWithin "percentile_within", Quartile "quartile",
-    SumProduct "sum_product",
+    SumProduct "sum_product", SumSquares "sum_squares",
     NumberValue "number_value", DateValue "date_value", Search "search", TextJoin "text_join", Regex "regex",
     Text "text", Xor "xor", Choose "choose", Gcd "gcd", Lcm "lcm", YearFrac "year_frac", Workdays "workdays",
     Vlookup "vlookup", Xlookup "xlookup", Index "index", Match "match",

@@ -78,7 +78,7 @@ impl Lowerer<'_> {
             Lowering::Vlookup | Lowering::Xlookup | Lowering::Index | Lowering::Match => {
                 self.lower_lookup(lowering, args, function, span)
             }
-            Lowering::SumProduct => self.lower_sum_product(function, args, span),
+            Lowering::SumProduct | Lowering::SumSquares => self.lower_sum_product(function, args, span),
             Lowering::NumberValue => self.lower_number_value(args, span),
             Lowering::DateValue => self.lower_date_value(args[0], span),
             Lowering::Search => self.lower_search(args, span),
@@ -131,10 +131,10 @@ impl Lowerer<'_> {
             pass.add_scalar_call(internal::MULTIPLY, &[a, *b], span, function.name)
         };
         let product = rest.iter().fold(*first, |product, value| times(self, product, value));
-        if std::ptr::eq(function, catalog::get(internal::SUMSQ)) {
-            return times(self, product, &product);
+        match function.lower {
+            Some(Lowering::SumSquares) => times(self, product, &product),
+            _ => product,
         }
-        product
     }
 
     fn lower_is_blank(&mut self, arg: ExprId, span: Span) -> IrId {

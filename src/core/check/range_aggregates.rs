@@ -400,7 +400,7 @@ impl Lowerer<'_> {
                 };
                 self.window_aggregate(id, &values, rows.over, function, span)
             }
-            Some(Lowering::SumProduct) => {
+            Some(Lowering::SumProduct | Lowering::SumSquares) => {
                 let product = self.build_product(function, &values, span);
                 self.window_aggregate(internal::SUM, &[product], rows.over, function, span)
             }
