@@ -4,12 +4,13 @@
   answers.py merge FOLDER    replaces the recorded answers by those in FOLDER, which `tests/run.sh record` filled
 
 An answer belongs to a hash of the SQL, its tables, and everything that answers: the versions of the engine's packages and
-the text of its files here. So a changed query, table, package or stand-in is always asked. One question in 20 is asked
+the statements of its files here. So a changed query, table, package or stand-in is always asked. One question in 20 is asked
 in spite of its record, others for each commit, and an answer that differs from its record is an error.
 
   FORMULAC_ANSWERS=none    asks all questions
   FORMULAC_RECORD=FOLDER   asks all questions and writes the answers to FOLDER
 """
+import ast
 import hashlib
 import importlib.metadata
 import json
@@ -42,8 +43,17 @@ def fingerprint(engine):
             pass
     files = [*HERE.glob(f"{engine}_*.py"), HERE / f"engine_{engine}.py", HERE / "literals.py", HERE / "values.py"]
     for path in sorted(files):
-        hashed.update(path.read_bytes())
+        hashed.update(statements(path).encode())
     return hashed.hexdigest()
+
+
+def statements(path):
+    """Returns a program without its comments, docstrings and line breaks, which change no result."""
+    program = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(program):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            del node.body[0]
+    return ast.unparse(program)
 
 
 def read(path):

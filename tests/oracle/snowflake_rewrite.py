@@ -47,6 +47,7 @@ def as_text(expression):
 WHOLE = {
     exp.Left: ("expression",), exp.Right: ("expression",), exp.Repeat: ("times",),
     exp.Substring: ("start", "length"), exp.StrPosition: ("position",), exp.DateAdd: ("expression",),
+    exp.GenerateSeries: ("start", "end"),
 }
 
 

@@ -274,7 +274,7 @@ default_role: analyst
                 "is in the name of f@x",
             ),
             ("f@x", plain(".formulac/approvals/t/x.yml"), "does not describe"),
-            ("f@x", plain(".formulac/log/x.yml"), "not an entry"),
+            ("f@x", plain(".formulac/log/x.yml"), "not a log entry"),
         ];
         for (author, (path, text), expected) in cases {
             let commit = Commit::new("1", author, None, vec![TouchedFile::new(&path, false, Some(text))]);
