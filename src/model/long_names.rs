@@ -1,5 +1,5 @@
-//! Reports names that are too long for the warehouse. Postgres silently truncates them, and other warehouses reject
-//! them.
+//! Reports names that the warehouse rejects. Postgres silently truncates names that are too long, and other warehouses
+//! reject them. BigQuery rejects columns whose names contain some special characters.
 
 use rustc_hash::FxHashMap;
 
@@ -11,7 +11,7 @@ use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::ir::Ir;
-use crate::plan::{StepPlan, cut_name, key_name};
+use crate::plan::{StepPlan, cut_name, key_name, snake_case};
 use crate::span::Span;
 
 /// Names of one kind, which must be distinct even after truncation.
@@ -97,7 +97,9 @@ pub(super) fn check_lengths(
         match (plan.roles.get(index), definition.name.as_deref()) {
             (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.get(index) == Some(&true) => {
                 let written = ast.definitions.get(index).and_then(|d| d.name);
-                names.add(name, written.unwrap_or(span), found);
+                let span = written.unwrap_or(span);
+                names.add(name, span, found);
+                found.extend(refused_name(name, span, dialect));
             }
             (Some(DefinitionRole::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
                 names.add(&key_name(span.text(text)), span, found);
@@ -105,6 +107,18 @@ pub(super) fn check_lengths(
             _ => {}
         }
     }
+}
+
+/// Returns an error if the name of a column contains a character that the warehouse rejects.
+fn refused_name(name: &str, span: Span, dialect: Dialect) -> Option<Diagnostic> {
+    let refused = name.chars().find(|c| dialect.facts().refused_in_names.contains(*c))?;
+    let message = format!("`{name}` cannot be a column on {dialect}, because its name contains `{refused}`");
+    let plain = snake_case(name);
+    let help = match plain.as_str() {
+        "" => "use a name of letters and digits".to_owned(),
+        plain => format!("write `{plain}`"),
+    };
+    Some(Diagnostic::new(Code::RefusedName, span, message).with_help(help))
 }
 
 impl SpecCompilation<'_> {

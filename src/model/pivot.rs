@@ -28,6 +28,8 @@ pub(super) struct PivotCells {
     pub grain: Vec<String>,
     /// Columns of the CTE that the step keeps, including helper columns.
     pub kept: Vec<String>,
+    /// Totals that are the same in all cells of a row.
+    totals_of_rows: Vec<String>,
     /// Boolean column that is true if a cell has a row. Only the long form has this column.
     filled: Option<String>,
     /// Column with the number of the pivot column. Only the wide form has this column.
@@ -212,7 +214,13 @@ impl SpecCompilation<'_> {
             });
             name
         };
-        let body = distinct(tree, &rows);
+        // Totals of a row and of the sheet are columns of the rows, because a row may have none of the listed values.
+        let totals_of_rows: Vec<String> = totals
+            .iter()
+            .filter(|total| total.kind != SheetTotalKind::Column)
+            .map(|total| total.column.clone())
+            .collect();
+        let body = distinct(tree, &[rows.as_slice(), &totals_of_rows].concat());
         let of_rows = cte(self, format!("{}_rows", input.name), body);
         let body = match &place {
             Some(place) => pivot_value_rows(tree, values, &written.column(&keys[0]), &dialect.name_text(place, true)),
@@ -247,23 +255,18 @@ impl SpecCompilation<'_> {
         for name in &columns {
             let column = written.column(name);
             let side = match name {
-                _ if is_of(&rows, name) => of_rows.as_str(),
+                _ if is_of(&rows, name) || is_of(&totals_of_rows, name) => of_rows.as_str(),
                 _ if is_of(&keys, name) => of_columns.as_str(),
                 _ => alias,
             };
             let tree = emitter.tree();
             let mut expr = tree.add_field(side, &column);
-            if let Some(total) = totals.iter().find(|total| total.column.eq_ignore_ascii_case(name)) {
-                // A cell without a row also needs the totals of its row and column.
+            if side == alias && totals.iter().any(|total| total.column.eq_ignore_ascii_case(name)) {
+                // A cell without a row also needs the total of its column.
                 let x = tree.add_call("max", &[expr], Span::default());
-                let (of, names): (&str, &[String]) = match total.kind {
-                    SheetTotalKind::Row => (&of_rows, &rows),
-                    SheetTotalKind::Column => (&of_columns, &keys),
-                    SheetTotalKind::Grand => ("", &[]),
-                };
-                let by: Vec<SqlId> = names
+                let by: Vec<SqlId> = keys
                     .iter()
-                    .map(|name| tree.add_field(of, &written.column(name)))
+                    .map(|name| tree.add_field(&of_columns, &written.column(name)))
                     .collect();
                 let partition = tree.add_slice(&by);
                 let over = Sql::Over {
@@ -279,7 +282,7 @@ impl SpecCompilation<'_> {
                 });
                 continue;
             }
-            if side != alias {
+            if side != alias && !is_of(&totals_of_rows, name) {
                 let right = tree.add_field(alias, &column);
                 // The values in the spec are never NULL.
                 let nullable = written.is_nullable(name) && !(is_wide && is_of(&keys, name));
@@ -368,6 +371,7 @@ impl SpecCompilation<'_> {
             relation,
             grain,
             kept,
+            totals_of_rows,
             filled,
             place,
         })
@@ -492,7 +496,7 @@ impl SpecCompilation<'_> {
         let options = &self.compiler.options;
         let dialect = options.dialect;
         let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
-        let same = constant_along_row(program, &rows);
+        let same = constant_along_row(program, &[rows.as_slice(), &cells.totals_of_rows].concat());
         let same: FxHashMap<String, bool> = program
             .definitions
             .iter()

@@ -121,6 +121,24 @@ fn what_agrees_is_told_and_kept() {
 }
 
 #[test]
+fn metric_sets_are_not_models() {
+    if !has("FORMULAC_DUCKDB") {
+        return;
+    }
+    let place = place("verify_sets");
+    place.write(
+        "metrics/orders.yml",
+        "metric_set: paid_orders\nfrom: orders\ndefinitions: paid = SUM(amount)\n",
+    );
+    let run = verify(&place, &[]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(!run.out.contains("paid_orders"), "{}", run.out);
+    let run = verify(&place, &["paid_orders"]);
+    assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
+    assert!(run.err.contains("has no rows to verify"), "{}", run.err);
+}
+
+#[test]
 fn what_differs_is_told_with_the_worst_rows() {
     if !has("FORMULAC_DUCKDB") {
         return;

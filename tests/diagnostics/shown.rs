@@ -50,6 +50,13 @@ fn compile_ordered(text: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
+fn compile_on_bigquery(text: &str) -> Vec<Diagnostic> {
+    let compiler = Compiler::builder()
+        .dialect("bigquery".parse().expect("a dialect"))
+        .build();
+    compiler.compile_spec(text).diagnostics().to_vec()
+}
+
 fn compile_spec(text: &str) -> Vec<Diagnostic> {
     Compiler::default().compile_spec(text).diagnostics().to_vec()
 }
@@ -250,6 +257,11 @@ const TRIGGERS: &[Trigger] = &[
         || compile_two("SUM(orders.amount)"),
     ),
     ("F0502", || compile_row(&repeating(40)), || compile_row(&repeating(1))),
+    (
+        "F0512",
+        || compile_on_bigquery("model: m\nfrom: t\ndefinitions: {'Net (EUR)': SUM(x)}\n"),
+        || compile_on_bigquery("model: m\nfrom: t\ndefinitions: {'Net EUR': SUM(x)}\n"),
+    ),
     (
         "F0504",
         || compile_row(&doubling(10_000)),

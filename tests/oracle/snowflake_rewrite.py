@@ -107,6 +107,11 @@ def corrected(node):
     for place in WHOLE.get(type(node), ()):
         if arg(place) is not None:
             node.set(place, as_integer(arg(place)))
+    # GET becomes the operator `->`, which binds less tightly than comparisons
+    if isinstance(node, exp.GetExtract) and isinstance(node.parent, exp.Binary):
+        return exp.Paren(this=node.copy())
+    if isinstance(node, exp.Window) and isinstance(node.this, exp.ArrayAgg):
+        return windowed_list(node)
     if isinstance(node, exp.Anonymous) and node.name.upper() == "TRUNC" and len(node.expressions) == 2:
         node.set("expressions", [node.expressions[0], as_integer(node.expressions[1])])
     if isinstance(node, exp.Chr):
@@ -120,6 +125,14 @@ def corrected(node):
         condition = outside(this=exp.Paren(this=value), expression=number(0))
         node.set("this", fails_when(condition, "Invalid floating point operation", value.copy()))
     return node
+
+
+def windowed_list(node):
+    """ARRAY_AGG(x) OVER (...), which leaves out NULLs; the stand-in would make a text in JSON of it."""
+    item = exp.to_identifier("item_")
+    present = exp.Not(this=exp.Is(this=exp.column(item.copy()), expression=exp.Null()))
+    node.set("this", call("LIST", node.this.this))
+    return call("LIST_FILTER", node.copy(), exp.Lambda(this=present, expressions=[item]))
 
 
 def joined(node):

@@ -309,6 +309,18 @@ impl Lowerer<'_> {
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }
 
+    /// Returns the bounds of an argument if every overload takes an integer literal for it.
+    fn literal_bounds(function: &Function, index: usize) -> Option<(i64, i64)> {
+        let params = function.overloads.iter().filter_map(|o| Self::overload_param(o, index));
+        params
+            .map(|param| match param.ty {
+                ParamType::Literal(least, most) => Some((least, most)),
+                _ => None,
+            })
+            .reduce(|a, b| Some((a?.0.min(b?.0), a?.1.max(b?.1))))
+            .flatten()
+    }
+
     /// Reports that no overload matches the arguments. The message contains the wrong argument and suggests a fix.
     #[cold]
     pub(super) fn report_overload_mismatch(
@@ -361,9 +373,14 @@ impl Lowerer<'_> {
             return;
         }
         let mut wanted: Vec<&str> = Vec::new();
+        let choices = Self::literal_bounds(function, index);
+        let numbers = choices.map_or_else(String::new, |(least, most)| {
+            format!("an integer from {least} to {most}")
+        });
         for overload in function.overloads {
             if let Some(param) = Self::overload_param(overload, index) {
                 let name = match param.ty {
+                    ParamType::Literal(..) if choices.is_some() => &numbers,
                     ParamType::Is(ty) if ty.is_number() => "a number",
                     ParamType::Number | ParamType::Literal(..) | ParamType::Positive => "a number",
                     ParamType::Is(ty) => ty.describe(),
@@ -413,6 +430,9 @@ impl Lowerer<'_> {
         let message = match (arithmetic, Self::is_internal(function, internal::NEGATE)) {
             (_, true) => format!("`{shown}` needs a number, but `{text}` is {is}"),
             (Some(rule), _) => format!("{rule}, but `{text}` is {is}"),
+            _ if choices.is_some() && meta.ty.is_number() => {
+                format!("`{shown}` expects {}, found `{text}`", wanted.join(" or "))
+            }
             _ => format!(
                 "`{shown}` expects {}, found `{text}`, which is {is}",
                 wanted.join(" or ")

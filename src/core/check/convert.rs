@@ -262,6 +262,8 @@ impl Lowerer<'_> {
     #[cold]
     fn report_mismatch(&mut self, first: IrId, second: IrId, what: SameTypeReason<'_>) {
         let is_if = matches!(what, SameTypeReason::Branches("IF"));
+        let tests_blank = matches!(what, SameTypeReason::Values("=" | "<>"));
+        let tests_filled = matches!(what, SameTypeReason::Values("<>"));
         let what = match what {
             SameTypeReason::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {
                 format!("all values of `{shown}` must have the same type")
@@ -286,6 +288,8 @@ impl Lowerer<'_> {
                     (None, _) if written.parse::<i64>().is_ok() => {
                         format!("write the number without quotes: `{written}`")
                     }
+                    _ if text == "\"\"" && tests_filled => format!("test for a value with `NOT(ISBLANK({number}))`"),
+                    _ if text == "\"\"" && tests_blank => format!("test for an empty value with `ISBLANK({number})`"),
                     _ if text == "\"\"" && is_if && b.ty == Type::Text => {
                         "remove the last argument to return NULL (an empty value)".to_owned()
                     }

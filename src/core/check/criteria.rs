@@ -520,7 +520,7 @@ impl Lowerer<'_> {
     fn build_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> IrId {
         let (range_meta, meta) = (self.program.meta(range), self.program.meta(value));
         let span = meta.span;
-        if let Ir::Text(slice) = self.program.node(value) {
+        if let Some(slice) = self.criterion_text(value) {
             let text = self.program.text(slice);
             let Criterion { op, value } = parse_criterion(text);
             let spelled = text.starts_with('=');
@@ -584,6 +584,27 @@ impl Lowerer<'_> {
         self.build_value_comparison(range, BinaryOp::Equal, value, span)
     }
 
+    /// Returns the text of a criterion that is the same in every row: a literal, or literals that `&` joins.
+    fn criterion_text(&mut self, value: IrId) -> Option<PoolRange> {
+        let (mut joined, mut open) = (String::new(), vec![value]);
+        while let Some(id) = open.pop() {
+            match self.program.node(id) {
+                Ir::Text(slice) if id == value => return Some(slice),
+                Ir::Text(slice) => joined.push_str(self.program.text(slice)),
+                Ir::Number(slice) if id != value && self.program.meta(id).ty == Type::Integer => {
+                    joined.push_str(self.program.text(slice));
+                }
+                Ir::Definition(used) => open.push(self.program.definitions[used as usize].root),
+                Ir::Apply { overload, args } if crate::catalog::overload_owner(overload) == internal::CONCAT => {
+                    open.extend(self.program.args(args).iter().rev());
+                }
+                _ => return None,
+            }
+        }
+        self.program.folded = true;
+        Some(self.program.add_text(&joined))
+    }
+
     #[cold]
     fn report_criterion(&mut self, span: Span, what: &str, help: &str) -> IrId {
         let text = self.source_text(span);
@@ -604,7 +625,12 @@ impl Lowerer<'_> {
         if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {
             return self.add_scalar_call(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
         }
-        let compared = self.add_comparison(op, range, value, span);
+        let compared = if a == Type::Text && b == Type::Text {
+            let [range, value] = [range, value].map(|x| self.add_scalar_call(internal::LOWER, &[x], span, "criterion"));
+            self.add_comparison(op, range, value, span)
+        } else {
+            self.add_comparison(op, range, value, span)
+        };
         if op == BinaryOp::NotEqual {
             self.add_or_is_null(range, compared, span)
         } else {

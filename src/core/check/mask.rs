@@ -344,6 +344,12 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                     '0' | '#' | '.' if place == MaskPosition::After => {
                         return mask_error(here, "write the digits without other characters between them");
                     }
+                    '0' | '#' if place == MaskPosition::Decimals && commas > 0 => {
+                        return mask_error(
+                            here,
+                            "write a comma between thousands and a point before decimals: `#,##0.00`",
+                        );
+                    }
                     '0' | '#' if place == MaskPosition::Decimals => {
                         out.decimals += 1;
                         out.decimal_zeros = if c == '0' { out.decimals } else { out.decimal_zeros };
@@ -783,6 +789,7 @@ pub(super) mod tests {
             "0.0E+0%",
             "[>5]0",
             "# ##0",
+            "#.##0,00",
             "0-0.0",
             "General0",
             "_0",

@@ -3,6 +3,7 @@
 use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{self, Function, FunctionId, Lowering, internal};
+use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
@@ -77,9 +78,29 @@ impl Lowerer<'_> {
             return node;
         }
         self.program.folded = true;
+        if !is_null {
+            self.warn_of_position_outside(lowering, function, (values[1], number));
+        }
         let ty = self.program.meta(node).ty;
         let null = self.add_null(ty, span);
         self.build_order_statistic(internal::MAX, &[null], function, rows, span)
+    }
+
+    /// Warns that no value has the given position or share, so that the result is always NULL.
+    #[cold]
+    fn warn_of_position_outside(&mut self, lowering: Lowering, function: &Function, (at, number): (IrId, f64)) {
+        let at = self.program.meta(at).span;
+        let text = self.source_text(at);
+        let what = if lowering == Lowering::Nth { "position" } else { "share" };
+        let (what, help) = match lowering {
+            Lowering::Nth => (what, "write a position from 1".to_owned()),
+            Lowering::Quartile => ("quartile", "write a quartile from 0 to 4".to_owned()),
+            _ if number > 1.0 && number < 100.0 => (what, format!("write `{text}%`")),
+            Lowering::PercentileWithin => (what, "write a share between 0 and 1".to_owned()),
+            _ => (what, "write a share from 0 to 1".to_owned()),
+        };
+        let message = format!("`{}` with the {what} {text} always returns NULL", function.name);
+        self.report(Diagnostic::new(Code::NoSuchChoice, at, message).with_help(help));
     }
 
     /// Builds the value at position `n` of a group, where `n` is a grouping key.

@@ -161,7 +161,11 @@ impl Lowerer<'_> {
             return self.report_tab_outside_lookup(None, span);
         }
         let text = self.source_text(span);
-        let name = text.split(':').next_back().unwrap_or_default().to_owned();
+        let of = match first {
+            Some(Ir::Range { x, .. }) => self.source_text(self.program.meta(x).span),
+            _ => text.clone(),
+        };
+        let name = of.split(':').next_back().unwrap_or_default();
         let message = format!("`{text}` is a range, and only aggregate functions accept ranges");
         self.report_range(
             span,

@@ -121,7 +121,10 @@ impl Lowerer<'_> {
             return false;
         }
         let (of, whole) = match self.program.node(id) {
-            Ir::Range { x, over } => (x, self.program.window_frame(over) == WindowFrame::Partition),
+            Ir::Range { x, over } => {
+                let all_rows = self.program.window_frame(over) == WindowFrame::Partition;
+                (x, all_rows && !self.some_rows.contains_key(&id))
+            }
             _ => (id, self.program.meta(id).level != Level::Const),
         };
         let all = whole && self.is_same_value(of, value);
@@ -135,9 +138,14 @@ impl Lowerer<'_> {
                 "`{}` can rank `{of}` only among all values of `{of}`, but the range is `{text}`",
                 function.name
             );
+            // In a worksheet, the column of the cell `B1` is `B:B`.
+            let column = match self.scope.sheet {
+                Some(_) => of.trim_end_matches(|c: char| c.is_ascii_digit() || c == '$'),
+                None => &of,
+            };
             self.report(
                 Diagnostic::new(Code::BadRange, self.ast.span(range), message).with_help(format!(
-                    "write `{of}:{of}`, or remove the range; to rank within groups, use `partition_by`"
+                    "write `{column}:{column}`, or remove the range; to rank within groups, use `partition_by`"
                 )),
             );
         }

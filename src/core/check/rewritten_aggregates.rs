@@ -4,7 +4,7 @@
 
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;
-use crate::catalog::{self, Function, FunctionId, internal};
+use crate::catalog::{self, Function, FunctionId, ResultType, internal};
 use crate::ir::{GroupWindowKind, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
@@ -101,9 +101,33 @@ impl Lowerer<'_> {
         let (value, constants) = args.split_first()?;
         self.program.folded = true;
         let values = self.list_values(*value, over, by, meta);
+        Some(self.aggregate_of_list(entry, values, constants, meta))
+    }
+
+    /// Builds the aggregate of a list of values.
+    pub(super) fn aggregate_of_list(
+        &mut self,
+        entry: FunctionId,
+        values: IrId,
+        constants: &[IrId],
+        meta: NodeMeta,
+    ) -> IrId {
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
-        let overload = catalog::get(entry).overloads.first()?.id;
-        Some(self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta))
+        let overload = &catalog::get(entry).overloads[0];
+        let (of_list, id) = (overload.result, overload.id);
+        let node = self.add_node_with_args(|args| Ir::Apply { overload: id, args }, &args, meta);
+        // Some dialects have lists whose values have no type.
+        let of_type = catalog::get(internal::LIST_ITEM)
+            .overloads
+            .iter()
+            .find(|overload| overload.result == ResultType::Is(meta.ty));
+        match of_type {
+            Some(overload) if of_list == ResultType::Lowered => {
+                let overload = overload.id;
+                self.add_node_with_args(|args| Ir::Apply { overload, args }, &[node], meta)
+            }
+            _ => node,
+        }
     }
 
     /// Builds the list of the values in a window frame.

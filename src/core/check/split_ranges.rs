@@ -94,9 +94,7 @@ impl Lowerer<'_> {
         };
         let joined = self.add_node_with_args(|args| Ir::Apply { overload, args }, &lists, of_list);
         self.recycle_list(lists);
-        let args: Vec<IrId> = std::iter::once(joined).chain(constants.iter().copied()).collect();
-        let overload = catalog::get(entry).overloads[0].id;
-        let node = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, meta);
+        let node = self.aggregate_of_list(entry, joined, constants, meta);
         match key {
             Some(key) => self.guard_null_calendar_key(node, key, function.empty.filter(|_| counts), span),
             None => node,

@@ -4,7 +4,7 @@ use super::names::{NameTarget, Resolver};
 use super::timeframe::split_timeframe_name;
 use crate::Level;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
-use crate::catalog;
+use crate::catalog::{self, Function};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -133,7 +133,9 @@ impl Resolver<'_> {
             );
             return NameTarget::Error;
         }
-        if let Some(function) = catalog::find(text).map(catalog::get).filter(|_| bare) {
+        // A name such as `n` is more often a column that is missing than the function `N`.
+        let means_function = |function: &Function| bare && (text.len() > 2 || text == function.name);
+        if let Some(function) = catalog::find(text).map(catalog::get).filter(|f| means_function(f)) {
             let signature = function.signature();
             self.diagnostics.push(
                 Diagnostic::new(

@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
+use super::names::snake_case;
 use super::step::StepSpec;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId};
@@ -78,8 +79,13 @@ pub fn split_timeframe(key: &str) -> (&str, &str) {
     )
 }
 
-/// Returns the output name of a key: `billing_date[month]` becomes `billing_date_month`.
+/// Returns the output name of a key: `billing_date[month]` becomes `billing_date_month`, and `MONTH(billing_date)`
+/// becomes `month_billing_date`.
 pub fn key_name(text: &str) -> String {
+    let function = text.split_once('(').map(|(function, _)| function.trim());
+    if function.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.')) {
+        return snake_case(text);
+    }
     let (name, frame) = split_timeframe(text);
     let base = name.rsplit('.').next().unwrap_or(name).trim();
     let frame = frame.to_ascii_lowercase();

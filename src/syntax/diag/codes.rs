@@ -418,8 +418,9 @@ codes! {
         different countries. The result is NULL for these formats and for dates that do not exist."
         Row("DATEVALUE(\"31/12/2018\")") => Row("DATEVALUE(\"2018-12-31\")");
     NoSuchChoice "W0484" "no-such-choice" Warning("choose a value that does not exist", "use 1 as the index of the first value of CHOOSE")
-        "The first value of CHOOSE has the index 1. The result of a constant index that is out of range is NULL in \
-        every row, whereas a spreadsheet shows #VALUE!."
+        "The first value of CHOOSE has the index 1, and the first position of LARGE and SMALL is 1. The share of PERCENTILE \
+        is a number from 0 to 1. The result of a constant that is out of range is NULL in every row, whereas a spreadsheet \
+        shows #VALUE! or #NUM!."
         Row("CHOOSE(3, amount, id)") => Row("CHOOSE(2, amount, id)");
     FractionOfDay "W0485" "fraction-of-day" Warning("add a fraction of a day to a date", "write `created_at + 0.5` for a column that is a timestamp")
         "A date has no time of day, so the fraction is ignored if a number of days is added to it. Add TIME(12, 0, 0) \
@@ -498,6 +499,10 @@ codes! {
         "Postgres silently truncates names to 63 bytes. The meaning of the SQL is the same, but the column has a shorter name, so a contract or a query with the full name may fail."
         Spec("model: m\nfrom: t\ndefinitions: |\n  the_sum_of_all_amounts_that_were_ordered_in_this_region_in_all_of_time = SUM(x)\n")
         => Spec("model: m\nfrom: t\ndefinitions: |\n  all_amounts = SUM(x)\n");
+    RefusedName "F0512" "refused-name" Error
+        "BigQuery rejects columns whose names contain parentheses, dots, commas, quotes or other special characters. \
+        Spaces and letters of all languages are allowed."
+        Shown("`Net (EUR)`: SUM(amount), on BigQuery") => Spec("model: m\nfrom: t\ndefinitions: {net_eur: SUM(amount)}\n");
     NotADbtName "F0601" "not-a-dbt-name" Error
         "The name of a dbt model consists of letters, digits and `_`, and does not begin with a digit."
         Spec("model: my model\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: my_model\nfrom: t\ndefinitions: a = SUM(x)\n");

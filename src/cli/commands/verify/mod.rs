@@ -127,7 +127,18 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
             .filter_map(|at| Some((*at, specs.get(*at)?)))
             .filter(|(_, it)| spec_errors(it).is_none())
     };
+    // A metric set has no rows of its own.
+    let is_set = |spec: &Spec| {
+        spec.compiled
+            .as_ref()
+            .is_some_and(|compiled| compiled.metric_set().is_some())
+    };
+    if !chosen.is_empty() && chosen.iter().all(|at| specs.get(*at).is_some_and(is_set)) {
+        let message = "a metric set has no rows to verify; verify the models that use it";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     let models: Vec<(usize, &CompiledSpec)> = sound()
+        .filter(|(_, spec)| !is_set(spec))
         .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
         .collect();
     engine.read_only(&tables_read(&models));
