@@ -43,6 +43,7 @@ mod reconcile;
 mod resolve;
 pub mod secrets;
 mod state;
+mod structure_edits;
 pub mod team;
 mod timing;
 mod transaction;
