@@ -200,8 +200,9 @@ pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<Writ
     writable_folders(project, root)
 }
 
-/// Returns the folder of `omni: {path: …}`, which is the root of another git repository.
-fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Failure> {
+/// Returns the folder of `omni: {path: …}`, which is the root of another git repository. `None` if the Omni model is a
+/// folder of the project.
+pub fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>, Failure> {
     let Some(path) = project.omni().filter(|_| project.omni_is_repository()) else {
         return Ok(None);
     };

@@ -32,6 +32,24 @@ pub struct FilePartPosition {
 }
 
 impl FilePartPosition {
+    /// Returns the name of a column of the last select. `None` if the part is something else, or if the select has
+    /// several columns with this name.
+    #[must_use]
+    pub fn column_of_last_select(&self) -> Option<&str> {
+        match &self.what {
+            FilePartKind::Column(name) if self.cte.is_none() && self.branch == 0 && self.nth == 0 => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns the name of the CTE whose `from` clause this part is. `None` if the part is something else.
+    #[must_use]
+    pub fn cte_of_from_clause(&self) -> Option<&str> {
+        self.cte
+            .as_deref()
+            .filter(|_| self.clause() == Some("from") && self.branch == 0)
+    }
+
     /// Returns the name of the clause. `None` if the part is not a clause.
     pub(super) fn clause(&self) -> Option<&str> {
         match &self.what {

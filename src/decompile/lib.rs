@@ -52,6 +52,7 @@ mod search;
 mod separated_parts;
 mod sheets;
 mod spec_edit;
+mod spec_structure;
 mod substitute;
 mod tree;
 mod windows;
@@ -67,6 +68,7 @@ pub use metric_set_edits::{EditedSetPart, MetricSetEdit};
 pub use order::with_column_order_of;
 pub use restore::restore_column;
 pub use spec_edit::{EditRefusal, with_formula};
+pub use spec_structure::{definition_lines, with_cte_names_of, with_renamed_definition};
 pub use substitute::{Substitution, apply_replacements, spec_for_sql};
 
 use formulac_catalog::{Level, Type, catalog, dialect};

@@ -83,6 +83,11 @@ impl<'s> SpecPosition<'s> {
         })
     }
 
+    /// Returns the root of the YAML document.
+    pub fn root(&self) -> &Node {
+        &self.root
+    }
+
     /// Compiles a version of the spec, and returns the SQL of its model.
     pub fn compile_sql(&self, compiler: &Compiler, text: &str, path: Option<&str>) -> Option<String> {
         let compiled = match self.is_expanded {

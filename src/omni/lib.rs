@@ -63,7 +63,7 @@ pub use changes::{ChangeKind, ChangeSubject, PullChange};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
 pub use measures::MeasureGap;
-pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation};
+pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation, shared_file_paths};
 pub use pull_state::PullRecord;
 pub use run_trends::{RunTrend, StaleSource, TableHealth};
 pub use test_status::TestState;

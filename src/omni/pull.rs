@@ -33,6 +33,18 @@ pub enum PulledFileLocation {
     Record(String),
 }
 
+/// Returns the paths, relative to the Omni model's folder, of the files that exist once in the model and that a pull may
+/// write: joins, access grants and the state of dbt.
+pub fn shared_file_paths() -> impl Iterator<Item = String> {
+    let names = [RELATIONSHIPS, access::FILE].into_iter().flat_map(shared_file_names);
+    names.chain([STATUS_FILE.to_owned()])
+}
+
+/// Returns the possible paths of a file that exists once in the Omni model, the usual path first.
+fn shared_file_names(name: &str) -> [String; 3] {
+    [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()]
+}
+
 /// Options for a pull.
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
@@ -304,7 +316,7 @@ impl Pull {
         if before.as_deref() == new {
             return None;
         }
-        let names = [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()];
+        let names = shared_file_names(name);
         let found = names.iter().find_map(|name| Some((name, files.read_omni_file(name)?)));
         let text = new.unwrap_or(nothing);
         match (found, &before) {

@@ -43,6 +43,7 @@ mod reconcile;
 mod resolve;
 pub mod secrets;
 mod state;
+mod structure_edits;
 pub mod team;
 mod timing;
 mod transaction;
@@ -59,7 +60,9 @@ pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
-pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, Plan, PlannedChange, PlannedModel, STATES, state_path};
+pub use plan::{
+    Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedChange, PlannedModel, STATES, state_path,
+};
 pub use reconcile::{
     Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
 };
@@ -68,7 +71,7 @@ pub use state::PushState;
 pub use timing::Timing;
 pub use transaction::{
     FileChange, InterruptedTransaction, JOURNAL, Journal, TransactionFault, content_hash, interrupted_transaction,
-    prepare,
+    is_transaction_interrupted, prepare,
 };
 
 use formulac_catalog::{Level, dialect};

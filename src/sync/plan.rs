@@ -172,6 +172,25 @@ impl ModelPlan {
         self
     }
 
+    /// Adds the restoration of the model's state, which somebody removed or changed by hand. `found` is the content of
+    /// the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
+    #[must_use]
+    pub fn with_restored_state(mut self, found: Option<String>, restored: String) -> Self {
+        let path = state_path(&self.model);
+        match self.files.iter_mut().find(|file| file.path == path) {
+            Some(file) => file.before = found,
+            None => self.files.push(TextChange::new(&path, found, Some(restored))),
+        }
+        self.files.retain(|file| file.before != file.after);
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
+        }
+        if matches!(self.action, Action::Nothing | Action::Keep) {
+            self.action = Action::Update;
+        }
+        self
+    }
+
     /// Creates the plan for one model. `base` is the spec from the last push, compiled again, or `None` if nothing has
     /// changed since that push. `before` contains the current contents of the spec file and the state file.
     ///
@@ -487,6 +506,21 @@ pub struct Plan {
     pub models: Vec<ModelPlan>,
     /// Change to `known.yml`.
     pub known: Option<KnownFactsChange>,
+    /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if
+    /// its files are committed.
+    pub omni: Option<OmniChange>,
+}
+
+/// Files of the Omni model that the last pull wrote and that a push commits in the Omni model's own repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OmniChange {
+    /// Folder of the repository, relative to the project's folder.
+    pub repository: String,
+    /// Files to commit, relative to the repository's folder.
+    pub files: Vec<String>,
+    /// Uncommitted records of the pull, relative to the project's folder. The commit in dbt's repository contains these
+    /// files.
+    pub records: Vec<String>,
 }
 
 /// Change to `known.yml`, which stores the facts about the data that were used to generate the models.
@@ -509,6 +543,7 @@ impl Plan {
             environment,
             models,
             known: None,
+            omni: None,
         }
     }
 
@@ -527,13 +562,14 @@ impl Plan {
         self.models.iter().map(|plan| plan.conflicts.len()).sum()
     }
 
-    /// Returns `true` if no files have to be written.
+    /// Returns `true` if no files have to be written or committed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.models
             .iter()
             .all(|plan| plan.files.is_empty() && plan.uncommitted.is_empty())
             && self.known.is_none()
+            && self.omni.is_none()
     }
 
     /// Returns a summary, for example `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.
@@ -560,6 +596,10 @@ impl Plan {
                 if uncommitted == 1 { "" } else { "s" }
             ));
         }
+        if let Some(OmniChange { repository, files, .. }) = &self.omni {
+            let end = if files.len() == 1 { "" } else { "s" };
+            out.push_str(&format!("; {} file{end} to commit in {repository}", files.len()));
+        }
         out
     }
 
@@ -572,6 +612,7 @@ impl Plan {
             "environment": self.environment,
             "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
             "known": self.known.as_ref().map(|known| &known.facts),
+            "omni": self.omni.as_ref().map(|omni| json!({"repository": omni.repository, "files": omni.files})),
         })
     }
 }

@@ -219,6 +219,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         base_said,
     };
     work.apply_respellings(&mut edits, &mut done);
+    work.apply_structure_edits(&mut edits, &mut done);
     for edit in edits {
         work.reconcile_edit(edit, &mut done);
     }

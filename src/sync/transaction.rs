@@ -170,6 +170,21 @@ pub fn interrupted_transaction(disk: &mut impl Disk) -> Result<InterruptedTransa
     Ok(InterruptedTransaction::Nothing)
 }
 
+/// Returns whether an earlier run left a change behind. Changes no file.
+///
+/// # Errors
+///
+/// Returns an error if the journal cannot be read.
+pub fn is_transaction_interrupted(disk: &mut impl Disk) -> Result<bool, TransactionFault> {
+    for path in [journal_path(FORWARD), journal_path(BACKWARD)] {
+        let found = disk.read(&path);
+        if found.map_err(|error| TransactionFault::Io(path, error))?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 impl Journal {
     /// Returns the paths of the files in this change.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
@@ -252,6 +267,25 @@ impl Journal {
         disk.remove(&backward)
             .map_err(|error| TransactionFault::Io(backward, error))?;
         clear(disk)
+    }
+
+    /// Stores a text with the journal, so that the next run knows which step was completed.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the text cannot be written.
+    pub fn write_mark(&self, disk: &mut impl Disk, name: &str, text: &str) -> Result<(), TransactionFault> {
+        let path = journal_path(name);
+        let draft = journal_path(&format!("{name}.tmp"));
+        disk.write(&draft, text.as_bytes(), None)
+            .and_then(|()| disk.rename(&draft, &path))
+            .map_err(|error| TransactionFault::Io(path, error))
+    }
+
+    /// Returns the text that [`Journal::write_mark`] stored. `None` if there is none.
+    pub fn read_mark(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
+        let bytes = disk.read(&journal_path(name)).ok().flatten()?;
+        String::from_utf8(bytes).ok()
     }
 
     /// Removes the journal. The caller must first complete the change and all related steps.

@@ -26,6 +26,8 @@ mod knowledge;
 mod man;
 mod metric_sets;
 mod model;
+#[cfg(unix)]
+mod omni_repository;
 mod paths;
 mod preview;
 mod project;

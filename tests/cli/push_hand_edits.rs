@@ -337,3 +337,114 @@ fn edits_of_a_step_with_since_go_into_the_spec() {
         run.err
     );
 }
+
+/// The state of the last push is the base of each comparison. If somebody removes or changes the state, it is restored
+/// from the history of git.
+#[test]
+fn a_removed_or_changed_state_is_restored() {
+    let state = ".formulac/state/revenue.yml";
+    let place = place("push_restored_state");
+    let pushed = place.read(state);
+    let harms: [(&dyn Fn(), &str); 3] = [
+        (&|| fs::remove_file(place.path(state)).unwrap(), "is missing"),
+        (
+            &|| edit(&place, state, "SUM(amount)", "MAX(amount)"),
+            "was changed by hand",
+        ),
+        (
+            &|| {
+                edit(&place, state, "SUM(amount)", "MAX(amount)");
+                commit(&place, "false base");
+            },
+            "was changed by hand",
+        ),
+    ];
+    for (harm, what) in harms {
+        harm();
+        // A hand edit and another change in the spec, which are merged with the restored base.
+        edit(
+            &place,
+            "models/formulac/revenue.sql",
+            "status <> 'test'",
+            "status <> 'draft'",
+        );
+        edit(
+            &place,
+            "metrics/revenue.yml",
+            "COUNT(DISTINCT(customer_id))",
+            "COUNT(customer_id)",
+        );
+        let plan = place.run(&["plan"]);
+        let told = format!("warning: `{state}` {what}; the changes are compared with the version that log entry ");
+        assert!(plan.err.contains(&told), "{}", plan.err);
+        assert!(
+            plan.out
+                .contains("Plan: 0 to create, 1 to update, 0 to delete, 0 conflicts"),
+            "{}",
+            plan.out
+        );
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+        let spec = place.read("metrics/revenue.yml");
+        assert!(
+            spec.contains("status <> \"draft\"") && spec.contains("= COUNT(customer_id)"),
+            "{spec}"
+        );
+        assert_eq!(git(&place, &["status", "--porcelain"]), "");
+        let run = place.run(&["plan"]);
+        assert!(
+            run.out.contains("agree") && !run.err.contains(state),
+            "{}{}",
+            run.out,
+            run.err
+        );
+        // Back to the first state.
+        assert_eq!(place.run(&["rollback", "1", "--yes"]).exit, 0);
+        assert_eq!(place.read(state), pushed);
+        assert!(!place.run(&["plan"]).err.contains(state));
+    }
+    // Without other changes, a push only restores the file.
+    fs::remove_file(place.path(state)).unwrap();
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(
+        (place.read(state), git(&place, &["status", "--porcelain"])),
+        (pushed, String::new())
+    );
+}
+
+/// States that git merged or took from another branch are not changed by hand.
+#[test]
+fn merged_states_are_kept() {
+    let place = place("push_merged_state");
+    let push = || {
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    };
+    git(&place, &["switch", "--quiet", "-c", "side"]);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "status <> \"test\"",
+        "status <> \"draft\"",
+    );
+    push();
+    git(&place, &["switch", "--quiet", "main"]);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "COUNT(DISTINCT(customer_id))",
+        "COUNT(customer_id)",
+    );
+    push();
+    let merge = |strategy: &str| {
+        let args = ["merge", "--quiet", "--no-edit", strategy, "side"];
+        crate::repository::git_may_fail(&place, &args);
+    };
+    merge("--strategy-option=theirs");
+    let plan = place.run(&["plan"]);
+    assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
+    git(&place, &["reset", "--quiet", "--hard", "HEAD^"]);
+    merge("--strategy=ours");
+    let plan = place.run(&["plan"]);
+    assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
+}

@@ -6,4 +6,5 @@ mod formatters;
 mod hand_edits;
 mod random;
 mod set_edits;
+mod structure_edits;
 mod test_project;

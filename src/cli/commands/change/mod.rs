@@ -256,7 +256,7 @@ impl ChangeContext<'_> {
             paths: vec![path.clone()],
             entry: hash,
             branch,
-            begins: None,
+            ..PushCommit::default()
         };
         let changes = resolve_paths(&self.place, [TextChange::new(&path, None, Some(event.text()))])?;
         apply_and_commit(&self.place, &self.repository, &changes, &commit)?;

@@ -11,7 +11,7 @@ use formulac::Environment;
 use serde_json::json;
 
 use crate::cli::args::{ReleaseArgs, Selection};
-use crate::cli::commands::sync::{self, ProjectLock, Repository};
+use crate::cli::commands::sync::{self, OmniRepository, ProjectLock, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::permissions;
@@ -24,17 +24,37 @@ pub use tags::find;
 pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     let repository = Repository::find(&place.root)?;
+    let omni = OmniRepository::find(&place)?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let named = session.global.env.as_deref();
     let environment = environment::merge_target_environment(named, &place.project, &place.root)?;
     let head = find_commit_to_release(session, &place, &repository, environment.as_ref())?;
     let releases = tags::all_releases(&repository)?;
     let last = releases.first();
-    if let Some(same) = last.filter(|last| last.commit == head) {
+    let omni_head = omni
+        .as_ref()
+        .map(|omni| omni.repository.head_commit())
+        .transpose()?
+        .flatten();
+    let is_released = |last: &&Release| {
+        let in_omni = omni
+            .as_ref()
+            .map(|omni| omni.repository.resolve_commit(&format!("refs/tags/{}", last.name)));
+        let in_omni = in_omni.transpose().ok().flatten().flatten();
+        last.commit == head && in_omni == omni_head
+    };
+    if let Some(same) = last.filter(is_released) {
         session.report_action(&format!("{} already contains all changes", same.name));
         return Ok(Exit::Done);
     }
     let name = release_name(&repository, args.version.as_deref(), last)?;
+    if let Some(omni) = omni
+        .as_ref()
+        .filter(|omni| omni.repository.has_tag(&name).unwrap_or(false))
+    {
+        let message = format!("the tag `{name}` already exists in {}", omni.folder);
+        return Err(Failure::new(Exit::Usage, message).with_help("use another name"));
+    }
     let made = sync::plan_selected(session, &place, &Selection::default())?;
     let found = obstacles::new(session, &place, &repository, environment.as_ref(), last, &made)?;
     let notes = notes::new(&place, &repository, last, &made)?;
@@ -49,8 +69,15 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         && !args.dry_run
         && session.confirm(args.yes, &format!("Release the current commit as {name}?"))?;
     if is_wanted {
-        tags::create_tag(&repository, &name, &head, &text, environment.as_ref())?;
-        session.report_action(&format!("released {name}; run `git push origin {name}` to share it"));
+        let named = (name.as_str(), head.as_str());
+        tags::create_tags(&place, omni.as_ref(), named, &text, environment.as_ref())?;
+        let places = omni
+            .as_ref()
+            .map(|omni| format!(" here and in {}", omni.folder))
+            .unwrap_or_default();
+        session.report_action(&format!(
+            "released {name}; run `git push origin {name}`{places} to share it"
+        ));
     } else {
         session.report_action("nothing is released");
     }
@@ -60,6 +87,7 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
             "release": name, "after": last.map(|last| last.name.as_str()), "commit": head, "text": text,
             "environment": environment.as_ref().map(|it| it.name.as_str()), "obstacles": obstacles,
             "released": is_wanted,
+            "omni": omni.as_ref().map(|omni| json!({"repository": omni.folder, "commit": omni_head})),
         }))?;
     }
     Ok(found.iter().map(|it| it.exit).fold(Exit::Done, Exit::most_severe))

@@ -11,7 +11,7 @@ use super::tags::Release;
 use crate::cli::artifacts::{RunArtifacts, TargetFolder};
 use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::pull::{self, PendingPull};
-use crate::cli::commands::sync::{PlannedModels, Repository};
+use crate::cli::commands::sync::{OmniRepository, PlannedModels, Repository};
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::last_run;
@@ -47,6 +47,7 @@ pub fn new(
 ) -> Result<Vec<Obstacle>, Failure> {
     let mut found = Vec::new();
     found.extend(check_generated_files(made));
+    found.extend(check_omni_repository(place, made)?);
     if place.dbt.is_some() {
         found.extend(check_omni(session, place)?);
         found.extend(check_tests(place, environment)?);
@@ -67,12 +68,25 @@ fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
             "formulac plan",
         ));
     }
-    if made.plan.is_empty() {
+    if made.plan.models.is_empty() && made.plan.known.is_none() {
         return None;
     }
     let names: Vec<String> = made.plan.models.iter().map(|model| model.model.clone()).collect();
     let what = format!("specs and dbt's files differ: {}", list_names(&names));
     Some(new_obstacle(Exit::Faulty, what, "formulac push"))
+}
+
+/// Checks that the files of the Omni model are committed in its own repository, if it has one.
+fn check_omni_repository(place: &Workspace, made: &PlannedModels) -> Result<Option<Obstacle>, Failure> {
+    let Some(omni) = OmniRepository::find(place)? else {
+        return Ok(None);
+    };
+    let what = match &made.plan.omni {
+        Some(change) => format!("{} has uncommitted files: {}", omni.folder, list_names(&change.files)),
+        None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),
+        None => return Ok(None),
+    };
+    Ok(Some(new_obstacle(Exit::Faulty, what, "formulac push")))
 }
 
 /// Checks Omni's files if the project has been pulled at least once.

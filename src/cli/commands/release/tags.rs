@@ -3,8 +3,11 @@
 
 use formulac::Environment;
 
-use crate::cli::commands::sync::Repository;
+use crate::cli::commands::sync::{
+    DBT_TRAILER, OMNI_TRAILER, OmniRepository, ReleaseTag, ReleaseTags, Repository, names_dbt_commit,
+};
 use crate::cli::exit::Failure;
+use crate::cli::workspace::Workspace;
 
 /// Trailer that marks a tag as a release.
 const TRAILER: &str = "Formulac-Release";
@@ -47,30 +50,41 @@ pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Fail
         .find(|release| release.name == name))
 }
 
-/// Tags a commit.
-pub fn create_tag(
-    repository: &Repository,
-    name: &str,
-    commit: &str,
+/// Tags the release in dbt's repository, and in the Omni model's repository if there is one. Returns the commit of the
+/// Omni model.
+pub fn create_tags(
+    place: &Workspace,
+    omni: Option<&OmniRepository>,
+    (name, commit): (&str, &str),
     text: &str,
     environment: Option<&Environment>,
-) -> Result<(), Failure> {
+) -> Result<Option<String>, Failure> {
     let of = environment.map_or("all", |it| it.name.as_str());
-    // The trailer is a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's message
-    // as trailers.
-    let text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
-    repository
-        .run_git_with_input(
-            &[
-                "tag",
-                "--annotate",
-                "--cleanup=whitespace",
-                "--file=-",
-                "--",
-                name,
-                commit,
-            ],
-            &text,
-        )
-        .map(|_| ())
+    // The trailers are a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's
+    // message as trailers.
+    let mut text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
+    let mut omni_tag = None;
+    let head = omni.map(|omni| omni.repository.head_commit()).transpose()?.flatten();
+    if let (Some(omni), Some(head)) = (omni, &head) {
+        text.push_str(&format!("{OMNI_TRAILER}: {}, commit {head}\n", omni.folder));
+        let dbt = names_dbt_commit(place, commit)?;
+        let about = format!("{name}\n\nThe Omni model of this release");
+        omni_tag = Some(ReleaseTag {
+            folder: omni.folder.clone(),
+            commit: head.clone(),
+            text: format!("{about}\n\n{TRAILER}: {of}\n{DBT_TRAILER}: {dbt}\n"),
+        });
+    }
+    let dbt = ReleaseTag {
+        folder: String::new(),
+        commit: commit.to_owned(),
+        text,
+    };
+    let tags = ReleaseTags {
+        name: name.to_owned(),
+        dbt,
+        omni: omni_tag,
+    };
+    tags.create(place)?;
+    Ok(head)
 }

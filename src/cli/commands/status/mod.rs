@@ -1,5 +1,6 @@
 //! `formulac status`: shows what is out of date, stale or failing, and the command that fixes each problem.
 
+mod repositories;
 mod specs;
 
 pub use specs::spec_health as of_specs;
@@ -40,6 +41,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         }
         place.warn_of_unsearched_folders(session, None);
         parts.extend(specs::spec_health(session, place, &args.selection)?);
+        parts.extend(repositories::repository_health(place)?);
     }
     let Some(read) = place.artifacts()? else {
         let found = vec![format!("there is no {}", dbt.manifest_path().display())];

@@ -8,6 +8,8 @@ use formulac::sync::{
 use serde_json::{Value, json};
 
 use super::disk::WorkTreeDisk;
+use super::omni_repository::OmniCommit;
+use super::release_tags::ReleaseTags;
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::Session;
@@ -25,20 +27,28 @@ pub struct PushCommit {
     /// branch exists.
     pub branch: String,
     pub begins: Option<String>,
+    /// Last commit before this commit. `None` if there is none.
+    pub parent: Option<String>,
+    /// Commit in the Omni model's repository, which follows this commit.
+    pub omni: Option<Box<OmniCommit>>,
 }
+
+/// Name of the file, next to the journal, that contains the hash of a created commit. The commit in the Omni model's
+/// repository is then still missing.
+const CREATED: &str = "created";
 
 /// Trailer of a commit message that contains the hash of the log entry.
 pub const TRAILER: &str = "Formulac-Entry";
 
 impl PushCommit {
-    fn to_note(&self) -> Value {
+    pub fn to_note(&self) -> Value {
         json!({
             "message": self.message, "paths": self.paths, "entry": self.entry, "branch": self.branch,
-            "begins": self.begins,
+            "begins": self.begins, "parent": self.parent, "omni": self.omni.as_deref().map(OmniCommit::to_note),
         })
     }
 
-    fn from_note(note: &Value) -> Option<Self> {
+    pub fn from_note(note: &Value) -> Option<Self> {
         let text = |key: &str| note.get(key).and_then(Value::as_str).map(str::to_owned);
         let paths = note.get("paths")?.as_array()?.iter().filter_map(Value::as_str);
         Some(Self {
@@ -47,27 +57,27 @@ impl PushCommit {
             entry: text("entry")?,
             branch: text("branch")?,
             begins: text("begins"),
+            parent: text("parent"),
+            omni: note.get("omni").and_then(OmniCommit::from_note).map(Box::new),
         })
     }
 
-    /// Returns whether the last commit is this commit.
-    fn is_created(&self, repository: &Repository) -> Result<bool, Failure> {
-        Ok(repository
-            .last_message()?
-            .contains(&format!("{TRAILER}: {}", self.entry)))
+    /// Returns the hash of this commit, or `None` if the commit does not exist yet. Users may have added other commits
+    /// after this commit.
+    pub fn created_commit(&self, repository: &Repository) -> Result<Option<String>, Failure> {
+        repository.commit_with_line(self.parent.as_deref(), &format!("{TRAILER}: {}", self.entry))
     }
 
     /// Creates the branch and the commit, unless they already exist.
-    fn create_commit(&self, repository: &Repository) -> Result<(), Failure> {
+    pub fn create_commit(&self, repository: &Repository) -> Result<(), Failure> {
         if let Some(name) = &self.begins
             && repository.branch()? != *name
         {
             repository.begin_branch(name)?;
         }
-        if self.is_created(repository)? {
-            Ok(())
-        } else {
-            repository.commit(&self.paths, &self.message)
+        match self.created_commit(repository)? {
+            Some(_) => Ok(()),
+            None => repository.commit(&self.paths, &self.message),
         }
     }
 
@@ -81,7 +91,8 @@ impl PushCommit {
     }
 }
 
-/// Writes all files, then creates the commit. If a step fails, undoes the previous steps.
+/// Writes all files, then creates the commit, and the commit in the Omni model's repository. If a step before the first
+/// commit fails, undoes the previous steps. If the second commit fails, the next command creates it.
 pub fn apply_and_commit(
     place: &Workspace,
     repository: &Repository,
@@ -89,20 +100,31 @@ pub fn apply_and_commit(
     commit: &PushCommit,
 ) -> Result<(), Failure> {
     let mut disk = WorkTreeDisk::from_workspace(place)?;
+    let commit = &PushCommit {
+        parent: repository.head_commit()?,
+        ..commit.clone()
+    };
     let journal = prepare(&mut disk, changes, commit.to_note()).map_err(|fault| transaction_failure(&fault))?;
     let applied = journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault));
     let is_applied = applied.is_ok();
-    match applied.and_then(|()| finish(&mut disk, repository, &journal, commit)) {
-        Ok(()) => Ok(()),
+    match applied.and_then(|()| commit_files(&mut disk, repository, &journal, commit)) {
+        Ok(()) => {}
         // Keep an existing commit even if git failed afterwards, for example in a hook.
-        Err(_) if commit.is_created(repository).unwrap_or(false) => {
-            let _ = journal.finish(&mut disk);
-            Ok(())
+        Err(_) if commit.created_commit(repository).is_ok_and(|created| created.is_some()) => {}
+        Err(failure) => {
+            return Err(undo_after_failure(
+                &mut disk, repository, &journal, commit, is_applied, failure,
+            ));
         }
-        Err(failure) => Err(undo_after_failure(
-            &mut disk, repository, &journal, commit, is_applied, failure,
-        )),
     }
+    finish(&mut disk, place, repository, &journal, commit).map_err(|failure| match failure {
+        Failure::Message(mut message) => {
+            message.text = format!("dbt's repository has the commit, but the commit in {}", message.text);
+            message.help = Some("fix the cause, then run `formulac push`, which creates the missing commit".to_owned());
+            Failure::Message(message)
+        }
+        other => other,
+    })
 }
 
 /// Changes either all or none of the files in the work tree, without a commit.
@@ -122,8 +144,8 @@ pub fn apply_without_commit(place: &Workspace, changes: Vec<TextChange>) -> Resu
     applied
 }
 
-/// Commits the files that the journal has written, and deletes the journal.
-fn finish(
+/// Commits the files that the journal has written.
+fn commit_files(
     disk: &mut WorkTreeDisk,
     repository: &Repository,
     journal: &Journal,
@@ -139,8 +161,32 @@ fn finish(
             Err(failure)
         }
     })?;
-    repository.sync_after_commit_hooks(&commit.paths)?;
-    // The commit is final. If cleaning up fails here, the next run cleans up.
+    repository.sync_after_commit_hooks(&commit.paths)
+}
+
+/// Creates the commit in the Omni model's repository if there is one, and deletes the journal.
+fn finish(
+    disk: &mut WorkTreeDisk,
+    place: &Workspace,
+    repository: &Repository,
+    journal: &Journal,
+    commit: &PushCommit,
+) -> Result<(), Failure> {
+    if let Some(omni) = &commit.omni {
+        let created = match journal.read_mark(disk, CREATED) {
+            Some(created) => created,
+            None => {
+                let created = commit.created_commit(repository)?.unwrap_or_default();
+                // From here on, later changes to the same files are not part of the commit in dbt's repository.
+                journal
+                    .write_mark(disk, CREATED, &created)
+                    .map_err(|fault| transaction_failure(&fault))?;
+                created
+            }
+        };
+        omni.create(place, &created)?;
+    }
+    // The commits are final. If cleaning up fails here, the next run cleans up.
     let _ = journal.finish(disk);
     Ok(())
 }
@@ -179,6 +225,12 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         InterruptedTransaction::ToFinish(journal) => (journal, false),
         InterruptedTransaction::ToUndo(journal) => (journal, true),
     };
+    if let Some(tags) = ReleaseTags::from_note(&journal.note) {
+        tags.create_missing(place)?;
+        journal.finish(&mut disk).map_err(|fault| transaction_failure(&fault))?;
+        session.warn("an earlier release was interrupted and is complete now");
+        return Ok(());
+    }
     let Some(commit) = PushCommit::from_note(&journal.note) else {
         // Without a commit, only the files must be restored or completed.
         let done = if to_undo {
@@ -195,13 +247,18 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
         session.warn("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
+    let is_committed = journal.read_mark(&mut disk, CREATED).is_some();
     // If the commit exists, do not write its files again, because a hook may have changed them.
-    let applied = match commit.is_created(&repository)? {
+    let applied = match is_committed || commit.created_commit(&repository)?.is_some() {
         true => Ok(()),
         false => journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault)),
     };
     applied
-        .and_then(|()| finish(&mut disk, &repository, &journal, &commit))
+        .and_then(|()| match is_committed {
+            true => Ok(()),
+            false => commit_files(&mut disk, &repository, &journal, &commit),
+        })
+        .and_then(|()| finish(&mut disk, place, &repository, &journal, &commit))
         .map_err(|failure| match failure {
             Failure::Message(mut message) => {
                 message.text = format!(
@@ -223,7 +280,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     Ok(())
 }
 
-fn transaction_failure(fault: &TransactionFault) -> Failure {
+pub fn transaction_failure(fault: &TransactionFault) -> Failure {
     match fault {
         TransactionFault::Foreign(_) => Failure::new(Exit::Conflict, format!("no file is written: {fault}"))
             .with_help("run `formulac plan` again, so that the plan includes the new changes"),

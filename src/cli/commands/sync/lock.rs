@@ -3,7 +3,7 @@
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
 
-use formulac::sync::{InterruptedTransaction, interrupted_transaction};
+use formulac::sync::is_transaction_interrupted;
 
 use super::apply;
 use super::disk::WorkTreeDisk;
@@ -62,13 +62,15 @@ pub fn create_local_folder(bounds: &WritableFolders, root: &Path) -> Result<(), 
     made.map_err(|error| Failure::io_failure("write", LOCAL, &error))
 }
 
+/// Returns whether an earlier run was interrupted.
+pub fn is_push_interrupted(place: &Workspace) -> Result<bool, Failure> {
+    // A journal that cannot be read is also left over from an earlier run.
+    Ok(is_transaction_interrupted(&mut WorkTreeDisk::from_workspace(place)?).unwrap_or(true))
+}
+
 /// Warns about an interrupted run. Used by commands that write nothing.
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
-    let waits = !matches!(
-        interrupted_transaction(&mut WorkTreeDisk::from_workspace(place)?),
-        Ok(InterruptedTransaction::Nothing)
-    );
-    if waits {
+    if is_push_interrupted(place)? {
         session.warn(
             "warning: a push in this project was interrupted; `formulac push` completes or undoes the interrupted \
              push first",

@@ -11,11 +11,14 @@ mod hooks;
 mod lock;
 mod merge_request;
 mod omni;
+mod omni_repository;
 mod planner;
 mod project_copy;
 mod push;
+mod release_tags;
 mod repository;
 mod resolve;
+mod restored_states;
 mod revisions;
 mod rollback;
 mod show;
@@ -37,8 +40,10 @@ use formulac::diag::render;
 pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
 pub use conflict::resolve_command;
 pub use history::{REFUSALS, run as log};
-pub use lock::{ProjectLock, create_local_folder};
+pub use lock::{ProjectLock, create_local_folder, is_push_interrupted};
+pub use omni_repository::{DBT_TRAILER, OMNI_TRAILER, OmniRepository, names_dbt_commit};
 pub use planner::{PlannedModels, generated_files, was_pushed};
+pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;
 
 /// `formulac plan`: shows the changes that a push would make.

@@ -12,7 +12,9 @@ use formulac::sync::{
 };
 use formulac::{CompiledSpec, Compiler};
 
+use super::omni_repository::OmniRepository;
 use super::repository::Repository;
+use super::restored_states::{RestoredState, restore_states};
 use super::{omni, read_project_file};
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
@@ -152,7 +154,7 @@ pub fn plan_selected_models(
         return Ok(made);
     }
     let mut ours = current_specs_by_model(place, &generation);
-    let mut states = read_states(place, &ours);
+    let (mut states, mut restored) = read_states(session, place, &ours);
     let left = follow_moved_files(place, &ours, &mut states);
     let all = all_model_names(&ours, &states);
     let files: BTreeMap<String, BTreeMap<String, String>> = all
@@ -226,10 +228,19 @@ pub fn plan_selected_models(
             plan.paths.extend(left.get(&plan.model).into_iter().flatten().cloned());
         }
     }
+    let restore = |plan: ModelPlan| match restored.remove(&plan.model) {
+        Some(RestoredState { found, text }) => plan.with_restored_state(found, text),
+        None => plan,
+    };
+    let plans = plans.into_iter().map(restore).collect();
     let plans = with_uncommitted(place, &ours, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
+    // A missing repository of the Omni model is an error of the commands that write there.
+    if let (true, Ok(Some(omni))) = (selection.selects_all_models(), OmniRepository::find(place)) {
+        made.plan.omni = omni.uncommitted_files(place)?;
+    }
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
@@ -452,16 +463,28 @@ fn state_files(place: &Workspace) -> Vec<(String, PathBuf)> {
     named.collect()
 }
 
-fn read_states(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>) -> ModelStates {
+/// Reads the states of models. States that somebody removed or changed by hand are restored from git, and returned
+/// separately, too.
+fn read_states(
+    session: &Session,
+    place: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+) -> (ModelStates, BTreeMap<String, RestoredState>) {
     let texts = state_files(place)
         .into_iter()
         .map(|(name, path)| (name, SourceText::from_large_file(&path, usize::MAX >> 1).text));
-    let texts: Vec<(String, String)> = texts.collect();
+    let mut texts: BTreeMap<String, String> = texts.collect();
+    let restored = restore_states(session, place, &texts);
+    texts.extend(
+        restored
+            .iter()
+            .map(|(model, state)| (model.clone(), state.text.clone())),
+    );
+    let texts: Vec<(String, String)> = texts.into_iter().collect();
     let bases = PushState::versions_of_models(&texts, ours);
     let states = texts.into_iter().zip(bases);
-    states
-        .map(|((name, text), bases)| (name, (Some(text), bases)))
-        .collect()
+    let states = states.map(|((name, text), bases)| (name, (Some(text), bases)));
+    (states.collect(), restored)
 }
 
 /// Returns the current files of a model in the work tree.

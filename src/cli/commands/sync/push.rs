@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::apply::{self, PushCommit, TRAILER};
 use super::dbt_check::{self, ParsedProject};
 use super::lock::ProjectLock;
+use super::omni_repository::OmniRepository;
 use super::planner;
 use super::repository::Repository;
 use super::{history, merge_request, show};
@@ -32,6 +33,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
     let repository = Repository::find(&place.root)?;
+    let omni = OmniRepository::find(&place)?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
     require_environment_branch(session, &place, &repository, environment.as_ref(), "push", true)?;
@@ -77,13 +79,15 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let log = history::read_log(&place);
-    let mut pushed = write(&place, &repository, &made.plan, &branch, args.message.as_deref())?;
+    let repositories = (&repository, omni.as_ref());
+    let mut pushed = write(&place, repositories, &made.plan, &branch, args.message.as_deref())?;
     session.report_action(&format!(
         "committed to {}: {}, entry {}",
         branch.name(),
         pushed.commit,
         short_hash(&pushed.entry)
     ));
+    pushed.report_omni_commit(session);
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     // The push is complete at this point, even if git fails.
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
@@ -126,6 +130,35 @@ struct PushResult {
     entry: String,
     /// Description of the merge request, if the branch is meant to be merged.
     request: Option<String>,
+    /// Commit in the Omni model's repository.
+    omni: Option<CommitInOmni>,
+}
+
+/// Commit in the Omni model's repository.
+pub struct CommitInOmni {
+    /// Folder of the repository, relative to the project's folder.
+    pub repository: String,
+    pub branch: String,
+    pub commit: String,
+}
+
+impl PushResult {
+    fn report_omni_commit(&self, session: &Session) {
+        if let Some(omni) = &self.omni {
+            session.report_action(&omni.told());
+        }
+    }
+}
+
+impl CommitInOmni {
+    /// Returns a sentence about the commit.
+    pub fn told(&self) -> String {
+        format!("committed to {} of {}: {}", self.branch, self.repository, self.commit)
+    }
+
+    pub fn json(&self) -> Value {
+        json!({"repository": self.repository, "branch": self.branch, "commit": self.commit})
+    }
 }
 
 /// Prints the description of the merge request, and saves it in a file for the forge's command-line program.
@@ -163,8 +196,10 @@ fn report(
     }
     let mut data = plan.json();
     if let Value::Object(fields) = &mut data {
-        let pushed = pushed
-            .map(|pushed| json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request}));
+        let pushed = pushed.map(|pushed| {
+            let omni = pushed.omni.as_ref().map(CommitInOmni::json);
+            json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request, "omni": omni})
+        });
         fields.insert("pushed".to_owned(), json!(pushed));
         fields.insert(
             "diagnostics".to_owned(),
@@ -362,7 +397,7 @@ fn required_branch(
 /// Writes and commits a plan.
 fn write(
     place: &Workspace,
-    repository: &Repository,
+    repositories: Repositories<'_>,
     plan: &Plan,
     branch: &PushBranch,
     message: Option<&str>,
@@ -376,7 +411,8 @@ fn write(
         .flat_map(|model| model.files.iter().cloned())
         .chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
-    let paths: Vec<String> = paths.chain(known.map(|file| file.path)).collect();
+    let records = plan.omni.iter().flat_map(|omni| omni.records.iter().cloned());
+    let paths: Vec<String> = paths.chain(known.map(|file| file.path)).chain(records).collect();
     let title = message.map_or_else(|| push_title(plan), str::to_owned);
     let what = PushAction {
         did: "push",
@@ -385,9 +421,14 @@ fn write(
         environment: plan.environment.clone(),
         changes: changes.collect(),
         paths,
+        omni_changes: Vec::new(),
+        omni_files: plan.omni.as_ref().map(|omni| omni.files.clone()).unwrap_or_default(),
     };
-    commit(place, repository, branch, what)
+    commit(place, repositories, branch, what)
 }
+
+/// Repository of dbt's project, and the repository of the Omni model if the model has a repository of its own.
+pub type Repositories<'r> = (&'r Repository, Option<&'r OmniRepository>);
 
 /// Changes to write, commit and log.
 pub struct PushAction {
@@ -397,25 +438,34 @@ pub struct PushAction {
     pub environment: Option<String>,
     pub changes: Vec<TextChange>,
     pub paths: Vec<String>,
+    /// Changes to files in the Omni model's repository. Their paths are relative to the project's folder.
+    pub omni_changes: Vec<TextChange>,
+    /// Files to commit in the Omni model's repository, relative to its folder.
+    pub omni_files: Vec<String>,
 }
 
 /// Creates the part of a commit that all commands share.
 pub fn prepare_commit(
     place: &Workspace,
-    repository: &Repository,
+    repositories: Repositories<'_>,
     branch: &PushBranch,
     what: PushAction,
-) -> Result<(String, String), Failure> {
-    let pushed = commit(place, repository, branch, what)?;
-    Ok((pushed.commit, pushed.entry))
+) -> Result<(String, String, Option<CommitInOmni>), Failure> {
+    let pushed = commit(place, repositories, branch, what)?;
+    Ok((pushed.commit, pushed.entry, pushed.omni))
 }
 
 fn commit(
     place: &Workspace,
-    repository: &Repository,
+    (repository, omni): Repositories<'_>,
     branch: &PushBranch,
-    what: PushAction,
+    mut what: PushAction,
 ) -> Result<PushResult, Failure> {
+    let omni = omni.filter(|_| !what.omni_files.is_empty());
+    if let Some(omni) = omni {
+        what.lines
+            .push(format!("{}: {}", omni.folder, list_names(&what.omni_files)));
+    }
     let log = history::read_log(place);
     let entry = new_log_entry(repository, &log, &what)?;
     let mut changes = what.changes;
@@ -423,7 +473,7 @@ fn commit(
     let path = format!("{LOG}/{}", entry.file_name());
     paths.push(path.clone());
     changes.push(TextChange::new(&path, None, Some(entry.text())));
-    let changes = apply::resolve_paths(place, changes)?;
+    let changes = apply::resolve_paths(place, changes.into_iter().chain(what.omni_changes))?;
     let ignored = repository.ignored_paths(&paths)?;
     if let Some(path) = ignored.first() {
         return Err(
@@ -432,20 +482,38 @@ fn commit(
         );
     }
     let hash = entry.hash();
-    let message = commit_message(&what.title, &what.lines, &hash);
+    let mut message = commit_message(&what.title, &what.lines, &hash);
+    let in_omni = omni.map(|omni| omni.new_commit(&what.omni_files, branch, (&message, &hash)));
+    let in_omni = in_omni.transpose()?;
+    if let Some(commit) = &in_omni {
+        message.push_str(&format!("{}\n", commit.trailer()));
+    }
     let commit = PushCommit {
         message,
         paths,
         entry: hash.clone(),
         branch: branch.now.clone(),
         begins: branch.begins.clone(),
+        parent: None,
+        omni: in_omni.map(Box::new),
     };
     apply::apply_and_commit(place, repository, &changes, &commit)?;
-    let made = repository.head_commit()?.unwrap_or_default();
+    let head = |repository: &Repository| {
+        let made = repository.head_commit()?.unwrap_or_default();
+        Ok::<String, Failure>(made.get(..7).unwrap_or_default().to_owned())
+    };
+    let in_omni = omni.map(|omni| {
+        Ok::<CommitInOmni, Failure>(CommitInOmni {
+            repository: omni.folder.clone(),
+            branch: omni.repository.branch()?,
+            commit: head(&omni.repository)?,
+        })
+    });
     Ok(PushResult {
-        commit: made.get(..7).unwrap_or_default().to_owned(),
+        commit: head(repository)?,
         entry: hash,
         request: None,
+        omni: in_omni.transpose()?,
     })
 }
 
@@ -486,6 +554,7 @@ fn change_lines(plan: &Plan) -> Vec<String> {
 /// number.
 pub fn push_title(plan: &Plan) -> String {
     match plan.models.as_slice() {
+        [] if plan.known.is_none() => "Files of the Omni model".to_owned(),
         [] => "Renew known.yml".to_owned(),
         models
             if models

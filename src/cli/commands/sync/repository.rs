@@ -281,9 +281,13 @@ impl Repository {
         Ok(output.split('\0').filter_map(of).collect())
     }
 
-    /// Returns the message of the last commit.
-    pub fn last_message(&self) -> Result<String, Failure> {
-        Ok(self.run(&["log", "-1", "--format=%B"])?.out)
+    /// Returns the commit after `since` whose message contains a text, or `None` if there is none.
+    pub fn commit_with_line(&self, since: Option<&str>, text: &str) -> Result<Option<String>, Failure> {
+        let range = since.map_or_else(|| "HEAD".to_owned(), |since| format!("{since}..HEAD"));
+        let grep = format!("--grep={text}");
+        // Before the first commit, git reports an error.
+        let output = self.run(&["log", "-1", "--format=%H", "--fixed-strings", &grep, &range, "--"])?;
+        Ok(Some(output.out.trim().to_owned()).filter(|commit| output.succeeded && !commit.is_empty()))
     }
 
     /// Returns the commit that added a file.

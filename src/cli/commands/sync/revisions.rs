@@ -155,25 +155,7 @@ impl Repository {
             parts.next(),
             parts.next(),
         ) {
-            // For a merge, list only the files that differ from all parents.
-            let args = [
-                "diff-tree",
-                "-r",
-                "-c",
-                "--root",
-                "--no-commit-id",
-                "--no-renames",
-                "--name-only",
-                "-z",
-                "--relative",
-                id,
-            ];
-            let paths = self.run_git(&args)?;
-            let paths: Vec<String> = paths
-                .split('\0')
-                .filter(|path| !path.is_empty())
-                .map(str::to_owned)
-                .collect();
+            let paths = self.files_changed_by(id)?;
             let records: Vec<String> = paths
                 .iter()
                 .filter(|path| RECORDS.iter().any(|folder| path.starts_with(folder)))
@@ -195,6 +177,25 @@ impl Repository {
             commits.push(Commit::new(id, author, signer, files.collect()).with_committer(committer));
         }
         Ok(commits)
+    }
+
+    /// Returns the files that a commit changed. For a merge, these are only the files that differ from all parents.
+    pub fn files_changed_by(&self, commit: &str) -> Result<Vec<String>, Failure> {
+        let args = [
+            "diff-tree",
+            "-r",
+            "-c",
+            "--root",
+            "--no-commit-id",
+            "--no-renames",
+            "--name-only",
+            "-z",
+            "--relative",
+            commit,
+        ];
+        let paths = self.run_git(&args)?;
+        let paths = paths.split('\0').filter(|path| !path.is_empty());
+        Ok(paths.map(str::to_owned).collect())
     }
 
     /// Returns the first-parent commits of this branch, oldest first, starting after `since` if it is set. Each commit
@@ -235,6 +236,20 @@ impl Repository {
         Ok(self
             .run(&["rev-parse", "--verify", "--quiet", &format!("refs/tags/{name}")])?
             .succeeded)
+    }
+
+    /// Creates an annotated tag.
+    pub fn create_tag(&self, name: &str, commit: &str, text: &str) -> Result<(), Failure> {
+        let args = [
+            "tag",
+            "--annotate",
+            "--cleanup=whitespace",
+            "--file=-",
+            "--",
+            name,
+            commit,
+        ];
+        self.run_git_with_input(&args, text).map(|_| ())
     }
 
     /// Returns whether this work tree has no changes since the last commit.

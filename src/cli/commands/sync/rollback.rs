@@ -8,7 +8,8 @@ use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
-use super::push::{self, PushAction, PushBranch};
+use super::omni_repository::OmniRepository;
+use super::push::{self, CommitInOmni, PushAction, PushBranch};
 use super::repository::Repository;
 use super::{history, read_project_file};
 use crate::cli::args::RollbackArgs;
@@ -31,27 +32,29 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         return Err(ask_for_rollback_target(session, &place, args.json)?);
     };
     let repository = Repository::find(&place.root)?;
+    let omni = OmniRepository::find(&place)?;
     let _lock = ProjectLock::acquire(session, &place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
     push::require_environment_branch(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read_log(&place);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let changes = changes(&place, &repository, &log, &point.commit)?;
+    let (omni_files, omni_changes) = match &omni {
+        Some(omni) => omni_changes(&place, &repository, omni, &log, &point)?,
+        None => Default::default(),
+    };
+    let all = [changes.clone(), omni_changes.clone()].concat();
     if !args.json {
-        session.print_escaped(&display_changes(&changes, &point))?;
+        session.print_escaped(&display_changes(&all, &point))?;
     }
     let mut done = None;
-    if changes.is_empty() {
+    if all.is_empty() {
         session.report_action("the project is already in that state");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
-        let lost = repository.uncommitted_paths(&paths)?;
-        if let Some(path) = lost.first() {
-            return Err(Failure::new(
-                Exit::Conflict,
-                format!("`{path}` has uncommitted changes, which would be lost"),
-            )
-            .with_help("commit the changes, or set them aside with `git stash`"));
+        reject_uncommitted_changes(&repository, &paths, str::to_owned)?;
+        if let Some(omni) = &omni {
+            reject_uncommitted_changes(&omni.repository, &omni_files, |path| omni.path_in_project(path))?;
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
@@ -69,24 +72,42 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             lines,
             environment,
             paths,
-            changes: changes.clone(),
+            changes,
+            omni_changes,
+            omni_files,
         };
-        let (commit, entry) = push::prepare_commit(&place, &repository, &branch, what)?;
+        let (commit, entry, in_omni) = push::prepare_commit(&place, (&repository, omni.as_ref()), &branch, what)?;
         session.report_action(&format!(
             "restored {}: {commit}, entry {}",
             point.name,
             short_hash(&entry)
         ));
-        done = Some(json!({"commit": commit, "entry": entry}));
+        if let Some(in_omni) = &in_omni {
+            session.report_action(&in_omni.told());
+        }
+        let in_omni = in_omni.as_ref().map(CommitInOmni::json);
+        done = Some(json!({"commit": commit, "entry": entry, "omni": in_omni}));
     }
     if args.json {
         let file = |change: &TextChange| json!({"path": change.path, "before": change.before, "after": change.after});
-        let files: Vec<Value> = changes.iter().map(file).collect();
+        let files: Vec<Value> = all.iter().map(file).collect();
         session.print_json(
             &json!({"to": {"number": point.number, "id": point.id, "name": point.name}, "files": files, "done": done}),
         )?;
     }
     Ok(Exit::Done)
+}
+
+/// Returns an error if one of the files has uncommitted changes. `display` returns the path that a user sees.
+fn reject_uncommitted_changes(
+    repository: &Repository,
+    files: &[String],
+    display: impl Fn(&str) -> String,
+) -> Result<(), Failure> {
+    let lost = repository.uncommitted_paths(files)?;
+    let Some(path) = lost.first() else { return Ok(()) };
+    let message = format!("`{}` has uncommitted changes, which would be lost", display(path));
+    Err(Failure::new(Exit::Conflict, message).with_help("commit the changes, or set them aside with `git stash`"))
 }
 
 /// Shows the last entries of the log, and returns a failure that asks the user to specify one of them.
@@ -202,13 +223,10 @@ impl RollbackTarget {
 /// Returns the changes that restore the commit's version of all files that a push may change.
 fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.output_folders();
-    let folders = [
-        place.specs_folder(),
-        models,
-        tests,
-        place.omni_folder(),
-        STATES.to_owned(),
-    ];
+    let mut folders = vec![place.specs_folder(), models, tests, STATES.to_owned()];
+    if !place.project.omni_is_repository() {
+        folders.push(place.omni_folder());
+    }
     // Include other files that a later push may have changed, such as properties files that users maintain.
     let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
     let since = log
@@ -237,6 +255,51 @@ fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) 
         }
     }
     Ok(changes)
+}
+
+/// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that
+/// restore these files. Files that only other commits changed keep their contents.
+fn omni_changes(
+    place: &Workspace,
+    dbt: &Repository,
+    omni: &OmniRepository,
+    log: &Log,
+    point: &RollbackTarget,
+) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
+    let repository = &omni.repository;
+    let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;
+    let is_reached = |entry: &str| {
+        let mut entries = log.entries.iter();
+        let logged = entries.find(|logged| logged.hash == entry);
+        logged.is_some_and(|logged| reached.contains(&format!("{LOG}/{}", logged.file)))
+    };
+    let (last, later) = omni.find_commit(is_reached)?;
+    let Some(first) = later.last() else {
+        return Ok(Default::default());
+    };
+    let released = match point.number {
+        Some(_) => None,
+        None => repository.resolve_commit(&format!("refs/tags/{}", point.id))?,
+    };
+    let then = match released.or(last) {
+        Some(commit) => Some(commit),
+        None => repository.resolve_commit(&format!("{first}^"))?,
+    };
+    let mut files = BTreeSet::new();
+    for commit in &later {
+        files.extend(repository.files_changed_by(commit)?);
+    }
+    let files: Vec<String> = files.into_iter().collect();
+    let texts = match &then {
+        Some(commit) => repository.file_contents_at_commit(commit, &files)?,
+        None => vec![None; files.len()],
+    };
+    let changes = files.iter().zip(texts).filter_map(|(file, after)| {
+        let path = omni.path_in_project(file);
+        let before = read_project_file(&place.root, &path);
+        (before != after).then(|| (file.clone(), TextChange::new(&path, before, after)))
+    });
+    Ok(changes.unzip())
 }
 
 /// Returns the log line for a model whose push state changes, such as `update revenue`.

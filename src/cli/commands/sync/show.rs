@@ -46,7 +46,18 @@ pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String 
             let _ = writeln!(out, "{line}");
         });
     }
-    if plan.models.is_empty() && plan.known.is_none() {
+    if let Some(omni) = &plan.omni {
+        let _ = writeln!(
+            out,
+            "Files of the Omni model that `push` commits in {}:",
+            omni.repository
+        );
+        for file in &omni.files {
+            let _ = writeln!(out, "  {file}");
+        }
+        out.push('\n');
+    }
+    if plan.models.is_empty() && plan.known.is_none() && plan.omni.is_none() {
         out.push_str("Specs, dbt and Omni agree.\n");
     }
     let _ = writeln!(out, "{}", plan.summary());

@@ -1,0 +1,54 @@
+//! Compares dbt's repository with the Omni model's own repository, if the model has one.
+
+use crate::cli::commands::sync::{OmniRepository, Repository, is_push_interrupted};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::health::{HealthPart, list_names};
+use crate::cli::plurals::format_count;
+use crate::cli::workspace::Workspace;
+
+/// Returns the state of both repositories. `None` if the Omni model is a folder of the project.
+pub fn repository_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+    if !place.project.omni_is_repository() {
+        return Ok(None);
+    }
+    let mut part = HealthPart {
+        name: "repositories",
+        fix: "formulac push".to_owned(),
+        ..HealthPart::default()
+    };
+    let both = Repository::find(&place.root).and_then(|dbt| Ok((dbt, OmniRepository::find(place)?)));
+    let (dbt, omni) = match both {
+        Ok((dbt, Some(omni))) => (dbt, omni),
+        Ok((_, None)) => return Ok(None),
+        Err(Failure::Message(message)) if message.exit == Exit::Failed => {
+            part.found.push(message.text);
+            part.fix = message.help.unwrap_or_default();
+            return Ok(Some(part));
+        }
+        Err(failure) => return Err(failure),
+    };
+    if is_push_interrupted(place)? {
+        part.found.push("a push or release was interrupted".to_owned());
+    } else if let Some((entry, commit)) = dbt.last_commit_of_pair()?
+        && omni.find_commit(|other| other == entry)?.0.is_none()
+    {
+        let folder = &omni.folder;
+        part.found.push(format!(
+            "{folder} lacks the commit that follows {commit} in dbt's repository"
+        ));
+        part.fix = format!("git -C {folder} pull");
+    }
+    if let Some(change) = omni.uncommitted_files(place)? {
+        let count = format_count(change.files.len(), "file is", "files are");
+        let names = list_names(&change.files);
+        part.found
+            .push(format!("{count} not committed in {}: {names}", omni.folder));
+    }
+    part.well = format!(
+        "dbt on {}, {} on {}",
+        dbt.position()?,
+        omni.folder,
+        omni.repository.position()?
+    );
+    Ok(Some(part))
+}

@@ -1,0 +1,239 @@
+//! Repository of the Omni model, if the model has a repository of its own (`omni: {path: …}`). A push, a rollback and a
+//! release change dbt's repository first and this repository second. Each commit and each tag names the other one.
+
+use std::collections::BTreeSet;
+
+use formulac::omni::{PullRecord, shared_file_paths};
+use formulac::sync::OmniChange;
+use serde_json::{Value, json};
+
+use super::apply::{PushCommit, TRAILER};
+use super::push::PushBranch;
+use super::repository::Repository;
+use crate::cli::commands::pull::{RECORDS, pull_records};
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::workspace::{Workspace, omni_repository};
+
+/// Trailer of a message in dbt's repository that names the Omni model's repository.
+pub const OMNI_TRAILER: &str = "Formulac-Omni";
+/// Trailer of a message in the Omni model's repository that names the commit in dbt's repository.
+pub const DBT_TRAILER: &str = "Formulac-Dbt";
+
+/// Repository of the Omni model.
+#[derive(Debug)]
+pub struct OmniRepository {
+    /// Folder of the repository, relative to the project's folder.
+    pub folder: String,
+    pub repository: Repository,
+}
+
+impl OmniRepository {
+    /// Finds the repository. Returns `None` if the Omni model is a folder of the project, and an error if there is no
+    /// repository at the configured path.
+    pub fn find(place: &Workspace) -> Result<Option<Self>, Failure> {
+        let Some(path) = omni_repository(&place.project, &place.root)? else {
+            return Ok(None);
+        };
+        let folder = place.omni_folder();
+        let repository = Repository::find(&path).map_err(|failure| in_repository(&folder, failure))?;
+        Ok(Some(Self { folder, repository }))
+    }
+
+    /// Returns the files that the last pull wrote and that are not committed. `None` if there are none.
+    pub fn uncommitted_files(&self, place: &Workspace) -> Result<Option<OmniChange>, Failure> {
+        let dbt = Repository::find(&place.root)?;
+        let records = dbt.uncommitted_paths(&[RECORDS.to_owned()])?;
+        // The record of a removed file only exists in the last commit.
+        let removed: Vec<String> = records
+            .iter()
+            .filter(|path| !place.root.join(path).is_file())
+            .cloned()
+            .collect();
+        let removed = match dbt.head_commit()? {
+            Some(head) => dbt.file_contents_at_commit(&head, &removed)?,
+            None => Vec::new(),
+        };
+        let removed = removed.iter().flatten().filter_map(|text| PullRecord::read(text));
+        let pulled = pull_records(&place.root).chain(removed).map(|record| record.path);
+        let pulled: BTreeSet<String> = pulled.chain(shared_file_paths()).collect();
+        let mut files = self.repository.uncommitted_paths(&[".".to_owned()])?;
+        files.retain(|path| pulled.contains(path));
+        Ok((!files.is_empty()).then(|| OmniChange {
+            repository: self.folder.clone(),
+            files,
+            records,
+        }))
+    }
+
+    /// Returns the path of a file of this repository, relative to the project's folder.
+    pub fn path_in_project(&self, file: &str) -> String {
+        format!("{}/{file}", self.folder)
+    }
+
+    /// Creates the commit of these files that follows a commit in dbt's repository. The branch has the same name in
+    /// both repositories if the push creates a branch.
+    pub fn new_commit(
+        &self,
+        files: &[String],
+        branch: &PushBranch,
+        (message, entry): (&str, &str),
+    ) -> Result<OmniCommit, Failure> {
+        let failed = |failure| in_repository(&self.folder, failure);
+        let now = self.repository.branch().map_err(failed)?;
+        self.repository.author().map_err(failed)?;
+        if let Some(path) = self.repository.ignored_paths(files)?.first() {
+            let path = self.path_in_project(path);
+            let message = format!("git ignores `{path}`, which is part of the push");
+            return Err(Failure::new(Exit::Failed, message)
+                .with_help(format!("remove the matching pattern from {}/.gitignore", self.folder)));
+        }
+        let begins = match branch.begins.as_deref().filter(|name| *name != now) {
+            Some(name) if self.repository.has_branch(name)? => {
+                let message = format!(
+                    "{} has a branch `{name}`, but its current branch is `{now}`",
+                    self.folder
+                );
+                return Err(Failure::new(Exit::Failed, message)
+                    .with_help(format!("run `git -C {} switch {name}`", self.folder)));
+            }
+            begins => begins.map(str::to_owned),
+        };
+        Ok(OmniCommit {
+            folder: self.folder.clone(),
+            commit: PushCommit {
+                message: message.to_owned(),
+                paths: files.to_vec(),
+                entry: entry.to_owned(),
+                branch: now,
+                begins,
+                parent: self.repository.head_commit()?,
+                omni: None,
+            },
+        })
+    }
+
+    /// Finds the latest commit whose log entry is wanted. Also returns the later commits with a log entry, latest first.
+    pub fn find_commit(&self, wanted: impl Fn(&str) -> bool) -> Result<(Option<String>, Vec<String>), Failure> {
+        let mut later = Vec::new();
+        if self.repository.head_commit()?.is_none() {
+            return Ok((None, later));
+        }
+        let format = format!("--format=%H%x00%(trailers:key={TRAILER},valueonly,separator=%x20)%x00");
+        let grep = format!("--grep={TRAILER}: ");
+        let output = self.repository.run_git(&["log", "--fixed-strings", &grep, &format])?;
+        let mut parts = output.split('\0').map(str::trim);
+        while let (Some(commit), Some(entry)) = (parts.next(), parts.next()) {
+            if wanted(entry) {
+                return Ok((Some(commit.to_owned()), later));
+            }
+            later.push(commit.to_owned());
+        }
+        Ok((None, later))
+    }
+}
+
+/// Maximum number of commits in which the last commit that names the Omni model's repository is searched.
+const SEARCHED_COMMITS: usize = 500;
+
+impl Repository {
+    /// Returns the log entry and the short hash of the last commit that a commit in the Omni model's repository
+    /// follows.
+    pub fn last_commit_of_pair(&self) -> Result<Option<(String, String)>, Failure> {
+        if self.head_commit()?.is_none() {
+            return Ok(None);
+        }
+        let entry = format!("%(trailers:key={TRAILER},valueonly,separator=%x20)");
+        let format = format!("--format=%h%x00{entry}%x00%(trailers:key={OMNI_TRAILER},valueonly)%x00");
+        let output = self.run_git(&["log", &format!("--max-count={SEARCHED_COMMITS}"), &format])?;
+        let mut parts = output.split('\0').map(str::trim);
+        while let (Some(commit), Some(entry), Some(omni)) = (parts.next(), parts.next(), parts.next()) {
+            if !omni.is_empty() {
+                return Ok(Some((entry.to_owned(), commit.to_owned())));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the current branch and commit, such as `main (1a2b3c4)`.
+    pub fn position(&self) -> Result<String, Failure> {
+        let branch = self.branch().unwrap_or_else(|_| "no branch".to_owned());
+        let commit = self.head_commit()?;
+        let commit = commit
+            .as_deref()
+            .and_then(|commit| commit.get(..7))
+            .unwrap_or("no commit");
+        Ok(format!("{branch} ({commit})"))
+    }
+}
+
+/// Commit in the Omni model's repository that follows a commit in dbt's repository.
+#[derive(Clone, Debug)]
+pub struct OmniCommit {
+    /// Folder of the repository, relative to the project's folder.
+    pub folder: String,
+    pub commit: PushCommit,
+}
+
+impl OmniCommit {
+    pub fn to_note(&self) -> Value {
+        json!({"folder": self.folder, "commit": self.commit.to_note()})
+    }
+
+    pub fn from_note(note: &Value) -> Option<Self> {
+        Some(Self {
+            folder: note.get("folder")?.as_str()?.to_owned(),
+            commit: PushCommit::from_note(note.get("commit")?)?,
+        })
+    }
+
+    /// Returns the trailer that names this commit in dbt's repository. The commit does not exist yet, so the trailer
+    /// names the commit before it.
+    pub fn trailer(&self) -> String {
+        let position = match self.commit.parent.as_deref().and_then(|parent| parent.get(..12)) {
+            Some(parent) => format!("the commit after {parent}"),
+            None => "the first commit".to_owned(),
+        };
+        format!("{OMNI_TRAILER}: {}, {position}", self.folder)
+    }
+
+    /// Creates the commit, unless it already exists. `dbt` is the commit in dbt's repository.
+    pub fn create(&self, place: &Workspace, dbt: &str) -> Result<(), Failure> {
+        let failed = |failure| in_repository(&self.folder, failure);
+        let repository = Repository::find(&place.root.join(&self.folder)).map_err(failed)?;
+        let mut commit = self.commit.clone();
+        // Somebody may have committed the files after an interrupted push.
+        if commit.created_commit(&repository)?.is_none() && repository.uncommitted_paths(&commit.paths)?.is_empty() {
+            return Ok(());
+        }
+        let named = names_dbt_commit(place, dbt)?;
+        commit.message = format!("{}\n{DBT_TRAILER}: {named}\n", commit.message.trim_end());
+        let created = commit.create_commit(&repository);
+        let created = created.or_else(
+            |failure| match repository.uncommitted_paths(&commit.paths)?.is_empty() {
+                true => Err(failure),
+                // A formatter hook may reject the commit after it changes the files.
+                false => commit.create_commit(&repository),
+            },
+        );
+        created.map_err(failed)?;
+        repository.sync_after_commit_hooks(&commit.paths).map_err(failed)
+    }
+}
+
+/// Returns the name of dbt's repository, followed by one of its commits.
+pub fn names_dbt_commit(place: &Workspace, commit: &str) -> Result<String, Failure> {
+    let top = Repository::find(&place.root)?.top_folder()?;
+    let name = top.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(format!("{name}, commit {commit}"))
+}
+
+/// Adds the folder of the Omni model's repository to a message.
+pub fn in_repository(folder: &str, failure: Failure) -> Failure {
+    match failure {
+        Failure::Message(mut message) => {
+            message.text = format!("{folder}: {}", message.text);
+            Failure::Message(message)
+        }
+        other => other,
+    }
+}

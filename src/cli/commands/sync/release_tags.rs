@@ -1,0 +1,97 @@
+//! Tags of a release: one in dbt's repository, then one in the Omni model's repository if there is one. If the process is
+//! killed between both tags, the next command creates the second tag.
+
+use formulac::sync::prepare;
+use serde_json::{Value, json};
+
+use super::apply::transaction_failure;
+use super::disk::WorkTreeDisk;
+use super::omni_repository::in_repository;
+use super::repository::Repository;
+use crate::cli::exit::Failure;
+use crate::cli::workspace::Workspace;
+
+/// Tags of a release.
+#[derive(Clone, Debug)]
+pub struct ReleaseTags {
+    pub name: String,
+    pub dbt: ReleaseTag,
+    pub omni: Option<ReleaseTag>,
+}
+
+/// Tag in one repository.
+#[derive(Clone, Debug)]
+pub struct ReleaseTag {
+    /// Folder of the repository, relative to the project's folder. Empty for the repository of the project.
+    pub folder: String,
+    pub commit: String,
+    pub text: String,
+}
+
+impl ReleaseTag {
+    fn to_note(&self) -> Value {
+        json!({"folder": self.folder, "commit": self.commit, "text": self.text})
+    }
+
+    fn from_note(note: &Value) -> Option<Self> {
+        let text = |key: &str| note.get(key).and_then(Value::as_str).map(str::to_owned);
+        Some(Self {
+            folder: text("folder")?,
+            commit: text("commit")?,
+            text: text("text")?,
+        })
+    }
+
+    /// Creates the tag, unless it exists.
+    fn create(&self, place: &Workspace, name: &str) -> Result<(), Failure> {
+        let repository = Repository::find(&place.root.join(&self.folder))?;
+        match repository.has_tag(name)? {
+            true => Ok(()),
+            false => repository.create_tag(name, &self.commit, &self.text),
+        }
+    }
+}
+
+impl ReleaseTags {
+    pub fn from_note(note: &Value) -> Option<Self> {
+        let note = note.get("release")?;
+        Some(Self {
+            name: note.get("name")?.as_str()?.to_owned(),
+            dbt: ReleaseTag::from_note(note.get("dbt")?)?,
+            omni: note.get("omni").and_then(ReleaseTag::from_note),
+        })
+    }
+
+    /// Creates the tags that do not exist yet.
+    pub fn create_missing(&self, place: &Workspace) -> Result<(), Failure> {
+        self.dbt.create(place, &self.name)?;
+        let Some(omni) = &self.omni else { return Ok(()) };
+        omni.create(place, &self.name)
+            .map_err(|failure| in_repository(&omni.folder, failure))
+    }
+
+    /// Creates both tags. If the first tag cannot be created, nothing changes.
+    pub fn create(&self, place: &Workspace) -> Result<(), Failure> {
+        let Some(omni) = &self.omni else {
+            return self.dbt.create(place, &self.name);
+        };
+        let note = json!({"release": {"name": self.name, "dbt": self.dbt.to_note(), "omni": omni.to_note()}});
+        let mut disk = WorkTreeDisk::from_workspace(place)?;
+        let journal = prepare(&mut disk, &[], note).map_err(|fault| transaction_failure(&fault))?;
+        if let Err(failure) = self.dbt.create(place, &self.name) {
+            let _ = journal.finish(&mut disk);
+            return Err(failure);
+        }
+        self.create_missing(place).map_err(|failure| match failure {
+            Failure::Message(mut message) => {
+                message.text = format!("dbt's repository has the tag `{}`, but {}", self.name, message.text);
+                message.help =
+                    Some("fix the cause, then run `formulac push`, which creates the missing tag".to_owned());
+                Failure::Message(message)
+            }
+            other => other,
+        })?;
+        let _ = journal.finish(&mut disk);
+        Ok(())
+    }
+}

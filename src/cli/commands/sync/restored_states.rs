@@ -1,0 +1,151 @@
+//! Finds the states of models that somebody removed or changed by hand since a push wrote them, and restores them from the
+//! history of git. The log records the hash of each state that formulac wrote.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::sync::{Log, STATES, content_hash, state_path};
+
+use super::history;
+use super::repository::Repository;
+use crate::cli::session::Session;
+use crate::cli::workspace::Workspace;
+
+/// Maximum number of committed versions of a state that are searched.
+const SEARCHED_VERSIONS: usize = 50;
+
+/// State that was restored from git.
+#[derive(Debug)]
+pub struct RestoredState {
+    /// Contents of the file that somebody changed. `None` if the file is missing.
+    pub found: Option<String>,
+    /// Contents that the last push wrote.
+    pub text: String,
+}
+
+/// Restores the states that differ from those that the last push wrote. `texts` contains the states in the work tree,
+/// by model. Reports each restored state.
+pub fn restore_states(
+    session: &Session,
+    place: &Workspace,
+    texts: &BTreeMap<String, String>,
+) -> BTreeMap<String, RestoredState> {
+    let mut restored = BTreeMap::new();
+    let log = history::read_log(place);
+    let recorded = last_recorded_hashes(&log);
+    let models: BTreeSet<&str> = recorded.values().map(|record| record.model.as_str()).collect();
+    let Some(repository) = (!models.is_empty())
+        .then(|| Repository::find(&place.root).ok())
+        .flatten()
+    else {
+        return restored;
+    };
+    for (path, record) in &recorded {
+        let found = texts.get(&record.model);
+        let hash = found.map(|text| content_hash(text.replace('\r', "").as_bytes()));
+        if hash.as_ref() == Some(&record.hash)
+            || hash.is_some_and(|hash| is_of_other_branch(&log, path, &hash, &record.entry))
+            || found.is_some() && is_merged(&repository, path)
+        {
+            continue;
+        }
+        let what = match found {
+            Some(_) => "was changed by hand",
+            None => "is missing",
+        };
+        let versions = repository.last_committed_versions(path, SEARCHED_VERSIONS).into_iter();
+        let mut versions = versions.map(|text| text.replace('\r', ""));
+        let Some(text) = versions.find(|text| content_hash(text.as_bytes()) == record.hash) else {
+            session.warn(&format!(
+                "warning: `{path}` {what}, and this clone has no commit with the version that the last push wrote; \
+                 `git fetch --unshallow` gets the complete history"
+            ));
+            continue;
+        };
+        session.warn(&format!(
+            "warning: `{path}` {what}; the changes are compared with the version that log entry {} wrote, and the \
+             next push restores the file",
+            record.number
+        ));
+        let found = found.cloned();
+        restored.insert(record.model.clone(), RestoredState { found, text });
+    }
+    restored
+}
+
+/// Record of a state in the log.
+struct RecordedState {
+    model: String,
+    hash: String,
+    /// Hash and number of the log entry.
+    entry: String,
+    number: usize,
+}
+
+/// Returns the last record of each state that exists according to the log, by path.
+fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
+    let mut last = BTreeMap::new();
+    for logged in &log.entries {
+        for (path, hash) in &logged.entry.files {
+            let name = path.strip_prefix(STATES).and_then(|name| name.strip_prefix('/'));
+            let Some(model) = name.and_then(formulac::sync::PushState::state_model) else {
+                continue;
+            };
+            if *path != state_path(model) {
+                continue;
+            }
+            match hash {
+                Some(hash) => last.insert(
+                    path.clone(),
+                    RecordedState {
+                        model: model.to_owned(),
+                        hash: hash.clone(),
+                        entry: logged.hash.clone(),
+                        number: logged.number,
+                    },
+                ),
+                None => last.remove(path),
+            };
+        }
+    }
+    last
+}
+
+/// Returns whether an entry on another branch than `last` recorded this hash, so that a merge took that version.
+fn is_of_other_branch(log: &Log, path: &str, hash: &str, last: &str) -> bool {
+    let parents: BTreeMap<&str, &[String]> = log
+        .entries
+        .iter()
+        .map(|logged| (logged.hash.as_str(), logged.entry.parents.as_slice()))
+        .collect();
+    let mut before: BTreeSet<&str> = BTreeSet::new();
+    let mut next = vec![last];
+    while let Some(entry) = next.pop() {
+        if before.insert(entry) {
+            next.extend(
+                parents
+                    .get(entry)
+                    .copied()
+                    .unwrap_or_default()
+                    .iter()
+                    .map(String::as_str),
+            );
+        }
+    }
+    let mut others = log
+        .entries
+        .iter()
+        .filter(|logged| !before.contains(logged.hash.as_str()));
+    others.any(|logged| {
+        let mut files = logged.entry.files.iter();
+        files.any(|(other, recorded)| other == path && recorded.as_deref() == Some(hash))
+    })
+}
+
+/// Returns whether git merged the versions of two branches into the committed version of a file.
+fn is_merged(repository: &Repository, path: &str) -> bool {
+    let is_committed = repository
+        .uncommitted_paths(&[path.to_owned()])
+        .is_ok_and(|differing| differing.is_empty());
+    let parents = repository.run_git(&["log", "-1", "--format=%P", "--", path]);
+    is_committed && parents.is_ok_and(|parents| parents.split_whitespace().count() > 1)
+}

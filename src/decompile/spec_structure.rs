@@ -1,0 +1,114 @@
+//! Renames definitions of a spec and CTEs of SQL, and finds the lines of a definition.
+
+use std::ops::Range;
+
+use super::file::SqlFile;
+use super::formula_names::rename_names;
+use super::spec_edit::SpecPosition;
+use super::substitute::{Substitution, apply_replacements};
+use crate::dbt::tokens::SqlTokenKind;
+use crate::dialect::Dialect;
+use crate::model::outline::DefinitionWithPosition;
+use crate::yaml::Node;
+
+/// Returns a spec in which a definition of the last step has a new name. Also renames the references in the step's other
+/// definitions, and the column's properties. `None` if the definition cannot be renamed.
+///
+/// ```
+/// use formulac_decompile::with_renamed_definition;
+/// let spec = "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) // all\n  b = a * 2\ncolumns:\n  a: {description: All}\n";
+/// assert_eq!(
+///     with_renamed_definition(spec, "a", "total").unwrap(),
+///     "model: m\nfrom: t\ndefinitions: |\n  total = SUM(x) // all\n  b = total * 2\ncolumns:\n  total: {description: All}\n"
+/// );
+/// ```
+#[must_use]
+pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Option<String> {
+    let read = SpecPosition::new(spec).ok()?;
+    let step = read.outline.steps.last()?;
+    let own = step.definitions.iter().find(|placed| placed.name == old)?;
+    let mut changes: Vec<Substitution> = vec![(name_range(spec, own)?, new.to_owned())];
+    for placed in step.definitions.iter().filter(|placed| placed.name != old) {
+        let at = placed.at.start as usize..placed.at.end as usize;
+        let formula = spec.get(at.clone())?;
+        let renamed = rename_names(formula, &[(old, new.to_owned())]);
+        if renamed != formula {
+            changes.push((at, renamed));
+        }
+    }
+    let columns = read.root().get("columns").and_then(Node::pairs).unwrap_or_default();
+    let key = columns.iter().map(|(key, _)| key).find(|key| key.text() == Some(old));
+    if let Some(key) = key {
+        changes.push((key.span.start as usize..key.span.end as usize, new.to_owned()));
+    }
+    apply_replacements(spec, changes.iter().collect())
+}
+
+/// Returns the bytes of the lines that contain a definition of the last step, with the comment lines above it. `None` if
+/// other text is on these lines.
+#[must_use]
+pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
+    let read = SpecPosition::new(spec).ok()?;
+    let step = read.outline.steps.last()?;
+    let own = step
+        .definitions
+        .iter()
+        .find(|placed| placed.name == name && !placed.alone)?;
+    let mut start = line_start(spec, name_range(spec, own)?.start);
+    if !spec.get(start..)?.trim_start().starts_with(name) {
+        return None;
+    }
+    let is_comment = |line: &str| line.trim_start().starts_with("//");
+    while let Some(above) = start.checked_sub(1).map(|end| line_start(spec, end)) {
+        match spec.get(above..start).filter(|line| is_comment(line)) {
+            Some(_) => start = above,
+            None => break,
+        }
+    }
+    let rest = spec.get(own.at.end as usize..)?;
+    let end = rest
+        .find('\n')
+        .map_or(spec.len(), |line| own.at.end as usize + line + 1);
+    let is_alone = |other: &DefinitionWithPosition| other == own || !(start..end).contains(&(other.at.start as usize));
+    step.definitions.iter().all(is_alone).then_some(start..end)
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text.get(..at)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |line| line + 1)
+}
+
+/// Returns the bytes of a definition's name: the last occurrence before its formula.
+fn name_range(spec: &str, placed: &DefinitionWithPosition) -> Option<Range<usize>> {
+    let before = spec.get(..placed.at.start as usize)?;
+    let start = before.rfind(&placed.name)?;
+    let end = start + placed.name.len();
+    let between = before.get(end..)?.replace("formula", "");
+    (!between.contains(|c: char| c.is_alphanumeric() || c == '\n')).then_some(start..end)
+}
+
+/// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the numbers of CTEs
+/// differ.
+#[must_use]
+pub fn with_cte_names_of(sql: &str, other: &str, dialect: Dialect) -> Option<String> {
+    let (file, other) = (SqlFile::read(sql, dialect), SqlFile::read(other, dialect));
+    if file.ctes.len() != other.ctes.len() {
+        return None;
+    }
+    let names: Vec<(&String, &String)> = file
+        .ctes
+        .iter()
+        .zip(&other.ctes)
+        .filter(|(one, other)| one != other)
+        .collect();
+    let words = file.tokens.iter().filter(|token| token.kind == SqlTokenKind::Word);
+    let changes = words.filter_map(|token| {
+        let (_, new) = names
+            .iter()
+            .find(|(old, _)| token.text(sql).eq_ignore_ascii_case(old))?;
+        Some((token.start..token.end, (*new).clone()))
+    });
+    let changes: Vec<Substitution> = changes.collect();
+    apply_replacements(sql, changes.iter().collect())
+}

@@ -1,0 +1,269 @@
+//! Hand edits to the structure of a model's SQL: columns of the last select that were added, renamed or removed, and
+//! relations of dbt that were replaced. The edits become changes of the spec.
+
+use std::collections::BTreeSet;
+
+use super::hand_edits::HandEdit;
+use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use crate::dbt::RelationReference;
+use crate::decompile::{Edits, definition_lines, with_cte_names_of, with_renamed_definition};
+use crate::model::shared_definitions::{is_plain_name, relation_identity};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
+
+/// Maximum number of pairs of removed and added columns that are examined for renamed columns.
+const MAX_RENAMED_PAIRS: usize = 16;
+
+/// Edit to the structure of a model's SQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum StructureEdit {
+    /// The last select has a new column.
+    Added(String),
+    /// The last select lacks a column.
+    Removed(String),
+    /// A column of the last select has a new name.
+    Renamed(String, String),
+    /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
+    Relation { cte: String, before: String, after: String },
+}
+
+impl ModelReconciler<'_> {
+    /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
+    /// that were replaced. A version of the spec is used only if it produces the edit and no other difference.
+    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+        let Some(found) = self
+            .found
+            .filter(|_| self.edited.is_none() && self.sides.bases.len() == 1)
+        else {
+            return;
+        };
+        let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
+        let mut found = found.to_owned();
+        for (edit, places) in structure_edits(edits) {
+            if places.iter().any(|place| carried_edits.contains(place)) {
+                continue;
+            }
+            for text in self.specs_with_structure(&edit, &found) {
+                let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
+                    continue;
+                };
+                // The names of CTEs depend on the name of the relation.
+                let sql = carried.compiled.model_sql().unwrap_or_default();
+                let renamed = match &edit {
+                    StructureEdit::Relation { .. } => with_cte_names_of(&found, sql, carried.compiled.dialect()),
+                    _ => None,
+                };
+                let renamed = renamed.unwrap_or_else(|| found.clone());
+                let (before, after) = (
+                    self.differences(&self.ours, &found),
+                    self.differences(&carried, &renamed),
+                );
+                if after.len() < before.len() && after.iter().all(|one| before.contains(one)) {
+                    self.ours = carried;
+                    found = renamed;
+                    carried_edits.extend(places);
+                    break;
+                }
+            }
+        }
+        if carried_edits.is_empty() {
+            return;
+        }
+        // A new name also changes the formulas that refer to the column.
+        let left = self.differences(&self.ours, &found);
+        let is_left = |edit: &HandEdit| {
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (was, is) = (text(&edit.before), text(&edit.after));
+            // The spec may have changed, too, so the text before the edit may differ.
+            left.iter()
+                .any(|(before, after)| *after == is && (!is.is_empty() || *before == was))
+        };
+        let of_model = is_in_model_file(self.sides.model);
+        let mut at = 0;
+        edits.retain(|edit| {
+            let is_carried = carried_edits.contains(&at) || (of_model(edit) && !is_left(edit));
+            at += 1;
+            if is_carried {
+                done.carried.push(edit.clone());
+            }
+            !is_carried
+        });
+    }
+
+    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
+    fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
+        let sql = ours.compiled.model_sql().unwrap_or_default();
+        let edits = Edits::from_texts(sql, found, ours.compiled.dialect());
+        let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
+        columns
+            .chain(edits.rest.into_iter().map(|edit| (edit.before, edit.after)))
+            .collect()
+    }
+
+    /// Returns the versions of the spec that may produce an edit to the structure of the SQL.
+    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<String> {
+        let source = &self.ours.source;
+        match edit {
+            StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
+            StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
+            StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
+            StructureEdit::Added(name) => {
+                // The formula is found as if a definition with this name had another formula.
+                let find = || {
+                    let before = with_definition(source, name, placeholder_formula(source)?)?;
+                    let path = Some(self.ours.spec.as_str());
+                    let found =
+                        self.tools
+                            .decompiler
+                            .find_formula(self.tools.compiler, &before, path, found, None, name);
+                    with_definition(source, name, &found.ok()?)
+                };
+                find().into_iter().collect()
+            }
+        }
+    }
+}
+
+/// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several edits
+/// may explain the same hand edits.
+fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
+    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_last_select()?.to_owned());
+    let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
+    let mut found = Vec::new();
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    for (at, edit) in edits.iter().enumerate() {
+        if edit.definition.is_some() {
+            continue;
+        }
+        match (column(edit), is_empty(&edit.before), is_empty(&edit.after)) {
+            (Some(name), true, false) => added.push((name, at)),
+            (Some(name), false, true) => removed.push((name, at)),
+            _ => {}
+        }
+        let cte = edit.place.as_ref().and_then(|place| place.cte_of_from_clause());
+        if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)
+            && let (Some(before), Some(after)) = (dbt_call(before), dbt_call(after))
+        {
+            let cte = cte.to_owned();
+            found.push((StructureEdit::Relation { cte, before, after }, vec![at]));
+        }
+    }
+    // A removed and an added column may be one column with a new name.
+    if removed.len() * added.len() <= MAX_RENAMED_PAIRS {
+        for (old, at) in &removed {
+            let pairs = added.iter().map(|(new, other)| {
+                let renamed = StructureEdit::Renamed(old.clone(), new.clone());
+                (renamed, vec![*at, *other])
+            });
+            found.extend(pairs);
+        }
+    }
+    let one = |edit: fn(String) -> StructureEdit| move |(name, at): (String, usize)| (edit(name), vec![at]);
+    found.extend(removed.into_iter().map(one(StructureEdit::Removed)));
+    found.extend(added.into_iter().map(one(StructureEdit::Added)));
+    found
+}
+
+/// Returns the call in `{{ ref('orders') }}`.
+fn dbt_call(text: &str) -> Option<String> {
+    let call = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    RelationReference::read(call).map(|_| call.to_owned())
+}
+
+/// Returns the path of the last step of a spec, and its value. `None` if the step has no name.
+fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
+    let Some(YamlValue::List(steps, _)) = root.get("steps") else {
+        return Some((Path::root(), root));
+    };
+    let step = steps.last()?;
+    let name = step.get("name").and_then(YamlValue::as_text)?;
+    Some((Path::root().key("steps").item("name", name), step))
+}
+
+/// Returns a spec with a new definition at the end of its last step.
+fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    let at = at.key("definitions");
+    let line = format!("{name} = {formula}");
+    let set = |at: Path, value: YamlValue| Edit::Set {
+        at,
+        value,
+        after: Vec::new(),
+    };
+    let edit = match step.get("definitions") {
+        Some(YamlValue::Map(..)) => set(at.key(name), YamlValue::text(formula)),
+        Some(YamlValue::Text(text)) if is_plain_name(name) => {
+            set(at, YamlValue::text(format!("{}\n{line}\n", text.trim_end())))
+        }
+        None if is_plain_name(name) => set(at, YamlValue::text(line)),
+        _ => return None,
+    };
+    apply_edits(spec, &[edit]).ok()
+}
+
+/// Returns a formula whose level is that of the output columns of a spec's last step.
+fn placeholder_formula(spec: &str) -> Option<&'static str> {
+    let root = value(spec)?;
+    let (_, step) = last_step(&root)?;
+    Some(match step.get("group_by") {
+        Some(_) => "COUNT()",
+        None => "1",
+    })
+}
+
+/// Returns a spec without a definition of its last step, and without the properties of the column.
+fn without_definition(spec: &str, name: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    let text = match step.get("definitions") {
+        Some(YamlValue::Map(pairs, _)) if pairs.len() > 1 => {
+            let at = at.key("definitions").key(name);
+            apply_edits(spec, &[Edit::Remove { at }]).ok()?
+        }
+        Some(YamlValue::Text(_)) => {
+            let lines = definition_lines(spec, name)?;
+            [spec.get(..lines.start)?, spec.get(lines.end..)?].concat()
+        }
+        _ => return None,
+    };
+    let at = Path::root().key("columns").key(name);
+    Some(apply_edits(&text, &[Edit::Remove { at }]).unwrap_or(text))
+}
+
+/// Returns the versions of a spec in which one relation is replaced, in `from` or in a join.
+fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String> {
+    let Some(root) = value(spec) else { return Vec::new() };
+    let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
+    let mut places = vec![Path::root().key("from")];
+    let joins = match root.get("joins") {
+        Some(YamlValue::List(joins, _)) => joins.as_slice(),
+        _ => &[],
+    };
+    let targets = joins
+        .iter()
+        .filter_map(|join| join.get("to").and_then(YamlValue::as_text));
+    places.extend(targets.map(|to| Path::root().key("joins").item("to", to).key("to")));
+    let texts = [root.get("from").and_then(YamlValue::as_text)].into_iter().flatten();
+    let texts = texts.chain(
+        joins
+            .iter()
+            .filter_map(|join| join.get("to").and_then(YamlValue::as_text)),
+    );
+    let found = places.into_iter().zip(texts).filter_map(|(at, text)| {
+        let is_meant = identity(text).is_some() && identity(text) == identity(before);
+        let is_bare = !text.contains('(');
+        let name = after.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
+        let written = match name.filter(|name| is_bare && is_plain_name(name)) {
+            Some(name) => name.to_owned(),
+            None => after.to_owned(),
+        };
+        let value = YamlValue::text(written);
+        let edit = Edit::Set {
+            at,
+            value,
+            after: Vec::new(),
+        };
+        is_meant.then(|| apply_edits(spec, &[edit]).ok())?
+    });
+    found.collect()
+}

@@ -1,0 +1,467 @@
+//! Tests an Omni model in a repository of its own: `push`, `release` and `rollback` commit dbt's repository first and the
+//! Omni model's repository second. If a command fails or is killed between both commits, the next command completes it.
+
+use std::fs;
+use std::process::Command;
+
+use serde_json::json;
+
+use crate::run::{Place, Run, finish, is_left_out};
+
+const SPEC: &str = "model: revenue\nfrom: ref('orders')\nkeep: all\ndefinitions: |\n  net = amount - tax\n";
+/// Stand-in for git that records its calls, and kills the calling process at one of them.
+const KILLING_GIT: &str = r#"#!/bin/sh
+echo "$*" | tr '\n' ' ' >> "$CALLS"
+echo >> "$CALLS"
+if [ $(wc -l < "$CALLS") = "$KILLED_AT" ]; then
+    if [ "$KILLED_AFTER" = true ]; then git "$@" > /dev/null; fi
+    kill -9 $PPID
+    exit 1
+fi
+exec git "$@"
+"#;
+const VIEW: &str = "omni-model/main/orders.view.yaml";
+
+/// Returns a manifest whose model has a column with this description.
+fn manifest(description: &str) -> String {
+    let column = |name: &str, text: &str| json!({"name": name, "data_type": "integer", "description": text});
+    let orders = json!({
+        "unique_id": "model.shop.orders", "name": "orders", "resource_type": "model", "package_name": "shop",
+        "path": "orders.sql", "original_file_path": "models/orders.sql", "fqn": ["shop", "orders"], "database": "db",
+        "schema": "main", "alias": "orders", "relation_name": "db.main.orders",
+        "columns": {"amount": column("amount", description), "tax": column("tax", "")},
+        "config": {"materialized": "table"}, "depends_on": {"nodes": []},
+    });
+    json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": {"model.shop.orders": orders}, "sources": {},
+    })
+    .to_string()
+}
+
+fn git(place: &Place, folder: &str, args: &[&str]) -> String {
+    let mut command = Command::new("git");
+    command.args(args).current_dir(place.path(folder));
+    command
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_NOSYSTEM", "1");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "git {args:?} in {folder}: {}{}", run.out, run.err);
+    run.out
+}
+
+fn command(place: &Place, args: &[&str]) -> Command {
+    let mut command = place.command(args);
+    command.current_dir(place.path("project"));
+    command
+}
+
+fn run(place: &Place, args: &[&str]) -> Run {
+    finish(command(place, args))
+}
+
+fn run_well(place: &Place, args: &[&str]) -> Run {
+    let run = run(place, args);
+    assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
+    run
+}
+
+fn pull(place: &Place, description: &str) {
+    place.write("project/target/manifest.json", manifest(description));
+    run_well(place, &["pull"]);
+}
+
+/// Creates both repositories. The Omni model has one file that no pull wrote, and this file has an uncommitted change.
+fn project(name: &str) -> Place {
+    let place = Place::new(name);
+    let settings = "dialect: duckdb\nomni: {path: ../omni-model}\nenvironments:\n  dev: {}\n  prod: {branch: main, \
+                    protected: true}\n";
+    place
+        .write("project/formulac.yml", settings)
+        .write("project/dbt_project.yml", "name: shop\nprofile: shop\n");
+    place
+        .write("project/.gitignore", "target/\n.formulac/local/\n")
+        .write("project/metrics/revenue.yml", SPEC);
+    place.write("omni-model/own.topic.yaml", "base_view: orders\n");
+    for folder in ["project", "omni-model"] {
+        git(&place, folder, &["init", "--quiet", "--initial-branch=main"]);
+        let config = [
+            ("user.name", "Ann"),
+            ("user.email", "ann@example.com"),
+            ("commit.gpgsign", "false"),
+        ];
+        config
+            .iter()
+            .for_each(|(key, value)| drop(git(&place, folder, &["config", key, value])));
+        git(&place, folder, &["add", "--all"]);
+        git(&place, folder, &["commit", "--quiet", "--message", "start"]);
+    }
+    place.write("omni-model/own.topic.yaml", "base_view: orders\nlabel: not finished\n");
+    place
+}
+
+/// Creates a project that was pushed once, and then pulled and changed again.
+fn pushed(name: &str) -> Place {
+    let place = project(name);
+    pull(&place, "Before tax.");
+    run_well(&place, &["push", "--yes"]);
+    pull(&place, "Before all taxes.");
+    place.write(
+        "project/metrics/revenue.yml",
+        SPEC.replace("amount - tax", "amount - tax * 2"),
+    );
+    place
+}
+
+fn last_message(place: &Place, folder: &str) -> String {
+    git(place, folder, &["log", "-1", "--format=%B"])
+}
+
+fn trailer(message: &str, key: &str) -> String {
+    let found = message.lines().find_map(|line| line.strip_prefix(&format!("{key}: ")));
+    found.unwrap_or_else(|| panic!("no {key} in {message}")).to_owned()
+}
+
+/// Returns the titles of the commits and the uncommitted files of both repositories.
+fn state(place: &Place) -> [String; 4] {
+    let of = |folder: &str| {
+        let titles = git(place, folder, &["log", "--format=%s"]);
+        [titles, git(place, folder, &["status", "--porcelain"])]
+    };
+    let [[dbt, dbt_status], [omni, omni_status]] = ["project", "omni-model"].map(of);
+    [dbt, dbt_status, omni, omni_status]
+}
+
+#[test]
+fn a_push_commits_both_repositories() {
+    let place = project("omni_repository/push");
+    pull(&place, "Before tax.");
+    let told = run_well(&place, &["status"]).out;
+    assert!(
+        told.contains("1 file is not committed in ../omni-model: main/orders.view.yaml"),
+        "{told}"
+    );
+    let plan = run_well(&place, &["plan"]).out;
+    assert!(
+        plan.contains("commits in ../omni-model:\n  main/orders.view.yaml\n"),
+        "{plan}"
+    );
+    assert!(plan.contains("1 file to commit in ../omni-model"), "{plan}");
+    let start = git(&place, "omni-model", &["rev-parse", "HEAD"]);
+    run_well(&place, &["push", "--yes"]);
+    let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(&place, folder));
+    assert_eq!(trailer(&dbt, "Formulac-Entry"), trailer(&omni, "Formulac-Entry"));
+    assert_eq!(
+        trailer(&dbt, "Formulac-Omni"),
+        format!("../omni-model, the commit after {}", &start[..12])
+    );
+    let head = git(&place, "project", &["rev-parse", "HEAD"]);
+    assert_eq!(
+        trailer(&omni, "Formulac-Dbt"),
+        format!("project, commit {}", head.trim())
+    );
+    // The file that no pull wrote is not part of the commit.
+    assert_eq!(
+        state(&place)[1..],
+        ["", "create revenue\nstart\n", " M own.topic.yaml\n"]
+            .map(str::to_owned)
+            .map(|text| text.replace("create revenue", "Create revenue"))
+    );
+    let told = run_well(&place, &["status"]).out;
+    assert!(
+        told.contains("✓ repositories") && told.contains("../omni-model on main ("),
+        "{told}"
+    );
+    // Only the Omni model has changed since the push.
+    place.write(VIEW, place.read(VIEW) + "# Reviewed.\n");
+    let pushed = run_well(&place, &["push", "--yes", "--json"]).json();
+    assert_eq!(pushed["omni"]["files"], json!(["main/orders.view.yaml"]));
+    assert_eq!(pushed["pushed"]["omni"]["repository"], "../omni-model");
+    assert_eq!(git(&place, "project", &["status", "--porcelain"]), "");
+    assert!(last_message(&place, "project").starts_with("Files of the Omni model\n"));
+    assert!(
+        run_well(&place, &["push", "--yes"])
+            .out
+            .contains("Specs, dbt and Omni agree.")
+    );
+}
+
+#[test]
+fn a_protected_environment_has_the_same_branch_in_both_repositories() {
+    let place = pushed("omni_repository/protected");
+    run_well(&place, &["push", "--yes", "--env", "prod"]);
+    let branches = ["project", "omni-model"].map(|folder| git(&place, folder, &["branch", "--show-current"]));
+    assert!(
+        branches[0].starts_with("formulac/prod-") && branches[0] == branches[1],
+        "{branches:?}"
+    );
+}
+
+#[test]
+fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
+    let place = pushed("omni_repository/missing");
+    let before = state(&place);
+    let cases: [(&dyn Fn(), &str); 3] = [
+        (
+            &|| drop(git(&place, "omni-model", &["switch", "--quiet", "--detach"])),
+            "../omni-model: HEAD is detached",
+        ),
+        (
+            &|| {
+                place.write("omni-model/.git/MERGE_HEAD", "");
+            },
+            "../omni-model: a merge is not complete",
+        ),
+        (
+            &|| fs::rename(place.path("omni-model/.git"), place.path("kept")).unwrap(),
+            "not the root of another git",
+        ),
+    ];
+    for (harm, expected) in cases {
+        harm();
+        let run = run(&place, &["push", "--yes"]);
+        assert!(
+            run.exit == 5 && run.err.contains(expected),
+            "{expected}: {}{}",
+            run.out,
+            run.err
+        );
+        let told = run_well(&place, &["status"]).out;
+        assert!(
+            expected.contains("detached") || told.contains("✗ repositories"),
+            "{told}"
+        );
+    }
+    fs::rename(place.path("kept"), place.path("omni-model/.git")).unwrap();
+    fs::remove_file(place.path("omni-model/.git/MERGE_HEAD")).unwrap();
+    git(&place, "omni-model", &["switch", "--quiet", "main"]);
+    assert_eq!(state(&place), before);
+}
+
+/// A hook of the Omni model's repository rejects the commit after dbt's repository has its commit. A later edit is not
+/// part of that commit.
+#[test]
+fn the_next_push_completes_a_rejected_commit() {
+    let place = pushed("omni_repository/rejected");
+    place.program(
+        "omni-model/.git/hooks/pre-commit",
+        "#!/bin/sh\necho 'no label' >&2\nexit 1\n",
+    );
+    let failed = run(&place, &["push", "--yes"]);
+    assert_eq!(failed.exit, 5, "{}", failed.err);
+    assert!(
+        failed
+            .err
+            .contains("dbt's repository has the commit, but the commit in ../omni-model"),
+        "{}",
+        failed.err
+    );
+    assert!(failed.err.contains("no label"), "{}", failed.err);
+    assert!(
+        run_well(&place, &["status"])
+            .out
+            .contains("a push or release was interrupted")
+    );
+    let dbt = git(&place, "project", &["rev-parse", "HEAD"]);
+    fs::remove_file(place.path("omni-model/.git/hooks/pre-commit")).unwrap();
+    let spec = place.read("project/metrics/revenue.yml");
+    place.write("project/metrics/revenue.yml", spec.replace("tax * 2", "tax * 3"));
+    place.write("project/notes.txt", "mine");
+    git(&place, "project", &["add", "notes.txt"]);
+    git(&place, "project", &["commit", "--quiet", "--message", "notes"]);
+    let next = run_well(&place, &["push", "--yes"]);
+    assert!(
+        next.err.contains("an earlier push was interrupted and is complete now"),
+        "{}",
+        next.err
+    );
+    let titles = [
+        "Update revenue\nnotes\nUpdate revenue\n",
+        "Update revenue\nCreate revenue\n",
+    ];
+    let [dbt_titles, _, omni_titles, _] = state(&place);
+    assert!(
+        dbt_titles.starts_with(titles[0]) && omni_titles.starts_with(titles[1]),
+        "{dbt_titles}{omni_titles}"
+    );
+    assert_eq!(
+        trailer(&last_message(&place, "omni-model"), "Formulac-Dbt"),
+        format!("project, commit {}", dbt.trim())
+    );
+    let first = git(&place, "project", &["show", "HEAD~2:metrics/revenue.yml"]);
+    assert!(first.contains("tax * 2"), "{first}");
+}
+
+/// Runs a command that is killed at a call of git, before or after git has run.
+fn run_killed(place: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
+    place.program("killing_git", KILLING_GIT);
+    let _ = fs::remove_file(place.path("calls"));
+    let mut command = command(place, args);
+    let variables = [
+        ("FORMULAC_GIT", place.path("killing_git").display().to_string()),
+        ("CALLS", place.path("calls").display().to_string()),
+        ("KILLED_AT", at.to_string()),
+        ("KILLED_AFTER", is_after.to_string()),
+    ];
+    command.envs(variables);
+    finish(command)
+}
+
+/// Runs a command in copies of the project. In each copy, another call of git kills the command, from the first commit
+/// or tag on. Afterwards, `next` completes or repeats the command.
+fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str], observe: impl Fn(&Place) -> String) {
+    let copied = |name: &str| {
+        let place = Place::new(name);
+        let mut copy = Command::new("cp");
+        copy.arg("-R").arg(template.path(".")).arg(place.path(""));
+        assert_eq!(finish(copy).exit, 0);
+        place
+    };
+    let unharmed = copied(&format!("{name}/unharmed"));
+    let run_well = run_killed(&unharmed, args, 0, false);
+    assert_eq!(run_well.exit, 0, "{}{}", run_well.out, run_well.err);
+    let calls = unharmed.read("calls");
+    let expected = observe(&unharmed);
+    let is_change = |call: &str| call.contains(" commit --quiet") || call.contains(" tag --annotate");
+    let first = calls.lines().position(is_change).unwrap();
+    for is_after in [false, true] {
+        for at in (first + 1..=calls.lines().count()).filter(|at| !is_left_out(*at)) {
+            let place = copied(&format!("{name}/{at}_{is_after}"));
+            assert_ne!(
+                run_killed(&place, args, at, is_after).exit,
+                0,
+                "at {at}, after: {is_after}"
+            );
+            let again = run(&place, next);
+            assert_eq!(again.exit, 0, "at {at}, after: {is_after}: {}{}", again.out, again.err);
+            assert_eq!(
+                observe(&place),
+                expected,
+                "at {at}, after: {is_after}: {}{}",
+                again.out,
+                again.err
+            );
+        }
+    }
+}
+
+#[test]
+fn the_next_push_completes_a_killed_push() {
+    let template = pushed("omni_repository/killed/template");
+    let observe = |place: &Place| {
+        let entries = place.files("project/.formulac/log").len();
+        let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(place, folder));
+        assert_eq!(trailer(&dbt, "Formulac-Entry"), trailer(&omni, "Formulac-Entry"));
+        let head = git(place, "project", &["rev-parse", "HEAD"]);
+        assert!(trailer(&omni, "Formulac-Dbt").ends_with(head.trim()), "{omni}");
+        format!(
+            "{:?} {entries} {}",
+            state(place),
+            git(place, "omni-model", &["show", "HEAD:main/orders.view.yaml"])
+        )
+    };
+    kill_at_each_call(
+        &template,
+        "omni_repository/killed",
+        &["push", "--yes"],
+        &["push", "--yes"],
+        observe,
+    );
+}
+
+#[test]
+fn a_release_tags_both_repositories() {
+    let place = project("omni_repository/release");
+    // Without a dbt project, no test results are needed.
+    fs::remove_file(place.path("project/dbt_project.yml")).unwrap();
+    git(
+        &place,
+        "project",
+        &["commit", "--quiet", "--all", "--message", "no dbt"],
+    );
+    run_well(&place, &["push", "--yes"]);
+    let observe = |place: &Place| {
+        let of = |folder: &str| {
+            let commit = git(place, folder, &["rev-parse", "v1^{commit}"]);
+            (commit, git(place, folder, &["tag", "--list", "--format=%(contents)"]))
+        };
+        let ([dbt, omni], [dbt_text, omni_text]) = {
+            let [(dbt, dbt_text), (omni, omni_text)] = ["project", "omni-model"].map(of);
+            ([dbt, omni], [dbt_text, omni_text])
+        };
+        assert_eq!(
+            trailer(&dbt_text, "Formulac-Omni"),
+            format!("../omni-model, commit {}", omni.trim())
+        );
+        assert_eq!(
+            trailer(&omni_text, "Formulac-Dbt"),
+            format!("project, commit {}", dbt.trim())
+        );
+        format!("{dbt}{omni}")
+    };
+    let release = ["release", "--yes"];
+    kill_at_each_call(
+        &place,
+        "omni_repository/released",
+        &release,
+        &["push", "--yes"],
+        observe,
+    );
+    run_well(&place, &release);
+    let again = run_well(&place, &release);
+    assert!(again.err.contains("v1 already contains all changes"), "{}", again.err);
+    // The Omni model alone has changed.
+    git(
+        &place,
+        "omni-model",
+        &["commit", "--quiet", "--all", "--message", "topic"],
+    );
+    let next = run_well(&place, &["release", "--yes", "--json"]).json();
+    assert_eq!(
+        (next["release"].as_str(), next["released"].as_bool()),
+        (Some("v2"), Some(true)),
+        "{next}"
+    );
+}
+
+#[test]
+fn a_rollback_restores_both_repositories() {
+    let template = pushed("omni_repository/rollback");
+    let view = template.read(VIEW);
+    run_well(&template, &["push", "--yes"]);
+    // A file that only a person changed stays.
+    git(
+        &template,
+        "omni-model",
+        &["commit", "--quiet", "--all", "--message", "topic"],
+    );
+    assert!(view.contains("Before all taxes."), "{view}");
+    let observe = |place: &Place| {
+        let (spec, view) = (place.read("project/metrics/revenue.yml"), place.read(VIEW));
+        assert!(
+            spec.contains("amount - tax\n") && view.contains("Before tax."),
+            "{spec}{view}"
+        );
+        assert!(place.read("omni-model/own.topic.yaml").contains("not finished"));
+        let [dbt, omni] = ["project", "omni-model"].map(|folder| last_message(place, folder));
+        assert_eq!(trailer(&dbt, "Formulac-Entry"), trailer(&omni, "Formulac-Entry"));
+        let state = state(place);
+        assert_eq!((state[1].as_str(), state[3].as_str()), ("", ""));
+        format!("{}{}", state[0].lines().count(), state[2].lines().count())
+    };
+    let rollback = ["rollback", "1", "--yes"];
+    kill_at_each_call(&template, "omni_repository/rolled_back", &rollback, &rollback, observe);
+    template.write(VIEW, "mine");
+    let refused = run(&template, &rollback);
+    assert!(
+        refused.exit == 3
+            && refused
+                .err
+                .contains("`../omni-model/main/orders.view.yaml` has uncommitted"),
+        "{}",
+        refused.err
+    );
+}

@@ -1,0 +1,223 @@
+//! Hand edits to the structure of a model's SQL, which become changes of the spec: new, renamed and removed columns,
+//! other relations, and another period. Each edit is tested in each dialect.
+
+use formulac::Compiler;
+
+use crate::test_project::{SQL, TestProject};
+
+const BLOCK: &str = "\
+model: m
+from: orders
+group_by: month
+definitions: |
+  month = ordered_on[month]
+  revenue = SUM(amount)  // all of it
+  // The largest order.
+  largest = MAX(amount)
+  smallest = MIN(amount)
+columns:
+  smallest: {description: Smallest order}
+";
+/// The columns are computed in a CTE.
+const NESTED: &str = "\
+model: m
+from: orders
+group_by: country
+definitions: |
+  largest = MAX(amount)
+  twice = largest * 2
+  smallest = MIN(amount)
+";
+const MAPPING: &str = "\
+model: m
+from: source('raw', 'orders')
+keep: [id]
+definitions:
+  net: amount - tax
+  half: {formula: net / 2, description: Half}
+  code: UPPER(country)
+";
+const JOINED: &str = "\
+model: m
+from: orders
+joins: [{to: ref('customers'), using: customer_id}]
+where: amount > 5
+keep: [id]
+definitions: segment = customers.segment
+";
+
+/// Spec, the SQL before and after the edit, and the changed parts of the spec. Text that begins with `!` is not in the
+/// spec anymore.
+type Case = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
+const CASES: &[Case] = &[
+    (
+        BLOCK,
+        &[("as smallest", "as lowest")],
+        &["  lowest = MIN(amount)\n", "  lowest: {description: Smallest order}"],
+    ),
+    (
+        BLOCK,
+        &[(
+            "    min(amount) as smallest",
+            "    max(tax) as smallest,\n    min(tax) as low",
+        )],
+        &["smallest = MAX(tax)", "  low = MIN(tax)\n"],
+    ),
+    (
+        BLOCK,
+        &[(",\n    min(amount) as smallest", "")],
+        &["!smallest", "largest = MAX(amount)"],
+    ),
+    (BLOCK, &[("ref('orders')", "ref('orders_v2')")], &["from: orders_v2\n"]),
+    (
+        BLOCK,
+        &[("ref('orders')", "source('raw', 'all_orders')")],
+        &["from: source('raw', 'all_orders')\n"],
+    ),
+    (NESTED, &[("smallest", "lowest")], &["  lowest = MIN(amount)\n"]),
+    (
+        NESTED,
+        &[("largest", "most")],
+        &["  most = MAX(amount)\n  twice = most * 2\n"],
+    ),
+    (
+        NESTED,
+        &[(",\n        min(amount) as smallest", ""), (",\n    smallest", "")],
+        &["!smallest", "  twice = largest * 2\n"],
+    ),
+    (
+        NESTED,
+        &[
+            (
+                "min(amount) as smallest",
+                "min(amount) as smallest,\n        max(tax) as most_tax",
+            ),
+            ("\n    smallest", "\n    smallest,\n    most_tax"),
+        ],
+        &["  most_tax = MAX(tax)\n"],
+    ),
+    (
+        MAPPING,
+        &[("as code", "as country_code")],
+        &["  country_code: UPPER(country)\n"],
+    ),
+    (
+        MAPPING,
+        &[(
+            "upper(country) as code",
+            "upper(country) as code,\n    lower(country) as small",
+        )],
+        &["  small: LOWER(country)\n"],
+    ),
+    (
+        MAPPING,
+        &[(",\n    upper(country) as code", "")],
+        &["!code", "  half: {formula: net / 2, description: Half}\n"],
+    ),
+    (
+        MAPPING,
+        &[("source('raw', 'orders')", "ref('stg_orders')")],
+        &["from: ref('stg_orders')\n"],
+    ),
+    (
+        JOINED,
+        &[("ref('orders')", "ref('orders', v=2)")],
+        &["from: ref('orders', v=2)\n", "to: ref('customers')"],
+    ),
+];
+
+fn pushed(compiler: &Compiler, spec: &str) -> TestProject {
+    TestProject::of(spec).pushed(compiler)
+}
+
+#[test]
+fn edits_of_the_structure_become_specs_in_all_dialects() {
+    let mut wrong = String::new();
+    for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
+        let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
+        for (spec, replaced, expected) in CASES {
+            let mut project = pushed(&compiler, spec);
+            let mut sql = project.text(SQL).to_owned();
+            for (from, to) in *replaced {
+                assert!(sql.contains(from), "{dialect}: {from} is not in\n{sql}");
+                sql = sql.replace(from, to);
+            }
+            project.set(SQL, sql.clone());
+            let plan = project.plan(&compiler);
+            let after = project.after(&plan);
+            let is_there = |part: &&str| match part.strip_prefix('!') {
+                Some(part) => !after.spec().contains(part),
+                None => after.spec().contains(part),
+            };
+            let kept: usize = plan
+                .models
+                .iter()
+                .map(|model| model.kept.len() + model.conflicts.len())
+                .sum();
+            if kept > 0 || !expected.iter().all(is_there) || !after.plan(&compiler).models.is_empty() {
+                wrong.push_str(&format!(
+                    "{dialect}: {replaced:?}: {kept} kept\n{}{sql}\n",
+                    after.spec()
+                ));
+            }
+        }
+    }
+    assert_eq!(wrong, "");
+}
+
+/// The spec has another change at the same time.
+#[test]
+fn other_changes_of_the_spec_stay() {
+    let compiler = crate::test_project::compiler();
+    let mut project = pushed(&compiler, BLOCK);
+    let sql = project.text(SQL).replace("as smallest", "as lowest");
+    project.set(SQL, sql);
+    project.set(
+        crate::test_project::SPEC,
+        BLOCK.replace("SUM(amount)", "SUM(amount - tax)"),
+    );
+    let after = project.pushed(&compiler);
+    assert!(after.spec().contains("revenue = SUM(amount - tax)") && after.spec().contains("lowest = MIN(amount)"));
+    assert!(after.text(SQL).contains("sum(amount - tax)") && after.text(SQL).contains("as lowest"));
+}
+
+/// A conflict in another column is still reported.
+#[test]
+fn conflicts_of_other_columns_stay() {
+    let compiler = crate::test_project::compiler();
+    let mut project = pushed(&compiler, BLOCK);
+    let sql = project.text(SQL).replace("as smallest", "as lowest");
+    project.set(SQL, sql.replace("max(amount)", "max(tax)"));
+    project.set(crate::test_project::SPEC, BLOCK.replace("MAX(amount)", "MAX(fee)"));
+    let plan = project.plan(&compiler);
+    let conflicts: Vec<_> = plan.models[0]
+        .conflicts
+        .iter()
+        .map(|conflict| conflict.definition.as_deref())
+        .collect();
+    assert_eq!(conflicts, [Some("largest")]);
+}
+
+/// A column that other definitions need cannot be removed, and a removed relation is no other relation.
+#[test]
+fn edits_that_no_spec_expresses_are_kept() {
+    let compiler = crate::test_project::compiler();
+    for (spec, from, to) in [
+        (NESTED, ",\n    largest", ""),
+        (JOINED, "{{ ref('customers') }}", "raw.customers"),
+    ] {
+        let mut project = pushed(&compiler, spec);
+        let sql = project.text(SQL).to_owned();
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
+        project.set(SQL, sql.replacen(from, to, 1));
+        let plan = project.plan(&compiler);
+        let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
+        assert!(kept > 0, "{}", project.after(&plan).spec());
+        assert_eq!(project.after(&plan).spec(), spec);
+    }
+}
