@@ -41,6 +41,7 @@ mod pull;
 mod pull_state;
 mod relations;
 mod relationships;
+mod renamed;
 mod run_trends;
 mod semantic;
 mod table;

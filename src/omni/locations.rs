@@ -65,6 +65,28 @@ pub(super) fn view_locations(
     nodes.iter().zip(found.clone()).zip(catalogs).map(of_one).collect()
 }
 
+/// Rule by which an existing view is the view of a table.
+#[derive(Clone, Copy)]
+enum MatchRule {
+    /// Omni recorded the dbt model in the view.
+    Model,
+    /// The view has the path to which `pull` writes views.
+    Path,
+    /// The keys of the view specify the table.
+    Table,
+}
+
+impl MatchRule {
+    fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView) -> bool {
+        let is_other = view.shows_any_model() || needs_catalog && view.catalog.is_none();
+        match self {
+            Self::Model => view.shows_model(node),
+            Self::Path => view.path == default_path(node) && view.fits_database(node) && !is_other,
+            Self::Table => view.shows_table(node) && !is_other,
+        }
+    }
+}
+
 /// Returns the index of each table's view. The records of dbt models take precedence over the names of files, and these
 /// names take precedence over the keys of the table.
 fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingView]) -> Vec<Option<usize>> {
@@ -80,18 +102,9 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
             by_name.entry(name).or_default().push(place);
         }
     }
-    let of_model = |node: &ManifestNode, view: &ExistingView| view.shows_model(node);
-    let at_path = |node: &ManifestNode, view: &ExistingView| {
-        view.path == default_path(node) && view.fits_database(node) && !view.shows_any_model()
-    };
-    let of_table = |node: &ManifestNode, view: &ExistingView| view.shows_table(node) && !view.shows_any_model();
-    let rules: [&dyn Fn(&ManifestNode, &ExistingView) -> bool; 3] = [&of_model, &at_path, &of_table];
-    for (number, rule) in rules.into_iter().enumerate() {
+    for rule in [MatchRule::Model, MatchRule::Path, MatchRule::Table] {
         let open = nodes.iter().zip(catalogs).zip(&mut matched);
         for ((node, needs_catalog), matched) in open.filter(|(_, matched)| matched.is_none()) {
-            let rule = |node: &ManifestNode, view: &ExistingView| {
-                rule(node, view) && (number == 0 || !needs_catalog || view.catalog.is_some())
-            };
             let table = node.alias.as_deref().unwrap_or(&node.name);
             let names = [
                 node.name.to_lowercase(),
@@ -100,7 +113,8 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
             ];
             let places = names.iter().filter_map(|name| by_name.get(name)).flatten();
             let fitting = places.filter_map(|place| Some((*place, existing.get(*place)?)));
-            let fitting = fitting.filter(|(place, view)| !claimed.contains(place) && rule(node, view));
+            let fitting =
+                fitting.filter(|(place, view)| !claimed.contains(place) && rule.accepts(node, *needs_catalog, view));
             // If several views fit equally well, choose the view with the first path.
             let best =
                 fitting.max_by(|(_, one), (_, other)| (one.fit(node), &other.path).cmp(&(other.fit(node), &one.path)));
@@ -184,12 +198,21 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     nodes.iter().map(needs).collect()
 }
 
-/// Returns the folder in which the Omni model contains the views of a schema.
+/// Returns the folder that contains most views of a schema. If several folders contain equally many views, returns the
+/// first of these folders.
 fn existing_folder<'v>(existing: &'v [ExistingView], catalog: Option<&str>, schema: &str) -> Option<&'v str> {
-    let is_same = |view: &&ExistingView| {
-        view.schema.as_deref() == Some(schema) && view.catalog.as_deref() == catalog && !view.folder().is_empty()
-    };
-    existing.iter().find(is_same).map(ExistingView::folder)
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for view in existing {
+        let is_schema = view
+            .schema
+            .as_deref()
+            .is_some_and(|own| own.eq_ignore_ascii_case(schema));
+        if is_schema && view.catalog.as_deref() == catalog && !view.folder().is_empty() {
+            *sizes.entry(view.folder()).or_default() += 1;
+        }
+    }
+    let folders = sizes.into_iter().rev();
+    folders.max_by_key(|(_, size)| *size).map(|(folder, _)| folder)
 }
 
 fn new_location(

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashSet;
 
 use super::access;
 use super::changes::{self, PullChange};
 use super::pull_state::{PullRecord, PulledFacts};
 use super::relationships::FILE as RELATIONSHIPS;
+use super::renamed::RenamedRecords;
 use super::topics::Topic;
 use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
@@ -100,7 +101,8 @@ impl Pull {
         }
         recorded.remove(RELATIONSHIPS);
         recorded.remove(access::FILE);
-        let renamed = RenamedRecords::find(recorded, &own, files);
+        let paths: FxHashSet<&str> = own.iter().map(|(_, file)| file.pulled_metadata().path).collect();
+        let renamed = RenamedRecords::find(recorded, &paths, files);
         // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
         let of_one = |number: usize| {
             let (name, generated) = own.get(number)?;
@@ -377,42 +379,6 @@ fn shared_file(name: &str, files: &impl OmniFiles) -> Option<(String, String)> {
     names
         .into_iter()
         .find_map(|name| files.read_omni_file(&name).map(|text| (name, text)))
-}
-
-/// Records whose names are not the names of views or topics.
-struct RenamedRecords {
-    /// Name and text of the record of each view that now has another name, by the path of the view.
-    by_path: FxHashMap<String, (String, String)>,
-    /// Names of the other records. Their views and topics no longer exist in dbt.
-    gone: Vec<String>,
-}
-
-impl RenamedRecords {
-    fn find(recorded: BTreeSet<String>, own: &[(String, GeneratedFile<'_>)], files: &impl OmniFiles) -> Self {
-        let mut records = Self {
-            by_path: FxHashMap::default(),
-            gone: Vec::new(),
-        };
-        if recorded.is_empty() {
-            return records;
-        }
-        let paths: FxHashSet<&str> = own.iter().map(|(_, file)| file.pulled_metadata().path).collect();
-        for name in recorded {
-            let text = files.read_record(&name);
-            let path = text.as_deref().and_then(PullRecord::read).map(|record| record.path);
-            match (path, text) {
-                (Some(path), Some(text)) if paths.contains(path.as_str()) => {
-                    records.by_path.insert(path, (name, text));
-                }
-                _ => records.gone.push(name),
-            }
-        }
-        records
-    }
-
-    fn record_of(&self, path: &str) -> Option<&(String, String)> {
-        self.by_path.get(path)
-    }
 }
 
 /// View or topic, which has its own file and record. View names do not contain `.`, so view records and topic records

@@ -1,13 +1,11 @@
 //! Converts calls of functions and aggregates.
 
-use sqlparser::ast::{
-    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value,
-};
+use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 
 use super::super::sql_functions::{CONCAT_SKIPS_NULL, SqlResultType};
 use super::super::term::FormulaTerm;
 use super::super::{patterns, sql_functions};
-use super::operators::is_zero;
+use super::empty_sums::EMPTY_SUM;
 use super::{MARK, SqlReader, integer_literal, literal_text, unsupported_sql};
 use crate::{Type, catalog};
 
@@ -35,19 +33,11 @@ impl SqlReader<'_> {
         if name.starts_with("omni_") {
             return self.convert_omni_call(&name, &args, whole);
         }
-        if let ("coalesce" | "ifnull" | "nvl" | "zeroifnull", [x, others @ ..]) = (name.as_str(), args.as_slice())
-            && others.iter().all(|default| is_zero(default))
-            && others.len() == usize::from(name != "zeroifnull")
-        {
-            let x = self.convert_without_empty_sum(x)?;
-            let ty = x.ty;
-            let zero = match others.first() {
-                Some(zero) => self.convert_term(zero)?,
-                None => FormulaTerm::integer(0),
-            };
-            return Ok(FormulaTerm::call("COALESCE", &[x, zero])
-                .with_type(ty)
-                .with_never_null(true));
+        if let Some(term) = self.convert_zero_default(&name, &args)? {
+            return Ok(term);
+        }
+        if let Some(term) = self.convert_text_call(&name, &args)? {
+            return Ok(term);
         }
         let texts: Vec<Option<String>> = args.iter().map(|arg| literal_text(arg)).collect();
         match (name.as_str(), args.as_slice()) {
@@ -102,88 +92,11 @@ impl SqlReader<'_> {
                 let (from, to) = (self.convert_term(from)?, self.convert_term(to)?);
                 days_between(&unit, from, to).ok_or_else(|| unsupported_sql(whole))
             }
-            ("initcap", [x]) => {
-                self.doubts.push(
-                    "in PROPER, every character that is not a letter separates words, as in `2Nd` and `O'Neil`, but \
-                     `initcap` has other separators"
-                        .to_owned(),
-                );
-                Ok(FormulaTerm::call("PROPER", &[self.convert_term(x)?]).with_type(Some(Type::Text)))
-            }
-            ("position" | "charindex", [needle, text]) if self.family == "snowflake" => {
-                self.convert_position(needle, text)
-            }
-            ("strpos", [text, needle]) => self.convert_position(needle, text),
-            ("replace", [x, old]) if self.family == "snowflake" => {
-                let args = [
-                    self.convert_term(x)?,
-                    self.convert_term(old)?,
-                    FormulaTerm::string_literal(""),
-                ];
-                Ok(FormulaTerm::call("SUBSTITUTE", &args).with_type(Some(Type::Text)))
-            }
             _ => match self.single_branch(whole) {
                 Some((condition, result, otherwise)) => self.convert_case(None, &[(condition, result)], otherwise),
                 None => self.convert_function(&name, &args, whole),
             },
         }
-    }
-
-    /// Converts the position of a string in a text, which is 0 if the text does not contain the string. `FIND` returns
-    /// NULL instead.
-    pub(super) fn convert_position(&mut self, needle: &Expr, text: &Expr) -> Result<FormulaTerm, String> {
-        let (needle, text) = (self.convert_term(needle)?, self.convert_term(text)?);
-        let blanks = [&needle, &text].into_iter().filter(|term| !term.is_there);
-        let blanks: Vec<FormulaTerm> = blanks.map(|term| term.clone().isblank_call()).collect();
-        let found = FormulaTerm::call("FIND", &[needle, text]);
-        let found = FormulaTerm::call("COALESCE", &[found, FormulaTerm::integer(0)]);
-        let is_there = blanks.is_empty();
-        let term = if is_there {
-            found
-        } else {
-            let condition = FormulaTerm::combine_conditions("OR", blanks).negate();
-            FormulaTerm::call("IF", &[condition, found])
-        };
-        Ok(term.with_type(Some(Type::Integer)).with_never_null(is_there))
-    }
-
-    /// Converts a part of a text. Without a length, the part extends to the end of the text.
-    pub(super) fn convert_substring(
-        &mut self,
-        text: &Expr,
-        from: &Expr,
-        length: Option<&Expr>,
-    ) -> Result<FormulaTerm, String> {
-        let is_from_valid = integer_literal(from).is_some_and(|from| from >= 1);
-        let is_length_valid = length.is_none_or(|length| integer_literal(length).is_some_and(|length| length >= 0));
-        if !(is_from_valid && is_length_valid) {
-            self.doubts.push(
-                "MID returns NULL if the start is below 1 or the length is negative, but the SQL may return text"
-                    .to_owned(),
-            );
-        }
-        let text = self.convert_term(text)?;
-        let length = match length {
-            Some(length) => self.convert_term(length)?,
-            None => FormulaTerm::call("LEN", std::slice::from_ref(&text)),
-        };
-        let args = [text, self.convert_term(from)?, length];
-        Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
-    }
-
-    /// Converts a term in which it does not matter whether a sum of no rows is NULL or 0: the operand of a division, or a
-    /// value that is replaced by 0 if it is NULL.
-    pub(super) fn convert_without_empty_sum(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
-        let before = self.doubts.len();
-        let term = self.convert_term(expr)?;
-        if is_multiple_of_sum(expr) {
-            let mut place = 0;
-            self.doubts.retain(|doubt| {
-                place += 1;
-                place <= before || doubt != EMPTY_SUM
-            });
-        }
-        Ok(term)
     }
 
     pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
@@ -420,35 +333,6 @@ impl SqlReader<'_> {
             FormulaTerm::compound(text)
         })
     }
-}
-
-/// Difference between sums in SQL and in formulas.
-const EMPTY_SUM: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";
-
-/// Returns whether an expression is a sum, or the product of a sum and numbers.
-fn is_multiple_of_sum(expr: &Expr) -> bool {
-    let mut inner = expr;
-    loop {
-        inner = match inner {
-            Expr::Nested(nested) => nested,
-            Expr::Cast { expr, .. } => expr,
-            Expr::BinaryOp {
-                left,
-                op: BinaryOperator::Multiply,
-                right,
-            } => match (is_number_literal(left), is_number_literal(right)) {
-                (true, _) => right,
-                (_, true) => left,
-                _ => return false,
-            },
-            Expr::Function(function) => return function.name.to_string().eq_ignore_ascii_case("sum"),
-            _ => return false,
-        };
-    }
-}
-
-fn is_number_literal(expr: &Expr) -> bool {
-    matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Number(..)))
 }
 
 /// Returns the name of a unit of time: lower-case and singular.
