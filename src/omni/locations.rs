@@ -45,7 +45,13 @@ pub(super) fn view_locations(
     for location in found.iter().flatten() {
         taken.choose([location.view.clone()]);
     }
-    let mut paths: FxHashSet<String> = existing.iter().map(|view| view.path.clone()).collect();
+    let claimed: FxHashSet<usize> = matched.iter().flatten().copied().collect();
+    let by_path: FxHashMap<&str, usize> = existing
+        .iter()
+        .enumerate()
+        .map(|(at, view)| (&*view.path, at))
+        .collect();
+    let mut written: FxHashSet<String> = FxHashSet::default();
     let of_one = |((node, found), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
         if let Some(found) = found {
             return found;
@@ -60,7 +66,19 @@ pub(super) fn view_locations(
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
         let folder = existing_folder(existing, catalog, &schema);
-        new_location(node, catalog, &schema, folder, &mut taken, &mut paths)
+        // A view without a record of its dbt model may come from an earlier pull.
+        let is_free = |path: &str| match by_path.get(path).and_then(|at| Some((at, existing.get(*at)?))) {
+            Some((at, view)) => !claimed.contains(at) && !view.shows_any_model() && view.fits_database(node),
+            None => true,
+        };
+        let mut location = new_location(node, catalog, &schema, folder, &mut taken, &|path| {
+            is_free(path) && !written.contains(path)
+        });
+        if let Some(view) = by_path.get(&*location.path).and_then(|at| existing.get(*at)) {
+            location.view = view.name(location.catalog.as_deref(), &to_omni_name(&schema));
+        }
+        written.insert(location.path.clone());
+        location
     };
     nodes.iter().zip(found.clone()).zip(catalogs).map(of_one).collect()
 }
@@ -221,7 +239,7 @@ fn new_location(
     schema: &str,
     folder: Option<&str>,
     taken: &mut UsedOmniNames,
-    paths: &mut FxHashSet<String>,
+    is_free: &dyn Fn(&str) -> bool,
 ) -> ViewLocation {
     let table = node.alias.as_deref().unwrap_or(&node.name);
     let (of_schema, short) = (to_omni_name(schema), to_omni_name(table));
@@ -244,13 +262,12 @@ fn new_location(
     ];
     let path = |view: &str| format!("{folder}/{}.view.yaml", view.get(first.len()..).unwrap_or_default());
     let mut names: Vec<String> = files.iter().map(|file| format!("{first}{file}")).collect();
-    names.retain(|view| !paths.contains(&path(view)));
+    names.retain(|view| is_free(&path(view)));
     if names.is_empty() {
         names.push(format!("{first}{short}"));
     }
     let view = taken.choose(names);
     let path = path(&view);
-    paths.insert(path.clone());
     ViewLocation {
         path,
         view,

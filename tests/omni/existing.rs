@@ -173,6 +173,9 @@ fn views_of_a_virtual_schema_are_enriched() {
         days.starts_with("schema: omni_dbt_marts\ntable_name: dim_days\n"),
         "{days}"
     );
+    let after = files.clone();
+    assert_eq!(files.pull(&more, None), [""; 0]);
+    assert_eq!(files.omni, after.omni);
 }
 
 #[test]
@@ -187,6 +190,9 @@ fn a_virtual_schema_can_be_set() {
         files.paths(),
         ["omni_dbt_marts/dim_users.view.yaml", "raw/events.view.yaml"]
     );
+    let before = files.clone();
+    assert_eq!(files.pull(&nodes, Some("omni_dbt")), [""; 0]);
+    assert_eq!(files.omni, before.omni);
 }
 
 /// An earlier version of `pull` wrote views next to the views of the virtual schema.
