@@ -31,6 +31,7 @@ pub struct Project {
     is_omni_repository: bool,
     topics: bool,
     access_grants: bool,
+    virtual_schema: Option<String>,
     tests: Option<String>,
     timezone: Option<String>,
     blank_zero: bool,
@@ -108,6 +109,13 @@ impl Project {
     #[must_use]
     pub fn access_grants(&self) -> bool {
         self.access_grants
+    }
+
+    /// Returns the first part of the names of Omni's virtual schemas. `None` if `pull` derives the schemas from the
+    /// existing views.
+    #[must_use]
+    pub fn virtual_schema(&self) -> Option<&str> {
+        self.virtual_schema.as_deref()
     }
 
     /// Returns the folder for generated models, relative to the project.
@@ -222,6 +230,10 @@ impl ProjectReader<'_> {
             is_omni_repository: omni.is_some_and(|omni| omni.pairs().is_some()),
             topics: pulls("topics"),
             access_grants: pulls("access_grants"),
+            virtual_schema: root
+                .get("pull")
+                .and_then(|pull| pull.get("virtual_schema")?.text())
+                .map(str::to_owned),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),

@@ -177,21 +177,40 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
     changes
 }
 
-/// Returns the changes to the joins. The `on_sql` line of a join identifies the join.
+/// Returns what the first pull adds to a view that exists in Omni: its key, and a change of the text.
+pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<PullChange> {
+    let view = view.strip_suffix(".topic").unwrap_or(view);
+    if after.is_topic() {
+        return vec![PullChange::new(view, ChangeSubject::Topic, ChangeKind::Changed)];
+    }
+    let root = yaml::read(file, &mut Vec::new()).ok().flatten();
+    let get = |key: &str| root.as_ref().and_then(|root| root.get(key));
+    let dimensions = get("dimensions").and_then(Node::pairs).unwrap_or_default();
+    let mut keys = dimensions
+        .iter()
+        .filter_map(|(_, dimension)| dimension.get("primary_key"));
+    let has_key = get("custom_compound_primary_key_sql").is_some() || keys.any(|key| key.boolean() == Some(true));
+    if has_key || after.key.is_empty() {
+        return vec![PullChange::new(view, ChangeSubject::Text, ChangeKind::Changed)];
+    }
+    let key = PullChange::new(view, ChangeSubject::Key, ChangeKind::New);
+    vec![PullChange {
+        after: Some(after.key.join(", ")),
+        ..key
+    }]
+}
+
+/// Returns the changes to the joins. The `on_sql` of a join identifies the join.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
-        let lines = text.unwrap_or_default().lines();
-        let mut view = String::new();
-        let mut all = BTreeMap::new();
-        for line in lines.filter(|line| !line.starts_with('#')) {
-            let line = line.trim_start_matches("- ").trim();
-            if let Some(from) = line.strip_prefix("join_from_view:") {
-                view = from.trim().to_owned();
-            } else if let Some(on) = line.strip_prefix("on_sql:") {
-                all.insert(on.trim().trim_matches('"').to_owned(), view.clone());
-            }
-        }
-        all
+        let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
+        let items = root.as_ref().and_then(Node::items).unwrap_or_default();
+        let named = items.iter().filter_map(|join| {
+            let on = join.get("on_sql").and_then(Node::text)?;
+            let on = on.split_whitespace().collect::<Vec<_>>().join(" ");
+            Some((on, join.get("join_from_view").and_then(Node::text)?.to_owned()))
+        });
+        named.collect()
     };
     let (old, now) = (joins(before), joins(after));
     let change = |(on, kind): (&String, ChangeKind)| {

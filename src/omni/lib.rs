@@ -28,16 +28,20 @@
 mod access;
 mod changes;
 mod context;
+mod existing;
 mod expression;
 mod joins;
 mod keys;
+mod locations;
 mod measures;
 mod meta;
 mod names;
 pub mod promote;
 mod pull;
 mod pull_state;
+mod relations;
 mod relationships;
+mod renamed;
 mod run_trends;
 mod semantic;
 mod table;
@@ -70,6 +74,7 @@ pub use test_status::TestState;
 pub use topics::Topic;
 pub use view::ViewFile;
 
+use existing::ExistingView;
 use table::DbtTable;
 use table_tests::TestsByNode;
 
@@ -117,6 +122,11 @@ pub struct OmniOptions {
     /// Whether private models require the access grant of their group. By default, only models with
     /// `meta.omni.access_grant` require a grant.
     pub access_grants: bool,
+    /// First part of the names of the virtual schemas in which Omni shows dbt's models. By default, a view that does not
+    /// exist yet has the schema of its table.
+    pub virtual_schema: Option<String>,
+    /// Views that the Omni model contains.
+    existing: Vec<ExistingView>,
 }
 
 impl OmniOptions {
@@ -140,6 +150,21 @@ impl OmniOptions {
     #[must_use]
     pub fn topics(mut self, all: bool) -> Self {
         self.topics = all;
+        self
+    }
+
+    /// Sets the first part of the names of Omni's virtual schemas, such as `omni_dbt`.
+    #[must_use]
+    pub fn virtual_schema(mut self, schema: Option<&str>) -> Self {
+        self.virtual_schema = schema.map(str::to_owned);
+        self
+    }
+
+    /// Sets the view files that the Omni model contains, each with its path and text. A table whose view exists keeps
+    /// the file and the name of the view.
+    #[must_use]
+    pub fn existing_views(mut self, files: &[(String, String)]) -> Self {
+        self.existing = ExistingView::read_all(files);
         self
     }
 

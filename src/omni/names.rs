@@ -2,27 +2,7 @@
 
 use rustc_hash::FxHashSet;
 
-/// Converts a string to a name. For example, `Insurer Code` becomes `insurer_code`. The name is never empty.
-pub(super) fn to_omni_name(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if c.is_ascii_alphanumeric() || c == '_' {
-            out.push(c.to_ascii_lowercase());
-        } else if !out.ends_with('_') && !out.is_empty() {
-            out.push('_');
-        }
-    }
-    let kept = out.trim_end_matches('_').len();
-    // Keep a trailing `_` only if the string ends with `_`.
-    if !text.ends_with('_') {
-        out.truncate(kept);
-    }
-    match out.chars().next() {
-        None => "unnamed".to_owned(),
-        Some(first) if first.is_ascii_digit() => format!("_{out}"),
-        Some(_) => out,
-    }
-}
+pub(super) use crate::schema::to_omni_name;
 
 /// Set of used names.
 #[derive(Debug, Default)]
@@ -54,20 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_plain() {
-        for (text, expected) in [
-            ("orders", "orders"),
-            ("AMOUNT", "amount"),
-            ("Insurer Code", "insurer_code"),
-            ("Größe (cm)", "gr_e_cm"),
-            ("2024", "_2024"),
-            ("a_", "a_"),
-            ("", "unnamed"),
-            ("客户", "unnamed"),
-            ("../../etc", "etc"),
-        ] {
-            assert_eq!(to_omni_name(text), expected);
-        }
+    fn used_names_are_not_chosen_again() {
         let mut taken = UsedOmniNames::default();
         let mut choose = |names: &[&str]| taken.choose(names.iter().map(|name| (*name).to_owned()));
         assert_eq!(

@@ -1,15 +1,20 @@
 //! Plans a pull, which merges changes from dbt into files that users may have edited.
 
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashSet;
+
 use super::access;
 use super::changes::{self, PullChange};
 use super::pull_state::{PullRecord, PulledFacts};
 use super::relationships::FILE as RELATIONSHIPS;
+use super::renamed::RenamedRecords;
 use super::topics::Topic;
 use super::view::ViewFile;
 use super::{OmniModel, STATUS_FILE};
 use crate::parallel;
 use crate::schema::REMOVED_TAG;
-use crate::yaml_edit::{Edit, KeptValue, Path, RuleMark, Rules, YamlRefusal, YamlValue, apply_edits, merge};
+use crate::yaml_edit::{self, Edit, KeptValue, Path, RuleMark, Rules, YamlRefusal, YamlValue, apply_edits, merge};
 
 /// Reads existing files. Paths are relative to the Omni model's folder and use `/` as the separator.
 pub trait OmniFiles {
@@ -93,7 +98,7 @@ impl Pull {
             .add_to_list("tags", REMOVED_TAG)
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
         let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
-        let mut recorded: std::collections::BTreeSet<String> = files.record_names().into_iter().collect();
+        let mut recorded: BTreeSet<String> = files.record_names().into_iter().collect();
         let views = model
             .views
             .iter()
@@ -103,22 +108,37 @@ impl Pull {
             .iter()
             .map(|topic| (format!("{}.topic", topic.name), GeneratedFile::Topic(topic)));
         let own: Vec<(String, GeneratedFile<'_>)> = views.chain(topics).collect();
-        // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
-        let of_one = |number: usize| {
-            let (name, generated) = own.get(number)?;
-            let mut one = Self::default();
-            one.plan_own_file(name, generated.pulled_metadata(), files, &rules, ways);
-            Some(one)
-        };
-        for one in parallel::map_range(own.len(), of_one).into_iter().flatten() {
-            pull.merge_plan(one);
-        }
         for (name, _) in &own {
             recorded.remove(name);
         }
         recorded.remove(RELATIONSHIPS);
         recorded.remove(access::FILE);
-        for name in recorded {
+        let paths: FxHashSet<&str> = own.iter().map(|(_, file)| file.pulled_metadata().path).collect();
+        let renamed = RenamedRecords::find(recorded, &paths, files);
+        // Each view and topic has its own files, so they can be processed in parallel. Most files are unchanged.
+        let of_one = |number: usize| {
+            let (name, generated) = own.get(number)?;
+            let mut one = Self::default();
+            let facts = generated.pulled_metadata();
+            let before = match renamed.record_of(facts.path) {
+                Some((old, text)) => {
+                    one.removes.push(PulledFileLocation::Record(old.clone()));
+                    Some(text.clone())
+                }
+                None => files.read_record(name),
+            };
+            let is_renamed = !one.removes.is_empty();
+            one.plan_own_file(name, facts, before, files, &rules, ways);
+            let record = PulledFileLocation::Record(name.clone());
+            if is_renamed && !one.writes.iter().any(|(place, _)| *place == record) {
+                one.writes.push((record, facts.text()));
+            }
+            Some(one)
+        };
+        for one in parallel::map_range(own.len(), of_one).into_iter().flatten() {
+            pull.merge_plan(one);
+        }
+        for name in renamed.gone {
             pull.plan_removal(&name, files, &rules, ways);
         }
         pull.plan_relationships(model.relationships.as_deref(), files);
@@ -159,11 +179,11 @@ impl Pull {
         &mut self,
         name: &str,
         facts: PulledFacts<'_>,
+        before: Option<String>,
         files: &impl OmniFiles,
         rules: &Rules,
         ways: PullOptions,
     ) {
-        let before = files.read_record(name);
         let mut text = facts.text();
         // Most views and topics are unchanged and need no further processing.
         let is_same = before.as_deref() == Some(text.as_str());
@@ -188,8 +208,13 @@ impl Pull {
             return;
         }
         let before = before.as_deref().and_then(PullRecord::read);
-        self.changes
-            .extend(changes::view_changes(name, before.as_ref(), Some(record)));
+        match (&before, files.read_omni_file(&record.path)) {
+            // The view exists, but no pull has updated it yet.
+            (None, Some(file)) => self.changes.extend(changes::first_changes(name, &file, record)),
+            _ => self
+                .changes
+                .extend(changes::view_changes(name, before.as_ref(), Some(record))),
+        }
         self.plan_update(&record.path, before.as_ref(), &record.view, files, rules);
         self.writes.push((PulledFileLocation::Record(name.to_owned()), text));
     }
@@ -270,9 +295,17 @@ impl Pull {
         }];
         // Topics cannot have tags.
         if !record.is_topic() {
-            edits.push(Edit::Add {
-                to: Path::root().key("tags"),
-                value: YamlValue::text(REMOVED_TAG),
+            let tags = Path::root().key("tags");
+            let tag = YamlValue::text(REMOVED_TAG);
+            let has_tags = yaml_edit::value(&record.view).is_some_and(|root| root.get("tags").is_some());
+            edits.push(if has_tags {
+                Edit::Add { to: tags, value: tag }
+            } else {
+                Edit::Set {
+                    at: tags,
+                    value: YamlValue::list(vec![tag]),
+                    after: vec!["hidden".to_owned()],
+                }
             });
         }
         let Ok(marked) = apply_edits(&record.view, &edits) else {
@@ -291,8 +324,14 @@ impl Pull {
 
     fn plan_relationships(&mut self, new: Option<&str>, files: &impl OmniFiles) {
         let rules = Rules::new().list("", &["join_from_view", "join_to_view", "on_sql"]);
+        let file = shared_file(RELATIONSHIPS, files).map(|(_, text)| text);
         if let Some(before) = self.plan_shared_file(RELATIONSHIPS, new, "[]\n", files, &rules) {
-            self.changes.extend(changes::join_changes(before.as_deref(), new));
+            let changes = changes::join_changes(before.as_deref(), new);
+            // Joins that the file contained before the first pull are not new.
+            let known = file.filter(|_| before.is_none()).unwrap_or_default();
+            let known = changes::join_changes(None, Some(&known));
+            self.changes
+                .extend(changes.into_iter().filter(|change| !known.contains(change)));
         }
     }
 
@@ -316,15 +355,13 @@ impl Pull {
         if before.as_deref() == new {
             return None;
         }
-        let names = shared_file_names(name);
-        let found = names.iter().find_map(|name| Some((name, files.read_omni_file(name)?)));
         let text = new.unwrap_or(nothing);
-        match (found, &before) {
-            (Some((path, file)), before) => self.merge(path, before.as_deref(), &file, text, rules),
-            (None, Some(_)) => self.left_out.push(names[0].clone()),
+        match (shared_file(name, files), &before) {
+            (Some((path, file)), before) => self.merge(&path, before.as_deref(), &file, text, rules),
+            (None, Some(_)) => self.left_out.push(format!("{name}.yaml")),
             (None, None) => self
                 .writes
-                .push((PulledFileLocation::Omni(names[0].clone()), text.to_owned())),
+                .push((PulledFileLocation::Omni(format!("{name}.yaml")), text.to_owned())),
         }
         match new {
             Some(new) => self
@@ -346,6 +383,14 @@ impl Pull {
             _ => {}
         }
     }
+}
+
+/// Returns the path and text of a file that exists only once in the model. `None` if the file does not exist.
+fn shared_file(name: &str, files: &impl OmniFiles) -> Option<(String, String)> {
+    let names = [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()];
+    names
+        .into_iter()
+        .find_map(|name| files.read_omni_file(&name).map(|text| (name, text)))
 }
 
 /// View or topic, which has its own file and record. View names do not contain `.`, so view records and topic records

@@ -142,7 +142,7 @@ impl PullRecord {
 #[derive(Clone, Copy)]
 pub(super) struct PulledFacts<'r> {
     node: &'r str,
-    path: &'r str,
+    pub path: &'r str,
     gone: bool,
     columns: &'r [(String, Option<String>)],
     tests: &'r [String],

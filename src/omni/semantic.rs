@@ -19,7 +19,13 @@ pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a st
     tables
         .iter()
         .enumerate()
-        .map(|(place, table)| (&*table.node.unique_id, place))
+        .flat_map(|(place, table)| {
+            let twins = table.twins.iter().map(|(_, node)| *node);
+            [table.node]
+                .into_iter()
+                .chain(twins)
+                .map(move |node| (&*node.unique_id, place))
+        })
         .collect()
 }
 

@@ -2,15 +2,17 @@
 
 use std::str::FromStr;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::keys::{self, TableKey};
+use super::locations::{ViewLocation, view_locations};
 use super::names::{UsedOmniNames, to_omni_name};
+use super::relations::{RelationNodes, group_by_relation};
 use super::table_tests::TestsByNode;
 use super::test_status::{self, TestState};
 use super::{Artifacts, OmniOptions};
 use crate::Type;
-use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn, ResourceType};
+use crate::artifacts::{CatalogTable, ManifestNode, NodeColumn};
 use crate::parallel;
 
 /// Table in the warehouse, which becomes a view in Omni.
@@ -19,11 +21,9 @@ pub(super) struct DbtTable<'a> {
     pub node: &'a ManifestNode,
     /// Index of the node in the manifest.
     pub place: usize,
-    /// Folder of the view file.
-    pub folder: String,
-    /// Name of the view file without its extension.
-    pub file: String,
-    pub schema: &'a str,
+    /// Other nodes of the same table, such as a source that is declared over a seed, each with its index.
+    pub twins: Vec<(usize, &'a ManifestNode)>,
+    pub location: ViewLocation,
     /// Name of the table in the warehouse.
     pub name: &'a str,
     pub catalog: Option<&'a CatalogTable>,
@@ -48,48 +48,29 @@ pub(super) struct TableField<'a> {
 }
 
 impl<'a> DbtTable<'a> {
-    /// Returns all models, seeds, snapshots and sources that have a table, ordered by id.
+    /// Returns the tables of all models, seeds, snapshots and sources, ordered by the id of the node.
     pub fn all_tables(artifacts: Artifacts<'a>, wanted: &OmniOptions, tests: &TestsByNode<'a>) -> Vec<Self> {
-        let mut taken = UsedOmniNames::default();
-        let nodes = artifacts.manifest.nodes.iter().enumerate();
-        let named = nodes.filter(|(_, node)| is_table(node)).map(|(place, node)| {
-            let schema = node.schema.as_deref().unwrap_or_default();
-            let name = node.alias.as_deref().unwrap_or(&node.name);
-            let folder = to_omni_name(schema);
-            let database = node
-                .database
-                .as_deref()
-                .map_or_else(String::new, |it| format!("{}__", to_omni_name(it)));
-            let short = to_omni_name(name);
-            // A table may be a source in one project and a model in another project. View names include the folder
-            // and must be unique.
-            let view = taken.choose([
-                format!("{folder}__{short}"),
-                format!("{folder}__{database}{short}"),
-                format!("{folder}__{}__{short}", to_omni_name(&node.package)),
-            ]);
-            let file = view.get(folder.len() + 2..).unwrap_or_default().to_owned();
-            (node, place, schema, name, folder, file)
-        });
-        let named: Vec<_> = named.collect();
-        let of_named = |number: usize| {
-            let (node, place, schema, name, folder, file) = named.get(number)?.clone();
+        let groups = group_by_relation(artifacts.manifest);
+        let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
+        let locations = view_locations(&nodes, &wanted.existing, wanted.virtual_schema.as_deref());
+        let of_group = |number: usize| {
+            let (group, location) = (groups.get(number)?, locations.get(number)?.clone());
+            let RelationNodes { node, place, ref twins } = *group;
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
             let of_node = tests.for_node(place);
             Some(Self {
                 node,
                 place,
-                folder,
-                file,
-                schema,
-                name,
+                twins: twins.clone(),
+                location,
+                name: node.alias.as_deref().unwrap_or(&node.name),
                 catalog,
-                fields: fields(node, catalog, wanted),
+                fields: fields(node, twins, catalog, wanted),
                 key: keys::table_key(node, of_node),
                 state: test_status::test_state(of_node),
             })
         };
-        parallel::map_range(named.len(), of_named)
+        parallel::map_range(groups.len(), of_group)
             .into_iter()
             .flatten()
             .collect()
@@ -97,7 +78,16 @@ impl<'a> DbtTable<'a> {
 
     /// Returns the name by which other views refer to the view.
     pub fn view_name(&self) -> String {
-        format!("{}__{}", self.folder, self.file)
+        self.location.view.clone()
+    }
+
+    /// Returns the description of the table.
+    pub fn description(&self) -> &'a str {
+        let nodes = [self.node].into_iter().chain(self.twins.iter().map(|(_, node)| *node));
+        let mut said = nodes
+            .map(|node| &*node.description)
+            .filter(|text| !text.trim().is_empty());
+        said.next().unwrap_or_default()
     }
 
     /// Returns the field for a column.
@@ -119,14 +109,24 @@ impl TableField<'_> {
     }
 }
 
-fn is_table(node: &ManifestNode) -> bool {
-    let is_of_kind = node.resource_type.is_referenceable() || node.resource_type == ResourceType::Source;
-    is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
-}
-
 /// Returns the columns of the table in the warehouse. If the catalog does not contain the table, returns the
-/// documented columns.
-fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted: &OmniOptions) -> Vec<TableField<'a>> {
+/// documented columns. Columns that the node does not describe have the descriptions of its twins.
+fn fields<'a>(
+    node: &'a ManifestNode,
+    twins: &[(usize, &'a ManifestNode)],
+    catalog: Option<&'a CatalogTable>,
+    wanted: &OmniOptions,
+) -> Vec<TableField<'a>> {
+    let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
+    let documented = |name: &str| {
+        let described = nodes().filter_map(|node| node.column(name));
+        described.max_by_key(|column| {
+            (
+                !column.description.trim().is_empty(),
+                std::ptr::eq(*column, node.column(name).unwrap_or(column)),
+            )
+        })
+    };
     let mut taken = UsedOmniNames::default();
     let mut field = |column: &'a str, known: DbtColumnProperties<'a>| {
         let DbtColumnProperties {
@@ -152,7 +152,7 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
     match catalog.filter(|table| !table.columns.is_empty()) {
         Some(table) => {
             let of_warehouse = table.columns.iter().map(|column| {
-                let documented = node.column(&column.name);
+                let documented = documented(&column.name);
                 let data_type = column.data_type.as_deref().or_else(|| documented?.data_type.as_deref());
                 let comment = column.comment.as_deref();
                 field(
@@ -168,7 +168,10 @@ fn fields<'a>(node: &'a ManifestNode, catalog: Option<&'a CatalogTable>, wanted:
             with_distinct_names(of_warehouse.collect(), wanted)
         }
         None => {
-            let of_node = node.columns.iter().map(|it| {
+            let mut seen: FxHashSet<String> = FxHashSet::default();
+            let columns = nodes().flat_map(|node| &node.columns);
+            let columns = columns.filter(|column| twins.is_empty() || seen.insert(column.name.to_lowercase()));
+            let of_node = columns.filter_map(|column| documented(&column.name)).map(|it| {
                 // A documented name without quotes does not specify the case of the column.
                 let is_exact = it.quote == Some(true);
                 let data_type = it.data_type.as_deref();

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::Artifacts;
+use super::relations::{RelationNodes, group_by_relation};
 use super::test_status::RecordedStatus;
-use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
+use crate::artifacts::{DataTest, LastResult, Manifest, ManifestNode, ResourceType, Status, last_results};
 
 /// Enabled tests, by the index of the node that they test.
 #[derive(Debug)]
@@ -60,7 +61,20 @@ impl<'a> TestsByNode<'a> {
         for node in manifest.with_type(ResourceType::UnitTest) {
             node.depends_on.iter().for_each(|id| add(id, ran(node, None)));
         }
-        Self { of_nodes, last }
+        let mut tests = Self { of_nodes, last };
+        tests.share_with_twins(manifest);
+        tests
+    }
+
+    /// Adds the tests of all nodes of a table to the first of these nodes.
+    fn share_with_twins(&mut self, manifest: &Manifest) {
+        for RelationNodes { place, twins, .. } in group_by_relation(manifest) {
+            for (twin, _) in twins {
+                let of_twin = self.for_node(twin).to_vec();
+                let own = self.of_nodes.entry(place).or_default();
+                own.extend(of_twin);
+            }
+        }
     }
 
     /// Returns the tests of the node with this index in the manifest.

@@ -28,6 +28,7 @@ const KEYS: &[&str] = &[
     "default_row_limit",
     "always_where_sql",
     "always_where_filters",
+    "access_filters",
     "required_access_grants",
     "ai_context",
 ];
@@ -217,12 +218,18 @@ fn build_topic(
         .or(asked.name.filter(|name| *name != short))
         .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
-    let own = Some(&*table.node.description).filter(|text| !text.trim().is_empty());
+    let own = Some(table.description()).filter(|text| !text.trim().is_empty());
     let description = said("description").and_then(Said::as_str).or(own);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> = KEYS
         .iter()
-        .filter_map(|key| Some(((*key).to_owned(), meta::meta_value(said(key)?))))
+        .filter_map(|key| {
+            let value = match *key {
+                "access_filters" => access_filters(said(key)?, &view),
+                _ => meta::meta_value(said(key)?),
+            };
+            Some(((*key).to_owned(), value))
+        })
         .collect();
     // A topic must not be visible to users who cannot see its base view.
     let of_view = meta::meta_pairs(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
@@ -238,6 +245,22 @@ fn build_topic(
         node: table.node.unique_id.to_string(),
         text: write_value(&YamlOutput::Map(pairs)),
     })
+}
+
+/// Returns the access filters of a topic. A field without the name of a view is a field of the base view.
+fn access_filters(said: &Said, view: &str) -> YamlOutput {
+    let filter = |filter: &Said| {
+        let pairs = filter.as_map().map(ValueFields::iter).into_iter().flatten();
+        let pairs = pairs.map(|(key, value)| match (key, value.as_str()) {
+            ("field", Some(field)) if !field.contains('.') => (key.to_owned(), plain_text(&format!("{view}.{field}"))),
+            _ => (key.to_owned(), meta::meta_value(value)),
+        });
+        YamlOutput::Map(pairs.collect())
+    };
+    match said {
+        Said::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
+        other => meta::meta_value(other),
+    }
 }
 
 /// Returns the views to which joins lead from a view, without duplicates. The view itself comes first, then the nearest

@@ -46,8 +46,13 @@ pub(super) fn new<'a>(
     let node = table.node;
     let mut pairs: Vec<(String, YamlOutput)> = Vec::new();
     let mut add = |key: &str, value: YamlOutput| pairs.push((key.to_owned(), value));
-    add("schema", plain_text(table.schema));
-    add("table_name", plain_text(table.name));
+    let location = &table.location;
+    location
+        .catalog
+        .iter()
+        .for_each(|catalog| add("catalog", plain_text(catalog)));
+    add("schema", plain_text(&location.schema));
+    add("table_name", plain_text(&location.table_name));
     let mut said = meta::meta_pairs(&node.meta, meta::OF_VIEWS);
     let label = said
         .iter()
@@ -55,7 +60,7 @@ pub(super) fn new<'a>(
         .map(|at| said.remove(at));
     label.into_iter().for_each(|(key, label)| add(&key, label));
     let comment = table.catalog.and_then(|catalog| catalog.comment.as_deref());
-    let description = Some(&*node.description)
+    let description = Some(table.description())
         .filter(|text| !text.trim().is_empty())
         .or(comment);
     description
@@ -112,7 +117,7 @@ pub(super) fn new<'a>(
         .collect();
     names.sort();
     ViewFile {
-        path: format!("{}/{}.view.yaml", table.folder, table.file),
+        path: location.path.clone(),
         name: table.view_name(),
         node: node.unique_id.to_string(),
         text: write_value(&YamlOutput::Map(pairs)),

@@ -1,6 +1,7 @@
 //! Tests the Omni model that `pull` creates from dbt's artifacts.
 
 mod edits;
+mod existing;
 mod mapping;
 
 use std::fmt::Write as _;

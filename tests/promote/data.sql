@@ -18,3 +18,5 @@ create table customers (id int, country text, segment text, signed_up_on date);
 insert into customers values (1, 'DE', 'A', '2023-01-01'), (2, 'FR', null, '2023-12-31'), (3, null, 'B', null), (4, 'IT', 'A', '2024-02-29');
 create table order_items (item_id int, order_id int, price decimal(12, 2), order_amount decimal(12, 2));
 insert into order_items values (1, 1, 40, 100), (2, 1, 60, 100), (3, 2, 50.50, 50.50), (4, 4, null, 20), (5, null, 3, 99), (6, null, 4, 99), (7, 8, 25, 100), (8, 8, 75, 100);
+create table user_order_facts (customer_id int, lifetime_spend decimal(12, 2));
+insert into user_order_facts values (1, 150.50), (2, 20), (3, null);

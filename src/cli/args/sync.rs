@@ -274,6 +274,9 @@ pub struct PromoteArgs {
     /// Name of the model [default: derived from the fields]
     #[arg(long, value_name = "MODEL")]
     pub name: Option<String>,
+    /// Omit the columns by which Omni's topics filter the rows of each user [default: these columns are keys]
+    #[arg(long)]
+    pub drop_access: bool,
     /// Folder to write the spec to [default: the project's specs]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub out: Option<PathBuf>,
@@ -281,7 +284,7 @@ pub struct PromoteArgs {
     #[arg(long)]
     pub dry_run: bool,
     /// Make the Omni field read the model's column, if both return exactly the same values
-    #[arg(long, conflicts_with_all = ["grain", "name", "out"])]
+    #[arg(long, conflicts_with_all = ["grain", "name", "out", "drop_access"])]
     pub repoint: bool,
     #[command(flatten)]
     pub target: TargetOptions,

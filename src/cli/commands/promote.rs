@@ -53,6 +53,7 @@ fn promote_to_spec(
         .filter(|name| !name.is_empty())
         .collect();
     request.name.clone_from(&args.name);
+    request.drop_access = args.drop_access;
     request.sources = source_tables(knowledge)?;
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
@@ -84,6 +85,10 @@ fn promote_to_spec(
     let mut notes = promotion.notes.clone();
     let mut exit = Exit::from_failures(&found);
     match &target {
+        _ if promotion.is_empty => {
+            notes.push("no file is written, because no field could be converted".to_owned());
+            exit = exit.most_severe(Exit::Faulty);
+        }
         _ if args.dry_run => {}
         Some(target) if exit == Exit::Done => {
             if target.exists() {

@@ -170,7 +170,10 @@ fn plan_pull(
         .as_deref()
         .and_then(|name| name.parse().ok())
         .unwrap_or_default();
+    let project = folders.places.project.as_ref();
     let wanted = OmniOptions::from_dialect(dialect)
+        .virtual_schema(project.and_then(Project::virtual_schema))
+        .existing_views(&folders.places.view_files())
         .strip_status(strip_status)
         .topics(folders.topics)
         .access_grants(folders.access_grants);
@@ -340,6 +343,21 @@ impl PullFolders {
             PulledFileLocation::Record(name) => Some(self.records.join(format!("{name}.yml"))),
             _ => None,
         }
+    }
+
+    /// Returns the view files of the Omni model, each with its path relative to the model's folder and its text.
+    fn view_files(&self) -> Vec<(String, String)> {
+        let is_view = |path: &Path| {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let ends = [".view", ".view.yaml", ".view.yml"];
+            name.is_some_and(|name| ends.iter().any(|end| name.ends_with(end)))
+        };
+        let paths = folder::find_files(&self.omni, is_view);
+        let files = paths.into_iter().filter_map(|path| {
+            let text = read_text(path.clone()).ok()?;
+            Some((folder::relative_path(&self.omni, &path), text))
+        });
+        files.collect()
     }
 
     /// Writes all files, or none of them.

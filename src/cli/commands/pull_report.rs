@@ -220,19 +220,7 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         format!("{file}: {what}; `pull` marked this item, and `pull --prune` removes the item")
     });
     listed("marks", marked.collect());
-    listed(
-        "gaps",
-        model
-            .gaps
-            .iter()
-            .map(|gap| {
-                format!(
-                    "`{}` of the semantic layer has no equivalent in Omni: {}",
-                    gap.name, gap.reason
-                )
-            })
-            .collect(),
-    );
+    listed("gaps", gap_lines(model));
     let (keys, joins) = model.count_constraints_from_tests();
     if keys + joins > 0 && pull.changes.iter().any(|change| change.kind == ChangeKind::New) {
         notes.push(format!(
@@ -248,6 +236,26 @@ pub fn report_notes(model: &OmniModel, pull: &Pull, has_catalog: bool) -> Vec<St
         );
     }
     notes
+}
+
+/// Returns one line per reason for which items of the semantic layer have no equivalent in Omni.
+fn gap_lines(model: &OmniModel) -> Vec<String> {
+    let mut by_reason: Vec<(&str, Vec<String>)> = Vec::new();
+    for gap in &model.gaps {
+        let name = format!("`{}`", gap.name);
+        match by_reason.iter_mut().find(|(reason, _)| *reason == gap.reason) {
+            Some((_, names)) => names.push(name),
+            None => by_reason.push((&gap.reason, vec![name])),
+        }
+    }
+    let line = |(reason, names): (&str, Vec<String>)| {
+        let has = if names.len() == 1 { "has" } else { "have" };
+        format!(
+            "{} of the semantic layer {has} no equivalent in Omni: {reason}",
+            list_names(&names)
+        )
+    };
+    by_reason.into_iter().map(line).collect()
 }
 
 fn kept_value_line((file, kept): &(String, KeptValue)) -> String {

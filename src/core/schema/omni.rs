@@ -1,5 +1,7 @@
 //! View files of an Omni model. Their dimensions are columns of unknown type.
 
+use rustc_hash::FxHashMap;
+
 use super::read::{named_pairs, wrong_shape_error};
 use super::{Column, Relation, Schema};
 use crate::Type;
@@ -10,7 +12,7 @@ use crate::yaml::Node;
 pub const REMOVED_TAG: &str = "dbt_removed";
 
 /// Adds a view under the name of its file. All other keys in the file are relevant only to Omni.
-pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
+pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
     let name = view_name(file);
     let mut relation = Relation::new(name.clone());
     let (mut key, mut gone) = (Vec::new(), Vec::new());
@@ -40,17 +42,138 @@ pub fn read(file: &str, root: &Node, schema: &mut Schema, faults: &mut Vec<Diagn
             });
         }
     }
-    let longer = || {
-        root.get("schema")
-            .and_then(Node::text)
-            .map_or_else(|| name.clone(), |s| format!("{s}__{name}"))
-    };
-    schema.add(relation.primary_key(key).with_past_columns(gone), longer);
+    schema.add(relation.primary_key(key).with_past_columns(gone), || {
+        OmniViewNames::new(file, text, root).full
+    });
+}
+
+/// Names under which the files of an Omni model refer to a view.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OmniViewNames {
+    /// Name of the file without its folder and extension.
+    pub short: String,
+    /// Name that Omni uses in references: the name in the first comment of the file or, without this comment, a name
+    /// that consists of the database, the schema and the name of the file.
+    pub full: String,
+    /// Other names that consist of the schema and the name of the file.
+    others: Vec<String>,
+    /// Whether `full` comes from the file: from its first comment, or from the name of a file without a schema.
+    pub is_certain: bool,
+}
+
+impl OmniViewNames {
+    /// Returns the names of the view in a file. `root` is the YAML in the file.
+    #[must_use]
+    pub fn new(file: &str, text: &str, root: &Node) -> Self {
+        let key = |key: &str| root.get(key).and_then(Node::text);
+        Self::from_parts(file, name_in_header(text), key("catalog"), key("schema"))
+    }
+
+    /// Returns the names of a view with the given database and schema. `header` is the name in the first comment of the
+    /// file.
+    #[must_use]
+    pub fn from_parts(file: &str, header: Option<&str>, catalog: Option<&str>, schema: Option<&str>) -> Self {
+        let short = view_name(file);
+        let of_schema = schema.map(|schema| format!("{schema}__{short}"));
+        let of_catalog = catalog
+            .zip(schema)
+            .map(|(catalog, schema)| format!("{}_{}__{short}", to_omni_name(catalog), to_omni_name(schema)));
+        let mut names: Vec<String> = [header.map(str::to_owned), of_catalog, of_schema]
+            .into_iter()
+            .flatten()
+            .collect();
+        let full = if names.is_empty() {
+            short.clone()
+        } else {
+            names.remove(0)
+        };
+        Self {
+            is_certain: header.is_some() || schema.is_none(),
+            short,
+            full,
+            others: names,
+        }
+    }
+
+    /// Returns all names with their ranks. If several views have the same name, the view with the lowest rank has
+    /// precedence.
+    fn ranked(&self) -> impl Iterator<Item = (&str, u8)> {
+        let full = (self.full.as_str(), u8::from(!self.is_certain));
+        let others = self.others.iter().map(|name| (name.as_str(), 2));
+        [full].into_iter().chain(others).chain([(self.short.as_str(), 3)])
+    }
+}
+
+/// Returns the name that Omni writes to the first comment of a view file: `# Reference this view as orders`.
+fn name_in_header(text: &str) -> Option<&str> {
+    let lines = text.trim_start_matches('\u{feff}').lines().map(str::trim);
+    let mut comments = lines.take_while(|line| line.is_empty() || line.starts_with('#'));
+    let name = comments.find_map(|line| {
+        line.trim_start_matches('#')
+            .trim_start()
+            .strip_prefix("Reference this view as ")
+    })?;
+    Some(name.trim()).filter(|name| !name.is_empty())
+}
+
+/// Views of an Omni model, by all their names.
+#[derive(Clone, Debug, Default)]
+pub struct OmniViewIndex {
+    names: Vec<OmniViewNames>,
+    /// Index and rank of the view that a name refers to. The names are in lower case.
+    by_name: FxHashMap<String, (usize, u8)>,
+}
+
+impl OmniViewIndex {
+    /// Adds a view and returns its index.
+    pub fn add(&mut self, names: OmniViewNames) -> usize {
+        let place = self.names.len();
+        for (name, rank) in names.ranked() {
+            let known = self.by_name.entry(name.to_lowercase()).or_insert((place, rank));
+            if rank < known.1 {
+                *known = (place, rank);
+            }
+        }
+        self.names.push(names);
+        place
+    }
+
+    /// Returns the names of the view with this index.
+    #[must_use]
+    pub fn names_of(&self, place: usize) -> Option<&OmniViewNames> {
+        self.names.get(place)
+    }
+
+    /// Returns the index of the view with this name.
+    #[must_use]
+    pub fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
+    }
+
+    /// Returns the shortest name that refers to the view with this index, in lower case.
+    #[must_use]
+    pub fn name_of(&self, place: usize) -> Option<String> {
+        let names = self.names.get(place)?;
+        let short = names.short.to_lowercase();
+        Some(if self.find(&short) == Some(place) {
+            short
+        } else {
+            names.full.to_lowercase()
+        })
+    }
+
+    /// Returns the name by which [`name_of`](Self::name_of) knows the view. Returns other names, such as the alias of a
+    /// join, in lower case.
+    #[must_use]
+    pub fn canonical_name(&self, name: &str) -> String {
+        let own = self.find(name).and_then(|place| self.name_of(place));
+        own.unwrap_or_else(|| name.trim().to_lowercase())
+    }
 }
 
 /// Returns the name of a view from the path of its file. For example, `analytics/orders.view.yaml` contains the view
 /// `orders`.
-pub fn view_name(file: &str) -> String {
+fn view_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = [".yaml", ".yml"]
         .iter()
@@ -60,11 +183,95 @@ pub fn view_name(file: &str) -> String {
     name.strip_suffix(".query").unwrap_or(name).to_owned()
 }
 
+/// Converts a string to a name in Omni: lower-case letters, digits and `_`. For example, `Insurer Code` becomes `insurer_code`. The name is never empty.
+#[must_use]
+pub fn to_omni_name(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || c == '_' {
+            out.push(c.to_ascii_lowercase());
+        } else if !out.ends_with('_') && !out.is_empty() {
+            out.push('_');
+        }
+    }
+    let kept = out.trim_end_matches('_').len();
+    // Keep a trailing `_` only if the string ends with `_`.
+    if !text.ends_with('_') {
+        out.truncate(kept);
+    }
+    match out.chars().next() {
+        None => "unnamed".to_owned(),
+        Some(first) if first.is_ascii_digit() => format!("_{out}"),
+        Some(_) => out,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::{OmniViewIndex, OmniViewNames, to_omni_name};
     use crate::Type;
     use crate::dialect::Dialect;
     use crate::schema::Schema;
+    use crate::yaml;
+
+    fn index(files: &[(&str, &str)]) -> OmniViewIndex {
+        let mut index = OmniViewIndex::default();
+        for (file, text) in files {
+            let root = yaml::read(text, &mut Vec::new()).ok().flatten();
+            index.add(OmniViewNames::new(file, text, &root.unwrap()));
+        }
+        index
+    }
+
+    #[test]
+    fn views_have_the_names_that_omni_writes() {
+        let header = "# Reference this view as shop_prod_ecomm__users\ncatalog: SHOP_PROD\nschema: ECOMM\n";
+        let index = index(&[
+            ("SHOP_PROD.ECOMM/users.view.yaml", header),
+            ("SHOP-PROD.RAW/items.view", "catalog: SHOP-PROD\nschema: RAW\n"),
+            ("raw/users.view.yaml", "schema: raw\n"),
+            (
+                "public/orders.view.yaml",
+                "# Reference this view as orders\nschema: public\n",
+            ),
+            ("old/orders.view.yaml", "schema: old\n"),
+            ("raw__users.query.view", "query: {}\n"),
+        ]);
+        for (name, place) in [
+            ("shop_prod_ecomm__users", Some(0)),
+            ("ECOMM__users", Some(0)),
+            ("users", Some(0)),
+            ("shop_prod_raw__items", Some(1)),
+            ("raw__items", Some(1)),
+            // A query view with the same name has precedence over a name that is not in the file.
+            ("raw__users", Some(5)),
+            ("orders", Some(3)),
+            ("old__orders", Some(4)),
+            ("nowhere", None),
+        ] {
+            assert_eq!(index.find(name), place, "{name}");
+        }
+        assert_eq!(index.canonical_name("Shop_Prod_Ecomm__Users"), "users");
+        assert_eq!(index.canonical_name("old__orders"), "old__orders");
+        assert_eq!(index.canonical_name("An_Alias"), "an_alias");
+    }
+
+    #[test]
+    fn names_are_plain() {
+        for (text, expected) in [
+            ("orders", "orders"),
+            ("AMOUNT", "amount"),
+            ("Insurer Code", "insurer_code"),
+            ("Größe (cm)", "gr_e_cm"),
+            ("2024", "_2024"),
+            ("a_", "a_"),
+            ("", "unnamed"),
+            ("客户", "unnamed"),
+            ("../../etc", "etc"),
+        ] {
+            assert_eq!(to_omni_name(text), expected);
+        }
+    }
 
     #[test]
     fn dimensions_are_columns_and_measures_are_none() {

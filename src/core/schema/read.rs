@@ -95,7 +95,7 @@ fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faul
     } else if ["models", "seeds", "snapshots", "sources"].into_iter().any(has) {
         properties::read(&root, dialect, schema, faults);
     } else if ["dimensions", "measures", "table_name"].into_iter().any(has) {
-        omni::read(name, &root, schema, faults);
+        omni::read(name, text, &root, schema, faults);
     } else {
         faults.push(unknown_format_error(&root));
     }

@@ -1,8 +1,6 @@
 //! Merges views and topics with the files that they extend, key by key. The values of the extending file take
 //! precedence.
 
-use std::collections::BTreeSet;
-
 use rustc_hash::FxHashMap;
 
 use crate::span::Span;
@@ -20,20 +18,33 @@ const FIELDS: [&str; 4] = ["dimensions", "measures", "filters", "views"];
 /// Keys that are not inherited.
 const NOT_INHERITED: [&str; 2] = ["extends", "template"];
 
-/// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `all` maps
-/// names to files of the same kind.
-pub(super) fn merge_extended(name: &str, root: &Node, all: &FxHashMap<String, &Node>) -> MergedFile {
+/// Merges a file with the files that it extends. The file itself comes last, so its values take precedence. `find`
+/// looks up a file of the same kind, and returns its name without the folder and its YAML.
+pub(super) fn merge_extended<'n>(
+    name: &str,
+    root: &'n Node,
+    find: &dyn Fn(&str) -> Option<(String, &'n Node)>,
+) -> MergedFile {
+    if root.get("extends").is_none() {
+        return MergedFile {
+            root: root.clone(),
+            missing: None,
+        };
+    }
     // Each file precedes the files that it extends. If a file extends two files, the second of these files comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
-    let mut seen = BTreeSet::from([name.to_lowercase()]);
+    let mut seen = vec![root];
     let mut missing = None;
     let mut stack = vec![(name.to_owned(), root)];
     while let Some((name, node)) = stack.pop() {
         order.push((name, node));
         for parent in node.get("extends").map(Node::texts).unwrap_or_default() {
             let parent = parent.trim_matches(['$', '{', '}']).to_lowercase();
-            match all.get(&parent) {
-                Some(found) if seen.insert(parent.clone()) => stack.push((parent, found)),
+            match find(&parent) {
+                Some((name, found)) if !seen.iter().any(|known| std::ptr::eq(*known, found)) => {
+                    seen.push(found);
+                    stack.push((name, found));
+                }
                 Some(_) => {}
                 None => missing = missing.or(Some(parent)),
             }

@@ -13,13 +13,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use self::extends::{MergedFile, is_template, merge_extended};
+use self::extends::{is_template, merge_extended};
 use self::users::FieldUser;
-use self::view::{read_view, view_table};
+use self::view::{ViewTables, read_view, view_table};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
-use crate::schema::omni_view_name;
+use crate::schema::{OmniViewIndex, OmniViewNames};
 use crate::yaml::{self, Node};
 
 /// Fields in a folder of Omni files, together with the columns that the fields read and the topics and joins that use
@@ -132,7 +132,7 @@ impl OmniFields {
     pub fn from_texts(files: &[(String, String)], dialect: Option<Dialect>) -> (Self, Vec<(usize, Diagnostic)>) {
         let mut model = Self::default();
         let mut faults = Vec::new();
-        let mut roots = Vec::new();
+        let mut roots: Vec<(&str, &str, Node)> = Vec::new();
         let read = |number: usize| {
             let mut found = Vec::new();
             let root = files.get(number).map(|(_, text)| yaml::read(text, &mut found));
@@ -145,8 +145,11 @@ impl OmniFields {
             (root, found)
         };
         for (number, (root, found)) in parallel::map_range(files.len(), read).into_iter().enumerate() {
-            let file = files.get(number).map(|(file, _)| file.as_str()).unwrap_or_default();
-            roots.extend(root.map(|root| (file, root)));
+            let (file, text) = files
+                .get(number)
+                .map(|(file, text)| (file.as_str(), text.as_str()))
+                .unwrap_or_default();
+            roots.extend(root.map(|root| (file, text, root)));
             faults.extend(
                 found
                     .into_iter()
@@ -166,36 +169,36 @@ impl OmniFields {
         self.views.is_empty() && self.users.is_empty()
     }
 
-    fn read(&mut self, roots: &[(&str, Node)], dialect: Option<Dialect>) {
-        let (mut views, mut topics) = (FxHashMap::default(), FxHashMap::default());
-        for (file, root) in roots {
+    /// Reads files, each with its path, text and YAML.
+    fn read(&mut self, roots: &[(&str, &str, Node)], dialect: Option<Dialect>) {
+        let (mut views, mut topics) = (Vec::new(), FxHashMap::default());
+        let mut names = OmniViewIndex::default();
+        for (file, text, root) in roots {
             match omni_file_kind(file, root) {
-                Some(OmniFileKind::View) => drop(views.insert(omni_view_name(file).to_lowercase(), root)),
+                Some(OmniFileKind::View) => {
+                    names.add(OmniViewNames::new(file, text, root));
+                    views.push((*file, root));
+                }
                 Some(OmniFileKind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
                 None => {}
             }
         }
-        let whole = |name: &str, root: &Node, all: &FxHashMap<String, &Node>| {
-            if root.get("extends").is_some() {
-                merge_extended(name, root, all)
-            } else {
-                MergedFile {
-                    root: root.clone(),
-                    missing: None,
-                }
-            }
-        };
         let mut read = Vec::new();
-        for (file, root) in roots {
+        let view = |name: &str| {
+            let place = names.find(name)?;
+            Some((names.names_of(place)?.short.clone(), views.get(place)?.1))
+        };
+        for (place, (file, root)) in views.iter().enumerate() {
+            if let (false, Some(name)) = (is_template(root), names.name_of(place)) {
+                read.push((merge_extended(&name, root, &view), name, *file));
+            }
+        }
+        let topic = |name: &str| Some((name.to_owned(), *topics.get(name)?));
+        for (file, _, root) in roots {
             match omni_file_kind(file, root) {
-                Some(OmniFileKind::View) if !is_template(root) => {
-                    let name = omni_view_name(file);
-                    let view = whole(&name, root, &views);
-                    read.push((name, *file, view));
-                }
                 Some(OmniFileKind::Topic) if !is_template(root) => {
                     let name = topic_name(file);
-                    let topic = whole(name, root, &topics);
+                    let topic = merge_extended(name, root, &topic);
                     self.users.push(users::read_topic(name, file, &topic.root));
                     self.read_joins(file, &topic.root);
                 }
@@ -205,11 +208,33 @@ impl OmniFields {
         }
         let tables = read
             .iter()
-            .map(|(name, _, view)| (name.to_lowercase(), view_table(name, &view.root)))
+            .map(|(view, name, file)| (name.clone(), view_table(file, &view.root)))
             .collect();
-        for (name, file, view) in &read {
+        let tables = ViewTables { names: &names, tables };
+        for (view, name, file) in &read {
             self.views.push(read_view(name, file, view, &tables, dialect));
             self.read_joins(file, &view.root);
+        }
+        self.use_canonical_names(&names);
+    }
+
+    /// Replaces the views' names in all references with the canonical names.
+    fn use_canonical_names(&mut self, names: &OmniViewIndex) {
+        let canonical = |all: &mut BTreeSet<String>| {
+            *all = std::mem::take(all)
+                .into_iter()
+                .map(|name| match name.rsplit_once('.') {
+                    Some((view, field)) => format!("{}.{field}", names.canonical_name(view)),
+                    None => names.canonical_name(&name),
+                })
+                .collect();
+        };
+        for view in &mut self.views {
+            view.fields.iter_mut().for_each(|field| canonical(&mut field.fields));
+        }
+        for user in &mut self.users {
+            canonical(&mut user.views);
+            canonical(&mut user.fields);
         }
     }
 

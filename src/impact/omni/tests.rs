@@ -259,3 +259,47 @@ fn fields_of_other_files_are_reached() {
         assert_eq!(affected_fields(&test_model(files), *column), *expected, "{what}");
     }
 }
+
+/// Omni's own files contain the name of the view in a comment, and the name of the database under `catalog`.
+#[test]
+fn names_with_a_database() {
+    let users = "# Reference this view as shop_prod_ecomm__users\ncatalog: SHOP_PROD\nschema: ECOMM\ntable_name: USERS\n\
+                 dimensions:\n  first_name: {}\n  initial: {sql: 'left(${shop_prod_ecomm__users.first_name}, 1)'}\n";
+    let items = "# Reference this view as shop_prod_ecomm__items\ncatalog: SHOP_PROD\nschema: ECOMM\n\
+                 dimensions: {buyer: {sql: '${shop_prod_ecomm__users.initial}'}}\n";
+    let join = "- {join_from_view: shop_prod_ecomm__items, join_to_view: shop_prod_ecomm__users, on_sql: '1 = 1'}\n";
+    let files = [
+        ("SHOP_PROD.ECOMM/users.view.yaml", users),
+        ("SHOP_PROD.ECOMM/items.view.yaml", items),
+        (
+            "big.query.view",
+            "query: {base_view: users, fields: {ecomm__users.initial: letter}}\n",
+        ),
+        (
+            "top.topic.yaml",
+            "base_view: shop_prod_ecomm__items\njoins: {shop_prod_ecomm__users: {}}\n",
+        ),
+        ("relationships.yaml", join),
+    ];
+    let model = test_model(&files);
+    let columns = BTreeSet::from(["first_name".to_owned()]);
+    let reached = model.fields_affected_by_table(Some("ecomm"), "users", &columns, false);
+    let shown: Vec<String> = reached.iter().map(|it| format!("{}.{}", it.view, it.field)).collect();
+    assert_eq!(
+        shown,
+        ["users.first_name", "users.initial", "items.buyer", "big.letter"]
+    );
+    let topics: Vec<String> = model.field_users(&reached).into_iter().map(|it| it.1).collect();
+    assert_eq!(topics, ["top"]);
+}
+
+/// Omni shows dbt models in virtual schemas, which do not exist in the warehouse.
+#[test]
+fn views_of_a_virtual_schema() {
+    let text =
+        "schema: omni_dbt_marts\ntable_name: users\ndimensions: {name: {}}\ndbt: {name: users, target_schema: shop}\n";
+    let model = test_model(&[("omni_dbt_marts/users.view.yaml", text)]);
+    let columns = BTreeSet::from(["name".to_owned()]);
+    let reached = model.fields_affected_by_table(Some("shop_marts"), "users", &columns, false);
+    assert_eq!(reached.len(), 1);
+}

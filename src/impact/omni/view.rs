@@ -8,28 +8,42 @@ use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
 use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
+use crate::schema::{OmniViewIndex, OmniViewNames};
 use crate::yaml::Node;
 
-/// Returns the table of a view. `None` if the view is defined by SQL or a saved query.
-pub(super) fn view_table(name: &str, root: &Node) -> Option<OmniTable> {
+/// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
+pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
     if root.get("sql").is_some() || root.get("query").is_some() {
         return None;
     }
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
     Some(OmniTable {
-        schema: text("schema"),
-        name: text("table_name").unwrap_or_else(|| name.to_lowercase()),
+        // For a dbt model, Omni may write the name of a virtual schema, which does not exist in the warehouse.
+        schema: text("schema").filter(|_| root.get("dbt").is_none()),
+        name: text("table_name")
+            .unwrap_or_else(|| OmniViewNames::from_parts(file, None, None, None).short.to_lowercase()),
     })
 }
 
-/// Table of each view, by view name. `None` for views defined by SQL or a saved query.
-pub(super) type ViewTables = FxHashMap<String, Option<OmniTable>>;
+/// Tables of the views.
+pub(super) struct ViewTables<'n> {
+    pub names: &'n OmniViewIndex,
+    /// Table of each view, by the canonical name of the view. `None` for views defined by SQL or a saved query.
+    pub tables: FxHashMap<String, Option<OmniTable>>,
+}
+
+impl ViewTables<'_> {
+    /// Returns the table of the view with this name.
+    pub fn get(&self, view: &str) -> Option<&OmniTable> {
+        self.tables.get(&self.names.canonical_name(view))?.as_ref()
+    }
+}
 
 pub(super) fn read_view(
     name: &str,
     file: &str,
     of: &MergedFile,
-    tables: &ViewTables,
+    tables: &ViewTables<'_>,
     dialect: Option<Dialect>,
 ) -> OmniView {
     let root = &of.root;
@@ -38,7 +52,7 @@ pub(super) fn read_view(
         file: file.to_owned(),
         fields: Vec::new(),
     };
-    let own = view_table(name, root);
+    let own = tables.get(name).cloned();
     // The columns of a query view come from fields of other views, and the query's filters determine the view's rows.
     if let Some(query) = root.get("query") {
         let rows: BTreeSet<String> = users::query_fields(query)
@@ -97,7 +111,7 @@ pub(super) fn read_view(
             if field.get("ignored").and_then(Node::boolean) == Some(true) {
                 continue;
             }
-            let (mut read, columns) = read_field(&view.name, name, kind, field, dialect);
+            let (mut read, columns) = read_field(&view.name, name, kind, field, tables.names, dialect);
             match &own {
                 Some(table) => {
                     read.columns
@@ -141,6 +155,7 @@ fn read_field(
     name: &str,
     kind: OmniItemKind,
     field: &Node,
+    names: &OmniViewIndex,
     dialect: Option<Dialect>,
 ) -> (OmniField, BTreeSet<String>) {
     let mut read = OmniField {
@@ -179,18 +194,14 @@ fn read_field(
             .filter_map(|(name, _)| name.text())
             .map(|name| remove_timeframe(name).to_lowercase()),
     );
-    // A field that refers to itself reads the column with its name.
-    if fields.remove(&name.to_lowercase()) {
-        columns.insert(name.to_lowercase());
-    }
-    let view = view.to_lowercase();
-    let full = |field: String| {
-        if field.contains('.') {
-            field
-        } else {
-            format!("{view}.{field}")
-        }
+    let full = |field: String| match field.rsplit_once('.') {
+        Some((of, field)) => format!("{}.{field}", names.canonical_name(of)),
+        None => format!("{view}.{field}"),
     };
     read.fields = fields.into_iter().map(full).collect();
+    // A field that refers to itself reads the column with its name.
+    if read.fields.remove(&format!("{view}.{}", name.to_lowercase())) {
+        columns.insert(name.to_lowercase());
+    }
     (read, columns)
 }

@@ -19,7 +19,7 @@ struct ViewColumnSources {
 
 /// Traces the columns of a view's SQL to table columns and to fields of other views. If the SQL cannot be parsed,
 /// every field of the view depends on all tables in the SQL.
-pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables, dialect: Option<Dialect>) {
+pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables<'_>, dialect: Option<Dialect>) {
     // Replace `${other}` with a placeholder table for the view, and `${other.field}` with the field's name.
     let mut named = BTreeSet::new();
     let plain = replace_field_references(sql, |name| match name.rsplit_once('.') {
@@ -50,10 +50,10 @@ pub(super) fn trace_columns(view: &mut OmniView, sql: &str, tables: &ViewTables,
 }
 
 /// Returns the table to which a relation name refers. `None` for a view that has no table.
-fn relation_table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
+fn relation_table(parts: &[String], tables: &ViewTables<'_>) -> Option<OmniTable> {
     let last = parts.last()?;
     match placeholder_view(last) {
-        Some(view) => tables.get(view).cloned().flatten(),
+        Some(view) => tables.get(view).cloned(),
         None => {
             let schema = parts.len().checked_sub(2).and_then(|at| parts.get(at)).cloned();
             Some(OmniTable {
@@ -64,7 +64,7 @@ fn relation_table(parts: &[String], tables: &ViewTables) -> Option<OmniTable> {
     }
 }
 
-fn read_source(of: &ColumnSource, tables: &ViewTables, into: &mut ViewColumnSources) {
+fn read_source(of: &ColumnSource, tables: &ViewTables<'_>, into: &mut ViewColumnSources) {
     let view = of.relation.last().and_then(|last| placeholder_view(last));
     match (relation_table(&of.relation, tables), view) {
         (Some(table), _) => drop(into.columns.insert((table, Some(of.column.clone())))),
@@ -74,7 +74,7 @@ fn read_source(of: &ColumnSource, tables: &ViewTables, into: &mut ViewColumnSour
     }
 }
 
-fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables, named: BTreeSet<String>) {
+fn apply_view_lineage(view: &mut OmniView, lineage: &SqlLineage, tables: &ViewTables<'_>, named: BTreeSet<String>) {
     let own = view.name.to_lowercase();
     // Output columns of the SQL, and columns that the fields of the view read.
     let mut names: BTreeSet<String> = lineage.names().map(str::to_lowercase).collect();

@@ -135,6 +135,11 @@ static PULL: KeyTable = KeyTable {
             KeyShape::Boolean,
             "Whether to write an access grant for every private model. Default: only for models with `meta.omni.access_grant`.",
         ),
+        Key::new(
+            "virtual_schema",
+            KeyShape::Text,
+            "First part of the names of Omni's virtual schemas, such as `omni_dbt`. New views of dbt models are written to these schemas. Default: the schemas of the existing views.",
+        ),
     ],
 };
 

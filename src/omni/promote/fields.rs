@@ -3,6 +3,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::access::grants_of;
 use super::filters::{self, FilteredValue};
 use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
 use super::joins::Joins;
@@ -66,6 +67,9 @@ const NO_DIMENSION: &[(&str, &str)] = &[
 /// Name of the measure that exists in every Omni view.
 const COUNT: &str = "count";
 
+/// Setting with the names of the access grants that a field requires.
+const GRANTS: &str = "required_access_grants";
+
 /// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
 const DISPLAY_SETTINGS: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
@@ -97,11 +101,7 @@ pub(super) struct FieldResolver<'m, 't> {
 
 impl<'m, 't> FieldResolver<'m, 't> {
     pub fn new(model: &'m ParsedOmniModel<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
-        let base_name = model
-            .views
-            .get(base)
-            .map(|view| view.name.to_lowercase())
-            .unwrap_or_default();
+        let base_name = model.name_of(base);
         Self {
             model,
             dialect,
@@ -327,12 +327,51 @@ impl<'m, 't> FieldResolver<'m, 't> {
             name,
             term: term.clone(),
             description: field.text("description").map(str::to_owned),
-            shown: display_settings(&field.node),
+            shown: self.display_settings_with_grants(key, field),
             tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
             field: format!("{}.{}", key.0, field.name),
             file: field.file,
             line: file.map_or(1, |file| file.line(&field.at)),
             original: original_definition(field),
+        }
+    }
+
+    /// Returns the display settings of a field, and the access grants that the field or a field that it reads requires.
+    pub fn display_settings_with_grants(
+        &self,
+        key: &FieldKey,
+        field: &ViewField,
+    ) -> Vec<(String, DisplaySettingValue)> {
+        let mut shown = display_settings(&field.node);
+        let grants = self.required_grants(key);
+        if !grants.is_empty() {
+            shown.push((GRANTS.to_owned(), DisplaySettingValue::Texts(grants)));
+        }
+        shown
+    }
+
+    fn required_grants(&self, key: &FieldKey) -> Vec<String> {
+        let read = self.field_closure(std::slice::from_ref(key)).unwrap_or_default();
+        let grants = read
+            .iter()
+            .filter_map(|key| self.field(key))
+            .flat_map(|field| grants_of(&field.node));
+        let mut grants: Vec<String> = grants.collect();
+        grants.sort();
+        grants.dedup();
+        grants
+    }
+
+    /// Records the access grants that a user needs to see a field in Omni.
+    pub fn record_grants(&mut self, key: &FieldKey, field: &ViewField) {
+        let grants = self.required_grants(key);
+        if !grants.is_empty() {
+            let reason = format!(
+                "the field requires the access grants `{}` in Omni; the grants do not restrict who can read the column in \
+                 the warehouse",
+                grants.join("`, `")
+            );
+            self.record_gap(field, &field.name, reason, true);
         }
     }
 
@@ -525,7 +564,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
                     .relations
                     .iter()
                     .find(|(_, table)| table.eq_ignore_ascii_case(relation));
-                of_table.map_or_else(|| relation.to_lowercase(), |(view, _)| view.clone())
+                of_table.map_or_else(|| self.fields.model.canonical_name(relation), |(view, _)| view.clone())
             }
         };
         if self.fields.view(&view).is_none() {

@@ -17,6 +17,7 @@
 //! assert!(promotion.gaps.is_empty());
 //! ```
 
+mod access;
 mod build;
 mod calculations;
 mod fields;
@@ -55,6 +56,9 @@ pub struct Request {
     pub grain: Vec<String>,
     /// Name of the model. By default, the name is derived from the promoted fields.
     pub name: Option<String>,
+    /// Whether to omit the columns by which topics filter the rows of each user. By default, these columns are keys of a
+    /// grouped model.
+    pub drop_access: bool,
     /// Tables that are dbt sources, each with its schema, table name and dbt source name.
     pub sources: Vec<(String, String, String)>,
 }
@@ -119,6 +123,8 @@ pub struct PromotedField {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Promotion {
+    /// Whether no field could be converted, so that the spec would have no columns.
+    pub is_empty: bool,
     /// Name of the model.
     pub name: String,
     /// Text of the spec.

@@ -1,9 +1,13 @@
 //! Parses Omni model files for promotion: views with their fields, joins, topics and queries.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::FxHashMap;
 
+use super::fields::is_column;
+
 use crate::diag::Diagnostic;
-use crate::schema::omni_view_name;
+use crate::schema::{OmniViewIndex, OmniViewNames};
 use crate::yaml::{self, Node};
 
 /// File of the Omni model.
@@ -31,9 +35,12 @@ pub(super) enum ViewRowSource {
 
 pub(super) struct OmniViewSource {
     pub file: usize,
-    /// Name by which other views refer to the view, derived from the file name.
+    /// Name of the view's file. `ParsedOmniModel::name_of` returns the name that references use.
     pub name: String,
+    pub catalog: Option<String>,
     pub schema: Option<String>,
+    pub table_name: String,
+    /// Name of the dbt model or, if it is unknown, of the table.
     pub table: String,
     pub rows: ViewRowSource,
     /// Names of the views from which the view inherits fields.
@@ -42,6 +49,8 @@ pub(super) struct OmniViewSource {
     fields: FxHashMap<String, ViewField>,
     /// Names of the fields, in the order in which the file lists the fields.
     pub order: Vec<String>,
+    /// Measures that have the same name as a computed dimension.
+    pub clashes: Vec<ViewField>,
     /// Names of the fields that form the primary key.
     pub key: Vec<String>,
 }
@@ -105,8 +114,8 @@ pub(super) struct OmniSavedQuery<'m> {
 pub(super) struct ParsedOmniModel<'t> {
     pub files: Vec<OmniFile<'t>>,
     pub views: Vec<OmniViewSource>,
-    /// Views by name. The flag is `true` if the view has a schema that the name does not include.
-    by_name: FxHashMap<String, (usize, bool)>,
+    /// Names of the views.
+    pub names: OmniViewIndex,
     pub relationships: Vec<Relationship>,
     /// File index of each topic, by name.
     topics: FxHashMap<String, usize>,
@@ -119,7 +128,7 @@ impl<'t> ParsedOmniModel<'t> {
         let mut model = Self {
             files: Vec::new(),
             views: Vec::new(),
-            by_name: FxHashMap::default(),
+            names: OmniViewIndex::default(),
             relationships: Vec::new(),
             topics: FxHashMap::default(),
         };
@@ -148,43 +157,26 @@ impl<'t> ParsedOmniModel<'t> {
         if is_topic {
             self.topics.insert(topic_name(last).to_lowercase(), number);
         } else if is_view && root.pairs().is_some() {
-            let view = read_view(path, &root, number);
-            let place = self.views.len();
-            let longer = view
-                .schema
-                .as_ref()
-                .map(|schema| (format!("{schema}__{}", view.name), false));
-            for (name, is_part) in [Some((view.name.clone(), longer.is_some())), longer]
-                .into_iter()
-                .flatten()
-            {
-                let known = self.by_name.entry(name.to_lowercase()).or_insert((place, is_part));
-                // A query view has no schema and may have the same name as a table that it reads. The query view then
-                // takes precedence.
-                if known.1 && !is_part {
-                    *known = (place, false);
-                }
-            }
+            let names = OmniViewNames::new(path, text, &root);
+            let view = read_view(&names.short, &root, number);
+            self.names.add(names);
             self.views.push(view);
         }
         self.files.push(OmniFile { path, text, root });
     }
 
     pub fn view(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&name.trim().to_lowercase()).map(|(place, _)| *place)
+        self.names.find(name)
     }
 
-    /// Returns the canonical form of a view name. Returns a join alias unchanged.
+    /// Returns the name that references to the view use, in lower case.
+    pub fn name_of(&self, view: usize) -> String {
+        self.names.name_of(view).unwrap_or_default()
+    }
+
+    /// Returns the canonical form of a view name. Returns a join alias in lower case.
     pub fn canonical_name(&self, name: &str) -> String {
-        let name = name.trim().to_lowercase();
-        let Some((place, view)) = self.view(&name).and_then(|place| Some((place, self.views.get(place)?))) else {
-            return name;
-        };
-        if self.view(&view.name) == Some(place) {
-            view.name.to_lowercase()
-        } else {
-            name
-        }
+        self.names.canonical_name(name)
     }
 
     /// Returns the index of the view with this name, which may also be the alias of a join.
@@ -229,6 +221,13 @@ impl<'t> ParsedOmniModel<'t> {
         self.topics
             .get(&name.to_lowercase())
             .and_then(|file| self.files.get(*file))
+    }
+
+    /// Returns the names of the topics with the indices of their files, ordered by name.
+    pub fn topics_by_name(&self) -> Vec<(&str, usize)> {
+        let mut topics: Vec<(&str, usize)> = self.topics.iter().map(|(name, file)| (name.as_str(), *file)).collect();
+        topics.sort_unstable();
+        topics
     }
 
     pub fn topic_in_file(&self, file: usize) -> Option<&str> {
@@ -285,9 +284,14 @@ fn topic_name(file: &str) -> &str {
     name.strip_suffix(".topic").unwrap_or(name)
 }
 
-fn read_view(path: &str, root: &Node, file: usize) -> OmniViewSource {
+fn read_view(name: &str, root: &Node, file: usize) -> OmniViewSource {
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
-    let name = omni_view_name(path);
+    // Omni records the dbt model of a view in the view's file. The table may have another name than the model.
+    let dbt_model = root
+        .get("dbt")
+        .and_then(|dbt| dbt.get("name"))
+        .and_then(Node::text)
+        .map(str::to_owned);
     let rows = match (root.get("query"), root.get("sql")) {
         (Some(_), _) => ViewRowSource::Query,
         (None, Some(_)) => ViewRowSource::Sql,
@@ -295,13 +299,18 @@ fn read_view(path: &str, root: &Node, file: usize) -> OmniViewSource {
     };
     let mut view = OmniViewSource {
         file,
+        catalog: text("catalog"),
         schema: text("schema"),
-        table: text("table_name").unwrap_or_else(|| name.clone()),
-        name,
+        table_name: text("table_name").unwrap_or_else(|| name.to_owned()),
+        table: dbt_model
+            .or_else(|| text("table_name"))
+            .unwrap_or_else(|| name.to_owned()),
+        name: name.to_owned(),
         rows,
         extends: root.get("extends").map(Node::texts).unwrap_or_default(),
         fields: FxHashMap::default(),
         order: Vec::new(),
+        clashes: Vec::new(),
         key: root
             .get("custom_compound_primary_key_sql")
             .map(Node::texts)
@@ -318,17 +327,24 @@ fn read_view(path: &str, root: &Node, file: usize) -> OmniViewSource {
             if view.key.is_empty() && node.get("primary_key").and_then(Node::boolean) == Some(true) {
                 view.key.push(name.to_owned());
             }
-            let lower = name.to_lowercase();
-            if !view.fields.contains_key(&lower) {
-                view.order.push(name.to_owned());
-                let field = ViewField {
-                    name: name.to_owned(),
-                    kind,
-                    at: at.clone(),
-                    node: node.clone(),
-                    file,
-                };
-                view.fields.insert(lower, field);
+            let field = ViewField {
+                name: name.to_owned(),
+                kind,
+                at: at.clone(),
+                node: node.clone(),
+                file,
+            };
+            match view.fields.entry(name.to_lowercase()) {
+                Entry::Vacant(entry) => {
+                    view.order.push(name.to_owned());
+                    entry.insert(field);
+                }
+                // The column of a dimension can also be read without the dimension.
+                Entry::Occupied(mut entry) if kind == FieldKind::Measure && is_column(entry.get()) => {
+                    entry.insert(field);
+                }
+                Entry::Occupied(_) if kind == FieldKind::Measure => view.clashes.push(field),
+                Entry::Occupied(_) => {}
             }
         }
     }

@@ -101,12 +101,10 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
         for record in promotion_records(&root) {
             found.extend(taken_over_diagnostic(&model, made, &record).map(|fault| (number, fault)));
         }
-        for view in model
-            .views
-            .iter()
-            .filter(|view| view.table.eq_ignore_ascii_case(made) && view.rows == ViewRowSource::Table)
+        let views = model.views.iter().enumerate();
+        for (place, view) in
+            views.filter(|(_, view)| view.table.eq_ignore_ascii_case(made) && view.rows == ViewRowSource::Table)
         {
-            let place = model.view(&view.name).unwrap_or_default();
             for column in output_names(&root) {
                 let Some(field) = model.field(place, &column) else {
                     continue;

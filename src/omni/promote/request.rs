@@ -1,6 +1,8 @@
 //! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
-use super::omni_model::{FieldKind, OmniReference, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewRowSource};
+use super::omni_model::{
+    FieldKind, OmniReference, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewField, ViewRowSource,
+};
 use super::{PromoteFault, Request};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
@@ -44,9 +46,14 @@ pub(super) fn read<'m>(
     let view = model
         .view_in_file(file)
         .and_then(|place| Some((place, model.views.get(place)?)));
-    if let Some((_, of_view)) = view
-        && of_view.rows == ViewRowSource::Query
-    {
+    if let Some((place, of_view)) = view {
+        let is_field = |name: &String| {
+            let field = model.field(place, &OmniReference::read(name).field);
+            field.is_some_and(is_computed)
+        };
+        if of_view.rows != ViewRowSource::Query || request.fields.iter().any(is_field) {
+            return request_from_view(model, place, of_view, request, &nothing);
+        }
         let Some(query) = queries.into_iter().next() else {
             return Err(nothing(
                 "the query view has no query".to_owned(),
@@ -54,9 +61,6 @@ pub(super) fn read<'m>(
             ));
         };
         return request_from_query_view(query, request, &nothing);
-    }
-    if let Some((place, of_view)) = view {
-        return request_from_view(model, place, of_view, request, &nothing);
     }
     let names: Vec<&str> = queries.iter().map(|query| query.name.as_str()).collect();
     let listed = names
@@ -104,6 +108,15 @@ pub(super) fn read<'m>(
         },
         Vec::new(),
     ))
+}
+
+/// Returns whether a field of a query view computes values from the rows of the query.
+pub(super) fn is_computed(field: &ViewField) -> bool {
+    match field.kind {
+        FieldKind::Measure => true,
+        FieldKind::Dimension => !super::fields::is_column(field),
+        FieldKind::Filter => false,
+    }
 }
 
 fn request_from_query_view<'m>(

@@ -5,9 +5,9 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{FieldKind, ParsedOmniModel, Relationship, ViewField, ViewRowSource};
+use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField, ViewRowSource};
 use super::provenance::promoted_specs;
-use super::request::query_fields;
+use super::request::{is_computed, query_fields};
 use crate::model::CompiledSpec;
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
@@ -70,10 +70,12 @@ impl TargetModel {
     /// Returns an error if no spec or several specs were promoted from the field.
     pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &RetargetedItem) -> Result<Self, String> {
         let (model, _) = ParsedOmniModel::read(omni);
-        let view = file_index(&model, &what.file)?;
-        let view = model.views.get(view).ok_or("the view does not exist")?;
+        let place = file_index(&model, &what.file)?;
+        let view = model.views.get(place).ok_or("the view does not exist")?;
         let from = match &what.field {
-            Some(field) if view.rows != ViewRowSource::Query => format!("{}.{field}", view.name.to_lowercase()),
+            Some(field) if view.rows != ViewRowSource::Query || model.field(place, field).is_some_and(is_computed) => {
+                format!("{}.{field}", model.name_of(place))
+            }
             _ => view.name.clone(),
         };
         let found = promoted_specs(specs, &from);
@@ -134,7 +136,7 @@ pub fn repoint(
         return Err("the spec has gaps, so the model lacks a part of the query".to_owned());
     }
     let (edits, done) = match &taken_by.column {
-        None => retarget_query_view(&model, place, made_view.schema.as_deref(), taken_by, compiled)?,
+        None => retarget_query_view(&model, place, made_view, taken_by, compiled)?,
         Some(column) => {
             let field = what.field.as_deref().and_then(|name| model.field(place, name));
             let field = field.ok_or("the view does not have this field")?;
@@ -188,25 +190,25 @@ fn file_index(model: &ParsedOmniModel<'_>, file: &str) -> Result<usize, String> 
     place.ok_or_else(|| format!("only fields in view files can read columns, and `{file}` is not a view file"))
 }
 
-/// Returns the name by which other views refer to a view. The name includes the schema if a relationship does so.
+/// Returns the name by which other views refer to a view. If the file of the view does not contain this name, the name
+/// includes the schema if a relationship does so.
 fn reference_name(model: &ParsedOmniModel<'_>, place: usize) -> String {
-    let Some(view) = model.views.get(place) else {
+    let Some(names) = model.names.names_of(place) else {
         return String::new();
     };
-    let longer = view.schema.as_ref().map(|schema| format!("{schema}__{}", view.name));
-    let is_joined = |name: &String| {
-        model
-            .relationships
-            .iter()
-            .any(|join| join.to == *name || join.from == *name)
-    };
-    longer.filter(is_joined).unwrap_or_else(|| view.name.clone())
+    let mut joins = model.relationships.iter();
+    let is_full = names.is_certain || joins.any(|join| join.to == names.full || join.from == names.full);
+    if is_full {
+        names.full.clone()
+    } else {
+        names.short.clone()
+    }
 }
 
 fn retarget_query_view(
     model: &ParsedOmniModel<'_>,
     place: usize,
-    schema: Option<&str>,
+    made: &OmniViewSource,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
 ) -> Result<(Vec<Edit>, String), String> {
@@ -238,8 +240,12 @@ fn retarget_query_view(
         value: YamlValue::text(value),
         after: vec!["schema".to_owned()],
     };
-    let mut edits: Vec<Edit> = schema.map(|schema| set("schema", schema)).into_iter().collect();
-    edits.push(set("table_name", &taken_by.name));
+    let of_table = [("catalog", &made.catalog), ("schema", &made.schema)];
+    let of_table = of_table
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value.as_deref()?)));
+    let mut edits: Vec<Edit> = of_table.map(|(key, value)| set(key, value)).collect();
+    edits.push(set("table_name", &made.table_name));
     edits.push(Edit::Remove {
         at: Path::root().key("query"),
     });

@@ -15,6 +15,8 @@ pub(super) struct SpecSource {
     pub columns: Vec<SpecColumnMetadata>,
     /// Settings at the end of the spec, such as `blanks` and `week_start`.
     pub settings: Vec<(&'static str, String)>,
+    /// Settings of the model in Omni, each as `key: value`. The spec contains them in `meta.omni`.
+    pub omni: Vec<String>,
     /// Query from which the model was promoted.
     pub promoted_from: Option<String>,
 }
@@ -34,6 +36,14 @@ pub(super) struct SpecStep {
     pub havings: Vec<String>,
     pub order_by: Vec<String>,
     pub limit: Option<u64>,
+}
+
+impl SpecStep {
+    /// Returns whether the step has no columns.
+    pub fn is_empty(&self) -> bool {
+        let lists = [&self.group_by, &self.keep, &self.columns];
+        lists.into_iter().all(Vec::is_empty) && self.definitions.is_empty() && self.calculations.is_empty()
+    }
 }
 
 #[derive(Debug)]
@@ -101,8 +111,17 @@ impl SpecWriter {
         for (key, value) in &spec.settings {
             self.write_pair(0, key, &format_scalar(value, 2));
         }
-        if let Some(from) = &spec.promoted_from {
-            self.out.push_str(&format!("meta: {{promoted_from: {}}}\n", flow(from)));
+        let mut meta = Vec::new();
+        meta.extend(
+            spec.promoted_from
+                .as_ref()
+                .map(|from| format!("promoted_from: {}", flow(from))),
+        );
+        if !spec.omni.is_empty() {
+            meta.push(format!("omni: {{{}}}", spec.omni.join(", ")));
+        }
+        if !meta.is_empty() {
+            self.out.push_str(&format!("meta: {{{}}}\n", meta.join(", ")));
         }
     }
 

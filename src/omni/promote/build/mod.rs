@@ -3,11 +3,15 @@
 mod query;
 mod relations;
 mod steps;
+mod view;
 
 use query::plan_query_promotion;
 use rustc_hash::FxHashMap;
 use steps::step_name;
+use view::plan_view_promotion;
 
+use super::access::{ViewAccess, flow_list};
+use super::calculations::reference_name;
 use super::fields::{FieldKey, FieldResolver, one_line};
 use super::names::to_snake_case;
 use super::omni_model::{OmniReference, ParsedOmniModel};
@@ -66,6 +70,9 @@ struct PromotionPlan<'m> {
     /// Whether the spec records the fields from which it was promoted.
     takes_over: bool,
     gaps: Vec<(&'m Node, String, String)>,
+    /// Gaps in other fields of the file. The spec contains the entire query despite these gaps.
+    field_gaps: Vec<(&'m Node, String, String)>,
+    access: ViewAccess<'m>,
     notes: Vec<String>,
 }
 
@@ -108,98 +115,26 @@ fn plan_promotion<'m>(
                 frame: None,
             });
             let references: Vec<OmniReference> = of_grain.chain(of_measures).collect();
-            Ok(plan_view_promotion(model, view, file, references, false))
+            Ok(plan_view_promotion(
+                model,
+                view,
+                file,
+                references,
+                false,
+                request.drop_access,
+            ))
         }
-        PromoteRequest::Rows { view, dimensions } => Ok(plan_view_promotion(model, view, file, dimensions, true)),
+        PromoteRequest::Rows { view, dimensions } => Ok(plan_view_promotion(
+            model,
+            view,
+            file,
+            dimensions,
+            true,
+            request.drop_access,
+        )),
         PromoteRequest::Query { query, calculations } => {
             plan_query_promotion(model, query, calculations.as_deref(), request, number)
         }
-    }
-}
-
-fn plan_view_promotion<'m>(
-    model: &'m ParsedOmniModel<'_>,
-    view: usize,
-    file: usize,
-    references: Vec<OmniReference>,
-    of_rows: bool,
-) -> PromotionPlan<'m> {
-    let own = model
-        .views
-        .get(view)
-        .map(|view| view.name.to_lowercase())
-        .unwrap_or_default();
-    let output = |reference: OmniReference| SpecOutput {
-        key: field_key(model, &own, &reference),
-        reference,
-        asked: None,
-    };
-    let outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
-    let root = model.files.get(file).map(|file| &file.root);
-    let gaps = ["required_access_grants", "access_filters"]
-        .into_iter()
-        .filter_map(|key| root?.get(key))
-        .map(|node| {
-            (
-                node,
-                own.clone(),
-                "only Omni controls who may see the view; in dbt, use `access`, `group` and warehouse grants"
-                    .to_owned(),
-            )
-        });
-    PromotionPlan {
-        base: view,
-        name: default_name(model, &own, &outputs, of_rows),
-        outputs,
-        of_rows,
-        filters: Vec::new(),
-        conditions: Vec::new(),
-        sorts: Vec::new(),
-        sorts_at: None,
-        limit: None,
-        calculations: Vec::new(),
-        letters_fit: true,
-        topic: None,
-        file,
-        description: None,
-        promoted_from: None,
-        takes_over: true,
-        gaps: gaps.collect(),
-        notes: Vec::new(),
-    }
-}
-
-/// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
-/// `orders_with_is_large`.
-fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
-    let is_measure = |output: &&SpecOutput| {
-        let place = model.view_instance(&output.key.0);
-        let field = place.and_then(|place| model.field(place, &output.key.1));
-        field.is_some_and(|field| field.kind == super::omni_model::FieldKind::Measure)
-    };
-    let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) = outputs.iter().partition(is_measure);
-    let view = to_snake_case(view);
-    if of_rows {
-        return match outputs {
-            [one] => format!("{view}_with_{}", to_snake_case(&one.reference.field)),
-            _ => format!("{view}_with_dimensions"),
-        };
-    }
-    let begin = match measures.as_slice() {
-        [one] => to_snake_case(&one.reference.field),
-        _ => view,
-    };
-    let by: Vec<String> = grain
-        .iter()
-        .map(|output| match output.reference.frame.as_deref() {
-            Some("raw") | None => to_snake_case(&output.reference.field),
-            Some(frame) => frame.to_owned(),
-        })
-        .collect();
-    if by.is_empty() {
-        format!("{begin}_in_total")
-    } else {
-        format!("{begin}_by_{}", by.join("_and_"))
     }
 }
 
@@ -219,6 +154,8 @@ struct BuiltColumn {
     is_there: bool,
     is_measure: bool,
     known_as: String,
+    /// Name of the field in the query. `known_as` contains the canonical name of the view.
+    written_as: String,
 }
 
 struct SpecBuilder<'m, 't> {
@@ -268,12 +205,23 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
+        for (node, what, reason) in std::mem::take(&mut self.plan.field_gaps) {
+            let gap = self.gap_at(self.plan.file, node, &what, what.clone(), reason, false);
+            self.gaps.push(gap);
+        }
+        for notice in std::mem::take(&mut self.plan.access.notices) {
+            let original = one_line(notice.node);
+            let gap = self.gap_at(notice.file, notice.node, &notice.what, original, notice.reason, true);
+            self.spec.gaps.push(gap.comment());
+            self.gaps.push(gap);
+        }
         self.join_views();
         self.set_relations();
         self.resolve_fields()?;
         let mut step = SpecStep::default();
         self.write_joins(&mut step);
         let mut made = self.write_outputs(&mut step);
+        self.write_access(&made);
         self.write_filters(&mut step);
         self.write_definitions(&mut step);
         self.gaps.append(&mut self.fields.gaps);
@@ -296,6 +244,31 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         self.write_order(&mut made);
         self.copy_calendar();
         Ok(self.compile_promotion(grain))
+    }
+
+    /// Carries the access settings on to the model, for the view and the topic that `pull` writes.
+    fn write_access(&mut self, made: &[BuiltColumn]) {
+        let access = &self.plan.access;
+        let mut settings = Vec::new();
+        if !access.grants.is_empty() {
+            settings.push(format!("required_access_grants: {}", flow_list(&access.grants)));
+        }
+        let mut entries: Vec<String> = Vec::new();
+        for filter in &access.filters {
+            let key = field_key(self.model, &self.fields.base_name, &filter.field);
+            let known = reference_name(&key.0, &filter.field);
+            let column = made.iter().find(|made| made.known_as == known).map(|made| &made.name);
+            // A model of rows has all columns of its table.
+            let is_kept = self.plan.of_rows && key.0 == self.fields.base_name;
+            let entry = column
+                .or(Some(&key.1).filter(|_| is_kept))
+                .map(|name| filter.entry(name));
+            entries.extend(entry.filter(|entry| !entries.contains(entry)));
+        }
+        if !entries.is_empty() {
+            settings.push(format!("topic: {{access_filters: [{}]}}", entries.join(", ")));
+        }
+        self.spec.omni = settings;
     }
 
     fn gap_at(
@@ -339,7 +312,11 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             }
             self.remove_faulty_definitions(&faulty);
         };
+        // Without any content, the spec could only report that it has no columns.
+        let is_empty = self.spec.steps.iter().all(SpecStep::is_empty) && !self.gaps.is_empty();
+        let diagnostics = if is_empty { Vec::new() } else { diagnostics };
         Promotion {
+            is_empty,
             name: self.spec.model,
             spec,
             grain,

@@ -2,9 +2,10 @@
 
 use rustc_hash::FxHashSet;
 
+use super::super::access::ViewAccess;
 use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
-use super::super::request::{query_fields, query_sorts};
+use super::super::request::{is_computed, query_fields, query_sorts};
 use super::super::{PromoteFault, Request};
 use super::{Calculation, PromotionPlan, SpecOutput, field_key};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -55,11 +56,7 @@ pub(super) fn plan_query_promotion<'m>(
         );
         return Err((number, fault.with_help(help)));
     };
-    let own = model
-        .views
-        .get(base)
-        .map(|view| view.name.to_lowercase())
-        .unwrap_or_default();
+    let own = model.name_of(base);
     let mut gaps = Vec::new();
     let mut calculations = Vec::new();
     for (at, calculation) in node.get("calculations").and_then(Node::pairs).unwrap_or_default() {
@@ -169,6 +166,22 @@ pub(super) fn plan_query_promotion<'m>(
                 .map(|node| (node, key.to_owned(), why.to_owned())),
         );
     }
+    let mut field_gaps = Vec::new();
+    if is_view && let Some(view) = model.view_in_file(file) {
+        let names = model
+            .views
+            .get(view)
+            .map(|view| view.order.as_slice())
+            .unwrap_or_default();
+        let fields = names.iter().filter_map(|name| model.field(view, name));
+        field_gaps.extend(fields.filter(|field| is_computed(field)).map(|field| {
+            let reason = format!(
+                "the field reads the rows of this query; promote it after this model with `formulac promote {}:{}`",
+                request.file, field.name
+            );
+            (&field.at, format!("{name}.{}", field.name), reason)
+        }));
+    }
     let mut notes = Vec::new();
     let limit = text("limit").and_then(|text| text.parse().ok());
     let sorts: Vec<(String, bool)> = query_sorts(node)
@@ -214,6 +227,8 @@ pub(super) fn plan_query_promotion<'m>(
         promoted_from: Some(promoted_from),
         takes_over: false,
         gaps,
+        field_gaps,
+        access: ViewAccess::default(),
         notes,
     })
 }

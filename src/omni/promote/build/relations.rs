@@ -66,6 +66,9 @@ impl SpecBuilder<'_, '_> {
                 Some("the rows come from another query: promote that query first, to a model with the name of the view")
             }
         };
+        // The rows of a query view are in a model after the query has been promoted.
+        let is_model = self.compiler.options.schema.relation(&relation).is_some();
+        let why = why.filter(|_| view.rows != ViewRowSource::Query || !is_model);
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);

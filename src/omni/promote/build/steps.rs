@@ -63,8 +63,12 @@ impl SpecBuilder<'_, '_> {
                     continue;
                 }
             };
+            if let Some(field) = self.fields.field(&key) {
+                self.fields.record_grants(&key, field);
+            }
             let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
             let known_as = reference_name(&key.0, &reference);
+            let written_as = reference_name(reference.view.as_deref().unwrap_or(&key.0), &reference);
             let is_measure = resolved.term.aggregates;
             let (term, _) = apply_timeframe(resolved.term.clone(), false, frame);
             let own = to_snake_case(&reference.field);
@@ -95,6 +99,7 @@ impl SpecBuilder<'_, '_> {
                         is_there: term.is_there,
                         is_measure,
                         known_as: known_as.clone(),
+                        written_as: written_as.clone(),
                     });
                     if !self.plan.of_rows {
                         step.group_by.push(name);
@@ -116,6 +121,7 @@ impl SpecBuilder<'_, '_> {
                 is_there: term.is_there,
                 is_measure,
                 known_as,
+                written_as,
             });
         }
         if self.plan.of_rows && !self.fields.definitions.is_empty() {
@@ -135,7 +141,7 @@ impl SpecBuilder<'_, '_> {
         self.spec.columns.push(SpecColumnMetadata {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
-            shown: display_settings(&field.node),
+            shown: self.fields.display_settings_with_grants(key, field),
             tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
             meta,
         });
@@ -303,6 +309,7 @@ impl SpecBuilder<'_, '_> {
         let mut sheet = CalculationSheet::default();
         for (place, column) in made.iter().enumerate() {
             sheet.add(&column.known_as, &column.name, place, column.is_there);
+            sheet.add(&column.written_as, &column.name, place, column.is_there);
             let bare = column.known_as.split_once('.').map_or("", |(_, name)| name).to_owned();
             if column.known_as.starts_with(&format!("{}.", self.fields.base_name)) {
                 sheet.add(&bare, &column.name, place, false);

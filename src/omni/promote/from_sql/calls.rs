@@ -5,6 +5,7 @@ use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionAr
 use super::super::sql_functions::{CONCAT_SKIPS_NULL, SqlResultType};
 use super::super::term::FormulaTerm;
 use super::super::{patterns, sql_functions};
+use super::empty_sums::EMPTY_SUM;
 use super::{MARK, SqlReader, integer_literal, literal_text, unsupported_sql};
 use crate::{Type, catalog};
 
@@ -31,6 +32,12 @@ impl SqlReader<'_> {
         }
         if name.starts_with("omni_") {
             return self.convert_omni_call(&name, &args, whole);
+        }
+        if let Some(term) = self.convert_zero_default(&name, &args)? {
+            return Ok(term);
+        }
+        if let Some(term) = self.convert_text_call(&name, &args)? {
+            return Ok(term);
         }
         let texts: Vec<Option<String>> = args.iter().map(|arg| literal_text(arg)).collect();
         match (name.as_str(), args.as_slice()) {
@@ -63,9 +70,6 @@ impl SqlReader<'_> {
                     .with_never_null(true))
             }
             ("safe_divide", [x, y]) if self.family == "bigquery" => self.convert_division(x, y),
-            ("zeroifnull", [x]) => Ok(
-                FormulaTerm::call("COALESCE", &[self.convert_term(x)?, FormulaTerm::integer(0)]).with_never_null(true),
-            ),
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.convert_term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {
@@ -74,17 +78,17 @@ impl SqlReader<'_> {
                     Some(unit) => (unit, second),
                     None => (second.to_string(), first),
                 };
-                let frame = sql_functions::unit_timeframe(&unit.to_lowercase());
+                let frame = sql_functions::unit_timeframe(&unit_name(&unit));
                 let frame = frame.ok_or_else(|| format!("`date_trunc` to `{unit}` is not supported"))?;
                 Ok(self.convert_term(x)?.timeframe(frame))
             }
             ("date_part", [_, x]) => {
-                let unit = texts.first().cloned().flatten().unwrap_or_default().to_lowercase();
+                let unit = unit_name(&texts.first().cloned().flatten().unwrap_or_default());
                 let x = self.convert_term(x)?;
                 date_part(&unit, x).ok_or_else(|| unsupported_sql(whole))
             }
             ("datediff" | "date_diff", [unit, from, to]) => {
-                let unit = literal_text(unit).unwrap_or_else(|| unit.to_string()).to_lowercase();
+                let unit = unit_name(&literal_text(unit).unwrap_or_else(|| unit.to_string()));
                 let (from, to) = (self.convert_term(from)?, self.convert_term(to)?);
                 days_between(&unit, from, to).ok_or_else(|| unsupported_sql(whole))
             }
@@ -151,7 +155,9 @@ impl SqlReader<'_> {
                     .with_never_null(true),
             },
             ("count", [x]) => {
-                let counted = match (self.split_conditional(x)?, is_distinct, &kept) {
+                // A default of 0 is counted, too.
+                let split = self.split_conditional(x)?.filter(|(.., is_zero)| !is_zero);
+                let counted = match (split, is_distinct, &kept) {
                     (Some((condition, x, _)), false, None) if x.is_there => FormulaTerm::call("COUNTIF", &[condition]),
                     (Some((condition, x, _)), ..) => {
                         self.count_term(keep(FormulaTerm::call("IF", &[condition, x])), is_distinct)
@@ -185,8 +191,7 @@ impl SqlReader<'_> {
                     }
                 };
                 if !is_there {
-                    self.doubts
-                        .push("the sum of no rows is NULL in SQL, but 0 in a formula".to_owned());
+                    self.doubts.push(EMPTY_SUM.to_owned());
                 }
                 term.with_type(ty).with_never_null(true)
             }
@@ -328,6 +333,12 @@ impl SqlReader<'_> {
             FormulaTerm::compound(text)
         })
     }
+}
+
+/// Returns the name of a unit of time: lower-case and singular.
+fn unit_name(text: &str) -> String {
+    let name = text.trim().to_lowercase();
+    name.strip_suffix('s').map_or(name.clone(), str::to_owned)
 }
 
 pub(super) fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {

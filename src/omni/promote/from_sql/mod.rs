@@ -1,7 +1,9 @@
 //! Converts warehouse SQL that contains Omni references to a formula.
 
 mod calls;
+mod empty_sums;
 mod operators;
+mod text_calls;
 
 use calls::date_part;
 use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, Statement, UnaryOperator, Value};
@@ -55,7 +57,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
         return Err("the SQL is a template".to_owned());
     }
     let (text, references) = insert_reference_placeholders(sql)?;
-    let expr = parse(&replace_infix_operators(&text), dialect)?;
+    let expr = parse(&to_plain_sql(&text), dialect)?;
     let mut reader = SqlReader {
         family: dialect.facts().sql_family,
         names,
@@ -100,8 +102,9 @@ fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), Str
     Ok((out, references))
 }
 
-/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`.
-fn replace_infix_operators(sql: &str) -> String {
+/// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`, and removes
+/// `ASYMMETRIC`, the default of `BETWEEN`, which Omni writes but the parser does not support.
+fn to_plain_sql(sql: &str) -> String {
     const OPERATORS: &[(&str, &str)] = &[
         ("PLUS", "+"),
         ("MINUS", "-"),
@@ -120,11 +123,12 @@ fn replace_infix_operators(sql: &str) -> String {
     ];
     let mut out = String::with_capacity(sql.len());
     let mut rest = sql;
+    let mut is_after_between = false;
     while let Some(first) = rest.chars().next() {
         let length = match first {
-            '\'' => rest
+            '\'' | '"' => rest
                 .get(1..)
-                .and_then(|inside| inside.find('\''))
+                .and_then(|inside| inside.find(first))
                 .map_or(rest.len(), |end| end + 2),
             c if c.is_alphanumeric() || c == '_' => rest
                 .find(|c: char| !c.is_alphanumeric() && c != '_')
@@ -136,7 +140,13 @@ fn replace_infix_operators(sql: &str) -> String {
             .strip_prefix("OMNI_FX_")
             .filter(|_| !after.trim_start().starts_with('('));
         let operator = operator.and_then(|name| OPERATORS.iter().find(|(known, _)| *known == name));
-        out.push_str(operator.map_or(word, |(_, sign)| sign));
+        if !(is_after_between && word.eq_ignore_ascii_case("asymmetric")) {
+            out.push_str(operator.map_or(word, |(_, sign)| sign));
+        }
+        is_after_between = match first.is_whitespace() {
+            true => is_after_between,
+            false => word.eq_ignore_ascii_case("between"),
+        };
         rest = after;
     }
     out
@@ -314,19 +324,10 @@ impl SqlReader<'_> {
             Expr::Substring {
                 expr: inner,
                 substring_from: Some(from),
-                substring_for: Some(length),
+                substring_for: length,
                 ..
-            } => match (integer_literal(from), integer_literal(length)) {
-                (Some(from), Some(length)) if from >= 1 && length >= 0 => {
-                    let args = [
-                        self.convert_term(inner)?,
-                        FormulaTerm::integer(from),
-                        FormulaTerm::integer(length),
-                    ];
-                    Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
-                }
-                _ => Err(unsupported_sql(expr)),
-            },
+            } => self.convert_substring(inner, from, length.as_deref()),
+            Expr::Position { expr: needle, r#in } => self.convert_position(needle, r#in),
             Expr::Function(function) => self.convert_call(function, expr),
             _ => Err(unsupported_sql(expr)),
         }
@@ -441,6 +442,32 @@ mod tests {
     }
 
     #[test]
+    fn sql_of_omni_files_is_converted() {
+        for (dialect, sql, expected) in [
+            ("postgres", "${i} BETWEEN ASYMMETRIC 1 AND 5", "AND(i >= 1, i <= 5)"),
+            ("postgres", "t = 'between asymmetric'", "t = \"between asymmetric\""),
+            ("snowflake", "datediff('days', d, d2)", "DAYS(d2, d)"),
+            ("postgres", "date_trunc('months', d)", "d[month]"),
+            ("snowflake", "initcap(t)", "PROPER(t)"),
+            (
+                "postgres",
+                "position('@' in t)",
+                "IF(NOT(ISBLANK(t)), COALESCE(FIND(\"@\", t), 0))",
+            ),
+            (
+                "postgres",
+                "substring(t from position('@' in 'a@b') + 1)",
+                "MID(t, COALESCE(FIND(\"@\", \"a@b\"), 0) + 1, LEN(t))",
+            ),
+            ("snowflake", "replace(t, '-')", "SUBSTITUTE(t, \"-\", \"\")"),
+            ("bigquery", "replace(t, '-', '_')", "SUBSTITUTE(t, \"-\", \"_\")"),
+        ] {
+            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+        }
+    }
+
+    #[test]
     fn sql_is_converted_to_formulas() {
         for (dialect, sql, expected) in [
             ("postgres", "${i} / NULLIF(${i2}, 0)", "QUOTIENT(i, i2)"),
@@ -499,6 +526,11 @@ mod tests {
             ("postgres", "count(distinct t)", "COUNT(DISTINCT(t))"),
             ("postgres", "sum(n) filter (where i > 1)", "SUM(IF(i > 1, n))"),
             ("postgres", "count(case when i > 1 then 1 end)", "COUNTIF(i > 1)"),
+            (
+                "postgres",
+                "count(case when i > 1 then 1 else 0 end)",
+                "COUNT(IF(i > 1, 1, 0))",
+            ),
             ("postgres", "substring(t from 2 for 3)", "MID(t, 2, 3)"),
             ("postgres", "OMNI_MONTH(d)", "d[month]"),
             (
@@ -532,9 +564,22 @@ mod tests {
                 "{sql}"
             );
         }
+    }
+
+    #[test]
+    fn differences_are_reported() {
         let doubts = |sql: &str| convert(sql, Dialect::default(), &TestColumns).map(|it| it.doubts.len());
         assert_eq!(doubts("x / y"), Ok(1));
         assert_eq!(doubts("sum(n)"), Ok(1));
+        assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));
+        // A sum of no rows does not matter in these cases.
+        for sql in [
+            "sum(n) / count(*)",
+            "100.0 * sum(case when i > 1 then n end) / nullif(sum(n), 0)",
+            "coalesce(sum(n), 0)",
+        ] {
+            assert_eq!(doubts(sql), Ok(0), "{sql}");
+        }
         assert_eq!(doubts("n / i"), Ok(0));
     }
 

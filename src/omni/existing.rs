@@ -1,0 +1,126 @@
+//! Views that the Omni model contains before a pull.
+
+use crate::artifacts::{ManifestNode, MetaValue as Said};
+use crate::parallel;
+use crate::schema::OmniViewNames;
+use crate::yaml::{self, Node};
+
+/// View file of the Omni model that shows a table.
+#[derive(Clone, Debug)]
+pub(super) struct ExistingView {
+    /// Path of the file, relative to the folder of the Omni model.
+    pub path: String,
+    /// Name of the view. `None` if the name depends on the schema that `pull` writes.
+    header: Option<String>,
+    pub catalog: Option<String>,
+    pub schema: Option<String>,
+    pub table_name: Option<String>,
+    /// dbt model that Omni shows in the view.
+    dbt: Option<OmniDbtModel>,
+}
+
+/// dbt model of a view, as recorded by Omni under the key `dbt`.
+#[derive(Clone, Debug)]
+struct OmniDbtModel {
+    name: String,
+    target_schema: Option<String>,
+    /// Custom schema in the configuration of the model.
+    custom_schema: Option<String>,
+}
+
+impl ExistingView {
+    /// Reads the views in Omni files, each given by its path and text. Skips files that are not valid YAML, and views
+    /// that are defined by a query.
+    pub fn read_all(files: &[(String, String)]) -> Vec<Self> {
+        let read = |number: usize| {
+            let (path, text) = files.get(number)?;
+            let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+            Self::read(path, text, &root)
+        };
+        let views = parallel::map_range(files.len(), read);
+        views.into_iter().flatten().collect()
+    }
+
+    fn read(path: &str, text: &str, root: &Node) -> Option<Self> {
+        let has = |key: &str| root.get(key).is_some();
+        if root.pairs().is_none() || ["sql", "query", "template"].into_iter().any(has) {
+            return None;
+        }
+        let text_of = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+        let names = OmniViewNames::new(path, text, root);
+        let dbt = root.get("dbt").and_then(|dbt| {
+            Some(OmniDbtModel {
+                name: text_of(dbt, "name")?,
+                target_schema: text_of(dbt, "target_schema"),
+                custom_schema: dbt.get("config").and_then(|config| text_of(config, "schema")),
+            })
+        });
+        let schema = text_of(root, "schema");
+        Some(Self {
+            path: path.to_owned(),
+            header: (names.is_certain && schema.is_some()).then_some(names.full),
+            catalog: text_of(root, "catalog"),
+            schema,
+            table_name: text_of(root, "table_name"),
+            dbt,
+        })
+    }
+
+    /// Returns the name of the view. `catalog` and `schema` are the values that the file will contain.
+    pub fn name(&self, catalog: Option<&str>, schema: &str) -> String {
+        OmniViewNames::from_parts(&self.path, self.header.as_deref(), catalog, Some(schema)).full
+    }
+
+    /// Returns the folder of the file.
+    pub fn folder(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// Returns whether Omni recorded this dbt model in the view.
+    pub fn shows_model(&self, node: &ManifestNode) -> bool {
+        self.dbt.as_ref().is_some_and(|dbt| dbt.name == *node.name)
+    }
+
+    /// Returns whether Omni recorded a dbt model in the view.
+    pub fn shows_any_model(&self) -> bool {
+        self.dbt.is_some()
+    }
+
+    /// Returns how well the view fits a dbt model that [`shows_model`](Self::shows_model) accepts. A view in a virtual
+    /// schema fits better than a view in a schema of the warehouse, because people query the virtual schema.
+    pub fn fit(&self, node: &ManifestNode) -> u8 {
+        let Some(dbt) = &self.dbt else { return 0 };
+        let schema = node.schema.as_deref().unwrap_or_default();
+        let target = dbt.target_schema.as_deref();
+        let custom = dbt.custom_schema.as_deref();
+        let joined = target.zip(custom).map(|(target, custom)| format!("{target}_{custom}"));
+        let is_schema = |own: Option<&str>| own.is_some_and(|own| own.eq_ignore_ascii_case(schema));
+        let is_target = is_schema(target) || is_schema(custom) || is_schema(joined.as_deref());
+        u8::from(is_target) * 2 + u8::from(!is_schema(self.schema.as_deref()))
+    }
+
+    /// Returns whether the view shows this table of the warehouse.
+    pub fn shows_table(&self, node: &ManifestNode) -> bool {
+        let is = |own: Option<&str>, of_node: Option<&str>| match (own, of_node) {
+            (Some(own), Some(of_node)) => own.eq_ignore_ascii_case(of_node),
+            _ => false,
+        };
+        let table = node.alias.as_deref().unwrap_or(&node.name);
+        self.fits_database(node)
+            && is(self.schema.as_deref(), node.schema.as_deref())
+            && is(self.table_name.as_deref(), Some(table))
+    }
+
+    /// Returns whether the view may show a table in the database of the node.
+    pub fn fits_database(&self, node: &ManifestNode) -> bool {
+        match (self.catalog.as_deref(), node.database.as_deref()) {
+            (Some(own), Some(database)) => own.eq_ignore_ascii_case(database),
+            _ => true,
+        }
+    }
+}
+
+/// Returns the custom schema in the configuration of a dbt model.
+pub(super) fn custom_schema(node: &ManifestNode) -> Option<&str> {
+    node.config.get("schema").and_then(Said::as_str)
+}

@@ -1,0 +1,278 @@
+//! Files, names and schemas of the views in the Omni model.
+//!
+//! A table whose view exists keeps the file of the view. Omni shows dbt models in virtual schemas such as
+//! `omni_dbt_marts`, which do not exist in the warehouse, and records the model in the file.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::existing::{ExistingView, custom_schema};
+use super::names::{UsedOmniNames, to_omni_name};
+use crate::artifacts::ManifestNode;
+use crate::schema::OmniViewNames;
+
+/// File and name of a view, and the keys that specify its table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ViewLocation {
+    /// Path of the view file, relative to the folder of the Omni model.
+    pub path: String,
+    /// Name by which other views refer to the view.
+    pub view: String,
+    /// Database of the table, if the schema and name of the table do not identify it.
+    pub catalog: Option<String>,
+    /// Schema of the table in Omni.
+    pub schema: String,
+    pub table_name: String,
+}
+
+/// Returns the location of each table's view. `virtual_schema` is the first part of the names of Omni's virtual
+/// schemas.
+pub(super) fn view_locations(
+    nodes: &[&ManifestNode],
+    existing: &[ExistingView],
+    virtual_schema: Option<&str>,
+) -> Vec<ViewLocation> {
+    let catalogs = needed_catalogs(nodes);
+    let matched = match_views(nodes, &catalogs, existing);
+    let found = nodes.iter().zip(&matched).map(|(node, view)| {
+        let view = existing.get((*view)?)?;
+        Some(location_of_view(node, view))
+    });
+    let found: Vec<Option<ViewLocation>> = found.collect();
+    let schemas = virtual_schemas(nodes, &found);
+    let mut taken = UsedOmniNames::default();
+    for location in found.iter().flatten() {
+        taken.choose([location.view.clone()]);
+    }
+    let claimed: FxHashSet<usize> = matched.iter().flatten().copied().collect();
+    let by_path: FxHashMap<&str, usize> = existing
+        .iter()
+        .enumerate()
+        .map(|(at, view)| (&*view.path, at))
+        .collect();
+    let mut written: FxHashSet<String> = FxHashSet::default();
+    let of_one = |((node, found), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
+        if let Some(found) = found {
+            return found;
+        }
+        let own = node.schema.as_deref().unwrap_or_default();
+        let schema = match virtual_schema.filter(|_| node.resource_type.is_referenceable()) {
+            Some(first) => match custom_schema(node) {
+                Some(custom) => format!("{first}_{custom}"),
+                None => first.to_owned(),
+            },
+            None => schemas.get(own).map_or(own, String::as_str).to_owned(),
+        };
+        let catalog = node.database.as_deref().filter(|_| needs_catalog);
+        let folder = existing_folder(existing, catalog, &schema);
+        // A view without a record of its dbt model may come from an earlier pull.
+        let is_free = |path: &str| match by_path.get(path).and_then(|at| Some((at, existing.get(*at)?))) {
+            Some((at, view)) => !claimed.contains(at) && !view.shows_any_model() && view.fits_database(node),
+            None => true,
+        };
+        let mut location = new_location(node, catalog, &schema, folder, &mut taken, &|path| {
+            is_free(path) && !written.contains(path)
+        });
+        if let Some(view) = by_path.get(&*location.path).and_then(|at| existing.get(*at)) {
+            location.view = view.name(location.catalog.as_deref(), &to_omni_name(&schema));
+        }
+        written.insert(location.path.clone());
+        location
+    };
+    nodes.iter().zip(found.clone()).zip(catalogs).map(of_one).collect()
+}
+
+/// Rule by which an existing view is the view of a table.
+#[derive(Clone, Copy)]
+enum MatchRule {
+    /// Omni recorded the dbt model in the view.
+    Model,
+    /// The view has the path to which `pull` writes views.
+    Path,
+    /// The keys of the view specify the table.
+    Table,
+}
+
+impl MatchRule {
+    fn accepts(self, node: &ManifestNode, needs_catalog: bool, view: &ExistingView) -> bool {
+        let is_other = view.shows_any_model() || needs_catalog && view.catalog.is_none();
+        match self {
+            Self::Model => view.shows_model(node),
+            Self::Path => view.path == default_path(node) && view.fits_database(node) && !is_other,
+            Self::Table => view.shows_table(node) && !is_other,
+        }
+    }
+}
+
+/// Returns the index of each table's view. The records of dbt models take precedence over the names of files, and these
+/// names take precedence over the keys of the table.
+fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingView]) -> Vec<Option<usize>> {
+    let mut matched = vec![None; nodes.len()];
+    let mut claimed: FxHashSet<usize> = FxHashSet::default();
+    let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+    for (place, view) in existing.iter().enumerate() {
+        let names = OmniViewNames::from_parts(&view.path, None, None, None);
+        let table = view.table_name.as_deref().map(str::to_lowercase);
+        let mut names = vec![names.short.to_lowercase(), view.path.to_lowercase()];
+        names.extend(table.filter(|table| *table != names[0]));
+        for name in names {
+            by_name.entry(name).or_default().push(place);
+        }
+    }
+    for rule in [MatchRule::Model, MatchRule::Path, MatchRule::Table] {
+        let open = nodes.iter().zip(catalogs).zip(&mut matched);
+        for ((node, needs_catalog), matched) in open.filter(|(_, matched)| matched.is_none()) {
+            let table = node.alias.as_deref().unwrap_or(&node.name);
+            let names = [
+                node.name.to_lowercase(),
+                table.to_lowercase(),
+                default_path(node).to_lowercase(),
+            ];
+            let places = names.iter().filter_map(|name| by_name.get(name)).flatten();
+            let fitting = places.filter_map(|place| Some((*place, existing.get(*place)?)));
+            let fitting =
+                fitting.filter(|(place, view)| !claimed.contains(place) && rule.accepts(node, *needs_catalog, view));
+            // If several views fit equally well, choose the view with the first path.
+            let best =
+                fitting.max_by(|(_, one), (_, other)| (one.fit(node), &other.path).cmp(&(other.fit(node), &one.path)));
+            if let Some((place, _)) = best {
+                claimed.insert(place);
+                *matched = Some(place);
+            }
+        }
+    }
+    matched
+}
+
+/// Returns the path of a view file that `pull` writes if no view of the table exists.
+fn default_path(node: &ManifestNode) -> String {
+    let schema = to_omni_name(node.schema.as_deref().unwrap_or_default());
+    let table = to_omni_name(node.alias.as_deref().unwrap_or(&node.name));
+    format!("{schema}/{table}.view.yaml")
+}
+
+fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
+    let schema = view.schema.as_deref().or(node.schema.as_deref()).unwrap_or_default();
+    let table = node.alias.as_deref().unwrap_or(&node.name);
+    ViewLocation {
+        path: view.path.clone(),
+        view: view.name(view.catalog.as_deref(), &to_omni_name(schema)),
+        catalog: view.catalog.clone(),
+        schema: schema.to_owned(),
+        table_name: view.table_name.as_deref().unwrap_or(table).to_owned(),
+    }
+}
+
+/// Returns the virtual schema for each schema of the warehouse whose models Omni shows in a single other schema.
+fn virtual_schemas(nodes: &[&ManifestNode], found: &[Option<ViewLocation>]) -> FxHashMap<String, String> {
+    let mut schemas: FxHashMap<&str, Vec<&str>> = FxHashMap::default();
+    for (node, location) in nodes.iter().zip(found) {
+        if let (Some(own), Some(location)) = (node.schema.as_deref(), location) {
+            schemas.entry(own).or_default().push(&location.schema);
+        }
+    }
+    let single = schemas.into_iter().filter_map(|(own, mut shown)| {
+        shown.sort_unstable();
+        shown.dedup();
+        match shown.as_slice() {
+            [one] => Some((own.to_owned(), (*one).to_owned())),
+            _ => None,
+        }
+    });
+    single.collect()
+}
+
+/// Returns for each table whether its view needs the database, because another table has the same schema and name. The
+/// tables in the database of most models do not need it.
+fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();
+    let relation = |node: &ManifestNode| {
+        let table = node.alias.as_deref().unwrap_or(&node.name);
+        (
+            to_omni_name(node.schema.as_deref().unwrap_or_default()),
+            to_omni_name(table),
+        )
+    };
+    for node in nodes {
+        let Some(database) = node.database.as_deref() else {
+            continue;
+        };
+        databases.entry(relation(node)).or_default().insert(database);
+        if node.resource_type.is_referenceable() {
+            *sizes.entry(database).or_default() += 1;
+        }
+    }
+    let main = sizes
+        .iter()
+        .rev()
+        .max_by_key(|(_, size)| **size)
+        .map(|(database, _)| *database);
+    let needs = |node: &&ManifestNode| {
+        let is_ambiguous = databases.get(&relation(node)).is_some_and(|all| all.len() > 1);
+        is_ambiguous && node.database.as_deref() != main
+    };
+    nodes.iter().map(needs).collect()
+}
+
+/// Returns the folder that contains most views of a schema. If several folders contain equally many views, returns the
+/// first of these folders.
+fn existing_folder<'v>(existing: &'v [ExistingView], catalog: Option<&str>, schema: &str) -> Option<&'v str> {
+    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+    for view in existing {
+        let is_schema = view
+            .schema
+            .as_deref()
+            .is_some_and(|own| own.eq_ignore_ascii_case(schema));
+        if is_schema && view.catalog.as_deref() == catalog && !view.folder().is_empty() {
+            *sizes.entry(view.folder()).or_default() += 1;
+        }
+    }
+    let folders = sizes.into_iter().rev();
+    folders.max_by_key(|(_, size)| *size).map(|(folder, _)| folder)
+}
+
+fn new_location(
+    node: &ManifestNode,
+    catalog: Option<&str>,
+    schema: &str,
+    folder: Option<&str>,
+    taken: &mut UsedOmniNames,
+    is_free: &dyn Fn(&str) -> bool,
+) -> ViewLocation {
+    let table = node.alias.as_deref().unwrap_or(&node.name);
+    let (of_schema, short) = (to_omni_name(schema), to_omni_name(table));
+    let of_catalog = catalog.map(to_omni_name);
+    let first = match &of_catalog {
+        Some(catalog) => format!("{catalog}_{of_schema}__"),
+        None => format!("{of_schema}__"),
+    };
+    let default = match &of_catalog {
+        Some(catalog) => format!("{catalog}.{of_schema}"),
+        None => of_schema,
+    };
+    let folder = folder.unwrap_or(&default);
+    // The names of two tables may differ only by characters that Omni's names cannot contain.
+    let database = node.database.as_deref().map(|it| format!("{}__", to_omni_name(it)));
+    let files = [
+        short.clone(),
+        format!("{}{short}", database.unwrap_or_default()),
+        format!("{}__{short}", to_omni_name(&node.package)),
+    ];
+    let path = |view: &str| format!("{folder}/{}.view.yaml", view.get(first.len()..).unwrap_or_default());
+    let mut names: Vec<String> = files.iter().map(|file| format!("{first}{file}")).collect();
+    names.retain(|view| is_free(&path(view)));
+    if names.is_empty() {
+        names.push(format!("{first}{short}"));
+    }
+    let view = taken.choose(names);
+    let path = path(&view);
+    ViewLocation {
+        path,
+        view,
+        catalog: catalog.map(str::to_owned),
+        schema: schema.to_owned(),
+        table_name: table.to_owned(),
+    }
+}

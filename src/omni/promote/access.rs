@@ -1,0 +1,183 @@
+//! Access settings in Omni that apply to promoted fields. dbt has no users, so the spec carries the settings on in
+//! `meta.omni`, from which `pull` writes them to the view and the topic of the model.
+
+use super::omni_model::{OmniReference, ParsedOmniModel};
+use crate::yaml::{Node, flow_text as flow};
+
+/// Access settings of a view and of the topics that contain the view.
+#[derive(Default)]
+pub(super) struct ViewAccess<'m> {
+    pub notices: Vec<AccessNotice<'m>>,
+    /// Names of the grants that a user needs to query the view.
+    pub grants: Vec<String>,
+    pub filters: Vec<AccessFilter>,
+}
+
+/// Access setting that the user has to check.
+pub(super) struct AccessNotice<'m> {
+    /// Index of the file.
+    pub file: usize,
+    pub node: &'m Node,
+    pub what: String,
+    pub reason: String,
+}
+
+/// Field by which a view or topic filters the rows that a user can see.
+pub(super) struct AccessFilter {
+    /// View or topic with the filter.
+    pub of: String,
+    pub field: OmniReference,
+    user_attribute: Option<String>,
+    values_for_unfiltered: Vec<String>,
+}
+
+impl<'m> ViewAccess<'m> {
+    /// Returns the access settings that apply to a view. A user who can see the view in one topic needs only the grants of
+    /// this topic, so only the grants that all topics require apply to the view.
+    pub fn find(model: &'m ParsedOmniModel<'_>, view: usize) -> Self {
+        let mut access = Self::default();
+        let name = model.name_of(view);
+        if let Some(of_view) = model.views.get(view)
+            && let Some(file) = model.files.get(of_view.file)
+        {
+            let of = format!("view `{name}`");
+            access.add_settings(model, of_view.file, &file.root, &of, [&name, &name]);
+            access.grants = grants_of(&file.root);
+        }
+        let mut of_topics: Option<Vec<String>> = None;
+        for (topic, file) in model.topics_by_name() {
+            let Some(root) = model.files.get(file).map(|file| &file.root) else {
+                continue;
+            };
+            let base = root.get("base_view").and_then(Node::text).unwrap_or(topic);
+            let base = model.canonical_name(base);
+            if base == name || has_join(model, root, &name) {
+                access.add_settings(model, file, root, &format!("topic `{topic}`"), [&base, &name]);
+                let grants = grants_of(root);
+                match &mut of_topics {
+                    Some(common) => common.retain(|grant| grants.contains(grant)),
+                    None => of_topics = Some(grants),
+                }
+            }
+        }
+        let of_topics = of_topics.unwrap_or_default().into_iter();
+        let more: Vec<String> = of_topics.filter(|grant| !access.grants.contains(grant)).collect();
+        access.grants.extend(more);
+        access
+    }
+
+    /// Adds the settings of a view or topic, which `of` describes. `base` is the view at which the topic starts, and
+    /// `view` is the promoted view.
+    fn add_settings(
+        &mut self,
+        model: &'m ParsedOmniModel<'_>,
+        file: usize,
+        root: &'m Node,
+        of: &str,
+        [base, view]: [&str; 2],
+    ) {
+        self.add_grants(file, root, of);
+        let filters = root.get("access_filters");
+        for filter in filters.and_then(Node::items).unwrap_or_default() {
+            let text = |key: &str| filter.get(key).and_then(Node::text).map(str::to_owned);
+            let Some(field) = text("field") else { continue };
+            let mut field = OmniReference::read(&field);
+            let of_view = field
+                .view
+                .as_deref()
+                .map_or_else(|| base.to_owned(), |it| model.canonical_name(it));
+            let attribute = text("user_attribute").map_or_else(String::new, |name| format!(" by the user's `{name}`"));
+            self.notices.push(AccessNotice {
+                file,
+                node: filter,
+                what: format!("access filter of the {of}"),
+                reason: format!(
+                    "the {of} filters `{of_view}.{}`{attribute}, but the model contains the rows of all users",
+                    field.field
+                ),
+            });
+            // A key from another view would repeat the rows, unless the topic starts at the promoted view.
+            if of_view == view || base == view {
+                field.view = Some(of_view);
+                self.filters.push(AccessFilter {
+                    of: of.to_owned(),
+                    field,
+                    user_attribute: text("user_attribute"),
+                    values_for_unfiltered: filter.get("values_for_unfiltered").map(Node::texts).unwrap_or_default(),
+                });
+            }
+        }
+        if let Some(node) = root.get("default_filters") {
+            self.notices.push(AccessNotice {
+                file,
+                node,
+                what: format!("default filters of the {of}"),
+                reason: format!("the {of} filters rows by default, but the model contains all rows"),
+            });
+        }
+    }
+
+    fn add_grants(&mut self, file: usize, root: &'m Node, of: &str) {
+        let Some(node) = root.get("required_access_grants") else {
+            return;
+        };
+        let names = grants_of(root).join("`, `");
+        self.notices.push(AccessNotice {
+            file,
+            node,
+            what: format!("access grants of the {of}"),
+            reason: format!(
+                "the {of} requires the access grants `{names}` in Omni; the grants do not restrict who can read the \
+                 model in the warehouse"
+            ),
+        });
+    }
+}
+
+impl AccessFilter {
+    /// Returns the filter as an entry of `access_filters`, for a column of the model.
+    pub fn entry(&self, column: &str) -> String {
+        let mut keys = vec![format!("field: {}", flow(column))];
+        keys.extend(
+            self.user_attribute
+                .as_ref()
+                .map(|name| format!("user_attribute: {}", flow(name))),
+        );
+        if !self.values_for_unfiltered.is_empty() {
+            keys.push(format!(
+                "values_for_unfiltered: {}",
+                flow_list(&self.values_for_unfiltered)
+            ));
+        }
+        format!("{{{}}}", keys.join(", "))
+    }
+}
+
+/// Returns the names of the access grants that a view, topic or field requires.
+pub(super) fn grants_of(node: &Node) -> Vec<String> {
+    let grants = node.get("required_access_grants");
+    grants.map_or_else(Vec::new, |grants| match grants.text() {
+        Some(one) => vec![one.to_owned()],
+        None => grants.texts(),
+    })
+}
+
+/// Formats a list of strings on one line.
+pub(super) fn flow_list(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| flow(name)).collect();
+    format!("[{}]", names.join(", "))
+}
+
+/// Returns whether a topic joins a view.
+fn has_join(model: &ParsedOmniModel<'_>, root: &Node, view: &str) -> bool {
+    let mut open: Vec<&Node> = root.get("joins").into_iter().collect();
+    while let Some(node) = open.pop() {
+        for (name, below) in node.pairs().unwrap_or_default() {
+            if name.text().is_some_and(|name| model.canonical_name(name) == view) {
+                return true;
+            }
+            open.push(below);
+        }
+    }
+    false
+}

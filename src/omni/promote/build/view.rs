@@ -1,0 +1,109 @@
+//! Plans a promotion of fields of a view.
+
+use super::super::access::ViewAccess;
+use super::super::names::to_snake_case;
+use super::super::omni_model::{FieldKind, OmniReference, ParsedOmniModel};
+use super::{PromotionPlan, SpecOutput, field_key};
+
+pub(super) fn plan_view_promotion<'m>(
+    model: &'m ParsedOmniModel<'_>,
+    view: usize,
+    file: usize,
+    references: Vec<OmniReference>,
+    of_rows: bool,
+    drop_access: bool,
+) -> PromotionPlan<'m> {
+    let own = model.name_of(view);
+    let output = |reference: OmniReference| SpecOutput {
+        key: field_key(model, &own, &reference),
+        reference,
+        asked: None,
+    };
+    let mut outputs: Vec<SpecOutput> = references.into_iter().map(output).collect();
+    let clashes = model
+        .views
+        .get(view)
+        .map(|view| view.clashes.as_slice())
+        .unwrap_or_default();
+    let clashes = clashes.iter().map(|field| {
+        let reason = "a dimension of the view has the same name; rename the measure or the dimension in Omni";
+        (&field.at, format!("{own}.{}", field.name), reason.to_owned())
+    });
+    let access = ViewAccess::find(model, view);
+    let mut notes = Vec::new();
+    let filters = access.filters.iter().filter(|_| !of_rows && !drop_access);
+    for filter in filters {
+        let key = output(filter.field.clone());
+        if outputs.iter().any(|known| known.key == key.key) {
+            continue;
+        }
+        notes.push(format!(
+            "`{}` is a key of the model, because the {} filters the rows of each user by it; use \
+             `--drop-access` to omit the key",
+            filter.field.field, filter.of
+        ));
+        let is_measure = |output: &SpecOutput| is_measure(model, output);
+        let at = outputs.iter().position(is_measure).unwrap_or(outputs.len());
+        outputs.insert(at, key);
+    }
+    PromotionPlan {
+        base: view,
+        name: default_name(model, &own, &outputs, of_rows),
+        outputs,
+        of_rows,
+        filters: Vec::new(),
+        conditions: Vec::new(),
+        sorts: Vec::new(),
+        sorts_at: None,
+        limit: None,
+        calculations: Vec::new(),
+        letters_fit: true,
+        topic: None,
+        file,
+        description: None,
+        promoted_from: None,
+        takes_over: true,
+        gaps: clashes.collect(),
+        field_gaps: Vec::new(),
+        access,
+        notes,
+    }
+}
+
+/// Returns whether an output column is a measure.
+fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bool {
+    let place = model.view_instance(&output.key.0);
+    let field = place.and_then(|place| model.field(place, &output.key.1));
+    field.is_some_and(|field| field.kind == FieldKind::Measure)
+}
+
+/// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or
+/// `orders_with_is_large`.
+fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput], of_rows: bool) -> String {
+    let (measures, grain): (Vec<&SpecOutput>, Vec<&SpecOutput>) =
+        outputs.iter().partition(|output| is_measure(model, output));
+    let of_file = model.view(view).and_then(|place| model.views.get(place));
+    let view = to_snake_case(of_file.map_or(view, |view| &view.name));
+    if of_rows {
+        return match outputs {
+            [one] => format!("{view}_with_{}", to_snake_case(&one.reference.field)),
+            _ => format!("{view}_with_dimensions"),
+        };
+    }
+    let begin = match measures.as_slice() {
+        [one] => to_snake_case(&one.reference.field),
+        _ => view,
+    };
+    let by: Vec<String> = grain
+        .iter()
+        .map(|output| match output.reference.frame.as_deref() {
+            Some("raw") | None => to_snake_case(&output.reference.field),
+            Some(frame) => frame.to_owned(),
+        })
+        .collect();
+    if by.is_empty() {
+        format!("{begin}_in_total")
+    } else {
+        format!("{begin}_by_{}", by.join("_and_"))
+    }
+}

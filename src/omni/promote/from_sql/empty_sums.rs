@@ -1,0 +1,72 @@
+//! Sums of no rows, which are NULL in SQL and 0 in formulas, and the expressions in which this does not matter.
+
+use sqlparser::ast::{BinaryOperator, Expr, Value};
+
+use super::super::term::FormulaTerm;
+use super::SqlReader;
+use super::operators::is_zero;
+
+/// Difference between sums in SQL and in formulas.
+pub(super) const EMPTY_SUM: &str = "the sum of no rows is NULL in SQL, but 0 in a formula";
+
+impl SqlReader<'_> {
+    /// Converts `coalesce(x, 0)` and its variants. `None` if the call is another call.
+    pub(super) fn convert_zero_default(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
+        let ("coalesce" | "ifnull" | "nvl" | "zeroifnull", [x, others @ ..]) = (name, args) else {
+            return Ok(None);
+        };
+        let has_zero = others.iter().all(|default| is_zero(default));
+        if !has_zero || others.len() != usize::from(name != "zeroifnull") {
+            return Ok(None);
+        }
+        let x = self.convert_without_empty_sum(x)?;
+        let ty = x.ty;
+        let zero = match others.first() {
+            Some(zero) => self.convert_term(zero)?,
+            None => FormulaTerm::integer(0),
+        };
+        let term = FormulaTerm::call("COALESCE", &[x, zero]);
+        Ok(Some(term.with_type(ty).with_never_null(true)))
+    }
+
+    /// Converts a term in which it does not matter whether a sum of no rows is NULL or 0: the operand of a division, or a
+    /// value that is replaced by 0 if it is NULL.
+    pub(super) fn convert_without_empty_sum(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+        let before = self.doubts.len();
+        let term = self.convert_term(expr)?;
+        if is_multiple_of_sum(expr) {
+            let mut place = 0;
+            self.doubts.retain(|doubt| {
+                place += 1;
+                place <= before || doubt != EMPTY_SUM
+            });
+        }
+        Ok(term)
+    }
+}
+
+/// Returns whether an expression is a sum, or the product of a sum and numbers.
+fn is_multiple_of_sum(expr: &Expr) -> bool {
+    let mut inner = expr;
+    loop {
+        inner = match inner {
+            Expr::Nested(nested) => nested,
+            Expr::Cast { expr, .. } => expr,
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Multiply,
+                right,
+            } => match (is_number_literal(left), is_number_literal(right)) {
+                (true, _) => right,
+                (_, true) => left,
+                _ => return false,
+            },
+            Expr::Function(function) => return function.name.to_string().eq_ignore_ascii_case("sum"),
+            _ => return false,
+        };
+    }
+}
+
+fn is_number_literal(expr: &Expr) -> bool {
+    matches!(expr, Expr::Value(value) if matches!(&value.value, Value::Number(..)))
+}

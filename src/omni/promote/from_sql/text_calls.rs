@@ -1,0 +1,78 @@
+//! Converts functions of texts whose arguments or results differ from those of formula functions.
+
+use sqlparser::ast::Expr;
+
+use super::super::term::FormulaTerm;
+use super::{SqlReader, integer_literal};
+use crate::Type;
+
+impl SqlReader<'_> {
+    /// Converts a function of texts. `None` if the call is another call.
+    pub(super) fn convert_text_call(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
+        let is_snowflake = self.family == "snowflake";
+        let term = match (name, args) {
+            ("initcap", [x]) => {
+                self.doubts.push(
+                    "in PROPER, every character that is not a letter separates words, as in `2Nd` and `O'Neil`, but \
+                     `initcap` has other separators"
+                        .to_owned(),
+                );
+                FormulaTerm::call("PROPER", &[self.convert_term(x)?]).with_type(Some(Type::Text))
+            }
+            ("position" | "charindex", [needle, text]) if is_snowflake => self.convert_position(needle, text)?,
+            ("strpos", [text, needle]) => self.convert_position(needle, text)?,
+            ("replace", [x, old]) if is_snowflake => {
+                let args = [
+                    self.convert_term(x)?,
+                    self.convert_term(old)?,
+                    FormulaTerm::string_literal(""),
+                ];
+                FormulaTerm::call("SUBSTITUTE", &args).with_type(Some(Type::Text))
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(term))
+    }
+
+    /// Converts the position of a string in a text, which is 0 if the text does not contain the string. `FIND` returns
+    /// NULL instead.
+    pub(super) fn convert_position(&mut self, needle: &Expr, text: &Expr) -> Result<FormulaTerm, String> {
+        let (needle, text) = (self.convert_term(needle)?, self.convert_term(text)?);
+        let blanks = [&needle, &text].into_iter().filter(|term| !term.is_there);
+        let blanks: Vec<FormulaTerm> = blanks.map(|term| term.clone().isblank_call()).collect();
+        let found = FormulaTerm::call("FIND", &[needle, text]);
+        let found = FormulaTerm::call("COALESCE", &[found, FormulaTerm::integer(0)]);
+        let is_there = blanks.is_empty();
+        let term = if is_there {
+            found
+        } else {
+            let condition = FormulaTerm::combine_conditions("OR", blanks).negate();
+            FormulaTerm::call("IF", &[condition, found])
+        };
+        Ok(term.with_type(Some(Type::Integer)).with_never_null(is_there))
+    }
+
+    /// Converts a part of a text. Without a length, the part extends to the end of the text.
+    pub(super) fn convert_substring(
+        &mut self,
+        text: &Expr,
+        from: &Expr,
+        length: Option<&Expr>,
+    ) -> Result<FormulaTerm, String> {
+        let is_from_valid = integer_literal(from).is_some_and(|from| from >= 1);
+        let is_length_valid = length.is_none_or(|length| integer_literal(length).is_some_and(|length| length >= 0));
+        if !(is_from_valid && is_length_valid) {
+            self.doubts.push(
+                "MID returns NULL if the start is below 1 or the length is negative, but the SQL may return text"
+                    .to_owned(),
+            );
+        }
+        let text = self.convert_term(text)?;
+        let length = match length {
+            Some(length) => self.convert_term(length)?,
+            None => FormulaTerm::call("LEN", std::slice::from_ref(&text)),
+        };
+        let args = [text, self.convert_term(from)?, length];
+        Ok(FormulaTerm::call("MID", &args).with_type(Some(Type::Text)))
+    }
+}

@@ -1,0 +1,66 @@
+//! Nodes of the manifest, grouped by the table that they describe.
+
+use rustc_hash::FxHashMap;
+
+use crate::artifacts::{Manifest, ManifestNode, ResourceType};
+
+/// Table with the nodes that describe it.
+pub(super) struct RelationNodes<'a> {
+    pub node: &'a ManifestNode,
+    /// Index of the node in the manifest.
+    pub place: usize,
+    /// Other nodes of the same table, each with its index.
+    pub twins: Vec<(usize, &'a ManifestNode)>,
+}
+
+/// Groups the models, seeds, snapshots and sources that have a table. A node that dbt builds precedes a source that is
+/// declared over its table.
+pub(super) fn group_by_relation(manifest: &Manifest) -> Vec<RelationNodes<'_>> {
+    let nodes = manifest.nodes.iter().enumerate().filter(|(_, node)| is_table(node));
+    let mut groups: Vec<RelationNodes<'_>> = Vec::new();
+    let mut known: FxHashMap<String, usize> = FxHashMap::default();
+    for (place, node) in nodes {
+        let name = relation_name(node);
+        let lower = name.to_lowercase();
+        // Names with quotes may differ only by case.
+        let found = known.get(&lower).and_then(|at| groups.get_mut(*at)).filter(|group| {
+            let is_folded = |node: &ManifestNode| !node.relation_name.as_deref().unwrap_or_default().contains('"');
+            let is_same_name = relation_name(group.node) == name || is_folded(group.node) || is_folded(node);
+            let databases = group.node.database.as_deref().zip(node.database.as_deref());
+            is_same_name && databases.is_none_or(|(one, other)| one.eq_ignore_ascii_case(other))
+        });
+        let is_built = node.resource_type.is_referenceable();
+        match found {
+            // Two built nodes of one relation would be an error in dbt.
+            Some(group) if !(is_built && group.node.resource_type.is_referenceable()) => {
+                if is_built {
+                    group.twins.push((group.place, group.node));
+                    (group.node, group.place) = (node, place);
+                } else {
+                    group.twins.push((place, node));
+                }
+            }
+            _ => {
+                known.entry(lower).or_insert(groups.len());
+                groups.push(RelationNodes {
+                    node,
+                    place,
+                    twins: Vec::new(),
+                });
+            }
+        }
+    }
+    groups.sort_by_key(|group| group.place);
+    groups
+}
+
+fn is_table(node: &ManifestNode) -> bool {
+    let is_of_kind = node.resource_type.is_referenceable() || node.resource_type == ResourceType::Source;
+    is_of_kind && node.relation_name.as_deref().is_some_and(|name| !name.is_empty())
+}
+
+/// Returns the name of a relation without quotes.
+fn relation_name(node: &ManifestNode) -> String {
+    let name = node.relation_name.as_deref().unwrap_or_default();
+    name.chars().filter(|c| !matches!(c, '"' | '`')).collect()
+}

@@ -1,0 +1,263 @@
+//! Tests pulls into an Omni model that Omni itself has written.
+
+use std::collections::BTreeMap;
+
+use formulac::artifacts::{KeptParts, Manifest};
+use formulac::omni::{Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PulledFileLocation};
+use serde_json::{Value, json};
+
+/// Files and records of an Omni model.
+#[derive(Clone, Debug, Default)]
+struct Files {
+    omni: BTreeMap<String, String>,
+    records: BTreeMap<String, String>,
+}
+
+impl OmniFiles for Files {
+    fn read_omni_file(&self, path: &str) -> Option<String> {
+        self.omni.get(path).cloned()
+    }
+
+    fn read_record(&self, name: &str) -> Option<String> {
+        self.records.get(name).cloned()
+    }
+
+    fn record_names(&self) -> Vec<String> {
+        self.records.keys().cloned().collect()
+    }
+}
+
+impl Files {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let omni = files
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        Self {
+            omni: omni.collect(),
+            records: BTreeMap::new(),
+        }
+    }
+
+    /// Pulls, and returns the lines of the report.
+    fn pull(&mut self, nodes: &[Value], virtual_schema: Option<&str>) -> Vec<String> {
+        let nodes: serde_json::Map<String, Value> = nodes
+            .iter()
+            .map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node.clone()))
+            .collect();
+        let manifest = Manifest::from_text(&json!({"nodes": nodes}).to_string(), KeptParts::default()).unwrap();
+        let existing: Vec<(String, String)> = self.omni.clone().into_iter().collect();
+        let options = OmniOptions::default()
+            .strip_status(true)
+            .virtual_schema(virtual_schema)
+            .existing_views(&existing);
+        let model = OmniModel::new(Artifacts::from_manifest(&manifest), &options, None);
+        let pull = Pull::plan(&model, self, PullOptions::default());
+        assert_eq!(pull.refused, []);
+        for place in &pull.removes {
+            match place {
+                PulledFileLocation::Omni(path) => drop(self.omni.remove(path)),
+                PulledFileLocation::Record(name) => drop(self.records.remove(name)),
+                _ => {}
+            }
+        }
+        for (place, text) in pull.writes {
+            match place {
+                PulledFileLocation::Omni(path) => drop(self.omni.insert(path, text)),
+                PulledFileLocation::Record(name) => drop(self.records.insert(name, text)),
+                _ => {}
+            }
+        }
+        let line = |change: &formulac::omni::PullChange| {
+            let name = change.name.as_deref().or(change.after.as_deref()).unwrap_or_default();
+            format!("{} {} {} {name}", change.kind.name(), change.of.name(), change.view)
+                .trim_end()
+                .to_owned()
+        };
+        pull.changes.iter().map(line).collect()
+    }
+
+    fn paths(&self) -> Vec<&str> {
+        self.omni.keys().map(String::as_str).collect()
+    }
+}
+
+/// Returns a model, seed or source. Its column `id` is the key, and `parent_id` refers to `dim_users` if `parent` is
+/// `true`.
+fn node(kind: &str, database: &str, schema: &str, name: &str, parent: bool) -> Value {
+    let id = match kind {
+        "source" => format!("source.shop.raw.{name}"),
+        kind => format!("{kind}.shop.{name}"),
+    };
+    let constraints = json!([{"type": "primary_key"}]);
+    let foreign = json!([{"type": "foreign_key", "to": "ref('dim_users')", "to_columns": ["id"]}]);
+    let mut columns = json!({"id": {"name": "id", "description": "Its number.", "constraints": constraints}});
+    if parent {
+        columns["parent_id"] = json!({"name": "parent_id", "constraints": foreign});
+    }
+    json!({
+        "unique_id": id, "resource_type": kind, "package_name": "shop", "name": name, "alias": name,
+        "database": database, "schema": schema, "relation_name": format!("{database}.{schema}.{name}"),
+        "source_name": "raw", "columns": columns, "config": {"schema": "marts"}, "depends_on": {"nodes": ["model.shop.dim_users"]},
+    })
+}
+
+const USERS: &str = "# Reference this view as omni_dbt_marts__dim_users
+schema: omni_dbt_marts
+table_name: dim_users
+
+dimensions:
+  id:
+    format: ID # people like it
+
+measures:
+  count:
+    aggregate_type: count
+
+dbt:
+  name: dim_users
+  target_schema: shop
+  config:
+    schema: marts
+";
+
+const JOINS: &str = "- join_from_view: omni_dbt_marts__fct_events
+  join_to_view: omni_dbt_marts__dim_users
+  join_type: always_left
+  on_sql: ${omni_dbt_marts__fct_events.parent_id} =
+    ${omni_dbt_marts__dim_users.id}
+  relationship_type: many_to_one
+";
+
+#[test]
+fn views_of_a_virtual_schema_are_enriched() {
+    let events = USERS
+        .replace("dim_users", "fct_events")
+        .replace("id:\n", "id:\n    primary_key: true\n");
+    let mut files = Files::new(&[
+        ("BigQuery/omni_dbt_marts/dim_users.view.yaml", USERS),
+        ("BigQuery/omni_dbt_marts/fct_events.view.yaml", &events),
+        ("relationships.yaml", JOINS),
+    ]);
+    let nodes = [
+        node("model", "db", "shop_marts", "dim_users", false),
+        node("model", "db", "shop_marts", "fct_events", true),
+    ];
+    let before = files.clone();
+    let changes = files.pull(&nodes, None);
+    assert_eq!(
+        changes,
+        [
+            "new key omni_dbt_marts__dim_users id",
+            "changed text omni_dbt_marts__fct_events"
+        ]
+    );
+    assert_eq!(files.paths(), before.paths());
+    assert_eq!(files.omni["relationships.yaml"].matches("join_from_view").count(), 1);
+    let users = &files.omni["BigQuery/omni_dbt_marts/dim_users.view.yaml"];
+    assert!(
+        users.starts_with("# Reference this view as omni_dbt_marts__dim_users\nschema: omni_dbt_marts\n"),
+        "{users}"
+    );
+    assert!(
+        users.contains("    format: ID # people like it\n") && users.contains("primary_key: true"),
+        "{users}"
+    );
+    let after = files.clone();
+    assert_eq!(files.pull(&nodes, None), [""; 0]);
+    assert_eq!(files.omni, after.omni);
+    // A view of a new model is next to the other views of its schema.
+    let more = [&nodes[..], &[node("model", "db", "shop_marts", "dim_days", false)]].concat();
+    assert_eq!(files.pull(&more, None), ["new model omni_dbt_marts__dim_days"]);
+    let days = &files.omni["BigQuery/omni_dbt_marts/dim_days.view.yaml"];
+    assert!(
+        days.starts_with("schema: omni_dbt_marts\ntable_name: dim_days\n"),
+        "{days}"
+    );
+    let after = files.clone();
+    assert_eq!(files.pull(&more, None), [""; 0]);
+    assert_eq!(files.omni, after.omni);
+}
+
+#[test]
+fn a_virtual_schema_can_be_set() {
+    let mut files = Files::default();
+    let nodes = [
+        node("model", "db", "shop_marts", "dim_users", false),
+        node("source", "db", "raw", "events", false),
+    ];
+    files.pull(&nodes, Some("omni_dbt"));
+    assert_eq!(
+        files.paths(),
+        ["omni_dbt_marts/dim_users.view.yaml", "raw/events.view.yaml"]
+    );
+    let before = files.clone();
+    assert_eq!(files.pull(&nodes, Some("omni_dbt")), [""; 0]);
+    assert_eq!(files.omni, before.omni);
+}
+
+/// An earlier version of `pull` wrote views next to the views of the virtual schema.
+#[test]
+fn doubles_are_marked_as_removed() {
+    let mut files = Files::default();
+    let nodes = [node("model", "db", "shop_marts", "dim_users", false)];
+    files.pull(&nodes, None);
+    files
+        .omni
+        .insert("omni_dbt_marts/dim_users.view.yaml".to_owned(), USERS.to_owned());
+    files.pull(&nodes, None);
+    let double = &files.omni["shop_marts/dim_users.view.yaml"];
+    assert!(double.contains("hidden: true"), "{double}");
+    assert!(files.omni["omni_dbt_marts/dim_users.view.yaml"].contains("primary_key: true"));
+}
+
+#[test]
+fn databases_distinguish_views() {
+    let mut files = Files::default();
+    let mut nodes = vec![
+        node("model", "shop", "public", "orders", false),
+        node("source", "other-db", "public", "orders", false),
+        node("source", "other-db", "public", "users", false),
+    ];
+    files.pull(&nodes, None);
+    assert_eq!(
+        files.paths(),
+        [
+            "other_db.public/orders.view.yaml",
+            "public/orders.view.yaml",
+            "public/users.view.yaml"
+        ]
+    );
+    assert!(files.omni["other_db.public/orders.view.yaml"].starts_with("catalog: other-db\nschema: public\n"));
+    assert!(!files.omni["public/orders.view.yaml"].contains("catalog:"));
+    assert!(files.records.contains_key("other_db_public__orders"));
+    let before = files.clone();
+    assert_eq!(files.pull(&nodes, None), [""; 0]);
+    assert_eq!(files.omni, before.omni);
+    // Omni moves the files of a schema to a folder of the database, and names the view in a comment.
+    let text = files.omni.remove("public/orders.view.yaml").unwrap();
+    let text = format!("# Reference this view as orders\ncatalog: shop\n{text}");
+    files.omni.insert("SHOP.PUBLIC/orders.view.yaml".to_owned(), text);
+    nodes.push(node("model", "shop", "public", "dim_users", false));
+    nodes[0] = node("model", "shop", "public", "orders", true);
+    files.pull(&nodes, None);
+    assert!(!files.omni.contains_key("public/orders.view.yaml"));
+    assert!(files.omni["SHOP.PUBLIC/orders.view.yaml"].starts_with("# Reference this view as orders\ncatalog: shop\n"));
+    assert!(files.omni["relationships.yaml"].contains("join_from_view: orders\n"));
+}
+
+/// A source may be declared over the table of a seed.
+#[test]
+fn a_source_over_a_seed_is_one_view() {
+    let mut files = Files::default();
+    let mut seed = node("seed", "db", "raw", "priority", false);
+    seed["columns"] = json!({});
+    let mut source = node("source", "db", "raw", "priority", false);
+    source["description"] = json!("Priorities of issues.");
+    files.pull(&[seed, source], None);
+    assert_eq!(files.paths(), ["raw/priority.view.yaml"]);
+    let text = &files.omni["raw/priority.view.yaml"];
+    assert!(
+        text.contains("description: Priorities of issues.\n") && text.contains("description: Its number.\n"),
+        "{text}"
+    );
+}
