@@ -133,7 +133,7 @@ fn metric_sets_are_not_models() {
     let run = verify(&place, &[]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
     assert!(!run.out.contains("paid_orders"), "{}", run.out);
-    let run = verify(&place, &["paid_orders"]);
+    let run = verify(&place, &["metrics/orders.yml"]);
     assert_eq!(run.exit, 2, "{}{}", run.out, run.err);
     assert!(run.err.contains("has no rows to verify"), "{}", run.err);
 }
