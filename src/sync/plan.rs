@@ -565,11 +565,13 @@ impl Plan {
     /// Returns `true` if no files have to be written or committed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.models
-            .iter()
-            .all(|plan| plan.files.is_empty() && plan.uncommitted.is_empty())
-            && self.known.is_none()
-            && self.omni.is_none()
+        self.changed_models().next().is_none() && self.known.is_none() && self.omni.is_none()
+    }
+
+    /// Returns the models with files to write or to commit.
+    pub fn changed_models(&self) -> impl Iterator<Item = &ModelPlan> {
+        let is_changed = |plan: &&ModelPlan| !plan.files.is_empty() || !plan.uncommitted.is_empty();
+        self.models.iter().filter(is_changed)
     }
 
     /// Returns a summary, for example `Plan: 2 to create, 1 to update, 0 to delete, 1 conflict`.

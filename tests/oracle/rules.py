@@ -110,7 +110,7 @@ def outer_join_equality(statement):
 # ---- Snowflake: windows ----
 
 WHOLE = {
-    "MEDIAN", "MODE", "PERCENTILE_CONT", "PERCENTILE_DISC", "LISTAGG", "ARRAY_AGG", "OBJECT_AGG", "CORR", "COVAR_POP",
+    "MEDIAN", "MODE", "PERCENTILE_CONT", "PERCENTILE_DISC", "LISTAGG", "OBJECT_AGG", "CORR", "COVAR_POP",
     "COVAR_SAMP", "REGR_AVGX", "REGR_AVGY", "REGR_COUNT", "REGR_INTERCEPT", "REGR_R2", "REGR_SLOPE", "REGR_SXX",
     "REGR_SXY", "REGR_SYY", "BOOLAND_AGG", "BOOLOR_AGG", "BOOLXOR_AGG", "BITAND_AGG", "BITOR_AGG", "BITXOR_AGG",
     "ANY_VALUE", "MIN_BY", "MAX_BY", "KURTOSIS", "SKEW", "HASH_AGG", "APPROX_COUNT_DISTINCT", "APPROX_PERCENTILE",
@@ -173,6 +173,24 @@ def period_of(node):
     return node
 
 
+def is_inside(node, condition):
+    return any(branch.this == condition for branch in ancestors(node, exp.If))
+
+
+def final_uses(statement, window, condition):
+    """The places that read a window's value, also through columns of later steps."""
+    uses, seen, open_uses = [], set(), [window]
+    while open_uses:
+        use = open_uses.pop()
+        item = use.find_ancestor(exp.Alias)
+        if item is None or not item.find_ancestor(exp.CTE) or is_inside(use, condition):
+            uses.append(use)
+        elif item.alias not in seen:
+            seen.add(item.alias)
+            open_uses += [column for column in statement.all(exp.Column) if column.name == item.alias] or [item]
+    return uses
+
+
 def nulls_written(statement):
     # A filter or a join may exclude the rows in which the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
@@ -195,10 +213,7 @@ def nulls_written(statement):
         # a key.
         if isinstance(of, exp.Window) and of.args.get("spec") and of.args["spec"].args.get("kind", "").upper() == "RANGE":
             there = exp.Not(this=exp.Is(this=ordered.this, expression=exp.Null()))
-            uses = [of]
-            if isinstance(of.parent, exp.Alias) and of.find_ancestor(exp.CTE):
-                uses = [column for column in statement.all(exp.Column) if column.name == of.parent.alias] or uses
-            apart = apart or all(any(branch.this == there for branch in ancestors(use, exp.If)) for use in uses)
+            apart = apart or all(is_inside(use, there) for use in final_uses(statement, of, there))
         if not apart and not isinstance(of, exp.WithinGroup) and not ordered.meta["nulls_written"] and statement.may_be_null(ordered.this):
             yield ordered.this.sql("snowflake")
 

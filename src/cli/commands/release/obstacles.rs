@@ -68,10 +68,10 @@ fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
             "formulac plan",
         ));
     }
-    if made.plan.models.is_empty() && made.plan.known.is_none() {
+    let names: Vec<String> = made.plan.changed_models().map(|model| model.model.clone()).collect();
+    if names.is_empty() && made.plan.known.is_none() {
         return None;
     }
-    let names: Vec<String> = made.plan.models.iter().map(|model| model.model.clone()).collect();
     let what = format!("specs and dbt's files differ: {}", list_names(&names));
     Some(new_obstacle(Exit::Faulty, what, "formulac push"))
 }
