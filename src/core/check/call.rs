@@ -309,6 +309,25 @@ impl Lowerer<'_> {
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }
 
+    /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains the
+    /// bounds of an argument that must be an integer literal.
+    fn accepted_types(function: &Function, index: usize, choices: Option<(i64, i64)>) -> Vec<String> {
+        let mut accepted: Vec<String> = Vec::new();
+        for param in function.overloads.iter().filter_map(|o| Self::overload_param(o, index)) {
+            let name = match (param.ty, choices) {
+                (ParamType::Literal(..), Some((least, most))) => format!("an integer from {least} to {most}"),
+                (ParamType::Is(ty), _) if !ty.is_number() => ty.describe().to_owned(),
+                (ParamType::Temporal, _) => "a date".to_owned(),
+                (ParamType::Any | ParamType::Same, _) => continue,
+                _ => "a number".to_owned(),
+            };
+            if !accepted.contains(&name) {
+                accepted.push(name);
+            }
+        }
+        accepted
+    }
+
     /// Returns the bounds of an argument if every overload takes an integer literal for it.
     fn literal_bounds(function: &Function, index: usize) -> Option<(i64, i64)> {
         let params = function.overloads.iter().filter_map(|o| Self::overload_param(o, index));
@@ -372,26 +391,8 @@ impl Lowerer<'_> {
             self.date_literal(*arg, timed);
             return;
         }
-        let mut wanted: Vec<&str> = Vec::new();
         let choices = Self::literal_bounds(function, index);
-        let numbers = choices.map_or_else(String::new, |(least, most)| {
-            format!("an integer from {least} to {most}")
-        });
-        for overload in function.overloads {
-            if let Some(param) = Self::overload_param(overload, index) {
-                let name = match param.ty {
-                    ParamType::Literal(..) if choices.is_some() => &numbers,
-                    ParamType::Is(ty) if ty.is_number() => "a number",
-                    ParamType::Number | ParamType::Literal(..) | ParamType::Positive => "a number",
-                    ParamType::Is(ty) => ty.describe(),
-                    ParamType::Temporal => "a date",
-                    ParamType::Any | ParamType::Same => continue,
-                };
-                if !wanted.contains(&name) {
-                    wanted.push(name);
-                }
-            }
-        }
+        let wanted = Self::accepted_types(function, index, choices);
         let arithmetic = match shown {
             "+" if Self::is_internal(function, internal::ADD) => {
                 Some("`+` adds numbers, or a number of days to a date")
@@ -401,7 +402,7 @@ impl Lowerer<'_> {
             }
             _ => None,
         };
-        let help = match (meta.ty, wanted.first().copied().unwrap_or_default(), shown) {
+        let help = match (meta.ty, wanted.first().map_or("", String::as_str), shown) {
             (Type::Text, _, "+") => "join text with `&`".to_owned(),
             (Type::Boolean, "a number", _) => format!("convert the condition to a number: `N({text})`"),
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
