@@ -315,6 +315,7 @@ enum MaskPosition {
 pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     let mut out = NumberMask::default();
     let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPosition::Before, 0, 0u32, 0u32, false);
+    let mut commas_before_point = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let here = at..at + c.len_utf8();
         let general = mask
@@ -344,7 +345,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                     '0' | '#' | '.' if place == MaskPosition::After => {
                         return mask_error(here, "write the digits without other characters between them");
                     }
-                    '0' | '#' if place == MaskPosition::Decimals && commas > 0 => {
+                    '0' | '#' if place == MaskPosition::Decimals && commas > commas_before_point => {
                         return mask_error(
                             here,
                             "write a comma between thousands and a point before decimals: `#,##0.00`",
@@ -375,6 +376,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                     }
                     '.' if place != MaskPosition::Decimals => {
                         (place, point) = (MaskPosition::Decimals, true);
+                        commas_before_point = commas;
                         continue;
                     }
                     '%' => {
