@@ -99,24 +99,31 @@ pub(super) fn check_lengths(
                 let written = ast.definitions.get(index).and_then(|d| d.name);
                 let span = written.unwrap_or(span);
                 names.add(name, span, found);
-                found.extend(refused_name(name, span, dialect));
+                found.extend(refused_name(name, span, dialect, |plain| format!("write `{plain}`")));
             }
             (Some(DefinitionRole::GroupBy), _) if matches!(program.node(definition.root), Ir::Apply { .. }) => {
-                names.add(&key_name(span.text(text)), span, found);
+                let name = key_name(span.text(text));
+                names.add(&name, span, found);
+                let help = |plain: &str| {
+                    let formula = span.excerpt(text);
+                    format!("define `{plain} = {formula}`, and group by `{plain}`")
+                };
+                found.extend(refused_name(&name, span, dialect, help));
             }
             _ => {}
         }
     }
 }
 
-/// Returns an error if the name of a column contains a character that the warehouse rejects.
-fn refused_name(name: &str, span: Span, dialect: Dialect) -> Option<Diagnostic> {
+/// Returns an error if the name of a column contains a character that the warehouse rejects. `help` returns the help for a
+/// name without such characters.
+fn refused_name(name: &str, span: Span, dialect: Dialect, help: impl Fn(&str) -> String) -> Option<Diagnostic> {
     let refused = name.chars().find(|c| dialect.facts().refused_in_names.contains(*c))?;
     let message = format!("`{name}` cannot be a column on {dialect}, because its name contains `{refused}`");
     let plain = snake_case(name);
     let help = match plain.as_str() {
         "" => "use a name of letters and digits".to_owned(),
-        plain => format!("write `{plain}`"),
+        plain => help(plain),
     };
     Some(Diagnostic::new(Code::RefusedName, span, message).with_help(help))
 }

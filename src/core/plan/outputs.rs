@@ -82,8 +82,11 @@ pub fn split_timeframe(key: &str) -> (&str, &str) {
 /// Returns the output name of a key: `billing_date[month]` becomes `billing_date_month`, and `MONTH(billing_date)`
 /// becomes `month_billing_date`.
 pub fn key_name(text: &str) -> String {
-    let function = text.split_once('(').map(|(function, _)| function.trim());
-    if function.is_some_and(|name| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'.')) {
+    let is_function = |name: &str| {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_');
+        name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.bytes().all(is_plain)
+    };
+    if text.split_once('(').is_some_and(|(name, _)| is_function(name.trim())) {
         return snake_case(text);
     }
     let (name, frame) = split_timeframe(text);
@@ -144,4 +147,23 @@ pub(super) fn timeframe_aliases(step: &StepPlan<'_>, outputs: &[StepColumn]) -> 
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::key_name;
+
+    #[test]
+    fn keys_have_plain_names() {
+        for (key, name) in [
+            ("orders.region", "region"),
+            ("${orders.billing date[month]}", "billing date_month"),
+            ("MONTH(orders.ordered_on)", "month_orders_ordered_on"),
+            ("LOG10(amount)", "log10_amount"),
+            ("OMNI_RANK(amount)", "omni_rank_amount"),
+            ("${orders.Net (EUR)}", "Net (EUR)"),
+        ] {
+            assert_eq!(key_name(key), name);
+        }
+    }
 }
