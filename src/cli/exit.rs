@@ -132,6 +132,14 @@ impl Failure {
         self
     }
 
+    /// Changes the message of the failure. Diagnostics of sources stay as they are.
+    pub fn map_message(mut self, change: impl FnOnce(&mut FailureMessage)) -> Self {
+        if let Self::Message(message) = &mut self {
+            change(message);
+        }
+        self
+    }
+
     /// Returns the JSON output of a command that stopped.
     pub fn to_json(&self) -> Value {
         let nothing = Vec::new();

@@ -1,6 +1,6 @@
 //! Views that the Omni model contains before a pull.
 
-use crate::artifacts::{ManifestNode, MetaValue as Said};
+use crate::artifacts::ManifestNode;
 use crate::parallel;
 use crate::schema::OmniViewNames;
 use crate::yaml::{self, Node};
@@ -105,10 +105,9 @@ impl ExistingView {
             (Some(own), Some(of_node)) => own.eq_ignore_ascii_case(of_node),
             _ => false,
         };
-        let table = node.alias.as_deref().unwrap_or(&node.name);
         self.fits_database(node)
             && is(self.schema.as_deref(), node.schema.as_deref())
-            && is(self.table_name.as_deref(), Some(table))
+            && is(self.table_name.as_deref(), Some(node.table_name()))
     }
 
     /// Returns whether the view may show a table in the database of the node.
@@ -118,9 +117,4 @@ impl ExistingView {
             _ => true,
         }
     }
-}
-
-/// Returns the custom schema in the configuration of a dbt model.
-pub(super) fn custom_schema(node: &ManifestNode) -> Option<&str> {
-    node.config.get("schema").and_then(Said::as_str)
 }

@@ -227,8 +227,9 @@ impl OmniModel {
     #[must_use]
     pub fn new(artifacts: Artifacts<'_>, wanted: &OmniOptions, before: Option<&str>) -> Self {
         let before = test_status::RecordedStatus::read(before);
-        let tests = TestsByNode::new(artifacts, &before);
-        let tables = DbtTable::all_tables(artifacts, wanted, &tests);
+        let groups = relations::group_by_relation(artifacts.manifest);
+        let tests = TestsByNode::new(artifacts, &groups, &before);
+        let tables = DbtTable::all_tables(artifacts, &groups, wanted, &tests);
         let places = semantic::index_by_relation(&tables);
         let semantic = semantic::all_semantic_models(artifacts.manifest, &places);
         let joins = joins::all_joins(&tables, &places, &semantic, artifacts.manifest, &tests);

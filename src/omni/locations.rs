@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::existing::{ExistingView, custom_schema};
+use super::existing::ExistingView;
 use super::names::{UsedOmniNames, to_omni_name};
 use crate::artifacts::ManifestNode;
-use crate::schema::OmniViewNames;
+use crate::schema::omni_view_name;
 
 /// File and name of a view, and the keys that specify its table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +51,7 @@ pub(super) fn view_locations(
         .enumerate()
         .map(|(at, view)| (&*view.path, at))
         .collect();
+    let folders = folders_by_schema(existing);
     let mut written: FxHashSet<String> = FxHashSet::default();
     let of_one = |((node, found), needs_catalog): ((&&ManifestNode, Option<ViewLocation>), bool)| {
         if let Some(found) = found {
@@ -58,14 +59,14 @@ pub(super) fn view_locations(
         }
         let own = node.schema.as_deref().unwrap_or_default();
         let schema = match virtual_schema.filter(|_| node.resource_type.is_referenceable()) {
-            Some(first) => match custom_schema(node) {
+            Some(first) => match node.config_text("schema") {
                 Some(custom) => format!("{first}_{custom}"),
                 None => first.to_owned(),
             },
             None => schemas.get(own).map_or(own, String::as_str).to_owned(),
         };
         let catalog = node.database.as_deref().filter(|_| needs_catalog);
-        let folder = existing_folder(existing, catalog, &schema);
+        let folder = folders.get(&(catalog, schema.to_lowercase())).copied();
         // A view without a record of its dbt model may come from an earlier pull.
         let is_free = |path: &str| match by_path.get(path).and_then(|at| Some((at, existing.get(*at)?))) {
             Some((at, view)) => !claimed.contains(at) && !view.shows_any_model() && view.fits_database(node),
@@ -80,7 +81,7 @@ pub(super) fn view_locations(
         written.insert(location.path.clone());
         location
     };
-    nodes.iter().zip(found.clone()).zip(catalogs).map(of_one).collect()
+    nodes.iter().zip(found).zip(catalogs).map(of_one).collect()
 }
 
 /// Rule by which an existing view is the view of a table.
@@ -112,9 +113,8 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
     let mut claimed: FxHashSet<usize> = FxHashSet::default();
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (place, view) in existing.iter().enumerate() {
-        let names = OmniViewNames::from_parts(&view.path, None, None, None);
         let table = view.table_name.as_deref().map(str::to_lowercase);
-        let mut names = vec![names.short.to_lowercase(), view.path.to_lowercase()];
+        let mut names = vec![omni_view_name(&view.path).to_lowercase(), view.path.to_lowercase()];
         names.extend(table.filter(|table| *table != names[0]));
         for name in names {
             by_name.entry(name).or_default().push(place);
@@ -123,10 +123,9 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
     for rule in [MatchRule::Model, MatchRule::Path, MatchRule::Table] {
         let open = nodes.iter().zip(catalogs).zip(&mut matched);
         for ((node, needs_catalog), matched) in open.filter(|(_, matched)| matched.is_none()) {
-            let table = node.alias.as_deref().unwrap_or(&node.name);
             let names = [
                 node.name.to_lowercase(),
-                table.to_lowercase(),
+                node.table_name().to_lowercase(),
                 default_path(node).to_lowercase(),
             ];
             let places = names.iter().filter_map(|name| by_name.get(name)).flatten();
@@ -148,19 +147,17 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
 /// Returns the path of a view file that `pull` writes if no view of the table exists.
 fn default_path(node: &ManifestNode) -> String {
     let schema = to_omni_name(node.schema.as_deref().unwrap_or_default());
-    let table = to_omni_name(node.alias.as_deref().unwrap_or(&node.name));
-    format!("{schema}/{table}.view.yaml")
+    format!("{schema}/{}.view.yaml", to_omni_name(node.table_name()))
 }
 
 fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
     let schema = view.schema.as_deref().or(node.schema.as_deref()).unwrap_or_default();
-    let table = node.alias.as_deref().unwrap_or(&node.name);
     ViewLocation {
         path: view.path.clone(),
         view: view.name(view.catalog.as_deref(), &to_omni_name(schema)),
         catalog: view.catalog.clone(),
         schema: schema.to_owned(),
-        table_name: view.table_name.as_deref().unwrap_or(table).to_owned(),
+        table_name: view.table_name.as_deref().unwrap_or(node.table_name()).to_owned(),
     }
 }
 
@@ -189,10 +186,9 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut databases: FxHashMap<(String, String), FxHashSet<&str>> = FxHashMap::default();
     let relation = |node: &ManifestNode| {
-        let table = node.alias.as_deref().unwrap_or(&node.name);
         (
             to_omni_name(node.schema.as_deref().unwrap_or_default()),
-            to_omni_name(table),
+            to_omni_name(node.table_name()),
         )
     };
     for node in nodes {
@@ -216,21 +212,23 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
     nodes.iter().map(needs).collect()
 }
 
-/// Returns the folder that contains most views of a schema. If several folders contain equally many views, returns the
-/// first of these folders.
-fn existing_folder<'v>(existing: &'v [ExistingView], catalog: Option<&str>, schema: &str) -> Option<&'v str> {
-    let mut sizes: BTreeMap<&str, usize> = BTreeMap::new();
+/// Returns the folder that contains most views of each schema, by the database and the schema in lower case. If several
+/// folders contain equally many views, the first of these folders.
+fn folders_by_schema(existing: &[ExistingView]) -> FxHashMap<(Option<&str>, String), &str> {
+    let mut sizes: FxHashMap<(Option<&str>, String), BTreeMap<&str, usize>> = FxHashMap::default();
     for view in existing {
-        let is_schema = view
-            .schema
-            .as_deref()
-            .is_some_and(|own| own.eq_ignore_ascii_case(schema));
-        if is_schema && view.catalog.as_deref() == catalog && !view.folder().is_empty() {
-            *sizes.entry(view.folder()).or_default() += 1;
+        if let Some(schema) = view.schema.as_deref().filter(|_| !view.folder().is_empty()) {
+            let folders = sizes
+                .entry((view.catalog.as_deref(), schema.to_lowercase()))
+                .or_default();
+            *folders.entry(view.folder()).or_default() += 1;
         }
     }
-    let folders = sizes.into_iter().rev();
-    folders.max_by_key(|(_, size)| *size).map(|(folder, _)| folder)
+    let largest = sizes.into_iter().filter_map(|(schema, folders)| {
+        let (folder, _) = folders.into_iter().rev().max_by_key(|(_, size)| *size)?;
+        Some((schema, folder))
+    });
+    largest.collect()
 }
 
 fn new_location(
@@ -241,7 +239,7 @@ fn new_location(
     taken: &mut UsedOmniNames,
     is_free: &dyn Fn(&str) -> bool,
 ) -> ViewLocation {
-    let table = node.alias.as_deref().unwrap_or(&node.name);
+    let table = node.table_name();
     let (of_schema, short) = (to_omni_name(schema), to_omni_name(table));
     let of_catalog = catalog.map(to_omni_name);
     let first = match &of_catalog {

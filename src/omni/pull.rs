@@ -387,8 +387,7 @@ impl Pull {
 
 /// Returns the path and text of a file that exists only once in the model. `None` if the file does not exist.
 fn shared_file(name: &str, files: &impl OmniFiles) -> Option<(String, String)> {
-    let names = [format!("{name}.yaml"), format!("{name}.yml"), name.to_owned()];
-    names
+    shared_file_names(name)
         .into_iter()
         .find_map(|name| files.read_omni_file(&name).map(|text| (name, text)))
 }

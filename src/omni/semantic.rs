@@ -19,13 +19,7 @@ pub(super) fn index_by_relation<'a>(tables: &[DbtTable<'a>]) -> FxHashMap<&'a st
     tables
         .iter()
         .enumerate()
-        .flat_map(|(place, table)| {
-            let twins = table.twins.iter().map(|(_, node)| *node);
-            [table.node]
-                .into_iter()
-                .chain(twins)
-                .map(move |node| (&*node.unique_id, place))
-        })
+        .flat_map(|(place, table)| table.nodes().map(move |(_, node)| (&*node.unique_id, place)))
         .collect()
 }
 

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::keys::{self, TableKey};
 use super::locations::{ViewLocation, view_locations};
 use super::names::{UsedOmniNames, to_omni_name};
-use super::relations::{RelationNodes, group_by_relation};
+use super::relations::RelationNodes;
 use super::table_tests::TestsByNode;
 use super::test_status::{self, TestState};
 use super::{Artifacts, OmniOptions};
@@ -49,8 +49,12 @@ pub(super) struct TableField<'a> {
 
 impl<'a> DbtTable<'a> {
     /// Returns the tables of all models, seeds, snapshots and sources, ordered by the id of the node.
-    pub fn all_tables(artifacts: Artifacts<'a>, wanted: &OmniOptions, tests: &TestsByNode<'a>) -> Vec<Self> {
-        let groups = group_by_relation(artifacts.manifest);
+    pub fn all_tables(
+        artifacts: Artifacts<'a>,
+        groups: &[RelationNodes<'a>],
+        wanted: &OmniOptions,
+        tests: &TestsByNode<'a>,
+    ) -> Vec<Self> {
         let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
         let locations = view_locations(&nodes, &wanted.existing, wanted.virtual_schema.as_deref());
         let of_group = |number: usize| {
@@ -63,7 +67,7 @@ impl<'a> DbtTable<'a> {
                 place,
                 twins: twins.clone(),
                 location,
-                name: node.alias.as_deref().unwrap_or(&node.name),
+                name: node.table_name(),
                 catalog,
                 fields: fields(node, twins, catalog, wanted),
                 key: keys::table_key(node, of_node),
@@ -83,11 +87,14 @@ impl<'a> DbtTable<'a> {
 
     /// Returns the description of the table.
     pub fn description(&self) -> &'a str {
-        let nodes = [self.node].into_iter().chain(self.twins.iter().map(|(_, node)| *node));
-        let mut said = nodes
-            .map(|node| &*node.description)
-            .filter(|text| !text.trim().is_empty());
-        said.next().unwrap_or_default()
+        let descriptions = self.nodes().map(|(_, node)| &*node.description);
+        let mut descriptions = descriptions.filter(|text| !text.trim().is_empty());
+        descriptions.next().unwrap_or_default()
+    }
+
+    /// Returns all nodes of the table, each with its index in the manifest.
+    pub fn nodes(&self) -> impl Iterator<Item = (usize, &'a ManifestNode)> {
+        [(self.place, self.node)].into_iter().chain(self.twins.iter().copied())
     }
 
     /// Returns the field for a column.
@@ -118,14 +125,12 @@ fn fields<'a>(
     wanted: &OmniOptions,
 ) -> Vec<TableField<'a>> {
     let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
+    // The first column with a description or, without descriptions, the first column.
     let documented = |name: &str| {
-        let described = nodes().filter_map(|node| node.column(name));
-        described.max_by_key(|column| {
-            (
-                !column.description.trim().is_empty(),
-                std::ptr::eq(*column, node.column(name).unwrap_or(column)),
-            )
-        })
+        let mut columns = nodes().filter_map(|node| node.column(name));
+        let first = columns.next()?;
+        let has_text = |column: &&NodeColumn| !column.description.trim().is_empty();
+        Some([first].into_iter().chain(columns).find(has_text).unwrap_or(first))
     };
     let mut taken = UsedOmniNames::default();
     let mut field = |column: &'a str, known: DbtColumnProperties<'a>| {
@@ -171,7 +176,11 @@ fn fields<'a>(
             let mut seen: FxHashSet<String> = FxHashSet::default();
             let columns = nodes().flat_map(|node| &node.columns);
             let columns = columns.filter(|column| twins.is_empty() || seen.insert(column.name.to_lowercase()));
-            let of_node = columns.filter_map(|column| documented(&column.name)).map(|it| {
+            let columns = columns.map(|column| match twins {
+                [] => column,
+                _ => documented(&column.name).unwrap_or(column),
+            });
+            let of_node = columns.map(|it| {
                 // A documented name without quotes does not specify the case of the column.
                 let is_exact = it.quote == Some(true);
                 let data_type = it.data_type.as_deref();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rustc_hash::FxHashMap;
 
 use super::Artifacts;
-use super::relations::{RelationNodes, group_by_relation};
+use super::relations::RelationNodes;
 use super::test_status::RecordedStatus;
-use crate::artifacts::{DataTest, LastResult, Manifest, ManifestNode, ResourceType, Status, last_results};
+use crate::artifacts::{DataTest, LastResult, ManifestNode, ResourceType, Status, last_results};
 
 /// Enabled tests, by the index of the node that they test.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct ExecutedTest<'a> {
 }
 
 impl<'a> TestsByNode<'a> {
-    pub fn new(artifacts: Artifacts<'a>, before: &RecordedStatus) -> Self {
+    pub fn new(artifacts: Artifacts<'a>, groups: &[RelationNodes<'a>], before: &RecordedStatus) -> Self {
         let manifest = artifacts.manifest;
         let last = last_results(artifacts.runs);
         let mut of_nodes: FxHashMap<usize, Vec<ExecutedTest<'a>>> = FxHashMap::default();
@@ -62,16 +62,16 @@ impl<'a> TestsByNode<'a> {
             node.depends_on.iter().for_each(|id| add(id, ran(node, None)));
         }
         let mut tests = Self { of_nodes, last };
-        tests.share_with_twins(manifest);
+        tests.share_with_twins(groups);
         tests
     }
 
     /// Adds the tests of all nodes of a table to the first of these nodes.
-    fn share_with_twins(&mut self, manifest: &Manifest) {
-        for RelationNodes { place, twins, .. } in group_by_relation(manifest) {
+    fn share_with_twins(&mut self, groups: &[RelationNodes<'a>]) {
+        for RelationNodes { place, twins, .. } in groups {
             for (twin, _) in twins {
-                let of_twin = self.for_node(twin).to_vec();
-                let own = self.of_nodes.entry(place).or_default();
+                let of_twin = self.for_node(*twin).to_vec();
+                let own = self.of_nodes.entry(*place).or_default();
                 own.extend(of_twin);
             }
         }

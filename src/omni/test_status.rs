@@ -252,10 +252,9 @@ pub(super) fn status_file(
             )
         });
         let run = run_result(old.run, now);
-        let mut places = [table.place]
-            .into_iter()
-            .chain(table.twins.iter().map(|(place, _)| *place));
-        let freshness = places.find_map(|place| freshness.get(place).cloned().flatten());
+        let freshness = table
+            .nodes()
+            .find_map(|(place, _)| freshness.get(place).cloned().flatten());
         let node = table.node.unique_id.to_string();
         views.insert(
             table.view_name(),

@@ -42,6 +42,7 @@ impl ModelReconciler<'_> {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
+            let before = self.differences(&self.ours, &found);
             for text in self.specs_with_structure(&edit, &found) {
                 let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
                     continue;
@@ -53,10 +54,7 @@ impl ModelReconciler<'_> {
                     _ => None,
                 };
                 let renamed = renamed.unwrap_or_else(|| found.clone());
-                let (before, after) = (
-                    self.differences(&self.ours, &found),
-                    self.differences(&carried, &renamed),
-                );
+                let after = self.differences(&carried, &renamed);
                 if after.len() < before.len() && after.iter().all(|one| before.contains(one)) {
                     self.ours = carried;
                     found = renamed;
@@ -234,22 +232,17 @@ fn without_definition(spec: &str, name: &str) -> Option<String> {
 fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String> {
     let Some(root) = value(spec) else { return Vec::new() };
     let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
-    let mut places = vec![Path::root().key("from")];
     let joins = match root.get("joins") {
         Some(YamlValue::List(joins, _)) => joins.as_slice(),
         _ => &[],
     };
-    let targets = joins
-        .iter()
-        .filter_map(|join| join.get("to").and_then(YamlValue::as_text));
-    places.extend(targets.map(|to| Path::root().key("joins").item("to", to).key("to")));
-    let texts = [root.get("from").and_then(YamlValue::as_text)].into_iter().flatten();
-    let texts = texts.chain(
-        joins
-            .iter()
-            .filter_map(|join| join.get("to").and_then(YamlValue::as_text)),
-    );
-    let found = places.into_iter().zip(texts).filter_map(|(at, text)| {
+    let from = root.get("from").and_then(YamlValue::as_text);
+    let from = from.map(|from| (Path::root().key("from"), from));
+    let targets = joins.iter().filter_map(|join| {
+        let to = join.get("to").and_then(YamlValue::as_text)?;
+        Some((Path::root().key("joins").item("to", to).key("to"), to))
+    });
+    let found = from.into_iter().chain(targets).filter_map(|(at, text)| {
         let is_meant = identity(text).is_some() && identity(text) == identity(before);
         let is_bare = !text.contains('(');
         let name = after.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));

@@ -262,7 +262,7 @@ impl Lowerer<'_> {
     #[cold]
     fn report_mismatch(&mut self, first: IrId, second: IrId, what: SameTypeReason<'_>) {
         let is_if = matches!(what, SameTypeReason::Branches("IF"));
-        let tests_blank = matches!(what, SameTypeReason::Values("=" | "<>"));
+        let tests_blank = matches!(what, SameTypeReason::Values("="));
         let tests_filled = matches!(what, SameTypeReason::Values("<>"));
         let what = match what {
             SameTypeReason::Values(shown) if shown.starts_with(|c: char| c.is_alphabetic()) => {

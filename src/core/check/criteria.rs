@@ -625,12 +625,12 @@ impl Lowerer<'_> {
         if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {
             return self.add_scalar_call(internal::EQUAL_IGNORE_CASE_COMPUTED, &[range, value], span, "criterion");
         }
-        let compared = if a == Type::Text && b == Type::Text {
-            let [range, value] = [range, value].map(|x| self.add_scalar_call(internal::LOWER, &[x], span, "criterion"));
-            self.add_comparison(op, range, value, span)
-        } else {
-            self.add_comparison(op, range, value, span)
-        };
+        let mut sides = [range, value];
+        if a == Type::Text && b == Type::Text {
+            sides = sides.map(|side| self.convert_to_lowercase(side, span));
+        }
+        let [left, right] = sides;
+        let compared = self.add_comparison(op, left, right, span);
         if op == BinaryOp::NotEqual {
             self.add_or_is_null(range, compared, span)
         } else {

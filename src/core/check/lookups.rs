@@ -324,10 +324,10 @@ impl Lowerer<'_> {
         };
         let mut whole = !ranges.is_empty();
         for range in ranges {
-            let Ir::Range { x, over } = self.program.node(range) else {
+            let Ir::Range { x, .. } = self.program.node(range) else {
                 continue;
             };
-            whole &= self.program.window_frame(over) == WindowFrame::Partition && !self.some_rows.contains_key(&range);
+            whole &= self.contains_all_rows(range);
             if let Ir::TabColumn { tab, .. } = self.program.node(x) {
                 columns.tab = Some(tab);
             }

@@ -315,7 +315,6 @@ enum MaskPosition {
 pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
     let mut out = NumberMask::default();
     let (mut place, mut at, mut digits, mut commas, mut point) = (MaskPosition::Before, 0, 0u32, 0u32, false);
-    let mut commas_before_point = 0;
     while let Some(c) = mask.get(at..).and_then(|rest| rest.chars().next()) {
         let here = at..at + c.len_utf8();
         let general = mask
@@ -345,7 +344,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                     '0' | '#' | '.' if place == MaskPosition::After => {
                         return mask_error(here, "write the digits without other characters between them");
                     }
-                    '0' | '#' if place == MaskPosition::Decimals && commas > commas_before_point => {
+                    '0' | '#' if place == MaskPosition::Decimals && commas > 0 => {
                         return mask_error(
                             here,
                             "write a comma between thousands and a point before decimals: `#,##0.00`",
@@ -376,7 +375,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
                     }
                     '.' if place != MaskPosition::Decimals => {
                         (place, point) = (MaskPosition::Decimals, true);
-                        commas_before_point = commas;
+                        out.thousands = std::mem::take(&mut commas);
                         continue;
                     }
                     '%' => {
@@ -410,7 +409,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
             }
         }
     }
-    out.thousands = commas;
+    out.thousands += commas;
     if digits == 0 && out.decimals == 0 {
         return mask_error(0..mask.len(), "the mask has no digit placeholder, `0` or `#`");
     }
@@ -420,7 +419,7 @@ pub(super) fn parse_number_mask(mask: &str) -> Result<NumberMask, MaskError> {
             "leading zeros cannot be combined with thousands separators",
         );
     }
-    let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && commas == 0;
+    let is_scientific = digits == 1 && out.zeros == 1 && out.decimals == out.decimal_zeros && out.thousands == 0;
     if out.exponent.is_some() && (!is_scientific || out.percents > 0 || out.decimals > MAX_EXPONENT_DECIMALS) {
         let why =
             "a number with an exponent has one digit before the point and at most 8 after it, for example `0.00E+0`";

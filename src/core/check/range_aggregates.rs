@@ -352,6 +352,12 @@ impl Lowerer<'_> {
         }
     }
 
+    /// Returns whether a range contains all rows of the partition.
+    pub(super) fn contains_all_rows(&self, range: IrId) -> bool {
+        let rows = self.range_rows(range, false);
+        rows.over == WindowFrame::Partition && rows.only.is_none()
+    }
+
     fn fixed_end_case(&self, range: IrId) -> Option<FixedEndCase> {
         self.some_rows.get(&range).and_then(|some| some.turning)
     }

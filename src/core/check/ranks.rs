@@ -121,10 +121,7 @@ impl Lowerer<'_> {
             return false;
         }
         let (of, whole) = match self.program.node(id) {
-            Ir::Range { x, over } => {
-                let all_rows = self.program.window_frame(over) == WindowFrame::Partition;
-                (x, all_rows && !self.some_rows.contains_key(&id))
-            }
+            Ir::Range { x, .. } => (x, self.contains_all_rows(id)),
             _ => (id, self.program.meta(id).level != Level::Const),
         };
         let all = whole && self.is_same_value(of, value);

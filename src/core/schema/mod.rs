@@ -14,7 +14,7 @@ use crate::Type;
 use crate::dialect::Dialect;
 use crate::symbol_table::{HashedName, NameIndex};
 
-pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name};
+pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
 
 /// Column of a relation.
 ///

@@ -173,7 +173,7 @@ impl OmniViewIndex {
 
 /// Returns the name of a view from the path of its file. For example, `analytics/orders.view.yaml` contains the view
 /// `orders`.
-fn view_name(file: &str) -> String {
+pub fn view_name(file: &str) -> String {
     let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = [".yaml", ".yml"]
         .iter()
@@ -183,7 +183,8 @@ fn view_name(file: &str) -> String {
     name.strip_suffix(".query").unwrap_or(name).to_owned()
 }
 
-/// Converts a string to a name in Omni: lower-case letters, digits and `_`. For example, `Insurer Code` becomes `insurer_code`. The name is never empty.
+/// Converts a string to a name in Omni: lower-case letters, digits and `_`. For example, `Insurer Code` becomes
+/// `insurer_code`. The name is never empty.
 #[must_use]
 pub fn to_omni_name(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

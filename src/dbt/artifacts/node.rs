@@ -205,6 +205,12 @@ impl ManifestNode {
         self.version.is_none() || self.version == self.latest_version
     }
 
+    /// Returns the name of the node's table.
+    #[must_use]
+    pub fn table_name(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.name)
+    }
+
     /// Returns the documented column with this name. An exact match takes precedence over a case-insensitive match.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&NodeColumn> {

@@ -1,7 +1,7 @@
 //! Merges views and topics with the files that they extend, key by key. The values of the extending file take
 //! precedence.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
@@ -33,7 +33,7 @@ pub(super) fn merge_extended<'n>(
     }
     // Each file precedes the files that it extends. If a file extends two files, the second of these files comes first.
     let mut order: Vec<(String, &Node)> = Vec::new();
-    let mut seen = vec![root];
+    let mut seen: FxHashSet<*const Node> = FxHashSet::from_iter([std::ptr::from_ref(root)]);
     let mut missing = None;
     let mut stack = vec![(name.to_owned(), root)];
     while let Some((name, node)) = stack.pop() {
@@ -41,10 +41,7 @@ pub(super) fn merge_extended<'n>(
         for parent in node.get("extends").map(Node::texts).unwrap_or_default() {
             let parent = parent.trim_matches(['$', '{', '}']).to_lowercase();
             match find(&parent) {
-                Some((name, found)) if !seen.iter().any(|known| std::ptr::eq(*known, found)) => {
-                    seen.push(found);
-                    stack.push((name, found));
-                }
+                Some((name, found)) if seen.insert(std::ptr::from_ref(found)) => stack.push((name, found)),
                 Some(_) => {}
                 None => missing = missing.or(Some(parent)),
             }

@@ -8,7 +8,7 @@ use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
 use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
-use crate::schema::{OmniViewIndex, OmniViewNames};
+use crate::schema::{OmniViewIndex, omni_view_name};
 use crate::yaml::Node;
 
 /// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
@@ -20,8 +20,7 @@ pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
     Some(OmniTable {
         // For a dbt model, Omni may write the name of a virtual schema, which does not exist in the warehouse.
         schema: text("schema").filter(|_| root.get("dbt").is_none()),
-        name: text("table_name")
-            .unwrap_or_else(|| OmniViewNames::from_parts(file, None, None, None).short.to_lowercase()),
+        name: text("table_name").unwrap_or_else(|| omni_view_name(file).to_lowercase()),
     })
 }
 

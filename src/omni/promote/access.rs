@@ -2,6 +2,7 @@
 //! `meta.omni`, from which `pull` writes them to the view and the topic of the model.
 
 use super::omni_model::{OmniReference, ParsedOmniModel};
+use super::spec_text::flow_list;
 use crate::yaml::{Node, flow_text as flow};
 
 /// Access settings of a view and of the topics that contain the view.
@@ -155,17 +156,7 @@ impl AccessFilter {
 
 /// Returns the names of the access grants that a view, topic or field requires.
 pub(super) fn grants_of(node: &Node) -> Vec<String> {
-    let grants = node.get("required_access_grants");
-    grants.map_or_else(Vec::new, |grants| match grants.text() {
-        Some(one) => vec![one.to_owned()],
-        None => grants.texts(),
-    })
-}
-
-/// Formats a list of strings on one line.
-pub(super) fn flow_list(names: &[String]) -> String {
-    let names: Vec<String> = names.iter().map(|name| flow(name)).collect();
-    format!("[{}]", names.join(", "))
+    node.get("required_access_grants").map(Node::texts).unwrap_or_default()
 }
 
 /// Returns whether a topic joins a view.

@@ -46,6 +46,12 @@ impl SpecStep {
     }
 }
 
+/// Formats a list of strings on one line.
+pub(super) fn flow_list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| flow(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
 #[derive(Debug)]
 pub(super) struct SpecJoin {
     pub to: String,
@@ -194,20 +200,14 @@ impl SpecWriter {
                 self.write_pair(4, "description", &format_scalar(text, 6));
             }
             if !column.tags.is_empty() {
-                let tags: Vec<String> = column.tags.iter().map(|tag| flow(tag)).collect();
-                self.write_pair(4, "tags", &format!("[{}]", tags.join(", ")));
+                self.write_pair(4, "tags", &flow_list(&column.tags));
             }
             if !column.shown.is_empty() {
                 self.write_pair(4, "omni", "");
                 for (key, value) in &column.shown {
                     let value = match value {
                         DisplaySettingValue::Text(text) => format_scalar(text, 8),
-                        DisplaySettingValue::Texts(texts) => {
-                            format!(
-                                "[{}]",
-                                texts.iter().map(|text| flow(text)).collect::<Vec<_>>().join(", ")
-                            )
-                        }
+                        DisplaySettingValue::Texts(texts) => flow_list(texts),
                     };
                     self.write_pair(6, key, &value);
                 }
@@ -237,10 +237,7 @@ impl SpecWriter {
         match names {
             [] => {}
             [one] => self.write_pair(indent, key, &format_scalar(one, indent + 2)),
-            several => {
-                let names: Vec<String> = several.iter().map(|name| flow(name)).collect();
-                self.write_pair(indent, key, &format!("[{}]", names.join(", ")));
-            }
+            several => self.write_pair(indent, key, &flow_list(several)),
         }
     }
 

@@ -70,7 +70,13 @@ pub fn run(session: &Session, args: &ReleaseArgs) -> Result<Exit, Failure> {
         && session.confirm(args.yes, &format!("Release the current commit as {name}?"))?;
     if is_wanted {
         let named = (name.as_str(), head.as_str());
-        tags::create_tags(&place, omni.as_ref(), named, &text, environment.as_ref())?;
+        tags::create_tags(
+            &place,
+            omni.as_ref().zip(omni_head.as_deref()),
+            named,
+            &text,
+            environment.as_ref(),
+        )?;
         let places = omni
             .as_ref()
             .map(|omni| format!(" here and in {}", omni.folder))

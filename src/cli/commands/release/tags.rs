@@ -4,7 +4,7 @@
 use formulac::Environment;
 
 use crate::cli::commands::sync::{
-    DBT_TRAILER, OMNI_TRAILER, OmniRepository, ReleaseTag, ReleaseTags, Repository, names_dbt_commit,
+    DBT_TRAILER, OMNI_TRAILER, OmniRepository, ReleaseTag, ReleaseTags, Repository, describe_dbt_commit,
 };
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
@@ -50,28 +50,27 @@ pub fn find(repository: &Repository, name: &str) -> Result<Option<Release>, Fail
         .find(|release| release.name == name))
 }
 
-/// Tags the release in dbt's repository, and in the Omni model's repository if there is one. Returns the commit of the
-/// Omni model.
+/// Tags the release in dbt's repository, and in the Omni model's repository if it has a commit. `omni` contains the
+/// repository and its last commit.
 pub fn create_tags(
     place: &Workspace,
-    omni: Option<&OmniRepository>,
+    omni: Option<(&OmniRepository, &str)>,
     (name, commit): (&str, &str),
     text: &str,
     environment: Option<&Environment>,
-) -> Result<Option<String>, Failure> {
+) -> Result<(), Failure> {
     let of = environment.map_or("all", |it| it.name.as_str());
     // The trailers are a separate paragraph at the end. Otherwise, git could interpret the last lines of a user's
     // message as trailers.
     let mut text = format!("{}\n\n{TRAILER}: {of}\n", text.trim_end());
     let mut omni_tag = None;
-    let head = omni.map(|omni| omni.repository.head_commit()).transpose()?.flatten();
-    if let (Some(omni), Some(head)) = (omni, &head) {
+    if let Some((omni, head)) = omni {
         text.push_str(&format!("{OMNI_TRAILER}: {}, commit {head}\n", omni.folder));
-        let dbt = names_dbt_commit(place, commit)?;
+        let dbt = describe_dbt_commit(place, commit)?;
         let about = format!("{name}\n\nThe Omni model of this release");
         omni_tag = Some(ReleaseTag {
             folder: omni.folder.clone(),
-            commit: head.clone(),
+            commit: head.to_owned(),
             text: format!("{about}\n\n{TRAILER}: {of}\n{DBT_TRAILER}: {dbt}\n"),
         });
     }
@@ -85,6 +84,5 @@ pub fn create_tags(
         dbt,
         omni: omni_tag,
     };
-    tags.create(place)?;
-    Ok(head)
+    tags.create(place)
 }

@@ -117,13 +117,11 @@ pub fn apply_and_commit(
             ));
         }
     }
-    finish(&mut disk, place, repository, &journal, commit).map_err(|failure| match failure {
-        Failure::Message(mut message) => {
+    finish(&mut disk, place, repository, &journal, commit).map_err(|failure| {
+        let failure = failure.map_message(|message| {
             message.text = format!("dbt's repository has the commit, but the commit in {}", message.text);
-            message.help = Some("fix the cause, then run `formulac push`, which creates the missing commit".to_owned());
-            Failure::Message(message)
-        }
-        other => other,
+        });
+        failure.with_help("fix the cause, then run `formulac push`, which creates the missing commit")
     })
 }
 
@@ -259,8 +257,8 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
             false => commit_files(&mut disk, &repository, &journal, &commit),
         })
         .and_then(|()| finish(&mut disk, place, &repository, &journal, &commit))
-        .map_err(|failure| match failure {
-            Failure::Message(mut message) => {
+        .map_err(|failure| {
+            failure.map_message(|message| {
                 message.text = format!(
                     "an earlier push was interrupted and cannot be completed: {}",
                     message.text
@@ -272,9 +270,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
                         journal.display()
                     )
                 });
-                Failure::Message(message)
-            }
-            other => other,
+            })
         })?;
     session.warn("an earlier push was interrupted and is complete now");
     Ok(())

@@ -205,7 +205,7 @@ impl OmniCommit {
         if commit.created_commit(&repository)?.is_none() && repository.uncommitted_paths(&commit.paths)?.is_empty() {
             return Ok(());
         }
-        let named = names_dbt_commit(place, dbt)?;
+        let named = describe_dbt_commit(place, dbt)?;
         commit.message = format!("{}\n{DBT_TRAILER}: {named}\n", commit.message.trim_end());
         let created = commit.create_commit(&repository);
         let created = created.or_else(
@@ -221,7 +221,7 @@ impl OmniCommit {
 }
 
 /// Returns the name of dbt's repository, followed by one of its commits.
-pub fn names_dbt_commit(place: &Workspace, commit: &str) -> Result<String, Failure> {
+pub fn describe_dbt_commit(place: &Workspace, commit: &str) -> Result<String, Failure> {
     let top = Repository::find(&place.root)?.top_folder()?;
     let name = top.file_name().unwrap_or_default().to_string_lossy().into_owned();
     Ok(format!("{name}, commit {commit}"))
@@ -229,11 +229,5 @@ pub fn names_dbt_commit(place: &Workspace, commit: &str) -> Result<String, Failu
 
 /// Adds the folder of the Omni model's repository to a message.
 pub fn in_repository(folder: &str, failure: Failure) -> Failure {
-    match failure {
-        Failure::Message(mut message) => {
-            message.text = format!("{folder}: {}", message.text);
-            Failure::Message(message)
-        }
-        other => other,
-    }
+    failure.map_message(|message| message.text = format!("{folder}: {}", message.text))
 }

@@ -87,7 +87,9 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         pushed.commit,
         short_hash(&pushed.entry)
     ));
-    pushed.report_omni_commit(session);
+    if let Some(omni) = &pushed.omni {
+        session.report_action(&omni.summary());
+    }
     let settings = [project::FILE, ".gitignore"].map(str::to_owned);
     // The push is complete at this point, even if git fails.
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
@@ -131,28 +133,20 @@ struct PushResult {
     /// Description of the merge request, if the branch is meant to be merged.
     request: Option<String>,
     /// Commit in the Omni model's repository.
-    omni: Option<CommitInOmni>,
+    omni: Option<CreatedOmniCommit>,
 }
 
-/// Commit in the Omni model's repository.
-pub struct CommitInOmni {
+/// Commit that was created in the Omni model's repository.
+pub struct CreatedOmniCommit {
     /// Folder of the repository, relative to the project's folder.
     pub repository: String,
     pub branch: String,
     pub commit: String,
 }
 
-impl PushResult {
-    fn report_omni_commit(&self, session: &Session) {
-        if let Some(omni) = &self.omni {
-            session.report_action(&omni.told());
-        }
-    }
-}
-
-impl CommitInOmni {
+impl CreatedOmniCommit {
     /// Returns a sentence about the commit.
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         format!("committed to {} of {}: {}", self.branch, self.repository, self.commit)
     }
 
@@ -197,7 +191,7 @@ fn report(
     let mut data = plan.json();
     if let Value::Object(fields) = &mut data {
         let pushed = pushed.map(|pushed| {
-            let omni = pushed.omni.as_ref().map(CommitInOmni::json);
+            let omni = pushed.omni.as_ref().map(CreatedOmniCommit::json);
             json!({"commit": pushed.commit, "entry": pushed.entry, "merge_request": pushed.request, "omni": omni})
         });
         fields.insert("pushed".to_owned(), json!(pushed));
@@ -450,7 +444,7 @@ pub fn prepare_commit(
     repositories: Repositories<'_>,
     branch: &PushBranch,
     what: PushAction,
-) -> Result<(String, String, Option<CommitInOmni>), Failure> {
+) -> Result<(String, String, Option<CreatedOmniCommit>), Failure> {
     let pushed = commit(place, repositories, branch, what)?;
     Ok((pushed.commit, pushed.entry, pushed.omni))
 }
@@ -503,7 +497,7 @@ fn commit(
         Ok::<String, Failure>(made.get(..7).unwrap_or_default().to_owned())
     };
     let in_omni = omni.map(|omni| {
-        Ok::<CommitInOmni, Failure>(CommitInOmni {
+        Ok::<_, Failure>(CreatedOmniCommit {
             repository: omni.folder.clone(),
             branch: omni.repository.branch()?,
             commit: head(&omni.repository)?,

@@ -82,14 +82,11 @@ impl ReleaseTags {
             let _ = journal.finish(&mut disk);
             return Err(failure);
         }
-        self.create_missing(place).map_err(|failure| match failure {
-            Failure::Message(mut message) => {
+        self.create_missing(place).map_err(|failure| {
+            let failure = failure.map_message(|message| {
                 message.text = format!("dbt's repository has the tag `{}`, but {}", self.name, message.text);
-                message.help =
-                    Some("fix the cause, then run `formulac push`, which creates the missing tag".to_owned());
-                Failure::Message(message)
-            }
-            other => other,
+            });
+            failure.with_help("fix the cause, then run `formulac push`, which creates the missing tag")
         })?;
         let _ = journal.finish(&mut disk);
         Ok(())

@@ -31,21 +31,23 @@ pub fn restore_states(
 ) -> BTreeMap<String, RestoredState> {
     let mut restored = BTreeMap::new();
     let log = history::read_log(place);
-    let recorded = last_recorded_hashes(&log);
-    let models: BTreeSet<&str> = recorded.values().map(|record| record.model.as_str()).collect();
-    let Some(repository) = (!models.is_empty())
-        .then(|| Repository::find(&place.root).ok())
-        .flatten()
-    else {
+    let mut changed = last_recorded_hashes(&log);
+    changed.retain(|path, record| {
+        let hash = texts
+            .get(&record.model)
+            .map(|text| content_hash(text.replace('\r', "").as_bytes()));
+        let is_known = hash.as_ref() == Some(&record.hash);
+        !is_known && !hash.is_some_and(|hash| is_of_other_branch(&log, path, &hash, &record.entry))
+    });
+    if changed.is_empty() {
+        return restored;
+    }
+    let Ok(repository) = Repository::find(&place.root) else {
         return restored;
     };
-    for (path, record) in &recorded {
+    for (path, record) in &changed {
         let found = texts.get(&record.model);
-        let hash = found.map(|text| content_hash(text.replace('\r', "").as_bytes()));
-        if hash.as_ref() == Some(&record.hash)
-            || hash.is_some_and(|hash| is_of_other_branch(&log, path, &hash, &record.entry))
-            || found.is_some() && is_merged(&repository, path)
-        {
+        if found.is_some() && is_merged(&repository, path) {
             continue;
         }
         let what = match found {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
 use super::omni_repository::OmniRepository;
-use super::push::{self, CommitInOmni, PushAction, PushBranch};
+use super::push::{self, CreatedOmniCommit, PushAction, PushBranch};
 use super::repository::Repository;
 use super::{history, read_project_file};
 use crate::cli::args::RollbackArgs;
@@ -83,9 +83,9 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
             short_hash(&entry)
         ));
         if let Some(in_omni) = &in_omni {
-            session.report_action(&in_omni.told());
+            session.report_action(&in_omni.summary());
         }
-        let in_omni = in_omni.as_ref().map(CommitInOmni::json);
+        let in_omni = in_omni.as_ref().map(CreatedOmniCommit::json);
         done = Some(json!({"commit": commit, "entry": entry, "omni": in_omni}));
     }
     if args.json {

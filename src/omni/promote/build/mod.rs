@@ -10,13 +10,13 @@ use rustc_hash::FxHashMap;
 use steps::step_name;
 use view::plan_view_promotion;
 
-use super::access::{ViewAccess, flow_list};
+use super::access::ViewAccess;
 use super::calculations::reference_name;
 use super::fields::{FieldKey, FieldResolver, one_line};
 use super::names::to_snake_case;
 use super::omni_model::{OmniReference, ParsedOmniModel};
 use super::request::{self, PromoteRequest};
-use super::spec_text::{self, SpecLine, SpecSource, SpecStep};
+use super::spec_text::{self, SpecLine, SpecSource, SpecStep, flow_list};
 use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};

@@ -42,9 +42,8 @@ pub(super) fn plan_view_promotion<'m>(
              `--drop-access` to omit the key",
             filter.field.field, filter.of
         ));
-        let is_measure = |output: &SpecOutput| is_measure(model, output);
-        let at = outputs.iter().position(is_measure).unwrap_or(outputs.len());
-        outputs.insert(at, key);
+        let first_measure = outputs.iter().position(|output| is_measure(model, output));
+        outputs.insert(first_measure.unwrap_or(outputs.len()), key);
     }
     PromotionPlan {
         base: view,

@@ -338,7 +338,7 @@ impl SqlReader<'_> {
 /// Returns the name of a unit of time: lower-case and singular.
 fn unit_name(text: &str) -> String {
     let name = text.trim().to_lowercase();
-    name.strip_suffix('s').map_or(name.clone(), str::to_owned)
+    name.strip_suffix('s').unwrap_or(&name).to_owned()
 }
 
 pub(super) fn date_part(unit: &str, x: FormulaTerm) -> Option<FormulaTerm> {
