@@ -11,7 +11,7 @@ use super::context_probes::OF_DEFINITION;
 use super::edits::compare_files;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
-use super::patterns::{Patterns, ProbesWithCachedSql};
+use super::patterns::{CompiledProbes, Patterns, ProbesWithCachedSql};
 use super::probes::{ProbeFormula, RELATION, make_probes, probe_relation};
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
@@ -58,9 +58,9 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 /// ```
 #[derive(Debug, Default)]
 pub struct Decompiler {
-    /// Learned patterns, keyed by the settings for which they are valid. Each set of patterns is learned when a caller
-    /// first needs it.
-    learned: RecentlyUsedCache<OnceLock<Patterns>>,
+    /// Compiled probes, keyed by the settings for which their SQL is valid. They are compiled when a caller first needs
+    /// them.
+    compiled: RecentlyUsedCache<OnceLock<CompiledProbes>>,
     /// Probes that are compiled in each dialect to learn the patterns.
     tried: RecentlyUsedCache<ProbesWithCachedSql>,
     /// Words that occur in generated SQL of each dialect, except names.
@@ -68,9 +68,9 @@ pub struct Decompiler {
 }
 
 /// Cache of values by name. When the cache is full, the least recently used values are dropped.
-type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
+pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
 
-fn get_or_learn<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+pub(super) fn get_or_learn<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
     // No code panics while it holds this lock.
     let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
     let place = all.iter().position(|(other, _)| *other == key);
@@ -157,8 +157,8 @@ impl Decompiler {
                 trees.describe_construct(call)
             )));
         }
-        let learned = self.learned_patterns(compiler, read, max_arguments(trees, part));
-        let known: Vec<&Patterns> = learned.iter().filter_map(|learned| learned.get()).collect();
+        let learned = self.learned_patterns(compiler, read, trees, part);
+        let known: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
         let is_of_rows =
             |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
         let looks_at_rows = trees.descendants(part).iter().any(is_of_rows);
@@ -170,11 +170,11 @@ impl Decompiler {
         let mut more = vec![case.learn_windows(trees, part, &names)];
         let mut given = SearchInput::new();
         case.add_definitions(trees, &mut given);
-        let mut of_words: Option<Patterns> = None;
+        let mut of_words: Option<Arc<Patterns>> = None;
         let mut wave = 0;
         loop {
             let mut all: Vec<&Patterns> = known.clone();
-            all.extend(&of_words);
+            all.extend(of_words.as_deref());
             all.extend(&more);
             for (part, forms) in case.learn_ranges((&all, &given), trees, part, &names) {
                 given.entry(part).or_default().extend(forms);
@@ -203,17 +203,16 @@ impl Decompiler {
                     if tried.is_empty() {
                         break;
                     }
-                    of_words = Some(Patterns::learn(
-                        &compiler_for_probes(compiler, read),
-                        &ProbesWithCachedSql::new(tried),
-                    ));
+                    let tried = Arc::new(ProbesWithCachedSql::new(tried));
+                    let compiled = CompiledProbes::new(compiler_for_probes(compiler, read), tried);
+                    of_words = Some(compiled.patterns_for(trees, part));
                 }
                 None => break,
             }
             wave += 1;
         }
         let mut all: Vec<&Patterns> = known.clone();
-        all.extend(&of_words);
+        all.extend(of_words.as_deref());
         all.extend(&more);
         // Prefer a definition's name to its expression.
         let mut named = given.clone();
@@ -269,35 +268,34 @@ impl Decompiler {
         trees.descendants(expression).into_iter().find(is_unknown)
     }
 
-    /// Learns the SQL of all functions. The SQL of date and time functions depends on the spec's time zone and
-    /// calendar. Calls with many arguments are learned separately.
+    /// Learns the SQL of the functions that may have produced an expression. The SQL of date and time functions depends
+    /// on the spec's time zone and calendar. Calls with many arguments are learned separately.
     fn learned_patterns(
         &self,
         compiler: &Compiler,
         read: &SpecPosition<'_>,
-        widest: usize,
-    ) -> Vec<Arc<OnceLock<Patterns>>> {
+        trees: &Trees,
+        expression: SqlNodeId,
+    ) -> Vec<Arc<Patterns>> {
         let compiler = compiler_for_probes(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
-        for is_wide in [false, true]
-            .into_iter()
-            .take(if widest > ALWAYS_LEARNED_ARGUMENTS { 2 } else { 1 })
-        {
+        let has_many_arguments = max_arguments(trees, expression) > ALWAYS_LEARNED_ARGUMENTS;
+        for is_wide in [false, true].into_iter().take(if has_many_arguments { 2 } else { 1 }) {
             for is_temporal in [false, true] {
                 let key = format!("{} {is_wide} {is_temporal}", options.dialect);
                 let mut of_settings = format!("{key} {}", options.blank_zero);
                 if is_temporal {
                     of_settings.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
                 }
-                let patterns = get_or_learn(&self.learned, of_settings, OnceLock::new);
-                patterns.get_or_init(|| {
+                let compiled = get_or_learn(&self.compiled, of_settings, OnceLock::new);
+                let compiled = compiled.get_or_init(|| {
                     let tried = get_or_learn(&self.tried, key, || {
                         ProbesWithCachedSql::new(all_probes(is_wide, is_temporal))
                     });
-                    Patterns::learn(&compiler, &tried)
+                    CompiledProbes::new(compiler.clone(), tried)
                 });
-                all.push(patterns);
+                all.push(compiled.patterns_for(trees, expression));
             }
         }
         all
@@ -306,7 +304,7 @@ impl Decompiler {
 
 /// Returns the probes whose SQL depends on the time zone or calendar or, if `is_temporal` is false, all other probes.
 /// If `is_wide` is true, returns the probes with many arguments instead of the probes with few arguments.
-fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
+pub(super) fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
     let up_to = |widest: usize| {
         let mut all = make_probes(widest);
         all.retain(|probe| probe.is_temporal() == is_temporal);

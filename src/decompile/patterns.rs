@@ -1,13 +1,14 @@
 //! Patterns for the SQL to which formulas compile, with placeholders for the arguments. The patterns are learned by
 //! compiling probes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression_text::ExpressionShape;
+use super::formula::{RecentlyUsedCache, get_or_learn};
 use super::parse::parse;
 use super::probes::{Arg, ProbeFormula, column_type, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -75,33 +76,41 @@ pub(super) struct Patterns {
 pub(super) struct ProbesWithCachedSql {
     probes: Vec<ProbeFormula>,
     /// Results by position of the probe, and by a flag for probes that were compiled in a group.
-    became: Mutex<FxHashMap<(usize, bool), CompiledProbes>>,
-}
-
-#[derive(Debug)]
-struct CompiledProbes {
-    sql: Box<str>,
-    patterns: Vec<Arc<SqlPattern>>,
+    compiled: Mutex<FxHashMap<(usize, bool), Arc<CompiledProbe>>>,
 }
 
 impl ProbesWithCachedSql {
     pub fn new(probes: Vec<ProbeFormula>) -> Self {
         Self {
             probes,
-            became: Mutex::default(),
+            compiled: Mutex::default(),
         }
     }
 }
 
-impl Patterns {
-    /// Compiles the probes and learns their patterns. The schema of the compiler must contain the relation of the
-    /// probes.
-    pub fn learn(compiler: &Compiler, tried: &ProbesWithCachedSql) -> Self {
-        let mut patterns = Self::default();
-        let mut seen = FxHashSet::default();
-        let Ok(mut became) = tried.became.lock() else {
-            return patterns;
-        };
+/// Probe with its SQL. The SQL is parsed only for expressions that it may match, because parsing takes most of the time.
+#[derive(Debug)]
+struct CompiledProbe {
+    at: usize,
+    sql: Box<str>,
+    patterns: OnceLock<Vec<Arc<SqlPattern>>>,
+}
+
+/// Probes compiled with the settings of one spec.
+#[derive(Debug)]
+pub(super) struct CompiledProbes {
+    compiler: Compiler,
+    tried: Arc<ProbesWithCachedSql>,
+    compiled: Vec<Arc<CompiledProbe>>,
+    /// Names of all SQL functions that the probes call.
+    called: FxHashSet<Box<str>>,
+    /// Patterns by the names of SQL functions that an expression calls.
+    patterns: RecentlyUsedCache<Patterns>,
+}
+
+impl CompiledProbes {
+    /// Compiles the probes. The schema of the compiler must contain the relation of the probes.
+    pub fn new(compiler: Compiler, tried: Arc<ProbesWithCachedSql>) -> Self {
         // A group always has at least one row, so conditional sums compile to different SQL.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![probe_column(Type::Text, false, KEY)];
@@ -111,31 +120,121 @@ impl Patterns {
         let probes = || tried.probes.iter().enumerate();
         let all: Vec<(usize, &ProbeFormula)> = probes().collect();
         let sums: Vec<(usize, &ProbeFormula)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
-        let chunks = all.chunks(TOGETHER).map(|chunk| (compiler, false, chunk));
+        let chunks = all.chunks(TOGETHER).map(|chunk| (&compiler, false, chunk));
         let chunks: Vec<_> = chunks
             .chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk)))
             .collect();
-        let known = &*became;
+        // No code panics while it holds this lock.
+        let mut known = tried.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = &*known;
         let of_chunk = |number: usize| match chunks.get(number) {
-            Some((compiler, is_grouped, chunk)) => learn_probes(compiler, chunk, |at| known.get(&(at, *is_grouped))),
+            Some((compiler, is_grouped, chunk)) => {
+                compile_probes(compiler, chunk, |at| before.get(&(at, *is_grouped)).cloned())
+            }
             None => Vec::new(),
         };
-        let learned = crate::parallel::map_range(chunks.len(), of_chunk);
-        for ((_, is_grouped, _), learned) in chunks.iter().zip(learned) {
-            for (at, found, sql) in learned {
-                for pattern in &found {
-                    if seen.insert(Arc::clone(pattern)) {
-                        patterns.insert(Arc::clone(pattern));
-                    }
-                }
-                if let Some(sql) = sql {
-                    became.insert((at, *is_grouped), CompiledProbes { sql, patterns: found });
-                }
+        let of_chunks = crate::parallel::map_range(chunks.len(), of_chunk);
+        let mut compiled = Vec::new();
+        let mut called: FxHashSet<Box<str>> = FxHashSet::default();
+        for ((_, is_grouped, _), probes) in chunks.iter().zip(of_chunks) {
+            for probe in probes {
+                let names = called_functions(&probe.sql);
+                called.extend(
+                    names
+                        .filter(|name| !called.contains(*name))
+                        .map(Box::from)
+                        .collect::<Vec<_>>(),
+                );
+                known.insert((probe.at, *is_grouped), Arc::clone(&probe));
+                compiled.push(probe);
+            }
+        }
+        drop(known);
+        drop(chunks);
+        Self {
+            compiler,
+            tried,
+            compiled,
+            called,
+            patterns: RecentlyUsedCache::default(),
+        }
+    }
+
+    /// Returns the patterns that may match an expression or a part of it.
+    pub fn patterns_for(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
+        let words = trees
+            .descendants(expression)
+            .into_iter()
+            .filter_map(|part| match trees.label(part) {
+                SqlLabel::Word(word) => self.called.get(word.as_str()),
+                _ => None,
+            });
+        let names: BTreeSet<&str> = words.map(AsRef::as_ref).collect();
+        let key = names.iter().copied().collect::<Vec<_>>().join(" ");
+        get_or_learn(&self.patterns, key, || self.patterns_with_calls(&names))
+    }
+
+    /// Returns the patterns that call no other functions than those named.
+    fn patterns_with_calls(&self, names: &BTreeSet<&str>) -> Patterns {
+        let is_needed = |probe: &&Arc<CompiledProbe>| self.required_calls(probe).all(|name| names.contains(name));
+        let needed: Vec<&Arc<CompiledProbe>> = self.compiled.iter().filter(is_needed).collect();
+        let chunks: Vec<&[&Arc<CompiledProbe>]> = needed.chunks(TOGETHER).collect();
+        crate::parallel::map_range(chunks.len(), |number| {
+            for probe in chunks.get(number).copied().unwrap_or_default() {
+                self.patterns_of(probe);
+            }
+        });
+        let mut patterns = Patterns::default();
+        let mut seen = FxHashSet::default();
+        for pattern in needed.into_iter().flat_map(|probe| self.patterns_of(probe)) {
+            if seen.insert(pattern) {
+                patterns.insert(Arc::clone(pattern));
             }
         }
         patterns
     }
 
+    /// Returns the patterns of a probe, which are learned when they are first needed.
+    fn patterns_of<'p>(&self, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
+        probe.patterns.get_or_init(|| {
+            let formula = self.tried.probes.get(probe.at);
+            let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql));
+            let both = pattern
+                .into_iter()
+                .flat_map(|it| it.without_brackets().into_iter().chain([it]));
+            both.map(Arc::new).collect()
+        })
+    }
+
+    /// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.
+    fn required_calls<'p>(&self, probe: &'p CompiledProbe) -> impl Iterator<Item = &'p str> {
+        let formula = self.tried.probes.get(probe.at);
+        let sql = match formula {
+            // The pattern of an argument that is the first day of a month does not contain the calls of the argument.
+            Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
+            // The pattern does not contain the outermost call.
+            Some(formula) if formula.shape == ExpressionShape::Pair || probe.sql.starts_with("coalesce(") => {
+                probe.sql.split_once('(').map_or("", |(_, inner)| inner)
+            }
+            _ => &probe.sql,
+        };
+        called_functions(sql)
+    }
+}
+
+/// Returns the names of the functions that generated SQL calls. In generated SQL, no space separates the name of a
+/// function from its arguments.
+fn called_functions(sql: &str) -> impl Iterator<Item = &str> {
+    let outside_strings = sql.split('\'').step_by(2);
+    let names = outside_strings.flat_map(|part| {
+        let mut before_brackets = part.split('(');
+        before_brackets.next_back();
+        before_brackets.filter_map(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
+    });
+    names.filter(|name| !name.is_empty())
+}
+
+impl Patterns {
     /// Returns the formula functions whose SQL calls only functions that an expression also calls. Each formula
     /// function is mapped to the number of SQL functions that it calls.
     pub fn functions_like(&self, trees: &Trees, id: SqlNodeId) -> FxHashMap<&'static str, usize> {
@@ -217,45 +316,33 @@ impl Patterns {
     }
 }
 
-/// Position, patterns and SQL of a probe. The SQL is `None` if it is the same as in the previous compilation.
-type LearnedPatterns = (usize, Vec<Arc<SqlPattern>>, Option<Box<str>>);
-
-/// Returns the position, patterns and SQL of each probe. The probes must be sorted by position. SQL that equals the SQL
-/// of the previous compilation is not parsed again.
-fn learn_probes<'b>(
+/// Compiles probes, which must be sorted by position. A probe whose SQL is the same as before keeps its patterns.
+fn compile_probes(
     compiler: &Compiler,
     probes: &[(usize, &ProbeFormula)],
-    before: impl Fn(usize) -> Option<&'b CompiledProbes>,
-) -> Vec<LearnedPatterns> {
+    before: impl Fn(usize) -> Option<Arc<CompiledProbe>>,
+) -> Vec<Arc<CompiledProbe>> {
     let mut text = String::new();
     for (at, probe) in probes {
         if let Some(formula) = probe.formula() {
             let _ = writeln!(text, "p{at} = {formula}");
         }
     }
-    let of_place = |at: usize| {
-        probes
-            .get(probes.binary_search_by_key(&at, |(place, _)| *place).ok()?)
-            .copied()
-    };
-    let mut found = Vec::new();
+    let mut compiled = Vec::new();
     for definition in compiler.compile(&text).definitions() {
-        let at = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok());
-        let Some((at, probe)) = at.and_then(of_place) else {
+        let Some(at) = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok()) else {
             continue;
         };
-        found.push(match before(at).filter(|before| *before.sql == *definition.sql()) {
-            Some(before) => (at, before.patterns.clone(), None),
-            None => {
-                let pattern = learn_probe(compiler, probe, definition.sql());
-                let both = pattern
-                    .into_iter()
-                    .flat_map(|it| it.without_brackets().into_iter().chain([it]));
-                (at, both.map(Arc::new).collect(), Some(definition.sql().into()))
-            }
-        });
+        let unchanged = before(at).filter(|before| *before.sql == *definition.sql());
+        compiled.push(unchanged.unwrap_or_else(|| {
+            Arc::new(CompiledProbe {
+                at,
+                sql: definition.sql().into(),
+                patterns: OnceLock::new(),
+            })
+        }));
     }
-    found
+    compiled
 }
 
 /// Returns the pattern for a probe's SQL. `None` if the SQL does not contain all arguments.
@@ -539,6 +626,55 @@ fn is_part_match(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [
                     .iter()
                     .zip(kids)
                     .all(|(part, kid)| is_part_match(part, trees, *kid, bound))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::formula::all_probes;
+    use super::super::probes::{RELATION, probe_relation};
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::schema::Schema;
+
+    fn words(pattern: &SqlPattern) -> FxHashSet<&str> {
+        let mut found = FxHashSet::default();
+        let mut left = vec![&pattern.root];
+        while let Some(part) = left.pop() {
+            if let PatternPart::Node(label, parts) = part {
+                found.extend(match label {
+                    SqlLabel::Word(word) => Some(word.as_str()),
+                    _ => None,
+                });
+                left.extend(parts);
+            }
+        }
+        found
+    }
+
+    /// The functions that a probe calls are found in its text, so that it need not be parsed.
+    #[test]
+    fn patterns_contain_the_required_calls() {
+        for dialect in Dialect::all() {
+            let compiler = Compiler::default();
+            let mut options = (*compiler.options).clone();
+            options.dialect = dialect;
+            options.schema = Arc::new(Schema::new().with(probe_relation()));
+            options.from = Some(RELATION.to_owned());
+            let compiler = compiler.with_options(options);
+            for is_temporal in [false, true] {
+                let tried = Arc::new(ProbesWithCachedSql::new(all_probes(false, is_temporal)));
+                let probes = CompiledProbes::new(compiler.clone(), tried);
+                assert!(probes.compiled.len() > TOGETHER);
+                for probe in probes.compiled.iter().step_by(11) {
+                    for pattern in probes.patterns_of(probe) {
+                        let words = words(pattern);
+                        let missing = probes.required_calls(probe).find(|name| !words.contains(name));
+                        assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
+                    }
+                }
+            }
         }
     }
 }

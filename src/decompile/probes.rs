@@ -170,7 +170,12 @@ pub(super) fn make_probes(widest: usize) -> Vec<ProbeFormula> {
     add_criteria_call_probes(&mut all);
     add_mask_probes(&mut all);
     let mut seen = rustc_hash::FxHashSet::default();
-    all.retain(|probe| seen.insert(probe.clone()));
+    let mut is_first = all
+        .iter()
+        .map(|probe| seen.insert(probe))
+        .collect::<Vec<bool>>()
+        .into_iter();
+    all.retain(|_| is_first.next() == Some(true));
     all
 }
 
