@@ -12,7 +12,7 @@ use super::edits::compare_files;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::{CompiledProbes, Patterns, ProbesWithCachedSql};
-use super::probes::{ProbeFormula, RELATION, make_probes, probe_relation};
+use super::probes::{ALWAYS_LEARNED_ARGUMENTS, MAX_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -22,11 +22,6 @@ use crate::schema::Schema;
 
 /// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
 const MAX_KEPT_SETS: usize = 32;
-/// Number of arguments up to which calls are always learned. Calls with more arguments are rare, so they are learned
-/// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
-const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
-const MAX_ARGUMENTS: usize = 14;
-
 /// Reason why no formula was found for a piece of SQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -62,7 +57,7 @@ pub struct Decompiler {
     /// them.
     compiled: RecentlyUsedCache<OnceLock<CompiledProbes>>,
     /// Probes that are compiled in each dialect to learn the patterns.
-    tried: RecentlyUsedCache<ProbesWithCachedSql>,
+    tried: RecentlyUsedCache<Vec<Arc<ProbesWithCachedSql>>>,
     /// Words that occur in generated SQL of each dialect, except names.
     words: RecentlyUsedCache<FxHashSet<&'static str>>,
 }
@@ -204,7 +199,7 @@ impl Decompiler {
                         break;
                     }
                     let tried = Arc::new(ProbesWithCachedSql::new(tried));
-                    let compiled = CompiledProbes::new(compiler_for_probes(compiler, read), tried);
+                    let compiled = CompiledProbes::new(compiler_for_probes(compiler, read), vec![tried]);
                     of_words = Some(compiled.patterns_for(trees, part));
                 }
                 None => break,
@@ -291,33 +286,16 @@ impl Decompiler {
                 let compiled = get_or_learn(&self.compiled, of_settings, OnceLock::new);
                 let compiled = compiled.get_or_init(|| {
                     let tried = get_or_learn(&self.tried, key, || {
-                        ProbesWithCachedSql::new(all_probes(is_wide, is_temporal))
+                        let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
+                        ProbeGroup::all().map(group).collect()
                     });
-                    CompiledProbes::new(compiler.clone(), tried)
+                    CompiledProbes::new(compiler.clone(), tried.to_vec())
                 });
                 all.push(compiled.patterns_for(trees, expression));
             }
         }
         all
     }
-}
-
-/// Returns the probes whose SQL depends on the time zone or calendar or, if `is_temporal` is false, all other probes.
-/// If `is_wide` is true, returns the probes with many arguments instead of the probes with few arguments.
-pub(super) fn all_probes(is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
-    let up_to = |widest: usize| {
-        let mut all = make_probes(widest);
-        all.retain(|probe| probe.is_temporal() == is_temporal);
-        all
-    };
-    let few = up_to(ALWAYS_LEARNED_ARGUMENTS);
-    if !is_wide {
-        return few;
-    }
-    let few: FxHashSet<ProbeFormula> = few.into_iter().collect();
-    let mut all = up_to(MAX_ARGUMENTS);
-    all.retain(|probe| !few.contains(probe));
-    all
 }
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.

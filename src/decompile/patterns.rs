@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::expression_text::ExpressionShape;
 use super::formula::{RecentlyUsedCache, get_or_learn};
 use super::parse::parse;
-use super::probes::{Arg, ProbeFormula, column_type, probe_column};
+use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -72,9 +72,13 @@ pub(super) struct Patterns {
 
 /// Probes, each with the SQL of its last compilation in a dialect. If the settings change, most of the SQL remains the
 /// same and is not parsed again.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ProbesWithCachedSql {
-    probes: Vec<ProbeFormula>,
+    /// The group of the probes, unless they were derived from one expression.
+    group: Option<ProbeGroup>,
+    is_wide: bool,
+    is_temporal: bool,
+    probes: OnceLock<Vec<ProbeFormula>>,
     /// Results by position of the probe, and by a flag for probes that were compiled in a group.
     compiled: Mutex<FxHashMap<(usize, bool), Arc<CompiledProbe>>>,
 }
@@ -82,10 +86,77 @@ pub(super) struct ProbesWithCachedSql {
 impl ProbesWithCachedSql {
     pub fn new(probes: Vec<ProbeFormula>) -> Self {
         Self {
-            probes,
+            group: None,
+            is_wide: false,
+            is_temporal: false,
+            probes: probes.into(),
             compiled: Mutex::default(),
         }
     }
+
+    /// Creates the probes of a group when they are first needed.
+    pub fn of_group(group: ProbeGroup, is_wide: bool, is_temporal: bool) -> Self {
+        Self {
+            group: Some(group),
+            is_wide,
+            is_temporal,
+            probes: OnceLock::new(),
+            compiled: Mutex::default(),
+        }
+    }
+
+    fn probes(&self) -> &[ProbeFormula] {
+        self.probes.get_or_init(|| match self.group {
+            Some(group) => group.probes(self.is_wide, self.is_temporal),
+            None => Vec::new(),
+        })
+    }
+
+    /// Compiles the probes. Probes whose SQL is the same as in the previous compilation keep their patterns.
+    fn compile(&self, compiler: &Compiler) -> Vec<Arc<CompiledProbe>> {
+        // A group always has at least one row, so conditional sums compile to different SQL.
+        let mut options = (*compiler.options).clone();
+        options.group_by = vec![probe_column(Type::Text, false, KEY)];
+        let grouped = compiler.with_options(options);
+        let is_conditional =
+            |probe: &ProbeFormula| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
+        let probes = || self.probes().iter().enumerate();
+        let all: Vec<(usize, &ProbeFormula)> = probes().collect();
+        let sums: Vec<(usize, &ProbeFormula)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
+        // No code panics while it holds this lock.
+        let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut compiled = Vec::new();
+        for (compiler, is_grouped, probes) in [(compiler, false, &all), (&grouped, true, &sums)] {
+            for chunk in probes.chunks(TOGETHER) {
+                for (at, sql) in compiled_sql(compiler, chunk) {
+                    let unchanged = known.get(&(at, is_grouped)).filter(|before| *before.sql == *sql);
+                    let probe = unchanged
+                        .cloned()
+                        .unwrap_or_else(|| Arc::new(CompiledProbe::new(at, sql)));
+                    known.insert((at, is_grouped), Arc::clone(&probe));
+                    compiled.push(probe);
+                }
+            }
+        }
+        compiled
+    }
+}
+
+/// Compiles probes. Returns the position and the SQL of each.
+fn compiled_sql(compiler: &Compiler, probes: &[(usize, &ProbeFormula)]) -> Vec<(usize, Box<str>)> {
+    let mut text = String::new();
+    for (at, probe) in probes {
+        if let Some(formula) = probe.formula() {
+            let _ = writeln!(text, "p{at} = {formula}");
+        }
+    }
+    let results = compiler.compile(&text);
+    let definitions = results.definitions().into_iter();
+    let sql = definitions.filter_map(|definition| {
+        let at = definition.name()?.get(1..)?.parse().ok()?;
+        Some((at, definition.sql().into()))
+    });
+    sql.collect()
 }
 
 /// Probe with its SQL. The SQL is parsed only for expressions that it may match, because parsing takes most of the time.
@@ -96,97 +167,73 @@ struct CompiledProbe {
     patterns: OnceLock<Vec<Arc<SqlPattern>>>,
 }
 
-/// Probes compiled with the settings of one spec.
+impl CompiledProbe {
+    fn new(at: usize, sql: Box<str>) -> Self {
+        let patterns = OnceLock::new();
+        Self { at, sql, patterns }
+    }
+}
+
+/// Probes compiled with the settings of one spec. Each group is compiled when it is first needed.
 #[derive(Debug)]
 pub(super) struct CompiledProbes {
     compiler: Compiler,
-    tried: Arc<ProbesWithCachedSql>,
-    compiled: Vec<Arc<CompiledProbe>>,
-    /// Names of all SQL functions that the probes call.
-    called: FxHashSet<Box<str>>,
+    groups: Vec<(Arc<ProbesWithCachedSql>, OnceLock<Vec<Arc<CompiledProbe>>>)>,
     /// Patterns by the names of SQL functions that an expression calls.
     patterns: RecentlyUsedCache<Patterns>,
 }
 
 impl CompiledProbes {
-    /// Compiles the probes. The schema of the compiler must contain the relation of the probes.
-    pub fn new(compiler: Compiler, tried: Arc<ProbesWithCachedSql>) -> Self {
-        // A group always has at least one row, so conditional sums compile to different SQL.
-        let mut options = (*compiler.options).clone();
-        options.group_by = vec![probe_column(Type::Text, false, KEY)];
-        let grouped = compiler.with_options(options);
-        let is_conditional =
-            |probe: &ProbeFormula| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
-        let probes = || tried.probes.iter().enumerate();
-        let all: Vec<(usize, &ProbeFormula)> = probes().collect();
-        let sums: Vec<(usize, &ProbeFormula)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
-        let chunks = all.chunks(TOGETHER).map(|chunk| (&compiler, false, chunk));
-        let chunks: Vec<_> = chunks
-            .chain(sums.chunks(TOGETHER).map(|chunk| (&grouped, true, chunk)))
-            .collect();
-        // No code panics while it holds this lock.
-        let mut known = tried.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = &*known;
-        let of_chunk = |number: usize| match chunks.get(number) {
-            Some((compiler, is_grouped, chunk)) => {
-                compile_probes(compiler, chunk, |at| before.get(&(at, *is_grouped)).cloned())
-            }
-            None => Vec::new(),
-        };
-        let of_chunks = crate::parallel::map_range(chunks.len(), of_chunk);
-        let mut compiled = Vec::new();
-        let mut called: FxHashSet<Box<str>> = FxHashSet::default();
-        for ((_, is_grouped, _), probes) in chunks.iter().zip(of_chunks) {
-            for probe in probes {
-                let names = called_functions(&probe.sql);
-                called.extend(
-                    names
-                        .filter(|name| !called.contains(*name))
-                        .map(Box::from)
-                        .collect::<Vec<_>>(),
-                );
-                known.insert((probe.at, *is_grouped), Arc::clone(&probe));
-                compiled.push(probe);
-            }
-        }
-        drop(known);
-        drop(chunks);
+    /// Creates compiled probes. The schema of the compiler must contain the relation of the probes.
+    pub fn new(compiler: Compiler, groups: Vec<Arc<ProbesWithCachedSql>>) -> Self {
         Self {
             compiler,
-            tried,
-            compiled,
-            called,
+            groups: groups.into_iter().map(|group| (group, OnceLock::new())).collect(),
             patterns: RecentlyUsedCache::default(),
         }
     }
 
     /// Returns the patterns that may match an expression or a part of it.
     pub fn patterns_for(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
-        let words = trees
-            .descendants(expression)
-            .into_iter()
-            .filter_map(|part| match trees.label(part) {
-                SqlLabel::Word(word) => self.called.get(word.as_str()),
-                _ => None,
-            });
-        let names: BTreeSet<&str> = words.map(AsRef::as_ref).collect();
+        let mut names: BTreeSet<&str> = BTreeSet::new();
+        for part in trees.descendants(expression) {
+            // The name of a function is the first child of its call, perhaps after a dot.
+            if let (SqlLabel::Call, Some(name)) = (trees.label(part), trees.children(part).first()) {
+                let words = trees.descendants(*name).into_iter();
+                names.extend(words.filter_map(|word| match trees.label(word) {
+                    SqlLabel::Word(word) => Some(word.as_str()),
+                    _ => None,
+                }));
+            }
+        }
         let key = names.iter().copied().collect::<Vec<_>>().join(" ");
         get_or_learn(&self.patterns, key, || self.patterns_with_calls(&names))
     }
 
     /// Returns the patterns that call no other functions than those named.
     fn patterns_with_calls(&self, names: &BTreeSet<&str>) -> Patterns {
-        let is_needed = |probe: &&Arc<CompiledProbe>| self.required_calls(probe).all(|name| names.contains(name));
-        let needed: Vec<&Arc<CompiledProbe>> = self.compiled.iter().filter(is_needed).collect();
-        let chunks: Vec<&[&Arc<CompiledProbe>]> = needed.chunks(TOGETHER).collect();
-        crate::parallel::map_range(chunks.len(), |number| {
-            for probe in chunks.get(number).copied().unwrap_or_default() {
-                self.patterns_of(probe);
-            }
+        let dialect = self.compiler.options.dialect;
+        let may_call_only = |group: &ProbeGroup| group.may_call_only(dialect, names);
+        let groups = self.groups.iter();
+        let groups: Vec<_> = groups
+            .filter(|(tried, _)| tried.group.as_ref().is_none_or(may_call_only))
+            .collect();
+        // Compile and parse in parallel what is needed.
+        let needed = crate::parallel::map_range(groups.len(), |number| {
+            let (tried, compiled) = groups[number];
+            let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
+            let is_needed = |probe: &&Arc<CompiledProbe>| {
+                let formula = tried.probes().get(probe.at);
+                required_calls(formula, &probe.sql).all(|name| names.contains(name))
+            };
+            let needed = compiled.iter().filter(is_needed);
+            needed
+                .flat_map(|probe| self.patterns_of(tried, probe))
+                .collect::<Vec<_>>()
         });
         let mut patterns = Patterns::default();
         let mut seen = FxHashSet::default();
-        for pattern in needed.into_iter().flat_map(|probe| self.patterns_of(probe)) {
+        for pattern in needed.into_iter().flatten() {
             if seen.insert(pattern) {
                 patterns.insert(Arc::clone(pattern));
             }
@@ -195,9 +242,9 @@ impl CompiledProbes {
     }
 
     /// Returns the patterns of a probe, which are learned when they are first needed.
-    fn patterns_of<'p>(&self, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
+    fn patterns_of<'p>(&self, tried: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
-            let formula = self.tried.probes.get(probe.at);
+            let formula = tried.probes().get(probe.at);
             let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql));
             let both = pattern
                 .into_iter()
@@ -205,21 +252,20 @@ impl CompiledProbes {
             both.map(Arc::new).collect()
         })
     }
+}
 
-    /// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.
-    fn required_calls<'p>(&self, probe: &'p CompiledProbe) -> impl Iterator<Item = &'p str> {
-        let formula = self.tried.probes.get(probe.at);
-        let sql = match formula {
-            // The pattern of an argument that is the first day of a month does not contain the calls of the argument.
-            Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
-            // The pattern does not contain the outermost call.
-            Some(formula) if formula.shape == ExpressionShape::Pair || probe.sql.starts_with("coalesce(") => {
-                probe.sql.split_once('(').map_or("", |(_, inner)| inner)
-            }
-            _ => &probe.sql,
-        };
-        called_functions(sql)
-    }
+/// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.
+fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str) -> impl Iterator<Item = &'p str> {
+    let sql = match formula {
+        // The pattern of an argument that is the first day of a month does not contain the calls of the argument.
+        Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
+        // The pattern does not contain the outermost call.
+        Some(formula) if formula.shape == ExpressionShape::Pair || sql.starts_with("coalesce(") => {
+            sql.split_once('(').map_or("", |(_, inner)| inner)
+        }
+        _ => sql,
+    };
+    called_functions(sql)
 }
 
 /// Returns the names of the functions that generated SQL calls. In generated SQL, no space separates the name of a
@@ -314,35 +360,6 @@ impl Patterns {
     pub fn criterion_patterns(&self, trees: &Trees, id: SqlNodeId) -> &[Arc<SqlPattern>] {
         Self::patterns_at(&self.criteria, trees, id)
     }
-}
-
-/// Compiles probes, which must be sorted by position. A probe whose SQL is the same as before keeps its patterns.
-fn compile_probes(
-    compiler: &Compiler,
-    probes: &[(usize, &ProbeFormula)],
-    before: impl Fn(usize) -> Option<Arc<CompiledProbe>>,
-) -> Vec<Arc<CompiledProbe>> {
-    let mut text = String::new();
-    for (at, probe) in probes {
-        if let Some(formula) = probe.formula() {
-            let _ = writeln!(text, "p{at} = {formula}");
-        }
-    }
-    let mut compiled = Vec::new();
-    for definition in compiler.compile(&text).definitions() {
-        let Some(at) = definition.name().and_then(|name| name.get(1..)?.parse::<usize>().ok()) else {
-            continue;
-        };
-        let unchanged = before(at).filter(|before| *before.sql == *definition.sql());
-        compiled.push(unchanged.unwrap_or_else(|| {
-            Arc::new(CompiledProbe {
-                at,
-                sql: definition.sql().into(),
-                patterns: OnceLock::new(),
-            })
-        }));
-    }
-    compiled
 }
 
 /// Returns the pattern for a probe's SQL. `None` if the SQL does not contain all arguments.
@@ -632,28 +649,34 @@ fn is_part_match(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [
 
 #[cfg(test)]
 mod tests {
-    use super::super::formula::all_probes;
     use super::super::probes::{RELATION, probe_relation};
     use super::*;
     use crate::dialect::Dialect;
     use crate::schema::Schema;
 
-    fn words(pattern: &SqlPattern) -> FxHashSet<&str> {
-        let mut found = FxHashSet::default();
-        let mut left = vec![&pattern.root];
-        while let Some(part) = left.pop() {
-            if let PatternPart::Node(label, parts) = part {
-                found.extend(match label {
-                    SqlLabel::Word(word) => Some(word.as_str()),
-                    _ => None,
-                });
-                left.extend(parts);
+    /// Returns the names of the functions that a pattern calls.
+    fn calls(pattern: &SqlPattern) -> BTreeSet<&str> {
+        let mut found = BTreeSet::new();
+        let mut left = vec![(&pattern.root, false)];
+        while let Some((part, is_name)) = left.pop() {
+            let PatternPart::Node(label, parts) = part else {
+                continue;
+            };
+            if let (SqlLabel::Word(word), true) = (label, is_name) {
+                found.insert(word.as_str());
             }
+            let is_call = *label == SqlLabel::Call;
+            left.extend(
+                parts
+                    .iter()
+                    .enumerate()
+                    .map(|(at, part)| (part, is_name || (is_call && at == 0))),
+            );
         }
         found
     }
 
-    /// The functions that a probe calls are found in its text, so that it need not be parsed.
+    /// The functions that a probe calls are known from templates and from its text, so that it need not be parsed.
     #[test]
     fn patterns_contain_the_required_calls() {
         for dialect in Dialect::all() {
@@ -662,19 +685,27 @@ mod tests {
             options.dialect = dialect;
             options.schema = Arc::new(Schema::new().with(probe_relation()));
             options.from = Some(RELATION.to_owned());
-            let compiler = compiler.with_options(options);
-            for is_temporal in [false, true] {
-                let tried = Arc::new(ProbesWithCachedSql::new(all_probes(false, is_temporal)));
-                let probes = CompiledProbes::new(compiler.clone(), tried);
-                assert!(probes.compiled.len() > TOGETHER);
-                for probe in probes.compiled.iter().step_by(11) {
-                    for pattern in probes.patterns_of(probe) {
-                        let words = words(pattern);
-                        let missing = probes.required_calls(probe).find(|name| !words.contains(name));
+            let groups = ProbeGroup::all().flat_map(|group| {
+                [false, true].map(|is_temporal| Arc::new(ProbesWithCachedSql::of_group(group, false, is_temporal)))
+            });
+            let probes = CompiledProbes::new(compiler.with_options(options), groups.collect());
+            let mut checked = 0;
+            for (tried, _) in &probes.groups {
+                for probe in tried.compile(&probes.compiler).iter().step_by(23) {
+                    let formula = tried.probes().get(probe.at);
+                    for pattern in probes.patterns_of(tried, probe) {
+                        let calls = calls(pattern);
+                        let missing = required_calls(formula, &probe.sql).find(|name| !calls.contains(name));
                         assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
+                        // Calls without columns may compile to a literal.
+                        let is_constant = pattern.args.iter().all(|arg| !matches!(arg, Arg::Column(_)));
+                        let is_needed = tried.group.is_some_and(|group| group.may_call_only(dialect, &calls));
+                        assert!(is_constant || is_needed, "{dialect}: {} {pattern:?}", probe.sql);
+                        checked += 1;
                     }
                 }
             }
+            assert!(checked > TOGETHER, "{dialect}");
         }
     }
 }

@@ -1,13 +1,19 @@
 //! Probes: formulas that are compiled to learn their SQL. The probes cover every function and operator of the
 //! catalogue, with columns and literals of the accepted types as arguments.
 
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashSet;
+
 use super::criteria::{add_criteria_call_probes, add_criterion_probes};
 use super::expression_text::{ExpressionShape, ExpressionText};
 use super::masks::add_mask_probes;
 use super::tree::SqlNodeId;
 use crate::Type;
 use crate::ast::BinaryOp;
-use crate::catalog::{Overload, Param, ParamType, functions};
+use crate::catalog::{Function, Lowering, Overload, Param, ParamType, functions};
+use crate::dialect::part::Part;
+use crate::dialect::{Cell, Dialect};
 use crate::schema::{Column, Relation};
 
 /// The relation that holds the columns of probes.
@@ -75,6 +81,10 @@ pub(super) const TYPES: [(Type, char); 9] = [
     (Type::Timestamptz, 'z'),
 ];
 
+/// Number of arguments up to which calls are always learned. Calls with more arguments are rare, so they are learned
+/// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
+pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
+pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of literals of one parameter that are combined with literals of another parameter.
 const MAX_COMBINED_LITERALS: usize = 3;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
@@ -135,48 +145,93 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// Returns all probes with at most this number of arguments per call.
-pub(super) fn make_probes(widest: usize) -> Vec<ProbeFormula> {
-    let mut all = Vec::new();
-    add_operator_probes(&mut all);
-    for function in functions() {
+/// Probes that are compiled together, when an expression is first examined that they may have produced.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum ProbeGroup {
+    Operators,
+    Function(&'static Function),
+    Criteria,
+}
+
+impl ProbeGroup {
+    /// Returns all groups.
+    pub fn all() -> impl Iterator<Item = Self> {
         // Functions with criteria are probed separately.
-        if function
-            .lower
-            .is_some_and(formulac_catalog::catalog::Lowering::is_conditional)
-        {
-            continue;
-        }
-        for overload in function.overloads {
-            add_overload_probes(function.name, overload, widest, &mut all);
-        }
-        // Probe aggregates with several arguments, because such calls aggregate the values of one row.
-        if function.is_row_combination(2) {
-            for count in 2..=widest.clamp(3, PLACES) {
-                for values in argument_type_combinations(count) {
-                    let of = |(place, (ty, nullable)): (usize, &(Type, bool))| {
-                        Arg::Column(probe_column(*ty, *nullable, place))
-                    };
-                    let args = values.iter().enumerate().map(of).collect();
-                    all.push(ProbeFormula {
-                        shape: ExpressionShape::Call(function.name),
-                        args,
-                    });
+        let is_probed = |function: &&Function| !function.lower.is_some_and(Lowering::is_conditional);
+        let functions = functions().filter(is_probed).map(Self::Function);
+        [Self::Operators].into_iter().chain(functions).chain([Self::Criteria])
+    }
+
+    /// Returns the probes of the group whose SQL depends on the time zone or calendar or, if `is_temporal` is false, the
+    /// others. If `is_wide` is true, returns the probes with many arguments instead of those with few arguments.
+    pub fn probes(self, is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
+        let few = self.probes_up_to(ALWAYS_LEARNED_ARGUMENTS);
+        let mut seen: FxHashSet<&ProbeFormula> = FxHashSet::default();
+        let many = if is_wide {
+            seen.extend(&few);
+            self.probes_up_to(MAX_ARGUMENTS)
+        } else {
+            Vec::new()
+        };
+        let all = if is_wide { &many } else { &few };
+        let of_time = all.iter().filter(|probe| probe.is_temporal() == is_temporal);
+        of_time.filter(|probe| seen.insert(probe)).cloned().collect()
+    }
+
+    /// Returns all probes with at most this number of arguments per call.
+    fn probes_up_to(self, widest: usize) -> Vec<ProbeFormula> {
+        let mut all = Vec::new();
+        match self {
+            Self::Operators => add_operator_probes(&mut all),
+            Self::Criteria => {
+                add_criterion_probes(&mut all);
+                add_criteria_call_probes(&mut all);
+            }
+            Self::Function(function) => {
+                for overload in function.overloads {
+                    add_overload_probes(function.name, overload, widest, &mut all);
+                }
+                // Probe aggregates with several arguments, because such calls aggregate the values of one row.
+                let counts = 2..=widest.clamp(3, PLACES);
+                for count in counts.filter(|_| function.is_row_combination(2)) {
+                    for values in argument_type_combinations(count) {
+                        let of = |(place, (ty, nullable)): (usize, &(Type, bool))| {
+                            Arg::Column(probe_column(*ty, *nullable, place))
+                        };
+                        let args = values.iter().enumerate().map(of).collect();
+                        all.push(ProbeFormula {
+                            shape: ExpressionShape::Call(function.name),
+                            args,
+                        });
+                    }
+                }
+                if function.lower == Some(Lowering::Text) {
+                    add_mask_probes(&mut all);
                 }
             }
         }
+        all
     }
-    add_criterion_probes(&mut all);
-    add_criteria_call_probes(&mut all);
-    add_mask_probes(&mut all);
-    let mut seen = rustc_hash::FxHashSet::default();
-    let mut is_first = all
-        .iter()
-        .map(|probe| seen.insert(probe))
-        .collect::<Vec<bool>>()
-        .into_iter();
-    all.retain(|_| is_first.next() == Some(true));
-    all
+
+    /// Returns whether the SQL of the group's probes may call only functions among the given names. If only the
+    /// templates of a function produce its SQL, all calls of a template must be among the names.
+    pub fn may_call_only(self, dialect: Dialect, names: &BTreeSet<&str>) -> bool {
+        let Self::Function(function) = self else { return true };
+        let may_call_only = |overload: &Overload| {
+            let parts = match dialect.cell(overload.id) {
+                Cell::Template(template) if overload.define.is_none() => template.parts,
+                _ => return overload.define.is_some(),
+            };
+            let called = parts.iter().filter_map(|part| match part {
+                Part::Call { name, .. } => name.rsplit('.').next(),
+                _ => None,
+            });
+            // Guards are omitted for arguments that do not need them.
+            let is_guard = |name: &str| matches!(name, "nullif" | "coalesce");
+            called.into_iter().all(|name| names.contains(name) || is_guard(name))
+        };
+        function.lower.is_some() || function.is_row_combination(2) || function.overloads.iter().any(may_call_only)
+    }
 }
 
 /// Returns combinations of types and nullability for several values of one row. Either all values are the same, or one
