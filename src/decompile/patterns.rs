@@ -151,7 +151,7 @@ fn compiled_sql(compiler: &Compiler, probes: &[(usize, &ProbeFormula)]) -> Vec<(
         }
     }
     let results = compiler.compile(&text);
-    let definitions = results.definitions().into_iter();
+    let definitions = results.definitions().iter();
     let sql = definitions.filter_map(|definition| {
         let at = definition.name()?.get(1..)?.parse().ok()?;
         Some((at, definition.sql().into()))
@@ -174,11 +174,18 @@ impl CompiledProbe {
     }
 }
 
-/// Probes compiled with the settings of one spec. Each group is compiled when it is first needed.
+/// Probes of one group. They are compiled when they are first needed.
+#[derive(Debug)]
+struct CompiledGroup {
+    tried: Arc<ProbesWithCachedSql>,
+    compiled: OnceLock<Vec<Arc<CompiledProbe>>>,
+}
+
+/// Probes compiled with the settings of one spec.
 #[derive(Debug)]
 pub(super) struct CompiledProbes {
     compiler: Compiler,
-    groups: Vec<(Arc<ProbesWithCachedSql>, OnceLock<Vec<Arc<CompiledProbe>>>)>,
+    groups: Vec<CompiledGroup>,
     /// Patterns by the names of SQL functions that an expression calls.
     patterns: RecentlyUsedCache<Patterns>,
 }
@@ -186,9 +193,13 @@ pub(super) struct CompiledProbes {
 impl CompiledProbes {
     /// Creates compiled probes. The schema of the compiler must contain the relation of the probes.
     pub fn new(compiler: Compiler, groups: Vec<Arc<ProbesWithCachedSql>>) -> Self {
+        let group = |tried| CompiledGroup {
+            tried,
+            compiled: OnceLock::new(),
+        };
         Self {
             compiler,
-            groups: groups.into_iter().map(|group| (group, OnceLock::new())).collect(),
+            groups: groups.into_iter().map(group).collect(),
             patterns: RecentlyUsedCache::default(),
         }
     }
@@ -214,13 +225,11 @@ impl CompiledProbes {
     fn patterns_with_calls(&self, names: &BTreeSet<&str>) -> Patterns {
         let dialect = self.compiler.options.dialect;
         let may_call_only = |group: &ProbeGroup| group.may_call_only(dialect, names);
-        let groups = self.groups.iter();
-        let groups: Vec<_> = groups
-            .filter(|(tried, _)| tried.group.as_ref().is_none_or(may_call_only))
-            .collect();
+        let is_needed = |group: &&CompiledGroup| group.tried.group.as_ref().is_none_or(may_call_only);
+        let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse in parallel what is needed.
         let needed = crate::parallel::map_range(groups.len(), |number| {
-            let (tried, compiled) = groups[number];
+            let CompiledGroup { tried, compiled } = groups[number];
             let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
             let is_needed = |probe: &&Arc<CompiledProbe>| {
                 let formula = tried.probes().get(probe.at);
@@ -690,7 +699,7 @@ mod tests {
             });
             let probes = CompiledProbes::new(compiler.with_options(options), groups.collect());
             let mut checked = 0;
-            for (tried, _) in &probes.groups {
+            for CompiledGroup { tried, .. } in &probes.groups {
                 for probe in tried.compile(&probes.compiler).iter().step_by(23) {
                     let formula = tried.probes().get(probe.at);
                     for pattern in probes.patterns_of(tried, probe) {
