@@ -29,6 +29,8 @@ const UNFINISHED_OPERATIONS: [(&str, &str); 5] = [
 
 /// Maximum number of paths per git command.
 const MAX_PATHS_PER_COMMAND: usize = 400;
+/// Maximum number of paths that are passed to `git status`.
+const MAX_NAMED_PATHS: usize = 50;
 
 impl Repository {
     /// Finds the repository that contains this folder.
@@ -265,7 +267,8 @@ impl Repository {
         Ok(())
     }
 
-    /// Returns the given files that differ from the last commit or are missing from it.
+    /// Returns the given files that differ from the last commit or are missing from it. If there are many files, git
+    /// reads their folders instead, because git compares each file with each given path.
     pub fn uncommitted_paths(&self, paths: &[String]) -> Result<Vec<String>, Failure> {
         let prefix = self.run_git(&["rev-parse", "--show-prefix"])?;
         let args = [
@@ -276,9 +279,17 @@ impl Repository {
             "--untracked-files=all",
             "--",
         ];
-        let output = self.run_git_on_paths(&args, paths)?;
         let of = |line: &str| Some(line.get(3..)?.strip_prefix(prefix.trim())?.to_owned());
-        Ok(output.split('\0').filter_map(of).collect())
+        if paths.len() <= MAX_NAMED_PATHS {
+            let output = self.run_git_on_paths(&args, paths)?;
+            return Ok(output.split('\0').filter_map(of).collect());
+        }
+        let folder = |path: &String| path.rsplit_once('/').map_or(path.as_str(), |(folder, _)| folder).to_owned();
+        let folders: BTreeSet<String> = paths.iter().map(folder).collect();
+        let output = self.run_git_on_paths(&args, &folders.into_iter().collect::<Vec<_>>())?;
+        let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
+        let differing = output.split('\0').filter_map(of);
+        Ok(differing.filter(|path| wanted.contains(path.as_str())).collect())
     }
 
     /// Returns the commit after `since` whose message contains a text, or `None` if there is none.
