@@ -162,7 +162,11 @@ impl ExpressionShape {
                 let conditions: Vec<&str> = conditions.iter().map(|arg| arg.text.as_str()).collect();
                 ExpressionText::atom(format!("IFS({}, TRUE, {})", conditions.join(", "), default.text), cost)
             }
-            (Self::Call(name), _) => ExpressionText::atom(format!("{name}({})", texts()), cost),
+            (Self::Call(name), _) => {
+                // A column of unknown type passes a type test if it is not NULL, so prefer ISBLANK.
+                let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL" | "ISDATE");
+                ExpressionText::atom(format!("{name}({})", texts()), cost + 3 * u32::from(is_type_test))
+            }
             (Self::Infix(op, strength), [left, right]) => {
                 // A comparison inside a comparison needs brackets.
                 let least = strength + u8::from(*strength == BinaryOp::Equal.strength());

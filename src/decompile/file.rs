@@ -50,6 +50,14 @@ impl FilePartPosition {
             .filter(|_| self.clause() == Some("from") && self.branch == 0)
     }
 
+    /// Returns `where` or `having` if the part is the condition of this clause. `None` if the part is something else.
+    #[must_use]
+    pub fn condition_clause(&self) -> Option<&'static str> {
+        ["where", "having"]
+            .into_iter()
+            .find(|name| self.clause() == Some(*name) && self.branch == 0)
+    }
+
     /// Returns the name of the clause. `None` if the part is not a clause.
     pub(super) fn clause(&self) -> Option<&str> {
         match &self.what {

@@ -1,12 +1,12 @@
 //! Hand edits to the structure of a model's SQL: columns of the last select that were added, renamed or removed, and
-//! relations of dbt that were replaced. The edits become changes of the spec.
+//! relations of dbt that were replaced, and conditions. The edits become changes of the spec.
 
 use std::collections::BTreeSet;
 
 use super::hand_edits::HandEdit;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
 use crate::dbt::RelationReference;
-use crate::decompile::{Edits, definition_lines, with_cte_names_of, with_renamed_definition};
+use crate::decompile::{Edits, FilePartPosition, definition_lines, with_cte_names_of, with_renamed_definition};
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
@@ -24,7 +24,24 @@ enum StructureEdit {
     Renamed(String, String),
     /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
+    /// `where` or `having` has another condition. The condition is empty if the clause was removed.
+    Condition { clause: &'static str, after: String },
 }
+
+/// Name of the column that temporarily stands for a condition.
+const CONDITION: &str = "fx_condition";
+/// Keys of a step that do not determine the rows to which its `where` applies, or the columns of these rows.
+const KEYS_AFTER_WHERE: [&str; 9] = [
+    "group_by",
+    "having",
+    "order_by",
+    "partition_by",
+    "limit",
+    "keep",
+    "definitions",
+    "columns",
+    "fill",
+];
 
 impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
@@ -55,7 +72,12 @@ impl ModelReconciler<'_> {
                 };
                 let renamed = renamed.unwrap_or_else(|| found.clone());
                 let after = self.differences(&carried, &renamed);
-                if after.len() < before.len() && after.iter().all(|one| before.contains(one)) {
+                // A condition may show that values exist, which changes expressions that the user did not edit.
+                let is_edited = |text: &String| before.iter().any(|(_, edited)| edited == text);
+                let may_change = |text: &String| matches!(edit, StructureEdit::Condition { .. }) && !is_edited(text);
+                let is_known = |one: &(String, String)| before.contains(one) || may_change(&one.1);
+                let is_produced = before.iter().any(|one| !after.contains(one));
+                if is_produced && after.iter().all(is_known) {
                     self.ours = carried;
                     found = renamed;
                     carried_edits.extend(places);
@@ -87,6 +109,43 @@ impl ModelReconciler<'_> {
         });
     }
 
+    /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
+    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<String> {
+        let source = &self.ours.source;
+        let root = value(source)?;
+        let (at, step) = last_step(&root)?;
+        if condition.is_empty() {
+            return apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok();
+        }
+        // The formula of the condition is found as if the condition was a column.
+        let (spec, placeholder, after) = if clause == "where" {
+            let keys = KEYS_AFTER_WHERE.iter().filter(|key| step.get(key).is_some());
+            let remove = keys.map(|key| Edit::Remove {
+                at: at.clone().key(*key),
+            });
+            let rows = apply_edits(source, &remove.collect::<Vec<_>>()).ok()?;
+            (with_definition(&rows, CONDITION, "TRUE")?, "true", ["joins", "from"])
+        } else {
+            let spec = with_definition(source, CONDITION, "COUNT() > 0")?;
+            (spec, "count(*) > 0", ["group_by", "where"])
+        };
+        let path = Some(self.ours.spec.as_str());
+        let sql = self.tools.compile(&self.ours.spec, &spec)?;
+        let before = format!("{placeholder} as {CONDITION}");
+        let found = sql
+            .compiled
+            .model_sql()?
+            .replacen(&before, &format!("({condition}) as {CONDITION}"), 1);
+        let decompiler = self.tools.decompiler;
+        let formula = decompiler.find_formula(self.tools.compiler, &spec, path, &found, None, CONDITION);
+        let edit = Edit::Set {
+            at: at.key(clause),
+            value: YamlValue::text(formula.ok()?),
+            after: after.map(str::to_owned).to_vec(),
+        };
+        apply_edits(source, &[edit]).ok()
+    }
+
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
     fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
         let sql = ours.compiled.model_sql().unwrap_or_default();
@@ -104,6 +163,7 @@ impl ModelReconciler<'_> {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
             StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
+            StructureEdit::Condition { clause, after } => self.with_condition(clause, after).into_iter().collect(),
             StructureEdit::Added(name) => {
                 // The formula is found as if a definition with this name had another formula.
                 let find = || {
@@ -136,6 +196,11 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
             (Some(name), true, false) => added.push((name, at)),
             (Some(name), false, true) => removed.push((name, at)),
             _ => {}
+        }
+        let clause = edit.place.as_ref().and_then(FilePartPosition::condition_clause);
+        if let Some(clause) = clause {
+            let after = edit.after.clone().unwrap_or_default();
+            found.push((StructureEdit::Condition { clause, after }, vec![at]));
         }
         let cte = edit.place.as_ref().and_then(|place| place.cte_of_from_clause());
         if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)

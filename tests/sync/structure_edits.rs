@@ -125,6 +125,28 @@ const CASES: &[Case] = &[
         &["from: ref('stg_orders')\n"],
     ),
     (
+        BLOCK,
+        &[("\ngroup by", "\nwhere amount > 10 and tax is not null\ngroup by")],
+        &[
+            "from: orders\nwhere: AND(amount > 10, NOT(ISBLANK(tax)))\n",
+            "group_by: month\n",
+        ],
+    ),
+    (
+        NESTED,
+        &[(
+            "group by country",
+            "group by country\n    having count(*) > 3 and max(tax) < 100",
+        )],
+        &["group_by: country\nhaving: AND(COUNT() > 3, MAX(tax) < 100)\n"],
+    ),
+    (JOINED, &[("\nwhere amount > 5", "")], &["!where", "keep: [id]\n"]),
+    (
+        JOINED,
+        &[("amount > 5", "amount > 5 and customers.segment <> 'x'")],
+        &["amount > 5", "customers.segment", "!where: amount > 5\n"],
+    ),
+    (
         JOINED,
         &[("ref('orders')", "ref('orders', v=2)")],
         &["from: ref('orders', v=2)\n", "to: ref('customers')"],

@@ -284,7 +284,11 @@ impl Repository {
             let output = self.run_git_on_paths(&args, paths)?;
             return Ok(output.split('\0').filter_map(of).collect());
         }
-        let folder = |path: &String| path.rsplit_once('/').map_or(path.as_str(), |(folder, _)| folder).to_owned();
+        let folder = |path: &String| {
+            path.rsplit_once('/')
+                .map_or(path.as_str(), |(folder, _)| folder)
+                .to_owned()
+        };
         let folders: BTreeSet<String> = paths.iter().map(folder).collect();
         let output = self.run_git_on_paths(&args, &folders.into_iter().collect::<Vec<_>>())?;
         let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
