@@ -10,7 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::expression_text::ExpressionShape;
 use super::formula::{RecentlyUsedCache, get_or_learn};
 use super::parse::parse;
-use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column};
+use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
@@ -79,8 +79,18 @@ pub(super) struct ProbesWithCachedSql {
     is_wide: bool,
     is_temporal: bool,
     probes: OnceLock<Vec<ProbeFormula>>,
-    /// Results by position of the probe, and by a flag for probes that were compiled in a group.
-    compiled: Mutex<FxHashMap<(usize, bool), Arc<CompiledProbe>>>,
+    /// Results by position of the probe and by the step in which it was compiled.
+    compiled: Mutex<FxHashMap<(usize, ProbeStep), Arc<CompiledProbe>>>,
+}
+
+/// Step in which probes are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum ProbeStep {
+    Rows,
+    /// A group always has at least one row, so conditional sums compile to different SQL.
+    Groups,
+    /// Another formula of the step shows that columns of unknown type are numbers.
+    RowsOfNumbers,
 }
 
 impl ProbesWithCachedSql {
@@ -114,26 +124,35 @@ impl ProbesWithCachedSql {
 
     /// Compiles the probes. Probes whose SQL is the same as in the previous compilation keep their patterns.
     fn compile(&self, compiler: &Compiler) -> Vec<Arc<CompiledProbe>> {
-        // A group always has at least one row, so conditional sums compile to different SQL.
         let mut options = (*compiler.options).clone();
         options.group_by = vec![probe_column(Type::Text, false, KEY)];
         let grouped = compiler.with_options(options);
-        let is_conditional =
-            |probe: &ProbeFormula| matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"));
-        let probes = || self.probes().iter().enumerate();
-        let all: Vec<(usize, &ProbeFormula)> = probes().collect();
-        let sums: Vec<(usize, &ProbeFormula)> = probes().filter(|(_, probe)| is_conditional(probe)).collect();
+        let is_unknown = |arg: &Arg| matches!(arg, Arg::Column(name) if column_type(name) == Type::Unknown);
+        let is_needed = |probe: &ProbeFormula, step: ProbeStep| match step {
+            ProbeStep::Rows => true,
+            ProbeStep::Groups => {
+                matches!(probe.shape, ExpressionShape::Call(name) if name.starts_with("SUMIF"))
+            }
+            ProbeStep::RowsOfNumbers => probe.args.iter().any(is_unknown),
+        };
+        let numbers = format!("numbers = {}\n", unknown_columns().join(" + "));
         // No code panics while it holds this lock.
         let mut known = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let mut compiled = Vec::new();
-        for (compiler, is_grouped, probes) in [(compiler, false, &all), (&grouped, true, &sums)] {
+        for (compiler, step, others) in [
+            (compiler, ProbeStep::Rows, ""),
+            (&grouped, ProbeStep::Groups, ""),
+            (compiler, ProbeStep::RowsOfNumbers, numbers.as_str()),
+        ] {
+            let probes = self.probes().iter().enumerate();
+            let probes: Vec<(usize, &ProbeFormula)> = probes.filter(|(_, probe)| is_needed(probe, step)).collect();
             for chunk in probes.chunks(TOGETHER) {
-                for (at, sql) in compiled_sql(compiler, chunk) {
-                    let unchanged = known.get(&(at, is_grouped)).filter(|before| *before.sql == *sql);
+                for (at, sql) in compiled_sql(compiler, others, chunk) {
+                    let unchanged = known.get(&(at, step)).filter(|before| *before.sql == *sql);
                     let probe = unchanged
                         .cloned()
                         .unwrap_or_else(|| Arc::new(CompiledProbe::new(at, sql)));
-                    known.insert((at, is_grouped), Arc::clone(&probe));
+                    known.insert((at, step), Arc::clone(&probe));
                     compiled.push(probe);
                 }
             }
@@ -142,9 +161,9 @@ impl ProbesWithCachedSql {
     }
 }
 
-/// Compiles probes. Returns the position and the SQL of each.
-fn compiled_sql(compiler: &Compiler, probes: &[(usize, &ProbeFormula)]) -> Vec<(usize, Box<str>)> {
-    let mut text = String::new();
+/// Compiles probes beside other formulas. Returns the position and the SQL of each probe.
+fn compiled_sql(compiler: &Compiler, others: &str, probes: &[(usize, &ProbeFormula)]) -> Vec<(usize, Box<str>)> {
+    let mut text = others.to_owned();
     for (at, probe) in probes {
         if let Some(formula) = probe.formula() {
             let _ = writeln!(text, "p{at} = {formula}");

@@ -111,6 +111,12 @@ pub(super) fn probe_column(ty: Type, nullable: bool, place: usize) -> String {
     format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
 }
 
+/// Returns the columns of unknown type.
+pub(super) fn unknown_columns() -> Vec<String> {
+    let of_place = |place| [true, false].map(|nullable| probe_column(Type::Unknown, nullable, place));
+    (0..PLACES).flat_map(of_place).collect()
+}
+
 /// Returns the type of a probe's column.
 pub(super) fn column_type(column: &str) -> Type {
     let letter = column.strip_prefix("fx_").and_then(|rest| rest.chars().next());

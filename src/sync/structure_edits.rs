@@ -25,7 +25,11 @@ enum StructureEdit {
     /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
     /// `where` or `having` has another condition. The condition is empty if the clause was removed.
-    Condition { clause: &'static str, after: String },
+    Condition {
+        clause: &'static str,
+        before: String,
+        after: String,
+    },
 }
 
 /// Name of the column that temporarily stands for a condition.
@@ -60,6 +64,12 @@ impl ModelReconciler<'_> {
                 continue;
             }
             let before = self.differences(&self.ours, &found);
+            // If the spec has changed the same condition, the edit is a conflict.
+            if let StructureEdit::Condition { before: was, after, .. } = &edit
+                && !before.contains(&(was.clone(), after.clone()))
+            {
+                continue;
+            }
             for text in self.specs_with_structure(&edit, &found) {
                 let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
                     continue;
@@ -163,7 +173,7 @@ impl ModelReconciler<'_> {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
             StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
-            StructureEdit::Condition { clause, after } => self.with_condition(clause, after).into_iter().collect(),
+            StructureEdit::Condition { clause, after, .. } => self.with_condition(clause, after).into_iter().collect(),
             StructureEdit::Added(name) => {
                 // The formula is found as if a definition with this name had another formula.
                 let find = || {
@@ -199,8 +209,9 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
         }
         let clause = edit.place.as_ref().and_then(FilePartPosition::condition_clause);
         if let Some(clause) = clause {
-            let after = edit.after.clone().unwrap_or_default();
-            found.push((StructureEdit::Condition { clause, after }, vec![at]));
+            let text = |text: &Option<String>| text.clone().unwrap_or_default();
+            let (before, after) = (text(&edit.before), text(&edit.after));
+            found.push((StructureEdit::Condition { clause, before, after }, vec![at]));
         }
         let cte = edit.place.as_ref().and_then(|place| place.cte_of_from_clause());
         if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)
