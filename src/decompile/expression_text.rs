@@ -164,7 +164,7 @@ impl ExpressionShape {
             }
             (Self::Call(name), _) => {
                 // A column of unknown type passes a type test if it is not NULL, so prefer ISBLANK.
-                let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL" | "ISDATE");
+                let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL");
                 ExpressionText::atom(format!("{name}({})", texts()), cost + 3 * u32::from(is_type_test))
             }
             (Self::Infix(op, strength), [left, right]) => {

@@ -1,18 +1,20 @@
 //! Finds the formula that produces the edited SQL of a column, and verifies the formula by compiling it.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::cache::{RecentlyUsedCache, get_or_insert_with};
 use super::candidate_check::CandidateCheck;
 use super::columns::{ColumnExpression, ColumnResolver};
+use super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
 use super::constant_probes::find_constants;
 use super::context_probes::OF_DEFINITION;
 use super::edits::compare_files;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
-use super::patterns::{CompiledProbes, Patterns, ProbesWithCachedSql};
-use super::probes::{ALWAYS_LEARNED_ARGUMENTS, MAX_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
+use super::patterns::Patterns;
+use super::probes::{ALWAYS_LEARNED_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -20,8 +22,6 @@ use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use crate::schema::Schema;
 
-/// Maximum number of pattern sets that are kept, one for each combination of dialect and settings.
-const MAX_KEPT_SETS: usize = 32;
 /// Reason why no formula was found for a piece of SQL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
@@ -36,8 +36,8 @@ fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
 
 /// Finds formulas that produce hand-edited SQL.
 ///
-/// The SQL of each function is learned by compiling all functions, once per dialect and per combination of settings
-/// that affect them. Reuse a `Decompiler` for many files, because learning takes time.
+/// The SQL of a function is learned by compiling the function, once per dialect and per combination of settings that
+/// affect it, when an edit may contain its SQL. Reuse a `Decompiler` for many files, because learning takes time.
 ///
 /// ```
 /// use formulac_model::Compiler;
@@ -60,20 +60,6 @@ pub struct Decompiler {
     tried: RecentlyUsedCache<Vec<Arc<ProbesWithCachedSql>>>,
     /// Words that occur in generated SQL of each dialect, except names.
     words: RecentlyUsedCache<FxHashSet<&'static str>>,
-}
-
-/// Cache of values by name. When the cache is full, the least recently used values are dropped.
-pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
-
-pub(super) fn get_or_learn<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
-    // No code panics while it holds this lock.
-    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-    let place = all.iter().position(|(other, _)| *other == key);
-    let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
-    let value = Arc::clone(&found.1);
-    all.truncate(MAX_KEPT_SETS - 1);
-    all.insert(0, found);
-    value
 }
 
 impl Decompiler {
@@ -251,7 +237,7 @@ impl Decompiler {
         expression: SqlNodeId,
     ) -> Option<SqlNodeId> {
         let dialect = case.found.dialect;
-        let words = get_or_learn(&self.words, dialect.to_string(), || dialect.words().collect());
+        let words = get_or_insert_with(&self.words, dialect.to_string(), || dialect.words().collect());
         let is_written = |name: &str| (0..case.written.tokens.len()).any(|token| case.written.key(token) == name);
         // The text of the spec includes the names of types in a contract.
         let is_said = |name: &str| case.read.source.to_ascii_lowercase().contains(name);
@@ -275,17 +261,21 @@ impl Decompiler {
         let compiler = compiler_for_probes(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
-        let has_many_arguments = max_arguments(trees, expression) > ALWAYS_LEARNED_ARGUMENTS;
-        for is_wide in [false, true].into_iter().take(if has_many_arguments { 2 } else { 1 }) {
+        let sizes: &[bool] = if has_many_arguments(trees, expression) {
+            &[false, true]
+        } else {
+            &[false]
+        };
+        for &is_wide in sizes {
             for is_temporal in [false, true] {
                 let key = format!("{} {is_wide} {is_temporal}", options.dialect);
                 let mut of_settings = format!("{key} {}", options.blank_zero);
                 if is_temporal {
                     of_settings.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
                 }
-                let compiled = get_or_learn(&self.compiled, of_settings, OnceLock::new);
+                let compiled = get_or_insert_with(&self.compiled, of_settings, OnceLock::new);
                 let compiled = compiled.get_or_init(|| {
-                    let tried = get_or_learn(&self.tried, key, || {
+                    let tried = get_or_insert_with(&self.tried, key, || {
                         let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
                         ProbeGroup::all().map(group).collect()
                     });
@@ -418,14 +408,10 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
     found.into_iter().map(|(name, _)| name).collect()
 }
 
-/// Returns `ALWAYS_LEARNED_ARGUMENTS` or `MAX_ARGUMENTS`, depending on the largest number of arguments in a call or of operands in a chain.
-fn max_arguments(trees: &Trees, expression: SqlNodeId) -> usize {
+/// Returns whether a call has more arguments, or a chain more operands, than the probes that are always learned.
+fn has_many_arguments(trees: &Trees, expression: SqlNodeId) -> bool {
     let parts = trees.descendants(expression);
-    let kids = parts.iter().map(|part| trees.children(*part).len()).max().unwrap_or(0);
-    // Return one of only two sizes, so that many expressions share the learned patterns.
-    if kids <= ALWAYS_LEARNED_ARGUMENTS {
-        ALWAYS_LEARNED_ARGUMENTS
-    } else {
-        MAX_ARGUMENTS
-    }
+    parts
+        .iter()
+        .any(|part| trees.children(*part).len() > ALWAYS_LEARNED_ARGUMENTS)
 }

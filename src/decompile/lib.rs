@@ -4,7 +4,7 @@
 //! [`Decompiler`] finds the formula of an edited column. [`with_formula`] writes a formula to the text of a spec, and
 //! [`spec_for_sql`] applies edits to a few words, numbers or operators to the spec.
 //!
-//! The decompiler contains no rules for SQL. It compiles every function and operator with placeholders for columns and
+//! The decompiler contains no rules for SQL. It compiles functions and operators with placeholders for columns and
 //! literals, and compares the results with the edited expression. Before the comparison, columns of helper CTEs are
 //! replaced with their expressions. Constructs that depend on a step (windows, ranges, lookups, worksheets) are
 //! compiled in place of the definition's formula.
@@ -12,7 +12,8 @@
 //! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. The decompiler
 //! may therefore fail to find a formula, but never returns a wrong formula.
 //!
-//! The probes are compiled once per dialect, and all columns and models of a run share the results.
+//! A probe is compiled once per dialect, when an edit calls the same SQL functions. All columns and models of a run share
+//! the results.
 
 #![forbid(unsafe_code)]
 #![warn(
@@ -23,9 +24,11 @@
     clippy::unimplemented
 )]
 
+mod cache;
 mod candidate_check;
 mod columns;
 mod comments;
+mod compiled_probes;
 mod constant_probes;
 mod context_probes;
 mod criteria;

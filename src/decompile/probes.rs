@@ -228,13 +228,13 @@ impl ProbeGroup {
                 Cell::Template(template) if overload.define.is_none() => template.parts,
                 _ => return overload.define.is_some(),
             };
-            let called = parts.iter().filter_map(|part| match part {
+            let mut called = parts.iter().filter_map(|part| match part {
                 Part::Call { name, .. } => name.rsplit('.').next(),
                 _ => None,
             });
             // Guards are omitted for arguments that do not need them.
             let is_guard = |name: &str| matches!(name, "nullif" | "coalesce");
-            called.into_iter().all(|name| names.contains(name) || is_guard(name))
+            called.all(|name| names.contains(name) || is_guard(name))
         };
         function.lower.is_some() || function.is_row_combination(2) || function.overloads.iter().any(may_call_only)
     }

@@ -1,5 +1,7 @@
 //! SQL expressions as trees in which equal parts share a node, so that expressions can be compared by their node ids.
 
+use std::collections::BTreeSet;
+
 use rustc_hash::FxHashMap;
 
 /// Index of a node.
@@ -140,6 +142,21 @@ impl Trees {
         }
         found.sort_unstable();
         found
+    }
+
+    /// Returns the names of the functions that a node calls. For a call to `safe.chr`, returns each part of the name.
+    pub fn called_functions(&self, id: SqlNodeId) -> BTreeSet<&str> {
+        let calls = self
+            .descendants(id)
+            .into_iter()
+            .filter(|part| *self.label(*part) == SqlLabel::Call);
+        let names = calls.filter_map(|call| self.children(call).first());
+        let parts = names.flat_map(|name| self.descendants(*name));
+        let words = parts.filter_map(|part| match self.label(part) {
+            SqlLabel::Word(word) => Some(word.as_str()),
+            _ => None,
+        });
+        words.collect()
     }
 
     /// Describes the construct of a node in words.

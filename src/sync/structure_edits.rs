@@ -1,5 +1,5 @@
-//! Hand edits to the structure of a model's SQL: columns of the last select that were added, renamed or removed, and
-//! relations of dbt that were replaced, and conditions. The edits become changes of the spec.
+//! Hand edits to the structure of a model's SQL: added, renamed or removed columns of the last select, other relations of
+//! dbt, and other conditions in `where` or `having`. The edits become changes of the spec.
 
 use std::collections::BTreeSet;
 
@@ -49,7 +49,8 @@ const KEYS_AFTER_WHERE: [&str; 9] = [
 
 impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
-    /// that were replaced. A version of the spec is used only if it produces the edit and no other difference.
+    /// that were replaced, and conditions. A version of the spec is used only if it produces the edit and no other
+    /// difference. Only another condition may also change expressions that the user did not edit.
     pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
         let Some(found) = self
             .found
@@ -64,10 +65,12 @@ impl ModelReconciler<'_> {
                 continue;
             }
             let before = self.differences(&self.ours, &found);
+            let condition = match &edit {
+                StructureEdit::Condition { before, after, .. } => Some((before.clone(), after.clone())),
+                _ => None,
+            };
             // If the spec has changed the same condition, the edit is a conflict.
-            if let StructureEdit::Condition { before: was, after, .. } = &edit
-                && !before.contains(&(was.clone(), after.clone()))
-            {
+            if condition.as_ref().is_some_and(|condition| !before.contains(condition)) {
                 continue;
             }
             for text in self.specs_with_structure(&edit, &found) {
@@ -82,12 +85,16 @@ impl ModelReconciler<'_> {
                 };
                 let renamed = renamed.unwrap_or_else(|| found.clone());
                 let after = self.differences(&carried, &renamed);
-                // A condition may show that values exist, which changes expressions that the user did not edit.
                 let is_edited = |text: &String| before.iter().any(|(_, edited)| edited == text);
-                let may_change = |text: &String| matches!(edit, StructureEdit::Condition { .. }) && !is_edited(text);
-                let is_known = |one: &(String, String)| before.contains(one) || may_change(&one.1);
-                let is_produced = before.iter().any(|one| !after.contains(one));
-                if is_produced && after.iter().all(is_known) {
+                let is_produced = match &condition {
+                    // A condition may show that values exist, which changes expressions that the user did not edit.
+                    Some(condition) => {
+                        let is_allowed = |one: &(String, String)| before.contains(one) || !is_edited(&one.1);
+                        !after.contains(condition) && after.iter().all(is_allowed)
+                    }
+                    None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
+                };
+                if is_produced {
                     self.ours = carried;
                     found = renamed;
                     carried_edits.extend(places);

@@ -286,14 +286,14 @@ impl Repository {
         }
         let folder = |path: &String| {
             path.rsplit_once('/')
-                .map_or(path.as_str(), |(folder, _)| folder)
-                .to_owned()
+                .map_or(path.clone(), |(folder, _)| folder.to_owned())
         };
         let folders: BTreeSet<String> = paths.iter().map(folder).collect();
-        let output = self.run_git_on_paths(&args, &folders.into_iter().collect::<Vec<_>>())?;
-        let wanted: BTreeSet<&str> = paths.iter().map(String::as_str).collect();
-        let differing = output.split('\0').filter_map(of);
-        Ok(differing.filter(|path| wanted.contains(path.as_str())).collect())
+        let output = self.run_git_on_paths(&args, &Vec::from_iter(folders))?;
+        // Several calls may report the files of a nested folder.
+        let differing: BTreeSet<String> = output.split('\0').filter_map(of).collect();
+        let wanted: BTreeSet<String> = paths.iter().cloned().collect();
+        Ok(differing.intersection(&wanted).cloned().collect())
     }
 
     /// Returns the commit after `since` whose message contains a text, or `None` if there is none.

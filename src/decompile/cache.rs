@@ -1,0 +1,21 @@
+//! Cache for results that take long to compute.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Maximum number of values in a cache.
+const MAX_KEPT: usize = 32;
+
+/// Cache of values by name. When the cache is full, the least recently used values are dropped.
+pub(super) type RecentlyUsedCache<T> = Mutex<Vec<(String, Arc<T>)>>;
+
+/// Returns the value with this name. If it is missing, `new` computes it.
+pub(super) fn get_or_insert_with<T>(all: &RecentlyUsedCache<T>, key: String, new: impl FnOnce() -> T) -> Arc<T> {
+    // No code panics while it holds this lock.
+    let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = all.iter().position(|(other, _)| *other == key);
+    let found = place.map_or_else(|| (key, Arc::new(new())), |at| all.remove(at));
+    let value = Arc::clone(&found.1);
+    all.truncate(MAX_KEPT - 1);
+    all.insert(0, found);
+    value
+}
