@@ -169,8 +169,8 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
     }
 }
 
-/// Reports calendar offsets and calendar ranges whose unit is shorter than the key's period. For example, rows per
-/// month have no row for the previous week. `before` contains the columns of the previous step, which may be truncated
+/// Reports calendar offsets and calendar ranges that do not fit the key's period. For example, rows per month have no
+/// row for the previous week. `before` contains the columns of the previous step, which may be truncated
 /// to periods.
 pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, text: &str, found: &mut Vec<Diagnostic>) {
     let program = plan.program;
@@ -188,7 +188,7 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
     };
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         for id in (definition.first.0..=definition.root.0).map(IrId) {
-            let Some(unit) = calendar_unit(program, id).filter(|unit| unit.unit < frame) else {
+            let Some(unit) = calendar_unit(program, id).filter(|unit| !unit.fits(frame)) else {
                 continue;
             };
             let key = program.meta(key).span;
@@ -206,19 +206,38 @@ pub(super) fn check_units(plan: &StepPlan<'_>, before: Option<&StepColumns>, tex
 #[derive(Clone, Copy, Debug)]
 pub struct WindowUnit {
     pub unit: CalendarUnit,
-    is_offset: bool,
+    /// Number of units of an offset. `None` for a range.
+    offset: Option<i64>,
+}
+
+impl WindowUnit {
+    /// Returns whether rows with one value per `frame` can be this far apart. The start of a week moved by one to four
+    /// years is never the start of a week, because so many years are never a whole number of weeks.
+    pub fn fits(self, frame: CalendarUnit) -> bool {
+        let moves_weeks_by_years = frame == CalendarUnit::Week
+            && self.unit == CalendarUnit::Year
+            && self.offset.is_some_and(|years| (1..=4).contains(&years.unsigned_abs()));
+        self.unit >= frame && !moves_weeks_by_years
+    }
 }
 
 /// Builds the error about a unit that is shorter than the periods of the key.
 pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named): (Span, &str)) -> Diagnostic {
-    let WindowUnit { unit, is_offset } = unit;
-    let (unit, frame) = (unit.name(), frame.name());
-    let (message, help) = match is_offset {
-        true => (
+    let is_longer = unit.unit > frame;
+    let (offset, unit, frame) = (unit.offset, unit.unit.name(), frame.name());
+    let (message, help) = match offset {
+        Some(years) if is_longer => (
+            format!("`PERIODOFFSET` moves by years, but `{named}` has only one value per week, so no row matches"),
+            format!(
+                "a year is not a whole number of weeks: move by {} weeks",
+                years.saturating_mul(52)
+            ),
+        ),
+        Some(_) => (
             format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per {frame}, so no row matches"),
             format!("move by \"{frame}\", or group and order by the {unit}"),
         ),
-        false => (
+        None => (
             format!("the range is measured in {unit}s, but `{named}` has only one value per {frame}"),
             format!("use \"{frame}\" or a longer unit, or group and order by the {unit}"),
         ),
@@ -233,7 +252,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
         Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| WindowUnit {
             unit: period.unit,
-            is_offset: true,
+            offset: Some(period.count),
         }),
         Ir::Window { call, over } => {
             let of_end = |end: CalendarEnd| match end {
@@ -249,7 +268,7 @@ pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
                     .flatten()
                     .and_then(|start| truncation(program, start)),
             };
-            unit.map(|unit| WindowUnit { unit, is_offset: false })
+            unit.map(|unit| WindowUnit { unit, offset: None })
         }
         _ => None,
     }

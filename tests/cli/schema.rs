@@ -54,7 +54,7 @@ fn faults_of_schemas() {
         .write("yaml.yml", "relations: [");
     place.write(
         "types.yml",
-        "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n",
+        "relations:\n  o:\n    columns:\n      a: nubmer\n      b: {type: text, nulable: false}\n  p:\n    columns: {rate: decimal(5,2)}\n",
     );
     place
         .write("catalog.json", CATALOG)

@@ -42,9 +42,9 @@ impl Resolver<'_> {
         match found {
             Some((r, position)) => ColumnLookup::Column(self.record_column_use(r, position)),
             None if self.scope.open && !is_unlikely_column(name.name) => {
-                // An unknown column belongs to the only open relation. If there are several open relations, the
+                // An unknown column belongs to the only relation that may have other columns. If there are several, the
                 // database resolves the name.
-                let mut open = scope.relations.iter().filter(|r| r.is_open());
+                let mut open = scope.relations.iter().filter(|r| r.may_have_more_columns());
                 ColumnLookup::Column(match (open.next(), open.next()) {
                     (Some(relation), None) => self.record_unlisted_column_use(Some(relation.name()), name.name),
                     // Use a single column for all uses of the name, because a cell can refer to the same column.

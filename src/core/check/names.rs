@@ -129,6 +129,8 @@ pub(super) struct Resolver<'a> {
     pub cell_ranges: Vec<CellRange>,
     /// Total number of columns in the cell ranges.
     pub in_ranges: usize,
+    /// Ends of ranges such as `C:C`, in the order of the syntax tree.
+    pub column_letters: Vec<ExprId>,
 }
 
 /// Resolves all names and replaces the previous contents of `names` and `columns`.
@@ -181,12 +183,14 @@ pub(super) fn resolve(
         cells: Vec::new(),
         cell_ranges: Vec::new(),
         in_ranges: 0,
+        column_letters: Vec::new(),
     };
     if ast.ranges && scope.sheet.is_none() {
         ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
     }
     if ast.ranges && scope.sheet.is_some() {
         tabs::mark_tabs(ast, &mut names.targets);
+        resolver.find_column_letters(&names.targets);
     }
     let mut reads_calendar = false;
     for (index, definition) in ast.definitions.iter().enumerate() {
@@ -208,7 +212,7 @@ pub(super) fn resolve(
                 }
                 Expr::Name => resolver.resolve_name(id, *span, own, role, definition),
                 Expr::Field | Expr::Model => resolver.resolve_field(id, own, role, definition),
-                Expr::Cell => match resolver.resolve_cell(*span, own) {
+                Expr::Cell => match resolver.resolve_cell(id, own) {
                     Some(target) => target,
                     None => continue,
                 },
@@ -323,7 +327,7 @@ impl Resolver<'_> {
         definition: &Definition,
     ) -> NameTarget {
         if self.scope.sheet.is_some()
-            && let Some(cell) = self.resolve_cell(span, own)
+            && let Some(cell) = self.resolve_cell(id, own)
         {
             return cell;
         }

@@ -118,14 +118,53 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
 }
 
 impl Resolver<'_> {
-    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the source at `span` isn't a cell.
-    pub(super) fn resolve_cell(&mut self, span: Span, own: Option<&str>) -> Option<NameTarget> {
+    /// Finds the ends of ranges such as `C:C`, which are letters even if a column is named `c`, as in spreadsheets.
+    /// Warns if such a column is another one than the letter's column.
+    pub(super) fn find_column_letters(&mut self, targets: &[NameTarget]) {
+        let ast = self.ast;
+        for id in ast.ids() {
+            let Expr::Range { from, to } = ast.expr(id) else {
+                continue;
+            };
+            if targets[from.index()] == NameTarget::PartOfCells {
+                continue;
+            }
+            let ends = [from, to].map(|end| (end, ast.span(end).text(self.source)));
+            let column = |(end, text): (ExprId, &str)| {
+                let is_name = ast.expr(end) == Expr::Name && !text.contains('$');
+                let written = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
+                (written.column < self.letters.len()).then_some(written.column)
+            };
+            let [Some(first), Some(last)] = ends.map(column) else {
+                continue;
+            };
+            self.column_letters.extend([from, to]);
+            for ((_, text), column) in ends.into_iter().zip([first, last]) {
+                let named = self.letters.position(text.into()).filter(|named| *named != column);
+                if named.is_none() {
+                    continue;
+                }
+                let span = ast.span(id);
+                let (name, lower) = (self.letters.name(column).unwrap_or_default(), text.to_ascii_lowercase());
+                let message = format!("`{text}` is the letter of the column `{name}`, not the column named `{lower}`");
+                let help = format!("rename the column `{lower}`, or write `{lower}:{lower}` if you mean that column");
+                let warning = Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help);
+                self.diagnostics.push(warning);
+                break;
+            }
+        }
+        self.column_letters.sort_unstable();
+    }
+
+    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the node isn't a cell.
+    pub(super) fn resolve_cell(&mut self, id: ExprId, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
+        let span = self.ast.span(id);
         let text = span.text(self.source);
         let Some(written) = parse_cell(text) else {
             return self.resolve_letter_total(span);
         };
-        let is_name = !text.contains('$');
+        let is_name = !text.contains('$') && self.column_letters.binary_search(&id).is_err();
         match self.existing_name_kind(text).filter(|_| is_name) {
             // If the scope accepts any name as a column, a column that the sheet lists takes precedence over a cell
             // with the same name.

@@ -167,17 +167,17 @@ impl Resolver<'_> {
             .and_then(|t| t.strip_suffix('}'))
             .unwrap_or(text)
             .trim();
-        if let Some(place) = tab
-            .columns
-            .iter()
-            .position(|column| column.name().eq_ignore_ascii_case(bare))
-        {
-            return Some(place as u32);
-        }
         let names: Vec<&str> = tab.columns.iter().map(Column::name).collect();
         let cell = matches!(self.ast.expr(id), Expr::Name | Expr::Cell)
             .then(|| parse_cell(text))
             .flatten();
+        // As in spreadsheets, a letter is a letter even if a column has the same name.
+        if let Some(cell) = cell.filter(|cell| cell.row.is_none() && cell.column < names.len()) {
+            return Some(cell.column as u32);
+        }
+        if let Some(place) = names.iter().position(|name| name.eq_ignore_ascii_case(bare)) {
+            return Some(place as u32);
+        }
         let (message, help) = match cell {
             Some(cell) if cell.row.is_some() => {
                 let letter = column_letters(cell.column);
@@ -189,7 +189,6 @@ impl Resolver<'_> {
                     ),
                 )
             }
-            Some(cell) if cell.column < names.len() => return Some(cell.column as u32),
             Some(cell) if names.is_empty() => (
                 format!(
                     "there is no column `{}` in the tab `{}`, because the tab's columns are not declared",

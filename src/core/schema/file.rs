@@ -171,6 +171,11 @@ fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
         return Type::Unknown;
     };
     let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if text.matches('(').count() != text.matches(')').count() {
+        let help = format!("if the type contains a comma, put it in quotes: \"{base}(10, 2)\"");
+        faults.push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
+        return Type::Unknown;
+    }
     match text.parse() {
         Ok(Type::Other) if base != "other" => {
             let help = match nearest_name(&base, TYPES.iter().copied()) {

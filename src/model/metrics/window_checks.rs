@@ -11,7 +11,7 @@ use crate::missing_periods::unit_fault;
 use crate::span::Span;
 
 impl ModelOverSets<'_> {
-    /// Reports windows whose unit is shorter than the periods of the time key. In the expanded spec, these windows may
+    /// Reports windows whose unit does not fit the periods of the time key. In the expanded spec, these windows may
     /// be computed by a later step, which has no information about the periods.
     pub fn check_window_units(&self, keys: &ModelKeys, needed: &[MetricId], faults: &mut Vec<Diagnostic>) {
         let Some((time, frame)) = keys
@@ -24,15 +24,15 @@ impl ModelOverSets<'_> {
             return;
         };
         let key = (self.keys[time].span, keys.names[time].as_str());
-        let shorter = |formula: &MetricFormula| formula.shortest_unit.filter(|unit| unit.unit < frame);
+        let misfit = |formula: &MetricFormula| formula.shortest_unit.filter(|unit| !unit.fits(frame));
         for id in needed {
-            if let Some(unit) = shorter(self.formula(*id)) {
+            if let Some(unit) = misfit(self.formula(*id)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);
                 faults.push(unit_fault(unit, self.listed_span(*id), frame, key).with_context(&context));
             }
         }
         for formula in &self.definitions {
-            faults.extend(shorter(formula).map(|unit| unit_fault(unit, formula.span, frame, key)));
+            faults.extend(misfit(formula).map(|unit| unit_fault(unit, formula.span, frame, key)));
         }
     }
 
