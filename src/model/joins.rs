@@ -76,44 +76,15 @@ impl<'y> Loader<'y, '_> {
         (joins, sound)
     }
 
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     fn read_join(&mut self, node: &'y Node) -> Option<JoinedRelation<'y>> {
-        if node.pairs().is_none() {
-            let relation = node.text().unwrap_or("customers");
-            self.report(
-                Diagnostic::new(
-                    Code::WrongShape,
-                    node.span,
-                    format!("a join must be a mapping, found {}", node.kind_name()),
-                )
-                .with_help(format!(
-                    "write `{{to: {relation}, on: …}}`, or use `using:` with columns that exist on both sides"
-                )),
-            );
+        let Some(pairs) = node.pairs() else {
+            self.report_join_shape(node);
             return None;
-        }
+        };
         // Accept `true`, because tools for YAML 1.1 write the key `on` as `true`.
-        let on = node.pairs().unwrap_or_default().iter().find(|(key, _)| is_on_key(key));
+        let on = pairs.iter().find(|(key, _)| is_on_key(key));
         let at_comma = on.and_then(|(_, value)| self.report_text_after_comma("on", node, value));
-        let is_cut = |key: &Node| at_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
-        for (key, value) in node
-            .pairs()
-            .unwrap_or_default()
-            .iter()
-            .filter(|(key, _)| !is_on_key(key) && !is_cut(key))
-        {
-            match key.text().map(|name| (name, JOIN.get(name))) {
-                Some((name, Some(known))) if matches!(known.shape, KeyShape::Text | KeyShape::Names) => {
-                    self.check_value(name, &known.shape, value);
-                }
-                Some((_, Some(_))) => {}
-                Some((name, None)) => self.report_unknown_key(name, key, JOIN.keys.iter()),
-                None => self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter()),
-            }
-        }
+        self.check_join_keys(pairs, at_comma);
         let to_text = self.text(node, "to");
         if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
             self.report_missing_key(node, "to", format!("add {what}"));
@@ -125,84 +96,12 @@ impl<'y> Loader<'y, '_> {
         }
         let kind = self.read_word(node, "type", TYPES, JoinKind::Left);
         let many = self.read_word(node, "cardinality", &[("one", false), ("many", true)], false);
-        let on = on
-            .filter(|_| at_comma.is_none())
-            .and_then(|(_, value)| match value.text() {
-                Some(text) => {
-                    self.check_truncated_text("on", value);
-                    Some(SpannedText { text, node: value })
-                }
-                None => {
-                    self.report_wrong_shape("on", "a condition", value);
-                    None
-                }
-            });
+        let on = on.filter(|_| at_comma.is_none());
+        let on = on.and_then(|(_, condition)| self.read_join_condition(condition));
         let using = self.list(node, "using");
-        let span = node
-            .pairs()
-            .and_then(|pairs| pairs.first())
-            .map_or(node.span, |(key, _)| key.span);
         let (to, to_text) = (to?, to_text?);
         let name = alias.map_or_else(|| to.name(), |alias| alias.text);
-        let has = |key: &str| {
-            node.pairs()
-                .unwrap_or_default()
-                .iter()
-                .any(|(k, _)| k.text() == Some(key))
-        };
-        let both = node
-            .pairs()
-            .unwrap_or_default()
-            .iter()
-            .find(|(key, _)| key.text() == Some("using") || is_on_key(key));
-        let by = match (on, using) {
-            (Some(_), Some(_)) => {
-                let key = self.key_span(node, "using");
-                self.report(
-                    Diagnostic::new(
-                        Code::WrongShape,
-                        key,
-                        format!("`{name}` is joined with both `on` and `using`"),
-                    )
-                    .with_help("remove one of the two keys; to combine conditions, write `on: AND(a = b, c = d)`"),
-                );
-                JoinCriterion::Nothing
-            }
-            (on, using) if kind == JoinKind::Cross => {
-                if let (true, Some((key, _))) = (on.is_some() || using.is_some(), both) {
-                    let key_text = if is_on_key(key) { "on" } else { "using" };
-                    self.report(
-                        Diagnostic::new(
-                            Code::WrongShape,
-                            key.span,
-                            format!("a cross join combines every row with every row, so it cannot have `{key_text}`"),
-                        )
-                        .with_help(format!("remove `{key_text}`, or write `type: inner`")),
-                    );
-                }
-                JoinCriterion::Nothing
-            }
-            (Some(on), None) => JoinCriterion::On(on),
-            (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
-            (None, None | Some(_)) => {
-                // A missing condition in `on` has already been reported.
-                if !node.pairs().unwrap_or_default().iter().any(|(key, _)| is_on_key(key)) {
-                    let (message, help) = if has("using") {
-                        (
-                            format!("`using` of `{name}` is empty"),
-                            "list columns that both relations have",
-                        )
-                    } else {
-                        (
-                            format!("the join of `{name}` has no condition"),
-                            "add `on:` with a condition, `using:` with columns that exist on both sides, or `type: cross`",
-                        )
-                    };
-                    self.report(Diagnostic::new(Code::MissingKey, span, message).with_help(help));
-                }
-                JoinCriterion::Nothing
-            }
-        };
+        let by = self.read_criterion(node, name, kind, on, using);
         Some(JoinedRelation {
             to,
             to_text,
@@ -211,6 +110,102 @@ impl<'y> Loader<'y, '_> {
             kind,
             many,
         })
+    }
+
+    fn report_join_shape(&mut self, node: &Node) {
+        let relation = node.text().unwrap_or("customers");
+        let message = format!("a join must be a mapping, found {}", node.kind_name());
+        let help = format!("write `{{to: {relation}, on: …}}`, or use `using:` with columns that exist on both sides");
+        self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
+    }
+
+    /// Checks the keys of a join, except for `on` and for keys in the text after an unquoted comma.
+    fn check_join_keys(&mut self, pairs: &[(Node, Node)], after_comma: Option<Span>) {
+        let is_cut = |key: &Node| after_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
+        for (key, value) in pairs.iter().filter(|(key, _)| !is_on_key(key) && !is_cut(key)) {
+            match key.text().map(|name| (name, JOIN.get(name))) {
+                Some((name, Some(known))) if matches!(known.shape, KeyShape::Text | KeyShape::Names) => {
+                    self.check_value(name, &known.shape, value);
+                }
+                Some((_, Some(_))) => {}
+                Some((name, None)) => self.report_unknown_key(name, key, JOIN.keys.iter()),
+                None => self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter()),
+            }
+        }
+    }
+
+    fn read_join_condition(&mut self, node: &'y Node) -> Option<SpannedText<'y>> {
+        let Some(text) = node.text() else {
+            self.report_wrong_shape("on", "a condition", node);
+            return None;
+        };
+        self.check_truncated_text("on", node);
+        Some(SpannedText { text, node })
+    }
+
+    /// Returns the criterion of a join, and reports an error if it has none or too many. `name` is the name of the
+    /// joined relation.
+    fn read_criterion(
+        &mut self,
+        node: &Node,
+        name: &str,
+        kind: JoinKind,
+        on: Option<SpannedText<'y>>,
+        using: Option<Vec<SpannedText<'y>>>,
+    ) -> JoinCriterion<'y> {
+        match (on, using) {
+            (Some(_), Some(_)) => {
+                let message = format!("`{name}` is joined with both `on` and `using`");
+                let help = "remove one of the two keys; to combine conditions, write `on: AND(a = b, c = d)`";
+                let span = self.key_span(node, "using");
+                self.report(Diagnostic::new(Code::WrongShape, span, message).with_help(help));
+                JoinCriterion::Nothing
+            }
+            (on, using) if kind == JoinKind::Cross => {
+                if on.is_some() || using.is_some() {
+                    self.report_criterion_of_cross_join(node);
+                }
+                JoinCriterion::Nothing
+            }
+            (Some(on), None) => JoinCriterion::On(on),
+            (None, Some(names)) if !names.is_empty() => JoinCriterion::Using(names),
+            (None, None | Some(_)) => {
+                self.report_missing_criterion(node, name);
+                JoinCriterion::Nothing
+            }
+        }
+    }
+
+    fn report_criterion_of_cross_join(&mut self, node: &Node) {
+        let is_criterion = |key: &Node| key.text() == Some("using") || is_on_key(key);
+        let mut pairs = node.pairs().unwrap_or_default().iter();
+        let Some((key, _)) = pairs.find(|(key, _)| is_criterion(key)) else {
+            return;
+        };
+        let key_text = if is_on_key(key) { "on" } else { "using" };
+        let message = format!("a cross join combines every row with every row, so it cannot have `{key_text}`");
+        let help = format!("remove `{key_text}`, or write `type: inner`");
+        self.report(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+    }
+
+    fn report_missing_criterion(&mut self, node: &Node, name: &str) {
+        let pairs = node.pairs().unwrap_or_default();
+        // A missing condition in `on` has already been reported.
+        if pairs.iter().any(|(key, _)| is_on_key(key)) {
+            return;
+        }
+        let (message, help) = match pairs.iter().any(|(key, _)| key.text() == Some("using")) {
+            true => (
+                format!("`using` of `{name}` is empty"),
+                "list columns that both relations have",
+            ),
+            false => (
+                format!("the join of `{name}` has no condition"),
+                "add `on:` with a condition, `using:` with columns that exist on both sides, or `type: cross`",
+            ),
+        };
+        let span = pairs.first().map_or(node.span, |(key, _)| key.span);
+        self.report(Diagnostic::new(Code::MissingKey, span, message).with_help(help));
     }
 
     /// Parses a value that must be one of a few words.

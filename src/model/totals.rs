@@ -12,11 +12,11 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::emit::Emitter;
 use crate::parse;
-use crate::plan::{StepInput, key_name};
+use crate::plan::{StepInput, StepOutput, key_name};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId, SqlTree};
 
 /// Saved input of a step, so that the step can be computed again.
 #[derive(Clone, Debug, Default)]
@@ -120,10 +120,6 @@ impl SpecCompilation<'_> {
 
     /// Adds a CTE that computes measures again, grouped by the keys that one kind of total needs. The input of the
     /// sheet joins this CTE.
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     fn compute_totals(
         &mut self,
         step: &Step<'_>,
@@ -133,19 +129,52 @@ impl SpecCompilation<'_> {
         measures: Vec<String>,
         memory: &mut CompileMemory,
     ) -> Result<TotalColumns, UngroupedTotal> {
-        let pivot = pivot_keys(step);
-        let by_key = |key: &SpannedText<'_>| pivot.iter().any(|of| of.eq_ignore_ascii_case(&key_name(key.text)));
-        let mut again = prior.clone();
-        again.group_by.retain(|key| match kind {
-            SheetTotalKind::Grand => false,
-            SheetTotalKind::Column => by_key(key),
-            SheetTotalKind::Row => !by_key(key),
-        });
-        again.name = None;
-        again.order_by.clear();
-        again.partition_by = None;
+        let again = step_of_total(step, prior, kind);
         let keys: Vec<String> = again.group_by.iter().map(|key| key_name(key.text)).collect();
-        let of = StepInput {
+        let output = match self.recompute_step(&again, before, &measures, memory) {
+            Ok(output) => output,
+            Err(fault) => return Err(UngroupedTotal { measures, fault }),
+        };
+        self.ctes.extend(output.ctes);
+        let wanted = match keys.as_slice() {
+            [] => format!("{}_in_total", input.name),
+            keys => format!("{}_by_{}", input.name, keys.join("_and_")),
+        };
+        let options = &self.compiler.options;
+        let dialect = options.dialect;
+        let sources = SheetAndTotals {
+            sheet: dialect.name_text(input.name, true),
+            sheet_columns: ColumnSql {
+                dialect,
+                relation: input.relation,
+            },
+            totals: dialect.name_text(&self.names.choose_name(&wanted), true),
+            total_columns: ColumnSql {
+                dialect,
+                relation: Some(&output.relation),
+            },
+        };
+        let mut emitter = Emitter::new(&memory.program, dialect, &options.limits, &mut memory.emit);
+        let join = sources.join(&keys, &mut emitter);
+        let measures = measures.into_iter();
+        let added = measures.map(|measure| sources.total_column(measure, kind, emitter.tree()));
+        let (items, columns) = added.unzip();
+        self.ctes.push(Cte {
+            name: sources.totals,
+            body: output.body,
+        });
+        Ok(TotalColumns { join, items, columns })
+    }
+
+    /// Compiles a step again, but computes only some of its measures. Returns the first error if this is not possible.
+    fn recompute_step(
+        &mut self,
+        step: &Step<'_>,
+        before: &PreviousStepInput,
+        measures: &[String],
+        memory: &mut CompileMemory,
+    ) -> Result<StepOutput, Option<Diagnostic>> {
+        let mut input = StepInput {
             name: &before.name,
             source: (before.index == 0).then_some(0),
             relation: before.relation.as_ref(),
@@ -155,93 +184,15 @@ impl SpecCompilation<'_> {
             tabs: &[],
         };
         let mut unsaid = Vec::new();
-        let joined = match again.joins.as_slice() {
+        let joined = match step.joins.as_slice() {
             [] => None,
-            _ => Some(self.join_inputs(&again, before.index, &of, &mut unsaid)),
+            _ => Some(self.join_inputs(step, before.index, &input, &mut unsaid)),
         };
-        let of = StepInput {
-            joined: joined.as_ref().map(|joined| &joined.input),
-            ..of
-        };
-        self.only = Some(measures.clone());
-        let output = self.compile_step(&again, &of, joined.as_ref(), false, memory, &mut unsaid);
+        input.joined = joined.as_ref().map(|joined| &joined.input);
+        self.only = Some(measures.to_vec());
+        let output = self.compile_step(step, &input, joined.as_ref(), false, memory, &mut unsaid);
         self.only = None;
-        let Some(output) = output else {
-            return Err(UngroupedTotal {
-                measures,
-                fault: unsaid.into_iter().find(Diagnostic::is_error),
-            });
-        };
-        self.ctes.extend(output.ctes);
-        let wanted = match (kind, keys.as_slice()) {
-            (_, []) => format!("{}_in_total", input.name),
-            (_, keys) => format!("{}_by_{}", input.name, keys.join("_and_")),
-        };
-        let dialect = self.compiler.options.dialect;
-        let cte = dialect.name_text(&self.names.choose_name(&wanted), true);
-        let sheet = dialect.name_text(input.name, true);
-        let (here, there) = (
-            ColumnSql {
-                dialect,
-                relation: input.relation,
-            },
-            ColumnSql {
-                dialect,
-                relation: Some(&output.relation),
-            },
-        );
-        let limits = &self.compiler.options.limits;
-        let mut emitter = Emitter::new(&memory.program, dialect, limits, &mut memory.emit);
-        let same = keys.iter().map(|key| {
-            let name = here.column(key);
-            let (left, right) = (
-                emitter.tree().add_field(&sheet, &name),
-                emitter.tree().add_field(&cte, &name),
-            );
-            emitter.emit_key_comparison(left, right, here.is_nullable(key))
-        });
-        let same: Vec<_> = same.collect();
-        let tree = emitter.tree();
-        let on = same
-            .into_iter()
-            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
-        let (mut items, mut columns) = (Vec::new(), Vec::new());
-        for measure in measures {
-            let mut name = format!("{measure}_{}", kind.name());
-            while here.known_column(&name).is_some() {
-                name.push_str("_of_sheet");
-            }
-            let alias = Some(dialect.name_text(&name, true));
-            items.push(Item {
-                expr: tree.add_field(&cte, &there.column(&measure)),
-                alias,
-            });
-            let known = there.known_column(&measure);
-            let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty));
-            let column = column
-                .nullable(there.is_nullable(&measure))
-                .with_size(known.map_or(0, Column::size));
-            columns.push((
-                SheetTotal {
-                    measure,
-                    kind,
-                    column: name,
-                },
-                column,
-            ));
-        }
-        let join_kind = if on.is_some() { JoinKind::Left } else { JoinKind::Cross };
-        let join = Join {
-            kind: join_kind,
-            source: SelectSource::Name(cte.clone()),
-            alias: None,
-            on,
-        };
-        self.ctes.push(Cte {
-            name: cte,
-            body: output.body,
-        });
-        Ok(TotalColumns { join, items, columns })
+        output.ok_or_else(|| unsaid.into_iter().find(Diagnostic::is_error))
     }
 
     fn find_totals(&self, step: &Step<'_>, memory: &mut CompileMemory) -> Vec<TotalUse> {
@@ -274,6 +225,79 @@ impl SpecCompilation<'_> {
             ..total
         })
         .collect()
+    }
+}
+
+/// Returns the previous step of a sheet, grouped by the keys that one kind of total needs.
+fn step_of_total<'y>(sheet: &Step<'_>, prior: &Step<'y>, kind: SheetTotalKind) -> Step<'y> {
+    let pivot = pivot_keys(sheet);
+    let is_pivot_key = |key: &SpannedText<'_>| pivot.iter().any(|name| name.eq_ignore_ascii_case(&key_name(key.text)));
+    let mut step = prior.clone();
+    step.group_by.retain(|key| match kind {
+        SheetTotalKind::Grand => false,
+        SheetTotalKind::Column => is_pivot_key(key),
+        SheetTotalKind::Row => !is_pivot_key(key),
+    });
+    step.name = None;
+    step.order_by.clear();
+    step.partition_by = None;
+    step
+}
+
+/// Names in the select that joins a sheet and its totals.
+struct SheetAndTotals<'i> {
+    /// Name of the sheet's input in SQL.
+    sheet: String,
+    sheet_columns: ColumnSql<'i>,
+    /// Name of the CTE with the totals in SQL.
+    totals: String,
+    total_columns: ColumnSql<'i>,
+}
+
+impl SheetAndTotals<'_> {
+    /// Returns the join of the totals, which have these keys.
+    fn join(&self, keys: &[String], emitter: &mut Emitter<'_>) -> Join {
+        let same: Vec<SqlId> = keys
+            .iter()
+            .map(|key| {
+                let name = self.sheet_columns.column(key);
+                let left = emitter.tree().add_field(&self.sheet, &name);
+                let right = emitter.tree().add_field(&self.totals, &name);
+                emitter.emit_key_comparison(left, right, self.sheet_columns.is_nullable(key))
+            })
+            .collect();
+        let tree = emitter.tree();
+        let on = same
+            .into_iter()
+            .reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
+        Join {
+            kind: if on.is_some() { JoinKind::Left } else { JoinKind::Cross },
+            source: SelectSource::Name(self.totals.clone()),
+            alias: None,
+            on,
+        }
+    }
+
+    /// Returns the column that a total adds to the sheet.
+    fn total_column(&self, measure: String, kind: SheetTotalKind, tree: &mut SqlTree) -> (Item, (SheetTotal, Column)) {
+        let mut name = format!("{measure}_{}", kind.name());
+        while self.sheet_columns.known_column(&name).is_some() {
+            name.push_str("_of_sheet");
+        }
+        let item = Item {
+            expr: tree.add_field(&self.totals, &self.total_columns.column(&measure)),
+            alias: Some(self.sheet_columns.dialect.name_text(&name, true)),
+        };
+        let known = self.total_columns.known_column(&measure);
+        let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty))
+            .nullable(self.total_columns.is_nullable(&measure))
+            .with_size(known.map_or(0, Column::size));
+        let total = SheetTotal {
+            measure,
+            kind,
+            column: name,
+        };
+        (item, (total, column))
     }
 }
 

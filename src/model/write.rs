@@ -12,12 +12,27 @@ use crate::ast::Ast;
 use crate::check::DefinitionRole;
 use crate::dbt;
 use crate::diag::{Code, Diagnostic};
-use crate::emit;
+use crate::emit::EmitBuffers;
 use crate::ir::Program;
 use crate::parse;
 use crate::plan::key_name;
 use crate::schema::{Column, Relation};
 use crate::sql::{self, Query, QueryInput, Select, SqlTree};
+
+/// SQL of a spec.
+struct SpecSql {
+    /// Query without dbt.
+    query: String,
+    /// Query for dbt with its sort order but without its limit. `None` if it equals `body`.
+    ordered: Option<String>,
+    limit: Option<u64>,
+    /// Query without dbt that casts the columns to the types in the contract.
+    under_contract: Option<String>,
+    /// Config block of the model.
+    config: String,
+    /// SQL of the model after the config block.
+    body: String,
+}
 
 impl SpecCompilation<'_> {
     /// Collects the descriptions and formulas of a step for the generated files.
@@ -184,127 +199,152 @@ impl SpecCompilation<'_> {
         self.unproven.iter().map(test).collect()
     }
 
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
+    /// Writes the query and the model of a spec without errors.
     pub(super) fn write(
         &mut self,
-        mut body: Select,
+        body: Select,
         grain: &[String],
         incremental: Option<IncrementalPlan>,
-        work: &mut emit::EmitBuffers,
+        emit: &mut EmitBuffers,
         compiled: &mut CompiledSpec,
     ) {
-        let options = &self.compiler.options;
         let spec_name = self
             .path
             .map_or_else(|| format!("the spec of {}", self.spec.model.text), str::to_owned);
-        let mut tests = self.join_tests(&work.tree, &spec_name);
+        let tests = self.join_tests(&emit.tree, &spec_name);
         if self.spec.kind == SpecKind::WholeSet {
             // A metric set has no rows, so only its joins are tested.
             compiled.set_tests = tests;
             return;
         }
-        if options.dialect.facts().joined_names_are_ambiguous {
-            let selects = self.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
-            selects.for_each(|select| work.tree.qualify_sort_keys(select));
-        }
-        let mut query = Query {
-            ctes: self.ctes.clone(),
-            body: body.clone(),
-        };
-        let mut plain = String::new();
-        sql::write_query(&work.tree, &query, &self.query_inputs(), &mut plain);
-        let plain = self.substitute_date(plain);
-        let limit = query.body.limit.take();
-        let config = dbt::config_block(&self.config_block_settings(&compiled.columns, incremental.as_ref()));
-        let ordered =
-            (!query.body.order_by.is_empty() || !config.is_empty()).then(|| self.dbt_query(&work.tree, &query));
-        if limit.is_none() {
-            body.order_by.clear();
-        }
-        query.body = body;
-        let columns = &compiled.columns;
-        if let Some(incremental) = &incremental {
-            query = self.add_incremental_conditions(incremental, query, columns, work, &mut compiled.diagnostics);
-        }
-        let has_late_rows = incremental.is_some();
-        query = self.cast_to_contract(query, columns, &mut work.tree);
-        let under_contract = (self.is_contract_enforced() && !has_late_rows).then(|| {
-            let mut plain = String::new();
-            sql::write_query(&work.tree, &query, &self.query_inputs(), &mut plain);
-            self.substitute_date(plain)
-        });
-        let body = self.dbt_query(&work.tree, &query);
-        let body_length = body.len();
-        let model = config + &body;
-        if model.len().max(plain.len()) > options.limits.output {
+        let mut sql = self.write_sql(body, incremental.as_ref(), emit, compiled);
+        let most = self.compiler.options.limits.output;
+        if sql.config.len() + sql.body.len() > most || sql.query.len() > most {
+            let message = format!("the SQL is more than {} MiB long", most >> 20);
             compiled.diagnostics.push(
-                Diagnostic::new(
-                    Code::OutputTooLarge,
-                    self.spec.model.node.span,
-                    format!("the SQL is more than {} MiB long", options.limits.output >> 20),
-                )
-                .with_help("split the spec into several models"),
+                Diagnostic::new(Code::OutputTooLarge, self.spec.model.node.span, message)
+                    .with_help("split the spec into several models"),
             );
             return;
         }
-        compiled.query = Some(plain);
+        compiled.query = Some(std::mem::take(&mut sql.query));
+        if let Some(fault) = self.self_reference_fault() {
+            compiled.model_fault = Some(fault);
+            return;
+        }
+        compiled.model = Some(self.write_model(sql, tests, grain, incremental.as_ref(), &spec_name, compiled));
+    }
+
+    /// Writes the SQL of the query and of the model.
+    fn write_sql(
+        &mut self,
+        mut body: Select,
+        incremental: Option<&IncrementalPlan>,
+        emit: &mut EmitBuffers,
+        compiled: &mut CompiledSpec,
+    ) -> SpecSql {
+        let mut ctes = self.ctes.clone();
+        if self.compiler.options.dialect.facts().joined_names_are_ambiguous {
+            let selects = ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
+            selects.for_each(|select| emit.tree.qualify_sort_keys(select));
+        }
+        let mut query = Query { ctes, body };
+        let plain = self.plain_query(&emit.tree, &query);
+        let limit = query.body.limit.take();
+        let columns = &compiled.columns;
+        let config = dbt::config_block(&self.config_block_settings(columns, incremental));
+        let is_ordered = !query.body.order_by.is_empty() || !config.is_empty();
+        let ordered = is_ordered.then(|| self.dbt_query(&emit.tree, &query));
+        if limit.is_none() {
+            query.body.order_by.clear();
+        }
+        query.body.limit = limit;
+        if let Some(incremental) = incremental {
+            query = self.add_incremental_conditions(incremental, query, columns, emit, &mut compiled.diagnostics);
+        }
+        query = self.cast_to_contract(query, columns, &mut emit.tree);
+        let is_cast = self.is_contract_enforced() && incremental.is_none();
+        SpecSql {
+            query: plain,
+            ordered,
+            limit,
+            under_contract: is_cast.then(|| self.plain_query(&emit.tree, &query)),
+            body: self.dbt_query(&emit.tree, &query),
+            config,
+        }
+    }
+
+    /// Returns the SQL of a query without dbt.
+    fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
+        let mut text = String::new();
+        sql::write_query(tree, query, &self.query_inputs(), &mut text);
+        self.substitute_date(text)
+    }
+
+    /// Returns an error if the model reads a relation with the model's own name.
+    fn self_reference_fault(&self) -> Option<Diagnostic> {
         let name = self.spec.model;
-        let own = |from: &dbt::RelationReference| {
-            from.unversioned_model()
-                .is_some_and(|read| read.eq_ignore_ascii_case(name.text))
+        let is_own = |from: &dbt::RelationReference| {
+            let read = from.unversioned_model();
+            read.is_some_and(|read| read.eq_ignore_ascii_case(name.text))
         };
-        if let Some(place) = self.sources.all.iter().position(|source| own(&source.from)) {
-            let what = if place == 0 { "`from` is" } else { "a join reads" };
-            let fault = Diagnostic::new(
-                Code::ModelReadsItself,
-                name.node.span,
-                format!(
-                    "the model `{}` would read itself: {what} a model with this name",
-                    name.text
-                ),
-            );
-            compiled.model_fault = Some(fault.with_help(format!(
-                "rename the model, or read a table with its schema, or `source('…', '{}')`",
-                name.text
-            )));
-            return;
-        }
+        let place = self.sources.all.iter().position(|source| is_own(&source.from))?;
+        let what = if place == 0 { "`from` is" } else { "a join reads" };
+        let message = format!(
+            "the model `{}` would read itself: {what} a model with this name",
+            name.text
+        );
+        let help = format!(
+            "rename the model, or read a table with its schema, or `source('…', '{}')`",
+            name.text
+        );
+        Some(Diagnostic::new(Code::ModelReadsItself, name.node.span, message).with_help(help))
+    }
+
+    /// Writes the files of the model.
+    fn write_model(
+        &mut self,
+        written: SpecSql,
+        mut tests: Vec<ModelTest>,
+        grain: &[String],
+        incremental: Option<&IncrementalPlan>,
+        spec_name: &str,
+        compiled: &mut CompiledSpec,
+    ) -> Model {
         let (mut grain, mut never_null) = (grain, Vec::new());
-        if let Some(incremental) = &incremental {
+        if let Some(incremental) = incremental {
             if grain.is_empty() && incremental.is_unique {
                 grain = &incremental.unique_key;
             }
             never_null.clone_from(&incremental.unique_key);
             never_null.push(incremental.time.name().to_owned());
         }
-        let mut doc = self.model_properties(&compiled.columns, grain, &never_null);
         let (columns, additivity) = (&compiled.columns, &compiled.additivity);
+        let mut doc = self.model_properties(columns, grain, &never_null);
         let semantic = self.add_semantic_layer(columns, additivity, grain, &mut doc, &mut compiled.model_warnings);
         let mut docs = dbt::DocsBlocks::from_model(self.spec.model.text);
         let yml = dbt::properties_yml(doc, &mut docs);
         tests.extend(self.proofs.files.iter().map(|test| ModelTest {
             name: test.name.clone(),
-            sql: test.text(&spec_name),
+            sql: test.text(spec_name),
         }));
-        let sql = dbt::add_sql_header(&model, &spec_name);
-        compiled.model = Some(Model {
+        let body_length = written.body.len();
+        let sql = dbt::add_sql_header(&(written.config + &written.body), spec_name);
+        Model {
             own: self.own_reference(),
             body_at: sql.len() - body_length,
-            under_contract,
+            under_contract: written.under_contract,
             is_contract_enforced: self.is_contract_enforced(),
             compared: std::mem::take(&mut self.proofs.compared),
             tests,
-            ordered,
-            limit,
+            ordered: written.ordered,
+            limit: written.limit,
             sql,
-            yml: dbt::add_yml_header(&yml, &spec_name),
-            md: docs.text().map(|text| dbt::add_md_header(&text, &spec_name)),
+            yml: dbt::add_yml_header(&yml, spec_name),
+            md: docs.text().map(|text| dbt::add_md_header(&text, spec_name)),
             declared: self.declared_names(docs.names(), semantic.as_ref()),
             semantic,
-        });
+        }
     }
 }
 

@@ -104,20 +104,8 @@ pub(super) fn classify_arithmetic(
             other => other,
         };
     }
-    if let Some(lost) = all.iter().find_map(|value| {
-        if let ValueClass::Lost(lost) = value {
-            Some(lost)
-        } else {
-            None
-        }
-    }) {
-        return ValueClass::Lost(lost.clone());
-    }
-    if all
-        .iter()
-        .any(|value| matches!(value, ValueClass::Row | ValueClass::Dimension(_)))
-    {
-        return ValueClass::Lost(Lost::Mixed);
+    if let Some(lost) = lost_operand(&all) {
+        return ValueClass::Lost(lost);
     }
     let nullable = |id: &IrId| program.meta(*id).nullable;
     let adds_up = |value: &ValueClass| {
@@ -138,24 +126,10 @@ pub(super) fn classify_arithmetic(
         // The conversion does not change the value of a number.
         (internal::TO_FLOAT | internal::TO_DECIMAL, 1) => return all.into_iter().next().unwrap_or(ValueClass::Row),
         (internal::NEGATE, 1) => {
-            let Some(ValueClass::Total(total)) = all.into_iter().next() else {
-                return ValueClass::Lost(Lost::Function);
+            return match all.into_iter().next() {
+                Some(ValueClass::Total(total)) => ValueClass::Total(negate_total(total)),
+                _ => ValueClass::Lost(Lost::Function),
             };
-            let kind = if total.kind == TotalKind::Sum {
-                TotalKind::Sum
-            } else {
-                TotalKind::Formula
-            };
-            let negated = |of: AggregateSql| AggregateSql {
-                sql: format!("-{}", bracket_sum(&of, OperatorPrecedence::Name)),
-                binds: OperatorPrecedence::Sum,
-                ratio: None,
-                ..of
-            };
-            return ValueClass::Total(TotalClass {
-                kind,
-                written: total.written.map(negated),
-            });
         }
         (
             internal::EQUAL
@@ -187,6 +161,32 @@ pub(super) fn classify_arithmetic(
         (Ok(left), Ok(right)) => combine_aggregates(left, right, sign, binds, function == internal::DIVIDE),
     };
     ValueClass::Total(TotalClass { kind, written })
+}
+
+/// Returns why a total cannot be combined with the other operands. `None` if all of them are totals or constants.
+fn lost_operand(operands: &[ValueClass]) -> Option<Lost> {
+    let lost = operands.iter().find_map(|value| match value {
+        ValueClass::Lost(lost) => Some(lost.clone()),
+        _ => None,
+    });
+    let is_of_row = |value: &ValueClass| matches!(value, ValueClass::Row | ValueClass::Dimension(_));
+    lost.or_else(|| operands.iter().any(is_of_row).then_some(Lost::Mixed))
+}
+
+fn negate_total(total: TotalClass) -> TotalClass {
+    let negated = |of: AggregateSql| AggregateSql {
+        sql: format!("-{}", bracket_sum(&of, OperatorPrecedence::Name)),
+        binds: OperatorPrecedence::Sum,
+        ratio: None,
+        ..of
+    };
+    TotalClass {
+        kind: match total.kind {
+            TotalKind::Sum => TotalKind::Sum,
+            _ => TotalKind::Formula,
+        },
+        written: total.written.map(negated),
+    }
 }
 
 fn aggregate_sql_of_number(program: &Program, id: IrId) -> Result<AggregateSql, Lost> {

@@ -1,11 +1,13 @@
 //! Checks the conditions that a spec defines for its model, and converts the conditions to dbt tests.
 
+mod compared_columns;
 mod comparison;
 mod equivalent_tests;
 mod grain;
 mod relationship;
 mod rules;
 mod unit_tests;
+mod violations;
 
 use rustc_hash::FxHashSet;
 

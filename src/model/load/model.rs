@@ -1,6 +1,6 @@
 //! Keys of a model.
 
-use super::{Loader, Spec, SpecKind};
+use super::{Loader, Spec, SpecKind, Step};
 use crate::diag::{Code, Diagnostic};
 use crate::keys::{EXPANDED, MODEL, STEP};
 use crate::semantic::SemanticModels;
@@ -8,73 +8,19 @@ use crate::span::Span;
 use crate::yaml::Node;
 
 impl<'y> Loader<'y, '_> {
+    /// Reads a spec. Returns `None` if the name of the model or its input is missing.
     pub(crate) fn read_spec(&mut self, root: &'y Node) -> Option<Spec<'y>> {
-        if root.pairs().is_none() {
-            self.report(
-                Diagnostic::new(
-                    Code::WrongShape,
-                    root.span,
-                    format!("a spec must be a mapping, found {}", root.kind_name()),
-                )
-                .with_help("start with `model: name` and `from: table`"),
-            );
+        if self.report_other_file(root) {
             return None;
         }
-        if let (None, Some(_)) = (root.get("model"), root.get("models")) {
-            let span = self.key_span(root, "models");
-            self.report(
-                Diagnostic::new(
-                    Code::UnknownKey,
-                    span,
-                    "`models` is a key of dbt's properties files, but this file must be a spec",
-                )
-                .with_help("write a spec for one model, starting with `model: name` and `from: table`"),
-            );
-            return None;
-        }
-        let steps = root.get("steps");
-        if steps.is_some() {
-            // If the spec has `steps`, the top level accepts only keys of a model. Keys that only a step accepts are
-            // reported.
-            let mut mistaken = STEP
-                .keys
-                .iter()
-                .map(|key| key.name)
-                .filter(|name| MODEL.get(name).is_none());
-            let listed = root
-                .get("columns")
-                .is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
-            let listed = listed.then_some("columns");
-            if let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) {
-                let span = self.key_span(root, key);
-                self.report(
-                    Diagnostic::new(
-                        Code::WrongShape,
-                        span,
-                        format!("`{key}` and `steps` cannot be used together"),
-                    )
-                    .with_help(
-                        "move the key into a step; the key is allowed at the top level only in a spec without `steps`",
-                    ),
-                );
-            }
+        if root.get("steps").is_some() {
+            self.report_step_key_next_to_steps(root);
         }
         match self.kind {
             SpecKind::Written => self.check_keys(root, &[&MODEL, &STEP]),
             _ => self.check_keys(root, &[&EXPANDED, &MODEL, &STEP]),
         }
-        let steps = match steps.map(|node| (node, node.items())) {
-            Some((node, Some([]))) => {
-                self.report(
-                    Diagnostic::new(Code::NothingToSelect, node.span, "the list of steps is empty")
-                        .with_help("add a step: `- name: …` with `definitions:` below it"),
-                );
-                Vec::new()
-            }
-            Some((_, Some(items))) => items.iter().map(|item| self.read_step(item, false)).collect(),
-            Some((_, None)) => Vec::new(),
-            None => vec![self.read_step(root, true)],
-        };
+        let steps = self.read_steps(root);
         let columns = self.columns(root);
         let dbt = self.dbt_keys(root);
         let rules = self.read_rules(root);
@@ -111,6 +57,58 @@ impl<'y> Loader<'y, '_> {
             cut: std::mem::take(&mut self.cut),
             kind: self.kind,
         })
+    }
+
+    /// Reports a file that is not a spec. Returns whether an error was reported.
+    fn report_other_file(&mut self, root: &Node) -> bool {
+        let diagnostic = if root.pairs().is_none() {
+            let message = format!("a spec must be a mapping, found {}", root.kind_name());
+            Diagnostic::new(Code::WrongShape, root.span, message)
+                .with_help("start with `model: name` and `from: table`")
+        } else if root.get("model").is_none() && root.get("models").is_some() {
+            let message = "`models` is a key of dbt's properties files, but this file must be a spec";
+            Diagnostic::new(Code::UnknownKey, self.key_span(root, "models"), message)
+                .with_help("write a spec for one model, starting with `model: name` and `from: table`")
+        } else {
+            return false;
+        };
+        self.report(diagnostic);
+        true
+    }
+
+    /// Reports a key of a step next to `steps`. If the spec has `steps`, the top level accepts only keys of a model.
+    fn report_step_key_next_to_steps(&mut self, root: &Node) {
+        let mut mistaken = STEP
+            .keys
+            .iter()
+            .map(|key| key.name)
+            .filter(|name| MODEL.get(name).is_none());
+        let listed = root
+            .get("columns")
+            .is_some_and(|columns| columns.pairs().is_none() && !columns.is_null());
+        let listed = listed.then_some("columns");
+        let Some(key) = mistaken.find(|name| root.get(name).is_some()).or(listed) else {
+            return;
+        };
+        let message = format!("`{key}` and `steps` cannot be used together");
+        let help = "move the key into a step; the key is allowed at the top level only in a spec without `steps`";
+        self.report(Diagnostic::new(Code::WrongShape, self.key_span(root, key), message).with_help(help));
+    }
+
+    /// Reads the steps of a spec. A spec without `steps` is a single step.
+    fn read_steps(&mut self, root: &'y Node) -> Vec<Step<'y>> {
+        let Some(steps) = root.get("steps") else {
+            return vec![self.read_step(root, true)];
+        };
+        let items = steps.items();
+        if items.is_some_and(<[Node]>::is_empty) {
+            self.report(
+                Diagnostic::new(Code::NothingToSelect, steps.span, "the list of steps is empty")
+                    .with_help("add a step: `- name: …` with `definitions:` below it"),
+            );
+        }
+        let items = items.unwrap_or_default().iter();
+        items.map(|item| self.read_step(item, false)).collect()
     }
 
     pub(crate) fn key_span(&self, root: &Node, key: &str) -> Span {

@@ -117,10 +117,7 @@ impl Loader<'_, '_> {
         self.check_value(name, &key.shape, value);
     }
 
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
+    /// Reports a value that does not have the shape of its key.
     pub(crate) fn check_value(&mut self, name: &str, shape: &'static KeyShape, value: &Node) {
         let fits = match shape {
             KeyShape::Text | KeyShape::Name => {
@@ -152,20 +149,7 @@ impl Loader<'_, '_> {
                 None => false,
             },
             KeyShape::Boolean => value.boolean().is_some(),
-            KeyShape::Count(example) => {
-                if value.text().is_none_or(|text| text.parse::<u64>().is_err()) {
-                    let found = value
-                        .text()
-                        .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
-                    let message = format!("`{name}` must be an integer of 0 or more, found {found}");
-                    let help = match name {
-                        "limit" => format!("write the maximum number of rows, such as `{example}`"),
-                        _ => format!("write an integer, such as `{example}`"),
-                    };
-                    self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
-                }
-                return;
-            }
+            KeyShape::Count(example) => return self.check_count(name, example, value),
             KeyShape::Number => {
                 let number = value
                     .text()
@@ -212,26 +196,47 @@ impl Loader<'_, '_> {
             // Other functions check these values when they parse them.
             KeyShape::Definitions | KeyShape::Joins | KeyShape::Rule | KeyShape::Lint => true,
             KeyShape::Steps => match value.pairs().and_then(|pairs| pairs.first()) {
-                Some((first, _)) => {
-                    let step = first.text().unwrap_or("…");
-                    let message = format!("`{name}` must be a list, found a mapping");
-                    let help = format!("write `- name: {step}` instead of `{step}:`, for each step");
-                    return self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
-                }
+                Some((first, _)) => return self.report_mapping_of_steps(name, first, value),
                 None => value.items().is_some(),
             },
         };
-        match value
+        if !fits {
+            self.report_value(name, shape, value);
+        }
+    }
+
+    fn check_count(&mut self, name: &str, example: &str, value: &Node) {
+        if value.text().is_some_and(|text| text.parse::<u64>().is_ok()) {
+            return;
+        }
+        let found = value
             .text()
-            .filter(|_| matches!(shape, KeyShape::Boolean | KeyShape::Number))
-        {
-            _ if fits => {}
-            Some(text) => {
+            .map_or_else(|| value.kind_name().to_owned(), |text| format!("`{text}`"));
+        let message = format!("`{name}` must be an integer of 0 or more, found {found}");
+        let help = match name {
+            "limit" => format!("write the maximum number of rows, such as `{example}`"),
+            _ => format!("write an integer, such as `{example}`"),
+        };
+        self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+    }
+
+    /// Reports steps that are written as a mapping. `first` is the key of the first step.
+    fn report_mapping_of_steps(&mut self, name: &str, first: &Node, value: &Node) {
+        let step = first.text().unwrap_or("…");
+        let message = format!("`{name}` must be a list, found a mapping");
+        let help = format!("write `- name: {step}` instead of `{step}:`, for each step");
+        self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+    }
+
+    /// Reports a value with the wrong shape.
+    fn report_value(&mut self, name: &str, shape: &KeyShape, value: &Node) {
+        match value.text() {
+            Some(text) if matches!(shape, KeyShape::Boolean | KeyShape::Number) => {
                 let message = format!("`{name}` must be {}, found `{text}`", shape.expected());
                 let help = format!("write `{name}:` followed by {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
-            None => self.report_wrong_shape(name, &shape.expected(), value),
+            _ => self.report_wrong_shape(name, &shape.expected(), value),
         }
     }
 

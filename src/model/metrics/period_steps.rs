@@ -82,23 +82,8 @@ pub fn read_period_step<'y>(
         ..step
     };
     let (conditions, _) = analyze(compiler, &around, source);
-    let mut set = MetricSet {
-        name: input,
-        name_span: node.span,
-        path: None,
-        text: String::new(),
-        root: Node {
-            kind: NodeKind::Mapping(pairs),
-            span: node.span,
-        },
-        sets: Vec::new(),
-        time: None,
-        filter: None,
-        definitions: Vec::new(),
-        renamed: BTreeMap::new(),
-        periods: earlier_period_keys(&loader, root, place),
-        faults: Vec::new(),
-    };
+    let mut set = set_without_formulas(input, pairs, node.span);
+    set.periods = earlier_period_keys(&loader, root, place);
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);
     let listed = set
@@ -139,6 +124,27 @@ pub fn read_period_step<'y>(
         }
     }
     (faults.len() == before).then_some(model)
+}
+
+/// Returns the metric set that a step with periods becomes, without the formulas of the step.
+fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> MetricSet {
+    MetricSet {
+        name,
+        name_span: span,
+        path: None,
+        text: String::new(),
+        root: Node {
+            kind: NodeKind::Mapping(pairs),
+            span,
+        },
+        sets: Vec::new(),
+        time: None,
+        filter: None,
+        definitions: Vec::new(),
+        renamed: BTreeMap::new(),
+        periods: Vec::new(),
+        faults: Vec::new(),
+    }
 }
 
 /// Sets the time of the step to the column of its period key. Reports a step that specifies periods but has no period

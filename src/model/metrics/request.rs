@@ -100,6 +100,42 @@ pub fn read_model<'y>(
         .map(|name| (name.text.to_owned(), name.span(source)))
         .collect();
     let entries = metric_entries(&loader, step_node);
+    report_misplaced_metrics(&mut loader, root, step_node);
+    let (definitions, mut found) = analyze(compiler, &step, source);
+    found.retain(|fault| fault.is_error() && fault.is_syntax());
+    let broken = !found.is_empty();
+    faults.append(&mut found);
+    let mut model = ModelOverSets {
+        root,
+        step: step_node,
+        source,
+        sets: Vec::new(),
+        named: 0,
+        listed: Vec::new(),
+        keys,
+        overrides,
+        definitions: Vec::new(),
+        having: None,
+        filters: Vec::new(),
+        order_by: step_node.get("order_by").map(|_| Vec::new()),
+        partition_by: step_node.get("partition_by").map(|_| Vec::new()),
+        span: step_node.get("metrics").map_or(root.span, |node| node.span),
+        kind,
+        taken_names: FxHashSet::default(),
+    };
+    model.add_formulas(definitions);
+    model.add_filters_of_sets(compiler);
+    for entry in entries {
+        model.add_listed_metric(sets, &entry, faults);
+    }
+    model.named = model.sets.len();
+    model.add_sets_of_sets(sets, faults);
+    model.check_set_names(step_node, faults);
+    (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
+}
+
+/// Reports an empty list of metrics, and metrics in later steps.
+fn report_misplaced_metrics(loader: &mut Loader<'_, '_>, root: &Node, step_node: &Node) {
     let rest = root
         .get("steps")
         .and_then(Node::items)
@@ -123,57 +159,6 @@ pub fn read_model<'y>(
             ),
         );
     }
-    let (definitions, mut found) = analyze(compiler, &step, source);
-    found.retain(|fault| fault.is_error() && fault.is_syntax());
-    let broken = !found.is_empty();
-    faults.append(&mut found);
-    let mut model = ModelOverSets {
-        root,
-        step: step_node,
-        source,
-        sets: Vec::new(),
-        named: 0,
-        listed: Vec::new(),
-        keys,
-        overrides,
-        definitions: Vec::new(),
-        having: None,
-        filters: Vec::new(),
-        order_by: step_node.get("order_by").map(|_| Vec::new()),
-        partition_by: step_node.get("partition_by").map(|_| Vec::new()),
-        span: step_node.get("metrics").map_or(root.span, |node| node.span),
-        kind,
-        taken_names: FxHashSet::default(),
-    };
-    for formula in definitions {
-        match formula.role {
-            DefinitionRole::Definitions => model.definitions.push(formula),
-            DefinitionRole::Having => model.having = Some(formula),
-            DefinitionRole::Where => model.filters.push((None, formula)),
-            DefinitionRole::OrderBy => model.order_by.get_or_insert_default().push(formula),
-            DefinitionRole::PartitionBy => model.partition_by.get_or_insert_default().push(formula),
-            _ => {}
-        }
-    }
-    for (set, value) in step_node.get("where").and_then(Node::pairs).unwrap_or_default() {
-        if let (Some(set), Some(text)) = (set.text(), value.text()) {
-            let filter = Step {
-                filter: Some(SpannedText { text, node: value }),
-                ..Step::default()
-            };
-            let (formulas, _) = analyze(compiler, &filter, source);
-            model
-                .filters
-                .extend(formulas.into_iter().map(|formula| (Some(set.to_owned()), formula)));
-        }
-    }
-    for entry in entries {
-        model.add_listed_metric(sets, &entry, faults);
-    }
-    model.named = model.sets.len();
-    model.add_sets_of_sets(sets, faults);
-    model.check_set_names(step_node, faults);
-    (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
 
 /// Reports keys that specify the input of the step, because its metric sets already specify the input.
@@ -264,6 +249,36 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
 }
 
 impl ModelOverSets<'_> {
+    /// Adds the formulas of the step by their roles.
+    fn add_formulas(&mut self, formulas: Vec<MetricFormula>) {
+        for formula in formulas {
+            match formula.role {
+                DefinitionRole::Definitions => self.definitions.push(formula),
+                DefinitionRole::Having => self.having = Some(formula),
+                DefinitionRole::Where => self.filters.push((None, formula)),
+                DefinitionRole::OrderBy => self.order_by.get_or_insert_default().push(formula),
+                DefinitionRole::PartitionBy => self.partition_by.get_or_insert_default().push(formula),
+                _ => {}
+            }
+        }
+    }
+
+    /// Adds the filters that apply to one metric set each.
+    fn add_filters_of_sets(&mut self, compiler: &Compiler) {
+        for (set, value) in self.step.get("where").and_then(Node::pairs).unwrap_or_default() {
+            if let (Some(set), Some(text)) = (set.text(), value.text()) {
+                let filter = Step {
+                    filter: Some(SpannedText { text, node: value }),
+                    ..Step::default()
+                };
+                let (formulas, _) = analyze(compiler, &filter, self.source);
+                let formulas = formulas.into_iter();
+                self.filters
+                    .extend(formulas.map(|formula| (Some(set.to_owned()), formula)));
+            }
+        }
+    }
+
     /// Returns the index of a set, and adds the set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
         let same = |known: &Arc<MetricSet>| known.name.eq_ignore_ascii_case(&set.name);

@@ -1,0 +1,228 @@
+//! Compiles the steps of a spec. The compiler checks and plans each step based on the output of the previous step.
+
+mod independent_errors;
+mod step;
+mod step_output;
+mod step_plan;
+mod step_sequence;
+
+pub use step::StepToCompile;
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::additivity::StepColumns;
+use crate::check;
+use crate::compiler::{Compiler, SpecOptions, column_path, remove_silenced};
+use crate::dbt_tests::SpecTests;
+use crate::diag;
+use crate::file::SpecFile;
+use crate::ir::ColumnUse;
+use crate::join_scope::StepFacts;
+use crate::join_tests::SingleMatchTest;
+use crate::lineage::Lineage;
+use crate::load::{Spec, SpecKind};
+use crate::metrics::{MetricSetWithErrors, UncompiledModelOverSets, find_step_over_metric_sets, period_steps};
+use crate::plan::{CteNames, TimeColumn};
+use crate::reads::NamesUsed;
+use crate::schema::Relation;
+use crate::selector_facts;
+use crate::sources::SpecSources;
+use crate::sql::Cte;
+use crate::time_range::StepTimes;
+use crate::{CompiledSpec, SpecDefinition, UndecidedType};
+
+impl Compiler {
+    /// Compiles a model spec. The function always returns a result, but the result contains generated texts only if
+    /// there are no errors.
+    ///
+    /// If the schema contains the relation named by `from`, that relation determines the types and nullability of the
+    /// columns. Otherwise, every name is a column whose type is inferred from use.
+    #[must_use]
+    pub fn compile_spec(&self, source: &str) -> CompiledSpec {
+        self.compile_spec_at(source, None)
+    }
+
+    /// Compiles a spec that has a path. The headers of generated files contain the path.
+    #[must_use]
+    pub fn compile_spec_at(&self, source: &str, path: Option<&str>) -> CompiledSpec {
+        self.compile_file(SpecFile::read(source, path, &self.options.limits))
+    }
+
+    pub(crate) fn compile_file(&self, file: SpecFile<'_>) -> CompiledSpec {
+        let contents = SpecContents::from_file(self, &file);
+        self.compile_contents(file, contents)
+    }
+
+    /// Compiles a spec whose contents were read with this compiler.
+    pub(crate) fn compile_contents(&self, file: SpecFile<'_>, contents: SpecContents) -> CompiledSpec {
+        match contents {
+            SpecContents::Set(set) => self.compile_metric_set(&file, set),
+            SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
+            SpecContents::Periods => self.compile_periods(file),
+            SpecContents::Plain => self.compile_spec_file(file, SpecKind::Written),
+        }
+    }
+
+    /// Compiles a spec that reads relations, not metric sets.
+    pub(crate) fn compile_spec_file(&self, mut file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
+        let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
+        if let Some(spec) = file.spec(kind, &mut compiled.diagnostics) {
+            compiled.name = Some(spec.model.text.to_owned());
+            compiled.name_span = spec.model.node.span;
+            (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+            compiled.budget = selector_facts::budget(&spec.dbt);
+            compiled.column_tags = selector_facts::column_tags(&spec.columns);
+            let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
+            self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
+            compiled.known_relations = run.relations_read(&compiled.columns);
+            compiled.definitions = run.definitions;
+            compiled.lineage = run.lineage;
+            compiled.columns_read = run.columns_read;
+        }
+        remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
+        remove_silenced(&mut compiled.model_warnings, file.source, &self.options.silenced);
+        diag::sort(&mut compiled.diagnostics);
+        if compiled.has_errors() {
+            compiled.query = None;
+            compiled.model = None;
+        } else if self.specs.probe_types {
+            compiled.undecided_types = self.undecided_types_of_spec(file.source, kind, &compiled);
+        }
+        compiled
+    }
+}
+
+/// Kind of a spec, with everything that is read before the spec is compiled.
+pub(crate) enum SpecContents {
+    Set(MetricSetWithErrors),
+    OverSets(Box<UncompiledModelOverSets>),
+    /// Spec in which steps specify their periods.
+    Periods,
+    Plain,
+}
+
+impl SpecContents {
+    pub(crate) fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
+        Self::from_file_and_metric_set(compiler, file, MetricSetWithErrors::from_file(compiler, file))
+    }
+
+    /// `set` is the metric set of the file, if the file is one.
+    pub(crate) fn from_file_and_metric_set(
+        compiler: &Compiler,
+        file: &SpecFile<'_>,
+        set: Option<MetricSetWithErrors>,
+    ) -> Self {
+        if let Some(set) = set {
+            return Self::Set(set);
+        }
+        match file.root() {
+            Some(root) if find_step_over_metric_sets(root).is_some() => {
+                Self::OverSets(Box::new(UncompiledModelOverSets::from_file(compiler, file)))
+            }
+            Some(root) if !period_steps(root).is_empty() => Self::Periods,
+            _ => Self::Plain,
+        }
+    }
+}
+
+impl Compiler {
+    /// Returns the columns of unknown type whose type affects the SQL of a spec.
+    fn undecided_types_of_spec(&self, text: &str, kind: SpecKind, compiled: &CompiledSpec) -> Vec<UndecidedType> {
+        let Some(before) = compiled.query() else {
+            return Vec::new();
+        };
+        let columns = compiled.columns_read.iter().filter(|column| column.assumed);
+        let columns = columns.map(|column| (column_path(column), &*column.name, column.ty));
+        let specs = Arc::new(SpecOptions {
+            probe_types: false,
+            ..(*self.specs).clone()
+        });
+        self.find_undecided_types(columns, |formulas| {
+            let compiler = Self {
+                formulas: formulas.clone(),
+                specs: Arc::clone(&specs),
+            };
+            let file = SpecFile::read(text, None, &compiler.options.limits);
+            let compiled = compiler.compile_spec_file(file, kind);
+            compiled.query().is_some_and(|sql| sql != before)
+        })
+    }
+}
+
+pub(crate) struct SpecCompilation<'r> {
+    pub(crate) compiler: &'r Compiler,
+    pub(crate) spec: &'r Spec<'r>,
+    pub(crate) source: &'r str,
+    pub(crate) path: Option<&'r str>,
+    pub(crate) names: CteNames,
+    pub(crate) ctes: Vec<Cte>,
+    /// Descriptions of columns by name, as written by the analyst.
+    pub(crate) descriptions: FxHashMap<String, String>,
+    /// All definitions, for the header of generated SQL and for callers.
+    pub(crate) definitions: Vec<SpecDefinition>,
+    /// Name of each grouping key, and its text in the spec.
+    pub(crate) written_keys: Vec<(String, String)>,
+    pub(crate) sources: SpecSources,
+    /// Whether every join is valid and the relations of each step have distinct names.
+    joins_sound: bool,
+    /// Facts about each compiled step.
+    pub(crate) facts: Vec<StepFacts>,
+    /// Joins that are declared, but not proven, to find at most one row.
+    pub(crate) unproven: Vec<SingleMatchTest>,
+    /// Generated dbt tests.
+    pub(crate) proofs: SpecTests,
+    /// Definitions to compute if a step is recomputed for totals. `None` for all definitions.
+    pub(crate) only: Option<Vec<String>>,
+    /// Relation columns that formulas read.
+    columns_read: Vec<ColumnUse>,
+    pub(crate) names_used: NamesUsed,
+    /// Totals of the next step's input.
+    pub(crate) totals: Vec<check::SheetTotal>,
+    /// Whether the spec requests an incremental model.
+    pub(crate) incremental: bool,
+    /// Time columns of each step and the ranges that its values read, for incremental models.
+    pub(crate) times: Vec<StepTimes>,
+    /// Time columns that the first select reads. `first_select` is the index of this select in `ctes`, or `None` if it
+    /// is the last select.
+    pub(crate) first_times: Vec<TimeColumn>,
+    pub(crate) first_select: Option<usize>,
+    pub(crate) lineage: Lineage,
+    /// Unions of steps so far, each with the names of the steps.
+    pub(crate) unions: Vec<(Vec<String>, Relation)>,
+    /// Additivity of each step's columns.
+    pub(crate) additivity: Vec<StepColumns>,
+}
+
+impl<'r> SpecCompilation<'r> {
+    fn new(compiler: &'r Compiler, spec: &'r Spec<'r>, source: &'r str, path: Option<&'r str>) -> Self {
+        Self {
+            compiler,
+            spec,
+            source,
+            path,
+            names: CteNames::new(compiler.options.dialect.max_bytes()),
+            ctes: Vec::new(),
+            descriptions: FxHashMap::default(),
+            definitions: Vec::new(),
+            written_keys: Vec::new(),
+            sources: SpecSources::default(),
+            joins_sound: true,
+            facts: Vec::new(),
+            unproven: Vec::new(),
+            proofs: SpecTests::default(),
+            only: None,
+            columns_read: Vec::new(),
+            names_used: NamesUsed::default(),
+            totals: Vec::new(),
+            incremental: false,
+            times: Vec::new(),
+            first_times: Vec::new(),
+            first_select: None,
+            lineage: Lineage::default(),
+            unions: Vec::new(),
+            additivity: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Compiles one step: parses and checks its formulas, then plans its output.
+
+use super::SpecCompilation;
+use super::step_output::{CheckedStep, star_conflict};
+use super::step_plan::build_plan;
+use crate::ast::Ast;
+use crate::averaged_rates::{check_rates, column_provenances, input_relations, is_provenance_needed};
+use crate::cardinality::{CardinalityQuery, check_join_support, check_join_visibility};
+use crate::check::{self, CheckScope, Context, SheetTotal, WorksheetGrid};
+use crate::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
+use crate::diag::Diagnostic;
+use crate::fan_out::check_fan_out;
+use crate::formulas::StepFormulas;
+use crate::hidden_periods::check_hidden_periods;
+use crate::ir::Program;
+use crate::join_scope::JoinedStepInput;
+use crate::load::{KeptColumns, Step};
+use crate::long_names::check_lengths;
+use crate::missing_periods::{check_gaps, check_units};
+use crate::parse;
+use crate::partitions::check_partitions;
+use crate::pivot::PivotCells;
+use crate::plan::{KeepColumns, StepInput, StepOutput, StepPlan, needs_every_cell, rewrite_unsupported};
+use crate::schema::{ColumnProvenance, Relation};
+use crate::scratch::CompileMemory;
+use crate::worksheet::{check_order, pivot_cell_keys, without_calculations, worksheet_grid};
+
+/// Step that is being compiled.
+#[derive(Clone, Copy)]
+pub struct StepToCompile<'s> {
+    pub step: &'s Step<'s>,
+    pub formulas: &'s StepFormulas,
+    pub sheet: Option<&'s WorksheetGrid>,
+    /// Rows that the step reads.
+    pub rows: &'s StepInput<'s>,
+    /// Rows for which formulas are computed: the cells of a pivoted sheet, or the rows that the step reads.
+    pub input: &'s StepInput<'s>,
+    pub cells: Option<&'s PivotCells>,
+    pub joined: Option<&'s JoinedStepInput<'s>>,
+    pub last: bool,
+}
+
+impl<'s> StepToCompile<'s> {
+    pub fn is_pivoted(&self) -> bool {
+        self.sheet.is_some_and(|sheet| sheet.pivot.is_some())
+    }
+
+    /// Returns whether the pivot of the sheet lists the values of its wide form.
+    fn is_wide_pivot(&self) -> bool {
+        let pivot = self.step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
+        pivot.is_some_and(|pivot| pivot.values.is_some())
+    }
+
+    /// Returns the totals that the input of the sheet contains.
+    pub fn totals(&self) -> &'s [SheetTotal] {
+        self.sheet.and_then(|sheet| sheet.totals.as_deref()).unwrap_or_default()
+    }
+
+    /// Returns whether the step needs all rows of its input, but an incremental run reads only some of them.
+    pub fn needs_all_rows(&self) -> bool {
+        self.is_pivoted() || !self.totals().is_empty()
+    }
+
+    /// Returns the columns of the input that the plan keeps. Reports columns that the joined relations do not have.
+    fn columns_to_keep(&self, diagnostics: &mut Vec<Diagnostic>) -> KeepColumns<'s> {
+        let of_joined = self
+            .joined
+            .and_then(|joined| joined.kept_columns(self.step, diagnostics));
+        match (self.cells, of_joined) {
+            (Some(cells), _) => KeepColumns::Some(cells.kept.iter().map(String::as_str).collect()),
+            (None, Some(columns)) => KeepColumns::Joined(columns),
+            (None, None) => match &self.step.keep {
+                KeptColumns::Nothing => KeepColumns::Nothing,
+                KeptColumns::All => KeepColumns::All,
+                KeptColumns::Columns(names) => KeepColumns::Some(names.iter().map(|name| name.text).collect()),
+            },
+        }
+    }
+
+    /// Maps spans in the formulas to spans in the file.
+    pub fn in_file(&self, diagnostic: Diagnostic) -> Diagnostic {
+        diagnostic.map_spans(|span| self.formulas.to_file_span(span))
+    }
+}
+
+impl SpecCompilation<'_> {
+    /// Compiles a step. Returns `None` if it has an error.
+    pub(crate) fn compile_step(
+        &mut self,
+        step: &Step<'_>,
+        rows: &StepInput<'_>,
+        joined: Option<&JoinedStepInput<'_>>,
+        last: bool,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<StepOutput> {
+        let before = diagnostics.len();
+        let failed = |all: &[Diagnostic]| all.get(before..).unwrap_or_default().iter().any(Diagnostic::is_error);
+        let options = &self.compiler.options;
+        let formulas = StepFormulas::with_using(step, joined.map_or(&[], |joined| &joined.using), self.source);
+        let mut found = Vec::new();
+        let CompileMemory { parse, ast, .. } = memory;
+        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
+        let sheet = self.worksheet_with_totals(step, rows);
+        let mut work = StepToCompile {
+            step: &without_calculations(step, ast, &formulas),
+            formulas: &formulas,
+            sheet: sheet.as_ref(),
+            rows,
+            input: rows,
+            cells: None,
+            joined,
+            last,
+        };
+        let cells = self.check_formulas(&work, memory, &mut found, diagnostics);
+        let in_cells = cells.as_ref().map(|cells| cells.with_cells(rows));
+        work.cells = cells.as_ref();
+        work.input = in_cells.as_ref().unwrap_or(rows);
+        let CompileMemory { ast, program, emit, .. } = memory;
+        rewrite_unsupported(program, options.dialect);
+        check_unnamed_formulas(ast, &formulas, &mut found);
+        let plan = self.plan_definitions(&work, program, ast);
+        let provenances = provenances(&work, program);
+        self.check_plan(&work, &plan, &provenances, ast, &mut found);
+        let keep = work.columns_to_keep(diagnostics);
+        let unproven_joins = self.check_rows(&work, &plan, &found, diagnostics);
+        let found = found.into_iter().map(|diagnostic| work.in_file(diagnostic));
+        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
+        self.record_reads(&work, program);
+        if step.unsound || step.faulty || failed(diagnostics) {
+            // Stop here, because later steps read the output of this step and would only repeat its errors.
+            return None;
+        }
+        if self.only.is_none() {
+            self.collect_descriptions(work.step, program, ast, &formulas);
+        }
+        let checked = CheckedStep {
+            work,
+            plan,
+            provenances,
+            unproven_joins,
+        };
+        let mut output = self.plan_output(&checked, keep, ast, emit);
+        self.record_output(&checked, &mut output, emit, diagnostics);
+        self.convert_pivot(&work, &mut output, program, emit, diagnostics);
+        if self.only.is_none() {
+            self.lineage.record_outputs(&output.relation, last);
+        }
+        diagnostics.extend(star_conflict(step, &output));
+        (!failed(diagnostics)).then_some(output)
+    }
+
+    /// Returns the worksheet of a step with the totals of its input.
+    fn worksheet_with_totals(&mut self, step: &Step<'_>, rows: &StepInput<'_>) -> Option<WorksheetGrid> {
+        let mut sheet = worksheet_grid(step, rows.relation, rows.grain, rows.tabs)?;
+        sheet.totals = Some(std::mem::take(&mut self.totals));
+        Some(sheet)
+    }
+
+    /// Checks the formulas of a step. If the formulas of a pivoted sheet need every cell, checks them again with the
+    /// cells as input, and returns the cells.
+    fn check_formulas(
+        &mut self,
+        work: &StepToCompile<'_>,
+        memory: &mut CompileMemory,
+        found: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<PivotCells> {
+        let CompileMemory {
+            ast,
+            check,
+            program,
+            emit,
+            ..
+        } = memory;
+        let text = &work.formulas.text;
+        let syntax = found.len();
+        check::check(ast, text, &self.check_scope(work), check, program, found);
+        if !work.is_pivoted() || work.step.faulty || found.iter().any(Diagnostic::is_error) {
+            return None;
+        }
+        let before = diagnostics.len();
+        let values = self.pivot_values(work, program, emit, diagnostics);
+        let needs_cells = work.is_wide_pivot() || {
+            let plan = build_plan(program, ast, work.formulas, work.step);
+            needs_every_cell(&plan, &pivot_cell_keys(work.step, work.rows.grain))
+        };
+        if !needs_cells || diagnostics.iter().skip(before).any(Diagnostic::is_error) {
+            return None;
+        }
+        let cells = self.pivot_cells(work, values, program, emit, diagnostics)?;
+        found.truncate(syntax);
+        let scope = CheckScope {
+            relations: cells.relation.as_slice(),
+            ..self.check_scope(work)
+        };
+        check::check(ast, text, &scope, check, program, found);
+        Some(cells)
+    }
+
+    /// Returns the names and settings with which the formulas of a step are checked.
+    fn check_scope<'c>(&'c self, work: &StepToCompile<'c>) -> CheckScope<'c> {
+        let options = &self.compiler.options;
+        CheckScope {
+            context: match work.sheet {
+                Some(_) => Context::Worksheet,
+                None => Context::Measure,
+            },
+            relations: input_relations(work.input),
+            merged: work.joined.map_or(&[], |joined| &joined.merged),
+            open: match work.joined {
+                Some(joined) => joined.input.relations.iter().any(Relation::is_open),
+                None => work.rows.relation.is_none(),
+            },
+            chosen: true,
+            roles: &work.formulas.roles,
+            ordered: !work.step.order_by.is_empty(),
+            descending: &work.formulas.descending,
+            blank_zero: self.spec.blank_zero || options.blank_zero,
+            timezone: self.spec.timezone.as_deref().or(options.timezone.as_deref()),
+            calendar: self.calendar(),
+            today: self.spec.today.as_ref().map(|today| &today.value),
+            strata: true,
+            sheet: work.sheet,
+            given_types: &options.given_types,
+        }
+    }
+
+    /// Returns the plan of a step. If only some definitions are computed, the other definitions are no columns of it.
+    fn plan_definitions<'p>(&self, work: &StepToCompile<'_>, program: &'p Program, ast: &Ast) -> StepPlan<'p> {
+        let mut plan = build_plan(program, ast, work.formulas, work.step);
+        if let Some(only) = &self.only {
+            for (definition, output) in program.definitions.iter().zip(&mut plan.outputs) {
+                let own = definition.name.as_deref();
+                *output &= own.is_some_and(|own| only.iter().any(|name| own.eq_ignore_ascii_case(name)));
+            }
+        }
+        plan
+    }
+
+    /// Reports errors and warnings in a planned step, with spans in the formulas.
+    fn check_plan(
+        &self,
+        work: &StepToCompile<'_>,
+        plan: &StepPlan<'_>,
+        provenances: &[ColumnProvenance],
+        ast: &Ast,
+        found: &mut Vec<Diagnostic>,
+    ) {
+        let (step, text) = (work.step, &work.formulas.text);
+        let dialect = self.compiler.options.dialect;
+        check_keys(plan, found);
+        check_outputs(plan, text, found);
+        check_helpers(plan, ast, text, found);
+        let before = self.additivity.last().filter(|_| work.input.source.is_none());
+        check_gaps(plan, work.input, before, work.sheet.is_some(), text, found);
+        check_units(plan, before, text, found);
+        check_hidden_periods(plan, text, found);
+        check_partitions(plan, step, text, found);
+        check_lengths(plan, ast, text, work.last, dialect, found);
+        check_rates(plan, provenances, input_relations(work.input), text, found);
+        if let Some(joined) = self.sound_joins(work) {
+            check_join_visibility(plan, joined, found);
+            check_fan_out(plan, step, joined, found);
+            check_join_support(plan, step, joined, dialect, found);
+        }
+    }
+
+    /// Returns the joined input. Returns `None` if a relation is missing or ambiguous, because the error is already
+    /// reported.
+    fn sound_joins<'c>(&self, work: &StepToCompile<'c>) -> Option<&'c JoinedStepInput<'c>> {
+        work.joined.filter(|_| self.joins_sound && !work.step.faulty)
+    }
+
+    /// Reports errors and warnings about the rows of a step, with spans in the file. Returns the joins that are
+    /// declared, but not proven, to find at most one row. `found` are the errors in the formulas.
+    fn check_rows(
+        &self,
+        work: &StepToCompile<'_>,
+        plan: &StepPlan<'_>,
+        found: &[Diagnostic],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<(usize, CardinalityQuery)> {
+        let StepToCompile { step, input, .. } = *work;
+        let unproven = self
+            .sound_joins(work)
+            .map(|joined| self.unproven_joins(plan, step, input.name, joined, diagnostics));
+        check_order(step, plan.program, input.grain, self.source, diagnostics);
+        let sound = !found.iter().any(Diagnostic::is_error);
+        check_shape(step, plan, input, sound, self.source, diagnostics);
+        unproven.unwrap_or_default()
+    }
+
+    /// Records the columns and names that a step reads.
+    fn record_reads(&mut self, work: &StepToCompile<'_>, program: &Program) {
+        if work.input.source.is_some() || work.joined.is_some() {
+            self.columns_read.extend(program.columns.iter().cloned());
+        }
+        self.note_names(work.step, work.rows, program);
+    }
+}
+
+/// Returns the origin of the value of each node, or nothing if no check or later step needs it.
+fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
+    let read = input_relations(work.input);
+    match is_provenance_needed(read, work.last) {
+        true => column_provenances(program, read),
+        false => Vec::new(),
+    }
+}

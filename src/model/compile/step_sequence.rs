@@ -1,0 +1,301 @@
+//! Compiles the steps of a spec in order. A step usually reads the output of the previous step.
+
+use super::SpecCompilation;
+use crate::CompiledSpec;
+use crate::checks::check_cte_names;
+use crate::dbt::RelationReference;
+use crate::diag::{Code, Diagnostic};
+use crate::incremental::is_incremental;
+use crate::join_scope::StepFacts;
+use crate::load::{PeriodSeries, Step};
+use crate::plan::{StepInput, StepOutput, TabSource};
+use crate::schema::Relation;
+use crate::scratch::CompileMemory;
+use crate::sources::SpecSources;
+use crate::sql::{Cte, Select, put_plain_columns_first};
+use crate::totals::PreviousStepInput;
+
+/// Input of the next step: a relation, or the output of earlier steps.
+struct NextStepInput {
+    name: String,
+    /// Index of the input relation. `None` if the step reads earlier steps.
+    source: Option<u32>,
+    /// Columns of the input. `None` if no schema lists them.
+    relation: Option<Relation>,
+    grain: Vec<String>,
+}
+
+impl NextStepInput {
+    fn as_step_input<'i>(&'i self, tabs: &'i [TabSource]) -> StepInput<'i> {
+        StepInput {
+            name: &self.name,
+            source: self.source,
+            relation: self.relation.as_ref(),
+            grain: &self.grain,
+            joined: None,
+            joined_grain: &[],
+            tabs,
+        }
+    }
+
+    /// Returns the input of the step at an index, so that the step can be computed again.
+    fn save(&self, index: usize) -> PreviousStepInput {
+        PreviousStepInput {
+            index,
+            name: self.name.clone(),
+            relation: self.relation.clone(),
+            grain: self.grain.clone(),
+        }
+    }
+
+    /// Returns the facts about the step that has this output. `single` is whether the step has at most one row.
+    fn step_facts(&self, single: bool) -> StepFacts {
+        StepFacts {
+            relation: self.relation.clone(),
+            grain: self.grain.clone(),
+            single,
+        }
+    }
+}
+
+impl SpecCompilation<'_> {
+    /// Compiles all steps. If there are no errors, also writes the query and the model.
+    pub(super) fn run(&mut self, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
+        memory.emit.tree.clear();
+        self.incremental = is_incremental(self);
+        self.collect_sources(compiled);
+        self.check_keys_of_model(&mut compiled.diagnostics);
+        let spec = self.spec;
+        if self.is_missing(&spec.from) {
+            let name = spec.from.name();
+            let missing = self.report_missing_relation("from", name, spec.from_span, "", std::iter::empty());
+            compiled.diagnostics.push(missing);
+            return;
+        }
+        if let Some((body, output)) = self.compile_steps(compiled, memory) {
+            self.finish_model(body, &output, compiled, memory);
+        }
+    }
+
+    /// Reserves the names of steps and collects the relations that the spec reads.
+    fn collect_sources(&mut self, compiled: &mut CompiledSpec) {
+        let names = self.spec.steps.iter().filter_map(|step| step.name);
+        names.for_each(|name| self.names.reserve(name.text));
+        self.sources = SpecSources::new(self.spec, self.compiler.options.dialect, &mut self.names);
+        let read = || self.sources.all.iter().map(|source| &source.from);
+        compiled.reads = read().cloned().collect();
+        compiled.tables = read().map(|from| from.display_name().into_owned()).collect();
+    }
+
+    /// Reports errors in the spec that do not depend on the output of steps.
+    fn check_keys_of_model(&mut self, diagnostics: &mut Vec<Diagnostic>) {
+        self.check_dbt_keys(diagnostics);
+        self.check_names(diagnostics);
+        self.check_model_name(diagnostics);
+        self.check_exposures(diagnostics);
+        self.check_access(diagnostics);
+        self.check_step_lengths(diagnostics);
+        self.joins_sound = self.check_joins(diagnostics);
+    }
+
+    /// Compiles the steps up to the first step with an error. Returns the last select and its output. Returns `None` if
+    /// a step has an error.
+    fn compile_steps(
+        &mut self,
+        compiled: &mut CompiledSpec,
+        memory: &mut CompileMemory,
+    ) -> Option<(Select, NextStepInput)> {
+        let spec = self.spec;
+        let dialect = self.compiler.options.dialect;
+        let mut input = self.input_from_relation(&spec.from, Some(0));
+        let mut before = None;
+        let mut body = Select::default();
+        for (index, step) in spec.steps.iter().enumerate() {
+            if let Some((from, _)) = step.from.as_ref().filter(|_| index > 0) {
+                let source = self.sources.source_position(from).map(|at| at as u32);
+                input = self.input_from_relation(from, source);
+            }
+            if !step.union.is_empty() {
+                let union = self.add_union_cte(step, memory, &mut compiled.diagnostics);
+                union.name().clone_into(&mut input.name);
+                input.relation = Some(union);
+                input.grain = Vec::new();
+            }
+            if let Some(series) = step.series {
+                input = self.add_period_step(step, series, &input, memory, &mut compiled.diagnostics)?;
+                continue;
+            }
+            let output = self.compile_step_at(index, &input, before.as_ref(), memory, &mut compiled.diagnostics);
+            let Some(mut output) = output else {
+                let columns = input.relation.as_ref();
+                self.report_errors_after(index, columns, memory, &mut compiled.diagnostics);
+                return None;
+            };
+            let last = index + 1 == spec.steps.len();
+            if index == 0 {
+                self.record_first_select(&mut output, last);
+            }
+            self.ctes.append(&mut output.ctes);
+            before = Some(input.save(index));
+            if last {
+                self.finish_last_step(&output, compiled, memory);
+            }
+            let single = output.single;
+            let select = output.body;
+            input = NextStepInput {
+                name: step.name.map_or_else(String::new, |name| name.text.to_owned()),
+                source: None,
+                relation: (!output.open || output.relation.is_partial()).then_some(output.relation),
+                grain: output.grain,
+            };
+            if last {
+                body = select;
+            } else {
+                self.ctes.push(Cte {
+                    name: dialect.name_text(&input.name, true),
+                    body: select,
+                });
+                self.facts.push(input.step_facts(single));
+            }
+        }
+        Some((body, input))
+    }
+
+    fn input_from_relation(&self, from: &RelationReference, source: Option<u32>) -> NextStepInput {
+        let known = self.known_relation(from);
+        NextStepInput {
+            name: from.name().to_owned(),
+            source,
+            relation: known.cloned(),
+            grain: known.map(|relation| relation.key().to_vec()).unwrap_or_default(),
+        }
+    }
+
+    /// Adds a step that lists the periods of a series, and returns its output. Reports an error and returns `None` if
+    /// the model is incremental.
+    fn add_period_step(
+        &mut self,
+        step: &Step<'_>,
+        series: PeriodSeries,
+        input: &NextStepInput,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<NextStepInput> {
+        if self.incremental {
+            let message = "`fill` is not allowed in an incremental model: a run reads only new and late rows, so it \
+                does not know all periods and keys";
+            diagnostics.push(
+                Diagnostic::new(Code::UnboundedInTime, step.span, message).with_help("write `materialized: table`"),
+            );
+            return None;
+        }
+        let periods = self.add_period_series_cte(step, series, &input.name, input.relation.as_ref(), memory);
+        let columns = periods.columns().iter();
+        let output = NextStepInput {
+            name: periods.name().to_owned(),
+            source: None,
+            grain: columns.map(|column| column.name().to_owned()).collect(),
+            relation: Some(periods),
+        };
+        self.facts.push(output.step_facts(false));
+        Some(output)
+    }
+
+    /// Compiles the step at an index with its joins, tabs and totals.
+    fn compile_step_at(
+        &mut self,
+        index: usize,
+        from: &NextStepInput,
+        before: Option<&PreviousStepInput>,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<StepOutput> {
+        let steps = &self.spec.steps;
+        let step = steps.get(index)?;
+        let tabs = self.read_tabs(step, index, diagnostics);
+        let mut input = from.as_step_input(&tabs);
+        let joined = (!step.joins.is_empty()).then(|| self.join_inputs(step, index, &input, diagnostics));
+        input.joined = joined.as_ref().map(|joined| &joined.input);
+        let totals = match &step.sheet {
+            Some(_) => self.with_totals(step, &input, before, memory, diagnostics),
+            None => None,
+        };
+        if let Some(with) = &totals {
+            input = StepInput {
+                name: &with.name,
+                relation: with.relation.as_ref(),
+                source: None,
+                ..input
+            };
+            self.totals.clone_from(&with.totals);
+            for total in &with.totals {
+                self.lineage.add_total(&total.measure, &total.column);
+            }
+        }
+        let last = index + 1 == steps.len();
+        self.compile_step(step, &input, joined.as_ref(), last, memory, diagnostics)
+    }
+
+    /// Records the select that reads the rows of `from`, and the time columns that it reads.
+    fn record_first_select(&mut self, output: &mut StepOutput, last: bool) {
+        let before = self.ctes.len();
+        let of_output = output.first_select.map(|place| before + place);
+        self.first_select = of_output.or((!last).then_some(before + output.ctes.len()));
+        self.first_times = std::mem::take(&mut output.times);
+    }
+
+    /// Checks the output of the last step and records the columns of the model.
+    fn finish_last_step(&mut self, output: &StepOutput, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
+        put_plain_columns_first(&memory.emit.tree, &mut self.ctes, &output.body);
+        if !output.open {
+            self.check_columns(&output.relation, &mut compiled.diagnostics);
+            self.check_column_keys(&output.relation, &mut compiled.diagnostics);
+        }
+        self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
+        self.generate_tests(output, memory, &mut compiled.diagnostics);
+        compiled.columns = self.with_tags(self.documented_columns(&output.relation));
+        (compiled.single, compiled.open) = (output.single, output.open);
+        compiled.additivity = self.additivity_of(&output.relation, &output.grain);
+    }
+
+    /// Records the properties of the model, and writes it if there are no errors.
+    fn finish_model(
+        &mut self,
+        body: Select,
+        output: &NextStepInput,
+        compiled: &mut CompiledSpec,
+        memory: &mut CompileMemory,
+    ) {
+        let (relation, grain) = (output.relation.as_ref(), &output.grain);
+        check_cte_names(&self.ctes, compiled);
+        compiled.key.clone_from(grain);
+        compiled.never_null = std::mem::take(&mut self.proofs.never_null);
+        compiled.access = Some(self.model_access_and_group());
+        let incremental = self.plan_incremental(relation, grain, &mut compiled.diagnostics);
+        if let (Some(incremental), Some(relation)) = (&incremental, relation) {
+            // The key of an incremental model is declared NOT NULL and tested, so no warning is necessary.
+            self.proofs.nullable_keys.clear();
+            compiled
+                .never_null
+                .extend(incremental.unique_key.iter().map(|key| key.to_lowercase()));
+            if grain.is_empty() && incremental.is_unique {
+                self.add_unique_key_test(&incremental.unique_key, relation, memory, &mut compiled.diagnostics);
+            }
+        }
+        compiled
+            .model_warnings
+            .extend(self.spec.steps.last().and_then(limit_warning));
+        compiled.model_warnings.append(&mut self.proofs.nullable_keys);
+        if !compiled.diagnostics.iter().any(Diagnostic::is_error) {
+            self.write(body, grain, incremental, &mut memory.emit, compiled);
+        }
+    }
+}
+
+/// Returns a warning about a limit in the last step, because it hides rows from readers of the model.
+fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
+    let rows = last.limit?;
+    let message = format!("`limit: {rows}` removes rows for all downstream models");
+    let help = "add a rank column, for example `place = RANK(…)`, and filter by it when you read the model";
+    Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
+}

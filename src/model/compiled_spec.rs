@@ -1,0 +1,523 @@
+//! Result of compiling a spec.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use crate::UndecidedType;
+use crate::additivity::Additivity;
+use crate::dbt;
+use crate::dbt_names::Declared;
+use crate::diag::Diagnostic;
+use crate::dialect::Dialect;
+use crate::ir::ColumnUse;
+use crate::lineage::{ColumnLineage, Lineage};
+use crate::metrics::MetricSet;
+use crate::model_files::{Model, ModelTest};
+use crate::schema::{Access, Column, Relation};
+use crate::semantic::SemanticModel;
+use crate::span::Span;
+use crate::spec_definition::SpecDefinition;
+
+/// Result of compiling a spec: all diagnostics, and the query and dbt files if there is no error.
+///
+/// ```
+/// let spec = "
+/// model: revenue_by_month
+/// from: orders
+/// group_by: ordered_on[month]
+/// definitions: |
+///   revenue = SUM(amount)
+/// ";
+/// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+/// assert_eq!(compiled.query().unwrap(), "\
+/// select
+///     cast(date_trunc('month', ordered_on) as date) as ordered_on_month,
+///     coalesce(sum(amount), 0) as revenue
+/// from orders
+/// group by cast(date_trunc('month', ordered_on) as date)
+/// ");
+/// ```
+#[derive(Clone, Debug)]
+pub struct CompiledSpec {
+    pub(crate) dialect: Dialect,
+    pub(crate) name: Option<String>,
+    pub(crate) name_span: Span,
+    pub(crate) query: Option<String>,
+    pub(crate) model: Option<Model>,
+    pub(crate) model_fault: Option<Diagnostic>,
+    pub(crate) model_warnings: Vec<Diagnostic>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) reads: Vec<dbt::RelationReference>,
+    pub(crate) tables: Vec<String>,
+    /// Key columns. Empty if the key is unknown or the model has at most one row.
+    pub(crate) key: Vec<String>,
+    /// Whether the model has at most one row.
+    pub(crate) single: bool,
+    /// Whether the model may have columns that the compiler does not know.
+    pub(crate) open: bool,
+    /// Lower-case columns that a test or constraint of the spec declares NOT NULL.
+    pub(crate) never_null: FxHashSet<String>,
+    /// dbt access level of the model, and its group.
+    pub(crate) access: Option<(Access, Option<String>)>,
+    /// Relation columns that formulas read.
+    #[doc(hidden)]
+    pub columns_read: Vec<ColumnUse>,
+    /// Relations of the schema that the spec reads, each with only the columns that the spec reads.
+    pub(crate) known_relations: Vec<Relation>,
+    pub(crate) undecided_types: Vec<UndecidedType>,
+    pub(crate) definitions: Vec<SpecDefinition>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) config: Vec<(String, String)>,
+    pub(crate) budget: Option<String>,
+    /// Tags that the spec sets on columns.
+    pub(crate) column_tags: Vec<(String, Vec<String>)>,
+    pub(crate) lineage: Lineage,
+    pub(crate) additivity: Vec<(String, Additivity)>,
+    /// Spec with the definitions of its metric set written out, for a model built on one set. `None` for other specs.
+    pub(crate) expanded: Option<String>,
+    /// Whether the spec has `metrics`, even if the metrics could not be found.
+    pub(crate) is_over_sets: bool,
+    /// Metric sets that the model reads, and the sets on which these sets are built.
+    pub(crate) sets: Vec<Arc<MetricSet>>,
+    /// Metrics that the model reads, as `set.metric`.
+    pub(crate) metrics_read: Vec<String>,
+    /// Dimensions that the model reads, as `set.dimension`.
+    pub(crate) dimensions_read: Vec<String>,
+    /// Columns that are computed from metrics, each with all metrics from which it is computed.
+    pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Metric set that the file defines instead of a model.
+    pub(crate) metric_set: Option<Arc<MetricSet>>,
+    /// Tests of the metric set's joins.
+    pub(crate) set_tests: Vec<ModelTest>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl CompiledSpec {
+    pub(crate) fn new(dialect: Dialect, diagnostics: Vec<Diagnostic>) -> Self {
+        Self {
+            dialect,
+            name: None,
+            name_span: Span::default(),
+            query: None,
+            model: None,
+            model_fault: None,
+            model_warnings: Vec::new(),
+            columns: Vec::new(),
+            reads: Vec::new(),
+            tables: Vec::new(),
+            key: Vec::new(),
+            single: false,
+            open: false,
+            never_null: FxHashSet::default(),
+            access: None,
+            columns_read: Vec::new(),
+            known_relations: Vec::new(),
+            undecided_types: Vec::new(),
+            definitions: Vec::new(),
+            tags: Vec::new(),
+            config: Vec::new(),
+            budget: None,
+            column_tags: Vec::new(),
+            lineage: Lineage::default(),
+            additivity: Vec::new(),
+            expanded: None,
+            is_over_sets: false,
+            sets: Vec::new(),
+            metrics_read: Vec::new(),
+            dimensions_read: Vec::new(),
+            metrics_of_columns: Vec::new(),
+            metric_set: None,
+            set_tests: Vec::new(),
+            diagnostics,
+        }
+    }
+
+    /// Returns the dialect of the SQL.
+    #[must_use]
+    pub fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
+    /// Returns the model's name, if the spec specifies one.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Returns the name of the metric set, if the file defines a metric set instead of a model.
+    ///
+    /// ```
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
+    /// assert_eq!(formulac_model::Compiler::default().compile_spec(set).metric_set(), Some("orders"));
+    /// ```
+    #[must_use]
+    pub fn metric_set(&self) -> Option<&str> {
+        self.metric_set.as_ref().map(|set| set.name.as_str())
+    }
+
+    /// Returns the metrics of the set, each with its description, if the file defines a metric set.
+    ///
+    /// ```
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: |\n  /// Money\n  revenue = SUM(amount)\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(set);
+    /// assert_eq!(compiled.metrics_of_set().collect::<Vec<_>>(), [("revenue", Some("Money"))]);
+    /// ```
+    pub fn metrics_of_set(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let sets = self.metric_set.iter();
+        let metrics = sets.flat_map(|set| set.metrics());
+        metrics.map(|metric| (metric.name.as_str(), metric.description.as_deref()))
+    }
+
+    /// Returns the spec in which the definitions of the metric set are written out, for a model built on one set. Both
+    /// specs compile to the same SQL.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
+    /// let model = "model: m\nmetrics: [orders.revenue]\ngroup_by: region\n";
+    /// let texts = [set, model].map(|text| SpecText { text, path: None });
+    /// let compiled = Compiler::default().compile_specs(&texts);
+    /// assert!(compiled[1].expanded().unwrap().contains("revenue = SUM(amount)"));
+    /// ```
+    #[must_use]
+    pub fn expanded(&self) -> Option<&str> {
+        self.expanded.as_deref()
+    }
+
+    /// Returns whether the spec reads metric sets.
+    #[must_use]
+    pub fn is_over_sets(&self) -> bool {
+        self.is_over_sets
+    }
+
+    /// Returns the names of the metric sets that the model reads, and of the sets on which these sets are built.
+    pub fn sets(&self) -> impl Iterator<Item = &str> {
+        self.sets.iter().map(|set| set.name.as_str())
+    }
+
+    /// Returns the files that define these sets, each with its path and text. Sets without a path are omitted.
+    pub fn metric_set_files(&self) -> impl Iterator<Item = (&str, &str)> {
+        let sets = self.sets.iter();
+        sets.filter_map(|set| Some((set.path.as_deref()?, set.text.as_str())))
+    }
+
+    /// Returns whether dbt enforces the model's contract.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndefinitions: n = COUNT()\ncontract: {enforced: true}\n";
+    /// assert!(formulac_model::Compiler::default().compile_spec(spec).enforces_contract());
+    /// ```
+    #[must_use]
+    pub fn enforces_contract(&self) -> bool {
+        self.model.as_ref().is_some_and(|model| model.is_contract_enforced)
+    }
+
+    /// Returns the metrics that the model reads, directly or through other metrics, as `set.metric`.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n";
+    /// let texts = [set, "model: m\nmetrics: [o.twice]\n"].map(|text| SpecText { text, path: None });
+    /// assert_eq!(Compiler::default().compile_specs(&texts)[1].metrics_read(), ["o.n", "o.twice"]);
+    /// ```
+    #[must_use]
+    pub fn metrics_read(&self) -> &[String] {
+        &self.metrics_read
+    }
+
+    /// Returns the columns that are computed from a metric (`orders.revenue`) or from any metric of a set (`orders`),
+    /// directly or through other metrics.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n";
+    /// let texts = [set, "model: m\nmetrics: [o.twice]\n"].map(|text| SpecText { text, path: None });
+    /// let compiled = &Compiler::default().compile_specs(&texts)[1];
+    /// assert_eq!(compiled.columns_of_metric("o.n").collect::<Vec<_>>(), ["twice"]);
+    /// ```
+    pub fn columns_of_metric<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
+        let is_meant = move |metric: &String| match name.contains('.') {
+            true => metric.eq_ignore_ascii_case(name),
+            false => metric
+                .split_once('.')
+                .is_some_and(|(set, _)| set.eq_ignore_ascii_case(name)),
+        };
+        let columns = self.metrics_of_columns.iter();
+        columns
+            .filter(move |(_, metrics)| metrics.iter().any(is_meant))
+            .map(|(column, _)| column.as_str())
+    }
+
+    /// Returns the span of the model's name.
+    #[must_use]
+    pub fn name_span(&self) -> Span {
+        self.name_span
+    }
+
+    /// Returns the relations of the schema that the spec reads. Each relation has its key and only the columns that the
+    /// spec reads.
+    ///
+    /// ```
+    /// use formulac_core::{Column, Relation, Schema, Type};
+    /// use formulac_model::Compiler;
+    /// let orders = ["amount", "note"].map(|name| Column::new(name, Type::Decimal));
+    /// let orders = orders.into_iter().fold(Relation::new("orders"), Relation::with);
+    /// let compiler = Compiler::builder().schema(Schema::new().with(orders)).build();
+    /// let spec = compiler.compile_spec("model: m\nfrom: orders\ndefinitions: total = SUM(amount)\n");
+    /// assert_eq!(spec.known_relations()[0].columns()[0].name(), "amount");
+    /// assert_eq!(spec.known_relations()[0].columns().len(), 1);
+    /// ```
+    #[must_use]
+    pub fn known_relations(&self) -> &[Relation] {
+        &self.known_relations
+    }
+
+    /// Returns the columns of unknown type whose type affects the SQL. Empty unless the compiler was built with
+    /// [`Builder::probe_types`](crate::Builder::probe_types).
+    #[must_use]
+    pub fn undecided_types(&self) -> &[UndecidedType] {
+        &self.undecided_types
+    }
+
+    /// Returns plain SQL that reads tables directly, without dbt's Jinja, or `None` if there is an error.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.query.as_deref()
+    }
+
+    /// Returns the text of the dbt model's `.sql` file, or `None` if there is an error.
+    #[must_use]
+    pub fn model_sql(&self) -> Option<&str> {
+        self.model.as_ref().map(|m| m.sql.as_str())
+    }
+
+    /// Returns the model's query for callers that display its rows and apply their own limit. The query is sorted like
+    /// the plain query and has no limit. The model's own SQL is sorted only if `limit` needs it. `None` if there is an
+    /// error.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: a\ndefinitions: n = COUNT()\norder_by: a\nlimit: 3\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// assert!(compiled.ordered_model_sql().unwrap().ends_with("order by a\n"));
+    /// assert_eq!(compiled.limit(), Some(3));
+    /// ```
+    #[must_use]
+    pub fn ordered_model_sql(&self) -> Option<&str> {
+        self.model.as_ref().map(|m| m.ordered.as_deref().unwrap_or(&m.sql))
+    }
+
+    /// Returns the limit of the last step, or `None` if the last step has no limit or there is an error.
+    #[must_use]
+    pub fn limit(&self) -> Option<u64> {
+        self.model.as_ref()?.limit
+    }
+
+    /// Returns the text of the model's `.yml` file, or `None` if there is an error.
+    #[must_use]
+    pub fn model_yml(&self) -> Option<&str> {
+        self.model.as_ref().map(|m| m.yml.as_str())
+    }
+
+    /// Returns the text of the `.md` file, which contains long descriptions as docs blocks. `None` if the model has no
+    /// such file or there is an error.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ndescription: |-\n  One of\n  - these\n  - those\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// assert!(compiled.model_md().unwrap().ends_with("{% docs m__about %}\nOne of\n- these\n- those\n{% enddocs %}\n"));
+    /// assert!(compiled.model_yml().unwrap().contains("description: \"{{ doc('m__about') }}\""));
+    /// ```
+    #[must_use]
+    pub fn model_md(&self) -> Option<&str> {
+        self.model.as_ref()?.md.as_deref()
+    }
+
+    /// Returns the declarations in the model's files whose names must be unique in a dbt project: docs blocks,
+    /// exposures, metrics and the semantic model. Empty if there is an error.
+    #[must_use]
+    pub fn declared(&self) -> &[Declared] {
+        self.model.as_ref().map_or(&[], |m| &m.declared)
+    }
+
+    /// Returns the semantic model, or `None` if the spec does not request one or there is an error.
+    #[must_use]
+    pub fn semantic_model(&self) -> Option<&SemanticModel> {
+        self.model.as_ref()?.semantic.as_ref()
+    }
+
+    /// Returns the additivity of each column of the result, in order.
+    ///
+    /// ```
+    /// use formulac_model::Additivity;
+    /// let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n  b = COUNT()\n  mean = a / b\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// let ratio = Additivity::Ratio { numerator: "a".into(), denominator: "b".into() };
+    /// assert_eq!(compiled.additivity()[1..], [("a".into(), Additivity::Sum), ("b".into(), Additivity::Sum), ("mean".into(), ratio)]);
+    /// ```
+    #[must_use]
+    pub fn additivity(&self) -> &[(String, Additivity)] {
+        &self.additivity
+    }
+
+    /// Returns the model's tests that are separate files in one of the project's `test-paths`. These tests cover joins
+    /// that are not proven to find at most one row, keys that dbt's own tests cannot check, rules without an equivalent
+    /// dbt test, and comparisons. Empty if there is an error.
+    #[must_use]
+    pub fn model_tests(&self) -> &[ModelTest] {
+        self.model.as_ref().map_or(&self.set_tests, |model| &model.tests)
+    }
+
+    /// Returns the reason why the spec has a query but no valid dbt model: the model would read itself, or another spec
+    /// generates a model with the same name.
+    #[must_use]
+    pub fn model_fault(&self) -> Option<&Diagnostic> {
+        self.model_fault.as_ref()
+    }
+
+    /// Returns warnings that apply only to the dbt model and not to the plain query, for example that `limit` hides
+    /// rows from readers of the model.
+    #[must_use]
+    pub fn model_warnings(&self) -> &[Diagnostic] {
+        &self.model_warnings
+    }
+
+    /// Returns the columns of the result, in order, with their types and descriptions.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// Returns the names of the tables that the query reads, including joined tables, as written in the spec: `orders`,
+    /// `raw.orders`. For a `ref` or `source`, the name is the model or table in the call.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: raw.orders\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac_model::Compiler::default().compile_spec(spec).tables(), ["raw.orders"]);
+    /// ```
+    #[must_use]
+    pub fn tables(&self) -> &[String] {
+        &self.tables
+    }
+
+    /// Returns the relations that the model reads, including joined relations. The relation in `from` comes first.
+    ///
+    /// ```
+    /// use formulac_dbt::RelationReference;
+    /// let spec = "model: m\nfrom: source('raw', 'orders')\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.reads(), [RelationReference::Source { group: "raw".into(), table: "orders".into() }]);
+    /// ```
+    #[must_use]
+    pub fn reads(&self) -> &[dbt::RelationReference] {
+        &self.reads
+    }
+
+    /// Returns the key columns. Empty if the key is unknown or the model has at most one row.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac_model::Compiler::default().compile_spec(spec).key(), ["country"]);
+    /// ```
+    #[must_use]
+    pub fn key(&self) -> &[String] {
+        &self.key
+    }
+
+    /// Returns the tags of the model, including the tags in `config`.
+    #[must_use]
+    pub fn tags(&self) -> &[String] {
+        &self.tags
+    }
+
+    /// Returns the settings in the spec's `config` whose values are strings, numbers or booleans, as well as `access`
+    /// and `group`.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\nconfig: {materialized: table, tags: nightly}\ntags: [pii]\ndefinitions: a = SUM(x)\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.config(), [("materialized".to_owned(), "table".to_owned())]);
+    /// assert_eq!(compiled.tags(), ["nightly", "pii"]);
+    /// ```
+    #[must_use]
+    pub fn config(&self) -> &[(String, String)] {
+        &self.config
+    }
+
+    /// Returns the time limit in seconds from `meta: {formulac: {budget: …}}`, as written in the spec. `verify`
+    /// enforces this limit.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\nmeta: {formulac: {budget: 30}}\ndefinitions: a = SUM(x)\n";
+    /// assert_eq!(formulac_model::Compiler::default().compile_spec(spec).budget(), Some("30"));
+    /// ```
+    #[must_use]
+    pub fn budget(&self) -> Option<&str> {
+        self.budget.as_deref()
+    }
+
+    /// Returns the tags that the spec sets on columns, including tags that are not inherited.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: t\ngroup_by: a\ncolumns: {a: {tags: [pii]}}\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(spec);
+    /// assert_eq!(compiled.column_tags(), [("a".to_owned(), vec!["pii".to_owned()])]);
+    /// ```
+    #[must_use]
+    pub fn column_tags(&self) -> &[(String, Vec<String>)] {
+        &self.column_tags
+    }
+
+    /// Returns the lineage of each column of the result, in order. If the spec has errors, only the known part is
+    /// returned.
+    ///
+    /// ```
+    /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";
+    /// let lineage = formulac_model::Compiler::default().compile_spec(spec).lineage();
+    /// let net: Vec<&str> = lineage[1].sources().iter().map(|source| source.column()).collect();
+    /// assert_eq!((lineage[1].column(), net), ("net", vec!["amount", "fee"]));
+    /// ```
+    #[must_use]
+    pub fn lineage(&self) -> Vec<ColumnLineage> {
+        self.lineage.column_lineages()
+    }
+
+    /// Returns the definitions of the spec's steps in source order. Steps with an error are omitted.
+    #[must_use]
+    pub fn definitions(&self) -> &[SpecDefinition] {
+        &self.definitions
+    }
+
+    /// Returns all diagnostics. Their spans refer to the YAML text.
+    #[must_use]
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// Returns the compiled spec if there is no error, otherwise all diagnostics.
+    ///
+    /// ```
+    /// let compiler = formulac_model::Compiler::default();
+    /// let compiled = compiler.compile_spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\n").into_result().unwrap();
+    /// assert_eq!(compiled.definitions()[0].formula(), "SUM(x)");
+    /// let faults = compiler.compile_spec("model: m\nfrom: t\ndefinitions: a = SUMM(x)\n").into_result().unwrap_err();
+    /// assert_eq!(faults[0].code(), "F0301");
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns all diagnostics, including warnings, if at least one is an error.
+    pub fn into_result(self) -> Result<Self, Vec<Diagnostic>> {
+        if self.has_errors() {
+            Err(self.diagnostics)
+        } else {
+            Ok(self)
+        }
+    }
+
+    /// Returns whether there is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+}

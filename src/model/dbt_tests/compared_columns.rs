@@ -1,0 +1,309 @@
+//! Columns that a comparison reads from the model and the other relation, and the conditions on these columns.
+
+use super::super::compile::SpecCompilation;
+use super::super::load::{CompareEntry, SpannedText};
+use super::{TestedModel, to_file_name_part};
+use crate::Type;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::dialect::Dialect;
+use crate::dialect::op::Op;
+use crate::plan::CteNames;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{Item, SelectSource, Sql, SqlId, SqlTree};
+use crate::verify::{SharedColumn, is_tolerance_applicable};
+
+/// Name of the column that marks existing rows if no key column can serve this purpose.
+pub(super) const PRESENT: &str = "is_present";
+/// Span of generated nodes, which are not part of a formula.
+pub(super) const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
+
+/// One side of the select that compares two relations.
+pub(super) struct ComparisonSide {
+    /// Name of the relation in SQL.
+    pub name: String,
+    pub source: SelectSource,
+}
+
+/// Column that both relations have.
+pub(super) struct ComparedPair<'c> {
+    said: SpannedText<'c>,
+    /// SQL names of the column in the model and in the other relation.
+    names: [String; 2],
+    types: [Type; 2],
+    ty: Type,
+    /// Whether the column is never NULL on at least one side. NULLs on the other side then correctly have no match.
+    never_null: bool,
+}
+
+/// Columns that a comparison reads from both relations.
+pub(super) struct ComparedColumns<'c> {
+    pub keys: Vec<ComparedPair<'c>>,
+    pub columns: Vec<ComparedPair<'c>>,
+}
+
+impl SpecCompilation<'_> {
+    /// Returns the keys and the compared columns. `None` if any of these columns is missing in a relation.
+    pub(super) fn compared_columns<'c>(
+        &'c self,
+        comparison: &'c CompareEntry<'_>,
+        tested: &'c TestedModel<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<ComparedColumns<'c>> {
+        let other = self.known_relation(&comparison.with);
+        let with = SpannedText {
+            text: comparison.with.name(),
+            ..*comparison.keys.first()?
+        };
+        let said: Vec<SpannedText<'_>> = match &comparison.columns {
+            Some(columns) => columns.clone(),
+            None if tested.open => {
+                let message = "the model cannot be compared, because its columns are unknown";
+                diagnostics.push(
+                    Diagnostic::new(Code::ColumnsNotKnown, comparison.with_span, message)
+                        .with_help("list the columns in `columns`, or provide a schema with `--schema`"),
+                );
+                return None;
+            }
+            None => {
+                let is_key = |name: &str| comparison.keys.iter().any(|key| key.text.eq_ignore_ascii_case(name));
+                let all = tested
+                    .relation
+                    .columns()
+                    .iter()
+                    .map(Column::name)
+                    .filter(|name| !is_key(name));
+                all.map(|text| SpannedText { text, ..with }).collect()
+            }
+        };
+        let before = diagnostics.len();
+        for name in comparison.keys.iter().chain(&said) {
+            let Some(other) = other.filter(|other| other.column(name.text).is_none()) else {
+                continue;
+            };
+            let is_said = comparison.columns.is_some() || comparison.keys.iter().any(|key| key.text == name.text);
+            let place = if is_said {
+                name.span(self.source)
+            } else {
+                comparison.with_span
+            };
+            let message = format!("`{}` has no column `{}`", other.name(), name.text);
+            let near = suggest::nearest_name(name.text, other.columns().iter().map(Column::name));
+            let help = match near {
+                Some(near) if is_said => suggest::similar_name_help(near),
+                _ => "list only columns that both relations have in `columns`".to_owned(),
+            };
+            diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
+        }
+        let pair = |said: &SpannedText<'c>| self.compared_pair(*said, tested, other);
+        let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) = (
+            comparison.keys.iter().map(pair).collect(),
+            said.iter().map(pair).collect(),
+        );
+        let numbers = columns.iter().any(|column| comparison.has_tolerance(column));
+        if let (Some(_), false) = (comparison.tolerance, numbers) {
+            let message = "`tolerance` has no effect, because no numeric column is compared";
+            diagnostics.push(
+                Diagnostic::new(Code::KeyWithoutEffect, comparison.with_span, message)
+                    .with_help("remove `tolerance`, or add numeric columns to `columns`"),
+            );
+        }
+        let is_faulty = diagnostics.iter().skip(before).any(Diagnostic::is_error);
+        (!is_faulty).then_some(ComparedColumns { keys, columns })
+    }
+
+    fn compared_pair<'c>(
+        &self,
+        said: SpannedText<'c>,
+        tested: &TestedModel<'_>,
+        other: Option<&Relation>,
+    ) -> ComparedPair<'c> {
+        let dialect = self.compiler.options.dialect;
+        let (ours, theirs) = (
+            tested.relation.column(said.text),
+            other.and_then(|other| other.column(said.text)),
+        );
+        let written = |column: Option<&Column>| match column.or(ours) {
+            Some(column) => dialect.name_text(column.name(), !column.is_quoted()),
+            None => dialect.name_text(said.text, true),
+        };
+        let known = [ours, theirs].into_iter().flatten().map(Column::ty);
+        let ty = known
+            .filter(|ty| !matches!(ty, Type::Unknown))
+            .max_by_key(|ty| ty.is_number());
+        ComparedPair {
+            said,
+            names: [written(ours), written(theirs)],
+            types: [ours, theirs].map(|column| column.map(Column::ty).unwrap_or_default()),
+            ty: ty.unwrap_or_default(),
+            never_null: self.never_null(said.text, tested) || theirs.is_some_and(|column| !column.is_nullable()),
+        }
+    }
+}
+
+impl CompareEntry<'_> {
+    /// Returns whether the tolerance applies to this column. A column of unknown type is treated as a number if the
+    /// comparison lists columns explicitly.
+    fn has_tolerance(&self, column: &ComparedPair<'_>) -> bool {
+        is_tolerance_applicable(column.ty, self.columns.is_some())
+    }
+}
+
+impl ComparedColumns<'_> {
+    /// Returns a key that is never NULL on at least one side, so that it shows which rows exist.
+    pub(super) fn never_null_key(&self) -> Option<&ComparedPair<'_>> {
+        self.keys.iter().find(|key| key.never_null)
+    }
+
+    /// Returns the columns that describe a difference: the keys, and each compared column of both sides. `other` is the
+    /// prefix for columns of the other relation.
+    pub(super) fn items(
+        &self,
+        sides: &[ComparisonSide; 2],
+        other: &str,
+        dialect: Dialect,
+        tree: &mut SqlTree,
+    ) -> Vec<Item> {
+        let mut names = CteNames::new(dialect.max_bytes());
+        let pairs = self.keys.iter().chain(&self.columns);
+        pairs.for_each(|pair| names.reserve(pair.said.text));
+        let mut items = Vec::new();
+        for key in &self.keys {
+            let both = key.qualified_columns(tree, sides);
+            items.push(Item {
+                expr: tree.add_call("coalesce", &both, EMPTY_SPAN),
+                alias: key.names.first().cloned(),
+            });
+        }
+        for column in &self.columns {
+            let [ours, theirs] = column.qualified_columns(tree, sides);
+            let name = names.choose_name(&format!("{other}_{}", to_file_name_part(column.said.text)));
+            items.extend([
+                Item {
+                    expr: ours,
+                    alias: None,
+                },
+                Item {
+                    expr: theirs,
+                    alias: Some(dialect.name_text(&name, true)),
+                },
+            ]);
+        }
+        items
+    }
+
+    /// Returns the condition that the keys are equal.
+    pub(super) fn join_condition(
+        &self,
+        sides: &[ComparisonSide; 2],
+        dialect: Dialect,
+        tree: &mut SqlTree,
+    ) -> Option<SqlId> {
+        let mut on = None;
+        for key in &self.keys {
+            let same = key.key_equality(tree, sides, dialect);
+            on = append_condition(tree, Op::And, on, same);
+        }
+        on
+    }
+
+    /// Returns the condition that a row is missing from one side or that a compared column differs.
+    pub(super) fn difference(
+        &self,
+        sides: &[ComparisonSide; 2],
+        comparison: &CompareEntry<'_>,
+        tree: &mut SqlTree,
+    ) -> Option<SqlId> {
+        let mut filter = None;
+        for (place, side) in sides.iter().enumerate() {
+            let key = self.never_null_key().and_then(|key| key.names.get(place));
+            let x = tree.add_field(&side.name, key.map_or(PRESENT, String::as_str));
+            let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
+            filter = append_condition(tree, Op::Or, filter, missing);
+        }
+        for column in &self.columns {
+            for differs in column.difference_conditions(tree, sides, comparison) {
+                filter = append_condition(tree, Op::Or, filter, differs);
+            }
+        }
+        filter
+    }
+}
+
+impl ComparedPair<'_> {
+    pub(super) fn shared_column(&self, is_named: bool) -> SharedColumn {
+        let (name, written) = (self.said.text.to_owned(), self.names.clone());
+        SharedColumn {
+            name,
+            written,
+            types: self.types,
+            is_named,
+        }
+    }
+
+    /// Returns the column reference for each side.
+    fn qualified_columns(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2]) -> [SqlId; 2] {
+        let [here, there] = sides;
+        let [ours, theirs] = &self.names;
+        [tree.add_field(&here.name, ours), tree.add_field(&there.name, theirs)]
+    }
+
+    /// Returns the join condition on a key column. The condition is an equality between the two sides, because engines
+    /// require this for a full join.
+    fn key_equality(&self, tree: &mut SqlTree, sides: &[ComparisonSide; 2], dialect: Dialect) -> SqlId {
+        let [ours, theirs] = self.qualified_columns(tree, sides);
+        if self.never_null {
+            return tree.add_binary(Op::Equal, ours, theirs, EMPTY_SPAN);
+        }
+        let filled = |tree: &mut SqlTree, key: SqlId| {
+            let date = &dialect.forms().date;
+            let (key, instead) = match self.ty {
+                Type::Text => (key, tree.add_text(EMPTY_SPAN, |out| dialect.push_text(out, ""))),
+                ty if ty.is_number() => (key, tree.add_raw_text("0")),
+                Type::Boolean => (key, tree.add_word("false", EMPTY_SPAN)),
+                Type::Date => (key, tree.add_text(EMPTY_SPAN, |out| date.push(out, "1970-01-01"))),
+                _ => {
+                    let text = Sql::Cast {
+                        name: "cast",
+                        x: key,
+                        ty: dialect.type_name(Type::Text),
+                    };
+                    (
+                        tree.add(text, EMPTY_SPAN),
+                        tree.add_text(EMPTY_SPAN, |out| dialect.push_text(out, "")),
+                    )
+                }
+            };
+            tree.add_call("coalesce", &[key, instead], EMPTY_SPAN)
+        };
+        let [left, right] = [ours, theirs].map(|key| filled(tree, key));
+        let equal = tree.add_binary(Op::Equal, left, right, EMPTY_SPAN);
+        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN));
+        let both_null = tree.add_binary(Op::Equal, left, right, EMPTY_SPAN);
+        tree.add_binary(Op::And, equal, both_null, EMPTY_SPAN)
+    }
+
+    /// Returns conditions that are true if the values differ. Two NULLs are considered equal.
+    fn difference_conditions(
+        &self,
+        tree: &mut SqlTree,
+        sides: &[ComparisonSide; 2],
+        comparison: &CompareEntry<'_>,
+    ) -> Vec<SqlId> {
+        let [ours, theirs] = self.qualified_columns(tree, sides);
+        let Some(tolerance) = comparison.tolerance.filter(|_| comparison.has_tolerance(self)) else {
+            return vec![tree.add_binary(Op::Distinct, ours, theirs, EMPTY_SPAN)];
+        };
+        let difference = tree.add_binary(Op::Subtract, ours, theirs, EMPTY_SPAN);
+        let difference = tree.add_call("abs", &[difference], EMPTY_SPAN);
+        let tolerance = tree.add_raw_text(tolerance);
+        let far = tree.add_binary(Op::Greater, difference, tolerance, EMPTY_SPAN);
+        let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN));
+        vec![far, tree.add_binary(Op::NotEqual, left, right, EMPTY_SPAN)]
+    }
+}
+
+/// Combines a condition with the previous conditions, if any.
+fn append_condition(tree: &mut SqlTree, op: Op, before: Option<SqlId>, next: SqlId) -> Option<SqlId> {
+    Some(before.map_or(next, |before| tree.add_binary(op, before, next, EMPTY_SPAN)))
+}

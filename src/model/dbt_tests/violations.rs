@@ -1,0 +1,342 @@
+//! Queries that return the rows that violate a rule.
+
+use rustc_hash::FxHashMap;
+
+use super::super::compile::SpecCompilation;
+use super::super::load::Rule;
+use super::{SingularTest, TestedModel};
+use crate::check::DefinitionRole;
+use crate::dbt::TestConfig;
+use crate::diag::Diagnostic;
+use crate::dialect::op::Op;
+use crate::emit::EmitBuffers;
+use crate::ir::{Ir, IrDefinition, IrId, NodeMeta, Program};
+use crate::plan::{CteNames, KeepColumns, StepInput, StepOutput, StepPlan, StepSpec, plan_step, rewrite_unsupported};
+use crate::scratch::CompileMemory;
+use crate::span::Span;
+use crate::sql::{Cte, Item, Query, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::{Level, Type};
+
+/// Name of the boolean column that is true if a row satisfies the rule.
+const RULE_COLUMN: &str = "holds";
+
+/// Indexes of a rule's formulas among the definitions of a program.
+#[derive(Clone, Copy, Debug)]
+struct RuleFormulaIndexes {
+    check: usize,
+    filter: Option<usize>,
+}
+
+/// Step that reads the rows of the model for a rule.
+struct RuleStep<'p> {
+    plan: StepPlan<'p>,
+    name: String,
+    /// Columns that describe a violation. Empty for all columns.
+    shown: Vec<String>,
+    /// Boolean column that is true if a row satisfies the rule. `None` if the step returns only the violations.
+    holds: Option<String>,
+}
+
+impl SpecCompilation<'_> {
+    /// Returns the query for the rows that violate a rule.
+    pub(super) fn violating_rows_test(
+        &self,
+        rule: &Rule<'_>,
+        tested: &TestedModel<'_>,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<SingularTest> {
+        let conditions: Vec<_> = rule.condition_and_filter().collect();
+        // Ignore the diagnostics here, because the checks of the model have already reported them.
+        let formulas = self.condition_formulas(&conditions, &tested.relation, tested.open, memory, &mut Vec::new());
+        let CompileMemory { program, emit, .. } = memory;
+        let dialect = self.compiler.options.dialect;
+        if program.definitions.len() < conditions.len() {
+            return None;
+        }
+        let shown = displayed_columns(program, tested);
+        rewrite_unsupported(program, dialect);
+        // A window must read all filtered rows, so violations are selected in a separate step.
+        let is_window = program.meta(program.definitions.first()?.root).level == Level::Window;
+        let holds = is_window.then(|| {
+            let mut listed = CteNames::new(dialect.max_bytes());
+            listed.reserve_columns(&tested.relation);
+            listed.choose_name(RULE_COLUMN)
+        });
+        let places = RuleFormulaIndexes {
+            check: 0,
+            filter: rule.filter.map(|_| 1),
+        };
+        let plan = match &holds {
+            Some(holds) => plan_rule_column(program, places, holds),
+            None => plan_violations(program, places, rule.nulls_fail),
+        };
+        let (sources, mut names) = self.read_model(tested);
+        let step = RuleStep {
+            plan,
+            name: names.choose_name(&format!("{}_rows", self.spec.model.text)),
+            shown,
+            holds,
+        };
+        let mut output = self.plan_rule_step(&step, &formulas.text, tested, emit, &mut names);
+        let found = std::mem::take(&mut output.diagnostics).into_iter();
+        diagnostics.extend(found.map(|d| d.map_spans(|span| formulas.to_file_span(span))));
+        let query = match &step.holds {
+            Some(holds) => self.violating_rows_query(output, &step, holds, rule, tested, &mut emit.tree),
+            None => {
+                let mut body = output.body;
+                body.filter = body.filter.map(|filter| bracket_rule(&mut emit.tree, filter));
+                Query {
+                    ctes: output.ctes,
+                    body,
+                }
+            }
+        };
+        let sql = self.test_sql(&sources, &emit.tree, &query);
+        Some(SingularTest {
+            name: self.test_name(rule.name.text),
+            config: TestConfig {
+                only_warns: rule.only_warns,
+                group: self.group_of_test(None),
+            },
+            about: rule.message.unwrap_or_default().to_owned(),
+            sql,
+        })
+    }
+
+    /// Plans the step that reads the rows of the model. `text` contains the formulas of the rule.
+    fn plan_rule_step(
+        &self,
+        step: &RuleStep<'_>,
+        text: &str,
+        tested: &TestedModel<'_>,
+        emit: &mut EmitBuffers,
+        names: &mut CteNames,
+    ) -> StepOutput {
+        let options = &self.compiler.options;
+        let input = StepInput {
+            name: self.spec.model.text,
+            source: Some(0),
+            relation: (!tested.open).then_some(&tested.relation),
+            grain: tested.grain,
+            joined: None,
+            joined_grain: &[],
+            tabs: &[],
+        };
+        let no = vec![false; step.plan.roles.len()];
+        let keep: Vec<&str> = step.shown.iter().map(String::as_str).collect();
+        let spec = StepSpec {
+            times: false,
+            name: &step.name,
+            last: step.holds.is_none(),
+            keep: if keep.is_empty() {
+                KeepColumns::All
+            } else {
+                KeepColumns::Some(keep)
+            },
+            limit: None,
+            descending: &no,
+            quoted: &no,
+            default_partition: true,
+            source: text,
+            pivot: None,
+            first: &FxHashMap::default(),
+            sheet: false,
+        };
+        plan_step(&step.plan, &spec, &input, options.dialect, &options.limits, emit, names)
+    }
+
+    /// Returns a query that selects the violations from the output of a step. A boolean column of this output is true
+    /// if a row satisfies the rule.
+    fn violating_rows_query(
+        &self,
+        output: StepOutput,
+        step: &RuleStep<'_>,
+        holds: &str,
+        rule: &Rule<'_>,
+        tested: &TestedModel<'_>,
+        tree: &mut SqlTree,
+    ) -> Query {
+        let dialect = self.compiler.options.dialect;
+        let span = Span::default();
+        let written = |name: &String| {
+            dialect.name_text(
+                name,
+                !tested
+                    .relation
+                    .column(name)
+                    .is_some_and(formulac_core::Column::is_quoted),
+            )
+        };
+        let items = step
+            .shown
+            .iter()
+            .map(|name| Item {
+                expr: tree.add_raw_text(&written(name)),
+                alias: None,
+            })
+            .collect();
+        let mut x = tree.add_raw_text(holds);
+        if rule.nulls_fail {
+            let no = tree.add_word("false", span);
+            x = tree.add_call("coalesce", &[x, no], span);
+        }
+        let filter = Some(tree.add(Sql::Not(x), span));
+        let name = dialect.name_text(&step.name, true);
+        let from = Some(SelectSource::Name(name.clone()));
+        let mut ctes = output.ctes;
+        ctes.push(Cte {
+            name,
+            body: output.body,
+        });
+        Query {
+            ctes,
+            body: Select {
+                star: step.shown.is_empty(),
+                items,
+                from,
+                filter,
+                ..Select::default()
+            },
+        }
+    }
+}
+
+/// Returns the columns that describe a violation: the key and the columns that the rule reads. Empty if no key is
+/// known, which means all columns.
+fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String> {
+    if tested.grain.is_empty() && !tested.single {
+        return Vec::new();
+    }
+    let mut shown = tested.grain.to_vec();
+    for node in program.nodes() {
+        let Ir::Column(column) = node else { continue };
+        let Some(column) = program.columns.get(column as usize) else {
+            continue;
+        };
+        if !shown.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
+            shown.push(column.name.to_string());
+        }
+    }
+    shown
+}
+
+/// Plans a step that returns the filtered rows with a column that is true if a row satisfies the rule.
+fn plan_rule_column<'p>(program: &'p mut Program, places: RuleFormulaIndexes, column: &str) -> StepPlan<'p> {
+    if let Some(check) = program.definitions.get_mut(places.check) {
+        check.name = Some(column.into());
+    }
+    let indexes = 0..program.definitions.len();
+    let role = |index: usize| match places.filter == Some(index) {
+        true => DefinitionRole::Where,
+        false => DefinitionRole::Definitions,
+    };
+    StepPlan {
+        roles: indexes.clone().map(role).collect(),
+        grouped: false,
+        keys: vec![false; indexes.len()],
+        outputs: indexes.map(|index| index == places.check).collect(),
+        program,
+    }
+}
+
+/// Plans a step that returns only the violations of a rule.
+fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> StepPlan<'_> {
+    let violation = add_violation(program, places, nulls_fail);
+    let indexes = 0..program.definitions.len();
+    let role = |index: usize| match index == violation {
+        true => DefinitionRole::Where,
+        false => DefinitionRole::Definitions,
+    };
+    StepPlan {
+        keys: vec![false; indexes.len()],
+        outputs: vec![false; indexes.len()],
+        roles: indexes.map(role).collect(),
+        grouped: false,
+        program,
+    }
+}
+
+/// Adds a definition that is true for violations: `not (check)`, combined with the filter. NULL is a violation if
+/// `nulls_fail` is true.
+fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: bool) -> usize {
+    let first = IrId(program.len() as u32);
+    let of = |program: &Program, at: usize| {
+        let definition = &program.definitions[at];
+        (
+            NodeMeta {
+                level: Level::Row,
+                ..program.meta(definition.root)
+            },
+            definition.span,
+        )
+    };
+    let (meta, span) = of(program, places.check);
+    let meta = NodeMeta {
+        ty: Type::Boolean,
+        ..meta
+    };
+    let mut check = program.add(Ir::Definition(places.check as u32), meta);
+    if nulls_fail && meta.nullable {
+        let no = program.add(
+            Ir::Bool(false),
+            NodeMeta {
+                nullable: false,
+                level: Level::Const,
+                ..meta
+            },
+        );
+        let args = program.add_args(&[check, no]);
+        check = program.add(
+            Ir::Coalesce(args),
+            NodeMeta {
+                nullable: false,
+                ..meta
+            },
+        );
+    }
+    // The AND of one condition keeps the rule's notation: `not (revenue >= 0)` instead of `revenue < 0`.
+    let one = program.add_args(&[check]);
+    let rule = program.add(Ir::And(one), meta);
+    let mut root = program.add(Ir::Not(rule), meta);
+    if let Some(filter) = places.filter {
+        let (of_filter, _) = of(program, filter);
+        let filter = program.add(Ir::Definition(filter as u32), of_filter);
+        let args = program.add_args(&[filter, root]);
+        root = program.add(Ir::And(args), meta);
+    }
+    for used in [Some(places.check), places.filter].into_iter().flatten() {
+        program.definitions[used].used = true;
+    }
+    let index = program.definitions.len();
+    program.definitions.push(IrDefinition {
+        name: None,
+        root,
+        first,
+        span,
+        failed: false,
+        used: false,
+        folded: false,
+    });
+    program.order.push(index as u32);
+    index
+}
+
+/// Adds brackets after `not`, so that the rule can be written unchanged: `not (revenue >= 0)`.
+fn bracket_rule(tree: &mut SqlTree, filter: SqlId) -> SqlId {
+    match *tree.node(filter) {
+        Sql::Not(x) if tree.is_comparison(x) => {
+            let x = tree.add(Sql::Paren(x), tree.meta(x).span);
+            tree.add(Sql::Not(x), tree.meta(filter).span)
+        }
+        Sql::Binary {
+            op: op @ Op::And,
+            left,
+            right,
+        } => {
+            let right = bracket_rule(tree, right);
+            tree.add_binary(op, left, right, tree.meta(filter).span)
+        }
+        _ => filter,
+    }
+}

@@ -1,0 +1,401 @@
+//! Cells of a pivoted sheet: every combination of a row and a column of the pivot, with the input's row if it exists.
+
+use rustc_hash::FxHashSet;
+
+use super::values::{PivotValue, pivot_value_rows};
+use super::{PivotCells, has_column};
+use crate::Type;
+use crate::check::{SheetTotal, SheetTotalKind};
+use crate::column_sql::ColumnSql;
+use crate::compile::{SpecCompilation, StepToCompile};
+use crate::diag::{Code, Diagnostic};
+use crate::dialect::Dialect;
+use crate::dialect::op::Op;
+use crate::emit::{EmitBuffers, Emitter};
+use crate::ir::Program;
+use crate::load::KeptColumns;
+use crate::plan::StepInput;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlSlice, SqlTree};
+use crate::worksheet::{pivot_keys, pivot_rows};
+
+/// Alias of the input's rows in the select that returns the cells.
+const FILLED: &str = "filled";
+
+/// Names of the columns of a pivoted sheet's cells.
+struct CellColumns {
+    /// Columns that identify the rows of the pivot.
+    rows: Vec<String>,
+    /// Columns that identify the columns of the pivot.
+    keys: Vec<String>,
+    /// Columns of the input that the step keeps.
+    kept: Vec<String>,
+    /// All columns of the input that the cells have.
+    of_input: Vec<String>,
+    /// Totals that the input contains.
+    totals: Vec<String>,
+    /// Totals of a row and of the sheet.
+    totals_of_rows: Vec<String>,
+    /// Column with the number of the pivot column, for the wide form.
+    place: Option<String>,
+    /// Column that is true if a cell has a row, for the long form.
+    filled: Option<String>,
+}
+
+/// Sources that the select of the cells joins.
+struct CellSources {
+    /// CTE with one row per row of the pivot.
+    rows: String,
+    /// CTE with one row per column of the pivot.
+    columns: String,
+    /// Rows of the input.
+    filled: SelectSource,
+    /// Key column that is never NULL in the input, so that it indicates whether a cell has a row. `None` if there is no
+    /// such column. `filled` then has a marker column if the cells need one.
+    never_null: Option<String>,
+}
+
+impl SpecCompilation<'_> {
+    /// Adds CTEs with the cells of a pivoted sheet. Returns `None` if the key of the sheet's rows is unknown, which is
+    /// reported elsewhere.
+    pub(crate) fn pivot_cells(
+        &mut self,
+        work: &StepToCompile<'_>,
+        values: Vec<PivotValue>,
+        program: &Program,
+        emit: &mut EmitBuffers,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<PivotCells> {
+        let input = work.rows;
+        let columns = CellColumns::new(work, &values, program);
+        let before = diagnostics.len();
+        self.check_cells(work, program, &columns, diagnostics);
+        if columns.rows.is_empty() || diagnostics.len() > before {
+            return None;
+        }
+        let options = &self.compiler.options;
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
+        let sources = self.add_cell_sources(&columns, &values, input, emitter.tree());
+        let written = ColumnSql {
+            dialect: options.dialect,
+            relation: input.relation,
+        };
+        let body = columns.select(sources, written, &mut emitter);
+        let name = self.names.choose_name(&format!("{}_cells", input.name));
+        self.ctes.push(Cte {
+            name: options.dialect.name_text(&name, true),
+            body,
+        });
+        Some(PivotCells {
+            relation: input.relation.map(|input| columns.relation(&name, input)),
+            name,
+            grain: columns.grain(input.grain),
+            kept: columns.kept_with_helpers(),
+            values,
+            totals_of_rows: columns.totals_of_rows,
+            filled: columns.filled,
+            place: columns.place,
+        })
+    }
+
+    /// Adds CTEs with the rows and the columns of a pivot, and a CTE that marks the input's rows if necessary.
+    fn add_cell_sources(
+        &mut self,
+        columns: &CellColumns,
+        values: &[PivotValue],
+        input: &StepInput<'_>,
+        tree: &mut SqlTree,
+    ) -> CellSources {
+        let dialect = self.compiler.options.dialect;
+        let written = ColumnSql {
+            dialect,
+            relation: input.relation,
+        };
+        let distinct = |tree: &mut SqlTree, names: &[String]| {
+            let item = |name: &String| Item {
+                expr: tree.add_raw_text(&written.column(name)),
+                alias: None,
+            };
+            Select {
+                distinct: true,
+                items: names.iter().map(item).collect(),
+                from: Some(input_source(input, dialect)),
+                ..Select::default()
+            }
+        };
+        // Totals of a row and of the sheet are columns of the rows, because a row may have none of the listed values.
+        let body = distinct(tree, &[columns.rows.as_slice(), &columns.totals_of_rows].concat());
+        let of_rows = self.add_cte_of_pivot(&format!("{}_rows", input.name), body);
+        let body = match &columns.place {
+            Some(place) => {
+                let key = columns.keys.first().map(|key| written.column(key)).unwrap_or_default();
+                pivot_value_rows(tree, values, &key, &dialect.name_text(place, true))
+            }
+            None => distinct(tree, &columns.keys),
+        };
+        let of_columns = self.add_cte_of_pivot(&format!("{}_columns", input.name), body);
+        let mut keys = columns.rows.iter().chain(&columns.keys);
+        let never_null = keys.find(|name| !written.is_nullable(name)).cloned();
+        let filled = match (&columns.filled, &never_null) {
+            (Some(marker), None) => {
+                let marked = Select {
+                    star: true,
+                    items: vec![Item {
+                        expr: tree.add_raw_text("true"),
+                        alias: Some(dialect.name_text(marker, true)),
+                    }],
+                    from: Some(input_source(input, dialect)),
+                    ..Select::default()
+                };
+                SelectSource::Name(self.add_cte_of_pivot(&format!("{}_filled", input.name), marked))
+            }
+            _ => input_source(input, dialect),
+        };
+        CellSources {
+            rows: of_rows,
+            columns: of_columns,
+            filled,
+            never_null,
+        }
+    }
+
+    /// Adds a CTE and returns its name in SQL.
+    fn add_cte_of_pivot(&mut self, wanted: &str, body: Select) -> String {
+        let dialect = self.compiler.options.dialect;
+        let name = dialect.name_text(&self.names.choose_name(wanted), true);
+        self.ctes.push(Cte {
+            name: name.clone(),
+            body,
+        });
+        name
+    }
+
+    /// Reports the parts of a sheet that are incompatible with one row per cell.
+    fn check_cells(
+        &self,
+        work: &StepToCompile<'_>,
+        program: &Program,
+        columns: &CellColumns,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let (step, input) = (work.step, work.rows);
+        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
+            return;
+        };
+        let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
+        if let Some(filter) = step.filter {
+            let message = "`where` would remove cells that the pivot's formulas use";
+            diagnostics.push(
+                Diagnostic::new(Code::UnfitForPivot, filter.node.span, message)
+                    .with_help("filter in an earlier step with `keep: all` and `where: …`"),
+            );
+        }
+        let made = |name: &str| {
+            let defined = program.definitions.iter().filter_map(|d| d.name.as_deref());
+            let mut defined = defined.filter(|d| d.eq_ignore_ascii_case(name));
+            defined.next().is_some() || input.relation.is_some_and(|relation| relation.column(name).is_none())
+        };
+        for name in columns.rows.iter().chain(&columns.keys).filter(|name| made(name)) {
+            let message =
+                format!("row and column keys of a pivot must be columns of its input, but `{name}` is computed here");
+            diagnostics
+                .push(Diagnostic::new(Code::UnfitForPivot, at, message).with_help("compute it in an earlier step"));
+        }
+        if input.relation.is_none() && matches!(step.keep, KeptColumns::All) {
+            let message = "the columns of the sheet are not declared";
+            diagnostics.push(
+                Diagnostic::new(Code::UnfitForPivot, at, message)
+                    .with_help("list the columns, for example `columns: [month, channel, revenue]`"),
+            );
+        }
+    }
+}
+
+impl CellColumns {
+    fn new(work: &StepToCompile<'_>, values: &[PivotValue], program: &Program) -> Self {
+        let (step, input) = (work.step, work.rows);
+        let (rows, keys) = (pivot_rows(step, input.grain), pivot_keys(step));
+        let kept: Vec<String> = match (input.relation, &step.keep) {
+            (Some(relation), KeptColumns::All) => {
+                let columns = relation.columns().iter();
+                columns.map(|column| column.name().to_owned()).collect()
+            }
+            (_, KeptColumns::Columns(kept)) => kept.iter().map(|name| name.text.to_owned()).collect(),
+            _ => Vec::new(),
+        };
+        let read = program.columns.iter().map(|column| column.name.to_string());
+        let of_input = rows.iter().chain(&keys).chain(&kept).cloned().chain(read);
+        let of_input = without_duplicates(of_input.collect());
+        let unused_name = |wanted: &str| {
+            let mut name = wanted.to_owned();
+            while has_column(&of_input, &name) {
+                name.push_str("_in_pivot");
+            }
+            name
+        };
+        let is_wide = !values.is_empty();
+        let totals = work.totals();
+        let of_rows = totals.iter().filter(|total| total.kind != SheetTotalKind::Column);
+        let name_of = |total: &SheetTotal| total.column.clone();
+        Self {
+            place: is_wide.then(|| unused_name("pivot_index")),
+            filled: (!is_wide).then(|| unused_name("is_filled")),
+            rows,
+            keys,
+            kept,
+            totals: totals.iter().map(name_of).collect(),
+            totals_of_rows: of_rows.map(name_of).collect(),
+            of_input,
+        }
+    }
+
+    fn is_key(&self, name: &str) -> bool {
+        has_column(&self.rows, name) || has_column(&self.keys, name)
+    }
+
+    /// Returns the select that joins each row of the pivot with each column, and with the input's row for this cell.
+    fn select(&self, sources: CellSources, written: ColumnSql<'_>, emitter: &mut Emitter<'_>) -> Select {
+        let mut conditions: Vec<SqlId> = Vec::new();
+        let mut items: Vec<Item> = Vec::new();
+        for name in &self.of_input {
+            let column = written.column(name);
+            let of_row = has_column(&self.rows, name) || has_column(&self.totals_of_rows, name);
+            let side = match name {
+                _ if of_row => sources.rows.as_str(),
+                _ if has_column(&self.keys, name) => sources.columns.as_str(),
+                _ => FILLED,
+            };
+            let expr = emitter.tree().add_field(side, &column);
+            if side == FILLED && has_column(&self.totals, name) {
+                items.push(Item {
+                    expr: self.total_of_column(expr, &sources, written, emitter.tree()),
+                    alias: Some(column),
+                });
+                continue;
+            }
+            if side != FILLED && !has_column(&self.totals_of_rows, name) {
+                let right = emitter.tree().add_field(FILLED, &column);
+                // The values in the spec are never NULL.
+                let nullable = written.is_nullable(name) && !(self.place.is_some() && has_column(&self.keys, name));
+                conditions.push(emitter.emit_key_comparison(expr, right, nullable));
+            }
+            items.push(Item { expr, alias: None });
+        }
+        let tree = emitter.tree();
+        items.extend(self.place_item(&sources, written, tree));
+        items.extend(self.filled_item(&sources, written, tree));
+        let conditions = conditions.into_iter();
+        let on = conditions.reduce(|a, b| tree.add_binary(Op::And, a, b, Span::default()));
+        let columns = Join {
+            kind: JoinKind::Cross,
+            source: SelectSource::Name(sources.columns),
+            alias: None,
+            on: None,
+        };
+        let filled = Join {
+            kind: JoinKind::Left,
+            source: sources.filled,
+            alias: Some(FILLED.to_owned()),
+            on,
+        };
+        Select {
+            items,
+            from: Some(SelectSource::Name(sources.rows)),
+            joins: vec![columns, filled],
+            ..Select::default()
+        }
+    }
+
+    /// Returns the total of a cell's column, because a cell without a row also needs the total.
+    fn total_of_column(
+        &self,
+        total: SqlId,
+        sources: &CellSources,
+        written: ColumnSql<'_>,
+        tree: &mut SqlTree,
+    ) -> SqlId {
+        let x = tree.add_call("max", &[total], Span::default());
+        let keys = self.keys.iter();
+        let by: Vec<SqlId> = keys
+            .map(|name| tree.add_field(&sources.columns, &written.column(name)))
+            .collect();
+        let partition = tree.add_slice(&by);
+        let over = Sql::Over {
+            x,
+            partition,
+            order: SqlSlice::default(),
+            rows: None,
+        };
+        tree.add(over, Span::default())
+    }
+
+    /// Returns the number of the pivot column.
+    fn place_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+        let place = written.dialect.name_text(self.place.as_ref()?, true);
+        Some(Item {
+            expr: tree.add_field(&sources.columns, &place),
+            alias: None,
+        })
+    }
+
+    /// Returns the column that is true if a cell has a row.
+    fn filled_item(&self, sources: &CellSources, written: ColumnSql<'_>, tree: &mut SqlTree) -> Option<Item> {
+        let marker = written.dialect.name_text(self.filled.as_ref()?, true);
+        let Some(key) = &sources.never_null else {
+            return Some(Item {
+                expr: tree.add_field(FILLED, &marker),
+                alias: None,
+            });
+        };
+        let x = tree.add_field(FILLED, &written.column(key));
+        let expr = tree.add(Sql::Postfix { op: "is not null", x }, Span::default());
+        Some(Item {
+            expr,
+            alias: Some(marker),
+        })
+    }
+
+    /// Returns the columns of the cells. Columns that are not keys may be NULL, because cells may have no row.
+    fn relation(&self, name: &str, input: &Relation) -> Relation {
+        let known = self.of_input.iter().filter_map(|column| input.column(column)).cloned();
+        let known = known.map(|column| match self.is_key(column.name()) {
+            true => column,
+            false => column.nullable(true),
+        });
+        let mut relation = known.fold(Relation::new(name), Relation::with);
+        let place = self.place.iter().map(|name| (name, Type::Integer));
+        let filled = self.filled.iter().map(|name| (name, Type::Boolean));
+        for (name, ty) in place.chain(filled) {
+            relation.push(Column::new(name.as_str(), ty));
+        }
+        relation
+    }
+
+    /// Returns the grain of the cells. The grain starts with the grain of the input, so that ties are broken in the same
+    /// order with and without empty cells.
+    fn grain(&self, of_input: &[String]) -> Vec<String> {
+        without_duplicates(of_input.iter().chain(&self.rows).chain(&self.keys).cloned().collect())
+    }
+
+    /// Returns the columns of the cells that the step keeps, including helper columns.
+    fn kept_with_helpers(&self) -> Vec<String> {
+        let kept = self.rows.iter().chain(&self.keys).chain(&self.kept);
+        without_duplicates(kept.chain(&self.place).chain(&self.filled).cloned().collect())
+    }
+}
+
+/// Removes names that occur earlier in the list, regardless of case.
+fn without_duplicates(mut names: Vec<String>) -> Vec<String> {
+    let mut seen = FxHashSet::default();
+    names.retain(|name| seen.insert(name.to_ascii_lowercase()));
+    names
+}
+
+/// Returns the rows of a step's input.
+fn input_source(input: &StepInput<'_>, dialect: Dialect) -> SelectSource {
+    match input.source {
+        Some(source) => SelectSource::Input(source),
+        None => SelectSource::Name(dialect.name_text(input.name, true)),
+    }
+}

@@ -1,0 +1,67 @@
+//! Long form of a pivoted sheet: one row per cell that has a row in the input.
+
+use super::{PivotCells, has_column};
+use crate::compile::{SpecCompilation, StepToCompile};
+use crate::load::KeptColumns;
+use crate::plan::StepOutput;
+use crate::schema::{Column, Relation};
+use crate::sql::{Cte, Item, Select, SelectSource, SqlTree};
+
+impl SpecCompilation<'_> {
+    /// Converts the output of a sheet that was computed for all cells to the long form, which contains only the cells
+    /// that have a row.
+    pub(crate) fn convert_to_long_form(
+        &mut self,
+        work: &StepToCompile<'_>,
+        cells: &PivotCells,
+        output: &mut StepOutput,
+        tree: &mut SqlTree,
+    ) {
+        let input = work.rows;
+        let dialect = self.compiler.options.dialect;
+        let Some(filled) = &cells.filled else { return };
+        let is_kept = |column: &Column| match &work.step.keep {
+            KeptColumns::Columns(names) => names.iter().any(|name| name.text.eq_ignore_ascii_case(column.name())),
+            _ => !column.name().eq_ignore_ascii_case(filled),
+        };
+        let own = |column: &Column| !has_column(&cells.kept, column.name());
+        let columns: Vec<Column> = output
+            .relation
+            .columns()
+            .iter()
+            .filter(|c| own(c) || is_kept(c))
+            .cloned()
+            .collect();
+        let mut relation = Relation::new(output.relation.name());
+        let mut items = Vec::new();
+        for column in columns {
+            let text = dialect.name_text(column.name(), !column.is_quoted());
+            items.push(Item {
+                expr: tree.add_raw_text(&text),
+                alias: None,
+            });
+            let known = input
+                .relation
+                .and_then(|relation| relation.column(column.name()))
+                .filter(|_| !own(&column));
+            relation.push(known.cloned().unwrap_or(column));
+        }
+        let mut inner = std::mem::take(&mut output.body);
+        let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
+        let name = dialect.name_text(&self.names.choose_name(&format!("{}_in_every_cell", input.name)), true);
+        output.ctes.push(Cte {
+            name: name.clone(),
+            body: inner,
+        });
+        let filter = Some(tree.add_raw_text(&dialect.name_text(filled, true)));
+        output.body = Select {
+            items,
+            from: Some(SelectSource::Name(name)),
+            filter,
+            order_by,
+            limit,
+            ..Select::default()
+        };
+        output.relation = relation;
+    }
+}

@@ -1,0 +1,162 @@
+//! Values of a pivot's key for which the wide form has columns.
+
+use crate::compile::{SpecCompilation, StepToCompile};
+use crate::diag::{Code, Diagnostic};
+use crate::emit::{EmitBuffers, Emitter};
+use crate::ir::{Ir, IrId, NodeMeta, Program};
+use crate::load::SpannedText;
+use crate::plan::snake_case;
+use crate::schema::Column;
+use crate::span::Span;
+use crate::sql::{Item, Select, SqlId, SqlTree};
+use crate::worksheet::pivot_keys;
+use crate::{Level, Type};
+
+/// Value of a pivot column: its SQL, and its text for column names.
+#[derive(Debug)]
+pub struct PivotValue {
+    pub sql: SqlId,
+    pub text: String,
+    pub name: String,
+}
+
+impl SpecCompilation<'_> {
+    /// Returns the values for which the wide form has columns, and reports errors in them.
+    pub(crate) fn pivot_values(
+        &self,
+        work: &StepToCompile<'_>,
+        program: &mut Program,
+        emit: &mut EmitBuffers,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<PivotValue> {
+        let (step, relation) = (work.step, work.rows.relation);
+        let Some(pivot) = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref()) else {
+            return Vec::new();
+        };
+        let Some(written) = &pivot.values else {
+            return Vec::new();
+        };
+        let unfit = |span: Span, message: &str, help: &str| {
+            Diagnostic::new(Code::UnfitForPivot, span, message.to_owned()).with_help(help)
+        };
+        if written.is_empty() {
+            let help = "list the values, for example `values: [web, shop]`, or remove `values` for the long form";
+            diagnostics.push(unfit(pivot.values_span, "`values` is empty", help));
+        }
+        if let [_, second, ..] = pivot.by.as_slice() {
+            let message = "`values` needs a single key, but the pivot has several";
+            let help =
+                "combine the keys in an earlier step, for example `channel_and_region = channel & \" \" & region`";
+            diagnostics.push(unfit(second.span(self.source), message, help));
+            return Vec::new();
+        }
+        let key = pivot_keys(step).first().cloned().unwrap_or_default();
+        let ty = relation
+            .and_then(|relation| relation.column(&key))
+            .map_or(Type::Unknown, Column::ty);
+        let mut nodes: Vec<(IrId, String)> = Vec::new();
+        for value in written {
+            match convert_value(program, value, ty) {
+                Some(node) => nodes.push((node, value.text.to_owned())),
+                None => {
+                    let message = format!("`{}` is not a {} like the values of `{key}`", value.text, ty.name());
+                    diagnostics.push(unfit(
+                        value.span(self.source),
+                        &message,
+                        "write values of the key, such as `[2023, 2024]` or `[2024-01-31]`",
+                    ));
+                }
+            }
+        }
+        let options = &self.compiler.options;
+        let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
+        let mut values: Vec<PivotValue> = Vec::new();
+        for ((node, text), value) in nodes.into_iter().zip(written) {
+            emitter.emit(node);
+            let name = to_name_part(&text);
+            if values.iter().any(|other| other.name == name) {
+                let message = format!("`{text}` and another value would have the same column names, `…_{name}`");
+                diagnostics.push(unfit(
+                    value.span(self.source),
+                    &message,
+                    "list each value only once; if two values differ only in special characters, rename one of \
+                        them in an earlier step",
+                ));
+                continue;
+            }
+            values.push(PivotValue {
+                sql: emitter.emitted_sql(node),
+                text,
+                name,
+            });
+        }
+        values
+    }
+}
+
+/// Returns a select with one numbered row per pivot value.
+pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &str, place: &str) -> Select {
+    let mut rows: Vec<Select> = Vec::new();
+    for (index, value) in values.iter().enumerate() {
+        let number = tree.add_raw_text(&(index + 1).to_string());
+        let item = |expr, name: &str| Item {
+            expr,
+            alias: Some(name.to_owned()),
+        };
+        let items = vec![item(value.sql, key), item(number, place)];
+        rows.push(Select {
+            items,
+            ..Select::default()
+        });
+    }
+    let mut rows = rows.into_iter();
+    let mut first = rows.next().unwrap_or_default();
+    first.unions = rows.collect();
+    first
+}
+
+/// Converts a pivot value to the type of the key. Returns `None` if this is not possible.
+fn convert_value(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
+    let text = value.text;
+    let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
+        && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
+    let ty = match ty {
+        Type::Unknown if is_number && !value.node.is_quoted() => Type::Integer,
+        Type::Unknown => Type::Text,
+        ty => ty,
+    };
+    let meta = NodeMeta {
+        ty,
+        nullable: false,
+        level: Level::Const,
+        reads_only_keys: true,
+        volatile: false,
+        columnless: false,
+        span: Span::default(),
+    };
+    let slice = program.add_text(text);
+    let node = match ty {
+        Type::Text => Ir::Text(slice),
+        Type::Boolean => match text {
+            _ if text.eq_ignore_ascii_case("true") => Ir::Bool(true),
+            _ if text.eq_ignore_ascii_case("false") => Ir::Bool(false),
+            _ => return None,
+        },
+        Type::Date => {
+            let mut parts = text.splitn(3, '-').map(str::parse::<u32>);
+            let (Some(Ok(_)), Some(Ok(1..=12)), Some(Ok(1..=31))) = (parts.next(), parts.next(), parts.next()) else {
+                return None;
+            };
+            Ir::Date(slice)
+        }
+        ty if ty.is_number() && is_number => Ir::Number(slice),
+        _ => return None,
+    };
+    Some(program.add(node, meta))
+}
+
+/// Converts a value to a part of a column name, for example `Web shop` to `web_shop`.
+fn to_name_part(text: &str) -> String {
+    let name = snake_case(text);
+    if name.is_empty() { "blank".to_owned() } else { name }
+}

@@ -1,0 +1,251 @@
+//! Writes both YAML formats of a semantic model.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::SemanticElement;
+use super::metrics::ModelMetric;
+use crate::additivity::{Additivity, ColumnFormula};
+use crate::dbt::{ModelDoc, YamlOutput, is_long};
+use crate::schema::Column;
+
+/// Writer for both formats of a semantic model.
+pub struct SemanticWriter<'s> {
+    elements: Vec<(&'s Column, SemanticElement)>,
+    /// Default time dimension of the metrics.
+    time: Option<String>,
+    primary: Option<String>,
+    metrics: Vec<ModelMetric>,
+    /// Names of the metrics, by lower-case column name.
+    by_column: FxHashMap<String, String>,
+    /// Columns of the model.
+    columns: FxHashSet<String>,
+}
+
+fn text_pair(key: &str, text: impl Into<String>) -> (String, YamlOutput) {
+    (key.to_owned(), YamlOutput::text(text))
+}
+
+fn metric_aggregation(of: &Additivity) -> Option<&'static str> {
+    match of {
+        Additivity::Sum => Some("sum"),
+        Additivity::Min => Some("min"),
+        Additivity::Max => Some("max"),
+        _ => None,
+    }
+}
+
+impl<'s> SemanticWriter<'s> {
+    pub fn new(
+        elements: Vec<(&'s Column, SemanticElement)>,
+        time: Option<String>,
+        primary: Option<String>,
+        metrics: Vec<ModelMetric>,
+        columns: &[Column],
+    ) -> Self {
+        let by_column = metrics
+            .iter()
+            .map(|metric| (metric.column.to_lowercase(), metric.name.clone()))
+            .collect();
+        Self {
+            elements,
+            time,
+            primary,
+            metrics,
+            by_column,
+            columns: columns.iter().map(|column| column.name().to_lowercase()).collect(),
+        }
+    }
+
+    fn column_metric_name(&self, column: &str) -> String {
+        self.by_column.get(&column.to_lowercase()).cloned().unwrap_or_default()
+    }
+
+    /// Returns the name of a column's metric in formulas. A metric with the same name as a column gets an alias,
+    /// because `MetricFlow` would read the column.
+    fn name_in_formula(&self, column: &str) -> String {
+        let name = self.column_metric_name(column);
+        if self.columns.contains(&name) {
+            format!("{name}_of_all")
+        } else {
+            name
+        }
+    }
+
+    /// Returns the metrics that a formula reads, with their aliases if they have any.
+    fn formula_inputs(&self, columns: &[String]) -> YamlOutput {
+        let input = |column: &String| {
+            let (name, alias) = (self.column_metric_name(column), self.name_in_formula(column));
+            let alias = (name != alias).then(|| text_pair("alias", alias));
+            YamlOutput::Map(std::iter::once(text_pair("name", name)).chain(alias).collect())
+        };
+        YamlOutput::List(columns.iter().map(input).collect())
+    }
+
+    fn metric_formula(&self, formula: &ColumnFormula) -> (String, YamlOutput) {
+        text_pair("expr", formula.sql_with(|column| self.name_in_formula(column)))
+    }
+
+    /// Writes the latest format: keys of the model and its columns.
+    pub fn add_to_model(&self, doc: &mut ModelDoc) {
+        let by_name: FxHashMap<&str, &(&Column, SemanticElement)> =
+            self.elements.iter().map(|of| (of.0.name(), of)).collect();
+        for column in &mut doc.columns {
+            column.semantic = match by_name.get(column.name.as_str()) {
+                Some((_, SemanticElement::Time { unit })) => {
+                    vec![
+                        text_pair("granularity", *unit),
+                        ("dimension".to_owned(), YamlOutput::Map(vec![text_pair("type", "time")])),
+                    ]
+                }
+                Some((_, SemanticElement::Categorical)) => {
+                    vec![(
+                        "dimension".to_owned(),
+                        YamlOutput::Map(vec![text_pair("type", "categorical")]),
+                    )]
+                }
+                Some((of, SemanticElement::Entity { kind, name })) => {
+                    let mut entity = vec![text_pair("type", *kind)];
+                    entity.extend((name != of.name()).then(|| text_pair("name", name)));
+                    vec![("entity".to_owned(), YamlOutput::Map(entity))]
+                }
+                None => Vec::new(),
+            };
+        }
+        doc.semantic
+            .push(("semantic_model".to_owned(), YamlOutput::Bare("true".to_owned())));
+        doc.semantic
+            .extend(self.time.iter().map(|time| text_pair("agg_time_dimension", time)));
+        doc.semantic
+            .extend(self.primary.iter().map(|name| text_pair("primary_entity", name)));
+        let metric = |metric: &ModelMetric| {
+            let mut out = vec![
+                text_pair("name", &metric.name),
+                text_pair("label", to_label(&metric.name)),
+            ];
+            out.extend(metric.description.iter().map(|text| text_pair("description", text)));
+            match &metric.of {
+                Additivity::Ratio { numerator, denominator } => out.extend([
+                    text_pair("type", "ratio"),
+                    text_pair("numerator", self.column_metric_name(numerator)),
+                    text_pair("denominator", self.column_metric_name(denominator)),
+                ]),
+                Additivity::Formula(formula) => out.extend([
+                    text_pair("type", "derived"),
+                    self.metric_formula(formula),
+                    ("input_metrics".to_owned(), self.formula_inputs(formula.columns())),
+                ]),
+                of => {
+                    out.push(text_pair("type", "simple"));
+                    out.extend(metric_aggregation(of).map(|agg| text_pair("agg", agg)));
+                    out.push(text_pair("expr", &metric.column));
+                }
+            }
+            YamlOutput::Map(out)
+        };
+        let metrics: Vec<YamlOutput> = self.metrics.iter().map(metric).collect();
+        if !metrics.is_empty() {
+            doc.semantic.push(("metrics".to_owned(), YamlOutput::List(metrics)));
+        }
+    }
+
+    /// Writes the legacy format: lists next to the model.
+    pub fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
+        let mut out = vec![text_pair("name", model)];
+        out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
+        out.extend(
+            doc.description
+                .iter()
+                .filter(|text| !is_long(text))
+                .map(|text| text_pair("description", text)),
+        );
+        out.extend(self.time.iter().map(|time| {
+            (
+                "defaults".to_owned(),
+                YamlOutput::Map(vec![text_pair("agg_time_dimension", time)]),
+            )
+        }));
+        out.extend(self.primary.iter().map(|name| text_pair("primary_entity", name)));
+        let mut entities = Vec::new();
+        let mut dimensions = Vec::new();
+        for (column, element) in &self.elements {
+            match element {
+                SemanticElement::Entity { kind, name } => {
+                    let mut entity = vec![text_pair("name", name), text_pair("type", *kind)];
+                    entity.extend((name != column.name()).then(|| text_pair("expr", column.name())));
+                    entities.push(YamlOutput::Map(entity));
+                }
+                SemanticElement::Time { unit } => dimensions.push(YamlOutput::Map(vec![
+                    text_pair("name", column.name()),
+                    text_pair("type", "time"),
+                    (
+                        "type_params".to_owned(),
+                        YamlOutput::Map(vec![text_pair("time_granularity", *unit)]),
+                    ),
+                ])),
+                SemanticElement::Categorical => {
+                    dimensions.push(YamlOutput::Map(vec![
+                        text_pair("name", column.name()),
+                        text_pair("type", "categorical"),
+                    ]));
+                }
+            }
+        }
+        let measure = |metric: &ModelMetric| {
+            let agg = metric_aggregation(&metric.of)?;
+            let mut measure = vec![text_pair("name", &metric.name), text_pair("agg", agg)];
+            measure.extend((metric.name != metric.column).then(|| text_pair("expr", &metric.column)));
+            Some(YamlOutput::Map(measure))
+        };
+        let measures: Vec<YamlOutput> = self.metrics.iter().filter_map(measure).collect();
+        for (key, items) in [
+            ("entities", entities),
+            ("dimensions", dimensions),
+            ("measures", measures),
+        ] {
+            out.extend((!items.is_empty()).then(|| (key.to_owned(), YamlOutput::List(items))));
+        }
+        doc.beside
+            .push(("semantic_models".to_owned(), vec![YamlOutput::Map(out)]));
+        let metric = |metric: &ModelMetric| {
+            let mut out = vec![
+                text_pair("name", &metric.name),
+                text_pair("label", to_label(&metric.name)),
+            ];
+            out.extend(metric.description.iter().map(|text| text_pair("description", text)));
+            let (kind, params) = match &metric.of {
+                Additivity::Ratio { numerator, denominator } => (
+                    "ratio",
+                    vec![
+                        text_pair("numerator", self.column_metric_name(numerator)),
+                        text_pair("denominator", self.column_metric_name(denominator)),
+                    ],
+                ),
+                Additivity::Formula(formula) => (
+                    "derived",
+                    vec![
+                        self.metric_formula(formula),
+                        ("metrics".to_owned(), self.formula_inputs(formula.columns())),
+                    ],
+                ),
+                _ => ("simple", vec![text_pair("measure", &metric.name)]),
+            };
+            out.extend([
+                text_pair("type", kind),
+                ("type_params".to_owned(), YamlOutput::Map(params)),
+            ]);
+            YamlOutput::Map(out)
+        };
+        doc.beside
+            .push(("metrics".to_owned(), self.metrics.iter().map(metric).collect()));
+    }
+}
+
+/// Returns a label such as `Monthly recurring revenue`.
+fn to_label(name: &str) -> String {
+    let words = name.replace('_', " ");
+    let mut chars = words.chars();
+    chars
+        .next()
+        .map(|first| first.to_uppercase().chain(chars).collect())
+        .unwrap_or_default()
+}
