@@ -559,7 +559,7 @@ impl<'r> SpecCompilation<'r> {
         }
         check_keys(&plan, &mut found);
         check_outputs(&plan, &formulas.text, &mut found);
-        check_helpers(&plan, ast, &formulas.text, &mut found);
+        check_helpers(&plan, ast, &formulas.text, &options.limits, &mut found);
         let before = self.additivity.last().filter(|_| input.source.is_none());
         check_gaps(&plan, input, before, sheet.is_some(), &formulas.text, &mut found);
         check_units(&plan, before, &formulas.text, &mut found);

@@ -14,7 +14,7 @@ use crate::load::{Loader, SpannedText, SpecKind, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Metric in the list `metrics`.
+/// Metric in the list `metrics`, or dimension in `group_by`.
 #[derive(Clone, Debug)]
 pub struct ListedMetric {
     /// Index of the set in [`ModelOverSets::sets`].
