@@ -228,6 +228,13 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
     entries
 }
 
+/// Returns the metrics that a step lists, each with the name of its column if the step gives it another name.
+pub fn listed_metrics(step: &Node, source: &str) -> Vec<(Option<String>, String)> {
+    let mut faults = Vec::new();
+    let entries = metric_entries(&Loader::new(source, &mut faults), step);
+    entries.into_iter().map(|(name, metric, _)| (name, metric)).collect()
+}
+
 pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
     let Some(node) = step.get("group_by") else {
         return Vec::new();

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set, group_key};
+use super::draft::{
+    Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set, group_key, group_key_before_filter,
+};
 use super::names::{differing_names, first_with_highest_count};
 use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
@@ -11,11 +13,12 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::model::SpecText;
 use crate::model::shared_definitions::{
-    FirstStep, FormulaTrees, read_first_step, read_metric_set_as_step, relation_identity,
+    FirstStep, FirstStepDefinition, FirstStepOrigin, FormulaTrees, read_first_step, read_metric_set_as_step,
+    read_step_over_metric_set, relation_identity,
 };
 use crate::schema::Column;
 use crate::yaml_edit::{YamlValue, value};
-use crate::{CompiledSpec, lines};
+use crate::{CompiledSpec, Level, lines};
 
 /// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
 /// differently or omitted.
@@ -81,15 +84,22 @@ impl<'r> ExtractionRun<'r> {
         };
         let mut trees = FormulaTrees::default();
         let mut group_of_key: HashMap<String, usize> = HashMap::new();
-        for (spec, (text, compiled)) in request.specs.iter().zip(before).enumerate() {
-            if compiled.metric_set().is_some() && !compiled.has_errors() {
-                run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
-            }
+        let all = || request.specs.iter().zip(before).enumerate();
+        for (spec, (text, _)) in all().filter(|(_, (_, it))| it.metric_set().is_some() && !it.has_errors()) {
+            run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
+        }
+        for (spec, (text, compiled)) in all() {
             if !request.chosen.get(spec).copied().unwrap_or_default() {
                 continue;
             }
             let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());
-            let step = match read_first_step(compiler, &mut trees, text.text) {
+            let set = |name: &str| {
+                let mut sets = run.sets.iter().map(|set| &set.step);
+                sets.find(|set| set.model.eq_ignore_ascii_case(name))
+            };
+            let over_set = read_step_over_metric_set(compiler, &mut trees, text.text, set).map(Ok);
+            let over_set = over_set.filter(|_| !compiled.has_errors());
+            let step = match over_set.or_else(|| read_first_step(compiler, &mut trees, text.text)) {
                 step if !compiled.has_errors() || is_set() => step,
                 _ => Some(Err("the spec has errors; `formulac check` shows the errors".to_owned())),
             };
@@ -115,27 +125,54 @@ impl<'r> ExtractionRun<'r> {
             }
         }
         run.set_of_group = run.groups.iter().map(|group| run.best_metric_set(group)).collect();
+        run.merge_groups_by_set();
         run
     }
 
-    /// Returns the set over the rows of a group that contains the most formulas of its specs. If the request names a set,
+    /// Returns the set over the rows of a group that contains the most formulas of its specs. If there is none, the specs
+    /// can read a set without `where` that contains their metrics, and keep their own `where`. If the request names a set,
     /// only this set counts.
     fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
         let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
-        let key = group_key(steps.clone().next()?);
+        let first = steps.clone().next()?;
         let is_named = |name: &str| self.request.name.is_none_or(|own| own.eq_ignore_ascii_case(name));
-        let of_rows = (0..self.sets.len()).filter(|set| {
-            let step = &self.sets[*set].step;
-            group_key(step) == key && is_named(&step.model)
-        });
+        let named = || (0..self.sets.len()).filter(|set| is_named(&self.sets[*set].step.model));
         let definitions = steps.flat_map(|step| &step.definitions);
-        first_with_highest_count(of_rows, |set| {
-            let is_known = |tree: u32| self.sets[*set].definition(tree).is_some();
-            definitions
-                .clone()
-                .filter(|definition| is_known(definition.tree))
-                .count()
-        })
+        let count = |set: usize| {
+            let is_metric = |definition: &FirstStepDefinition| definition.level > Level::Row;
+            let is_known = |tree: u32| self.sets[set].definition(tree).is_some_and(is_metric);
+            let known = definitions.clone().filter(|definition| is_known(definition.tree));
+            known.count()
+        };
+        if let Some(set) = &first.metric_set {
+            return named().find(|own| self.sets[*own].step.model.eq_ignore_ascii_case(set));
+        }
+        let of_rows = named().filter(|set| group_key(&self.sets[*set].step) == group_key(first));
+        let of_all_rows = named().filter(|set| {
+            let step = &self.sets[*set].step;
+            step.filter.is_none() && group_key_before_filter(step) == group_key_before_filter(first) && count(*set) > 0
+        });
+        first_with_highest_count(of_rows, |set| count(*set))
+            .or_else(|| first_with_highest_count(of_all_rows, |set| count(*set)))
+    }
+
+    /// Merges the groups that read the same set, because the set's file is written once.
+    fn merge_groups_by_set(&mut self) {
+        let mut first_group: HashMap<usize, usize> = HashMap::new();
+        for group in 0..self.groups.len() {
+            let Some(set) = self.set_of_group[group] else { continue };
+            let first = *first_group.entry(set).or_insert(group);
+            if first == group {
+                continue;
+            }
+            let merged = std::mem::take(&mut self.groups[group]);
+            for candidate in &merged {
+                self.candidates[*candidate].group = first;
+            }
+            self.groups[first].extend(merged);
+            self.groups[first].sort_unstable();
+            self.set_of_group[group] = None;
+        }
     }
 
     /// Returns a proposal for each group with shared definitions.
@@ -420,10 +457,17 @@ impl<'r> ExtractionRun<'r> {
                     .collect::<HashSet<usize>>()
                     .len()
             };
-            let all = 0..proposal.draft.definitions.len();
+            // Metrics that the models already read are not counted.
+            let is_moved = |place: &usize| {
+                let mut replaced = proposal.draft.definitions[*place].replaced.iter();
+                replaced.any(|(candidate, of)| {
+                    self.candidates[*candidate].step.definitions[*of].origin == FirstStepOrigin::Spec
+                })
+            };
+            let all: Vec<usize> = (0..proposal.draft.definitions.len()).filter(is_moved).collect();
             let is_new = |place: usize| proposal.draft.definitions[place].is_new;
             let is_shared = |place: &usize| specs_of(*place) > 1 || !is_new(*place);
-            let shared: Vec<usize> = all.clone().filter(is_shared).collect();
+            let shared: Vec<usize> = all.iter().copied().filter(is_shared).collect();
             let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
             extraction.sets.push(ExtractedMetricSet {
                 name: proposal.name.clone(),
