@@ -61,6 +61,8 @@ pub(super) struct CandidateCheck<'a, 's> {
     pub shown: DefinitionSqlPart<'a>,
     /// `true` if no difference may remain, because the difference could be caused by this definition.
     pub is_exact: bool,
+    /// `true` if the rest of the file must contain only other edits.
+    pub compares_file: bool,
     /// Number of bytes of SQL that may still be compiled for learning.
     left: Cell<usize>,
     /// Formulas that were compiled but could not be proven.
@@ -90,6 +92,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             cte: read.step_cte(place),
             shown: DefinitionSqlPart::Column(&placed.name),
             is_exact: false,
+            compares_file: true,
             left,
             tried,
             windows: OnceCell::new(),
@@ -217,6 +220,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let file = SqlFile::read(&sql, self.found.dialect);
         if self.shown_expression(&file, self.shown, trees) != Ok(expected) {
             return None;
+        }
+        if !self.compares_file {
+            return Some(0);
         }
         let mut left = compare_files(&file, self.found);
         // Redundant brackets and equivalent spellings are not differences.

@@ -95,7 +95,32 @@ impl Decompiler {
         read: &SpecPosition<'_>,
         path: Option<&str>,
         found: &str,
-        (place, placed): (usize, &DefinitionWithPosition),
+        definition: (usize, &DefinitionWithPosition),
+    ) -> Result<String, NotAFormula> {
+        self.find_formula_in(compiler, read, path, found, (definition, true))
+    }
+
+    /// Returns a formula that produces the edited SQL of a definition, of which a helper column was edited. With the
+    /// formula, the helper column may have another name. The caller must prove the formula.
+    pub(super) fn find_formula_of_helper(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        path: Option<&str>,
+        found: &str,
+        definition: (usize, &DefinitionWithPosition),
+    ) -> Result<String, NotAFormula> {
+        self.find_formula_in(compiler, read, path, found, (definition, false))
+    }
+
+    /// Finds a formula. `compares_file` is `true` if the rest of the file must contain only other edits.
+    fn find_formula_in(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        path: Option<&str>,
+        found: &str,
+        ((place, placed), compares_file): ((usize, &DefinitionWithPosition), bool),
     ) -> Result<String, NotAFormula> {
         let written = read
             .compile_sql(compiler, read.source, path)
@@ -106,6 +131,7 @@ impl Decompiler {
         let mut trees = Trees::default();
         let cte = read.step_cte(place);
         let mut case = CandidateCheck::new(compiler, read, (place, placed), path, (&written, &found, &edits));
+        case.compares_file = compares_file;
         let expression = match read.definition_expression(&found, cte, place, &placed.name, &mut trees) {
             Ok(expression) => expression,
             Err(reason) => {

@@ -1,11 +1,13 @@
 //! Replaces names and parts in a formula.
 
+use std::ops::Range;
+
 use formulac_syntax::lex::{Token, lex};
 
 use super::expression_text::format_name;
 
 /// Token of a formula: its kind, its byte range, and its text for comparisons.
-type FormulaToken = (Token, std::ops::Range<usize>, String);
+type FormulaToken = (Token, Range<usize>, String);
 
 fn formula_tokens(formula: &str) -> Vec<FormulaToken> {
     let lexed = lex(formula, &mut Vec::new());
@@ -74,9 +76,70 @@ pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> Str
     out
 }
 
+/// Returns the new text of a part of a formula. `None` unless all changes to the formula are in this part.
+pub fn changed_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
+    let (old, new) = (formula_tokens(before), formula_tokens(after));
+    let same = |(one, other): &(&FormulaToken, &FormulaToken)| one.2 == other.2;
+    let head = old.iter().zip(&new).take_while(same).count();
+    let rest = (old.iter().skip(head).rev()).zip(new.iter().skip(head).rev());
+    let tail = rest.take_while(same).count();
+    let start = old.partition_point(|(_, range, _)| range.start < part.start);
+    let end = old.partition_point(|(_, range, _)| range.end <= part.end);
+    let changed = head..old.len() - tail;
+    // Text that is added next to the part may belong to the formula around it.
+    let is_inside = start <= changed.start && changed.end <= end;
+    let is_added = changed.is_empty() && (changed.start == start || changed.start == end);
+    if !is_inside || is_added {
+        return None;
+    }
+    let new = new.get(start..new.len().checked_sub(old.len() - end)?)?;
+    let new = without_outer_brackets(new);
+    let text = after.get(new.first()?.1.start..new.last()?.1.end)?;
+    Some(text.to_owned())
+}
+
+/// Returns tokens without a pair of brackets that encloses all of them.
+fn without_outer_brackets(tokens: &[FormulaToken]) -> &[FormulaToken] {
+    let [(Token::Open, ..), inner @ .., (Token::Close, ..)] = tokens else {
+        return tokens;
+    };
+    let mut depth = 0usize;
+    let is_enclosed = inner.iter().all(|(token, ..)| {
+        match token {
+            Token::Open => depth += 1,
+            Token::Close if depth == 0 => return false,
+            Token::Close => depth -= 1,
+            _ => {}
+        }
+        true
+    });
+    if is_enclosed { inner } else { tokens }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_contains_the_changes() {
+        let change = |after: &str| {
+            let before = "revenue /\n  COUNT(id) - 1";
+            let at = before.find("COUNT").unwrap_or_default();
+            changed_part(before, after, &(at..at + "COUNT(id)".len()))
+        };
+        for (after, expected) in [
+            ("revenue / COUNTUNIQUE(id) - 1", Some("COUNTUNIQUE(id)")),
+            ("Revenue / count(other) - 1", Some("count(other)")),
+            ("revenue / (COUNT(id) + 1) - 1", Some("COUNT(id) + 1")),
+            ("revenue / ((a) + (b)) - 1", Some("(a) + (b)")),
+            ("revenue / COUNT(id) * 2 - 1", None),
+            ("revenue / COUNT(other) - 2", None),
+            ("revenue / COUNT(id) - 1", None),
+            ("revenue", None),
+        ] {
+            assert_eq!(change(after).as_deref(), expected, "{after}");
+        }
+    }
 
     #[test]
     fn formulas_become_names() {

@@ -39,6 +39,7 @@ mod filter_edits;
 mod formula;
 mod formula_names;
 mod from_clause;
+mod inlined_metrics;
 mod layout;
 mod literal_probes;
 mod masks;

@@ -6,6 +6,7 @@ use super::expression_text::format_name;
 use super::file::SqlFile;
 use super::formula::{Decompiler, NotAFormula};
 use super::formula_names::{rename_names, replace_formulas_with_names};
+use super::inlined_metrics::renamed_helper;
 use super::spec_edit::{SpecPosition, with_formula};
 use super::tree::Trees;
 use crate::compiler::Compiler;
@@ -90,17 +91,27 @@ impl<'m> EditedModel<'m> {
                 return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
             }
         }
-        let formulas = find().map(|formula| vec![self.with_model_names(&formula), formula]);
+        let inlined = self.inlined_formulas(placed);
+        let formulas = find().map(|formula| {
+            let known: Vec<(&str, &str)> = inlined.iter().map(|(text, name)| (*text, name.as_str())).collect();
+            let with_names = self.with_model_names(&replace_formulas_with_names(&formula, &known));
+            without_repeats(vec![with_names, self.with_model_names(&formula), formula])
+        });
         Some(EditOrigin::Model(formulas))
     }
 
     /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
-    /// edit changes.
+    /// edit changes, or the metric that is inlined in this definition.
     fn helper_origin(&self, decompiler: &Decompiler, read: &SpecPosition<'_>) -> Option<EditOrigin<'_>> {
         let (step, placed) = self.first_changed_definition(read)?;
-        let definition = self.expanded.metric_set_formula(placed.at)?;
         let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
-        let formula = decompiler.find_formula_at(self.compiler, read, self.path, self.found, (step, placed));
+        let formula = decompiler.find_formula_of_helper(self.compiler, read, self.path, self.found, (step, placed));
+        let inlined = formula.as_ref().ok();
+        let inlined = inlined.and_then(|formula| self.changed_inlined_metric(placed, formula));
+        let (definition, formula) = match inlined {
+            Some((definition, formula)) => (definition, Ok(formula)),
+            None => (self.expanded.metric_set_formula(placed.at)?, formula),
+        };
         Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)))
     }
 
@@ -148,6 +159,7 @@ impl<'m> EditedModel<'m> {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (made, written, found) = (file(made), file(&self.written), file(self.found));
+        let renamed = renamed_helper((&written, &made), cte, column);
         let has_same_tokens = |file: &SqlFile<'_>| {
             let columns = file.column(cte, column).zip(found.column(cte, column));
             columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
@@ -157,14 +169,18 @@ impl<'m> EditedModel<'m> {
         }
         // Another CTE may compute the column, so compare the expressions after all columns of CTEs are replaced.
         let mut trees = Trees::default();
-        let mut resolved = |file: &SqlFile<'_>, cte: Option<&str>| {
+        let mut resolved = |file: &SqlFile<'_>, cte: Option<&str>, column: &str| {
             let mut columns = ColumnResolver::new(file);
             let site = columns.find_site(cte, column)?;
             columns.resolve_expression(&site, &mut trees).ok()
         };
-        [cte, None].into_iter().any(|cte| {
-            let edited = resolved(&found, cte);
-            edited.is_some() && edited == resolved(&made, cte) && edited != resolved(&written, cte)
+        let in_made = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())];
+        in_made.into_iter().any(|(cte, now)| {
+            let edited = resolved(&found, cte, column);
+            let Some(now) = now.filter(|_| edited.is_some()) else {
+                return false;
+            };
+            edited == resolved(&made, cte, now) && edited != resolved(&written, cte, column)
         })
     }
 
@@ -231,7 +247,10 @@ impl<'m> EditedModel<'m> {
             };
             Some((column, new))
         });
-        let renamed = rename_names(found, &names.collect::<Vec<_>>());
+        let aggregates = self.aggregates_of(definition);
+        let mut names: Vec<(&str, String)> = names.collect();
+        names.extend(aggregates.iter().map(|(name, text)| (name.as_str(), text.clone())));
+        let renamed = rename_names(found, &names);
         let used: Vec<(&str, &str)> = definition
             .used_definitions()
             .map(|(name, formula)| (formula, name))
@@ -249,6 +268,22 @@ impl<'m> EditedModel<'m> {
         let mut all = placed(&replace_formulas_with_names(&renamed, &used));
         all.extend(placed(&renamed));
         without_repeats(all)
+    }
+
+    /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a model
+    /// over several sets, each aggregate of a formula has its own column.
+    fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
+        let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
+            return Vec::new();
+        };
+        let all = read.outline.steps.iter().flat_map(|step| &step.definitions);
+        let text = |placed: &DefinitionWithPosition| {
+            let own = self.expanded.metric_set_formula(placed.at)?;
+            let is_same = own.name() == definition.name() && own.place().set() == definition.place().set();
+            let part = own.part().filter(|part| is_same && part.len() < own.text().len())?;
+            Some((placed.name.clone(), own.text().get(part)?.to_owned()))
+        };
+        all.filter_map(text).collect()
     }
 
     /// Returns formulas of a definition that overrides the metric. If the metric's formula is part of the formula that

@@ -7,12 +7,14 @@ use super::compile::SpecCompilation;
 use super::dbt_tests::no_column;
 use super::formulas::StepFormulas;
 use super::load::{KeptColumns, Step};
+use super::shared_definitions::FormulaTrees;
 use super::sources::ReadSource;
 use crate::Level;
 use crate::ast::Ast;
 use crate::check::{self, DefinitionRole};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::Ir;
+use crate::limits::Limits;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
 use crate::schema::Relation;
 use crate::span::Span;
@@ -324,8 +326,9 @@ pub(super) fn check_shape(
     }
 }
 
-/// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column.
-pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &mut Vec<Diagnostic>) {
+/// Reports row-level definitions of a grouped step that are neither output columns nor used by an output column. A
+/// definition that repeats a key such as `ordered_at[month]` under the name of its column describes this column.
+pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, limits: &Limits, found: &mut Vec<Diagnostic>) {
     if !plan.grouped || found.iter().any(Diagnostic::is_error) {
         return;
     }
@@ -334,6 +337,10 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
         let unused =
             plan.roles.get(index) == Some(&DefinitionRole::Definitions) && !live.get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
+            let formula = ast.span(definition.body).text(text);
+            if is_key_column(plan, text, (name.text(text), formula), limits) {
+                continue;
+            }
             let message = format!(
                 "`{}` has no effect: it has one value per row, so a grouped step cannot return it, and no \
                     definition uses it",
@@ -345,4 +352,16 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, found: &
             );
         }
     }
+}
+
+/// Returns whether a key has the name and the formula of a definition.
+fn is_key_column(plan: &StepPlan<'_>, text: &str, (name, formula): (&str, &str), limits: &Limits) -> bool {
+    let definitions = plan.program.definitions.iter().zip(&plan.roles);
+    let mut keys = definitions.filter(|(_, role)| **role == DefinitionRole::GroupBy);
+    keys.any(|(key, _)| {
+        let key = key.span.text(text);
+        let mut trees = FormulaTrees::default();
+        let mut tree = |formula| trees.number((formula, ""), limits, |_| None);
+        key_name(key).eq_ignore_ascii_case(name) && tree(key).is_some_and(|own| tree(formula) == Some(own))
+    })
 }

@@ -598,6 +598,23 @@ const ADDED: &[(&str, &str, &[&str], &str)] = &[
         ],
         "the set already has all of these definitions",
     ),
+    // The set has all rows, so the spec keeps its condition, which may use a dimension.
+    (
+        "definitions: n = SUM(x)\n",
+        "where: paid   # only these\ngroup_by: k\ndefinitions: total = SUM(x)\n",
+        &[
+            "metrics: [{total: orders.n}]",
+            "where: paid   # only these",
+            "group_by: k",
+        ],
+        "1 definition of 1 spec; the set already has all of these definitions",
+    ),
+    (
+        "definitions: |\n  n = SUM(x)\n",
+        "where: AND(large, paid)\ndefinitions: |\n  large = x > 10\n  n = SUM(x)\n",
+        &["  large = x > 10", "where: AND(large, paid)", "metrics: [orders.n]"],
+        "1 of these definitions is added to the set",
+    ),
     // The spec keeps a description that differs from that of the set.
     (
         "definitions: |\n  /// The sum.\n  n = SUM(x)\n",
@@ -678,6 +695,99 @@ fn a_spec_that_cannot_read_a_set_is_left_out() {
         assert!(run.err.contains(said), "{spec}\n{}", run.err);
         assert_eq!(place.read("metrics/set.yml"), set);
     }
+}
+
+/// Specs with different conditions, or without one, can read a set that has all rows.
+#[test]
+fn specs_with_their_own_conditions_read_one_set() {
+    let set = "metric_set: orders\nfrom: orders\ndefinitions: n = SUM(x)\n";
+    let specs = [
+        ("whole", "model: whole\nfrom: orders\ndefinitions: n = SUM(x)\n"),
+        (
+            "open",
+            "model: open\nfrom: orders\nwhere: NOT(paid)\ngroup_by: k\ndefinitions: |\n  n = SUM(x)\n  m = MAX(x)\n",
+        ),
+        (
+            "paid",
+            "model: paid\nfrom: orders\nsteps:\n  - name: keys\n    where: paid\n    group_by: k\n    definitions: |\n      \
+             n = SUM(x)\n      m = MAX(x)\n  - name: last\n    definitions: top = MAX(m)\n",
+        ),
+        ("set", set),
+    ];
+    let names = ["whole", "open", "paid"];
+    let place = project("own_conditions", &specs);
+    let before = sql(&place, &names);
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(sql(&place, &names), before, "{}", run.err);
+    let wanted = "metric set orders: 2 definitions of 3 specs; 1 of these definitions is added to the set";
+    assert!(run.err.contains(wanted), "{}", run.err);
+    for (name, line) in [
+        ("set", "  m = MAX(x)"),
+        ("whole", "metrics: [orders.n]"),
+        ("open", "metrics: [orders.n, orders.m]"),
+        ("open", "where: NOT(paid)"),
+        ("paid", "    metrics: [orders.n, orders.m]"),
+        ("paid", "    where: paid"),
+    ] {
+        let text = place.read(&format!("metrics/{name}.yml"));
+        assert!(text.lines().any(|own| own == line), "{line}\n{text}");
+    }
+}
+
+/// Models over a set read metrics of the set instead of repeating their formulas, and share formulas with other models
+/// and with specs that read the relation.
+#[test]
+fn models_over_a_set_share_metrics() {
+    let specs = [
+        (
+            "equal",
+            "model: equal\nmetrics: [{sales: orders.revenue}, orders.order_count]  # both\ngroup_by: k\ndefinitions: mean = sales / order_count\n",
+        ),
+        (
+            "one",
+            "model: one\nmetrics: [orders.revenue]\ngroup_by: month\ndefinitions: |\n  /// Twice.\n  double = revenue * 2\n  \
+             growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1\n",
+        ),
+        (
+            "other",
+            "model: other\nmetrics: orders.order_count\ngroup_by: k\ndefinitions:\n  double: revenue*2\n  half: double / 4\n",
+        ),
+        (
+            "rows",
+            "model: rows\nfrom: orders\ngroup_by: k\ndefinitions: doubled = SUM(x) * 2\n",
+        ),
+        (
+            "set",
+            "metric_set: orders\nfrom: orders\ntime: day\ndefinitions: |\n  revenue = SUM(x)\n  order_count = COUNT()\n  \
+             aov = revenue / order_count\n",
+        ),
+    ];
+    let names = ["equal", "one", "other", "rows"];
+    let place = project("models_over_a_set", &specs);
+    let before = sql(&place, &names);
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert_eq!(sql(&place, &names), before, "{}", run.err);
+    let wanted = "metric set orders: 2 definitions of 4 specs; 1 of these definitions is added to the set";
+    assert!(run.err.contains(wanted), "{}", run.err);
+    for (name, line) in [
+        ("set", "  /// Twice."),
+        ("set", "  double = revenue * 2"),
+        (
+            "equal",
+            "metrics: [{sales: orders.revenue}, orders.order_count, {mean: orders.aov}]  # both",
+        ),
+        ("one", "metrics: [orders.revenue, orders.double]"),
+        ("other", "metrics: [orders.order_count, orders.double]"),
+        ("other", "  half: double / 4"),
+        ("rows", "metrics: [{doubled: orders.double}]"),
+    ] {
+        let text = place.read(&format!("metrics/{name}.yml"));
+        assert!(text.lines().any(|own| own == line), "{line}\n{text}{}", run.err);
+    }
+    let again = place.run(&["extract", "--yes"]);
+    assert!(again.err.contains("no definition is in two specs"), "{}", again.err);
 }
 
 #[test]

@@ -316,15 +316,29 @@ fn the_package_has_what_the_example_is_made_of() {
 
 /// Returns metrics of each type over the measures of the semantic models, as entries of the manifest.
 fn dbt_metrics() -> Vec<String> {
-    let metric = |name: &str, kind: &str, rest: &str| {
+    let described = |name: &str, kind: &str, rest: &str, description: &str| {
         format!(
             r#""metric.shop.{name}": {{"name": "{name}", "resource_type": "metric", "package_name": "shop", "type": "{kind}",
             "unique_id": "metric.shop.{name}", "path": "m.yml", "original_file_path": "dbt_models/m.yml", "fqn": ["shop"],
-            "label": "Label of {name}", "description": "", "type_params": {{{rest}}}}}"#
+            "label": "Label of {name}", "description": "{description}", "type_params": {{{rest}}}}}"#
         )
     };
+    let metric = |name: &str, kind: &str, rest: &str| described(name, kind, rest, "");
     vec![
         metric("amount", "simple", r#""measure": {"name": "amount"}"#),
+        // Metrics with the names of their measures. dbt has created the second metric.
+        described(
+            "customers",
+            "simple",
+            r#""measure": {"name": "customers"}"#,
+            "Customers with an order.",
+        ),
+        described(
+            "typical",
+            "simple",
+            r#""measure": {"name": "typical"}"#,
+            "Metric created from measure typical",
+        ),
         metric("revenue", "simple", r#""measure": {"name": "amount"}"#),
         metric(
             "aov",
@@ -373,8 +387,8 @@ fn semantic_project(name: &str) -> Place {
     let measures = r#"
         {"name": "amount", "agg": "sum", "description": "Money of all orders.\nIn euros."},
         {"name": "order_count", "agg": "count", "expr": "1", "label": "Orders: all"},
-        {"name": "customers", "agg": "count_distinct", "expr": "customer_id"},
-        {"name": "typical", "agg": "median", "expr": "amount"},
+        {"name": "customers", "agg": "count_distinct", "expr": "customer_id", "label": "Label of the measure"},
+        {"name": "typical", "agg": "median", "expr": "amount", "create_metric": true},
         {"name": "p90", "agg": "percentile", "expr": "amount", "agg_params": {"percentile": 0.9}},
         {"name": "net", "agg": "sum", "expr": "amount - tax"},
         {"name": "tax", "agg": "sum", "expr": "taxes"},

@@ -113,6 +113,54 @@ fn expanded_specs_compile_to_the_same_sql() {
     assert!(written.contains("left join customers"), "{written}");
 }
 
+/// The set's properties of a dimension become properties of the key, also in the last of several steps and under the name
+/// of a mapped key. Properties in the model take precedence.
+#[test]
+fn properties_of_dimensions_become_properties_of_keys() {
+    let place = project("sets_properties_of_dimensions");
+    let large =
+        "  /// Size of the order\n  is_large = amount > 100\ncolumns: {is_large: {label: Large order, tags: [size]}}\n";
+    place.write("specs/orders.yml", format!("{ORDERS}{large}"));
+    place.write(
+        "specs/refunds.yml",
+        "metric_set: refunds\nfrom: ref('stg_refunds')\ntime: refunded_at\ndefinitions: refunded = SUM(refund)\n",
+    );
+    for (spec, key, label) in [
+        (
+            "metrics: [orders.revenue]\ngroup_by: is_large\n",
+            "is_large",
+            "Large order",
+        ),
+        (
+            "metrics: [orders.revenue]\ngroup_by: is_large\ncolumns: {is_large: {omni: {label: Big}}}\n",
+            "is_large",
+            "Big",
+        ),
+        (
+            "steps:\n  - name: days\n    metrics: [orders.revenue]\n    group_by: [day, is_large]\n  - name: sizes\n    \
+             group_by: is_large\n    definitions: best_day = MAX(revenue)\n",
+            "is_large",
+            "Large order",
+        ),
+        (
+            "metrics: [orders.revenue, refunds.refunded]\ngroup_by:\n  - size: {orders: is_large, refunds: refund > 9}\n",
+            "size",
+            "Large order",
+        ),
+    ] {
+        place.write("specs/sizes.yml", format!("model: sizes\n{spec}"));
+        let run = place.run(&["model", "specs/sizes.yml"]);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        let columns = run.out.split("- name: ");
+        let column: String = columns
+            .filter(|column| column.starts_with(&format!("{key}\n")))
+            .collect();
+        for part in [format!("label: {label}"), "- size".to_owned()] {
+            assert!(column.contains(&part), "{spec}{part}\n{}", run.out);
+        }
+    }
+}
+
 #[test]
 fn models_are_selected_by_metric_and_the_set_has_one_test() {
     let place = project("sets_models_are_selected_by_metric_and_the_set_has_one_test");

@@ -130,6 +130,37 @@ fn an_edit_without_a_formula_can_only_be_removed() {
     assert_eq!(place.files(".formulac/local/undone").len(), 1);
 }
 
+/// A model may read a metric that it does not list. The edited column then has another name than the metric.
+#[test]
+fn a_metric_that_the_model_does_not_list_is_resolved_in_the_set() {
+    let place = project("set_changes_unlisted");
+    let set = ORDERS.replace("order_count", "orders_placed");
+    place.write("specs/orders.yml", &set);
+    place.write("specs/total.yml", TOTAL.replace("order_count", "orders_placed"));
+    commit(&place, "Another name");
+    push(&place);
+    let generated = place.read("models/formulac/by_month.sql");
+    let count = ("count(order_id)", "count(distinct order_id)");
+    edit(&place, "models/formulac/by_month.sql", count.0, count.1);
+    let plan = place.run(&["plan"]);
+    assert!(
+        plan.out
+            .contains("by_month.order_count (formula of orders.orders_placed in a metric set)"),
+        "{}",
+        plan.out
+    );
+    let run = place.run(&["resolve", "by_month.orders_placed", "--to-set"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let wanted = set.replace("COUNT(order_id)", "COUNTUNIQUE(order_id)");
+    assert_eq!(place.read("specs/orders.yml"), wanted);
+    assert_eq!(place.read("models/formulac/by_month.sql"), generated);
+    push(&place);
+    for model in ["by_month", "total"] {
+        let sql = place.read(&format!("models/formulac/{model}.sql"));
+        assert!(sql.contains(count.1), "{sql}");
+    }
+}
+
 /// Each edited clause of a set has a separate name, so that the clauses can be resolved separately.
 #[test]
 fn clauses_of_a_set_are_resolved_one_by_one() {

@@ -25,9 +25,8 @@ definitions: |
   segment = customers.segment
   large_share = SUM(IF(is_large, amount, 0)) / revenue
 ";
-const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund) / 2\n";
-const HEALTH: &str =
-    "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n";
+const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund) / 2\n  mean = refunded / COUNT(refund_id)\n";
+const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n  rate = refunds.mean / orders.aov\n";
 
 /// A set over dbt relations, whose spelling differs from the spelling in generated SQL.
 const VISITS: &str = "\
@@ -42,6 +41,11 @@ definitions: |
 ";
 
 const BY_MONTH: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\ndefinitions: |\n  share = revenue / SUM(revenue:revenue)\n";
+const PER_ORDER: &str =
+    "model: m\nmetrics: [orders.revenue]\ngroup_by: month\ndefinitions: |\n  per_order = revenue / order_count\n";
+const FILTERED: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: region\nhaving: order_count > 3\n";
+const ALL: &str = "model: m\nmetrics: [orders.*]\ngroup_by: month\n";
+const RATE: &str = "model: m\nmetrics: [health.rate]\ngroup_by: month\n";
 const GROWTH: &str = "model: m\nmetrics: [orders.order_count, orders.growth]\ngroup_by: month\n";
 const RENAMED: &str = "model: m\nmetrics: [{sales: orders.revenue}, orders.aov]\ngroup_by: region\n";
 const LARGE: &str = "model: m\nmetrics: [orders.large_share]\ngroup_by: [is_large]\n";
@@ -88,14 +92,71 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "SUM(amount - tax)",
         "[does not list `orders.revenue`]",
     ),
-    // A column that only the compiler has added belongs to the definition that is computed from it.
+    // A column that the compiler has added belongs to the metric that is inlined in the definition that uses it.
     (
         BY_MONTH,
         "count(order_id) as order_count",
         "count(distinct order_id) as order_count",
-        "orders.aov",
-        "[produces exactly this SQL]",
-        "[produces exactly this SQL]",
+        "orders.order_count",
+        "COUNTUNIQUE(order_id)",
+        "[does not list `orders.order_count`]",
+    ),
+    (
+        BY_MONTH,
+        "count(order_id) as order_count",
+        "count(order_id) + 1 as order_count",
+        "orders.order_count",
+        "COUNT(order_id) + 1",
+        "[does not list `orders.order_count`]",
+    ),
+    (
+        PER_ORDER,
+        "count(order_id) as order_count",
+        "count(distinct order_id) as order_count",
+        "orders.order_count",
+        "COUNTUNIQUE(order_id)",
+        "[does not list `orders.order_count`]",
+    ),
+    (
+        FILTERED,
+        "count(order_id) as order_count",
+        "count(distinct order_id) as order_count",
+        "orders.order_count",
+        "COUNTUNIQUE(order_id)",
+        "[does not list `orders.order_count`]",
+    ),
+    (
+        ALL,
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[cannot aggregate rows itself]",
+    ),
+    // A metric that the model reads only through a set over sets.
+    (
+        RATE,
+        "count(order_id) as order_count",
+        "count(distinct order_id) as order_count",
+        "orders.order_count",
+        "COUNTUNIQUE(order_id)",
+        "[does not list `orders.order_count`]",
+    ),
+    (
+        RATE,
+        "count(refund_id)",
+        "count(distinct refund_id)",
+        "refunds.mean",
+        "refunded / COUNTUNIQUE(refund_id)",
+        "[does not list `refunds.mean`]",
+    ),
+    (
+        RATE,
+        "refunded / nullif(mean_count, 0)",
+        "refunded / nullif(mean_count, 0) * 2",
+        "refunds.mean",
+        "refunded / COUNT(refund_id) * 2",
+        "[does not list `refunds.mean`]",
     ),
     (
         GROWTH,
@@ -372,6 +433,15 @@ fn the_models_own_definitions_are_taken_into_its_spec() {
         source.contains("share = revenue / SUM(revenue:revenue) * 100"),
         "{source}"
     );
+}
+
+/// The SQL of the model's own definition contains the formula of a metric that the model does not list.
+#[test]
+fn own_definitions_refer_to_metrics_by_name() {
+    let decompiler = Decompiler::default();
+    let done = edited(&decompiler, PER_ORDER, ("as per_order", "* 100 as per_order"), ORDERS);
+    let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
+    assert!(source.contains("per_order = revenue / order_count * 100"), "{source}");
 }
 
 /// If the set already contains the edit, there is no conflict. If the set has a different change, the conflict shows

@@ -251,7 +251,7 @@ impl SpecCompilation<'_> {
         let dialect = self.compiler.options.dialect;
         check_keys(plan, found);
         check_outputs(plan, text, found);
-        check_helpers(plan, ast, text, found);
+        check_helpers(plan, ast, text, &self.compiler.options.limits, found);
         let before = self.additivity.last().filter(|_| work.input.source.is_none());
         check_gaps(plan, work.input, before, work.sheet.is_some(), text, found);
         check_units(plan, before, text, found);

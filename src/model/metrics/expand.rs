@@ -9,7 +9,7 @@ use super::graph::MetricId;
 use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::period_steps::read_period_step;
-use super::request::{ModelOverSets, read_model};
+use super::request::{ListedMetric, ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets};
 use super::spelled::TextWithOrigins;
 use super::stages::{StepWriter, aggregates_of, union_step};
@@ -67,6 +67,8 @@ pub struct ExpandedStep<'y> {
     metrics: Vec<String>,
     metric_columns: Vec<(String, usize, usize)>,
     listed: Vec<(String, usize, usize)>,
+    /// Keys that are dimensions of the sets.
+    pub key_dimensions: Vec<ListedMetric>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Whether the steps contain only keys that are allowed in hand-written specs.
     is_spec: bool,
@@ -207,6 +209,7 @@ fn expand_step<'y>(
         metrics,
         metric_columns,
         listed,
+        key_dimensions: model.key_dimensions(&keys),
         metrics_of_columns: model.metrics_of_columns(&keys.names),
         is_spec: is_single,
         model,

@@ -127,6 +127,42 @@ impl ExpandedModel {
         })
     }
 
+    /// Returns the definitions of sets whose formulas are inlined into a formula of the text, each with its byte range in
+    /// that formula.
+    #[must_use]
+    pub fn inlined_formulas(&self, formula: Span) -> Vec<(MetricSetFormula<'_>, Range<usize>)> {
+        let owner = self.metric_set_formula(formula);
+        let is_owner = |inner: &MetricFormula| owner.as_ref().is_some_and(|owner| std::ptr::eq(owner.formula, inner));
+        let mut found: Vec<(MetricSetFormula<'_>, Range<usize>)> = Vec::new();
+        for offset in formula.start..formula.end {
+            let (file, place) = self.expansion.text.origin(Span::new(offset, offset + 1));
+            let set = usize::from(file)
+                .checked_sub(1)
+                .and_then(|set| self.expansion.sets.get(set));
+            let is_copied = |inner: &&MetricFormula| {
+                let whole = inner.file_span(&(0..inner.text.len()));
+                place.end == place.start + 1 && whole.start <= place.start && place.end <= whole.end
+            };
+            let Some((set, inner)) = set.and_then(|set| Some((set, set.definitions.iter().find(is_copied)?))) else {
+                continue;
+            };
+            let at = (offset - formula.start) as usize;
+            match found.iter_mut().find(|(of, _)| std::ptr::eq(of.formula, inner)) {
+                Some((_, range)) => range.end = at + 1,
+                None if is_owner(inner) => {}
+                None => found.push((
+                    MetricSetFormula {
+                        set,
+                        formula: inner,
+                        part: Some(0..inner.text.len()),
+                    },
+                    at..at + 1,
+                )),
+            }
+        }
+        found
+    }
+
     /// Returns the conditions of the sets, each with its byte range in the expanded text.
     #[must_use]
     pub fn filters(&self) -> Vec<(MetricSetFilter<'_>, Range<usize>)> {

@@ -1,7 +1,7 @@
 //! Keys of a model built on metric sets: the columns by which the model groups each set.
 
 use super::formulas::NameUse;
-use super::request::{ModelKey, ModelOverSets};
+use super::request::{ListedMetric, ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
@@ -106,6 +106,24 @@ impl ModelOverSets<'_> {
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
         keys
+    }
+
+    /// Returns the keys that are dimensions. If a key has a dimension in several sets, the first set counts.
+    pub fn key_dimensions(&self, keys: &ModelKeys) -> Vec<ListedMetric> {
+        let dimension = |(place, name): (usize, &String)| {
+            let mut parts = keys.of_sets.iter().enumerate();
+            let (set, metric) = parts.find_map(|(set, of_set)| {
+                let metric = self.sets[set].position(&of_set.get(place)?.column)?;
+                Some((set, metric))
+            })?;
+            Some(ListedMetric {
+                set,
+                metric,
+                name: name.clone(),
+                span: self.keys[place].span,
+            })
+        };
+        keys.names.iter().enumerate().filter_map(dimension).collect()
     }
 
     /// Returns whether any formula in the model refers to a key.

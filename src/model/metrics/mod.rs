@@ -46,7 +46,7 @@ pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, Metri
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;
 pub use period_steps::period_steps;
-pub use request::find_step_over_metric_sets;
+pub use request::{find_step_over_metric_sets, listed_metrics};
 pub use set::{MetricSet, MetricSetWithErrors, MetricSets, SETTINGS, is_metric_set};
 pub use set_changes::MetricChange;
 pub use step_text::node_text;

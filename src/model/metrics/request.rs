@@ -14,7 +14,7 @@ use crate::load::{Loader, SpannedText, SpecKind, Step};
 use crate::span::Span;
 use crate::yaml::Node;
 
-/// Metric in the list `metrics`.
+/// Metric in the list `metrics`, or dimension in `group_by`.
 #[derive(Clone, Debug)]
 pub struct ListedMetric {
     /// Index of the set in [`ModelOverSets::sets`].
@@ -211,6 +211,13 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
         }
     }
     entries
+}
+
+/// Returns the metrics that a step lists, each with the name of its column if the step gives it another name.
+pub fn listed_metrics(step: &Node, source: &str) -> Vec<(Option<String>, String)> {
+    let mut faults = Vec::new();
+    let entries = metric_entries(&Loader::new(source, &mut faults), step);
+    entries.into_iter().map(|(name, metric, _)| (name, metric)).collect()
 }
 
 pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {

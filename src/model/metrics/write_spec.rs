@@ -18,7 +18,10 @@ use crate::yaml::{self, Node};
 /// in order.
 pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut TextWithOrigins) {
     let Some(ExpandedStep {
-        model, place: first, ..
+        model,
+        place: first,
+        key_dimensions,
+        ..
     }) = expanded.first()
     else {
         return;
@@ -26,7 +29,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
     model.copy_model_keys(*first, out);
     if model.kind != SpecKind::Periods {
         model.write_settings(out);
-        model.write_columns(compiler, out);
+        model.write_columns(compiler, key_dimensions, out);
     }
     let items = model.root.get("steps").and_then(Node::items);
     if let ([ExpandedStep { steps, .. }], None) = (expanded, items)
@@ -128,13 +131,14 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the metrics in `metrics` that are columns of the model, because its later steps return them.
-    fn listed_columns(&self, compiler: &Compiler) -> Vec<&ListedMetric> {
+    /// Returns the metrics and key dimensions of the first step that are columns of the model, because its later steps
+    /// return them.
+    fn columns_of_sets<'l>(&self, compiler: &Compiler, all: &[&'l ListedMetric]) -> Vec<&'l ListedMetric> {
         let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
         let mut faults = Vec::new();
         let mut loader = Loader::new(self.source, &mut faults);
         loader.kind = SpecKind::OverSets;
-        let first = self.listed.iter().fold(Relation::new(""), |relation, listed| {
+        let first = all.iter().fold(Relation::new(""), |relation, listed| {
             relation.with(Column::new(&listed.name, Type::Unknown))
         });
         let mut columns = Some(first);
@@ -149,22 +153,20 @@ impl ModelOverSets<'_> {
             let columns = columns.as_ref();
             columns.is_none_or(|columns| columns.column(&listed.name).is_some())
         };
-        self.listed.iter().filter(is_column).collect()
+        all.iter().copied().filter(is_column).collect()
     }
 
     /// Writes the properties of columns: the properties in the model, and the properties that the sets specify for
-    /// their metrics.
-    fn write_columns(&self, compiler: &Compiler, out: &mut TextWithOrigins) {
+    /// their metrics and for the dimensions that are keys.
+    fn write_columns(&self, compiler: &Compiler, keys: &[ListedMetric], out: &mut TextWithOrigins) {
+        let all: Vec<&ListedMetric> = keys.iter().chain(&self.listed).collect();
         let own = self.root.get("columns").filter(|node| node.pairs().is_some());
         let written = |name: &str| own.and_then(|own| own.get(name));
         let mut lines: Vec<(String, Span)> = Vec::new();
         for (name, value) in own.and_then(Node::pairs).unwrap_or_default() {
             let Some(name_text) = name.text() else { continue };
-            let listed = self
-                .listed
-                .iter()
-                .find(|listed| listed.name.eq_ignore_ascii_case(name_text));
-            let inherited = listed.map_or_else(Vec::new, |listed| self.metric_properties(listed, Some(value)));
+            let listed = all.iter().find(|listed| listed.name.eq_ignore_ascii_case(name_text));
+            let inherited = listed.map_or_else(Vec::new, |listed| self.properties_from_set(listed, Some(value)));
             let mut pairs: Vec<String> = value
                 .pairs()
                 .unwrap_or_default()
@@ -174,8 +176,8 @@ impl ModelOverSets<'_> {
             pairs.extend(inherited);
             lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
         }
-        for listed in self.listed_columns(compiler) {
-            let pairs = self.metric_properties(listed, None);
+        for listed in self.columns_of_sets(compiler, &all) {
+            let pairs = self.properties_from_set(listed, None);
             if written(&listed.name).is_none() && !pairs.is_empty() {
                 lines.push((
                     format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")),
@@ -191,8 +193,9 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the properties that a set specifies for a metric, as `key: value`. Properties in `own` take precedence.
-    fn metric_properties(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<String> {
+    /// Returns the properties that a set specifies for a metric or dimension, as `key: value`. Properties in `own` take
+    /// precedence.
+    fn properties_from_set(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<String> {
         let set = &self.sets[listed.set];
         let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {
             return Vec::new();

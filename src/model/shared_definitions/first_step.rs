@@ -28,6 +28,8 @@ pub struct FirstStep {
     pub is_at_top: bool,
     /// Whether the rows of the step are the rows of the model.
     pub is_last: bool,
+    /// Metric set that the step reads. `None` if the step reads a relation.
+    pub metric_set: Option<String>,
     /// Relation as written in the spec.
     pub from: String,
     /// Text that identifies the relation: its `ref` or `source` call, if it has one.
@@ -92,6 +94,8 @@ pub struct FirstStepGroupKey {
 pub struct FirstStepDefinition {
     /// Defined name.
     pub name: String,
+    /// Origin of the definition.
+    pub origin: FirstStepOrigin,
     /// ID of the formula's tree.
     pub tree: u32,
     /// Level of the formula.
@@ -117,6 +121,17 @@ pub struct FirstStepDefinition {
     pub segment: Option<Range<usize>>,
     /// Bytes of the definition in the file.
     pub span: Span,
+}
+
+/// Origin of a definition of a first step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstStepOrigin {
+    /// The spec contains the definition.
+    Spec,
+    /// The spec lists a metric of a set.
+    Listed,
+    /// A formula of the spec uses a metric of a set that the spec does not list.
+    Used,
 }
 
 /// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
@@ -186,7 +201,7 @@ impl StepSource<'_> {
         let nodes = root.get("steps").and_then(Node::items);
         let node = nodes.and_then(|steps| steps.first()).unwrap_or(root);
         let (formulas, _) = analyze(compiler, step, text);
-        let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas)?;
+        let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas, Vec::new())?;
         let places = definition_indexes(&definitions);
         // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
         // own name reads such a column.
@@ -229,6 +244,7 @@ impl StepSource<'_> {
             model: self.model.to_owned(),
             is_at_top: nodes.is_none(),
             is_last: self.is_last,
+            metric_set: None,
             from: root
                 .get("from")
                 .and_then(Node::text)
@@ -309,27 +325,26 @@ fn read_group_key(
     }
 }
 
-fn read_definitions(
+/// Reads the definitions of a step. `definitions` contains metrics of a set, to which the formulas may refer.
+pub(super) fn read_definitions(
     compiler: &Compiler,
     trees: &mut FormulaTrees,
     step: &Step<'_>,
     (source, relation): (&str, &str),
     formulas: &[MetricFormula],
+    mut definitions: Vec<FirstStepDefinition>,
 ) -> Result<Vec<FirstStepDefinition>, String> {
     let formulas: Vec<&MetricFormula> = formulas
         .iter()
         .filter(|formula| formula.role == DefinitionRole::Definitions)
         .collect();
-    let places: FxHashMap<String, usize> = formulas
-        .iter()
-        .map(|formula| formula.name.to_lowercase())
-        .zip(0..)
-        .collect();
-    if places.len() < formulas.len() {
+    let of_set = definitions.len();
+    let mut places = definition_indexes(&definitions);
+    places.extend(formulas.iter().map(|formula| formula.name.to_lowercase()).zip(of_set..));
+    if places.len() < of_set + formulas.len() {
         return Err("a name is defined twice".to_owned());
     }
-    let mut definitions = Vec::with_capacity(formulas.len());
-    for (place, formula) in formulas.iter().enumerate() {
+    for (place, formula) in (of_set..).zip(&formulas) {
         if !is_plain_name(&formula.name) {
             return Err(format!("the name `{}` is not a valid name for a metric", formula.name));
         }
@@ -337,6 +352,7 @@ fn read_definitions(
         let uses = names.filter_map(|name| Some((name.range.clone(), *places.get(&name.name.to_lowercase())?)));
         definitions.push(FirstStepDefinition {
             name: formula.name.clone(),
+            origin: FirstStepOrigin::Spec,
             tree: 0,
             level: formula.level,
             formula: formula.text.clone(),
@@ -352,7 +368,7 @@ fn read_definitions(
         });
     }
     let order = dependency_order(&definitions).ok_or("the definitions depend on each other in a cycle")?;
-    for place in order {
+    for place in order.into_iter().filter(|place| *place >= of_set) {
         let named = |name: &str| {
             let used = places.get(&name.to_lowercase()).filter(|used| **used != place)?;
             Some(definitions[*used].tree)
@@ -369,7 +385,7 @@ fn read_definitions(
                 .iter()
                 .map(|formula| at(formula.span.start)..at(formula.span.end))
                 .collect();
-            split_block_by_definition(text.text, &places, &mut definitions)?;
+            split_block_by_definition(text.text, &places, &mut definitions[of_set..])?;
         }
     }
     Ok(definitions)

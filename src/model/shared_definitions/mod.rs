@@ -5,10 +5,12 @@
 
 mod first_step;
 mod formula_trees;
+mod over_metric_set;
 
 pub use crate::checks::is_plain_name;
 pub use first_step::{
-    FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepGroupKey, FirstStepJoin, read_first_step,
-    read_metric_set_as_step, relation_identity,
+    FirstStep, FirstStepDefinition, FirstStepFilter, FirstStepGroupKey, FirstStepJoin, FirstStepOrigin,
+    read_first_step, read_metric_set_as_step, relation_identity,
 };
 pub use formula_trees::FormulaTrees;
+pub use over_metric_set::read_step_over_metric_set;

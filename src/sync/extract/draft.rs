@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::spec_text::SpecEntries;
 use crate::Level;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin};
 
 /// Spec whose definitions may move to a set.
 #[derive(Debug)]
@@ -74,6 +74,8 @@ pub(super) struct Member {
     /// For each definition of the spec, the index of the set's definition that replaces it. `None` if the spec keeps the
     /// definition.
     pub moved: Vec<Option<usize>>,
+    /// Whether the spec keeps its `where`, because the set contains the rows of any `where`.
+    pub keeps_filter: bool,
 }
 
 /// Definition of a set.
@@ -93,14 +95,25 @@ pub(super) type Rejected = Vec<(usize, String)>;
 
 /// Description of the rows that a step reads. Specs with equal descriptions can share a set.
 pub(super) fn group_key(step: &FirstStep) -> String {
+    if let Some(set) = &step.metric_set {
+        return format!("metric set {}", set.to_lowercase());
+    }
+    format!("{:?} {}", filter_tree(step), group_key_before_filter(step))
+}
+
+/// Description of the rows that a step reads before its `where`.
+pub(super) fn group_key_before_filter(step: &FirstStep) -> String {
     let inner = step
         .joins
         .iter()
         .filter(|join| join.is_inner)
         .map(|join| &join.identity);
     let inner: BTreeSet<&String> = inner.collect();
-    let filter = step.filter.as_ref().map(|filter| filter.tree);
-    format!("{} {filter:?} {inner:?} {:?}", step.relation, step.settings)
+    format!("{} {inner:?} {:?}", step.relation, step.settings)
+}
+
+fn filter_tree(step: &FirstStep) -> Option<u32> {
+    step.filter.as_ref().map(|filter| filter.tree)
 }
 
 /// Returns the draft for a group, whose specs may read an existing set. `None` if no definition is in two specs, or in a
@@ -116,12 +129,9 @@ pub(super) fn draft_metric_set(
 ) -> Result<Option<MetricSetDraft>, Rejected> {
     let mut specs_of_tree: HashMap<u32, usize> = HashMap::new();
     for candidate in group {
-        let trees: BTreeSet<u32> = candidates[*candidate]
-            .step
-            .definitions
-            .iter()
-            .map(|it| it.tree)
-            .collect();
+        let own = candidates[*candidate].step.definitions.iter();
+        let own = own.filter(|it| it.origin == FirstStepOrigin::Spec);
+        let trees: BTreeSet<u32> = own.map(|it| it.tree).collect();
         trees
             .into_iter()
             .for_each(|tree| *specs_of_tree.entry(tree).or_default() += 1);
@@ -132,7 +142,10 @@ pub(super) fn draft_metric_set(
     };
     let members = group.iter().copied();
     let members: Vec<usize> = members
-        .filter(|candidate| candidates[*candidate].step.definitions.iter().any(is_shared))
+        .filter(|candidate| {
+            let mut own = candidates[*candidate].step.definitions.iter();
+            own.any(|it| it.origin == FirstStepOrigin::Spec && is_shared(it))
+        })
         .collect();
     if members.len() < if set.is_some() { 1 } else { 2 } {
         return Ok(None);
@@ -169,6 +182,8 @@ pub(super) fn draft_metric_set(
                 moved: all
                     .map(|(it, moved)| place_of_tree.get(&it.tree).copied().filter(|_| *moved))
                     .collect(),
+                keeps_filter: set
+                    .is_some_and(|set| filter_tree(&set.step) != filter_tree(&candidates[*candidate].step)),
             }
         })
         .collect();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::DifferingName;
 use super::draft::{Candidate, ExistingMetricSet, Rejected};
-use crate::model::shared_definitions::FirstStep;
+use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
 
 /// Returns the most frequent item. If several items are equally frequent, returns the first of them.
 pub(super) fn most_frequent<T>(items: impl Iterator<Item = T>, is_same: impl Fn(&T, &T) -> bool) -> Option<T> {
@@ -77,7 +77,7 @@ pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstS
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
     for (spec, step) in steps {
-        for definition in &step.definitions {
+        for definition in step.definitions.iter().filter(|it| it.origin == FirstStepOrigin::Spec) {
             let key = (step.relation.to_lowercase(), definition.name.to_lowercase());
             let (.., formulas) = names
                 .entry(key)

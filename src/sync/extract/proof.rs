@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set, group_key};
+use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set};
 use super::names::{differing_names, first_with_highest_count};
 use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
@@ -11,10 +11,9 @@ use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::model::SpecText;
 use crate::model::shared_definitions::{
-    FirstStep, FormulaTrees, read_first_step, read_metric_set_as_step, relation_identity,
+    FirstStep, FirstStepOrigin, FormulaTrees, read_metric_set_as_step, relation_identity,
 };
-use crate::schema::Column;
-use crate::yaml_edit::{YamlValue, value};
+use crate::yaml_edit::value;
 use crate::{CompiledSpec, lines};
 
 /// Maximum number of compilations of the project. After each compilation, specs whose SQL changes are rewritten
@@ -36,21 +35,21 @@ pub fn extract(compiler: &Compiler, request: &ExtractRequest<'_>) -> Extraction 
     run.result(Vec::new())
 }
 
-struct ExtractionRun<'r> {
-    compiler: &'r Compiler,
-    request: &'r ExtractRequest<'r>,
-    before: &'r [CompiledSpec],
-    candidates: Vec<Candidate>,
+pub(super) struct ExtractionRun<'r> {
+    pub compiler: &'r Compiler,
+    pub request: &'r ExtractRequest<'r>,
+    pub before: &'r [CompiledSpec],
+    pub candidates: Vec<Candidate>,
     /// Values of the candidates' specs.
-    entries: HashMap<usize, SpecEntries>,
+    pub entries: HashMap<usize, SpecEntries>,
     /// Candidates that may share a set, in the order of their first spec.
-    groups: Vec<Vec<usize>>,
-    sets: Vec<ExistingMetricSet>,
+    pub groups: Vec<Vec<usize>>,
+    pub sets: Vec<ExistingMetricSet>,
     /// Existing set of each group.
-    set_of_group: Vec<Option<usize>>,
-    left_out: BTreeMap<usize, String>,
+    pub set_of_group: Vec<Option<usize>>,
+    pub left_out: BTreeMap<usize, String>,
     /// Specs whose properties files change.
-    changed_properties: HashSet<usize>,
+    pub changed_properties: HashSet<usize>,
 }
 
 /// Metric set for a group, with the new texts of the group's specs.
@@ -65,79 +64,7 @@ struct Proposal {
     texts: Vec<String>,
 }
 
-impl<'r> ExtractionRun<'r> {
-    fn new(compiler: &'r Compiler, request: &'r ExtractRequest<'r>, before: &'r [CompiledSpec]) -> Self {
-        let mut run = Self {
-            compiler,
-            request,
-            before,
-            candidates: Vec::new(),
-            entries: HashMap::new(),
-            groups: Vec::new(),
-            sets: Vec::new(),
-            set_of_group: Vec::new(),
-            left_out: BTreeMap::new(),
-            changed_properties: HashSet::new(),
-        };
-        let mut trees = FormulaTrees::default();
-        let mut group_of_key: HashMap<String, usize> = HashMap::new();
-        for (spec, (text, compiled)) in request.specs.iter().zip(before).enumerate() {
-            if compiled.metric_set().is_some() && !compiled.has_errors() {
-                run.sets.extend(read_set(compiler, &mut trees, (spec, text.text)));
-            }
-            if !request.chosen.get(spec).copied().unwrap_or_default() {
-                continue;
-            }
-            let is_set = || value(text.text).is_some_and(|root| root.get("metric_set").is_some());
-            let step = match read_first_step(compiler, &mut trees, text.text) {
-                step if !compiled.has_errors() || is_set() => step,
-                _ => Some(Err("the spec has errors; `formulac check` shows the errors".to_owned())),
-            };
-            match step {
-                None => {}
-                Some(Err(reason)) => drop(run.left_out.insert(spec, reason)),
-                Some(Ok(step)) => {
-                    let group = *group_of_key.entry(group_key(&step)).or_insert(run.groups.len());
-                    if group == run.groups.len() {
-                        run.groups.push(Vec::new());
-                    }
-                    run.groups[group].push(run.candidates.len());
-                    let columns = compiled.columns().iter().map(Column::name);
-                    run.entries
-                        .insert(run.candidates.len(), SpecEntries::new(text.text, &step, columns));
-                    run.candidates.push(Candidate {
-                        spec,
-                        group,
-                        step,
-                        has_bare_keys: true,
-                    });
-                }
-            }
-        }
-        run.set_of_group = run.groups.iter().map(|group| run.best_metric_set(group)).collect();
-        run
-    }
-
-    /// Returns the set over the rows of a group that contains the most formulas of its specs. If the request names a set,
-    /// only this set counts.
-    fn best_metric_set(&self, group: &[usize]) -> Option<usize> {
-        let steps = group.iter().map(|candidate| &self.candidates[*candidate].step);
-        let key = group_key(steps.clone().next()?);
-        let is_named = |name: &str| self.request.name.is_none_or(|own| own.eq_ignore_ascii_case(name));
-        let of_rows = (0..self.sets.len()).filter(|set| {
-            let step = &self.sets[*set].step;
-            group_key(step) == key && is_named(&step.model)
-        });
-        let definitions = steps.flat_map(|step| &step.definitions);
-        first_with_highest_count(of_rows, |set| {
-            let is_known = |tree: u32| self.sets[*set].definition(tree).is_some();
-            definitions
-                .clone()
-                .filter(|definition| is_known(definition.tree))
-                .count()
-        })
-    }
-
+impl ExtractionRun<'_> {
     /// Returns a proposal for each group with shared definitions.
     fn propose(&mut self) -> Vec<Proposal> {
         let mut proposals = Vec::new();
@@ -420,10 +347,17 @@ impl<'r> ExtractionRun<'r> {
                     .collect::<HashSet<usize>>()
                     .len()
             };
-            let all = 0..proposal.draft.definitions.len();
+            // Metrics that the models already read are not counted.
+            let is_moved = |place: &usize| {
+                let mut replaced = proposal.draft.definitions[*place].replaced.iter();
+                replaced.any(|(candidate, of)| {
+                    self.candidates[*candidate].step.definitions[*of].origin == FirstStepOrigin::Spec
+                })
+            };
+            let all: Vec<usize> = (0..proposal.draft.definitions.len()).filter(is_moved).collect();
             let is_new = |place: usize| proposal.draft.definitions[place].is_new;
             let is_shared = |place: &usize| specs_of(*place) > 1 || !is_new(*place);
-            let shared: Vec<usize> = all.clone().filter(is_shared).collect();
+            let shared: Vec<usize> = all.iter().copied().filter(is_shared).collect();
             let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
             extraction.sets.push(ExtractedMetricSet {
                 name: proposal.name.clone(),
@@ -460,18 +394,6 @@ impl<'r> ExtractionRun<'r> {
             .collect();
         extraction
     }
-}
-
-/// Reads an existing metric set. `None` if specs over a relation cannot read the set.
-fn read_set(compiler: &Compiler, trees: &mut FormulaTrees, (spec, text): (usize, &str)) -> Option<ExistingMetricSet> {
-    let step = read_metric_set_as_step(compiler, trees, text)?;
-    let root = value(text)?;
-    let time = root.get("time").and_then(|time| match time {
-        YamlValue::Map(..) => time.get("column")?.as_text(),
-        time => time.as_text(),
-    });
-    let entries = SpecEntries::new(text, &step, std::iter::empty());
-    Some(ExistingMetricSet::new(spec, step, time.map(str::to_owned), entries))
 }
 
 /// Returns a path that no other spec has.

@@ -6,7 +6,7 @@ use super::comments::with_lost_comments;
 use super::draft::{Candidate, Member, MetricSetDraft};
 use super::set_text::{SharedProperties, has_pair};
 use crate::Level;
-use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepGroupKey};
+use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepGroupKey, FirstStepOrigin};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, YamlValue, apply_edits, value};
 
 const DESCRIPTION: &str = "description";
@@ -111,8 +111,13 @@ pub(super) fn rewrite_spec(
         at: step_path(entries, &candidate.step),
         edits: Vec::new(),
     };
-    writer.replace_input(draft, member, set);
-    writer.replace_keys(draft.time.as_deref(), candidate.has_bare_keys);
+    match candidate.step.metric_set {
+        Some(_) => writer.add_metrics(draft, member, set),
+        None => {
+            writer.replace_input(draft, member, set);
+            writer.replace_keys(draft.time.as_deref(), candidate.has_bare_keys);
+        }
+    }
     writer.remove_definitions(member);
     writer.change_columns(member, shared);
     apply_edits(text, &writer.edits).map(|edited| with_lost_comments(text, edited, set_text, candidate.step.is_at_top))
@@ -155,17 +160,8 @@ impl SpecWriter<'_> {
             .any(|(own, _)| own == key)
     }
 
-    /// Replaces the relation, the joins and the filter with the list of metrics.
-    fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
-        self.remove(Path::root().key("from"));
-        for key in ["joins", "where"] {
-            if self.has(key) {
-                self.remove(self.at.clone().key(key));
-            }
-        }
-        for (key, _) in &self.step.settings {
-            self.remove(Path::root().key(*key));
-        }
+    /// Returns the entries for the definitions that move to the set and are columns of the model.
+    fn metric_entries(&self, draft: &MetricSetDraft, member: &Member, set: &str) -> Vec<(FirstStepOrigin, YamlValue)> {
         let is_key = |place: usize| self.step.keys.iter().any(|key| key.definition == Some(place));
         let all = self.step.definitions.iter().zip(&member.moved).enumerate();
         let metrics = all.filter_map(|(place, (own, moved))| {
@@ -175,9 +171,43 @@ impl SpecWriter<'_> {
                 true => YamlValue::text(path),
                 false => YamlValue::Map(vec![(own.name.clone(), YamlValue::text(path))], CollectionStyle::Flow),
             };
-            (own.level > Level::Row && !is_key(place)).then_some(entry)
+            let is_column = own.level > Level::Row && own.origin != FirstStepOrigin::Used;
+            (is_column && !is_key(place)).then_some((own.origin, entry))
         });
-        let metrics = wrap_list_if_long(metrics.collect());
+        metrics.collect()
+    }
+
+    /// Adds metrics to the list of a model over the set.
+    fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
+        let at = self.at.clone().key("metrics");
+        let entries = self.metric_entries(draft, member, set);
+        let listed = self.entries.pairs(self.step.is_at_top).iter();
+        let mut listed = listed.filter(|(key, _)| key == "metrics");
+        if matches!(listed.next(), Some((_, YamlValue::List(..)))) {
+            let new = entries
+                .into_iter()
+                .filter(|(origin, _)| *origin == FirstStepOrigin::Spec);
+            self.edits
+                .extend(new.map(|(_, value)| Edit::Add { to: at.clone(), value }));
+        } else {
+            let all = wrap_list_if_long(entries.into_iter().map(|(_, entry)| entry).collect());
+            self.set(at, all, &[]);
+        }
+    }
+
+    /// Replaces the relation, the joins and the set's filter with the list of metrics.
+    fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
+        self.remove(Path::root().key("from"));
+        for key in ["joins", "where"] {
+            if self.has(key) && (key != "where" || !member.keeps_filter) {
+                self.remove(self.at.clone().key(key));
+            }
+        }
+        for (key, _) in &self.step.settings {
+            self.remove(Path::root().key(*key));
+        }
+        let metrics = self.metric_entries(draft, member, set);
+        let metrics = wrap_list_if_long(metrics.into_iter().map(|(_, entry)| entry).collect());
         let before = self.entries.pairs(true).iter().take_while(|(key, _)| key != "from");
         let before = before.last().map_or("model", |(key, _)| key.as_str()).to_owned();
         let after: &[&str] = if self.step.is_at_top {
@@ -246,6 +276,7 @@ impl SpecWriter<'_> {
     /// Removes the definitions that moved to the set.
     fn remove_definitions(&mut self, member: &Member) {
         let all = self.step.definitions.iter().zip(&member.moved);
+        let all = all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec);
         let at = self.at.clone().key("definitions");
         if member.moved.iter().all(Option::is_some) {
             return self.remove(at);
@@ -272,7 +303,8 @@ impl SpecWriter<'_> {
         let columns = Path::root().key("columns");
         let mut removed = Vec::new();
         let mut changed: Vec<(String, YamlValue)> = Vec::new();
-        for (own, moved) in self.step.definitions.iter().zip(&member.moved) {
+        let all = self.step.definitions.iter().zip(&member.moved);
+        for (own, moved) in all.filter(|(own, _)| own.origin == FirstStepOrigin::Spec) {
             let Some(shared) = moved.and_then(|place| shared.get(place)) else {
                 continue;
             };

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use formulac::artifacts::{DbtSemanticModel, ManifestNode, MetaValue, Metric, NodeDetail, ValueFields};
+use formulac::artifacts::{DbtSemanticModel, ManifestNode, Measure, MetaValue, Metric, NodeDetail, ValueFields};
 
 use super::first_spec;
 
@@ -10,6 +10,8 @@ use super::first_spec;
 #[derive(Debug, Default)]
 pub struct ModelMetrics {
     pub definitions: Vec<MetricDefinition>,
+    /// Properties of metrics that have the same name as their measure, by this name.
+    pub of_measures: BTreeMap<String, MetricProperties>,
     /// Messages about omitted metrics.
     pub left_out: Vec<String>,
 }
@@ -19,6 +21,12 @@ pub struct ModelMetrics {
 pub struct MetricDefinition {
     pub name: String,
     pub formula: String,
+    pub properties: MetricProperties,
+}
+
+/// Description and label of a metric.
+#[derive(Debug)]
+pub struct MetricProperties {
     pub description: String,
     pub label: Option<String>,
 }
@@ -39,7 +47,7 @@ pub fn metrics_by_semantic_model<'n>(
     let mut reader = MetricConverter::default();
     for (node, model) in models {
         for measure in &model.measures {
-            reader.measures.insert(&measure.name, &node.name);
+            reader.measures.insert(&measure.name, (&node.name, measure));
         }
     }
     let mut found: BTreeMap<String, ModelMetrics> = BTreeMap::new();
@@ -57,15 +65,21 @@ pub fn metrics_by_semantic_model<'n>(
             match reader.formula(&name, metric) {
                 Ok((model, formula)) => {
                     reader.models.insert(name.clone(), model.clone());
-                    // A metric with the same name as its measure needs no definition, because the metric is the measure
-                    // itself.
+                    let properties = MetricProperties {
+                        description: node.description.to_string(),
+                        label: metric.label.as_deref().map(str::to_owned),
+                    };
+                    let found = found.entry(model).or_default();
                     if formula != name {
-                        found.entry(model).or_default().definitions.push(MetricDefinition {
+                        found.definitions.push(MetricDefinition {
                             name,
                             formula,
-                            description: node.description.to_string(),
-                            label: metric.label.as_deref().map(str::to_owned),
+                            properties,
                         });
+                    } else if !reader.creates_metric(&name) {
+                        // A metric with the same name as its measure needs no definition, because the metric is the
+                        // measure itself.
+                        found.of_measures.insert(name, properties);
                     }
                 }
                 Err(Refusal::Waits(input)) => waiting.push((node, metric, input)),
@@ -93,7 +107,7 @@ pub fn omitted_input_reason(name: &str) -> String {
 /// Maps measures, and the metrics read so far, to their semantic models.
 #[derive(Default)]
 struct MetricConverter<'n> {
-    measures: HashMap<&'n str, &'n str>,
+    measures: HashMap<&'n str, (&'n str, &'n Measure)>,
     models: HashMap<String, String>,
 }
 
@@ -165,8 +179,16 @@ impl MetricConverter<'_> {
         input(&metric.type_params, key)
     }
 
+    /// Returns whether dbt creates a metric for a measure. The label and the description of such a metric repeat those of
+    /// the measure, or its name.
+    fn creates_metric(&self, measure: &str) -> bool {
+        self.measures
+            .get(measure)
+            .is_some_and(|(_, measure)| measure.create_metric)
+    }
+
     fn model_of_measure(&self, measure: &str) -> Result<String, Refusal> {
-        let model = self.measures.get(measure).map(|model| (*model).to_owned());
+        let model = self.measures.get(measure).map(|(model, _)| (*model).to_owned());
         model.ok_or_else(|| Refusal::Final(format!("no semantic model of the project has the measure {measure}")))
     }
 
@@ -200,7 +222,7 @@ impl MetricConverter<'_> {
         let parts = parts.flat_map(|part| part.as_list().unwrap_or(std::slice::from_ref(part)));
         let mut names = parts.filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
         let known = |name: &str| {
-            let measure = self.measures.get(name).map(|model| (*model).to_owned());
+            let measure = self.measures.get(name).map(|(model, _)| (*model).to_owned());
             measure.or_else(|| self.models.get(name).cloned())
         };
         names.find_map(known).unwrap_or_default()

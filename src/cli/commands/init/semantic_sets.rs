@@ -7,7 +7,7 @@ use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
 use formulac::{Compiler, Dialect};
 
-use super::dbt_metrics::{self, ModelMetrics};
+use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
 use super::first_spec;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::exit::Failure;
@@ -144,8 +144,16 @@ fn build_metric_set(
                 ));
             }
             Ok(formula) => {
-                text.push_str(&definition_text(&measure.name, &formula, &measure.description));
-                labels.extend(measure.label.as_deref().map(|label| label_text(&measure.name, label)));
+                // Users know the metric, so its properties take precedence.
+                let metric = metrics.of_measures.get(&*measure.name);
+                let description = metric.map(|metric| metric.description.as_str());
+                let description = description.filter(|text| !text.trim().is_empty());
+                let description = description.unwrap_or(&measure.description);
+                text.push_str(&definition_text(&measure.name, &formula, description));
+                let label = metric
+                    .and_then(|metric| metric.label.as_deref())
+                    .or(measure.label.as_deref());
+                labels.extend(label.map(|label| label_text(&measure.name, label)));
             }
         }
     }
@@ -160,8 +168,9 @@ fn build_metric_set(
             missing.insert(&metric.name);
             continue;
         }
-        text.push_str(&definition_text(&metric.name, &metric.formula, &metric.description));
-        labels.extend(metric.label.as_deref().map(|label| label_text(&metric.name, label)));
+        let MetricProperties { description, label } = &metric.properties;
+        text.push_str(&definition_text(&metric.name, &metric.formula, description));
+        labels.extend(label.as_deref().map(|label| label_text(&metric.name, label)));
     }
     if !labels.is_empty() {
         text.push_str(&format!("columns:\n{labels}"));

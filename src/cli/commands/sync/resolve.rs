@@ -7,8 +7,8 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, MetricSetConflict, ModelPlan, PulledView, Substitution, TextChange, apply_edit_to_spec, content_hash,
-    restore_parts, revert_edit, set_description_in_properties, with_formula_in_conflict, with_override,
+    Conflict, MetricSetConflict, ModelPlan, PulledView, SetPart, Substitution, TextChange, apply_edit_to_spec,
+    content_hash, restore_parts, revert_edit, set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
@@ -45,10 +45,16 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         .iter()
         .flat_map(|model| model.conflicts.iter().map(move |one| (model, one)))
         .collect();
-    let meant: Vec<&(&ModelPlan, &Conflict)> = all
+    let mut meant: Vec<&(&ModelPlan, &Conflict)> = all
         .iter()
         .filter(|(model, one)| is_named_conflict(&args.name, model, one))
         .collect();
+    if meant.is_empty() {
+        meant = all
+            .iter()
+            .filter(|(model, one)| is_conflict_with_metric(&args.name, model, one))
+            .collect();
+    }
     if meant.is_empty() {
         let mut names: Vec<String> = all.iter().map(|(model, one)| conflict_target(model, one)).collect();
         names.dedup();
@@ -88,6 +94,16 @@ fn is_named_conflict(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool
     let target = conflict_target(model, conflict);
     let property = format!("{target}:{}", conflict.property);
     [target, property].iter().any(|other| other == name) || model.model == name
+}
+
+/// Returns whether a name refers to a conflict by the metric in its set. The edited column may have another name than the
+/// metric.
+fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
+    let Some(metric) = name.strip_prefix(&model.model).and_then(|rest| rest.strip_prefix('.')) else {
+        return false;
+    };
+    let set = conflict.set.as_ref().filter(|set| set.part == SetPart::Definition);
+    set.is_some_and(|set| metric == set.name || metric == set.full_name())
 }
 
 struct ConflictResolver<'w> {

@@ -1,0 +1,68 @@
+//! Metrics whose formulas are inlined in a model, because the model reads them in one place and does not list them.
+
+use std::ops::Range;
+
+use super::file::{FilePartKind, SqlFile};
+use super::formula_names::changed_part;
+use super::metric_edits::EditedModel;
+use crate::model::MetricSetFormula;
+use crate::model::outline::DefinitionWithPosition;
+
+impl EditedModel<'_> {
+    /// Returns the inlined definition that contains all changes of a formula in the expanded model, and its new formula.
+    /// `None` if the changes are elsewhere.
+    pub(super) fn changed_inlined_metric(
+        &self,
+        placed: &DefinitionWithPosition,
+        formula: &str,
+    ) -> Option<(MetricSetFormula<'_>, String)> {
+        let before = self.text_of(placed)?;
+        let mut inlined = self.expanded.inlined_formulas(placed.at);
+        // The innermost definition comes first.
+        inlined.sort_by_key(|(_, range)| range.len());
+        inlined
+            .into_iter()
+            .find_map(|(definition, range)| Some((definition, changed_part(before, formula, &range)?)))
+    }
+
+    /// Returns the formulas that are inlined in a definition of the expanded model, each with the name of its metric.
+    pub(super) fn inlined_formulas(&self, placed: &DefinitionWithPosition) -> Vec<(&str, String)> {
+        let Some(text) = self.text_of(placed) else {
+            return Vec::new();
+        };
+        let mut inlined = self.expanded.inlined_formulas(placed.at);
+        inlined.sort_by_key(|(_, range)| std::cmp::Reverse(range.len()));
+        let named = |(definition, range): (MetricSetFormula<'_>, Range<usize>)| {
+            Some((text.get(range)?, definition.name().to_owned()))
+        };
+        inlined.into_iter().filter_map(named).collect()
+    }
+
+    fn text_of(&self, placed: &DefinitionWithPosition) -> Option<&str> {
+        self.expanded
+            .text()
+            .get(placed.at.start as usize..placed.at.end as usize)
+    }
+}
+
+/// Returns the name of a helper column in a newer version of the SQL. The compiler names helper columns after their
+/// formulas, so the columns at the same position are compared. `None` if the column still has its name.
+pub(super) fn renamed_helper(
+    (written, made): (&SqlFile<'_>, &SqlFile<'_>),
+    cte: Option<&str>,
+    column: &str,
+) -> Option<String> {
+    if made.column(cte, column).is_some() {
+        return None;
+    }
+    let position = column_names(written, cte).position(|name| name.eq_ignore_ascii_case(column))?;
+    let new = column_names(made, cte).nth(position)?;
+    written.column(cte, new).is_none().then(|| new.to_owned())
+}
+
+fn column_names<'f>(file: &'f SqlFile<'_>, cte: Option<&'f str>) -> impl Iterator<Item = &'f str> {
+    file.select_parts(cte).filter_map(|part| match &part.place.what {
+        FilePartKind::Column(name) => Some(name.as_str()),
+        _ => None,
+    })
+}

@@ -1,0 +1,105 @@
+//! Reads models over a metric set. Their formulas may repeat metrics of the set, or formulas of other models.
+
+use super::FormulaTrees;
+use super::first_step::{FirstStep, FirstStepDefinition, FirstStepOrigin, read_definitions};
+use crate::Level;
+use crate::check::DefinitionRole;
+use crate::compiler::Compiler;
+use crate::load::{StepDefinitions, load_steps};
+use crate::metrics::{MetricFormula, analyze, find_step_over_metric_sets, listed_metrics};
+use crate::yaml::{self, Node};
+
+/// Reads the first step of a model over a single metric set. `set` returns the step of a set by its name. Returns `None`
+/// for other files, for models that list all metrics of a set with `*`, and for models with `overrides`.
+pub fn read_step_over_metric_set<'s>(
+    compiler: &Compiler,
+    trees: &mut FormulaTrees,
+    text: &str,
+    set: impl Fn(&str) -> Option<&'s FirstStep>,
+) -> Option<FirstStep> {
+    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    let node = find_step_over_metric_sets(&root)?;
+    if node.get("overrides").is_some() {
+        return None;
+    }
+    let listed = listed_metrics(node, text);
+    let (_, first) = listed.first()?;
+    let set = set(first.split_once('.')?.0.trim())?;
+    let mut definitions = Vec::new();
+    for (name, metric) in &listed {
+        let (of, metric) = metric.split_once('.')?;
+        if !of.trim().eq_ignore_ascii_case(&set.model) {
+            return None;
+        }
+        let name = name.as_deref().unwrap_or(metric).trim();
+        definitions.push(metric_of_set(set, metric.trim(), (name, FirstStepOrigin::Listed))?);
+    }
+    let steps = load_steps(&root, text);
+    let step = steps.first()?;
+    let (formulas, _) = analyze(compiler, step, text);
+    add_used_metrics(set, &formulas, &mut definitions);
+    let source = (text, set.relation_name.as_str());
+    let mut definitions = read_definitions(compiler, trees, step, source, &formulas, definitions).ok()?;
+    // Without the set, a formula over metrics looks like a formula over columns.
+    for definition in &mut definitions {
+        definition.level = definition.level.max(Level::Aggregate);
+        definition.has_aggregates = false;
+    }
+    Some(FirstStep {
+        model: root.get("model").and_then(Node::text)?.to_owned(),
+        is_at_top: std::ptr::eq(node, &root),
+        is_last: steps.len() == 1,
+        metric_set: Some(set.model.clone()),
+        joins: Vec::new(),
+        keys: Vec::new(),
+        order_by: None,
+        partition_by: None,
+        definitions,
+        block: step.definitions.iter().find_map(|definitions| match definitions {
+            StepDefinitions::Block(text) => Some(text.text.to_owned()),
+            StepDefinitions::Named { .. } => None,
+        }),
+        ..set.clone()
+    })
+}
+
+/// Adds the metrics of the set that the model's formulas use without listing them.
+fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Vec<FirstStepDefinition>) {
+    let own = |name: &str| {
+        let of_model = |formula: &MetricFormula| {
+            formula.role == DefinitionRole::Definitions && formula.name.eq_ignore_ascii_case(name)
+        };
+        formulas.iter().any(of_model)
+    };
+    let names = formulas.iter().flat_map(|formula| &formula.names);
+    for used in names.filter(|used| used.qualifier.is_none()) {
+        let is_known = definitions
+            .iter()
+            .any(|known| known.name.eq_ignore_ascii_case(&used.name));
+        if !is_known && !own(&used.name) {
+            let origin = (used.name.as_str(), FirstStepOrigin::Used);
+            definitions.extend(metric_of_set(set, &used.name, origin));
+        }
+    }
+}
+
+/// Returns a metric of a set under the name that a model gives it.
+fn metric_of_set(
+    set: &FirstStep,
+    metric: &str,
+    (name, origin): (&str, FirstStepOrigin),
+) -> Option<FirstStepDefinition> {
+    let of_set = set.definitions.iter();
+    let mut of_set = of_set.filter(|own| own.level > Level::Row && own.name.eq_ignore_ascii_case(metric));
+    Some(FirstStepDefinition {
+        name: name.to_owned(),
+        origin,
+        uses: Vec::new(),
+        comments: Vec::new(),
+        note: String::new(),
+        description: None,
+        keys: Vec::new(),
+        segment: None,
+        ..of_set.next()?.clone()
+    })
+}
