@@ -348,7 +348,7 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, limits: 
             );
             found.push(
                 Diagnostic::new(Code::UnusedHelper, name, message)
-                    .with_help("add the definition to `group_by`, aggregate it, or remove it"),
+                    .with_help("compute it in a following step, add it to `group_by`, aggregate it, or remove it"),
             );
         }
     }

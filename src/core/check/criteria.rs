@@ -7,6 +7,7 @@
 use super::case_insensitive_text;
 use super::cells::RangeRows;
 use super::lower::Lowerer;
+use super::operators::divide_by_100;
 use super::running_criteria::ComparedRow;
 use super::wildcards::{WildcardChar, wildcard_chars};
 use crate::ast::{BinaryOp, Expr, ExprId};
@@ -49,12 +50,22 @@ pub(super) fn is_number(text: &str) -> bool {
     digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
 }
 
+/// Returns the number in a criterion for a column of numbers, such as `5` or `25%`.
+fn criterion_number(text: &str) -> Option<String> {
+    let plain = text.strip_prefix('+').unwrap_or(text);
+    match plain.strip_suffix('%') {
+        Some(percent) if !is_number(percent) || percent.contains('E') => None,
+        Some(percent) => divide_by_100(percent),
+        None => is_number(text).then(|| plain.to_owned()),
+    }
+}
+
 /// Returns the column type that a criterion text requires. `None` if the text allows any type.
 pub(super) fn criterion_value_type(text: &str) -> Option<Type> {
     let value = parse_criterion(text).value;
     if value.is_empty() {
         None
-    } else if is_number(value) {
+    } else if criterion_number(value.trim()).is_some() {
         Some(Type::Number)
     } else if super::dates::is_iso_date(value.trim()) {
         Some(Type::Date)
@@ -682,21 +693,20 @@ impl Lowerer<'_> {
         let constant = Self::constant_meta(Type::Text, span);
         let value = self.program.text(value).to_owned();
         let trimmed = value.trim();
-        let value_id = match meta.ty {
-            ty if ty.is_number() && is_number(trimmed) => {
-                let plain = trimmed.strip_prefix('+').unwrap_or(trimmed);
-                let integer = plain.parse::<i64>().is_ok();
-                let text = self.program.add_text(plain);
+        let value_id = match (meta.ty, criterion_number(trimmed)) {
+            (ty, Some(number)) if ty.is_number() => {
+                let integer = number.parse::<i64>().is_ok();
+                let text = self.program.add_text(&number);
                 let ty = if integer { Type::Integer } else { Type::Point };
                 self.program
                     .add(Ir::Number(text), crate::ir::NodeMeta { ty, ..constant })
             }
-            ty if ty.is_temporal() => {
+            (ty, _) if ty.is_temporal() => {
                 let text = self.program.add_text(trimmed);
                 let text = self.program.add(Ir::Text(text), constant);
                 self.date_literal(text, meta.ty != Type::Date)
             }
-            Type::Boolean if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
+            (Type::Boolean, _) if trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false") => {
                 let node = Ir::Bool(trimmed.eq_ignore_ascii_case("true"));
                 self.program.add(
                     node,
@@ -706,7 +716,7 @@ impl Lowerer<'_> {
                     },
                 )
             }
-            ty => {
+            (ty, _) => {
                 let (text, column) = (self.source_text(span), self.source_text(meta.span));
                 self.report(
                     Diagnostic::new(

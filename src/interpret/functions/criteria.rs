@@ -43,9 +43,11 @@ fn is_text_criterion_met(value: &Value, criterion: &str) -> bool {
             seconds.cmp(&wanted)
         }
         _ => {
-            let Ok(wanted) = operand.parse::<f64>() else {
+            let percent = operand.strip_suffix('%');
+            let Ok(number) = percent.unwrap_or(operand).parse::<f64>() else {
                 return report_unreadable(criterion, value);
             };
+            let wanted = if percent.is_some() { number / 100.0 } else { number };
             uncertainty::mark_comparison(to_number(value), wanted);
             to_number(value).total_cmp(&wanted)
         }
