@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::Project;
 
-use super::exit::{Failure, FileDiagnostics};
+use super::exit::{Exit, Failure, FileDiagnostics};
 use super::source::SourceText;
 use formulac::diag::Diagnostic;
 
@@ -36,6 +36,7 @@ pub fn read_project_with_folder(folder: Option<&Path>) -> Result<Option<(Project
         return Err(Failure::from_source(source));
     }
     let (project, faults) = Project::from_text(&source.text);
+    check_version(&project, env!("CARGO_PKG_VERSION"))?;
     if faults.iter().any(Diagnostic::is_error) {
         return Err(Failure::Found(vec![FileDiagnostics {
             file: source.name,
@@ -46,6 +47,18 @@ pub fn read_project_with_folder(folder: Option<&Path>) -> Result<Option<(Project
     let root = path.parent().map(Path::to_owned).unwrap_or_default();
     let project = add_personal_settings(project, &root)?;
     Ok(Some((project, root)))
+}
+
+/// Returns an error if the project does not accept this version of formulac.
+fn check_version(project: &Project, version: &str) -> Result<(), Failure> {
+    match project.requires().filter(|_| !project.accepts_version(version)) {
+        Some(required) => Err(Failure::new(
+            Exit::Usage,
+            format!("the project requires formulac {required}, but this is formulac {version}"),
+        )
+        .with_help("install a version that the project accepts, or change `requires` in formulac.yml")),
+        None => Ok(()),
+    }
 }
 
 /// Adds the personal settings of the user who runs the command, if there are any.

@@ -1,5 +1,7 @@
 //! Project file `formulac.yml`, which contains settings for the compiler.
 
+use semver::{Version, VersionReq};
+
 use super::environments::{self, Environment};
 use super::keys::PROJECT;
 use super::load::Loader;
@@ -25,6 +27,7 @@ use crate::yaml::{self, Node};
 #[derive(Clone, Debug, Default)]
 pub struct Project {
     dialect: Option<Dialect>,
+    requires: Option<VersionReq>,
     specs: Option<String>,
     models: Option<String>,
     omni: Option<String>,
@@ -79,6 +82,25 @@ impl Project {
     #[must_use]
     pub fn dialect(&self) -> Option<Dialect> {
         self.dialect
+    }
+
+    /// Returns the versions of formulac that the project accepts. `None` if it accepts all versions.
+    #[must_use]
+    pub fn requires(&self) -> Option<String> {
+        self.requires.as_ref().map(VersionReq::to_string)
+    }
+
+    /// Returns whether the project accepts a version of formulac, such as `0.2.0`.
+    ///
+    /// ```
+    /// let (project, _) = formulac_model::Project::from_text("requires: \">=0.2,<0.3\"\n");
+    /// assert!(project.accepts_version("0.2.7"));
+    /// assert!(!project.accepts_version("0.3.0"));
+    /// ```
+    #[must_use]
+    pub fn accepts_version(&self, version: &str) -> bool {
+        let accepts = |requires: &VersionReq| Version::parse(version).is_ok_and(|version| requires.matches(&version));
+        self.requires.as_ref().is_none_or(accepts)
     }
 
     /// Returns the folder that contains the specs, relative to the project.
@@ -218,10 +240,12 @@ impl ProjectReader<'_> {
         if let Some((node, (message, help))) = months.and_then(|node| Some((node, too_many_months(node)?))) {
             self.report(Code::WrongShape, node.span, message, help);
         }
+        let requires = root.get("requires").and_then(|node| self.read_versions(node));
         let omni = root.get("omni");
         let pulls = |key: &str| root.get("pull").and_then(|pull| pull.get(key)?.boolean()) == Some(true);
         Project {
             dialect: text("dialect").and_then(|name| name.parse().ok()),
+            requires,
             specs: text("specs").map(str::to_owned),
             models: text("models").map(str::to_owned),
             omni: omni
@@ -249,6 +273,18 @@ impl ProjectReader<'_> {
             people: team::read(root, self.diagnostics),
             user: None,
         }
+    }
+
+    /// Parses the versions in `requires`.
+    fn read_versions(&mut self, node: &Node) -> Option<VersionReq> {
+        let text = node.text()?;
+        let versions = VersionReq::parse(text);
+        if versions.is_err() {
+            let message = format!("`{text}` does not describe versions");
+            let help = "write comparisons with commas between them, such as `requires: \">=0.2,<0.3\"`".to_owned();
+            self.report(Code::WrongShape, node.span, message, help);
+        }
+        versions.ok()
     }
 
     /// Parses `lint: [W0412]` and `lint: {W0412: off}`, which both turn off a warning.

@@ -309,7 +309,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "F0830",
         "dbt_project.yml is read by the command only: tests/cli/paths.rs",
     ),
-    ("F0505", "no function of this version is volatile"),
     ("F0901", "a fault of formulac itself"),
 ];
 

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::compiled::{Definition, DefinitionReads, ReadColumn};
 use super::{Compiler, split_sort_key};
 use crate::check::{DefinitionRole, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
-use crate::emit::{Emitter, ShiftedDate};
-use crate::ir::Program;
+use crate::emit::{Emitter, ShiftedDate, repeated_random_value};
+use crate::ir::{Ir, IrDefinition, IrId, Program};
 use crate::parse;
+use crate::plan::needed_nodes;
 use crate::scratch::CompileMemory;
+use crate::span::Span;
 use crate::sql;
 
 impl Compiler {
@@ -43,6 +47,10 @@ impl Compiler {
             let definition = &program.definitions[at];
             let part = ast.definitions[at].part;
             if definition.failed || roles.get(part as usize) != Some(&DefinitionRole::Definitions) {
+                continue;
+            }
+            if let Some(span) = find_repeated_random_value(program, definition) {
+                diagnostics.push(repeated_random_value(span));
                 continue;
             }
             let mark = emitter.checkpoint();
@@ -245,4 +253,23 @@ impl Compiler {
             nullable: program.meta(root).nullable,
         })
     }
+}
+
+/// Returns the position of a random value that a definition uses more than once.
+fn find_repeated_random_value(program: &Program, definition: &IrDefinition) -> Option<Span> {
+    let is_volatile = |id: IrId| program.meta(id).volatile;
+    if !is_volatile(definition.root) {
+        return None;
+    }
+    let mut used = FxHashSet::default();
+    let nodes = needed_nodes(program, definition.first, definition.root);
+    let mut operands = nodes.iter().flat_map(|node| program.operands(*node));
+    let again = operands.find(|operand| {
+        let value = match program.node(*operand) {
+            Ir::Definition(named) => program.definitions[named as usize].root,
+            _ => *operand,
+        };
+        is_volatile(value) && !used.insert(value)
+    });
+    again.map(|operand| program.meta(operand).span)
 }

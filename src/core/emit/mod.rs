@@ -12,6 +12,7 @@ mod truncated;
 mod windows;
 
 pub use period::ShiftedDate;
+pub use repetition::repeated_random_value;
 pub use windows::WindowKeys;
 
 use rustc_hash::{FxHashMap, FxHashSet};

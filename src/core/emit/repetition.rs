@@ -50,9 +50,11 @@ impl Emitter<'_> {
     pub(super) fn is_simple(&self, id: IrId) -> bool {
         let sql = || self.work.tree.node(self.work.sql[id.index()]);
         match self.program.node(id) {
-            // Repeating a volatile value is never free, even if its expression is short, because each occurrence is
-            // computed separately.
-            Ir::Apply { args, .. } if args.count == 0 => self.program.is_simple(id),
+            // Repeating a volatile value is never free, even if its expression is a single word such as `random()`,
+            // because each occurrence is computed separately. A text or field is the column that contains the value.
+            Ir::Apply { args, .. } if args.count == 0 => {
+                self.program.is_simple(id) || matches!(sql(), Sql::Text { .. } | Sql::Field { .. })
+            }
             _ => self.program.is_simple(id) || matches!(sql(), Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. }),
         }
     }
@@ -92,17 +94,20 @@ impl Emitter<'_> {
         for (uses, arg) in uses.iter().zip(args) {
             if *uses > 1 && !self.is_simple(*arg) {
                 if self.program.meta(*arg).volatile {
-                    self.report(
-                        Diagnostic::new(
-                            Code::VolatileRepeated,
-                            self.program.meta(*arg).span,
-                            "a random value would be computed more than once",
-                        )
-                        .with_help("make the value a definition in a spec, and compile the spec with `formulac query`"),
-                    );
+                    self.report(repeated_random_value(self.program.meta(*arg).span));
                 }
                 self.warned.get_or_insert((span, self.program.meta(*arg).span));
             }
         }
     }
+}
+
+/// Reports a random value that the SQL would compute several times.
+pub fn repeated_random_value(span: Span) -> Diagnostic {
+    Diagnostic::new(
+        Code::VolatileRepeated,
+        span,
+        "a random value would be computed more than once",
+    )
+    .with_help("make the value a definition in a spec, and compile the spec with `formulac query`")
 }

@@ -30,7 +30,7 @@ pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
 }
 
 /// Returns the nodes on which a definition's value depends, in node order.
-pub(super) fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
+pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
     let mut wanted = vec![false; root.index() - base + 1];
     wanted[root.index() - base] = true;

@@ -457,7 +457,8 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Cuts a value that several parts of a formula use, unless it is short or constant.
+    /// Cuts a value that several parts of a formula use, unless it is short or constant. A volatile value is always cut,
+    /// because each occurrence in the SQL would have another value.
     fn materialize_repeated(
         &self,
         node: IrId,
@@ -468,7 +469,9 @@ impl DefinitionMaterializer<'_> {
     ) {
         let program = self.program;
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
-        let is_short = program.meta(node).level == Level::Const || !is_long(program, self.dialect, cuts, node);
+        let meta = program.meta(node);
+        let is_constant = meta.level == Level::Const;
+        let is_short = !meta.volatile && (is_constant || !is_long(program, self.dialect, cuts, node));
         if is_computed && !is_short && !self.aliases.contains_key(&node) && !cuts.contains(node) {
             shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, "value", taken));
         }

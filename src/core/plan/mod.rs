@@ -32,7 +32,7 @@ mod value_numbering;
 mod walk;
 
 pub use empty_cells::{constant_along_row, needs_every_cell};
-pub use liveness::used_definitions;
+pub use liveness::{needed_nodes, used_definitions};
 pub use names::snake_case;
 pub use names::{CteNames, truncate_name as cut_name};
 pub use outputs::{key_name, split_timeframe};

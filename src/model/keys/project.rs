@@ -9,6 +9,11 @@ pub static PROJECT: KeyTable = KeyTable {
     open: false,
     keys: &[
         Key::new("dialect", KeyShape::Dialect, "Dialect of all SQL."),
+        Key::new(
+            "requires",
+            KeyShape::Text,
+            "Versions of formulac that may be used, such as `\">=0.2,<0.3\"`. Other versions stop with an error.",
+        ),
         Key::new("specs", KeyShape::Text, "Folder of the specs, such as `metrics/`."),
         Key::new(
             "timezone",

@@ -477,7 +477,7 @@ codes! {
         Shown("10,000 definitions that each repeat the one before") => Formula("a = 1");
     VolatileRepeated "F0505" "volatile-repeated" Error
         "A volatile value, such as a random number, would be computed more than once."
-        Shown("a function that repeats RAND()") => Formula("a = 1");
+        Row("LET(draw, RAND(), IF(draw > 0.5, draw))") => Row("IF(RAND() > 0.5, 1)");
     SessionTimezone "W0506" "session-timezone" Warning("convert instants without a set time zone", "set `timezone`")
         "An instant is converted to a wall-clock date in the session's time zone, which differs between users. On Snowflake, a TIMESTAMP_TZ is converted with the UTC offset of each value. Set `timezone:`."
         Shown("YEAR(NOW())") => Shown("YEAR(TODAY())");
