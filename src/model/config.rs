@@ -6,7 +6,7 @@ use super::compile::SpecCompilation;
 use super::incremental::IncrementalPlan;
 use super::keys::SHAPES_SQL;
 use super::load::DbtKeys;
-use super::properties::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
+use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs, yaml_value};
 use crate::dbt::YamlOutput;
 use crate::schema::Column;
 use crate::yaml::Node;

@@ -2,7 +2,7 @@
 
 use super::compile::SpecCompilation;
 use super::load::SpecExposure;
-use super::properties::{StringLanguage, yaml_list, yaml_pairs};
+use super::yaml_output::{StringLanguage, yaml_list, yaml_pairs};
 use crate::dbt::{RelationReference, YamlOutput};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;

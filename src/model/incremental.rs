@@ -8,11 +8,9 @@
 use super::compile::SpecCompilation;
 use super::config::{config_text, config_value};
 use super::load::SpannedText;
-use super::lookback::{is_coarser, is_nested, unit_seconds};
-use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
-use crate::Type;
+use super::lookback::is_nested;
+use super::time_range::TimeLength;
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::ir::CalendarUnit;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -33,13 +31,6 @@ pub(super) struct IncrementalPlan {
     pub unique_key: Vec<String>,
     /// Whether the key is unique.
     pub is_unique: bool,
-}
-
-/// Origin of a time in the first step, and the units to which the time is truncated. The last truncation comes first.
-struct SourceTimeColumn {
-    base: TimeOrigin,
-    name: String,
-    units: Vec<CalendarUnit>,
 }
 
 /// Strategies that replace existing rows by key, so that late rows do not cause duplicates.
@@ -337,221 +328,12 @@ impl SpecCompilation<'_> {
             .iter()
             .any(|test| test.text() == Some("not_null") || test.get("not_null").is_some())
     }
-
-    /// Traces the time column back to the first step.
-    fn find_source_time_column(
-        &self,
-        time: &Column,
-        said: SpannedText<'_>,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<SourceTimeColumn> {
-        let name = time.name();
-        let mut refuse = |span: Span, message: String, help: String| {
-            let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
-            diagnostics.push(match span == said.node.span {
-                true => diagnostic,
-                false => diagnostic.with_secondary_label(said.node.span, "the time column"),
-            });
-        };
-        if time.ty() == Type::Unknown {
-            let help = format!("provide a schema with `--schema`, or truncate `{name}` to a unit, as in `{name}[day]`");
-            refuse(
-                said.node.span,
-                format!("cannot tell whether `{name}` is a date or a timestamp"),
-                help,
-            );
-            return None;
-        }
-        if !time.ty().is_temporal() {
-            let help = "use a column that contains dates or times".to_owned();
-            refuse(
-                said.node.span,
-                format!("`{name}` is {}, not a date or time", time.ty().describe()),
-                help,
-            );
-            return None;
-        }
-        let last = self.times.len().checked_sub(1)?;
-        match self.trace_column_to_first_step(last, name) {
-            Ok(traced) => Some(traced),
-            Err((step, made)) => {
-                let of = self
-                    .spec
-                    .steps
-                    .get(step)
-                    .and_then(|step| step.name)
-                    .map_or_else(String::new, |n| format!(" in step `{}`", n.text));
-                let (span, message, help) = match made {
-                    Some(made) if !made.of_rows => (
-                        made.span,
-                        format!(
-                            "`{name}` is computed from several rows{of}, so it cannot be used to select late input rows"
-                        ),
-                        "either group by a time column and use this column as `event_time`, or write `materialized: table`",
-                    ),
-                    Some(made) => (
-                        made.span,
-                        format!("`{name}` is computed{of}, so it cannot be used to select late input rows"),
-                        "keep a time column of the first step in all later steps, unchanged or truncated to a \
-                            unit as in `day[month]`, or write `materialized: table`",
-                    ),
-                    None => (
-                        said.node.span,
-                        format!("the origin of `{name}` is unknown{of}"),
-                        "keep a time column of the first step in all later steps, or write `materialized: table`",
-                    ),
-                };
-                refuse(span, message, help.to_owned());
-                None
-            }
-        }
-    }
-
-    /// Traces a column of a step back to the first step. If this fails, returns the step in which the column has no
-    /// origin.
-    fn trace_column_to_first_step(
-        &self,
-        step: usize,
-        name: &str,
-    ) -> Result<SourceTimeColumn, (usize, Option<TimeValue>)> {
-        let mut name = name.to_lowercase();
-        let mut units = Vec::new();
-        for at in (0..=step).rev() {
-            let Some(times) = self.times.get(at) else {
-                return Err((at, None));
-            };
-            let key = match times.made.get(&name) {
-                Some(made) if made.of_rows => made.key.clone(),
-                Some(made) => return Err((at, Some(made.clone()))),
-                None if times.open => TimeKey {
-                    base: TimeOrigin::Column(0, name.clone()),
-                    unit: None,
-                },
-                None => return Err((at, None)),
-            };
-            units.extend(key.unit);
-            match (at, key.base) {
-                (0, base) => return Ok(SourceTimeColumn { base, name, units }),
-                (_, TimeOrigin::Column(0, before)) => name = before,
-                _ => return Err((at, times.made.get(&name).cloned())),
-            }
-        }
-        Err((0, None))
-    }
-
-    /// Traces a key of a step back to the first step.
-    fn trace_key_to_first_step(&self, step: usize, key: &TimeKey) -> Option<SourceTimeColumn> {
-        let mut traced = match (step.checked_sub(1), &key.base) {
-            (None, base) => SourceTimeColumn {
-                base: base.clone(),
-                name: String::new(),
-                units: Vec::new(),
-            },
-            (Some(before), TimeOrigin::Column(0, name)) => self.trace_column_to_first_step(before, name).ok()?,
-            _ => return None,
-        };
-        traced.units.splice(0..0, key.unit);
-        Some(traced)
-    }
-
-    /// Returns two distances: how much further back than requested a run must write, and how much further back than it
-    /// writes the run must read.
-    fn extra_write_and_read_ranges(
-        &self,
-        time: &SourceTimeColumn,
-        diagnostics: &mut Vec<Diagnostic>,
-    ) -> Option<(TimeLength, TimeLength)> {
-        let cut_to = time.units.first().copied();
-        let is_time = |step: usize, key: &TimeKey| {
-            self.trace_key_to_first_step(step, key)
-                .filter(|traced| traced.base == time.base)
-        };
-        let (mut out, mut back) = (TimeLength::default(), TimeLength::default());
-        let mut refused: Vec<Span> = Vec::new();
-        for (step, times) in self.times.iter().enumerate() {
-            let (mut further_out, mut further_back) = (TimeLength::default(), TimeLength::default());
-            for look in &times.looks {
-                let (span, why) = match look {
-                    CrossRowRead::Period { span, key, back, forth } => {
-                        if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
-                            further_back = further_back.longer(*back);
-                            // A row whose values depend on later rows changes when those rows arrive, so a run must write it again.
-                            further_out = further_out.longer(*forth);
-                            continue;
-                        }
-                        (*span, "it looks up rows by a time other than `event_time`")
-                    }
-                    CrossRowRead::Window { span, parted_by } => {
-                        let parts = parted_by.iter().filter_map(|key| is_time(step, key));
-                        let units: Option<Vec<Option<CalendarUnit>>> =
-                            Some(parts.map(|traced| traced.units.first().copied()).collect())
-                                .filter(|u: &Vec<_>| !u.is_empty());
-                        if let Some(units) = units {
-                            // All rows of a window are within one instance of its finest unit, so one more unit is
-                            // sufficient.
-                            let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
-                            let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
-                            if let Some(Some(unit)) = finest {
-                                let length = TimeLength::new(unit, 1);
-                                further_out = further_out.longer(length);
-                                further_back = further_back.longer(length);
-                            }
-                            continue;
-                        }
-                        (*span, "it may read rows from any time")
-                    }
-                    CrossRowRead::Joined { span, step: of, equal } => {
-                        let same = |(key, other): &(TimeKey, String)| {
-                            let there = self.trace_column_to_first_step(*of, other);
-                            is_time(step, key).is_some() && there.is_ok_and(|there| there.base == time.base)
-                        };
-                        if equal.iter().any(same) {
-                            continue;
-                        }
-                        (*span, "it joins rows of an earlier step that may be from any time")
-                    }
-                    CrossRowRead::Filter { span } => {
-                        let text = span.excerpt(self.source);
-                        let message = format!(
-                            "`{text}` may exclude a row that an earlier run added, but no run removes that row"
-                        );
-                        diagnostics.push(Diagnostic::new(Code::RowsMayLeave, *span, message).with_help(
-                            "return the condition as a column, and filter by it when you read the model, or write \
-                                `materialized: table`",
-                        ));
-                        continue;
-                    }
-                    CrossRowRead::Unbounded { span, why } => (*span, *why),
-                };
-                if !refused.contains(&span) {
-                    refused.push(span);
-                    diagnostics.push(unbounded_diagnostic(span, why, time, self));
-                }
-            }
-            out = out.combine(further_out);
-            back = back.combine(further_back);
-        }
-        refused.is_empty().then_some((out, back))
-    }
 }
 
 fn scalar_text(node: &Node) -> Option<SpannedText<'_>> {
     node.text()
         .filter(|text| !text.contains(['{', '}']) && !text.is_empty())
         .map(|text| SpannedText { text, node })
-}
-
-fn unbounded_diagnostic(span: Span, why: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
-    let text = span.excerpt(run.source);
-    let message = format!(
-        "`{text}` is not allowed in an incremental model: {why}, but an incremental run reads only new \
-        and late rows"
-    );
-    Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
-        "read an earlier or later period with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: \
-            table`",
-        time.name
-    ))
 }
 
 /// Returns whether the spec requests an incremental model.

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::compile::SpecCompilation;
 use super::config::{config_text, config_value};
-use super::properties::latest_version;
+use super::versions::latest_version;
 use crate::ast::Ast;
 use crate::check::DefinitionRole;
 use crate::diag::{Code, Diagnostic};

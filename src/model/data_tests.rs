@@ -1,0 +1,100 @@
+//! Data tests in a spec's `data_tests`, in the formats of recent and older versions of dbt.
+
+use super::yaml_output::{StringLanguage, yaml_pairs, yaml_value};
+use crate::dbt::YamlOutput;
+use crate::yaml::Node;
+
+/// Keys that dbt reads at the same level as the arguments of a test.
+const TEST_KEYS: &[&str] = &["arguments", "config", "name", "description"];
+/// Keys that older versions of dbt read at the same level as the arguments of a test and newer versions read below
+/// `config`.
+const CONFIG_OF_A_TEST: &[&str] = &[
+    "severity",
+    "where",
+    "limit",
+    "warn_if",
+    "error_if",
+    "fail_calc",
+    "store_failures",
+    "store_failures_as",
+    "enabled",
+    "tags",
+    "meta",
+    "database",
+    "schema",
+    "alias",
+];
+
+/// Returns data tests in the format of recent dbt versions, in which arguments and configuration are below separate
+/// keys.
+pub(super) fn test_entries(node: Option<&Node>) -> Vec<YamlOutput> {
+    let items = node.and_then(Node::items).unwrap_or_default();
+    items.iter().map(data_test).collect()
+}
+
+fn data_test(node: &Node) -> YamlOutput {
+    let Some([(name, said)]) = node.pairs() else {
+        return yaml_value(node, StringLanguage::Dbt);
+    };
+    let Some(name) = name.text() else {
+        return yaml_value(node, StringLanguage::Dbt);
+    };
+    let mut arguments = Vec::new();
+    let mut config = Vec::new();
+    let mut rest = Vec::new();
+    for (key, said) in yaml_pairs(Some(said), StringLanguage::Dbt) {
+        match (key.as_str(), said) {
+            ("arguments", YamlOutput::Map(inner)) => arguments.extend(inner),
+            ("config", YamlOutput::Map(inner)) => config.extend(inner),
+            (name, said) if CONFIG_OF_A_TEST.contains(&name) => config.push((key, said)),
+            (name, said) if TEST_KEYS.contains(&name) => rest.push((key, said)),
+            (_, said) => arguments.push((key, said)),
+        }
+    }
+    for (key, inner) in [("arguments", arguments), ("config", config)] {
+        if !inner.is_empty() {
+            rest.push((key.to_owned(), YamlOutput::Map(inner)));
+        }
+    }
+    if rest.is_empty() {
+        YamlOutput::text(name)
+    } else {
+        YamlOutput::Map(vec![(name.to_owned(), YamlOutput::Map(rest))])
+    }
+}
+
+/// Converts a data test to the format for versions of dbt before 1.10.5, in which arguments and configuration are at
+/// the same level.
+pub(super) fn flatten_test(test: YamlOutput) -> YamlOutput {
+    let of_test = |said: YamlOutput| match said {
+        YamlOutput::Map(pairs) => {
+            let pairs = pairs.into_iter().flat_map(|(key, said)| match said {
+                YamlOutput::Map(inner) if key == "arguments" => inner,
+                said => vec![(key, said)],
+            });
+            YamlOutput::Map(pairs.collect())
+        }
+        other => other,
+    };
+    match test {
+        YamlOutput::Map(pairs) => {
+            YamlOutput::Map(pairs.into_iter().map(|(name, said)| (name, of_test(said))).collect())
+        }
+        other => other,
+    }
+}
+
+/// Returns whether a test has this name, applies to all rows and has severity `error`.
+pub(super) fn holds_always(test: &YamlOutput, name: &str) -> bool {
+    let config = test.get(name).and_then(|said| said.get("config"));
+    let says = |key: &str| config.and_then(|config| config.get(key));
+    let warns = says("severity")
+        .and_then(YamlOutput::as_text)
+        .is_some_and(|word| word.eq_ignore_ascii_case("warn"));
+    let is_it = test.as_text() == Some(name) || test.get(name).is_some();
+    is_it
+        && !warns
+        && ["where", "enabled", "error_if"]
+            .into_iter()
+            .all(|key| says(key).is_none())
+}

@@ -1,0 +1,161 @@
+//! Columns of a joined input that a step keeps.
+
+use rustc_hash::FxHashMap;
+
+use super::join_scope::{JoinedStepInput, name_span, no_column};
+use super::load::{KeptColumns, SpannedText, Step};
+use crate::check;
+use crate::diag::{Code, Diagnostic};
+use crate::plan::InputColumn;
+use crate::schema::{Column, Relation};
+use crate::span::Span;
+
+impl JoinedStepInput<'_> {
+    /// Returns the columns in `keep`. `None` if the step keeps all columns of a relation whose columns no schema lists.
+    pub(super) fn kept_columns(&self, step: &Step<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<Vec<InputColumn>> {
+        let relations = &self.input.relations;
+        let first = relations.first()?;
+        match &step.keep {
+            KeptColumns::Nothing => Some(Vec::new()),
+            KeptColumns::All if first.may_have_more_columns() => None,
+            KeptColumns::All => Some(
+                first
+                    .columns()
+                    .iter()
+                    .map(|column| self.merged_or_own_column(0, column.name()))
+                    .collect(),
+            ),
+            KeptColumns::Columns(names) => {
+                let mut kept: Vec<InputColumn> = Vec::new();
+                let mut seen: FxHashMap<String, Span> = FxHashMap::default();
+                for name in names {
+                    let Some(column) = self.kept_column(*name, diagnostics) else {
+                        continue;
+                    };
+                    if let Some(first) = seen.insert(column.name.to_ascii_lowercase(), name_span(*name)) {
+                        let message = format!("two columns in `keep` are named `{}`", column.name);
+                        let other = column.name.clone();
+                        diagnostics.push(
+                            Diagnostic::new(Code::DuplicateDefinition, name_span(*name), message)
+                                .with_secondary_label(first, "the first")
+                                .with_help(format!(
+                                    "define one of the columns under another name, as in `other_{other} = {}`",
+                                    name.text
+                                )),
+                        );
+                        continue;
+                    }
+                    kept.push(column);
+                }
+                Some(kept)
+            }
+        }
+    }
+
+    /// Returns the column of a relation, or the merged column if a full join merges it.
+    fn merged_or_own_column(&self, place: usize, name: &str) -> InputColumn {
+        let merged = self
+            .merged
+            .iter()
+            .find(|m| m.name.eq_ignore_ascii_case(name) && m.relations.binary_search(&place).is_ok());
+        let of = merged
+            .filter(|m| m.full)
+            .map_or_else(|| vec![place], |m| m.relations.clone());
+        InputColumn {
+            of,
+            name: name.to_owned(),
+        }
+    }
+
+    fn kept_column(&self, name: SpannedText<'_>, diagnostics: &mut Vec<Diagnostic>) -> Option<InputColumn> {
+        let relations = &self.input.relations;
+        let inner = name
+            .text
+            .strip_prefix("${")
+            .and_then(|t| t.strip_suffix('}'))
+            .unwrap_or(name.text)
+            .trim();
+        let place_of = |view: &str| {
+            relations
+                .iter()
+                .position(|r| r.name().eq_ignore_ascii_case(view.trim()))
+        };
+        if let Some((place, field)) = inner
+            .split_once('.')
+            .and_then(|(view, field)| Some((place_of(view)?, field.trim())))
+        {
+            let relation = relations.get(place)?;
+            if relation.position(field).is_none() && !relation.is_open() {
+                let help = || "correct the name".to_owned();
+                diagnostics.push(check::no_column_diagnostic(
+                    relation,
+                    field,
+                    name_span(SpannedText { text: field, ..name }),
+                    help,
+                ));
+                if !relation.is_partial() {
+                    return None;
+                }
+            }
+            let spelled = relation.column(field).map_or(field, Column::name);
+            return Some(InputColumn {
+                of: vec![place],
+                name: spelled.to_owned(),
+            });
+        }
+        let has = |place: &usize| relations.get(*place).is_some_and(|r| r.position(inner).is_some());
+        // A name in `keep` refers to a column of the previous step or, if the previous step has no such column, of
+        // another relation.
+        if has(&0) {
+            return Some(self.merged_or_own_column(0, inner));
+        }
+        let owners: Vec<usize> = (0..relations.len()).filter(has).collect();
+        let merged = self.merged.iter().find(|m| m.name.eq_ignore_ascii_case(inner));
+        let open = relations.iter().position(Relation::may_have_more_columns);
+        match (owners.as_slice(), merged, open) {
+            (_, Some(merged), _) if owners.iter().all(|o| merged.relations.contains(o)) => {
+                Some(self.merged_or_own_column(*merged.relations.first()?, inner))
+            }
+            ([one], ..) => Some(InputColumn {
+                of: vec![*one],
+                name: inner.to_owned(),
+            }),
+            ([], None, Some(open)) => {
+                let relation = relations.get(open).filter(|relation| relation.is_partial());
+                let help = || "correct the name".to_owned();
+                diagnostics.extend(relation.map(|it| check::no_column_diagnostic(it, inner, name_span(name), help)));
+                Some(InputColumn {
+                    of: vec![open],
+                    name: inner.to_owned(),
+                })
+            }
+            ([], ..) => {
+                let whose = relations.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
+                diagnostics.push(no_column(&whose, SpannedText { text: inner, ..name }, relations));
+                None
+            }
+            (several, ..) => {
+                let owners: Vec<&str> = several
+                    .iter()
+                    .filter_map(|o| relations.get(*o))
+                    .map(Relation::name)
+                    .collect();
+                let listed = owners
+                    .iter()
+                    .map(|o| format!("`{o}`"))
+                    .collect::<Vec<_>>()
+                    .join(" and ");
+                let first = owners.first().copied().unwrap_or_default();
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::AmbiguousName,
+                        name_span(name),
+                        format!("`{inner}` is a column of {listed}"),
+                    )
+                    .with_help(format!("specify the relation, for example `{first}.{inner}`")),
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! How far back a run of an incremental model must read and write, because values depend on other rows.
+
+use super::compile::SpecCompilation;
+use super::lookback::{is_coarser, unit_seconds};
+use super::source_time::SourceTimeColumn;
+use super::time_range::{CrossRowRead, TimeKey, TimeLength};
+use crate::diag::{Code, Diagnostic};
+use crate::ir::CalendarUnit;
+use crate::span::Span;
+
+impl SpecCompilation<'_> {
+    /// Returns two distances: how much further back than requested a run must write, and how much further back than it
+    /// writes the run must read.
+    pub(super) fn extra_write_and_read_ranges(
+        &self,
+        time: &SourceTimeColumn,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<(TimeLength, TimeLength)> {
+        let cut_to = time.units.first().copied();
+        let is_time = |step: usize, key: &TimeKey| {
+            self.trace_key_to_first_step(step, key)
+                .filter(|traced| traced.base == time.base)
+        };
+        let (mut out, mut back) = (TimeLength::default(), TimeLength::default());
+        let mut refused: Vec<Span> = Vec::new();
+        for (step, times) in self.times.iter().enumerate() {
+            let (mut further_out, mut further_back) = (TimeLength::default(), TimeLength::default());
+            for look in &times.looks {
+                let (span, why) = match look {
+                    CrossRowRead::Period { span, key, back, forth } => {
+                        if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
+                            further_back = further_back.longer(*back);
+                            // A row whose values depend on later rows changes when those rows arrive, so a run must write it again.
+                            further_out = further_out.longer(*forth);
+                            continue;
+                        }
+                        (*span, "it looks up rows by a time other than `event_time`")
+                    }
+                    CrossRowRead::Window { span, parted_by } => {
+                        let parts = parted_by.iter().filter_map(|key| is_time(step, key));
+                        let units: Option<Vec<Option<CalendarUnit>>> =
+                            Some(parts.map(|traced| traced.units.first().copied()).collect())
+                                .filter(|u: &Vec<_>| !u.is_empty());
+                        if let Some(units) = units {
+                            // All rows of a window are within one instance of its finest unit, so one more unit is
+                            // sufficient.
+                            let coarse = units.iter().map(|unit| unit.filter(|unit| is_coarser(*unit, cut_to)));
+                            let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
+                            if let Some(Some(unit)) = finest {
+                                let length = TimeLength::new(unit, 1);
+                                further_out = further_out.longer(length);
+                                further_back = further_back.longer(length);
+                            }
+                            continue;
+                        }
+                        (*span, "it may read rows from any time")
+                    }
+                    CrossRowRead::Joined { span, step: of, equal } => {
+                        let same = |(key, other): &(TimeKey, String)| {
+                            let there = self.trace_column_to_first_step(*of, other);
+                            is_time(step, key).is_some() && there.is_ok_and(|there| there.base == time.base)
+                        };
+                        if equal.iter().any(same) {
+                            continue;
+                        }
+                        (*span, "it joins rows of an earlier step that may be from any time")
+                    }
+                    CrossRowRead::Filter { span } => {
+                        let text = span.excerpt(self.source);
+                        let message = format!(
+                            "`{text}` may exclude a row that an earlier run added, but no run removes that row"
+                        );
+                        diagnostics.push(Diagnostic::new(Code::RowsMayLeave, *span, message).with_help(
+                            "return the condition as a column, and filter by it when you read the model, or write \
+                                `materialized: table`",
+                        ));
+                        continue;
+                    }
+                    CrossRowRead::Unbounded { span, why } => (*span, *why),
+                };
+                if !refused.contains(&span) {
+                    refused.push(span);
+                    diagnostics.push(unbounded_diagnostic(span, why, time, self));
+                }
+            }
+            out = out.combine(further_out);
+            back = back.combine(further_back);
+        }
+        refused.is_empty().then_some((out, back))
+    }
+}
+
+fn unbounded_diagnostic(span: Span, why: &str, time: &SourceTimeColumn, run: &SpecCompilation<'_>) -> Diagnostic {
+    let text = span.excerpt(run.source);
+    let message = format!(
+        "`{text}` is not allowed in an incremental model: {why}, but an incremental run reads only new \
+        and late rows"
+    );
+    Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
+        "read an earlier or later period with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: \
+            table`",
+        time.name
+    ))
+}

@@ -1,0 +1,135 @@
+//! Traces the time column of an incremental model back to the first step.
+
+use super::compile::SpecCompilation;
+use super::load::SpannedText;
+use super::time_range::{TimeKey, TimeOrigin, TimeValue};
+use crate::Type;
+use crate::diag::{Code, Diagnostic};
+use crate::ir::CalendarUnit;
+use crate::schema::Column;
+use crate::span::Span;
+
+/// Origin of a time in the first step, and the units to which the time is truncated. The last truncation comes first.
+pub(super) struct SourceTimeColumn {
+    pub base: TimeOrigin,
+    pub name: String,
+    pub units: Vec<CalendarUnit>,
+}
+
+impl SpecCompilation<'_> {
+    /// Traces the time column back to the first step.
+    pub(super) fn find_source_time_column(
+        &self,
+        time: &Column,
+        said: SpannedText<'_>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Option<SourceTimeColumn> {
+        let name = time.name();
+        let mut refuse = |span: Span, message: String, help: String| {
+            let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
+            diagnostics.push(match span == said.node.span {
+                true => diagnostic,
+                false => diagnostic.with_secondary_label(said.node.span, "the time column"),
+            });
+        };
+        if time.ty() == Type::Unknown {
+            let help = format!("provide a schema with `--schema`, or truncate `{name}` to a unit, as in `{name}[day]`");
+            refuse(
+                said.node.span,
+                format!("cannot tell whether `{name}` is a date or a timestamp"),
+                help,
+            );
+            return None;
+        }
+        if !time.ty().is_temporal() {
+            let help = "use a column that contains dates or times".to_owned();
+            refuse(
+                said.node.span,
+                format!("`{name}` is {}, not a date or time", time.ty().describe()),
+                help,
+            );
+            return None;
+        }
+        let last = self.times.len().checked_sub(1)?;
+        match self.trace_column_to_first_step(last, name) {
+            Ok(traced) => Some(traced),
+            Err((step, made)) => {
+                let of = self
+                    .spec
+                    .steps
+                    .get(step)
+                    .and_then(|step| step.name)
+                    .map_or_else(String::new, |n| format!(" in step `{}`", n.text));
+                let (span, message, help) = match made {
+                    Some(made) if !made.of_rows => (
+                        made.span,
+                        format!(
+                            "`{name}` is computed from several rows{of}, so it cannot be used to select late input rows"
+                        ),
+                        "either group by a time column and use this column as `event_time`, or write `materialized: table`",
+                    ),
+                    Some(made) => (
+                        made.span,
+                        format!("`{name}` is computed{of}, so it cannot be used to select late input rows"),
+                        "keep a time column of the first step in all later steps, unchanged or truncated to a \
+                            unit as in `day[month]`, or write `materialized: table`",
+                    ),
+                    None => (
+                        said.node.span,
+                        format!("the origin of `{name}` is unknown{of}"),
+                        "keep a time column of the first step in all later steps, or write `materialized: table`",
+                    ),
+                };
+                refuse(span, message, help.to_owned());
+                None
+            }
+        }
+    }
+
+    /// Traces a column of a step back to the first step. If this fails, returns the step in which the column has no
+    /// origin.
+    pub(super) fn trace_column_to_first_step(
+        &self,
+        step: usize,
+        name: &str,
+    ) -> Result<SourceTimeColumn, (usize, Option<TimeValue>)> {
+        let mut name = name.to_lowercase();
+        let mut units = Vec::new();
+        for at in (0..=step).rev() {
+            let Some(times) = self.times.get(at) else {
+                return Err((at, None));
+            };
+            let key = match times.made.get(&name) {
+                Some(made) if made.of_rows => made.key.clone(),
+                Some(made) => return Err((at, Some(made.clone()))),
+                None if times.open => TimeKey {
+                    base: TimeOrigin::Column(0, name.clone()),
+                    unit: None,
+                },
+                None => return Err((at, None)),
+            };
+            units.extend(key.unit);
+            match (at, key.base) {
+                (0, base) => return Ok(SourceTimeColumn { base, name, units }),
+                (_, TimeOrigin::Column(0, before)) => name = before,
+                _ => return Err((at, times.made.get(&name).cloned())),
+            }
+        }
+        Err((0, None))
+    }
+
+    /// Traces a key of a step back to the first step.
+    pub(super) fn trace_key_to_first_step(&self, step: usize, key: &TimeKey) -> Option<SourceTimeColumn> {
+        let mut traced = match (step.checked_sub(1), &key.base) {
+            (None, base) => SourceTimeColumn {
+                base: base.clone(),
+                name: String::new(),
+                units: Vec::new(),
+            },
+            (Some(before), TimeOrigin::Column(0, name)) => self.trace_column_to_first_step(before, name).ok()?,
+            _ => return None,
+        };
+        traced.units.splice(0..0, key.unit);
+        Some(traced)
+    }
+}

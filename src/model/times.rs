@@ -1,0 +1,327 @@
+//! Times in the formulas of a step: which values are times, and how far back or ahead in time they read.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::load::{KeptColumns, Step};
+use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
+use crate::Level;
+use crate::check::{DefinitionRole, find_sort_key_to_shift};
+use crate::ir::{Ir, IrId, Program, WindowFrame};
+use crate::plan::{StepInput, StepOutput, StepPlan, key_name, split_truncation, used_definitions};
+use crate::schema::Column;
+use crate::span::Span;
+use crate::sql::SelectSource;
+
+/// Times in the formulas of a step.
+pub(super) struct Times<'t> {
+    pub plan: &'t StepPlan<'t>,
+    pub input: &'t StepInput<'t>,
+    /// Source text of the step's formulas.
+    pub text: &'t str,
+    pub in_file: &'t dyn Fn(Span) -> Span,
+}
+
+impl Times<'_> {
+    pub fn program(&self) -> &Program {
+        self.plan.program
+    }
+
+    fn time_key(&self, id: IrId) -> TimeKey {
+        let (of, unit) = split_truncation(self.program(), id);
+        TimeKey {
+            base: self.time_origin(of),
+            unit,
+        }
+    }
+
+    fn time_origin(&self, of: IrId) -> TimeOrigin {
+        let program = self.program();
+        if let Some((place, name)) = self.time_column(of) {
+            return TimeOrigin::Column(place, name);
+        }
+        // A value that depends on a single column is identified by its formula.
+        let (mut id, mut told) = (of, String::new());
+        while let Ir::Apply { overload, args } = program.node(id)
+            && let Some((first, rest)) = program.args(args).split_first()
+            && rest
+                .iter()
+                .all(|arg| matches!(program.node(*arg), Ir::Text(_) | Ir::Number(_)))
+        {
+            told.push_str(&format!("{overload:?}"));
+            for arg in rest {
+                if let Ir::Text(text) | Ir::Number(text) = program.node(*arg) {
+                    told.push_str(&format!(" {}", program.text(text)));
+                }
+            }
+            id = program.resolve_names(*first);
+        }
+        match self.time_column(id) {
+            Some(column) => TimeOrigin::Value(format!("{told} of {column:?}")),
+            None => TimeOrigin::Value(format!("{of:?}")),
+        }
+    }
+
+    /// Returns the index of the relation and the lower-case name, if a value is an input column.
+    fn time_column(&self, id: IrId) -> Option<(usize, String)> {
+        let Ir::Column(column) = self.program().node(id) else {
+            return None;
+        };
+        let used = self
+            .program()
+            .columns
+            .get(column as usize)
+            .filter(|used| used.merged.is_empty())?;
+        let place = match self.input.joined {
+            Some(joined) => joined.position(used.relation.as_deref()?)?,
+            None => 0,
+        };
+        Some((place, used.name.to_lowercase()))
+    }
+
+    /// Returns the input columns on which a value depends.
+    pub fn input_columns(&self, root: IrId) -> Vec<(usize, String)> {
+        let program = self.program();
+        let (mut columns, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![root]);
+        while let Some(id) = stack.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match program.node(id) {
+                Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+                Ir::Column(_) => columns.extend(self.time_column(id)),
+                _ => stack.extend(program.operands(id)),
+            }
+        }
+        columns
+    }
+
+    /// Returns the lower-case name of the column that a definition or key produces, if any.
+    pub fn output_column(&self, index: usize) -> Option<String> {
+        let program = self.program();
+        let definition = program.definitions.get(index)?;
+        let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
+            (DefinitionRole::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
+            // The key is a definition, which produces the column itself.
+            (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
+            // The name of a timeframe is derived from its notation.
+            (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
+            (DefinitionRole::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
+                definition.name.as_deref()?.to_lowercase()
+            }
+            _ => return None,
+        };
+        Some(name)
+    }
+
+    pub fn time_values(&self, step: &Step<'_>, output: &StepOutput) -> FxHashMap<String, TimeValue> {
+        let program = self.program();
+        let mut made = FxHashMap::default();
+        // Kept columns have the times of the input, unless a computed column has the same name.
+        let place_of = |name: &str| match self.input.joined {
+            Some(joined) => joined
+                .relations
+                .iter()
+                .position(|r| r.column(name).is_some() || r.is_open()),
+            None => Some(0),
+        };
+        let kept = |column: &Column| {
+            let name = column.name().to_lowercase();
+            let key = TimeKey {
+                base: TimeOrigin::Column(place_of(&name)?, name.clone()),
+                unit: None,
+            };
+            Some((
+                name,
+                TimeValue {
+                    key,
+                    of_rows: true,
+                    span: step.keep_span,
+                },
+            ))
+        };
+        if !matches!(step.keep, KeptColumns::Nothing) {
+            made.extend(output.relation.columns().iter().filter_map(kept));
+            if let (KeptColumns::Columns(names), Some(joined)) = (&step.keep, self.input.joined) {
+                for name in names {
+                    let Some((relation, column)) = name.text.split_once('.') else {
+                        continue;
+                    };
+                    if let (Some(place), Some(made)) = (joined.position(relation), made.get_mut(&column.to_lowercase()))
+                    {
+                        made.key.base = TimeOrigin::Column(place, column.to_lowercase());
+                    }
+                }
+            }
+        }
+        for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
+            let Some(name) = self.output_column(index) else {
+                continue;
+            };
+            let meta = program.meta(definition.root);
+            let of_rows = meta.level <= Level::Row && !meta.volatile;
+            let span = (self.in_file)(definition.span);
+            made.insert(
+                name,
+                TimeValue {
+                    key: self.time_key(definition.root),
+                    of_rows,
+                    span,
+                },
+            );
+        }
+        made
+    }
+
+    pub fn cross_row_reads(&self, step: &Step<'_>) -> Vec<CrossRowRead> {
+        let (program, plan) = (self.program(), self.plan);
+        let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
+            let definitions = program.definitions.iter().zip(&plan.roles);
+            definitions
+                .filter(|(d, own)| **own == role && !d.failed)
+                .map(|(d, _)| d.root)
+                .collect()
+        };
+        let (order, groups, said) = (
+            people_with_role(DefinitionRole::OrderBy),
+            people_with_role(DefinitionRole::GroupBy),
+            people_with_role(DefinitionRole::PartitionBy),
+        );
+        let same = |one: IrId, other: IrId| {
+            program.resolve_names(one) == program.resolve_names(other) || self.is_same(one, other)
+        };
+        let by_default: Vec<IrId> = match step.partition_by {
+            Some(_) => said.clone(),
+            None if order.is_empty() => Vec::new(),
+            None => groups
+                .iter()
+                .copied()
+                .filter(|key| !order.iter().any(|o| same(*key, *o)))
+                .collect(),
+        };
+        let mut looks = Vec::new();
+        let mut lengths: FxHashMap<IrId, (TimeLength, TimeLength)> = FxHashMap::default();
+        let live = used_definitions(plan);
+        for index in &program.order {
+            let Some(definition) = program.definitions.get(*index as usize) else {
+                continue;
+            };
+            if definition.failed || live.get(*index as usize) != Some(&true) {
+                continue;
+            }
+            for id in (definition.first.0..=definition.root.0).map(IrId) {
+                let span = (self.in_file)(program.meta(id).span);
+                match program.node(id) {
+                    Ir::Window { over, .. } => match program.window_frame(over) {
+                        WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
+                        over_rows => {
+                            let keys = match over_rows {
+                                WindowFrame::Ranked { within: false, .. } => &said,
+                                _ => &by_default,
+                            };
+                            let parted_by = program.partition_keys(over);
+                            let parted_by = match (over_rows, parted_by.split_last()) {
+                                (WindowFrame::Ahead { .. }, Some((_, parted_by))) => parted_by,
+                                (WindowFrame::Calendar(range), Some((_, parted_by))) if range.is_sorted() => parted_by,
+                                _ => parted_by,
+                            };
+                            let keys = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();
+                            looks.push(CrossRowRead::Window { span, parted_by: keys });
+                        }
+                    },
+                    Ir::RowLookup { find, .. } => {
+                        let tab = program.finds.get(find as usize).and_then(|find| find.tab);
+                        let tab = tab.map(|tab| program.find_column_origin(tab, 0).0);
+                        let why = match tab
+                            .and_then(|tab| self.input.tabs.get(tab as usize))
+                            .map(|tab| &tab.source)
+                        {
+                            Some(SelectSource::Input(_)) => continue,
+                            Some(SelectSource::Name(_)) => "it reads the rows of an earlier step",
+                            None => "it reads all rows of the sheet",
+                        };
+                        looks.push(CrossRowRead::Unbounded { span, why });
+                    }
+                    _ => {}
+                }
+                self.record_time_lengths(id, &mut lengths);
+                if let (Ir::PeriodLookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
+                    let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.time_key(key));
+                    looks.push(CrossRowRead::Period {
+                        span,
+                        key,
+                        back: *back,
+                        forth: *forth,
+                    });
+                }
+            }
+        }
+        looks
+    }
+
+    /// Records how far back and ahead in time a value and its operands read.
+    fn record_time_lengths(&self, id: IrId, lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>) {
+        let program = self.program();
+        let of = |id: IrId, lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>| {
+            lengths.get(&id).copied().unwrap_or_default()
+        };
+        let mut own = match program.node(id) {
+            Ir::Definition(used) => program
+                .definitions
+                .get(used as usize)
+                .map(|d| of(d.root, lengths))
+                .unwrap_or_default(),
+            _ => program
+                .operands(id)
+                .map(|o| of(o, lengths))
+                .fold(Default::default(), |a: (TimeLength, TimeLength), b| {
+                    (a.0.longer(b.0), a.1.longer(b.1))
+                }),
+        };
+        if let Ir::PeriodLookup { period, .. } = program.node(id)
+            && let Some(period) = program.periods.get(period as usize)
+        {
+            let length = TimeLength::new(period.unit, period.count.saturating_abs());
+            let side = if period.count < 0 { &mut own.0 } else { &mut own.1 };
+            *side = side.combine(length);
+        }
+        if own != Default::default() {
+            lengths.insert(id, own);
+        }
+    }
+
+    /// Returns whether two keys are the same column, truncated to the same unit.
+    fn is_same(&self, one: IrId, other: IrId) -> bool {
+        let ((one, unit), (other, other_unit)) = (
+            split_truncation(self.program(), one),
+            split_truncation(self.program(), other),
+        );
+        let same = self.program().node(one) == self.program().node(other);
+        unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
+    }
+
+    /// Returns pairs that a condition requires to be equal. Each pair consists of a value of the step and a column of
+    /// the relation joined at this index.
+    pub fn equal_values(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
+        let program = self.program();
+        let equal = crate::catalog::get(crate::catalog::internal::EQUAL);
+        let mut found = Vec::new();
+        let mut stack = vec![root];
+        while let Some(id) = stack.pop() {
+            match program.node(id) {
+                Ir::And(args) => stack.extend(program.args(args)),
+                Ir::Apply { overload, args } if equal.overloads.iter().any(|o| o.id == overload) => {
+                    let [a, b] = program.args(args) else { continue };
+                    for (own, there) in [(*a, *b), (*b, *a)] {
+                        if let (TimeOrigin::Column(at, name), true) = (self.time_origin(there), place > 0)
+                            && at == place
+                        {
+                            found.push((self.time_key(own), name));
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        found
+    }
+}

@@ -1,0 +1,75 @@
+//! Versions of a dbt model.
+
+use super::load::DbtKeys;
+use super::yaml_output::{StringLanguage, yaml_list};
+use crate::dbt::YamlOutput;
+use crate::diag::{Code, Diagnostic};
+use crate::yaml::Node;
+
+/// Reports a latest version that `versions` does not have.
+pub(super) fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    let Some(latest) = dbt.latest_version else { return };
+    let known: Vec<&str> = dbt
+        .versions
+        .into_iter()
+        .flat_map(version_names)
+        .map(|(name, _)| name)
+        .collect();
+    if !known.contains(&latest.text().unwrap_or_default()) {
+        let named: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
+        let diagnostic = Diagnostic::new(
+            Code::WrongShape,
+            latest.span,
+            format!("`versions` has no version `{}`", latest.text().unwrap_or_default()),
+        );
+        diagnostics.push(diagnostic.with_help(match named.as_slice() {
+            [] => format!("add `versions: [{{v: {}}}]`", latest.text().unwrap_or_default()),
+            named => format!("use one of the versions: {}", named.join(", ")),
+        }));
+    }
+}
+
+/// Returns the entries in `versions:`, each with the version's name.
+fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
+    versions
+        .items()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|version| Some((version.get("v")?.text()?, version)))
+}
+
+/// Returns the version that the spec generates. This is the latest version as defined by dbt: `latest_version` if set,
+/// otherwise the greatest number or the last name.
+pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
+    let names: Vec<&str> = dbt
+        .versions
+        .into_iter()
+        .flat_map(version_names)
+        .map(|(name, _)| name)
+        .collect();
+    let number = |name: &str| name.parse::<f64>().ok();
+    let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
+        (Some(one), Some(other)) => one.total_cmp(&other),
+        _ => one.cmp(other),
+    };
+    dbt.latest_version
+        .and_then(Node::text)
+        .or_else(|| names.iter().max_by(greatest).copied())
+}
+
+/// Returns the entries of `versions:`. The latest version has `defined_in`, because dbt would otherwise expect a suffix
+/// in the name of the generated file.
+pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
+    let Some(node) = dbt.versions else { return Vec::new() };
+    let latest = latest_version(dbt);
+    let mut versions = yaml_list(node, StringLanguage::Dbt);
+    for version in &mut versions {
+        let is_latest = version.get("v").and_then(YamlOutput::as_text) == latest;
+        if let (YamlOutput::Map(pairs), true) = (version, is_latest)
+            && !pairs.iter().any(|(key, _)| key == "defined_in")
+        {
+            pairs.push(("defined_in".to_owned(), YamlOutput::text(model)));
+        }
+    }
+    versions
+}
