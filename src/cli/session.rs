@@ -167,9 +167,7 @@ impl Session {
     pub fn format_diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
         match self.global.output_format {
             DiagnosticFormat::Human => {
-                // Show all diagnostics on standard output, because they are the data that `check` prints.
-                let all = self.global.verbose || stream == Stream::Data;
-                human::format_reports(reports, stream, stream.is_colored(self.global.color), all)
+                human::format_reports(reports, stream, stream.is_colored(self.global.color), self.global.verbose)
             }
             DiagnosticFormat::Concise => render::format_concise(reports),
             DiagnosticFormat::Json => json::to_text(&render::to_json(reports)),
