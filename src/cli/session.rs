@@ -166,9 +166,12 @@ impl Session {
     /// Formats diagnostics in the selected format.
     pub fn format_diagnostics(&self, reports: &[Report<'_>], stream: Stream) -> String {
         match self.global.output_format {
-            DiagnosticFormat::Human => {
-                human::format_reports(reports, stream, stream.is_colored(self.global.color), self.global.verbose)
-            }
+            DiagnosticFormat::Human => human::format_reports(
+                reports,
+                stream,
+                stream.is_colored(self.global.color),
+                self.global.verbose,
+            ),
             DiagnosticFormat::Concise => render::format_concise(reports),
             DiagnosticFormat::Json => json::to_text(&render::to_json(reports)),
             DiagnosticFormat::Github => render::format_github(reports),

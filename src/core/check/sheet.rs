@@ -134,8 +134,8 @@ impl Resolver<'_> {
                 let is_name = ast.expr(end) == Expr::Name && !text.contains('$');
                 let written = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
                 // Other names, such as `ID`, may be columns that no schema lists.
-                let is_letter = written.column < self.letters.len()
-                    || (text.len() == 1 && self.existing_name_kind(text).is_none());
+                let is_letter =
+                    written.column < self.letters.len() || (text.len() == 1 && self.existing_name_kind(text).is_none());
                 is_letter.then_some(written.column)
             };
             let [Some(first), Some(last)] = ends.map(column) else {

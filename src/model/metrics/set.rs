@@ -228,6 +228,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
             .with_help("move the key to the sets that have rows"),
         );
     }
+    report_unsupported_joins(root, &mut loader);
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
     let known = AnalysisScope {
         relations: &[],
@@ -285,6 +286,26 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         .extend(faults.iter().filter(|fault| fault.is_error()).cloned());
     faults.extend(of_formulas);
     (Some(set), faults)
+}
+
+/// Reports joins that may change the number of rows, over which all metrics of the set are computed.
+fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_>) {
+    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
+    for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
+        for node in joins.iter().filter_map(|join| join.get(key)) {
+            let Some(value) = node.text().filter(|value| values.contains(value)) else {
+                continue;
+            };
+            loader.report(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    node.span,
+                    format!("a metric set cannot have the join `{key}: {value}`, because each row must have one match at most"),
+                )
+                .with_help("use a left or inner join whose relation has at most one match, or a set over a model with the joined rows"),
+            );
+        }
+    }
 }
 
 /// Returns the types of the columns that a set can read, by lower-case name. A name with several types is omitted.
