@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn the_scale_survives_several_steps() {
         let spec = "steps:\n  - name: sums\n    group_by: currency\n    definitions: total = SUM(rate)\n  \
-            - definitions: doubled = total + total\n    keep: [total]\n";
+            - name: doubled_sums\n    keep: [total]\n    definitions: doubled = total + total\n";
         assert_eq!(
             contract_types("postgres", spec),
             ["total: numeric(38, 8)", "doubled: numeric(38, 8)"]

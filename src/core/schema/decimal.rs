@@ -150,8 +150,9 @@ impl Column {
 #[cfg(test)]
 mod tests {
     use super::DecimalDigits;
+    use crate::Type;
+    use crate::dialect::Dialect;
     use crate::schema::Column;
-    use crate::{Dialect, Type};
 
     fn digits(text: &str) -> DecimalDigits {
         DecimalDigits::from_type_text(text).unwrap()
@@ -159,13 +160,8 @@ mod tests {
 
     #[test]
     fn digits_of_a_type() {
-        assert_eq!(
-            digits("NUMBER(18, 8)"),
-            DecimalDigits {
-                precision: 18,
-                scale: 8
-            }
-        );
+        let number = digits("NUMBER(18, 8)");
+        assert_eq!((number.precision(), number.scale()), (18, 8));
         for text in [
             "decimal",
             "numeric(38)",
