@@ -28,12 +28,10 @@ impl Compiler {
 }
 
 /// Returns the type that a contract declares for a column, or `None` if the type is unknown.
-pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<&'static str> {
-    let of_decimals = dialect.facts().contract_decimal;
+pub(super) fn data_type(dialect: Dialect, column: &Column) -> Option<String> {
     match column.ty() {
         Type::Unknown | Type::Other | Type::Number => None,
-        Type::Decimal if !of_decimals.is_empty() => Some(of_decimals),
-        ty => Some(dialect.type_name(ty)),
+        _ => Some(column.cast_type(dialect)),
     }
 }
 
@@ -177,14 +175,14 @@ impl SpecCompilation<'_> {
         }
         let said = self.declared_types();
         for (item, column) in query.body.items.iter_mut().zip(columns) {
-            let of_spec = said.get(&column.name().to_lowercase()).copied();
+            let of_spec = said.get(&column.name().to_lowercase()).map(|ty| (*ty).to_owned());
             let Some(ty) = of_spec.or_else(|| data_type(dialect, column)) else {
                 continue;
             };
             if item.alias.is_none() {
                 item.alias = Some(implicit_name(tree, item.expr));
             }
-            item.expr = cast_value(tree, item.expr, ty);
+            item.expr = cast_value(tree, item.expr, &ty);
         }
         query
     }
@@ -208,10 +206,110 @@ fn cast_value(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     {
         return value;
     }
+    add_cast(tree, value, ty)
+}
+
+/// Returns `cast(value as type)`.
+pub(super) fn add_cast(tree: &mut SqlTree, value: SqlId, ty: &str) -> SqlId {
     let span = Span::default();
     let word = tree.add_word("as", span);
     let ty = tree.add_text(span, |out| out.push_str(ty));
     let parts = tree.add_slice(&[value, word, ty]);
     let inside = tree.add(Sql::Spaced(parts), span);
     tree.add_call("cast", &[inside], span)
+}
+
+#[cfg(test)]
+mod tests {
+    use formulac_catalog::{Dialect, Type};
+    use formulac_core::{Column, Relation, Schema};
+
+    use crate::Compiler;
+
+    /// Returns the types that the contract of a model over `rates` declares, one `column: type` per column. The column
+    /// `rate` is `decimal(18, 8)`, `price` is `decimal(12, 2)`, and the scale of `amount` is unknown.
+    fn contract_types(dialect: &str, spec: &str) -> Vec<String> {
+        let rates = Relation::new("rates")
+            .with(Column::new("currency", Type::Text))
+            .with(Column::new("units", Type::Integer))
+            .with(Column::new("rate", Type::Decimal).declared("decimal(18, 8)"))
+            .with(Column::new("price", Type::Decimal).declared("decimal(12, 2)"))
+            .with(Column::new("amount", Type::Decimal));
+        let dialect: Dialect = dialect.parse().unwrap();
+        let compiler = Compiler::builder()
+            .dialect(dialect)
+            .schema(Schema::new().with(rates))
+            .build();
+        let spec = format!("model: m\nfrom: rates\ncontract: {{enforced: true}}\n{spec}");
+        let compiled = compiler.compile_spec(&spec);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        let (sql, yml) = (compiled.model_sql().unwrap(), compiled.model_yml().unwrap());
+        let mut name = "";
+        let mut types = Vec::new();
+        for line in yml.lines().map(str::trim) {
+            if let Some(column) = line.strip_prefix("- name: ") {
+                name = column;
+            } else if let Some(ty) = line.strip_prefix("data_type: ") {
+                let cast = format!("as {ty}) as {name}");
+                assert!(sql.contains(&cast), "the cast of `{name}` is not to {ty}: {sql}");
+                types.push(format!("{name}: {ty}"));
+            }
+        }
+        types
+    }
+
+    #[test]
+    fn known_decimals_keep_their_scale() {
+        let kept = "keep: [rate]\ndefinitions: |\n  gain = rate - price\n  chosen = IF(units > 1, rate, 0)\n  \
+            opposite = -rate\n  product = rate * price\n  rounded = ROUND(rate, 7)\n";
+        let expected = [
+            "rate: decimal(18, 8)",
+            "gain: decimal(19, 8)",
+            "chosen: decimal(18, 8)",
+            "opposite: decimal(18, 8)",
+            "product: decimal(30, 10)",
+            "rounded: decimal(19, 8)",
+        ];
+        assert_eq!(contract_types("duckdb", kept), expected);
+    }
+
+    #[test]
+    fn aggregates_and_windows_keep_the_scale() {
+        let spec = "group_by: currency\ndefinitions: |\n  total = SUM(rate)\n  largest = MAX(rate)\n  \
+            paid = SUM(units * price)\n  before = OFFSET(total, -1)\n  change = total - IFNA(before, 0)\n\
+            order_by: currency\n";
+        let expected = [
+            "currency: varchar",
+            "total: number(38, 8)",
+            "largest: number(18, 8)",
+            "paid: number(38, 2)",
+            "before: number(38, 8)",
+            "change: number(38, 8)",
+        ];
+        assert_eq!(contract_types("snowflake", spec), expected);
+    }
+
+    #[test]
+    fn the_scale_survives_several_steps() {
+        let spec = "steps:\n  - name: sums\n    group_by: currency\n    definitions: total = SUM(rate)\n  \
+            - name: doubled_sums\n    keep: [total]\n    definitions: doubled = total + total\n";
+        assert_eq!(
+            contract_types("postgres", spec),
+            ["total: numeric(38, 8)", "doubled: numeric(38, 8)"]
+        );
+    }
+
+    #[test]
+    fn only_decimals_of_unknown_scale_have_the_type_of_casts() {
+        let spec = "keep: [amount]\ndefinitions: added = amount + rate\n";
+        for (dialect, ty) in [
+            ("postgres", "numeric"),
+            ("snowflake", "number(38, 6)"),
+            ("duckdb", "decimal(38, 6)"),
+            ("bigquery", "numeric"),
+        ] {
+            let expected = [format!("amount: {ty}"), format!("added: {ty}")];
+            assert_eq!(contract_types(dialect, spec), expected);
+        }
+    }
 }

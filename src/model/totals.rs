@@ -291,7 +291,8 @@ impl SheetAndTotals<'_> {
         let known = self.total_columns.known_column(&measure);
         let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty))
             .nullable(self.total_columns.is_nullable(&measure))
-            .with_size(known.map_or(0, Column::size));
+            .with_size(known.map_or(0, Column::size))
+            .with_digits(known.and_then(Column::decimal_digits));
         let total = SheetTotal {
             measure,
             kind,

@@ -3,6 +3,7 @@
 
 mod calendar_windows;
 mod calls;
+mod digits;
 mod period;
 mod reads;
 mod repetition;
@@ -24,6 +25,7 @@ use crate::dialect::op::Op;
 use crate::dialect::{Cell, Dialect, Form, Template};
 use crate::ir::{Ir, IrId, NodeMeta, Program};
 use crate::limits::Limits;
+use crate::schema::DecimalDigits;
 use crate::span::Span;
 use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 
@@ -43,6 +45,8 @@ pub struct EmitBuffers {
     needed: Vec<bool>,
     /// Upper bounds of numbers, by IR node. The bounds are computed on demand, up to the last requested node.
     sizes: Vec<u32>,
+    /// Precision and scale of decimals, by IR node, computed in the same way.
+    digits: Vec<Option<DecimalDigits>>,
     template: template::TemplateBuffers,
     reads: reads::ColumnReadRecord,
 }
@@ -68,6 +72,7 @@ impl EmitBuffers {
             known,
             needed,
             sizes,
+            digits,
             template: _,
             reads,
         } = self;
@@ -80,6 +85,7 @@ impl EmitBuffers {
         columns.resize(program.columns.len(), EmittedColumn::default());
         known.clear();
         sizes.clear();
+        digits.clear();
         reads.reset(program);
         needed.clear();
         needed.resize(if program.folded { program.len() } else { 0 }, false);

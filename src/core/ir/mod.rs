@@ -8,6 +8,7 @@ use std::sync::Arc;
 pub use calendar_range::{CalendarEnd, CalendarPeriod, CalendarRange, FrameOrder, PeriodSide, RangeBound, RangeFrame};
 
 use crate::catalog::{self, FunctionId, OverloadId, internal};
+use crate::schema::DecimalDigits;
 use crate::span::Span;
 use crate::{Level, Type};
 
@@ -468,6 +469,8 @@ pub struct ColumnUse {
     pub nullable: bool,
     /// Upper bound of the column's numbers, as defined in `emit::size`.
     pub size: u32,
+    /// Precision and scale of a decimal, if they are known.
+    pub digits: Option<DecimalDigits>,
     /// Whether each value is the first day of a month.
     pub month_start: bool,
     /// Whether the type is inferred from the column's use instead of being specified in a schema.

@@ -369,11 +369,13 @@ impl Planner<'_> {
             let meta = program.meta(output.root);
             let nullable = meta.nullable;
             let size = self.emitter.size(output.root);
+            let digits = self.emitter.decimal_digits(output.root);
             let quoted = self.emitter.cased.contains(&output.name);
             let month_start = program.is_month_start(output.root);
             let column = Column::new(&output.name, meta.ty)
                 .nullable(nullable)
                 .with_size(size)
+                .with_digits(digits)
                 .quoted(quoted);
             relation.push(column.month_start(month_start));
         }

@@ -139,12 +139,11 @@ impl Column {
         if self.ty != Type::Unknown {
             return self.clone();
         }
-        let (size, digits, scale) = (other.size, other.digits, other.scale);
+        let (size, digits) = (other.size, other.digits);
         Self {
             ty: other.ty,
             size,
             digits,
-            scale,
             ..self.clone()
         }
     }

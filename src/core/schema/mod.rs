@@ -1,6 +1,7 @@
 //! Schema of the data: relations, their columns, types, nullability and keys.
 
 pub mod dbt;
+mod decimal;
 pub mod file;
 mod merge;
 mod omni;
@@ -14,6 +15,7 @@ use crate::Type;
 use crate::dialect::Dialect;
 use crate::symbol_table::{HashedName, NameIndex};
 
+pub use decimal::DecimalDigits;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
 
 /// Column of a relation.
@@ -33,10 +35,8 @@ pub struct Column {
     bare: u32,
     /// Upper bound of the column's numbers, as defined in `emit::size`. 0 if the bound is unknown.
     size: u32,
-    /// Precision (total number of digits) and scale (digits after the decimal point) of a decimal, if specified by its
-    /// type.
-    digits: Option<u32>,
-    scale: Option<u32>,
+    /// Precision and scale of a decimal, if they are known.
+    digits: Option<DecimalDigits>,
     made: ColumnProvenance,
     /// Whether each value is the first day of a month. For a step's column, `true` if the column's formula guarantees
     /// this property.
@@ -53,7 +53,7 @@ impl Column {
     pub fn new(name: impl Into<String>, ty: Type) -> Self {
         let name: Arc<str> = Arc::from(name.into());
         let bare = Dialect::bare_dialects(&name);
-        let (digits, scale, made, description, values, tags) = (None, None, ColumnProvenance::Other, None, None, None);
+        let (digits, made, description, values, tags) = (None, ColumnProvenance::Other, None, None, None);
         let (nullable, quoted, size, month_start) = (true, false, 0, false);
         Self {
             name,
@@ -63,7 +63,6 @@ impl Column {
             bare,
             size,
             digits,
-            scale,
             made,
             month_start,
             description,
@@ -95,14 +94,27 @@ impl Column {
     /// Sets the precision and scale from the SQL text of the type. A precision of 29 or more may leave no digits for
     /// the scale of another decimal with which the column is combined.
     #[must_use]
-    pub fn declared(mut self, text: &str) -> Self {
-        let mut numbers = text.split_once('(').map_or("", |(_, rest)| rest).split([',', ')']);
-        let mut number = || numbers.next().and_then(|d| d.trim().parse::<u32>().ok());
-        let digits = number();
+    pub fn declared(self, text: &str) -> Self {
+        let digits = DecimalDigits::from_type_text(text);
+        let column = self.with_digits(digits);
+        let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
+        if wide {
+            column.with_size(crate::ALL_DIGITS)
+        } else {
+            column
+        }
+    }
+
+    /// Sets the precision and scale of a decimal.
+    #[must_use]
+    pub fn with_digits(mut self, digits: Option<DecimalDigits>) -> Self {
         self.digits = digits.filter(|_| self.ty == Type::Decimal);
-        self.scale = number().filter(|_| self.ty == Type::Decimal);
-        let wide = self.ty == Type::Decimal && digits.is_some_and(|d| d > 28);
-        if wide { self.with_size(crate::ALL_DIGITS) } else { self }
+        self
+    }
+
+    /// Returns the precision and scale of a decimal, if they are known.
+    pub fn decimal_digits(&self) -> Option<DecimalDigits> {
+        self.digits
     }
 
     pub fn size(&self) -> u32 {
@@ -110,7 +122,7 @@ impl Column {
     }
 
     pub fn scale(&self) -> Option<u32> {
-        self.scale
+        self.digits.map(DecimalDigits::scale)
     }
 
     pub fn is_month_start(&self) -> bool {
@@ -129,10 +141,9 @@ impl Column {
 
     /// Returns the type in the notation of schema files, including the precision and scale of a decimal.
     pub fn type_text(&self) -> String {
-        match (self.digits, self.scale) {
-            (Some(digits), Some(scale)) => format!("{}({digits},{scale})", self.ty.name()),
-            (Some(digits), None) => format!("{}({digits})", self.ty.name()),
-            (None, _) => self.ty.name().to_owned(),
+        match self.digits {
+            Some(digits) => format!("{}({},{})", self.ty.name(), digits.precision(), digits.scale()),
+            None => self.ty.name().to_owned(),
         }
     }
 

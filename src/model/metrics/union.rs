@@ -4,12 +4,13 @@ use rustc_hash::FxHashMap;
 
 use crate::check::common_type;
 use crate::compile::SpecCompilation;
+use crate::contract::add_cast;
 use crate::diag::{Code, Diagnostic};
 use crate::load::{KeptColumns, PeriodSeries, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId, SqlTree};
 use crate::{Type, dialect::Dialect};
 
 impl SpecCompilation<'_> {
@@ -59,7 +60,7 @@ impl SpecCompilation<'_> {
                     }
                     None => Item {
                         expr: match place == 0 && is_untyped(column) {
-                            true => typed_null(tree, dialect, column.ty()),
+                            true => typed_null(tree, dialect, column),
                             false => tree.add_word("null", Span::default()),
                         },
                         alias: Some(name),
@@ -110,6 +111,7 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
             .iter()
             .all(|(_, relation)| relation.position(column.name()).is_some());
         let mut column = Column::new(column.name(), column.ty())
+            .with_digits(column.decimal_digits())
             .quoted(column.is_quoted())
             .nullable(!everywhere || column.is_nullable())
             .month_start(everywhere && column.is_month_start());
@@ -124,7 +126,9 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
         if ty.is_none() {
             faults.push(different_types(step, first, &column));
         }
+        let digits = first.decimal_digits().zip(column.decimal_digits());
         column = Column::new(first.name(), ty.unwrap_or(one))
+            .with_digits(digits.and_then(|(one, other)| one.union(other)))
             .quoted(first.is_quoted())
             .nullable(first.is_nullable() || column.is_nullable())
             .month_start(first.is_month_start() && column.is_month_start());
@@ -163,19 +167,13 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
-/// Returns a NULL of a type.
-fn typed_null(tree: &mut SqlTree, dialect: Dialect, ty: Type) -> SqlId {
+/// Returns a NULL of a column's type. The NULL has no type if a type could round the values of the other steps, which is
+/// only possible on engines that take the type from any step.
+fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column) -> SqlId {
     let null = tree.add_word("null", Span::default());
-    match ty {
-        Type::Unknown => null,
-        ty => tree.add(
-            Sql::Cast {
-                name: "cast",
-                x: null,
-                ty: dialect.type_name(ty),
-            },
-            Span::default(),
-        ),
+    match column.null_type(dialect) {
+        Some(ty) if column.ty() != Type::Unknown => add_cast(tree, null, &ty),
+        _ => null,
     }
 }
 
@@ -253,5 +251,74 @@ impl SpecCompilation<'_> {
                 .nullable(false)
                 .month_start(unit == "month" || unit == "year")])
             .fold(Relation::new(name), Relation::with)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use formulac_catalog::{Dialect, Type};
+    use formulac_core::{Column, Relation, Schema};
+
+    use crate::{Compiler, SpecText};
+
+    /// Returns the SQL of a model with a metric of each of three sets. `ty` is the type of the column in the third set.
+    fn query_over_three_sets(dialect: &str, ty: &str, aggregate: &str) -> String {
+        let relation = |name: &str, ty: &str| {
+            let value = Column::new("value", Type::Decimal).declared(ty);
+            Relation::new(name).with(Column::new("day", Type::Date)).with(value)
+        };
+        let schema = Schema::new()
+            .with(relation("fx", "decimal(18, 8)"))
+            .with(relation("fy", "decimal(18, 8)"))
+            .with(relation("fz", ty));
+        let set = |name: &str, from: &str, metric: &str| {
+            format!("metric_set: {name}\nfrom: {from}\ntime: day\ndefinitions: {metric}\n")
+        };
+        let texts = [
+            "model: m\nmetrics: [a.total, b.others, c.third]\ngroup_by: month\n".to_owned(),
+            set("a", "fx", "total = SUM(value)"),
+            set("b", "fy", "others = SUM(value)"),
+            set("c", "fz", &format!("third = {aggregate}(value)")),
+        ];
+        let dialect: Dialect = dialect.parse().unwrap();
+        let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
+        let texts: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
+        let compiled = compiler.compile_first_specs(&texts, 1, || {});
+        assert!(!compiled[0].has_errors(), "{:?}", compiled[0].diagnostics());
+        compiled[0].query().unwrap().to_owned()
+    }
+
+    #[test]
+    fn missing_decimals_do_not_reduce_the_scale() {
+        for (dialect, ty, aggregate, null) in [
+            (
+                "duckdb",
+                "decimal(18, 8)",
+                "SUM",
+                "cast(null as decimal(38, 8)) as third",
+            ),
+            (
+                "duckdb",
+                "decimal(18, 8)",
+                "MAX",
+                "cast(null as decimal(18, 8)) as third",
+            ),
+            ("duckdb", "decimal", "SUM", "null as third"),
+            (
+                "snowflake",
+                "number(18, 8)",
+                "MAX",
+                "cast(null as number(18, 8)) as third",
+            ),
+            ("snowflake", "number", "SUM", "null as third"),
+            // These types do not have a fixed scale.
+            ("postgres", "numeric(18, 8)", "MAX", "cast(null as numeric) as third"),
+            ("bigquery", "numeric", "SUM", "cast(null as numeric) as third"),
+        ] {
+            let sql = query_over_three_sets(dialect, ty, aggregate);
+            let (first, _) = sql.split_once("union all").expect("the sets are united");
+            assert!(first.contains(null), "{dialect}, {ty}: {sql}");
+            assert!(!first.contains(", 6)"), "{dialect}, {ty}: {sql}");
+        }
     }
 }

@@ -196,6 +196,7 @@ impl WideForm {
         };
         let wide = Column::new(&alias, column.ty())
             .with_size(column.size())
+            .with_digits(column.decimal_digits())
             .quoted(column.is_quoted());
         self.add(item, wide, format!("`{name}` of `{}`", value.text));
         alias

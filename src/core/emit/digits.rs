@@ -1,0 +1,89 @@
+//! Precision and scale of decimals. A type with the precision and scale of a node can store its values without
+//! rounding.
+
+use super::Emitter;
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::ir::{Ir, IrId, Program};
+use crate::schema::DecimalDigits;
+
+/// Computes the digits of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
+/// definitions that they use.
+fn compute_node_digits(program: &Program, digits: &mut Vec<Option<DecimalDigits>>, last: IrId) {
+    for at in digits.len()..last.index() + 1 {
+        let of_node = node_digits(program, digits, IrId(at as u32));
+        digits.push(of_node);
+    }
+}
+
+fn node_digits(program: &Program, digits: &[Option<DecimalDigits>], id: IrId) -> Option<DecimalDigits> {
+    let node = program.node(id);
+    match (node, program.meta(id).ty) {
+        (Ir::Null, _) => return Some(DecimalDigits::NULL),
+        (Ir::Number(text), Type::Integer | Type::Decimal) => return DecimalDigits::from_literal(program.text(text)),
+        (_, Type::Integer) => return Some(DecimalDigits::INTEGER),
+        (_, Type::Decimal) => {}
+        _ => return None,
+    }
+    let of = |id: IrId| digits.get(id.index()).copied().flatten();
+    match node {
+        Ir::Column(column) => {
+            let column = &program.columns[column as usize];
+            // The merged columns of a full join may have other scales.
+            column.digits.filter(|_| column.merged.is_empty())
+        }
+        Ir::Definition(used) => of(program.definitions[used as usize].root),
+        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => of(x),
+        Ir::GroupWindow { args, .. } => of(*program.args(args).first()?),
+        Ir::RowLookup { args, .. } => of(*program.args(args).get(2)?),
+        Ir::Case(arms) | Ir::Switch { arms, .. } => union_of(program.branches(arms).map(of)),
+        Ir::Coalesce(args) => union_of(program.args(args).iter().map(|id| of(*id))),
+        Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
+            let args = program.args(args);
+            let value = of(*args.first()?);
+            let mut all = args.iter().map(|id| of(*id));
+            match catalog::overload_owner(overload) {
+                internal::SUM => union_of(all).map(DecimalDigits::sum_of_rows),
+                internal::ADD | internal::SUBTRACT | internal::ROW_SUM => {
+                    let first = all.next()?;
+                    all.fold(first, |sum, next| sum?.sum(next?))
+                }
+                internal::MULTIPLY => {
+                    let first = all.next()?;
+                    all.fold(first, |product, next| product?.product(next?))
+                }
+                internal::MIN | internal::MAX | internal::ROW_MIN | internal::ROW_MAX | internal::MOD => union_of(all),
+                // Rounding up may need another digit before the decimal point.
+                internal::ROUND | internal::ROUNDUP => value?.sum(value?),
+                internal::MODE
+                | internal::LARGE
+                | internal::SMALL
+                | internal::FIRST_VALUE
+                | internal::LAST_VALUE
+                | internal::NTH_VALUE
+                | internal::LAG
+                | internal::LEAD
+                | internal::NEGATE
+                | internal::ABS
+                | internal::ROUNDDOWN => value,
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+fn union_of(mut values: impl Iterator<Item = Option<DecimalDigits>>) -> Option<DecimalDigits> {
+    values.try_fold(DecimalDigits::NULL, |all, value| all.union(value?))
+}
+
+impl Emitter<'_> {
+    /// Returns the precision and scale of a decimal node, if they are known.
+    pub fn decimal_digits(&mut self, id: IrId) -> Option<DecimalDigits> {
+        if self.program.meta(id).ty != Type::Decimal {
+            return None;
+        }
+        compute_node_digits(self.program, &mut self.work.digits, id);
+        self.work.digits[id.index()]
+    }
+}

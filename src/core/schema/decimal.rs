@@ -1,0 +1,223 @@
+//! Precision and scale of decimals, and their types in SQL.
+
+use crate::Type;
+use crate::dialect::Dialect;
+
+use super::Column;
+
+/// Precision of the largest decimal that every engine has.
+const MAX_PRECISION: u32 = 38;
+
+/// Largest scale of a product. A larger scale would leave too few digits for the integer part.
+const MAX_PRODUCT_SCALE: u32 = MAX_PRECISION / 2;
+
+/// Number of digits of a decimal. A type with these digits can store the value without rounding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DecimalDigits {
+    /// Total number of digits.
+    precision: u32,
+    /// Number of digits after the decimal point.
+    scale: u32,
+}
+
+impl DecimalDigits {
+    /// Digits of NULL, which fits any decimal.
+    pub const NULL: Self = Self { precision: 0, scale: 0 };
+
+    /// Digits of an integer. A sum of integers may have more than 64 bits.
+    pub const INTEGER: Self = Self {
+        precision: MAX_PRECISION,
+        scale: 0,
+    };
+
+    /// Returns the digits of a type such as `decimal(18, 8)`. `None` if the text does not specify the scale.
+    pub fn from_type_text(text: &str) -> Option<Self> {
+        let (_, rest) = text.split_once('(')?;
+        let (inside, _) = rest.split_once(')')?;
+        let (precision, scale) = inside.split_once(',')?;
+        let number = |digits: &str| digits.trim().parse::<u32>().ok();
+        let (precision, scale) = (number(precision)?, number(scale)?);
+        (scale <= precision).then_some(Self { precision, scale })
+    }
+
+    /// Returns the digits of a number literal. `None` for a literal with an exponent.
+    pub fn from_literal(text: &str) -> Option<Self> {
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+        let whole = whole.trim_start_matches('-');
+        let is_plain = whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit());
+        let count = |digits: &str| u32::try_from(digits.len()).ok();
+        Self::from_parts(count(whole)?, count(fraction)?, MAX_PRECISION).filter(|_| is_plain)
+    }
+
+    /// Returns a decimal with these numbers of digits before and after the decimal point. If the precision exceeds the
+    /// limit, the decimal has fewer digits before the point, so that the engine reports an error instead of rounding a
+    /// value that does not fit. `None` if the scale exceeds the limit.
+    fn from_parts(whole: u32, scale: u32, limit: u32) -> Option<Self> {
+        let precision = whole.saturating_add(scale).min(limit);
+        (scale <= limit).then_some(Self { precision, scale })
+    }
+
+    /// Returns the largest precision of a result. A type that is already larger is possible on Postgres.
+    fn limit(self, other: Self) -> u32 {
+        MAX_PRECISION.max(self.precision).max(other.precision)
+    }
+
+    pub fn precision(self) -> u32 {
+        self.precision
+    }
+
+    pub fn scale(self) -> u32 {
+        self.scale
+    }
+
+    fn whole(self) -> u32 {
+        self.precision - self.scale
+    }
+
+    /// Returns digits that fit the values of both decimals, such as those of two branches of a CASE.
+    pub fn union(self, other: Self) -> Option<Self> {
+        Self::from_parts(
+            self.whole().max(other.whole()),
+            self.scale.max(other.scale),
+            self.limit(other),
+        )
+    }
+
+    /// Returns the digits of a sum or difference of two decimals.
+    pub fn sum(self, other: Self) -> Option<Self> {
+        Self::from_parts(
+            self.whole().max(other.whole()).saturating_add(1),
+            self.scale.max(other.scale),
+            self.limit(other),
+        )
+    }
+
+    /// Returns the digits of a product. `None` if its scale would leave too few digits before the decimal point.
+    pub fn product(self, other: Self) -> Option<Self> {
+        let scale = self.scale.saturating_add(other.scale);
+        let product = Self::from_parts(self.whole().saturating_add(other.whole()), scale, self.limit(other));
+        product.filter(|_| scale <= MAX_PRODUCT_SCALE)
+    }
+
+    /// Returns the digits of the sum of any number of rows: the largest precision, with the same scale.
+    #[must_use]
+    pub fn sum_of_rows(self) -> Self {
+        Self {
+            precision: self.precision.max(MAX_PRECISION),
+            ..self
+        }
+    }
+
+    /// Returns the type with these digits in the dialect. `None` if the dialect has no decimal type with a precision
+    /// and scale, or if its largest decimal has fewer digits.
+    fn type_text(self, dialect: Dialect) -> Option<String> {
+        let facts = dialect.facts();
+        let with_scale = [facts.contract_decimal, dialect.type_name(Type::Decimal)];
+        let (name, limits) = with_scale.into_iter().find_map(|ty| ty.split_once('('))?;
+        let most: u32 = limits.split(',').next()?.trim().parse().ok()?;
+        let fits = (1..=most).contains(&self.precision);
+        fits.then(|| format!("{name}({}, {})", self.precision, self.scale))
+    }
+}
+
+impl Column {
+    /// Returns the type to which the column's values can be cast. A decimal has its own precision and scale if they
+    /// are known. Otherwise it has the dialect's decimal type, which rounds on engines whose decimals have a fixed
+    /// scale.
+    pub fn cast_type(&self, dialect: Dialect) -> String {
+        let digits = self.decimal_digits().filter(|_| self.is_exact());
+        digits
+            .and_then(|digits| digits.type_text(dialect))
+            .unwrap_or_else(|| dialect.type_name(self.ty()).to_owned())
+    }
+
+    /// Returns the type of a NULL that is combined with the column's values, for example in a union. `None` if a NULL of
+    /// any type could round the values, because the scale of the decimal is unknown and the dialect's decimals have a
+    /// fixed scale.
+    pub fn null_type(&self, dialect: Dialect) -> Option<String> {
+        let name = dialect.type_name(self.ty());
+        if self.is_exact() && name.contains('(') {
+            return self.decimal_digits()?.type_text(dialect);
+        }
+        Some(name.to_owned())
+    }
+
+    fn is_exact(&self) -> bool {
+        matches!(self.ty(), Type::Decimal | Type::Number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DecimalDigits;
+    use crate::Type;
+    use crate::dialect::Dialect;
+    use crate::schema::Column;
+
+    fn digits(text: &str) -> DecimalDigits {
+        DecimalDigits::from_type_text(text).unwrap()
+    }
+
+    #[test]
+    fn digits_of_a_type() {
+        let number = digits("NUMBER(18, 8)");
+        assert_eq!((number.precision(), number.scale()), (18, 8));
+        for text in [
+            "decimal",
+            "numeric(38)",
+            "decimal(a, b)",
+            "decimal(2, 8)",
+            "decimal(18, 8",
+        ] {
+            assert_eq!(DecimalDigits::from_type_text(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn digits_of_a_literal() {
+        assert_eq!(DecimalDigits::from_literal("-0.125"), Some(digits("decimal(4, 3)")));
+        assert_eq!(DecimalDigits::from_literal("1e-3"), None);
+    }
+
+    #[test]
+    fn operations_keep_the_scale() {
+        let (rate, price) = (digits("decimal(18, 8)"), digits("decimal(12, 2)"));
+        assert_eq!(rate.sum_of_rows(), digits("decimal(38, 8)"));
+        assert_eq!(rate.union(price), Some(digits("decimal(18, 8)")));
+        assert_eq!(rate.union(DecimalDigits::NULL), Some(rate));
+        assert_eq!(rate.sum(price), Some(digits("decimal(19, 8)")));
+        assert_eq!(rate.product(price), Some(digits("decimal(30, 10)")));
+        assert_eq!(
+            digits("decimal(38, 8)").sum(digits("decimal(38, 2)")),
+            Some(digits("decimal(38, 8)"))
+        );
+        assert_eq!(digits("decimal(38, 12)").product(digits("decimal(38, 12)")), None);
+        // Postgres supports more digits.
+        assert_eq!(digits("numeric(60, 40)").sum_of_rows(), digits("numeric(60, 40)"));
+    }
+
+    #[test]
+    fn types_in_each_dialect() {
+        let (known, unknown) = (
+            Column::new("rate", Type::Decimal).declared("decimal(18, 8)"),
+            Column::new("rate", Type::Decimal),
+        );
+        let types = ["postgres", "snowflake", "duckdb", "bigquery"].map(|name| {
+            let dialect: Dialect = name.parse().unwrap();
+            (
+                known.cast_type(dialect),
+                unknown.cast_type(dialect),
+                unknown.null_type(dialect),
+            )
+        });
+        let expected = [
+            ("numeric(18, 8)", "numeric", Some("numeric")),
+            ("number(18, 8)", "number(38, 6)", None),
+            ("decimal(18, 8)", "decimal(38, 6)", None),
+            ("numeric", "numeric", Some("numeric")),
+        ];
+        let expected =
+            expected.map(|(known, unknown, null)| (known.to_owned(), unknown.to_owned(), null.map(str::to_owned)));
+        assert_eq!(types, expected);
+    }
+}
