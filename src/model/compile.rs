@@ -21,6 +21,7 @@ use super::metrics::{MetricSetWithErrors, UncompiledModelOverSets, find_step_ove
 use super::missing_periods::{check_gaps, check_units};
 use super::partitions::check_partitions;
 use super::possible_columns::possible_columns;
+use super::properties::other_versions;
 use super::reads::NamesUsed;
 use super::selector_facts;
 use super::sources::SpecSources;
@@ -84,6 +85,7 @@ impl Compiler {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+            compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
             let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
@@ -388,6 +390,7 @@ impl<'r> SpecCompilation<'r> {
                 self.generate_tests(&output, memory, &mut compiled.diagnostics);
                 body = output.body;
                 compiled.columns = self.with_tags(self.documented_columns(&output.relation));
+                self.mark_converted_times(&mut compiled.columns);
                 (compiled.single, compiled.open) = (output.single, output.open);
                 compiled.additivity = self.additivity_of(&output.relation, &output.grain);
             } else {

@@ -95,12 +95,16 @@ pub use compiler::{Builder, Compiler};
 pub use dbt_names::Declared;
 pub use dbt_tests::{COMBINATION, RANGE};
 pub use environments::{Environment, Placeholder, USER};
+#[doc(hidden)]
+pub use keys::determines_rows;
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use metrics::MetricChange;
 #[doc(hidden)]
 pub use metrics::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use people::{People, email_address};
-pub use project::Project;
+pub use project::{MetricSource, Project};
+#[doc(hidden)]
+pub use properties::OtherVersion;
 pub use role::{Right, Rights, Role, UnknownRole};
 pub use semantic::{SemanticModel, SemanticModels};
 
@@ -175,6 +179,9 @@ pub struct CompiledSpec {
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    /// Versions that the spec does not generate.
+    #[doc(hidden)]
+    pub other_versions: Vec<OtherVersion>,
     pub(crate) budget: Option<String>,
     /// Tags that the spec sets on columns.
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
@@ -283,6 +290,7 @@ impl CompiledSpec {
             definitions: Vec::new(),
             tags: Vec::new(),
             config: Vec::new(),
+            other_versions: Vec::new(),
             budget: None,
             column_tags: Vec::new(),
             lineage: lineage::Lineage::default(),

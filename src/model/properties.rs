@@ -260,6 +260,20 @@ struct ColumnPropertySources<'k> {
     flat: bool,
 }
 
+/// Adds the setting that stops Omni from converting the values to the time zone of a query, because they already are in
+/// the project's time zone. A setting in the spec has precedence.
+fn stop_timezone_conversion(meta: &mut Vec<(String, YamlOutput)>) {
+    const KEY: &str = "convert_tz";
+    let setting = (KEY.to_owned(), YamlOutput::Bare("false".to_owned()));
+    match meta.iter_mut().find(|(name, _)| name == "omni") {
+        Some((_, omni)) if omni.get(KEY).is_some() => {}
+        Some((_, YamlOutput::Map(omni) | YamlOutput::Flow(omni))) => omni.push(setting),
+        // The value is not a mapping, so Omni ignores it.
+        Some(_) => {}
+        None => meta.push(("omni".to_owned(), YamlOutput::Map(vec![setting]))),
+    }
+}
+
 fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
     let said = known.said.get(&name).copied();
@@ -298,6 +312,9 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     meta.extend(of_columns);
     if let Some(omni) = said.and_then(|s| s.omni) {
         meta.push(("omni".to_owned(), yaml_value(omni, StringLanguage::Text)));
+    }
+    if column.is_converted_to_timezone() {
+        stop_timezone_conversion(&mut meta);
     }
     let mut config = Vec::new();
     let mut tags = said
@@ -403,6 +420,33 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
         .unwrap_or_default()
         .iter()
         .filter_map(|version| Some((version.get("v")?.text()?, version)))
+}
+
+/// Returns the versions that the spec does not generate.
+pub(super) fn other_versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<OtherVersion> {
+    let latest = latest_version(dbt);
+    let versions = dbt.versions.into_iter().flat_map(version_names);
+    let others = versions.filter(|(name, _)| Some(*name) != latest);
+    let other = |(name, node): (&str, &Node)| OtherVersion {
+        version: name.to_owned(),
+        files: match node.get("defined_in").and_then(Node::text) {
+            Some(file) => vec![file.to_owned()],
+            None => vec![format!("{model}_v{name}"), format!("{model}.v{name}")],
+        },
+        span: node.span,
+    };
+    others.map(other).collect()
+}
+
+/// Version of a model that its spec does not generate.
+#[derive(Clone, Debug)]
+pub struct OtherVersion {
+    /// Name of the version.
+    pub version: String,
+    /// Possible names of its file, without `.sql`. The usual name comes first.
+    pub files: Vec<String>,
+    /// Entry in `versions`.
+    pub span: Span,
 }
 
 /// Returns the version that the spec generates. This is the latest version as defined by dbt: `latest_version` if set,
