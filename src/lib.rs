@@ -67,9 +67,9 @@ pub use formulac_lineage as lineage;
 pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_interpreter};
 #[doc(inline)]
 pub use formulac_model::{
-    Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost, ModelTest,
-    Placeholder, Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition, SpecText, USER, json_schema,
-    verify,
+    Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost,
+    MetricSource, ModelTest, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition,
+    SpecText, USER, json_schema, verify,
 };
 #[cfg(feature = "sync")]
 #[doc(inline)]

@@ -13,6 +13,7 @@ use super::args::{Selection, TargetOptions};
 use super::atomic_write::PlannedFile;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder;
+use super::missing_versions;
 use super::models::{self, CompiledModel};
 use super::moved_files::MovedFilePaths;
 use super::name_clashes;
@@ -67,6 +68,7 @@ impl<'p> Generation<'p> {
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
         }
+        missing_versions::warn(place, &models, &mut found);
         if time_spine::is_missing(known) {
             time_spine::warn_if_missing(&models, &mut found);
         }

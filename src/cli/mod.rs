@@ -32,6 +32,7 @@ mod lowest_versions;
 #[cfg(feature = "man")]
 mod man;
 mod metrics_query;
+mod missing_versions;
 mod models;
 mod moved_files;
 mod name_clashes;

@@ -12,6 +12,15 @@ pub fn import_cte(from: &RelationReference, table: &str) -> String {
     }
 }
 
+/// Returns a comment that makes a file depend on a node that its SQL does not read. Returns an empty string for a
+/// warehouse table.
+pub fn depends_on_comment(node: &RelationReference) -> String {
+    match node.ref_call() {
+        Some(call) => format!("-- depends_on: {{{{ {call} }}}}\n"),
+        None => String::new(),
+    }
+}
+
 /// Escapes a string so that dbt renders it unchanged. Each Jinja marker is replaced with an expression that prints the
 /// marker. In long SQL strings, this is easier to read than `raw` blocks.
 ///

@@ -50,7 +50,7 @@ pub use header::{add_md_header, add_sql_header, add_yml_header, test_name};
 pub use header::{is_same_content, is_same_except_path, with_header_of, without_added_config};
 pub use header::{is_same_except_layout, is_unmodified, spec_in_header};
 pub use jinja::{TOLD, duration_query, query_with_several_results, relation_lookup_query};
-pub use jinja::{escape_jinja, import_cte, incremental_sql};
+pub use jinja::{depends_on_comment, escape_jinja, import_cte, incremental_sql};
 pub use properties::{ColumnDoc, ModelDoc, properties_yml};
 pub use property_hashes::{have_same_values, is_hash, recorded_hashes};
 pub use relation::{RelationName, relation_parts};

@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 
 use super::columns::KEYWORDS;
 use super::edits::{ColumnEdit, Edits, compare_files};
+use super::equivalent_files::are_equivalent;
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::file::SqlFile;
 use super::parse::parse;
@@ -27,6 +28,8 @@ const MAX_COMPILED: usize = 150;
 /// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
 /// reproduces the edited SQL exactly.
 const MAX_FURTHER_COMPILED: usize = 12;
+/// Maximum number of formulas to compile in search of equivalent SQL.
+const MAX_EQUIVALENT_COMPILED: usize = 24;
 /// Maximum number of bytes of SQL to compile in order to learn which SQL formulas produce at a definition's position.
 const MAX_LEARNED_BYTES: usize = 4_000_000;
 /// Minimum number of bytes that each compilation subtracts from `MAX_LEARNED_BYTES`, even if its SQL is shorter.
@@ -102,16 +105,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
     /// definition.
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {
-        // Prefer the formula that is most similar to the formula in the spec.
-        let known = called_functions(&self.placed.formula);
-        forms.retain(|form| form.range != RangeUse::Whole);
-        forms.sort_by_cached_key(|form| {
-            let new = called_functions(&form.text)
-                .iter()
-                .filter(|word| !known.contains(*word))
-                .count();
-            form.cost + NEW_FUNCTION_COST * new as u32
-        });
+        self.sort_by_similarity(&mut forms);
         let mut trees = trees.clone();
         let mut tried = self.tried.borrow_mut();
         forms.retain(|form| !tried.contains(&form.text));
@@ -139,6 +133,33 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             }
         }
         best.map(|(_, text)| text)
+    }
+
+    /// Returns a formula with which the spec compiles to SQL with the same columns of the same rows as the edited file,
+    /// even if other selects compute the columns.
+    pub fn first_equivalent(&self, mut forms: Vec<ExpressionText>, trees: &Trees) -> Option<String> {
+        self.sort_by_similarity(&mut forms);
+        let mut trees = trees.clone();
+        let mut is_equivalent = |form: &ExpressionText| {
+            let spec = self.read.replace_formula(self.placed, &form.text).ok();
+            let sql = spec.and_then(|spec| self.compile_spec_sql(&spec));
+            sql.is_some_and(|sql| are_equivalent(&SqlFile::read(&sql, self.found.dialect), self.found, &mut trees))
+        };
+        let mut forms = forms.into_iter().take(MAX_EQUIVALENT_COMPILED);
+        forms.find(|form| is_equivalent(form)).map(|form| form.text)
+    }
+
+    /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
+    fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
+        let known = called_functions(&self.placed.formula);
+        forms.retain(|form| form.range != RangeUse::Whole);
+        forms.sort_by_cached_key(|form| {
+            let new = called_functions(&form.text)
+                .iter()
+                .filter(|word| !known.contains(*word))
+                .count();
+            form.cost + NEW_FUNCTION_COST * new as u32
+        });
     }
 
     /// Compiles the spec with another formula for the definition, and returns the SQL to learn from.

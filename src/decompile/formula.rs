@@ -11,6 +11,7 @@ use super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
 use super::constant_probes::find_constants;
 use super::context_probes::OF_DEFINITION;
 use super::edits::compare_files;
+use super::equivalent_files::expression_of_relations;
 use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::Patterns;
@@ -239,6 +240,16 @@ impl Decompiler {
         for mut search in others {
             if let Some(formula) = case.first_proven(search.candidates(part), trees, expected) {
                 return Ok(formula);
+            }
+        }
+        // formulac may compute the window in another select than the user.
+        if looks_at_rows && case.cte.is_none() && part == expected {
+            let whole = expression_of_relations(case.found, &case.placed.name, trees);
+            for part in [Some(part), whole].into_iter().flatten() {
+                let forms = FormulaSearch::new(&all, trees).with_input(&named).candidates(part);
+                if let Some(formula) = case.first_equivalent(forms, trees) {
+                    return Ok(formula);
+                }
             }
         }
         let mut search = FormulaSearch::new(&all, trees).with_input(&given);

@@ -33,6 +33,7 @@ mod constant_probes;
 mod context_probes;
 mod criteria;
 mod edits;
+mod equivalent_files;
 mod expression_text;
 mod file;
 mod filter_edits;
@@ -62,6 +63,7 @@ mod tree;
 mod windows;
 
 pub use edits::{ColumnEdit, Edits, OtherEdit};
+pub use equivalent_files::is_equivalent_sql;
 pub use file::FilePartPosition;
 pub use filter_edits::FilterEdit;
 pub use formula::{Decompiler, NotAFormula};

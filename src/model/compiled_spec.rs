@@ -18,6 +18,7 @@ use crate::schema::{Access, Column, Relation};
 use crate::semantic::SemanticModel;
 use crate::span::Span;
 use crate::spec_definition::SpecDefinition;
+use crate::versions::OtherVersion;
 
 /// Result of compiling a spec: all diagnostics, and the query and dbt files if there is no error.
 ///
@@ -69,6 +70,9 @@ pub struct CompiledSpec {
     pub(crate) definitions: Vec<SpecDefinition>,
     pub(crate) tags: Vec<String>,
     pub(crate) config: Vec<(String, String)>,
+    /// Versions that the spec does not generate.
+    #[doc(hidden)]
+    pub other_versions: Vec<OtherVersion>,
     pub(crate) budget: Option<String>,
     /// Tags that the spec sets on columns.
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
@@ -117,6 +121,7 @@ impl CompiledSpec {
             definitions: Vec::new(),
             tags: Vec::new(),
             config: Vec::new(),
+            other_versions: Vec::new(),
             budget: None,
             column_tags: Vec::new(),
             lineage: Lineage::default(),

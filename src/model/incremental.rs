@@ -98,6 +98,28 @@ impl SpecCompilation<'_> {
         })
     }
 
+    /// Returns the help text for an incremental model without a column that contains dates or times.
+    fn missing_time_help(&self) -> String {
+        let last = self.spec.steps.last();
+        let is_grouped = last.is_some_and(|step| !step.group_by.is_empty());
+        let relation = self.compiler.options.find_relation(self.spec.from.name());
+        let mut columns = relation.into_iter().flat_map(Relation::columns);
+        let time = columns.find(|column| column.ty().is_temporal());
+        let name = time.map_or("ordered_at", Column::name);
+        let (add, column) = match is_grouped {
+            true => (format!("`{name}[day]` to `group_by`"), format!("{name}_day")),
+            false => (format!("`{name}` to `keep`"), name.to_owned()),
+        };
+        let example = match time {
+            Some(_) => "",
+            None => ", with the name of your date column,",
+        };
+        format!(
+            "a run adds the rows after the newest time in the table, so add {add}{example} and `event_time: {column}` to \
+             `config`; if the rows have no time, write `materialized: table`"
+        )
+    }
+
     /// Returns the time column and the key columns in the spec, and reports missing or unknown columns.
     fn key_and_time<'s>(
         &'s self,
@@ -121,7 +143,10 @@ impl SpecCompilation<'_> {
                 .or(names.clone().next());
             lacks(
                 "the column with the time of each row",
-                format!("add `event_time: {}` to `config`", example.unwrap_or("…")),
+                match example {
+                    Some(name) => format!("add `event_time: {name}` to `config`"),
+                    None => self.missing_time_help(),
+                },
             );
         }
         let keys = config_value(dbt, "unique_key").map(|node| match node.items() {
@@ -130,15 +155,13 @@ impl SpecCompilation<'_> {
         });
         let keys = keys.filter(|keys| !keys.is_empty());
         if keys.is_none() {
-            let example = if grain.is_empty() {
-                "…".to_owned()
-            } else {
-                grain.join(", ")
+            let help = match grain {
+                [] => "add the columns of which no two rows have the same values to `config`, such as \
+                    `unique_key: [id]`"
+                    .to_owned(),
+                grain => format!("add `unique_key: [{}]` to `config`", grain.join(", ")),
             };
-            lacks(
-                "the columns that identify each row",
-                format!("add `unique_key: [{example}]` to `config`"),
-            );
+            lacks("the columns that identify each row", help);
         }
         let (event_time, keys) = (event_time?, keys?);
         let mut known = true;

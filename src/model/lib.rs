@@ -106,16 +106,20 @@ pub use compiler::{Builder, Compiler};
 pub use dbt_names::Declared;
 pub use dbt_tests::{COMBINATION, RANGE};
 pub use environments::{Environment, Placeholder, USER};
+#[doc(hidden)]
+pub use keys::determines_rows;
 pub use lineage::{ColumnLineage, SourceColumn};
 pub use metrics::MetricChange;
 #[doc(hidden)]
 pub use metrics::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use model_files::{Model, ModelTest};
 pub use people::{People, email_address};
-pub use project::Project;
+pub use project::{MetricSource, Project};
 pub use role::{Right, Rights, Role, UnknownRole};
 pub use semantic::{SemanticModel, SemanticModels};
 pub use spec_definition::SpecDefinition;
+#[doc(hidden)]
+pub use versions::OtherVersion;
 
 use formulac_catalog::{Level, Type, catalog, dialect};
 use formulac_core::{UndecidedType, calendar};

@@ -1,5 +1,5 @@
-//! Column lineage of a spec: the input columns from which each column is computed, and the tags that each column
-//! inherits.
+//! Column lineage of a spec: the input columns from which each column is computed, the tags that each column inherits,
+//! and whether its values were converted to a time zone.
 //!
 //! Conditions inside a value are inputs. Filters, sort order and partitions are not.
 
@@ -8,6 +8,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::compile::SpecCompilation;
 use super::load::{KeptColumns, Step};
 use super::sources::JoinTarget;
+use crate::Type;
+use crate::catalog::{self, internal};
 use crate::check::DefinitionRole;
 use crate::ir::Ir;
 use crate::plan::{StepInput, StepPlan, key_name};
@@ -66,6 +68,8 @@ pub struct Lineage {
     sources: FxHashMap<ColumnPosition, SourceColumn>,
     /// Index of each input column, by relation and lower-case column name.
     known: FxHashMap<(String, String), ColumnPosition>,
+    /// Values whose own formula converts an instant to a time zone.
+    timezone_conversions: FxHashSet<ColumnPosition>,
     /// Columns of each step, by lower-case name.
     steps: Vec<FxHashMap<String, ColumnPosition>>,
     /// Columns of the model.
@@ -147,6 +151,19 @@ impl Lineage {
         self.columns.iter().map(of).collect()
     }
 
+    /// Returns the lower-case names of the columns that are computed from an instant in a time zone. `is_converted`
+    /// returns whether an input column is computed in this way. One pass is sufficient because dependencies come first.
+    fn columns_in_timezone(&self, is_converted: impl Fn(&SourceColumn) -> bool) -> FxHashSet<String> {
+        let mut converted: Vec<bool> = Vec::with_capacity(self.made.len());
+        for (at, made) in self.made.iter().enumerate() {
+            let at = at as ColumnPosition;
+            let is_own = self.timezone_conversions.contains(&at) || self.sources.get(&at).is_some_and(&is_converted);
+            converted.push(is_own || made.iter().any(|at| converted[*at as usize]));
+        }
+        let found = self.columns.iter().filter(|(_, at)| converted[*at as usize]);
+        found.map(|(name, _)| name.to_lowercase()).collect()
+    }
+
     /// Returns the inherited tags of each column, by lower-case name. A column inherits the tags of all its inputs. One
     /// pass is sufficient because dependencies come first.
     fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
@@ -201,6 +218,11 @@ pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Op
     }
 }
 
+/// Returns whether a node converts an instant to wall-clock time in a time zone.
+fn is_timezone_conversion(node: Ir) -> bool {
+    matches!(node, Ir::Apply { overload, .. } if catalog::overload_owner(overload) == internal::TO_WALL_CLOCK)
+}
+
 impl SpecCompilation<'_> {
     /// Records the lineage of a step's columns. `text` is the source of the step's formulas.
     pub(super) fn record_lineage(
@@ -235,6 +257,7 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let (mut of, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![definition.root]);
+            let mut is_converted = false;
             while let Some(id) = stack.pop() {
                 if !seen.insert(id) {
                     continue;
@@ -246,10 +269,16 @@ impl SpecCompilation<'_> {
                         let (tab, column) = program.find_column_origin(tab, column);
                         of.extend(self.tab_column(step, input, tab, column));
                     }
-                    _ => stack.extend(program.operands(id)),
+                    node => {
+                        is_converted |= is_timezone_conversion(node);
+                        stack.extend(program.operands(id));
+                    }
                 }
             }
             let at = self.lineage.add(of);
+            if is_converted {
+                self.lineage.timezone_conversions.insert(at);
+            }
             made.insert(*index, at);
         }
         for index in 0..program.definitions.len() {
@@ -356,6 +385,24 @@ impl SpecCompilation<'_> {
         });
         let columns: FxHashMap<String, ColumnPosition> = columns.collect();
         self.lineage.steps.push(columns);
+    }
+
+    /// Marks the dates and times among the model's columns that were converted from instants to a time zone.
+    pub(super) fn mark_converted_times(&self, columns: &mut [Column]) {
+        let is_wall_clock = |column: &Column| matches!(column.ty(), Type::Date | Type::Timestamp);
+        if !columns.iter().any(is_wall_clock) {
+            return;
+        }
+        let options = &self.compiler.options;
+        let converted = self.lineage.columns_in_timezone(|source| {
+            let relation = options.find_relation(&source.relation);
+            let column = relation.and_then(|relation| relation.column(&source.column));
+            column.is_some_and(Column::is_converted_to_timezone)
+        });
+        for column in columns.iter_mut().filter(|column| is_wall_clock(column)) {
+            let is_converted = converted.contains(&column.name().to_lowercase());
+            *column = column.clone().converted_to_timezone(is_converted);
+        }
     }
 
     /// Returns the model's columns with their inherited tags.
@@ -529,5 +576,51 @@ steps:
             lineage_lines(spec),
             [&["country: customers.country / ".to_owned()], &wide[..]].concat()
         );
+    }
+
+    /// Returns the names of the columns of a model for which the properties file stops Omni's time zone conversion.
+    fn columns_in_timezone(compiler: &Compiler, spec: &str) -> Vec<String> {
+        let compiled = compiler.compile_spec(spec);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        let yml = compiled.model_yml().unwrap();
+        let columns = yml.split("      - name: ").skip(1);
+        let stops = columns.filter(|text| text.contains("            omni:\n") && text.contains("convert_tz: false\n"));
+        stops.map(|text| text.lines().next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn times_in_the_projects_time_zone_are_not_converted_again() {
+        let orders = Relation::new("orders")
+            .with(Column::new("created_at", Type::Timestamptz))
+            .with(Column::new("local_time", Type::Timestamp))
+            .with(Column::new("amount", Type::Integer));
+        let schema = Schema::new().with(orders);
+        let compiler = Compiler::builder()
+            .schema(schema.clone())
+            .timezone("Europe/Berlin")
+            .build();
+        let one_step = "model: m\nfrom: orders\ngroup_by: \"created_at[date], local_time[date], next\"\ndefinitions: |\n  \
+                        last_hour = MAX(HOUR(created_at))\n  last_order = MAX(created_at)\n  next = created_at[date] + 1\n";
+        assert_eq!(columns_in_timezone(&compiler, one_step), ["created_at_date", "next"]);
+        let several_steps = "model: m\nfrom: orders\nsteps:\n  - name: by_month\n    group_by: \"created_at[month]\"\n    \
+                             fill: month\n    definitions: total = SUM(amount)\n  - name: last\n    \
+                             definitions: |\n      latest = MAX(created_at_month)\n      best = MAX(total)\n";
+        assert_eq!(columns_in_timezone(&compiler, several_steps), ["latest"]);
+        let filled = "model: m\nfrom: orders\ngroup_by: \"created_at[month]\"\nfill: month\ndefinitions: n = COUNT()\n";
+        assert_eq!(columns_in_timezone(&compiler, filled), ["created_at_month"]);
+
+        // Models that read the model, and settings in the spec.
+        let base = compiler.compile_spec(one_step);
+        let reading = compiler.with_models(std::slice::from_ref(&base));
+        let spec = "model: later\nfrom: m\nkeep: [next]\ndefinitions: month = created_at_date[month]\n";
+        assert_eq!(columns_in_timezone(&reading, spec), ["next", "month"]);
+        let set = format!("{filled}columns: {{created_at_month: {{omni: {{label: Month}}}}}}\n");
+        assert_eq!(columns_in_timezone(&compiler, &set), ["created_at_month"]);
+        let set = set.replace("label: Month", "convert_tz: true");
+        assert_eq!(columns_in_timezone(&compiler, &set), [""; 0]);
+
+        // The values are in the time zone of the session.
+        let without = Compiler::builder().schema(schema).build();
+        assert_eq!(columns_in_timezone(&without, one_step), [""; 0]);
     }
 }

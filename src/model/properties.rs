@@ -233,6 +233,20 @@ struct ColumnPropertySources<'k> {
     flat: bool,
 }
 
+/// Adds the setting that stops Omni from converting the values to the time zone of a query, because they already are in
+/// the project's time zone. A setting in the spec has precedence.
+fn stop_timezone_conversion(meta: &mut Vec<(String, YamlOutput)>) {
+    const KEY: &str = "convert_tz";
+    let setting = (KEY.to_owned(), YamlOutput::Bare("false".to_owned()));
+    match meta.iter_mut().find(|(name, _)| name == "omni") {
+        Some((_, omni)) if omni.get(KEY).is_some() => {}
+        Some((_, YamlOutput::Map(omni) | YamlOutput::Flow(omni))) => omni.push(setting),
+        // The value is not a mapping, so Omni ignores it.
+        Some(_) => {}
+        None => meta.push(("omni".to_owned(), YamlOutput::Map(vec![setting]))),
+    }
+}
+
 fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
     let said = known.said.get(&name).copied();
@@ -271,6 +285,9 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     meta.extend(of_columns);
     if let Some(omni) = said.and_then(|s| s.omni) {
         meta.push(("omni".to_owned(), yaml_value(omni, StringLanguage::Text)));
+    }
+    if column.is_converted_to_timezone() {
+        stop_timezone_conversion(&mut meta);
     }
     let mut config = Vec::new();
     let mut tags = said

@@ -4,7 +4,19 @@ use super::load::DbtKeys;
 use super::yaml_output::{StringLanguage, yaml_list};
 use crate::dbt::YamlOutput;
 use crate::diag::{Code, Diagnostic};
+use crate::span::Span;
 use crate::yaml::Node;
+
+/// Version of a model that its spec does not generate.
+#[derive(Clone, Debug)]
+pub struct OtherVersion {
+    /// Name of the version.
+    pub version: String,
+    /// Possible names of its file, without `.sql`. The usual name comes first.
+    pub files: Vec<String>,
+    /// Entry in `versions`.
+    pub span: Span,
+}
 
 /// Reports a latest version that `versions` does not have.
 pub(super) fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -72,4 +84,20 @@ pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
         }
     }
     versions
+}
+
+/// Returns the versions that the spec does not generate.
+pub(super) fn other_versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<OtherVersion> {
+    let latest = latest_version(dbt);
+    let versions = dbt.versions.into_iter().flat_map(version_names);
+    let others = versions.filter(|(name, _)| Some(*name) != latest);
+    let other = |(name, node): (&str, &Node)| OtherVersion {
+        version: name.to_owned(),
+        files: match node.get("defined_in").and_then(Node::text) {
+            Some(file) => vec![file.to_owned()],
+            None => vec![format!("{model}_v{name}"), format!("{model}.v{name}")],
+        },
+        span: node.span,
+    };
+    others.map(other).collect()
 }

@@ -180,17 +180,24 @@ impl SpecCompilation<'_> {
 
     /// Returns the tests of joins that are not proven to find at most one row.
     fn join_tests(&self, tree: &SqlTree, spec_name: &str) -> Vec<ModelTest> {
+        // The query reads only the inputs of the model, so dbt would not run the test with the model. A metric set is
+        // not a node of dbt.
+        let tested = match self.spec.kind {
+            SpecKind::WholeSet => String::new(),
+            _ => dbt::depends_on_comment(&self.own_reference()),
+        };
         let test = |test: &SingleMatchTest| ModelTest {
             name: test.name.clone(),
             sql: dbt::add_sql_header(
                 &format!(
-                    "{}{}{}",
+                    "{}{}{}{}",
                     dbt::TestConfig {
                         group: self.group_of_test(None),
                         ..dbt::TestConfig::default()
                     }
                     .config_call(),
                     dbt::sql_comment(&test.about),
+                    tested,
                     self.dbt_query(tree, &test.query)
                 ),
                 spec_name,

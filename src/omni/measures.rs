@@ -11,6 +11,7 @@ use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
 use crate::dbt::YamlOutput;
+use crate::model::MetricSource;
 
 /// Item of the semantic layer that has no equivalent in Omni.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ struct Aggregate<'a> {
     non_additive: bool,
     label: Option<&'a str>,
     description: &'a str,
+    /// Path of the properties file, if formulac generated the semantic model.
+    generated_in: Option<&'a str>,
 }
 
 struct MeasureConverter<'a> {
@@ -53,6 +56,8 @@ struct MeasureConverter<'a> {
     /// Table and field for each metric and measure, by dbt name.
     known: FxHashMap<&'a str, (usize, String)>,
     gaps: Vec<MeasureGap>,
+    /// Source of measures that both a metric and a generated semantic model define.
+    source: Option<MetricSource>,
 }
 
 /// Maximum nesting depth of metrics that are composed of other metrics.
@@ -63,6 +68,7 @@ pub(super) fn all_measures<'a>(
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
     manifest: &'a Manifest,
+    source: Option<MetricSource>,
 ) -> (Vec<TableMeasures>, Vec<MeasureGap>) {
     let mut pass = MeasureConverter {
         tables,
@@ -71,6 +77,7 @@ pub(super) fn all_measures<'a>(
         made: tables.iter().map(|_| TableMeasures::default()).collect(),
         known: FxHashMap::default(),
         gaps: Vec::new(),
+        source,
     };
     pass.add_dimensions();
     let aggregates = pass.find_aggregates();
@@ -101,7 +108,7 @@ pub(super) fn all_measures<'a>(
         }
     }
     for last in (0..MAX_DEPTH).rev() {
-        waiting.retain(|(node, metric)| !pass.convert_composed_metric(node, metric, last == 0));
+        waiting.retain(|(node, metric)| !pass.convert_composed_metric(node, metric, &aggregates, last == 0));
         if waiting.is_empty() {
             break;
         }
@@ -173,7 +180,10 @@ impl<'a> MeasureConverter<'a> {
     }
 
     fn find_aggregates(&self) -> Vec<Aggregate<'a>> {
-        let of_model = |&TableSemanticModel { model, table, .. }: &TableSemanticModel<'a>| {
+        let of_model = |&TableSemanticModel { model, table, node }: &TableSemanticModel<'a>| {
+            let nodes = self.tables.get(table).into_iter().flat_map(DbtTable::nodes);
+            let is_generated = nodes.into_iter().any(|(_, node)| node.meta.get("formulac").is_some());
+            let generated_in = is_generated.then_some(&*node.original_file_path);
             model.measures.iter().map(move |measure| Aggregate {
                 table,
                 name: &measure.name,
@@ -183,9 +193,21 @@ impl<'a> MeasureConverter<'a> {
                 non_additive: !measure.non_additive_dimension.is_empty(),
                 label: measure.label.as_deref(),
                 description: &measure.description,
+                generated_in,
             })
         };
         self.semantic.iter().flat_map(of_model).collect()
+    }
+
+    /// Returns whether a generated semantic model of the same table defines a measure with the name of a metric. The
+    /// metrics that formulac generates for its measures do not compete with them.
+    fn competes_with_generated(&self, metric: &ManifestNode, table: usize, aggregates: &[Aggregate<'_>]) -> bool {
+        aggregates.iter().any(|measure| {
+            let is_other_file = |file: &str| *metric.original_file_path != *file;
+            measure.table == table
+                && measure.generated_in.is_some_and(is_other_file)
+                && to_omni_name(measure.name) == to_omni_name(&metric.name)
+        })
     }
 
     /// Converts a simple metric. The metric's aggregate is a measure or, in the newer format, part of the metric
@@ -221,10 +243,15 @@ impl<'a> MeasureConverter<'a> {
                         .is_some_and(|it| !it.is_empty_value()),
                     label: None,
                     description: "",
+                    generated_in: None,
                 }
             }
             (None, None) => return self.add_gap(&node.name, "the measure is unknown"),
         };
+        if self.source == Some(MetricSource::Formulac) && self.competes_with_generated(node, written.table, aggregates)
+        {
+            return;
+        }
         let params = metric.type_params.get("measure").and_then(Said::as_map);
         let said = |key: &str| {
             params
@@ -342,7 +369,13 @@ impl<'a> MeasureConverter<'a> {
 
     /// Converts a metric that is composed of other metrics. Returns whether the metric is complete and needs no further
     /// pass. In the last pass (`last`), a missing input is reported as a gap.
-    fn convert_composed_metric(&mut self, node: &'a ManifestNode, metric: &'a Metric, last: bool) -> bool {
+    fn convert_composed_metric(
+        &mut self,
+        node: &'a ManifestNode,
+        metric: &'a Metric,
+        aggregates: &[Aggregate<'a>],
+        last: bool,
+    ) -> bool {
         let inputs: Vec<&ValueFields> = metric
             .type_params
             .iter()
@@ -402,6 +435,10 @@ impl<'a> MeasureConverter<'a> {
             return last;
         };
         let (home, _) = places[0];
+        let competes = self.source.is_some() && self.competes_with_generated(node, home, aggregates);
+        if competes && self.source == Some(MetricSource::Formulac) {
+            return true;
+        }
         let field = |(table, name): &(usize, String)| match self.tables.get(*table) {
             Some(other) if *table != home => format!("${{{}.{name}}}", other.view_name()),
             _ => format!("${{{name}}}"),
@@ -431,7 +468,21 @@ impl<'a> MeasureConverter<'a> {
                 .map(|label| ("label".to_owned(), plain_text(label))),
         );
         keys.extend(description_pair(&node.description));
-        self.add(&node.name, home, keys);
+        // The metric replaces the measure.
+        let measure = self
+            .known
+            .get(&*node.name)
+            .filter(|(table, _)| competes && *table == home);
+        match measure.map(|(_, field)| field.clone()) {
+            Some(field) => {
+                let measures = self.made.get_mut(home).map(|made| &mut made.measures);
+                let replaced = measures.and_then(|all| all.iter_mut().find(|(name, _)| *name == field));
+                replaced
+                    .into_iter()
+                    .for_each(|(_, measure)| *measure = std::mem::take(&mut keys));
+            }
+            None => self.add(&node.name, home, keys),
+        }
         true
     }
 }

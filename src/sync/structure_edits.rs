@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use super::hand_edits::HandEdit;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
 use crate::dbt::RelationReference;
-use crate::decompile::{Edits, FilePartPosition, definition_lines, with_cte_names_of, with_renamed_definition};
+use crate::decompile::{
+    Edits, FilePartPosition, definition_lines, is_equivalent_sql, with_cte_names_of, with_renamed_definition,
+};
+use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
@@ -34,18 +37,6 @@ enum StructureEdit {
 
 /// Name of the column that temporarily stands for a condition.
 const CONDITION: &str = "fx_condition";
-/// Keys of a step that do not determine the rows to which its `where` applies, or the columns of these rows.
-const KEYS_AFTER_WHERE: [&str; 9] = [
-    "group_by",
-    "having",
-    "order_by",
-    "partition_by",
-    "limit",
-    "keep",
-    "definitions",
-    "columns",
-    "fill",
-];
 
 impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
@@ -94,7 +85,12 @@ impl ModelReconciler<'_> {
                     }
                     None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
                 };
-                if is_produced {
+                // The user may have written the column in another select.
+                let is_equivalent = matches!(edit, StructureEdit::Added(_))
+                    && !is_produced
+                    && is_equivalent_sql(sql, &renamed, carried.compiled.dialect());
+                let renamed = if is_equivalent { sql.to_owned() } else { renamed };
+                if is_produced || is_equivalent {
                     self.ours = carried;
                     found = renamed;
                     carried_edits.extend(places);
@@ -126,21 +122,40 @@ impl ModelReconciler<'_> {
         });
     }
 
+    /// Returns an edited condition without the condition that other keys generate, such as `since`, which is the last
+    /// part of the clause. `None` if other keys generate no condition, or if the user edited it.
+    fn without_generated_condition(&self, clause: &str, edited: &str, found: &str) -> Option<String> {
+        let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let root = value(&self.ours.source)?;
+        let (at, step) = last_step(&root)?;
+        step.get(clause)?;
+        let without = apply_edits(&self.ours.source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
+        let without = self.tools.compile(&self.ours.spec, &without)?;
+        let differences = self.differences(&without, found);
+        let generated = match differences.iter().find(|(_, after)| after == edited) {
+            Some((before, _)) => on_one_line(before),
+            // The user removed the other part of the clause.
+            None => return Some(String::new()),
+        };
+        let edited = on_one_line(edited);
+        let own = edited
+            .strip_suffix(&generated)
+            .filter(|_| !generated.is_empty())?
+            .trim_end();
+        Some(own.strip_suffix("and")?.trim_end().to_owned())
+    }
+
     /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
     fn with_condition(&self, clause: &'static str, condition: &str) -> Option<String> {
         let source = &self.ours.source;
         let root = value(source)?;
-        let (at, step) = last_step(&root)?;
+        let (at, _) = last_step(&root)?;
         if condition.is_empty() {
             return apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok();
         }
         // The formula of the condition is found as if the condition was a column.
         let (spec, placeholder, after) = if clause == "where" {
-            let keys = KEYS_AFTER_WHERE.iter().filter(|key| step.get(key).is_some());
-            let remove = keys.map(|key| Edit::Remove {
-                at: at.clone().key(*key),
-            });
-            let rows = apply_edits(source, &remove.collect::<Vec<_>>()).ok()?;
+            let rows = without_results(source)?;
             (with_definition(&rows, CONDITION, "TRUE")?, "true", ["joins", "from"])
         } else {
             let spec = with_definition(source, CONDITION, "COUNT() > 0")?;
@@ -180,7 +195,11 @@ impl ModelReconciler<'_> {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
             StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
-            StructureEdit::Condition { clause, after, .. } => self.with_condition(clause, after).into_iter().collect(),
+            StructureEdit::Condition { clause, after, .. } => {
+                let own = self.without_generated_condition(clause, after, found);
+                let condition = own.as_deref().unwrap_or(after);
+                self.with_condition(clause, condition).into_iter().collect()
+            }
             StructureEdit::Added(name) => {
                 // The formula is found as if a definition with this name had another formula.
                 let find = || {
@@ -258,6 +277,31 @@ fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
     let step = steps.last()?;
     let name = step.get("name").and_then(YamlValue::as_text)?;
     Some((Path::root().key("steps").item("name", name), step))
+}
+
+/// Returns a spec that selects the rows to which the condition of its last step applies, without definitions. All keys
+/// are removed that use the result of the condition.
+fn without_results(spec: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    let of_step = match root.get("steps") {
+        Some(_) => removed_results(&at, step),
+        None => Vec::new(),
+    };
+    let edits = [removed_results(&Path::root(), &root), of_step].concat();
+    apply_edits(spec, &edits).ok()
+}
+
+/// Returns edits that remove the keys of a mapping that use the result of a condition in `where`.
+fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
+    let YamlValue::Map(pairs, _) = mapping else {
+        return Vec::new();
+    };
+    let keys = pairs.iter().map(|(key, _)| key.as_str());
+    let remove = |key: &str| Edit::Remove {
+        at: at.clone().key(key),
+    };
+    keys.filter(|key| !determines_rows(key)).map(remove).collect()
 }
 
 /// Returns a spec with a new definition at the end of its last step.

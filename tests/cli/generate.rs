@@ -468,3 +468,23 @@ fn warnings_are_grouped() {
         run.err
     );
 }
+
+/// dbt would skip the version, and warn only about the generated properties file.
+#[test]
+fn a_version_without_a_file_is_reported() {
+    let place = Place::new("generate_versions");
+    let spec = "model: sales\nfrom: orders\ngroup_by: country\ndefinitions: n = COUNT()\n\
+                columns: {country: {data_tests: [not_null]}}\nversions: [{v: 1}, {v: 2}]\n";
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n")
+        .write("metrics/sales.yml", spec);
+    let run = place.run(&["generate", "--output-format", "concise"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let warning = "metrics/sales.yml:6:12: warning[W0816]: `sales` has no file for version 1, so dbt skips this version; \
+                   help: save the SQL of version 1 as models/formulac/sales_v1.sql, or remove the entry from `versions`\n";
+    assert!(run.err.contains(warning), "{}", run.err);
+    place.write("models/marts/sales_v1.sql", "select 1 as n");
+    let run = place.run(&["generate", "--output-format", "concise"]);
+    assert!(!run.err.contains("W0816"), "{}", run.err);
+}

@@ -179,6 +179,12 @@ fn tests_go_where_dbt_looks_for_them() {
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
+    // dbt runs the test with the model, although the test does not read the model.
+    let text = place.read(&format!("tests/formulac/{test}"));
+    assert!(
+        text.contains("most one match.\n-- depends_on: {{ ref('joined') }}\nwith customers as ("),
+        "{text}"
+    );
     assert!(
         place
             .run(&["query", "metrics/joined.yml", "--no-project"])

@@ -448,3 +448,56 @@ fn merged_states_are_kept() {
     let plan = place.run(&["plan"]);
     assert!(!plan.err.contains(".formulac/state"), "{}", plan.err);
 }
+
+/// `plan` offers exactly the sides that `resolve` accepts.
+#[test]
+fn every_offered_resolution_is_possible() {
+    const SQL: &str = "models/formulac/revenue.sql";
+    const YML: &str = "models/formulac/revenue.yml";
+    // Each conflict: the edits to the spec and to a generated file, and the sides that `plan` offers.
+    type TextEdit = (&'static str, &'static str);
+    let conflicts: [(&str, TextEdit, (&str, TextEdit), &[&str]); 3] = [
+        (
+            "formula",
+            ("SUM(amount)", "SUM(amount - tax)"),
+            (SQL, ("coalesce(sum(amount), 0)", "max(amount)")),
+            &["--ours", "--theirs", "--edit", "--base"],
+        ),
+        (
+            "text",
+            ("status <> \"test\"", "status = \"paid\""),
+            (
+                SQL,
+                ("status <> 'test'", "status <> 'test' and amount between 1 and 900"),
+            ),
+            &["--ours"],
+        ),
+        (
+            "description",
+            ("  revenue = SUM", "  /// net amount\n  revenue = SUM"),
+            (YML, ("description: SUM(amount)", "description: gross amount")),
+            &["--ours", "--theirs"],
+        ),
+    ];
+    for (name, (before, after), (file, (generated, edited)), offered) in conflicts {
+        let place = place(&format!("push_offered_{name}"));
+        edit(&place, "metrics/revenue.yml", before, after);
+        edit(&place, file, generated, edited);
+        let found = ["metrics/revenue.yml", file].map(|path| (path, place.read(path)));
+        let plan = place.run(&["plan"]);
+        assert_eq!(plan.exit, 3, "{name}: {}{}", plan.out, plan.err);
+        let next = &plan.out[plan.out.find("  next ").unwrap()..plan.out.find("Plan:").unwrap()];
+        let conflict = next.split_whitespace().nth(3).unwrap();
+        for side in ["--ours", "--theirs", "--edit", "--base", "--to-set", "--to-model"] {
+            let mut command = place.command(&["resolve", conflict, side]);
+            command.env("EDITOR", "true").env_remove("VISUAL");
+            let run = crate::run::finish(command);
+            let is_offered = next.contains(side);
+            assert_eq!(is_offered, run.exit == 0, "{name} {side}: {next}{}", run.err);
+            assert_eq!(is_offered, offered.contains(&side), "{name} {side}: {next}");
+            for (path, text) in &found {
+                place.write(path, text);
+            }
+        }
+    }
+}

@@ -102,7 +102,7 @@ fn page() -> String {
                 name.as_str() != "metrics"
                     && (same(&schema) || step.is_some_and(|(_, step)| step.as_object().is_some_and(same)))
             };
-            let is_over_sets = object(part, "properties").any(|(name, _)| name == "metrics");
+            let is_over_sets = object(part, "properties").any(|(name, _)| name == "overrides");
             let shared = object(part, "properties").filter(|key| is_over_sets && is_shared(key));
             let shared: Vec<&String> = shared.map(|(name, _)| name).collect();
             let note = if is_over_sets {

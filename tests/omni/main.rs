@@ -3,6 +3,7 @@
 mod edits;
 mod existing;
 mod mapping;
+mod metric_source;
 
 use std::fmt::Write as _;
 

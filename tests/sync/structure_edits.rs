@@ -46,6 +46,65 @@ keep: [id]
 definitions: segment = customers.segment
 ";
 
+/// formulac ranks groups in a later select, and users in the select that groups.
+const RANKED: &str = "\
+model: m
+from: orders
+group_by: country
+definitions: |
+  n = COUNT()
+  largest = MAX(amount)
+";
+/// formulac numbers groups in the select that groups, and users in a later select.
+const ORDERED: &str = "\
+model: m
+from: orders
+where: NOT(ISBLANK(country))
+group_by: country
+order_by: n desc
+partition_by: []
+definitions: |
+  n = COUNT()
+  twice = n * 2
+  fourfold = twice * 2
+";
+/// The spec has many keys that use the rows of `where`.
+const MANY_KEYS: &str = "\
+model: m
+timezone: Europe/Berlin
+from: orders
+where: amount > 5
+group_by: \"ordered_on[month]\"
+since: 2024-01-01
+until: 2024-12-31
+definitions: revenue = SUM(amount)
+columns: {revenue: {description: Revenue, data_type: numeric}}
+tests: [{dbt_utils.expression_is_true: {arguments: {expression: revenue > 0}}}]
+rules: [{positive: revenue > 0}]
+compare: [{with: old_revenue, keys: ordered_on_month}]
+exposures: [{name: board, type: dashboard, owner: {email: a@example.com}}]
+examples:
+  - name: one
+    given: [{input: ref('orders'), rows: [{ordered_on: 2024-02-03, amount: 7}]}]
+    expect: {rows: [{ordered_on_month: 2024-02-01, revenue: 7}]}
+contract: {enforced: true}
+";
+const MANY_KEYS_OF_A_STEP: &str = "\
+model: m
+from: orders
+steps:
+  - name: by_country
+    group_by: country
+    definitions: revenue = SUM(amount)
+  - name: large
+    where: revenue > 5
+    keep: [country]
+    order_by: revenue desc
+    limit: 10
+    definitions: share = revenue / 100
+rules: [{positive: share > 0}]
+";
+
 /// Spec, the SQL before and after the edit, and the changed parts of the spec. Text that begins with `!` is not in the
 /// spec anymore.
 type Case = (
@@ -139,6 +198,43 @@ const CASES: &[Case] = &[
             "group by country\n    having count(*) > 3 and max(tax) < 100",
         )],
         &["group_by: country\nhaving: AND(COUNT() > 3, MAX(tax) < 100)\n"],
+    ),
+    (
+        MANY_KEYS,
+        &[("amount > 5", "amount > 5 and customer_id is not null")],
+        &[
+            "where: AND(amount > 5, NOT(ISBLANK(customer_id)))\n",
+            "since: 2024-01-01\n",
+        ],
+    ),
+    (
+        MANY_KEYS_OF_A_STEP,
+        &[("where revenue > 5", "where revenue > 5 and country <> 'x'")],
+        &["    where: AND(revenue > 5, country <> \"x\")\n", "    limit: 10\n"],
+    ),
+    (
+        RANKED,
+        &[(
+            "count(*) as n",
+            "count(*) as n,\n    rank() over (order by count(*) desc) as place",
+        )],
+        &["place = RANK("],
+    ),
+    (
+        RANKED,
+        &[(
+            "max(amount) as largest",
+            "rank() over (order by count(*) desc) as largest",
+        )],
+        &["largest = RANK("],
+    ),
+    (
+        ORDERED,
+        &[(
+            "twice * 2 as fourfold",
+            "row_number() over (order by n desc, country asc) as fourfold",
+        )],
+        &["fourfold = ROW()"],
     ),
     (JOINED, &[("\nwhere amount > 5", "")], &["!where", "keep: [id]\n"]),
     (

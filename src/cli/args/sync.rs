@@ -171,6 +171,30 @@ pub enum ConflictSide {
     ToModel,
 }
 
+impl ConflictSide {
+    /// All sides, in the order in which messages list them.
+    pub const ALL: [Self; 6] = [
+        Self::Ours,
+        Self::Theirs,
+        Self::Edit,
+        Self::Base,
+        Self::ToSet,
+        Self::ToModel,
+    ];
+
+    /// Returns the option of `resolve` that chooses the side.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Ours => "--ours",
+            Self::Theirs => "--theirs",
+            Self::Edit => "--edit",
+            Self::Base => "--base",
+            Self::ToSet => "--to-set",
+            Self::ToModel => "--to-model",
+        }
+    }
+}
+
 impl ResolveArgs {
     /// Returns the chosen side. The command-line parser requires exactly one side.
     pub fn chosen_side(&self) -> ConflictSide {

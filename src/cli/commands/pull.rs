@@ -173,6 +173,7 @@ fn plan_pull(
     let project = folders.places.project.as_ref();
     let wanted = OmniOptions::from_dialect(dialect)
         .virtual_schema(project.and_then(Project::virtual_schema))
+        .metric_source(project.and_then(Project::metric_source))
         .existing_views(&folders.places.view_files())
         .strip_status(strip_status)
         .topics(folders.topics)

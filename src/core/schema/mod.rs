@@ -41,6 +41,8 @@ pub struct Column {
     /// Whether each value is the first day of a month. For a step's column, `true` if the column's formula guarantees
     /// this property.
     month_start: bool,
+    /// Whether the values are dates or times that were converted from instants to a time zone.
+    converted_to_timezone: bool,
     description: Option<String>,
     /// All possible values, if they are known.
     values: Option<Arc<[String]>>,
@@ -65,6 +67,7 @@ impl Column {
             digits,
             made,
             month_start,
+            converted_to_timezone: false,
             description,
             values,
             tags,
@@ -184,6 +187,19 @@ impl Column {
         let tags: Vec<String> = tags.into_iter().map(Into::into).collect();
         self.tags = (!tags.is_empty()).then(|| tags.into());
         self
+    }
+
+    /// Sets whether the values are dates or times that were converted from instants to a time zone.
+    #[must_use]
+    pub fn converted_to_timezone(mut self, is_converted: bool) -> Self {
+        self.converted_to_timezone = is_converted;
+        self
+    }
+
+    /// Returns whether the values are dates or times that were converted from instants to a time zone.
+    #[must_use]
+    pub fn is_converted_to_timezone(&self) -> bool {
+        self.converted_to_timezone
     }
 
     /// Returns the tags.

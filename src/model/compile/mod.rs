@@ -31,6 +31,7 @@ use crate::selector_facts;
 use crate::sources::SpecSources;
 use crate::sql::Cte;
 use crate::time_range::StepTimes;
+use crate::versions::other_versions;
 use crate::{CompiledSpec, SpecDefinition, UndecidedType};
 
 impl Compiler {
@@ -72,6 +73,7 @@ impl Compiler {
             compiled.name = Some(spec.model.text.to_owned());
             compiled.name_span = spec.model.node.span;
             (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+            compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
             let mut run = SpecCompilation::new(self, &spec, file.source, file.path);

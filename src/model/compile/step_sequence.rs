@@ -254,6 +254,7 @@ impl SpecCompilation<'_> {
         self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
         self.generate_tests(output, memory, &mut compiled.diagnostics);
         compiled.columns = self.with_tags(self.documented_columns(&output.relation));
+        self.mark_converted_times(&mut compiled.columns);
         (compiled.single, compiled.open) = (output.single, output.open);
         compiled.additivity = self.additivity_of(&output.relation, &output.grain);
     }

@@ -75,6 +75,9 @@ pub struct Key {
     pub required: Option<&'static str>,
     /// Name of the key for which this key is an alias.
     pub same_as: Option<&'static str>,
+    /// Whether the key determines the rows and names that a condition in `where` reads. All other keys of a spec use
+    /// the result of `where`, or properties of this result.
+    pub determines_rows: bool,
 }
 
 impl Key {
@@ -85,6 +88,7 @@ impl Key {
             doc,
             required: None,
             same_as: None,
+            determines_rows: false,
         }
     }
 
@@ -110,6 +114,11 @@ impl Key {
         self
     }
 
+    const fn determines_rows(mut self) -> Self {
+        self.determines_rows = true;
+        self
+    }
+
     const fn same_as(mut self, name: &'static str) -> Self {
         self.same_as = Some(name);
         self
@@ -131,6 +140,13 @@ impl KeyTable {
     pub fn get(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
     }
+}
+
+/// Returns whether a key of a spec or of one of its steps determines the rows and names that a condition in `where`
+/// reads.
+pub fn determines_rows(name: &str) -> bool {
+    let keys = [&MODEL, &STEP].into_iter().filter_map(|table| table.get(name));
+    keys.into_iter().any(|key| key.determines_rows)
 }
 
 /// Names of days that `Shape::Weekday` accepts, ignoring case.

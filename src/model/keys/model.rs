@@ -11,6 +11,7 @@ pub static MODEL: KeyTable = KeyTable {
     open: false,
     keys: &[
         Key::new("model", KeyShape::Name, "The model's name: letters, digits and `_`.")
+            .determines_rows()
             .required("the model's name, such as `model: monthly_revenue`"),
         Key::new(
             "description",
@@ -22,12 +23,14 @@ pub static MODEL: KeyTable = KeyTable {
             KeyShape::Text,
             "Source of the rows: a table, `ref('…')`, `ref('package', 'model', v=2)` or `source('raw', 'events')`.",
         )
+        .determines_rows()
         .required("the table that the rows come from, such as `from: orders`"),
         Key::new(
             "steps",
             KeyShape::Steps,
             "Steps in order. Each step reads the rows of the previous step.",
-        ),
+        )
+        .determines_rows(),
         Key::new(
             "columns",
             KeyShape::Either(&KeyShape::Each(&KeyShape::Keys(&COLUMN)), &KeyShape::Names),
@@ -86,28 +89,33 @@ pub static MODEL: KeyTable = KeyTable {
             "timezone",
             KeyShape::Text,
             "Time zone in which instants become dates, such as `Europe/Berlin`.",
-        ),
+        )
+        .determines_rows(),
         Key::new(
             "blanks",
             KeyShape::Choice(&["zero"]),
             "`zero`: NULL is treated as 0 in `+ - *` and in numerators.",
-        ),
+        )
+        .determines_rows(),
         Key::new(
             "today",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&TODAY)),
             "Replacement for the current date: a date, `var('run_date')`, or SQL.",
-        ),
+        )
+        .determines_rows(),
         Key::new(
             "week_start",
             KeyShape::Weekday,
             "First day of the week. Default: `monday`.",
-        ),
+        )
+        .determines_rows(),
         Key::new(
             "fiscal_month_offset",
             KeyShape::Count("fiscal_month_offset: 3"),
             "Number of months from January to the first month of the fiscal year: 3 if the fiscal year starts in \
             April. `fiscal_quarter` and `fiscal_year` need it.",
-        ),
+        )
+        .determines_rows(),
     ],
 };
 

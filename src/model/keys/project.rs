@@ -141,6 +141,11 @@ static PULL: KeyTable = KeyTable {
             "Whether to write an access grant for every private model. Default: only for models with `meta.omni.access_grant`.",
         ),
         Key::new(
+            "metrics",
+            KeyShape::Choice(&["formulac", "dbt"]),
+            "Source of a measure that both a generated semantic model and a metric in another file of dbt define for the same model. Default: a simple metric replaces the measure, and other metrics are added with another name.",
+        ),
+        Key::new(
             "virtual_schema",
             KeyShape::Text,
             "First part of the names of Omni's virtual schemas, such as `omni_dbt`. New views of dbt models are written to these schemas. Default: the schemas of the existing views.",

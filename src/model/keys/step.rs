@@ -13,7 +13,8 @@ pub static STEP: KeyTable = KeyTable {
             "name",
             KeyShape::Text,
             "The step's name, which becomes the name of its CTE.",
-        ),
+        )
+        .determines_rows(),
         Key::new(
             "definitions",
             KeyShape::Definitions,
@@ -40,7 +41,7 @@ pub static STEP: KeyTable = KeyTable {
             KeyShape::Names,
             "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
-        Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping."),
+        Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping.").determines_rows(),
         Key::new(
             "fill",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
@@ -63,7 +64,7 @@ pub static STEP: KeyTable = KeyTable {
             KeyShape::Count("limit: 100"),
             "Maximum number of rows, in the order of `order_by`.",
         ),
-        Key::new("joins", KeyShape::Joins, "Other relations to join."),
+        Key::new("joins", KeyShape::Joins, "Other relations to join.").determines_rows(),
         Key::new(
             "columns",
             KeyShape::Names,

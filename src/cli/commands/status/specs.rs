@@ -156,8 +156,8 @@ fn pending_push_health(session: &Session, place: &Workspace, selection: &Selecti
         .and_then(|model| Some((model, model.conflicts.first()?)));
     let fix = match first {
         Some((model, one)) => {
-            let (command, others) = sync::resolve_command(model, one);
-            format!("formulac plan shows the conflicts; {command} (or {others})")
+            let how = sync::resolution_hint(place, &made, model, one);
+            format!("formulac plan shows the conflicts; {how}")
         }
         None => "formulac plan, then formulac push".to_owned(),
     };

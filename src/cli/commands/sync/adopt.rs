@@ -4,6 +4,7 @@ use formulac::sync::{HandEdit, ModelPlan, STATES, TextChange};
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
+use super::planner::PlannedModels;
 use super::{apply, conflict, planner};
 use crate::cli::args::AdoptArgs;
 use crate::cli::exit::{Exit, Failure};
@@ -60,7 +61,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             "diagnostics": render::reports_json(&to_reports(&made.found)),
         }))?;
     } else {
-        report(session, &place, &models, &taken);
+        report(session, &place, &made, &models, &taken);
         let what = if args.dry_run { "would write" } else { "wrote" };
         written
             .iter()
@@ -69,7 +70,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
 }
 
-fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[&ModelPlan]) {
+fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[&ModelPlan], taken: &[&ModelPlan]) {
     let named = |model: &ModelPlan, edit: &HandEdit| match &edit.definition {
         Some(name) => format!("{}.{name}", model.model),
         None => model.model.clone(),
@@ -97,7 +98,7 @@ fn report(session: &Session, place: &Workspace, models: &[&ModelPlan], taken: &[
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {
-            conflict::write_conflict(&mut out, place, model, one, number + 1, model.conflicts.len());
+            conflict::write_conflict(&mut out, place, made, model, one, number + 1, model.conflicts.len());
         }
         if !out.is_empty() {
             session.warn(out.trim_end());

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use formulac::sync::{Conflict, MetricSetConflict, ModelPlan, Property, SetPart, diff_lines};
 
+use super::planner::PlannedModels;
 use super::repository::Repository;
+use super::resolve::{manual_resolution, possible_sides};
+use crate::cli::args::ConflictSide;
 use crate::cli::workspace::Workspace;
 
 /// Maximum length of a value on one line, in characters.
@@ -23,6 +26,7 @@ const MAX_DIFF_LINES: usize = 20;
 pub fn write_conflict(
     out: &mut String,
     place: &Workspace,
+    made: &PlannedModels,
     model: &ModelPlan,
     conflict: &Conflict,
     number: usize,
@@ -103,13 +107,33 @@ pub fn write_conflict(
     if is_file {
         write_file_clashes(out, conflict);
     }
-    let (command, others) = resolve_command(model, conflict);
+    let sides = possible_sides(place, made, model, conflict);
     match &conflict.set {
-        Some(set) => write_metric_set_resolutions(out, model, set, &command),
-        None => {
-            let _ = writeln!(out, "  next    {command}\n          or {others} instead of --ours\n");
-        }
+        Some(set) => write_metric_set_resolutions(out, model, conflict, set, &sides),
+        None => write_resolutions(out, model, conflict, &sides),
     }
+}
+
+/// Prints the command that resolves a conflict with a spec, and the other possible resolutions.
+fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, sides: &[ConflictSide]) {
+    let edit = manual_resolution(conflict);
+    let Some((first, others)) = sides.split_first() else {
+        let _ = writeln!(out, "  next    {edit}\n");
+        return;
+    };
+    let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
+    if !others.is_empty() {
+        let _ = writeln!(
+            out,
+            "          or {} instead of {}",
+            list_options(others),
+            first.option()
+        );
+    }
+    if !sides.contains(&ConflictSide::Theirs) {
+        let _ = writeln!(out, "          or {edit}");
+    }
+    out.push('\n');
 }
 
 /// Prints the conflicting parts of a file or, if they are not known, the difference between the file and the spec.
@@ -148,16 +172,28 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
 }
 
 /// Prints the possible resolutions of a conflict with a metric set, each with its effect.
-fn write_metric_set_resolutions(out: &mut String, model: &ModelPlan, set: &MetricSetConflict, command: &str) {
-    let _ = writeln!(out, "  next    {command}");
-    let mut option = |name: &str, possible: Result<String, &String>| {
+fn write_metric_set_resolutions(
+    out: &mut String,
+    model: &ModelPlan,
+    conflict: &Conflict,
+    set: &MetricSetConflict,
+    sides: &[ConflictSide],
+) {
+    let Some(first) = sides.first() else {
+        let _ = writeln!(out, "  next    undo the edit in {} yourself\n", conflict.file);
+        return;
+    };
+    let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
+    let mut option = |side: ConflictSide, possible: Result<String, &String>| {
+        let name = side.option();
         let _ = match possible {
-            Ok(what) => writeln!(out, "          {name:10}  {what}"),
+            Ok(what) if sides.contains(&side) => writeln!(out, "          {name:10}  {what}"),
+            Ok(_) => Ok(()),
             Err(reason) => writeln!(out, "          {name:10}  not possible: {reason}"),
         };
     };
     option(
-        "--ours",
+        ConflictSide::Ours,
         Ok("removes the edit, so that a push writes the SQL of the set".to_owned()),
     );
     let changed = match set.models.as_slice() {
@@ -170,20 +206,20 @@ fn write_metric_set_resolutions(out: &mut String, model: &ModelPlan, set: &Metri
     };
     let to_set = set.to_set.as_ref();
     option(
-        "--to-set",
+        ConflictSide::ToSet,
         to_set.map(|formula| format!("{}: {}{is} {formula}{changed}", set.file, set.name)),
     );
     let name = set.listed_as.as_deref().unwrap_or(&set.name);
     let to_model = set.to_model.as_ref();
     option(
-        "--to-model",
+        ConflictSide::ToModel,
         to_model.map(|formula| format!("{}: {name} = {formula}; overrides the metric", model.spec)),
     );
     out.push('\n');
 }
 
-/// Returns the command that resolves the conflict, quoted for a shell, and the other sides that can be chosen.
-pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'static str) {
+/// Returns the command that resolves the conflict in favor of a side, quoted for a shell.
+fn resolve_command(model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
     let name = conflict_name(model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
     let name = if name.chars().all(is_plain) {
@@ -191,19 +227,24 @@ pub fn resolve_command(model: &ModelPlan, conflict: &Conflict) -> (String, &'sta
     } else {
         format!("'{}'", name.replace('\'', r"'\''"))
     };
-    let others = if conflict.set.is_some() {
-        "--to-set, --to-model"
-    } else if is_resolvable_in_editor(conflict) {
-        "--theirs, --edit, --base"
-    } else {
-        "--theirs"
-    };
-    (format!("formulac resolve {name} --ours"), others)
+    format!("formulac resolve {name} {}", side.option())
 }
 
-/// Returns whether the user can write a third value in an editor.
-fn is_resolvable_in_editor(conflict: &Conflict) -> bool {
-    conflict.property == Property::Formula || conflict.is_omni_conflict()
+/// Returns a sentence part that tells how to resolve the conflict, for a single line.
+pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
+    match possible_sides(place, made, model, conflict).split_first() {
+        None => manual_resolution(conflict),
+        Some((first, [])) => resolve_command(model, conflict, *first),
+        Some((first, others)) => {
+            let command = resolve_command(model, conflict, *first);
+            format!("{command} (or {})", list_options(others))
+        }
+    }
+}
+
+fn list_options(sides: &[ConflictSide]) -> String {
+    let options: Vec<&str> = sides.iter().map(|side| side.option()).collect();
+    options.join(", ")
 }
 
 /// Returns the name that makes `resolve` select only this conflict.

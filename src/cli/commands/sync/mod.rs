@@ -38,7 +38,7 @@ use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 
 pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
-pub use conflict::resolve_command;
+pub use conflict::resolution_hint;
 pub use history::{REFUSALS, run as log};
 pub use lock::{ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
@@ -70,7 +70,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     } else {
         session.report_grouped(&made.found);
         if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &place, &made.plan))?;
+            session.print_styled(&show::format_plan(session, &place, &made))?;
             show::print_refused_descriptions(session, &made.refused);
         }
     }

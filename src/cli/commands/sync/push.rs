@@ -47,7 +47,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.report_grouped(&made.found);
         if made.has_no_errors() {
-            session.print_styled(&show::format_plan(session, &place, &made.plan))?;
+            session.print_styled(&show::format_plan(session, &place, &made))?;
             show::print_refused_descriptions(session, &made.refused);
         }
     }

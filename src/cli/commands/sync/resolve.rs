@@ -64,19 +64,10 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
-    let mut work = ConflictResolver {
-        place: &place,
-        made: &made,
-        texts: BTreeMap::new(),
-        restored: BTreeMap::new(),
-        of_people: BTreeSet::new(),
-    };
+    let mut work = ConflictResolver::new(&place, &made, edit_conflict_in_editor);
     let mut resolved = Vec::new();
     for (model, conflict) in meant {
-        match &conflict.set {
-            Some(set) => work.resolve_metric_set_conflict(session, model, conflict, set, args.chosen_side())?,
-            None => work.resolve_conflict(model, conflict, args.chosen_side())?,
-        }
+        work.resolve_conflict(model, conflict, args.chosen_side())?;
         resolved.push(json!({
             "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
         }));
@@ -87,6 +78,30 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
     }
     Ok(Exit::Done)
+}
+
+/// Returns the sides in favor of which `resolve` can resolve a conflict. No file is written.
+pub fn possible_sides(
+    place: &Workspace,
+    made: &PlannedModels,
+    model: &ModelPlan,
+    conflict: &Conflict,
+) -> Vec<ConflictSide> {
+    // The result of the editor is not known, so try the current formula.
+    let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
+    let is_possible = |side: &ConflictSide| {
+        let mut work = ConflictResolver::new(place, made, edited);
+        work.resolve_conflict(model, conflict, *side).is_ok() && work.restore_files().is_ok()
+    };
+    ConflictSide::ALL.into_iter().filter(is_possible).collect()
+}
+
+/// Returns an instruction for conflicts that `resolve` cannot resolve as the user wishes.
+pub fn manual_resolution(conflict: &Conflict) -> String {
+    match conflict.spec.as_str() {
+        "" => format!("restore the spec that generated {}", conflict.file),
+        spec => format!("edit {spec} and {} so that they agree", conflict.file),
+    }
 }
 
 /// Returns whether a name refers to a conflict by its model, its definition or a property of the definition.
@@ -115,10 +130,38 @@ struct ConflictResolver<'w> {
     restored: BTreeMap<String, Vec<Substitution>>,
     /// Files that users maintain and that no push writes.
     of_people: BTreeSet<String>,
+    /// Consequences to report before the files are written.
+    notes: Vec<String>,
+    /// Asks the user for the formula or the description.
+    edit: fn(&Conflict) -> Result<String, Failure>,
 }
 
-impl ConflictResolver<'_> {
+impl<'w> ConflictResolver<'w> {
+    fn new(place: &'w Workspace, made: &'w PlannedModels, edit: fn(&Conflict) -> Result<String, Failure>) -> Self {
+        Self {
+            place,
+            made,
+            texts: BTreeMap::new(),
+            restored: BTreeMap::new(),
+            of_people: BTreeSet::new(),
+            notes: Vec::new(),
+            edit,
+        }
+    }
+
     fn resolve_conflict(&mut self, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> Result<(), Failure> {
+        match &conflict.set {
+            Some(set) => self.resolve_metric_set_conflict(model, conflict, set, side),
+            None => self.resolve_spec_conflict(model, conflict, side),
+        }
+    }
+
+    fn resolve_spec_conflict(
+        &mut self,
+        model: &ModelPlan,
+        conflict: &Conflict,
+        side: ConflictSide,
+    ) -> Result<(), Failure> {
         if matches!(side, ConflictSide::ToSet | ConflictSide::ToModel) {
             let target = conflict_target(model, conflict);
             let message = format!("`{target}` is not a conflict with a metric set");
@@ -129,10 +172,8 @@ impl ConflictResolver<'_> {
             return self.resolve_description(model, conflict, side);
         }
         let impossible = |what: &str| {
-            Failure::new(Exit::Conflict, format!("{}: {what}", conflict_target(model, conflict))).with_help(format!(
-                "edit {} and {} so that they agree",
-                conflict.spec, conflict.file
-            ))
+            Failure::new(Exit::Conflict, format!("{}: {what}", conflict_target(model, conflict)))
+                .with_help(manual_resolution(conflict))
         };
         let spec = self.text(&conflict.spec);
         let file = self.text(&conflict.file).unwrap_or_default();
@@ -176,7 +217,7 @@ impl ConflictResolver<'_> {
                 self.set_text(&conflict.file, both.1);
             }
             ConflictSide::Edit => {
-                let formula = edit_conflict_in_editor(conflict)?;
+                let formula = (self.edit)(conflict)?;
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, &formula));
                 let both = text
                     .zip(undone())
@@ -195,7 +236,6 @@ impl ConflictResolver<'_> {
     /// it from the set and the spec.
     fn resolve_metric_set_conflict(
         &mut self,
-        session: &Session,
         model: &ModelPlan,
         conflict: &Conflict,
         set: &MetricSetConflict,
@@ -225,7 +265,8 @@ impl ConflictResolver<'_> {
                     .map_err(|why| refused("--to-set", &why))?;
                 self.set_text(&set.file, text);
                 if !set.models.is_empty() {
-                    session.report_action(&format!("the new formula changes the SQL of {}", set.models.join(", ")));
+                    let note = format!("the new formula changes the SQL of {}", set.models.join(", "));
+                    self.notes.push(note);
                 }
             }
             ConflictSide::ToModel => {
@@ -296,13 +337,10 @@ impl ConflictResolver<'_> {
                     conflict_target(model, conflict)
                 ),
             )
-            .with_help(format!(
-                "edit {} and {} so that they agree",
-                conflict.spec, conflict.file
-            ))
+            .with_help(manual_resolution(conflict))
         };
         let edited = match side {
-            ConflictSide::Edit => Some(edit_conflict_in_editor(conflict)?),
+            ConflictSide::Edit => Some((self.edit)(conflict)?),
             _ => None,
         };
         let (agreed, in_omni, in_dbt) = match side {
@@ -356,6 +394,7 @@ impl ConflictResolver<'_> {
     /// Writes the files and returns their paths.
     fn write(mut self, session: &Session, side: ConflictSide) -> Result<Vec<String>, Failure> {
         self.restore_files()?;
+        self.notes.iter().for_each(|note| session.report_action(note));
         let (mut changes, mut written) = (Vec::new(), Vec::new());
         let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
         for (path, (before, after)) in self.texts {

@@ -17,6 +17,7 @@ use crate::cli::commands::release;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
+use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -38,14 +39,15 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     push::require_environment_branch(session, &place, &repository, environment.as_ref(), "rollback", true)?;
     let log = history::read_log(&place);
     let point = RollbackTarget::new(&log, &repository, id)?;
-    let changes = changes(&place, &repository, &log, &point.commit)?;
+    let undone = undone_entries(&repository, &log, &point.commit)?;
+    let changes = changes(&place, &repository, &undone, &point.commit)?;
     let (omni_files, omni_changes) = match &omni {
         Some(omni) => omni_changes(&place, &repository, omni, &log, &point)?,
         None => Default::default(),
     };
     let all = [changes.clone(), omni_changes.clone()].concat();
     if !args.json {
-        session.print_escaped(&display_changes(&all, &point))?;
+        session.print_escaped(&display_changes(&all, &point, &undone))?;
     }
     let mut done = None;
     if all.is_empty() {
@@ -58,7 +60,13 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
         }
         let plan = formulac::sync::Plan::new(environment.as_ref().map(|it| it.name.clone()), []);
         let branch = PushBranch::new(session, &place, &repository, environment.as_ref(), &plan)?;
-        if !session.confirm(args.yes, &format!("Go back to {}?", point.name))? {
+        let question = format!(
+            "Go back to {}? This undoes {} and changes {}.",
+            point.name,
+            format_count(undone.len(), "entry", "entries"),
+            format_count(all.len(), "file", "files"),
+        );
+        if !session.confirm(args.yes, &question)? {
             session.report_action("no file is written");
             return Ok(Exit::Done);
         }
@@ -220,20 +228,29 @@ impl RollbackTarget {
     }
 }
 
+/// Returns the log entries after a commit, oldest first, which a rollback to the commit undoes.
+fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Result<Vec<&'l NumberedEntry>, Failure> {
+    let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
+    let is_later = |it: &&NumberedEntry| it.entry.did != REFUSED && !logged.contains(&format!("{LOG}/{}", it.file));
+    Ok(log.entries.iter().filter(is_later).collect())
+}
+
 /// Returns the changes that restore the commit's version of all files that a push may change.
-fn changes(place: &Workspace, repository: &Repository, log: &Log, commit: &str) -> Result<Vec<TextChange>, Failure> {
+fn changes(
+    place: &Workspace,
+    repository: &Repository,
+    undone: &[&NumberedEntry],
+    commit: &str,
+) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.output_folders();
     let mut folders = vec![place.specs_folder(), models, tests, STATES.to_owned()];
     if !place.project.omni_is_repository() {
         folders.push(place.omni_folder());
     }
     // Include other files that a later push may have changed, such as properties files that users maintain.
-    let logged = repository.files_in_commit(commit, &[LOG.to_owned()])?;
-    let since = log
-        .entries
+    let others = undone
         .iter()
-        .filter(|it| !logged.contains(&format!("{LOG}/{}", it.file)));
-    let others = since.flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
+        .flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
     let others: BTreeSet<String> = others
         .filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore"))
         .collect();
@@ -314,8 +331,15 @@ fn model_line(change: &TextChange) -> Option<String> {
     Some(format!("{} {model}", action.name()))
 }
 
-fn display_changes(changes: &[TextChange], point: &RollbackTarget) -> String {
+fn display_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&NumberedEntry]) -> String {
     let mut out = format!("Back to {}\n", point.told);
+    let undone: Vec<&NumberedEntry> = undone.iter().rev().copied().collect();
+    if !undone.is_empty() && !changes.is_empty() {
+        let count = format_count(undone.len(), "later entry", "later entries");
+        let _ = writeln!(out, "Undoes the changes of {count}:");
+        out.push_str(&history::format_entries(&undone));
+        out.push_str("Files:\n");
+    }
     for change in changes {
         let what = match (&change.before, &change.after) {
             (None, _) => "is restored",

@@ -6,6 +6,7 @@ use formulac::diag::render::escape_hidden;
 use formulac::sync::{Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, STATES, TextChange, diff_lines};
 
 use super::conflict;
+use super::planner::PlannedModels;
 use crate::cli::commands::generate::summarize_fact_changes;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -14,7 +15,8 @@ use crate::cli::workspace::Workspace;
 const MAX_DIFF_LINES: usize = 40;
 
 /// Formats the whole plan.
-pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String {
+pub fn format_plan(session: &Session, place: &Workspace, made: &PlannedModels) -> String {
+    let plan = &made.plan;
     let mut out = String::new();
     for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
         write_model(&mut out, model, session.global.quiet);
@@ -37,7 +39,7 @@ pub fn format_plan(session: &Session, place: &Workspace, plan: &Plan) -> String 
     for model in &plan.models {
         for one in &model.conflicts {
             number += 1;
-            conflict::write_conflict(&mut out, place, model, one, number, all);
+            conflict::write_conflict(&mut out, place, made, model, one, number, all);
         }
     }
     write_unknown_exposures(&mut out, plan);

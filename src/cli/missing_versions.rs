@@ -1,0 +1,46 @@
+//! Reports versions of a model for which the project has no file. dbt skips these versions and their tests with warnings
+//! that name only the generated properties file.
+
+use std::collections::BTreeSet;
+
+use formulac::diag::{Code, Diagnostic};
+
+use super::exit::FileDiagnostics;
+use super::folder;
+use super::models::{CompiledModel, built_models};
+use super::workspace::Workspace;
+
+/// Adds a warning for each entry in `versions:` that has no file.
+pub fn warn(place: &Workspace, models: &[CompiledModel], found: &mut [FileDiagnostics]) {
+    let has_versions = |(_, built): &(_, &super::models::ModelFiles)| !built.compiled.other_versions.is_empty();
+    let (Some(dbt), true) = (&place.dbt, built_models(models).any(|model| has_versions(&model))) else {
+        return;
+    };
+    let folders = dbt.model_paths.iter().map(|folder| dbt.folder.join(folder));
+    let files = folders.flat_map(|folder| folder::find_files(&folder, |_| true));
+    let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_lowercase());
+    let stems: BTreeSet<String> = files.filter_map(stem).collect();
+    let folder = place.output_folders().0;
+    for (model, built) in built_models(models) {
+        for other in &built.compiled.other_versions {
+            if other.files.iter().any(|file| stems.contains(&file.to_lowercase())) {
+                continue;
+            }
+            let message = format!(
+                "`{}` has no file for version {}, so dbt skips this version",
+                model.name, other.version
+            );
+            let file = other.files.first().map_or("", String::as_str);
+            let help = format!(
+                "save the SQL of version {} as {}/{file}.sql, or remove the entry from `versions`",
+                other.version,
+                folder.trim_end_matches('/')
+            );
+            let warning = Diagnostic::new(Code::KeyWithoutEffect, other.span, message).with_help(help);
+            let found = found.get_mut(model.spec);
+            found
+                .into_iter()
+                .for_each(|found| found.diagnostics.push(warning.clone()));
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Compares two versions of a model that compute the same columns in different selects. For example, a person may write
+//! a window function in the select that groups the rows, whereas formulac writes it in a later select.
+
+use std::ops::Range;
+
+use super::columns::{ColumnExpression, ColumnResolver};
+use super::file::{FilePart, FilePartKind, SqlFile, is_same_name, token_name};
+use super::tree::{SqlNodeId, Trees};
+use crate::dialect::Dialect;
+
+/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects compute
+/// the columns. Returns `false` for SQL with several selects that determine the rows.
+///
+/// ```
+/// use formulac_decompile::is_equivalent_sql;
+/// let together = "select a, sum(x) as n, rank() over (order by sum(x)) as r from t group by a";
+/// let apart = "with g as (select a, sum(x) as n from t group by a) select a, n, rank() over (order by n) as r from g";
+/// assert!(is_equivalent_sql(together, apart, "duckdb".parse().unwrap()));
+/// ```
+#[must_use]
+pub fn is_equivalent_sql(one: &str, other: &str, dialect: Dialect) -> bool {
+    let (one, other) = (SqlFile::read(one, dialect), SqlFile::read(other, dialect));
+    are_equivalent(&one, &other, &mut Trees::default())
+}
+
+/// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the
+/// rows, and all selects after this select may only compute columns.
+pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
+    let (Some(first), Some(second)) = (RowSelects::find(one), RowSelects::find(other)) else {
+        return false;
+    };
+    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.has_same_tokens(a, other, b);
+    let is_same_rows = first.tokens.len() == second.tokens.len()
+        && first.names == second.names
+        && first.tokens.iter().zip(&second.tokens).all(has_same);
+    if !is_same_rows || first.columns.len() != second.columns.len() {
+        return false;
+    }
+    let mut trees_of = |file: &SqlFile<'_>, columns: &[(String, Range<usize>)]| -> Option<Vec<SqlNodeId>> {
+        let mut resolver = ColumnResolver::new(file);
+        let mut expression = |tokens: &Range<usize>| {
+            let (cte, tokens) = (None, tokens.clone());
+            resolver
+                .resolve_expression(&ColumnExpression { cte, tokens }, trees)
+                .ok()
+        };
+        columns.iter().map(|(_, tokens)| expression(tokens)).collect()
+    };
+    let names = first.columns.iter().zip(&second.columns);
+    let is_same_names = names.into_iter().all(|((a, _), (b, _))| is_same_name(a, b));
+    let (one, other) = (trees_of(one, &first.columns), trees_of(other, &second.columns));
+    is_same_names && one.is_some() && one == other
+}
+
+/// Returns the expression of a column of the last select, computed from the columns of relations instead of the columns
+/// of CTEs.
+pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &mut Trees) -> Option<SqlNodeId> {
+    let (cte, tokens) = (None, file.column(None, column)?);
+    let mut resolver = ColumnResolver::new(file);
+    resolver
+        .resolve_expression(&ColumnExpression { cte, tokens }, trees)
+        .ok()
+}
+
+/// Parts of a file that determine the rows of its last select.
+#[derive(Debug, Default)]
+struct RowSelects {
+    /// Names of imported CTEs and of clauses, in order.
+    names: Vec<String>,
+    /// Tokens of these parts.
+    tokens: Vec<Range<usize>>,
+    /// Columns of the last select, with their expressions.
+    columns: Vec<(String, Range<usize>)>,
+}
+
+impl RowSelects {
+    /// Returns `None` if several selects determine the rows, or if a select has another form.
+    fn find(file: &SqlFile<'_>) -> Option<Self> {
+        let is_keyword = |at: usize, word: &str| file.key(at) == word;
+        // `distinct` is not a clause.
+        let words = || (1..file.tokens.len()).filter(|at| is_keyword(at - 1, "select"));
+        if words().any(|at| is_keyword(at, "distinct") || is_keyword(at, "all") || is_keyword(at, "top")) {
+            return None;
+        }
+        let mut found = Self::default();
+        // Name of the CTE that has the rows of the result.
+        let mut rows: Option<&str> = None;
+        let selects = file.ctes.iter().map(|cte| Some(cte.as_str())).chain([None]);
+        for cte in selects {
+            let parts: Vec<&FilePart> = file
+                .parts
+                .iter()
+                .filter(|part| part.place.cte.as_deref() == cte)
+                .collect();
+            if parts.iter().any(|part| part.place.branch > 0) {
+                return None;
+            }
+            let clauses = || {
+                parts
+                    .iter()
+                    .filter_map(|part| Some((part.place.clause()?, part.tokens.clone())))
+            };
+            let is_unnamed = |part: &&&FilePart| part.place.what == FilePartKind::Unnamed;
+            let is_import = cte.is_some()
+                && clauses().all(|(name, _)| name == "from")
+                && parts
+                    .iter()
+                    .all(|part| is_unnamed(&part) || part.place.clause().is_some());
+            match rows {
+                None => {
+                    found.names.extend(cte.filter(|_| is_import).map(str::to_owned));
+                    for (name, tokens) in clauses() {
+                        found.names.push(name.to_owned());
+                        found.tokens.push(tokens);
+                    }
+                    rows = cte.filter(|_| !is_import);
+                }
+                // Later selects read these rows, and have no other clauses.
+                Some(before) => {
+                    let from: Vec<(&str, Range<usize>)> = clauses().collect();
+                    let [("from", tokens)] = from.as_slice() else {
+                        return None;
+                    };
+                    let [token] = file.tokens.get(tokens.clone())? else {
+                        return None;
+                    };
+                    if token_name(*token, file)? != before {
+                        return None;
+                    }
+                    rows = cte;
+                }
+            }
+            let is_unreadable = |part: &&FilePart| match &part.place.what {
+                // The columns of the result must be known.
+                FilePartKind::Unnamed => cte.is_none(),
+                FilePartKind::Clause(name) => name == "window",
+                _ => false,
+            };
+            if parts.iter().any(is_unreadable) {
+                return None;
+            }
+            for part in parts.iter().filter(|_| cte.is_none()) {
+                match &part.place.what {
+                    FilePartKind::Column(name) => found.columns.push((name.clone(), part.tokens.clone())),
+                    FilePartKind::Config | FilePartKind::Other => {
+                        found.names.push(String::new());
+                        found.tokens.push(part.tokens.clone());
+                    }
+                    FilePartKind::Unnamed | FilePartKind::Clause(_) => {}
+                }
+            }
+        }
+        Some(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_equivalent_sql;
+
+    const IMPORT: &str = "with orders as (select * from {{ ref('orders') }})";
+
+    fn is_same(one: &str, other: &str) -> bool {
+        let [one, other] = [one, other].map(|sql| {
+            if sql.starts_with("select") {
+                format!("{IMPORT} {sql}")
+            } else {
+                format!("{IMPORT}, {sql}")
+            }
+        });
+        is_equivalent_sql(&one, &other, "duckdb".parse().unwrap())
+    }
+
+    #[test]
+    fn windows_may_be_in_a_later_select() {
+        let together =
+            "select region, sum(x) as total, rank() over (order by sum(x) desc) as place from orders group by region";
+        let apart = "totals as (select region, sum(x) as total from orders group by region) \
+                     select region, total, rank() over (order by total desc) as place from totals";
+        assert!(is_same(together, apart) && is_same(apart, together));
+        for (from, to) in [
+            ("desc", ""),
+            ("group by region)", "where x > 1 group by region)"),
+            ("from totals", "from totals where total > 1"),
+            ("from totals", "from totals limit 5"),
+            ("select region, total", "select distinct region, total"),
+            ("sum(x) as total", "max(x) as total"),
+            ("as place", "as rank"),
+            ("from orders", "from orders join customers on true"),
+            ("region, total,", "total, region,"),
+        ] {
+            assert!(apart.contains(from), "{from}");
+            assert!(!is_same(together, &apart.replacen(from, to, 1)), "{to}");
+        }
+    }
+
+    /// The window sees all rows, but the condition is applied later.
+    #[test]
+    fn windows_before_a_condition_are_different() {
+        let after = "select x, rank() over (order by x) as place from orders where x > 5";
+        let before = "ranked as (select x, rank() over (order by x) as place from orders) select x, place from ranked where x > 5";
+        assert!(!is_same(after, before));
+        let nested = "ranked as (select x, rank() over (order by x) as place from orders where x > 5) select x, place from ranked";
+        assert!(is_same(after, nested));
+    }
+}
