@@ -10,6 +10,7 @@ use super::probe::write_set_check_model;
 use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
+use crate::compile::WrittenFormulas;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
@@ -149,7 +150,8 @@ impl Compiler {
             diagnostics,
             root,
         };
-        (self.compile_spec_file(file, kind), expansion)
+        let written = expansion.formulas_as_written();
+        (self.compile_spec_file_with_formulas(file, kind, written), expansion)
     }
 
     /// Compiles a spec in which some steps have `fill`, `since` or `until`.
@@ -264,16 +266,34 @@ fn check_sets_of_set(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
         };
         let named = set.sets.iter().any(|of| of.eq_ignore_ascii_case(qualifier));
         match sets.get(qualifier).filter(|_| named) {
-            Some(of) if of.position(&name.name).is_none() && !of.renamed.contains_key(&name.name.to_lowercase()) => {
+            Some(of) if of.position_by_any_name(&name.name).is_none() => {
                 faults.push(unknown_metric(of, &name.name, formula.file_span(&name.range)));
             }
             _ => {}
         }
     }
+    faults.append(&mut set.check_former_names(sets));
     faults
 }
 
 impl Expansion {
+    /// Returns the formulas of the expanded steps as written in the sets and in the spec. A step with only definitions
+    /// that a hand-written spec can contain has the same formulas.
+    fn formulas_as_written(&self) -> WrittenFormulas {
+        let generated = self.steps.iter().filter(|step| !step.is_spec);
+        let of_step = |step: &StepExpansion| {
+            let of_name = |name: &String| {
+                let formula = |(column, formula): &(String, String)| {
+                    let formula = crate::write::strip_comments(formula);
+                    ((name.clone(), column.to_lowercase()), formula)
+                };
+                step.formulas.iter().map(formula).collect::<Vec<_>>()
+            };
+            step.names.iter().flat_map(of_name).collect::<Vec<_>>()
+        };
+        generated.flat_map(of_step).collect()
+    }
+
     /// Maps a span of the expanded text to a span of the model's spec.
     fn model_span(&self, span: Span) -> Span {
         match self.text.origin(span) {

@@ -1,6 +1,7 @@
 //! Step that reads the rows of a metric set: its relation, joins, filters, dimensions and keys.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
@@ -43,7 +44,7 @@ impl ModelOverSets<'_> {
             self.note_names(set, formula, &mut used);
         }
         for (_, filter) in self.filters_of(set) {
-            self.note_names(set, filter, &mut used);
+            self.note_names_of_filter(set, filter, &mut used);
         }
         if let (false, Some(time)) = (bounds.is_empty(), &of.time) {
             self.record_used_name(set, "", &parse_name_use(&time.column), &mut used);
@@ -58,7 +59,12 @@ impl ModelOverSets<'_> {
             let formula = &of.definitions[*place];
             DefinitionText {
                 description: formula.description.clone(),
-                ..DefinitionText::new(&formula.name, formula.spell(file, &[]), file, formula.span)
+                ..DefinitionText::new(
+                    &formula.name,
+                    formula.spell(file, &self.columns_next_to_keys(set, formula, keys)),
+                    file,
+                    formula.span,
+                )
             }
         });
         let definitions = keys
@@ -80,7 +86,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the model's filters that apply to a set.
-    fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
+    pub fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
         let name = &self.sets[set].name;
         self.filters
             .iter()
@@ -91,6 +97,39 @@ impl ModelOverSets<'_> {
         for name in &formula.names {
             self.record_used_name(set, &formula.name, name, used);
         }
+    }
+
+    /// Records the names in a filter of the model, which may be former names of dimensions.
+    fn note_names_of_filter(&self, set: usize, filter: &MetricFormula, used: &mut NamesUsed) {
+        for name in &filter.names {
+            let current = self.current_name_in_filter(set, name);
+            let name = NameUse {
+                name: current.unwrap_or(&name.name).to_owned(),
+                ..name.clone()
+            };
+            self.record_used_name(set, &filter.name, &name, used);
+        }
+    }
+
+    /// Returns the replacements for the columns in a formula of a set whose names are also names of keys.
+    pub fn columns_next_to_keys(
+        &self,
+        set: usize,
+        formula: &MetricFormula,
+        keys: &[MetricSetKey],
+    ) -> Vec<(Range<usize>, TextWithOrigins)> {
+        let file = self.file_number_of_set(set);
+        let renamed = formula
+            .names
+            .iter()
+            .filter(|name| name.qualifier.is_none())
+            .filter_map(|name| {
+                let qualifier = self.column_next_to_keys(set, &formula.name, name, keys).qualifier?;
+                let text = name.renamed(&format!("{qualifier}.{}", name.name));
+                let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
+                Some((name.range.clone(), text))
+            });
+        renamed.collect()
     }
 
     fn record_used_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
@@ -126,11 +165,12 @@ impl ModelOverSets<'_> {
     fn filter_text(&self, set: usize, keys: &[MetricSetKey], bounds: Vec<TextWithOrigins>) -> Option<TextWithOrigins> {
         let of = &self.sets[set];
         let mut filters: Vec<TextWithOrigins> = Vec::new();
-        filters.extend(
-            of.filter
-                .as_ref()
-                .map(|filter| filter.spell(self.file_number_of_set(set), &[])),
-        );
+        filters.extend(of.filter.as_ref().map(|filter| {
+            filter.spell(
+                self.file_number_of_set(set),
+                &self.columns_next_to_keys(set, filter, keys),
+            )
+        }));
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
@@ -141,6 +181,12 @@ impl ModelOverSets<'_> {
                 if let Some(key) = key.and_then(|place| keys.get(place)) {
                     let text = TextWithOrigins::generated(&key.entry.text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
+                } else if let Some(current) = self.current_name_in_filter(set, name) {
+                    let span = filter.file_span(&name.range);
+                    replaced.push((
+                        name.range.clone(),
+                        TextWithOrigins::generated(&name.renamed(current), 0, span),
+                    ));
                 }
             }
             filters.push(filter.spell(0, &replaced));

@@ -58,7 +58,7 @@ pub struct MetricSet {
     pub time: Option<SetTime>,
     pub filter: Option<MetricFormula>,
     pub definitions: Vec<MetricFormula>,
-    /// Former name of each renamed metric, with its current name.
+    /// Former name of each renamed metric or dimension, in lower case, with its current name.
     pub renamed: BTreeMap<String, String>,
     /// Columns of the input that are periods, each with its timeframe.
     pub periods: Vec<(String, String)>,
