@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expand::{Expansion, StepExpansion, expand};
+use super::formulas::MetricFormula;
 use super::period_steps::period_steps;
 use super::probe::write_set_check_model;
 use super::request::{unknown_metric, unknown_set};
@@ -209,14 +210,16 @@ impl Compiler {
                 let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet);
                 let of_time = |fault: &&Diagnostic| fault.is_error() && expansion.text.origin(fault.span()).0 == 0;
                 let of_time = inner.diagnostics.iter().find(of_time).cloned();
-                let own = inner
-                    .diagnostics
-                    .into_iter()
-                    .filter_map(|fault| expansion.to_set(fault, 1));
+                let own = inner.diagnostics.into_iter();
+                let own = own.filter_map(|fault| expansion.to_set(fault, 1));
+                let (mut consequences, own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, &set));
                 compiled.diagnostics.extend(own);
                 // The only possible error in the generated text of the probe is the time of the set.
                 if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
                     compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
+                }
+                if !compiled.has_errors() {
+                    compiled.diagnostics.append(&mut consequences);
                 }
                 compiled.reads = inner.reads;
                 compiled.tables = inner.tables;
@@ -232,6 +235,16 @@ impl Compiler {
         diag::sort(&mut compiled.diagnostics);
         compiled
     }
+}
+
+/// Returns whether a diagnostic reports that a generated step does not find the column of a metric or aggregate. The
+/// column is missing because of another error. In a formula of the set, only a name can be unknown.
+fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
+    let is_whole = |formula: &MetricFormula| {
+        let mut calls = formula.aggregates.iter().map(|call| formula.file_span(&call.range));
+        formula.span == fault.span() || calls.any(|span| span == fault.span())
+    };
+    fault.kind() == Code::UnknownName && set.definitions.iter().any(is_whole)
 }
 
 /// Reports sets and metrics that do not exist although a set built on other sets refers to them.

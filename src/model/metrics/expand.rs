@@ -300,7 +300,7 @@ impl ModelOverSets<'_> {
         match rule {
             None => writer.steps(base, &name),
             Some(rule) => {
-                let [rows, base] = self.split_by_non_additive_rule((*set, rule, ""), &formulas, own, base);
+                let [rows, base] = self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, own, base);
                 let mut steps = vec![rows];
                 steps.append(&mut writer.steps(base, &name));
                 steps
@@ -340,7 +340,7 @@ impl ModelOverSets<'_> {
                 None => steps.push(step),
                 Some(rule) => {
                     let rule = (*set, rule, end_of_name.as_str());
-                    steps.extend(self.split_by_non_additive_rule(rule, &formulas, own, step));
+                    steps.extend(self.split_by_non_additive_rule(compiler, rule, &formulas, own, step));
                 }
             }
         }

@@ -196,6 +196,10 @@ impl ModelOverSets<'_> {
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
+        let text = match time {
+            Some(time) => of.with_qualified_time(compiler, time, &text),
+            None => text,
+        };
         // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
         let fiscal_offset = period

@@ -8,6 +8,7 @@ use super::request::ModelOverSets;
 use super::rows::parse_name_use;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
+use crate::compiler::Compiler;
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
@@ -104,6 +105,7 @@ impl ModelOverSets<'_> {
     /// step that aggregates these rows. `end_of_name` distinguishes the steps of similar rules.
     pub fn split_by_non_additive_rule(
         &self,
+        compiler: &Compiler,
         (set, rule, end_of_name): (usize, &NonAdditiveRule, &str),
         formulas: &[&MetricFormula],
         keys: &[MetricSetKey],
@@ -144,7 +146,10 @@ impl ModelOverSets<'_> {
             used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column)
                 .for_each(|name| flatten(&self.column_next_to_keys(set, &formula.name, name, keys), &mut rows));
         }
-        let column_of_rule = |name: &String| self.column_next_to_keys(set, "", &parse_name_use(name), keys);
+        let column_of_rule = |name: &String| {
+            let name = self.sets[set].qualified_column(compiler, split_timeframe(name).0);
+            self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
+        };
         for name in std::iter::once(&rule.over).chain(&rule.per) {
             let name = column_of_rule(name);
             if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {

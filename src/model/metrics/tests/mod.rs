@@ -3,13 +3,18 @@
 mod balances;
 mod descriptions;
 mod former_names;
+mod incomplete_schema;
 
 use crate::{CompiledSpec, Compiler, SpecText};
 
 /// Compiles the files of a project and returns the last file.
 fn compile_last(texts: &[&str]) -> CompiledSpec {
+    compile_last_with(&Compiler::default(), texts)
+}
+
+fn compile_last_with(compiler: &Compiler, texts: &[&str]) -> CompiledSpec {
     let specs: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
-    let mut compiled = Compiler::default().compile_specs(&specs);
+    let mut compiled = compiler.compile_specs(&specs);
     compiled.pop().expect("a spec")
 }
 
