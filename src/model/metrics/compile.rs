@@ -244,7 +244,12 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
         let mut calls = formula.aggregates.iter().map(|call| formula.file_span(&call.range));
         formula.span == fault.span() || calls.any(|span| span == fault.span())
     };
-    fault.kind() == Code::UnknownName && set.definitions.iter().any(is_whole)
+    let mut names = set.definitions.iter().flat_map(|formula| {
+        let spans = formula.names.iter().map(|name| formula.file_span(&name.range));
+        spans.collect::<Vec<Span>>()
+    });
+    let is_name = names.any(|span| span == fault.span());
+    fault.kind() == Code::UnknownName && !is_name && set.definitions.iter().any(is_whole)
 }
 
 /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
