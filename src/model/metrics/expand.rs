@@ -294,7 +294,13 @@ impl ModelOverSets<'_> {
         };
         let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
         let own = &keys.of_sets[*set];
-        let base = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
+        let base = self.rows_step(
+            compiler,
+            *set,
+            (&formulas, rule.as_ref()),
+            (own, bounds(*set)),
+            Vec::new(),
+        );
         let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
         let writer = StepWriter::new(builder);
         match rule {
@@ -324,7 +330,13 @@ impl ModelOverSets<'_> {
             let read = needed.iter().filter(|id| self.row_group(**id) == builder.groups[place]);
             let formulas: Vec<&MetricFormula> = read.map(|id| self.formula(*id)).collect();
             let aggregates = aggregates_of(&builder.columns, place);
-            let mut step = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), aggregates);
+            let mut step = self.rows_step(
+                compiler,
+                *set,
+                (&formulas, rule.as_ref()),
+                (own, bounds(*set)),
+                aggregates,
+            );
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
             let end_of_name = end_of_group_name(&builder.groups[place], &builder.groups);
             if let Some(rule) = rule {

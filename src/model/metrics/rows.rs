@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, relation_name};
+use super::non_additive::NonAdditiveRule;
 use super::request::ModelOverSets;
 use super::set::MetricSet;
 use super::spelled::TextWithOrigins;
@@ -28,12 +29,12 @@ struct NamesUsed {
 
 impl ModelOverSets<'_> {
     /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` contains the set's formulas
-    /// in these columns.
+    /// in these columns, and `rule` the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
         set: usize,
-        formulas: &[&MetricFormula],
+        (formulas, rule): (&[&MetricFormula], Option<&NonAdditiveRule>),
         (keys, bounds): (&[MetricSetKey], Vec<TextWithOrigins>),
         columns: Vec<DefinitionText>,
     ) -> StepText {
@@ -51,6 +52,9 @@ impl ModelOverSets<'_> {
         }
         for key in keys {
             self.record_used_name(set, "", &parse_name_use(split_timeframe(&key.column).0), &mut used);
+        }
+        for name in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.over])) {
+            self.record_used_name(set, "", &parse_name_use(name), &mut used);
         }
         self.add_inputs_of_dimensions(set, &mut used);
         let from = of.root.get("from");

@@ -32,3 +32,17 @@ columns:
     let set_alone = compile_last(&[set]);
     assert!(!set_alone.has_errors(), "{:?}", set_alone.diagnostics());
 }
+
+#[test]
+fn a_balance_per_joined_column_needs_the_join() {
+    let set = "\
+metric_set: bal
+from: balances
+joins: [{to: branches, on: balances.branch_id = branches.id}]
+time: day
+definitions: by_city = SUM(balances.amt)
+columns: {by_city: {non_additive: {over: day, take: last, per: branches.city}}}
+";
+    let text = sql(&[set, "model: m\nmetrics: [bal.by_city]\ngroup_by: month\n"]);
+    assert!(text.contains("left join branches"), "{text}");
+}
