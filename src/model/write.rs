@@ -128,7 +128,14 @@ impl SpecCompilation<'_> {
     /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
     /// repeat the name are omitted.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
-        let formulas = self.definitions.iter().map(|d| (d.name(), d.formula()));
+        let as_written = |definition: &SpecDefinition| {
+            let step = definition.step.clone().unwrap_or_default();
+            self.written_formulas.get(&(step, definition.name.to_lowercase()))
+        };
+        let formulas = self
+            .definitions
+            .iter()
+            .map(|d| (d.name(), as_written(d).map_or(d.formula(), String::as_str)));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
         let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let telling = written.filter(|(name, formula)| !name.eq_ignore_ascii_case(formula));

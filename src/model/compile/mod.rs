@@ -67,7 +67,18 @@ impl Compiler {
     }
 
     /// Compiles a spec that reads relations, not metric sets.
-    pub(crate) fn compile_spec_file(&self, mut file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
+    pub(crate) fn compile_spec_file(&self, file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
+        self.compile_spec_file_with_formulas(file, kind, WrittenFormulas::default())
+    }
+
+    /// Compiles a generated spec. The descriptions of columns show the formulas in `written` instead of the generated
+    /// formulas.
+    pub(crate) fn compile_spec_file_with_formulas(
+        &self,
+        mut file: SpecFile<'_>,
+        kind: SpecKind,
+        written: WrittenFormulas,
+    ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
         if let Some(spec) = file.spec(kind, &mut compiled.diagnostics) {
             compiled.name = Some(spec.model.text.to_owned());
@@ -77,6 +88,7 @@ impl Compiler {
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
             let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
+            run.written_formulas = written;
             self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
@@ -153,6 +165,10 @@ impl Compiler {
     }
 }
 
+/// Formulas of definitions as written, by the name of the step and the lower-case name of the definition. The name of a
+/// spec's only step is empty.
+pub(crate) type WrittenFormulas = FxHashMap<(String, String), String>;
+
 pub(crate) struct SpecCompilation<'r> {
     pub(crate) compiler: &'r Compiler,
     pub(crate) spec: &'r Spec<'r>,
@@ -164,6 +180,8 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
+    /// Formulas of definitions in the files from which the spec is generated.
+    pub(crate) written_formulas: WrittenFormulas,
     /// Name of each grouping key, and its text in the spec.
     pub(crate) written_keys: Vec<(String, String)>,
     pub(crate) sources: SpecSources,
@@ -208,6 +226,7 @@ impl<'r> SpecCompilation<'r> {
             ctes: Vec::new(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
+            written_formulas: WrittenFormulas::default(),
             written_keys: Vec::new(),
             sources: SpecSources::default(),
             joins_sound: true,

@@ -106,7 +106,7 @@ static METRIC: KeyTable = KeyTable {
         Key::new(
             "renamed_from",
             KeyShape::Text,
-            "Former name of the metric. Models may still use this name.",
+            "Former name of the metric or dimension. Models may still use this name.",
         ),
         Key::new(
             "deprecated",

@@ -184,7 +184,9 @@ impl<'m> ColumnBuilder<'m> {
         if !self.is_single && self.model.sets[id.0].sets.is_empty() {
             self.add_aggregates(id, &mut replaced, &mut uses);
         } else if self.is_single {
-            replaced = self.model.qualified_name_replacements(id, &(0..formula.text.len()));
+            replaced = self
+                .model
+                .column_replacements(id, &(0..formula.text.len()), &self.keys.of_sets[id.0]);
         }
         let within = |range: &Range<usize>, all: &[Replacement]| {
             all.iter().any(|(of, _)| of.start <= range.start && range.end <= of.end)
@@ -322,11 +324,15 @@ impl<'m> ColumnBuilder<'m> {
             let definition = |formula: TextWithOrigins| DefinitionText::new(name.clone(), formula, file, span);
             self.columns.aggregates.push(SetAggregate {
                 group: self.groups.iter().position(|of| *of == group).unwrap_or_default(),
-                text: definition(formula.copy_part_with_replacements(
-                    file,
-                    &call.range,
-                    &self.model.qualified_name_replacements(id, &call.range),
-                )),
+                text: definition(
+                    formula.copy_part_with_replacements(
+                        file,
+                        &call.range,
+                        &self
+                            .model
+                            .column_replacements(id, &call.range, &self.keys.of_sets[id.0]),
+                    ),
+                ),
             });
             let reference = quote_formula_name(&name);
             let combined = match call.empty {

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expand::{Expansion, StepExpansion, expand};
+use super::formulas::MetricFormula;
 use super::period_steps::period_steps;
 use super::probe::write_set_check_model;
 use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
+use crate::compile::WrittenFormulas;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
@@ -149,7 +151,8 @@ impl Compiler {
             diagnostics,
             root,
         };
-        (self.compile_spec_file(file, kind), expansion)
+        let written = expansion.formulas_as_written();
+        (self.compile_spec_file_with_formulas(file, kind, written), expansion)
     }
 
     /// Compiles a spec in which some steps have `fill`, `since` or `until`.
@@ -207,14 +210,16 @@ impl Compiler {
                 let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet);
                 let of_time = |fault: &&Diagnostic| fault.is_error() && expansion.text.origin(fault.span()).0 == 0;
                 let of_time = inner.diagnostics.iter().find(of_time).cloned();
-                let own = inner
-                    .diagnostics
-                    .into_iter()
-                    .filter_map(|fault| expansion.to_set(fault, 1));
+                let own = inner.diagnostics.into_iter();
+                let own = own.filter_map(|fault| expansion.to_set(fault, 1));
+                let (mut consequences, own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, &set));
                 compiled.diagnostics.extend(own);
                 // The only possible error in the generated text of the probe is the time of the set.
                 if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
                     compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
+                }
+                if !compiled.has_errors() {
+                    compiled.diagnostics.append(&mut consequences);
                 }
                 compiled.reads = inner.reads;
                 compiled.tables = inner.tables;
@@ -230,6 +235,21 @@ impl Compiler {
         diag::sort(&mut compiled.diagnostics);
         compiled
     }
+}
+
+/// Returns whether a diagnostic reports that a generated step does not find the column of a metric or aggregate. The
+/// column is missing because of another error. In a formula of the set, only a name can be unknown.
+fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
+    let is_whole = |formula: &MetricFormula| {
+        let mut calls = formula.aggregates.iter().map(|call| formula.file_span(&call.range));
+        formula.span == fault.span() || calls.any(|span| span == fault.span())
+    };
+    let mut names = set.definitions.iter().flat_map(|formula| {
+        let spans = formula.names.iter().map(|name| formula.file_span(&name.range));
+        spans.collect::<Vec<Span>>()
+    });
+    let is_name = names.any(|span| span == fault.span());
+    fault.kind() == Code::UnknownName && !is_name && set.definitions.iter().any(is_whole)
 }
 
 /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
@@ -264,16 +284,34 @@ fn check_sets_of_set(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
         };
         let named = set.sets.iter().any(|of| of.eq_ignore_ascii_case(qualifier));
         match sets.get(qualifier).filter(|_| named) {
-            Some(of) if of.position(&name.name).is_none() && !of.renamed.contains_key(&name.name.to_lowercase()) => {
+            Some(of) if of.position_by_any_name(&name.name).is_none() => {
                 faults.push(unknown_metric(of, &name.name, formula.file_span(&name.range)));
             }
             _ => {}
         }
     }
+    faults.append(&mut set.check_former_names(sets));
     faults
 }
 
 impl Expansion {
+    /// Returns the formulas of the expanded steps as written in the sets and in the spec. A step with only definitions
+    /// that a hand-written spec can contain has the same formulas.
+    fn formulas_as_written(&self) -> WrittenFormulas {
+        let generated = self.steps.iter().filter(|step| !step.is_spec);
+        let of_step = |step: &StepExpansion| {
+            let of_name = |name: &String| {
+                let formula = |(column, formula): &(String, String)| {
+                    let formula = crate::write::strip_comments(formula);
+                    ((name.clone(), column.to_lowercase()), formula)
+                };
+                step.formulas.iter().map(formula).collect::<Vec<_>>()
+            };
+            step.names.iter().flat_map(of_name).collect::<Vec<_>>()
+        };
+        generated.flat_map(of_step).collect()
+    }
+
     /// Maps a span of the expanded text to a span of the model's spec.
     fn model_span(&self, span: Span) -> Span {
         match self.text.origin(span) {

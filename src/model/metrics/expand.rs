@@ -13,7 +13,7 @@ use super::request::{ListedMetric, ModelOverSets, read_model};
 use super::set::{MetricSet, MetricSets};
 use super::spelled::TextWithOrigins;
 use super::stages::{StepWriter, aggregates_of, union_step};
-use super::step_names::{grouped_name, names_of_steps};
+use super::step_names::{end_of_group_name, grouped_name, names_of_steps};
 use super::step_text::StepText;
 use super::write_spec::write_spec;
 use crate::compiler::Compiler;
@@ -55,6 +55,8 @@ pub struct StepExpansion {
     pub names: Vec<String>,
     /// Definitions as written in the sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
+    /// Whether the steps contain only keys that are allowed in hand-written specs.
+    pub is_spec: bool,
     pub span: Span,
 }
 
@@ -119,6 +121,7 @@ pub fn expand(
         name: written(step).filter(|_| root.get("steps").is_some()),
         names: step.steps.iter().map(|step| step.name.clone()).collect(),
         formulas: step.model.written_formulas(),
+        is_spec: step.is_spec,
         span: step.model.step.span,
     });
     let steps = steps.collect();
@@ -175,6 +178,8 @@ fn expand_step<'y>(
     let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, model.sets.len() == 1, faults);
     model.check_key_names(&keys, faults);
+    model.check_former_dimensions(&used, faults);
+    model.check_keys_hide_no_time(&used, &keys, faults);
     if has_faults(faults) {
         return None;
     }
@@ -292,13 +297,19 @@ impl ModelOverSets<'_> {
         };
         let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
         let own = &keys.of_sets[*set];
-        let base = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), Vec::new());
+        let base = self.rows_step(
+            compiler,
+            *set,
+            (&formulas, rule.as_ref()),
+            (own, bounds(*set)),
+            Vec::new(),
+        );
         let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
         let writer = StepWriter::new(builder);
         match rule {
             None => writer.steps(base, &name),
             Some(rule) => {
-                let [rows, base] = self.split_by_non_additive_rule((*set, rule), &formulas, own, base);
+                let [rows, base] = self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, own, base);
                 let mut steps = vec![rows];
                 steps.append(&mut writer.steps(base, &name));
                 steps
@@ -322,11 +333,18 @@ impl ModelOverSets<'_> {
             let read = needed.iter().filter(|id| self.row_group(**id) == builder.groups[place]);
             let formulas: Vec<&MetricFormula> = read.map(|id| self.formula(*id)).collect();
             let aggregates = aggregates_of(&builder.columns, place);
-            let mut step = self.rows_step(compiler, *set, &formulas, (own, bounds(*set)), aggregates);
+            let mut step = self.rows_step(
+                compiler,
+                *set,
+                (&formulas, rule.as_ref()),
+                (own, bounds(*set)),
+                aggregates,
+            );
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
+            let end_of_name = end_of_group_name(&builder.groups[place], &builder.groups);
             if let Some(rule) = rule {
                 let end = if rule.takes_last { "last" } else { "first" };
-                name = self.free_step_name(&format!("{end}_{name}"));
+                name = self.free_step_name(&format!("{end}_{name}{end_of_name}"));
             }
             while names.contains(&name) {
                 name.push_str("_rows");
@@ -335,7 +353,10 @@ impl ModelOverSets<'_> {
             names.push(name);
             match rule {
                 None => steps.push(step),
-                Some(rule) => steps.extend(self.split_by_non_additive_rule((*set, rule), &formulas, own, step)),
+                Some(rule) => {
+                    let rule = (*set, rule, end_of_name.as_str());
+                    steps.extend(self.split_by_non_additive_rule(compiler, rule, &formulas, own, step));
+                }
             }
         }
         let mut together: Vec<&str> = builder

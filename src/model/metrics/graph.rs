@@ -71,8 +71,7 @@ impl ModelOverSets<'_> {
             .filter(|set| name.qualifier.as_deref().is_none_or(|q| q.eq_ignore_ascii_case(set)))
             .filter_map(|set| {
                 let set = self.index_of_metric_set(set)?;
-                let present = self.sets[set].renamed.get(&name.name.to_lowercase());
-                Some((set, self.sets[set].position(present.unwrap_or(&name.name))?))
+                Some((set, self.sets[set].position_by_any_name(&name.name)?))
             })
             .collect();
         match found.as_slice() {
@@ -127,8 +126,7 @@ impl ModelOverSets<'_> {
         let named = self.sets.iter().take(self.named).enumerate();
         named
             .filter_map(|(set, of)| {
-                let present = of.renamed.get(&name.to_lowercase()).map_or(name, String::as_str);
-                let place = of.position(present)?;
+                let place = of.position_by_any_name(name)?;
                 of.is_metric(&of.definitions[place]).then_some((set, place))
             })
             .collect()
@@ -161,12 +159,8 @@ impl ModelOverSets<'_> {
                 return Err(self.unknown_name(&written, span));
             };
             let of = &self.sets[set];
-            let present = of
-                .renamed
-                .get(&name.name.to_lowercase())
-                .map_or(name.name.as_str(), String::as_str);
             let place = of
-                .position(present)
+                .position_by_any_name(&name.name)
                 .filter(|place| of.is_metric(&of.definitions[*place]));
             return place
                 .map(|place| ModelNameTarget::Metric((set, place)))
@@ -261,7 +255,10 @@ impl ModelOverSets<'_> {
             for name in formula.names.iter().filter(|name| !in_call(name)) {
                 let span = formula.file_span(&name.range);
                 match self.resolve_in_model(own, name, span, keys) {
-                    Ok(ModelNameTarget::Metric(id)) => metrics.push((id, span)),
+                    Ok(ModelNameTarget::Metric(id)) => {
+                        self.check_former_name(id, name, span, faults);
+                        metrics.push((id, span));
+                    }
                     // The names of a step that is treated like a set are checked by compiling the step.
                     Err(fault) if self.kind != SpecKind::Periods => faults.push(fault),
                     _ => {}

@@ -139,7 +139,7 @@ impl ModelOverSets<'_> {
         let relation = set.relation(compiler);
         self.kind != SpecKind::Periods
             && period_unit(word).is_some()
-            && set.position(word).is_none()
+            && set.position_by_any_name(word).is_none()
             && relation.is_none_or(|relation| relation.position(word).is_none())
     }
 
@@ -165,6 +165,7 @@ impl ModelOverSets<'_> {
     ) -> Result<MetricSetKey, Diagnostic> {
         let of = &self.sets[set];
         let mut text = key.text.clone();
+        let is_period = key.mapping.is_empty() && self.is_period(compiler, of, &key.text);
         if !key.mapping.is_empty() {
             let part = key
                 .mapping
@@ -179,7 +180,7 @@ impl ModelOverSets<'_> {
                 .with_help(format!("add `{}: column` to the key's mapping", of.name)));
             };
             text.clone_from(part);
-        } else if self.is_period(compiler, of, &key.text) {
+        } else if is_period {
             let Some(time) = &of.time else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
@@ -196,6 +197,8 @@ impl ModelOverSets<'_> {
             };
             text = time.period(&key.text);
         }
+        let current = of.current_key(&text).filter(|_| !is_period);
+        text = current.unwrap_or(text);
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
@@ -211,6 +214,10 @@ impl ModelOverSets<'_> {
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
+        let text = match time {
+            Some(time) => of.with_qualified_time(compiler, time, &text),
+            None => text,
+        };
         // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
         let fiscal_offset = period
@@ -285,7 +292,9 @@ impl ModelOverSets<'_> {
 fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
-    if qualifier.is_empty() && set.position(column.trim()).is_some() {
+    let column = column.trim();
+    let is_dimension = set.position(column).is_some() || set.current_dimension(column).is_some();
+    if qualifier.is_empty() && is_dimension {
         return None;
     }
     let from = set.root.get("from").and_then(Node::text);
@@ -301,7 +310,7 @@ fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
         "" => from?,
         _ => joined.or_else(|| from.filter(|from| relation_name(from).eq_ignore_ascii_case(qualifier.trim())))?,
     };
-    Some(format!("{}.{}[{frame}", relation_name(relation), column.trim()).to_lowercase())
+    Some(format!("{}.{}[{frame}", relation_name(relation), column).to_lowercase())
 }
 
 /// Returns the name of a relation as used in formulas.

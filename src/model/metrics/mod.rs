@@ -18,6 +18,7 @@ mod compile;
 mod expand;
 mod expanded_model;
 mod fill;
+mod former_names;
 mod formulas;
 mod graph;
 mod in_place;
@@ -35,6 +36,8 @@ mod spelled;
 mod stages;
 mod step_names;
 mod step_text;
+#[cfg(test)]
+mod tests;
 mod union;
 mod window_checks;
 mod write_spec;

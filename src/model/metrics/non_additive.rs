@@ -8,6 +8,7 @@ use super::request::ModelOverSets;
 use super::rows::parse_name_use;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
+use crate::compiler::Compiler;
 use crate::plan::{key_name, split_timeframe};
 use crate::yaml::Node;
 use std::ops::Range;
@@ -66,40 +67,46 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for qualified names in a formula that reads a step instead of the relations of a set.
-    pub fn qualified_name_replacements(
+    /// Returns the replacements for the columns that a part of a metric reads: the names of relations are added if keys
+    /// have the same names, and removed in a formula that reads a step instead of the relations of a set.
+    pub fn column_replacements(
         &self,
         id: MetricId,
         within: &Range<usize>,
+        keys: &[MetricSetKey],
     ) -> Vec<(Range<usize>, TextWithOrigins)> {
         let formula = self.formula(id);
+        let is_within = |range: &Range<usize>| within.start <= range.start && range.end <= within.end;
         if self.row_group(id).rule.is_none() {
-            return Vec::new();
+            let mut qualified = self.columns_next_to_keys(id.0, formula, keys);
+            qualified.retain(|(range, _)| is_within(range));
+            return qualified;
         }
         let file = self.file_number_of_set(id.0);
-        let names = formula
+        let flat = formula
             .names
             .iter()
-            .filter(|name| within.start <= name.range.start && name.range.end <= within.end);
-        let is_column = |name: &&NameUse| {
-            name.qualifier.is_some() && self.resolve_in_set(id.0, &formula.name, name) == SetNameTarget::Column
-        };
-        let flat = names.filter(is_column).map(|name| {
-            let text = TextWithOrigins::generated(
-                &name.renamed(&name_after_joins(name)),
-                file,
-                formula.file_span(&name.range),
-            );
-            (name.range.clone(), text)
-        });
+            .filter(|name| is_within(&name.range))
+            .filter_map(|name| {
+                let column = self.column_next_to_keys(id.0, &formula.name, name, keys);
+                let is_column = self.resolve_in_set(id.0, &formula.name, &column) == SetNameTarget::Column;
+                column.qualifier.as_ref().filter(|_| is_column)?;
+                let text = TextWithOrigins::generated(
+                    &name.renamed(&name_after_joins(&column)),
+                    file,
+                    formula.file_span(&name.range),
+                );
+                Some((name.range.clone(), text))
+            });
         flat.collect()
     }
 
     /// Splits a grouped step over the rows of a set into a step that finds the last or first rows of each group and a
-    /// step that aggregates these rows.
+    /// step that aggregates these rows. `end_of_name` distinguishes the steps of similar rules.
     pub fn split_by_non_additive_rule(
         &self,
-        (set, rule): (usize, &NonAdditiveRule),
+        compiler: &Compiler,
+        (set, rule, end_of_name): (usize, &NonAdditiveRule, &str),
         formulas: &[&MetricFormula],
         keys: &[MetricSetKey],
         grouped: StepText,
@@ -109,7 +116,7 @@ impl ModelOverSets<'_> {
         let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
         let mut rows = StepText {
             name: self.free_step_name(&format!(
-                "{}_with_{}_{}",
+                "{}_with_{}_{}{end_of_name}",
                 self.sets[set].name,
                 if rule.takes_last { "last" } else { "first" },
                 name_after_joins(&parse_name_use(&rule.over))
@@ -137,10 +144,14 @@ impl ModelOverSets<'_> {
         for formula in formulas {
             let used = formula.names.iter();
             used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column)
-                .for_each(|name| flatten(name, &mut rows));
+                .for_each(|name| flatten(&self.column_next_to_keys(set, &formula.name, name, keys), &mut rows));
         }
+        let column_of_rule = |name: &String| {
+            let name = self.sets[set].qualified_column(compiler, split_timeframe(name).0);
+            self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
+        };
         for name in std::iter::once(&rule.over).chain(&rule.per) {
-            let name = parse_name_use(name);
+            let name = column_of_rule(name);
             if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
                 flatten(&name, &mut rows);
             }
@@ -158,7 +169,7 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
-        let over = quote_formula_name(&name_after_joins(&parse_name_use(&rule.over)));
+        let over = quote_formula_name(&name_after_joins(&column_of_rule(&rule.over)));
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
         } else {
@@ -171,7 +182,7 @@ impl ModelOverSets<'_> {
         let per: Vec<String> = rule
             .per
             .iter()
-            .map(|name| name_after_joins(&parse_name_use(name)))
+            .map(|name| name_after_joins(&column_of_rule(name)))
             .collect();
         rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
@@ -206,7 +217,7 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns the name of a column after the relations of a set are joined.
-fn name_after_joins(name: &NameUse) -> String {
+pub fn name_after_joins(name: &NameUse) -> String {
     match &name.qualifier {
         Some(qualifier) => format!("{qualifier}_{}", name.name),
         None => name.name.clone(),

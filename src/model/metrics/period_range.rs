@@ -149,7 +149,10 @@ impl ModelOverSets<'_> {
             let condition = match (is_plain, name, after) {
                 (true, "since", _) => format!("{} >= {start}", time.reference()),
                 (true, _, Some(after)) => format!("{} < {after}", time.reference()),
-                _ => format!("{} {operator} {}", time.period(frame), bound.period(frame)),
+                _ => {
+                    let period = self.sets[set].with_qualified_time(compiler, time, &time.period(frame));
+                    format!("{period} {operator} {}", bound.period(frame))
+                }
             };
             filters.push(TextWithOrigins::generated(&condition, 0, bound.span));
         }

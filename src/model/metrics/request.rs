@@ -336,17 +336,16 @@ impl ModelOverSets<'_> {
             }
             return;
         }
-        let former = set.renamed.get(&metric.to_lowercase());
-        let present = former.map_or(metric, String::as_str);
+        let former = set.current_name(metric);
+        let present = former.unwrap_or(metric);
         if former.is_some() {
-            faults.push(
-                Diagnostic::new(
-                    Code::DeprecatedMetric,
-                    *span,
-                    format!("the metric `{set_name}.{metric}` has been renamed to `{present}`"),
-                )
-                .with_help(format!("write `{set_name}.{present}`")),
-            );
+            let help = match renamed {
+                Some(_) => format!("write `{set_name}.{present}`"),
+                None => format!(
+                    "write `{set_name}.{present}`, or `{{{metric}: {set_name}.{present}}}` to keep the name of the column"
+                ),
+            };
+            faults.push(set.renamed_metric(metric, present, *span).with_help(help));
         }
         let found = set.position(present).map(|found| &set.definitions[found]);
         if let Some(formula) = found.filter(|formula| formula.is_broken) {
@@ -464,7 +463,7 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
 /// Reports a metric that a set does not contain.
 pub fn unknown_metric(set: &MetricSet, name: &str, span: Span) -> Diagnostic {
     let names = || set.metrics().map(|metric| metric.name.as_str());
-    if set.position(name).is_some() {
+    if set.position_by_any_name(name).is_some() {
         return Diagnostic::new(
             Code::UnknownMetric,
             span,

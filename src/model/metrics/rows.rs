@@ -1,10 +1,12 @@
 //! Step that reads the rows of a metric set: its relation, joins, filters, dimensions and keys.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
 use super::keys::{MetricSetKey, relation_name};
+use super::non_additive::NonAdditiveRule;
 use super::request::ModelOverSets;
 use super::set::MetricSet;
 use super::spelled::TextWithOrigins;
@@ -27,12 +29,12 @@ struct NamesUsed {
 
 impl ModelOverSets<'_> {
     /// Returns a grouped step over the rows of a set, which computes `columns`. `formulas` contains the set's formulas
-    /// in these columns.
+    /// in these columns, and `rule` the rule that selects the rows.
     pub fn rows_step(
         &self,
         compiler: &Compiler,
         set: usize,
-        formulas: &[&MetricFormula],
+        (formulas, rule): (&[&MetricFormula], Option<&NonAdditiveRule>),
         (keys, bounds): (&[MetricSetKey], Vec<TextWithOrigins>),
         columns: Vec<DefinitionText>,
     ) -> StepText {
@@ -43,13 +45,16 @@ impl ModelOverSets<'_> {
             self.note_names(set, formula, &mut used);
         }
         for (_, filter) in self.filters_of(set) {
-            self.note_names(set, filter, &mut used);
+            self.note_names_of_filter(set, filter, &mut used);
         }
         if let (false, Some(time)) = (bounds.is_empty(), &of.time) {
             self.record_used_name(set, "", &parse_name_use(&time.column), &mut used);
         }
         for key in keys {
             self.record_used_name(set, "", &parse_name_use(split_timeframe(&key.column).0), &mut used);
+        }
+        for name in rule.iter().flat_map(|rule| rule.per.iter().chain([&rule.over])) {
+            self.record_used_name(set, "", &parse_name_use(name), &mut used);
         }
         self.add_inputs_of_dimensions(set, &mut used);
         let from = of.root.get("from");
@@ -58,7 +63,12 @@ impl ModelOverSets<'_> {
             let formula = &of.definitions[*place];
             DefinitionText {
                 description: formula.description.clone(),
-                ..DefinitionText::new(&formula.name, formula.spell(file, &[]), file, formula.span)
+                ..DefinitionText::new(
+                    &formula.name,
+                    formula.spell(file, &self.columns_next_to_keys(set, formula, keys)),
+                    file,
+                    formula.span,
+                )
             }
         });
         let definitions = keys
@@ -80,7 +90,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns the model's filters that apply to a set.
-    fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
+    pub fn filters_of(&self, set: usize) -> impl Iterator<Item = &(Option<String>, MetricFormula)> {
         let name = &self.sets[set].name;
         self.filters
             .iter()
@@ -91,6 +101,39 @@ impl ModelOverSets<'_> {
         for name in &formula.names {
             self.record_used_name(set, &formula.name, name, used);
         }
+    }
+
+    /// Records the names in a filter of the model, which may be former names of dimensions.
+    fn note_names_of_filter(&self, set: usize, filter: &MetricFormula, used: &mut NamesUsed) {
+        for name in &filter.names {
+            let current = self.current_name_in_filter(set, name);
+            let name = NameUse {
+                name: current.unwrap_or(&name.name).to_owned(),
+                ..name.clone()
+            };
+            self.record_used_name(set, &filter.name, &name, used);
+        }
+    }
+
+    /// Returns the replacements for the columns in a formula of a set whose names are also names of keys.
+    pub fn columns_next_to_keys(
+        &self,
+        set: usize,
+        formula: &MetricFormula,
+        keys: &[MetricSetKey],
+    ) -> Vec<(Range<usize>, TextWithOrigins)> {
+        let file = self.file_number_of_set(set);
+        let renamed = formula
+            .names
+            .iter()
+            .filter(|name| name.qualifier.is_none())
+            .filter_map(|name| {
+                let qualifier = self.column_next_to_keys(set, &formula.name, name, keys).qualifier?;
+                let text = name.renamed(&format!("{qualifier}.{}", name.name));
+                let text = TextWithOrigins::generated(&text, file, formula.file_span(&name.range));
+                Some((name.range.clone(), text))
+            });
+        renamed.collect()
     }
 
     fn record_used_name(&self, set: usize, own: &str, name: &NameUse, used: &mut NamesUsed) {
@@ -126,11 +169,12 @@ impl ModelOverSets<'_> {
     fn filter_text(&self, set: usize, keys: &[MetricSetKey], bounds: Vec<TextWithOrigins>) -> Option<TextWithOrigins> {
         let of = &self.sets[set];
         let mut filters: Vec<TextWithOrigins> = Vec::new();
-        filters.extend(
-            of.filter
-                .as_ref()
-                .map(|filter| filter.spell(self.file_number_of_set(set), &[])),
-        );
+        filters.extend(of.filter.as_ref().map(|filter| {
+            filter.spell(
+                self.file_number_of_set(set),
+                &self.columns_next_to_keys(set, filter, keys),
+            )
+        }));
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
@@ -141,6 +185,12 @@ impl ModelOverSets<'_> {
                 if let Some(key) = key.and_then(|place| keys.get(place)) {
                     let text = TextWithOrigins::generated(&key.entry.text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
+                } else if let Some(current) = self.current_name_in_filter(set, name) {
+                    let span = filter.file_span(&name.range);
+                    replaced.push((
+                        name.range.clone(),
+                        TextWithOrigins::generated(&name.renamed(current), 0, span),
+                    ));
                 }
             }
             filters.push(filter.spell(0, &replaced));

@@ -58,7 +58,7 @@ pub struct MetricSet {
     pub time: Option<SetTime>,
     pub filter: Option<MetricFormula>,
     pub definitions: Vec<MetricFormula>,
-    /// Former name of each renamed metric, with its current name.
+    /// Former name of each renamed metric or dimension, in lower case, with its current name.
     pub renamed: BTreeMap<String, String>,
     /// Columns of the input that are periods, each with its timeframe.
     pub periods: Vec<(String, String)>,
@@ -114,6 +114,37 @@ impl MetricSet {
     pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
         let from = self.root.get("from").and_then(Node::text)?;
         known_relation(&compiler.options, &RelationReference::read(from)?)
+    }
+
+    /// Returns a column in the set's keys, such as its time, with the name of the set's relation if a join makes the
+    /// column ambiguous: not all columns of the relations are known, and none is known to have the column.
+    pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
+        let joins = self.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+        let known = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
+        let joined: Vec<Option<&Relation>> = joins.map(|join| known(join.get("to").and_then(Node::text)?)).collect();
+        let from = self.relation(compiler);
+        let is_plain = !name.contains('.') && self.position(name).is_none();
+        let may_be_of_from = from.is_none_or(Relation::may_have_more_columns);
+        let mut relations = joined.iter().copied().chain([from]).flatten();
+        let is_ambiguous = relations.clone().next().is_some()
+            && !joined.is_empty()
+            && !relations.any(|relation| relation.position(name).is_some());
+        match is_plain && may_be_of_from && is_ambiguous {
+            true => format!("{}.{name}", self.input_name()),
+            false => name.to_owned(),
+        }
+    }
+
+    /// Returns a key or formula for a period of the set's time in which the time is qualified if a join makes it
+    /// ambiguous.
+    pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
+        let qualified = self.qualified_column(compiler, &time.column);
+        let (name, frame) = split_timeframe(key);
+        match name.eq_ignore_ascii_case(&time.column) && qualified != time.column {
+            true if frame.is_empty() => quote_formula_name(&qualified),
+            true => format!("{}[{frame}]", quote_formula_name(&qualified)),
+            false => key.to_owned(),
+        }
     }
 
     /// Returns whether a name is a column of the set's relation that is known to be a date or time.

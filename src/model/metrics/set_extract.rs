@@ -107,8 +107,18 @@ impl CompiledSpec {
                 needed[place] |= !is_plain_name(&formula.name);
             }
         }
+        let is_between_words = |c: char| !c.is_alphanumeric() && c != '_';
+        for current in source
+            .split(is_between_words)
+            .filter_map(|word| set.current_dimension(word))
+        {
+            if let Some(place) = dimensions.remove(&current.to_lowercase()) {
+                needed[place] = true;
+                texts.push(&set.definitions[place].text);
+            }
+        }
         while let Some(text) = texts.pop() {
-            for word in text.split(|c: char| !c.is_alphanumeric() && c != '_') {
+            for word in text.split(is_between_words) {
                 if let Some(place) = dimensions.remove(&word.to_lowercase()) {
                     needed[place] = true;
                     texts.push(&set.definitions[place].text);

@@ -3,7 +3,9 @@
 use rustc_hash::FxHashSet;
 
 use super::keys::{ModelKeys, relation_name};
+use super::non_additive::{RowGroup, name_after_joins};
 use super::request::ModelOverSets;
+use super::rows::parse_name_use;
 use super::spelled::plain_name;
 use super::step_text::StepText;
 use crate::load::SpecKind;
@@ -31,6 +33,27 @@ pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
         [one, ..] => format!("{from}_by_{one}_and_more"),
     };
     plain_name(&name)
+}
+
+/// Returns the end of the names of the steps for a group of rows, such as `_per_account`, if the same rule with other
+/// columns in `per` selects other rows for the model.
+pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
+    let Some(rule) = group.rule.as_ref().filter(|rule| !rule.per.is_empty()) else {
+        return String::new();
+    };
+    let is_similar = |other: &RowGroup| {
+        let other_rule = other.rule.as_ref().filter(|_| other != group && other.set == group.set);
+        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.over.eq_ignore_ascii_case(&rule.over))
+    };
+    if !groups.iter().any(is_similar) {
+        return String::new();
+    }
+    let per: Vec<String> = rule
+        .per
+        .iter()
+        .map(|name| name_after_joins(&parse_name_use(name)))
+        .collect();
+    plain_name(&format!("_per_{}", per.join("_and_")))
 }
 
 impl ModelOverSets<'_> {

@@ -721,7 +721,7 @@ codes! {
         "The formulas of a model built on metric sets use metrics. Define aggregates of columns as metrics in a set."
         Shown("metrics: [orders.revenue]\ndefinitions: largest = MAX(amount)") => Shown("metrics: [orders.revenue, orders.largest_order]");
     DeprecatedMetric "W0856" "deprecated-metric" Warning("use a deprecated or renamed metric", "use the new metric")
-        "The metric has a new name, or its set marks it as deprecated."
+        "The metric or dimension has a new name, or its set marks the metric as deprecated."
         Shown("metrics: [orders.sales], where `revenue` has `renamed_from: sales`") => Shown("metrics: [orders.revenue]");
     FillKey "F0857" "fill-key" Error
         "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."

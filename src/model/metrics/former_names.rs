@@ -1,0 +1,213 @@
+//! Former names of metrics and dimensions: the key `renamed_from`. Models and sets built on other sets may still use
+//! them, with a warning.
+
+use super::formulas::NameUse;
+use super::graph::{MetricId, SetNameTarget};
+use super::keys::{MetricSetKey, ModelKeys};
+use super::request::ModelOverSets;
+use super::set::{MetricSet, MetricSets};
+use super::spelled::quote_formula_name;
+use crate::diag::{Code, Diagnostic};
+use crate::plan::{key_name, split_timeframe};
+use crate::span::Span;
+
+impl MetricSet {
+    /// Returns the position of a dimension or metric by its current or former name. A current name takes precedence.
+    pub fn position_by_any_name(&self, name: &str) -> Option<usize> {
+        let renamed = || self.position(self.renamed.get(&name.to_lowercase())?);
+        self.position(name).or_else(renamed)
+    }
+
+    /// Returns the current name of a metric or dimension that a model calls by its former name. `None` for other names.
+    pub fn current_name(&self, former: &str) -> Option<&str> {
+        let renamed = self.renamed.get(&former.to_lowercase())?;
+        let is_former = self.position(former).is_none() && self.position(renamed).is_some();
+        is_former.then_some(renamed)
+    }
+
+    /// Returns the current name of a dimension that a model calls by its former name.
+    pub fn current_dimension(&self, former: &str) -> Option<&str> {
+        let current = self.current_name(former)?;
+        let place = self.position(current)?;
+        (!self.is_metric(&self.definitions[place])).then_some(current)
+    }
+
+    /// Returns a key with the current name of its dimension: `region` becomes `sales_region`. `None` if the key does not
+    /// use the former name of a dimension.
+    pub fn current_key(&self, key: &str) -> Option<String> {
+        let (name, frame) = split_timeframe(key);
+        let current = quote_formula_name(self.current_dimension(name)?);
+        Some(match frame {
+            "" => current,
+            frame => format!("{current}[{frame}]"),
+        })
+    }
+
+    /// Warns about the former name of a dimension.
+    pub fn renamed_dimension(&self, former: &str, current: &str, span: Span) -> Diagnostic {
+        let message = format!(
+            "the dimension `{former}` of the set `{}` has been renamed to `{current}`",
+            self.name
+        );
+        Diagnostic::new(Code::DeprecatedMetric, span, message)
+    }
+
+    /// Warns about the former name of a metric.
+    pub fn renamed_metric(&self, former: &str, current: &str, span: Span) -> Diagnostic {
+        let message = format!("the metric `{}.{former}` has been renamed to `{current}`", self.name);
+        Diagnostic::new(Code::DeprecatedMetric, span, message)
+    }
+
+    /// Warns about the former names of metrics that the formulas of a set built on other sets use.
+    pub fn check_former_names(&self, sets: &MetricSets) -> Vec<Diagnostic> {
+        let mut faults = Vec::new();
+        let formulas = self.definitions.iter().filter(|_| !self.sets.is_empty());
+        for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
+            let qualifier = name.qualifier.as_deref();
+            let is_own = !formula.name.eq_ignore_ascii_case(&name.name) && self.position(&name.name).is_some();
+            if qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(&self.name)) && is_own {
+                continue;
+            }
+            let named = self
+                .sets
+                .iter()
+                .filter(|set| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set)))
+                .filter_map(|set| sets.get(set));
+            let mut owners = named.filter(|set| set.position_by_any_name(&name.name).is_some());
+            if let (Some(owner), None) = (owners.next(), owners.next())
+                && let Some(current) = owner.current_name(&name.name)
+            {
+                let fault = owner.renamed_metric(&name.name, current, formula.file_span(&name.range));
+                faults.push(fault.with_help(match qualifier {
+                    Some(_) => format!("write `{}.{current}`", owner.name),
+                    None => format!("write `{current}`"),
+                }));
+            }
+        }
+        faults
+    }
+}
+
+impl ModelOverSets<'_> {
+    /// Warns about a metric that a formula of the model calls by its former name. A column of the model may have any
+    /// name.
+    pub fn check_former_name(&self, id: MetricId, name: &NameUse, span: Span, faults: &mut Vec<Diagnostic>) {
+        let set = &self.sets[id.0];
+        let is_column = name.qualifier.is_none()
+            && self
+                .listed
+                .iter()
+                .any(|listed| listed.name.eq_ignore_ascii_case(&name.name));
+        let Some(current) = set.current_name(&name.name).filter(|_| !is_column) else {
+            return;
+        };
+        // A listed metric is called by the name of its column.
+        let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
+        let own = listed.map_or(current, |listed| &listed.name);
+        let help = match name.qualifier {
+            Some(_) => format!("write `{}.{current}`", set.name),
+            None => format!("write `{own}`"),
+        };
+        faults.push(set.renamed_metric(&name.name, current, span).with_help(help));
+    }
+
+    /// Warns about dimensions that the model's keys and filters call by their former names. `used` contains the sets
+    /// that have rows.
+    pub fn check_former_dimensions(&self, used: &[usize], faults: &mut Vec<Diagnostic>) {
+        for set in used {
+            let of = &self.sets[*set];
+            for key in &self.keys {
+                let part = key
+                    .mapping
+                    .iter()
+                    .find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
+                let (text, span) = part.map_or((&key.text, key.span), |(_, text, span)| (text, *span));
+                let former = split_timeframe(text).0;
+                let (Some(current), Some(entry)) = (of.current_dimension(former), of.current_key(text)) else {
+                    continue;
+                };
+                let help = match part {
+                    Some(_) => format!("write `{entry}`"),
+                    None => {
+                        let name = key_name(text);
+                        let entry = crate::yaml::flow_text(&entry);
+                        format!(
+                            "write `{entry}`, or `- {name}: {{{}: {entry}}}` to keep the name of the column",
+                            of.name
+                        )
+                    }
+                };
+                faults.push(of.renamed_dimension(former, current, span).with_help(help));
+            }
+            for (_, filter) in self.filters_of(*set) {
+                for name in filter.names.iter().filter(|name| !self.is_key_of_filter(name)) {
+                    if let Some(current) = self.current_name_in_filter(*set, name) {
+                        let fault = of.renamed_dimension(&name.name, current, filter.file_span(&name.range));
+                        faults.push(fault.with_help(format!("write `{}`", name.renamed(current))));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Returns the current name of a dimension that a filter of the model calls by its former name.
+    pub fn current_name_in_filter(&self, set: usize, name: &NameUse) -> Option<&str> {
+        let is_plain = name.qualifier.is_none();
+        self.sets[set].current_dimension(&name.name).filter(|_| is_plain)
+    }
+
+    /// Returns whether a name in a filter refers to a key of the model.
+    pub fn is_key_of_filter(&self, name: &NameUse) -> bool {
+        let same = |text: &str| text.eq_ignore_ascii_case(&name.name);
+        name.qualifier.is_none() && self.keys.iter().any(|key| same(&key.text))
+    }
+
+    /// Returns a name in a formula of a set as the step over the set's rows must write it. A key may have the name of a
+    /// column from which the set computes other values, for example after `region` has been renamed to `sales_region`.
+    /// The name of the relation then distinguishes the column from the key. `own` is the name of the formula.
+    pub fn column_next_to_keys(&self, set: usize, own: &str, name: &NameUse, keys: &[MetricSetKey]) -> NameUse {
+        let is_hidden = name.qualifier.is_none()
+            && is_hidden_by_key(&name.name, keys)
+            && self.resolve_in_set(set, own, name) == SetNameTarget::Column;
+        NameUse {
+            qualifier: match is_hidden {
+                true => Some(self.sets[set].input_name()),
+                false => name.qualifier.clone(),
+            },
+            ..name.clone()
+        }
+    }
+
+    /// Reports a key that has the name of its set's time, but another value.
+    pub fn check_keys_hide_no_time(&self, used: &[usize], keys: &ModelKeys, faults: &mut Vec<Diagnostic>) {
+        for set in used {
+            let of = &self.sets[*set];
+            let Some(time) = of.time.as_ref() else { continue };
+            let own = &keys.of_sets[*set];
+            let is_hidden = of.position(&time.column).is_none() && is_hidden_by_key(&time.column, own);
+            if is_hidden && let Some(place) = position_of_hiding_key(&time.column, own) {
+                let (name, column) = (&time.column, &own[place].column);
+                let message = format!(
+                    "the key `{name}` is computed from `{column}`, but `{name}` is also the time of the set `{}`",
+                    of.name
+                );
+                faults.push(
+                    Diagnostic::new(Code::MetricKey, self.keys[place].span, message)
+                        .with_help(format!("group by `{column}`")),
+                );
+            }
+        }
+    }
+}
+
+/// Returns the position of a key that is a definition with this name in the step over a set's rows.
+fn position_of_hiding_key(name: &str, keys: &[MetricSetKey]) -> Option<usize> {
+    keys.iter().position(|key| {
+        let definition = key.definition.as_ref();
+        definition.is_some_and(|definition| definition.name.eq_ignore_ascii_case(name))
+    })
+}
+
+fn is_hidden_by_key(name: &str, keys: &[MetricSetKey]) -> bool {
+    position_of_hiding_key(name, keys).is_some()
+}

@@ -1,0 +1,48 @@
+use super::{compile_last, sql};
+
+#[test]
+fn steps_of_similar_balances_are_named_by_their_accounts() {
+    let set = "\
+metric_set: bal
+from: balances
+time: day
+definitions: |
+  closing = SUM(amt)
+  closing_all = SUM(amt)
+  closing_branch = SUM(amt)
+columns:
+  closing: {non_additive: {over: day, take: last, per: acc}}
+  closing_all: {non_additive: {over: day, take: last}}
+  closing_branch: {non_additive: {over: day, take: last, per: [acc, branch]}}
+";
+    let text = sql(&[set, "model: m\nmetrics: [bal.*]\ngroup_by: month\n"]);
+    for name in [
+        "bal_with_last_day as (",
+        "bal_with_last_day_per_acc as (",
+        "bal_with_last_day_per_acc_and_branch as (",
+        "last_bal_by_day_month as (",
+        "last_bal_by_day_month_per_acc as (",
+        "last_bal_by_day_month_per_acc_and_branch as (",
+    ] {
+        assert!(text.contains(name), "no {name}: {text}");
+    }
+    // A model with one of the balances has the short names.
+    let text = sql(&[set, "model: m\nmetrics: [bal.closing]\ngroup_by: month\n"]);
+    assert!(text.contains("bal_with_last_day as ("), "{text}");
+    let set_alone = compile_last(&[set]);
+    assert!(!set_alone.has_errors(), "{:?}", set_alone.diagnostics());
+}
+
+#[test]
+fn a_balance_per_joined_column_needs_the_join() {
+    let set = "\
+metric_set: bal
+from: balances
+joins: [{to: branches, on: balances.branch_id = branches.id}]
+time: day
+definitions: by_city = SUM(balances.amt)
+columns: {by_city: {non_additive: {over: day, take: last, per: branches.city}}}
+";
+    let text = sql(&[set, "model: m\nmetrics: [bal.by_city]\ngroup_by: month\n"]);
+    assert!(text.contains("left join branches"), "{text}");
+}

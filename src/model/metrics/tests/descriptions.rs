@@ -1,0 +1,61 @@
+use super::compile_last;
+
+const ORDERS: &str = "\
+metric_set: orders
+from: orders
+time: ordered_on
+definitions: |
+  n = COUNT(DISTINCT(id))
+  /// The median
+  median_amount = MEDIAN(amount)
+  largest = MAX(amount) // of all orders
+  per_order = largest / n
+";
+const REFUNDS: &str =
+    "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount) * 2\n";
+
+/// Returns the descriptions of the last file's columns.
+fn descriptions(texts: &[&str]) -> Vec<String> {
+    let compiled = compile_last(texts);
+    assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+    let text = |column: &crate::schema::Column| column.description_text().unwrap_or_default().to_owned();
+    compiled.columns().iter().skip(1).map(text).collect()
+}
+
+#[test]
+fn descriptions_in_a_model_with_fill_show_the_formulas_of_the_set() {
+    let model = "model: m\nmetrics: [orders.*]\ngroup_by: month\nfill: month\ndefinitions: twice = n * 2\n";
+    assert_eq!(
+        descriptions(&[ORDERS, model]),
+        [
+            "COUNT(DISTINCT(id))",
+            "The median",
+            "MAX(amount)",
+            "largest / n",
+            "n * 2"
+        ]
+    );
+}
+
+#[test]
+fn descriptions_in_a_model_over_several_sets_show_the_formulas_of_the_sets() {
+    let model = "model: m\nmetrics: [{orders_n: orders.n}, orders.largest, refunds.refunded]\ngroup_by: month\n";
+    assert_eq!(
+        descriptions(&[ORDERS, REFUNDS, model]),
+        ["COUNT(DISTINCT(id))", "MAX(amount)", "SUM(amount) * 2"]
+    );
+}
+
+#[test]
+fn descriptions_in_a_step_with_fill_show_the_formulas_of_the_step() {
+    let model = "\
+model: m
+from: orders
+group_by: \"ordered_on[month]\"
+fill: month
+definitions: |
+  n = COUNT(DISTINCT(id))
+  twice = n * 2
+";
+    assert_eq!(descriptions(&[model]), ["COUNT(DISTINCT(id))", "n * 2"]);
+}

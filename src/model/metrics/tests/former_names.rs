@@ -1,0 +1,157 @@
+use super::{reports, sql};
+
+const ORDERS: &str = "\
+metric_set: orders
+from: orders
+time: ordered_on
+where: OR(amount > 0, region = \"test\")
+definitions: |
+  net = SUM(amount)
+  regions = COUNT(DISTINCT(region))
+  sales_region = COALESCE(region, \"none\")
+  order_date = ordered_on + 1
+columns:
+  net: {renamed_from: revenue}
+  sales_region: {renamed_from: region}
+  order_date: {renamed_from: placed_on}
+";
+
+#[test]
+fn a_key_with_the_former_name_of_a_dimension_groups_by_the_dimension() {
+    let model = "model: m\nmetrics: [orders.net, orders.regions]\ngroup_by: region\n";
+    // The set's own formulas read the column of the same name.
+    assert_eq!(
+        sql(&[ORDERS, model]),
+        "\
+select
+    coalesce(orders.region, 'none') as region,
+    coalesce(sum(orders.amount), 0) as net,
+    count(distinct orders.region) as regions
+from orders
+where orders.amount > 0 or orders.region = 'test'
+group by coalesce(orders.region, 'none')
+"
+    );
+    assert_eq!(
+        reports(&[ORDERS, model], "W0856"),
+        [
+            "region: the dimension `region` of the set `orders` has been renamed to `sales_region`; \
+          write `sales_region`, or `- region: {orders: sales_region}` to keep the name of the column"
+        ]
+    );
+}
+
+#[test]
+fn a_period_of_a_renamed_dimension_keeps_the_name_of_the_column() {
+    let model = "model: m\nmetrics: [orders.net]\ngroup_by: \"placed_on[month]\"\n";
+    let text = sql(&[ORDERS, model]);
+    assert!(text.contains("date_trunc('month', ordered_on + 1)"), "{text}");
+    assert!(text.contains(" as placed_on_month"), "{text}");
+    let help = &reports(&[ORDERS, model], "W0856")[0];
+    assert!(help.contains("write `\"order_date[month]\"`"), "{help}");
+}
+
+#[test]
+fn a_filter_with_the_former_name_of_a_dimension_filters_by_the_dimension() {
+    let model = "model: m\nmetrics: [orders.net]\nwhere: region <> \"north\"\n";
+    let text = sql(&[ORDERS, model]);
+    assert!(text.contains("coalesce(region, 'none') <> 'north'"), "{text}");
+    assert_eq!(
+        reports(&[ORDERS, model], "W0856"),
+        ["region: the dimension `region` of the set `orders` has been renamed to `sales_region`; write `sales_region`"]
+    );
+}
+
+#[test]
+fn keys_of_several_sets_with_a_former_name_need_a_mapping() {
+    let refunds = "metric_set: refunds\nfrom: orders\ndefinitions: refunded = SUM(refund)\n";
+    let plain = "model: m\nmetrics: [orders.net, refunds.refunded]\ngroup_by: region\n";
+    assert_eq!(reports(&[ORDERS, refunds, plain], "F0851").len(), 1);
+    let mapped =
+        "model: m\nmetrics: [orders.net, refunds.refunded]\ngroup_by:\n- region: {orders: region, refunds: region}\n";
+    let text = sql(&[ORDERS, refunds, mapped]);
+    assert!(text.contains("coalesce(orders.region, 'none') as region"), "{text}");
+    assert_eq!(
+        reports(&[ORDERS, refunds, mapped], "W0856"),
+        ["region: the dimension `region` of the set `orders` has been renamed to `sales_region`; write `sales_region`"]
+    );
+}
+
+#[test]
+fn a_balance_reads_the_column_that_has_the_former_name() {
+    let set = "\
+metric_set: stock
+from: stock
+definitions: |
+  places = COUNT(DISTINCT(region))
+  sales_region = COALESCE(region, \"none\")
+columns:
+  places: {non_additive: {over: day, take: last, per: region}}
+  sales_region: {renamed_from: region}
+";
+    let text = sql(&[set, "model: m\nmetrics: [stock.places]\ngroup_by: region\n"]);
+    assert!(text.contains("count(distinct stock_region) as places"), "{text}");
+}
+
+#[test]
+fn a_current_name_takes_precedence_over_a_former_name() {
+    let set = "\
+metric_set: o
+from: t
+definitions: |
+  net = SUM(amount)
+  revenue = SUM(gross)
+columns: {net: {renamed_from: revenue}}
+";
+    let model = "model: m\nmetrics: [o.revenue]\n";
+    assert!(sql(&[set, model]).contains("sum(gross)"));
+    assert!(reports(&[set, model], "W0856").is_empty());
+}
+
+#[test]
+fn a_definition_of_a_model_warns_about_a_former_name() {
+    let model = "model: m\nmetrics: [orders.net]\ndefinitions: share = revenue / SUM(orders.revenue:revenue)\n";
+    let warning = |text: &str, name: &str| {
+        format!("{text}: the metric `orders.revenue` has been renamed to `net`; write `{name}`")
+    };
+    assert_eq!(
+        reports(&[ORDERS, model], "W0856"),
+        [
+            warning("revenue", "net"),
+            warning("orders.revenue", "orders.net"),
+            warning("revenue", "net")
+        ]
+    );
+}
+
+#[test]
+fn a_column_with_the_former_name_is_no_former_name() {
+    let model = "model: m\nmetrics: [{revenue: orders.net}]\ndefinitions: twice = revenue * 2\norder_by: revenue\n";
+    assert!(reports(&[ORDERS, model], "W0856").is_empty());
+}
+
+#[test]
+fn a_listed_former_name_keeps_the_name_of_the_column() {
+    let model = "model: m\nmetrics: [orders.revenue]\ndefinitions: twice = revenue * 2\n";
+    assert!(sql(&[ORDERS, model]).contains(" as revenue"));
+    assert_eq!(
+        reports(&[ORDERS, model], "W0856"),
+        [
+            "orders.revenue: the metric `orders.revenue` has been renamed to `net`; \
+          write `orders.net`, or `{revenue: orders.net}` to keep the name of the column"
+        ]
+    );
+}
+
+#[test]
+fn a_set_over_sets_warns_about_former_names() {
+    let set =
+        "metric_set: both\nsets: [orders]\ndefinitions: |\n  double = orders.revenue * 2\n  triple = revenue * 3\n";
+    assert_eq!(
+        reports(&[ORDERS, set], "W0856"),
+        [
+            "orders.revenue: the metric `orders.revenue` has been renamed to `net`; write `orders.net`",
+            "revenue: the metric `orders.revenue` has been renamed to `net`; write `net`"
+        ]
+    );
+}

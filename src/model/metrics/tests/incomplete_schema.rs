@@ -1,0 +1,49 @@
+use formulac_catalog::Type;
+use formulac_core::{Column, Relation, Schema};
+
+use super::compile_last_with;
+use crate::Compiler;
+
+/// Returns a compiler that knows some columns of each relation, as from a properties file of dbt.
+fn compiler() -> Compiler {
+    let relation = |name: &str, column: &str| {
+        Relation::new(name)
+            .with(Column::new(column, Type::Integer))
+            .partially_known()
+    };
+    let schema = Schema::new()
+        .with(relation("months", "month_id"))
+        .with(relation("customers", "customer_id"));
+    Compiler::builder().schema(schema).build()
+}
+
+const SET: &str = "\
+metric_set: s
+from: months
+time: billing_month
+joins: [{to: customers, on: months.customer_id = customers.customer_id}]
+definitions: |
+  total = SUM(months.mrr)
+  ending = SUM(months.mrr)
+  region = customers.region
+columns: {ending: {non_additive: {over: billing_month, take: last, per: customer_id}}}
+";
+
+#[test]
+fn a_join_does_not_make_the_time_of_a_set_ambiguous() {
+    let set = compile_last_with(&compiler(), &[SET]);
+    assert!(!set.has_errors(), "{:#?}", set.diagnostics());
+    let model = "model: m\nmetrics: [s.*]\ngroup_by: [month, region]\nsince: 2024-01-01\n";
+    let compiled = compile_last_with(&compiler(), &[SET, model]);
+    assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+    let text = compiled.query().expect("a query");
+    assert!(text.contains("date_trunc('month', months.billing_month)"), "{text}");
+}
+
+#[test]
+fn a_column_that_several_relations_may_have_is_the_only_error() {
+    let set = SET.replace("SUM(months.mrr)", "SUM(mrr)");
+    let compiled = compile_last_with(&compiler(), &[&set]);
+    let errors = compiled.diagnostics().iter().filter(|fault| fault.is_error());
+    assert_eq!(errors.map(crate::diag::Diagnostic::code).collect::<Vec<_>>(), ["F0303"]);
+}

@@ -1,0 +1,38 @@
+//! Tests of metric sets and of models built on them.
+
+mod balances;
+mod descriptions;
+mod former_names;
+mod incomplete_schema;
+
+use crate::{CompiledSpec, Compiler, SpecText};
+
+/// Compiles the files of a project and returns the last file.
+fn compile_last(texts: &[&str]) -> CompiledSpec {
+    compile_last_with(&Compiler::default(), texts)
+}
+
+fn compile_last_with(compiler: &Compiler, texts: &[&str]) -> CompiledSpec {
+    let specs: Vec<SpecText<'_>> = texts.iter().map(|text| SpecText { text, path: None }).collect();
+    let mut compiled = compiler.compile_specs(&specs);
+    compiled.pop().expect("a spec")
+}
+
+/// Returns the SQL of the last file, which must have no errors.
+fn sql(texts: &[&str]) -> String {
+    let compiled = compile_last(texts);
+    assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+    compiled.query().expect("a query").to_owned()
+}
+
+/// Returns the warnings with a code in the last file, each as `text: message; help`.
+fn reports(texts: &[&str], code: &str) -> Vec<String> {
+    let compiled = compile_last(texts);
+    let own = texts.last().copied().unwrap_or_default();
+    let with_code = compiled.diagnostics().iter().filter(|fault| fault.code() == code);
+    let shown = with_code.map(|fault| {
+        let help = fault.help().unwrap_or_default();
+        format!("{}: {}; {help}", fault.span().text(own), fault.message())
+    });
+    shown.collect()
+}
