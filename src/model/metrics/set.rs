@@ -320,7 +320,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
 }
 
 /// Reports joins that may change the number of rows, over which all metrics of the set are computed.
-fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_>) {
+fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
     let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
     for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
         for node in joins.iter().filter_map(|join| join.get(key)) {
