@@ -131,6 +131,19 @@ impl<'a> MeasureConverter<'a> {
         made.measures.push((field, keys));
     }
 
+    /// Replaces a measure with the same dbt name. Returns `false` if the table has no such measure.
+    fn replace(&mut self, name: &str, table: usize, keys: &[(String, YamlOutput)]) -> bool {
+        let Some((_, field)) = self.known.get(name).filter(|(home, _)| *home == table) else {
+            return false;
+        };
+        let measures = self.made.get_mut(table).map(|made| &mut made.measures);
+        let measure = measures.and_then(|all| all.iter_mut().find(|(name, _)| name == field));
+        measure.is_some_and(|(_, measure)| {
+            *measure = keys.to_vec();
+            true
+        })
+    }
+
     /// Reserves and returns the first of the given names that is not yet used in the table.
     fn reserve_name(&mut self, table: usize, wanted: impl IntoIterator<Item = String>) -> String {
         let fields = self.tables.get(table).map_or(&[][..], |table| table.fields.as_slice());
@@ -468,20 +481,8 @@ impl<'a> MeasureConverter<'a> {
                 .map(|label| ("label".to_owned(), plain_text(label))),
         );
         keys.extend(description_pair(&node.description));
-        // The metric replaces the measure.
-        let measure = self
-            .known
-            .get(&*node.name)
-            .filter(|(table, _)| competes && *table == home);
-        match measure.map(|(_, field)| field.clone()) {
-            Some(field) => {
-                let measures = self.made.get_mut(home).map(|made| &mut made.measures);
-                let replaced = measures.and_then(|all| all.iter_mut().find(|(name, _)| *name == field));
-                replaced
-                    .into_iter()
-                    .for_each(|(_, measure)| *measure = std::mem::take(&mut keys));
-            }
-            None => self.add(&node.name, home, keys),
+        if !(competes && self.replace(&node.name, home, &keys)) {
+            self.add(&node.name, home, keys);
         }
         true
     }
