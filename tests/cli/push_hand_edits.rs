@@ -454,9 +454,15 @@ fn merged_states_are_kept() {
 fn every_offered_resolution_is_possible() {
     const SQL: &str = "models/formulac/revenue.sql";
     const YML: &str = "models/formulac/revenue.yml";
-    // Each conflict: the edits to the spec and to a generated file, and the sides that `plan` offers.
     type TextEdit = (&'static str, &'static str);
-    let conflicts: [(&str, TextEdit, (&str, TextEdit), &[&str]); 3] = [
+    /// Name, the edits to the spec and to a generated file, and the sides that `plan` offers.
+    type ConflictCase = (
+        &'static str,
+        TextEdit,
+        (&'static str, TextEdit),
+        &'static [&'static str],
+    );
+    let conflicts: [ConflictCase; 3] = [
         (
             "formula",
             ("SUM(amount)", "SUM(amount - tax)"),
