@@ -61,10 +61,7 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn lower_sign(&mut self, sign: Sign, operand: ExprId, span: Span) -> IrId {
-        let mut x = self.lower_value(operand);
-        if self.scope.blank_zero {
-            x = self.blank_as_zero(x);
-        }
+        let x = self.lower_value(operand);
         let meta = self.program.meta(x);
         if self.is_error(x) {
             return x;
@@ -101,11 +98,6 @@ impl Lowerer<'_> {
                 .program
                 .add(Ir::Number(slice), Self::constant_meta(Type::Point, span));
         }
-        let x = if self.scope.blank_zero {
-            self.blank_as_zero(x)
-        } else {
-            x
-        };
         self.add_scalar_call(internal::PERCENT, &[x], span, "%")
     }
 
