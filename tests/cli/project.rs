@@ -149,3 +149,21 @@ fn options_that_say_nothing_yet_are_taken() {
         (0, "coalesce(sum(x), 0)\n", "")
     );
 }
+
+#[test]
+fn other_versions_are_refused() {
+    let place = Place::new("requires");
+    let run = |requires: &str| {
+        place.write("formulac.yml", format!("requires: {requires}\n").as_bytes());
+        let run = place.run(&["compile", "x"]);
+        (run.exit, run.err)
+    };
+    assert_eq!(run(concat!("\">=", env!("CARGO_PKG_VERSION"), "\"")).0, 0);
+    let (exit, text) = run("\">=9\"");
+    assert!(
+        exit == 2 && text.contains("the project requires formulac >=9, but this is formulac"),
+        "{text}"
+    );
+    let (exit, text) = run("newest");
+    assert!(exit == 1 && text.contains("F0804"), "{text}");
+}
