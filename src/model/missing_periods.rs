@@ -221,7 +221,7 @@ impl WindowUnit {
     }
 }
 
-/// Builds the error about a unit that is shorter than the periods of the key.
+/// Builds the error about a unit that does not fit the periods of the key.
 pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named): (Span, &str)) -> Diagnostic {
     let is_longer = unit.unit > frame;
     let (offset, unit, frame) = (unit.offset, unit.unit.name(), frame.name());
@@ -247,7 +247,7 @@ pub fn unit_fault(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named
         .with_help(help)
 }
 
-/// Returns the shortest unit of a calendar offset or calendar range.
+/// Returns the unit of a calendar offset, or the shorter unit of a calendar range.
 pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
         Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| WindowUnit {

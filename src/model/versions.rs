@@ -21,31 +21,26 @@ pub struct OtherVersion {
 /// Reports a latest version that `versions` does not have.
 pub(super) fn check_versions(dbt: &DbtKeys<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let Some(latest) = dbt.latest_version else { return };
-    let known: Vec<&str> = dbt
-        .versions
-        .into_iter()
-        .flat_map(version_names)
-        .map(|(name, _)| name)
-        .collect();
-    if !known.contains(&latest.text().unwrap_or_default()) {
+    let known: Vec<&str> = versions(dbt).map(|(name, _)| name).collect();
+    let name = latest.text().unwrap_or_default();
+    if !known.contains(&name) {
         let named: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
         let diagnostic = Diagnostic::new(
             Code::WrongShape,
             latest.span,
-            format!("`versions` has no version `{}`", latest.text().unwrap_or_default()),
+            format!("`versions` has no version `{name}`"),
         );
         diagnostics.push(diagnostic.with_help(match named.as_slice() {
-            [] => format!("add `versions: [{{v: {}}}]`", latest.text().unwrap_or_default()),
+            [] => format!("add `versions: [{{v: {name}}}]`"),
             named => format!("use one of the versions: {}", named.join(", ")),
         }));
     }
 }
 
 /// Returns the entries in `versions:`, each with the version's name.
-fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
-    versions
-        .items()
-        .unwrap_or_default()
+fn versions<'y>(dbt: &DbtKeys<'y>) -> impl Iterator<Item = (&'y str, &'y Node)> {
+    let entries = dbt.versions.and_then(Node::items).unwrap_or_default();
+    entries
         .iter()
         .filter_map(|version| Some((version.get("v")?.text()?, version)))
 }
@@ -53,20 +48,15 @@ fn version_names(versions: &Node) -> impl Iterator<Item = (&str, &Node)> {
 /// Returns the version that the spec generates. This is the latest version as defined by dbt: `latest_version` if set,
 /// otherwise the greatest number or the last name.
 pub(super) fn latest_version<'y>(dbt: &DbtKeys<'y>) -> Option<&'y str> {
-    let names: Vec<&str> = dbt
-        .versions
-        .into_iter()
-        .flat_map(version_names)
-        .map(|(name, _)| name)
-        .collect();
+    let names = versions(dbt).map(|(name, _)| name);
     let number = |name: &str| name.parse::<f64>().ok();
-    let greatest = |one: &&&str, other: &&&str| match (number(one), number(other)) {
+    let greatest = |one: &&str, other: &&str| match (number(one), number(other)) {
         (Some(one), Some(other)) => one.total_cmp(&other),
         _ => one.cmp(other),
     };
     dbt.latest_version
         .and_then(Node::text)
-        .or_else(|| names.iter().max_by(greatest).copied())
+        .or_else(|| names.max_by(greatest))
 }
 
 /// Returns the entries of `versions:`. The latest version has `defined_in`, because dbt would otherwise expect a suffix
@@ -89,8 +79,7 @@ pub(super) fn versions_yaml(dbt: &DbtKeys<'_>, model: &str) -> Vec<YamlOutput> {
 /// Returns the versions that the spec does not generate.
 pub(super) fn other_versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<OtherVersion> {
     let latest = latest_version(dbt);
-    let versions = dbt.versions.into_iter().flat_map(version_names);
-    let others = versions.filter(|(name, _)| Some(*name) != latest);
+    let others = versions(dbt).filter(|(name, _)| Some(*name) != latest);
     let other = |(name, node): (&str, &Node)| OtherVersion {
         version: name.to_owned(),
         files: match node.get("defined_in").and_then(Node::text) {

@@ -54,8 +54,8 @@ pub(super) fn is_number(text: &str) -> bool {
 fn criterion_number(text: &str) -> Option<String> {
     let plain = text.strip_prefix('+').unwrap_or(text);
     match plain.strip_suffix('%') {
-        Some(percent) if !is_number(percent) || percent.contains('E') => None,
-        Some(percent) => divide_by_100(percent),
+        Some(percent) if is_number(percent) => divide_by_100(percent),
+        Some(_) => None,
         None => is_number(text).then(|| plain.to_owned()),
     }
 }

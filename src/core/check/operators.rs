@@ -273,7 +273,7 @@ fn compute_integer(op: BinaryOp, a: i64, b: i64) -> Option<i64> {
 
 /// Divides a number literal by 100 by shifting its decimal point. `None` for literals with an exponent.
 pub(super) fn divide_by_100(text: &str) -> Option<String> {
-    if text.contains('e') {
+    if text.contains(['e', 'E']) {
         return None;
     }
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |d| ("-", d));

@@ -119,44 +119,48 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
 
 impl Resolver<'_> {
     /// Finds the ends of ranges such as `C:C`, which are letters even if a column is named `c`, as in spreadsheets.
-    /// Warns if such a column is another one than the letter's column.
+    /// Warns if the letter and the name belong to different columns.
     pub(super) fn find_column_letters(&mut self, targets: &[NameTarget]) {
         let ast = self.ast;
         for id in ast.ids() {
             let Expr::Range { from, to } = ast.expr(id) else {
                 continue;
             };
+            let [Some(first), Some(last)] = [from, to].map(|end| self.column_of_letter(end)) else {
+                continue;
+            };
             if targets[from.index()] == NameTarget::PartOfCells {
                 continue;
             }
-            let ends = [from, to].map(|end| (end, ast.span(end).text(self.source)));
-            let column = |(end, text): (ExprId, &str)| {
-                let is_name = ast.expr(end) == Expr::Name && !text.contains('$');
-                let written = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
-                // Other names, such as `ID`, may be columns that no schema lists.
-                let is_letter =
-                    written.column < self.letters.len() || (text.len() == 1 && self.existing_name_kind(text).is_none());
-                is_letter.then_some(written.column)
-            };
-            let [Some(first), Some(last)] = ends.map(column) else {
-                continue;
-            };
             self.column_letters.extend([from, to]);
-            for ((_, text), column) in ends.into_iter().zip([first, last]) {
-                let named = self.letters.position(text.into()).filter(|named| *named != column);
-                if named.is_none() {
-                    continue;
-                }
-                let span = ast.span(id);
-                let (name, lower) = (self.letters.name(column).unwrap_or_default(), text.to_ascii_lowercase());
-                let message = format!("`{text}` is the letter of the column `{name}`, not the column named `{lower}`");
-                let help = format!("rename the column `{lower}`, or write `{lower}:{lower}` if you mean that column");
-                let warning = Diagnostic::new(Code::LooksLikeACell, span, message).with_help(help);
-                self.diagnostics.push(warning);
-                break;
-            }
+            let mut warnings = [(from, first), (to, last)]
+                .into_iter()
+                .filter_map(|(end, column)| self.letter_of_other_column(end, column, ast.span(id)));
+            let warning = warnings.next();
+            self.diagnostics.extend(warning);
         }
         self.column_letters.sort_unstable();
+    }
+
+    /// Returns the index of the column whose letter is the end of a range. `None` if the end isn't a letter.
+    fn column_of_letter(&self, end: ExprId) -> Option<usize> {
+        let text = self.ast.span(end).text(self.source);
+        let is_name = self.ast.expr(end) == Expr::Name && !text.contains('$');
+        let written = parse_cell(text).filter(|cell| is_name && cell.row.is_none())?;
+        // Other names, such as `ID`, may be columns that no schema lists.
+        let is_letter =
+            written.column < self.letters.len() || (text.len() == 1 && self.existing_name_kind(text).is_none());
+        is_letter.then_some(written.column)
+    }
+
+    /// Returns a warning about a letter that is also the name of another column.
+    fn letter_of_other_column(&self, end: ExprId, column: usize, range: Span) -> Option<Diagnostic> {
+        let text = self.ast.span(end).text(self.source);
+        self.letters.position(text.into()).filter(|named| *named != column)?;
+        let (name, lower) = (self.letters.name(column).unwrap_or_default(), text.to_ascii_lowercase());
+        let message = format!("`{text}` is the letter of the column `{name}`, not the column named `{lower}`");
+        let help = format!("rename the column `{lower}`, or write `{lower}:{lower}` if you mean that column");
+        Some(Diagnostic::new(Code::LooksLikeACell, range, message).with_help(help))
     }
 
     /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the node isn't a cell.

@@ -470,9 +470,8 @@ impl DefinitionMaterializer<'_> {
         let program = self.program;
         let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
         let meta = program.meta(node);
-        let is_constant = meta.level == Level::Const;
-        let is_short = !meta.volatile && (is_constant || !is_long(program, self.dialect, cuts, node));
-        if is_computed && !is_short && !self.aliases.contains_key(&node) && !cuts.contains(node) {
+        let is_short = meta.level == Level::Const || !is_long(program, self.dialect, cuts, node);
+        if is_computed && (meta.volatile || !is_short) && !self.aliases.contains_key(&node) && !cuts.contains(node) {
             shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, "value", taken));
         }
     }

@@ -171,14 +171,12 @@ fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
         return Type::Unknown;
     };
     let base = text.split('(').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if text.matches('(').count() != text.matches(')').count() {
-        let help = format!("if the type contains a comma, put it in quotes: \"{base}(10, 2)\"");
-        faults.push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
-        return Type::Unknown;
-    }
+    let is_cut = text.matches('(').count() != text.matches(')').count();
     match text.parse() {
-        Ok(Type::Other) if base != "other" => {
+        Ok(ty) if !is_cut && (ty != Type::Other || base == "other") => ty,
+        Ok(_) => {
             let help = match nearest_name(&base, TYPES.iter().copied()) {
+                _ if is_cut => format!("if the type contains a comma, put it in quotes: \"{base}(10, 2)\""),
                 Some(near) => similar_name_help(near),
                 None => format!("for a type that formulas only pass through, write `other({text})`"),
             };
@@ -186,7 +184,6 @@ fn parse_type(node: &Node, faults: &mut Vec<Diagnostic>) -> Type {
                 .push(Diagnostic::new(Code::UnknownType, node.span, format!("unknown type `{text}`")).with_help(help));
             Type::Unknown
         }
-        Ok(ty) => ty,
         Err(_) => Type::Unknown,
     }
 }

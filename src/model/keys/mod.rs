@@ -145,8 +145,8 @@ impl KeyTable {
 /// Returns whether a key of a spec or of one of its steps determines the rows and names that a condition in `where`
 /// reads.
 pub fn determines_rows(name: &str) -> bool {
-    let keys = [&MODEL, &STEP].into_iter().filter_map(|table| table.get(name));
-    keys.into_iter().any(|key| key.determines_rows)
+    let is_determining = |table: &&KeyTable| table.get(name).is_some_and(|key| key.determines_rows);
+    [&MODEL, &STEP].iter().any(is_determining)
 }
 
 /// Names of days that `Shape::Weekday` accepts, ignoring case.

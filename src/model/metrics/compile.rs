@@ -240,16 +240,15 @@ impl Compiler {
 /// Returns whether a diagnostic reports that a generated step does not find the column of a metric or aggregate. The
 /// column is missing because of another error. In a formula of the set, only a name can be unknown.
 fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
-    let is_whole = |formula: &MetricFormula| {
-        let mut calls = formula.aggregates.iter().map(|call| formula.file_span(&call.range));
-        formula.span == fault.span() || calls.any(|span| span == fault.span())
+    let is_name = |formula: &MetricFormula| {
+        let mut names = formula.names.iter();
+        names.any(|name| formula.file_span(&name.range) == fault.span())
     };
-    let mut names = set.definitions.iter().flat_map(|formula| {
-        let spans = formula.names.iter().map(|name| formula.file_span(&name.range));
-        spans.collect::<Vec<Span>>()
-    });
-    let is_name = names.any(|span| span == fault.span());
-    fault.kind() == Code::UnknownName && !is_name && set.definitions.iter().any(is_whole)
+    let is_whole = |formula: &MetricFormula| {
+        let mut calls = formula.aggregates.iter();
+        formula.span == fault.span() || calls.any(|call| formula.file_span(&call.range) == fault.span())
+    };
+    fault.kind() == Code::UnknownName && !set.definitions.iter().any(is_name) && set.definitions.iter().any(is_whole)
 }
 
 /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
@@ -295,21 +294,19 @@ fn check_sets_of_set(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
 }
 
 impl Expansion {
-    /// Returns the formulas of the expanded steps as written in the sets and in the spec. A step with only definitions
-    /// that a hand-written spec can contain has the same formulas.
+    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that a hand-written spec
+    /// can contain are omitted, because their formulas are the written ones.
     fn formulas_as_written(&self) -> WrittenFormulas {
-        let generated = self.steps.iter().filter(|step| !step.is_spec);
-        let of_step = |step: &StepExpansion| {
-            let of_name = |name: &String| {
-                let formula = |(column, formula): &(String, String)| {
-                    let formula = crate::write::strip_comments(formula);
-                    ((name.clone(), column.to_lowercase()), formula)
-                };
-                step.formulas.iter().map(formula).collect::<Vec<_>>()
-            };
-            step.names.iter().flat_map(of_name).collect::<Vec<_>>()
-        };
-        generated.flat_map(of_step).collect()
+        let mut written = WrittenFormulas::default();
+        for step in self.steps.iter().filter(|step| !step.is_spec) {
+            for (column, formula) in &step.formulas {
+                let (column, formula) = (column.to_lowercase(), crate::write::strip_comments(formula));
+                for name in &step.names {
+                    written.insert((name.clone(), column.clone()), formula.clone());
+                }
+            }
+        }
+        written
     }
 
     /// Maps a span of the expanded text to a span of the model's spec.

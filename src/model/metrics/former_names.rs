@@ -140,7 +140,7 @@ impl ModelOverSets<'_> {
                 faults.push(of.renamed_dimension(former, current, span).with_help(help));
             }
             for (_, filter) in self.filters_of(*set) {
-                for name in filter.names.iter().filter(|name| !self.is_key_of_filter(name)) {
+                for name in filter.names.iter().filter(|name| self.key_of_filter(name).is_none()) {
                     if let Some(current) = self.current_name_in_filter(*set, name) {
                         let fault = of.renamed_dimension(&name.name, current, filter.file_span(&name.range));
                         faults.push(fault.with_help(format!("write `{}`", name.renamed(current))));
@@ -156,10 +156,10 @@ impl ModelOverSets<'_> {
         self.sets[set].current_dimension(&name.name).filter(|_| is_plain)
     }
 
-    /// Returns whether a name in a filter refers to a key of the model.
-    pub fn is_key_of_filter(&self, name: &NameUse) -> bool {
-        let same = |text: &str| text.eq_ignore_ascii_case(&name.name);
-        name.qualifier.is_none() && self.keys.iter().any(|key| same(&key.text))
+    /// Returns the position of the key to which a name in a filter of the model refers.
+    pub fn key_of_filter(&self, name: &NameUse) -> Option<usize> {
+        let is_key = |text: &str| name.qualifier.is_none() && text.eq_ignore_ascii_case(&name.name);
+        self.keys.iter().position(|key| is_key(&key.text))
     }
 
     /// Returns a name in a formula of a set as the step over the set's rows must write it. A key may have the name of a
@@ -167,7 +167,7 @@ impl ModelOverSets<'_> {
     /// The name of the relation then distinguishes the column from the key. `own` is the name of the formula.
     pub fn column_next_to_keys(&self, set: usize, own: &str, name: &NameUse, keys: &[MetricSetKey]) -> NameUse {
         let is_hidden = name.qualifier.is_none()
-            && is_hidden_by_key(&name.name, keys)
+            && position_of_hiding_key(&name.name, keys).is_some()
             && self.resolve_in_set(set, own, name) == SetNameTarget::Column;
         NameUse {
             qualifier: match is_hidden {
@@ -184,8 +184,8 @@ impl ModelOverSets<'_> {
             let of = &self.sets[*set];
             let Some(time) = of.time.as_ref() else { continue };
             let own = &keys.of_sets[*set];
-            let is_hidden = of.position(&time.column).is_none() && is_hidden_by_key(&time.column, own);
-            if is_hidden && let Some(place) = position_of_hiding_key(&time.column, own) {
+            let is_column = of.position(&time.column).is_none();
+            if is_column && let Some(place) = position_of_hiding_key(&time.column, own) {
                 let (name, column) = (&time.column, &own[place].column);
                 let message = format!(
                     "the key `{name}` is computed from `{column}`, but `{name}` is also the time of the set `{}`",
@@ -206,8 +206,4 @@ fn position_of_hiding_key(name: &str, keys: &[MetricSetKey]) -> Option<usize> {
         let definition = key.definition.as_ref();
         definition.is_some_and(|definition| definition.name.eq_ignore_ascii_case(name))
     })
-}
-
-fn is_hidden_by_key(name: &str, keys: &[MetricSetKey]) -> bool {
-    position_of_hiding_key(name, keys).is_some()
 }

@@ -91,8 +91,8 @@ pub struct MetricFormula {
     pub conditions: Vec<RowCondition>,
     /// Bytes of the formula that read earlier periods.
     pub look_back: Option<Range<usize>>,
-    /// Shortest unit of the windows that use calendar units.
-    pub shortest_unit: Option<WindowUnit>,
+    /// Units of the windows that use calendar units.
+    pub window_units: Vec<WindowUnit>,
 }
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
@@ -232,7 +232,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             descending: formulas.descending.get(part).copied().unwrap_or_default(),
             conditions: Vec::new(),
             look_back: find_look_back(program, checked.first, checked.root).map(within),
-            shortest_unit: None,
+            window_units: Vec::new(),
         };
         if role == DefinitionRole::Where && !checked.failed {
             let mut conditions = row_conditions(program, checked.root, &formulas.text);
@@ -352,8 +352,7 @@ fn record_window_kinds(
     formula: &mut MetricFormula,
 ) {
     let nodes = || nodes.clone().map(IrId);
-    let units = nodes().filter_map(|id| calendar_unit(program, id));
-    formula.shortest_unit = units.min_by_key(|unit| unit.unit);
+    formula.window_units = nodes().filter_map(|id| calendar_unit(program, id)).collect();
     for id in nodes() {
         match program.node(id) {
             Ir::Window { over, .. } => {

@@ -113,7 +113,8 @@ impl ModelOverSets<'_> {
         let dimension = |(place, name): (usize, &String)| {
             let mut parts = keys.of_sets.iter().enumerate();
             let (set, metric) = parts.find_map(|(set, of_set)| {
-                let metric = self.sets[set].position(&of_set.get(place)?.column)?;
+                let (name, frame) = split_timeframe(&of_set.get(place)?.column);
+                let metric = self.sets[set].position(name).filter(|_| frame.is_empty())?;
                 Some((set, metric))
             })?;
             Some(ListedMetric {

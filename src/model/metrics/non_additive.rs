@@ -14,12 +14,25 @@ use crate::yaml::Node;
 use std::ops::Range;
 
 /// Rows of a group that are aggregated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct NonAdditiveRule {
     pub over: String,
     pub takes_last: bool,
     pub per: Vec<String>,
 }
+
+/// Names of columns ignore case.
+impl PartialEq for NonAdditiveRule {
+    fn eq(&self, other: &Self) -> bool {
+        let mut per = self.per.iter().zip(&other.per);
+        self.takes_last == other.takes_last
+            && self.over.eq_ignore_ascii_case(&other.over)
+            && self.per.len() == other.per.len()
+            && per.all(|(one, other)| one.eq_ignore_ascii_case(other))
+    }
+}
+
+impl Eq for NonAdditiveRule {}
 
 /// Rows that metrics aggregate: all rows of a set, or the last or first rows of each group.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -341,9 +341,10 @@ impl ModelOverSets<'_> {
         if former.is_some() {
             let help = match renamed {
                 Some(_) => format!("write `{set_name}.{present}`"),
-                None => format!(
-                    "write `{set_name}.{present}`, or `{{{metric}: {set_name}.{present}}}` to keep the name of the column"
-                ),
+                None => {
+                    let [column, current] = [metric, &format!("{set_name}.{present}")].map(crate::yaml::flow_text);
+                    format!("write `{set_name}.{present}`, or `{{{column}: {current}}}` to keep the name of the column")
+                }
             };
             faults.push(set.renamed_metric(metric, present, *span).with_help(help));
         }

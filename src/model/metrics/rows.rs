@@ -178,10 +178,7 @@ impl ModelOverSets<'_> {
         for (_, filter) in self.filters_of(set) {
             let mut replaced = Vec::new();
             for name in &filter.names {
-                let key = self
-                    .keys
-                    .iter()
-                    .position(|key| name.qualifier.is_none() && key.text.eq_ignore_ascii_case(&name.name));
+                let key = self.key_of_filter(name);
                 if let Some(key) = key.and_then(|place| keys.get(place)) {
                     let text = TextWithOrigins::generated(&key.entry.text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));

@@ -331,7 +331,7 @@ fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
                 Diagnostic::new(
                     Code::WrongShape,
                     node.span,
-                    format!("a metric set cannot have the join `{key}: {value}`, because each row must have one match at most"),
+                    format!("a metric set cannot have the join `{key}: {value}`, because each row may have at most one match"),
                 )
                 .with_help("use a left or inner join whose relation has at most one match, or a set over a model with the joined rows"),
             );

@@ -24,7 +24,10 @@ impl ModelOverSets<'_> {
             return;
         };
         let key = (self.keys[time].span, keys.names[time].as_str());
-        let misfit = |formula: &MetricFormula| formula.shortest_unit.filter(|unit| !unit.fits(frame));
+        let misfit = |formula: &MetricFormula| {
+            let units = formula.window_units.iter().copied();
+            units.filter(|unit| !unit.fits(frame)).min_by_key(|unit| unit.unit)
+        };
         for id in needed {
             if let Some(unit) = misfit(self.formula(*id)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);

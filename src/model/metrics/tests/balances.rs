@@ -46,3 +46,24 @@ columns: {by_city: {non_additive: {over: day, take: last, per: branches.city}}}
     let text = sql(&[set, "model: m\nmetrics: [bal.by_city]\ngroup_by: month\n"]);
     assert!(text.contains("left join branches"), "{text}");
 }
+
+#[test]
+fn names_of_the_accounts_ignore_case() {
+    let set = "\
+metric_set: bal
+from: balances
+time: day
+definitions: |
+  closing = SUM(amt)
+  count_of_last = COUNT(amt)
+columns:
+  closing: {non_additive: {over: day, take: last, per: acc}}
+  count_of_last: {non_additive: {over: DAY, take: last, per: ACC}}
+";
+    let text = sql(&[set, "model: m\nmetrics: [bal.*]\ngroup_by: month\n"]);
+    assert_eq!(
+        text.matches("bal_with_last_day").count(),
+        2,
+        "one step, read once: {text}"
+    );
+}

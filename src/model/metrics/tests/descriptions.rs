@@ -59,3 +59,20 @@ definitions: |
 ";
     assert_eq!(descriptions(&[model]), ["COUNT(DISTINCT(id))", "n * 2"]);
 }
+
+#[test]
+fn dimensions_between_quotes_keep_their_descriptions() {
+    let set = "\
+metric_set: orders
+from: orders
+time: ordered_on
+definitions: |
+  n = COUNT()
+  /// Where the order was sold
+  sales_region = UPPER(region)
+";
+    let compiled = compile_last(&[set, "model: m\nmetrics: [orders.n]\ngroup_by: \"${sales_region}\"\n"]);
+    assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+    let key = compiled.columns().iter().next().expect("a key");
+    assert_eq!(key.description_text(), Some("Where the order was sold"));
+}
