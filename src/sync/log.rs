@@ -29,6 +29,8 @@ pub struct LogEntry {
     pub did: String,
     /// Name of the environment.
     pub environment: String,
+    /// Version of formulac. Empty in entries of versions that did not record it.
+    pub version: String,
     /// Changes to models and definitions, one per line.
     pub changes: Vec<String>,
     /// Changed files, each with the hash of its new contents. The hash is `None` if the file was removed.
@@ -50,15 +52,18 @@ impl LogEntry {
                 ),
             )
         });
-        let pairs = [
+        let mut pairs = vec![
             ("did", word(&self.did)),
             ("at", word(&self.at)),
             ("by", word(&self.by)),
             ("environment", word(&self.environment)),
+        ];
+        pairs.extend((!self.version.is_empty()).then(|| ("version", word(&self.version))));
+        pairs.extend([
             ("changes", list(&self.changes)),
             ("files", YamlOutput::Map(files.collect())),
             ("parents", list(&self.parents)),
-        ];
+        ]);
         write_value(&YamlOutput::Map(
             pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
         ))
@@ -105,6 +110,7 @@ impl LogEntry {
             by: scalar("by")?,
             did: scalar("did")?,
             environment: scalar("environment").unwrap_or_default(),
+            version: scalar("version").unwrap_or_default(),
             changes: list("changes"),
             files: files
                 .iter()

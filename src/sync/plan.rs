@@ -121,6 +121,9 @@ pub struct ModelPlan {
     pub paths: Vec<String>,
     /// Uncommitted files of the model with hand edits.
     pub uncommitted: Vec<String>,
+    /// Version of formulac that pushed the model, if the files change only because this is another version. Empty if
+    /// the log does not record that version.
+    pub pushed_by: Option<String>,
 }
 
 /// A model whose push is planned.
@@ -158,6 +161,7 @@ impl ModelPlan {
             files: Vec::new(),
             paths: Vec::new(),
             uncommitted: Vec::new(),
+            pushed_by: None,
         }
     }
 
@@ -285,6 +289,7 @@ impl ModelPlan {
             files,
             paths,
             uncommitted,
+            pushed_by: None,
         }
     }
 
@@ -350,6 +355,7 @@ impl ModelPlan {
             "files": self.files.iter().map(file).collect::<Vec<_>>(),
             "paths": self.paths,
             "uncommitted": self.uncommitted,
+            "pushed_by": self.pushed_by,
         })
     }
 }
@@ -545,6 +551,12 @@ impl Plan {
             known: None,
             omni: None,
         }
+    }
+
+    /// Keeps only the models that change only because another version of formulac pushed them.
+    pub fn retain_upgraded_models(&mut self) {
+        self.models.retain(|model| model.pushed_by.is_some());
+        (self.known, self.omni) = (None, None);
     }
 
     /// Returns the number of models with this action. Models with conflicts are not counted.

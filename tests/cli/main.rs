@@ -45,5 +45,6 @@ mod select;
 mod set_changes;
 mod sources;
 mod status;
+mod upgrade;
 mod usage;
 mod verify;

@@ -108,6 +108,9 @@ pub struct PushArgs {
     /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
+    /// Commit only the models that change only because they were pushed by another version of formulac
+    #[arg(long, conflicts_with = "plan")]
+    pub upgrade: bool,
     /// Do not parse the project with dbt before writing
     #[arg(long)]
     pub no_parse: bool,

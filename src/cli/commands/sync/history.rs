@@ -38,7 +38,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         let entry = |logged: &&NumberedEntry| {
             let entry = &logged.entry;
             json!({
-                "number": logged.number, "id": logged.hash, "did": entry.did, "at": entry.at, "by": entry.by,
+                "number": logged.number, "id": logged.hash, "did": entry.did, "version": entry.version, "at": entry.at, "by": entry.by,
                 "environment": entry.environment, "changes": entry.changes, "parents": entry.parents,
                 "files": entry.files.iter().map(|(path, hash)| (path.clone(), json!(hash))).collect::<serde_json::Map<_, _>>(),
             })

@@ -22,6 +22,7 @@ mod restored_states;
 mod revisions;
 mod rollback;
 mod show;
+mod version_upgrade;
 
 use std::path::Path;
 

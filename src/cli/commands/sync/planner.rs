@@ -15,7 +15,7 @@ use formulac::{CompiledSpec, Compiler};
 use super::omni_repository::OmniRepository;
 use super::repository::Repository;
 use super::restored_states::{RestoredState, restore_states};
-use super::{omni, read_project_file};
+use super::{omni, read_project_file, version_upgrade};
 use crate::cli::args::{Selection, TargetOptions};
 use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
@@ -97,7 +97,7 @@ impl PlannedModels {
 }
 
 /// Base versions of each model, and the contents of the file from which they were read.
-type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
+pub type ModelStates = BTreeMap<String, (Option<String>, Vec<PushState>)>;
 
 /// Compiles all specs and compares them with the last push and with the files.
 pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels, Failure> {
@@ -244,6 +244,7 @@ pub fn plan_selected_models(
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
+    version_upgrade::mark_upgraded_models(place, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
 }

@@ -39,14 +39,19 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     require_environment_branch(session, &place, &repository, environment.as_ref(), "push", true)?;
     let kept = args.plan.as_deref().map(read_plan).transpose()?;
     let selection = kept.as_ref().map_or_else(|| args.selection.clone(), saved_selection);
-    let made = planner::plan_selected_models(session, &place, &selection)?;
+    let mut made = planner::plan_selected_models(session, &place, &selection)?;
+    if args.upgrade {
+        made.plan.retain_upgraded_models();
+    }
     place.warn_of_unsearched_folders(session, Some(&made.plan));
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
         require_same_plan(path, plan, &super::push::plan_file(&made.plan, &selection))?;
     }
     if !args.json {
         session.report_grouped(&made.found);
-        if made.has_no_errors() {
+        if args.upgrade && made.plan.models.is_empty() {
+            session.report_action("no model changes only because another version of formulac pushed it");
+        } else if made.has_no_errors() {
             session.print_styled(&show::format_plan(session, &place, &made))?;
             show::print_refused_descriptions(session, &made.refused);
         }
@@ -517,6 +522,7 @@ fn new_log_entry(repository: &Repository, log: &Log, what: &PushAction) -> Resul
     entry.at = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
     entry.by = repository.author()?;
     entry.did = what.did.to_owned();
+    entry.version = env!("CARGO_PKG_VERSION").to_owned();
     entry.environment = what.environment.clone().unwrap_or_default();
     entry.changes.clone_from(&what.lines);
     let hash = |change: &TextChange| {
@@ -557,6 +563,14 @@ pub fn push_title(plan: &Plan) -> String {
         {
             let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
             format!("Hand edits of {}", list_names(&names))
+        }
+        models if models.iter().all(|model| model.pushed_by.is_some()) => {
+            let names: Vec<String> = models.iter().map(|model| model.model.clone()).collect();
+            format!(
+                "Upgrade to formulac {}: {}",
+                env!("CARGO_PKG_VERSION"),
+                list_names(&names)
+            )
         }
         [one] => format!(
             "{}{} {}",

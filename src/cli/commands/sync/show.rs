@@ -1,5 +1,6 @@
 //! Formats a plan for users.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use formulac::diag::render::escape_hidden;
@@ -18,9 +19,12 @@ const MAX_DIFF_LINES: usize = 40;
 pub fn format_plan(session: &Session, place: &Workspace, made: &PlannedModels) -> String {
     let plan = &made.plan;
     let mut out = String::new();
-    for model in plan.models.iter().filter(|model| model.conflicts.is_empty()) {
+    let shown = plan.models.iter().filter(|model| model.conflicts.is_empty());
+    let (upgraded, changed): (Vec<&ModelPlan>, Vec<&ModelPlan>) = shown.partition(|model| model.pushed_by.is_some());
+    for model in changed {
         write_model(&mut out, model, session.global.quiet);
     }
+    write_upgraded_models(&mut out, &upgraded, session.global.quiet);
     let written: Vec<&str> = plan
         .models
         .iter()
@@ -64,6 +68,33 @@ pub fn format_plan(session: &Session, place: &Workspace, made: &PlannedModels) -
     }
     let _ = writeln!(out, "{}", plan.summary());
     escape_hidden(&out).into_owned()
+}
+
+/// Prints the models that change only because another version of formulac pushed them.
+fn write_upgraded_models(out: &mut String, models: &[&ModelPlan], brief: bool) {
+    if models.is_empty() {
+        return;
+    }
+    let versions: BTreeSet<&str> = models.iter().filter_map(|model| model.pushed_by.as_deref()).collect();
+    let versions: Vec<&str> = versions
+        .into_iter()
+        .map(|version| {
+            if version.is_empty() {
+                "an earlier version"
+            } else {
+                version
+            }
+        })
+        .collect();
+    let _ = writeln!(
+        out,
+        "Changed only by the upgrade of formulac from {} to {} (`formulac push --upgrade` commits only these models):\n",
+        versions.join(" and "),
+        env!("CARGO_PKG_VERSION")
+    );
+    for model in models {
+        write_model(out, model, brief);
+    }
 }
 
 /// Prints a line if it is unknown which exposures depend on the changed models.

@@ -1,0 +1,147 @@
+//! Finds the models that change only because another version of formulac generates their files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::known::KnownFacts;
+use formulac::sync::{Action, CurrentSpec, KNOWN, LOG, Log, ModelPlan, NumberedEntry, PushState, REFUSED, state_path};
+
+use super::planner::{ModelStates, PlannedModels};
+use super::repository::Repository;
+use super::{history, read_project_file};
+use crate::cli::models::CompiledModel;
+use crate::cli::project;
+use crate::cli::workspace::Workspace;
+
+/// Marks the models that were pushed by another version of formulac and whose spec, metric sets, settings, facts and
+/// parents have not changed since. If git cannot tell, a model is not marked.
+pub fn mark_upgraded_models(place: &Workspace, made: &mut PlannedModels, states: &ModelStates) {
+    let is_candidate = |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, made, states);
+    let mut candidates: BTreeSet<String> = made
+        .plan
+        .models
+        .iter()
+        .filter(|plan| is_candidate(plan))
+        .map(|plan| plan.model.clone())
+        .collect();
+    if candidates.is_empty() {
+        return;
+    }
+    let versions = other_versions(place, made, &candidates);
+    candidates.retain(|model| versions.contains_key(model));
+    let others = made.plan.models.iter().map(|plan| &plan.model);
+    let others: Vec<String> = others.filter(|model| !candidates.contains(*model)).cloned().collect();
+    remove_children(&mut candidates, &made.models, others);
+    for plan in &mut made.plan.models {
+        if candidates.contains(&plan.model) {
+            plan.pushed_by = versions.get(&plan.model).cloned();
+        }
+    }
+}
+
+/// Returns whether the spec and the metric sets of a model are those of the last push, and the generated files are not.
+fn has_same_source(plan: &ModelPlan, made: &PlannedModels, states: &ModelStates) -> bool {
+    let Some((ours, [base])) = made
+        .ours
+        .get(&plan.model)
+        .zip(states.get(&plan.model).map(|(_, bases)| bases.as_slice()))
+    else {
+        return false;
+    };
+    let now = PushState::from_pushed(&plan.model, ours);
+    let is_same = (&now.spec, &now.source, &now.sets) == (&base.spec, &base.source, &base.sets);
+    is_same && now.files != base.files && plan.carried.is_empty() && plan.conflicts.is_empty()
+}
+
+/// Returns the versions of formulac that pushed these models, if they differ from this version and the settings and
+/// facts have not changed since that push.
+fn other_versions(place: &Workspace, made: &PlannedModels, candidates: &BTreeSet<String>) -> BTreeMap<String, String> {
+    let mut versions = BTreeMap::new();
+    let Ok(repository) = Repository::find(&place.root) else {
+        return versions;
+    };
+    let settings = read_project_file(&place.root, project::FILE).map(|text| text.replace('\r', ""));
+    let planned = made.plan.known.as_ref().map(|known| known.file.after.clone());
+    let facts = read_facts(planned.unwrap_or_else(|| read_project_file(&place.root, KNOWN)));
+    let log = history::read_log(place);
+    for (logged, pushed) in entries_of_states(&log, candidates) {
+        if logged.entry.version == env!("CARGO_PKG_VERSION") {
+            continue;
+        }
+        let Ok(Some(commit)) = repository.commit_that_added(&format!("{LOG}/{}", logged.file)) else {
+            continue;
+        };
+        let at_push = |path: &str| repository.run_git(&["show", &format!("{commit}:./{path}")]).ok();
+        if at_push(project::FILE).map(|text| text.replace('\r', "")) != settings {
+            continue;
+        }
+        let before = read_facts(at_push(KNOWN));
+        for model in pushed {
+            if made
+                .ours
+                .get(&model)
+                .is_some_and(|ours| has_same_facts(&before, &facts, ours))
+            {
+                versions.insert(model, logged.entry.version.clone());
+            }
+        }
+    }
+    versions
+}
+
+/// Returns the entries that first recorded the current states of these models, each with its models. A rollback records
+/// a state again, but the version that generated the files is that of the first entry.
+fn entries_of_states<'l>(log: &'l Log, models: &BTreeSet<String>) -> Vec<(&'l NumberedEntry, Vec<String>)> {
+    let paths: BTreeMap<String, &String> = models.iter().map(|model| (state_path(model), model)).collect();
+    let mut last: BTreeMap<&str, &str> = BTreeMap::new();
+    let recorded = |logged: &'l NumberedEntry| {
+        let hashes = logged.entry.files.iter();
+        hashes.filter_map(|(path, hash)| Some((paths.get_key_value(path)?, hash.as_deref()?)))
+    };
+    let all = || log.entries.iter().filter(|logged| logged.entry.did != REFUSED);
+    for ((path, _), hash) in all().flat_map(&recorded) {
+        last.insert(path, hash);
+    }
+    let mut entries = Vec::new();
+    for logged in all() {
+        let mut models = Vec::new();
+        for ((path, model), hash) in recorded(logged) {
+            if last.get(path.as_str()) == Some(&hash) {
+                last.remove(path.as_str());
+                models.push((*model).clone());
+            }
+        }
+        if !models.is_empty() {
+            entries.push((logged, models));
+        }
+    }
+    entries
+}
+
+fn read_facts(text: Option<String>) -> KnownFacts {
+    KnownFacts::from_text(&text.unwrap_or_default()).0
+}
+
+/// Returns whether two versions of `known.yml` agree about everything on which the files of a spec depend.
+fn has_same_facts(before: &KnownFacts, now: &KnownFacts, ours: &CurrentSpec) -> bool {
+    let mut read = ours.compiled.known_relations().iter().map(|relation| relation.name());
+    (before.dialect, &before.dbt_version, &before.generic_tests) == (now.dialect, &now.dbt_version, &now.generic_tests)
+        && read.all(|name| before.schema.relation(name) == now.schema.relation(name))
+}
+
+/// Removes the models that read a changed model, directly or through other models.
+fn remove_children(candidates: &mut BTreeSet<String>, models: &[CompiledModel], mut changed: Vec<String>) {
+    let mut children: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    for model in models.iter().filter(|model| candidates.contains(&model.name)) {
+        for read in &model.reads {
+            let name = read.unversioned_model().unwrap_or(read.name());
+            children.entry(name.to_lowercase()).or_default().push(&model.name);
+        }
+    }
+    while let Some(parent) = changed.pop() {
+        for child in children.get(&parent.to_lowercase()).into_iter().flatten() {
+            if candidates.remove(*child) {
+                changed.push((*child).clone());
+            }
+        }
+    }
+}
