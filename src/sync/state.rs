@@ -57,10 +57,12 @@ impl PushState {
     ///     assert_eq!(PushState::state_model(&PushState::file_name(model)), Some(model));
     /// }
     /// assert_eq!(PushState::state_model("known.yml"), None);
+    /// assert_eq!(PushState::state_model("omni/orders.yml"), None);
     /// ```
     #[must_use]
     pub fn state_model(file_name: &str) -> Option<&str> {
-        let stem = file_name.strip_suffix(".yml")?;
+        // Subfolders contain other files, such as the records of pulls.
+        let stem = file_name.strip_suffix(".yml").filter(|stem| !stem.contains('/'))?;
         let model = stem.strip_suffix(".model").unwrap_or(stem);
         (!stem.eq_ignore_ascii_case(TAKEN)).then_some(model)
     }

@@ -189,6 +189,38 @@ fn a_push_commits_both_repositories() {
     );
 }
 
+/// A description that was edited in Omni goes to dbt's file, and the edited view to the Omni model's repository.
+#[test]
+fn a_push_commits_an_edited_description_in_both_repositories() {
+    for is_committed in [false, true] {
+        let place = project(&format!("omni_repository/description_{is_committed}"));
+        let properties =
+            "models:\n  - name: orders\n    columns:\n      - name: amount\n        description: Before tax.\n";
+        place.write("project/models/orders.yml", properties);
+        let with_patch = manifest("Before tax.").replace(
+            r#""original_file_path":"models/orders.sql""#,
+            r#""original_file_path":"models/orders.sql","patch_path":"shop://models/orders.yml""#,
+        );
+        place.write("project/target/manifest.json", with_patch);
+        run_well(&place, &["pull"]);
+        git(&place, "project", &["add", "--all"]);
+        git(&place, "project", &["commit", "--quiet", "--message", "columns"]);
+        run_well(&place, &["push", "--yes"]);
+        place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
+        if is_committed {
+            git(
+                &place,
+                "omni-model",
+                &["commit", "--quiet", "--message", "text", "main"],
+            );
+        }
+        run_well(&place, &["push", "--yes"]);
+        assert!(place.read("project/models/orders.yml").contains("Without tax."));
+        assert_eq!(state(&place)[1], "");
+        assert_eq!(state(&place)[3], " M own.topic.yaml\n");
+    }
+}
+
 #[test]
 fn a_protected_environment_has_the_same_branch_in_both_repositories() {
     let place = pushed("omni_repository/protected");
@@ -310,17 +342,18 @@ fn run_killed(place: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
     finish(command)
 }
 
+fn copied(template: &Place, name: &str) -> Place {
+    let place = Place::new(name);
+    let mut copy = Command::new("cp");
+    copy.arg("-R").arg(template.path(".")).arg(place.path(""));
+    assert_eq!(finish(copy).exit, 0);
+    place
+}
+
 /// Runs a command in copies of the project. In each copy, another call of git kills the command, from the first commit
 /// or tag on. Afterwards, `next` completes or repeats the command.
 fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str], observe: impl Fn(&Place) -> String) {
-    let copied = |name: &str| {
-        let place = Place::new(name);
-        let mut copy = Command::new("cp");
-        copy.arg("-R").arg(template.path(".")).arg(place.path(""));
-        assert_eq!(finish(copy).exit, 0);
-        place
-    };
-    let unharmed = copied(&format!("{name}/unharmed"));
+    let unharmed = copied(template, &format!("{name}/unharmed"));
     let run_well = run_killed(&unharmed, args, 0, false);
     assert_eq!(run_well.exit, 0, "{}{}", run_well.out, run_well.err);
     let calls = unharmed.read("calls");
@@ -329,7 +362,7 @@ fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str],
     let first = calls.lines().position(is_change).unwrap();
     for is_after in [false, true] {
         for at in (first + 1..=calls.lines().count()).filter(|at| !is_left_out(*at)) {
-            let place = copied(&format!("{name}/{at}_{is_after}"));
+            let place = copied(template, &format!("{name}/{at}_{is_after}"));
             assert_ne!(
                 run_killed(&place, args, at, is_after).exit,
                 0,
@@ -453,6 +486,11 @@ fn a_rollback_restores_both_repositories() {
         format!("{}{}", state[0].lines().count(), state[2].lines().count())
     };
     let rollback = ["rollback", "1", "--yes"];
+    // The records of the pull are no states of models.
+    let undone = copied(&template, "omni_repository/undone");
+    run_well(&undone, &rollback);
+    let next = run_well(&undone, &["push", "--yes"]);
+    assert!(!next.err.contains("is missing"), "{}", next.err);
     kill_at_each_call(&template, "omni_repository/rolled_back", &rollback, &rollback, observe);
     template.write(VIEW, "mine");
     let refused = run(&template, &rollback);

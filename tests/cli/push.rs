@@ -757,6 +757,27 @@ fn one_push_at_a_time() {
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
 }
 
+/// A spec that was moved, but not committed, is at one path after the push.
+#[test]
+fn a_push_commits_the_removal_of_a_moved_spec() {
+    let place = place("push_moved_by_hand");
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    for (from, to, is_staged) in [("revenue", "monthly", true), ("share", "part", false)] {
+        let (old, new) = (format!("metrics/{from}.yml"), format!("metrics/sub/{to}.yml"));
+        fs::create_dir_all(place.path("metrics/sub")).unwrap();
+        match is_staged {
+            true => drop(git(&place, &["mv", &old, &new])),
+            false => fs::rename(place.path(&old), place.path(&new)).unwrap(),
+        }
+        edit(&place, &new, "definitions:", "tags: [moved]\ndefinitions:");
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        assert_eq!(git(&place, &["status", "--porcelain"]), "");
+        let committed = git(&place, &["ls-tree", "-r", "--name-only", "HEAD"]);
+        assert!(committed.contains(&new) && !committed.contains(&old), "{committed}");
+    }
+}
+
 /// A moved spec does not change the SQL of its model or the header, and needs no push.
 #[test]
 fn a_spec_that_moves_changes_no_sql() {

@@ -95,7 +95,12 @@ impl ModelOverSets<'_> {
                 }
                 continue;
             }
-            if done.contains(&id) || !open.insert(id) {
+            if done.contains(&id) {
+                continue;
+            }
+            if !open.insert(id) {
+                let path = stack.iter().filter(|(_, is_left)| *is_left).map(|(id, _)| *id);
+                faults.push(self.cycle(path.skip_while(|other| *other != id).chain([id])));
                 continue;
             }
             stack.push((id, true));
@@ -119,6 +124,13 @@ impl ModelOverSets<'_> {
             }
         }
         order
+    }
+
+    fn cycle(&self, path: impl Iterator<Item = MetricId>) -> Diagnostic {
+        let names: Vec<String> = path.map(|id| self.metric_name(id)).collect();
+        let message = format!("these metrics depend on each other in a cycle: {}", names.join(" → "));
+        Diagnostic::new(Code::DefinitionCycle, self.span, message)
+            .with_help("compute one of the metrics from columns only")
     }
 
     /// Returns the metric names that occur in several sets to which the model refers.
@@ -181,7 +193,19 @@ impl ModelOverSets<'_> {
             return Ok(ModelNameTarget::Key(key));
         }
         match self.owners(&name.name).as_slice() {
-            [one] => Ok(ModelNameTarget::Metric(*one)),
+            [one] => match self.listed.iter().find(|listed| (listed.set, listed.metric) == *one) {
+                // A former name of the metric only causes a warning.
+                Some(listed) if !listed.name.eq_ignore_ascii_case(&self.formula(*one).name) => {
+                    let message = format!(
+                        "the model lists the metric `{}` as `{}`",
+                        self.metric_name(*one),
+                        listed.name
+                    );
+                    Err(Diagnostic::new(Code::UnknownMetric, span, message)
+                        .with_help(format!("write `{}`", listed.name)))
+                }
+                _ => Ok(ModelNameTarget::Metric(*one)),
+            },
             [] => Err(self.unknown_name(&name.name, span)),
             several => {
                 let sets: Vec<String> = several

@@ -309,6 +309,9 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
                 .with_help("use the name of a metric or dimension"),
             );
         }
+        if let (Some(place), Some(node)) = (set.position(name), keys.get("non_additive")) {
+            set.check_has_aggregate(place, node, &mut faults);
+        }
         if let Some(former) = keys.get("renamed_from").and_then(Node::text) {
             set.renamed.insert(former.to_lowercase(), name.to_owned());
         }
@@ -317,6 +320,27 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         .extend(faults.iter().filter(|fault| fault.is_error()).cloned());
     faults.extend(of_formulas);
     (Some(set), faults)
+}
+
+impl MetricSet {
+    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
+    fn check_has_aggregate(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[place];
+        if !formula.aggregates.is_empty() || formula.is_broken {
+            return;
+        }
+        let message = match self.is_metric(formula) {
+            true => format!(
+                "`{}` aggregates no rows itself, so `non_additive` has no effect",
+                formula.name
+            ),
+            false => format!("`{}` is a dimension, so `non_additive` has no effect", formula.name),
+        };
+        faults.push(
+            Diagnostic::new(Code::WrongShape, node.span, message)
+                .with_help("move the key to the metrics with an aggregate from which this one is computed"),
+        );
+    }
 }
 
 /// Reports joins that may change the number of rows, over which all metrics of the set are computed.

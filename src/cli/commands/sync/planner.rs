@@ -238,8 +238,13 @@ pub fn plan_selected_models(
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
     // A missing repository of the Omni model is an error of the commands that write there.
-    if let (true, Ok(Some(omni))) = (selection.selects_all_models(), OmniRepository::find(place)) {
-        made.plan.omni = omni.uncommitted_files(place)?;
+    if let Ok(Some(omni)) = OmniRepository::find(place) {
+        let of_omni = omni.path_in_project("");
+        let models = made.plan.models.iter_mut();
+        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
+        if selection.selects_all_models() {
+            made.plan.omni = omni.uncommitted_files(place)?;
+        }
     }
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
@@ -396,7 +401,8 @@ fn current_specs_by_model(place: &Workspace, generation: &Generation<'_>) -> BTr
     generation.models.iter().filter_map(one).collect()
 }
 
-/// Updates the bases' paths to files that users have moved since the last push. Returns the old paths by model.
+/// Updates the bases' paths to files that users have moved since the last push. Returns the old paths by model, also those
+/// of moved specs.
 fn follow_moved_files(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
@@ -409,6 +415,9 @@ fn follow_moved_files(
     for (model, (_, bases)) in states {
         let Some(ours) = ours.get(model) else { continue };
         for base in bases {
+            if base.spec != ours.spec && !place.root.join(&base.spec).exists() {
+                left.entry(model.clone()).or_default().push(base.spec.clone());
+            }
             let gone = |path: &&String| !ours.files.contains_key(*path) && !place.root.join(path).exists();
             let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
             for path in gone {
