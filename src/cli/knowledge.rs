@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use formulac::diag::Diagnostic;
+use formulac::diag::{Code, Diagnostic};
 use formulac::{Builder, CompiledSpec, Compiler, Dialect, KnownFacts, Project, Schema, SpecText, Type, UndecidedType};
 
 use jiff::Zoned;
@@ -15,7 +15,7 @@ use jiff::Zoned;
 use super::args::{Settings, TargetOptions};
 use super::artifacts::TargetFolder;
 use super::atomic_write::PlannedFile;
-use super::exit::Failure;
+use super::exit::{Failure, FileDiagnostics};
 use super::models;
 use super::plurals::format_count;
 use super::project;
@@ -84,21 +84,18 @@ impl Workspace {
         Ok(found.contradicted_facts(&self.committed_facts()?))
     }
 
-    /// Warns about facts in `known.yml` that dbt's artifacts contradict.
-    pub fn warn_of_contradictions(&self, session: &Session, dialect: Dialect) -> Result<(), Failure> {
-        let lines = self.contradictions(dialect)?;
-        if let Some(first) = lines.first() {
-            let more = lines.len() - 1;
-            let more = if more > 0 {
-                format!(", and {more} more")
-            } else {
-                String::new()
-            };
-            session.warn(&format!(
-                "warning: dbt contradicts {KNOWN}: {first}{more}; run `formulac generate` to update the file"
-            ));
+    /// Returns warnings about facts in `known.yml` that dbt's artifacts contradict, unless the project silences them.
+    pub fn report_contradictions(&self, dialect: Dialect) -> Result<Option<FileDiagnostics>, Failure> {
+        let path = self.root.join(KNOWN);
+        if !path.is_file() || self.project.silenced().contains(&Code::OutdatedFact) {
+            return Ok(None);
         }
-        Ok(())
+        let Some(found) = self.find_known_facts(dialect)? else {
+            return Ok(None);
+        };
+        let source = SourceText::from_file(&path);
+        let diagnostics = found.report_contradictions(&source.text);
+        Ok((!diagnostics.is_empty()).then(|| source.with_diagnostics(diagnostics)))
     }
 
     /// Returns the facts in `known.yml`.
@@ -349,7 +346,12 @@ impl CommandKnowledge {
         };
         let builder = settings.apply_to(self.builder())?;
         if settings.from.is_some() {
-            return self.with_project_models(&builder.build()).map(formulas);
+            let compiler = builder.build();
+            let mut models = self.compile_models(&compiler)?;
+            // `--schema` takes precedence over the specs.
+            let is_given = |name: &str| self.given.as_ref().is_some_and(|given| given.relation(name).is_some());
+            models.retain(|model| !model.name().is_some_and(is_given));
+            return Ok(formulas(compiler.with_models(&models)));
         }
         if let Some(given) = &self.given {
             return Ok(formulas(builder.schema(given.clone()).build()));

@@ -121,8 +121,11 @@ impl Session {
         }
     }
 
-    /// Prints a warning.
+    /// Prints a warning or a note. `--quiet` hides warnings.
     pub fn warn(&self, text: &str) {
+        if self.global.quiet && text.starts_with("warning:") {
+            return;
+        }
         self.message(&format!("{}\n", render::escape_hidden(text)));
     }
 
@@ -133,17 +136,23 @@ impl Session {
 
     /// Prints diagnostics as messages, without warnings if `--quiet` is set.
     pub fn report(&self, found: &[FileDiagnostics]) {
-        let all = to_reports(found);
-        let errors = if self.global.quiet {
-            errors_by_source(found)
+        if self.global.quiet {
+            self.print_reports(&with_diagnostics(&to_reports(found), &errors_by_source(found)));
         } else {
-            Vec::new()
-        };
-        self.print_reports(&if self.global.quiet {
-            with_diagnostics(&all, &errors)
-        } else {
-            all
-        });
+            self.print_reports(&to_reports(found));
+        }
+    }
+
+    /// Formats the diagnostics of `check` for standard output, without warnings if `--quiet` is set and people read the
+    /// output.
+    pub fn format_checked(&self, found: &[FileDiagnostics]) -> String {
+        let reports = to_reports(found);
+        match self.global.output_format {
+            DiagnosticFormat::Human | DiagnosticFormat::Concise if self.global.quiet => {
+                self.format_diagnostics(&with_diagnostics(&reports, &errors_by_source(found)), Stream::Data)
+            }
+            _ => self.format_diagnostics(&reports, Stream::Data),
+        }
     }
 
     /// Prints the diagnostics of a command that reads the whole project: errors in full, and one line per kind of

@@ -6,6 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::args::{ColorMode, command};
 use super::exit::{Exit, Failure, FailureMessage};
+use super::json;
 use super::session::Stream;
 use formulac::diag::render::{escape_hidden, is_hidden};
 use formulac::diag::suggest::{nearest_name, nearest_name_within, similar_name_help};
@@ -90,6 +91,12 @@ pub fn report(fault: &clap::Error) -> Exit {
             _ => render_error(fault, stream),
         },
     };
+    if !helping && std::env::args_os().any(|arg| arg == "--json") {
+        let message = text.lines().next().unwrap_or_default();
+        let failure = Failure::new(Exit::Usage, message.strip_prefix("error: ").unwrap_or(message));
+        let object = json::to_text(&failure.to_json());
+        let _ = std::io::Write::write_all(&mut std::io::stdout(), object.as_bytes());
+    }
     // Ignore the error, because a failure to print cannot be reported.
     let _ = match stream {
         Stream::Data => std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes()),

@@ -150,3 +150,28 @@ fn arguments_do_not_reach_the_terminal_raw() {
         assert_ne!(run.exit, 0);
     }
 }
+
+/// A rejected call prints one JSON object if it asks for JSON.
+#[test]
+fn wrong_usage_with_json() {
+    let place = Place::new("wrong_usage_with_json");
+    for (args, message) in [
+        (
+            &["compile", "--json"][..],
+            "the following required arguments were not provided:",
+        ),
+        (
+            &["verify", "--json", "--nosuchflag"],
+            "unexpected argument '--nosuchflag' found",
+        ),
+    ] {
+        let run = place.run(args);
+        let error = &run.json()["error"];
+        assert_eq!(error["exit"], 2, "{args:?}");
+        assert!(
+            error["message"].as_str().unwrap().starts_with(message),
+            "{args:?}: {error}"
+        );
+        assert!(!run.err.is_empty());
+    }
+}

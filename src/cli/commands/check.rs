@@ -15,7 +15,7 @@ use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::project;
 use crate::cli::safe_fixes;
-use crate::cli::session::{Session, Stream, to_reports};
+use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::spec;
 use crate::cli::spec::Spec;
@@ -36,6 +36,9 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     let (found, fixed) = match load_check_inputs(session, args) {
         Ok(setup) => {
             let (mut found, fixed) = setup.check(session, args)?;
+            if let Some(place) = &setup.knowledge.place {
+                found.extend(place.report_contradictions(setup.knowledge.dialect)?);
+            }
             if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
                 warn_of_omni_duplicates(place, &setup.files, &mut found);
                 if args.files.is_empty() {
@@ -49,11 +52,10 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     };
     write_all(&writable_folders(session, args)?, &fixed)?;
-    let reports = to_reports(&found);
     if args.json {
-        session.print_json(&render::to_json(&reports))?;
+        session.print_json(&render::to_json(&to_reports(&found)))?;
     } else {
-        session.print_styled(&session.format_diagnostics(&reports, Stream::Data))?;
+        session.print_styled(&session.format_checked(&found))?;
     }
     for file in &fixed {
         session.report_action(&format!("fixed {}", file.path.display()));
@@ -134,9 +136,6 @@ fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs,
             .with_help("specify files, or `-` for standard input"));
         }
     };
-    if let Some(place) = &knowledge.place {
-        place.warn_of_contradictions(session, knowledge.dialect)?;
-    }
     Ok(CheckInputs { knowledge, files })
 }
 

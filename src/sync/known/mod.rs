@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::compiler::SpecOptions;
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::read::{named_pairs, wrong_shape_error};
 use crate::schema::{Column, Relation, Schema, file};
@@ -51,6 +51,14 @@ impl From<Schema> for KnownFacts {
             ..Self::default()
         }
     }
+}
+
+/// Fact about a column that contradicts dbt's artifacts.
+struct Contradiction {
+    relation: String,
+    column: String,
+    /// The old fact and the new one.
+    text: String,
 }
 
 impl KnownFacts {
@@ -166,7 +174,39 @@ impl KnownFacts {
     /// Returns the facts in `committed` that contradict the artifacts, one per line.
     #[must_use]
     pub fn contradicted_facts(&self, committed: &Self) -> Vec<String> {
-        let mut lines = Vec::new();
+        let contradictions = self.contradictions(committed).into_iter();
+        contradictions.map(|fact| fact.text).collect()
+    }
+
+    /// Returns a warning for each fact in the contents of `known.yml` that contradicts the artifacts.
+    ///
+    /// ```
+    /// use formulac_sync::known::KnownFacts;
+    /// let artifacts = KnownFacts::from_text("relations: {orders: {columns: {amount: integer}}}").0;
+    /// let text = "relations: {orders: {columns: {amount: decimal}}}";
+    /// let warnings = artifacts.report_contradictions(text);
+    /// assert_eq!(warnings[0].code(), "W0824");
+    /// assert_eq!(warnings[0].span().text(text), "amount");
+    /// ```
+    #[must_use]
+    pub fn report_contradictions(&self, text: &str) -> Vec<Diagnostic> {
+        let root = yaml::read(text, &mut Vec::new()).ok().flatten();
+        let key_span = |relation: &str, column: &str| {
+            let columns = root.as_ref()?.get("relations")?.get(relation)?.get("columns")?;
+            let mut keys = columns.pairs()?.iter().map(|(key, _)| key);
+            Some(keys.find(|key| key.text() == Some(column))?.span)
+        };
+        let warning = |fact: Contradiction| {
+            let span = key_span(&fact.relation, &fact.column).unwrap_or_default();
+            let message = format!("dbt contradicts known.yml: {}", fact.text);
+            Diagnostic::new(Code::OutdatedFact, span, message).with_help("run `formulac generate` to update the file")
+        };
+        let contradictions = self.contradictions(&Self::from_text(text).0);
+        contradictions.into_iter().map(warning).collect()
+    }
+
+    fn contradictions(&self, committed: &Self) -> Vec<Contradiction> {
+        let mut found = Vec::new();
         for relation in committed.schema.relations() {
             let Some(now) = self.schema.relation(relation.name()) else {
                 continue;
@@ -179,11 +219,15 @@ impl KnownFacts {
                 };
                 let before = column_facts(column);
                 if facts != before {
-                    lines.push(format!("{}.{}: {before} → {facts}", relation.name(), column.name()));
+                    found.push(Contradiction {
+                        relation: relation.name().to_owned(),
+                        column: column.name().to_owned(),
+                        text: format!("{}.{}: {before} → {facts}", relation.name(), column.name()),
+                    });
                 }
             }
         }
-        lines
+        found
     }
 
     /// Keeps only these relations. If several specs read a relation, the columns that any of them reads are kept.

@@ -695,6 +695,9 @@ codes! {
         "The engine, or dbt, could not run the SQL. The message contains the engine's error, with the position in the \
         SQL if the error contains one. The exit status is 5."
         Shown("formulac preview metrics/revenue.yml --data data, where data/orders.csv has a row with a value missing") => Shown("the corrected row");
+    OutdatedFact "W0824" "outdated-fact" Warning("are facts in known.yml that dbt contradicts", "run `formulac generate` to update the file")
+        "The catalog or the manifest of dbt contradicts a fact in `known.yml`, for example the type of a column. Until `formulac generate` or `formulac push` updates the file, specs compile with the old fact."
+        Shown("`amount: decimal(12,2)` in known.yml, with `amount` as INTEGER in target/catalog.json") => Shown("the files after `formulac generate`");
     FolderNotRead "F0830" "folder-not-read" Error
         "Generated files would be written to a folder that dbt ignores, so dbt would not build the models or run the tests. dbt reads models from the folders in `model-paths` of `dbt_project.yml` and tests from the folders in `test-paths`, and does not follow links to folders inside them. If `docs-paths` is set, dbt reads docs blocks only from these folders. `models:` and `tests:` of `formulac.yml` specify the folders of generated files."
         Shown("`tests: tests/formulac/` in formulac.yml with `test-paths: [data-tests]` in dbt_project.yml") => Shown("`tests: data-tests/formulac/`");

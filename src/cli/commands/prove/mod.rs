@@ -87,6 +87,11 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \
              They create and drop one table `formulac_prove_…`, and do not read your data"
         );
+        if args.yes {
+            session.report_action(&format!(
+                "{count} to send to {dialect}, in the environment `{environment}`"
+            ));
+        }
         if !session.confirm(args.yes, &question)? {
             session.report_action("nothing was sent");
             return Ok(Exit::Done);
