@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use sqlparser::ast::{
-    Cte, Distinct, ExcludeSelectItem, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, ObjectName,
-    OrderByKind, Query, RenameSelectItem, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator,
-    SetQuantifier, TableAlias, Value, WildcardAdditionalOptions,
+    Cte, Distinct, Expr, GroupByExpr, GroupByWithModifier, LimitClause, NamedWindowExpr, ObjectName, OrderByKind,
+    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, SetOperator, SetQuantifier, TableAlias, Value,
+    WildcardAdditionalOptions,
 };
 
 use super::dialects::SqlReaderFacts;
@@ -608,112 +608,6 @@ impl<'k> QueryReader<'k> {
             .or_insert_with(|| given.clone());
         self.push(output, given);
     }
-
-    /// Expands `*` or `orders.*`.
-    fn expand_star(
-        &mut self,
-        scope: &mut QueryScope<'_>,
-        of: Option<&ObjectName>,
-        options: &WildcardAdditionalOptions,
-        output: &mut LineageRelation,
-    ) {
-        if options.opt_ilike.is_some() {
-            self.record_fault("`* ilike` is not supported");
-        }
-        let excluded = excluded_columns(options);
-        let renames = match &options.opt_rename {
-            Some(RenameSelectItem::Single(rename)) => std::slice::from_ref(rename),
-            Some(RenameSelectItem::Multiple(renames)) => renames.as_slice(),
-            None => &[],
-        };
-        let renames: FxHashMap<String, &str> = renames
-            .iter()
-            .map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str()))
-            .collect();
-        let mut replaced: FxHashMap<String, RelationColumn> = FxHashMap::default();
-        for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
-            let name = &element.column_name.value;
-            let given = self.expression_value(name, &element.expr, scope);
-            replaced.insert(name.to_lowercase(), given);
-        }
-        let path: Vec<String> = of.map(name_parts).unwrap_or_default();
-        if of.is_some() && scope.item(&path).is_none() {
-            // `address.*` expands the fields of a struct.
-            let made = self.column(&path, scope);
-            output.rest.extend(made.of);
-            output.rest.extend(made.by);
-            return;
-        }
-        let items: Vec<ScopeItem> = match of {
-            Some(_) => scope.item(&path).cloned().into_iter().collect(),
-            None => scope.items.clone(),
-        };
-        let mut merged_given: FxHashSet<String> = FxHashSet::default();
-        for item in items {
-            for given in &item.relation.columns {
-                let name = given.name.to_lowercase();
-                let merged = scope.merged.get(&name).filter(|_| of.is_none());
-                if excluded.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
-                    continue;
-                }
-                let mut given = replaced.get(&name).or(merged).unwrap_or(given).clone();
-                if let Some(new) = renames.get(&name) {
-                    given.name = (*new).into();
-                }
-                self.push(output, given);
-            }
-            for passed in &item.relation.passed {
-                let mut all: FxHashSet<String> = (*passed.but).clone();
-                all.extend(
-                    excluded
-                        .iter()
-                        .cloned()
-                        .chain(renames.keys().cloned())
-                        .chain(replaced.keys().cloned()),
-                );
-                // A renamed column of a relation with unknown columns is a known column.
-                for (name, new) in &renames {
-                    if item.relation.column(name).is_none() {
-                        let of = self.add_leaf(Leaf {
-                            table: passed.table,
-                            column: Some(name.as_str().into()),
-                        });
-                        self.values.name_value(of);
-                        self.push(
-                            output,
-                            RelationColumn {
-                                name: (*new).into(),
-                                of,
-                                by: None,
-                            },
-                        );
-                    }
-                }
-                output.passed.push(UnknownColumns {
-                    table: passed.table,
-                    but: Rc::new(all),
-                });
-            }
-            if !item.relation.is_complete() {
-                let mut of_unknown: Vec<&RelationColumn> = replaced
-                    .iter()
-                    .filter(|(name, _)| item.relation.column(name).is_none())
-                    .map(|(_, g)| g)
-                    .collect();
-                of_unknown.sort_unstable_by_key(|given| Rc::clone(&given.name));
-                of_unknown
-                    .into_iter()
-                    .for_each(|given| self.push(output, given.clone()));
-            }
-            output.rest.extend(&item.relation.rest);
-        }
-        if let Some(alias) = &options.opt_alias {
-            self.record_gap(format!(
-                "`* as {}` is assumed to mean the columns of the relation",
-                alias.value
-            ));
-        }
-    }
 }
 
 /// Returns the parts of a name in lower case.
@@ -725,25 +619,6 @@ pub(super) fn name_parts(name: &ObjectName) -> Vec<String> {
         _ => vec![ident.value.to_lowercase()],
     });
     split.collect()
-}
-
-/// Returns the columns that `* exclude (…)` or `* except (…)` omits, in lower case.
-fn excluded_columns(options: &WildcardAdditionalOptions) -> FxHashSet<String> {
-    let mut excluded: FxHashSet<String> = FxHashSet::default();
-    match &options.opt_exclude {
-        Some(ExcludeSelectItem::Single(name)) => excluded.extend(last_part(name)),
-        Some(ExcludeSelectItem::Multiple(names)) => excluded.extend(names.iter().filter_map(last_part)),
-        None => {}
-    }
-    if let Some(except) = &options.opt_except {
-        let names = std::iter::once(&except.first_element).chain(&except.additional_elements);
-        excluded.extend(names.map(|name| name.value.to_lowercase()));
-    }
-    excluded
-}
-
-fn last_part(name: &ObjectName) -> Option<String> {
-    name_parts(name).pop()
 }
 
 /// Returns the name of a column without an alias, as most engines do.
