@@ -135,10 +135,6 @@ impl Lowerer<'_> {
 
     /// Lowers a conditional aggregate whose arguments are already lowered. Aggregates the rows of the ranges if `rows`
     /// is `Some`, otherwise the rows of the group.
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     pub(super) fn build_conditional_aggregate(
         &mut self,
         lowering: Lowering,
@@ -150,31 +146,7 @@ impl Lowerer<'_> {
     ) -> IrId {
         let mut of_this_row = RowCriteria::default();
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
-        let boolean = |pass: &Self, index: usize| {
-            lowered
-                .get(index)
-                .is_some_and(|a| pass.program.meta(*a).ty == Type::Boolean)
-        };
-        let split = match lowering {
-            Lowering::CountIf if lowered.len() == 1 => {
-                let condition = self.convert_to_condition(lowered[0]);
-                Some((None, self.list_with(condition)))
-            }
-            Lowering::CountIf | Lowering::CountIfs => self
-                .lower_pairs(function, args, lowered, &mut of_rows, span)
-                .map(|c| (None, c)),
-            Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && boolean(self, 0) => {
-                Some((Some(lowered[1]), self.list_with(lowered[0])))
-            }
-            Lowering::SumIf | Lowering::AverageIf => {
-                let value = lowered.get(2).copied().unwrap_or(lowered[0]);
-                self.lower_pairs(function, &args[..2], &lowered[..2], &mut of_rows, span)
-                    .map(|c| (Some(value), c))
-            }
-            _ => self
-                .lower_pairs(function, &args[1..], &lowered[1..], &mut of_rows, span)
-                .map(|c| (Some(lowered[0]), c)),
-        };
+        let split = self.split_criteria(lowering, function, args, lowered, &mut of_rows, span);
         self.check_order(lowering, function, args, lowered, span);
         let Some((value, conditions)) = split else {
             return self.add_error(span);
@@ -182,27 +154,10 @@ impl Lowerer<'_> {
         if conditions.iter().any(|c| self.is_error(*c)) {
             return self.add_error(span);
         }
-        // A condition at aggregate level could only be evaluated after grouping.
-        let late = |c: &&IrId| rows.is_none() && self.program.meta(**c).level >= Level::Aggregate;
-        if let Some(late) = conditions.iter().find(late) {
-            let meta = self.program.meta(*late);
-            if meta.level == Level::Window {
-                return self.report_nested_aggregate(function, meta, span);
-            }
-            let text = self.source_text(meta.span);
-            self.report(
-                Diagnostic::new(
-                    Code::NestedAggregate,
-                    span,
-                    format!(
-                        "the condition `{text}` of `{}` is computed after grouping",
-                        function.name
-                    ),
-                )
-                .with_secondary_label(meta.span, "already one value per group")
-                .with_help("compute the condition in an earlier step with `group_by`, and test it in the next step"),
-            );
-            return self.add_error(span);
+        if rows.is_none()
+            && let Some(error) = self.report_late_condition(&conditions, function, span)
+        {
+            return error;
         }
         let mut conditions = conditions;
         conditions.extend(rows.and_then(|rows| rows.only));
@@ -256,6 +211,64 @@ impl Lowerer<'_> {
             )
         };
         self.guard_null_key(node, compared.key, empty, span)
+    }
+
+    /// Lowers the criteria of a call. Returns the value to aggregate, if any, and the conditions.
+    fn split_criteria(
+        &mut self,
+        lowering: Lowering,
+        function: &'static Function,
+        args: &[ExprId],
+        lowered: &[IrId],
+        of_rows: &mut Option<&mut RowCriteria>,
+        span: Span,
+    ) -> Option<(Option<IrId>, Vec<IrId>)> {
+        let is_boolean = lowered
+            .first()
+            .is_some_and(|a| self.program.meta(*a).ty == Type::Boolean);
+        match lowering {
+            Lowering::CountIf if lowered.len() == 1 => {
+                let condition = self.convert_to_condition(lowered[0]);
+                Some((None, self.list_with(condition)))
+            }
+            Lowering::CountIf | Lowering::CountIfs => self
+                .lower_pairs(function, args, lowered, of_rows, span)
+                .map(|c| (None, c)),
+            Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && is_boolean => {
+                Some((Some(lowered[1]), self.list_with(lowered[0])))
+            }
+            Lowering::SumIf | Lowering::AverageIf => {
+                let value = lowered.get(2).copied().unwrap_or(lowered[0]);
+                self.lower_pairs(function, &args[..2], &lowered[..2], of_rows, span)
+                    .map(|c| (Some(value), c))
+            }
+            _ => self
+                .lower_pairs(function, &args[1..], &lowered[1..], of_rows, span)
+                .map(|c| (Some(lowered[0]), c)),
+        }
+    }
+
+    /// Reports a condition at aggregate level, which could only be evaluated after grouping.
+    fn report_late_condition(&mut self, conditions: &[IrId], function: &Function, span: Span) -> Option<IrId> {
+        let is_late = |c: &&IrId| self.program.meta(**c).level >= Level::Aggregate;
+        let meta = self.program.meta(*conditions.iter().find(is_late)?);
+        if meta.level == Level::Window {
+            return Some(self.report_nested_aggregate(function, meta, span));
+        }
+        let text = self.source_text(meta.span);
+        self.report(
+            Diagnostic::new(
+                Code::NestedAggregate,
+                span,
+                format!(
+                    "the condition `{text}` of `{}` is computed after grouping",
+                    function.name
+                ),
+            )
+            .with_secondary_label(meta.span, "already one value per group")
+            .with_help("compute the condition in an earlier step with `group_by`, and test it in the next step"),
+        );
+        Some(self.add_error(span))
     }
 
     /// Aggregates the rows that satisfy all conditions: the rows of a group, or the rows of a window.

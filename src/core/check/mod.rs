@@ -30,6 +30,7 @@ mod lookups;
 mod lower;
 mod mask;
 mod names;
+mod number_mask;
 mod operands;
 mod operators;
 mod order;
