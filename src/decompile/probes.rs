@@ -273,15 +273,11 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     all
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
     use BinaryOp::{
         Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
     };
-    let every = [
+    for op in [
         Add,
         Subtract,
         Multiply,
@@ -294,93 +290,12 @@ fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
         LessEqual,
         Greater,
         GreaterEqual,
-    ];
-    for op in every {
-        let shape = ExpressionShape::infix(op);
-        let mut put = |left: Arg, right: Arg| {
-            all.push(ProbeFormula {
-                shape: shape.clone(),
-                args: vec![left, right],
-            });
-        };
-        for (left, _) in TYPES {
-            for (right, _) in TYPES {
-                for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
-                    put(
-                        Arg::Column(probe_column(left, n, 0)),
-                        Arg::Column(probe_column(right, m, 1)),
-                    );
-                }
-            }
-            for nullable in [true, false] {
-                for literal in literal_args(1) {
-                    put(Arg::Column(probe_column(left, nullable, 0)), literal);
-                }
-                for literal in literal_args(0) {
-                    put(literal, Arg::Column(probe_column(left, nullable, 1)));
-                }
-                for text in ["TRUE", "FALSE", "\"2019-07-23\""] {
-                    put(
-                        Arg::Column(probe_column(left, nullable, 0)),
-                        Arg::Fixed(text.to_owned()),
-                    );
-                }
-                for number in [
-                    "-3", "-2", "-1", "0", "0.5", "1", "2", "3", "4", "5", "6", "7", "8", "10",
-                ] {
-                    put(
-                        Arg::Column(probe_column(left, nullable, 0)),
-                        Arg::Fixed(number.to_owned()),
-                    );
-                }
-            }
-        }
-        for left in literal_args(0) {
-            for right in literal_args(1) {
-                put(left.clone(), right);
-            }
-        }
+    ] {
+        add_infix_probes(op, all);
     }
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            let arg = || vec![Arg::Column(probe_column(ty, nullable, 0))];
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Minus,
-                args: arg(),
-            });
-            if ty != Type::Text {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::AsText,
-                    args: arg(),
-                });
-            }
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Percent,
-                args: arg(),
-            });
-            // Formulas of several functions that compile to a single SQL expression.
-            for words in [
-                "NOT(ISBLANK({0}))",
-                "DATE(YEAR({0}), MONTH({0}), 1)",
-                "EOMONTH({0}, -1) + 1",
-            ] {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::named(words),
-                    args: arg(),
-                });
-            }
-            for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::Unique(name),
-                    args: arg(),
-                });
-            }
-            for frame in crate::check::timeframes() {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::Frame(frame),
-                    args: arg(),
-                });
-            }
+            add_column_probes(ty, nullable, all);
         }
     }
     let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
@@ -393,6 +308,92 @@ fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
             shape: ExpressionShape::named(words),
             args: Vec::new(),
         });
+    }
+}
+
+/// Adds the probes of an operator: two columns, a column and a literal, two literals.
+fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
+    const CONSTANTS: [&str; 17] = [
+        "TRUE",
+        "FALSE",
+        "\"2019-07-23\"",
+        "-3",
+        "-2",
+        "-1",
+        "0",
+        "0.5",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "8",
+        "10",
+    ];
+    let shape = ExpressionShape::infix(op);
+    let mut put = |left: Arg, right: Arg| {
+        all.push(ProbeFormula {
+            shape: shape.clone(),
+            args: vec![left, right],
+        });
+    };
+    for (left, _) in TYPES {
+        for (right, _) in TYPES {
+            for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
+                put(
+                    Arg::Column(probe_column(left, n, 0)),
+                    Arg::Column(probe_column(right, m, 1)),
+                );
+            }
+        }
+        for nullable in [true, false] {
+            let column = |place: usize| Arg::Column(probe_column(left, nullable, place));
+            for literal in literal_args(1) {
+                put(column(0), literal);
+            }
+            for literal in literal_args(0) {
+                put(literal, column(1));
+            }
+            for text in CONSTANTS {
+                put(column(0), Arg::Fixed(text.to_owned()));
+            }
+        }
+    }
+    for left in literal_args(0) {
+        for right in literal_args(1) {
+            put(left.clone(), right);
+        }
+    }
+}
+
+/// Adds the probes of one column.
+fn add_column_probes(ty: Type, nullable: bool, all: &mut Vec<ProbeFormula>) {
+    let mut put = |shape: ExpressionShape| {
+        all.push(ProbeFormula {
+            shape,
+            args: vec![Arg::Column(probe_column(ty, nullable, 0))],
+        });
+    };
+    put(ExpressionShape::Minus);
+    if ty != Type::Text {
+        put(ExpressionShape::AsText);
+    }
+    put(ExpressionShape::Percent);
+    // Formulas of several functions that compile to a single SQL expression.
+    for words in [
+        "NOT(ISBLANK({0}))",
+        "DATE(YEAR({0}), MONTH({0}), 1)",
+        "EOMONTH({0}, -1) + 1",
+    ] {
+        put(ExpressionShape::named(words));
+    }
+    for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
+        put(ExpressionShape::Unique(name));
+    }
+    for frame in crate::check::timeframes() {
+        put(ExpressionShape::Frame(frame));
     }
 }
 
@@ -465,10 +466,6 @@ fn shortest_literal(param: &Param) -> String {
     }
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
     let most = if overload.repeated {
         widest.clamp(overload.params.len() + 2, PLACES)
@@ -477,15 +474,42 @@ fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, a
     };
     for count in overload.needed..=most {
         let param = |place: usize| overload.params.get(place).or(overload.params.last());
-        let params: Vec<&Param> = (0..count).filter_map(param).collect();
         let is_long = count > overload.params.len() + 2;
-        let mut put = |args: Vec<Arg>| {
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Call(name),
-                args,
-            });
+        let mut call = CallProbes {
+            name,
+            params: (0..count).filter_map(param).collect(),
+            count,
+            all: &mut *all,
         };
-        for types in type_assignments(&params)
+        call.add_columns(is_long);
+        if !is_long {
+            call.add_literals();
+            call.add_columns_with_literals();
+        }
+    }
+}
+
+/// Probes of a function that is called with `count` arguments.
+struct CallProbes<'p> {
+    name: &'static str,
+    params: Vec<&'p Param>,
+    count: usize,
+    all: &'p mut Vec<ProbeFormula>,
+}
+
+impl CallProbes<'_> {
+    fn put(&mut self, args: Vec<Arg>) {
+        self.all.push(ProbeFormula {
+            shape: ExpressionShape::Call(self.name),
+            args,
+        });
+    }
+
+    /// Adds calls in which every argument is a column. With many arguments, adds only calls whose columns are all
+    /// nullable or all not nullable.
+    fn add_columns(&mut self, is_long: bool) {
+        let count = self.count;
+        for types in type_assignments(&self.params)
             .into_iter()
             .chain([vec![Type::Unknown; count]])
         {
@@ -493,26 +517,29 @@ fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, a
                 let of = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(place), place));
                 types.iter().enumerate().map(of).collect()
             };
-            put(columns(&|_| true));
-            put(columns(&|_| false));
-            // With many arguments, try only columns that are all nullable or all not nullable.
+            self.put(columns(&|_| true));
+            self.put(columns(&|_| false));
             for one in 0..if is_long { 0 } else { count.min(6) } {
-                put(columns(&|place| place != one));
+                self.put(columns(&|place| place != one));
                 if count > 2 {
-                    put(columns(&|place| place == one));
+                    self.put(columns(&|place| place == one));
                 }
             }
         }
-        if is_long {
-            continue;
-        }
-        // Try only literals, with all numbers large or all numbers small.
+    }
+
+    /// Adds calls with literals only, with quotients, with negated numbers and with NULL.
+    fn add_literals(&mut self) {
+        let params = self.params.clone();
+        // All numbers are large, or all numbers are small.
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
-            put(params
-                .iter()
-                .enumerate()
-                .map(|(at, param)| parameter_literal(param, numbers, at, is_true))
-                .collect());
+            self.put(
+                params
+                    .iter()
+                    .enumerate()
+                    .map(|(at, param)| parameter_literal(param, numbers, at, is_true))
+                    .collect(),
+            );
         }
         let is_number = |place: &usize| {
             let simple = params
@@ -520,28 +547,32 @@ fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, a
                 .map(|param| parameter_literal(param, NUMBERS, *place, true));
             matches!(simple, Some(Arg::Number(_)))
         };
-        for place in (0..count.min(5)).filter(is_number) {
+        for place in (0..self.count.min(5)).filter(is_number) {
             for types in nth_types_of_parameters(&params).into_iter().take(2) {
                 let of = |(at, ty): (usize, &Type)| match at == place {
                     true => Arg::Quotient(at),
                     false => Arg::Column(probe_column(*ty, true, at)),
                 };
-                put(types.iter().enumerate().map(of).collect());
+                self.put(types.iter().enumerate().map(of).collect());
             }
             let of_place = |(at, param): (usize, &&Param)| match at == place {
                 true => Arg::Minus(NUMBERS[at]),
                 false => parameter_literal(param, NUMBERS, at, true),
             };
-            put(params.iter().enumerate().map(of_place).collect());
+            self.put(params.iter().enumerate().map(of_place).collect());
         }
-        for place in 0..count.min(2) {
+        for place in 0..self.count.min(2) {
             let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
             args[place] = Arg::Fixed("1 / 0".to_owned());
-            put(args);
+            self.put(args);
         }
-        // Try a literal for one argument, for two arguments, or for all arguments except the first.
-        let simple: Vec<Vec<Type>> = nth_types_of_parameters(&params);
-        for types in &simple {
+    }
+
+    /// Adds calls with a literal for one argument, for two arguments, or for all arguments except the first.
+    fn add_columns_with_literals(&mut self) {
+        let (params, count) = (self.params.clone(), self.count);
+        let literals = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
+        for types in &nth_types_of_parameters(&params) {
             for nullable in [true, false] {
                 let base: Vec<Arg> = types
                     .iter()
@@ -549,21 +580,19 @@ fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, a
                     .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
                     .collect();
                 for place in 0..count.min(6) {
-                    let Some(param) = params.get(place) else { continue };
-                    for literal in parameter_args(param, place) {
+                    for literal in literals(place) {
                         let mut args = base.clone();
                         args[place] = literal;
-                        put(args);
+                        self.put(args);
                     }
                 }
-                let general = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
-                        for a in general(first).into_iter().take(MAX_COMBINED_LITERALS) {
-                            for b in general(second).into_iter().take(MAX_COMBINED_LITERALS) {
+                        for a in literals(first).into_iter().take(MAX_COMBINED_LITERALS) {
+                            for b in literals(second).into_iter().take(MAX_COMBINED_LITERALS) {
                                 let mut args = base.clone();
                                 (args[first], args[second]) = (a.clone(), b);
-                                put(args);
+                                self.put(args);
                             }
                         }
                     }
@@ -572,9 +601,9 @@ fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, a
                     for step in [1, 2] {
                         let mut args = base.clone();
                         for place in (1..count).step_by(step) {
-                            args[place] = general(place).into_iter().next().unwrap_or(args[place].clone());
+                            args[place] = literals(place).into_iter().next().unwrap_or(args[place].clone());
                         }
-                        put(args);
+                        self.put(args);
                     }
                 }
             }
