@@ -16,6 +16,27 @@ fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<L
     }
 }
 
+/// Prints parts with spaces between them, so that only the parts themselves are broken.
+fn write_words(tree: &SqlTree, slice: SqlSlice, indent: usize, after: usize, stack: &mut Vec<LayoutStep>) {
+    for (i, part) in tree.args(slice).iter().enumerate().rev() {
+        let is_last = i + 1 == slice.count as usize;
+        stack.push(LayoutStep::node(*part, indent, if is_last { after } else { 0 }));
+        if i > 0 {
+            stack.push(LayoutStep::Str(" "));
+        }
+    }
+}
+
+/// Prints one item per line without brackets. The first item is on the current line.
+fn write_separated_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
+    for (i, id) in tree.args(slice).iter().enumerate().rev() {
+        stack.push(LayoutStep::node(*id, indent, 1));
+        if i > 0 {
+            stack.extend([LayoutStep::Line(indent), LayoutStep::Str(",")]);
+        }
+    }
+}
+
 /// Prints a node that does not fit on one line. The pieces are pushed in reverse order.
 pub(super) fn write_broken(
     tree: &SqlTree,
@@ -35,8 +56,10 @@ pub(super) fn write_broken(
         after,
     };
     match *node {
-        Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. } => stack.push(LayoutStep::Flat(id)),
-        Sql::Call {
+        Sql::Word(_)
+        | Sql::Text { .. }
+        | Sql::Field { .. }
+        | Sql::Call {
             args: SqlSlice { count: 0, .. },
             ..
         } => stack.push(LayoutStep::Flat(id)),
@@ -92,23 +115,8 @@ pub(super) fn write_broken(
                 LayoutStep::Line(inner),
             ]);
         }
-        Sql::Spaced(args) => {
-            for (i, part) in tree.args(args).iter().enumerate().rev() {
-                let is_last = i + 1 == args.count as usize;
-                stack.push(LayoutStep::node(*part, indent, if is_last { after } else { 0 }));
-                if i > 0 {
-                    stack.push(LayoutStep::Str(" "));
-                }
-            }
-        }
-        Sql::List(args) => {
-            for (i, id) in tree.args(args).iter().enumerate().rev() {
-                stack.push(LayoutStep::node(*id, indent, 1));
-                if i > 0 {
-                    stack.extend([LayoutStep::Line(indent), LayoutStep::Str(",")]);
-                }
-            }
-        }
+        Sql::Spaced(args) => write_words(tree, args, indent, after, stack),
+        Sql::List(args) => write_separated_lines(tree, args, indent, stack),
         Sql::Paren(x) => {
             out.push('(');
             stack.extend([

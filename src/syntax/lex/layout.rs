@@ -262,13 +262,7 @@ impl<'t> LayoutPass<'_, 't> {
                         continue;
                     }
                 }
-                Token::Odd => {
-                    self.broken = true;
-                    if span.text(self.source) == "?" {
-                        self.until.push((":", self.open.len()));
-                    }
-                    self.emit_reported(at + 1, span);
-                }
+                Token::Odd => self.report_odd_character(at, span),
                 Token::Semicolon
                 | Token::OpenBrace
                 | Token::CloseBrace
@@ -302,6 +296,16 @@ impl<'t> LayoutPass<'_, 't> {
             part: self.part.index,
         });
         at
+    }
+
+    /// Reports a character that is not part of the language. `?` may begin a conditional, which continues with `:`.
+    #[cold]
+    fn report_odd_character(&mut self, at: usize, span: Span) {
+        self.broken = true;
+        if span.text(self.source) == "?" {
+            self.until.push((":", self.open.len()));
+        }
+        self.emit_reported(at + 1, span);
     }
 
     #[cold]

@@ -146,12 +146,7 @@ pub fn plan_selected_models(
     let left = follow_moved_files(place, &ours, &mut states);
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
-    for (name, found) in &files {
-        let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, &tools, name, ours, found)) {
-            states.insert(name.clone(), (None, vec![base]));
-        }
-    }
+    add_unpushed_bases(place, &tools, &ours, &files, &mut states);
     let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
@@ -323,6 +318,22 @@ fn reconcile_models(
         .map(|(sides, _)| sides.model.to_owned())
         .zip(done)
         .collect()
+}
+
+/// Adds the bases of models that were never pushed but whose files a user edited.
+fn add_unpushed_bases(
+    place: &Workspace,
+    tools: &PlannerContext,
+    ours: &BTreeMap<String, CurrentSpec>,
+    files: &BTreeMap<String, BTreeMap<String, String>>,
+    states: &mut ModelStates,
+) {
+    for (name, found) in files {
+        let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
+        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, tools, name, ours, found)) {
+            states.insert(name.clone(), (None, vec![base]));
+        }
+    }
 }
 
 /// Finds the base of a model that was never pushed but whose files a user edited. Each file contains a hash of its
