@@ -42,6 +42,7 @@ mod query;
 mod relation;
 mod result;
 mod scope;
+mod select;
 mod star;
 mod values;
 

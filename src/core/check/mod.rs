@@ -9,6 +9,7 @@ mod call;
 mod case_insensitive_text;
 mod cells;
 mod column_uses;
+mod conditional_aggregates;
 mod convert;
 mod criteria;
 mod criteria_order;
