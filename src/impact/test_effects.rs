@@ -5,6 +5,9 @@ use super::propagate::{ChangeGrade, NodeChanges, NodeState, NodeStates, parent_w
 use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::{ColumnChange, SqlLineage};
 
+/// Column, with the place of its relation in the graph.
+type PlacedColumn = (usize, String);
+
 /// Grades the effect on a data test. The test fails to run if a column is removed, and may return different rows if
 /// values change.
 pub(super) fn grade_data_test(
@@ -87,11 +90,10 @@ pub(super) fn grade_data_test(
     }
 }
 
-/// Returns the columns that a test refers to, including columns of another table that the test reads. Each column has
-/// the place of its relation.
-fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<(usize, String)> {
+/// Returns the columns that a test refers to, including columns of another table that the test reads.
+fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
     let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
-    let mut columns: Vec<(usize, String)> = on
+    let mut columns: Vec<PlacedColumn> = on
         .zip(test.column.as_ref())
         .map(|(at, column)| (at, column.to_lowercase()))
         .into_iter()
@@ -119,7 +121,7 @@ fn traced_columns(
     place: usize,
     lineage: &SqlLineage,
     states: &NodeStates,
-) -> (Vec<(usize, String)>, Option<(usize, Option<String>)>) {
+) -> (Vec<PlacedColumn>, Option<(usize, Option<String>)>) {
     let relation = |parts: &[String]| graph.find_relation(place, parts);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     let named = affected.named.iter().map(|(of, _)| of);
