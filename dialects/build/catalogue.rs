@@ -332,92 +332,14 @@ pub fn parameter_names(signature: &Signature) -> Vec<String> {
     signature.params.iter().map(|p| p.name.clone()).collect()
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn write(functions: &[Function]) -> String {
     let mut out = String::from("/// Every function, internal ones included.\npub static FUNCTIONS: &[Function] = &[\n");
     let mut overload_id = 0usize;
     for function in functions {
-        let Function {
-            name,
-            category,
-            summary,
-            phrase,
-            source,
-            notes,
-            args,
-            examples,
-            aliases,
-            related,
-            ..
-        } = function;
-        let id = |named: &Option<String>| {
-            let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
-            found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
-        };
-        let (across, window) = (id(&function.across), id(&function.window));
-        let (over, framed) = (id(&function.over), id(&function.framed));
-        let (rows, gathered) = (id(&function.rows), id(&function.gathered));
-        let of_list = id(&function.of_list);
-        let lower = function
-            .lower
-            .as_ref()
-            .and_then(|l| Lowering::ALL.iter().find(|(n, _)| n == l))
-            .map_or("None".to_owned(), |(_, l)| format!("Some(Lowering::{l:?})"));
-        let _ = write!(
-            out,
-            "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
-             args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-             volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
-             internal: {}, overloads: &[",
-            function.unverified,
-            capitalize(&function.level),
-            capitalize(&function.nulls),
-            function.volatile,
-            function.empty,
-            function.caution,
-            function.arity_help,
-            function
-                .overloads
-                .iter()
-                .map(|o| o.signature.min_arguments())
-                .min()
-                .unwrap_or(0),
-            function.max_arguments(),
-            function.overloads.iter().any(|o| o.signature.has_literal_params()),
-            function.overloads.iter().any(|o| o.signature.has_restricted_literals()),
-            function.overloads.iter().any(|o| o.signature.has_date_type()),
-            function.is_internal(),
-        );
+        write_function(&mut out, functions, function);
         for overload in &function.overloads {
-            let _ = write!(
-                out,
-                "Overload {{ id: OverloadId({overload_id}), key: {:?}, define: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
-                overload.key,
-                overload.define,
-                overload
-                    .nulls
-                    .as_ref()
-                    .map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capitalize(n))),
-                overload.signature.repeated,
-                overload.signature.has_literal_params(),
-                overload.signature.min_arguments(),
-                signature::result_code(&overload.signature).unwrap_or_default(),
-            );
+            write_overload(&mut out, overload_id, overload);
             overload_id += 1;
-            for param in &overload.signature.params {
-                let _ = write!(
-                    out,
-                    "Param {{ name: {:?}, ty: ParamType::{}, optional: {}, default: {:?} }},",
-                    param.name,
-                    signature::type_code(&param.ty).unwrap_or_default(),
-                    param.optional,
-                    param.default,
-                );
-            }
-            out.push_str("] },");
         }
         out.push_str("] },\n");
     }
@@ -428,6 +350,96 @@ pub fn write(functions: &[Function]) -> String {
         });
     }
     out.push_str("];\n");
+    write_names(&mut out, functions);
+    write_internal_ids(&mut out, functions);
+    out
+}
+
+/// Writes a function up to its overloads.
+fn write_function(out: &mut String, functions: &[Function], function: &Function) {
+    let Function {
+        name,
+        category,
+        summary,
+        phrase,
+        source,
+        notes,
+        args,
+        examples,
+        aliases,
+        related,
+        ..
+    } = function;
+    let id = |named: &Option<String>| {
+        let found = named.as_ref().and_then(|n| functions.iter().position(|f| f.name == *n));
+        found.map_or("None".to_owned(), |i| format!("Some(FunctionId({i}))"))
+    };
+    let (across, window) = (id(&function.across), id(&function.window));
+    let (over, framed) = (id(&function.over), id(&function.framed));
+    let (rows, gathered) = (id(&function.rows), id(&function.gathered));
+    let of_list = id(&function.of_list);
+    let lower = function
+        .lower
+        .as_ref()
+        .and_then(|l| Lowering::ALL.iter().find(|(n, _)| n == l))
+        .map_or("None".to_owned(), |(_, l)| format!("Some(Lowering::{l:?})"));
+    let _ = write!(
+        out,
+        "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
+         args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
+         volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+         internal: {}, overloads: &[",
+        function.unverified,
+        capitalize(&function.level),
+        capitalize(&function.nulls),
+        function.volatile,
+        function.empty,
+        function.caution,
+        function.arity_help,
+        function
+            .overloads
+            .iter()
+            .map(|o| o.signature.min_arguments())
+            .min()
+            .unwrap_or(0),
+        function.max_arguments(),
+        function.overloads.iter().any(|o| o.signature.has_literal_params()),
+        function.overloads.iter().any(|o| o.signature.has_restricted_literals()),
+        function.overloads.iter().any(|o| o.signature.has_date_type()),
+        function.is_internal(),
+    );
+}
+
+fn write_overload(out: &mut String, id: usize, overload: &Overload) {
+    let _ = write!(
+        out,
+        "Overload {{ id: OverloadId({id}), key: {:?}, define: {:?}, nulls: {}, repeated: {}, literal: {}, needed: {}, result: {}, params: &[",
+        overload.key,
+        overload.define,
+        overload
+            .nulls
+            .as_ref()
+            .map_or("None".to_owned(), |n| format!("Some(Nulls::{})", capitalize(n))),
+        overload.signature.repeated,
+        overload.signature.has_literal_params(),
+        overload.signature.min_arguments(),
+        signature::result_code(&overload.signature).unwrap_or_default(),
+    );
+    for param in &overload.signature.params {
+        let _ = write!(
+            out,
+            "Param {{ name: {:?}, ty: ParamType::{}, optional: {}, default: {:?} }},",
+            param.name,
+            signature::type_code(&param.ty).unwrap_or_default(),
+            param.optional,
+            param.default,
+        );
+    }
+    out.push_str("] },");
+}
+
+/// Writes the sorted names of the functions that formulas can call.
+fn write_names(out: &mut String, functions: &[Function]) {
     let mut names: Vec<(String, usize)> = Vec::new();
     for (index, function) in functions.iter().enumerate().filter(|(_, f)| !f.is_internal()) {
         names.extend(
@@ -447,6 +459,10 @@ pub fn write(functions: &[Function]) -> String {
         "];\n/// Where each name is found.\npub static NAME_SLOTS: &[u16] = &{:?};",
         crate::hash::build_slots(&keys)
     );
+}
+
+/// Writes a constant for each function that the compiler itself calls.
+fn write_internal_ids(out: &mut String, functions: &[Function]) {
     out.push_str("/// Entries that the compiler itself calls.\n#[allow(missing_docs, dead_code, reason = \"generated\")]\npub mod internal {\nuse super::FunctionId;\n");
     for (index, function) in functions.iter().enumerate() {
         let taken = functions
@@ -461,7 +477,6 @@ pub fn write(functions: &[Function]) -> String {
         }
     }
     out.push_str("}\n");
-    out
 }
 
 pub fn capitalize(word: &str) -> String {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::catalogue::{self, Function};
+use crate::catalogue::{self, Function, Overload};
 use crate::constructs::Construct;
 use crate::facts::{self, Facts, SharedSources};
 use crate::op::Op;
@@ -216,10 +216,6 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
     if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 fn read_dialect(
     file: &File,
     name: &str,
@@ -263,19 +259,7 @@ fn read_dialect(
         constructs: Vec::new(),
     };
     if let Some(t) = section("identifiers") {
-        toml_file::unknown_keys(file, t, &["quote", "escape", "fold", "max_bytes", "reserved"], faults);
-        new.quote = toml_file::text(file, t, "quote", faults)
-            .unwrap_or(&new.quote)
-            .to_owned();
-        new.quote_backslash = read_backslash_escape_setting(file, t, "escape", faults).unwrap_or(new.quote_backslash);
-        new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
-        if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
-            faults.push(file.fault_at(0, format!("unknown fold `{}`", new.fold)));
-        }
-        if let Some(n) = toml_file::get(t, "max_bytes").and_then(|v| v.get_ref().as_integer()) {
-            new.max_bytes = n.as_str().parse().unwrap_or(0);
-        }
-        new.reserved = toml_file::read_texts(file, t, "reserved", faults);
+        read_identifiers(file, t, &mut new, faults);
     }
     new.reserved.extend(parent.reserved.iter().cloned());
     new.reserved.sort();
@@ -295,21 +279,8 @@ fn read_dialect(
             into.push((k.get_ref().to_string(), value));
         }
     }
-    for (k, v) in section("facts").into_iter().flatten() {
-        let fact = match (v.get_ref().as_bool(), v.get_ref().as_str()) {
-            (Some(flag), _) => Fact::Flag(flag),
-            (_, Some(word)) => Fact::Word(word.to_owned()),
-            _ => {
-                faults.push(file.fault_at(k.span().start, "a fact must be true, false or a word"));
-                continue;
-            }
-        };
-        if name != BASE && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
-            faults.push(file.fault_at(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
-            continue;
-        }
-        new.facts.retain(|(n, _)| n != k.get_ref());
-        new.facts.push((k.get_ref().to_string(), fact));
+    if let Some(t) = section("facts") {
+        read_flags_and_words(file, t, &mut new, faults);
     }
     new.facts.sort_by(|a, b| a.0.cmp(&b.0));
     let keys: Vec<String> = section("functions")
@@ -331,6 +302,43 @@ fn read_dialect(
         );
     }
     Ok(new)
+}
+
+/// Reads the section `[identifiers]`.
+fn read_identifiers(file: &File, t: &toml::de::DeTable<'_>, new: &mut Dialect, faults: &mut Vec<String>) {
+    toml_file::unknown_keys(file, t, &["quote", "escape", "fold", "max_bytes", "reserved"], faults);
+    new.quote = toml_file::text(file, t, "quote", faults)
+        .unwrap_or(&new.quote)
+        .to_owned();
+    new.quote_backslash = read_backslash_escape_setting(file, t, "escape", faults).unwrap_or(new.quote_backslash);
+    new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
+    if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
+        faults.push(file.fault_at(0, format!("unknown fold `{}`", new.fold)));
+    }
+    if let Some(n) = toml_file::get(t, "max_bytes").and_then(|v| v.get_ref().as_integer()) {
+        new.max_bytes = n.as_str().parse().unwrap_or(0);
+    }
+    new.reserved = toml_file::read_texts(file, t, "reserved", faults);
+}
+
+/// Reads the section `[facts]`. The base declares all facts.
+fn read_flags_and_words(file: &File, t: &toml::de::DeTable<'_>, new: &mut Dialect, faults: &mut Vec<String>) {
+    for (k, v) in t {
+        let fact = match (v.get_ref().as_bool(), v.get_ref().as_str()) {
+            (Some(flag), _) => Fact::Flag(flag),
+            (_, Some(word)) => Fact::Word(word.to_owned()),
+            _ => {
+                faults.push(file.fault_at(k.span().start, "a fact must be true, false or a word"));
+                continue;
+            }
+        };
+        if new.name != BASE && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
+            faults.push(file.fault_at(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
+            continue;
+        }
+        new.facts.retain(|(n, _)| n != k.get_ref());
+        new.facts.push((k.get_ref().to_string(), fact));
+    }
 }
 
 /// Returns `true` if a backslash escapes a quote in quoted text, `false` if the quote is doubled.
@@ -479,13 +487,27 @@ fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function
     }
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     let mut out = String::new();
     let ansi = &dialects[0];
+    write_types(&mut out, ansi);
+    out.push_str("}\n/// Every dialect that can be written.\npub static DIALECTS: &[DialectData] = &[\n");
+    for (index, dialect) in dialects[1..].iter().enumerate() {
+        write_properties(&mut out, index, dialect, ansi);
+        let overloads = functions.iter().flat_map(|f| f.overloads.iter());
+        for (cell, overload) in dialect.cells.iter().zip(overloads) {
+            write_cell(&mut out, cell, overload, functions);
+        }
+        out.push_str("], ");
+        write_construct_facts(&mut out, dialect);
+        out.push_str("},\n");
+    }
+    out.push_str("];\n");
+    out
+}
+
+/// Writes the types of facts, literals and forms.
+fn write_types(out: &mut String, ansi: &Dialect) {
     out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
     for (name, fact) in &ansi.facts {
         let ty = if matches!(fact, Fact::Flag(_)) {
@@ -505,90 +527,87 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     for (name, _) in &ansi.literals {
         let _ = writeln!(out, "pub {name}: Form,");
     }
-    out.push_str("}\n/// Every dialect that can be written.\npub static DIALECTS: &[DialectData] = &[\n");
-    for (index, dialect) in dialects[1..].iter().enumerate() {
-        let types: Vec<&str> = crate::part::NEUTRAL
-            .iter()
-            .map(|n| {
-                dialect
-                    .types
-                    .iter()
-                    .find(|(k, _)| k == n)
-                    .map_or("", |(_, v)| v.as_str())
-            })
-            .collect();
-        let _ = write!(
-            out,
-            "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, facts: Facts {{ ",
-            dialect.name,
-            dialect.quote.chars().next().unwrap_or('"'),
-            dialect.quote_backslash,
-            dialect.text_backslash,
-            catalogue::capitalize(&dialect.fold),
-            dialect.max_bytes,
-            dialect.reserved,
-            crate::hash::build_slots(&dialect.reserved),
-            word_lengths(&dialect.reserved),
-            dialect.backslash,
-            dialect.raw,
-        );
-        for (name, fact) in &dialect.facts {
-            let _ = match fact {
-                Fact::Flag(flag) => write!(out, "{name}: {flag}, "),
-                Fact::Word(word) => write!(out, "{name}: {word:?}, "),
-            };
-        }
-        out.push_str("}, literals: Literals { ");
-        for (name, _) in &ansi.literals {
-            let text = dialect
-                .literals
+}
+
+/// Writes a dialect up to its cells.
+fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
+    let types: Vec<&str> = crate::part::NEUTRAL
+        .iter()
+        .map(|n| {
+            dialect
+                .types
                 .iter()
-                .find(|(n, _)| n == name)
-                .map_or("", |(_, v)| v.as_str());
-            let _ = write!(out, "{name}: {text:?}, ");
-        }
-        out.push_str("}, forms: Forms { ");
-        for (name, _) in &ansi.literals {
-            let text = dialect
-                .literals
-                .iter()
-                .find(|(n, _)| n == name)
-                .map_or("", |(_, v)| v.as_str());
-            let (before, after) = split_around_placeholder(text).unwrap_or_default();
-            let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
-        }
-        out.push_str("}, cells: &[\n");
-        let overloads = functions.iter().flat_map(|f| f.overloads.iter());
-        for (cell, overload) in dialect.cells.iter().zip(overloads) {
-            match cell {
-                Cell::Missing => out.push_str("Cell::Missing,\n"),
-                Cell::Unsupported(reason) => {
-                    let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
-                }
-                Cell::Template(nodes, Notes { gives, most, alike }) => {
-                    let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
-                    let uses: Vec<u8> = (0..overload.signature.params.len())
-                        .map(|i| count_uses(nodes, i as u8))
-                        .collect();
-                    let _ = write!(
-                        out,
-                        "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
-                        uses.iter().any(|u| *u > 1),
-                        nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
-                        nodes.iter().any(|n| matches!(n, Node::Over(_))),
-                        template_shape(nodes, overload.signature.params.len()),
-                    );
-                    nodes.iter().for_each(|node| write_part(&mut out, node, functions));
-                    out.push_str("] }),\n");
-                }
-            }
-        }
-        out.push_str("], ");
-        write_construct_facts(&mut out, dialect);
-        out.push_str("},\n");
+                .find(|(k, _)| k == n)
+                .map_or("", |(_, v)| v.as_str())
+        })
+        .collect();
+    let _ = write!(
+        out,
+        "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, facts: Facts {{ ",
+        dialect.name,
+        dialect.quote.chars().next().unwrap_or('"'),
+        dialect.quote_backslash,
+        dialect.text_backslash,
+        catalogue::capitalize(&dialect.fold),
+        dialect.max_bytes,
+        dialect.reserved,
+        crate::hash::build_slots(&dialect.reserved),
+        word_lengths(&dialect.reserved),
+        dialect.backslash,
+        dialect.raw,
+    );
+    for (name, fact) in &dialect.facts {
+        let _ = match fact {
+            Fact::Flag(flag) => write!(out, "{name}: {flag}, "),
+            Fact::Word(word) => write!(out, "{name}: {word:?}, "),
+        };
     }
-    out.push_str("];\n");
-    out
+    out.push_str("}, literals: Literals { ");
+    for (name, _) in &ansi.literals {
+        let text = dialect
+            .literals
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, v)| v.as_str());
+        let _ = write!(out, "{name}: {text:?}, ");
+    }
+    out.push_str("}, forms: Forms { ");
+    for (name, _) in &ansi.literals {
+        let text = dialect
+            .literals
+            .iter()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, v)| v.as_str());
+        let (before, after) = split_around_placeholder(text).unwrap_or_default();
+        let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
+    }
+    out.push_str("}, cells: &[\n");
+}
+
+/// Writes the template of an overload in a dialect.
+fn write_cell(out: &mut String, cell: &Cell, overload: &Overload, functions: &[Function]) {
+    match cell {
+        Cell::Missing => out.push_str("Cell::Missing,\n"),
+        Cell::Unsupported(reason) => {
+            let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
+        }
+        Cell::Template(nodes, Notes { gives, most, alike }) => {
+            let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
+            let uses: Vec<u8> = (0..overload.signature.params.len())
+                .map(|i| count_uses(nodes, i as u8))
+                .collect();
+            let _ = write!(
+                out,
+                "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
+                uses.iter().any(|u| *u > 1),
+                nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
+                nodes.iter().any(|n| matches!(n, Node::Over(_))),
+                template_shape(nodes, overload.signature.params.len()),
+            );
+            nodes.iter().for_each(|node| write_part(out, node, functions));
+            out.push_str("] }),\n");
+        }
+    }
 }
 
 /// Writes the facts about each construct, and the constructs of each cell as indices.

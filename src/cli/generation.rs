@@ -103,6 +103,15 @@ impl<'p> Generation<'p> {
         Ok(chosen)
     }
 
+    /// Removes the diagnostics of specs that are neither selected nor read by a selected model.
+    pub fn drop_other_diagnostics(&mut self, chosen: &SelectedModels) {
+        for (found, is_needed) in self.found.iter_mut().zip(&chosen.specs) {
+            if !is_needed {
+                found.diagnostics.clear();
+            }
+        }
+    }
+
     /// Returns the files of the selected specs, relative to the working directory.
     pub fn selected_specs(
         session: &Session,

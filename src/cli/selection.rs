@@ -211,10 +211,6 @@ fn compare_settings(node: &SelectableNode, earlier: &Earlier, has_new_body: bool
 }
 
 /// Returns the models followed by dbt's other nodes, and the id of each node.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 fn selection_graph(
     models: &[CompiledModel],
     manifest: &Manifest,
@@ -226,20 +222,15 @@ fn selection_graph(
         .enumerate()
         .map(|(at, m)| (m.name.to_lowercase(), at))
         .collect();
-    let package = manifest
-        .metadata
-        .project_name
-        .clone()
-        .unwrap_or_else(|| package.to_owned());
-    let is_model = |kind: &str| matches!(kind, "model" | "seed" | "snapshot");
+    let package = manifest.metadata.project_name.as_deref().unwrap_or(package);
     // Index in the graph of each manifest node. Nodes for models from specs are already in the graph.
     let mut places = Vec::with_capacity(all.len());
     let mut count = models.len();
     for known in all {
         let same = own
             .get(&known.node.name.to_lowercase())
-            .filter(|_| known.node.package == package);
-        places.push(match same.filter(|_| is_model(&known.node.kind)) {
+            .filter(|_| known.node.package == package && is_model_kind(&known.node.kind));
+        places.push(match same {
             Some(at) => (*at, false),
             None => {
                 count += 1;
@@ -247,92 +238,121 @@ fn selection_graph(
             }
         });
     }
-    let mut by_name: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let mut by_package: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let mut by_source: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for (known, (place, _)) in all.iter().zip(&places).filter(|(known, _)| !known.disabled) {
-        let node = &known.node;
-        if is_model(&node.kind) {
-            by_package.insert((&node.package, &node.name), *place);
-            if node.package == package {
-                by_name.insert(("", &node.name), *place);
-            } else {
-                by_name.entry(("", &node.name)).or_insert(*place);
-            }
-        } else if let ("source", [.., group, table]) = (node.kind.as_str(), node.fqn.as_slice()) {
-            by_source.insert((group, table), *place);
-        }
-    }
-    let parent = |read: &Read| match read {
-        Read::Source { group, table } => by_source.get(&(group.as_str(), table.as_str())).copied(),
-        Read::Ref {
-            package: Some(package),
-            model,
-            ..
-        } => by_package.get(&(package.as_str(), model.as_str())).copied(),
-        other => {
-            let model = other.unversioned_model().unwrap_or(other.name());
-            own.get(&model.to_lowercase())
-                .copied()
-                .or_else(|| by_name.get(&("", model)).copied())
-        }
-    };
-    let path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    let index = RelationIndex::new(all, &places, package);
     let mut nodes: Vec<SelectableNode> = Vec::with_capacity(count);
-    for model in models {
-        let mut node = SelectableNode::default();
-        // dbt ignores the outermost folder, which contains all models.
-        let folders = path.iter().skip(1).map(|part| (*part).to_owned());
-        node.fqn = std::iter::once(package.clone())
-            .chain(folders)
-            .chain([model.name.clone()])
-            .collect();
-        node.paths = [
-            format!("{}/{}.sql", path.join("/"), model.name),
-            format!("{}/{}.yml", path.join("/"), model.name),
-        ]
-        .into_iter()
-        .chain([model.path.clone()])
-        .collect();
-        (node.name, node.kind, node.package) = (model.name.clone(), "model".to_owned(), package.clone());
-        (node.tags, node.config) = (model.tags.clone(), model.config.clone());
-        node.parents = model.reads.iter().filter_map(parent).collect();
-        let compiled = model.built.as_ref().map(|built| &built.compiled);
-        node.metrics = compiled.map_or_else(Vec::new, |compiled| compiled.metrics_read().to_vec());
-        nodes.push(node);
-    }
+    nodes.extend(models.iter().map(|model| {
+        let mut node = model_node(model, package, folder);
+        node.parents = model.reads.iter().filter_map(|read| index.find(read, &own)).collect();
+        node
+    }));
     let mut ids = vec![String::new(); models.len()];
     for (known, (place, new)) in all.iter().zip(&places) {
-        let parents = known
-            .node
-            .parents
-            .iter()
-            .filter_map(|at| places.get(*at))
-            .map(|(place, _)| *place);
         if *new {
-            let mut node = known.node.clone();
-            node.parents = parents.collect();
+            let parents = known.node.parents.iter().filter_map(|at| places.get(*at));
             // No selection includes disabled nodes.
-            if known.disabled {
-                node = SelectableNode::default();
+            let mut node = SelectableNode::default();
+            if !known.disabled {
+                node = known.node.clone();
+                node.parents = parents.map(|(place, _)| *place).collect();
             }
             nodes.push(node);
             ids.push(known.unique_id.clone());
         } else if let Some(own) = nodes.get_mut(*place) {
-            // Use the manifest's node too, because it includes the settings for folders in `dbt_project.yml`.
-            own.tags.extend(
-                known
-                    .node
-                    .tags
-                    .iter()
-                    .filter(|tag| !own.tags.contains(tag))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
-            let said: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
-            own.config
-                .extend(known.node.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
+            add_settings(own, &known.node);
         }
     }
     (nodes, ids)
+}
+
+fn is_model_kind(kind: &str) -> bool {
+    matches!(kind, "model" | "seed" | "snapshot")
+}
+
+/// Places of the manifest's relations in the graph.
+struct RelationIndex<'m> {
+    /// Relations by name. If several packages have the same name, the project's own relation.
+    by_name: BTreeMap<&'m str, usize>,
+    by_package: BTreeMap<(&'m str, &'m str), usize>,
+    by_source: BTreeMap<(&'m str, &'m str), usize>,
+}
+
+impl<'m> RelationIndex<'m> {
+    fn new(all: &'m [GraphNode], places: &[(usize, bool)], package: &str) -> Self {
+        let mut index = Self {
+            by_name: BTreeMap::new(),
+            by_package: BTreeMap::new(),
+            by_source: BTreeMap::new(),
+        };
+        for (known, (place, _)) in all.iter().zip(places).filter(|(known, _)| !known.disabled) {
+            let node = &known.node;
+            if is_model_kind(&node.kind) {
+                index.by_package.insert((&node.package, &node.name), *place);
+                if node.package == package {
+                    index.by_name.insert(&node.name, *place);
+                } else {
+                    index.by_name.entry(&node.name).or_insert(*place);
+                }
+            } else if let ("source", [.., group, table]) = (node.kind.as_str(), node.fqn.as_slice()) {
+                index.by_source.insert((group, table), *place);
+            }
+        }
+        index
+    }
+
+    /// Returns the place of the relation that a model reads. `own` contains the places of the models from specs.
+    fn find(&self, read: &Read, own: &BTreeMap<String, usize>) -> Option<usize> {
+        match read {
+            Read::Source { group, table } => self.by_source.get(&(group.as_str(), table.as_str())).copied(),
+            Read::Ref {
+                package: Some(package),
+                model,
+                ..
+            } => self.by_package.get(&(package.as_str(), model.as_str())).copied(),
+            other => {
+                let model = other.unversioned_model().unwrap_or(other.name());
+                own.get(&model.to_lowercase())
+                    .or_else(|| self.by_name.get(model))
+                    .copied()
+            }
+        }
+    }
+}
+
+/// Returns the node of a model from a spec, without its parents.
+fn model_node(model: &CompiledModel, package: &str, folder: &str) -> SelectableNode {
+    let path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    // dbt ignores the outermost folder, which contains all models.
+    let folders = path.iter().skip(1).map(|part| (*part).to_owned());
+    let files = path.join("/");
+    let compiled = model.built.as_ref().map(|built| &built.compiled);
+    let mut node = SelectableNode::default();
+    (node.name, node.kind, node.package) = (model.name.clone(), "model".to_owned(), package.to_owned());
+    node.fqn = std::iter::once(package.to_owned())
+        .chain(folders)
+        .chain([model.name.clone()])
+        .collect();
+    node.paths = vec![
+        format!("{files}/{}.sql", model.name),
+        format!("{files}/{}.yml", model.name),
+        model.path.clone(),
+    ];
+    (node.tags, node.config) = (model.tags.clone(), model.config.clone());
+    node.metrics = compiled.map_or_else(Vec::new, |compiled| compiled.metrics_read().to_vec());
+    node
+}
+
+/// Adds the tags and settings of the manifest's node to the node of the same model, because the manifest includes the
+/// settings for folders in `dbt_project.yml`.
+fn add_settings(own: &mut SelectableNode, known: &SelectableNode) {
+    own.tags.extend(
+        known
+            .tags
+            .iter()
+            .filter(|tag| !own.tags.contains(tag))
+            .cloned()
+            .collect::<Vec<_>>(),
+    );
+    let said: BTreeSet<String> = own.config.iter().map(|(key, _)| key.clone()).collect();
+    own.config
+        .extend(known.config.iter().filter(|(key, _)| !said.contains(key)).cloned());
 }

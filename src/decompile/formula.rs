@@ -200,20 +200,10 @@ impl Decompiler {
             match next {
                 Some(next) => more.push(next),
                 None if of_words.is_none() => {
-                    // The numbers and strings in this expression may come from literals that look different in the
-                    // formula.
-                    let mut words = find_constants(trees, part);
-                    words.functions = functions_like(&known, trees, part);
-                    let mut tried = literal_probes(trees, &known, part);
-                    if !words.is_empty() {
-                        tried.extend(words.build_probes());
-                    }
-                    if tried.is_empty() {
+                    of_words = patterns_of_literals(case, trees, &known, part);
+                    if of_words.is_none() {
                         break;
                     }
-                    let tried = Arc::new(ProbesWithCachedSql::new(tried));
-                    let compiled = CompiledProbes::new(compiler_for_probes(compiler, read), vec![tried]);
-                    of_words = Some(compiled.patterns_for(trees, part));
                 }
                 None => break,
             }
@@ -323,6 +313,28 @@ impl Decompiler {
         }
         all
     }
+}
+
+/// Returns the patterns of the literals in an expression, because its numbers and strings may come from literals that
+/// look different in the formula. `None` if there are no such literals.
+fn patterns_of_literals(
+    case: &CandidateCheck<'_, '_>,
+    trees: &Trees,
+    known: &[&Patterns],
+    part: SqlNodeId,
+) -> Option<Arc<Patterns>> {
+    let mut words = find_constants(trees, part);
+    words.functions = functions_like(known, trees, part);
+    let mut tried = literal_probes(trees, known, part);
+    if !words.is_empty() {
+        tried.extend(words.build_probes());
+    }
+    if tried.is_empty() {
+        return None;
+    }
+    let tried = Arc::new(ProbesWithCachedSql::new(tried));
+    let compiled = CompiledProbes::new(compiler_for_probes(case.compiler, case.read), vec![tried]);
+    Some(compiled.patterns_for(trees, part))
 }
 
 /// Creates a compiler with the settings of a spec and with the relation that holds the columns of probes.

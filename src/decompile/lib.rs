@@ -25,6 +25,7 @@
 )]
 
 mod cache;
+mod call_probes;
 mod candidate_check;
 mod columns;
 mod comments;
@@ -46,6 +47,7 @@ mod literal_probes;
 mod masks;
 mod metric_edits;
 mod metric_set_edits;
+mod operator_probes;
 mod order;
 mod parse;
 mod patterns;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashSet;
 
+use super::call_probes::add_overload_probes;
 use super::criteria::{add_criteria_call_probes, add_criterion_probes};
 use super::expression_text::{ExpressionShape, ExpressionText};
 use super::masks::add_mask_probes;
+use super::operator_probes::add_operator_probes;
 use super::tree::SqlNodeId;
 use crate::Type;
-use crate::ast::BinaryOp;
 use crate::catalog::{Function, Lowering, Overload, Param, ParamType, functions};
 use crate::dialect::part::Part;
 use crate::dialect::{Cell, Dialect};
@@ -57,7 +58,7 @@ pub(super) struct ProbeFormula {
 /// Numbers that rarely occur in formulas, one for each argument position.
 pub(super) const NUMBERS: [&str; 5] = ["7919", "6007", "5003", "4001", "3001"];
 /// Numbers that are also valid parts of a time of day.
-const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
+pub(super) const SMALL: [&str; 5] = ["11", "13", "17", "19", "21"];
 pub(super) const POINTS: [&str; 5] = ["7919.375", "6007.375", "5003.375", "4001.375", "3001.375"];
 pub(super) const TEXTS: [&str; 5] = ["qzjw", "vkxw", "wyqj", "jvqz", "xwzk"];
 
@@ -85,12 +86,10 @@ pub(super) const TYPES: [(Type, char); 9] = [
 /// only when an expression contains such a call. Calls with more than `MAX_ARGUMENTS` arguments are not supported.
 pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
-/// Maximum number of literals of one parameter that are combined with literals of another parameter.
-const MAX_COMBINED_LITERALS: usize = 3;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
 const MAX_TRIED_POSITIONS: usize = 4;
 /// Number of argument positions for which columns of each type exist.
-const PLACES: usize = 16;
+pub(super) const PLACES: usize = 16;
 
 /// Returns the relation that the probes read. For each type and argument position, the relation has a nullable and a
 /// non-nullable column.
@@ -273,130 +272,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     all
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
-fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
-    use BinaryOp::{
-        Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
-    };
-    let every = [
-        Add,
-        Subtract,
-        Multiply,
-        Divide,
-        Power,
-        Concat,
-        Equal,
-        NotEqual,
-        Less,
-        LessEqual,
-        Greater,
-        GreaterEqual,
-    ];
-    for op in every {
-        let shape = ExpressionShape::infix(op);
-        let mut put = |left: Arg, right: Arg| {
-            all.push(ProbeFormula {
-                shape: shape.clone(),
-                args: vec![left, right],
-            });
-        };
-        for (left, _) in TYPES {
-            for (right, _) in TYPES {
-                for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
-                    put(
-                        Arg::Column(probe_column(left, n, 0)),
-                        Arg::Column(probe_column(right, m, 1)),
-                    );
-                }
-            }
-            for nullable in [true, false] {
-                for literal in literal_args(1) {
-                    put(Arg::Column(probe_column(left, nullable, 0)), literal);
-                }
-                for literal in literal_args(0) {
-                    put(literal, Arg::Column(probe_column(left, nullable, 1)));
-                }
-                for text in ["TRUE", "FALSE", "\"2019-07-23\""] {
-                    put(
-                        Arg::Column(probe_column(left, nullable, 0)),
-                        Arg::Fixed(text.to_owned()),
-                    );
-                }
-                for number in [
-                    "-3", "-2", "-1", "0", "0.5", "1", "2", "3", "4", "5", "6", "7", "8", "10",
-                ] {
-                    put(
-                        Arg::Column(probe_column(left, nullable, 0)),
-                        Arg::Fixed(number.to_owned()),
-                    );
-                }
-            }
-        }
-        for left in literal_args(0) {
-            for right in literal_args(1) {
-                put(left.clone(), right);
-            }
-        }
-    }
-    for (ty, _) in TYPES {
-        for nullable in [true, false] {
-            let arg = || vec![Arg::Column(probe_column(ty, nullable, 0))];
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Minus,
-                args: arg(),
-            });
-            if ty != Type::Text {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::AsText,
-                    args: arg(),
-                });
-            }
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Percent,
-                args: arg(),
-            });
-            // Formulas of several functions that compile to a single SQL expression.
-            for words in [
-                "NOT(ISBLANK({0}))",
-                "DATE(YEAR({0}), MONTH({0}), 1)",
-                "EOMONTH({0}, -1) + 1",
-            ] {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::named(words),
-                    args: arg(),
-                });
-            }
-            for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::Unique(name),
-                    args: arg(),
-                });
-            }
-            for frame in crate::check::timeframes() {
-                all.push(ProbeFormula {
-                    shape: ExpressionShape::Frame(frame),
-                    args: arg(),
-                });
-            }
-        }
-    }
-    let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
-    all.push(ProbeFormula {
-        shape: months,
-        args: vec![Arg::MonthStart(0), Arg::MonthStart(1)],
-    });
-    for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
-        all.push(ProbeFormula {
-            shape: ExpressionShape::named(words),
-            args: Vec::new(),
-        });
-    }
-}
-
-fn literal_args(place: usize) -> Vec<Arg> {
+pub(super) fn literal_args(place: usize) -> Vec<Arg> {
     let of = |list: &[&'static str; 5]| list.get(place).copied().unwrap_or(list[0]);
     vec![
         Arg::Number(of(&NUMBERS)),
@@ -411,7 +287,7 @@ const WORDS: [&str; 16] = [
 ];
 
 /// Returns the arguments to try for a parameter, except columns.
-fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
+pub(super) fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
     let mut args = Vec::new();
     let place = place.min(4);
@@ -445,7 +321,7 @@ fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
 }
 
 /// Returns a literal for a parameter. If possible, the literal represents any other literal.
-fn parameter_literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
+pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
     let place = place.min(4);
     match accepted_types(param.ty).first() {
         Some(Type::Boolean) => Arg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
@@ -456,129 +332,12 @@ fn parameter_literal(param: &Param, numbers: [&'static str; 5], place: usize, is
 }
 
 /// Returns the shortest literal that a parameter accepts.
-fn shortest_literal(param: &Param) -> String {
+pub(super) fn shortest_literal(param: &Param) -> String {
     match accepted_types(param.ty).first() {
         Some(Type::Boolean) => "TRUE".to_owned(),
         Some(Type::Date | Type::Timestamp | Type::Timestamptz) => "\"2019-07-23\"".to_owned(),
         Some(Type::Text) if !matches!(param.ty, ParamType::Any | ParamType::Same) => "\"D\"".to_owned(),
         _ => "1".to_owned(),
-    }
-}
-
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
-fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
-    let most = if overload.repeated {
-        widest.clamp(overload.params.len() + 2, PLACES)
-    } else {
-        overload.params.len()
-    };
-    for count in overload.needed..=most {
-        let param = |place: usize| overload.params.get(place).or(overload.params.last());
-        let params: Vec<&Param> = (0..count).filter_map(param).collect();
-        let is_long = count > overload.params.len() + 2;
-        let mut put = |args: Vec<Arg>| {
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Call(name),
-                args,
-            });
-        };
-        for types in type_assignments(&params)
-            .into_iter()
-            .chain([vec![Type::Unknown; count]])
-        {
-            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
-                let of = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(place), place));
-                types.iter().enumerate().map(of).collect()
-            };
-            put(columns(&|_| true));
-            put(columns(&|_| false));
-            // With many arguments, try only columns that are all nullable or all not nullable.
-            for one in 0..if is_long { 0 } else { count.min(6) } {
-                put(columns(&|place| place != one));
-                if count > 2 {
-                    put(columns(&|place| place == one));
-                }
-            }
-        }
-        if is_long {
-            continue;
-        }
-        // Try only literals, with all numbers large or all numbers small.
-        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
-            put(params
-                .iter()
-                .enumerate()
-                .map(|(at, param)| parameter_literal(param, numbers, at, is_true))
-                .collect());
-        }
-        let is_number = |place: &usize| {
-            let simple = params
-                .get(*place)
-                .map(|param| parameter_literal(param, NUMBERS, *place, true));
-            matches!(simple, Some(Arg::Number(_)))
-        };
-        for place in (0..count.min(5)).filter(is_number) {
-            for types in nth_types_of_parameters(&params).into_iter().take(2) {
-                let of = |(at, ty): (usize, &Type)| match at == place {
-                    true => Arg::Quotient(at),
-                    false => Arg::Column(probe_column(*ty, true, at)),
-                };
-                put(types.iter().enumerate().map(of).collect());
-            }
-            let of_place = |(at, param): (usize, &&Param)| match at == place {
-                true => Arg::Minus(NUMBERS[at]),
-                false => parameter_literal(param, NUMBERS, at, true),
-            };
-            put(params.iter().enumerate().map(of_place).collect());
-        }
-        for place in 0..count.min(2) {
-            let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
-            args[place] = Arg::Fixed("1 / 0".to_owned());
-            put(args);
-        }
-        // Try a literal for one argument, for two arguments, or for all arguments except the first.
-        let simple: Vec<Vec<Type>> = nth_types_of_parameters(&params);
-        for types in &simple {
-            for nullable in [true, false] {
-                let base: Vec<Arg> = types
-                    .iter()
-                    .enumerate()
-                    .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
-                    .collect();
-                for place in 0..count.min(6) {
-                    let Some(param) = params.get(place) else { continue };
-                    for literal in parameter_args(param, place) {
-                        let mut args = base.clone();
-                        args[place] = literal;
-                        put(args);
-                    }
-                }
-                let general = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
-                for first in 0..count.min(5) {
-                    for second in first + 1..count.min(5) {
-                        for a in general(first).into_iter().take(MAX_COMBINED_LITERALS) {
-                            for b in general(second).into_iter().take(MAX_COMBINED_LITERALS) {
-                                let mut args = base.clone();
-                                (args[first], args[second]) = (a.clone(), b);
-                                put(args);
-                            }
-                        }
-                    }
-                }
-                if count > 3 {
-                    for step in [1, 2] {
-                        let mut args = base.clone();
-                        for place in (1..count).step_by(step) {
-                            args[place] = general(place).into_iter().next().unwrap_or(args[place].clone());
-                        }
-                        put(args);
-                    }
-                }
-            }
-        }
     }
 }
 

@@ -86,55 +86,58 @@ pub(super) fn both_signs(number: &'static str) -> [Arg; 2] {
     [Arg::Number(number), Arg::Minus(number)]
 }
 
+/// Ranges, each with its number of numeric placeholders.
+const RANGES: [(&str, usize); 7] = [
+    ("FIRST({0}):{0}", 0),
+    ("{0}:LAST({0})", 0),
+    ("OFFSET({0}, -{n}):{0}", 1),
+    ("{0}:OFFSET({0}, {n})", 1),
+    ("OFFSET({0}, -{n}):OFFSET({0}, -1)", 1),
+    ("OFFSET({0}, 1):OFFSET({0}, {n})", 1),
+    ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
+];
+/// Aggregates of one range. The first seven are also tried without a range.
+const TOTALS: [&str; 18] = [
+    "MEDIAN",
+    "MODE",
+    "GEOMEAN",
+    "STDEV",
+    "VAR",
+    "STDEV.P",
+    "VAR.P",
+    "COUNTUNIQUE",
+    "PRODUCT",
+    "SUM",
+    "AVERAGE",
+    "MIN",
+    "MAX",
+    "COUNT",
+    "COUNTA",
+    "COUNTBLANK",
+    "SUMPRODUCT",
+    "SUMSQ",
+];
+/// Aggregates of two ranges.
+const PAIRS: [&str; 7] = [
+    "CORREL",
+    "COVAR",
+    "COVARIANCE.P",
+    "COVARIANCE.S",
+    "SLOPE",
+    "INTERCEPT",
+    "SUMPRODUCT",
+];
+/// Aggregates of a range and a number.
+const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
+
+/// Range, and its number of numeric placeholders.
+type ProbeRange = (String, usize);
+
 /// Returns probes that aggregate these ranges, for dialects that do not compile these aggregates to a window. If no
 /// ranges are given, returns probes for common ranges.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: &[String]) -> Vec<ProbeFormula> {
-    // Ranges, each with its number of numeric placeholders.
-    const RANGES: [(&str, usize); 7] = [
-        ("FIRST({0}):{0}", 0),
-        ("{0}:LAST({0})", 0),
-        ("OFFSET({0}, -{n}):{0}", 1),
-        ("{0}:OFFSET({0}, {n})", 1),
-        ("OFFSET({0}, -{n}):OFFSET({0}, -1)", 1),
-        ("OFFSET({0}, 1):OFFSET({0}, {n})", 1),
-        ("OFFSET({0}, -{n}):OFFSET({0}, {n})", 1),
-    ];
-    const TOTALS: [&str; 18] = [
-        "MEDIAN",
-        "MODE",
-        "GEOMEAN",
-        "STDEV",
-        "VAR",
-        "STDEV.P",
-        "VAR.P",
-        "COUNTUNIQUE",
-        "PRODUCT",
-        "SUM",
-        "AVERAGE",
-        "MIN",
-        "MAX",
-        "COUNT",
-        "COUNTA",
-        "COUNTBLANK",
-        "SUMPRODUCT",
-        "SUMSQ",
-    ];
-    const PAIRS: [&str; 7] = [
-        "CORREL",
-        "COVAR",
-        "COVARIANCE.P",
-        "COVARIANCE.S",
-        "SLOPE",
-        "INTERCEPT",
-        "SUMPRODUCT",
-    ];
-    const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
     // The ranges that the expression reads are already known.
-    let mut all_ranges: Vec<(String, usize)> = vec![("{0}:{0}".to_owned(), 0)];
+    let mut all_ranges: Vec<ProbeRange> = vec![("{0}:{0}".to_owned(), 0)];
     all_ranges.extend(
         ranges
             .iter()
@@ -153,60 +156,67 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
             });
         }
     }
-    let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
     for name in names.iter().take(2) {
-        let mut put = |words: String, args: Vec<Arg>| {
-            all.push(ProbeFormula {
-                shape: ExpressionShape::Words(words),
-                args: [vec![name.clone()], args].concat(),
-            });
-        };
-        for call in TOTALS {
-            for (range, count) in &all_ranges {
-                let args = if *count == 0 {
-                    Vec::new()
-                } else {
-                    vec![Arg::Number(NUMBERS[0])]
-                };
-                put(format!("{call}({})", range.replace("{n}", "{1}")), args);
-            }
-        }
-        for call in PERCENTILES {
-            for range in ["{0}", "{0}:{0}"] {
-                put(format!("{call}({range}, {{1}})"), vec![Arg::Number(NUMBERS[0])]);
-                // The quartile number, which is the second argument of QUARTILE, does not appear in SQL.
-                let of_call = if call == "QUARTILE" {
-                    quarters.as_slice()
-                } else {
-                    numbers
-                };
-                for number in of_call {
-                    put(format!("{call}({range}, {{1}})"), vec![Arg::Fixed(number.clone())]);
-                }
-            }
-        }
+        add_total_probes(name, &all_ranges, &mut all);
+        add_percentile_probes(name, numbers, &mut all);
     }
     for (at, first) in names.iter().enumerate().take(NAMES) {
         for second in names.iter().take(NAMES).skip(at + 1) {
-            for (first, second) in [(first, second), (second, first)] {
-                for call in PAIRS {
-                    for (range, count) in &all_ranges {
-                        let number = if *count == 0 {
-                            None
-                        } else {
-                            Some(Arg::Number(NUMBERS[0]))
-                        };
-                        let one = range.replace("{n}", "{2}");
-                        let words = format!("{call}({one}, {})", one.replace("{0}", "{1}"));
-                        let args = [first.clone(), second.clone()].into_iter().chain(number).collect();
-                        all.push(ProbeFormula {
-                            shape: ExpressionShape::Words(words),
-                            args,
-                        });
-                    }
-                }
-            }
+            add_pair_probes(first, second, &all_ranges, &mut all);
+            add_pair_probes(second, first, &all_ranges, &mut all);
         }
     }
     all
+}
+
+/// Returns the argument for the numeric placeholder of a range, if it has one.
+fn range_number(count: usize) -> Option<Arg> {
+    (count != 0).then_some(Arg::Number(NUMBERS[0]))
+}
+
+fn add_total_probes(name: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormula>) {
+    for call in TOTALS {
+        for (range, count) in ranges {
+            all.push(ProbeFormula {
+                shape: ExpressionShape::Words(format!("{call}({})", range.replace("{n}", "{1}"))),
+                args: [name.clone()].into_iter().chain(range_number(*count)).collect(),
+            });
+        }
+    }
+}
+
+fn add_percentile_probes(name: &Arg, numbers: &[String], all: &mut Vec<ProbeFormula>) {
+    let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
+    for call in PERCENTILES {
+        for range in ["{0}", "{0}:{0}"] {
+            // The quartile number, which is the second argument of QUARTILE, does not appear in SQL.
+            let of_call = if call == "QUARTILE" {
+                quarters.as_slice()
+            } else {
+                numbers
+            };
+            let fixed = of_call.iter().map(|number| Arg::Fixed(number.clone()));
+            for number in [Arg::Number(NUMBERS[0])].into_iter().chain(fixed) {
+                all.push(ProbeFormula {
+                    shape: ExpressionShape::Words(format!("{call}({range}, {{1}})")),
+                    args: vec![name.clone(), number],
+                });
+            }
+        }
+    }
+}
+
+fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormula>) {
+    for call in PAIRS {
+        for (range, count) in ranges {
+            let one = range.replace("{n}", "{2}");
+            all.push(ProbeFormula {
+                shape: ExpressionShape::Words(format!("{call}({one}, {})", one.replace("{0}", "{1}"))),
+                args: [first.clone(), second.clone()]
+                    .into_iter()
+                    .chain(range_number(*count))
+                    .collect(),
+            });
+        }
+    }
 }

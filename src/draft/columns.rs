@@ -150,10 +150,34 @@ fn names_read(spec: &InterpreterSpec) -> BTreeSet<String> {
         .collect()
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
+/// Distinct values for a column, in the order of preference.
+#[derive(Default)]
+struct ValuePool {
+    values: Vec<Value>,
+}
+
+impl ValuePool {
+    fn add(&mut self, value: Value) {
+        if !self.values.contains(&value) {
+            self.values.push(value);
+        }
+    }
+
+    /// Adds the numbers next to each constant to which formulas compare the column.
+    fn add_neighbours(&mut self, constants: &[Value], of: impl Fn(f64) -> Value) {
+        constants
+            .iter()
+            .filter_map(Value::number)
+            .for_each(|n| neighbouring_numbers(n).for_each(|n| self.add(of(n))));
+    }
+
+    /// Adds the numbers next to each constant, and common amounts.
+    fn add_amounts(&mut self, constants: &[Value], of: impl Fn(f64) -> Value) {
+        self.add_neighbours(constants, &of);
+        AMOUNTS.into_iter().for_each(|n| self.add(of(n)));
+    }
+}
+
 fn choose_column_test_values(
     given: &InputRelation,
     column: &Column,
@@ -172,12 +196,7 @@ fn choose_column_test_values(
         relation: given.name.clone(),
         column: name.clone(),
     });
-    let mut pool = Vec::new();
-    let mut add = |value: Value| {
-        if !pool.contains(&value) {
-            pool.push(value);
-        }
-    };
+    let mut pool = ValuePool::default();
     let declared = column
         .known_values()
         .into_iter()
@@ -185,79 +204,55 @@ fn choose_column_test_values(
         .map(|text| Value::Text(text.clone()));
     let scale = column.scale().unwrap_or(SCALE).min(9);
     match column.ty() {
-        Type::Boolean => [Value::Bool(true), Value::Bool(false)].into_iter().for_each(&mut add),
+        Type::Boolean => [true, false].into_iter().for_each(|value| pool.add(Value::Bool(value))),
         Type::Integer | Type::Unknown => {
             let counts_from_one = is_key || column.ty() == Type::Unknown || name.ends_with("id");
-            named
-                .iter()
-                .filter_map(Value::number)
-                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(Value::Int(n as i64))));
             let plain: &[i64] = if counts_from_one {
                 &[1, 2, 3, 4, 5, 6, 7, 8]
             } else {
                 &[10, 20, 5, 40, 80, 0, -5]
             };
-            plain.iter().for_each(|n| add(Value::Int(*n)));
+            pool.add_neighbours(&named, |n| Value::Int(n as i64));
+            plain.iter().for_each(|n| pool.add(Value::Int(*n)));
         }
         // Any numeric column accepts integers.
-        Type::Number | Type::Point => {
-            named
-                .iter()
-                .filter_map(Value::number)
-                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(Value::Int(n as i64))));
-            AMOUNTS.into_iter().for_each(|n| add(Value::Int(n as i64)));
-        }
+        Type::Number | Type::Point => pool.add_amounts(&named, |n| Value::Int(n as i64)),
         Type::Decimal => {
             let unit = 10i128.checked_pow(scale).unwrap_or(1);
-            let of = |n: f64| {
+            pool.add_amounts(&named, |n| {
                 Value::Decimal(ExactDecimal {
                     digits: (n as i128).saturating_mul(unit),
                     scale,
                 })
-            };
-            named
-                .iter()
-                .filter_map(Value::number)
-                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(of(n))));
-            AMOUNTS.into_iter().for_each(|n| add(of(n)));
-        }
-        Type::Float | Type::Time => {
-            named
-                .iter()
-                .filter_map(Value::number)
-                .for_each(|n| neighbouring_numbers(n).for_each(|n| add(Value::Number(n))));
-            AMOUNTS.into_iter().for_each(|n| add(Value::Number(n)));
-        }
-        Type::Text => {
-            declared.for_each(&mut add);
-            named.iter().for_each(|value| {
-                if let Value::Text(text) = value {
-                    add(Value::Text(text.clone()));
-                }
             });
-            let own = name.trim_end_matches("_id").replace('_', " ");
-            let is_named = named.iter().any(|value| matches!(value, Value::Text(_)));
-            if is_named {
-                add(Value::Text("other".to_owned()));
+        }
+        Type::Float | Type::Time => pool.add_amounts(&named, Value::Number),
+        Type::Text => {
+            let texts = || named.iter().filter(|value| matches!(value, Value::Text(_)));
+            declared.chain(texts().cloned()).for_each(|value| pool.add(value));
+            if texts().next().is_some() {
+                pool.add(Value::Text("other".to_owned()));
             } else if column.known_values().is_none() {
+                let own = name.trim_end_matches("_id").replace('_', " ");
                 LETTERS
                     .into_iter()
-                    .for_each(|letter| add(Value::Text(format!("{own} {letter}"))));
+                    .for_each(|letter| pool.add(Value::Text(format!("{own} {letter}"))));
                 words = Some(own);
             }
         }
         Type::Date => candidate_dates(&named, has_today)
             .into_iter()
-            .for_each(|date| add(Value::Date(date))),
+            .for_each(|date| pool.add(Value::Date(date))),
         Type::Timestamp => {
             // Alternate between midnight and the last hour of a day.
             for (at, date) in candidate_dates(&named, has_today).into_iter().enumerate() {
-                add(Value::Time(date * DAY + [0, 23 * 3600 + 1800][at % 2]));
+                pool.add(Value::Time(date * DAY + [0, 23 * 3600 + 1800][at % 2]));
             }
         }
         Type::Timestamptz => return Err(format!("`{name}`, whose instants are dates in the session's time zone")),
         _ => {}
     }
+    let mut pool = pool.values;
     if (column.is_nullable() && !is_part_of_key) || pool.is_empty() {
         pool.push(Value::Null);
     }

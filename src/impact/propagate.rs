@@ -7,7 +7,7 @@ use super::graph::{Graph, ImpactGraphNode};
 use super::semantic;
 use super::test_effects as of_tests;
 use crate::artifacts::{DataTest, ResourceType};
-use crate::lineage::{self, ColumnChange};
+use crate::lineage::{self, ColumnChange, ColumnSource};
 
 /// All changes to one node, from which the effects on other nodes are derived.
 #[derive(Clone, Debug, Default)]
@@ -365,27 +365,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
     let relation = |parts: &[String]| graph.find_relation(place, parts).filter(|read| *read != place);
     let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
     state.gaps = lineage.gaps().to_vec();
-    for (column, change) in &affected.named {
-        let Some(read) = relation(&column.relation) else {
-            continue;
-        };
-        let via = Some((read, Some(column.column.clone())));
-        let shown = format!("{}.{}", name(read), column.column);
-        if *change == ColumnChange::Gone {
-            state.fails = Some(via.clone());
-            state.raise_grade(
-                ChangeGrade::Breaking,
-                format!("the code reads `{shown}`, which was removed"),
-                via,
-            );
-        } else {
-            state.raise_grade(
-                ChangeGrade::Breaking,
-                format!("the code reads `{shown}`, whose type changes"),
-                via,
-            );
-        }
-    }
+    grade_lost_columns(graph, place, &affected.named, state);
     for (column, change, of) in affected.columns {
         let via = of.and_then(|of| Some((relation(&of.relation)?, Some(of.column))));
         state.columns.insert(column, (change, via));
@@ -413,6 +393,35 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
         state.raise_grade(ChangeGrade::Changing, reason, via);
     }
     grade_columns(graph, place, state);
+}
+
+/// Grades the effect of columns to which the SQL refers and that were removed or have another type.
+fn grade_lost_columns(graph: &Graph<'_>, place: usize, named: &[(ColumnSource, ColumnChange)], state: &mut NodeState) {
+    for (column, change) in named {
+        let Some(read) = graph
+            .find_relation(place, &column.relation)
+            .filter(|read| *read != place)
+        else {
+            continue;
+        };
+        let name = graph.parts.get(read).map(ImpactGraphNode::name).unwrap_or_default();
+        let via = Some((read, Some(column.column.clone())));
+        let shown = format!("{name}.{}", column.column);
+        if *change == ColumnChange::Gone {
+            state.fails = Some(via.clone());
+            state.raise_grade(
+                ChangeGrade::Breaking,
+                format!("the code reads `{shown}`, which was removed"),
+                via,
+            );
+        } else {
+            state.raise_grade(
+                ChangeGrade::Breaking,
+                format!("the code reads `{shown}`, whose type changes"),
+                via,
+            );
+        }
+    }
 }
 
 /// Returns a parent whose rows change. `None` if a column of any parent is removed or changes its type.

@@ -3,7 +3,10 @@
 use super::graph::Graph;
 use super::propagate::{ChangeGrade, NodeChanges, NodeState, NodeStates, parent_with_changed_rows};
 use crate::artifacts::{DataTest, NodeDetail, TestCheck};
-use crate::lineage::ColumnChange;
+use crate::lineage::{ColumnChange, SqlLineage};
+
+/// Column, with the place of its relation in the graph.
+type PlacedColumn = (usize, String);
 
 /// Grades the effect on a data test. The test fails to run if a column is removed, and may return different rows if
 /// values change.
@@ -33,53 +36,22 @@ pub(super) fn grade_data_test(
         let reason = format!("the test reads `{name}`, whose rows change");
         return state.raise_grade(ChangeGrade::Changing, reason, Some((parent, None)));
     }
-    // Columns that the test refers to, including columns of another table that the test reads.
-    let mut columns: Vec<(usize, String)> = Vec::new();
-    if let Some(test) = test {
-        let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
-        columns.extend(
-            on.zip(test.column.as_ref())
-                .map(|(at, column)| (at, column.to_lowercase())),
-        );
-        match &test.check {
-            TestCheck::Relationships { to, field } => {
-                let to = to.and_then(|id| graph.index_of(id));
-                columns.extend(to.map(|at| (at, field.to_lowercase())));
-            }
-            TestCheck::UniqueTogether(names) => {
-                columns.extend(
-                    on.into_iter()
-                        .flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))),
-                );
-            }
-            _ => {}
-        }
-    }
+    let mut columns = test.map(|test| tested_columns(graph, test)).unwrap_or_default();
     // The columns of a built-in dbt test are known without its SQL.
     let is_known = test.is_some_and(|test| {
         !matches!(test.check, TestCheck::Other(_) | TestCheck::Singular) && test.node.config_text("where").is_none()
     });
     let lineage = if is_known { None } else { graph.lineage(place) };
     if let Some(Ok(lineage)) = lineage {
-        let relation = |parts: &[String]| graph.find_relation(place, parts);
-        let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
-        columns.extend(
-            affected
-                .named
-                .iter()
-                .filter_map(|(of, _)| Some((relation(&of.relation)?, of.column.clone()))),
-        );
-        let touched = affected.columns.iter().filter_map(|(_, _, of)| of.as_ref());
-        columns.extend(touched.filter_map(|of| Some((relation(&of.relation)?, of.column.clone()))));
-        let rows = affected
-            .rows
-            .and_then(|(parts, column)| Some((relation(&parts)?, column)));
-        if let Some((at, column)) = rows {
-            let reason = format!("the test reads `{}`, whose rows change", name(at));
-            match column {
-                Some(column) => columns.push((at, column)),
-                None => state.raise_grade(ChangeGrade::Changing, reason, Some((at, None))),
+        let (traced, rows) = traced_columns(graph, place, lineage, states);
+        columns.extend(traced);
+        match rows {
+            Some((at, Some(column))) => columns.push((at, column)),
+            Some((at, None)) => {
+                let reason = format!("the test reads `{}`, whose rows change", name(at));
+                state.raise_grade(ChangeGrade::Changing, reason, Some((at, None)));
             }
+            None => {}
         }
     }
     for (at, column) in columns {
@@ -116,6 +88,52 @@ pub(super) fn grade_data_test(
         );
         state.why_model_level = Some(why.to_string());
     }
+}
+
+/// Returns the columns that a test refers to, including columns of another table that the test reads.
+fn tested_columns(graph: &Graph<'_>, test: &DataTest<'_>) -> Vec<PlacedColumn> {
+    let on = test.on.and_then(|on| graph.index_of(&on.unique_id));
+    let mut columns: Vec<PlacedColumn> = on
+        .zip(test.column.as_ref())
+        .map(|(at, column)| (at, column.to_lowercase()))
+        .into_iter()
+        .collect();
+    match &test.check {
+        TestCheck::Relationships { to, field } => {
+            let to = to.and_then(|id| graph.index_of(id));
+            columns.extend(to.map(|at| (at, field.to_lowercase())));
+        }
+        TestCheck::UniqueTogether(names) => {
+            columns.extend(
+                on.into_iter()
+                    .flat_map(|at| names.iter().map(move |name| (at, name.to_lowercase()))),
+            );
+        }
+        _ => {}
+    }
+    columns
+}
+
+/// Returns the changed columns that the SQL of a test reads, and the changed column or relation that determines its
+/// rows.
+fn traced_columns(
+    graph: &Graph<'_>,
+    place: usize,
+    lineage: &SqlLineage,
+    states: &NodeStates,
+) -> (Vec<PlacedColumn>, Option<(usize, Option<String>)>) {
+    let relation = |parts: &[String]| graph.find_relation(place, parts);
+    let affected = lineage.affected_columns(|parts, column| states.get(&relation(parts)?)?.column_change(column));
+    let named = affected.named.iter().map(|(of, _)| of);
+    let touched = affected.columns.iter().filter_map(|(_, _, of)| of.as_ref());
+    let columns = named
+        .chain(touched)
+        .filter_map(|of| Some((relation(&of.relation)?, of.column.clone())))
+        .collect();
+    let rows = affected
+        .rows
+        .and_then(|(parts, column)| Some((relation(&parts)?, column)));
+    (columns, rows)
 }
 
 /// Grades the effect on a unit test. A unit test has its own input rows, so it is affected only by changes to the

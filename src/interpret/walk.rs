@@ -307,24 +307,11 @@ impl StepEvaluation<'_> {
                 .collect()
         };
         let (partitions, own_partitions) = (parted(&partition), parted(&own_partition));
-        let mut tied = false;
-        let mut arranged: Vec<usize> = (0..self.units.len()).collect();
-        if !step.order_by.is_empty() {
-            arranged.sort_by(|a, b| {
-                let pairs = keys
-                    .get(*a)
-                    .into_iter()
-                    .flatten()
-                    .zip(keys.get(*b).into_iter().flatten())
-                    .zip(&order);
-                pairs
-                    .map(|((a, b), (_, down))| a.sort_order(b, *down))
-                    .find(|o| *o != Ordering::Equal)
-                    .unwrap_or(Ordering::Equal)
-            });
-            let alike = |pair: &[usize]| matches!(pair, [a, b] if keys.get(*a) == keys.get(*b));
-            tied = arranged.windows(2).any(alike);
-        }
+        let (arranged, tied) = if step.order_by.is_empty() {
+            ((0..self.units.len()).collect(), false)
+        } else {
+            sort_units(&keys, &order)
+        };
         let dates = |x: &InterpreterExpr| (0..self.units.len()).map(|unit| at(x, unit)).collect::<Vec<Value>>();
         let keys = step.order_by.iter();
         let key = keys
@@ -718,4 +705,24 @@ impl StepEvaluation<'_> {
             ..StepRows::default()
         }
     }
+}
+
+/// Returns the units in the order of their keys, and whether some units have the same keys.
+fn sort_units(keys: &[Vec<Value>], order: &[(InterpreterExpr, bool)]) -> (Vec<usize>, bool) {
+    let mut arranged: Vec<usize> = (0..keys.len()).collect();
+    arranged.sort_by(|a, b| {
+        let pairs = keys
+            .get(*a)
+            .into_iter()
+            .flatten()
+            .zip(keys.get(*b).into_iter().flatten())
+            .zip(order);
+        pairs
+            .map(|((a, b), (_, down))| a.sort_order(b, *down))
+            .find(|o| *o != Ordering::Equal)
+            .unwrap_or(Ordering::Equal)
+    });
+    let alike = |pair: &[usize]| matches!(pair, [a, b] if keys.get(*a) == keys.get(*b));
+    let tied = arranged.windows(2).any(alike);
+    (arranged, tied)
 }

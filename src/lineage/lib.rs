@@ -28,16 +28,22 @@
     clippy::unimplemented
 )]
 
+mod calls;
 mod codec;
 mod depth_limit;
 mod dialects;
 mod expression;
+mod expression_nodes;
 mod from;
+mod joins;
 mod parallel_models;
+mod pivot;
 mod query;
 mod relation;
 mod result;
 mod scope;
+mod select;
+mod star;
 mod values;
 
 use formulac_catalog::dialect;

@@ -389,56 +389,11 @@ impl<'a> MeasureConverter<'a> {
         aggregates: &[Aggregate<'a>],
         last: bool,
     ) -> bool {
-        let inputs: Vec<&ValueFields> = metric
-            .type_params
-            .iter()
-            .filter_map(|(_, value)| value.as_map())
-            .collect();
-        let listed = metric
-            .type_params
-            .get("metrics")
-            .and_then(Said::as_list)
-            .unwrap_or_default();
-        let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
-        let moved = all.clone().any(|input| {
-            ["offset_window", "offset_to_grain"]
-                .iter()
-                .any(|key| input.get(key).is_some_and(|it| !it.is_empty_value()))
-        });
-        let filtered = all.clone().any(|input| {
-            filter_templates(input.get("filter").unwrap_or(&Said::Null))
-                .next()
-                .is_some()
-        });
-        let reason = match &*metric.kind {
-            "ratio" | "derived" if moved => {
-                Some("the metric reads values from another period, but a measure in Omni cannot")
-            }
-            "ratio" | "derived" if filtered || filter_templates(&metric.filter).next().is_some() => {
-                Some("the metric filters its inputs, but a measure in Omni can only filter its own values")
-            }
-            "ratio" | "derived" => None,
-            "cumulative" => Some("the metric accumulates over time, but a measure in Omni cannot"),
-            _ => Some("Omni has no metric of this type"),
-        };
-        if let Some(reason) = reason {
+        if let Some(reason) = unsupported_composition(metric) {
             self.add_gap(&node.name, reason);
             return true;
         }
-        let parts: Vec<(&str, &str)> = match &*metric.kind {
-            "ratio" => ["denominator", "numerator"]
-                .iter()
-                .filter_map(|key| metric.type_parameter(key).map(|name| (name, name)))
-                .collect(),
-            _ => {
-                let alias = |part: &'a Said| {
-                    let name = part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())?;
-                    let alias = part.as_map().and_then(|part| part.get("alias")).and_then(Said::as_str);
-                    Some((name, alias.unwrap_or(name)))
-                };
-                listed.iter().filter_map(alias).collect()
-            }
-        };
+        let parts = input_metrics(metric);
         let places: Option<Vec<(usize, String)>> =
             parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
         let (Some(places), false) = (places, parts.is_empty()) else {
@@ -503,4 +458,62 @@ fn filter_templates(filter: &Said) -> impl Iterator<Item = &str> {
         .iter()
         .filter_map(|it| it.as_map()?.get("where_sql_template")?.as_str());
     of_list.chain(filter.as_str())
+}
+
+/// Returns the reason why Omni has no measure for a metric that is computed from other metrics. `None` if it has one.
+fn unsupported_composition(metric: &Metric) -> Option<&'static str> {
+    let inputs: Vec<&ValueFields> = metric
+        .type_params
+        .iter()
+        .filter_map(|(_, value)| value.as_map())
+        .collect();
+    let listed = listed_metrics(metric);
+    let all = inputs.into_iter().chain(listed.iter().filter_map(Said::as_map));
+    let moved = all.clone().any(|input| {
+        ["offset_window", "offset_to_grain"]
+            .iter()
+            .any(|key| input.get(key).is_some_and(|it| !it.is_empty_value()))
+    });
+    let filtered = all.clone().any(|input| {
+        filter_templates(input.get("filter").unwrap_or(&Said::Null))
+            .next()
+            .is_some()
+    });
+    match &*metric.kind {
+        "ratio" | "derived" if moved => {
+            Some("the metric reads values from another period, but a measure in Omni cannot")
+        }
+        "ratio" | "derived" if filtered || filter_templates(&metric.filter).next().is_some() => {
+            Some("the metric filters its inputs, but a measure in Omni can only filter its own values")
+        }
+        "ratio" | "derived" => None,
+        "cumulative" => Some("the metric accumulates over time, but a measure in Omni cannot"),
+        _ => Some("Omni has no metric of this type"),
+    }
+}
+
+fn listed_metrics(metric: &Metric) -> &[Said] {
+    metric
+        .type_params
+        .get("metrics")
+        .and_then(Said::as_list)
+        .unwrap_or_default()
+}
+
+/// Returns the names of the metrics from which a metric is computed, each with its name in the metric's expression.
+fn input_metrics<'m>(metric: &'m Metric) -> Vec<(&'m str, &'m str)> {
+    match &*metric.kind {
+        "ratio" => ["denominator", "numerator"]
+            .iter()
+            .filter_map(|key| metric.type_parameter(key).map(|name| (name, name)))
+            .collect(),
+        _ => {
+            let alias = |part: &'m Said| {
+                let name = part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())?;
+                let alias = part.as_map().and_then(|part| part.get("alias")).and_then(Said::as_str);
+                Some((name, alias.unwrap_or(name)))
+            };
+            listed_metrics(metric).iter().filter_map(alias).collect()
+        }
+    }
 }

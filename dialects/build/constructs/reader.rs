@@ -150,10 +150,6 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     fn describe(&mut self, node: &Node) -> Described {
         match node {
             Node::Word(word) => self.describe_word(word),
@@ -177,28 +173,7 @@ impl<'a> Reader<'a> {
                 let class = self.argument(*index, mode);
                 self.operation(op, &class, &class)
             }
-            Node::Call { name, args } => {
-                let place = self.described.len();
-                let suffixes = self.suffixes[place].clone();
-                if suffixes == ALIAS {
-                    return Described::word(name);
-                }
-                // The compiler leaves out a sort order whose key is a constant.
-                let unordered = args.iter().map(|at| {
-                    let text = self.described[usize::from(*at)].text.as_str();
-                    match self.nodes[usize::from(*at)] {
-                        Node::Ordered { .. } => without_order(text),
-                        _ => text.to_owned(),
-                    }
-                });
-                let calls = [self.texts(args).join(", "), unordered.collect::<Vec<_>>().join(", ")];
-                for call in calls.map(|args| format!("{name}({args})")) {
-                    for suffix in suffixes.split('|') {
-                        self.add(Section::Calls, format!("{call}{suffix}"));
-                    }
-                }
-                Described::of(&self.result(name, args))
-            }
+            Node::Call { name, args } => self.describe_call(name, args),
             Node::Binary { op, left, right } => {
                 let (left, right) = (self.class(*left).to_owned(), self.class(*right).to_owned());
                 self.operation(op, &left, &right)
@@ -221,22 +196,7 @@ impl<'a> Reader<'a> {
                     .to_owned();
                 self.construct("case", &class)
             }
-            Node::Cast { name, x, ty } => {
-                let (class, written) = match ty {
-                    Type::Neutral(index) => {
-                        let neutral = crate::part::NEUTRAL[usize::from(*index)];
-                        let named = self.scope.types.iter().find(|(name, _)| name == neutral);
-                        (
-                            neutral.to_owned(),
-                            named.map_or(neutral, |(_, name)| name.as_str()).to_owned(),
-                        )
-                    }
-                    Type::Native(name) => (native_class(name).to_owned(), name.clone()),
-                };
-                let from = self.class(*x).to_owned();
-                self.add(Section::Casts, format!("{name}({from} as {written})"));
-                Described::of(&class)
-            }
+            Node::Cast { name, x, ty } => self.describe_cast(name, *x, ty),
             Node::Spaced(parts) | Node::Ordered { parts, .. } => self.describe_words(parts),
             Node::Paren(x) => self.described[usize::from(*x)].clone(),
             Node::List(items) => Described::word(&self.texts(items).join(", ")),
@@ -256,6 +216,46 @@ impl<'a> Reader<'a> {
             }
             Node::Over(x) => self.described[usize::from(*x)].clone(),
         }
+    }
+
+    fn describe_call(&mut self, name: &str, args: &[u16]) -> Described {
+        let place = self.described.len();
+        let suffixes = self.suffixes[place].clone();
+        if suffixes == ALIAS {
+            return Described::word(name);
+        }
+        // The compiler leaves out a sort order whose key is a constant.
+        let unordered = args.iter().map(|at| {
+            let text = self.described[usize::from(*at)].text.as_str();
+            match self.nodes[usize::from(*at)] {
+                Node::Ordered { .. } => without_order(text),
+                _ => text.to_owned(),
+            }
+        });
+        let calls = [self.texts(args).join(", "), unordered.collect::<Vec<_>>().join(", ")];
+        for call in calls.map(|args| format!("{name}({args})")) {
+            for suffix in suffixes.split('|') {
+                self.add(Section::Calls, format!("{call}{suffix}"));
+            }
+        }
+        Described::of(&self.result(name, args))
+    }
+
+    fn describe_cast(&mut self, name: &str, x: u16, ty: &Type) -> Described {
+        let (class, written) = match ty {
+            Type::Neutral(index) => {
+                let neutral = crate::part::NEUTRAL[usize::from(*index)];
+                let named = self.scope.types.iter().find(|(name, _)| name == neutral);
+                (
+                    neutral.to_owned(),
+                    named.map_or(neutral, |(_, name)| name.as_str()).to_owned(),
+                )
+            }
+            Type::Native(name) => (native_class(name).to_owned(), name.clone()),
+        };
+        let from = self.class(x).to_owned();
+        self.add(Section::Casts, format!("{name}({from} as {written})"));
+        Described::of(&class)
     }
 
     fn construct(&mut self, text: &str, class: &str) -> Described {

@@ -50,12 +50,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     bar.finish_and_clear();
     let chosen = made.select_models(session, &args.selection)?;
     let left_out = made.omission_reasons();
-    // Omit the diagnostics of specs that are neither selected nor read by a selected model.
-    for (found, told) in made.found.iter_mut().zip(&chosen.specs) {
-        if !told {
-            found.diagnostics.clear();
-        }
-    }
+    made.drop_other_diagnostics(&chosen);
     let mut exit = Exit::from_failures(&made.found);
     let goes_on = exit == Exit::Done || args.keep_going;
     report_undecided_types(session, made.undecided_types());

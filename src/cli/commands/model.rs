@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
-use formulac::{Compiler, Draft};
+use formulac::{Compiler, Dialect, Draft};
 use serde_json::{Value, json};
 
-use crate::cli::apply;
+use crate::cli::apply::{self, PendingFileChanges};
 use crate::cli::args::ModelArgs;
 use crate::cli::atomic_write::PlannedFile;
 use crate::cli::bounds::{WritableFolders, absolute_path};
@@ -27,10 +27,6 @@ use crate::cli::time_spine;
 use crate::cli::unit_tests::UnitTestDraft;
 use crate::cli::workspace::Workspace;
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let bounds = writable_folders(session, args)?;
     if let Some(folder) = &args.out {
@@ -70,32 +66,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
     let mut exit = Exit::from_failures(&found);
     if let Some(folder) = &args.out {
         if exit == Exit::Done {
-            let tests = tests_folder(session, folder)?;
-            let moved = place
-                .as_ref()
-                .map(|place| (place, MovedFilePaths::find(place, &models)));
-            let in_place = |file: PlannedFile| match &moved {
-                Some((place, moved)) => {
-                    let inside = place.relative_path(&file.path);
-                    let path = moved.current_path(&inside);
-                    if path == inside {
-                        file
-                    } else {
-                        PlannedFile {
-                            path: place.root.join(path),
-                            ..file
-                        }
-                    }
-                }
-                None => file,
-            };
-            let files = models
-                .iter()
-                .flat_map(|model| model.planned_files(folder, &tests))
-                .map(in_place);
-            let files: Vec<PlannedFile> = files.collect();
-            let left = leftover_files(folder, &tests, &models, &files);
-            let mut delivery = apply::compare_with_files(files, left, dialect)?;
+            let mut delivery = compare_models(session, folder, place.as_ref(), &models, dialect)?;
             // Only the draft is added to a spec, because the spec is the analyst's own file.
             delivery
                 .updated
@@ -142,6 +113,40 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         session.report_action(&note);
     }
     Ok(exit)
+}
+
+/// Compares the files of the models with the files in a folder.
+fn compare_models(
+    session: &Session,
+    folder: &Path,
+    place: Option<&Workspace>,
+    models: &[CompiledModel],
+    dialect: Dialect,
+) -> Result<PendingFileChanges, Failure> {
+    let tests = tests_folder(session, folder)?;
+    let moved = place.map(|place| (place, MovedFilePaths::find(place, models)));
+    let in_place = |file: PlannedFile| match &moved {
+        Some((place, moved)) => {
+            let inside = place.relative_path(&file.path);
+            let path = moved.current_path(&inside);
+            if path == inside {
+                file
+            } else {
+                PlannedFile {
+                    path: place.root.join(path),
+                    ..file
+                }
+            }
+        }
+        None => file,
+    };
+    let files = models
+        .iter()
+        .flat_map(|model| model.planned_files(folder, &tests))
+        .map(in_place);
+    let files: Vec<PlannedFile> = files.collect();
+    let left = leftover_files(folder, &tests, models, &files);
+    apply::compare_with_files(files, left, dialect)
 }
 
 /// Allows the command to write files in the project and in the named folder, and to add drafts to the named specs.

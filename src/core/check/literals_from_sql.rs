@@ -2,7 +2,8 @@
 //! literals. The functions return candidates. The caller compiles each candidate and compares the result with the SQL,
 //! because a candidate may compile to different SQL.
 
-use super::mask::{DatePart, MOST_DECIMALS, MOST_ZEROS, NumberMask, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
+use super::mask::{DatePart, SIGN, SIGN_AND_ZERO, ZERO, is_bare};
+use super::number_mask::{MOST_DECIMALS, MOST_ZEROS, NumberMask};
 use super::regex::{SPECIAL, class_members};
 
 /// Maximum number of groups in a pattern. If the pattern has more groups, no candidates with a single capturing group
@@ -336,8 +337,8 @@ pub fn replacement_from_sql(spelled: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::mask::parse_number_mask;
     use super::super::mask::tests::date_notations;
+    use super::super::number_mask::parse_number_mask;
     use super::super::regex::{self, RegexPattern};
     use super::super::wildcards::wildcards_to_regex;
     use super::*;

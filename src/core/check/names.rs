@@ -134,10 +134,6 @@ pub(super) struct Resolver<'a> {
 }
 
 /// Resolves all names and replaces the previous contents of `names` and `columns`.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub(super) fn resolve(
     ast: &Ast,
     source: &str,
@@ -152,19 +148,7 @@ pub(super) fn resolve(
     tables.symbols.reset(ast.definitions.len());
     tables.prepare_for_next_source(scope.relations);
     tables.used_open.clear();
-    for (index, definition) in ast.definitions.iter().enumerate() {
-        names.failed.push(definition.broken);
-        let Some(span) = definition.name else { continue };
-        let at = tables.symbols.find_or_insert(span.text(source).into(), span, source);
-        let symbol = tables.symbols.symbol_mut(at);
-        if let Some(first) = symbol.definition {
-            names.failed[index] = true;
-            let other = ast.definitions[first as usize].name.unwrap_or_default();
-            diagnostics.push(duplicate_definition(span, other, source));
-        } else {
-            symbol.definition = Some(index as u32);
-        }
-    }
+    declare_definitions(ast, source, tables, names, diagnostics);
     let_names::resolve(ast, source, &mut names.targets, diagnostics);
     let letters = SheetColumns::new(ast, source, scope);
     let mut resolver = Resolver {
@@ -194,63 +178,7 @@ pub(super) fn resolve(
     }
     let mut reads_calendar = false;
     for (index, definition) in ast.definitions.iter().enumerate() {
-        let role = scope.role(definition.part);
-        let own = definition.name.map(|n| n.text(source));
-        let may_aggregate =
-            scope.name_of_context_without_aggregates(role).is_none() && scope.context != Context::Worksheet;
-        let at = definition.first.index();
-        let targets = names.targets.get_mut(at..).unwrap_or_default();
-        for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
-            let id = ExprId((at + offset) as u32);
-            let target = match *expr {
-                _ if matches!(
-                    *slot,
-                    NameTarget::Error | NameTarget::PartOfCells | NameTarget::LetName | NameTarget::LetValue(_)
-                ) =>
-                {
-                    continue;
-                }
-                Expr::Name => resolver.resolve_name(id, *span, own, role, definition),
-                Expr::Field | Expr::Model => resolver.resolve_field(id, own, role, definition),
-                Expr::Cell => match resolver.resolve_cell(id, own) {
-                    Some(target) => target,
-                    None => continue,
-                },
-                Expr::Call(call) => {
-                    let call = ast.call(call);
-                    let target = resolver.resolve_function(call.name);
-                    if let NameTarget::Function(function) = target {
-                        reads_calendar |= calendar_ranges::uses_calendar(catalog::get(function), call.count);
-                    }
-                    let counts = may_aggregate && !ast.ranges && !names.aggregates;
-                    if let (NameTarget::Function(function), true) = (target, counts) {
-                        let function = catalog::get(function);
-                        let across = function.is_row_combination(call.count as usize);
-                        names.aggregates = function.level == Level::Aggregate && !across;
-                    }
-                    target
-                }
-                _ => continue,
-            };
-            match target {
-                NameTarget::Definition(used) => names.uses.push((index as u32, used)),
-                NameTarget::Cell(cell) => match resolver.cells[cell as usize].of {
-                    NameTarget::Definition(used) => names.uses.push((index as u32, used)),
-                    NameTarget::Error => names.failed[index] = true,
-                    _ => {}
-                },
-                NameTarget::Error => names.failed[index] = true,
-                _ => {}
-            }
-            *slot = target;
-        }
-        if role == DefinitionRole::GroupBy {
-            let key = key(ast, definition.body, &names.targets, source);
-            if let Some(SymbolKey::Column(column)) = key {
-                resolver.key_columns.push(column);
-            }
-            names.keys.extend(key);
-        }
+        reads_calendar |= resolver.resolve_definition(index, definition, names);
     }
     if scope.sheet.is_some() {
         resolver.resolve_cells(names);
@@ -263,6 +191,29 @@ pub(super) fn resolve(
     }
     if reads_calendar {
         calendar_ranges::add_sort_key_dependencies(ast, scope, names);
+    }
+}
+
+/// Adds the names of the definitions to the symbols, and reports names that are defined twice.
+fn declare_definitions(
+    ast: &Ast,
+    source: &str,
+    tables: &mut NameTables,
+    names: &mut NameResolver,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for (index, definition) in ast.definitions.iter().enumerate() {
+        names.failed.push(definition.broken);
+        let Some(span) = definition.name else { continue };
+        let at = tables.symbols.find_or_insert(span.text(source).into(), span, source);
+        let symbol = tables.symbols.symbol_mut(at);
+        if let Some(first) = symbol.definition {
+            names.failed[index] = true;
+            let other = ast.definitions[first as usize].name.unwrap_or_default();
+            diagnostics.push(duplicate_definition(span, other, source));
+        } else {
+            symbol.definition = Some(index as u32);
+        }
     }
 }
 
@@ -317,6 +268,70 @@ fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<
 }
 
 impl Resolver<'_> {
+    /// Resolves the names of a definition. Returns whether the definition reads the calendar.
+    fn resolve_definition(&mut self, index: usize, definition: &Definition, names: &mut NameResolver) -> bool {
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let mut reads_calendar = false;
+        let role = scope.role(definition.part);
+        let own = definition.name.map(|n| n.text(source));
+        let may_aggregate =
+            scope.name_of_context_without_aggregates(role).is_none() && scope.context != Context::Worksheet;
+        let at = definition.first.index();
+        let targets = names.targets.get_mut(at..).unwrap_or_default();
+        for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+            let id = ExprId((at + offset) as u32);
+            let target = match *expr {
+                _ if matches!(
+                    *slot,
+                    NameTarget::Error | NameTarget::PartOfCells | NameTarget::LetName | NameTarget::LetValue(_)
+                ) =>
+                {
+                    continue;
+                }
+                Expr::Name => self.resolve_name(id, *span, own, role, definition),
+                Expr::Field | Expr::Model => self.resolve_field(id, own, role, definition),
+                Expr::Cell => match self.resolve_cell(id, own) {
+                    Some(target) => target,
+                    None => continue,
+                },
+                Expr::Call(call) => {
+                    let call = ast.call(call);
+                    let target = self.resolve_function(call.name);
+                    if let NameTarget::Function(function) = target {
+                        reads_calendar |= calendar_ranges::uses_calendar(catalog::get(function), call.count);
+                    }
+                    let counts = may_aggregate && !ast.ranges && !names.aggregates;
+                    if let (NameTarget::Function(function), true) = (target, counts) {
+                        let function = catalog::get(function);
+                        let across = function.is_row_combination(call.count as usize);
+                        names.aggregates = function.level == Level::Aggregate && !across;
+                    }
+                    target
+                }
+                _ => continue,
+            };
+            match target {
+                NameTarget::Definition(used) => names.uses.push((index as u32, used)),
+                NameTarget::Cell(cell) => match self.cells[cell as usize].of {
+                    NameTarget::Definition(used) => names.uses.push((index as u32, used)),
+                    NameTarget::Error => names.failed[index] = true,
+                    _ => {}
+                },
+                NameTarget::Error => names.failed[index] = true,
+                _ => {}
+            }
+            *slot = target;
+        }
+        if role == DefinitionRole::GroupBy {
+            let key = key(ast, definition.body, &names.targets, source);
+            if let Some(SymbolKey::Column(column)) = key {
+                self.key_columns.push(column);
+            }
+            names.keys.extend(key);
+        }
+        reads_calendar
+    }
+
     #[inline]
     fn resolve_name(
         &mut self,

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::lower::Lowerer;
-use super::mask::{self, DatePart, ElapsedPart, Exponent, NumberMask};
+use super::mask::{self, DatePart, ElapsedPart};
+use super::number_mask::{Exponent, NumberMask, parse_number_mask};
 use crate::Type;
 use crate::ast::ExprId;
 use crate::catalog::internal;
@@ -53,7 +54,7 @@ impl Lowerer<'_> {
         } else {
             match mask::split_sections(&text) {
                 Ok(sections) if sections.len() > 1 => self.format_by_sign(value, mask, &sections, span),
-                Ok(_) => match mask::parse_number_mask(&text) {
+                Ok(_) => match parse_number_mask(&text) {
                     Ok(number) => self.format_number(value, &number, MaskSign::Written, span),
                     Err(refused) => self.report_mask(mask, refused.at, &refused.why),
                 },
@@ -72,7 +73,7 @@ impl Lowerer<'_> {
         let ([(_, section)] | [_, _, _, (_, section)]) = sections.as_slice() else {
             return None;
         };
-        let form = mask::parse_number_mask(section).ok().filter(|form| form.general)?;
+        let form = parse_number_mask(section).ok().filter(|form| form.general)?;
         let mut text = value;
         if !form.prefix.is_empty() {
             let prefix = self.text_literal(&form.prefix, span);
@@ -95,7 +96,7 @@ impl Lowerer<'_> {
         let mut texts = self.take_list();
         // The fourth section applies to text values.
         for (place, (from, section)) in sections.iter().take(3).enumerate() {
-            let text = match (mask::literal_section(section), mask::parse_number_mask(section)) {
+            let text = match (mask::literal_section(section), parse_number_mask(section)) {
                 (Some(words), _) => self.text_literal(&words, span),
                 (None, Ok(number)) => {
                     let shown = if place == 1 {

@@ -70,10 +70,6 @@ impl Resolver<'_> {
     }
 
     #[cold]
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     pub(super) fn report_missing_name(
         &mut self,
         id: ExprId,
@@ -84,69 +80,9 @@ impl Resolver<'_> {
         let text = span.text(self.source);
         // Names in `${…}` are always columns.
         let bare = self.ast.expr(id) == Expr::Name;
-        if let Some(value) = parse_boolean(text).filter(|_| bare) {
-            let upper = text.to_ascii_uppercase();
-            self.diagnostics.push(
-                Diagnostic::new(
-                    Code::LowercaseBoolean,
-                    span,
-                    format!("`{text}` is interpreted as `{upper}`"),
-                )
-                .with_help(format!("write `{upper}`"))
-                .with_fix(span, upper),
-            );
-            return NameTarget::Bool(value);
-        }
-        if bare && looks_like_cell(text) {
-            self.diagnostics.push(
-                Diagnostic::new(
-                    Code::NeedsWorksheet,
-                    span,
-                    format!("cell references need a worksheet; `{text}` looks like a cell"),
-                )
-                .with_help(format!(
-                    "use the column's name, or write `${{{text}}}` if a column has that name"
-                )),
-            );
-            return NameTarget::Error;
-        }
-        if bare && text.eq_ignore_ascii_case("null") {
-            self.diagnostics.push(
-                Diagnostic::new(Code::NotFormulaSyntax, span, "`NULL` is not part of the language").with_help(
-                    if self.is_branch_of_if(id, definition) {
-                        "omit the last argument of IF, which then returns NULL; swap the branches if necessary"
-                    } else {
-                        "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL"
-                    },
-                ),
-            );
-            return NameTarget::Error;
-        }
-        if let Some(what) = describe_worksheet_name(text).filter(|_| bare) {
-            self.diagnostics.push(
-                Diagnostic::new(
-                    Code::NeedsWorksheet,
-                    span,
-                    format!("{what} need a worksheet; there is no column or definition `{text}`"),
-                )
-                .with_help("use the column's name"),
-            );
-            return NameTarget::Error;
-        }
-        // A name such as `n` is more often a column that is missing than the function `N`.
-        let means_function = |function: &Function| bare && (text.len() > 2 || text == function.name);
-        if let Some(function) = catalog::find(text).map(catalog::get).filter(|f| means_function(f)) {
-            let signature = function.signature();
-            self.diagnostics.push(
-                Diagnostic::new(
-                    Code::UnknownName,
-                    span,
-                    format!("`{text}` is a function, so brackets must follow its name"),
-                )
-                .with_label("no column or definition has this name")
-                .with_help(format!("write `{signature}`")),
-            );
-            return NameTarget::Error;
+        if bare && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition) {
+            self.diagnostics.push(diagnostic);
+            return target;
         }
         let diagnostic = if is_own {
             Diagnostic::new(Code::UnknownName, span, format!("there is no input column `{text}`"))
@@ -158,31 +94,7 @@ impl Resolver<'_> {
                 format!("there is no column or definition `{text}`"),
             )
         };
-        // In `SUM(amount) -- all of it`, the author intended a comment, but `--` subtracts a negated value.
-        if self
-            .source
-            .get(..span.start as usize)
-            .is_some_and(|before| before.trim_end_matches(' ').ends_with("--"))
-        {
-            self.diagnostics
-                .push(diagnostic.with_help("start a comment with `//`, because `--` negates a value twice"));
-            return NameTarget::Error;
-        }
-        if let Some(relation) = self
-            .scope
-            .relations
-            .iter()
-            .find(|r| r.name().eq_ignore_ascii_case(text))
-        {
-            let name = relation.name();
-            let help = format!("write a column of the relation `{name}` as `{name}.column`");
-            self.diagnostics.push(diagnostic.with_help(help));
-            return NameTarget::Error;
-        }
-        if let Some((base, frame)) =
-            split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())
-        {
-            let help = format!("write the timeframe of `{base}` as `{base}[{frame}]`");
+        if let Some(help) = self.help_for_intended_syntax(text, span) {
             self.diagnostics.push(diagnostic.with_help(help));
             return NameTarget::Error;
         }
@@ -208,7 +120,7 @@ impl Resolver<'_> {
         let columns = scope
             .relations
             .iter()
-            .flat_map(|r| r.columns().iter().map(super::super::schema::Column::name))
+            .flat_map(|r| r.columns().iter().map(Column::name))
             .take(CANDIDATES);
         let others = definitions
             .chain(columns)
@@ -240,6 +152,67 @@ impl Resolver<'_> {
         };
         self.diagnostics.push(diagnostic.with_help(help));
         NameTarget::Error
+    }
+
+    /// Returns the diagnostic and the target of a bare word that means something else than a column: a truth value, a
+    /// cell, NULL, a name of a worksheet or a function.
+    fn diagnose_other_meaning(
+        &self,
+        id: ExprId,
+        span: Span,
+        definition: &Definition,
+    ) -> Option<(Diagnostic, NameTarget)> {
+        let text = span.text(self.source);
+        if let Some(value) = parse_boolean(text) {
+            let upper = text.to_ascii_uppercase();
+            let message = format!("`{text}` is interpreted as `{upper}`");
+            let diagnostic = Diagnostic::new(Code::LowercaseBoolean, span, message)
+                .with_help(format!("write `{upper}`"))
+                .with_fix(span, upper);
+            return Some((diagnostic, NameTarget::Bool(value)));
+        }
+        let diagnostic = if looks_like_cell(text) {
+            let message = format!("cell references need a worksheet; `{text}` looks like a cell");
+            let help = format!("use the column's name, or write `${{{text}}}` if a column has that name");
+            Diagnostic::new(Code::NeedsWorksheet, span, message).with_help(help)
+        } else if text.eq_ignore_ascii_case("null") {
+            Diagnostic::new(Code::NotFormulaSyntax, span, "`NULL` is not part of the language").with_help(
+                if self.is_branch_of_if(id, definition) {
+                    "omit the last argument of IF, which then returns NULL; swap the branches if necessary"
+                } else {
+                    "write `1/0` to return NULL (an empty value), and `ISBLANK(x)` to test for NULL"
+                },
+            )
+        } else if let Some(what) = describe_worksheet_name(text) {
+            let message = format!("{what} need a worksheet; there is no column or definition `{text}`");
+            Diagnostic::new(Code::NeedsWorksheet, span, message).with_help("use the column's name")
+        } else {
+            // A name such as `n` is more often a column that is missing than the function `N`.
+            let means_function = |function: &&Function| text.len() > 2 || text == function.name;
+            let function = catalog::find(text).map(catalog::get).filter(means_function)?;
+            let message = format!("`{text}` is a function, so brackets must follow its name");
+            Diagnostic::new(Code::UnknownName, span, message)
+                .with_label("no column or definition has this name")
+                .with_help(format!("write `{}`", function.signature()))
+        };
+        Some((diagnostic, NameTarget::Error))
+    }
+
+    /// Returns the help for a missing name that is probably a comment, a relation or a timeframe in the wrong syntax.
+    fn help_for_intended_syntax(&mut self, text: &str, span: Span) -> Option<String> {
+        // In `SUM(amount) -- all of it`, the author intended a comment, but `--` subtracts a negated value.
+        let before = self.source.get(..span.start as usize);
+        if before.is_some_and(|before| before.trim_end_matches(' ').ends_with("--")) {
+            return Some("start a comment with `//`, because `--` negates a value twice".to_owned());
+        }
+        let mut relations = self.scope.relations.iter();
+        if let Some(relation) = relations.find(|r| r.name().eq_ignore_ascii_case(text)) {
+            let name = relation.name();
+            return Some(format!("write a column of the relation `{name}` as `{name}.column`"));
+        }
+        let (base, frame) =
+            split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())?;
+        Some(format!("write the timeframe of `{base}` as `{base}[{frame}]`"))
     }
 
     /// Resolves a name to an unlisted column if only one relation may have unlisted columns. Reports the name if
@@ -405,12 +378,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
 
 /// Describes a relation by listing its first columns.
 pub(super) fn describe_columns(relation: &Relation) -> String {
-    let names: Vec<&str> = relation
-        .columns()
-        .iter()
-        .take(8)
-        .map(super::super::schema::Column::name)
-        .collect();
+    let names: Vec<&str> = relation.columns().iter().take(8).map(Column::name).collect();
     match names.as_slice() {
         [] => format!("`{}` has no columns", relation.name()),
         [one] => format!("`{}` has the column `{one}`", relation.name()),

@@ -61,17 +61,7 @@ impl Compiler {
             let width = emitter.tree().width(root) as usize;
             if width > budget {
                 budget = 0;
-                diagnostics.push(
-                    Diagnostic::new(
-                        Code::OutputTooLarge,
-                        definition.span,
-                        format!(
-                            "the SQL of all definitions is more than {} MiB long",
-                            options.limits.output >> 20
-                        ),
-                    )
-                    .with_help("compile a spec with `formulac query`, which computes each repeated value once"),
-                );
+                diagnostics.push(output_too_large(definition.span, options.limits.output));
                 continue;
             }
             budget -= width;
@@ -113,16 +103,7 @@ impl Compiler {
         }
         diagnostics.append(&mut emitter.diagnostics);
         definitions.sort_by_key(|d| d.span.start);
-        // Move the names and columns out of the program, because a move is cheaper than sharing or copying.
-        let mut named = program.definitions.iter_mut();
-        for definition in &mut definitions {
-            definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
-        }
-        if let (false, Some((last, others))) = (program.columns.is_empty(), definitions.split_last_mut()) {
-            let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
-            others.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
-            last.columns = Some(columns);
-        }
+        move_names_and_columns(program, &mut definitions);
         definitions
     }
 
@@ -253,6 +234,26 @@ impl Compiler {
             nullable: program.meta(root).nullable,
         })
     }
+}
+
+/// Moves the names and columns out of the program to the definitions, because a move is cheaper than sharing or
+/// copying.
+fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition]) {
+    let mut named = program.definitions.iter_mut();
+    for definition in &mut *definitions {
+        definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
+    }
+    if let (false, Some((last, others))) = (program.columns.is_empty(), definitions.split_last_mut()) {
+        let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
+        others.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
+        last.columns = Some(columns);
+    }
+}
+
+fn output_too_large(span: Span, limit: usize) -> Diagnostic {
+    let message = format!("the SQL of all definitions is more than {} MiB long", limit >> 20);
+    Diagnostic::new(Code::OutputTooLarge, span, message)
+        .with_help("compile a spec with `formulac query`, which computes each repeated value once")
 }
 
 /// Returns the position of a random value that a definition uses more than once.

@@ -1,9 +1,23 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, SearchedRows, to_name_part};
+use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, QuotableColumnName, SearchedRows, to_name_part};
 use super::planner::Planner;
-use crate::ir::KeyMatching;
+use crate::ir::{IrId, KeyMatching};
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
+
+/// Columns of the CTE with the candidates for each lookup value.
+struct CandidateColumns {
+    /// Column of the sheet that contains the lookup values.
+    here: QuotableColumnName,
+    /// Name of that column in the CTE.
+    there: String,
+    /// Columns that the lookups read.
+    columns: Vec<(QuotableColumnName, IrId)>,
+    /// Column of the row numbers, if a lookup returns a row number.
+    position: Option<String>,
+    /// Column that numbers the candidates of each lookup value. The row with number 1 is chosen.
+    place: String,
+}
 
 impl Planner<'_> {
     /// Returns the rows that a nearest-key lookup searches. The rows are numbered if a lookup with the same join
@@ -71,10 +85,6 @@ impl Planner<'_> {
     }
 
     /// Adds the CTEs that choose the row with the nearest key for each lookup value.
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     pub(super) fn add_chosen_row_ctes(
         &mut self,
         found: &mut LookupJoin,
@@ -89,16 +99,69 @@ impl Planner<'_> {
         let alike = self.lookups_sharing_cte(parts, true);
         let (among, counted) = self.candidate_rows(found, parts, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
-        let mut alias = among.name.clone();
-        let own = alias.eq_ignore_ascii_case(from);
-        if own {
-            alias.push_str("_rows");
-        }
         let there = match columns.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&here.0)) {
             true => self.free_name(&format!("{}_sought", here.0), &columns, parts.find.tab),
             false => here.0.clone(),
         };
         let place = self.free_name(&format!("{}_row", to_name_part(&there)), &columns, parts.find.tab);
+        let rows = CandidateColumns {
+            here,
+            there,
+            columns,
+            position: counted.then(|| found.position.clone()),
+            place,
+        };
+        let body = self.candidates_select(&rows, among, parts, stage, from);
+        let origin = self.searched_rows(parts.find.tab, stage, from).name;
+        let side = match parts.find.matching {
+            KeyMatching::Above => "from",
+            _ => "up_to",
+        };
+        let shown = to_name_part(&rows.here.0);
+        let candidates = self.cte_names.choose_name(&format!("{origin}_{side}_{shown}"));
+        ctes.push(Cte {
+            name: self.quoted_name(&candidates),
+            body,
+        });
+        let quoted_there = rows.here.1 && rows.there == rows.here.0;
+        let mut items = vec![Item {
+            expr: self.emitter.emit_column_by_name(&rows.there, quoted_there),
+            alias: None,
+        }];
+        items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
+        let body = self.first_rows_select(&candidates, &rows.place, items);
+        let name = self.cte_names.choose_name(&format!("{origin}_for_{shown}"));
+        ctes.push(Cte {
+            name: self.quoted_name(&name),
+            body,
+        });
+        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
+        found.alias = name;
+        found.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
+    }
+
+    /// Returns the select that joins each lookup value to the rows on the wanted side of it, and numbers these rows from
+    /// the nearest one.
+    fn candidates_select(
+        &mut self,
+        rows: &CandidateColumns,
+        among: SearchedRows,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+    ) -> Select {
+        let CandidateColumns {
+            here,
+            there,
+            columns,
+            position,
+            place,
+        } = rows;
+        let mut alias = among.name;
+        let own = alias.eq_ignore_ascii_case(from);
+        if own {
+            alias.push_str("_rows");
+        }
         let sought = self.emitter.emit_field(from, &here.0, here.1);
         let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
         let key = self.emitter.emit_field(&alias, &by, quoted);
@@ -109,22 +172,15 @@ impl Planner<'_> {
         let on = self.combine_conditions(part, test);
         let written_alias = self.quoted_name(&alias);
         let on = self.emitter.tree().put_joined_column_last(on, &written_alias);
-        let position = found.position.clone();
-        let order = self.nearest_sort_keys(parts, key, stage, counted.then_some(position.as_str()), Some(&alias));
-        let renamed = (there != here.0).then(|| self.quoted_name(&there));
+        let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), Some(&alias));
         let mut items = vec![Item {
             expr: sought,
-            alias: renamed,
+            alias: (*there != here.0).then(|| self.quoted_name(there)),
         }];
-        for (column, _) in &columns {
+        let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
+        for (name, quoted) in columns.chain(position.as_deref().map(|position| (position, false))) {
             items.push(Item {
-                expr: self.emitter.emit_field(&alias, &column.0, column.1),
-                alias: None,
-            });
-        }
-        if counted {
-            items.push(Item {
-                expr: self.emitter.emit_field(&alias, &position, false),
+                expr: self.emitter.emit_field(&alias, name, quoted),
                 alias: None,
             });
         }
@@ -136,67 +192,20 @@ impl Planner<'_> {
         let expr = self.row_number(&partition, &order);
         items.push(Item {
             expr,
-            alias: Some(self.quoted_name(&place)),
+            alias: Some(self.quoted_name(place)),
         });
-        let written_alias = (own || among.renamed).then_some(written_alias);
         let join = Join {
             kind: JoinKind::Inner,
             source: among.source,
-            alias: written_alias,
+            alias: (own || among.renamed).then_some(written_alias),
             on: Some(on),
         };
-        let body = Select {
+        Select {
             items,
             from: Some(self.select_source(stage, from)),
             joins: vec![join],
             ..Select::default()
-        };
-        let origin = self.searched_rows(parts.find.tab, stage, from).name;
-        let side = match parts.find.matching {
-            KeyMatching::Above => "from",
-            _ => "up_to",
-        };
-        let candidates = self
-            .cte_names
-            .choose_name(&format!("{origin}_{side}_{}", to_name_part(&here.0)));
-        ctes.push(Cte {
-            name: self.quoted_name(&candidates),
-            body,
-        });
-        let quoted_there = here.1 && there == here.0;
-        let mut items = vec![Item {
-            expr: self.emitter.emit_column_by_name(&there, quoted_there),
-            alias: None,
-        }];
-        for (column, _) in &columns {
-            items.push(Item {
-                expr: self.emitter.emit_column_by_name(&column.0, column.1),
-                alias: None,
-            });
         }
-        if counted {
-            items.push(Item {
-                expr: self.emitter.emit_column_by_name(&position, false),
-                alias: None,
-            });
-        }
-        let filter = Some(self.emit_first_row_test(&place));
-        let name = self
-            .cte_names
-            .choose_name(&format!("{origin}_for_{}", to_name_part(&here.0)));
-        let from = Some(SelectSource::Name(self.quoted_name(&candidates)));
-        ctes.push(Cte {
-            name: self.quoted_name(&name),
-            body: Select {
-                items,
-                from,
-                filter,
-                ..Select::default()
-            },
-        });
-        found.source = Some(SelectSource::Name(self.quoted_name(&name)));
-        found.alias = name;
-        found.how = LookupJoinKind::ByValues(vec![(here, (there, quoted_there))]);
     }
 
     /// Adds the CTEs that choose the row with the nearest key if the lookup value is the same for all rows.
@@ -228,19 +237,7 @@ impl Planner<'_> {
             alone.as_deref(),
         );
         let place = self.free_name(&format!("{}_row", to_name_part(&by)), &columns, parts.find.tab);
-        let mut items = Vec::new();
-        for (column, _) in &columns {
-            items.push(Item {
-                expr: self.emitter.emit_column_by_name(&column.0, column.1),
-                alias: None,
-            });
-        }
-        if counted {
-            items.push(Item {
-                expr: self.emitter.emit_column_by_name(&position, false),
-                alias: None,
-            });
-        }
+        let mut items = self.returned_columns(&columns, counted.then_some(position.as_str()));
         let parted = self.emit_search_partition_keys(parts.find.tab, stage);
         let expr = self.row_number(&parted, &order);
         items.push(Item {

@@ -115,10 +115,6 @@ impl Planner<'_> {
 
     /// Adds a CTE that numbers the searched rows in their sort order, both overall and among the rows with the same
     /// key.
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     pub(super) fn number_rows(
         &mut self,
         parts: LookupParts,
@@ -194,33 +190,13 @@ impl Planner<'_> {
             body: select,
         });
         self.reset_qualifier();
-        // Keep the first row of each key.
         let with_others = alike
             .iter()
             .any(|other| !self.step.program.meta(other.sought).is_constant());
         let first = place.as_ref().filter(|_| with_others).map(|place| {
-            let mut items: Vec<Item> = Vec::new();
-            for (column, _) in &columns {
-                items.push(Item {
-                    expr: self.emitter.emit_column_by_name(&column.0, column.1),
-                    alias: None,
-                });
-            }
-            if counts {
-                items.push(Item {
-                    expr: self.emitter.emit_column_by_name(&position, false),
-                    alias: None,
-                });
-            }
-            let filter = self.emit_first_row_test(place);
             let first = self.cte_names.choose_name(&format!("{}_by_{shown_key}", among.name));
-            let from = Some(SelectSource::Name(self.quoted_name(&name)));
-            let body = Select {
-                items,
-                from,
-                filter: Some(filter),
-                ..Select::default()
-            };
+            let items = self.returned_columns(&columns, counts.then_some(position.as_str()));
+            let body = self.first_rows_select(&name, place, items);
             ctes.push(Cte {
                 name: self.quoted_name(&first),
                 body,
@@ -240,6 +216,33 @@ impl Planner<'_> {
             self.finds.made.push((rows, key, made.clone()));
         }
         made
+    }
+
+    /// Returns the select list of the columns that lookups read from a CTE, with the column of row numbers, if any.
+    pub(super) fn returned_columns(
+        &mut self,
+        columns: &[(QuotableColumnName, IrId)],
+        position: Option<&str>,
+    ) -> Vec<Item> {
+        let columns = columns.iter().map(|((name, quoted), _)| (name.as_str(), *quoted));
+        columns
+            .chain(position.map(|position| (position, false)))
+            .map(|(name, quoted)| Item {
+                expr: self.emitter.emit_column_by_name(name, quoted),
+                alias: None,
+            })
+            .collect()
+    }
+
+    /// Returns the select that keeps the first row of each key of a CTE with numbered rows.
+    pub(super) fn first_rows_select(&mut self, numbered: &str, place: &str, items: Vec<Item>) -> Select {
+        let filter = Some(self.emit_first_row_test(place));
+        Select {
+            items,
+            from: Some(SelectSource::Name(self.quoted_name(numbered))),
+            filter,
+            ..Select::default()
+        }
     }
 
     /// Returns the partition keys of the searched rows, for a select that reads only these rows.

@@ -200,18 +200,7 @@ impl Planner<'_> {
             found.how = LookupJoinKind::One;
             format!("{of}_counted")
         } else {
-            self.set_single_qualifier(None, stage, from);
-            let items = values
-                .iter()
-                .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
-            let items = items.map(|expr| Item { expr, alias: None }).collect();
-            self.reset_qualifier();
-            let body = Select {
-                distinct: true,
-                items,
-                from: Some(self.select_source(stage, from)),
-                ..Select::default()
-            };
+            let body = self.distinct_select(&values, stage, from);
             ctes.push(Cte {
                 name: self.quoted_name(&dates),
                 body,
@@ -233,6 +222,22 @@ impl Planner<'_> {
         });
         found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;
+    }
+
+    /// Returns the select of the distinct values of some columns of the sheet.
+    fn distinct_select(&mut self, columns: &[QuotableColumnName], stage: u32, from: &str) -> Select {
+        self.set_single_qualifier(None, stage, from);
+        let items = columns
+            .iter()
+            .map(|(name, quoted)| self.emitter.emit_column_by_name(name, *quoted));
+        let items = items.map(|expr| Item { expr, alias: None }).collect();
+        self.reset_qualifier();
+        Select {
+            distinct: true,
+            items,
+            from: Some(self.select_source(stage, from)),
+            ..Select::default()
+        }
     }
 }
 

@@ -71,10 +71,6 @@ pub(super) struct ClauseRoots {
 }
 
 /// Plans one step. All steps of a query share the same SQL tree.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn plan_step<'p>(
     step: &'p StepPlan<'p>,
     spec: &'p StepSpec<'p>,
@@ -84,83 +80,13 @@ pub fn plan_step<'p>(
     work: &'p mut emit::EmitBuffers,
     cte_names: &'p mut CteNames,
 ) -> StepOutput {
-    let program = step.program;
-    let mut taken = UsedNames::new(dialect.max_bytes());
-    program.columns.iter().for_each(|c| taken.reserve(&c.name));
-    if !step.grouped {
-        input
-            .relation
-            .iter()
-            .for_each(|relation| taken.reserve_columns(relation));
-        if let KeepColumns::Joined(kept) = &spec.keep {
-            kept.iter().for_each(|c| taken.reserve(&c.name));
-        }
-    }
     let outputs = step_outputs(step, spec);
-    for output in &outputs {
-        taken.reserve_name(&output.name);
-        // After grouping, only the step's own columns are available.
-        if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
-            taken.reserve_grouped_output_name(&output.name);
-        }
-    }
+    let mut taken = names_of_step(step, spec, input, &outputs, dialect);
     let aliases = timeframe_aliases(step, &outputs);
     let reach = Liveness::from_step(step);
-    let plan = |taken: &mut UsedNames, found_are_columns: bool| {
-        let cuts =
-            materialization::materialize_values(step, &reach, dialect, spec.source, &aliases, taken, found_are_columns);
-        let stages = strata::assign_strata(step, &reach, &cuts, &aliases, input.joined.is_some());
-        (cuts, stages)
-    };
-    // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be cut even if
-    // several expressions read it.
-    let in_one = match program.finds.is_empty() {
-        true => None,
-        false => {
-            let mut own = taken.clone();
-            Some((plan(&mut own, true), own)).filter(|((_, stages), _)| stages.last == 0)
-        }
-    };
-    let (mut cuts, stages) = match in_one {
-        Some((planned, own)) => {
-            taken = own;
-            planned
-        }
-        None => plan(&mut taken, false),
-    };
-    materialization::materialize_late_aggregates(
-        step,
-        &reach,
-        &mut cuts,
-        stages.main,
-        &|id| stages.stratum_of(id),
-        spec.source,
-        &mut taken,
-    );
-    let mut emitter = Emitter::new(program, dialect, limits, work);
-    let names = program
-        .definitions
-        .iter()
-        .zip(spec.quoted)
-        .filter(|(_, quoted)| **quoted);
-    emitter.cased = names
-        .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
-        .collect();
-    // A key that is a column keeps the spelling of that column, because other nodes use the same spelling.
-    let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
-        Ir::Column(column) => program
-            .columns
-            .get(column as usize)
-            .is_some_and(|column| column.quoted && *column.name == *o.name),
-        _ => false,
-    };
-    emitter.cased.extend(
-        outputs
-            .iter()
-            .filter(|o| o.key)
-            .filter(of_column)
-            .map(|o| o.name.clone()),
-    );
+    let (cuts, stages) = place_values(step, spec, input, dialect, &reach, &aliases, &mut taken);
+    let mut emitter = Emitter::new(step.program, dialect, limits, work);
+    emitter.cased = cased_names(step, spec, &outputs);
     emitter.grouped_by_keys = step.grouped && outputs.iter().any(|o| o.key);
     let mut planner = Planner {
         step,
@@ -180,31 +106,116 @@ pub fn plan_step<'p>(
         named_window: None,
         lookups: Lookups::default(),
         finds: KeyLookups::new(step, &reach.live),
-        holidays: holidays::holiday_tabs(program, input),
+        holidays: holidays::holiday_tabs(step.program, input),
         times: Vec::new(),
         cte_names,
         in_the_way: None,
     };
     planner.record_columns();
     planner.choose_columns_for_later_selects(&mut taken);
-    let (ctes, body, first_select) = planner.build_selects();
-    let (relation, open, grain) = planner.output_relation();
-    let single = spec.limit == Some(1) || (step.grouped && !planner.outputs.iter().any(|o| o.key));
-    let diagnostics = std::mem::take(&mut planner.emitter.diagnostics);
-    let in_the_way = planner.in_the_way.take();
-    let times = std::mem::take(&mut planner.times);
-    StepOutput {
-        ctes,
-        body,
-        relation,
-        open,
-        grain,
-        single,
-        times,
-        first_select,
-        star_conflict: in_the_way,
-        diagnostics,
+    planner.plan()
+}
+
+/// Returns the names that the planner cannot choose for its own columns.
+fn names_of_step(
+    step: &StepPlan<'_>,
+    spec: &StepSpec<'_>,
+    input: &StepInput<'_>,
+    outputs: &[StepColumn],
+    dialect: Dialect,
+) -> UsedNames {
+    let mut taken = UsedNames::new(dialect.max_bytes());
+    step.program.columns.iter().for_each(|c| taken.reserve(&c.name));
+    if !step.grouped {
+        input
+            .relation
+            .iter()
+            .for_each(|relation| taken.reserve_columns(relation));
+        if let KeepColumns::Joined(kept) = &spec.keep {
+            kept.iter().for_each(|c| taken.reserve(&c.name));
+        }
     }
+    for output in outputs {
+        taken.reserve_name(&output.name);
+        // After grouping, only the step's own columns are available.
+        if step.grouped && !output.key && step.program.meta(output.root).level >= Level::Aggregate {
+            taken.reserve_grouped_output_name(&output.name);
+        }
+    }
+    taken
+}
+
+/// Chooses the values that become columns, and the stratum of each value.
+fn place_values(
+    step: &StepPlan<'_>,
+    spec: &StepSpec<'_>,
+    input: &StepInput<'_>,
+    dialect: Dialect,
+    reach: &Liveness,
+    aliases: &FxHashMap<IrId, String>,
+    taken: &mut UsedNames,
+) -> (MaterializedValues, Strata) {
+    let plan = |taken: &mut UsedNames, found_are_columns: bool| {
+        let cuts =
+            materialization::materialize_values(step, reach, dialect, spec.source, aliases, taken, found_are_columns);
+        let stages = strata::assign_strata(step, reach, &cuts, aliases, input.joined.is_some());
+        (cuts, stages)
+    };
+    // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be cut even if
+    // several expressions read it.
+    let in_one = match step.program.finds.is_empty() {
+        true => None,
+        false => {
+            let mut own = taken.clone();
+            Some((plan(&mut own, true), own)).filter(|((_, stages), _)| stages.last == 0)
+        }
+    };
+    let (mut cuts, stages) = match in_one {
+        Some((planned, own)) => {
+            *taken = own;
+            planned
+        }
+        None => plan(taken, false),
+    };
+    materialization::materialize_late_aggregates(
+        step,
+        reach,
+        &mut cuts,
+        stages.main,
+        &|id| stages.stratum_of(id),
+        spec.source,
+        taken,
+    );
+    (cuts, stages)
+}
+
+/// Returns the names of the columns that keep their letter case.
+fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn]) -> FxHashSet<String> {
+    let program = step.program;
+    let names = program
+        .definitions
+        .iter()
+        .zip(spec.quoted)
+        .filter(|(_, quoted)| **quoted);
+    let mut cased: FxHashSet<String> = names
+        .filter_map(|(definition, _)| definition.name.as_deref().map(str::to_owned))
+        .collect();
+    // A key that is a column keeps the spelling of that column, because other nodes use the same spelling.
+    let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
+        Ir::Column(column) => program
+            .columns
+            .get(column as usize)
+            .is_some_and(|column| column.quoted && *column.name == *o.name),
+        _ => false,
+    };
+    cased.extend(
+        outputs
+            .iter()
+            .filter(|o| o.key)
+            .filter(of_column)
+            .map(|o| o.name.clone()),
+    );
+    cased
 }
 
 fn find_clause_roots(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> ClauseRoots {
@@ -233,6 +244,24 @@ fn find_clause_roots(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> ClauseRoots {
 impl Planner<'_> {
     pub(super) fn program(&self) -> &Program {
         self.step.program
+    }
+
+    /// Builds the selects of the step, and describes the columns for the next step.
+    fn plan(mut self) -> StepOutput {
+        let (ctes, body, first_select) = self.build_selects();
+        let (relation, open, grain) = self.output_relation();
+        StepOutput {
+            ctes,
+            body,
+            relation,
+            open,
+            grain,
+            single: self.spec.limit == Some(1) || (self.step.grouped && !self.outputs.iter().any(|o| o.key)),
+            times: self.times,
+            first_select,
+            star_conflict: self.in_the_way,
+            diagnostics: self.emitter.diagnostics,
+        }
     }
 
     /// Records the nodes that are columns, each with its name and the stratum that computes it.

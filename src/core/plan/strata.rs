@@ -29,10 +29,6 @@ impl Strata {
     }
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub(super) fn assign_strata(
     step: &StepPlan<'_>,
     reach: &Liveness,
@@ -41,203 +37,272 @@ pub(super) fn assign_strata(
     joined: bool,
 ) -> Strata {
     let program = step.program;
-    let Liveness { rows, live } = reach;
-    let tested_by = used_by_having(step);
-    let mut stage = vec![0u32; program.len()];
-    let after = |stage: &[u32], id: IrId| stage[cuts.representative(id).index()] + u32::from(cuts.contains(id));
-    // Returns the earliest stratum in which a node's operands are available. For a definition, this is the stratum of
-    // its root.
-    let need = |stage: &[u32], id: IrId| -> u32 {
-        match program.node(id) {
-            Ir::Definition(used) => after(stage, program.definitions[used as usize].root),
-            _ => program.operands(id).map(|o| after(stage, o)).max().unwrap_or(0),
-        }
-    };
     let mut nodes: Vec<IrId> = Vec::new();
-    for index in &program.order {
-        let index = *index as usize;
+    for index in program.order.iter().map(|index| *index as usize) {
         let definition = &program.definitions[index];
-        if live[index] && !definition.failed {
+        if reach.live[index] && !definition.failed {
             nodes.extend(needed_nodes(program, definition.first, definition.root));
         }
     }
-    // Assign row-level values first: filters, keys, helpers and arguments of aggregates.
-    let mut filter = 0;
-    let mut main = 0;
-    let windowed = |id: IrId| program.meta(id).level == Level::Window;
-    for id in nodes.iter().copied() {
-        let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
-        if before {
-            stage[id.index()] = need(&stage, id);
+    let mut assignment = StratumAssignment {
+        step,
+        reach,
+        cuts,
+        aliases,
+        filtered: joined || step.roles.contains(&DefinitionRole::Where),
+        stage: vec![0; program.len()],
+        main: 0,
+        filter: 0,
+        having: 0,
+        keyed: None,
+        parted: None,
+    };
+    assignment.assign_rows(&nodes);
+    assignment.place_main(&nodes);
+    let last = assignment.assign_groups_and_windows();
+    Strata {
+        stage: assignment.stage,
+        main: assignment.main,
+        filter: assignment.filter,
+        having: assignment.having,
+        last,
+    }
+}
+
+/// State of the assignment: the strata that are known so far.
+struct StratumAssignment<'s> {
+    step: &'s StepPlan<'s>,
+    reach: &'s Liveness,
+    cuts: &'s MaterializedValues,
+    aliases: &'s FxHashMap<IrId, String>,
+    /// Whether lookups need a later stratum than the first select. Joined relations are a single relation from the
+    /// second stratum on.
+    filtered: bool,
+    stage: Vec<u32>,
+    main: u32,
+    filter: u32,
+    having: u32,
+    /// First stratum in which the sort keys of the groups are columns.
+    keyed: Option<u32>,
+    /// First stratum in which the keys of `partition_by` are columns.
+    parted: Option<u32>,
+}
+
+impl StratumAssignment<'_> {
+    /// Returns the first stratum that can read a node.
+    fn after(&self, id: IrId) -> u32 {
+        self.stage[self.cuts.representative(id).index()] + u32::from(self.cuts.contains(id))
+    }
+
+    /// Returns the earliest stratum in which a node's operands are available. For a definition, this is the stratum of
+    /// its root.
+    fn need(&self, id: IrId) -> u32 {
+        let program = self.step.program;
+        match program.node(id) {
+            Ir::Definition(used) => self.after(program.definitions[used as usize].root),
+            _ => program.operands(id).map(|o| self.after(o)).max().unwrap_or(0),
         }
     }
-    for (index, definition) in program.definitions.iter().enumerate() {
-        if !live[index] || definition.failed {
-            continue;
-        }
-        match step.roles[index] {
-            DefinitionRole::Where => filter = filter.max(stage[definition.root.index()]),
-            DefinitionRole::GroupBy => main = main.max(key_stratum(step, cuts, &stage, index)),
-            _ if step.keys[index] => main = main.max(after(&stage, definition.root)),
-            _ => {}
-        }
-    }
-    main = main.max(filter);
-    // A window over rows must read the filtered rows, and values that use the window must be computed after it.
-    for id in nodes.iter().copied().filter(|id| rows[id.index()]) {
-        let least = if let Ir::GroupWindow { .. } = program.node(id) {
-            filter
+
+    /// Returns whether a node is computed before the groups and windows.
+    fn is_before_windows(&self, id: IrId) -> bool {
+        if self.step.grouped {
+            self.reach.rows[id.index()]
         } else {
-            0
-        };
-        stage[id.index()] = stage[id.index()].max(need(&stage, id)).max(least);
+            self.step.program.meta(id).level != Level::Window
+        }
     }
-    if step.grouped {
+
+    /// Assigns row-level values first: filters, keys, helpers and arguments of aggregates.
+    fn assign_rows(&mut self, nodes: &[IrId]) {
+        let (step, program) = (self.step, self.step.program);
         for id in nodes.iter().copied() {
-            if let Ir::Aggregate { .. } = program.node(id) {
-                main = main.max(need(&stage, id));
+            if self.is_before_windows(id) {
+                self.stage[id.index()] = self.need(id);
+            }
+        }
+        for (index, definition) in program.definitions.iter().enumerate() {
+            if !self.reach.live[index] || definition.failed {
+                continue;
+            }
+            match step.roles[index] {
+                DefinitionRole::Where => self.filter = self.filter.max(self.stage[definition.root.index()]),
+                DefinitionRole::GroupBy => {
+                    self.main = self.main.max(key_stratum(step, self.cuts, &self.stage, index));
+                }
+                _ if step.keys[index] => self.main = self.main.max(self.after(definition.root)),
+                _ => {}
             }
         }
     }
-    // Constants become columns in the grouping select or later.
-    if step.grouped {
-        for index in 0..program.definitions.len() {
-            let root = step.definition_root(index);
-            if step.outputs[index] && !step.keys[index] && rows[root.index()] {
-                stage[root.index()] = main;
+
+    /// Chooses the grouping stratum, after the filter and the values that it reads.
+    fn place_main(&mut self, nodes: &[IrId]) {
+        let (step, program) = (self.step, self.step.program);
+        self.main = self.main.max(self.filter);
+        // A window over rows must read the filtered rows, and values that use the window must be computed after it.
+        for id in nodes.iter().copied().filter(|id| self.reach.rows[id.index()]) {
+            let least = if let Ir::GroupWindow { .. } = program.node(id) {
+                self.filter
+            } else {
+                0
+            };
+            self.stage[id.index()] = self.stage[id.index()].max(self.need(id)).max(least);
+        }
+        if step.grouped {
+            for id in nodes.iter().copied() {
+                if let Ir::Aggregate { .. } = program.node(id) {
+                    self.main = self.main.max(self.need(id));
+                }
+            }
+            // Constants become columns in the grouping select or later.
+            for index in 0..program.definitions.len() {
+                let root = step.definition_root(index);
+                if step.outputs[index] && !step.keys[index] && self.reach.rows[root.index()] {
+                    self.stage[root.index()] = self.main;
+                }
             }
         }
+        self.having = self.main;
     }
-    // The `order by` clause of a query refers to columns by name. Only windows use the expressions of the keys.
-    let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
-    let named = |root: IrId| match program.node(root) {
-        Ir::Definition(used) => step.outputs[used as usize],
-        Ir::Column(_) => true,
-        _ => aliases.contains_key(&root),
-    };
-    let names_only = |index: usize| {
-        let by_name = named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
-        by_name && step.is_unused_window_key(index, windows, ordered_windows)
-    };
-    // First assign the values that `having` tests, because windows depend on them. Then assign the keys, because
-    // lookups read them.
-    let keys = if step.has_lookups() || step.has_own_row_lookups() {
-        used_by_role(step, DefinitionRole::orders_groups)
-    } else {
-        Vec::new()
-    };
-    let turn = |index: usize| match (tested_by[index], keys.get(index)) {
-        (true, _) => 0,
-        (false, Some(true)) => 1,
-        _ => 2,
-    };
-    let mut each_of: Vec<(IrId, usize)> = Vec::new();
-    for now in 0..3 {
-        for index in &program.order {
-            let index = *index as usize;
-            let definition = &program.definitions[index];
-            if live[index] && !definition.failed && turn(index) == now && !names_only(index) {
-                each_of.extend(
-                    needed_nodes(program, definition.first, definition.root)
-                        .into_iter()
-                        .map(|id| (id, index)),
-                );
+
+    /// Assigns groups and windows, and returns the last stratum. A key that is read by name is available as a column
+    /// after the grouping stratum.
+    fn assign_groups_and_windows(&mut self) -> u32 {
+        let (step, program) = (self.step, self.step.program);
+        // Windows sort and partition by the keys.
+        let computed = |index: usize| !is_plain_column(program, self.cuts, step.definition_root(index));
+        let key = |index: usize| step.has_role(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
+        let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
+        let ordered = if by_name { self.main + 1 } else { self.main };
+        let of_keys = key_reading_helpers(step, self.cuts, self.aliases);
+        let mut last = self.main;
+        for (id, of) in self.nodes_in_order_of_use() {
+            if self.is_before_windows(id) {
+                if !step.grouped {
+                    last = last.max(self.stage[id.index()]);
+                }
+                continue;
             }
+            let own = self.stratum_of_operands(id, &of_keys);
+            let own = match program.node(id) {
+                // Windows read the groups that `having` keeps, in the order of their keys.
+                Ir::Window { .. } => own.max(self.having).max(ordered),
+                // Lookups read the filtered rows or groups from an earlier stratum in which their keys are columns.
+                Ir::PeriodLookup { .. } => own.max(self.lookup_stratum()).max(self.stratum_of_sort_keys()),
+                // A lookup in the sheet itself searches the filtered rows.
+                Ir::RowLookup { find, .. }
+                    if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) =>
+                {
+                    own.max(self.lookup_stratum()).max(self.stratum_of_partition_keys())
+                }
+                _ => own,
+            };
+            self.stage[id.index()] = own.max(self.main);
+            if step.has_role(of, DefinitionRole::Having) && id == program.definitions[of].root {
+                self.having = self.stage[id.index()];
+            }
+            last = last.max(own);
         }
+        last.max(self.having)
     }
-    // Finally assign groups and windows. A key that is read by name is available as a column after the grouping
-    // stratum.
-    let mut last = main;
-    let mut having = main;
-    // Windows sort and partition by the keys.
-    let computed = |index: usize| !is_plain_column(program, cuts, step.definition_root(index));
-    let key = |index: usize| step.has_role(index, DefinitionRole::GroupBy) && !program.definitions[index].failed;
-    let by_name = step.grouped && (0..program.definitions.len()).any(|i| key(i) && computed(i));
-    let ordered = if by_name { main + 1 } else { main };
-    let of_keys = key_reading_helpers(step, cuts, aliases);
-    // Joined relations are a single relation from the second stratum on.
-    let filtered = joined || step.roles.contains(&DefinitionRole::Where);
-    // First stratum in which the keys are columns.
-    let mut parted = None;
-    let mut keyed: Option<u32> = None;
-    for (id, of) in each_of {
-        let before = if step.grouped { rows[id.index()] } else { !windowed(id) };
-        if before {
-            if !step.grouped {
-                last = last.max(stage[id.index()]);
+
+    /// Returns the nodes of the live definitions, each with its definition. First come the values that `having` tests,
+    /// because windows depend on them, then the keys, because lookups read them.
+    fn nodes_in_order_of_use(&self) -> Vec<(IrId, usize)> {
+        let (step, program) = (self.step, self.step.program);
+        // The `order by` clause of a query refers to columns by name. Only windows use the expressions of the keys.
+        let (windows, ordered_windows) = (step.has_windows(), step.has_ordered_windows());
+        let named = |root: IrId| match program.node(root) {
+            Ir::Definition(used) => step.outputs[used as usize],
+            Ir::Column(_) => true,
+            _ => self.aliases.contains_key(&root),
+        };
+        let names_only = |index: usize| {
+            let by_name = named(step.definition_root(index)) || !step.has_role(index, DefinitionRole::OrderBy);
+            by_name && step.is_unused_window_key(index, windows, ordered_windows)
+        };
+        let tested_by = used_by_having(step);
+        let keys = if step.has_lookups() || step.has_own_row_lookups() {
+            used_by_role(step, DefinitionRole::orders_groups)
+        } else {
+            Vec::new()
+        };
+        let turn = |index: usize| match (tested_by[index], keys.get(index)) {
+            (true, _) => 0,
+            (false, Some(true)) => 1,
+            _ => 2,
+        };
+        let mut nodes: Vec<(IrId, usize)> = Vec::new();
+        for now in 0..3 {
+            for index in program.order.iter().map(|index| *index as usize) {
+                let definition = &program.definitions[index];
+                if self.reach.live[index] && !definition.failed && turn(index) == now && !names_only(index) {
+                    let needed = needed_nodes(program, definition.first, definition.root);
+                    nodes.extend(needed.into_iter().map(|id| (id, index)));
+                }
             }
-            continue;
         }
-        let own = match program.node(id) {
+        nodes
+    }
+
+    /// Returns the stratum of a node of a group or window, as far as it depends on the node's operands.
+    fn stratum_of_operands(&self, id: IrId, of_keys: &[bool]) -> u32 {
+        let (step, program) = (self.step, self.step.program);
+        match program.node(id) {
             Ir::Definition(used)
                 if step.grouped
                     && step.keys[used as usize]
-                    && !cuts.contains(program.definitions[used as usize].root) =>
+                    && !self.cuts.contains(program.definitions[used as usize].root) =>
             {
-                if is_plain_column(program, cuts, program.definitions[used as usize].root) {
-                    main
+                if is_plain_column(program, self.cuts, program.definitions[used as usize].root) {
+                    self.main
                 } else {
-                    main + 1
+                    self.main + 1
                 }
             }
-            Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => main + 1,
-            Ir::Aggregate { .. } => main,
+            Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => self.main + 1,
+            Ir::Aggregate { .. } => self.main,
             // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
             // expression.
-            _ if step.grouped && aliases.contains_key(&id) => main + 1,
-            _ => need(&stage, id),
-        };
-        let own = match program.node(id) {
-            // Windows read the groups that `having` keeps, in the order of their keys.
-            Ir::Window { .. } => own.max(having).max(ordered),
-            // Lookups read the filtered rows or groups from an earlier stratum in which their keys are columns.
-            Ir::PeriodLookup { .. } => {
-                let keyed = *keyed.get_or_insert_with(|| {
-                    let roots = (0..program.definitions.len()).filter(|i| step.roles[*i].orders_groups());
-                    roots
-                        .map(|i| after(&stage, program.resolve_names(step.definition_root(i))))
-                        .max()
-                        .unwrap_or(0)
-                });
-                let left = if step.grouped {
-                    having + 1
-                } else {
-                    filter + u32::from(filtered)
-                };
-                own.max(left).max(keyed)
-            }
-            // A lookup in the sheet itself searches the filtered rows.
-            Ir::RowLookup { find, .. } if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) => {
-                let parted = *parted.get_or_insert_with(|| {
-                    let roots =
-                        (0..program.definitions.len()).filter(|i| step.has_role(*i, DefinitionRole::PartitionBy));
-                    roots
-                        .map(|i| after(&stage, program.resolve_names(step.definition_root(i))))
-                        .max()
-                        .unwrap_or(0)
-                });
-                own.max(if step.grouped {
-                    having + 1
-                } else {
-                    filter + u32::from(filtered)
-                })
-                .max(parted)
-            }
-            _ => own,
-        };
-        stage[id.index()] = own.max(main);
-        if step.has_role(of, DefinitionRole::Having) && id == program.definitions[of].root {
-            having = stage[id.index()];
+            _ if step.grouped && self.aliases.contains_key(&id) => self.main + 1,
+            _ => self.need(id),
         }
-        last = last.max(own);
     }
-    last = last.max(having);
-    Strata {
-        stage,
-        main,
-        filter,
-        having,
-        last,
+
+    /// Returns the first stratum that can join a lookup in the filtered rows or groups.
+    fn lookup_stratum(&self) -> u32 {
+        if self.step.grouped {
+            self.having + 1
+        } else {
+            self.filter + u32::from(self.filtered)
+        }
+    }
+
+    fn stratum_of_sort_keys(&mut self) -> u32 {
+        let found = self.keyed.unwrap_or_else(|| {
+            let step = self.step;
+            self.stratum_after(|index| step.roles[index].orders_groups())
+        });
+        *self.keyed.insert(found)
+    }
+
+    fn stratum_of_partition_keys(&mut self) -> u32 {
+        let found = self.parted.unwrap_or_else(|| {
+            let step = self.step;
+            self.stratum_after(|index| step.has_role(index, DefinitionRole::PartitionBy))
+        });
+        *self.parted.insert(found)
+    }
+
+    /// Returns the first stratum in which the chosen definitions are available.
+    fn stratum_after(&self, is_chosen: impl Fn(usize) -> bool) -> u32 {
+        let program = self.step.program;
+        (0..program.definitions.len())
+            .filter(|index| is_chosen(*index))
+            .map(|index| self.after(program.resolve_names(self.step.definition_root(index))))
+            .max()
+            .unwrap_or(0)
     }
 }
 

@@ -207,10 +207,6 @@ fn write_list(tree: &SqlTree, slice: SqlSlice, gap: &'static str, sink: &mut imp
 
 /// Passes the pieces of a node to a sink, from left to right.
 #[inline]
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
     let (node, meta) = tree.entry(id);
     let bracketed = |place: u8| meta.brackets.is_set(place);
@@ -262,33 +258,7 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             sink.write_word(" and ");
             sink.write_node(high, bracketed(2));
         }
-        Sql::Case { subject, arms } => {
-            sink.write_word("case");
-            if let Some(subject) = subject {
-                sink.write_word(" ");
-                plain(sink, subject);
-            }
-            let mut rest = Some(arms);
-            while let Some(arms) = rest {
-                rest = tree.arms_of_default_case(subject, arms);
-                for pair in tree.args(arms).chunks(2) {
-                    match pair {
-                        [test, value] => {
-                            sink.write_word(" when ");
-                            plain(sink, *test);
-                            sink.write_word(" then ");
-                            plain(sink, *value);
-                        }
-                        [value] if rest.is_none() => {
-                            sink.write_word(" else ");
-                            plain(sink, *value);
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            sink.write_word(" end");
-        }
+        Sql::Case { subject, arms } => write_case(tree, subject, arms, sink),
         Sql::Cast { name, x, ty } => {
             sink.write_word(name);
             sink.write_word("(");
@@ -332,20 +302,52 @@ fn write_pieces<S: PieceSink>(tree: &SqlTree, id: SqlId, sink: &mut S) {
             rows,
         } => {
             plain(sink, x);
-            sink.write_word(" over (");
-            if partition.count > 0 {
-                sink.write_word("partition by ");
-                write_list(tree, partition, ", ", sink);
-            }
-            if order.count > 0 {
-                sink.write_word(if partition.count > 0 { " order by " } else { "order by " });
-                write_list(tree, order, ", ", sink);
-            }
-            if let Some(rows) = rows {
-                sink.write_word(" ");
-                plain(sink, rows);
-            }
-            sink.write_word(")");
+            write_window(tree, partition, order, rows, sink);
         }
     }
+}
+
+fn write_case<S: PieceSink>(tree: &SqlTree, subject: Option<SqlId>, arms: SqlSlice, sink: &mut S) {
+    sink.write_word("case");
+    if let Some(subject) = subject {
+        sink.write_word(" ");
+        sink.write_node(subject, false);
+    }
+    let mut rest = Some(arms);
+    while let Some(arms) = rest {
+        rest = tree.arms_of_default_case(subject, arms);
+        for pair in tree.args(arms).chunks(2) {
+            match pair {
+                [test, value] => {
+                    sink.write_word(" when ");
+                    sink.write_node(*test, false);
+                    sink.write_word(" then ");
+                    sink.write_node(*value, false);
+                }
+                [value] if rest.is_none() => {
+                    sink.write_word(" else ");
+                    sink.write_node(*value, false);
+                }
+                _ => {}
+            }
+        }
+    }
+    sink.write_word(" end");
+}
+
+fn write_window<S: PieceSink>(tree: &SqlTree, partition: SqlSlice, order: SqlSlice, rows: Option<SqlId>, sink: &mut S) {
+    sink.write_word(" over (");
+    if partition.count > 0 {
+        sink.write_word("partition by ");
+        write_list(tree, partition, ", ", sink);
+    }
+    if order.count > 0 {
+        sink.write_word(if partition.count > 0 { " order by " } else { "order by " });
+        write_list(tree, order, ", ", sink);
+    }
+    if let Some(rows) = rows {
+        sink.write_word(" ");
+        sink.write_node(rows, false);
+    }
+    sink.write_word(")");
 }

@@ -3,12 +3,14 @@
 //! The printers derive parentheses from operator precedence, and line breaks from the line width. Nothing in this
 //! module depends on a dialect.
 
+mod broken;
 mod column_order;
 mod conditions;
 mod flat;
 mod precedence;
 mod pretty;
 mod query;
+mod select;
 mod tree;
 
 pub use column_order::put_plain_columns_first;

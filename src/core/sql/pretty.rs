@@ -1,15 +1,15 @@
 //! Multi-line printer of expressions that breaks long lines. The printer uses a loop with an explicit stack instead of
 //! recursion.
 
+use super::broken::{multiline_window, write_broken, write_over};
 use super::flat;
-use super::tree::{Sql, SqlId, SqlSlice, SqlTree};
-use crate::dialect::op::Op;
+use super::tree::{SqlId, SqlTree};
 
 /// Maximum number of characters in a line.
 pub(super) const WIDTH: usize = 80;
-const INDENT: usize = 4;
+pub(super) const INDENT: usize = 4;
 
-enum LayoutStep {
+pub(super) enum LayoutStep {
     /// A node on one line.
     Flat(SqlId),
     /// A node that may be broken, with the indent of its lines and the width of the text that must fit after the node.
@@ -29,6 +29,18 @@ enum LayoutStep {
     },
     Str(&'static str),
     Line(usize),
+}
+
+impl LayoutStep {
+    /// Prints a node without parentheses, which may be broken.
+    pub(super) fn node(id: SqlId, indent: usize, after: usize) -> Self {
+        Self::Broken {
+            id,
+            bracketed: false,
+            indent,
+            after,
+        }
+    }
 }
 
 /// Appends an expression and breaks it into lines that fit. `indent` is the indent of the current line, and `after` is
@@ -102,334 +114,5 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 }
             }
         }
-    }
-}
-
-/// Prints one item per line, at `indent`.
-fn write_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: &mut Vec<LayoutStep>) {
-    for (i, id) in tree.args(slice).iter().enumerate().rev() {
-        let last = i + 1 == slice.count as usize;
-        if !last {
-            stack.push(LayoutStep::Str(","));
-        }
-        stack.push(LayoutStep::Broken {
-            id: *id,
-            bracketed: false,
-            indent,
-            after: usize::from(!last),
-        });
-        stack.push(LayoutStep::Line(indent));
-    }
-}
-
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
-fn write_broken(tree: &SqlTree, id: SqlId, indent: usize, after: usize, stack: &mut Vec<LayoutStep>, out: &mut String) {
-    let (node, meta) = tree.entry(id);
-    let [first, second, third] = [0, 1, 2].map(|place| meta.brackets.is_set(place));
-    let inner = indent + INDENT;
-    let at = |id: SqlId, bracketed: bool, indent: usize, after: usize| LayoutStep::Broken {
-        id,
-        bracketed,
-        indent,
-        after,
-    };
-    match *node {
-        Sql::Word(_) | Sql::Text { .. } | Sql::Field { .. } => stack.push(LayoutStep::Flat(id)),
-        Sql::Call {
-            args: SqlSlice { count: 0, .. },
-            ..
-        } => stack.push(LayoutStep::Flat(id)),
-        Sql::Call { name, args } => {
-            out.push_str(name);
-            out.push('(');
-            stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-            write_lines(tree, args, inner, stack);
-        }
-        Sql::Binary { op, .. } => {
-            // Break a chain of operators with the same strength at each operator.
-            let mut last = true;
-            let mut open = vec![(None, id, false)];
-            while let Some((before, part, bracketed)) = open.pop() {
-                let (node, meta) = tree.entry(part);
-                match *node {
-                    Sql::Binary { op: this, left, right } if !bracketed && this.strength() == op.strength() => {
-                        open.push((before, left, meta.brackets.is_set(0)));
-                        open.push((Some(this), right, meta.brackets.is_set(1)));
-                    }
-                    _ => {
-                        match before {
-                            Some(op) => {
-                                stack.push(match last {
-                                    true => at(part, bracketed, indent, after),
-                                    false => LayoutStep::Leading {
-                                        id: part,
-                                        bracketed,
-                                        indent,
-                                    },
-                                });
-                                stack.extend([
-                                    LayoutStep::Str(" "),
-                                    LayoutStep::Str(Op::text(op)),
-                                    LayoutStep::Line(indent),
-                                ]);
-                            }
-                            None => stack.push(LayoutStep::Leading {
-                                id: part,
-                                bracketed,
-                                indent,
-                            }),
-                        }
-                        last = false;
-                    }
-                }
-            }
-        }
-        Sql::Not(x) => {
-            out.push_str("not ");
-            stack.push(at(x, first, indent, after));
-        }
-        Sql::Negative(x) => {
-            out.push('-');
-            stack.push(at(x, first, indent, after));
-        }
-        Sql::Postfix { op, x } => {
-            let blank = if op.starts_with('.') { "" } else { " " };
-            stack.extend([
-                LayoutStep::Str(op),
-                LayoutStep::Str(blank),
-                at(x, first, indent, op.len() + blank.len() + after),
-            ]);
-        }
-        Sql::In { x, negated, args } => {
-            stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-            write_lines(tree, args, inner, stack);
-            let word = if negated { " not in (" } else { " in (" };
-            stack.extend([LayoutStep::Str(word), at(x, first, indent, word.len())]);
-        }
-        Sql::Between { x, low, high } => stack.extend([
-            at(high, third, indent, after),
-            LayoutStep::Str(" and "),
-            at(low, second, indent, 4),
-            LayoutStep::Str(" between "),
-            at(x, first, indent, 9),
-        ]),
-        Sql::Case { subject, arms } => {
-            out.push_str("case");
-            stack.extend([LayoutStep::Str("end"), LayoutStep::Line(indent)]);
-            let chain: Vec<SqlSlice> =
-                std::iter::successors(Some(arms), |arms| tree.arms_of_default_case(subject, *arms)).collect();
-            for (index, arms) in chain.iter().enumerate().rev() {
-                let last = index + 1 == chain.len();
-                for pair in tree.args(*arms).chunks(2).rev() {
-                    match pair {
-                        [test, value] => write_arm(tree, *test, *value, inner, stack),
-                        [value] if last => {
-                            write_branch(tree, "else", *value, inner, stack);
-                            stack.push(LayoutStep::Line(inner));
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            if let Some(subject) = subject {
-                stack.extend([at(subject, false, indent, 0), LayoutStep::Str(" ")]);
-            }
-        }
-        Sql::Cast { name, x, ty } => {
-            out.push_str(name);
-            out.push('(');
-            stack.extend([
-                LayoutStep::Str(")"),
-                LayoutStep::Line(indent),
-                LayoutStep::Str(ty),
-                LayoutStep::Str(" as "),
-                at(x, false, inner, ty.len() + 4),
-                LayoutStep::Line(inner),
-            ]);
-        }
-        Sql::Spaced(args) => {
-            for (i, part) in tree.args(args).iter().enumerate().rev() {
-                stack.push(at(
-                    *part,
-                    false,
-                    indent,
-                    if i + 1 == args.count as usize { after } else { 0 },
-                ));
-                if i > 0 {
-                    stack.push(LayoutStep::Str(" "));
-                }
-            }
-        }
-        Sql::List(args) => {
-            for (i, id) in tree.args(args).iter().enumerate().rev() {
-                stack.push(at(*id, false, indent, 1));
-                if i > 0 {
-                    stack.extend([LayoutStep::Line(indent), LayoutStep::Str(",")]);
-                }
-            }
-        }
-        Sql::Paren(x) => {
-            out.push('(');
-            stack.extend([
-                LayoutStep::Str(")"),
-                LayoutStep::Line(indent),
-                at(x, false, inner, 0),
-                LayoutStep::Line(inner),
-            ]);
-        }
-        Sql::Bracket(args) => {
-            out.push('[');
-            stack.extend([LayoutStep::Str("]"), LayoutStep::Line(indent)]);
-            write_lines(tree, args, inner, stack);
-        }
-        Sql::Subscript { x, index } => {
-            stack.extend([
-                LayoutStep::Str("]"),
-                at(index, false, indent, 1),
-                LayoutStep::Str("["),
-                at(x, first, indent, 1),
-            ]);
-        }
-        Sql::Over {
-            x,
-            partition,
-            order,
-            rows: None,
-        } if partition.count + order.count == 0 => {
-            stack.extend([LayoutStep::Str(" over ()"), at(x, false, indent, 8)]);
-        }
-        Sql::OverNamed { x, name, rows: None } => {
-            stack.extend([
-                LayoutStep::Flat(name),
-                LayoutStep::Str(" over "),
-                at(x, false, indent, 6 + tree.width(name) as usize),
-            ]);
-        }
-        Sql::OverNamed { x, .. } | Sql::Over { x, .. } => {
-            write_over(tree, id, indent, stack);
-            stack.extend([LayoutStep::Str(" "), at(x, false, indent, 7)]);
-        }
-    }
-}
-
-/// Returns the function call of a window with an inline definition in parentheses. `None` for other nodes.
-fn multiline_window(tree: &SqlTree, id: SqlId) -> Option<SqlId> {
-    match *tree.node(id) {
-        Sql::OverNamed { x, rows: Some(_), .. } => Some(x),
-        Sql::Over {
-            x,
-            partition,
-            order,
-            rows,
-        } if rows.is_some() || partition.count + order.count > 0 => Some(x),
-        _ => None,
-    }
-}
-
-/// Prints `over (…)` on several lines, with the closing parenthesis at `indent`.
-fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
-    let inner = indent + INDENT;
-    stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
-    match *tree.node(id) {
-        Sql::OverNamed { name, rows, .. } => {
-            stack.extend(
-                rows.into_iter()
-                    .flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]),
-            );
-            stack.extend([LayoutStep::Flat(name), LayoutStep::Line(inner)]);
-        }
-        Sql::Over {
-            partition, order, rows, ..
-        } => {
-            stack.extend(
-                rows.into_iter()
-                    .flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]),
-            );
-            for (word, slice) in [("order by", order), ("partition by", partition)] {
-                if slice.count == 0 {
-                    continue;
-                }
-                let width: usize = tree.args(slice).iter().map(|i| tree.width(*i) as usize + 2).sum();
-                if inner + word.len() + 1 + width <= WIDTH {
-                    for (i, id) in tree.args(slice).iter().enumerate().rev() {
-                        stack.push(LayoutStep::Flat(*id));
-                        stack.push(LayoutStep::Str(if i > 0 { ", " } else { " " }));
-                    }
-                } else {
-                    write_lines(tree, slice, inner + INDENT, stack);
-                }
-                stack.extend([LayoutStep::Str(word), LayoutStep::Line(inner)]);
-            }
-        }
-        _ => {}
-    }
-    stack.push(LayoutStep::Str("over ("));
-}
-
-/// Prints a value after `then` or `else`. A broken chain of operators begins on the next line, so that its operators
-/// are aligned.
-fn write_branch(tree: &SqlTree, word: &'static str, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
-    let is_chain = matches!(tree.node(value), Sql::Binary { .. });
-    let below = is_chain && indent + word.len() + 1 + tree.width(value) as usize > WIDTH;
-    if below {
-        stack.push(LayoutStep::Broken {
-            id: value,
-            bracketed: false,
-            indent: indent + INDENT,
-            after: 0,
-        });
-        stack.push(LayoutStep::Line(indent + INDENT));
-    } else {
-        stack.extend([
-            LayoutStep::Broken {
-                id: value,
-                bracketed: false,
-                indent,
-                after: 0,
-            },
-            LayoutStep::Str(" "),
-        ]);
-    }
-    stack.push(LayoutStep::Str(word));
-}
-
-/// Prints `when test then value` on one line, on two lines, or with the test below `when`.
-fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
-    let (test_width, value_width) = (tree.width(test) as usize, tree.width(value) as usize);
-    let inner = indent + INDENT;
-    let node = |id: SqlId, indent: usize| LayoutStep::Broken {
-        id,
-        bracketed: false,
-        indent,
-        after: 0,
-    };
-    if indent + 5 + test_width + 6 + value_width <= WIDTH {
-        stack.extend([
-            node(value, indent),
-            LayoutStep::Str(" then "),
-            node(test, indent),
-            LayoutStep::Str("when "),
-            LayoutStep::Line(indent),
-        ]);
-    } else if indent + 5 + test_width <= WIDTH {
-        write_branch(tree, "then", value, inner, stack);
-        stack.extend([
-            LayoutStep::Line(inner),
-            node(test, indent),
-            LayoutStep::Str("when "),
-            LayoutStep::Line(indent),
-        ]);
-    } else {
-        write_branch(tree, "then", value, inner, stack);
-        stack.extend([
-            LayoutStep::Line(inner),
-            node(test, inner),
-            LayoutStep::Line(inner),
-            LayoutStep::Str("when"),
-            LayoutStep::Line(indent),
-        ]);
     }
 }

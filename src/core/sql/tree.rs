@@ -289,21 +289,12 @@ impl SqlTree {
 
     /// Returns the width on one line, the precedence, and the operands that need parentheses.
     #[inline(always)]
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     fn measure_node(&self, node: &Sql) -> (u32, u8, Brackets) {
         use precedence::{ATOM, COMPARE, NEGATIVE, NOT, OTHER, SPACED};
         let mut brackets = Brackets::default();
         let mut operand =
             |place: u8, id: SqlId, side: OperandSide| self.measure_operand(id, side, place, &mut brackets);
-        let list = |slice: SqlSlice, gap: u32| {
-            let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
-            self.args(slice)
-                .iter()
-                .fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
-        };
+        let list = |slice: SqlSlice, gap: u32| self.width_of_list(slice, gap);
         let (width, strength) = match *node {
             Sql::Word(word) => (
                 word.len() as u32,
@@ -346,26 +337,7 @@ impl SqlTree {
                     .saturating_add(operand(2, high, of));
                 (sum.saturating_add(14), COMPARE)
             }
-            Sql::Case { subject, arms } => {
-                let pairs = arms.count / 2;
-                let other = arms.count % 2;
-                let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
-                // If a CASE continues with the arms of an inner CASE, ` else case` and the inner ` end` are not
-                // printed.
-                let spared = if self.arms_of_default_case(subject, arms).is_some() {
-                    14
-                } else {
-                    0
-                };
-                let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
-                (
-                    list(arms, 0)
-                        .saturating_add(words)
-                        .saturating_add(subject)
-                        .saturating_sub(spared),
-                    ATOM,
-                )
-            }
+            Sql::Case { subject, arms } => (self.width_of_case(subject, arms), ATOM),
             Sql::Cast { name, x, ty } => (self.width(x).saturating_add((name.len() + ty.len()) as u32 + 6), ATOM),
             // An expression with surrounding keywords binds loosely, so it needs parentheses as an operand. Typed
             // literals and ordered-set calls are exceptions, because readers recognize them as units.
@@ -384,21 +356,11 @@ impl SqlTree {
                 partition,
                 order,
                 rows,
-            } => {
-                let mut width = self.width(x).saturating_add(8);
-                if partition.count > 0 {
-                    width = width.saturating_add(list(partition, 2)).saturating_add(13);
-                }
-                if order.count > 0 {
-                    width = width.saturating_add(list(order, 2)).saturating_add(9);
-                    width += u32::from(partition.count > 0);
-                }
-                // A frame requires an `order by`, so a space always separates the frame from the text before it.
-                (
-                    rows.map_or(width, |rows| width.saturating_add(self.width(rows) + 1)),
-                    ATOM,
-                )
-            }
+            } => (
+                self.width(x)
+                    .saturating_add(self.width_of_window(partition, order, rows)),
+                ATOM,
+            ),
             Sql::OverNamed { x, name, rows } => {
                 let width = self.width(x).saturating_add(self.width(name)).saturating_add(6);
                 (
@@ -408,6 +370,49 @@ impl SqlTree {
             }
         };
         (width, strength, brackets)
+    }
+
+    #[inline(always)]
+    fn width_of_list(&self, slice: SqlSlice, gap: u32) -> u32 {
+        let gaps = gap.saturating_mul(slice.count.saturating_sub(1));
+        self.args(slice)
+            .iter()
+            .fold(gaps, |sum, id| sum.saturating_add(self.width(*id)))
+    }
+
+    #[inline]
+    fn width_of_case(&self, subject: Option<SqlId>, arms: SqlSlice) -> u32 {
+        let pairs = arms.count / 2;
+        let other = arms.count % 2;
+        let words = 8u32.saturating_add(pairs.saturating_mul(12)).saturating_add(other * 6);
+        // If a CASE continues with the arms of an inner CASE, ` else case` and the inner ` end` are not printed.
+        let spared = if self.arms_of_default_case(subject, arms).is_some() {
+            14
+        } else {
+            0
+        };
+        let subject = subject.map_or(0, |s| self.width(s).saturating_add(1));
+        self.width_of_list(arms, 0)
+            .saturating_add(words)
+            .saturating_add(subject)
+            .saturating_sub(spared)
+    }
+
+    /// Returns the width of ` over (…)`.
+    #[inline]
+    fn width_of_window(&self, partition: SqlSlice, order: SqlSlice, rows: Option<SqlId>) -> u32 {
+        let mut width = 8u32;
+        if partition.count > 0 {
+            width = width
+                .saturating_add(self.width_of_list(partition, 2))
+                .saturating_add(13);
+        }
+        if order.count > 0 {
+            width = width.saturating_add(self.width_of_list(order, 2)).saturating_add(9);
+            width = width.saturating_add(u32::from(partition.count > 0));
+        }
+        // A frame requires an `order by`, so a space always separates the frame from the text before it.
+        rows.map_or(width, |rows| width.saturating_add(self.width(rows)).saturating_add(1))
     }
 
     /// Returns the width of an operand, and records whether it needs parentheses.

@@ -38,6 +38,52 @@ impl ViewTables<'_> {
     }
 }
 
+/// Returns the columns of a query view. They come from fields of other views, and the query's filters determine the
+/// view's rows.
+fn columns_of_query(query: &Node) -> Vec<OmniField> {
+    let mut columns = Vec::new();
+    let rows: BTreeSet<String> = users::query_fields(query)
+        .into_iter()
+        .filter(|field| field.contains('.'))
+        .collect();
+    let filters = query
+        .get("filters")
+        .map(|filters| filters.pairs().unwrap_or_default())
+        .unwrap_or_default();
+    let filters: BTreeSet<String> = filters
+        .iter()
+        .filter_map(|(key, _)| key.text())
+        .map(|name| remove_timeframe(name).to_lowercase())
+        .collect();
+    let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
+        fields.extend(filters.iter().cloned());
+        columns.push(OmniField {
+            name: name.to_owned(),
+            kind: OmniItemKind::Column,
+            fields,
+            whole,
+            ..OmniField::default()
+        });
+    };
+    for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
+        if let (Some(of), Some(name)) = (of.text(), name.text()) {
+            column(name, BTreeSet::from([remove_timeframe(of).to_lowercase()]), None);
+        }
+    }
+    for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
+        let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
+        let name = name.text().unwrap_or_default();
+        match sql.filter(|sql| sql.contains("${")) {
+            Some(sql) => column(name, field_references(sql).collect(), None),
+            None => {
+                let why = "the formula refers to cells, which may be any column of the query".to_owned();
+                column(name, rows.clone(), Some(why));
+            }
+        }
+    }
+    columns
+}
+
 pub(super) fn read_view(
     name: &str,
     file: &str,
@@ -52,47 +98,8 @@ pub(super) fn read_view(
         fields: Vec::new(),
     };
     let own = tables.get(name).cloned();
-    // The columns of a query view come from fields of other views, and the query's filters determine the view's rows.
     if let Some(query) = root.get("query") {
-        let rows: BTreeSet<String> = users::query_fields(query)
-            .into_iter()
-            .filter(|field| field.contains('.'))
-            .collect();
-        let filters = query
-            .get("filters")
-            .map(|filters| filters.pairs().unwrap_or_default())
-            .unwrap_or_default();
-        let filters: BTreeSet<String> = filters
-            .iter()
-            .filter_map(|(key, _)| key.text())
-            .map(|name| remove_timeframe(name).to_lowercase())
-            .collect();
-        let mut column = |name: &str, mut fields: BTreeSet<String>, whole: Option<String>| {
-            fields.extend(filters.iter().cloned());
-            view.fields.push(OmniField {
-                name: name.to_owned(),
-                kind: OmniItemKind::Column,
-                fields,
-                whole,
-                ..OmniField::default()
-            });
-        };
-        for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
-            if let (Some(of), Some(name)) = (of.text(), name.text()) {
-                column(name, BTreeSet::from([remove_timeframe(of).to_lowercase()]), None);
-            }
-        }
-        for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
-            let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
-            let name = name.text().unwrap_or_default();
-            match sql.filter(|sql| sql.contains("${")) {
-                Some(sql) => column(name, field_references(sql).collect(), None),
-                None => {
-                    let why = "the formula refers to cells, which may be any column of the query".to_owned();
-                    column(name, rows.clone(), Some(why));
-                }
-            }
-        }
+        view.fields = columns_of_query(query);
     }
     let mut places: FxHashMap<String, usize> = view
         .fields

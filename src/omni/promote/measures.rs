@@ -26,10 +26,6 @@ const DISTINCT_ON: [(&str, &str); 4] = [
 ];
 
 /// Converts a measure. The flag is `true` if the result is a date or time.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub(super) fn convert_measure(
     fields: &mut FieldResolver<'_, '_>,
     key: &FieldKey,
@@ -77,18 +73,40 @@ pub(super) fn convert_measure(
              from a query whose base view is `{view}`"
         ));
     }
-    let need = || x.clone().ok_or(format!("`{plain}` needs `sql`"));
-    let when = |x: FormulaTerm| match &condition {
+    if plain == "count" && x.is_none() {
+        return count_rows_term(fields, view, condition, doubts);
+    }
+    if plain == "count" && repeats {
+        return Err(format!(
+            "joins repeat the rows of `{view}`, so the values would be aggregated more than once"
+        ));
+    }
+    let term = aggregate_term(plain, field, x, condition.as_ref(), &mut doubts)?;
+    let is_temporal = term.ty.is_some_and(Type::is_temporal);
+    Ok((
+        ConvertedSql {
+            term: term.into_aggregate(),
+            doubts,
+            computes,
+        },
+        is_temporal,
+    ))
+}
+
+/// Returns the formula of an aggregate of Omni over the rows that meet a condition.
+fn aggregate_term(
+    kind: &str,
+    field: &ViewField,
+    x: Option<FormulaTerm>,
+    condition: Option<&FormulaTerm>,
+    doubts: &mut Vec<String>,
+) -> Result<FormulaTerm, String> {
+    let need = || x.clone().ok_or(format!("`{kind}` needs `sql`"));
+    let when = |x: FormulaTerm| match condition {
         Some(condition) => FormulaTerm::call("IF", &[condition.clone(), x]),
         None => x,
     };
-    let term = match plain {
-        "count" if x.is_none() => return count_rows_term(fields, view, condition, doubts),
-        "count" if repeats => {
-            return Err(format!(
-                "joins repeat the rows of `{view}`, so the values would be aggregated more than once"
-            ));
-        }
+    Ok(match kind {
         "count" => FormulaTerm::call("COUNT", &[when(need()?)])
             .with_type(Some(Type::Integer))
             .with_never_null(true),
@@ -100,18 +118,18 @@ pub(super) fn convert_measure(
         }
         "sum" | "average" => {
             let x = need()?;
-            let ty = if plain == "sum" { x.ty } else { Some(Type::Float) };
-            let name = if plain == "sum" { "SUM" } else { "AVERAGE" };
-            let term = match &condition {
+            let ty = if kind == "sum" { x.ty } else { Some(Type::Float) };
+            let name = if kind == "sum" { "SUM" } else { "AVERAGE" };
+            let term = match condition {
                 Some(condition) => FormulaTerm::call(&format!("{name}IF"), &[condition.clone(), x]),
                 None => FormulaTerm::call(name, &[x]),
             };
-            term.with_type(ty).with_never_null(plain == "sum")
+            term.with_type(ty).with_never_null(kind == "sum")
         }
         "min" | "max" | "median" => {
             let x = need()?;
-            let ty = if plain == "median" { Some(Type::Float) } else { x.ty };
-            FormulaTerm::call(&plain.to_uppercase(), &[when(x)]).with_type(ty)
+            let ty = if kind == "median" { Some(Type::Float) } else { x.ty };
+            FormulaTerm::call(&kind.to_uppercase(), &[when(x)]).with_type(ty)
         }
         "percentile" => {
             let share = field.text("percentile").and_then(|text| text.parse::<f64>().ok());
@@ -131,29 +149,24 @@ pub(super) fn convert_measure(
                 separated by `, `"
                     .to_owned(),
             );
-            let x = when(need()?);
-            let list = FormulaTerm::call(
-                "TEXTJOIN",
-                &[
-                    FormulaTerm::string_literal(", "),
-                    FormulaTerm::boolean_literal(true),
-                    x.clone(),
-                ],
-            );
-            let nothing = FormulaTerm::call("COUNT", &[x]).compare_with("=", &FormulaTerm::integer(0));
-            FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
+            list_term(when(need()?))
         }
         other => return Err(format!("the aggregate type `{other}` is unknown")),
-    };
-    let is_temporal = term.ty.is_some_and(Type::is_temporal);
-    Ok((
-        ConvertedSql {
-            term: term.into_aggregate(),
-            doubts,
-            computes,
-        },
-        is_temporal,
-    ))
+    })
+}
+
+/// Returns a text with all values, or NULL if there are none.
+fn list_term(x: FormulaTerm) -> FormulaTerm {
+    let list = FormulaTerm::call(
+        "TEXTJOIN",
+        &[
+            FormulaTerm::string_literal(", "),
+            FormulaTerm::boolean_literal(true),
+            x.clone(),
+        ],
+    );
+    let nothing = FormulaTerm::call("COUNT", &[x]).compare_with("=", &FormulaTerm::integer(0));
+    FormulaTerm::call("IF", &[nothing, FormulaTerm::null(), list]).with_type(Some(Type::Text))
 }
 
 /// Combines all filters of a measure into one condition.

@@ -6,6 +6,27 @@ use crate::diag::{Code, Diagnostic};
 use crate::lex::LayoutMode;
 use crate::span::Span;
 
+/// Operator of SQL that is a word, such as `NOT IN`.
+struct InfixWord {
+    /// Index of the first word.
+    at: usize,
+    /// Index of the word after `NOT`.
+    verb: usize,
+    negated: bool,
+    /// Span of both words.
+    words: Span,
+    /// Operand on the left.
+    operand: Option<Span>,
+    /// Text of the operand in the suggestion.
+    shown: String,
+}
+
+impl InfixWord {
+    fn negate(&self, text: String) -> String {
+        if self.negated { format!("NOT({text})") } else { text }
+    }
+}
+
 impl LayoutPass<'_, '_> {
     #[cold]
     pub(super) fn report_modulo(&mut self, at: usize) -> usize {
@@ -124,15 +145,9 @@ impl LayoutPass<'_, '_> {
 
     /// Reports a word directly after an operand and returns the number of tokens consumed.
     #[cold]
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     pub(super) fn report_infix_word(&mut self, at: usize, single: bool) -> usize {
         let span = self.tokens[at].1;
         let word = self.text_at(at).to_ascii_uppercase();
-        let operand = self.whole_operand(at);
-        let shown = operand.map_or("x", |o| o.text(self.source)).to_owned();
         if self
             .until
             .last()
@@ -144,8 +159,15 @@ impl LayoutPass<'_, '_> {
         }
         let negated = word == "NOT";
         let verb = at + usize::from(negated);
-        let not = |text: String| if negated { format!("NOT({text})") } else { text };
-        let words = span.to(self.tokens.get(verb).map_or(span, |t| t.1));
+        let operand = self.whole_operand(at);
+        let infix = InfixWord {
+            at,
+            verb,
+            negated,
+            words: span.to(self.tokens.get(verb).map_or(span, |t| t.1)),
+            operand,
+            shown: operand.map_or("x", |o| o.text(self.source)).to_owned(),
+        };
         match self.text_at(verb).to_ascii_uppercase().as_str() {
             "AND" | "OR" if !negated => {
                 self.report_syntax(
@@ -156,90 +178,97 @@ impl LayoutPass<'_, '_> {
                 self.emit_reported(at + 1, span);
                 1
             }
-            "IN" => {
-                let list = self.in_list_as_or(verb + 1, &shown);
-                self.report_syntax(
-                    words,
-                    "`IN` is not part of the language",
-                    format!("write `{}`", not(list)),
-                );
-                let open = verb + 1;
-                let end = if self.token_at(open) == Some(Token::Open) {
-                    self.group_end(open, single)
-                } else {
-                    open
-                };
-                end - at
-            }
-            "IS" if !negated => {
-                let negated = self.is_word(at + 1, "not");
-                let last = at + 1 + usize::from(negated);
-                if !self.is_word(last, "null") {
-                    self.report_syntax(
-                        span,
-                        "`IS` is not part of the language",
-                        "compare with `=`, or write `ISBLANK(x)`",
-                    );
-                    self.emit_reported(at + 1, span);
-                    return 1;
-                }
-                let call = if negated {
-                    format!("NOT(ISBLANK({shown}))")
-                } else {
-                    format!("ISBLANK({shown})")
-                };
-                let whole = span.to(self.tokens[last].1);
-                let mut diagnostic = Diagnostic::new(
-                    Code::NotFormulaSyntax,
-                    whole,
-                    format!(
-                        "`IS {}NULL` is not part of the language",
-                        if negated { "NOT " } else { "" }
-                    ),
-                )
-                .with_help(format!("write `{call}`"));
-                if let Some(operand) = operand {
-                    diagnostic = diagnostic.with_fix(operand.to(whole), call);
-                }
-                self.report(diagnostic);
-                last + 1 - at
-            }
-            "LIKE" | "ILIKE" | "RLIKE" => {
-                let help = format!(
-                    "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({shown}, \"a*\")`, or use `SEARCH`"
-                );
-                self.report_syntax(words, "`LIKE` is not part of the language", help);
-                let pattern = matches!(
-                    self.token_at(verb + 1),
-                    Some(Token::Text | Token::Tab | Token::Name | Token::Number)
-                );
-                verb + 1 + usize::from(pattern && !self.is_definition(verb + 1)) - at
-            }
-            "BETWEEN" => {
-                let bounds = self
-                    .single_token_operand(verb + 1)
-                    .zip(self.single_token_operand(verb + 3))
-                    .filter(|_| self.is_word(verb + 2, "and"));
-                let call = match bounds {
-                    Some((low, high)) => not(format!("AND({low} <= {shown}, {shown} <= {high})")),
-                    None => not(format!("AND(a <= {shown}, {shown} <= b)")),
-                };
-                let mut diagnostic =
-                    Diagnostic::new(Code::NotFormulaSyntax, words, "`BETWEEN` is not part of the language")
-                        .with_help(format!("write `{call}`"));
-                if let (Some(operand), Some(_)) = (operand, bounds) {
-                    diagnostic = diagnostic.with_fix(operand.to(self.tokens[verb + 3].1), call);
-                }
-                self.report(diagnostic);
-                self.until.push(("and", self.open.len()));
-                self.emit_reported(verb + 1, words);
-                verb + 1 - at
-            }
+            "IN" => self.report_in(&infix, single),
+            "IS" if !negated => self.report_is(&infix),
+            "LIKE" | "ILIKE" | "RLIKE" => self.report_like(&infix),
+            "BETWEEN" => self.report_between(&infix),
             _ => match self.report_clause(at, single) {
                 0 => self.report_adjacent_formula(at, single),
                 count => count,
             },
         }
+    }
+
+    fn report_in(&mut self, infix: &InfixWord, single: bool) -> usize {
+        let open = infix.verb + 1;
+        let list = self.in_list_as_or(open, &infix.shown);
+        self.report_syntax(
+            infix.words,
+            "`IN` is not part of the language",
+            format!("write `{}`", infix.negate(list)),
+        );
+        let end = if self.token_at(open) == Some(Token::Open) {
+            self.group_end(open, single)
+        } else {
+            open
+        };
+        end - infix.at
+    }
+
+    fn report_is(&mut self, infix: &InfixWord) -> usize {
+        let (at, shown) = (infix.at, &infix.shown);
+        let span = self.tokens[at].1;
+        let negated = self.is_word(at + 1, "not");
+        let last = at + 1 + usize::from(negated);
+        if !self.is_word(last, "null") {
+            self.report_syntax(
+                span,
+                "`IS` is not part of the language",
+                "compare with `=`, or write `ISBLANK(x)`",
+            );
+            self.emit_reported(at + 1, span);
+            return 1;
+        }
+        let (not, call) = if negated {
+            ("NOT ", format!("NOT(ISBLANK({shown}))"))
+        } else {
+            ("", format!("ISBLANK({shown})"))
+        };
+        let whole = span.to(self.tokens[last].1);
+        let message = format!("`IS {not}NULL` is not part of the language");
+        let mut diagnostic =
+            Diagnostic::new(Code::NotFormulaSyntax, whole, message).with_help(format!("write `{call}`"));
+        if let Some(operand) = infix.operand {
+            diagnostic = diagnostic.with_fix(operand.to(whole), call);
+        }
+        self.report(diagnostic);
+        last + 1 - at
+    }
+
+    fn report_like(&mut self, infix: &InfixWord) -> usize {
+        let next = infix.verb + 1;
+        let help = format!(
+            "use the wildcards `*` and `?` in a criterion, as in `COUNTIFS({}, \"a*\")`, or use `SEARCH`",
+            infix.shown
+        );
+        self.report_syntax(infix.words, "`LIKE` is not part of the language", help);
+        let pattern = matches!(
+            self.token_at(next),
+            Some(Token::Text | Token::Tab | Token::Name | Token::Number)
+        );
+        next + usize::from(pattern && !self.is_definition(next)) - infix.at
+    }
+
+    fn report_between(&mut self, infix: &InfixWord) -> usize {
+        let (verb, shown) = (infix.verb, &infix.shown);
+        let bounds = self
+            .single_token_operand(verb + 1)
+            .zip(self.single_token_operand(verb + 3))
+            .filter(|_| self.is_word(verb + 2, "and"));
+        let call = infix.negate(match bounds {
+            Some((low, high)) => format!("AND({low} <= {shown}, {shown} <= {high})"),
+            None => format!("AND(a <= {shown}, {shown} <= b)"),
+        });
+        let message = "`BETWEEN` is not part of the language";
+        let mut diagnostic =
+            Diagnostic::new(Code::NotFormulaSyntax, infix.words, message).with_help(format!("write `{call}`"));
+        if let (Some(operand), Some(_)) = (infix.operand, bounds) {
+            diagnostic = diagnostic.with_fix(operand.to(self.tokens[verb + 3].1), call);
+        }
+        self.report(diagnostic);
+        self.until.push(("and", self.open.len()));
+        self.emit_reported(verb + 1, infix.words);
+        verb + 1 - infix.at
     }
 
     /// Reports a second formula that has its own line but no name, or a word before the name of a definition.

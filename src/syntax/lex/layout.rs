@@ -202,10 +202,6 @@ impl<'t> LayoutPass<'_, 't> {
     }
 
     /// Copies one formula, up to the next definition or the end of the tokens, and returns the index after it.
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     fn layout_formula(&mut self, name: Option<Span>, from: usize, single: bool) -> usize {
         let first = name.or_else(|| self.tokens.get(from).map(|t| t.1)).unwrap_or_default();
         let frame = self.out.tokens.len();
@@ -250,14 +246,7 @@ impl<'t> LayoutPass<'_, 't> {
                     self.open.push(at as u32);
                     if self.open.len() > self.limits.nesting && !too_deep {
                         too_deep = true;
-                        self.diagnostics.push(
-                            Diagnostic::new(
-                                Code::NestingTooDeep,
-                                span,
-                                format!("brackets are nested more than {} levels deep", self.limits.nesting),
-                            )
-                            .with_help("split the formula into definitions that use each other"),
-                        );
+                        self.report_deep_nesting(span);
                     }
                     self.push(token, span);
                 }
@@ -273,13 +262,7 @@ impl<'t> LayoutPass<'_, 't> {
                         continue;
                     }
                 }
-                Token::Odd => {
-                    self.broken = true;
-                    if span.text(self.source) == "?" {
-                        self.until.push((":", self.open.len()));
-                    }
-                    self.emit_reported(at + 1, span);
-                }
+                Token::Odd => self.report_odd_character(at, span),
                 Token::Semicolon
                 | Token::OpenBrace
                 | Token::CloseBrace
@@ -298,11 +281,7 @@ impl<'t> LayoutPass<'_, 't> {
             end = span.end;
             at += 1;
         }
-        let mut swallowed = false;
-        while let Some((_, rest)) = self.swallowed.split_first().filter(|(first, _)| **first < end) {
-            swallowed = true;
-            self.swallowed = rest;
-        }
+        let swallowed = self.skip_unclosed_strings(end);
         self.close_all(end, too_deep || swallowed);
         if too_deep {
             self.out.tokens.truncate(frame + 1);
@@ -317,6 +296,32 @@ impl<'t> LayoutPass<'_, 't> {
             part: self.part.index,
         });
         at
+    }
+
+    /// Reports a character that is not part of the language. `?` may begin a conditional, which continues with `:`.
+    #[cold]
+    fn report_odd_character(&mut self, at: usize, span: Span) {
+        self.broken = true;
+        if span.text(self.source) == "?" {
+            self.until.push((":", self.open.len()));
+        }
+        self.emit_reported(at + 1, span);
+    }
+
+    #[cold]
+    fn report_deep_nesting(&mut self, span: Span) {
+        let message = format!("brackets are nested more than {} levels deep", self.limits.nesting);
+        self.diagnostics.push(
+            Diagnostic::new(Code::NestingTooDeep, span, message)
+                .with_help("split the formula into definitions that use each other"),
+        );
+    }
+
+    /// Skips the unclosed strings before an offset. Returns whether there are any.
+    fn skip_unclosed_strings(&mut self, end: u32) -> bool {
+        let count = self.swallowed.iter().take_while(|start| **start < end).count();
+        self.swallowed = self.swallowed.get(count..).unwrap_or_default();
+        count > 0
     }
 
     /// Returns the run of tokens, starting at `at`, in which every token is valid in its position and needs no special

@@ -30,10 +30,6 @@ enum OpenNode {
 /// # Errors
 ///
 /// Returns the first error that prevents further parsing.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, Diagnostic> {
     // The YAML parser treats NUL as the end of the file and ignores all text after it.
     if let Some(at) = source.find('\0') {
@@ -47,14 +43,16 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     }
     let places = CharacterOffsets::new(source);
     let offset = |mark: &Marker| places.byte_offset(mark.index()) as u32;
-    let mut stack: Vec<(OpenNode, u32, usize)> = Vec::new();
-    let mut anchors: HashMap<usize, Node> = HashMap::new();
-    let mut repeated = 0usize;
-    // Anchors of scalars that no alias has used yet.
-    let mut unused: BTreeMap<usize, Span> = BTreeMap::new();
-    let mut count = 0usize;
-    let mut done: Option<Node> = None;
-    for event in Parser::new_from_str(source) {
+    let mut reader = NodeReader {
+        source,
+        faults,
+        stack: Vec::new(),
+        anchors: HashMap::new(),
+        unused: BTreeMap::new(),
+        repeated: 0,
+        done: None,
+    };
+    for (count, event) in Parser::new_from_str(source).enumerate() {
         let (event, place) = event.map_err(|fault| {
             let at = offset(fault.marker());
             let width = source
@@ -65,103 +63,142 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
         })?;
         let (start, end) = (offset(&place.start), offset(&place.end));
         let span = Span::new(start, end.max(start));
-        count += 1;
-        if count > MAX_NODES {
+        if count >= MAX_NODES {
             return Err(invalid_yaml_diagnostic(source, span, "the file is too large"));
         }
         let (node, anchor) = match event {
             Event::Scalar(value, style, anchor, tag) => {
-                let style = match style {
-                    ScalarStyle::SingleQuoted => YamlStyle::Single,
-                    ScalarStyle::DoubleQuoted => YamlStyle::Double,
-                    ScalarStyle::Literal | ScalarStyle::Folded => YamlStyle::Block,
-                    ScalarStyle::Plain => YamlStyle::Plain,
-                };
-                let mut span = span;
-                // The span of a value starts at its anchors and tags, which are skipped here.
-                while let Some(property) = anchor_or_tag_span(source, span).filter(|_| anchor > 0 || tag.is_some()) {
-                    if property.text(source).starts_with('&') {
-                        unused.insert(anchor, property);
-                    } else if !property.text(source).starts_with("!!") {
-                        faults.push(traps::anchor_or_tag_diagnostic(source, property));
-                    }
-                    span.start = skip_blanks(source, property.end).min(span.end);
-                }
-                if style == YamlStyle::Block
-                    && value.is_empty()
-                    && let Some(fault) = traps::empty_block_diagnostic(source, span)
-                {
-                    return Err(fault);
-                }
-                (
-                    Node {
-                        kind: NodeKind::Scalar {
-                            value: value.into_owned(),
-                            style,
-                        },
-                        span,
-                    },
-                    anchor,
-                )
+                let span = reader.skip_properties(span, anchor, tag.is_some());
+                (reader.scalar(value.into_owned(), style, span)?, anchor)
             }
             Event::SequenceStart(anchor, _) => {
-                stack.push((OpenNode::Sequence(Vec::new()), start, anchor));
-                check_depth(stack.len(), span)?;
+                reader.stack.push((OpenNode::Sequence(Vec::new()), start, anchor));
+                check_depth(reader.stack.len(), span)?;
                 continue;
             }
             Event::MappingStart(anchor, _) => {
-                stack.push((OpenNode::Mapping(Vec::new(), HashMap::new(), None), start, anchor));
-                check_depth(stack.len(), span)?;
+                let open = OpenNode::Mapping(Vec::new(), HashMap::new(), None);
+                reader.stack.push((open, start, anchor));
+                check_depth(reader.stack.len(), span)?;
                 continue;
             }
-            Event::SequenceEnd | Event::MappingEnd => {
-                let Some((open, start, anchor)) = stack.pop() else {
-                    continue;
-                };
-                let kind = match open {
-                    OpenNode::Sequence(items) => NodeKind::Sequence(items),
-                    OpenNode::Mapping(pairs, ..) => NodeKind::Mapping(pairs),
-                };
-                (
-                    Node {
-                        kind,
-                        span: Span::new(start, end.max(start)),
-                    },
-                    anchor,
-                )
-            }
-            Event::Alias(anchor) => {
-                let node = anchors.get(&anchor).cloned();
-                let node = node.ok_or_else(|| invalid_yaml_diagnostic(source, span, "the alias has no anchor"))?;
-                let (size, depth) = node_size(&node);
-                repeated += size;
-                if repeated > MAX_REPEATED {
-                    let message = "the aliases in this file expand to more than 1 MiB of values";
-                    return Err(Diagnostic::new(Code::InvalidYaml, span, message)
-                        .with_help("use an alias only for a short value that contains no aliases"));
-                }
-                check_depth(stack.len() + depth, span)?;
-                unused.remove(&anchor);
-                // A repeated scalar keeps the span of the anchored scalar, because a formula cannot be located in the
-                // text of the alias.
-                let is_text = matches!(node.kind, NodeKind::Scalar { .. });
-                (if is_text { node } else { Node { span, ..node } }, 0)
-            }
+            Event::SequenceEnd | Event::MappingEnd => match reader.close(end) {
+                Some(closed) => closed,
+                None => continue,
+            },
+            Event::Alias(anchor) => (reader.alias(anchor, span)?, 0),
             _ => continue,
         };
         if anchor > 0 {
-            anchors.insert(anchor, node.clone());
+            reader.anchors.insert(anchor, node.clone());
         }
-        match stack.last_mut() {
-            None if done.is_some() && !node.is_null() => {
-                faults.push(
+        if !reader.add(node) {
+            return Ok(reader.done);
+        }
+    }
+    let NodeReader {
+        faults, unused, done, ..
+    } = reader;
+    faults.extend(
+        unused
+            .values()
+            .map(|anchor| traps::anchor_or_tag_diagnostic(source, *anchor)),
+    );
+    Ok(done.filter(|n| !n.is_null()))
+}
+
+/// State of the reader: the open nodes and the anchors.
+struct NodeReader<'s> {
+    source: &'s str,
+    faults: &'s mut Vec<Diagnostic>,
+    /// Open sequences and mappings, each with its start and anchor.
+    stack: Vec<(OpenNode, u32, usize)>,
+    anchors: HashMap<usize, Node>,
+    /// Anchors of scalars that no alias has used yet.
+    unused: BTreeMap<usize, Span>,
+    /// Total size of the values that aliases repeat.
+    repeated: usize,
+    /// First document, if it is complete.
+    done: Option<Node>,
+}
+
+impl NodeReader<'_> {
+    /// Returns the span of a value without the anchor and the tag before it.
+    fn skip_properties(&mut self, mut span: Span, anchor: usize, has_tag: bool) -> Span {
+        let source = self.source;
+        while let Some(property) = anchor_or_tag_span(source, span).filter(|_| anchor > 0 || has_tag) {
+            if property.text(source).starts_with('&') {
+                self.unused.insert(anchor, property);
+            } else if !property.text(source).starts_with("!!") {
+                self.faults.push(traps::anchor_or_tag_diagnostic(source, property));
+            }
+            span.start = skip_blanks(source, property.end).min(span.end);
+        }
+        span
+    }
+
+    fn scalar(&self, value: String, style: ScalarStyle, span: Span) -> Result<Node, Diagnostic> {
+        let style = match style {
+            ScalarStyle::SingleQuoted => YamlStyle::Single,
+            ScalarStyle::DoubleQuoted => YamlStyle::Double,
+            ScalarStyle::Literal | ScalarStyle::Folded => YamlStyle::Block,
+            ScalarStyle::Plain => YamlStyle::Plain,
+        };
+        if style == YamlStyle::Block
+            && value.is_empty()
+            && let Some(fault) = traps::empty_block_diagnostic(self.source, span)
+        {
+            return Err(fault);
+        }
+        Ok(Node {
+            kind: NodeKind::Scalar { value, style },
+            span,
+        })
+    }
+
+    /// Closes the innermost sequence or mapping. Returns it with its anchor.
+    fn close(&mut self, end: u32) -> Option<(Node, usize)> {
+        let (open, start, anchor) = self.stack.pop()?;
+        let kind = match open {
+            OpenNode::Sequence(items) => NodeKind::Sequence(items),
+            OpenNode::Mapping(pairs, ..) => NodeKind::Mapping(pairs),
+        };
+        let span = Span::new(start, end.max(start));
+        Some((Node { kind, span }, anchor))
+    }
+
+    /// Returns a copy of the anchored node.
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, Diagnostic> {
+        let node = self.anchors.get(&anchor).cloned();
+        let node = node.ok_or_else(|| invalid_yaml_diagnostic(self.source, span, "the alias has no anchor"))?;
+        let (size, depth) = node_size(&node);
+        self.repeated += size;
+        if self.repeated > MAX_REPEATED {
+            let message = "the aliases in this file expand to more than 1 MiB of values";
+            return Err(Diagnostic::new(Code::InvalidYaml, span, message)
+                .with_help("use an alias only for a short value that contains no aliases"));
+        }
+        check_depth(self.stack.len() + depth, span)?;
+        self.unused.remove(&anchor);
+        // A repeated scalar keeps the span of the anchored scalar, because a formula cannot be located in the text of
+        // the alias.
+        let is_text = matches!(node.kind, NodeKind::Scalar { .. });
+        Ok(if is_text { node } else { Node { span, ..node } })
+    }
+
+    /// Adds a node to the innermost sequence or mapping, or as a document. Returns `false` if reading stops because the
+    /// node belongs to a second document.
+    fn add(&mut self, node: Node) -> bool {
+        match self.stack.last_mut() {
+            None if self.done.is_some() && !node.is_null() => {
+                self.faults.push(
                     Diagnostic::new(Code::InvalidYaml, node.span, "the file contains a second YAML document")
                         .with_help("keep one document per file: remove the text after `---`"),
                 );
-                return Ok(done);
+                return false;
             }
             None => {
-                done.get_or_insert(node);
+                self.done.get_or_insert(node);
             }
             Some((OpenNode::Sequence(items), ..)) => items.push(node),
             Some((OpenNode::Mapping(pairs, keys, key), ..)) => match key.take() {
@@ -170,12 +207,12 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                     if let Some(text) = key.text() {
                         if let Some(first) = keys.get(text) {
                             let message = format!("the key `{text}` appears more than once");
-                            faults.push(
+                            self.faults.push(
                                 Diagnostic::new(Code::InvalidYaml, key.span, message)
                                     .with_secondary_label(*first, "the first")
                                     .with_help(format!("keep only one `{text}`")),
                             );
-                            continue;
+                            return true;
                         }
                         keys.insert(text.to_owned(), key.span);
                     }
@@ -183,13 +220,8 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
                 }
             },
         }
+        true
     }
-    faults.extend(
-        unused
-            .values()
-            .map(|anchor| traps::anchor_or_tag_diagnostic(source, *anchor)),
-    );
-    Ok(done.filter(|n| !n.is_null()))
 }
 
 /// Returns the span of an anchor `&name` or a tag `!tag` at the beginning of a value.

@@ -38,18 +38,7 @@ pub fn compare(
     models: &BTreeSet<String>,
 ) -> Result<RowComparisonsByModel, Failure> {
     let here = environment::selected_environment(&session.global, &place.project)?;
-    if here.as_ref().is_some_and(|here| here.name == there.name) {
-        return Err(
-            Failure::new(Exit::Usage, format!("`{}` is the current environment", there.name))
-                .with_help("choose another environment for the comparison: `--env NAME`"),
-        );
-    }
-    if args.engine.as_deref() == Some("duckdb") {
-        return Err(
-            Failure::new(Exit::Usage, "DuckDB reads files, not the tables of an environment")
-                .with_help("choose dbt, postgres or a `postgres://` URL"),
-        );
-    }
+    check_environments(here.as_ref(), there, args)?;
     let engine_args = EngineArgs {
         data: None,
         engine: args.engine.clone(),
@@ -134,6 +123,23 @@ pub fn compare(
     );
     bar.iter().for_each(ProgressBar::finish_and_clear);
     Ok(RowComparisonsByModel(judged))
+}
+
+/// Rejects a comparison of an environment with itself, and an engine that has no environments.
+fn check_environments(here: Option<&Environment>, there: &Environment, args: &EnvDiffArgs) -> Result<(), Failure> {
+    if here.is_some_and(|here| here.name == there.name) {
+        return Err(
+            Failure::new(Exit::Usage, format!("`{}` is the current environment", there.name))
+                .with_help("choose another environment for the comparison: `--env NAME`"),
+        );
+    }
+    if args.engine.as_deref() == Some("duckdb") {
+        return Err(
+            Failure::new(Exit::Usage, "DuckDB reads files, not the tables of an environment")
+                .with_help("choose dbt, postgres or a `postgres://` URL"),
+        );
+    }
+    Ok(())
 }
 
 /// Returns the manifest that dbt wrote for an environment.

@@ -105,10 +105,6 @@ pub fn plan_models(session: &Session, place: &Workspace) -> Result<PlannedModels
 }
 
 /// Plans a push of the selected models. A model without a spec is deleted only if all models are pushed.
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn plan_selected_models(
     session: &Session,
     place: &Workspace,
@@ -121,23 +117,15 @@ pub fn plan_selected_models(
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
         .transpose()?;
-    let keep_needed = |found: &mut [FileDiagnostics]| {
-        for (found, is_needed) in found.iter_mut().zip(chosen.iter().flat_map(|chosen| &chosen.specs)) {
-            if !is_needed {
-                found.diagnostics.clear();
-            }
-        }
-    };
-    keep_needed(&mut generation.found);
-    let chosen_names = chosen.as_ref().map(|chosen| {
-        let models = generation
-            .models
-            .iter()
-            .zip(&chosen.models)
-            .filter(|(_, is_chosen)| **is_chosen);
+    chosen
+        .iter()
+        .for_each(|chosen| generation.drop_other_diagnostics(chosen));
+    let chosen_names: Option<BTreeSet<String>> = chosen.as_ref().map(|chosen| {
+        let models = generation.models.iter().zip(&chosen.models);
         models
+            .filter(|(_, is_chosen)| **is_chosen)
             .map(|(model, _)| model.name.clone())
-            .collect::<BTreeSet<String>>()
+            .collect()
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
     let name = environment.as_ref().map(|environment| environment.name.clone());
@@ -156,30 +144,11 @@ pub fn plan_selected_models(
     let mut ours = current_specs_by_model(place, &generation);
     let (mut states, mut restored) = read_states(session, place, &ours);
     let left = follow_moved_files(place, &ours, &mut states);
-    let all = all_model_names(&ours, &states);
-    let files: BTreeMap<String, BTreeMap<String, String>> = all
-        .into_iter()
-        .map(|name| {
-            let files = current_model_files(place, ours.get(&name), states.get(&name));
-            (name, files)
-        })
-        .collect();
+    let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
-    for (name, found) in &files {
-        let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
-        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, &tools, name, ours, found)) {
-            states.insert(name.clone(), (None, vec![base]));
-        }
-    }
+    add_unpushed_bases(place, &tools, &ours, &files, &mut states);
     let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
-    for set in reconciled
-        .values_mut()
-        .flat_map(|done| &mut done.conflicts)
-        .filter_map(|conflict| conflict.set.as_mut())
-    {
-        set.find_changed_models(ours.iter(), tools.as_tools().compiler);
-    }
     let texts: BTreeMap<String, String> = ours
         .iter()
         .map(|(name, ours)| (name.clone(), ours.source.clone()))
@@ -191,25 +160,16 @@ pub fn plan_selected_models(
     // A change to a model may change the SQL of the models that read it.
     if !replaced.is_empty() {
         generation = generate_with_texts(place, &compiler, &replaced)?;
-        keep_needed(&mut generation.found);
+        chosen
+            .iter()
+            .for_each(|chosen| generation.drop_other_diagnostics(chosen));
         if Exit::from_failures(&generation.found) != Exit::Done {
             made.found = generation.found;
             return Ok(made);
         }
         ours = current_specs_by_model(place, &generation);
     }
-    let known = generation.plan_known_file()?.and_then(|(known, facts)| {
-        let path = place.relative_path(&known.path);
-        let before = read_project_file(&place.root, &path);
-        let file = TextChange::new(&path, before, Some(known.text));
-        if file.before != file.after {
-            return Some(KnownFactsChange { file, facts });
-        }
-        // The push only commits the file, because `generate` or `plan` has already written it.
-        let committed = Repository::committed_if_different(&place.root, &path)?;
-        let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
-        Some(KnownFactsChange { file, facts })
-    });
+    let known = plan_known_facts(place, &generation)?;
     made.models = generation.models;
     let models = files.iter().filter(|(name, _)| is_chosen(name));
     let models = models.map(|(name, found)| PlannedModel {
@@ -252,6 +212,22 @@ pub fn plan_selected_models(
     version_upgrade::mark_upgraded_models(place, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
+fn plan_known_facts(place: &Workspace, generation: &Generation<'_>) -> Result<Option<KnownFactsChange>, Failure> {
+    Ok(generation.plan_known_file()?.and_then(|(known, facts)| {
+        let path = place.relative_path(&known.path);
+        let before = read_project_file(&place.root, &path);
+        let file = TextChange::new(&path, before, Some(known.text));
+        if file.before != file.after {
+            return Some(KnownFactsChange { file, facts });
+        }
+        // The push only commits the file, because `generate` or `plan` has already written it.
+        let committed = Repository::committed_if_different(&place.root, &path)?;
+        let facts = changed_facts(file.after.as_deref()?, committed.as_deref());
+        Some(KnownFactsChange { file, facts })
+    }))
 }
 
 /// Finds the exposures that depend on the changed models. Warns once if a manifest with exposures is older than the
@@ -338,12 +314,32 @@ fn reconcile_models(
             models.push((sides, more.remove(name).unwrap_or_default()));
         }
     }
-    let done = reconcile_all(&models, || tools.as_tools());
+    let mut done = reconcile_all(&models, || tools.as_tools());
+    let conflicts = done.iter_mut().flat_map(|done| &mut done.conflicts);
+    for set in conflicts.filter_map(|conflict| conflict.set.as_mut()) {
+        set.find_changed_models(ours.iter(), tools.as_tools().compiler);
+    }
     models
         .iter()
         .map(|(sides, _)| sides.model.to_owned())
         .zip(done)
         .collect()
+}
+
+/// Adds the bases of models that were never pushed but whose files a user edited.
+fn add_unpushed_bases(
+    place: &Workspace,
+    tools: &PlannerContext,
+    ours: &BTreeMap<String, CurrentSpec>,
+    files: &BTreeMap<String, BTreeMap<String, String>>,
+    states: &mut ModelStates,
+) {
+    for (name, found) in files {
+        let never_pushed = ours.get(name).filter(|_| !states.contains_key(name));
+        if let Some(base) = never_pushed.and_then(|ours| find_unpushed_base(place, tools, name, ours, found)) {
+            states.insert(name.clone(), (None, vec![base]));
+        }
+    }
 }
 
 /// Finds the base of a model that was never pushed but whose files a user edited. Each file contains a hash of its
@@ -369,8 +365,20 @@ fn find_unpushed_base(
         .find_map(|it| PushState::from_unpushed_files(name, &it, found))
 }
 
-fn all_model_names(ours: &BTreeMap<String, CurrentSpec>, states: &ModelStates) -> BTreeSet<String> {
-    ours.keys().chain(states.keys()).cloned().collect()
+/// Returns the current files of all models that have a spec or a state.
+fn files_by_model(
+    place: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    states: &ModelStates,
+) -> BTreeMap<String, BTreeMap<String, String>> {
+    let names: BTreeSet<&String> = ours.keys().chain(states.keys()).collect();
+    names
+        .into_iter()
+        .map(|name| {
+            let files = current_model_files(place, ours.get(name), states.get(name));
+            (name.clone(), files)
+        })
+        .collect()
 }
 
 fn model_sides<'a>(

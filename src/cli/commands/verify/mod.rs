@@ -61,6 +61,15 @@ pub struct VerificationResult {
 }
 
 impl VerificationResult {
+    /// Adds the states of the model in each environment, and the environment of the verification.
+    fn add_builds(&mut self, known: &EnvironmentBuilds, subject: &SpecToVerify<'_>, environment: Option<&str>) {
+        self.standings = known.build_states(subject.compiled.name().unwrap_or_default());
+        self.evidence.environment = environment.unwrap_or_default().to_owned();
+        self.timing.environment.clone_from(&self.evidence.environment);
+        self.timing.engine.clone_from(&self.evidence.engine);
+        self.timing.build_seconds = self.standings.first().and_then(|standing| standing.seconds);
+    }
+
     fn exit(&self) -> Exit {
         let has = |verdict: Verdict| self.evidence.proofs.iter().any(|proof| proof.verdict == verdict);
         let is_stale = self.standings.first().is_some_and(BuildState::is_stale);
@@ -71,10 +80,6 @@ impl VerificationResult {
     }
 }
 
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
 pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut place = Workspace::find(session)?;
     place.project.add_inherited_tags(PERSONAL_TAGS.map(str::to_owned));
@@ -82,16 +87,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         dialect: None,
         schema: args.engine.schema.clone(),
     };
-    let named = match args.selection.selects_all_models() {
-        true => args.specs.clone(),
-        false => {
-            let named = Generation::selected_specs(session, &target, &args.selection)?;
-            if named.is_empty() {
-                return Err(Failure::new(Exit::Usage, "no spec to verify is selected"));
-            }
-            named.into_iter().map(PathBuf::into_os_string).collect()
-        }
-    };
+    let named = named_specs(session, &target, args)?;
     let mut engine = Engine::select_engine(session, &args.engine, &place.project)?;
     let dialect = engine.dialect(&place.project)?;
     if let Some(own) = place.project.dialect().filter(|own| *own != dialect) {
@@ -121,26 +117,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.report(&faulty);
     }
-    let sound = || {
-        chosen
-            .iter()
-            .filter_map(|at| Some((*at, specs.get(*at)?)))
-            .filter(|(_, it)| spec_errors(it).is_none())
-    };
-    // A metric set has no rows of its own.
-    let is_set = |spec: &Spec| {
-        spec.compiled
-            .as_ref()
-            .is_some_and(|compiled| compiled.metric_set().is_some())
-    };
-    if !chosen.is_empty() && chosen.iter().all(|at| specs.get(*at).is_some_and(is_set)) {
-        let message = "a metric set has no rows to verify; verify the models that use it";
-        return Err(Failure::new(Exit::Usage, message));
-    }
-    let models: Vec<(usize, &CompiledSpec)> = sound()
-        .filter(|(_, spec)| !is_set(spec))
-        .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
-        .collect();
+    let models = models_to_verify(&specs, &chosen)?;
     engine.read_only(&tables_read(&models));
     let environment = match &engine {
         Engine::Dbt(_) => environment::selected_environment(&session.global, &place.project)?,
@@ -178,11 +155,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let mut all = comparer.verify(&subjects, || bar.iter().for_each(|bar| bar.inc(1)))?;
     bar.iter().for_each(ProgressBar::finish_and_clear);
     for (verified, subject) in all.iter_mut().zip(&subjects) {
-        verified.standings = known.build_states(subject.compiled.name().unwrap_or_default());
-        verified.evidence.environment = environment.as_ref().map(|it| it.name.clone()).unwrap_or_default();
-        verified.timing.environment.clone_from(&verified.evidence.environment);
-        verified.timing.engine.clone_from(&verified.evidence.engine);
-        verified.timing.build_seconds = verified.standings.first().and_then(|standing| standing.seconds);
+        verified.add_builds(&known, subject, environment.as_ref().map(|it| it.name.as_str()));
         verified.last_seconds = last_seconds(&place, &verified.evidence);
         check_budget(verified, subject.compiled, args)?;
     }
@@ -191,6 +164,44 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     }
     show::print_verification_results(session, args, &engine, &all, &faulty)?;
     Ok(exit(&all, &faulty))
+}
+
+/// Returns the names of the specs to verify. Empty for all specs.
+fn named_specs(session: &Session, target: &TargetOptions, args: &VerifyArgs) -> Result<Vec<OsString>, Failure> {
+    Ok(match args.selection.selects_all_models() {
+        true => args.specs.clone(),
+        false => {
+            let named = Generation::selected_specs(session, target, &args.selection)?;
+            if named.is_empty() {
+                return Err(Failure::new(Exit::Usage, "no spec to verify is selected"));
+            }
+            named.into_iter().map(PathBuf::into_os_string).collect()
+        }
+    })
+}
+
+/// Returns the models of the chosen specs without errors, each with the index of its spec.
+fn models_to_verify<'s>(specs: &'s [Spec], chosen: &[usize]) -> Result<Vec<(usize, &'s CompiledSpec)>, Failure> {
+    let sound = || {
+        chosen
+            .iter()
+            .filter_map(|at| Some((*at, specs.get(*at)?)))
+            .filter(|(_, it)| spec_errors(it).is_none())
+    };
+    // A metric set has no rows of its own.
+    let is_set = |spec: &Spec| {
+        spec.compiled
+            .as_ref()
+            .is_some_and(|compiled| compiled.metric_set().is_some())
+    };
+    if !chosen.is_empty() && chosen.iter().all(|at| specs.get(*at).is_some_and(is_set)) {
+        let message = "a metric set has no rows to verify; verify the models that use it";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    Ok(sound()
+        .filter(|(_, spec)| !is_set(spec))
+        .filter_map(|(at, spec)| Some((at, spec.compiled.as_ref()?)))
+        .collect())
 }
 
 /// Returns the exit status. A verification without any comparison fails, because it proves nothing.

@@ -174,6 +174,11 @@ fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
     }
 }
 
+/// Replaces NULL with `FALSE`.
+fn or_false(condition: FormulaTerm) -> FormulaTerm {
+    FormulaTerm::call("COALESCE", &[condition, FormulaTerm::boolean_literal(false)])
+}
+
 struct SqlReader<'n> {
     /// Family of the dialect's SQL (`sql_family`).
     family: &'static str,
@@ -203,10 +208,6 @@ impl SqlReader<'_> {
         exprs.iter().map(|expr| self.convert_term(expr)).collect()
     }
 
-    #[allow(
-        clippy::too_many_lines,
-        reason = "this is one list of cases, to be split when a case is added"
-    )]
     fn convert_part(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         match expr {
             Expr::Nested(inner) => self.convert_term(inner),
@@ -238,48 +239,15 @@ impl SqlReader<'_> {
             Expr::BinaryOp { left, op, right } => self.convert_binary(left, op, right),
             Expr::IsNull(inner) => Ok(self.convert_term(inner)?.isblank_call()),
             Expr::IsNotNull(inner) => Ok(self.convert_term(inner)?.isblank_call().negate()),
-            Expr::IsTrue(inner) => Ok(FormulaTerm::call(
-                "COALESCE",
-                &[self.convert_term(inner)?, FormulaTerm::boolean_literal(false)],
-            )),
-            Expr::IsFalse(inner) => {
-                let no = self.convert_term(inner)?.negate();
-                Ok(FormulaTerm::call(
-                    "COALESCE",
-                    &[no, FormulaTerm::boolean_literal(false)],
-                ))
-            }
-            Expr::InList { expr, list, negated } => {
-                let x = self.convert_term(expr)?;
-                let (op, joined) = if *negated { ("<>", "AND") } else { ("=", "OR") };
-                let mut parts = Vec::with_capacity(list.len());
-                for value in list {
-                    parts.push(x.clone().compare_with(op, &self.convert_term(value)?));
-                }
-                Ok(FormulaTerm::combine_conditions(joined, parts))
-            }
+            Expr::IsTrue(inner) => Ok(or_false(self.convert_term(inner)?)),
+            Expr::IsFalse(inner) => Ok(or_false(self.convert_term(inner)?.negate())),
+            Expr::InList { expr, list, negated } => self.convert_in_list(expr, list, *negated),
             Expr::Between {
                 expr,
                 negated,
                 low,
                 high,
-            } => {
-                let (x, low, high) = (
-                    self.convert_term(expr)?,
-                    self.convert_term(low)?,
-                    self.convert_term(high)?,
-                );
-                Ok(match negated {
-                    false => FormulaTerm::combine_conditions(
-                        "AND",
-                        vec![x.clone().compare_with(">=", &low), x.compare_with("<=", &high)],
-                    ),
-                    true => FormulaTerm::combine_conditions(
-                        "OR",
-                        vec![x.clone().compare_with("<", &low), x.compare_with(">", &high)],
-                    ),
-                })
-            }
+            } => self.convert_between([expr, low, high], *negated),
             Expr::Like {
                 negated,
                 any: false,
@@ -331,6 +299,27 @@ impl SqlReader<'_> {
             Expr::Function(function) => self.convert_call(function, expr),
             _ => Err(unsupported_sql(expr)),
         }
+    }
+
+    fn convert_in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<FormulaTerm, String> {
+        let x = self.convert_term(expr)?;
+        let (op, joined) = if negated { ("<>", "AND") } else { ("=", "OR") };
+        let mut parts = Vec::with_capacity(list.len());
+        for value in list {
+            parts.push(x.clone().compare_with(op, &self.convert_term(value)?));
+        }
+        Ok(FormulaTerm::combine_conditions(joined, parts))
+    }
+
+    fn convert_between(&mut self, [expr, low, high]: [&Expr; 3], negated: bool) -> Result<FormulaTerm, String> {
+        let (x, low, high) = (
+            self.convert_term(expr)?,
+            self.convert_term(low)?,
+            self.convert_term(high)?,
+        );
+        let (joined, of_low, of_high) = if negated { ("OR", "<", ">") } else { ("AND", ">=", "<=") };
+        let parts = vec![x.clone().compare_with(of_low, &low), x.compare_with(of_high, &high)];
+        Ok(FormulaTerm::combine_conditions(joined, parts))
     }
 
     fn reference_of_placeholder(&self, name: &str) -> Option<String> {

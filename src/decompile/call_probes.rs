@@ -1,0 +1,157 @@
+//! Probes of function calls, for each overload and number of arguments.
+
+use super::expression_text::ExpressionShape;
+use super::probes::{
+    Arg, NUMBERS, PLACES, ProbeFormula, SMALL, nth_types_of_parameters, parameter_args, parameter_literal,
+    probe_column, shortest_literal, type_assignments,
+};
+use crate::Type;
+use crate::catalog::{Overload, Param};
+
+/// Maximum number of literals of one parameter that are combined with literals of another parameter.
+const MAX_COMBINED_LITERALS: usize = 3;
+
+pub(super) fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {
+    let most = if overload.repeated {
+        widest.clamp(overload.params.len() + 2, PLACES)
+    } else {
+        overload.params.len()
+    };
+    for count in overload.needed..=most {
+        let param = |place: usize| overload.params.get(place).or(overload.params.last());
+        let is_long = count > overload.params.len() + 2;
+        let mut call = CallProbes {
+            name,
+            params: (0..count).filter_map(param).collect(),
+            count,
+            all: &mut *all,
+        };
+        call.add_columns(is_long);
+        if !is_long {
+            call.add_literals();
+            call.add_columns_with_literals();
+        }
+    }
+}
+
+/// Probes of a function that is called with `count` arguments.
+struct CallProbes<'p> {
+    name: &'static str,
+    params: Vec<&'p Param>,
+    count: usize,
+    all: &'p mut Vec<ProbeFormula>,
+}
+
+impl CallProbes<'_> {
+    fn put(&mut self, args: Vec<Arg>) {
+        self.all.push(ProbeFormula {
+            shape: ExpressionShape::Call(self.name),
+            args,
+        });
+    }
+
+    /// Adds calls in which every argument is a column. With many arguments, adds only calls whose columns are all
+    /// nullable or all not nullable.
+    fn add_columns(&mut self, is_long: bool) {
+        let count = self.count;
+        for types in type_assignments(&self.params)
+            .into_iter()
+            .chain([vec![Type::Unknown; count]])
+        {
+            let columns = |nulls: &dyn Fn(usize) -> bool| -> Vec<Arg> {
+                let of = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nulls(place), place));
+                types.iter().enumerate().map(of).collect()
+            };
+            self.put(columns(&|_| true));
+            self.put(columns(&|_| false));
+            for one in 0..if is_long { 0 } else { count.min(6) } {
+                self.put(columns(&|place| place != one));
+                if count > 2 {
+                    self.put(columns(&|place| place == one));
+                }
+            }
+        }
+    }
+
+    /// Adds calls with literals only, with quotients, with negated numbers and with NULL.
+    fn add_literals(&mut self) {
+        let params = self.params.clone();
+        // All numbers are large, or all numbers are small.
+        for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
+            self.put(
+                params
+                    .iter()
+                    .enumerate()
+                    .map(|(at, param)| parameter_literal(param, numbers, at, is_true))
+                    .collect(),
+            );
+        }
+        let is_number = |place: &usize| {
+            let simple = params
+                .get(*place)
+                .map(|param| parameter_literal(param, NUMBERS, *place, true));
+            matches!(simple, Some(Arg::Number(_)))
+        };
+        for place in (0..self.count.min(5)).filter(is_number) {
+            for types in nth_types_of_parameters(&params).into_iter().take(2) {
+                let of = |(at, ty): (usize, &Type)| match at == place {
+                    true => Arg::Quotient(at),
+                    false => Arg::Column(probe_column(*ty, true, at)),
+                };
+                self.put(types.iter().enumerate().map(of).collect());
+            }
+            let of_place = |(at, param): (usize, &&Param)| match at == place {
+                true => Arg::Minus(NUMBERS[at]),
+                false => parameter_literal(param, NUMBERS, at, true),
+            };
+            self.put(params.iter().enumerate().map(of_place).collect());
+        }
+        for place in 0..self.count.min(2) {
+            let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
+            args[place] = Arg::Fixed("1 / 0".to_owned());
+            self.put(args);
+        }
+    }
+
+    /// Adds calls with a literal for one argument, for two arguments, or for all arguments except the first.
+    fn add_columns_with_literals(&mut self) {
+        let (params, count) = (self.params.clone(), self.count);
+        let literals = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
+        for types in &nth_types_of_parameters(&params) {
+            for nullable in [true, false] {
+                let base: Vec<Arg> = types
+                    .iter()
+                    .enumerate()
+                    .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
+                    .collect();
+                for place in 0..count.min(6) {
+                    for literal in literals(place) {
+                        let mut args = base.clone();
+                        args[place] = literal;
+                        self.put(args);
+                    }
+                }
+                for first in 0..count.min(5) {
+                    for second in first + 1..count.min(5) {
+                        for a in literals(first).into_iter().take(MAX_COMBINED_LITERALS) {
+                            for b in literals(second).into_iter().take(MAX_COMBINED_LITERALS) {
+                                let mut args = base.clone();
+                                (args[first], args[second]) = (a.clone(), b);
+                                self.put(args);
+                            }
+                        }
+                    }
+                }
+                if count > 3 {
+                    for step in [1, 2] {
+                        let mut args = base.clone();
+                        for place in (1..count).step_by(step) {
+                            args[place] = literals(place).into_iter().next().unwrap_or(args[place].clone());
+                        }
+                        self.put(args);
+                    }
+                }
+            }
+        }
+    }
+}

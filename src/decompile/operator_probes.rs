@@ -1,0 +1,130 @@
+//! Probes of operators, and of columns with a suffix or in a short formula.
+
+use super::expression_text::ExpressionShape;
+use super::probes::{Arg, ProbeFormula, TYPES, literal_args, probe_column};
+use crate::Type;
+use crate::ast::BinaryOp;
+
+pub(super) fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
+    use BinaryOp::{
+        Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
+    };
+    for op in [
+        Add,
+        Subtract,
+        Multiply,
+        Divide,
+        Power,
+        Concat,
+        Equal,
+        NotEqual,
+        Less,
+        LessEqual,
+        Greater,
+        GreaterEqual,
+    ] {
+        add_infix_probes(op, all);
+    }
+    for (ty, _) in TYPES {
+        for nullable in [true, false] {
+            add_column_probes(ty, nullable, all);
+        }
+    }
+    let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
+    all.push(ProbeFormula {
+        shape: months,
+        args: vec![Arg::MonthStart(0), Arg::MonthStart(1)],
+    });
+    for words in ["TRUE", "FALSE", "ISNUMBER(\"\")", "COUNT()", "TODAY()", "NOW()", "PI()"] {
+        all.push(ProbeFormula {
+            shape: ExpressionShape::named(words),
+            args: Vec::new(),
+        });
+    }
+}
+
+/// Adds the probes of an operator: two columns, a column and a literal, two literals.
+fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
+    const CONSTANTS: [&str; 17] = [
+        "TRUE",
+        "FALSE",
+        "\"2019-07-23\"",
+        "-3",
+        "-2",
+        "-1",
+        "0",
+        "0.5",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "6",
+        "7",
+        "8",
+        "10",
+    ];
+    let shape = ExpressionShape::infix(op);
+    let mut put = |left: Arg, right: Arg| {
+        all.push(ProbeFormula {
+            shape: shape.clone(),
+            args: vec![left, right],
+        });
+    };
+    for (left, _) in TYPES {
+        for (right, _) in TYPES {
+            for (n, m) in [(true, true), (false, true), (true, false), (false, false)] {
+                put(
+                    Arg::Column(probe_column(left, n, 0)),
+                    Arg::Column(probe_column(right, m, 1)),
+                );
+            }
+        }
+        for nullable in [true, false] {
+            let column = |place: usize| Arg::Column(probe_column(left, nullable, place));
+            for literal in literal_args(1) {
+                put(column(0), literal);
+            }
+            for literal in literal_args(0) {
+                put(literal, column(1));
+            }
+            for text in CONSTANTS {
+                put(column(0), Arg::Fixed(text.to_owned()));
+            }
+        }
+    }
+    for left in literal_args(0) {
+        for right in literal_args(1) {
+            put(left.clone(), right);
+        }
+    }
+}
+
+/// Adds the probes of one column.
+fn add_column_probes(ty: Type, nullable: bool, all: &mut Vec<ProbeFormula>) {
+    let mut put = |shape: ExpressionShape| {
+        all.push(ProbeFormula {
+            shape,
+            args: vec![Arg::Column(probe_column(ty, nullable, 0))],
+        });
+    };
+    put(ExpressionShape::Minus);
+    if ty != Type::Text {
+        put(ExpressionShape::AsText);
+    }
+    put(ExpressionShape::Percent);
+    // Formulas of several functions that compile to a single SQL expression.
+    for words in [
+        "NOT(ISBLANK({0}))",
+        "DATE(YEAR({0}), MONTH({0}), 1)",
+        "EOMONTH({0}, -1) + 1",
+    ] {
+        put(ExpressionShape::named(words));
+    }
+    for name in ["COUNT", "SUM", "AVERAGE", "MIN", "MAX", "MEDIAN"] {
+        put(ExpressionShape::Unique(name));
+    }
+    for frame in crate::check::timeframes() {
+        put(ExpressionShape::Frame(frame));
+    }
+}

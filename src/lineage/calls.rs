@@ -1,0 +1,266 @@
+//! Lineage of function calls: arguments, windows and lambdas.
+
+use std::hash::{Hash, Hasher};
+use std::rc::Rc;
+
+use rustc_hash::FxHasher;
+use sqlparser::ast::{
+    Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgOperator, FunctionArgumentClause, FunctionArguments,
+    Ident, LambdaFunction, LambdaSyntax, OrderByExpr, WindowSpec, WindowType,
+};
+
+use super::expression::{Stack, add_name_sources, lambda_parameters};
+use super::query::{QueryReader, name_parts};
+use super::relation::{LineageRelation, RelationColumn};
+use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::values::{ValueIndex, fingerprint_of};
+
+/// Window functions whose values are computed from the sort order.
+const RANKS: &[&str] = &["rank", "dense_rank", "percent_rank", "cume_dist"];
+
+/// Words that date functions accept as arguments. If a column has the same name, the word refers to the column.
+const DATE_PARTS: &[&str] = &[
+    "microsecond",
+    "millisecond",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "dayofweek",
+    "dayofyear",
+    "dow",
+    "doy",
+    "week",
+    "isoweek",
+    "weekday",
+    "month",
+    "quarter",
+    "year",
+    "isoyear",
+    "epoch",
+    "date",
+    "time",
+];
+
+impl QueryReader<'_> {
+    pub(super) fn visit_function<'e>(
+        &mut self,
+        function: &'e Function,
+        scope: &QueryScope<'_>,
+        stack: &mut Stack<'e>,
+        is_window: bool,
+        made: &mut ExpressionInputs,
+        print: &mut FxHasher,
+    ) {
+        let name = function.name.to_string().to_lowercase();
+        name.hash(print);
+        if self.facts.has_columns && name == "columns" {
+            self.is_several = true;
+            self.add_all_columns(scope, made);
+        }
+        if let [of @ .., _] = name_parts(&function.name).as_slice()
+            && !of.is_empty()
+        {
+            self.add_receiver_column(of, scope, made);
+        }
+        let before = stack.len();
+        for arguments in [&function.parameters, &function.args] {
+            match arguments {
+                FunctionArguments::None => {}
+                FunctionArguments::Subquery(query) => self.visit_subquery(query, scope, made),
+                FunctionArguments::List(list) => {
+                    (list.args.len(), format!("{:?}", list.duplicate_treatment)).hash(print);
+                    for argument in &list.args {
+                        if let Some(expr) = self.visit_argument(&name, argument, scope, made, print) {
+                            stack.push((is_window, expr));
+                        }
+                    }
+                    list.clauses
+                        .iter()
+                        .for_each(|clause| visit_clause(clause, stack, is_window, print));
+                }
+            }
+        }
+        visit_orders(&function.within_group, stack, is_window, print);
+        stack.extend(function.filter.iter().map(|filter| (is_window, &**filter)));
+        format!("{:?}", function.null_treatment).hash(print);
+        let has_arguments = stack.len() > before;
+        match &function.over {
+            None => {}
+            Some(WindowType::NamedWindow(window)) => self.add_named_window(window, scope, made),
+            Some(WindowType::WindowSpec(window)) => {
+                if let Some(named) = &window.window_name {
+                    self.add_named_window(named, scope, made);
+                }
+                hash_frame(window, print);
+                stack.extend(window.partition_by.iter().map(|expr| (true, expr)));
+                let is_rank = !has_arguments && RANKS.contains(&name.as_str());
+                visit_orders(&window.order_by, stack, !is_rank, print);
+            }
+        }
+    }
+
+    /// Adds the column that precedes a function name, if the dialect allows function calls on columns. In other
+    /// dialects, the prefix is a schema.
+    pub(super) fn add_receiver_column(
+        &mut self,
+        parts: &[String],
+        scope: &QueryScope<'_>,
+        made: &mut ExpressionInputs,
+    ) {
+        if self.facts.chains_calls {
+            self.merge_column(parts, scope, made);
+        }
+    }
+
+    fn add_named_window(&self, name: &Ident, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
+        made.by
+            .extend(scope.windows.get(&name.value.to_lowercase()).into_iter().flatten());
+    }
+
+    /// Returns the values that partition and order a named window.
+    pub(super) fn window_values(&mut self, window: &WindowSpec, scope: &QueryScope<'_>) -> Vec<ValueIndex> {
+        let mut by = Vec::new();
+        let orders = window.order_by.iter().map(|order| &order.expr);
+        self.collect_row_values(window.partition_by.iter().chain(orders), scope, &mut by);
+        let mut print = FxHasher::default();
+        hash_frame(window, &mut print);
+        by.push(self.values.add(&[], print.finish()));
+        by
+    }
+
+    /// Visits an argument of a call. Returns the expression to visit next, if any.
+    fn visit_argument<'e>(
+        &mut self,
+        function: &str,
+        argument: &'e FunctionArg,
+        scope: &QueryScope<'_>,
+        made: &mut ExpressionInputs,
+        print: &mut FxHasher,
+    ) -> Option<&'e Expr> {
+        let argument = match argument {
+            // `key VALUE value` in a JSON constructor.
+            FunctionArg::Named { name, arg, operator } if is_key(operator) => {
+                self.merge_column(&[name.value.to_lowercase()], scope, made);
+                arg
+            }
+            FunctionArg::ExprNamed { name, arg, operator } if is_key(operator) => {
+                let (of, key) = self.expression_sources(name, scope);
+                key.hash(print);
+                made.of.extend(of.of);
+                made.by.extend(of.by);
+                arg
+            }
+            FunctionArg::Named { name, arg, .. } => {
+                name.value.hash(print);
+                arg
+            }
+            FunctionArg::ExprNamed { name, arg, .. } => {
+                name.to_string().hash(print);
+                arg
+            }
+            FunctionArg::Unnamed(arg) => arg,
+        };
+        match argument {
+            FunctionArgExpr::Expr(Expr::Identifier(word)) if is_date_part(word, scope) => {
+                word.value.to_lowercase().hash(print);
+                None
+            }
+            FunctionArgExpr::Expr(Expr::Lambda(lambda)) if is_lambda(function, lambda) => {
+                self.visit_lambda(lambda, scope, made, print);
+                None
+            }
+            FunctionArgExpr::Expr(expr) => Some(expr),
+            FunctionArgExpr::QualifiedWildcard(name) => {
+                add_name_sources(self, name, scope, made);
+                None
+            }
+            FunctionArgExpr::Wildcard | FunctionArgExpr::WildcardWithOptions(_) => {
+                // `count(*)` only counts rows and does not read columns.
+                if function != "count" {
+                    self.add_all_columns(scope, made);
+                }
+                None
+            }
+        }
+    }
+
+    /// Visits the body of a lambda. The parameters hide columns with the same names. Their values come from the list,
+    /// which is another argument of the call.
+    fn visit_lambda(
+        &mut self,
+        lambda: &LambdaFunction,
+        scope: &QueryScope<'_>,
+        made: &mut ExpressionInputs,
+        print: &mut FxHasher,
+    ) {
+        let mut relation = LineageRelation::default();
+        for name in lambda_parameters(lambda) {
+            let of = self.values.add(&[], fingerprint_of(&name));
+            relation.push(RelationColumn {
+                name: name.into(),
+                of,
+                by: None,
+            });
+        }
+        let mut inner = QueryScope::nested(Some(scope));
+        inner.push(ScopeItem {
+            path: Vec::new(),
+            relation: Rc::new(relation),
+        });
+        let (of, body) = self.expression_sources(&lambda.body, &inner);
+        body.hash(print);
+        made.of.extend(of.of);
+        made.by.extend(of.by);
+    }
+}
+
+/// Returns whether the name before the operator is a value rather than an argument name.
+fn is_key(operator: &FunctionArgOperator) -> bool {
+    matches!(operator, FunctionArgOperator::Value | FunctionArgOperator::Colon)
+}
+
+/// Functions that call a lambda for each element, listed without the prefix `list_` or `array_`.
+const ELEMENT_FUNCTIONS: &[&str] = &["apply", "filter", "reduce", "transform"];
+
+/// Returns whether an argument `x -> …` is a lambda. In calls of other functions, `->` accesses a JSON document.
+fn is_lambda(function: &str, lambda: &LambdaFunction) -> bool {
+    let name = function
+        .strip_prefix("list_")
+        .or(function.strip_prefix("array_"))
+        .unwrap_or(function);
+    lambda.syntax == LambdaSyntax::LambdaKeyword || ELEMENT_FUNCTIONS.contains(&name)
+}
+
+/// Returns whether a word is a date part and not a known column.
+fn is_date_part(word: &Ident, scope: &QueryScope<'_>) -> bool {
+    let name = word.value.to_lowercase();
+    word.quote_style.is_none()
+        && DATE_PARTS.contains(&name.as_str())
+        && !scope.merged.contains_key(&name)
+        && !scope.items.iter().any(|item| item.relation.column(&name).is_some())
+}
+
+fn visit_orders<'e>(orders: &'e [OrderByExpr], stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+    orders.len().hash(print);
+    for order in orders {
+        format!("{:?}", order.options).hash(print);
+        stack.push((is_window, &order.expr));
+    }
+}
+
+fn visit_clause<'e>(clause: &'e FunctionArgumentClause, stack: &mut Stack<'e>, is_window: bool, print: &mut FxHasher) {
+    match clause {
+        FunctionArgumentClause::Where(expr) | FunctionArgumentClause::Limit(expr) => stack.push((is_window, expr)),
+        FunctionArgumentClause::OrderBy(by) => visit_orders(by, stack, is_window, print),
+        FunctionArgumentClause::Having(bound) => stack.push((is_window, &bound.1)),
+        other => other.to_string().hash(print),
+    }
+}
+
+fn hash_frame(window: &WindowSpec, print: &mut FxHasher) {
+    if let Some(frame) = &window.window_frame {
+        (frame.units.to_string(), frame.start_bound.to_string()).hash(print);
+        frame.end_bound.as_ref().map(ToString::to_string).hash(print);
+    }
+}

@@ -1,0 +1,216 @@
+//! Lineage of joins: their conditions, and the columns that `using` and natural joins merge.
+
+use std::rc::Rc;
+
+use sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJoins};
+
+use super::query::QueryReader;
+use super::relation::{LineageRelation, RelationColumn};
+use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
+use super::values::{Leaf, ValueIndex, fingerprint_of};
+
+/// Properties of a join.
+struct JoinProperties<'j> {
+    constraint: &'j JoinConstraint,
+    /// Whether the columns of the joined table are part of the result.
+    returns_columns: bool,
+    /// Whether a `using` column takes its value from the left side and from the right side.
+    kept_sides: (bool, bool),
+}
+
+impl QueryReader<'_> {
+    /// Adds a table and the tables joined to it.
+    pub(super) fn add_joined_tables(
+        &mut self,
+        from: &TableWithJoins,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueIndex>,
+    ) {
+        self.add_factor(&from.relation, scope, rows);
+        for join in &from.joins {
+            self.add_join(join, scope, rows);
+        }
+    }
+
+    fn add_join(&mut self, join: &Join, scope: &mut QueryScope<'_>, rows: &mut Vec<ValueIndex>) {
+        let none = &JoinConstraint::None;
+        let of = |constraint, gives, keeps| {
+            Some(JoinProperties {
+                constraint,
+                returns_columns: gives,
+                kept_sides: keeps,
+            })
+        };
+        let kind = match &join.join_operator {
+            JoinOperator::Join(on) | JoinOperator::Inner(on) | JoinOperator::StraightJoin(on) => {
+                of(on, true, (true, true))
+            }
+            JoinOperator::CrossJoin(on) => of(on, true, (true, true)),
+            JoinOperator::Left(on) | JoinOperator::LeftOuter(on) => of(on, true, (true, false)),
+            JoinOperator::Right(on) | JoinOperator::RightOuter(on) => of(on, true, (false, true)),
+            JoinOperator::FullOuter(on) => of(on, true, (true, true)),
+            JoinOperator::Semi(on)
+            | JoinOperator::LeftSemi(on)
+            | JoinOperator::Anti(on)
+            | JoinOperator::LeftAnti(on) => of(on, false, (true, false)),
+            JoinOperator::AsOf {
+                match_condition,
+                constraint,
+            } => {
+                self.add_factor(&join.relation, scope, rows);
+                self.collect_row_values([match_condition], scope, rows);
+                let kind = JoinProperties {
+                    constraint,
+                    returns_columns: true,
+                    kept_sides: (true, false),
+                };
+                return self.add_join_condition(&kind, &join.join_operator, scope, rows);
+            }
+            JoinOperator::CrossApply | JoinOperator::OuterApply => of(none, true, (true, true)),
+            JoinOperator::RightSemi(_)
+            | JoinOperator::RightAnti(_)
+            | JoinOperator::ArrayJoin
+            | JoinOperator::LeftArrayJoin
+            | JoinOperator::InnerArrayJoin => None,
+        };
+        let Some(kind) = kind else {
+            return self.record_fault("this kind of join is not supported");
+        };
+        let before = scope.items.len();
+        self.add_factor(&join.relation, scope, rows);
+        self.add_join_condition(&kind, &join.join_operator, scope, rows);
+        // The columns of a semi-join's right side are accessible only in its condition.
+        while !kind.returns_columns && scope.items.len() > before {
+            rows.extend(scope.pop().into_iter().flat_map(|item| item.relation.rows.clone()));
+        }
+    }
+
+    /// Adds the values that determine which rows match in a join.
+    fn add_join_condition(
+        &mut self,
+        kind: &JoinProperties<'_>,
+        operator: &JoinOperator,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueIndex>,
+    ) {
+        // Add the kind of join to the fingerprint, because left and inner joins of the same tables return different
+        // rows.
+        let word = match operator {
+            JoinOperator::Join(_) | JoinOperator::Inner(_) => "inner",
+            JoinOperator::Left(_) | JoinOperator::LeftOuter(_) => "left",
+            JoinOperator::Right(_) | JoinOperator::RightOuter(_) => "right",
+            JoinOperator::FullOuter(_) => "full",
+            JoinOperator::Semi(_) | JoinOperator::LeftSemi(_) => "semi",
+            JoinOperator::Anti(_) | JoinOperator::LeftAnti(_) => "anti",
+            _ => "other",
+        };
+        rows.push(self.values.add(&[], fingerprint_of(word)));
+        match kind.constraint {
+            JoinConstraint::On(expr) => self.collect_row_values([expr], scope, rows),
+            JoinConstraint::Using(names) => {
+                let names: Vec<(String, String)> = names.iter().filter_map(last_name_part).collect();
+                names
+                    .into_iter()
+                    .for_each(|(name, shown)| self.merge_columns(&name, &shown, kind, scope, rows));
+            }
+            JoinConstraint::Natural => {
+                let Some((last, before)) = scope.items.split_last() else {
+                    return;
+                };
+                let is_known = scope.items.iter().all(|item| item.relation.is_complete());
+                let is_common = |given: &&RelationColumn| {
+                    before
+                        .iter()
+                        .any(|item| item.relation.column(&given.name.to_lowercase()).is_some())
+                };
+                let common: Vec<Rc<str>> = last
+                    .relation
+                    .columns
+                    .iter()
+                    .filter(is_common)
+                    .map(|given| Rc::clone(&given.name))
+                    .collect();
+                if !is_known {
+                    self.record_fault("a natural join is only supported if the columns of the relations are known");
+                }
+                common
+                    .iter()
+                    .for_each(|name| self.merge_columns(&name.to_lowercase(), name, kind, scope, rows));
+            }
+            JoinConstraint::None => {}
+        }
+    }
+
+    /// Merges the columns of both sides for a name in `using`.
+    fn merge_columns(
+        &mut self,
+        name: &str,
+        shown: &str,
+        kind: &JoinProperties<'_>,
+        scope: &mut QueryScope<'_>,
+        rows: &mut Vec<ValueIndex>,
+    ) {
+        let Some((last, before)) = scope.items.split_last() else {
+            return;
+        };
+        let mut left = ExpressionInputs::default();
+        match scope.merged.get(name) {
+            Some(given) => left.add_columns(given),
+            None => {
+                let known: Vec<&ScopeItem> = before
+                    .iter()
+                    .filter(|item| item.relation.column(name).is_some())
+                    .collect();
+                let of = if known.is_empty() {
+                    before.iter().collect()
+                } else {
+                    known
+                };
+                of.into_iter()
+                    .for_each(|item| self.add_column(&item.relation, name, &mut left));
+            }
+        }
+        let mut right = ExpressionInputs::default();
+        self.add_column(&Rc::clone(&last.relation), name, &mut right);
+        rows.extend(left.of.iter().chain(&right.of).chain(&left.by).chain(&right.by));
+        let mut made = ExpressionInputs::default();
+        for (part, is_kept) in [(left, kind.kept_sides.0), (right, kind.kept_sides.1)] {
+            if is_kept {
+                made.of.extend(part.of);
+                made.by.extend(part.by);
+            }
+        }
+        let of = self.values.add_unordered(made.of);
+        let by = (!made.by.is_empty()).then(|| self.values.add_unordered(made.by));
+        scope.merged.insert(
+            name.to_owned(),
+            RelationColumn {
+                name: shown.into(),
+                of,
+                by,
+            },
+        );
+    }
+
+    fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
+        if let Some(given) = relation.column(name) {
+            self.values.name_value(given.of);
+            return made.add_columns(given);
+        }
+        for table in relation.tables_that_may_have_column(name) {
+            let at = self.add_leaf(Leaf {
+                table,
+                column: Some(name.into()),
+            });
+            self.values.name_value(at);
+            made.of.push(at);
+        }
+        made.of.extend(&relation.rest);
+    }
+}
+
+/// Returns the last part of a name, in lower case and as spelled.
+fn last_name_part(name: &ObjectName) -> Option<(String, String)> {
+    let shown = &name.0.last()?.as_ident()?.value;
+    Some((shown.to_lowercase(), shown.clone()))
+}

@@ -1,0 +1,153 @@
+//! Lineage of `*` in a select list, with the options that omit, rename and replace columns.
+
+use std::rc::Rc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use sqlparser::ast::{ExcludeSelectItem, ObjectName, RenameSelectItem, WildcardAdditionalOptions};
+
+use super::query::{QueryReader, name_parts};
+use super::relation::{LineageRelation, RelationColumn, UnknownColumns};
+use super::scope::{QueryScope, ScopeItem};
+use super::values::Leaf;
+
+/// Changes that the options of a `*` make to the columns, by column name in lower case.
+struct StarChanges<'o> {
+    excluded: FxHashSet<String>,
+    renames: FxHashMap<String, &'o str>,
+    replaced: FxHashMap<String, RelationColumn>,
+}
+
+impl QueryReader<'_> {
+    /// Expands `*` or `orders.*`.
+    pub(super) fn expand_star(
+        &mut self,
+        scope: &mut QueryScope<'_>,
+        of: Option<&ObjectName>,
+        options: &WildcardAdditionalOptions,
+        output: &mut LineageRelation,
+    ) {
+        let changes = self.star_changes(options, scope);
+        let path: Vec<String> = of.map(name_parts).unwrap_or_default();
+        if of.is_some() && scope.item(&path).is_none() {
+            // `address.*` expands the fields of a struct.
+            let made = self.column(&path, scope);
+            output.rest.extend(made.of);
+            output.rest.extend(made.by);
+            return;
+        }
+        let items: Vec<ScopeItem> = match of {
+            Some(_) => scope.item(&path).cloned().into_iter().collect(),
+            None => scope.items.clone(),
+        };
+        let mut merged_given: FxHashSet<String> = FxHashSet::default();
+        for item in items {
+            for given in &item.relation.columns {
+                let name = given.name.to_lowercase();
+                let merged = scope.merged.get(&name).filter(|_| of.is_none());
+                if changes.excluded.contains(&name) || (merged.is_some() && !merged_given.insert(name.clone())) {
+                    continue;
+                }
+                let mut given = changes.replaced.get(&name).or(merged).unwrap_or(given).clone();
+                if let Some(new) = changes.renames.get(&name) {
+                    given.name = (*new).into();
+                }
+                self.push(output, given);
+            }
+            self.expand_unknown_columns(&item.relation, &changes, output);
+            output.rest.extend(&item.relation.rest);
+        }
+        if let Some(alias) = &options.opt_alias {
+            self.record_gap(format!(
+                "`* as {}` is assumed to mean the columns of the relation",
+                alias.value
+            ));
+        }
+    }
+
+    fn star_changes<'o>(&mut self, options: &'o WildcardAdditionalOptions, scope: &QueryScope<'_>) -> StarChanges<'o> {
+        if options.opt_ilike.is_some() {
+            self.record_fault("`* ilike` is not supported");
+        }
+        let renames = match &options.opt_rename {
+            Some(RenameSelectItem::Single(rename)) => std::slice::from_ref(rename),
+            Some(RenameSelectItem::Multiple(renames)) => renames.as_slice(),
+            None => &[],
+        };
+        let renames = renames
+            .iter()
+            .map(|rename| (rename.ident.value.to_lowercase(), rename.alias.value.as_str()))
+            .collect();
+        let mut replaced: FxHashMap<String, RelationColumn> = FxHashMap::default();
+        for element in options.opt_replace.iter().flat_map(|replace| &replace.items) {
+            let name = &element.column_name.value;
+            let given = self.expression_value(name, &element.expr, scope);
+            replaced.insert(name.to_lowercase(), given);
+        }
+        StarChanges {
+            excluded: excluded_columns(options),
+            renames,
+            replaced,
+        }
+    }
+
+    /// Adds the columns of a relation that are not known by name.
+    fn expand_unknown_columns(
+        &mut self,
+        relation: &LineageRelation,
+        changes: &StarChanges<'_>,
+        output: &mut LineageRelation,
+    ) {
+        for passed in &relation.passed {
+            let mut all: FxHashSet<String> = (*passed.but).clone();
+            let named = changes.renames.keys().chain(changes.replaced.keys());
+            all.extend(changes.excluded.iter().chain(named).cloned());
+            // A renamed column of a relation with unknown columns is a known column.
+            for (name, new) in &changes.renames {
+                if relation.column(name).is_none() {
+                    let of = self.add_leaf(Leaf {
+                        table: passed.table,
+                        column: Some(name.as_str().into()),
+                    });
+                    self.values.name_value(of);
+                    let name = (*new).into();
+                    self.push(output, RelationColumn { name, of, by: None });
+                }
+            }
+            output.passed.push(UnknownColumns {
+                table: passed.table,
+                but: Rc::new(all),
+            });
+        }
+        if !relation.is_complete() {
+            let mut of_unknown: Vec<&RelationColumn> = changes
+                .replaced
+                .iter()
+                .filter(|(name, _)| relation.column(name).is_none())
+                .map(|(_, given)| given)
+                .collect();
+            of_unknown.sort_unstable_by_key(|given| Rc::clone(&given.name));
+            of_unknown
+                .into_iter()
+                .for_each(|given| self.push(output, given.clone()));
+        }
+    }
+}
+
+/// Returns the columns that `* exclude (…)` or `* except (…)` omits, in lower case.
+fn excluded_columns(options: &WildcardAdditionalOptions) -> FxHashSet<String> {
+    let mut excluded: FxHashSet<String> = FxHashSet::default();
+    match &options.opt_exclude {
+        Some(ExcludeSelectItem::Single(name)) => excluded.extend(last_part(name)),
+        Some(ExcludeSelectItem::Multiple(names)) => excluded.extend(names.iter().filter_map(last_part)),
+        None => {}
+    }
+    if let Some(except) = &options.opt_except {
+        let names = std::iter::once(&except.first_element).chain(&except.additional_elements);
+        excluded.extend(names.map(|name| name.value.to_lowercase()));
+    }
+    excluded
+}
+
+fn last_part(name: &ObjectName) -> Option<String> {
+    name_parts(name).pop()
+}
