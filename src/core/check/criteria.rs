@@ -8,6 +8,7 @@ use super::case_insensitive_text;
 use super::cells::RangeRows;
 use super::lower::Lowerer;
 use super::operators::divide_by_100;
+use super::period_criteria::CriteriaCall;
 use super::running_criteria::ComparedRow;
 use super::wildcards::{WildcardChar, wildcard_chars};
 use crate::ast::{BinaryOp, Expr, ExprId};
@@ -107,6 +108,8 @@ struct RowCriteria {
     /// Columns in which the selected rows have the same value as the current row.
     same: Vec<IrId>,
     compared: Option<ComparedRow>,
+    /// Value that the call aggregates. `None` if the call counts rows.
+    value: Option<IrId>,
 }
 
 /// Kind of a criterion that depends on the current row's value.
@@ -148,7 +151,14 @@ impl Lowerer<'_> {
         rows: Option<RangeRows>,
         span: Span,
     ) -> IrId {
-        let mut of_this_row = RowCriteria::default();
+        let mut of_this_row = RowCriteria {
+            value: match lowering {
+                Lowering::CountIf | Lowering::CountIfs => None,
+                Lowering::SumIf | Lowering::AverageIf => lowered.get(2).or_else(|| lowered.first()).copied(),
+                _ => lowered.first().copied(),
+            },
+            ..RowCriteria::default()
+        };
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
         let boolean = |pass: &Self, index: usize| {
             lowered
@@ -208,7 +218,7 @@ impl Lowerer<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        let RowCriteria { same: by, compared } = of_this_row;
+        let RowCriteria { same: by, compared, .. } = of_this_row;
         if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
             let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
             let nullable: Vec<IrId> = nullable.collect();
@@ -444,6 +454,12 @@ impl Lowerer<'_> {
             );
             return None;
         }
+        let call = CriteriaCall {
+            function,
+            value: of_this_row.as_ref().and_then(|of_this_row| of_this_row.value),
+            exprs,
+            lowered,
+        };
         let mut conditions = self.take_list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
             if self.is_blank(exprs[1]) {
@@ -453,7 +469,7 @@ impl Lowerer<'_> {
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1])
+                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1], call)
             {
                 match of_row {
                     RowCriterion::Same => of_this_row.same.push(pair[0]),
@@ -483,7 +499,13 @@ impl Lowerer<'_> {
     /// Returns the kind of a criterion over a range that depends on the current row's value. The value itself selects
     /// the rows with the same value. A comparison selects the rows before the current row in sort order. `None` for
     /// other criteria.
-    fn classify_row_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
+    fn classify_row_criterion(
+        &mut self,
+        range: IrId,
+        value: IrId,
+        expr: ExprId,
+        call: CriteriaCall<'_>,
+    ) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_same_in_all_rows(id);
         if self.is_same_value(range, value) {
@@ -522,8 +544,9 @@ impl Lowerer<'_> {
             }
         }
         let column = self.source_text(self.program.meta(range).span);
-        let help =
-            format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step");
+        let help = self.period_to_date_help(range, expr, call).unwrap_or_else(|| {
+            format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step")
+        });
         self.report_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }

@@ -225,6 +225,7 @@ impl Compiler {
                 compiled.reads = inner.reads;
                 compiled.tables = inner.tables;
                 compiled.columns_read = inner.columns_read;
+                compiled.lineage = inner.lineage;
                 compiled.known_relations = inner.known_relations;
                 if set.sets.is_empty() {
                     compiled.set_tests = inner.set_tests;
