@@ -27,6 +27,7 @@
 
 mod definitions;
 mod graph;
+mod metric_lineage;
 mod names;
 mod neighborhood;
 mod omni;
@@ -41,6 +42,7 @@ mod summary;
 mod test_effects;
 
 pub use graph::{Graph, GraphSources, ImpactGraphNode, SpecModel};
+pub use metric_lineage::MetricNeighbors;
 pub use names::{ImpactTarget, NameError};
 pub use omni::OmniFields;
 pub use propagate::{ChangeGrade, ChangeNote, NodeChanges};

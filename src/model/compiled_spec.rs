@@ -473,8 +473,8 @@ impl CompiledSpec {
         &self.column_tags
     }
 
-    /// Returns the lineage of each column of the result, in order. If the spec has errors, only the known part is
-    /// returned.
+    /// Returns the lineage of each column of the result, in order. For a metric set, these are its metrics and dimensions.
+    /// If the spec has errors, only the known part is returned.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";

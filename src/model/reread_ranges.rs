@@ -96,9 +96,27 @@ fn unbounded_diagnostic(span: Span, why: &str, time: &SourceTimeColumn, run: &Sp
         "`{text}` is not allowed in an incremental model: {why}, but an incremental run reads only new \
         and late rows"
     );
+    let period = period_to_date(&text, time.units.first().copied());
+    let first = period.map_or_else(
+        || "read an earlier or later period with `PERIODOFFSET`".to_owned(),
+        |period| format!("start the range in the current period, as in `{period}`"),
+    );
     Diagnostic::new(Code::UnboundedInTime, span, message).with_help(format!(
-        "read an earlier or later period with `PERIODOFFSET`, partition the rows by `{}`, or write `materialized: \
-            table`",
+        "{first}, partition the rows by `{}`, or write `materialized: table`",
         time.name
     ))
+}
+
+/// Returns the total since the start of a period for a total over all earlier rows: `SUM(FIRST(x, "year"):x)` for
+/// `SUM(FIRST(x):x)`. `None` for other formulas, and if the rows are already years. `unit` is the period of a row.
+fn period_to_date(text: &str, unit: Option<CalendarUnit>) -> Option<String> {
+    let (before, range) = text.split_once("FIRST(")?;
+    let (value, after) = range.split_once(')')?;
+    let is_total = !value.contains([',', '(']) && after.trim_start().starts_with(':');
+    let period = match unit {
+        Some(CalendarUnit::Year) => return None,
+        Some(CalendarUnit::Week | CalendarUnit::Month | CalendarUnit::Quarter) => "year",
+        _ => "month",
+    };
+    is_total.then(|| format!("{before}FIRST({value}, \"{period}\"){after}"))
 }

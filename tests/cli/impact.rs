@@ -130,6 +130,39 @@ fn forms() {
     }
 }
 
+/// A metric of a metric set has the columns that it reads upstream, and the models that use it downstream.
+#[test]
+fn lineage_of_metrics() {
+    let place = place("lineage_metrics");
+    place
+        .write(
+            "metrics/sales.yml",
+            "metric_set: sales\nfrom: ref('fct_orders')\ntime: order_date\ndefinitions: |\n  \
+             revenue = SUM(order_total)\n  order_count = COUNT()\n  aov = revenue / order_count\n  \
+             buyers = COUNT(DISTINCT(customer_id))\n",
+        )
+        .write(
+            "metrics/by_month.yml",
+            "model: by_month\nmetrics: [sales.revenue, sales.aov]\ngroup_by: month\n",
+        )
+        .write(
+            "metrics/large_days.yml",
+            "model: large_days\nmetrics: [sales.order_count]\ngroup_by: day\nhaving: revenue > 100\n",
+        );
+    insta::assert_snapshot!(all(
+        &place,
+        &[
+            &["lineage", "metric:sales.revenue"],
+            &["lineage", "sales.order_count", "--depth", "1"],
+            &["lineage", "sales.aov", "--down", "--json"],
+            &["lineage", "metric:sales.buyers", "--format", "mermaid", "--depth", "1"],
+            &["lineage", "metric_set:sales", "--depth", "1"],
+            &["lineage", "metric:sales.revenu"],
+            &["lineage", "metric:sale.revenue"],
+        ]
+    ));
+}
+
 #[test]
 fn lineage_up_and_down() {
     let place = place("lineage");

@@ -84,9 +84,11 @@ pub enum GraphFormat {
 Examples:
   formulac lineage revenue
   formulac lineage orders.amount --down --depth 2
+  formulac lineage metric:orders.revenue
   formulac lineage revenue --format mermaid")]
 pub struct LineageArgs {
-    /// Column, model, source or other node of the project: `orders.amount`, `orders`, or a unique id
+    /// Column, model, source or other node of the project: `orders.amount`, `orders`, or a unique id. Also a metric of a
+    /// metric set, `metric:orders.revenue`, or all of its metrics, `metric_set:orders`
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Show only the upstream lineage

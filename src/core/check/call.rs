@@ -26,6 +26,9 @@ impl Lowerer<'_> {
         if let Some(today) = self.replace_today(id, span) {
             return today;
         }
+        if self.failed && matches!(function.name, "SUM" | "SUMPRODUCT") {
+            self.suggest_conditional_sum(call, span);
+        }
         let marks = function.lower == Some(Lowering::Distinct);
         if function.level == Level::Aggregate && !marks && ranges::has_range_argument(self.ast, self.names, call) {
             return self.lower_range_call(id, call, span);

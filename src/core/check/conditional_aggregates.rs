@@ -41,7 +41,14 @@ impl Lowerer<'_> {
         rows: Option<RangeRows>,
         span: Span,
     ) -> IrId {
-        let mut of_this_row = RowCriteria::default();
+        let mut of_this_row = RowCriteria {
+            value: match lowering {
+                Lowering::CountIf | Lowering::CountIfs => None,
+                Lowering::SumIf | Lowering::AverageIf => lowered.get(2).or_else(|| lowered.first()).copied(),
+                _ => lowered.first().copied(),
+            },
+            ..RowCriteria::default()
+        };
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
         let split = self.split_criteria(lowering, function, args, lowered, &mut of_rows, span);
         self.check_order(lowering, function, args, lowered, span);
@@ -60,7 +67,7 @@ impl Lowerer<'_> {
         conditions.extend(rows.and_then(|rows| rows.only));
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
-        let RowCriteria { same: by, compared } = of_this_row;
+        let RowCriteria { same: by, compared, .. } = of_this_row;
         if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
             let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
             let nullable: Vec<IrId> = nullable.collect();

@@ -3,6 +3,7 @@
 use super::case_insensitive_text;
 use super::lower::Lowerer;
 use super::operators::divide_by_100;
+use super::period_criteria::CriteriaCall;
 use super::running_criteria::ComparedRow;
 use super::wildcards::{WildcardChar, wildcard_chars};
 use crate::ast::{BinaryOp, Expr, ExprId};
@@ -102,6 +103,8 @@ pub(super) struct RowCriteria {
     /// Columns in which the selected rows have the same value as the current row.
     pub same: Vec<IrId>,
     pub compared: Option<ComparedRow>,
+    /// Value that the call aggregates. `None` if the call counts rows.
+    pub value: Option<IrId>,
 }
 
 /// Kind of a criterion that depends on the current row's value.
@@ -185,6 +188,12 @@ impl Lowerer<'_> {
             );
             return None;
         }
+        let call = CriteriaCall {
+            function,
+            value: of_this_row.as_ref().and_then(|of_this_row| of_this_row.value),
+            exprs,
+            lowered,
+        };
         let mut conditions = self.take_list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
             if self.is_blank(exprs[1]) {
@@ -194,7 +203,7 @@ impl Lowerer<'_> {
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1])
+                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1], call)
             {
                 match of_row {
                     RowCriterion::Same => of_this_row.same.push(pair[0]),
@@ -224,7 +233,13 @@ impl Lowerer<'_> {
     /// Returns the kind of a criterion over a range that depends on the current row's value. The value itself selects
     /// the rows with the same value. A comparison selects the rows before the current row in sort order. `None` for
     /// other criteria.
-    fn classify_row_criterion(&mut self, range: IrId, value: IrId, expr: ExprId) -> Option<RowCriterion> {
+    fn classify_row_criterion(
+        &mut self,
+        range: IrId,
+        value: IrId,
+        expr: ExprId,
+        call: CriteriaCall<'_>,
+    ) -> Option<RowCriterion> {
         let meta = self.program.meta(value);
         let fixed = |pass: &Self, id: IrId| pass.program.meta(id).level == Level::Const || pass.is_same_in_all_rows(id);
         if self.is_same_value(range, value) {
@@ -263,8 +278,9 @@ impl Lowerer<'_> {
             }
         }
         let column = self.source_text(self.program.meta(range).span);
-        let help =
-            format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step");
+        let help = self.period_to_date_help(range, expr, call).unwrap_or_else(|| {
+            format!("use the current row's value of `{column}` in the criterion, or join the value in an earlier step")
+        });
         self.report_criterion(meta.span, "each row would search for a different value", &help);
         Some(RowCriterion::Invalid)
     }

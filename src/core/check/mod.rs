@@ -3,6 +3,7 @@
 //! The analysis has three passes, each of which is a loop. `names` resolves all names. `infer` infers the types of
 //! columns that no schema declares. `lower` checks and lowers each definition after the definitions that it uses.
 
+mod array_formulas;
 mod branches;
 mod calendar_ranges;
 mod call;
@@ -38,6 +39,7 @@ mod order;
 mod order_statistics;
 mod overload;
 mod period;
+mod period_criteria;
 mod pivots;
 mod range_aggregates;
 mod ranges;

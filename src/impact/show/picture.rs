@@ -1,6 +1,6 @@
 //! Writes the graph as Mermaid or DOT.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::diag::render::is_hidden;
@@ -57,7 +57,7 @@ pub fn from_impact(impact: &Impact) -> GraphDrawing {
         )
     });
     let dots: Vec<DrawnNode> = changed.chain(reached).collect();
-    let known: std::collections::BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
+    let known: BTreeSet<&str> = dots.iter().map(|dot| dot.id.as_str()).collect();
     let is_known = |from: &str, to: &str| known.contains(from) && known.contains(to);
     let edges = impact.edges.iter().filter(|edge| is_known(&edge.from, &edge.to));
     let edges = edges.map(|edge| (edge.from.clone(), edge.to.clone())).collect();
@@ -80,6 +80,21 @@ const STYLES: [(&str, &str, &str); 4] = [
 ];
 
 impl GraphDrawing {
+    /// Adds another graph, without the styles of its nodes.
+    pub(crate) fn add_unmarked(&mut self, other: Self) {
+        let nodes = other.nodes.into_iter();
+        self.nodes.extend(nodes.map(|node| DrawnNode { class: "", ..node }));
+        self.edges.extend(other.edges);
+    }
+
+    /// Keeps the first of equal edges, and of nodes with the same id.
+    pub(crate) fn remove_repeated(&mut self) {
+        let mut ids = BTreeSet::new();
+        self.nodes.retain(|node| ids.insert(node.id.clone()));
+        let mut edges = BTreeSet::new();
+        self.edges.retain(|edge| edges.insert(edge.clone()));
+    }
+
     fn node_numbers(&self) -> BTreeMap<&str, usize> {
         self.nodes
             .iter()

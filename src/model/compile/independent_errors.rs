@@ -1,13 +1,14 @@
 //! Errors in the steps after a step with an error. Only errors that do not depend on the failed step are reported.
 
 use super::SpecCompilation;
+use crate::Type;
 use crate::check::{self, CheckScope, Context};
 use crate::diag::{Code, Diagnostic};
 use crate::formulas::StepFormulas;
 use crate::load::Step;
 use crate::parse;
 use crate::possible_columns::possible_columns;
-use crate::schema::Relation;
+use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::worksheet::worksheet_grid;
 
@@ -25,14 +26,41 @@ impl SpecCompilation<'_> {
         let Some((failed, later)) = self.spec.steps.get(index..).and_then(<[_]>::split_first) else {
             return;
         };
-        let mut columns = possible_columns(failed, self.source, columns, limits, memory);
+        let mut outputs = vec![possible_columns(failed, self.source, columns, limits, memory)];
         for step in later {
+            let input = self.possible_input(step, index, &outputs);
             // The columns of joined relations are not considered here, so they are treated as unknown if the
             // step has joins.
-            let seen = columns.as_ref().filter(|_| step.joins.is_empty());
+            let seen = input.as_ref().filter(|_| step.joins.is_empty());
             self.report_independent_errors(step, seen, memory, diagnostics);
-            columns = possible_columns(step, self.source, columns.as_ref(), limits, memory);
+            outputs.push(possible_columns(step, self.source, input.as_ref(), limits, memory));
         }
+    }
+
+    /// Returns the columns that a step after the failed step would read: those of a relation, of several steps, or of
+    /// the previous step. `None` if they cannot be determined. `outputs` are the columns of the steps from the failed
+    /// step on.
+    fn possible_input(&self, step: &Step<'_>, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
+        if let Some((from, _)) = &step.from {
+            return self.known_relation(from).cloned();
+        }
+        if step.union.is_empty() {
+            return outputs.last()?.clone();
+        }
+        let mut union = Relation::new("");
+        for member in &step.union {
+            let place = self.spec.step_named(member.text)?;
+            let columns = match place.checked_sub(failed) {
+                Some(place) => outputs.get(place)?.as_ref()?,
+                None => self.facts.get(place)?.relation.as_ref()?,
+            };
+            for column in columns.columns() {
+                if union.position(column.name()).is_none() {
+                    union = union.with(Column::new(column.name(), Type::Unknown));
+                }
+            }
+        }
+        Some(union)
     }
 
     /// Reports the errors in a step that do not depend on the failed previous step. Only the column names of the

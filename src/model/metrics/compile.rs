@@ -125,6 +125,7 @@ impl Compiler {
             |span| expansion.model_span(span),
         );
         compiled.restore_definitions(&expansion);
+        expansion.remove_repeated_errors(&mut compiled.diagnostics);
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -224,6 +225,7 @@ impl Compiler {
                 compiled.reads = inner.reads;
                 compiled.tables = inner.tables;
                 compiled.columns_read = inner.columns_read;
+                compiled.lineage = inner.lineage;
                 compiled.known_relations = inner.known_relations;
                 if set.sets.is_empty() {
                     compiled.set_tests = inner.set_tests;
@@ -338,6 +340,15 @@ impl Expansion {
             None => Some(mapped),
             Some(set) => is_shown.then(|| mapped.with_context(&format!("in the metric set `{}`", set.name))),
         }
+    }
+
+    /// Keeps the first error about each place in the model, because the expansion contains a condition of the model once
+    /// per metric set. Errors in the sets all have the same place.
+    fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
+        diagnostics.retain(|fault| {
+            !fault.is_error() || fault.span() == self.span || seen.insert((fault.span(), fault.kind()))
+        });
     }
 
     /// Converts a diagnostic about the expanded text to a diagnostic about the set's file. Returns `None` for other

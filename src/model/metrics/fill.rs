@@ -1,12 +1,13 @@
 //! Rows for periods without any rows in the sets: the key `fill`.
 
-use super::keys::ModelKeys;
+use super::keys::{MetricSetKey, ModelKeys};
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, TextWithPosition};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -44,14 +45,7 @@ impl ModelOverSets<'_> {
         let frames: Vec<Option<String>> = (0..self.keys.len())
             .map(|place| keys.key_in_first_set(place)?.frame.clone())
             .collect();
-        let is_meant = |place: &usize| {
-            let same = |name: &str| {
-                let ((name, frame), (by, of)) = (split_timeframe(name), split_timeframe(by));
-                name.eq_ignore_ascii_case(by) && frame.eq_ignore_ascii_case(of)
-            };
-            same(&self.keys[*place].text) || same(&keys.names[*place]) || frames[*place].as_deref().is_some_and(same)
-        };
-        let meant: Vec<usize> = (0..self.keys.len()).filter(is_meant).collect();
+        let meant = self.filled_keys(keys, by);
         let (key, frame) = match meant.as_slice() {
             [one] => (*one, frames[*one].clone()),
             several => {
@@ -110,6 +104,36 @@ impl ModelOverSets<'_> {
             faults.extend(bound.and_then(|node| PeriodBound::fault(compiler, name, node, self.source)));
         }
         Some(fill)
+    }
+
+    /// Returns the keys that `fill` may mean by a name: the key or output name if there is one, otherwise the same period
+    /// of the same column, the period of the sets' time, or any key with the timeframe.
+    fn filled_keys(&self, keys: &ModelKeys, by: &str) -> Vec<usize> {
+        let same = |name: &str| {
+            let ((name, frame), (by, of)) = (split_timeframe(name), split_timeframe(by));
+            name.eq_ignore_ascii_case(by) && frame.eq_ignore_ascii_case(of)
+        };
+        let in_sets = |place: usize| {
+            let sets = self.sets.iter().zip(&keys.of_sets);
+            sets.filter_map(move |(set, keys)| Some((set, keys.get(place)?)))
+        };
+        let is_named = |place: usize| same(&self.keys[place].text) || same(&keys.names[place]);
+        let is_same_period = |place: usize| in_sets(place).any(|(set, key)| set.is_same_period(&key.column, by));
+        // A step with `from` has no time of its own.
+        let is_of_time = |place: usize| {
+            let is_period = |(_, key): (_, &MetricSetKey)| key.timeframe().is_some_and(same);
+            self.kind != SpecKind::Periods && in_sets(place).all(is_period)
+        };
+        let has_frame = |place: usize| {
+            let frame = keys.key_in_first_set(place).and_then(|key| key.frame.as_deref());
+            frame.is_some_and(same)
+        };
+        let meanings: [&dyn Fn(usize) -> bool; 4] = [&is_named, &is_same_period, &is_of_time, &has_frame];
+        let mut found = meanings.iter().map(|is_meant| {
+            let places = (0..self.keys.len()).filter(|place| is_meant(*place));
+            places.collect::<Vec<usize>>()
+        });
+        found.find(|places| !places.is_empty()).unwrap_or_default()
     }
 
     /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of

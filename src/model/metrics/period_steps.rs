@@ -221,7 +221,9 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
     let named = |name: Option<&str>| {
         let name = name.unwrap_or_default().trim();
         let same = |text: &str| text.eq_ignore_ascii_case(name);
-        columns(&|key, frame| same(&key.text) || same(&key_name(&key.text)) || same(frame))
+        columns(&|key, frame| {
+            same(&key.text) || same(&key_name(&key.text)) || same(frame) || set.is_same_period(&key.text, name)
+        })
     };
     let meant = [all.clone(), named(fill), named(first)]
         .into_iter()

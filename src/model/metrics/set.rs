@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::formulas::{AnalysisScope, MetricFormula, analyze_in};
 use super::keys::{period_unit, relation_name};
+use super::rows::parse_name_use;
 use super::spelled::quote_formula_name;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
@@ -101,6 +102,26 @@ impl MetricSet {
         };
         period_unit(&frame)?;
         Some((column, frame))
+    }
+
+    /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a dimension
+    /// `ordered_at[month]`.
+    pub fn is_same_period(&self, one: &str, other: &str) -> bool {
+        let (Some((one, frame)), Some((other, of_other))) = (self.timeframe_of(one), self.timeframe_of(other)) else {
+            return false;
+        };
+        let (one, other) = (parse_name_use(one), parse_name_use(other));
+        let is_input = |name: &str| {
+            [self.input_name(), self.name.clone()]
+                .iter()
+                .any(|of| of.eq_ignore_ascii_case(name))
+        };
+        let is_same_relation = match (one.qualifier.as_deref(), other.qualifier.as_deref()) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (Some(name), None) | (None, Some(name)) => is_input(name),
+        };
+        frame == of_other && is_same_relation && one.name.eq_ignore_ascii_case(&other.name)
     }
 
     /// Returns the name by which formulas refer to the relation or step that contains the rows. Empty for a set built

@@ -36,10 +36,17 @@ impl SpecCompilation<'_> {
         if let Some((_, known)) = self.unions.iter().find(same) {
             return known.clone();
         }
-        let relations: Vec<(String, Relation)> = steps
-            .iter()
-            .filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)))
-            .collect();
+        // An earlier union of the first steps is read instead of written again.
+        let is_first = |known: &&(Vec<String>, Relation)| {
+            known.0.len() < steps.len() && known.0.iter().zip(steps).all(|(known, step)| known == step.text)
+        };
+        let known = self.unions.iter().filter(is_first).max_by_key(|known| known.0.len());
+        let (united, known) = known.map_or((0, None), |(names, relation)| (names.len(), Some(relation.clone())));
+        let known = known.map(|relation| (relation.name().to_owned(), relation));
+        let own = steps.iter().skip(united);
+        let own = own.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
+        let found = united + own.clone().count();
+        let relations: Vec<(String, Relation)> = known.into_iter().chain(own).collect();
         let columns = united_columns(step, &relations, faults);
         let tree = &mut memory.emit.tree;
         // Postgres resolves the types of the first two branches before it reads the third branch.
@@ -94,7 +101,7 @@ impl SpecCompilation<'_> {
             body,
         });
         // The columns of a step with an error are unknown.
-        let relation = match relations.len() == steps.len() {
+        let relation = match found == steps.len() {
             true => Relation::new(name),
             false => Relation::unknown(name),
         };

@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use formulac::artifacts::{KeptParts, Manifest, last_results};
 use formulac::impact::{Graph, GraphSources, LineageCache, OmniFields, SpecModel};
-use formulac::{Compiler, Dialect, Project, SpecText};
+use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
 
 use crate::cli::artifacts::TargetFolder;
 use crate::cli::cache;
@@ -30,6 +30,8 @@ pub struct ImpactContext {
     /// Facts from `known.yml`.
     committed: formulac::KnownFacts,
     pub specs: Vec<SpecModel>,
+    /// Compiled metric sets.
+    pub sets: Vec<CompiledSpec>,
     /// Paths and contents of the specs.
     pub texts: Vec<(PathBuf, String)>,
     /// Compiler for the specs. It is built only if the project has specs, because its schema is as large as the
@@ -105,7 +107,7 @@ impl ImpactContext {
         let compiler = OnceCell::new();
         let committed = knowledge::read_committed_facts(&root)?;
         let facts = (&project, &committed, artifacts.as_ref(), dialect);
-        let specs = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
+        let (specs, sets) = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session.warn(&format!(
                 "warning: {} has errors (`formulac check`), so its lineage is known per model only",
@@ -121,6 +123,7 @@ impl ImpactContext {
             nothing: Manifest::default(),
             committed,
             specs,
+            sets,
             texts,
             compiler,
             omni,
@@ -178,11 +181,8 @@ impl ImpactContext {
     /// Compiles other versions of the specs to models.
     pub fn compile_specs(&self, texts: &[(PathBuf, String)]) -> Vec<SpecModel> {
         let facts = (&self.project, &self.committed, self.artifacts.as_ref(), self.dialect);
-        compile_texts(
-            || self.compiler.get_or_init(|| build_compiler(facts)),
-            texts,
-            &self.root,
-        )
+        let compiler = || self.compiler.get_or_init(|| build_compiler(facts));
+        compile_texts(compiler, texts, &self.root).0
     }
 
     /// Returns the lines of the HTML report about the revision to compare with.
@@ -227,14 +227,14 @@ fn spec_texts(project: &Project, root: &Path) -> Result<Vec<(PathBuf, String)>, 
     Ok(texts)
 }
 
-/// Compiles specs to models. Without specs, no compiler is built.
+/// Compiles specs to models and metric sets. Without specs, no compiler is built.
 fn compile_texts<'c>(
     compiler: impl FnOnce() -> &'c Compiler,
     texts: &[(PathBuf, String)],
     root: &Path,
-) -> Vec<SpecModel> {
+) -> (Vec<SpecModel>, Vec<CompiledSpec>) {
     if texts.is_empty() {
-        return Vec::new();
+        return (Vec::new(), Vec::new());
     }
     let paths: Vec<String> = texts
         .iter()
@@ -245,16 +245,16 @@ fn compile_texts<'c>(
         .zip(&paths)
         .map(|((_, text), path)| SpecText { text, path: Some(path) })
         .collect();
-    let compiled = compiler().compile_specs(&specs).into_iter().zip(paths);
-    compiled
-        .filter_map(|(compiled, path)| {
-            Some(SpecModel {
-                name: compiled.name()?.to_owned(),
-                path,
-                compiled,
-            })
-        })
-        .collect()
+    let mut models = Vec::new();
+    let mut sets = Vec::new();
+    for (compiled, path) in compiler().compile_specs(&specs).into_iter().zip(paths) {
+        if compiled.metric_set().is_some() {
+            sets.push(compiled);
+        } else if let Some(name) = compiled.name().map(str::to_owned) {
+            models.push(SpecModel { name, path, compiled });
+        }
+    }
+    (models, sets)
 }
 
 fn omni_fields(session: &Session, project: &Project, root: &Path, dialect: Option<Dialect>) -> OmniFields {

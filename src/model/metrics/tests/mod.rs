@@ -2,6 +2,7 @@
 
 mod balances;
 mod descriptions;
+mod fill;
 mod former_names;
 mod incomplete_schema;
 

@@ -1,0 +1,104 @@
+//! Tests of the names of keys in `fill`, and of the SQL of filled models.
+
+use super::{compile_last, sql};
+
+const ORDERS: &str = "\
+metric_set: orders
+from: orders
+time: ordered_at
+definitions: |
+  revenue = SUM(amount)
+  order_count = COUNT()
+";
+
+const REFUNDS: &str = "\
+metric_set: refunds
+from: refunds
+time: refunded_on
+definitions: amount = SUM(refund)
+";
+
+fn filled(keys: &str, fill: &str) -> String {
+    sql(&[
+        ORDERS,
+        &format!("model: m\nmetrics: [orders.revenue]\ngroup_by: {keys}\nfill: {fill}\n"),
+    ])
+}
+
+#[test]
+fn a_key_may_have_another_spelling_in_fill() {
+    let expected = filled("[month, region]", "month");
+    for fill in [
+        "\"ordered_at[month]\"",
+        "{by: \"ordered_at[month]\"}",
+        "{by: \"orders.ordered_at[month]\"}",
+        "{by: \"${ordered_at}[Month]\"}",
+        "ordered_at_month",
+    ] {
+        assert_eq!(filled("[month, region]", fill), expected, "{fill}");
+    }
+    let expected = filled("[\"ordered_at[month]\"]", "\"ordered_at[month]\"");
+    for fill in [
+        "month",
+        "{by: month}",
+        "ordered_at_month",
+        "\"orders.ordered_at[month]\"",
+    ] {
+        assert_eq!(filled("[\"ordered_at[month]\"]", fill), expected, "{fill}");
+    }
+}
+
+#[test]
+fn a_period_in_fill_is_of_the_time_of_the_set_before_other_columns() {
+    let keys = "[month, \"shipped_at[month]\"]";
+    assert_eq!(filled(keys, "month"), filled(keys, "\"ordered_at[month]\""));
+    assert_ne!(filled(keys, "month"), filled(keys, "\"shipped_at[month]\""));
+}
+
+#[test]
+fn a_key_of_several_sets_may_have_the_name_of_a_column_of_a_set() {
+    let model = |fill: &str| {
+        let model = "model: m\nmetrics: [orders.revenue, refunds.amount]\ngroup_by: month\nsince: 2024-01-01\n";
+        sql(&[ORDERS, REFUNDS, &format!("{model}fill: {fill}\n")])
+    };
+    assert_eq!(model("\"refunded_on[month]\""), model("month"));
+    assert_eq!(model("\"ordered_at[month]\""), model("month"));
+}
+
+#[test]
+fn a_defined_key_of_a_step_may_have_the_name_of_its_column_in_fill() {
+    let model = |fill: &str| {
+        let head = "model: m\nfrom: orders\ngroup_by: [month_of_order, \"shipped_at[week]\"]\nsince: 2024-01-01\n";
+        let definitions = "definitions: |\n  month_of_order = ordered_at[month]\n  total = SUM(amount)\n";
+        sql(&[&format!("{head}fill: {fill}\n{definitions}")])
+    };
+    let expected = model("month_of_order");
+    for fill in ["month", "\"ordered_at[month]\"", "{by: \"orders.ordered_at[month]\"}"] {
+        assert_eq!(model(fill), expected, "{fill}");
+    }
+}
+
+#[test]
+fn another_timeframe_is_not_a_key() {
+    let model = "model: m\nmetrics: [orders.revenue]\ngroup_by: month\nfill: \"ordered_at[quarter]\"\n";
+    let compiled = compile_last(&[ORDERS, model]);
+    let codes: Vec<&str> = compiled
+        .diagnostics()
+        .iter()
+        .map(crate::diag::Diagnostic::code)
+        .collect();
+    assert_eq!(codes, ["F0857"]);
+}
+
+#[test]
+fn a_filled_model_reads_the_union_of_its_sets_instead_of_repeating_it() {
+    let region = "{region: {orders: region, refunds: area}}";
+    for keys in ["[month]".to_owned(), format!("[month, {region}]")] {
+        let head = format!("model: m\nmetrics: [orders.revenue, refunds.amount]\ngroup_by: {keys}\n");
+        let text = sql(&[ORDERS, REFUNDS, &format!("{head}fill: month\n")]);
+        for step in ["from orders_by_month", "from refunds_by_month"] {
+            assert_eq!(text.matches(step).count(), 1, "{text}");
+        }
+        assert_eq!(text.matches("union all").count(), 2, "{text}");
+    }
+}
