@@ -123,7 +123,7 @@ fn read_facts(text: Option<String>) -> KnownFacts {
 
 /// Returns whether two versions of `known.yml` agree about everything on which the files of a spec depend.
 fn has_same_facts(before: &KnownFacts, now: &KnownFacts, ours: &CurrentSpec) -> bool {
-    let mut read = ours.compiled.known_relations().iter().map(|relation| relation.name());
+    let mut read = ours.compiled.known_relations().iter().map(formulac::Relation::name);
     (before.dialect, &before.dbt_version, &before.generic_tests) == (now.dialect, &now.dbt_version, &now.generic_tests)
         && read.all(|name| before.schema.relation(name) == now.schema.relation(name))
 }
