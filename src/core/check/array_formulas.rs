@@ -56,7 +56,11 @@ impl Lowerer<'_> {
         let mut open: Vec<ExprId> = self.ast.arguments(call).iter().rev().copied().collect();
         while let Some(id) = open.pop() {
             match self.ast.expr(id) {
-                Expr::Binary { op, left, right } if op == BinaryOp::Multiply => open.extend([right, left]),
+                Expr::Binary {
+                    op: BinaryOp::Multiply,
+                    left,
+                    right,
+                } => open.extend([right, left]),
                 Expr::Binary { op, left, right } if op.is_comparison() => factors.conditions.push((op, left, right)),
                 Expr::Sign {
                     sign: Sign::Minus,
