@@ -490,19 +490,16 @@ fn the_last_test_is_removed_with_its_list() {
     ] {
         let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: orders = COUNT()\n";
         let mut project = TestProject::of(&format!("{spec}{columns}")).pushed(&compiler);
-        let yml = project.text(YML);
-        let at = yml
-            .find("data_tests:\n          - unique\n")
-            .or_else(|| yml.find("data_tests:\n      - unique:"));
-        let at = at.unwrap_or_else(|| panic!("{yml}"));
-        let lines = yml[at..].lines().skip(1);
-        let end = at + yml[at..].lines().next().unwrap().len() + 1;
-        let tests: usize = lines
-            .take_while(|line| line.contains("unique") || line.contains("column_name") || line.contains("arguments"))
-            .map(|line| line.len() + 1)
-            .sum();
-        let edited = format!("{}{}", yml[..at].trim_end_matches(' '), &yml[end + tests..]);
-        project.set(YML, edited);
+        let yml = project.text(YML).to_owned();
+        // The list is the last key of its column, or of the model.
+        let of_column = yml.find("name: orders\n").filter(|_| columns.starts_with("columns"));
+        let start = of_column.unwrap_or_default();
+        let at = start + yml[start..].find("data_tests:\n").unwrap();
+        let indent = at - yml[..at].rfind('\n').unwrap() - 1;
+        let is_inside = |line: &&str| line.len() - line.trim_start().len() > indent;
+        let inside = yml[at..].split_inclusive('\n').skip(1).take_while(is_inside);
+        let end = at + "data_tests:\n".len() + inside.map(str::len).sum::<usize>();
+        project.set(YML, [&yml[..at - indent], &yml[end..]].concat());
         let plan = project.plan(&compiler);
         assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
         assert_eq!(
