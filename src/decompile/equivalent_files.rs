@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::file::{FilePart, FilePartKind, SqlFile, is_same_name, token_name};
+use super::parse::parse;
 use super::tree::{SqlNodeId, Trees};
+use crate::dbt::tokens::tokens;
 use crate::dialect::Dialect;
 
 /// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects compute
@@ -21,6 +23,23 @@ use crate::dialect::Dialect;
 pub fn is_equivalent_sql(one: &str, other: &str, dialect: Dialect) -> bool {
     let (one, other) = (SqlFile::read(one, dialect), SqlFile::read(other, dialect));
     are_equivalent(&one, &other, &mut Trees::default())
+}
+
+/// Returns whether two SQL expressions differ only in redundant brackets or in equivalent spellings, such as `x in (1, 2)`
+/// and `x = 1 or x = 2`.
+///
+/// ```
+/// use formulac_decompile::is_same_expression;
+/// let dialect = "duckdb".parse().unwrap();
+/// assert!(is_same_expression("x not between 1 and 5", "(x < 1 or x > 5)", dialect));
+/// assert!(!is_same_expression("x in (1, 2)", "x in (1, 3)", dialect));
+/// ```
+#[must_use]
+pub fn is_same_expression(one: &str, other: &str, dialect: Dialect) -> bool {
+    let mut trees = Trees::default();
+    let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok();
+    let one = read(one);
+    one.is_some() && one == read(other)
 }
 
 /// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use super::comments::restore_lost_comments;
 use super::edits::describe_file_part;
+use super::equivalent_files::is_same_expression;
 use super::file::{FilePart, FilePartKind, FilePartPosition, SqlFile};
 use super::separated_parts::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
@@ -103,6 +104,9 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
+        if is_same_expression(&texts[1], &texts[2], dialect) {
+            continue;
+        }
         clashes.push(LayoutClash::new(describe_file_part(&part.place), line, texts));
     }
     clashes
@@ -460,7 +464,7 @@ impl PickedItem {
 }
 
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
-/// be merged.
+/// be merged. If the file only spells the spec's new item in another way, the spec's item is used.
 fn merge_items(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
@@ -498,7 +502,7 @@ fn merge_items(
                 ours: now,
                 found: at,
             }
-        } else if as_base {
+        } else if as_base || is_same_expression(ours.text(new), found.text(&item.tokens), found.dialect) {
             PickedItem::Ours { ours: now, found: at }
         } else {
             return None;

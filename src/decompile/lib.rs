@@ -29,6 +29,7 @@ mod call_probes;
 mod candidate_check;
 mod columns;
 mod comments;
+mod comparisons;
 mod compiled_probes;
 mod constant_probes;
 mod context_probes;
@@ -65,7 +66,7 @@ mod tree;
 mod windows;
 
 pub use edits::{ColumnEdit, Edits, OtherEdit};
-pub use equivalent_files::is_equivalent_sql;
+pub use equivalent_files::{is_equivalent_sql, is_same_expression};
 pub use file::FilePartPosition;
 pub use filter_edits::FilterEdit;
 pub use formula::{Decompiler, NotAFormula};

@@ -4,6 +4,7 @@
 //! Redundant brackets are dropped. If dialects disagree about operator precedence, an expression without brackets is
 //! rejected.
 
+use super::comparisons;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
@@ -236,14 +237,13 @@ impl Parser<'_> {
             "in" => {
                 self.require_word("(")?;
                 let list = self.parse_items(")")?;
-                let group = self.trees.add(SqlLabel::Group, list);
-                self.trees.add(SqlLabel::In, vec![left.0, group])
+                comparisons::add_in(self.trees, left.0, list, negated)
             }
             "between" => {
                 let low = self.parse_expression(OTHER)?;
                 self.require_word("and")?;
                 let high = self.parse_expression(OTHER)?;
-                self.trees.add(SqlLabel::Between, vec![left.0, low.0, high.0])
+                comparisons::add_between(self.trees, left.0, [low.0, high.0], negated)
             }
             _ => {
                 let right = self.parse_expression(strength + 1)?;
@@ -257,7 +257,7 @@ impl Parser<'_> {
                 }
             }
         };
-        let id = if negated {
+        let id = if negated && !matches!(word.as_str(), "in" | "between") {
             self.trees.add(SqlLabel::Not, vec![id])
         } else {
             id

@@ -40,6 +40,7 @@ mod metric_set_conflicts;
 mod plan;
 mod properties;
 mod reconcile;
+mod renamed_models;
 mod resolve;
 pub mod secrets;
 mod state;

@@ -13,6 +13,7 @@ use super::properties::LocatedPropertyValue;
 use super::reconcile::{
     Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, TextChange, different_properties, merge_files,
 };
+use super::renamed_models::keep_former_layout;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_same_content;
 use crate::{CompiledSpec, Compiler, parallel};
@@ -311,7 +312,9 @@ impl ModelPlan {
             let before = model.before.map(|text| text.map(str::to_owned));
             Some(Self::new(model.sides, model.reconciled.clone(), base.as_ref(), before))
         };
-        parallel::map_range(models.len(), one).into_iter().flatten().collect()
+        let mut plans: Vec<Self> = parallel::map_range(models.len(), one).into_iter().flatten().collect();
+        keep_former_layout(models, &mut plans);
+        plans
     }
 
     fn json(&self) -> Value {

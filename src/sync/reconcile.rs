@@ -220,6 +220,8 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     };
     work.apply_respellings(&mut edits, &mut done);
     work.apply_structure_edits(&mut edits, &mut done);
+    // A list of tests that becomes empty is removed from the spec, so new tests are added first.
+    edits.sort_by_key(|edit| edit.property == Property::Tests && edit.after.is_none());
     for edit in edits {
         work.reconcile_edit(edit, &mut done);
     }
@@ -772,7 +774,7 @@ fn is_same_model_files(one: &str, other: &str) -> bool {
 }
 
 /// Converts the line endings of a string to the line endings of the existing file.
-fn with_line_endings_of(text: Option<String>, found: Option<&String>) -> Option<String> {
+pub(super) fn with_line_endings_of(text: Option<String>, found: Option<&String>) -> Option<String> {
     let crlf = found.is_some_and(|found| found.contains("\r\n"));
     text.map(|text| if crlf { text.replace('\n', "\r\n") } else { text })
 }

@@ -6,7 +6,7 @@ use super::reconcile::{Conflict, CurrentSpec, ReconcileTools};
 use super::state::normalize_lines;
 use super::{reconcile, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
 
 /// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if the text cannot
 /// be determined.
@@ -18,7 +18,7 @@ pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     let in_yaml = HandEditKind::new(&edit.file, model) == HandEditKind::Properties;
     match edit.property {
         Property::Description | Property::Tests | Property::Config if in_yaml => {
-            edit_yaml(file, &[undo_edit(edit, model)?]).ok()
+            edit_yaml(file, &[undo_edit(edit, model, file)?]).ok()
         }
         _ => {
             let (before, after) = (
@@ -43,8 +43,8 @@ pub fn restore_parts(file: &str, restored: &[Substitution]) -> Option<String> {
     apply_replacements(&normalize_lines(file), restored.iter().collect())
 }
 
-/// Returns the YAML edit that undoes a hand edit.
-fn undo_edit(edit: &HandEdit, model: &str) -> Option<Edit> {
+/// Returns the YAML edit that undoes a hand edit to a properties file.
+fn undo_edit(edit: &HandEdit, model: &str, file: &str) -> Option<Edit> {
     let node = Path::root().key("models").item("name", model);
     let node = match &edit.definition {
         Some(column) => node.key("columns").item("name", column),
@@ -57,6 +57,12 @@ fn undo_edit(edit: &HandEdit, model: &str) -> Option<Edit> {
             let tests = node.key("data_tests");
             return match (before, after) {
                 (None, Some(YamlValue::Text(item))) => Some(Edit::Remove { at: tests.scalar(item) }),
+                (None, Some(item)) => {
+                    let position = position_of_test(file, model, edit.definition.as_deref(), item)?;
+                    Some(Edit::Remove {
+                        at: tests.position(position),
+                    })
+                }
                 (Some(item), None) => Some(Edit::Add {
                     to: tests,
                     value: item.clone(),
@@ -74,6 +80,24 @@ fn undo_edit(edit: &HandEdit, model: &str) -> Option<Edit> {
         },
         None => Edit::Remove { at },
     })
+}
+
+/// Returns the position of a data test in the list of a column or of the model in a properties file.
+fn position_of_test(file: &str, model: &str, column: Option<&str>, test: &YamlValue) -> Option<usize> {
+    fn named<'v>(list: &'v YamlValue, name: &str) -> Option<&'v YamlValue> {
+        let YamlValue::List(items, _) = list else { return None };
+        let is_named = |item: &&YamlValue| item.get("name").and_then(YamlValue::as_text) == Some(name);
+        items.iter().find(is_named)
+    }
+    let root = yaml_value(file)?;
+    let mut node = named(root.get("models")?, model)?;
+    if let Some(column) = column {
+        node = named(node.get("columns")?, column)?;
+    }
+    let YamlValue::List(tests, _) = node.get("data_tests")? else {
+        return None;
+    };
+    tests.iter().position(|own| own.is_same_value(test))
 }
 
 /// Returns the spec with its own version replaced by the file's version. If no spec can express the file's formula,

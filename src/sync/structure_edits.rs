@@ -7,7 +7,8 @@ use super::hand_edits::HandEdit;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
 use crate::dbt::RelationReference;
 use crate::decompile::{
-    Edits, FilePartPosition, definition_lines, is_equivalent_sql, with_cte_names_of, with_renamed_definition,
+    Edits, FilePartPosition, definition_lines, is_equivalent_sql, is_same_expression, with_cte_names_of,
+    with_renamed_definition,
 };
 use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
@@ -55,11 +56,17 @@ impl ModelReconciler<'_> {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
-            let before = self.differences(&self.ours, &found);
             let condition = match &edit {
                 StructureEdit::Condition { before, after, .. } => Some((before.clone(), after.clone())),
                 _ => None,
             };
+            let dialect = self.ours.compiled.dialect();
+            let is_same = |(before, after): &(String, String)| is_same_expression(before, after, dialect);
+            if condition.as_ref().is_some_and(is_same) {
+                carried_edits.extend(places);
+                continue;
+            }
+            let before = self.differences(&self.ours, &found);
             // If the spec has changed the same condition, the edit is a conflict.
             if condition.as_ref().is_some_and(|condition| !before.contains(condition)) {
                 continue;
@@ -178,13 +185,16 @@ impl ModelReconciler<'_> {
         apply_edits(source, &[edit]).ok()
     }
 
-    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
+    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
+    /// spellings of an expression are not differences.
     fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let edits = Edits::from_texts(sql, found, ours.compiled.dialect());
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
+        let dialect = ours.compiled.dialect();
         columns
             .chain(edits.rest.into_iter().map(|edit| (edit.before, edit.after)))
+            .filter(|(before, after)| !is_same_expression(before, after, dialect))
             .collect()
     }
 

@@ -2,7 +2,10 @@
 
 use super::hand_edits::{HandEdit, Property};
 use super::properties::bare_name;
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
+
+/// Maximum number of data tests of a list that are examined for the test that a user removed.
+const MAX_TRIED_TESTS: usize = 20;
 
 /// Returns versions of the spec that may contain the edit, best first. The caller must compile a version to check
 /// whether it contains the edit. Empty if no spec can express the edit.
@@ -12,16 +15,10 @@ pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
         (Property::Description, Some(YamlValue::Text(text))) => {
             description_candidates(source, hand.definition.as_deref(), bare_name(text))
         }
-        (Property::Tests, after) => {
-            let Some(column) = &hand.definition else {
-                return Vec::new();
-            };
-            let tests = column_key_path(column, "data_tests");
+        (Property::Tests, _) => {
             let edits = match (before, after) {
-                (None, Some(item)) => add_item_edits(source, &tests, item),
-                (Some(YamlValue::Text(item)), None) => vec![Edit::Remove {
-                    at: key_path(&tests).scalar(item),
-                }],
+                (None, Some(item)) => add_test_edits(source, hand.definition.as_deref(), item),
+                (Some(item), None) => remove_test_edits(source, hand.definition.as_deref(), item),
                 _ => return Vec::new(),
             };
             edits
@@ -142,19 +139,76 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     edits
 }
 
-/// Returns the edits that add an item to a list, or that create the list if it is missing.
-fn add_item_edits(source: &str, keys: &[String], item: &YamlValue) -> Vec<Edit> {
-    let mut edits = vec![Edit::Add {
-        to: key_path(keys),
-        value: item.clone(),
-    }];
-    edits.extend(
-        set_edits(source, keys, &YamlValue::list(vec![item.clone()]))
-            .into_iter()
-            .filter(|one| match one {
-                Edit::Set { at, .. } => apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err(),
-                _ => false,
-            }),
-    );
+/// Returns the paths of the lists that may contain the data tests of a column or of the model, the preferred path first.
+fn test_lists(column: Option<&str>) -> Vec<Vec<String>> {
+    let lists = |above: &[&str]| {
+        let list = |key| above.iter().chain([&key]).map(|key| (*key).to_owned()).collect();
+        ["data_tests", "tests"].map(list)
+    };
+    match column {
+        Some(column) => [lists(&["columns", column]), lists(&["definitions", column])].concat(),
+        None => lists(&[]).to_vec(),
+    }
+}
+
+/// Returns the edits that add a data test to an existing list, or that create the list.
+fn add_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
+    let lists = test_lists(column);
+    let mut edits: Vec<Edit> = lists
+        .iter()
+        .map(|keys| Edit::Add {
+            to: key_path(keys),
+            value: item.clone(),
+        })
+        .collect();
+    let preferred = lists.first().map(Vec::as_slice).unwrap_or_default();
+    let created = set_edits(source, preferred, &YamlValue::list(vec![item.clone()]));
+    edits.extend(created.into_iter().filter(|one| match one {
+        Edit::Set { at, .. } => apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err(),
+        _ => false,
+    }));
     edits
+}
+
+/// Returns the edits that remove one data test, equal items first. The spec may spell the arguments of a test in another
+/// way than the file.
+fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
+    let Some(root) = yaml_value(source) else {
+        return Vec::new();
+    };
+    let (mut equal, mut others) = (Vec::new(), Vec::new());
+    for keys in test_lists(column) {
+        let list = keys.iter().try_fold(&root, |value, key| value.get(key));
+        let Some(YamlValue::List(items, _)) = list else {
+            continue;
+        };
+        if items.len() == 1 {
+            equal.extend(remove_list_edit(source, &root, &keys));
+        }
+        for (position, own) in items.iter().enumerate().take(MAX_TRIED_TESTS) {
+            let at = key_path(&keys).position(position);
+            let edits = if own.is_same_value(item) {
+                &mut equal
+            } else {
+                &mut others
+            };
+            edits.push(Edit::Remove { at });
+        }
+    }
+    equal.extend(others);
+    equal
+}
+
+/// Returns the edit that removes a list, with the mappings that contain nothing else. `None` if a comment would be lost.
+fn remove_list_edit(source: &str, root: &YamlValue, keys: &[String]) -> Option<Edit> {
+    let has_one_key = |count: usize| {
+        let mapping = keys[..count].iter().try_fold(root, |value, key| value.get(key));
+        matches!(mapping, Some(YamlValue::Map(pairs, _)) if pairs.len() == 1)
+    };
+    let count = (1..keys.len()).rev().take_while(|count| has_one_key(*count)).last();
+    let at = key_path(&keys[..count.unwrap_or(keys.len())]);
+    let edit = Edit::Remove { at };
+    let removed = apply_edits(source, std::slice::from_ref(&edit)).ok()?;
+    let comments = |text: &str| text.matches('#').count();
+    (comments(&removed) == comments(source)).then_some(edit)
 }

@@ -282,6 +282,10 @@ impl<'t> Editor<'t, '_> {
     fn find_child(&mut self, id: YamlNodeId, step: &PathSegment) -> Option<usize> {
         match step {
             PathSegment::Key(key) => self.find_key(id, key),
+            PathSegment::Position(position) => {
+                let node = self.tree.node(id);
+                Some(*position).filter(|position| node.is_list() && *position < node.children().len())
+            }
             PathSegment::Scalar(text) => self.find_item(id, &[], vec![text.trim_end_matches('\n').to_owned()]),
             PathSegment::Item(keys) => {
                 let (keys, texts): (Vec<String>, Vec<String>) = keys.iter().cloned().unzip();

@@ -1,4 +1,4 @@
-//! Paths to values. Each segment of a path is a key or a list item, and list items are identified by values.
+//! Paths to values. Each segment of a path is a key or a list item. List items are identified by values or by position.
 
 use std::fmt;
 
@@ -11,6 +11,8 @@ pub enum PathSegment {
     Item(Vec<(String, String)>),
     /// List item that is a scalar.
     Scalar(String),
+    /// List item at this position, starting at 0.
+    Position(usize),
 }
 
 /// Path of a value in a YAML file.
@@ -49,6 +51,12 @@ impl Path {
         self.step(PathSegment::Scalar(text.into()))
     }
 
+    /// Appends the list item at a position, starting at 0.
+    #[must_use]
+    pub fn position(self, position: usize) -> Self {
+        self.step(PathSegment::Position(position))
+    }
+
     /// Appends a segment.
     #[must_use]
     pub fn step(mut self, step: PathSegment) -> Self {
@@ -81,6 +89,7 @@ impl fmt::Display for Path {
                 PathSegment::Key(key) if number == 0 => f.write_str(key)?,
                 PathSegment::Key(key) => write!(f, ".{key}")?,
                 PathSegment::Scalar(text) => write!(f, "[{text}]")?,
+                PathSegment::Position(position) => write!(f, "[{position}]")?,
                 PathSegment::Item(keys) => {
                     let keys: Vec<String> = keys.iter().map(|(key, text)| format!("{key}={text}")).collect();
                     write!(f, "[{}]", keys.join(", "))?;

@@ -468,6 +468,37 @@ fn comments_in_formulas_stay() {
     );
 }
 
+/// A comment directly above a definition describes this definition, so it moves to the set. Other comments stay.
+#[test]
+fn comments_above_definitions_move_with_them() {
+    let spec = |model: &str, own: &str| {
+        format!(
+            "model: {model}\nfrom: orders\ngroup_by: [status]\ndefinitions:\n  # All of them.\n\n  # In euros.\n  # Net.\n  \
+             revenue: SUM(amount)\n  # Only in {model}.\n  {own}\n"
+        )
+    };
+    let specs = [
+        ("a", spec("a", "largest: MAX(amount)")),
+        ("b", spec("b", "least: MIN(amount)")),
+    ];
+    let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
+    let place = project("comments_above_definitions", &texts);
+    let run = place.run(&["extract", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let set = place.read("metrics/orders.yml");
+    assert!(
+        set.contains("  // In euros.\n  // Net.\n  revenue = SUM(amount)\n"),
+        "{set}"
+    );
+    let text = place.read("metrics/a.yml");
+    assert!(!text.contains("In euros") && !text.contains("Net"), "{text}");
+    assert!(text.contains("# All of them."), "{text}");
+    assert!(
+        set.contains("// Only in a.\n  largest = MAX(amount)") || text.contains("# Only in a.\n  largest: MAX(amount)"),
+        "{set}{text}"
+    );
+}
+
 #[test]
 fn files_keep_their_line_ends() {
     let crlf = |text: &str| text.replace('\n', "\r\n");

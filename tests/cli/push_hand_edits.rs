@@ -73,7 +73,7 @@ fn a_conflict_shows_what_differs() {
         &place,
         "models/formulac/revenue.sql",
         "status <> 'test'",
-        "status <> 'test' and amount between 1 and 900",
+        "status <> 'test' and amount % 7 < 3",
     );
     commit(&place, "No gifts");
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
@@ -213,7 +213,7 @@ fn a_kept_edit_stops_no_generate() {
         &place,
         "models/formulac/revenue.sql",
         "status <> 'test'",
-        "status <> 'test' and amount between 1 and 900",
+        "status <> 'test' and amount % 7 < 3",
     );
     commit(&place, "No gifts");
     let run = place.run(&["push", "--yes"]);
@@ -253,7 +253,7 @@ fn edits_of_comments_alone_are_committed() {
         &place,
         "models/formulac/revenue.sql",
         "status <> 'test'",
-        "status <> 'test' and amount between 1 and 900",
+        "status <> 'test' and amount % 7 < 3",
     );
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
@@ -472,10 +472,7 @@ fn every_offered_resolution_is_possible() {
         (
             "text",
             ("status <> \"test\"", "status = \"paid\""),
-            (
-                SQL,
-                ("status <> 'test'", "status <> 'test' and amount between 1 and 900"),
-            ),
+            (SQL, ("status <> 'test'", "status <> 'test' and amount % 7 < 3")),
             &["--ours"],
         ),
         (
@@ -506,4 +503,72 @@ fn every_offered_resolution_is_possible() {
             }
         }
     }
+}
+
+/// The files of a model with a new name keep the comments that users wrote in the files with the former name.
+#[test]
+fn comments_move_to_a_new_name() {
+    let place = place("push_renamed_comments");
+    edit(
+        &place,
+        "models/formulac/revenue.yml",
+        "    columns:\n",
+        "    # seen by Bob\n    columns:\n",
+    );
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "as customers\n",
+        "as customers -- people\n",
+    );
+    commit(&place, "comments");
+    edit(&place, "metrics/revenue.yml", "model: revenue", "model: income");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    let (yml, sql) = (
+        place.read("models/formulac/income.yml"),
+        place.read("models/formulac/income.sql"),
+    );
+    assert!(
+        yml.contains("name: income") && yml.contains("    # seen by Bob\n    columns:\n"),
+        "{yml}"
+    );
+    assert!(sql.contains("as customers -- people\n"), "{sql}");
+    assert!(!place.path("models/formulac/revenue.yml").exists());
+    let plan = place.run(&["plan"]);
+    assert!(plan.out.contains("agree"), "{}", plan.out);
+}
+
+/// `plan` says why it lists a model of which no file changes, and hand edits that are kept are not part of a commit.
+#[test]
+fn a_new_layout_of_a_spec_is_named() {
+    let place = place("push_spec_layout");
+    let with_edit = SPEC.replace("model: revenue", "model: other");
+    place.write("metrics/other.yml", &with_edit);
+    commit(&place, "other");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(
+        &place,
+        "models/formulac/other.sql",
+        "status <> 'test'",
+        "status <> 'test' and amount % 7 < 3",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "from: orders",
+        "# All of them.\nfrom: orders",
+    );
+    let plan = place.run(&["plan"]);
+    let line = "    only the layout or a comment of the spec changed, so no generated file changes\n";
+    assert_eq!(plan.out.matches(line).count(), 1, "{}", plan.out);
+    assert!(plan.out.contains("remains a hand edit"), "{}", plan.out);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let message = git(&place, &["log", "-1", "--format=%B"]);
+    assert!(message.starts_with("Update revenue\n\nupdate revenue\n"), "{message}");
+    assert!(!message.contains("keep"), "{message}");
+    let log = place.run(&["log"]).out;
+    let last = log.lines().take_while(|line| !line.starts_with("   3 "));
+    assert_eq!(last.skip(1).collect::<Vec<_>>(), ["        update revenue"], "{log}");
 }

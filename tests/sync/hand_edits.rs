@@ -411,3 +411,102 @@ fn forty_hand_edits_survive_the_next_change_of_the_spec() {
     }
     insta::assert_snapshot!(table);
 }
+
+/// A data test that was added by hand, and the data tests of the column after a second edit by hand.
+#[test]
+fn tests_with_arguments_are_replaced_and_removed_by_hand() {
+    let compiler = compiler();
+    let values = "accepted_values: {arguments: {values: [1, 2, 3]}}";
+    let blocks = "accepted_values:\n              arguments:\n                values:\n                  - 1\n                  - 3";
+    let column = "      - name: orders\n";
+    for added in [
+        format!("[{{{values}}}]"),
+        format!("\n          - {values}"),
+        format!("\n          - {blocks}"),
+    ] {
+        for (kept, replaced) in [
+            ("", ""),
+            ("", " [not_null]"),
+            ("", "\n          - not_null"),
+            (
+                "",
+                " [accepted_values: {arguments: {values: [1, 2]}, config: {severity: warn}}]",
+            ),
+            ("not_null", " [not_null]"),
+        ] {
+            let mut project = TestProject::of(MODEL).pushed(&compiler);
+            let tests = match added.strip_prefix('[') {
+                Some(added) if !kept.is_empty() => format!("[{kept}, {added}"),
+                None if !kept.is_empty() => format!("\n          - {kept}{added}"),
+                _ => added.clone(),
+            };
+            let before = format!("{column}        data_tests: {tests}\n");
+            let generated = project.text(YML).to_owned();
+            project.set(YML, sub(&generated, column, &before));
+            project = project.pushed(&compiler);
+            assert!(project.spec().contains("accepted_values"), "{}", project.spec());
+            let yml = project.text(YML).to_owned();
+            let after = match replaced {
+                "" => column.to_owned(),
+                _ => format!("{column}        data_tests:{replaced}\n"),
+            };
+            project.set(YML, sub(&yml, &before, &after));
+            let plan = project.plan(&compiler);
+            assert_eq!(plan.conflicts(), 0, "{tests} {replaced}: {:#?}", plan.json());
+            assert!(
+                plan.models.iter().all(|model| model.kept.is_empty()),
+                "{tests} {replaced}: {:#?}",
+                plan.json()
+            );
+            let after = project.after(&plan);
+            let is_left = |text: &str| text.contains("3]") || text.contains("- 3");
+            assert!(
+                !is_left(after.spec()) && !is_left(after.text(YML)),
+                "{}\n{}",
+                after.spec(),
+                after.text(YML)
+            );
+            assert!(!after.spec().contains("[]"), "{}", after.spec());
+            assert!(after.plan(&compiler).is_empty(), "{:#?}", after.plan(&compiler).json());
+        }
+    }
+}
+
+/// The last test is removed with its list, unless a comment would be lost.
+#[test]
+fn the_last_test_is_removed_with_its_list() {
+    let compiler = compiler();
+    for (columns, left) in [
+        ("columns: {orders: {data_tests: [unique]}}\n", ""),
+        (
+            "columns:\n  orders: {tags: [a], data_tests: [unique]}\n",
+            "columns:\n  orders: {tags: [a]}\n",
+        ),
+        (
+            "columns:\n  orders:\n    # by finance\n    data_tests: [unique]\n",
+            "columns:\n  orders:\n    # by finance\n    data_tests: []\n",
+        ),
+        ("data_tests: [unique: {column_name: orders}]\n", ""),
+    ] {
+        let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: orders = COUNT()\n";
+        let mut project = TestProject::of(&format!("{spec}{columns}")).pushed(&compiler);
+        let yml = project.text(YML).to_owned();
+        // The list is the last key of its column, or of the model.
+        let of_column = yml.find("name: orders\n").filter(|_| columns.starts_with("columns"));
+        let start = of_column.unwrap_or_default();
+        let at = start + yml[start..].find("data_tests:\n").unwrap();
+        let indent = at - yml[..at].rfind('\n').unwrap() - 1;
+        let is_inside = |line: &&str| line.len() - line.trim_start().len() > indent;
+        let inside = yml[at..].split_inclusive('\n').skip(1).take_while(is_inside);
+        let end = at + "data_tests:\n".len() + inside.map(str::len).sum::<usize>();
+        project.set(YML, [&yml[..at - indent], &yml[end..]].concat());
+        let plan = project.plan(&compiler);
+        assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
+        assert_eq!(
+            project.after(&plan).spec(),
+            format!("{spec}{left}"),
+            "{:#?}",
+            plan.json()
+        );
+    }
+}

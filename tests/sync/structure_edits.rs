@@ -247,6 +247,54 @@ const CASES: &[Case] = &[
         &[("ref('orders')", "ref('orders', v=2)")],
         &["from: ref('orders', v=2)\n", "to: ref('customers')"],
     ),
+    (
+        MANY_KEYS,
+        &[("amount > 5", "amount in (6, 7, 8)")],
+        &["where: OR(amount = 6, amount = 7, amount = 8)\n"],
+    ),
+    (
+        MANY_KEYS,
+        &[("amount > 5", "amount > 5 and country not in ('x', 'y')")],
+        &["where: AND(amount > 5, country <> \"x\", country <> \"y\")\n"],
+    ),
+    (
+        MANY_KEYS,
+        &[("amount > 5", "amount - tax between 5 and 10")],
+        &["where: AND(amount - tax >= 5, amount - tax <= 10)\n"],
+    ),
+    (
+        MANY_KEYS,
+        &[("amount > 5", "amount not between 5 and 10")],
+        &["where: OR(amount < 5, amount > 10)\n"],
+    ),
+    (
+        NESTED,
+        &[(
+            "group by country",
+            "group by country\n    having count(*) between 2 and 900",
+        )],
+        &["having: AND(COUNT() >= 2, COUNT() <= 900)\n"],
+    ),
+    (
+        MAPPING,
+        &[(
+            "upper(country) as code",
+            "case when country in ('a', 'b') then 1 when tax not between 1 and 2 then 2 else 3 end as code",
+        )],
+        &["  code: IFS(OR(country = \"a\", country = \"b\"), 1, OR(tax < 1, tax > 2), 2, TRUE, 3)\n"],
+    ),
+    (
+        MAPPING,
+        &[(
+            "upper(country) as code",
+            "amount between tax and 10 as code,\n    country not in ('a', 'b', 'c', 'd', 'e', 'f', 'g') as other",
+        )],
+        &[
+            "  code: AND(amount >= tax, amount <= 10)\n",
+            "  other: AND(country <> \"a\", country <> \"b\", country <> \"c\", country <> \"d\", country <> \"e\", \
+             country <> \"f\", country <> \"g\")\n",
+        ],
+    ),
 ];
 
 fn pushed(compiler: &Compiler, spec: &str) -> TestProject {
@@ -286,6 +334,38 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
         }
     }
     assert_eq!(wrong, "");
+}
+
+/// Equivalent SQL is replaced by the SQL that the spec produces, even if the file has another edit that is kept.
+#[test]
+fn spellings_of_a_condition_are_no_edits() {
+    let compiler = crate::test_project::compiler();
+    let spec = BLOCK.replace("group_by", "where: OR(amount = 6, amount = 7)\ngroup_by");
+    for (from, to, kept) in [
+        ("where amount = 6 or amount = 7", "where amount in (6, 7)", ""),
+        (
+            "where amount = 6 or amount = 7",
+            "where amount in (6, 8)",
+            "qualify true",
+        ),
+    ] {
+        let mut project = pushed(&compiler, &spec);
+        let sql = project.text(SQL).to_owned();
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
+        project.set(SQL, sql.replace(from, to) + kept);
+        let plan = project.plan(&compiler);
+        assert_eq!(plan.conflicts(), 0, "{:#?}", plan.json());
+        let left: usize = plan.models.iter().map(|model| model.kept.len()).sum();
+        assert_eq!(left, usize::from(!kept.is_empty()), "{:#?}", plan.json());
+        let after = project.after(&plan);
+        assert!(
+            after.text(SQL).contains("where amount = 6 or amount = "),
+            "{}",
+            after.text(SQL)
+        );
+        assert!(after.text(SQL).contains(kept), "{}", after.text(SQL));
+        assert_eq!(after.plan(&compiler).conflicts(), 0);
+    }
 }
 
 /// The spec has another change at the same time.
@@ -328,6 +408,13 @@ fn edits_that_no_spec_expresses_are_kept() {
     for (spec, from, to) in [
         (NESTED, ",\n    largest", ""),
         (JOINED, "{{ ref('customers') }}", "raw.customers"),
+        (MANY_KEYS, "amount > 5", "amount in (select 6)"),
+        // `RAND()` returns another value for each comparison.
+        (
+            MAPPING,
+            "upper(country) as code",
+            "random() between 0.2 and 0.7 as code",
+        ),
     ] {
         let mut project = pushed(&compiler, spec);
         let sql = project.text(SQL).to_owned();

@@ -102,8 +102,11 @@ pub struct FirstStepDefinition {
     pub level: Level,
     /// Formula as written.
     pub formula: String,
-    /// Comments above the definition, one per line, without the comments that form its description.
+    /// Comments above the definition, one per line, without the comments that form its description. YAML comments are
+    /// written as comments of formulas.
     pub comments: Vec<String>,
+    /// Bytes of the file with the YAML comments directly above the definition. Empty if there are none.
+    pub yaml_comments: Range<usize>,
     /// Comment after the formula. Empty if there is none.
     pub note: String,
     /// Description of the definition.
@@ -357,6 +360,7 @@ pub(super) fn read_definitions(
             level: formula.level,
             formula: formula.text.clone(),
             comments: Vec::new(),
+            yaml_comments: 0..0,
             note: String::new(),
             description: formula.description.clone(),
             keys: formula.keys.iter().map(|(key, node)| (*key, node_text(node))).collect(),
@@ -378,17 +382,37 @@ pub(super) fn read_definitions(
             .ok_or_else(|| format!("the formula of `{}` has an error", definitions[place].name))?;
     }
     for written in &step.definitions {
-        if let StepDefinitions::Block(text) = written {
-            let offsets = yaml::source_offsets(text.node, source);
-            let at = |offset: u32| offsets.partition_point(|known| *known < offset).min(text.text.len());
-            let places: Vec<Range<usize>> = formulas
-                .iter()
-                .map(|formula| at(formula.span.start)..at(formula.span.end))
-                .collect();
-            split_block_by_definition(text.text, &places, &mut definitions[of_set..])?;
+        match written {
+            StepDefinitions::Block(text) => {
+                let offsets = yaml::source_offsets(text.node, source);
+                let at = |offset: u32| offsets.partition_point(|known| *known < offset).min(text.text.len());
+                let places: Vec<Range<usize>> = formulas
+                    .iter()
+                    .map(|formula| at(formula.span.start)..at(formula.span.end))
+                    .collect();
+                split_block_by_definition(text.text, &places, &mut definitions[of_set..])?;
+            }
+            StepDefinitions::Named { name, .. } => {
+                let own = definitions[of_set..].iter_mut().find(|own| own.name == name.text);
+                if let Some(own) = own {
+                    own.yaml_comments = yaml_comments_above(source, name.node.span.start as usize);
+                    let lines = source.get(own.yaml_comments.clone()).unwrap_or_default().lines();
+                    let comments = lines.map(|line| line.trim().replacen('#', "//", 1));
+                    own.comments = comments.collect();
+                }
+            }
         }
     }
     Ok(definitions)
+}
+
+/// Returns the bytes of the YAML comments directly above the line of an offset.
+fn yaml_comments_above(source: &str, at: usize) -> Range<usize> {
+    let above = source.get(..at).unwrap_or_default();
+    let end = above.rfind('\n').map_or(0, |line_break| line_break + 1);
+    let lines = above.get(..end).unwrap_or_default().split_inclusive('\n').rev();
+    let comments = lines.take_while(|line| line.trim_start().starts_with('#'));
+    end - comments.map(str::len).sum::<usize>()..end
 }
 
 /// Returns the indexes of the definitions, in dependency order. `None` if they form a cycle.

@@ -96,6 +96,7 @@ fn metric_of_set(
         origin,
         uses: Vec::new(),
         comments: Vec::new(),
+        yaml_comments: 0..0,
         note: String::new(),
         description: None,
         keys: Vec::new(),

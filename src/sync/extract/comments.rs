@@ -8,19 +8,18 @@ use crate::yaml::{self, Node, NodeKind};
 /// Keys whose values are formulas.
 const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
 
-/// Returns the new text of a spec, with the comments that exist only in the old text added above the key `metrics`.
-/// Formula comments that are in neither the new text nor the set are written as YAML comments.
+/// Returns the new text of a spec, with the comments that exist only in the old text added above the key `metrics`,
+/// unless they moved to the set. Formula comments that are in neither the new text nor the set are written as YAML
+/// comments.
 pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
     let (Some(before), Some(after)) = (read(old), read(&new)) else {
         return new;
     };
     let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
     let mut lost = without(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
-    let kept = read(set)
-        .iter()
-        .chain([&after])
-        .flat_map(formula_comments)
-        .collect::<Vec<String>>();
+    let of_set = read(set).iter().flat_map(formula_comments).collect::<Vec<String>>();
+    lost.retain(|comment| !of_set.contains(&comment.replacen('#', "//", 1)));
+    let kept: Vec<String> = of_set.into_iter().chain(formula_comments(&after)).collect();
     let of_formulas = without(formula_comments(&before).into_iter(), kept.into_iter());
     lost.extend(of_formulas.iter().map(|comment| comment.replacen("//", "#", 1)));
     let step = match after.get("steps").and_then(Node::items) {

@@ -1,6 +1,7 @@
 //! Rewrites a spec so that its first step reads a metric set.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use super::comments::with_lost_comments;
 use super::draft::{Candidate, Member, MetricSetDraft};
@@ -120,7 +121,24 @@ pub(super) fn rewrite_spec(
     }
     writer.remove_definitions(member);
     writer.change_columns(member, shared);
-    apply_edits(text, &writer.edits).map(|edited| with_lost_comments(text, edited, set_text, candidate.step.is_at_top))
+    let rest = without_moved_comments(text, &candidate.step, member);
+    apply_edits(&rest, &writer.edits).map(|edited| with_lost_comments(text, edited, set_text, candidate.step.is_at_top))
+}
+
+/// Removes the YAML comments above the definitions that move to the set. Otherwise, they would describe the definitions
+/// that follow.
+fn without_moved_comments(text: &str, step: &FirstStep, member: &Member) -> String {
+    let moved = step.definitions.iter().zip(&member.moved);
+    let moved = moved.filter(|(own, moved)| own.origin == FirstStepOrigin::Spec && moved.is_some());
+    let mut ranges: Vec<Range<usize>> = moved.map(|(own, _)| own.yaml_comments.clone()).collect();
+    ranges.sort_by_key(|range| range.start);
+    let mut rest = String::new();
+    let mut at = 0;
+    for range in ranges {
+        rest.push_str(text.get(at..range.start).unwrap_or_default());
+        at = at.max(range.end);
+    }
+    rest + text.get(at..).unwrap_or_default()
 }
 
 /// Returns the path of the first step.

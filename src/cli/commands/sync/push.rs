@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use formulac::diag::render;
-use formulac::sync::{Action, LOG, Log, LogEntry, Plan, TextChange, content_hash, short_hash};
+use formulac::sync::{Action, LOG, Log, LogEntry, ModelPlan, Plan, TextChange, content_hash, short_hash};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -533,10 +533,10 @@ fn new_log_entry(repository: &Repository, log: &Log, what: &PushAction) -> Resul
     Ok(entry)
 }
 
-/// Formats the changes: one line per model and per definition.
+/// Formats the changes: one line per model and per definition. Models that only keep hand edits are omitted.
 fn change_lines(plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
-    for model in &plan.models {
+    for model in plan.changed_models() {
         lines.push(format!("{} {}", model.action.name(), model.model));
         lines.extend(model.changes.iter().map(|change| {
             let text = change.to_string();
@@ -551,9 +551,10 @@ fn change_lines(plan: &Plan) -> Vec<String> {
 }
 
 /// Returns the title of a commit, such as `Update monthly_revenue`. If several models change, the title contains their
-/// number.
+/// number. Models that only keep hand edits are not counted.
 pub fn push_title(plan: &Plan) -> String {
-    match plan.models.as_slice() {
+    let models: Vec<&ModelPlan> = plan.changed_models().collect();
+    match models.as_slice() {
         [] if plan.known.is_none() => "Files of the Omni model".to_owned(),
         [] => "Renew known.yml".to_owned(),
         models

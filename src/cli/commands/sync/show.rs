@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use formulac::diag::render::escape_hidden;
-use formulac::sync::{Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, STATES, TextChange, diff_lines};
+use formulac::sync::{
+    Action, Exposures, HandEdit, ModelEffects, ModelPlan, Plan, PushState, STATES, TextChange, diff_lines,
+};
 
 use super::conflict;
 use super::planner::PlannedModels;
@@ -172,12 +174,38 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     for path in &model.uncommitted {
         let _ = writeln!(out, "  {path}  edited manually, not committed yet");
     }
+    if let Some(source) = source_with_new_layout(model) {
+        let _ = writeln!(
+            out,
+            "    only the layout or a comment of {source} changed, so no generated file changes"
+        );
+    }
     out.push('\n');
 }
 
 /// Returns the files that change, except push states, which are internal.
 fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
     model.files.iter().filter(|file| !file.path.starts_with(STATES))
+}
+
+/// Returns the words for the source of a model whose new layout is the only change: its spec or a metric set.
+fn source_with_new_layout(model: &ModelPlan) -> Option<&'static str> {
+    let is_silent = model.changes.is_empty() && model.carried.is_empty() && model.effects.is_none();
+    if !is_silent || model.action != Action::Update || displayed_files(model).next().is_some() {
+        return None;
+    }
+    let state = |text: &Option<String>| PushState::versions(text.as_deref()?).into_iter().next();
+    let [TextChange { before, after, .. }] = model.files.as_slice() else {
+        return None;
+    };
+    let (before, after) = (state(before)?, state(after)?);
+    if before.source != after.source {
+        Some("the spec")
+    } else if before.sets != after.sets {
+        Some("a metric set")
+    } else {
+        None
+    }
 }
 
 /// Returns whether all files of a new model already exist, for example because `generate` wrote them.

@@ -1,0 +1,103 @@
+//! Parses `in` and `between` as the comparisons that they abbreviate, because formulas express them as comparisons. For
+//! example, `x in (1, 2)` and `x = 1 or x = 2` have the same tree. Both forms also agree if a value is NULL.
+
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashSet;
+
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::catalog::functions;
+use crate::dialect::part::Part;
+use crate::dialect::{Cell, Dialect};
+
+/// Maximum number of values of a list that is parsed as comparisons.
+const MAX_VALUES: usize = 100;
+
+/// Adds `x in (list)` or `x not in (list)`.
+pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: Vec<SqlNodeId>, negated: bool) -> SqlNodeId {
+    if !is_list_of_values(trees, &list) || !is_repeatable(trees, x) {
+        let group = trees.add(SqlLabel::Group, list);
+        let id = trees.add(SqlLabel::In, vec![x, group]);
+        return if negated {
+            trees.add(SqlLabel::Not, vec![id])
+        } else {
+            id
+        };
+    }
+    let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
+    let comparisons = list.into_iter().map(|value| (compare, value)).collect();
+    combined(trees, x, comparisons, combine)
+}
+
+/// Adds `x between low and high` or `x not between low and high`.
+pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> SqlNodeId {
+    let [low, high] = ends;
+    if !is_repeatable(trees, x) {
+        let id = trees.add(SqlLabel::Between, vec![x, low, high]);
+        return if negated {
+            trees.add(SqlLabel::Not, vec![id])
+        } else {
+            id
+        };
+    }
+    if negated {
+        combined(trees, x, vec![("<", low), (">", high)], "or")
+    } else {
+        combined(trees, x, vec![(">=", low), ("<=", high)], "and")
+    }
+}
+
+/// Adds comparisons of a value, combined with `and` or `or`.
+fn combined(trees: &mut Trees, x: SqlNodeId, comparisons: Vec<(&str, SqlNodeId)>, combine: &str) -> SqlNodeId {
+    let all: Vec<SqlNodeId> = comparisons
+        .into_iter()
+        .map(|(op, value)| trees.add(SqlLabel::Op(op.to_owned()), vec![x, value]))
+        .collect();
+    let combined = all
+        .into_iter()
+        .reduce(|all, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![all, next]));
+    combined.unwrap_or_else(|| trees.add_leaf(SqlLabel::Nothing))
+}
+
+/// Returns `false` for subqueries, lists of tuples, and lists that mix strings with numbers, which databases first convert
+/// to one type.
+fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
+    let labels = || list.iter().map(|id| trees.label(*id));
+    let is_value = |label: &SqlLabel| !matches!(label, SqlLabel::Row | SqlLabel::Group | SqlLabel::Nothing);
+    let is_mixed = labels().any(|label| matches!(label, SqlLabel::Text(..)))
+        && labels().any(|label| matches!(label, SqlLabel::Number(_) | SqlLabel::Negative));
+    (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
+}
+
+/// Returns whether several comparisons of a value see the same value. A volatile function returns another value for each
+/// of them.
+fn is_repeatable(trees: &Trees, x: SqlNodeId) -> bool {
+    let calls = trees.called_functions(x);
+    *trees.label(x) != SqlLabel::Group && calls.iter().all(|name| !volatile_functions().contains(name))
+}
+
+/// Returns the SQL functions that only volatile functions of the catalogue call, such as `random`.
+fn volatile_functions() -> &'static FxHashSet<&'static str> {
+    static NAMES: OnceLock<FxHashSet<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let called = |is_volatile: bool| {
+            let mut names = FxHashSet::default();
+            let overloads = functions().filter(|function| function.volatile == is_volatile);
+            for overload in overloads.flat_map(|function| function.overloads) {
+                for dialect in Dialect::all() {
+                    if let Cell::Template(template) = dialect.cell(overload.id) {
+                        names.extend(template.parts.iter().filter_map(|part| match part {
+                            Part::Call { name, .. } => name.rsplit('.').next(),
+                            _ => None,
+                        }));
+                    }
+                }
+            }
+            names
+        };
+        let others = called(false);
+        let mut names = called(true);
+        names.retain(|name| !others.contains(name));
+        names
+    })
+}

@@ -1,0 +1,64 @@
+//! Models whose spec gives them another name. Their new files keep the layout and the comments of the former files.
+
+use super::baseless::merge_without_base;
+use super::hand_edits::HandEditKind;
+use super::plan::{ModelPlan, PlannedModel};
+use super::reconcile::{ModelSides, TextChange, with_line_endings_of};
+use super::state::normalize_lines;
+use crate::dialect::Dialect;
+use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
+
+/// Writes the new files of renamed models in the layout of the former files. `plans` contains the plans of `models`.
+pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [ModelPlan]) {
+    for (model, plan) in models.iter().zip(plans) {
+        let sides = model.sides;
+        let Some(ours) = sides.ours.filter(|_| sides.bases.is_empty()) else {
+            continue;
+        };
+        let is_former = |other: &&PlannedModel<'_>| {
+            let is_of_spec = other.sides.bases.first().is_some_and(|base| base.spec == ours.spec);
+            other.sides.ours.is_none() && is_of_spec
+        };
+        if let Some(former) = models.iter().find(is_former) {
+            let is_new = |file: &&mut TextChange| file.before.is_none() && ours.files.contains_key(&file.path);
+            let new = plan.files.iter_mut().filter(is_new);
+            let dialect = ours.compiled.dialect();
+            new.for_each(|file| with_former_layout(file, (sides.model, dialect), former.sides));
+        }
+    }
+}
+
+/// Writes a new file in the layout of the same kind of file of the former model, if there is one.
+fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), former: ModelSides<'_>) {
+    let kind = HandEditKind::new(&file.path, model);
+    let is_same_kind = |path: &&String| kind != HandEditKind::Test && HandEditKind::new(path, former.model) == kind;
+    let layout = || {
+        let base = former.bases.first()?;
+        let path = base.files.keys().find(is_same_kind)?;
+        let found = former.found.get(path)?;
+        let texts = [base.files.get(path)?.clone(), normalize_lines(found)];
+        let [base, text] = match kind {
+            HandEditKind::Properties => [
+                with_model_name(&texts[0], former.model, model)?,
+                with_model_name(&texts[1], former.model, model)?,
+            ],
+            _ => texts,
+        };
+        let texts = [base.as_str(), file.after.as_deref()?, text.as_str()];
+        let merged = merge_without_base(&file.path, model, dialect, texts)?;
+        with_line_endings_of(Some(merged), Some(found))
+    };
+    if let Some(text) = layout() {
+        file.after = Some(text);
+    }
+}
+
+/// Returns a properties file in which a model has another name.
+fn with_model_name(text: &str, before: &str, after: &str) -> Option<String> {
+    let rename = Edit::Set {
+        at: Path::root().key("models").item("name", before).key("name"),
+        value: YamlValue::text(after),
+        after: Vec::new(),
+    };
+    apply_edits(text, &[rename]).ok()
+}
