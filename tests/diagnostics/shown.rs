@@ -73,6 +73,13 @@ fn compile_incremental(keys: &str) -> Vec<Diagnostic> {
         .to_vec()
 }
 
+/// Compares a type in `known.yml` with dbt's facts.
+fn contradictions(ty: &str) -> Vec<Diagnostic> {
+    let text = |ty: &str| format!("relations: {{orders: {{columns: {{amount: \"{ty}\"}}}}}}\n");
+    let (facts, _) = formulac::KnownFacts::from_text(&text("integer"));
+    facts.report_contradictions(&text(ty))
+}
+
 /// Compiles a model over two metric sets.
 fn compile_from_metric_sets(keys: &str) -> Vec<Diagnostic> {
     let sets = [
@@ -151,6 +158,11 @@ fn compile_partial(text: &str) -> Vec<Diagnostic> {
 }
 
 const TRIGGERS: &[Trigger] = &[
+    (
+        "W0824",
+        || contradictions("decimal(12,2)"),
+        || contradictions("integer"),
+    ),
     (
         "F0850",
         || compile_from_metric_sets("metrics: [orders.revenu]"),
