@@ -15,7 +15,7 @@ const MAX_VALUES: usize = 100;
 
 /// Adds `x in (list)` or `x not in (list)`.
 pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: Vec<SqlNodeId>, negated: bool) -> SqlNodeId {
-    if !is_list_of_values(trees, &list) || is_literal(trees, x) || !is_repeatable(trees, x) {
+    if !is_list_of_values(trees, &list) || is_text_or_date(trees, x) || !is_repeatable(trees, x) {
         let group = trees.add(SqlLabel::Group, list);
         let id = trees.add(SqlLabel::In, vec![x, group]);
         return if negated {
@@ -32,7 +32,7 @@ pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: Vec<SqlNodeId>, nega
 /// Adds `x between low and high` or `x not between low and high`.
 pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> SqlNodeId {
     let [low, high] = ends;
-    if is_literal(trees, x) || !is_repeatable(trees, x) {
+    if is_text_or_date(trees, x) || !is_repeatable(trees, x) {
         let id = trees.add(SqlLabel::Between, vec![x, low, high]);
         return if negated {
             trees.add(SqlLabel::Not, vec![id])
@@ -69,13 +69,10 @@ fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
 }
 
-/// Returns whether a value is a literal. Generated SQL uses `between` for literals, such as the holidays of NETWORKDAYS, and
-/// the formula with the holidays is easier to read than comparisons.
-fn is_literal(trees: &Trees, x: SqlNodeId) -> bool {
-    matches!(
-        trees.label(x),
-        SqlLabel::Text(..) | SqlLabel::Number(_) | SqlLabel::Negative | SqlLabel::Typed
-    )
+/// Returns whether a value is a text or a date. Generated SQL uses `between` for such literals, for example the holidays
+/// of NETWORKDAYS, and the formula with the holidays is easier to read than comparisons.
+fn is_text_or_date(trees: &Trees, x: SqlNodeId) -> bool {
+    matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed)
 }
 
 /// Returns whether several comparisons of a value see the same value. A volatile function returns another value for each
