@@ -562,23 +562,20 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
             Fact::Word(word) => write!(out, "{name}: {word:?}, "),
         };
     }
+    let literal = |name: &str| {
+        let mut literals = dialect.literals.iter();
+        literals
+            .find(|(own, _)| own == name)
+            .map_or("", |(_, text)| text.as_str())
+    };
     out.push_str("}, literals: Literals { ");
     for (name, _) in &ansi.literals {
-        let text = dialect
-            .literals
-            .iter()
-            .find(|(n, _)| n == name)
-            .map_or("", |(_, v)| v.as_str());
+        let text = literal(name);
         let _ = write!(out, "{name}: {text:?}, ");
     }
     out.push_str("}, forms: Forms { ");
     for (name, _) in &ansi.literals {
-        let text = dialect
-            .literals
-            .iter()
-            .find(|(n, _)| n == name)
-            .map_or("", |(_, v)| v.as_str());
-        let (before, after) = split_around_placeholder(text).unwrap_or_default();
+        let (before, after) = split_around_placeholder(literal(name)).unwrap_or_default();
         let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
     }
     out.push_str("}, cells: &[\n");

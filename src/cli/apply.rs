@@ -85,7 +85,7 @@ impl PendingFileChanges {
         );
         all.sort();
         for (path, what) in &all {
-            session.warn(&format!("{} {what}", path.display()));
+            session.note(&format!("{} {what}", path.display()));
         }
         if all.is_empty() { Exit::Done } else { Exit::Faulty }
     }

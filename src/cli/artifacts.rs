@@ -218,7 +218,7 @@ impl TargetFolder {
     /// version is unknown.
     pub fn report_age(&self, session: &Session, project: Option<&DbtProject>) {
         if let Some(newer) = self.manifest.metadata.newer_version_notice() {
-            session.warn(&format!("warning: {newer}"));
+            session.warn(newer);
         }
         print_age(session, &self.path, self.manifest.metadata.generated_at(), project);
     }
@@ -253,7 +253,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     };
     let verb = if newer.len() == 1 { "is" } else { "are" };
     session.warn(&format!(
-        "warning: {}{more} {verb} newer than {path}; run `dbt parse` to update it",
+        "{}{more} {verb} newer than {path}; run `dbt parse` to update it",
         named.join(", ")
     ));
 }

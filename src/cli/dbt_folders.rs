@@ -89,7 +89,7 @@ impl Workspace {
             );
             let files = format_count(left.len(), "generated file is", "generated files are");
             session.warn(&format!(
-                "warning: {files} outside the folders `models:` and `tests:` of formulac.yml: {}; remove or move \
+                "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; remove or move \
                  them, because no push does",
                 named.join(", ")
             ));
@@ -101,9 +101,7 @@ impl Workspace {
             .iter()
             .find_map(|path| models.strip_prefix(absolute_path(&dbt.folder.join(path))).ok());
         if inner.is_some_and(|inner| !dbt.is_enabled("models", inner)) {
-            session.warn(
-                "warning: dbt_project.yml disables the models in the folder `models:`, so dbt builds none of them",
-            );
+            session.warn("dbt_project.yml disables the models in the folder `models:`, so dbt builds none of them");
         }
     }
 

@@ -172,7 +172,7 @@ impl DbtProject {
     pub fn warn_of_unresolved(&self, session: &Session) {
         for (key, value) in &self.unresolved {
             session.warn(&format!(
-                "warning: formulac cannot resolve the Jinja of `{key}: {value}` in dbt_project.yml"
+                "formulac cannot resolve the Jinja of `{key}: {value}` in dbt_project.yml"
             ));
         }
     }

@@ -96,10 +96,7 @@ impl<'p> Generation<'p> {
             (package, &folder),
             selection,
         )?;
-        chosen
-            .unmatched
-            .iter()
-            .for_each(|part| session.warn(&format!("warning: {part}")));
+        chosen.unmatched.iter().for_each(|part| session.warn(part));
         Ok(chosen)
     }
 

@@ -221,6 +221,6 @@ pub fn log_refusal(session: &Session, place: &Workspace, who: &str, command: &st
         write_all(&bounds, &[file])
     });
     if written.is_err() {
-        session.warn("warning: this attempt could not be logged");
+        session.warn("this attempt could not be logged");
     }
 }

@@ -54,7 +54,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
             (Ok(None), _) => format!("`{}` is not built; run `dbt build` to build it", read.display_name()),
             (Err(why), _) => why,
         };
-        session.warn(&format!("warning: {fault}"));
+        session.warn(&fault);
         told.push(json!({"relation": read.display_name(), "columns": null, "fault": fault}));
     }
     let found: usize = tables.iter().map(Map::len).sum();

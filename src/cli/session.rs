@@ -121,11 +121,15 @@ impl Session {
         }
     }
 
-    /// Prints a warning or a note. `--quiet` hides warnings.
+    /// Prints a warning, unless `--quiet` is set.
     pub fn warn(&self, text: &str) {
-        if self.global.quiet && text.starts_with("warning:") {
-            return;
+        if !self.global.quiet {
+            self.note(&format!("warning: {text}"));
         }
+    }
+
+    /// Prints a result or a note.
+    pub fn note(&self, text: &str) {
         self.message(&format!("{}\n", render::escape_hidden(text)));
     }
 

@@ -92,8 +92,10 @@ pub fn report(fault: &clap::Error) -> Exit {
         },
     };
     if !helping && std::env::args_os().any(|arg| arg == "--json") {
-        let message = text.lines().next().unwrap_or_default();
-        let failure = Failure::new(Exit::Usage, message.strip_prefix("error: ").unwrap_or(message));
+        // The paragraph also lists missing arguments.
+        let paragraph = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+        let message = paragraph.collect::<Vec<_>>().join(" ");
+        let failure = Failure::new(Exit::Usage, message.strip_prefix("error: ").unwrap_or(&message));
         let object = json::to_text(&failure.to_json());
         let _ = std::io::Write::write_all(&mut std::io::stdout(), object.as_bytes());
     }

@@ -2,7 +2,7 @@
 
 use super::expression_text::ExpressionShape;
 use super::probes::{
-    Arg, NUMBERS, PLACES, ProbeFormula, SMALL, nth_types_of_parameters, parameter_args, parameter_literal,
+    Arg, NUMBERS, PLACES, ProbeFormula, SMALL, column_args, nth_types_of_parameters, parameter_args, parameter_literal,
     probe_column, shortest_literal, type_assignments,
 };
 use crate::Type;
@@ -119,11 +119,7 @@ impl CallProbes<'_> {
         let literals = |place: usize| params.get(place).map(|p| parameter_args(p, place)).unwrap_or_default();
         for types in &nth_types_of_parameters(&params) {
             for nullable in [true, false] {
-                let base: Vec<Arg> = types
-                    .iter()
-                    .enumerate()
-                    .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
-                    .collect();
+                let base = column_args(types, nullable);
                 for place in 0..count.min(6) {
                     for literal in literals(place) {
                         let mut args = base.clone();

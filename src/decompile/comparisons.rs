@@ -13,50 +13,45 @@ use crate::dialect::{Cell, Dialect};
 /// Maximum number of values of a list that is parsed as comparisons.
 const MAX_VALUES: usize = 100;
 
-/// Adds `x in (list)` or `x not in (list)`.
-pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: Vec<SqlNodeId>, negated: bool) -> SqlNodeId {
-    if !is_list_of_values(trees, &list) || is_text_or_date(trees, x) || !is_repeatable(trees, x) {
-        let group = trees.add(SqlLabel::Group, list);
-        let id = trees.add(SqlLabel::In, vec![x, group]);
-        return if negated {
-            trees.add(SqlLabel::Not, vec![id])
-        } else {
-            id
-        };
-    }
+/// Adds `x in (list)` or `x not in (list)` as comparisons. `None` if it has no comparisons with the same result.
+pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negated: bool) -> Option<SqlNodeId> {
     let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
-    let comparisons = list.into_iter().map(|value| (compare, value)).collect();
-    combined(trees, x, comparisons, combine)
+    let comparisons = list.iter().map(|value| (compare, *value)).collect();
+    let is_compared = is_list_of_values(trees, list) && is_compared(trees, x);
+    is_compared.then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds `x between low and high` or `x not between low and high`.
-pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> SqlNodeId {
+/// Adds `x between low and high` or `x not between low and high` as comparisons. `None` if it has no comparisons with the
+/// same result.
+pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> Option<SqlNodeId> {
     let [low, high] = ends;
-    if is_text_or_date(trees, x) || !is_repeatable(trees, x) {
-        let id = trees.add(SqlLabel::Between, vec![x, low, high]);
-        return if negated {
-            trees.add(SqlLabel::Not, vec![id])
-        } else {
-            id
-        };
-    }
-    if negated {
-        combined(trees, x, vec![("<", low), (">", high)], "or")
-    } else {
-        combined(trees, x, vec![(">=", low), ("<=", high)], "and")
-    }
+    let (comparisons, combine) = match negated {
+        true => (vec![("<", low), (">", high)], "or"),
+        false => (vec![(">=", low), ("<=", high)], "and"),
+    };
+    is_compared(trees, x).then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds comparisons of a value, combined with `and` or `or`.
-fn combined(trees: &mut Trees, x: SqlNodeId, comparisons: Vec<(&str, SqlNodeId)>, combine: &str) -> SqlNodeId {
+/// Adds comparisons of a value, combined with `and` or `or`. `None` without comparisons.
+fn add_comparisons(
+    trees: &mut Trees,
+    x: SqlNodeId,
+    comparisons: Vec<(&str, SqlNodeId)>,
+    combine: &str,
+) -> Option<SqlNodeId> {
     let all: Vec<SqlNodeId> = comparisons
         .into_iter()
         .map(|(op, value)| trees.add(SqlLabel::Op(op.to_owned()), vec![x, value]))
         .collect();
-    let combined = all
-        .into_iter()
-        .reduce(|all, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![all, next]));
-    combined.unwrap_or_else(|| trees.add_leaf(SqlLabel::Nothing))
+    all.into_iter()
+        .reduce(|all, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![all, next]))
+}
+
+/// Returns whether comparisons replace `in` and `between` for a value. They do not for a text or a date, because generated
+/// SQL uses `between` for such literals, for example the holidays of NETWORKDAYS, and the formula with the holidays is
+/// easier to read than comparisons.
+fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
+    !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)
 }
 
 /// Returns `false` for subqueries, lists of tuples, and lists that mix strings with numbers, which databases first convert
@@ -67,12 +62,6 @@ fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     let is_mixed = labels().any(|label| matches!(label, SqlLabel::Text(..)))
         && labels().any(|label| matches!(label, SqlLabel::Number(_) | SqlLabel::Negative));
     (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
-}
-
-/// Returns whether a value is a text or a date. Generated SQL uses `between` for such literals, for example the holidays
-/// of NETWORKDAYS, and the formula with the holidays is easier to read than comparisons.
-fn is_text_or_date(trees: &Trees, x: SqlNodeId) -> bool {
-    matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed)
 }
 
 /// Returns whether several comparisons of a value see the same value. A volatile function returns another value for each

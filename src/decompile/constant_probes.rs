@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, ProbeFormula, nth_types_of_parameters, probe_column, type_assignments};
+use super::probes::{Arg, ProbeFormula, column_args, nth_types_of_parameters, type_assignments};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -148,8 +148,7 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
     let params: Vec<&Param> = params.iter().collect();
     for types in type_assignments(&params) {
         for nullable in [true, false] {
-            let of_column = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nullable, place));
-            let base: Vec<Arg> = types.iter().enumerate().map(of_column).collect();
+            let base = column_args(&types, nullable);
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
                 all.push(ProbeFormula {
@@ -183,11 +182,7 @@ fn add_constant_argument_probes(
         let params: Vec<&Param> = overload.params.iter().take(count).collect();
         for types in nth_types_of_parameters(&params) {
             for nullable in [true, false] {
-                let base: Vec<Arg> = types
-                    .iter()
-                    .enumerate()
-                    .map(|(place, ty)| Arg::Column(probe_column(*ty, nullable, place)))
-                    .collect();
+                let base = column_args(&types, nullable);
                 for (first, param) in params.iter().enumerate() {
                     for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
                         let mut args = base.clone();

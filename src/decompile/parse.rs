@@ -211,7 +211,8 @@ impl Parser<'_> {
     /// Extends the left operand with one operator and its right operand.
     fn parse_infix(&mut self, left: &ParsedPart, least: u8) -> Result<Option<ParsedPart>, String> {
         let mut word = self.key_at(0);
-        let negated = word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
+        let mut negated =
+            word == "not" && matches!(self.key_at(1).as_str(), "like" | "ilike" | "in" | "between" | "rlike");
         if negated {
             word = self.key_at(1);
         }
@@ -237,13 +238,24 @@ impl Parser<'_> {
             "in" => {
                 self.require_word("(")?;
                 let list = self.parse_items(")")?;
-                comparisons::add_in(self.trees, left.0, list, negated)
+                if let Some(id) = comparisons::add_in(self.trees, left.0, &list, negated) {
+                    negated = false;
+                    id
+                } else {
+                    let group = self.trees.add(SqlLabel::Group, list);
+                    self.trees.add(SqlLabel::In, vec![left.0, group])
+                }
             }
             "between" => {
                 let low = self.parse_expression(OTHER)?;
                 self.require_word("and")?;
                 let high = self.parse_expression(OTHER)?;
-                comparisons::add_between(self.trees, left.0, [low.0, high.0], negated)
+                if let Some(id) = comparisons::add_between(self.trees, left.0, [low.0, high.0], negated) {
+                    negated = false;
+                    id
+                } else {
+                    self.trees.add(SqlLabel::Between, vec![left.0, low.0, high.0])
+                }
             }
             _ => {
                 let right = self.parse_expression(strength + 1)?;
@@ -257,7 +269,7 @@ impl Parser<'_> {
                 }
             }
         };
-        let id = if negated && !matches!(word.as_str(), "in" | "between") {
+        let id = if negated {
             self.trees.add(SqlLabel::Not, vec![id])
         } else {
             id

@@ -110,6 +110,12 @@ pub(super) fn probe_column(ty: Type, nullable: bool, place: usize) -> String {
     format!("fx_{letter}{}{place}", if nullable { 'n' } else { 'v' })
 }
 
+/// Returns a column of each type, as arguments.
+pub(super) fn column_args(types: &[Type], nullable: bool) -> Vec<Arg> {
+    let of_place = |(place, ty): (usize, &Type)| Arg::Column(probe_column(*ty, nullable, place));
+    types.iter().enumerate().map(of_place).collect()
+}
+
 /// Returns the columns of unknown type.
 pub(super) fn unknown_columns() -> Vec<String> {
     let of_place = |place| [true, false].map(|nullable| probe_column(Type::Unknown, nullable, place));

@@ -7,7 +7,7 @@ use sqlparser::ast::{Join, JoinConstraint, JoinOperator, ObjectName, TableWithJo
 use super::query::QueryReader;
 use super::relation::{LineageRelation, RelationColumn};
 use super::scope::{ExpressionInputs, QueryScope, ScopeItem};
-use super::values::{Leaf, ValueIndex, fingerprint_of};
+use super::values::{ValueIndex, fingerprint_of};
 
 /// Properties of a join.
 struct JoinProperties<'j> {
@@ -193,19 +193,10 @@ impl QueryReader<'_> {
     }
 
     fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
-        if let Some(given) = relation.column(name) {
-            self.values.name_value(given.of);
-            return made.add_columns(given);
+        match relation.column(name) {
+            Some(given) => self.name(given, made),
+            None => self.unknown_column(relation, name, made),
         }
-        for table in relation.tables_that_may_have_column(name) {
-            let at = self.add_leaf(Leaf {
-                table,
-                column: Some(name.into()),
-            });
-            self.values.name_value(at);
-            made.of.push(at);
-        }
-        made.of.extend(&relation.rest);
     }
 }
 

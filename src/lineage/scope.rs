@@ -153,7 +153,7 @@ impl QueryReader<'_> {
     }
 
     /// Adds a column of a relation that may have unknown columns.
-    fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
+    pub(super) fn unknown_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
         for table in relation.tables_that_may_have_column(name) {
             let at = self.add_leaf(Leaf {
                 table,
@@ -207,7 +207,7 @@ impl QueryReader<'_> {
         }
     }
 
-    fn name(&mut self, given: &RelationColumn, made: &mut ExpressionInputs) {
+    pub(super) fn name(&mut self, given: &RelationColumn, made: &mut ExpressionInputs) {
         self.values.name_value(given.of);
         made.add_columns(given);
     }

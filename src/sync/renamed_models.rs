@@ -1,5 +1,7 @@
 //! Models whose spec gives them another name. Their new files keep the layout and the comments of the former files.
 
+use std::collections::BTreeMap;
+
 use super::baseless::merge_without_base;
 use super::hand_edits::HandEditKind;
 use super::plan::{ModelPlan, PlannedModel};
@@ -10,20 +12,22 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 /// Writes the new files of renamed models in the layout of the former files. `plans` contains the plans of `models`.
 pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [ModelPlan]) {
+    let mut former_models: BTreeMap<&str, ModelSides<'_>> = BTreeMap::new();
+    for former in models.iter().filter(|model| model.sides.ours.is_none()) {
+        if let Some(base) = former.sides.bases.first() {
+            former_models.entry(&base.spec).or_insert(former.sides);
+        }
+    }
     for (model, plan) in models.iter().zip(plans) {
         let sides = model.sides;
         let Some(ours) = sides.ours.filter(|_| sides.bases.is_empty()) else {
             continue;
         };
-        let is_former = |other: &&PlannedModel<'_>| {
-            let is_of_spec = other.sides.bases.first().is_some_and(|base| base.spec == ours.spec);
-            other.sides.ours.is_none() && is_of_spec
-        };
-        if let Some(former) = models.iter().find(is_former) {
+        if let Some(former) = former_models.get(ours.spec.as_str()) {
             let is_new = |file: &&mut TextChange| file.before.is_none() && ours.files.contains_key(&file.path);
             let new = plan.files.iter_mut().filter(is_new);
             let dialect = ours.compiled.dialect();
-            new.for_each(|file| with_former_layout(file, (sides.model, dialect), former.sides));
+            new.for_each(|file| with_former_layout(file, (sides.model, dialect), *former));
         }
     }
 }

@@ -158,7 +158,7 @@ fn wrong_usage_with_json() {
     for (args, message) in [
         (
             &["compile", "--json"][..],
-            "the following required arguments were not provided:",
+            "the following required arguments were not provided: <FORMULA>",
         ),
         (
             &["verify", "--json", "--nosuchflag"],

@@ -18,18 +18,17 @@ pub fn run(session: &Session, args: &LineageArgs) -> Result<Exit, Failure> {
     let known = ManuallyDrop::new(ImpactContext::read(session, false)?);
     let graph = ManuallyDrop::new(known.graph());
     let depth = args.depth.map_or(usize::MAX, |depth| depth as usize);
-    let (name, root, up, down, notes) = match (graph.resolve_target(&args.name), find_metric(&known, &args.name)) {
-        (Ok(target), _) => {
+    let (name, root, up, down, notes) = match graph.resolve_target(&args.name) {
+        Ok(target) => {
             let (root, up, down, notes) = graph.graph_around(&target, depth, !args.down, !args.up);
             (graph.display_target(&target), root, up, down, notes)
         }
         // A model or column takes precedence over a metric of the same name.
-        (Err(_), Some(metric)) => {
-            let metric = metric?;
+        Err(fault) => {
+            let metric = find_metric(&known, &args.name).unwrap_or_else(|| Err(name_failure(fault)))?;
             let (up, down, notes) = graph.graph_around_metric(&metric, depth, !args.down, !args.up);
             (metric.label, metric.id, up, down, notes)
         }
-        (Err(fault), None) => return Err(name_failure(fault)),
     };
     known.cache_lineage(&graph);
     let format = if args.json { "json" } else { args.format.as_str() };

@@ -102,7 +102,7 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
         drafted
             .explain_missing_draft(args.out.is_some())
             .iter()
-            .for_each(|note| session.warn(note));
+            .for_each(|note| session.note(note));
     }
     if !args.json {
         models::built_models(&models)

@@ -104,18 +104,11 @@ impl Lowerer<'_> {
             }
             parts.push(self.source_text(self.ast.span(*column)));
             let text = self.source_text(self.ast.span(*value));
-            let symbol = match op {
-                BinaryOp::NotEqual => "<>",
-                BinaryOp::Less => "<",
-                BinaryOp::LessEqual => "<=",
-                BinaryOp::Greater => ">",
-                BinaryOp::GreaterEqual => ">=",
-                _ => "",
-            };
-            parts.push(match (self.ast.expr(*value), symbol) {
-                (Expr::Text | Expr::Number, "") => text,
-                (Expr::Number, symbol) => format!("\"{symbol}{text}\""),
-                (Expr::Text | Expr::Call(_), symbol) if !symbol.is_empty() => format!("\"{symbol}\" & {text}"),
+            let symbol = op.symbol();
+            parts.push(match (self.ast.expr(*value), op) {
+                (Expr::Text | Expr::Number, BinaryOp::Equal) => text,
+                (Expr::Number, _) => format!("\"{symbol}{text}\""),
+                (Expr::Text | Expr::Call(_), op) if *op != BinaryOp::Equal => format!("\"{symbol}\" & {text}"),
                 _ => return None,
             });
         }

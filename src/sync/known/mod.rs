@@ -190,6 +190,10 @@ impl KnownFacts {
     /// ```
     #[must_use]
     pub fn report_contradictions(&self, text: &str) -> Vec<Diagnostic> {
+        let contradictions = self.contradictions(&Self::from_text(text).0);
+        if contradictions.is_empty() {
+            return Vec::new();
+        }
         let root = yaml::read(text, &mut Vec::new()).ok().flatten();
         let key_span = |relation: &str, column: &str| {
             let columns = root.as_ref()?.get("relations")?.get(relation)?.get("columns")?;
@@ -201,7 +205,6 @@ impl KnownFacts {
             let message = format!("dbt contradicts known.yml: {}", fact.text);
             Diagnostic::new(Code::OutdatedFact, span, message).with_help("run `formulac generate` to update the file")
         };
-        let contradictions = self.contradictions(&Self::from_text(text).0);
         contradictions.into_iter().map(warning).collect()
     }
 

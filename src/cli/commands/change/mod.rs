@@ -29,7 +29,7 @@ pub fn run(session: &Session, args: &ChangeArgs) -> Result<Exit, Failure> {
     let repository = Repository::find(&place.root)?;
     let (all, faults) = read_changes(&place);
     for (path, fault) in &faults {
-        session.warn(&format!("warning: {CHANGES}/{path}: {fault}, so the file is ignored"));
+        session.warn(&format!("{CHANGES}/{path}: {fault}, so the file is ignored"));
     }
     let ground = ChangeContext {
         session,

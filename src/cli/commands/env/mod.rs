@@ -47,7 +47,7 @@ fn choose(session: &Session, place: &Workspace, args: &EnvUseArgs) -> Result<Exi
         && now.name != chosen.name
     {
         session.warn(&format!(
-            "warning: {} sets `{}`, which takes precedence",
+            "{} sets `{}`, which takes precedence",
             reason.description(),
             now.name
         ));

@@ -81,8 +81,7 @@ impl ImpactContext {
         match &artifacts {
             Some(artifacts) => artifacts.report_age(session, dbt.as_ref()),
             None => {
-                session
-                    .warn("warning: there is no dbt manifest, so only specs are known; run `dbt compile` to write one");
+                session.warn("there is no dbt manifest, so only specs are known; run `dbt compile` to write one");
             }
         }
         // Read the catalog now, so that an error in it is reported immediately.
@@ -110,7 +109,7 @@ impl ImpactContext {
         let (specs, sets) = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session.warn(&format!(
-                "warning: {} has errors (`formulac check`), so its lineage is known per model only",
+                "{} has errors (`formulac check`), so its lineage is known per model only",
                 spec.path
             ));
         }
@@ -282,14 +281,14 @@ fn read_omni(session: &Session, paths: &[PathBuf], root: &Path, dialect: Option<
         let source = SourceText::from_file(path);
         is_sound &= source.fault.is_none();
         match &source.fault {
-            Some(fault) => session.warn(&format!("warning: skipped {}: {}", path.display(), fault.message())),
+            Some(fault) => session.warn(&format!("skipped {}: {}", path.display(), fault.message())),
             None => files.push((folder::relative_path(root, path), source.text)),
         }
     }
     let (model, faults) = OmniFields::from_texts(&files, dialect);
     for (number, fault) in faults {
         let name = files.get(number).map(|(name, _)| name.as_str()).unwrap_or_default();
-        session.warn(&format!("warning: skipped {name}: {}", fault.message()));
+        session.warn(&format!("skipped {name}: {}", fault.message()));
         is_sound = false;
     }
     (model, is_sound)

@@ -184,9 +184,7 @@ fn run_proofs_on_warehouse(
     let warehouse = WarehouseFacts::read(dbt, dialect)?;
     let wrong = warehouse.state.faults(dialect);
     // These facts may explain why a statement fails.
-    wrong
-        .iter()
-        .for_each(|sentence| session.warn(&format!("warning: {sentence}")));
+    wrong.iter().for_each(|sentence| session.warn(sentence));
     let table = ProofTable::create(session, place, dbt, &warehouse.tables, inserts)?;
     let source = table.row_source();
     let queries = plan.proofs.iter().map(|proof| match source {

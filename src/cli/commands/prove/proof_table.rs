@@ -82,7 +82,7 @@ impl ProofTable {
             return Err(Failure::new(Exit::Failed, text));
         }
         session.warn(&format!(
-            "warning: the role is not permitted to create a table ({reason}), so each statement contains its rows"
+            "the role is not permitted to create a table ({reason}), so each statement contains its rows"
         ));
         Ok(table)
     }
@@ -184,7 +184,7 @@ fn drop_table(session: &Session, dbt: &DbtRun, name: &str) -> Result<bool, Failu
         return Ok(true);
     };
     session.warn(&format!(
-        "warning: the table {name} was not dropped: {}",
+        "the table {name} was not dropped: {}",
         first_paragraph(&message)
     ));
     Ok(false)

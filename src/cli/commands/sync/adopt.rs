@@ -94,14 +94,14 @@ fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[
     for model in models {
         for edit in &model.kept {
             let why = edit.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
-            session.warn(&format!("{}:{} remains a hand edit{why}", edit.file, edit.line));
+            session.note(&format!("{}:{} remains a hand edit{why}", edit.file, edit.line));
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {
             conflict::write_conflict(&mut out, place, made, model, one, number + 1, model.conflicts.len());
         }
         if !out.is_empty() {
-            session.warn(out.trim_end());
+            session.note(out.trim_end());
         }
     }
     if models

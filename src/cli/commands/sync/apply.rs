@@ -226,7 +226,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     if let Some(tags) = ReleaseTags::from_note(&journal.note) {
         tags.create_missing(place)?;
         journal.finish(&mut disk).map_err(|fault| transaction_failure(&fault))?;
-        session.warn("an earlier release was interrupted and is complete now");
+        session.note("an earlier release was interrupted and is complete now");
         return Ok(());
     }
     let Some(commit) = PushCommit::from_note(&journal.note) else {
@@ -242,7 +242,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     if to_undo {
         commit.undo_commit(&repository)?;
         journal.undo(&mut disk).map_err(|fault| transaction_failure(&fault))?;
-        session.warn("an earlier push failed before it was complete, and was undone");
+        session.note("an earlier push failed before it was complete, and was undone");
         return Ok(());
     }
     let is_committed = journal.read_mark(&mut disk, CREATED).is_some();
@@ -272,7 +272,7 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
                 });
             })
         })?;
-    session.warn("an earlier push was interrupted and is complete now");
+    session.note("an earlier push was interrupted and is complete now");
     Ok(())
 }
 

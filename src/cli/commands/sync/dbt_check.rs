@@ -36,11 +36,11 @@ pub fn check(
         return Ok(ParsedProject::No("no dbt project"));
     };
     if args.no_parse {
-        session.warn("not parsed by dbt, because of `--no-parse`");
+        session.note("not parsed by dbt, because of `--no-parse`");
         return Ok(ParsedProject::No("`--no-parse`"));
     }
     if !dbt_run::is_dbt_installed() {
-        session.warn(
+        session.note(
             "not parsed by dbt, because the program `dbt` was not found (set FORMULAC_DBT if dbt is \
                       installed elsewhere)",
         );

@@ -49,7 +49,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     } else {
         session.print_escaped(&format_entries(&shown))?;
         for (file, what) in &log.faults {
-            session.warn(&format!("{LOG}/{file}: {what}"));
+            session.note(&format!("{LOG}/{file}: {what}"));
         }
         if log.entries.is_empty() {
             session.report_action("nothing was pushed yet");

@@ -72,7 +72,7 @@ pub fn is_push_interrupted(place: &Workspace) -> Result<bool, Failure> {
 pub fn report_waiting(session: &Session, place: &Workspace) -> Result<(), Failure> {
     if is_push_interrupted(place)? {
         session.warn(
-            "warning: a push in this project was interrupted; `formulac push` completes or undoes the interrupted \
+            "a push in this project was interrupted; `formulac push` completes or undoes the interrupted \
              push first",
         );
     }

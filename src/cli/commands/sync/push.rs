@@ -77,7 +77,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         report(session, args, &made.plan, refused, None)?;
         session.report(refused);
         session.report_action("no file is written, because dbt rejects the models");
-        session.warn(&format!(
+        session.note(&format!(
             "the copy of the project that dbt parsed is in {}",
             copy.display()
         ));
@@ -100,7 +100,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let missing = repository.uncommitted_paths(&settings).unwrap_or_default();
     if !missing.is_empty() {
         session.warn(&format!(
-            "warning: {} committed, but a clone needs the project's settings: `git add {} && git commit -m \"Set up \
+            "{} committed, but a clone needs the project's settings: `git add {} && git commit -m \"Set up \
              formulac\"`",
             missing
                 .iter()

@@ -58,13 +58,13 @@ pub fn restore_states(
         let mut versions = versions.map(|text| text.replace('\r', ""));
         let Some(text) = versions.find(|text| content_hash(text.as_bytes()) == record.hash) else {
             session.warn(&format!(
-                "warning: `{path}` {what}, and this clone has no commit with the version that the last push wrote; \
+                "`{path}` {what}, and this clone has no commit with the version that the last push wrote; \
                  `git fetch --unshallow` gets the complete history"
             ));
             continue;
         };
         session.warn(&format!(
-            "warning: `{path}` {what}; the changes are compared with the version that log entry {} wrote, and the \
+            "`{path}` {what}; the changes are compared with the version that log entry {} wrote, and the \
              next push restores the file",
             record.number
         ));
@@ -75,16 +75,16 @@ pub fn restore_states(
 }
 
 /// Record of a state in the log.
-struct RecordedState {
-    model: String,
-    hash: String,
+pub struct RecordedState {
+    pub model: String,
+    pub hash: String,
     /// Hash and number of the log entry.
     entry: String,
     number: usize,
 }
 
 /// Returns the last record of each state that exists according to the log, by path.
-fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
+pub fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
     let mut last = BTreeMap::new();
     for logged in &log.entries {
         for (path, hash) in &logged.entry.files {

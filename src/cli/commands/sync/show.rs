@@ -122,9 +122,7 @@ fn write_unknown_exposures(out: &mut String, plan: &Plan) {
 /// Prints the descriptions in Omni that cannot be transferred to dbt.
 pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
     for (place, reason) in refused {
-        session.warn(&format!(
-            "warning: {place}: this description exists in Omni only: {reason}"
-        ));
+        session.warn(&format!("{place}: this description exists in Omni only: {reason}"));
     }
 }
 

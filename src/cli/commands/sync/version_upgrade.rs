@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formulac::known::KnownFacts;
-use formulac::sync::{Action, CurrentSpec, KNOWN, LOG, Log, ModelPlan, NumberedEntry, PushState, REFUSED, state_path};
+use formulac::sync::{Action, CurrentSpec, KNOWN, LOG, Log, ModelPlan, NumberedEntry, PushState};
 
 use super::planner::{ModelStates, PlannedModels};
 use super::repository::Repository;
+use super::restored_states::last_recorded_hashes;
 use super::{history, read_project_file};
 use crate::cli::models::CompiledModel;
 use crate::cli::project;
@@ -91,27 +92,20 @@ fn other_versions(place: &Workspace, made: &PlannedModels, candidates: &BTreeSet
 /// Returns the entries that first recorded the current states of these models, each with its models. A rollback records
 /// a state again, but the version that generated the files is that of the first entry.
 fn entries_of_states<'l>(log: &'l Log, models: &BTreeSet<String>) -> Vec<(&'l NumberedEntry, Vec<String>)> {
-    let paths: BTreeMap<String, &String> = models.iter().map(|model| (state_path(model), model)).collect();
-    let mut last: BTreeMap<&str, &str> = BTreeMap::new();
-    let recorded = |logged: &'l NumberedEntry| {
-        let hashes = logged.entry.files.iter();
-        hashes.filter_map(|(path, hash)| Some((paths.get_key_value(path)?, hash.as_deref()?)))
-    };
-    let all = || log.entries.iter().filter(|logged| logged.entry.did != REFUSED);
-    for ((path, _), hash) in all().flat_map(&recorded) {
-        last.insert(path, hash);
-    }
+    let mut current = last_recorded_hashes(log);
+    current.retain(|_, state| models.contains(&state.model));
     let mut entries = Vec::new();
-    for logged in all() {
-        let mut models = Vec::new();
-        for ((path, model), hash) in recorded(logged) {
-            if last.get(path.as_str()) == Some(&hash) {
-                last.remove(path.as_str());
-                models.push((*model).clone());
-            }
+    for logged in &log.entries {
+        let mut of_entry = Vec::new();
+        for (path, hash) in &logged.entry.files {
+            let is_current = current
+                .get(path)
+                .is_some_and(|state| hash.as_ref() == Some(&state.hash));
+            let state = is_current.then(|| current.remove(path)).flatten();
+            of_entry.extend(state.map(|state| state.model));
         }
-        if !models.is_empty() {
-            entries.push((logged, models));
+        if !of_entry.is_empty() {
+            entries.push((logged, of_entry));
         }
     }
     entries
