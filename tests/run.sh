@@ -67,8 +67,8 @@ else
     export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-600} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-600}
     export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-400}
     export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-1200} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-2000}
-    # The half of the round trips, git failures and hostile names that this commit tests.
-    export FORMULAC_HALF=${FORMULAC_HALF:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 2))}
+    # The quarter of the round trips, git failures and hostile names that this commit tests.
+    export FORMULAC_QUARTER=${FORMULAC_QUARTER:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 4))}
 fi
 if [ "$task" = record ]; then
     export FORMULAC_RECORD=$root/target/answers

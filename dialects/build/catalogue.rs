@@ -26,6 +26,7 @@ pub struct Function {
     pub level: String,
     pub nulls: String,
     pub volatile: bool,
+    pub discontinuous: bool,
     pub empty: Option<String>,
     pub across: Option<String>,
     pub window: Option<String>,
@@ -88,6 +89,7 @@ const KEYS: &[&str] = &[
     "level",
     "nulls",
     "volatile",
+    "discontinuous",
     "empty",
     "across",
     "window",
@@ -212,6 +214,10 @@ fn read_function(
         faults.push(file.fault_at(at, format!("unknown level `{level}`")));
     }
     let nulls = read_null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
+    let flag = |key: &str| {
+        let value = toml_file::get(table, key).and_then(|v| v.get_ref().as_bool());
+        value.unwrap_or(false)
+    };
     let args = toml_file::get(table, "args")
         .and_then(|v| v.get_ref().as_table())
         .into_iter()
@@ -238,9 +244,8 @@ fn read_function(
         unverified: text("unverified", faults),
         level,
         nulls,
-        volatile: toml_file::get(table, "volatile")
-            .and_then(|v| v.get_ref().as_bool())
-            .unwrap_or(false),
+        volatile: flag("volatile"),
+        discontinuous: flag("discontinuous"),
         empty: text("empty", faults),
         across: text("across", faults),
         window: text("window", faults),
@@ -387,12 +392,13 @@ fn write_function(out: &mut String, functions: &[Function], function: &Function)
         out,
         "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
          args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-         volatile: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+         volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
          internal: {}, overloads: &[",
         function.unverified,
         capitalize(&function.level),
         capitalize(&function.nulls),
         function.volatile,
+        function.discontinuous,
         function.empty,
         function.caution,
         function.arity_help,

@@ -1,16 +1,19 @@
 //! Reads the dialects in `dialects/*.toml`, checks them against the functions and writes them as Rust.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::catalogue::{self, Function, Overload};
+use crate::catalogue::{self, Function};
 use crate::constructs::Construct;
 use crate::facts::{self, Facts, SharedSources};
 use crate::op::Op;
-use crate::template::{self, Node, Type};
+use crate::template::{self, Node};
 use crate::toml_file::{self, File};
 use crate::used;
+
+pub mod write;
+
+use write::split_around_placeholder;
 
 pub struct Dialect {
     pub name: String,
@@ -45,6 +48,12 @@ impl Dialect {
     /// Returns whether a template returns a decimal or a float, depending on its argument (`gives = "number"`).
     pub fn may_return_decimal_or_float(&self) -> bool {
         let gives = |cell: &Cell| matches!(cell, Cell::Template(_, notes) if notes.gives == Some("Type::Number"));
+        self.cells.iter().any(gives)
+    }
+
+    /// Returns whether a template returns a decimal although the signature says float (`gives`).
+    fn has_rounded_decimals(&self) -> bool {
+        let gives = |cell: &Cell| matches!(cell, Cell::Template(_, notes) if notes.gives.is_some());
         self.cells.iter().any(gives)
     }
 
@@ -425,6 +434,11 @@ fn set_cells(
                         Err(fault) => faults.push(file.fault_at(value.span().start, format!("{key}: {fault}"))),
                     },
                     (_, Some(reason)) => cells[id] = Cell::Unsupported(reason.to_owned()),
+                    (None, None) if gives.is_some() && matches!(cells[id], Cell::Template(..)) => {
+                        if let Cell::Template(_, notes) = &mut cells[id] {
+                            notes.gives = gives;
+                        }
+                    }
                     _ => faults.push(file.fault_at(
                         at,
                         format!(
@@ -487,198 +501,6 @@ fn check_missing_templates(file: &File, dialect: &Dialect, functions: &[Function
     }
 }
 
-pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
-    let mut out = String::new();
-    let ansi = &dialects[0];
-    write_types(&mut out, ansi);
-    out.push_str("}\n/// Every dialect that can be written.\npub static DIALECTS: &[DialectData] = &[\n");
-    for (index, dialect) in dialects[1..].iter().enumerate() {
-        write_properties(&mut out, index, dialect, ansi);
-        let overloads = functions.iter().flat_map(|f| f.overloads.iter());
-        for (cell, overload) in dialect.cells.iter().zip(overloads) {
-            write_cell(&mut out, cell, overload, functions);
-        }
-        out.push_str("], ");
-        write_construct_facts(&mut out, dialect);
-        out.push_str("},\n");
-    }
-    out.push_str("];\n");
-    out
-}
-
-/// Writes the types of facts, literals and forms.
-fn write_types(out: &mut String, ansi: &Dialect) {
-    out.push_str("/// What a dialect can and cannot do; each is explained in `dialects/ansi.toml`.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Facts {\n");
-    for (name, fact) in &ansi.facts {
-        let ty = if matches!(fact, Fact::Flag(_)) {
-            "bool"
-        } else {
-            "&'static str"
-        };
-        let _ = writeln!(out, "pub {name}: {ty},");
-    }
-    out.push_str("}\n/// A literal's text in a dialect.\n#[allow(missing_docs, reason = \"generated\")]\n#[derive(Clone, Copy, Debug)]\npub struct Literals {\n");
-    for (name, _) in &ansi.literals {
-        let _ = writeln!(out, "pub {name}: &'static str,");
-    }
-    out.push_str(
-        "}\n/// The same, cut where the value stands.\n#[allow(dead_code, reason = \"generated\")]\n#[derive(Debug)]\npub struct Forms {\n",
-    );
-    for (name, _) in &ansi.literals {
-        let _ = writeln!(out, "pub {name}: Form,");
-    }
-}
-
-/// Writes a dialect up to its cells.
-fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Dialect) {
-    let types: Vec<&str> = crate::part::NEUTRAL
-        .iter()
-        .map(|n| {
-            dialect
-                .types
-                .iter()
-                .find(|(k, _)| k == n)
-                .map_or("", |(_, v)| v.as_str())
-        })
-        .collect();
-    let _ = write!(
-        out,
-        "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, facts: Facts {{ ",
-        dialect.name,
-        dialect.quote.chars().next().unwrap_or('"'),
-        dialect.quote_backslash,
-        dialect.text_backslash,
-        catalogue::capitalize(&dialect.fold),
-        dialect.max_bytes,
-        dialect.reserved,
-        crate::hash::build_slots(&dialect.reserved),
-        word_lengths(&dialect.reserved),
-        dialect.backslash,
-        dialect.raw,
-    );
-    for (name, fact) in &dialect.facts {
-        let _ = match fact {
-            Fact::Flag(flag) => write!(out, "{name}: {flag}, "),
-            Fact::Word(word) => write!(out, "{name}: {word:?}, "),
-        };
-    }
-    let literal = |name: &str| {
-        let mut literals = dialect.literals.iter();
-        literals
-            .find(|(own, _)| own == name)
-            .map_or("", |(_, text)| text.as_str())
-    };
-    out.push_str("}, literals: Literals { ");
-    for (name, _) in &ansi.literals {
-        let text = literal(name);
-        let _ = write!(out, "{name}: {text:?}, ");
-    }
-    out.push_str("}, forms: Forms { ");
-    for (name, _) in &ansi.literals {
-        let (before, after) = split_around_placeholder(literal(name)).unwrap_or_default();
-        let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
-    }
-    out.push_str("}, cells: &[\n");
-}
-
-/// Writes the template of an overload in a dialect.
-fn write_cell(out: &mut String, cell: &Cell, overload: &Overload, functions: &[Function]) {
-    match cell {
-        Cell::Missing => out.push_str("Cell::Missing,\n"),
-        Cell::Unsupported(reason) => {
-            let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
-        }
-        Cell::Template(nodes, Notes { gives, most, alike }) => {
-            let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
-            let uses: Vec<u8> = (0..overload.signature.params.len())
-                .map(|i| count_uses(nodes, i as u8))
-                .collect();
-            let _ = write!(
-                out,
-                "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
-                uses.iter().any(|u| *u > 1),
-                nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
-                nodes.iter().any(|n| matches!(n, Node::Over(_))),
-                template_shape(nodes, overload.signature.params.len()),
-            );
-            nodes.iter().for_each(|node| write_part(out, node, functions));
-            out.push_str("] }),\n");
-        }
-    }
-}
-
-/// Writes the facts about each construct, and the constructs of each cell as indices.
-fn write_construct_facts(out: &mut String, dialect: &Dialect) {
-    out.push_str("constructs: &[\n");
-    for ((section, text), fact) in &dialect.known {
-        let facts::Fact {
-            verdict,
-            source,
-            parameters,
-            inherited,
-        } = fact;
-        let (section, verdict) = (section.name(), facts::VERDICTS[*verdict].1);
-        let _ = writeln!(
-            out,
-            "ConstructFact {{ section: {section:?}, text: {text:?}, verdict: FactVerdict::{verdict}, source: {source:?}, parameters: &{parameters:?}, inherited: {inherited} }},"
-        );
-    }
-    out.push_str("], cell_constructs: &[\n");
-    let places: BTreeMap<_, usize> = dialect.known.keys().zip(0..).collect();
-    for constructs in &dialect.constructs {
-        let places: Vec<usize> = constructs.iter().filter_map(|of| places.get(of).copied()).collect();
-        let _ = writeln!(out, "&{places:?},");
-    }
-    out.push_str("] ");
-}
-
-/// Returns the lengths of the words as bit sets with one bit per length. The index is the low five bits of a word's
-/// first letter, which are the same in upper and lower case.
-fn word_lengths(words: &[String]) -> [u32; 32] {
-    let mut lengths = [0; 32];
-    for word in words {
-        let letter = word.bytes().next().map_or(0, |b| b & 31);
-        lengths[letter as usize] |= 1 << word.len().min(31);
-    }
-    lengths
-}
-
-/// Returns the text before and after the placeholder in the form of a literal.
-fn split_around_placeholder(form: &str) -> Option<(&str, &str)> {
-    form.split_once("{n}").or_else(|| form.split_once("{iso}"))
-}
-
-/// Returns the shape of a template: one operator, one call, or several parts.
-fn template_shape(nodes: &[Node], params: usize) -> String {
-    let is = |node: &Node, at: u8| matches!(node, Node::Arg { index, mode } if *index == at && mode.is_empty());
-    match nodes {
-        [a, b, Node::Binary { op, left: 0, right: 1 }] if is(a, 0) && is(b, 1) => {
-            format!("Shape::Operator({})", operator_name(op))
-        }
-        // Templates of `nullif` and `safe_divide` are written part by part, because writing the parts removes
-        // `coalesce` from their arguments.
-        [.., Node::Call { name, .. }] if ["nullif", "safe_divide"].contains(&name.as_str()) => "Shape::Parts".into(),
-        [plain @ .., Node::Call { name, args }]
-            if params > 0
-                && plain.len() == params
-                && plain.iter().zip(0..).all(|(node, at)| is(node, at))
-                && args.iter().copied().eq(0..params as u16) =>
-        {
-            format!("Shape::Call({name:?})")
-        }
-        _ => "Shape::Parts".into(),
-    }
-}
-
-/// Returns the number of occurrences of an argument in a template.
-fn count_uses(nodes: &[Node], wanted: u8) -> u8 {
-    nodes
-        .iter()
-        .filter(|n| matches!(n, Node::Arg { index, .. } | Node::ArgList { index, .. } | Node::ArgJoin { index, .. } if *index == wanted))
-        .count()
-        .min(255) as u8
-}
-
 /// Returns the position of the internal function that a mode inserts: `to_float` for `float`, `present` for `present`.
 pub fn inserted_function(functions: &[Function], mode: &str) -> Option<usize> {
     let find = |name: &str| functions.iter().position(|f| f.is_internal() && f.name == name);
@@ -711,57 +533,4 @@ pub fn mode_function(functions: &[Function], mode: &str) -> Result<String, Strin
             "unknown mode `{mode}`: there is no internal function `to_{mode}` or `{mode}`"
         ))
     }
-}
-
-fn operator_name(text: &str) -> String {
-    // `check_modes` has already checked that the operator exists.
-    Op::parse(text).map_or_else(String::new, |op| format!("Op::{op:?}"))
-}
-
-fn write_part(out: &mut String, node: &Node, functions: &[Function]) {
-    let mode = |m: &str| mode_function(functions, m).unwrap_or_default();
-    let _ = match node {
-        Node::Cast { name, x, ty } => {
-            let ty = match ty {
-                Type::Neutral(i) => format!("TypeName::Neutral({i})"),
-                Type::Native(n) => format!("TypeName::Native({n:?})"),
-            };
-            write!(out, "Part::Cast {{ name: {name:?}, x: {x}, ty: {ty} }},")
-        }
-        Node::Arg { index, mode: m } => write!(out, "Part::Arg {{ index: {index}, mode: {} }},", mode(m)),
-        Node::ArgList { index, mode: m } => write!(out, "Part::ArgList {{ index: {index}, mode: {} }},", mode(m)),
-        Node::ArgJoin { index, mode: m, op } => {
-            write!(
-                out,
-                "Part::ArgJoin {{ index: {index}, mode: {}, op: {} }},",
-                mode(m),
-                operator_name(op)
-            )
-        }
-        Node::Call { name, args } => write!(out, "Part::Call {{ name: {name:?}, args: &{args:?} }},"),
-        Node::In { x, negated, args } => write!(out, "Part::In {{ x: {x}, negated: {negated}, args: &{args:?} }},"),
-        Node::Binary { op, left, right } => {
-            write!(
-                out,
-                "Part::Binary {{ op: {}, left: {left}, right: {right} }},",
-                operator_name(op)
-            )
-        }
-        Node::Case(a) => write!(out, "Part::Case(&{a:?}),"),
-        Node::Spaced(a) => write!(out, "Part::Spaced(&{a:?}),"),
-        Node::Ordered {
-            parts,
-            first,
-            until,
-            by,
-        } => {
-            write!(
-                out,
-                "Part::Ordered {{ parts: &{parts:?}, first: {first}, until: {until}, by: {by} }},"
-            )
-        }
-        Node::List(a) => write!(out, "Part::List(&{a:?}),"),
-        Node::Bracket(a) => write!(out, "Part::Bracket(&{a:?}),"),
-        other => write!(out, "Part::{other:?},"),
-    };
 }

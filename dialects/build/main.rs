@@ -41,5 +41,5 @@ fn main() {
 fn generate_tables(root: &Path) -> Result<String, Vec<String>> {
     let functions = catalogue::read(&root.join("functions"))?;
     let dialects = dialects::read(root, &functions)?;
-    Ok(catalogue::write(&functions) + &dialects::write(&functions, &dialects))
+    Ok(catalogue::write(&functions) + &dialects::write::write(&functions, &dialects))
 }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::thread;
 
 use formulac::SpecText;
@@ -40,7 +41,7 @@ impl SourceText {
     /// Reads an argument. `-` is standard input.
     pub fn from_argument(text: &OsStr) -> Self {
         if text == "-" {
-            return Self::from_stdin();
+            return Self::from_stdin(Limits::default().source);
         }
         Self::decode(
             "<formula>".to_owned(),
@@ -56,26 +57,27 @@ impl SourceText {
 
     /// Reads a file. `-` is standard input.
     pub fn from_file(path: &Path) -> Self {
-        if path.as_os_str() == "-" {
-            return Self::from_stdin();
-        }
         Self::from_large_file(path, Limits::default().source)
     }
 
-    /// Reads a file that may be larger than the source of a formula.
+    /// Reads a file that may be larger than the source of a formula. `-` is standard input.
     pub fn from_large_file(path: &Path, limit: usize) -> Self {
+        if path.as_os_str() == "-" {
+            return Self::from_stdin(limit);
+        }
         match open_bounded(path, limit).and_then(|(file, limit)| Ok((read_file(file, limit)?, limit))) {
             Ok((bytes, limit)) => Self::decode(path.to_string_lossy().into_owned(), bytes, limit),
             Err(error) => Self::read_failure(path, &error),
         }
     }
 
-    fn from_stdin() -> Self {
+    /// Reads standard input. Later calls return the same text.
+    fn from_stdin(limit: usize) -> Self {
+        static STDIN: OnceLock<io::Result<Vec<u8>>> = OnceLock::new();
         let name = "<stdin>";
-        let limit = Limits::default().source;
-        match read(io::stdin().lock(), 0, limit) {
-            Ok(bytes) => Self::decode(name.to_owned(), bytes, limit),
-            Err(error) => Self::read_failure(Path::new(name), &error),
+        match STDIN.get_or_init(|| read(io::stdin().lock(), 0, limit.min(MAX_STREAM_BYTES))) {
+            Ok(bytes) => Self::decode(name.to_owned(), bytes.clone(), limit),
+            Err(error) => Self::read_failure(Path::new(name), error),
         }
     }
 

@@ -9,18 +9,18 @@ use crate::trace;
 use crate::value::{DAY, Value};
 use crate::{exact::ExactDecimal, uncertainty};
 
-/// Evaluates an expression, given the values of its operands.
+/// Evaluates an expression, given the values of its operands. `counts_as_zero` returns whether a NULL operand is 0 in
+/// arithmetic.
 pub fn evaluate_scalar(
     x: &InterpreterExpr,
-    blank_zero: bool,
+    counts_as_zero: &dyn Fn(&InterpreterExpr) -> bool,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
     match x {
         InterpreterExpr::Literal(literal) => literal.clone(),
         InterpreterExpr::Binary(op, a, b) => {
-            let (a, b) = (value(a), value(b));
-            let or_zero = |x: Value, is_read_so: bool| match x {
-                Value::Null if blank_zero && is_read_so => Value::Int(0),
+            let or_zero = |x: Value, of: &InterpreterExpr, is_read_so: bool| match x {
+                Value::Null if is_read_so && counts_as_zero(of) => Value::Int(0),
                 other => other,
             };
             let number = matches!(
@@ -28,8 +28,8 @@ pub fn evaluate_scalar(
                 InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply
             );
             let moved = matches!(op, InterpreterOp::Later | InterpreterOp::Earlier);
-            let a = or_zero(a, number || *op == InterpreterOp::Divide);
-            let b = or_zero(b, number || moved);
+            let a = or_zero(value(a), a, number || *op == InterpreterOp::Divide);
+            let b = or_zero(value(b), b, number || moved);
             if let Some(outcome) = operator_outcome(*op, &a, &b) {
                 trace::record_event(|| x.to_string(), outcome);
             }

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::calendar::PeriodFrame;
-use crate::expr::{InterpreterExpr, InterpreterLevel};
+use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp};
+use crate::uncertainty;
 
 #[derive(Clone, Debug)]
 pub struct InterpreterSpec {
@@ -103,6 +104,30 @@ pub fn unqualified_name(name: &str) -> &str {
 impl InterpreterStep {
     pub fn definition(&self, name: &str) -> Option<&InterpreterExpr> {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
+    }
+
+    /// Returns whether a NULL operand counts as 0 with `blanks: zero`. A blank does, but the NULL of arithmetic in this
+    /// step, such as a division by 0, stands for an error. In the definition `own`, the name `own` refers to the input
+    /// column.
+    pub fn counts_as_zero(&self, operand: &InterpreterExpr, own: Option<&str>) -> bool {
+        self.blank_zero && !self.may_be_error(operand, own)
+    }
+
+    fn may_be_error(&self, x: &InterpreterExpr, own: Option<&str>) -> bool {
+        use InterpreterOp::{Add, Divide, Multiply, Subtract};
+        let Some(_deeper) = uncertainty::enter_recursion() else {
+            return false;
+        };
+        match x {
+            InterpreterExpr::Name(name) if own != Some(name) => {
+                self.definition(name).is_some_and(|x| self.may_be_error(x, Some(name)))
+            }
+            InterpreterExpr::Binary(Divide, ..) => true,
+            InterpreterExpr::Binary(Add | Subtract | Multiply, a, b) => {
+                self.may_be_error(a, own) || self.may_be_error(b, own)
+            }
+            _ => false,
+        }
     }
 
     /// Returns the level of a definition or a column.

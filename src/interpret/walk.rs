@@ -251,7 +251,15 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
             value
         }
         InterpreterExpr::Period(name, frame) => truncate_to_period(&name_value(name), *frame),
-        _ => evaluate_scalar(x, step.blank_zero, &mut |x| row_value(step, x, row, sees)),
+        _ => {
+            let own = match sees {
+                NamePrecedence::Own(name) => Some(name),
+                NamePrecedence::ColumnsFirst | NamePrecedence::DefinitionsFirst => None,
+            };
+            evaluate_scalar(x, &|x| step.counts_as_zero(x, own), &mut |x| {
+                row_value(step, x, row, sees)
+            })
+        }
     }
 }
 
@@ -403,7 +411,9 @@ impl StepEvaluation<'_> {
                 trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                 value
             }
-            _ => evaluate_scalar(x, self.step.blank_zero, &mut |x| self.evaluate(x, unit, own)),
+            _ => evaluate_scalar(x, &|x| self.step.counts_as_zero(x, own), &mut |x| {
+                self.evaluate(x, unit, own)
+            }),
         }
     }
 

@@ -312,6 +312,17 @@ fn a_column_named_as_its_relation() {
 }
 
 #[test]
+fn the_schema_may_be_standard_input() {
+    let place = Place::new("compile/schema_from_stdin");
+    let schema = "relations:\n  orders:\n    columns: {tip: decimal}\n";
+    let args = ["compile", "tip / 2", "--schema", "-", "--context", "row"];
+    let run = place.run_with(&args, schema);
+    assert_eq!((run.out.trim(), run.err.as_str()), ("tip / 2", ""));
+    let run = place.run_with(&["compile", "tip / 2", "--schema", "-"], "nothing");
+    assert!(run.err.contains("<stdin>"), "{}", run.err);
+}
+
+#[test]
 fn not_of_a_name_is_the_opposite_condition() {
     let place = Place::new("compile/not");
     let definitions = "large = amount > 3\nsmall = NOT(large)\nempty = ISBLANK(amount)\nknown = NOT(empty)\nagain = NOT(known)\n\

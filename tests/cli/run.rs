@@ -177,10 +177,11 @@ impl Run {
     }
 }
 
-/// Returns `true` if this test run skips a numbered case. `FORMULAC_HALF=0` or `FORMULAC_HALF=1` runs one half of the
-/// cases.
+/// Returns `true` if this test run skips a numbered case. `FORMULAC_QUARTER=0` to `FORMULAC_QUARTER=3` runs one quarter
+/// of the cases.
 pub fn is_left_out(number: usize) -> bool {
-    let half = std::env::var("FORMULAC_HALF").ok();
-    half.and_then(|half| half.parse::<usize>().ok())
-        .is_some_and(|half| number % 2 != half)
+    let quarter = std::env::var("FORMULAC_QUARTER").ok();
+    quarter
+        .and_then(|quarter| quarter.parse::<usize>().ok())
+        .is_some_and(|quarter| number % 4 != quarter)
 }

@@ -96,6 +96,21 @@ fn specs() {
     each(SPECS, compile_spec);
 }
 
+/// The length of the SQL for nested calls is linear: each level has the same indent from some level on.
+#[test]
+fn the_length_of_nested_calls_is_linear() {
+    for dialect in Dialect::all() {
+        let length = |levels: usize| {
+            let formula = format!("{}x{}", "MOD(".repeat(levels), ", n)".repeat(levels));
+            let spec = format!("model: m\nfrom: t\nkeep: [x]\ndefinitions: a = {formula} + 0.5\n");
+            let compiled = compiler(dialect, Schema::new()).compile_spec(&spec);
+            compiled.query().map_or(0, str::len)
+        };
+        let (short, long) = (length(40), length(160));
+        assert!(short > 0 && long < short * 6, "{dialect}: {short} and {long} bytes");
+    }
+}
+
 /// Compiles a source of the maximum size, and a source that is one byte larger.
 #[test]
 fn sixteen_mebibytes() {

@@ -76,6 +76,12 @@ impl Dialect {
         self.0.types[index]
     }
 
+    /// Returns whether averages or quotients are decimals in the dialect, rounded to some digits.
+    #[must_use]
+    pub fn has_rounded_decimals(self) -> bool {
+        self.0.rounded_decimals
+    }
+
     /// Returns the dialect's name for the type at this index of [`part::NEUTRAL`].
     pub fn neutral_type(self, index: u8) -> &'static str {
         self.0.types[index as usize]

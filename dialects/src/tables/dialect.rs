@@ -138,6 +138,8 @@ pub struct DialectData {
     pub raw: &'static str,
     /// The dialect's names for the types in [`super::part::NEUTRAL`].
     pub types: &'static [&'static str],
+    /// `true` if averages or quotients are decimals, rounded to some digits (see `emit::rounded`).
+    pub rounded_decimals: bool,
     /// Capabilities and limits of the dialect.
     pub facts: Facts,
     /// Syntax of literals.

@@ -140,6 +140,8 @@ pub struct Function {
     pub nulls: Nulls,
     /// `true` if each call may return a different value.
     pub volatile: bool,
+    /// `true` if a tiny difference of an argument can change the result a lot, as for rounding and comparisons.
+    pub discontinuous: bool,
     /// Value of an aggregate over no rows. `None` if that value is NULL.
     pub empty: Option<&'static str>,
     /// Internal function that combines several arguments of one row, for an aggregate such as `SUM(a, b)`.

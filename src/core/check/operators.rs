@@ -75,7 +75,7 @@ impl Lowerer<'_> {
             }
             // Two minus signs cancel out. This also avoids `--` in the SQL, which starts a comment.
             (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
-            (Sign::Minus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "-"),
+            (Sign::Minus, _) => self.add_sign_or_percent(internal::NEGATE, x, span, "-"),
             (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
             (Sign::Plus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "+"),
         }
@@ -98,7 +98,15 @@ impl Lowerer<'_> {
                 .program
                 .add(Ir::Number(slice), Self::constant_meta(Type::Point, span));
         }
-        self.add_scalar_call(internal::PERCENT, &[x], span, "%")
+        self.add_sign_or_percent(internal::PERCENT, x, span, "%")
+    }
+
+    fn add_sign_or_percent(&mut self, function: FunctionId, x: IrId, span: Span, shown: &str) -> IrId {
+        let result = self.add_scalar_call(function, &[x], span, shown);
+        if self.is_error_value(x) {
+            self.errors.insert(result);
+        }
+        result
     }
 
     pub(super) fn lower_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
@@ -117,7 +125,15 @@ impl Lowerer<'_> {
             // NULL.
             return self.add_null(Type::Float, span);
         }
+        let mut may_be_error = false;
         if self.scope.blank_zero {
+            may_be_error = match op {
+                BinaryOp::Divide => true,
+                BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
+                    self.is_error_value(a) || self.is_error_value(b)
+                }
+                _ => false,
+            };
             match op {
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
                     a = self.blank_as_zero(a);
@@ -144,7 +160,17 @@ impl Lowerer<'_> {
         if matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
         }
-        self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
+        let result = self.apply_to(operator_function(op), &[a, b], operands, op.symbol());
+        if may_be_error {
+            self.errors.insert(result);
+        }
+        result
+    }
+
+    /// Returns whether a NULL of this node stands for an error. Spreadsheets return the error of an operand, whereas a
+    /// blank operand counts as 0.
+    fn is_error_value(&self, id: IrId) -> bool {
+        self.errors.contains(&self.program.resolve_names(id))
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
@@ -224,7 +250,7 @@ impl Lowerer<'_> {
 
     fn blank_as_zero(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
-        if !meta.nullable || !meta.ty.is_number() {
+        if !meta.nullable || !meta.ty.is_number() || self.is_error_value(id) {
             return id;
         }
         let zero = self.add_integer("0", meta.span);

@@ -99,6 +99,7 @@ fn alternative_types(assumed: Type) -> &'static [Type] {
         Type::Timestamp | Type::Timestamptz => &[Type::Date],
         Type::Integer | Type::Decimal | Type::Float | Type::Number => &[Type::Timestamp],
         Type::Text | Type::Unknown => &[Type::Integer, Type::Timestamp],
+        Type::Boolean => &[Type::Integer],
         _ => &[],
     }
 }

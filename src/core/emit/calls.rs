@@ -128,7 +128,9 @@ impl Emitter<'_> {
             if let Some(sql) = self.emit_truncated_at_most(*op, *left, *right, span) {
                 return sql;
             }
+            let replaced = self.cast_rounded_arguments(overload, args);
             let (left, right) = (self.work.sql[left.index()], self.work.sql[right.index()]);
+            self.restore_arguments(replaced);
             return self.work.tree.add_binary(*op, left, right, span);
         }
         self.emit_overload_call(overload, args, false, span)
@@ -155,10 +157,12 @@ impl Emitter<'_> {
             (Shape::Operator(op), [left, right]) => self.emit_truncated_at_most(op, *left, *right, span),
             _ => None,
         };
+        let replaced = self.cast_rounded_arguments(overload, args);
         let id = match truncated {
             Some(id) => id,
             None => self.instantiate(template, args, distinct, span),
         };
+        self.restore_arguments(replaced);
         if template.repeats || !self.work.repeated.is_empty() {
             self.count_repetition(template.uses, args, span);
             self.record_growth(id, template.uses, args);

@@ -7,6 +7,7 @@ mod digits;
 mod period;
 mod reads;
 mod repetition;
+mod rounded;
 mod size;
 mod template;
 mod truncated;
@@ -43,7 +44,7 @@ pub struct EmitBuffers {
     /// Columns whose names are already in the tree, in insertion order.
     known: Vec<u32>,
     needed: Vec<bool>,
-    /// Upper bounds of numbers, by IR node. The bounds are computed on demand, up to the last requested node.
+    /// Sizes of numbers, by IR node. The sizes are computed on demand, up to the last requested node.
     sizes: Vec<u32>,
     /// Precision and scale of decimals, by IR node, computed in the same way.
     digits: Vec<Option<DecimalDigits>>,

@@ -3,8 +3,9 @@
 //! Formulas use 64-bit integers and decimals that keep all their digits. Some engines compute operations on two 32-bit
 //! integers in 32 bits, or return decimals with so many digits that no digits remain for the scale of another decimal.
 //! For these engines, operands are widened only if their values may require it, so that `end - start + 1` remains
-//! unchanged.
+//! unchanged. The size of a float states how the engine rounds it (see `rounded`).
 
+use super::rounded::float_size;
 use super::{Emitter, find_template};
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
 use crate::dialect::Dialect;
@@ -24,6 +25,7 @@ fn compute_node_sizes(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>,
         let size = match program.meta(id).ty {
             Type::Integer if facts.narrow_integers => integer_size(program, dialect, sizes, id),
             Type::Decimal if !facts.wide_decimal.is_empty() => decimal_size(program, dialect, sizes, id),
+            Type::Float | Type::Time if dialect.has_rounded_decimals() => float_size(program, dialect, sizes, id),
             _ => 0,
         };
         sizes.push(size);
@@ -124,8 +126,8 @@ fn integer_result_size(function: FunctionId, left: u32, right: u32) -> Option<u3
 }
 
 impl Emitter<'_> {
-    /// Returns the upper bound of a node's numbers, or 0 if no bound is known. The bounds are computed on first use,
-    /// because most programs don't need them.
+    /// Returns the size of a node's numbers, or 0 if it is unknown. The sizes are computed on first use, because most
+    /// programs don't need them.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }
@@ -217,7 +219,7 @@ impl Emitter<'_> {
         }
     }
 
-    fn emit_cast(&mut self, id: IrId, ty: Type) {
+    pub(super) fn emit_cast(&mut self, id: IrId, ty: Type) {
         let x = self.work.sql[id.index()];
         let ty = self.dialect.type_name(ty);
         let span = self.program.meta(id).span;

@@ -475,6 +475,9 @@ impl Emitter<'_> {
                 match wanted {
                     Some(ResultType::Is(ty)) if ty == meta.ty => sql,
                     Some(ResultType::Is(Type::Decimal)) => match self.number_kind(arg) {
+                        Some(Type::Decimal) if self.is_cast_to_float(sql) => {
+                            self.emit_conversion(function, arg, meta, span)
+                        }
                         Some(Type::Decimal) => sql,
                         Some(_) => {
                             let ty = self.dialect.type_name(Type::Decimal);

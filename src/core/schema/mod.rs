@@ -33,7 +33,7 @@ pub struct Column {
     quoted: bool,
     /// Bit set of the dialects in which the name is valid without quotes.
     bare: u32,
-    /// Upper bound of the column's numbers, as defined in `emit::size`. 0 if the bound is unknown.
+    /// Size of the column's numbers, as defined in `emit::size`. 0 if it is unknown.
     size: u32,
     /// Precision and scale of a decimal, if they are known.
     digits: Option<DecimalDigits>,

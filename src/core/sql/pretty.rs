@@ -7,7 +7,14 @@ use super::tree::{SqlId, SqlTree};
 
 /// Maximum number of characters in a line.
 pub(super) const WIDTH: usize = 80;
-pub(super) const INDENT: usize = 4;
+const INDENT: usize = 4;
+/// Indentation of the deepest lines. Without a limit, the length of nested calls would be quadratic.
+const MAX_INDENT: usize = 60;
+
+/// Returns the indentation of the lines inside a construct with this indentation.
+pub(super) fn deeper(indent: usize) -> usize {
+    (indent + INDENT).min(MAX_INDENT)
+}
 
 pub(super) enum LayoutStep {
     /// A node on one line.
@@ -67,9 +74,9 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 let fits = out.len() - line_start + tree.width(id) as usize <= WIDTH;
                 match multiline_window(tree, id).filter(|_| !bracketed && !fits) {
                     Some(x) => {
-                        write_over(tree, id, indent + INDENT, &mut stack);
+                        write_over(tree, id, deeper(indent), &mut stack);
                         stack.extend([
-                            LayoutStep::Line(indent + INDENT),
+                            LayoutStep::Line(deeper(indent)),
                             LayoutStep::Broken {
                                 id: x,
                                 bracketed,
@@ -105,10 +112,10 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                     stack.push(LayoutStep::Broken {
                         id,
                         bracketed: false,
-                        indent: indent + INDENT,
+                        indent: deeper(indent),
                         after: 0,
                     });
-                    stack.push(LayoutStep::Line(indent + INDENT));
+                    stack.push(LayoutStep::Line(deeper(indent)));
                 } else {
                     write_broken(tree, id, indent, after, &mut stack, out);
                 }

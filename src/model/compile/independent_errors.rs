@@ -1,4 +1,5 @@
-//! Errors in the steps after a step with an error. Only errors that do not depend on the failed step are reported.
+//! Errors in the steps after a step with an error, and in the keys about the model. Only errors that do not depend on
+//! the failed step are reported.
 
 use super::SpecCompilation;
 use crate::Type;
@@ -12,7 +13,28 @@ use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::worksheet::worksheet_grid;
 
+/// Errors that can be found although the types of columns are unknown.
+const INDEPENDENT: [Code; 5] = [
+    Code::UnknownFunction,
+    Code::UnknownName,
+    Code::ArgumentCount,
+    Code::UnknownTimeframe,
+    Code::UnknownUnit,
+];
+
+fn is_independent(diagnostic: &Diagnostic) -> bool {
+    diagnostic.is_syntax() || INDEPENDENT.contains(&diagnostic.kind())
+}
+
 impl SpecCompilation<'_> {
+    /// Reports the independent errors in a spec whose first relation is missing.
+    pub(super) fn report_errors_without_input(&self, memory: &mut CompileMemory, diagnostics: &mut Vec<Diagnostic>) {
+        if let Some(first) = self.spec.steps.first() {
+            self.report_independent_errors(first, None, memory, diagnostics);
+            self.report_errors_after(0, None, memory, diagnostics);
+        }
+    }
+
     /// Reports the independent errors in the steps after a failed step. `columns` are the columns of the failed step's
     /// input.
     pub(super) fn report_errors_after(
@@ -35,6 +57,27 @@ impl SpecCompilation<'_> {
             self.report_independent_errors(step, seen, memory, diagnostics);
             outputs.push(possible_columns(step, self.source, input.as_ref(), limits, memory));
         }
+        if self.only.is_none() {
+            self.report_errors_about_model(outputs.pop().flatten().as_ref(), memory, diagnostics);
+        }
+    }
+
+    /// Reports the independent errors in `columns`, rules, comparisons and examples. `output` are the columns of the
+    /// model, if they are known.
+    fn report_errors_about_model(
+        &self,
+        output: Option<&Relation>,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let mut found = Vec::new();
+        if let Some(output) = output {
+            self.check_columns(output, &mut found);
+        }
+        let unknown = Relation::new("");
+        self.check_proofs(output.unwrap_or(&unknown), output.is_none(), memory, &mut found);
+        found.retain(is_independent);
+        diagnostics.append(&mut found);
     }
 
     /// Returns the columns that a step after the failed step would read: those of a relation, of several steps, or of
@@ -112,14 +155,8 @@ impl SpecCompilation<'_> {
             given_types: &options.given_types,
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        let own = [
-            Code::UnknownFunction,
-            Code::UnknownName,
-            Code::ArgumentCount,
-            Code::UnknownTimeframe,
-            Code::UnknownUnit,
-        ];
-        found.retain(|d| d.is_syntax() || own.contains(&d.kind()));
-        diagnostics.extend(found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s))));
+        found.retain(is_independent);
+        let found = found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s)));
+        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
     }
 }

@@ -70,6 +70,7 @@ impl SpecCompilation<'_> {
             let name = spec.from.name();
             let missing = self.report_missing_relation("from", name, spec.from_span, "", std::iter::empty());
             compiled.diagnostics.push(missing);
+            self.report_errors_without_input(memory, &mut compiled.diagnostics);
             return;
         }
         if let Some((body, output)) = self.compile_steps(compiled, memory) {

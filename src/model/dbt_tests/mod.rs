@@ -177,7 +177,7 @@ impl SpecCompilation<'_> {
 
     /// Checks the formulas and column names in rules, comparisons and examples. `open` is `true` if the model may have
     /// unknown columns.
-    fn check_proofs(
+    pub(super) fn check_proofs(
         &self,
         output: &Relation,
         open: bool,

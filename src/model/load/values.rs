@@ -111,8 +111,7 @@ impl<'y> Loader<'y, '_> {
         }
         let after = self.source.get(node.span.end as usize..).unwrap_or_default();
         let rest = after.split('\n').next().unwrap_or_default();
-        let open = value.matches('"').count() % 2 == 1 || value.matches('(').count() > value.matches(')').count();
-        if rest.trim_start().starts_with('#') && open {
+        if rest.trim_start().starts_with('#') && is_unfinished(value) {
             self.cut.push(node.span);
             let whole = format!("{}{}", value, rest.trim_end());
             let end = node.span.end + rest.trim_end().len() as u32;
@@ -231,4 +230,15 @@ impl<'y> Loader<'y, '_> {
             diagnostic.with_help(format!("write `{key}: ref('orders')` or `{key}: orders`"))
         });
     }
+}
+
+/// Returns whether a quote, a parenthesis or `${` of a formula is open.
+fn is_unfinished(formula: &str) -> bool {
+    let count = |text: &str| formula.matches(text).count();
+    count("\"") % 2 == 1
+        || count("(") > count(")")
+        || count("${") > count("}")
+        || formula
+            .trim_end()
+            .ends_with(['+', '-', '*', '/', '^', '&', '=', '<', '>', ','])
 }

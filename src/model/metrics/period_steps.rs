@@ -90,7 +90,7 @@ pub fn read_period_step<'y>(
         .definitions
         .iter()
         .enumerate()
-        .filter(|(_, formula)| formula.level > Level::Row);
+        .filter(|(_, formula)| formula.level != Level::Row);
     let listed = listed.map(|(metric, formula)| ListedMetric {
         set: 0,
         metric,

@@ -1,0 +1,137 @@
+//! Floats that the engine keeps as decimals, rounded to some digits.
+//!
+//! Some engines return the average or the quotient of decimals as a decimal with about 16 digits. Spreadsheets compute
+//! with floats, so that `1 / 3 * 3` is exactly 1, but as a decimal, it is 0.9999999999999999. The difference matters
+//! only where a tiny difference of a number changes the result a lot: in comparisons and in rounding. There, such a
+//! number is cast to a float. Everywhere else it remains a decimal, which ROUND can round directly.
+
+use super::{Emitter, find_template};
+use crate::Type;
+use crate::catalog::{self, OverloadId, internal};
+use crate::dialect::Dialect;
+use crate::ir::{Ir, IrId, Program};
+use crate::sql::{Sql, SqlId};
+
+/// Size of a float that is a rounded decimal. Its decimals end (`0.125`) exactly if those of the true value end.
+pub(super) const ROUNDED: u32 = 1;
+/// Size of a float that was computed with rounded decimals, so that its last digits may differ from the true value.
+pub(super) const INEXACT: u32 = 2;
+/// Size of an exact number.
+const EXACT: u32 = 0;
+
+/// Returns the size of a float: [`ROUNDED`], [`INEXACT`], or 0 if the engine computes it as a float.
+pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+    let node = program.node(id);
+    // `None` for a number that the engine computes as a float.
+    let size = |id: IrId| match program.meta(id).ty.sql_type() {
+        Type::Float => sizes.get(id.index()).copied().filter(|size| *size != EXACT),
+        _ => Some(EXACT),
+    };
+    let largest = |ids: &mut dyn Iterator<Item = IrId>| {
+        let sizes: Option<Vec<u32>> = ids.map(size).collect();
+        sizes.and_then(|sizes| sizes.into_iter().max()).unwrap_or(EXACT)
+    };
+    match node {
+        Ir::Column(column) => program.columns[column as usize].size,
+        Ir::Definition(used) => size(program.definitions[used as usize].root).unwrap_or(EXACT),
+        Ir::Window { call: x, .. } | Ir::PeriodLookup { value: x, .. } | Ir::Distinct(x) | Ir::Range { x, .. } => {
+            size(x).unwrap_or(EXACT)
+        }
+        Ir::GroupWindow { args, .. } => largest(&mut program.args(args).first().copied().into_iter()),
+        Ir::RowLookup { args, .. } => largest(&mut program.args(args).get(2).copied().into_iter()),
+        Ir::Case(arms) | Ir::Switch { arms, .. } => largest(&mut program.branches(arms)),
+        Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
+        Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
+            let args = program.args(args);
+            let Some(operands) = args.iter().map(|id| size(*id)).collect::<Option<Vec<u32>>>() else {
+                return EXACT;
+            };
+            let rounded = operands.iter().filter(|size| **size != EXACT).count();
+            let largest = operands.iter().copied().max().unwrap_or(EXACT);
+            if find_template(dialect, node).is_some_and(|template| template.gives.is_some()) {
+                return if rounded == 0 { ROUNDED } else { INEXACT };
+            }
+            if rounded == 0 {
+                return EXACT;
+            }
+            match catalog::overload_owner(overload) {
+                internal::NEGATE | internal::ABS | internal::MIN | internal::MAX => largest,
+                internal::ADD | internal::SUBTRACT if rounded == 1 => largest,
+                internal::MULTIPLY if rounded == 1 && args.iter().any(|id| keeps_decimals(program, *id)) => largest,
+                internal::ADD
+                | internal::SUBTRACT
+                | internal::MULTIPLY
+                | internal::DIVIDE
+                | internal::PERCENT
+                | internal::SUM
+                | internal::ROW_SUM => INEXACT,
+                _ => EXACT,
+            }
+        }
+        _ => EXACT,
+    }
+}
+
+/// Returns whether the node is a literal such as 100 or 0.5. If the decimals of `x` do not end, then those of the
+/// product of `x` and such a literal do not end either.
+fn keeps_decimals(program: &Program, id: IrId) -> bool {
+    let Ir::Number(slice) = program.node(id) else {
+        return false;
+    };
+    let digits = program.text(slice).trim_start_matches('-').replace('.', "");
+    let Ok(mut number) = digits.parse::<u64>() else {
+        return false;
+    };
+    for factor in [2, 5] {
+        while number != 0 && number % factor == 0 {
+            number /= factor;
+        }
+    }
+    number == 1
+}
+
+impl Emitter<'_> {
+    /// Casts the arguments of a discontinuous function to float if the last digits of these decimals may be wrong.
+    /// Returns the SQL of the arguments before the casts, for [`Emitter::restore_arguments`].
+    #[inline]
+    pub(super) fn cast_rounded_arguments(&mut self, overload: OverloadId, args: &[IrId]) -> Vec<(IrId, SqlId)> {
+        let is_float = |id: &IrId| self.program.meta(*id).ty.sql_type() == Type::Float;
+        if !self.dialect.has_rounded_decimals()
+            || !args.iter().any(is_float)
+            || !catalog::get(catalog::overload_owner(overload)).discontinuous
+        {
+            return Vec::new();
+        }
+        let floats: Vec<(IrId, u32)> = args
+            .iter()
+            .filter(|id| is_float(id))
+            .map(|id| (*id, self.size(*id)))
+            .collect();
+        // Two quotients may be rounded to different numbers of digits.
+        let least = if floats.iter().all(|(_, size)| *size != EXACT) && floats.len() > 1 {
+            ROUNDED
+        } else {
+            INEXACT
+        };
+        let mut replaced = Vec::new();
+        for (id, _) in floats.into_iter().filter(|(_, size)| *size >= least) {
+            replaced.push((id, self.work.sql[id.index()]));
+            self.emit_cast(id, Type::Float);
+        }
+        replaced
+    }
+
+    /// Restores the SQL of arguments after the call that reads them is emitted.
+    #[inline]
+    pub(super) fn restore_arguments(&mut self, replaced: Vec<(IrId, SqlId)>) {
+        for (id, sql) in replaced {
+            self.work.sql[id.index()] = sql;
+        }
+    }
+
+    /// Returns whether the SQL is a cast to float.
+    pub(super) fn is_cast_to_float(&self, sql: SqlId) -> bool {
+        let float = self.dialect.type_name(Type::Float);
+        matches!(*self.work.tree.node(sql), Sql::Cast { ty, .. } if ty == float)
+    }
+}

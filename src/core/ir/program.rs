@@ -1,0 +1,404 @@
+//! The program: all nodes of the IR with what they refer to.
+
+use std::sync::Arc;
+
+use super::{
+    CalendarOffset, CalendarUnit, Holidays, Ir, IrId, LookupSpec, NodeMeta, PoolRange, WindowFrame, WindowFrameId,
+};
+use crate::Type;
+use crate::catalog::{self, FunctionId, internal};
+use crate::schema::DecimalDigits;
+use crate::span::Span;
+
+/// Comparison operators, each with its negation.
+const OPPOSITES: [(FunctionId, FunctionId); 6] = [
+    (internal::EQUAL, internal::NOT_EQUAL),
+    (internal::NOT_EQUAL, internal::EQUAL),
+    (internal::LESS, internal::GREATER_EQUAL),
+    (internal::LESS_EQUAL, internal::GREATER),
+    (internal::GREATER, internal::LESS_EQUAL),
+    (internal::GREATER_EQUAL, internal::LESS),
+];
+
+/// Column that the program reads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnUse {
+    /// Relation of the column, if it is known.
+    pub relation: Option<Arc<str>>,
+    pub name: Arc<str>,
+    /// Whether the source quotes the name. An unquoted name is not case-sensitive.
+    pub quoted: bool,
+    /// Bit set of the dialects in which the name is known to be valid without quotes.
+    pub bare: u32,
+    pub ty: Type,
+    pub nullable: bool,
+    /// Size of the column's numbers, as defined in `emit::size`.
+    pub size: u32,
+    /// Precision and scale of a decimal, if they are known.
+    pub digits: Option<DecimalDigits>,
+    /// Whether each value is the first day of a month.
+    pub month_start: bool,
+    /// Whether the type is inferred from the column's use instead of being specified in a schema.
+    pub assumed: bool,
+    /// Whether the column is not part of any known relation. If the column nevertheless has a relation, only the source
+    /// contains the relation's name.
+    pub unknown: bool,
+    /// Columns from both sides of a full join that the join merges into this column. The merged value is the first
+    /// non-NULL value.
+    pub merged: Vec<u32>,
+}
+
+/// A compiled definition.
+#[derive(Clone, Debug)]
+pub struct IrDefinition {
+    /// Name of the definition. `None` for a bare formula.
+    pub name: Option<Arc<str>>,
+    pub root: IrId,
+    /// First node of the definition. All nodes after the root are unused.
+    pub first: IrId,
+    pub span: Span,
+    /// Whether this definition or a definition that it uses contains an error.
+    pub failed: bool,
+    /// Whether another definition uses this definition.
+    pub used: bool,
+    /// Whether some nodes are unused because lowering replaced them with a simpler expression.
+    pub folded: bool,
+}
+
+/// All definitions of a source or a step.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    nodes: Vec<(Ir, NodeMeta)>,
+    /// Windows, each with the partition keys that it has in addition to the step's keys.
+    overs: Vec<(WindowFrame, PoolRange)>,
+    pub args: Vec<IrId>,
+    pub texts: String,
+    pub columns: Vec<ColumnUse>,
+    pub definitions: Vec<IrDefinition>,
+    /// Periods by which lookups shift their keys.
+    pub periods: Vec<CalendarOffset>,
+    /// Distances between the current row and the bounds of window frames.
+    pub distances: Vec<CalendarOffset>,
+    /// Lookups by key or row number.
+    pub finds: Vec<LookupSpec>,
+    /// Columns in other tabs that contain holidays.
+    pub holidays: Vec<Holidays>,
+    /// Aggregates and windows, each with an equivalent expression that consists of window functions, for dialects that
+    /// do not support the call.
+    pub other_forms: Vec<(IrId, IrId)>,
+    /// Text criteria: the values to test, the text to find, and the span of the criterion.
+    pub criteria: Vec<(IrId, PoolRange, Span)>,
+    /// English descriptions of cells and cell ranges.
+    pub meanings: Vec<(Span, String)>,
+    /// Whether at least one definition is folded. During lowering, specifies whether the current definition is folded.
+    pub folded: bool,
+    /// Whether several nodes may have the same operand, because the program contains LET or functions with a
+    /// definition.
+    pub shares_nodes: bool,
+    /// Indices into `definitions`, in dependency order.
+    pub order: Vec<u32>,
+}
+
+impl Program {
+    pub fn clear(&mut self) {
+        let Self {
+            nodes,
+            overs,
+            args,
+            texts,
+            columns,
+            definitions,
+            periods,
+            distances,
+            finds,
+            holidays,
+            other_forms,
+            criteria,
+            meanings,
+            folded,
+            shares_nodes,
+            order,
+        } = self;
+        nodes.clear();
+        overs.clear();
+        args.clear();
+        texts.clear();
+        columns.clear();
+        definitions.clear();
+        periods.clear();
+        distances.clear();
+        finds.clear();
+        holidays.clear();
+        other_forms.clear();
+        criteria.clear();
+        meanings.clear();
+        *folded = false;
+        *shares_nodes = false;
+        order.clear();
+    }
+
+    #[inline]
+    pub fn node(&self, id: IrId) -> Ir {
+        self.nodes[id.index()].0
+    }
+
+    #[inline]
+    pub fn meta(&self, id: IrId) -> NodeMeta {
+        self.nodes[id.index()].1
+    }
+
+    /// Returns a node and its properties.
+    #[inline]
+    pub fn entry(&self, id: IrId) -> &(Ir, NodeMeta) {
+        &self.nodes[id.index()]
+    }
+
+    /// Returns the nodes from `first` to `last`, with their properties.
+    pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, NodeMeta))> {
+        (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
+    }
+
+    pub fn meta_mut(&mut self, id: IrId) -> &mut NodeMeta {
+        &mut self.nodes[id.index()].1
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn reserve(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes);
+    }
+
+    /// Returns the number of nodes for which memory is allocated.
+    pub fn node_capacity(&self) -> usize {
+        self.nodes.capacity()
+    }
+
+    /// Iterates over the nodes, children before parents.
+    pub fn nodes(&self) -> impl Iterator<Item = Ir> + '_ {
+        self.nodes.iter().map(|n| n.0)
+    }
+
+    /// Replaces a node with another node.
+    pub fn replace(&mut self, id: IrId, node: Ir) {
+        self.nodes[id.index()].0 = node;
+    }
+
+    #[inline]
+    pub fn args(&self, slice: PoolRange) -> &[IrId] {
+        &self.args[slice.first as usize..(slice.first + slice.count) as usize]
+    }
+
+    pub fn text(&self, slice: PoolRange) -> &str {
+        self.texts
+            .get(slice.first as usize..(slice.first + slice.count) as usize)
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn add(&mut self, node: Ir, meta: NodeMeta) -> IrId {
+        let id = IrId(self.nodes.len() as u32);
+        self.nodes.push((node, meta));
+        id
+    }
+
+    #[inline]
+    pub fn add_args(&mut self, args: &[IrId]) -> PoolRange {
+        let first = self.args.len() as u32;
+        // Copy in a loop, because most lists are so short that a function call would be slower.
+        match *args {
+            [a] => self.args.push(a),
+            [a, b] => self.args.extend_from_slice(&[a, b]),
+            _ => self.args.extend_from_slice(args),
+        }
+        PoolRange {
+            first,
+            count: args.len() as u32,
+        }
+    }
+
+    pub fn add_window(&mut self, over: WindowFrame, parted_by: &[IrId]) -> WindowFrameId {
+        let by = self.add_args(parted_by);
+        self.overs.push((over, by));
+        WindowFrameId(self.overs.len() as u32 - 1)
+    }
+
+    pub fn window_frame(&self, id: WindowFrameId) -> WindowFrame {
+        self.overs
+            .get(id.0 as usize)
+            .map_or(WindowFrame::Partition, |(over, _)| *over)
+    }
+
+    /// Returns the partition keys that a window has in addition to the step's keys.
+    pub fn partition_keys(&self, id: WindowFrameId) -> &[IrId] {
+        self.overs.get(id.0 as usize).map_or(&[], |(_, by)| self.args(*by))
+    }
+
+    /// Returns the distance of a window frame's bound, with the arguments that its template needs.
+    pub fn distance(&self, count: i64, unit: CalendarUnit) -> Option<CalendarOffset> {
+        let same = |distance: &&CalendarOffset| (distance.count, distance.unit) == (count, unit);
+        self.distances.iter().find(same).copied()
+    }
+
+    /// Appends an argument to the most recently added list.
+    #[inline]
+    pub fn extend_args(&mut self, slice: &mut PoolRange, arg: IrId) {
+        self.args.push(arg);
+        slice.count += 1;
+    }
+
+    pub fn add_text(&mut self, text: &str) -> PoolRange {
+        let first = self.texts.len() as u32;
+        self.texts.push_str(text);
+        PoolRange {
+            first,
+            count: text.len() as u32,
+        }
+    }
+
+    /// Adds a copy of a string in lower case. Only ASCII letters change.
+    pub fn add_lowercase(&mut self, slice: PoolRange) -> PoolRange {
+        let first = self.texts.len();
+        self.texts
+            .extend_from_within(slice.first as usize..(slice.first + slice.count) as usize);
+        self.texts[first..].make_ascii_lowercase();
+        PoolRange {
+            first: first as u32,
+            count: slice.count,
+        }
+    }
+
+    /// Follows references to definitions until the node is not a reference, because a definition's formula can be only
+    /// the name of another definition.
+    #[inline]
+    pub fn resolve_names(&self, id: IrId) -> IrId {
+        self.resolve_names_until(id, |_, _| false)
+    }
+
+    /// Like `resolve_names`, but stops at a reference for which `stop` returns `true`.
+    #[inline]
+    pub fn resolve_names_until(&self, mut id: IrId, mut stop: impl FnMut(IrId, usize) -> bool) -> IrId {
+        while let Ir::Definition(used) = self.node(id)
+            && !stop(id, used as usize)
+        {
+            id = self.definitions[used as usize].root;
+        }
+        id
+    }
+
+    /// Returns the negation of a condition that needs no NOT: the opposite constant, test for NULL or comparison.
+    pub fn opposite(&self, id: IrId) -> Option<Ir> {
+        match self.node(id) {
+            Ir::Bool(value) => Some(Ir::Bool(!value)),
+            Ir::IsNull { x, negated } => Some(Ir::IsNull { x, negated: !negated }),
+            Ir::Apply { overload, args } => {
+                let of = catalog::overload_owner(overload);
+                let (_, opposite) = OPPOSITES.iter().find(|(comparison, _)| *comparison == of)?;
+                let overload = catalog::get(*opposite).overloads[0].id;
+                Some(Ir::Apply { overload, args })
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether a date is known to be the first day of a month. This also holds for the minimum, maximum, first
+    /// or last value of such dates.
+    pub fn is_month_start(&self, date: IrId) -> bool {
+        const CHOOSES: [&str; 7] = ["MIN", "MAX", "FIRST", "LAST", "first_value", "last_value", "lag"];
+        const MONTHS: [FunctionId; 4] = [
+            internal::TRUNC_MONTH,
+            internal::TRUNC_QUARTER,
+            internal::TRUNC_YEAR,
+            internal::FISCAL_QUARTER,
+        ];
+        let mut date = self.resolve_names(date);
+        loop {
+            date = match self.node(date) {
+                Ir::Column(column) => return self.columns.get(column as usize).is_some_and(|used| used.month_start),
+                Ir::Date(iso) => return self.text(iso).ends_with("-01"),
+                Ir::Window { call, .. } => call,
+                Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
+                    let owner = catalog::overload_owner(overload);
+                    if MONTHS.contains(&owner) {
+                        return true;
+                    }
+                    match self.args(args) {
+                        [.., day] if owner == internal::DATE_FROM_PARTS => return self.is_literal_one(*day),
+                        [of, ..] if CHOOSES.contains(&catalog::get(owner).name) => self.resolve_names(*of),
+                        [end, one] if owner == internal::ADD => {
+                            return self.is_month_end(*end) && self.is_literal_one(*one);
+                        }
+                        _ => return false,
+                    }
+                }
+                _ => return false,
+            };
+        }
+    }
+
+    fn is_month_end(&self, date: IrId) -> bool {
+        match self.node(self.resolve_names(date)) {
+            Ir::Apply { overload, .. } => catalog::get(catalog::overload_owner(overload)).name == "EOMONTH",
+            _ => false,
+        }
+    }
+
+    fn is_literal_one(&self, id: IrId) -> bool {
+        matches!(self.node(id), Ir::Number(text) if self.meta(id).ty == Type::Integer && self.text(text) == "1")
+    }
+
+    /// Returns the values of a CASE with the given arms, without the conditions.
+    pub fn branches(&self, arms: PoolRange) -> impl Iterator<Item = IrId> + '_ {
+        self.args(arms).chunks(2).filter_map(|pair| pair.last().copied())
+    }
+
+    /// Returns whether a node is so simple that repeating it costs nothing: a column, a literal, or a non-volatile call
+    /// without arguments, such as today's date.
+    pub fn is_simple(&self, id: IrId) -> bool {
+        match self.node(id) {
+            Ir::Column(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) | Ir::Bool(_) | Ir::Null => true,
+            Ir::Apply { args, .. } => args.count == 0 && !self.meta(id).volatile,
+            _ => false,
+        }
+    }
+
+    /// Returns the sheet's tab and column from which a column originates. Only the columns of holiday tabs originate
+    /// from another tab.
+    pub fn find_column_origin(&self, tab: u32, column: u32) -> (u32, u32) {
+        let holidays = tab
+            .checked_sub(Holidays::TABS)
+            .and_then(|place| self.holidays.get(place as usize));
+        holidays.map_or((tab, column), |holidays| (holidays.tab, holidays.column))
+    }
+
+    /// Returns the operands of a node, in order.
+    pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
+        let (one, many) = match self.node(id) {
+            Ir::Apply { args, .. }
+            | Ir::Aggregate { args, .. }
+            | Ir::Case(args)
+            | Ir::GroupWindow { args, .. }
+            | Ir::And(args)
+            | Ir::Or(args)
+            | Ir::Ranges(args)
+            | Ir::RowLookup { args, .. }
+            | Ir::Coalesce(args) => (None, self.args(args)),
+            Ir::Switch { subject, arms } => (Some(subject), self.args(arms)),
+            Ir::Window { call, over } => (Some(call), self.partition_keys(over)),
+            Ir::Not(x)
+            | Ir::IsNull { x, .. }
+            | Ir::Range { x, .. }
+            | Ir::PeriodLookup { value: x, .. }
+            | Ir::Distinct(x) => (Some(x), &[][..]),
+            _ => (None, &[][..]),
+        };
+        one.into_iter().chain(many.iter().copied())
+    }
+}
