@@ -613,7 +613,7 @@ codes! {
     NotCarried "W0711" "not-carried" Warning("have parts that were not converted from Omni", "check the `# gap:` comments")
         "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
-    DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
+    DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
         "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the column and the field are treated as different."
         Shown("`promoted_from: orders.revenue` next to a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
