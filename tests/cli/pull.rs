@@ -115,6 +115,35 @@ fn what_people_wrote_stays() {
     assert!(!place.read(ORDERS).contains("discount_rate"), "{}", place.read(ORDERS));
 }
 
+/// A pull reports every change of a view, not only the first kind of change.
+#[test]
+fn all_changes_of_a_view_are_reported() {
+    let place = place("pull_changes");
+    place.run(&["pull"]);
+    for (from, to) in [
+        ("\"Day the account was opened.\"", "\"Day of the contract.\""),
+        ("\"Legal name.\"", "\"Name as registered.\""),
+        ("\"Customer dimension with an enforced contract.\"", "\"All customers.\""),
+    ] {
+        change(&place, "target/manifest.json", from, to);
+    }
+    let mut catalog: serde_json::Value = serde_json::from_str(&artifact("catalog.json")).unwrap();
+    let columns = &mut catalog["nodes"]["model.acme_analytics.dim_customers"]["columns"];
+    columns["signup_date"]["type"] = "TIMESTAMP".into();
+    columns["shoe_size"] = serde_json::json!({"type": "INTEGER", "index": 99, "name": "shoe_size", "comment": null});
+    columns.as_object_mut().unwrap().remove("customer_segment");
+    place.write("target/catalog.json", catalog.to_string());
+    let run = place.run(&["pull", "--check"]);
+    let of_view = |line: &&str| line.contains("dim_customers");
+    let lines: Vec<String> = run
+        .out
+        .lines()
+        .filter(of_view)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
 /// Returns a JSON text without the value at a path of keys.
 fn without(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
