@@ -81,9 +81,10 @@ fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Resu
     }))
 }
 
-/// Reports what a push would change.
+/// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in dbt's
+/// artifacts that contradict `known.yml` are reported separately.
 fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
-    let made = sync::plan_selected(session, place, selection)?;
+    let made = sync::plan_with_committed_facts(session, place, selection)?;
     if !made.has_no_errors() {
         return Ok(health_part(
             vec![fault_summary(&made.found).unwrap_or_default()],
