@@ -31,7 +31,7 @@ fn wrong_usage() {
         &["init", "--example", "x", "--dialect", "duckdb"],
         &["compile"],
         &["compile", "-v"],
-        &["explain", "-v", "--json"],
+        &["explain", "-v"],
         &["-v"],
         &["env", "-v"],
         &["compile", "a", "b"],
