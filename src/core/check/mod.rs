@@ -73,7 +73,7 @@ pub use tabs::Tab;
 pub use timeframe::timeframe_names as timeframes;
 pub use today::Today;
 pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
-pub use unresolved_names::{explain_removed_column, no_column_diagnostic};
+pub use unresolved_names::{describe_columns, explain_removed_column, no_column_diagnostic};
 
 use crate::Type;
 use crate::ast::Ast;
