@@ -730,7 +730,7 @@ codes! {
         "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     PeriodRange "F0858" "period-range" Error
-        "`since` and `until` select the periods of a key, so a step with `from` must be grouped by a timeframe. Both bounds must be constants."
+        "`since` and `until` select the periods of a key, so a step with `from` must be grouped by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to `from` and `to` of `fill`."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     Internal "F0901" "internal" Error
         "This is an internal error of formulac. Please report it together with the input."
