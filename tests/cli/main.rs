@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. Review the diff afterwards.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod branches;
 mod change;
 mod check;
 mod compile;
