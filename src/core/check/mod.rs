@@ -38,6 +38,7 @@ mod operators;
 mod order;
 mod order_statistics;
 mod overload;
+mod own_value_criteria;
 mod period;
 mod period_criteria;
 mod period_units;

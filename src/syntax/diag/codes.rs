@@ -383,7 +383,8 @@ codes! {
     NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
         "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, because \
         no text equals both values; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; write OR \
-        instead."
+        instead. A criterion such as `SUMIFS(x, day, \">=\" & day[month])` compares each row with its own day; a range \
+        compares other rows with the current row."
         Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
     NeverReached "W0477" "never-reached" Warning("have a branch that is never reached", "put the narrowest condition first")
         "The first condition that is true determines the result. A condition that is true only if an earlier condition \
