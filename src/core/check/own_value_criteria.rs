@@ -65,10 +65,12 @@ impl Lowerer<'_> {
             return;
         };
         let column = self.source_text(self.program.meta(range).span);
-        let result = if result {
-            format!("true for every row in which `{column}` is not NULL")
-        } else {
-            "never true".to_owned()
+        // In spreadsheets, "not equal" includes blank cells.
+        let result = match (result, op) {
+            (true, BinaryOp::NotEqual) => "true for every row".to_owned(),
+            (false, BinaryOp::NotEqual) => format!("true only for rows in which `{column}` is NULL"),
+            (true, _) => format!("true for every row in which `{column}` is not NULL"),
+            (false, _) => "never true".to_owned(),
         };
         let message = format!(
             "`{}` is {result}, because each row is compared with its own `{column}`",
