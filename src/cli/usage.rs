@@ -248,7 +248,9 @@ fn missing_formula(fault: &clap::Error) -> Option<Failure> {
         return None;
     }
     let options = called.iter().flat_map(|command| command.get_arguments());
-    let options: Vec<(char, &str)> = options.filter_map(|it| Some((it.get_short()?, it.get_long()?))).collect();
+    let options: Vec<(char, &str)> = options
+        .filter_map(|it| Some((it.get_short()?, it.get_long()?)))
+        .collect();
     let (formula, long) = arguments.iter().find_map(|argument| {
         let argument = argument.to_str()?;
         let short = argument.strip_prefix('-')?;

@@ -49,13 +49,21 @@ fn push(place: &Place) {
 
 /// Returns the generated files and the state of the last push.
 fn generated(place: &Place) -> [String; 3] {
-    ["models/formulac/sales.sql", "models/formulac/sales.yml", ".formulac/state/sales.yml"].map(|file| place.read(file))
+    [
+        "models/formulac/sales.sql",
+        "models/formulac/sales.yml",
+        ".formulac/state/sales.yml",
+    ]
+    .map(|file| place.read(file))
 }
 
 /// Merges `one` as the manual describes: takes the generated files and the state of one side, commits the merge, and
 /// pushes. Returns the generated files.
 fn merge(place: &Place, side: &str) -> [String; 3] {
-    git(place, &["switch", "--quiet", "--create", &format!("merged_{side}"), "two"]);
+    git(
+        place,
+        &["switch", "--quiet", "--create", &format!("merged_{side}"), "two"],
+    );
     let merge = git_may_fail(place, &["merge", "--quiet", "one"]);
     assert!(merge.out.contains("CONFLICT") && merge.exit == 1, "{}", merge.out);
     // A push is refused while the merge is not complete.
@@ -105,9 +113,15 @@ fn either_side_of_the_generated_files_leads_to_the_same_model() {
 fn added_and_removed_definitions_are_merged() {
     let one = [
         ("COUNT(id)\n", "COUNT(id)\n  largest = MAX(amount)\n"),
-        ("data_tests: [not_null]", "data_tests: [not_null], description: Sales region"),
+        (
+            "data_tests: [not_null]",
+            "data_tests: [not_null], description: Sales region",
+        ),
     ];
-    let two = [("  /// Revenue of all orders\n", "  smallest = MIN(amount)\n\n  /// Revenue\n")];
+    let two = [(
+        "  /// Revenue of all orders\n",
+        "  smallest = MIN(amount)\n\n  /// Revenue\n",
+    )];
     let place = place("branches_columns", &one, &two);
     let ours = merge(&place, "HEAD");
     assert_eq!(ours, merge(&place, "MERGE_HEAD"));

@@ -195,20 +195,29 @@ fn status_and_check_report_the_same_errors() {
     place.write(".gitignore", "target/\n.formulac/local/\n");
     crate::repository::begin(&place);
     assert_eq!(place.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
-    place.write("target/catalog.json", catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"));
+    place.write(
+        "target/catalog.json",
+        catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"),
+    );
     // The difference of two texts is an error.
     assert_eq!(place.run(&["plan"]).exit, 1);
     let check = place.run(&["check"]);
     assert!(check.exit == 0 && check.out.contains("W0681"), "{}", check.out);
     let status = place.run(&["status"]).out;
     assert!(!status.contains("has errors"), "{status}");
-    assert!(status.contains("dbt contradicts known.yml: orders.ordered_at"), "{status}");
+    assert!(
+        status.contains("dbt contradicts known.yml: orders.ordered_at"),
+        "{status}"
+    );
     // An error that `check` reports is counted.
     let spec = place.read("metrics/second_order.yml");
     place.write("metrics/second_order.yml", spec.replace("MAX(", "MAXX("));
     assert_eq!(place.run(&["check"]).exit, 1);
     let status = place.run(&["status"]).out;
-    assert!(status.contains("1 spec has errors: metrics/second_order.yml"), "{status}");
+    assert!(
+        status.contains("1 spec has errors: metrics/second_order.yml"),
+        "{status}"
+    );
 }
 
 /// A push commits the facts that `generate` wrote, even if no model changes.

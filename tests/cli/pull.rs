@@ -123,7 +123,10 @@ fn all_changes_of_a_view_are_reported() {
     for (from, to) in [
         ("\"Day the account was opened.\"", "\"Day of the contract.\""),
         ("\"Legal name.\"", "\"Name as registered.\""),
-        ("\"Customer dimension with an enforced contract.\"", "\"All customers.\""),
+        (
+            "\"Customer dimension with an enforced contract.\"",
+            "\"All customers.\"",
+        ),
     ] {
         change(&place, "target/manifest.json", from, to);
     }
@@ -233,24 +236,39 @@ fn test_results_that_docs_generate_has_overwritten_are_known() {
     let built: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     let generated = serde_json::json!({"metadata": built["metadata"], "args": {"which": "generate"}, "results": []});
     let mut results = built["results"].as_array().unwrap().iter();
-    let test = results.find_map(|it| it["unique_id"].as_str().filter(|id| id.contains("unique_dim_customers")));
+    let test = results.find_map(|it| {
+        it["unique_id"]
+            .as_str()
+            .filter(|id| id.contains("unique_dim_customers"))
+    });
     place
         .write("target/run_results.json", generated.to_string())
         .write("target/run/acme_analytics/models/dim_customers.sql", "select 1");
     let status = |place: &Place| {
         let file: serde_json::Value = serde_json::from_str(&place.read("bi/omni/dbt_status.json")).unwrap();
-        let tests = file["views"]["analytics__dim_customers"]["tests"].as_array().unwrap().clone();
-        let one = tests.into_iter().find(|it| it["test"].as_str().unwrap().starts_with("unique"));
+        let tests = file["views"]["analytics__dim_customers"]["tests"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let one = tests
+            .into_iter()
+            .find(|it| it["test"].as_str().unwrap().starts_with("unique"));
         one.unwrap()["status"].as_str().unwrap().to_owned()
     };
     place.run(&["pull"]);
     assert_eq!(status(&place), "not run");
     let entries = [
         ("MainThread", "Running with dbt=1.12.6".to_owned()),
-        ("MainThread", "running dbt with arguments {'target_path': 'None'}".to_owned()),
+        (
+            "MainThread",
+            "running dbt with arguments {'target_path': 'None'}".to_owned(),
+        ),
         ("Thread-1 (", "1 of 1 PASS unique ......... [PASS in 0.90s]".to_owned()),
         ("Thread-1 (", format!("Finished running node {}", test.unwrap())),
-        ("MainThread", "Command `dbt build` succeeded at 16:36:34.742795 after 28.11 seconds".to_owned()),
+        (
+            "MainThread",
+            "Command `dbt build` succeeded at 16:36:34.742795 after 28.11 seconds".to_owned(),
+        ),
     ];
     let line = |(thread, text): &(&str, String)| format!("16:36:33.656652 [info ] [{thread}]: {text}\n");
     place.write("logs/dbt.log", entries.iter().map(line).collect::<String>());

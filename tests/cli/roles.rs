@@ -212,7 +212,11 @@ fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
     let place = place("roles_none");
     let without: String = PROJECT
         .lines()
-        .filter(|line| !["groups:", "roles:", "default_role:", "approvals:"].iter().any(|key| line.starts_with(key)))
+        .filter(|line| {
+            !["groups:", "roles:", "default_role:", "approvals:"]
+                .iter()
+                .any(|key| line.starts_with(key))
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     place.write("formulac.yml", &without);
@@ -220,7 +224,8 @@ fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
         let run = place.run(&[&["prove", "--env", "production"], args].concat());
         assert_eq!(run.exit, 4, "{}", run.err);
         assert!(
-            run.err.contains("has the role engineer") && run.err.contains("add `roles: {ADDRESS: admin}` to formulac.yml"),
+            run.err.contains("has the role engineer")
+                && run.err.contains("add `roles: {ADDRESS: admin}` to formulac.yml"),
             "{}",
             run.err
         );

@@ -257,14 +257,7 @@ impl SpecCompilation<'_> {
         check_keys(plan, found);
         check_outputs(plan, text, found);
         check_helpers(plan, ast, text, &self.compiler.options.limits, found);
-        check_gaps(
-            plan,
-            work.input,
-            work.column_periods,
-            work.sheet.is_some(),
-            text,
-            found,
-        );
+        check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
         check_hidden_periods(plan, text, found);
         check_partitions(plan, step, text, found);
         check_lengths(plan, ast, text, work.last, dialect, found);

@@ -25,12 +25,16 @@ impl ModelOverSets<'_> {
         }
         let mut unknown = None;
         for set in used.iter().map(|set| &self.sets[*set]) {
-            let mapped = key.mapping.iter().find(|(name, ..)| name.eq_ignore_ascii_case(&set.name));
+            let mapped = key
+                .mapping
+                .iter()
+                .find(|(name, ..)| name.eq_ignore_ascii_case(&set.name));
             let text = mapped.map_or(key.text.as_str(), |(_, text, _)| text);
             let is_period = mapped.is_none() && period_unit(text).is_some();
             let (name, frame) = split_timeframe(text);
             let name = name.trim();
-            if is_period || !is_plain_name(name) || self.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(name)) {
+            if is_period || !is_plain_name(name) || self.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(name))
+            {
                 return None;
             }
             let relations = set.relations_without_column(compiler, name)?;
@@ -74,8 +78,12 @@ impl MetricSet {
     fn describe_keys(&self, relations: &[&Relation], name: &str) -> String {
         let dimensions = self.definitions.iter().filter(|formula| !self.is_metric(formula));
         let periods = CalendarPeriod::NAMES.into_iter().filter(|_| self.time.is_some());
-        let columns = relations.iter().flat_map(|relation| relation.columns().iter().map(Column::name));
-        let keys = columns.chain(dimensions.map(|formula| formula.name.as_str())).chain(periods);
+        let columns = relations
+            .iter()
+            .flat_map(|relation| relation.columns().iter().map(Column::name));
+        let keys = columns
+            .chain(dimensions.map(|formula| formula.name.as_str()))
+            .chain(periods);
         match (suggest::nearest_name(name, keys), relations.first()) {
             (Some(near), _) => suggest::similar_name_help(near),
             (None, Some(relation)) => describe_columns(relation),

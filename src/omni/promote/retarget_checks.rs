@@ -91,7 +91,11 @@ fn sorted_names(names: &[String]) -> Vec<String> {
 }
 
 /// Checks that a relationship joins the view to one row of the model.
-pub(super) fn check_relationship(model: &ParsedOmniModel<'_>, place: usize, made: usize) -> Result<(), RetargetRefusal> {
+pub(super) fn check_relationship(
+    model: &ParsedOmniModel<'_>,
+    place: usize,
+    made: usize,
+) -> Result<(), RetargetRefusal> {
     let joins = |join: &&Relationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {

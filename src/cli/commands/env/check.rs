@@ -156,7 +156,10 @@ fn check_branch(
     if !repository.is_branch_name(&name)? {
         tell(true, format!("`{name}` is not a valid branch name"));
     } else if repository.head_commit()?.is_none() {
-        tell(false, "the repository has no commits, so its branches were not checked".to_owned());
+        tell(
+            false,
+            "the repository has no commits, so its branches were not checked".to_owned(),
+        );
     } else if environment.is_reviewed()
         && repository.resolve_commit(&name)?.is_none()
         && repository.resolve_commit(&format!("origin/{name}"))?.is_none()
