@@ -254,7 +254,7 @@ fn missing_formula(fault: &clap::Error) -> Option<Failure> {
     let (formula, long) = arguments.iter().find_map(|argument| {
         let argument = argument.to_str()?;
         let short = argument.strip_prefix('-')?;
-        let (_, long) = options.iter().find(|(option, _)| *short == option.to_string())?;
+        let (_, long) = options.iter().find(|(option, _)| short.chars().eq([*option]))?;
         Some((argument, long))
     })?;
     let text = format!("there is no formula, because `{formula}` is the option `--{long}`");

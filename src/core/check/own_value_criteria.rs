@@ -29,7 +29,7 @@ impl OwnValue {
         let (order, may_be_equal) = match self {
             Self::Same => (Ordering::Equal, true),
             Self::PeriodStart(_) => (Ordering::Greater, true),
-            Self::Shifted(by) => (0.cmp(&by), false),
+            Self::Shifted(by) => (0_i64.cmp(&by), false),
         };
         let is_same = order == Ordering::Equal;
         match op {
