@@ -120,8 +120,10 @@ fn complete_metric_names(typed: &str) -> Option<Vec<CompletionCandidate>> {
 /// Completes model names, and metrics such as `metric:orders.revenue`.
 fn complete_models_and_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
-    complete_metric_names(&start)
-        .unwrap_or_else(|| [complete_models(typed), methods_that_start_with(&METRIC_METHODS, &start)].concat())
+    complete_metric_names(&start).unwrap_or_else(|| {
+        let methods = methods_that_start_with(&METRIC_METHODS, &start);
+        complete_models(typed).into_iter().chain(methods).collect()
+    })
 }
 
 fn methods_that_start_with(methods: &[&'static str], start: &str) -> Vec<CompletionCandidate> {

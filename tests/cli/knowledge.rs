@@ -202,7 +202,7 @@ fn status_and_check_report_the_same_errors() {
     // The difference of two texts is an error.
     assert_eq!(place.run(&["plan"]).exit, 1);
     let check = place.run(&["check"]);
-    assert!(check.exit == 0 && check.out.contains("W0681"), "{}", check.out);
+    assert!(check.exit == 0 && check.out.contains("W0824"), "{}", check.out);
     let status = place.run(&["status"]).out;
     assert!(!status.contains("has errors"), "{status}");
     assert!(

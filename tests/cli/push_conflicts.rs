@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::push::{REVENUE, place, snapshot};
-use crate::repository::{begin, commit, edit, git};
+use crate::repository::{commit, edit, git};
 use crate::run::{Place, finish};
 
 #[test]

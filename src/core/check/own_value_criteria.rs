@@ -73,7 +73,7 @@ impl Lowerer<'_> {
             (false, _) => "never true".to_owned(),
         };
         let message = format!(
-            "`{}` is {result}, because each row is compared with its own `{column}`",
+            "the criterion `{}` is {result}, because each row is compared with its own `{column}`",
             self.source_text(meta.span)
         );
         let help = own_value_help(own, op, &column, function);
