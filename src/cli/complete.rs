@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter};
 use clap_complete::env::CompleteEnv;
-use formulac::{Compiler, catalog};
+use formulac::{CompiledSpec, Compiler, catalog};
 
 use super::args::command;
 use super::project;
 use super::source::read_text;
 
 /// Commands whose arguments are model names.
-const MODEL_COMMANDS: [&str; 5] = ["adopt", "impact", "lineage", "log", "resolve"];
+const MODEL_COMMANDS: [&str; 4] = ["adopt", "impact", "log", "resolve"];
+
+/// Prefixes of metrics and metric sets in names and selections.
+const METRIC_METHODS: [&str; 2] = ["metric:", "metric_set:"];
 
 /// Answers the shell if `COMPLETE=bash` (or zsh, fish, powershell, elvish) is set, and then exits the process.
 pub fn answer_completion_request() {
@@ -28,6 +31,7 @@ fn command_with_completers() -> clap::Command {
             "metrics" => arg.add(ArgValueCompleter::new(complete_metrics)),
             "select" | "exclude" => arg.add(ArgValueCompleter::new(complete_selections)),
             "name" if name == "functions" => arg.add(ArgValueCompleter::new(complete_functions)),
+            "name" if name == "lineage" => arg.add(ArgValueCompleter::new(complete_models_and_metrics)),
             "name" | "names" if MODEL_COMMANDS.contains(&name.as_str()) => {
                 arg.add(ArgValueCompleter::new(complete_models))
             }
@@ -69,23 +73,62 @@ fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
     let (before, start) = typed
         .rsplit_once(',')
         .map_or(("", &*typed), |(before, start)| (&typed[..=before.len()], start));
-    let compiler = Compiler::default();
-    let sets = project_specs().into_iter().filter_map(|path| read_text(&path).ok());
-    let sets = sets
-        .filter(|text| text.contains("metric_set:"))
-        .map(|text| compiler.compile_spec(&text));
+    let metrics = metrics_that_start_with(start).into_iter();
+    metrics.map(|metric| metric.add_prefix(before)).collect()
+}
+
+/// Returns the metrics of the project's metric sets, with their descriptions.
+fn metrics_that_start_with(start: &str) -> Vec<CompletionCandidate> {
     let mut found = Vec::new();
-    for set in sets {
+    for set in project_sets() {
         let name = set.metric_set().unwrap_or_default();
         for (metric, description) in set.metrics_of_set() {
             let full = format!("{name}.{metric}");
             if full.starts_with(start) {
                 let help = description.map(|text| text.to_owned().into());
-                found.push(CompletionCandidate::new(format!("{before}{full}")).help(help));
+                found.push(CompletionCandidate::new(full).help(help));
             }
         }
     }
     found
+}
+
+/// Returns the project's metric sets.
+fn project_sets() -> impl Iterator<Item = CompiledSpec> {
+    let compiler = Compiler::default();
+    let texts = project_specs().into_iter().filter_map(|path| read_text(&path).ok());
+    let sets = texts.filter(|text| text.contains("metric_set:"));
+    sets.map(move |text| compiler.compile_spec(&text))
+}
+
+/// Completes metrics after `metric:`, and metric sets after `metric_set:`. `None` for other words.
+fn complete_metric_names(typed: &str) -> Option<Vec<CompletionCandidate>> {
+    let (method, start) = typed.split_once(':')?;
+    let found: Vec<CompletionCandidate> = match method {
+        "metric" => metrics_that_start_with(start),
+        "metric_set" => {
+            let names = project_sets().filter_map(|set| set.metric_set().map(str::to_owned));
+            let names = names.filter(|name| name.starts_with(start));
+            names.map(CompletionCandidate::new).collect()
+        }
+        _ => return None,
+    };
+    let before = format!("{method}:");
+    Some(found.into_iter().map(|name| name.add_prefix(&before)).collect())
+}
+
+/// Completes model names, and metrics such as `metric:orders.revenue`.
+fn complete_models_and_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let start = typed.to_string_lossy();
+    complete_metric_names(&start).unwrap_or_else(|| {
+        let methods = methods_that_start_with(&METRIC_METHODS, &start);
+        complete_models(typed).into_iter().chain(methods).collect()
+    })
+}
+
+fn methods_that_start_with(methods: &[&'static str], start: &str) -> Vec<CompletionCandidate> {
+    let methods = methods.iter().filter(|method| method.starts_with(start));
+    methods.map(CompletionCandidate::new).collect()
 }
 
 /// Completes model names, taken from their specs.
@@ -103,20 +146,16 @@ fn complete_models(typed: &OsStr) -> Vec<CompletionCandidate> {
     names.map(CompletionCandidate::new).collect()
 }
 
-/// Completes model names, and the prefixes of other selection methods, such as `tag:`.
+/// Completes model names, metrics, and the prefixes of other selection methods, such as `tag:`.
 fn complete_selections(typed: &OsStr) -> Vec<CompletionCandidate> {
     let start = typed.to_string_lossy();
     // `+` and `@` are prefixes of a name, and completion preserves them.
     let name = start.trim_start_matches(['+', '@']);
     let before = &start[..start.len() - name.len()];
-    let methods = ["tag:", "path:", "state:modified"].map(CompletionCandidate::new);
-    let methods = methods
-        .into_iter()
-        .filter(|word| word.get_value().to_string_lossy().starts_with(&*start));
-    let models = complete_models(OsStr::new(name))
-        .into_iter()
-        .map(|model| model.add_prefix(before));
-    models.chain(methods).collect()
+    let named = complete_metric_names(name).unwrap_or_else(|| complete_models(OsStr::new(name)));
+    let named = named.into_iter().map(|model| model.add_prefix(before));
+    let methods = [["tag:", "path:", "state:modified"].as_slice(), &METRIC_METHODS].concat();
+    named.chain(methods_that_start_with(&methods, &start)).collect()
 }
 
 /// Returns the spec files of the project in the shell's working directory.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use formulac::artifacts::RunResults;
 use formulac::sync::{content_hash, short_hash};
@@ -11,6 +12,7 @@ use super::artifacts::RunArtifacts;
 use super::atomic_write::{PlannedFile, write_all};
 use super::bounds::WritableFolders;
 use super::dbt_project::DbtProject;
+use super::exit::Failure;
 use super::folder;
 use super::source::{LIMIT, SourceText};
 use crate::cli::commands::sync::create_local_folder;
@@ -18,9 +20,28 @@ use crate::cli::commands::sync::create_local_folder;
 /// Folder of the saved results, relative to the project's folder.
 const RESULTS_FOLDER: &str = ".formulac/local/run_results";
 
+/// Reads the results of dbt's last run and of the source freshness check from a target folder, even if another command
+/// has overwritten the results of the run. All commands read the results here, so they know the same.
+pub fn read_last_run(root: &Path, dbt: &DbtProject, folder: &Path) -> Result<RunArtifacts, Failure> {
+    Ok(with_overwritten_results(root, dbt, folder, RunArtifacts::read(folder)?))
+}
+
+/// Adds the results that another command has overwritten to the results in a target folder.
+pub fn with_overwritten_results(
+    root: &Path,
+    dbt: &DbtProject,
+    folder: &Path,
+    mut beside: RunArtifacts,
+) -> RunArtifacts {
+    save_last_run(root, folder, &beside);
+    let overwritten = overwritten_results(root, dbt, folder, &beside);
+    beside.runs.extend(overwritten);
+    beside
+}
+
 /// Saves the results in a target folder if `dbt run` or a similar command wrote them. Errors are ignored, because
 /// saving the results is only a convenience.
-pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
+fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
     if !beside.runs.iter().any(RunResults::is_run_command) {
         return;
     }
@@ -38,24 +59,29 @@ pub fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
     });
 }
 
-/// Returns the results of the last run if another command has overwritten them: the results in dbt's log or, if the log
-/// contains none, the saved results.
-pub fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
+/// Returns the results of the last run if another command has overwritten them: the saved results, if they belong to
+/// the last run, otherwise the results in dbt's log. The saved results are more precise.
+fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
     if beside.runs.iter().any(RunResults::is_run_command) {
         return None;
     }
-    results_from_log(dbt, folder, beside).or_else(|| cached_results(root, folder))
+    let saved = cached_results(root, folder);
+    let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
+    let files = folder::find_files(&folder.join("run"), |_| true);
+    let Some(ran) = files.iter().filter_map(changed).max() else {
+        return saved;
+    };
+    let is_last = |saved: &RunResults| saved.metadata.generated_at().is_some_and(|at| at >= ran);
+    match saved {
+        Some(saved) if is_last(&saved) => Some(saved),
+        saved => results_from_log(dbt, folder, beside, ran).or(saved),
+    }
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
-/// is the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a copied
-/// folder, their time is used instead.
-fn results_from_log(dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
-    let changed = |path: &PathBuf| fs::metadata(path).and_then(|data| data.modified()).ok();
-    let ran = folder::find_files(&folder.join("run"), |_| true)
-        .iter()
-        .filter_map(changed)
-        .max()?;
+/// is `ran`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a
+/// copied folder, their time is used instead.
+fn results_from_log(dbt: &DbtProject, folder: &Path, beside: &RunArtifacts, ran: SystemTime) -> Option<RunResults> {
     let written = beside.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
     let read = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");

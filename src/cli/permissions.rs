@@ -71,8 +71,9 @@ fn required_right(command: &Command) -> RequiredRight {
     }
 }
 
-/// Rejects a command that the user's role does not allow. Outside a project, and in a project without roles, every
-/// command is allowed.
+/// Rejects a command that the user's role does not allow. Every command is allowed outside a project. In a project
+/// without roles, every user is an engineer, so only proofs in a protected environment are rejected: these require an
+/// admin.
 pub fn check_permission(session: &Session, command: &Command) -> Result<(), Failure> {
     let takes = required_right(command);
     if takes == RequiredRight::Nothing {
@@ -81,7 +82,7 @@ pub fn check_permission(session: &Session, command: &Command) -> Result<(), Fail
     let Some((project, _)) = project::read_project_with_folder(session.global.project_dir.as_deref())? else {
         return Ok(());
     };
-    if !project.people().has_roles() {
+    if !project.people().has_roles() && takes != RequiredRight::ProofInEnvironment {
         return Ok(());
     }
     let place = Workspace::find(session)?;
@@ -172,10 +173,18 @@ pub fn report_missing_right(
             right.description()
         ),
     )
-    .with_help(format!(
-        "the command requires the role {}; formulac.yml lists the roles. This attempt is logged",
-        can.join(" or ")
-    ))
+    .with_help(if place.project.people().has_roles() {
+        format!(
+            "the command requires the role {}; formulac.yml lists the roles. This attempt is logged",
+            can.join(" or ")
+        )
+    } else {
+        format!(
+            "the project has no roles, so every user is an engineer: add `roles: {{ADDRESS: {}}}` to formulac.yml, or \
+             choose another environment with `--env`. This attempt is logged",
+            can.join(" or ")
+        )
+    })
 }
 
 /// Logs a command that must run on the branch of a protected environment but was run on another branch. The message

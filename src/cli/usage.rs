@@ -85,8 +85,12 @@ pub fn report(fault: &clap::Error) -> Exit {
     let stream = if helping { Stream::Data } else { Stream::Message };
     let text = match fault.get(ContextKind::InvalidSubcommand) {
         _ if alone => DAILY_COMMANDS.to_owned(),
+        // The name of the parent command.
+        Some(ContextValue::String(name)) if fault.kind() == ErrorKind::MissingSubcommand => {
+            missing_command(name).to_string()
+        }
         Some(ContextValue::String(name)) => unknown_command(fault, name).to_string(),
-        _ => match misspelled_argument(fault) {
+        _ => match misspelled_argument(fault).or_else(|| missing_formula(fault)) {
             Some(Failure::Message(message)) => message.to_string(),
             _ => render_error(fault, stream),
         },
@@ -139,6 +143,14 @@ fn unknown_command(fault: &clap::Error, name: &str) -> FailureMessage {
         exit: Exit::Usage,
         text: format!("there is no command `{whole}`"),
         help: Some(help),
+    }
+}
+
+fn missing_command(parent: &str) -> FailureMessage {
+    FailureMessage {
+        exit: Exit::Usage,
+        text: "no command is specified".to_owned(),
+        help: Some(format!("`{parent} --help` lists the commands")),
     }
 }
 
@@ -225,6 +237,30 @@ fn find_misspelled_option(argument: &OsStr, called: &[&clap::Command]) -> Option
         (None, false) => format!("`formulac {name} --help` lists the options"),
     };
     Some(Failure::new(Exit::Usage, format!("there is no option `--{word}`")).with_help(help))
+}
+
+/// Reports a formula that was read as a short option, such as `-v`.
+fn missing_formula(fault: &clap::Error) -> Option<Failure> {
+    let (root, arguments) = (command(), raw_arguments());
+    let called = called_commands(&root, &arguments);
+    let name = called.last()?.get_name();
+    if fault.kind() != ErrorKind::MissingRequiredArgument || !["compile", "explain"].contains(&name) {
+        return None;
+    }
+    let options = called.iter().flat_map(|command| command.get_arguments());
+    let options: Vec<(char, &str)> = options
+        .filter_map(|it| Some((it.get_short()?, it.get_long()?)))
+        .collect();
+    let (formula, long) = arguments.iter().find_map(|argument| {
+        let argument = argument.to_str()?;
+        let short = argument.strip_prefix('-')?;
+        let (_, long) = options.iter().find(|(option, _)| short.chars().eq([*option]))?;
+        Some((argument, long))
+    })?;
+    let text = format!("there is no formula, because `{formula}` is the option `--{long}`");
+    Some(Failure::new(Exit::Usage, text).with_help(format!(
+        "to pass the formula `{formula}`, write it after `--`: `formulac {name} -- {formula}`"
+    )))
 }
 
 /// Finds the misspelled option that made clap report an unexpected argument.

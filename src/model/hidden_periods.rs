@@ -5,10 +5,10 @@ use rustc_hash::FxHashSet;
 
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{self, DefinitionRole, find_sort_key_to_shift};
+use crate::check::{self, DefinitionRole, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarEnd, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
-use crate::plan::{StepPlan, split_truncation, used_definitions};
+use crate::plan::{StepPlan, used_definitions};
 use crate::span::Span;
 
 /// Part of a condition on rows. All parts must be true.

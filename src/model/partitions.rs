@@ -1,10 +1,10 @@
 //! Lint for partitions in which windows find no other rows.
 
 use super::load::Step;
-use crate::check::{DefinitionRole, find_sort_key_to_shift};
+use crate::check::{DefinitionRole, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
-use crate::plan::{StepPlan, split_truncation, used_definitions};
+use crate::plan::{StepPlan, used_definitions};
 
 /// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
 /// about calendar offsets that always point outside the partition.

@@ -1,11 +1,12 @@
 //! Changes to dbt since the last pull.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::pull_state::PullRecord;
 use crate::yaml::{self, Node};
+use crate::yaml_edit::{self, YamlValue};
 
 /// Kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -51,7 +52,7 @@ pub enum ChangeSubject {
     Key,
     /// Test.
     Test,
-    /// Metadata of a table: descriptions, labels, tags and test status.
+    /// Metadata of a table or one of its fields: descriptions, labels, tags, test status and measures.
     Text,
     /// Join.
     Join,
@@ -85,7 +86,7 @@ pub struct PullChange {
     pub of: ChangeSubject,
     /// Kind of the change.
     pub kind: ChangeKind,
-    /// Name of the column, test, join or grant. `None` if the whole view or topic changes.
+    /// Name of the column, field, test, join or grant. `None` if the whole view or topic changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Value before the change. `None` if the item was added or has no value.
@@ -166,15 +167,87 @@ pub(super) fn view_changes(view: &str, before: Option<&PullRecord>, after: Optio
             ..PullChange::new(view, ChangeSubject::Key, kind)
         });
     }
-    if changes.is_empty() && before.view != after.view {
-        let of = if whole == ChangeSubject::Topic {
-            whole
-        } else {
-            ChangeSubject::Text
-        };
-        changes.push(PullChange::new(view, of, ChangeKind::Changed));
+    if before.view != after.view {
+        if whole == ChangeSubject::Model {
+            changes.extend(text_changes(view, before, after));
+        }
+        if changes.is_empty() {
+            let of = if whole == ChangeSubject::Topic {
+                whole
+            } else {
+                ChangeSubject::Text
+            };
+            changes.push(PullChange::new(view, of, ChangeKind::Changed));
+        }
     }
     changes
+}
+
+/// Returns the changes to descriptions, labels, tags and measures of a view: one change of the view itself, and one per
+/// field. Differences that are changes of columns, types or keys are not text.
+fn text_changes(view: &str, before: &PullRecord, after: &PullRecord) -> Vec<PullChange> {
+    let read = |record: &PullRecord| yaml_edit::value(&record.view);
+    let (Some(old), Some(now)) = (read(before), read(after)) else {
+        return Vec::new();
+    };
+    let changed = || PullChange::new(view, ChangeSubject::Text, ChangeKind::Changed);
+    let fields = ["dimensions", "measures"];
+    let parts_of_key = ["custom_compound_primary_key_sql"];
+    let mut changes = Vec::new();
+    if !is_same_mapping(Some(&old), Some(&now), &[fields.as_slice(), &parts_of_key].concat()) {
+        changes.push(changed());
+    }
+    for section in fields {
+        let (old, now) = (old.get(section), now.get(section));
+        let names: BTreeSet<&str> = [old, now].into_iter().flat_map(mapping_keys).collect();
+        for name in names {
+            let (was, is) = (column_type(before, name), column_type(after, name));
+            if section == "dimensions" && was.is_some() != is.is_some() {
+                continue;
+            }
+            // The timeframes of a field depend on the type of its column.
+            let derived: &[&str] = if was == is {
+                &["primary_key"]
+            } else {
+                &["primary_key", "timeframes"]
+            };
+            let (old, now) = (old.and_then(|all| all.get(name)), now.and_then(|all| all.get(name)));
+            if !is_same_mapping(old, now, derived) {
+                changes.push(changed().with_name(name));
+            }
+        }
+    }
+    changes
+}
+
+/// Returns the type of a column, if known. `None` if the table does not have this column.
+fn column_type<'r>(record: &'r PullRecord, name: &str) -> Option<Option<&'r str>> {
+    let mut columns = record.columns.iter();
+    columns.find(|(it, _)| it == name).map(|(_, ty)| ty.as_deref())
+}
+
+/// Returns the keys of a mapping. Empty for other values.
+fn mapping_keys(value: Option<&YamlValue>) -> impl Iterator<Item = &str> {
+    let pairs = match value {
+        Some(YamlValue::Map(pairs, _)) => pairs.as_slice(),
+        _ => &[],
+    };
+    pairs.iter().map(|(key, _)| key.as_str())
+}
+
+/// Returns whether two mappings have the same values, except for some keys.
+fn is_same_mapping(old: Option<&YamlValue>, now: Option<&YamlValue>, without: &[&str]) -> bool {
+    let (Some(old), Some(now)) = (old, now) else {
+        return old.is_none() && now.is_none();
+    };
+    let mut keys = mapping_keys(Some(old)).chain(mapping_keys(Some(now)));
+    keys.all(|key| {
+        without.contains(&key)
+            || match (old.get(key), now.get(key)) {
+                (Some(old), Some(now)) => old.is_same_value(now),
+                _ => false,
+            }
+    })
 }
 
 /// Returns what the first pull adds to a view that exists in Omni: its key, and a change of the text.

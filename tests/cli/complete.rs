@@ -36,6 +36,11 @@ fn shells_complete_what_the_project_has() {
         (&["generate", "--select", "+ch"], &["+churn"]),
         (&["plan", "--exclude", "t"], &["tag:"]),
         (&["lineage", "chu"], &["churn"]),
+        (&["lineage", "me"], &["metric:", "metric_set:"]),
+        (&["lineage", "metric:shop.rev"], &["metric:shop.revenue"]),
+        (&["lineage", "metric_set:s"], &["metric_set:shop"]),
+        (&["check", "--select", "+metric:shop.ret"], &["+metric:shop.returns"]),
+        (&["check", "--select", "metric_"], &["metric_set:"]),
         (&["env", "use", "chu"], &[]),
         (&["query", "--metrics", "shop.rev"], &["shop.revenue"]),
         (

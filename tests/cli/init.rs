@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 
+use crate::repository::{be, commit, git};
 use crate::run::{Place, finish};
 
 const PROFILES: &str = "\
@@ -45,6 +46,7 @@ fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
     command
         .current_dir(place.path(folder))
         .env("HOME", place.path("."))
+        .env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("DBT_PROFILES_DIR");
     finish(command)
 }
@@ -154,6 +156,40 @@ fn folders_are_those_of_dbt() {
         err.starts_with("error: formulac cannot resolve the Jinja of `model-paths: {{ folder() }}` in dbt_project.yml"),
         "{err}"
     );
+}
+
+/// A new project passes `env check`: `init` writes the branch of a protected environment if git knows the branch.
+#[test]
+fn a_new_project_has_no_errors_in_its_environments() {
+    let place = place("init_environments");
+    let begun = || {
+        std::fs::remove_file(place.path("shop/formulac.yml")).ok();
+        assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
+        let text = place.read("shop/formulac.yml");
+        let line = text.lines().find(|line| line.starts_with("  production:"));
+        let checked = run(&place, "shop", &["env", "check"]);
+        assert_eq!(checked.exit, 0, "{}", checked.out);
+        (line.unwrap().to_owned(), checked.out)
+    };
+    let environment =
+        |branch: &str| format!("  production: {{connection: production, dialect: postgres{branch}, protected: true}}");
+    let (written, found) = begun();
+    assert_eq!(written, environment(""));
+    let missing = "warning: production: pushes to the environment need a merge, but the environment has no `branch:`";
+    assert!(found.starts_with(missing), "{found}");
+    git(&place, &["init", "--quiet", "--initial-branch", "trunk"]);
+    let (written, found) = begun();
+    assert_eq!(written, environment(", branch: trunk"));
+    let unborn = "warning: production: the repository has no commits, so its branches were not checked\n";
+    assert_eq!(found, unborn);
+    be(&place, "ann");
+    commit(&place, "begin");
+    assert_eq!(begun(), (environment(", branch: trunk"), String::new()));
+    // A new branch is not the branch into which changes are merged.
+    git(&place, &["switch", "--quiet", "--create", "try/formulac"]);
+    assert_eq!(begun().0, environment(""));
+    git(&place, &["branch", "main"]);
+    assert_eq!(begun(), (environment(", branch: main"), String::new()));
 }
 
 #[test]

@@ -187,6 +187,39 @@ fn a_plan_shows_changes_of_known_facts_and_writes_nothing() {
     assert_eq!(crate::repository::git(&place, &["status", "--porcelain"]), "");
 }
 
+/// `status` and `check` use the facts in `known.yml`, so they report the same errors. Both report that dbt's artifacts
+/// contradict these facts.
+#[test]
+fn status_and_check_report_the_same_errors() {
+    let place = project("knowledge_status");
+    place.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes", "--quiet", "--no-parse"]).exit, 0);
+    place.write(
+        "target/catalog.json",
+        catalog(&[ORDERS]).replace("TIMESTAMP", "VARCHAR"),
+    );
+    // The difference of two texts is an error.
+    assert_eq!(place.run(&["plan"]).exit, 1);
+    let check = place.run(&["check"]);
+    assert!(check.exit == 0 && check.out.contains("W0824"), "{}", check.out);
+    let status = place.run(&["status"]).out;
+    assert!(!status.contains("has errors"), "{status}");
+    assert!(
+        status.contains("dbt contradicts known.yml: orders.ordered_at"),
+        "{status}"
+    );
+    // An error that `check` reports is counted.
+    let spec = place.read("metrics/second_order.yml");
+    place.write("metrics/second_order.yml", spec.replace("MAX(", "MAXX("));
+    assert_eq!(place.run(&["check"]).exit, 1);
+    let status = place.run(&["status"]).out;
+    assert!(
+        status.contains("1 spec has errors: metrics/second_order.yml"),
+        "{status}"
+    );
+}
+
 /// A push commits the facts that `generate` wrote, even if no model changes.
 #[test]
 fn a_push_commits_the_facts_that_generate_renewed() {

@@ -3,6 +3,7 @@
 //! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. Review the diff afterwards.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod branches;
 mod change;
 mod check;
 mod compile;
@@ -12,6 +13,8 @@ mod doctor;
 mod env;
 mod explain;
 mod extract;
+mod extract_existing_sets;
+mod extract_files;
 mod formats;
 mod functions;
 mod generate;
@@ -34,8 +37,10 @@ mod project;
 mod promote;
 mod pull;
 mod push;
+mod push_conflicts;
 mod push_faults;
 mod push_hand_edits;
+mod push_reports;
 mod release;
 mod repository;
 mod roles;

@@ -115,6 +115,38 @@ fn what_people_wrote_stays() {
     assert!(!place.read(ORDERS).contains("discount_rate"), "{}", place.read(ORDERS));
 }
 
+/// A pull reports every change of a view, not only the first kind of change.
+#[test]
+fn all_changes_of_a_view_are_reported() {
+    let place = place("pull_changes");
+    place.run(&["pull"]);
+    for (from, to) in [
+        ("\"Day the account was opened.\"", "\"Day of the contract.\""),
+        ("\"Legal name.\"", "\"Name as registered.\""),
+        (
+            "\"Customer dimension with an enforced contract.\"",
+            "\"All customers.\"",
+        ),
+    ] {
+        change(&place, "target/manifest.json", from, to);
+    }
+    let mut catalog: serde_json::Value = serde_json::from_str(&artifact("catalog.json")).unwrap();
+    let columns = &mut catalog["nodes"]["model.acme_analytics.dim_customers"]["columns"];
+    columns["signup_date"]["type"] = "TIMESTAMP".into();
+    columns["shoe_size"] = serde_json::json!({"type": "INTEGER", "index": 99, "name": "shoe_size", "comment": null});
+    columns.as_object_mut().unwrap().remove("customer_segment");
+    place.write("target/catalog.json", catalog.to_string());
+    let run = place.run(&["pull", "--check"]);
+    let of_view = |line: &&str| line.contains("dim_customers");
+    let lines: Vec<String> = run
+        .out
+        .lines()
+        .filter(of_view)
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
 /// Returns a JSON text without the value at a path of keys.
 fn without(text: &str, keys: &[&str]) -> String {
     let mut root: serde_json::Value = serde_json::from_str(text).unwrap();
@@ -195,6 +227,64 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
     place.run(&["pull", "--strip-status"]);
     assert_eq!(tag(&place), None);
     assert!(!place.path("bi/omni/dbt_status.json").exists());
+}
+
+/// `dbt docs generate` overwrites the results of a build, but `pull` finds them in dbt's log, as `status` does.
+#[test]
+fn test_results_that_docs_generate_has_overwritten_are_known() {
+    let place = place("pull_log");
+    let built: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
+    let generated = serde_json::json!({"metadata": built["metadata"], "args": {"which": "generate"}, "results": []});
+    let mut results = built["results"].as_array().unwrap().iter();
+    let test = results.find_map(|it| {
+        it["unique_id"]
+            .as_str()
+            .filter(|id| id.contains("unique_dim_customers"))
+    });
+    place
+        .write("target/run_results.json", generated.to_string())
+        .write("target/run/acme_analytics/models/dim_customers.sql", "select 1");
+    let status = |place: &Place| {
+        let file: serde_json::Value = serde_json::from_str(&place.read("bi/omni/dbt_status.json")).unwrap();
+        let tests = file["views"]["analytics__dim_customers"]["tests"]
+            .as_array()
+            .unwrap()
+            .clone();
+        let one = tests
+            .into_iter()
+            .find(|it| it["test"].as_str().unwrap().starts_with("unique"));
+        one.unwrap()["status"].as_str().unwrap().to_owned()
+    };
+    place.run(&["pull"]);
+    assert_eq!(status(&place), "not run");
+    let entries = [
+        ("MainThread", "Running with dbt=1.12.6".to_owned()),
+        (
+            "MainThread",
+            "running dbt with arguments {'target_path': 'None'}".to_owned(),
+        ),
+        ("Thread-1 (", "1 of 1 PASS unique ......... [PASS in 0.90s]".to_owned()),
+        ("Thread-1 (", format!("Finished running node {}", test.unwrap())),
+        (
+            "MainThread",
+            "Command `dbt build` succeeded at 16:36:34.742795 after 28.11 seconds".to_owned(),
+        ),
+    ];
+    let line = |(thread, text): &(&str, String)| format!("16:36:33.656652 [info ] [{thread}]: {text}\n");
+    place.write("logs/dbt.log", entries.iter().map(line).collect::<String>());
+    // The pull is pending for `status`, too, because both know the results.
+    assert!(place.run(&["status"]).out.contains("formulac pull"));
+    place.run(&["pull"]);
+    assert_eq!(status(&place), "pass");
+    assert_eq!(place.run(&["pull", "--check"]).exit, 0);
+    // The saved results of a build are more precise than those in the log.
+    let mut built = built.clone();
+    built["metadata"]["generated_at"] = "2100-01-01T00:00:00Z".into();
+    place.write("target/run_results.json", built.to_string()).run(&["pull"]);
+    let after_build = place.read("bi/omni/dbt_status.json");
+    place.write("target/run_results.json", generated.to_string());
+    assert_eq!(place.run(&["pull", "--check"]).exit, 0);
+    assert_eq!(place.read("bi/omni/dbt_status.json"), after_build);
 }
 
 #[test]

@@ -205,3 +205,34 @@ fn place_without_roles() -> Place {
     begin(&place);
     place
 }
+
+/// Without roles, every user is an engineer, so nobody can run proofs in a protected environment.
+#[test]
+fn proofs_in_a_protected_environment_need_an_admin_even_without_roles() {
+    let place = place("roles_none");
+    let without: String = PROJECT
+        .lines()
+        .filter(|line| {
+            !["groups:", "roles:", "default_role:", "approvals:"]
+                .iter()
+                .any(|key| line.starts_with(key))
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    place.write("formulac.yml", &without);
+    for args in [&["--yes"][..], &["--dry-run"]] {
+        let run = place.run(&[&["prove", "--env", "production"], args].concat());
+        assert_eq!(run.exit, 4, "{}", run.err);
+        assert!(
+            run.err.contains("has the role engineer")
+                && run.err.contains("add `roles: {ADDRESS: admin}` to formulac.yml"),
+            "{}",
+            run.err
+        );
+    }
+    // Other environments and other commands do not need an admin. There is no dbt project here.
+    assert_eq!(place.run(&["prove", "--env", "development", "--yes"]).exit, 2);
+    assert_eq!(place.run(&["generate", "--env", "production"]).exit, 0);
+    place.write("formulac.yml", format!("{without}roles: {{ann@example.com: admin}}\n"));
+    assert_eq!(place.run(&["prove", "--env", "production", "--yes"]).exit, 2);
+}

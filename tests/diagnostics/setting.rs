@@ -44,8 +44,9 @@ pub struct Outcome {
 }
 
 impl Setting {
-    /// The words are `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month), `bigquery`,
-    /// `snowflake`, `spec`, and `model`, which also reports the diagnostics of the model.
+    /// The words are `measure`, `row`, `orders`, `events`, `two` (relations), `ordered` (by month), `monthly` (ordered
+    /// by the month of a date), `bigquery`, `snowflake`, `spec`, and `model`, which also reports the diagnostics of the
+    /// model.
     pub fn of(words: &str) -> Self {
         let has = |word: &str| words.split_whitespace().any(|w| w == word);
         let mut builder = Compiler::builder();
@@ -65,6 +66,9 @@ impl Setting {
         }
         if has("ordered") {
             builder = builder.group_by(["month"]).order_by(["month"]);
+        }
+        if has("monthly") {
+            builder = builder.group_by(["ordered_on[month]"]).order_by(["ordered_on[month]"]);
         }
         for dialect in ["bigquery", "snowflake"] {
             if has(dialect) {

@@ -139,7 +139,8 @@ fn beside_omni(sql: &str) -> Vec<Diagnostic> {
         file("orders.view", &view),
         file("m.view", "dimensions: {revenue: {}}\n"),
     ];
-    formulac::promote::defined_twice(&[file("m.yml", spec)], &omni)
+    let compile = |_| Some(Compiler::default().compile_spec(spec));
+    formulac::promote::defined_twice(&[file("m.yml", spec)], &omni, compile)
         .into_iter()
         .map(|(_, fault)| fault)
         .collect()

@@ -47,7 +47,7 @@ Examples:
   # The columns of a table, with their types
   formulac compile 'SUM(amount)' --schema target/manifest.json --from orders")]
 pub struct CompileArgs {
-    /// Formula or definitions; use `-` for standard input
+    /// Formula or definitions; use `-` for standard input, and `--` before a formula that is also an option, such as `-v`
     #[arg(
         allow_hyphen_values = true,
         required_unless_present = "file",
@@ -242,7 +242,8 @@ Examples:
   # The page of a diagnostic
   formulac explain F0301")]
 pub struct ExplainArgs {
-    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand`; use `-` for standard input
+    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand`; use `-` for standard input, and
+    /// `--` before a formula that is also an option, such as `-v`
     #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]

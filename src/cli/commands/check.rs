@@ -40,7 +40,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
                 found.extend(place.report_contradictions(setup.knowledge.dialect)?);
             }
             if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
-                warn_of_omni_duplicates(place, &setup.files, &mut found);
+                setup.warn_of_omni_duplicates(args, place, &mut found)?;
                 if args.files.is_empty() {
                     check_folders(place, &mut found)?;
                     place.warn_of_unsearched_folders(session, None);
@@ -139,34 +139,53 @@ fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs,
     Ok(CheckInputs { knowledge, files })
 }
 
-/// Warns about definitions that exist both in a spec and in the project's Omni model.
-fn warn_of_omni_duplicates(place: &Workspace, files: &[PathBuf], found: &mut [FileDiagnostics]) {
-    let Workspace { project, root, .. } = place;
-    let texts: Vec<(String, String)> = found
-        .iter()
-        .zip(files)
-        .map(|(found, path)| {
-            let is_spec = project::is_yaml(path) && !project::is_project_file(path);
-            (
-                found.file.clone(),
-                if is_spec { found.text.clone() } else { String::new() },
-            )
-        })
-        .collect();
-    for (number, fault) in promote::defined_twice(project, root, &texts) {
-        if let Some(found) = found
-            .get_mut(number)
-            .filter(|_| !project.silenced().contains(&fault.kind()))
-        {
-            found.diagnostics.push(fault);
-            found
-                .diagnostics
-                .sort_by_key(|fault| (fault.span().start, fault.span().end));
-        }
-    }
-}
-
 impl CheckInputs {
+    /// Warns about definitions that exist both in a spec and in the project's Omni model.
+    fn warn_of_omni_duplicates(
+        &self,
+        args: &CheckArgs,
+        place: &Workspace,
+        found: &mut [FileDiagnostics],
+    ) -> Result<(), Failure> {
+        let Workspace { project, root, .. } = place;
+        let texts: Vec<(String, String)> = found
+            .iter()
+            .zip(&self.files)
+            .map(|(found, path)| {
+                let is_spec = project::is_yaml(path) && !project::is_project_file(path);
+                (
+                    found.file.clone(),
+                    if is_spec { found.text.clone() } else { String::new() },
+                )
+            })
+            .collect();
+        let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
+        let compile = |number: usize| {
+            let (name, text) = texts.get(number)?.clone();
+            let source = SourceText {
+                name,
+                text,
+                fault: None,
+            };
+            let path = self.knowledge.project_paths(self.files.get(number..=number)?).pop()?;
+            let compiled = self.knowledge.compile_specs(&compiler, vec![(source, path)]);
+            let compiled = compiled.ok()?.pop()?.compiled?;
+            (!compiled.has_errors()).then_some(compiled)
+        };
+        for (number, fault) in promote::defined_twice(project, root, &texts, compile) {
+            if let Some(found) = found
+                .get_mut(number)
+                .filter(|_| !project.silenced().contains(&fault.kind()))
+            {
+                found.diagnostics.push(fault);
+                found
+                    .diagnostics
+                    .sort_by_key(|fault| (fault.span().start, fault.span().end));
+            }
+        }
+        Ok(())
+    }
+
     fn check_sources_with_compiler(
         &self,
         session: &Session,

@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::{Code, Diagnostic, render};
-use formulac::promote::{PromoteGap, Promotion, Request, RetargetedItem, TargetModel, promote, repoint};
+use formulac::promote::{
+    PromoteGap, Promotion, Request, RetargetRefusal, RetargetedItem, TargetModel, promote, repoint,
+};
 use formulac::span::Span;
-use formulac::{Project, SpecText};
+use formulac::{CompiledSpec, Project, SpecText};
 use serde_json::{Value, json};
 
 use crate::cli::args::PromoteArgs;
@@ -275,23 +277,28 @@ fn replace_omni_field(
         let model = TargetModel::find(&specs, files, &what)?;
         let manifest = place
             .manifest()
-            .map_err(|_| "dbt's manifest cannot be read".to_owned())?;
+            .map_err(|_| RetargetRefusal::with_remedy("dbt's manifest cannot be read", "run `dbt parse`"))?;
         let is_built = manifest.is_some_and(|it| it.nodes.iter().any(|node| *node.name == *model.name));
         if !is_built {
-            return Err(format!(
-                "dbt's manifest has no model `{}` yet: run `formulac generate` or `formulac push`, then `dbt build`",
-                model.name
+            return Err(RetargetRefusal::with_remedy(
+                format!("dbt's manifest has no model `{}` yet", model.name),
+                "run `formulac generate` or `formulac push`, then `dbt build`",
             ));
         }
         let texts: Vec<SpecText<'_>> = specs.iter().map(|(_, text)| SpecText { text, path: None }).collect();
         let compiled = knowledge.compiler().compile_specs(&texts);
         let compiled = compiled.get(model.spec).filter(|compiled| !compiled.has_errors());
-        let compiled = compiled.ok_or_else(|| format!("the spec of `{}` has errors", model.name))?;
+        let compiled = compiled.ok_or_else(|| {
+            RetargetRefusal::with_remedy(
+                format!("the spec of `{}` has errors", model.name),
+                "run `formulac check` and fix the errors",
+            )
+        })?;
         repoint(files, &what, &model, compiled)
     })();
     let (repointed, found) = match changed {
         Ok(repointed) => (Some(repointed), Vec::new()),
-        Err(reason) => {
+        Err(refusal) => {
             let text = files
                 .iter()
                 .find(|(file, _)| file == path)
@@ -304,8 +311,12 @@ fn replace_omni_field(
             let fault = Diagnostic::new(
                 Code::NotRepointed,
                 Span::default(),
-                format!("`{named}` is unchanged: {reason}"),
+                format!("`{named}` is unchanged: {}", refusal.reason),
             );
+            let fault = match refusal.help() {
+                Some(help) => fault.with_help(help),
+                None => fault,
+            };
             (
                 None,
                 vec![FileDiagnostics {
@@ -468,7 +479,13 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.
-pub fn defined_twice(project: &Project, root: &Path, specs: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+/// `compile` returns the compiled spec with an index, or `None` if the spec has errors.
+pub fn defined_twice(
+    project: &Project,
+    root: &Path,
+    specs: &[(String, String)],
+    compile: impl Fn(usize) -> Option<CompiledSpec>,
+) -> Vec<(usize, Diagnostic)> {
     let omni = root.join(project.omni().unwrap_or(project::OMNI));
     // An unreadable Omni file is not an error in the specs.
     let files = omni_paths(&omni)
@@ -478,5 +495,5 @@ pub fn defined_twice(project: &Project, root: &Path, specs: &[(String, String)])
     let files: Vec<(String, String)> = files
         .map(|source| (display_path(Path::new(&source.name)), source.text))
         .collect();
-    formulac::promote::defined_twice(specs, &files)
+    formulac::promote::defined_twice(specs, &files, compile)
 }

@@ -324,7 +324,7 @@ impl PullContext {
             return Ok(None);
         };
         let beside = beside.unwrap_or_else(|| RunArtifacts::read(&self.target))?;
-        last_run::save_last_run(&self.root, &self.target, &beside);
+        let beside = last_run::with_overwritten_results(&self.root, &self.dbt, &self.target, beside);
         Ok(Some((read, beside)))
     }
 

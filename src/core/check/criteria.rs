@@ -224,6 +224,9 @@ impl Lowerer<'_> {
                 }
                 continue;
             }
+            if of_this_row.is_none() {
+                self.warn_of_own_value(pair[0], pair[1], exprs[1], function);
+            }
             let condition = self.build_criterion(pair[0], pair[1], exprs[1]);
             conditions.push(condition);
         }

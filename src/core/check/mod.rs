@@ -38,8 +38,10 @@ mod operators;
 mod order;
 mod order_statistics;
 mod overload;
+mod own_value_criteria;
 mod period;
 mod period_criteria;
+mod period_units;
 mod pivots;
 mod range_aggregates;
 mod ranges;
@@ -66,12 +68,13 @@ pub use dates::{is_iso_date, next_day, shift_date};
 
 pub use lint::possible_values;
 pub use period::find_sort_key_to_shift;
+pub use period_units::{ColumnPeriod, WindowUnit, calendar_unit, key_period, split_truncation, unit_error};
 pub use sheet::{Pivot, WorksheetGrid};
 pub use tabs::Tab;
 pub use timeframe::timeframe_names as timeframes;
 pub use today::Today;
 pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
-pub use unresolved_names::{explain_removed_column, no_column_diagnostic};
+pub use unresolved_names::{describe_columns, explain_removed_column, no_column_diagnostic};
 
 use crate::Type;
 use crate::ast::Ast;
@@ -185,6 +188,8 @@ pub struct CheckScope<'a> {
     pub sheet: Option<&'a WorksheetGrid>,
     /// Types of columns whose type is unknown in the schema, by lower-case name.
     pub given_types: &'a [(String, Type)],
+    /// Columns of the relations that are truncated to calendar periods.
+    pub column_periods: &'a [ColumnPeriod],
 }
 
 impl CheckScope<'_> {
@@ -260,6 +265,9 @@ pub fn check(
     }
     if !program.periods.is_empty() {
         period::check_periods(ast, source, scope, program, diagnostics);
+    }
+    if scope.ordered {
+        period_units::check_period_units(ast, source, scope, program, diagnostics);
     }
     lint::run_lints(ast, source, scope, program, diagnostics);
 }

@@ -46,7 +46,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the period at whose start the value lies, for the current row's value of a column.
-    fn unit_of_period_start(&self, column: IrId, value: ExprId) -> Option<&'static str> {
+    pub(super) fn unit_of_period_start(&self, column: IrId, value: ExprId) -> Option<&'static str> {
         if let Expr::Binary {
             op: BinaryOp::Add,
             left,

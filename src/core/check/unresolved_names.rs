@@ -377,7 +377,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
 }
 
 /// Describes a relation by listing its first columns.
-pub(super) fn describe_columns(relation: &Relation) -> String {
+pub fn describe_columns(relation: &Relation) -> String {
     let names: Vec<&str> = relation.columns().iter().take(8).map(Column::name).collect();
     match names.as_slice() {
         [] => format!("`{}` has no columns", relation.name()),

@@ -454,6 +454,7 @@ impl Compiler {
             strata: false,
             sheet: None,
             given_types: &options.given_types,
+            column_periods: &[],
         }
     }
 

@@ -1,7 +1,7 @@
 //! Grouping keys that are computed in a separate select, so that GROUP BY can refer to them by name.
 
 use super::materialization::MaterializedValues;
-use super::time_columns::split_truncation;
+use crate::check::split_truncation;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 

@@ -40,7 +40,7 @@ pub use planner::plan_step;
 pub use step::{
     InputColumn, JoinInput, JoinedInput, KeepColumns, PivotOrder, StepInput, StepOutput, StepSpec, TabSource,
 };
-pub use time_columns::{TimeColumn, split_truncation};
+pub use time_columns::TimeColumn;
 
 use crate::Level;
 use crate::check::DefinitionRole;

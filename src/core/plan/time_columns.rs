@@ -3,8 +3,8 @@
 
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
-use crate::catalog::{self, internal};
-use crate::ir::{CalendarUnit, Ir, IrId, Program};
+use crate::check::split_truncation;
+use crate::ir::IrId;
 use crate::sql::SqlId;
 use crate::{Level, Type};
 
@@ -15,30 +15,6 @@ pub struct TimeColumn {
     /// Expression in the first select of the step.
     pub value: SqlId,
     pub ty: Type,
-}
-
-/// Returns the operand of a truncated time, and the calendar unit of the truncation. For other nodes, returns the node
-/// without a unit.
-pub fn split_truncation(program: &Program, id: IrId) -> (IrId, Option<CalendarUnit>) {
-    let id = program.resolve_names(id);
-    let Ir::Apply { overload, args } = program.node(id) else {
-        return (id, None);
-    };
-    let unit = match catalog::overload_owner(overload) {
-        internal::TRUNC_SECOND => CalendarUnit::Second,
-        internal::TRUNC_MINUTE => CalendarUnit::Minute,
-        internal::TRUNC_HOUR => CalendarUnit::Hour,
-        internal::TRUNC_DAY => CalendarUnit::Day,
-        internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => CalendarUnit::Week,
-        internal::TRUNC_MONTH => CalendarUnit::Month,
-        internal::TRUNC_QUARTER => CalendarUnit::Quarter,
-        internal::TRUNC_YEAR => CalendarUnit::Year,
-        _ => return (id, None),
-    };
-    match program.args(args).first() {
-        Some(of) => (program.resolve_names(*of), Some(unit)),
-        None => (id, None),
-    }
 }
 
 /// Returns whether a value of this type can be a time. Also returns `true` for the unknown type.

@@ -21,8 +21,8 @@ use self::classes::{StepClasses, ValueClass, additivity_of_value, truncation_uni
 use super::compile::SpecCompilation;
 use super::lineage::output_column;
 use super::load::Step;
-use crate::check::DefinitionRole;
-use crate::ir::Ir;
+use crate::check::{ColumnPeriod, DefinitionRole};
+use crate::ir::{CalendarUnit, Ir};
 use crate::plan::{StepInput, StepPlan};
 use crate::schema::Relation;
 use crate::sql::JoinKind;
@@ -177,16 +177,26 @@ pub(super) struct StepColumns {
 }
 
 impl StepColumns {
-    /// Returns the calendar unit to which a column is truncated.
-    pub(super) fn unit(&self, column: &str) -> Option<&'static str> {
-        match self.columns.get(&column.to_lowercase())? {
-            Additivity::Dimension { unit } => *unit,
+    /// Returns the columns that are truncated to calendar periods.
+    fn periods(&self) -> Vec<ColumnPeriod> {
+        let period = |(column, additivity): (&String, &Additivity)| match additivity {
+            Additivity::Dimension { unit: Some(unit) } => {
+                let unit = CalendarUnit::ALL.into_iter().find(|one| one.name() == *unit)?;
+                Some((column.clone(), unit))
+            }
             _ => None,
-        }
+        };
+        self.columns.iter().filter_map(period).collect()
     }
 }
 
 impl SpecCompilation<'_> {
+    /// Returns the truncated columns of the previous step. Empty for a step that reads a source.
+    pub(super) fn periods_of_previous_step(&self, input: &StepInput<'_>) -> Vec<ColumnPeriod> {
+        let before = self.additivity.last().filter(|_| input.source.is_none());
+        before.map_or_else(Vec::new, StepColumns::periods)
+    }
+
     /// Records the additivity of a step's columns. `text` is the source text of the step's formulas.
     pub(super) fn record_additivity(
         &mut self,

@@ -153,6 +153,7 @@ impl SpecCompilation<'_> {
             strata: true,
             sheet: sheet.as_ref(),
             given_types: &options.given_types,
+            column_periods: &[],
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         found.retain(is_independent);

@@ -6,7 +6,7 @@ use super::step_plan::build_plan;
 use crate::ast::Ast;
 use crate::averaged_rates::{check_rates, column_provenances, input_relations, is_provenance_needed};
 use crate::cardinality::{CardinalityQuery, check_join_support, check_join_visibility};
-use crate::check::{self, CheckScope, Context, SheetTotal, WorksheetGrid};
+use crate::check::{self, CheckScope, ColumnPeriod, Context, SheetTotal, WorksheetGrid};
 use crate::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
 use crate::diag::Diagnostic;
 use crate::fan_out::check_fan_out;
@@ -16,7 +16,7 @@ use crate::ir::Program;
 use crate::join_scope::JoinedStepInput;
 use crate::load::{KeptColumns, Step};
 use crate::long_names::check_lengths;
-use crate::missing_periods::{check_gaps, check_units};
+use crate::missing_periods::check_gaps;
 use crate::parse;
 use crate::partitions::check_partitions;
 use crate::pivot::PivotCells;
@@ -37,6 +37,8 @@ pub struct StepToCompile<'s> {
     pub input: &'s StepInput<'s>,
     pub cells: Option<&'s PivotCells>,
     pub joined: Option<&'s JoinedStepInput<'s>>,
+    /// Truncated columns of the previous step.
+    pub column_periods: &'s [ColumnPeriod],
     pub last: bool,
 }
 
@@ -102,6 +104,7 @@ impl SpecCompilation<'_> {
         let CompileMemory { parse, ast, .. } = memory;
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let sheet = self.worksheet_with_totals(step, rows);
+        let column_periods = self.periods_of_previous_step(rows);
         let mut work = StepToCompile {
             step: &without_calculations(step, ast, &formulas),
             formulas: &formulas,
@@ -110,6 +113,7 @@ impl SpecCompilation<'_> {
             input: rows,
             cells: None,
             joined,
+            column_periods: &column_periods,
             last,
         };
         let cells = self.check_formulas(&work, memory, &mut found, diagnostics);
@@ -223,6 +227,7 @@ impl SpecCompilation<'_> {
             strata: true,
             sheet: work.sheet,
             given_types: &options.given_types,
+            column_periods: work.column_periods,
         }
     }
 
@@ -252,9 +257,7 @@ impl SpecCompilation<'_> {
         check_keys(plan, found);
         check_outputs(plan, text, found);
         check_helpers(plan, ast, text, &self.compiler.options.limits, found);
-        let before = self.additivity.last().filter(|_| work.input.source.is_none());
-        check_gaps(plan, work.input, before, work.sheet.is_some(), text, found);
-        check_units(plan, before, text, found);
+        check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
         check_hidden_periods(plan, text, found);
         check_partitions(plan, step, text, found);
         check_lengths(plan, ast, text, work.last, dialect, found);

@@ -274,6 +274,7 @@ impl SpecCompilation<'_> {
             strata: true,
             sheet: None,
             given_types: &options.given_types,
+            column_periods: &[],
         };
         check::check(ast, &formulas.text, &scope, check, program, found);
         for diagnostic in found.iter_mut() {

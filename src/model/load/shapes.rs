@@ -236,7 +236,13 @@ impl Loader<'_, '_> {
                 let help = format!("write `{name}:` followed by {}", shape.expected());
                 self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
             }
-            _ => self.report_wrong_shape(name, &shape.expected(), value),
+            Some(text) => {
+                let message = format!("`{name}` must be {}, found {}", shape.expected(), value.kind_name());
+                let help = mapping_help(name, shape, text, value)
+                    .unwrap_or_else(|| format!("write `{name}:` followed by {}", shape.expected()));
+                self.report(Diagnostic::new(Code::WrongShape, value.span, message).with_help(help));
+            }
+            None => self.report_wrong_shape(name, &shape.expected(), value),
         }
     }
 
@@ -320,6 +326,17 @@ impl Loader<'_, '_> {
             }
         }
     }
+}
+
+/// Returns the help for a boolean in place of a mapping that has a key for it, such as `contract: true`. `None` for other
+/// values.
+fn mapping_help(name: &str, shape: &KeyShape, text: &str, value: &Node) -> Option<String> {
+    let KeyShape::Keys(table) = shape else {
+        return None;
+    };
+    value.boolean()?;
+    let key = table.keys.iter().find(|key| matches!(key.shape, KeyShape::Boolean))?;
+    Some(format!("write `{name}: {{{}: {text}}}`", key.name))
 }
 
 /// Returns whether a shape accepts this kind of node, regardless of its content.

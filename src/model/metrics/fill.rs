@@ -103,6 +103,9 @@ impl ModelOverSets<'_> {
             let bound = node.get(name);
             faults.extend(bound.and_then(|node| PeriodBound::fault(compiler, name, node, self.source)));
         }
+        if let [Some(from), Some(to)] = ["from", "to"].map(|name| Some((name, node.get(name)?))) {
+            faults.extend(PeriodBound::reversed_fault([from, to]));
+        }
         Some(fill)
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::spelled::quote_formula_name;
 use crate::ast::{Ast, Expr};
-use crate::check::{self, CheckScope, Context, DefinitionRole};
+use crate::check::{self, CheckScope, Context, DefinitionRole, WindowUnit, calendar_unit};
 use crate::checks::check_unnamed_formulas;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
@@ -12,7 +12,6 @@ use crate::formulas::StepFormulas;
 use crate::hidden_periods::{RowCondition, find_look_back, row_conditions};
 use crate::ir::{Ir, IrId, Program, WindowFrame};
 use crate::load::{SpannedText, Step, StepDefinitions};
-use crate::missing_periods::{WindowUnit, calendar_unit};
 use crate::parse;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
@@ -169,6 +168,7 @@ pub fn analyze_in(
             strata: true,
             sheet: None,
             given_types: known.types,
+            column_periods: &[],
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         check_unnamed_formulas(ast, &formulas, &mut found);

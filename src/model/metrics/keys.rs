@@ -88,7 +88,10 @@ impl ModelOverSets<'_> {
                 _ if key.mapping.is_empty() => key_name(&key.text),
                 _ => key.text.clone(),
             };
-            self.check_shared_column(compiler, key, used, faults);
+            match self.unknown_key_error(compiler, key, used) {
+                Some(fault) => faults.push(fault),
+                None => self.check_shared_column(compiler, key, used, faults),
+            }
             for set in used {
                 match self.key_in_metric_set(compiler, *set, key, &name, self.is_named_key(&key.text, &name)) {
                     Ok(found) => keys.of_sets[*set].push(found),

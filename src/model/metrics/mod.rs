@@ -22,6 +22,7 @@ mod former_names;
 mod formulas;
 mod graph;
 mod in_place;
+mod key_columns;
 mod keys;
 mod non_additive;
 mod period_range;

@@ -56,6 +56,21 @@ impl PeriodBound {
         )
     }
 
+    /// Returns the error about two dates in the wrong order, which select no period. `None` if one of them is a formula.
+    pub fn reversed_fault([(first, from), (last, to)]: [(&str, &Node); 2]) -> Option<Diagnostic> {
+        let date = |node: &Node| Self::read(node)?.date;
+        if date(from)? <= date(to)? {
+            return None;
+        }
+        let [earlier, later] = [from, to].map(|node| node.text().unwrap_or_default().trim());
+        let message = format!("`{first}` ({earlier}) is after `{last}` ({later}), so the range contains no period");
+        Some(
+            Diagnostic::new(Code::PeriodRange, from.span, message)
+                .with_secondary_label(to.span, format!("the earlier date is the value of `{last}`"))
+                .with_help(format!("swap the values of `{first}` and `{last}`")),
+        )
+    }
+
     /// Returns the value of a key in the period that contains the date.
     pub fn key_value(&self, key: &MetricSetKey) -> Option<String> {
         let frame = key.frame.as_deref()?;
@@ -185,6 +200,10 @@ impl ModelOverSets<'_> {
                     .with_help(format!("add `time: column` to the set `{name}`")),
                 );
             }
+        }
+        let bounds = ["since", "until"].map(|name| Some((name, self.step.get(name)?)));
+        if let [Some(since), Some(until)] = bounds {
+            faults.extend(PeriodBound::reversed_fault([since, until]));
         }
         let config = self.root.get("config").and_then(|config| config.get("materialized"));
         let is_incremental = config.and_then(Node::text) == Some("incremental");

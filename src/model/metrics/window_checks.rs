@@ -4,10 +4,10 @@ use super::formulas::MetricFormula;
 use super::graph::MetricId;
 use super::keys::{ModelKeys, period_unit};
 use super::request::ModelOverSets;
+use crate::check::unit_error;
 use crate::diag::Diagnostic;
 use crate::hidden_periods::hidden_periods;
 use crate::load::SpecKind;
-use crate::missing_periods::unit_fault;
 use crate::span::Span;
 
 impl ModelOverSets<'_> {
@@ -31,11 +31,11 @@ impl ModelOverSets<'_> {
         for id in needed {
             if let Some(unit) = misfit(self.formula(*id)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);
-                faults.push(unit_fault(unit, self.listed_span(*id), frame, key).with_context(&context));
+                faults.push(unit_error(unit, self.listed_span(*id), frame, key).with_context(&context));
             }
         }
         for formula in &self.definitions {
-            faults.extend(misfit(formula).map(|unit| unit_fault(unit, formula.span, frame, key)));
+            faults.extend(misfit(formula).map(|unit| unit_error(unit, formula.span, frame, key)));
         }
     }
 

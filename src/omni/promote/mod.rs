@@ -32,12 +32,14 @@ mod provenance;
 mod relative_dates;
 mod request;
 mod retarget;
+mod retarget_checks;
 mod spec_text;
 mod sql_functions;
 mod term;
 
 pub use provenance::defined_twice;
 pub use retarget::{RetargetedFile, RetargetedItem, TargetModel, repoint};
+pub use retarget_checks::RetargetRefusal;
 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};

@@ -5,7 +5,10 @@
 
 use super::fields::is_column;
 use super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, ViewRowSource, find_references};
+use super::retarget::{RetargetedItem, TargetModel, retarget_edits};
+use super::retarget_checks::RetargetRefusal;
 use crate::diag::{Code, Diagnostic};
+use crate::model::CompiledSpec;
 use crate::parse;
 use crate::yaml::{self, Node};
 
@@ -73,20 +76,28 @@ pub(super) fn promoted_specs(specs: &[(String, String)], from: &str) -> Vec<(usi
 }
 
 /// Finds fields that are defined both in a spec and in Omni's files. Returns the index of the spec and a warning for
-/// each field.
+/// each field. `compile` returns the compiled spec with an index, or `None` if the spec has errors. Its key determines
+/// whether `promote --repoint` is possible, and the help of a warning recommends only what is possible.
 ///
 /// ```
 /// let spec = "model: m\nfrom: orders\ndefinitions: revenue = SUM(amount)\ncolumns:\n  revenue: {meta: {promoted_from: orders.revenue}}\n";
 /// let view = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
 /// let file = |path: &str, text: &str| vec![(path.to_owned(), text.to_owned())];
-/// let both = formulac_omni::promote::defined_twice(&file("m.yml", spec), &file("orders.view.yaml", view));
+/// use formulac_omni::promote::defined_twice;
+/// let compile = |_| Some(formulac_model::Compiler::default().compile_spec(spec));
+/// let both = defined_twice(&file("m.yml", spec), &file("orders.view.yaml", view), compile);
 /// assert_eq!(both[0].1.code(), "W0712");
+/// assert!(both[0].1.help().unwrap().starts_with("remove the field in Omni"));
 /// let reads = view.replace("${amount}", "${m.revenue}");
 /// let omni = [file("orders.view.yaml", &reads), file("m.view.yaml", "dimensions: {revenue: {}}\n")].concat();
-/// assert!(formulac_omni::promote::defined_twice(&file("m.yml", spec), &omni).is_empty());
+/// assert!(defined_twice(&file("m.yml", spec), &omni, compile).is_empty());
 /// ```
 #[must_use]
-pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> Vec<(usize, Diagnostic)> {
+pub fn defined_twice(
+    specs: &[(String, String)],
+    omni: &[(String, String)],
+    compile: impl Fn(usize) -> Option<CompiledSpec>,
+) -> Vec<(usize, Diagnostic)> {
     if omni.is_empty() {
         return Vec::new();
     }
@@ -99,7 +110,17 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
         let Some(name) = root.get("model") else { continue };
         let Some(made) = name.text() else { continue };
         for record in promotion_records(&root) {
-            found.extend(taken_over_diagnostic(&model, made, &record).map(|fault| (number, fault)));
+            if let Some((fault, item, command)) = taken_over_diagnostic(&model, made, &record) {
+                let changed = TargetModel::find_in(specs, &model, &item).and_then(|target| match compile(number) {
+                    Some(compiled) => retarget_edits(&model, &item, &target, &compiled),
+                    None => Err(RetargetRefusal::with_remedy(
+                        "the spec has errors",
+                        "fix the errors in this spec",
+                    )),
+                });
+                let help = duplicate_help(&item, changed.err(), &command);
+                found.push((number, fault.with_help(help)));
+            }
         }
         let views = model.views.iter().enumerate();
         for (place, view) in
@@ -118,7 +139,24 @@ pub fn defined_twice(specs: &[(String, String)], omni: &[(String, String)]) -> V
     found
 }
 
-fn taken_over_diagnostic(model: &ParsedOmniModel<'_>, made: &str, record: &ProvenanceRecord<'_>) -> Option<Diagnostic> {
+/// Returns the help for a field that a spec also defines. `refusal` is the reason why the field cannot read the model.
+fn duplicate_help(item: &RetargetedItem, refusal: Option<RetargetRefusal>, command: &str) -> String {
+    let kind = if item.field.is_some() { "field" } else { "query view" };
+    let remove = format!("remove the {kind} in Omni; to keep both, remove `promoted_from` here");
+    match refusal.map(|refusal| (refusal.remedy, refusal.reason)) {
+        None => format!("after the model is built, run `{command}`, or {remove}"),
+        Some((Some(remedy), _)) => format!("{remedy}, then run `{command}`, or {remove}"),
+        Some((None, reason)) => format!("{remove}. The {kind} cannot read the model: {reason}"),
+    }
+}
+
+/// Returns the warning about a field or query view that a spec also defines, the field or query view, and the command
+/// that makes it read the model.
+fn taken_over_diagnostic(
+    model: &ParsedOmniModel<'_>,
+    made: &str,
+    record: &ProvenanceRecord<'_>,
+) -> Option<(Diagnostic, RetargetedItem, String)> {
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let place = model.view(from)?;
@@ -128,13 +166,11 @@ fn taken_over_diagnostic(model: &ParsedOmniModel<'_>, made: &str, record: &Prove
             .filter(|view| view.rows == ViewRowSource::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("both the query view `{from}` and this model compute the same rows");
-        let help = format!(
-            "after the model is built, run `formulac promote {} --repoint` to make the view read the model",
-            file.path
-        );
+        let command = format!("formulac promote {} --repoint", file.path);
         let line = file.root.get("query").map_or(1, |query| file.line(query));
         let text = format!("{text}: the query view is in {}:{line}", file.path);
-        return Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help));
+        let fault = Diagnostic::new(Code::DefinedTwice, record.from.span, text);
+        return Some((fault, RetargetedItem::new(file.path, None), command));
     };
     let reference = OmniReference::read(from);
     let place = model.view_instance(reference.view.as_deref()?)?;
@@ -148,12 +184,9 @@ fn taken_over_diagnostic(model: &ParsedOmniModel<'_>, made: &str, record: &Prove
         file.path,
         file.line(&field.at)
     );
-    let help = format!(
-        "after the model is built, run `formulac promote {}:{} --repoint`, or remove the field in Omni; to keep \
-         both, remove `promoted_from` here",
-        file.path, field.name
-    );
-    Some(Diagnostic::new(Code::DefinedTwice, record.from.span, text).with_help(help))
+    let command = format!("formulac promote {}:{} --repoint", file.path, field.name);
+    let fault = Diagnostic::new(Code::DefinedTwice, record.from.span, text);
+    Some((fault, RetargetedItem::new(file.path, Some(&field.name)), command))
 }
 
 fn applied_twice_diagnostic(model: &ParsedOmniModel<'_>, view: &str, field: &ViewField, name: &Node) -> Diagnostic {

@@ -5,9 +5,10 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField, ViewRowSource};
+use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, ViewField, ViewRowSource};
 use super::provenance::promoted_specs;
 use super::request::{is_computed, query_fields};
+use super::retarget_checks::{RetargetRefusal, check_aggregation, check_relationship, check_same_grain, no_such_field};
 use crate::model::CompiledSpec;
 use crate::yaml::Node;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
@@ -68,10 +69,20 @@ impl TargetModel {
     /// # Errors
     ///
     /// Returns an error if no spec or several specs were promoted from the field.
-    pub fn find(specs: &[(String, String)], omni: &[(String, String)], what: &RetargetedItem) -> Result<Self, String> {
-        let (model, _) = ParsedOmniModel::read(omni);
-        let place = file_index(&model, &what.file)?;
-        let view = model.views.get(place).ok_or("the view does not exist")?;
+    pub fn find(
+        specs: &[(String, String)],
+        omni: &[(String, String)],
+        what: &RetargetedItem,
+    ) -> Result<Self, RetargetRefusal> {
+        Self::find_in(specs, &ParsedOmniModel::read(omni).0, what)
+    }
+
+    pub(super) fn find_in(
+        specs: &[(String, String)],
+        model: &ParsedOmniModel<'_>,
+        what: &RetargetedItem,
+    ) -> Result<Self, RetargetRefusal> {
+        let (place, view) = view_of_file(model, &what.file)?;
         let from = match &what.field {
             Some(field) if view.rows != ViewRowSource::Query || model.field(place, field).is_some_and(is_computed) => {
                 format!("{}.{field}", model.name_of(place))
@@ -97,11 +108,13 @@ impl TargetModel {
         let mut found: Vec<Self> = found.into_iter().filter_map(of_model).collect();
         match (found.len(), found.pop()) {
             (1, Some(one)) => Ok(one),
-            (0, _) => Err(format!(
-                "no spec was promoted from `{from}`: none has `promoted_from: {from}`"
+            (0, _) => Err(RetargetRefusal::with_remedy(
+                format!("no spec was promoted from `{from}`"),
+                format!("add `promoted_from: {from}` to the `meta` of the column"),
             )),
-            _ => Err(format!(
-                "several specs were promoted from `{from}`; remove `promoted_from` from all but one"
+            _ => Err(RetargetRefusal::with_remedy(
+                format!("several specs were promoted from `{from}`"),
+                "remove `promoted_from` from all but one of these specs",
             )),
         }
     }
@@ -111,68 +124,91 @@ impl TargetModel {
 ///
 /// # Errors
 ///
-/// Returns an error with the reason if the result would differ.
+/// Returns an error with the reason if the result would differ, or if a view or relationship is missing.
 pub fn repoint(
     omni: &[(String, String)],
     what: &RetargetedItem,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<RetargetedFile, String> {
+) -> Result<RetargetedFile, RetargetRefusal> {
     let (model, _) = ParsedOmniModel::read(omni);
-    let place = file_index(&model, &what.file)?;
-    let view = model.views.get(place).ok_or("the view does not exist")?;
+    let (edits, done) = retarget_edits(&model, what, taken_by, compiled)?;
+    let (path, text) = omni
+        .iter()
+        .find(|(path, _)| *path == what.file)
+        .ok_or_else(|| RetargetRefusal::of_values("the file does not exist"))?;
+    let text = apply_edits(text, &edits).map_err(|refusal| {
+        RetargetRefusal::with_remedy(
+            format!("the file cannot be changed in place: {refusal}"),
+            "change the layout of the file",
+        )
+    })?;
+    Ok(RetargetedFile {
+        file: path.clone(),
+        text,
+        what: done,
+    })
+}
+
+/// Returns the edits of the file, and a description of the change. The values are compared first, because a different
+/// value is a final reason.
+pub(super) fn retarget_edits(
+    model: &ParsedOmniModel<'_>,
+    what: &RetargetedItem,
+    taken_by: &TargetModel,
+    compiled: &CompiledSpec,
+) -> Result<(Vec<Edit>, String), RetargetRefusal> {
+    let (place, view) = view_of_file(model, &what.file)?;
+    let field = match (&taken_by.column, what.field.as_deref()) {
+        (Some(_), Some(name)) => Some(model.field(place, name).ok_or_else(no_such_field)?),
+        (Some(_), None) => return Err(no_such_field()),
+        (None, _) => None,
+    };
+    if let Some(field) = field {
+        if taken_by.is_filtered {
+            return Err(RetargetRefusal::of_values(format!(
+                "`{}` removes rows with `where`, `having` or `limit`, but the field does not",
+                taken_by.name
+            )));
+        }
+        check_same_grain(view, taken_by, compiled, field)?;
+        check_aggregation(field)?;
+    }
+    if taken_by.has_gaps {
+        return Err(RetargetRefusal::with_remedy(
+            "the spec has gaps, so the model lacks a part of the query",
+            "complete the spec and remove its `# gap:` lines",
+        ));
+    }
     let made = model
         .views
         .iter()
         .position(|view| view.rows == ViewRowSource::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
-    let Some(made) = made else {
-        return Err(format!(
-            "no Omni view reads `{}` yet: `formulac pull` writes a view when the model is in dbt's manifest",
-            taken_by.name
+    let Some((made, made_view)) = made.and_then(|made| Some((made, model.views.get(made)?))) else {
+        return Err(RetargetRefusal::with_remedy(
+            format!("no Omni view reads `{}` yet", taken_by.name),
+            format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
         ));
     };
-    let made_view = model.views.get(made).ok_or("the view does not exist")?;
-    if taken_by.has_gaps {
-        return Err("the spec has gaps, so the model lacks a part of the query".to_owned());
-    }
-    let (edits, done) = match &taken_by.column {
-        None => retarget_query_view(&model, place, made_view, taken_by, compiled)?,
-        Some(column) => {
-            let field = what.field.as_deref().and_then(|name| model.field(place, name));
-            let field = field.ok_or("the view does not have this field")?;
-            model
-                .field(made, column)
-                .ok_or_else(|| format!("the view `{}` has no `{column}`", made_view.name))?;
-            if taken_by.is_filtered {
-                return Err(format!(
-                    "`{}` removes rows with `where`, `having` or `limit`, but the field does not",
-                    taken_by.name
-                ));
-            }
-            let path = if field.kind == FieldKind::Measure {
-                "measures"
-            } else {
-                "dimensions"
-            };
-            let path = Path::root().key(path).key(&field.name);
-            let reference = format!("${{{}.{column}}}", reference_name(&model, made));
-            check_same_grain(&model, place, made, taken_by, compiled, field)?;
-            let edits = retarget_field(field, &path, &reference)?;
-            (edits, format!("{} reads {reference}", taken_by.from))
-        }
+    let (Some(column), Some(field)) = (&taken_by.column, field) else {
+        return retarget_query_view(model, view, made_view, taken_by, compiled);
     };
-    let (_, text) = omni
-        .iter()
-        .find(|(path, _)| *path == what.file)
-        .ok_or("the file does not exist")?;
-    let text =
-        apply_edits(text, &edits).map_err(|refusal| format!("the file cannot be changed in place: {refusal}"))?;
-    let file = model
-        .files
-        .get(view.file)
-        .map(|file| file.path.to_owned())
-        .unwrap_or_default();
-    Ok(RetargetedFile { file, text, what: done })
+    if model.field(made, column).is_none() {
+        return Err(RetargetRefusal::with_remedy(
+            format!("the view `{}` has no `{column}`", made_view.name),
+            format!("build `{}` with dbt and run `formulac pull`", taken_by.name),
+        ));
+    }
+    check_relationship(model, place, made)?;
+    let path = if field.kind == FieldKind::Measure {
+        "measures"
+    } else {
+        "dimensions"
+    };
+    let path = Path::root().key(path).key(&field.name);
+    let reference = format!("${{{}.{column}}}", reference_name(model, made));
+    let edits = retarget_field(field, &path, &reference);
+    Ok((edits, format!("{} reads {reference}", taken_by.from)))
 }
 
 /// Returns whether a spec filters rows or groups, or limits the number of rows.
@@ -182,12 +218,18 @@ fn has_filters_or_limit(root: &Node) -> bool {
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
 
-fn file_index(model: &ParsedOmniModel<'_>, file: &str) -> Result<usize, String> {
-    let place = model
-        .views
-        .iter()
-        .position(|view| model.files.get(view.file).is_some_and(|it| it.path == file));
-    place.ok_or_else(|| format!("only fields in view files can read columns, and `{file}` is not a view file"))
+/// Returns the view that a file defines, with its index.
+fn view_of_file<'m>(
+    model: &'m ParsedOmniModel<'_>,
+    file: &str,
+) -> Result<(usize, &'m OmniViewSource), RetargetRefusal> {
+    let mut views = model.views.iter().enumerate();
+    let of_file = views.find(|(_, view)| model.files.get(view.file).is_some_and(|it| it.path == file));
+    of_file.ok_or_else(|| {
+        RetargetRefusal::of_values(format!(
+            "only fields in view files can read columns, and `{file}` is not a view file"
+        ))
+    })
 }
 
 /// Returns the name by which other views refer to a view. If the file of the view does not contain this name, the name
@@ -207,17 +249,13 @@ fn reference_name(model: &ParsedOmniModel<'_>, place: usize) -> String {
 
 fn retarget_query_view(
     model: &ParsedOmniModel<'_>,
-    place: usize,
+    view: &OmniViewSource,
     made: &OmniViewSource,
     taken_by: &TargetModel,
     compiled: &CompiledSpec,
-) -> Result<(Vec<Edit>, String), String> {
-    let file = model
-        .views
-        .get(place)
-        .and_then(|view| model.files.get(view.file))
-        .ok_or("the view does not exist")?;
-    let query = file.root.get("query").ok_or("the view is not a query view")?;
+) -> Result<(Vec<Edit>, String), RetargetRefusal> {
+    let query = model.files.get(view.file).and_then(|file| file.root.get("query"));
+    let query = query.ok_or_else(|| RetargetRefusal::of_values("the view is not a query view"))?;
     let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
     let columns = query_fields(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
@@ -230,8 +268,9 @@ fn retarget_query_view(
                 .iter()
                 .any(|it| it.name().eq_ignore_ascii_case(column))
         {
-            return Err(format!(
-                "the query view has a column `{column}`, but the model does not"
+            return Err(RetargetRefusal::with_remedy(
+                format!("the query view has a column `{column}`, but the model does not"),
+                format!("add a definition `{column}` to the spec"),
             ));
         }
     }
@@ -252,92 +291,21 @@ fn retarget_query_view(
     Ok((edits, format!("{} reads the rows of {}", taken_by.from, taken_by.name)))
 }
 
-/// Checks that the model has exactly one row for each row of the view, and that a relationship joins the view to the
-/// model.
-fn check_same_grain(
-    model: &ParsedOmniModel<'_>,
-    place: usize,
-    made: usize,
-    taken_by: &TargetModel,
-    compiled: &CompiledSpec,
-    field: &ViewField,
-) -> Result<(), String> {
-    let view = model.views.get(place).ok_or("the view does not exist")?;
-    let lower = |names: &[String]| {
-        let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
-        names.sort();
-        names
-    };
-    let (own, grain) = (lower(&view.key), lower(compiled.key()));
-    if own.is_empty() {
-        return Err(format!(
-            "the view `{}` has no primary key, so its rows cannot be identified",
-            view.name
-        ));
-    }
-    if own != grain {
-        let known = if grain.is_empty() {
-            "a single row".to_owned()
-        } else {
-            format!("one row per `{}`", grain.join(", "))
-        };
-        return Err(format!(
-            "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be \
-             wrong. Query \
-             the view of `{}` if its grain is sufficient",
-            taken_by.name, view.name, field.name, view.name, taken_by.name
-        ));
-    }
-    let made_view = model.views.get(made).ok_or("the view does not exist")?;
-    let joins = |join: &&Relationship| {
-        let (from, to) = (model.view(&join.from), model.view(&join.to));
-        let finds_one = match join.cardinality.as_str() {
-            "one_to_one" => (from, to) == (Some(place), Some(made)) || (from, to) == (Some(made), Some(place)),
-            "many_to_one" => (from, to) == (Some(place), Some(made)),
-            _ => false,
-        };
-        finds_one && join.on.is_some()
-    };
-    match model.relationships.iter().find(joins) {
-        Some(_) => Ok(()),
-        None => Err(format!(
-            "there is no relationship from `{}` to one row of `{}`: add one on {}",
-            view.name,
-            made_view.name,
-            own.join(", ")
-        )),
-    }
-}
-
-fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Result<Vec<Edit>, String> {
+/// Returns the edits of a field whose values stay the same.
+fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Vec<Edit> {
     let set = |key: &str, value: &str| Edit::Set {
         at: path.clone().key(key),
         value: YamlValue::text(value),
         after: vec!["sql".to_owned()],
     };
     let mut edits = vec![set("sql", reference)];
-    if field.kind == FieldKind::Measure {
-        match field.text("aggregate_type") {
-            Some("sum" | "min" | "max") => {}
-            Some("count") => edits.push(set("aggregate_type", "sum")),
-            Some(kind) => {
-                return Err(format!(
-                    "`{kind}` of already aggregated values would be a different number, so the field is unchanged"
-                ));
-            }
-            None => {
-                return Err(
-                    "the SQL already aggregates, and a second aggregation gives a different number; the field is \
-                     unchanged"
-                        .to_owned(),
-                );
-            }
-        }
+    if field.kind == FieldKind::Measure && field.text("aggregate_type") == Some("count") {
+        edits.push(set("aggregate_type", "sum"));
     }
     let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];
     let gone = gone.into_iter().filter(|key| field.node.get(key).is_some());
     edits.extend(gone.map(|key| Edit::Remove {
         at: path.clone().key(key),
     }));
-    Ok(edits)
+    edits
 }

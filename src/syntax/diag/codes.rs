@@ -383,7 +383,8 @@ codes! {
     NeverVaries "W0476" "never-varies" Warning("have a condition that is the same for every row", "swap AND and OR, or remove the condition")
         "A condition has the same result for every row. `OR(status <> \"a\", status <> \"b\")` is always true, because \
         no text equals both values; write AND instead. `AND(status = \"a\", status = \"b\")` is never true; write OR \
-        instead."
+        instead. A criterion such as `SUMIFS(x, day, \">=\" & day[month])` compares each row with its own day; a range \
+        compares other rows with the current row."
         Formula("COUNTIF(OR(status <> \"open\", status <> \"new\"))") => Formula("COUNTIF(AND(status <> \"open\", status <> \"new\"))");
     NeverReached "W0477" "never-reached" Warning("have a branch that is never reached", "put the narrowest condition first")
         "The first condition that is true determines the result. A condition that is true only if an earlier condition \
@@ -613,7 +614,7 @@ codes! {
     NotCarried "W0711" "not-carried" Warning("have parts that were not converted from Omni", "check the `# gap:` comments")
         "Some parts of Omni's files have no formula, or have a formula that needs a review. The spec contains each part as `# gap:` with Omni's file, line and text, so that you can convert it or leave it in Omni."
         Shown("a measure with `level_of_detail`") => Shown("the same as two steps of a spec");
-    DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "run `formulac promote … --repoint`")
+    DefinedTwice "W0712" "defined-twice" Warning("define a column that Omni also defines", "remove the field in Omni or make the field read the column, as the help explains")
         "A column and the Omni field from which it was promoted compute the same value. As long as both exist, one can change without the other. If Omni's view of the model has an expression under the column's name, the expression is also applied again. `promote … --repoint` makes the field read the column if the results are exactly the same. Without `promoted_from` in the spec, the column and the field are treated as different."
         Shown("`promoted_from: orders.revenue` next to a measure `revenue` of the view `orders`") => Shown("the measure with `sql: ${revenue_by_order.revenue}`");
     NotRepointed "F0713" "not-repointed" Error
@@ -730,7 +731,7 @@ codes! {
         "`fill` adds rows for the periods of a key, which must be a timeframe: day, week, month, quarter, year, fiscal_quarter or fiscal_year."
         Shown("group_by: [region]\nfill: month") => Shown("group_by: [month, region]\nfill: month");
     PeriodRange "F0858" "period-range" Error
-        "`since` and `until` select the periods of a key, so a step with `from` must be grouped by a timeframe. Both bounds must be constants."
+        "`since` and `until` select the periods of a key, so a step with `from` must be grouped by a timeframe. Both bounds must be constants, and `since` must not be after `until`. The same applies to `from` and `to` of `fill`."
         Shown("group_by: [region]\nsince: 2024-02-01") => Shown("group_by: [\"ordered_at[month]\", region]\nsince: 2024-02-01");
     Internal "F0901" "internal" Error
         "This is an internal error of formulac. Please report it together with the input."

@@ -127,6 +127,10 @@ impl Node {
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {
             NodeKind::Scalar { .. } if self.is_null() => "an empty value",
+            NodeKind::Scalar {
+                value,
+                style: YamlStyle::Plain,
+            } => non_text_type(value).unwrap_or("a string"),
             NodeKind::Scalar { .. } => "a string",
             NodeKind::Sequence(_) => "a list",
             NodeKind::Mapping(_) => "a mapping",

@@ -136,9 +136,13 @@ fn check_branch(
 ) -> Result<(), Failure> {
     let Some(branch) = &environment.branch else {
         if environment.is_reviewed() {
+            // In a new project, nobody has decided yet who reviews changes.
+            let is_set_up = place.project.people().has_roles() || !environment.approvals.is_empty();
             tell(
-                true,
-                "pushes to the environment need a merge, but the environment has no `branch:` to merge into".to_owned(),
+                is_set_up && repository.is_some(),
+                "pushes to the environment need a merge, but the environment has no `branch:` to merge into: add \
+                 `branch:` to the environment in formulac.yml"
+                    .to_owned(),
             );
         }
         return Ok(());
@@ -151,6 +155,11 @@ fn check_branch(
     let Some(repository) = repository else { return Ok(()) };
     if !repository.is_branch_name(&name)? {
         tell(true, format!("`{name}` is not a valid branch name"));
+    } else if repository.head_commit()?.is_none() {
+        tell(
+            false,
+            "the repository has no commits, so its branches were not checked".to_owned(),
+        );
     } else if environment.is_reviewed()
         && repository.resolve_commit(&name)?.is_none()
         && repository.resolve_commit(&format!("origin/{name}"))?.is_none()

@@ -1,7 +1,11 @@
 //! Builds the text of a new `formulac.yml`.
 
-use formulac::Dialect;
+use std::path::Path;
 
+use formulac::Dialect;
+use serde_json::json;
+
+use crate::cli::commands::sync::Repository;
 use crate::cli::dbt_project::DbtProject;
 
 /// Names of dbt outputs that become protected environments, because users should not experiment in them.
@@ -65,9 +69,9 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
             .map(|own| format!(", dialect: {own}"))
             .unwrap_or_default();
         let protected = if PROTECTED.contains(&output.name.as_str()) {
-            ", protected: true"
+            format!("{}, protected: true", branch_setting(&dbt.folder))
         } else {
-            ""
+            String::new()
         };
         text.push_str(&format!("  {0}: {{connection: {0}{own}{protected}}}\n", output.name));
     }
@@ -75,6 +79,20 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
         return text;
     }
     format!("\n# Outputs of the dbt profile; `formulac preview --env NAME` runs a spec in one.\nenvironments:\n{text}")
+}
+
+/// Returns the setting of the branch into which changes of a protected environment are merged. Empty if the branch is
+/// not known.
+fn branch_setting(folder: &Path) -> String {
+    let branch = Repository::find(folder).and_then(|repository| repository.default_branch());
+    let Ok(Some(branch)) = branch else {
+        return String::new();
+    };
+    let is_bare = is_plain(&branch.replace(['/', '.'], "-"));
+    match is_bare {
+        true => format!(", branch: {branch}"),
+        false => format!(", branch: {}", json!(branch)),
+    }
 }
 
 /// Returns whether YAML parses the unquoted name as a string.

@@ -8,7 +8,7 @@ use formulac::artifacts::{Status, last_results};
 use formulac::omni::PulledFileLocation as OmniPlace;
 
 use super::tags::Release;
-use crate::cli::artifacts::{RunArtifacts, TargetFolder};
+use crate::cli::artifacts::TargetFolder;
 use crate::cli::commands::change::{self, BranchDifferences};
 use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::commands::sync::{OmniRepository, PlannedModels, Repository};
@@ -94,7 +94,8 @@ fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, 
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
         return Ok(None);
     };
-    let pending = pull::pending_pull(session, read, &RunArtifacts::read(&dbt.target_folder())?)?;
+    let beside = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
+    let pending = pull::pending_pull(session, read, &beside)?;
     let Some(PendingPull { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
@@ -122,11 +123,7 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
         None => "dbt build".to_owned(),
     };
     let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
-    let mut beside = RunArtifacts::read(&folder)?;
-    last_run::save_last_run(&place.root, &folder, &beside);
-    beside
-        .runs
-        .extend(last_run::overwritten_results(&place.root, dbt, &folder, &beside));
+    let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
     let last = last_results(&beside.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
         let other = beside

@@ -11,7 +11,6 @@ use formulac::artifacts::{RunResults, Status, last_results};
 use formulac::omni::PulledFileLocation as FilePartPosition;
 
 use crate::cli::args::StatusArgs;
-use crate::cli::artifacts::RunArtifacts;
 use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthPart, list_names, print_health};
@@ -82,15 +81,8 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             ..HealthPart::default()
         });
     }
-    let mut beside = RunArtifacts::read(&dbt.target_folder())?;
-    last_run::save_last_run(&place.root, &dbt.target_folder(), &beside);
+    let beside = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
     parts.extend(pull::pending_pull(session, read, &beside)?.as_ref().map(omni_health));
-    beside.runs.extend(last_run::overwritten_results(
-        &place.root,
-        dbt,
-        &dbt.target_folder(),
-        &beside,
-    ));
     parts.push(tests_health(&beside.runs));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);

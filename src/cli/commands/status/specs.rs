@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use formulac::Dialect;
 use formulac::diag::Code;
 use formulac::sync::{Action, ModelPlan};
 
@@ -25,17 +26,18 @@ pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) 
         false => generated_files_health(session, place, selection)?,
     };
     let mut parts = vec![of_files];
-    parts.extend(knowledge_health(session, place)?);
-    parts.extend(duplicates_health(place)?);
+    let target = TargetOptions::default();
+    let dialect = place.dialect(&target)?;
+    let compiler = place.compiler(session, &target, dialect)?;
+    let compiled = spec::compile_all(&compiler, place.sources()?, || {});
+    parts.extend(knowledge_health(place, &compiled, dialect)?);
+    parts.extend(duplicates_health(place, &compiled)?);
     Ok(parts)
 }
 
 /// Reports columns that specs read but whose existence or type is unknown, and facts in `known.yml` that dbt's
 /// artifacts contradict.
-fn knowledge_health(session: &Session, place: &Workspace) -> Result<Option<HealthPart>, Failure> {
-    let target = TargetOptions::default();
-    let dialect = place.dialect(&target)?;
-    let specs = spec::compile_all(&place.compiler(session, &target, dialect)?, place.sources()?, || {});
+fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthPart>, Failure> {
     let warnings = specs
         .iter()
         .flat_map(|spec| &spec.found.diagnostics)
@@ -79,9 +81,10 @@ fn knowledge_health(session: &Session, place: &Workspace) -> Result<Option<Healt
     }))
 }
 
-/// Reports what a push would change.
+/// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in dbt's
+/// artifacts that contradict `known.yml` are reported separately.
 fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
-    let made = sync::plan_selected(session, place, selection)?;
+    let made = sync::plan_with_committed_facts(session, place, selection)?;
     if !made.has_no_errors() {
         return Ok(health_part(
             vec![fault_summary(&made.found).unwrap_or_default()],
@@ -252,21 +255,31 @@ fn fault_summary(found: &[FileDiagnostics]) -> Option<String> {
 }
 
 /// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are none.
-fn duplicates_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources
         .into_iter()
         .map(|(source, path)| (path.unwrap_or_else(|| source.name.clone()), source.text))
         .collect();
-    let faults = promote::defined_twice(&place.project, &place.root, &specs);
-    let told = faults
+    let compile = |number: usize| {
+        let compiled = compiled.get(number)?.compiled.as_ref();
+        compiled.filter(|compiled| !compiled.has_errors()).cloned()
+    };
+    let faults = promote::defined_twice(&place.project, &place.root, &specs, compile);
+    let told: Vec<_> = faults
         .iter()
-        .filter(|(_, fault)| !place.project.silenced().contains(&fault.kind()));
+        .filter(|(_, fault)| !place.project.silenced().contains(&fault.kind()))
+        .collect();
     let spec = |number: usize| specs.get(number).map(|(path, _)| path.as_str()).unwrap_or_default();
     let found: Vec<String> = told
+        .iter()
         .map(|(number, fault)| format!("{}: {}", spec(*number), fault.message()))
         .collect();
-    let fix = "formulac promote FILE --repoint makes the fields of Omni read the columns".to_owned();
+    // The instructions differ between fields, and `check` shows all of them.
+    let fix = match told.as_slice() {
+        [(_, fault)] => fault.help().unwrap_or("formulac check").to_owned(),
+        _ => "formulac check shows the fix for each field".to_owned(),
+    };
     Ok((!found.is_empty()).then(|| HealthPart {
         name: "specs and Omni",
         found,

@@ -33,6 +33,7 @@ use crate::cli::args::{AdoptArgs, LogArgs, PlanArgs, PushArgs, ResolveArgs, Roll
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::json;
+use crate::cli::knowledge::FactPrecedence;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_bytes;
 use crate::cli::workspace::Workspace;
@@ -100,6 +101,15 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
 /// Plans a push of the selected models.
 pub fn plan_selected(session: &Session, place: &Workspace, selection: &Selection) -> Result<PlannedModels, Failure> {
     planner::plan_selected_models(session, place, selection)
+}
+
+/// Plans a push of the selected models with the facts in `known.yml`, which `check` uses.
+pub fn plan_with_committed_facts(
+    session: &Session,
+    place: &Workspace,
+    selection: &Selection,
+) -> Result<PlannedModels, Failure> {
+    planner::plan_with_facts(session, place, selection, FactPrecedence::Committed)
 }
 
 /// `formulac push`: plans a push and carries it out.

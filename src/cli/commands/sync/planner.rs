@@ -110,9 +110,19 @@ pub fn plan_selected_models(
     place: &Workspace,
     selection: &Selection,
 ) -> Result<PlannedModels, Failure> {
+    plan_with_facts(session, place, selection, FactPrecedence::Artifacts)
+}
+
+/// Like [`plan_selected_models`], but `first` selects the facts that take precedence.
+pub fn plan_with_facts(
+    session: &Session,
+    place: &Workspace,
+    selection: &Selection,
+    first: FactPrecedence,
+) -> Result<PlannedModels, Failure> {
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
-    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, FactPrecedence::Artifacts)?;
+    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, first)?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))

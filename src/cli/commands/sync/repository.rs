@@ -103,6 +103,22 @@ impl Repository {
         )
     }
 
+    /// Returns the branch into which changes are merged: the default branch of origin, `main` or `master`, or the only
+    /// branch. `None` if this is uncertain.
+    pub fn default_branch(&self) -> Result<Option<String>, Failure> {
+        let remote = self.run(&["symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD"])?;
+        if let Some(name) = remote.out.trim().strip_prefix("origin/").filter(|_| remote.succeeded) {
+            return Ok(Some(name.to_owned()));
+        }
+        for name in ["main", "master"] {
+            if self.has_branch(name)? {
+                return Ok(Some(name.to_owned()));
+            }
+        }
+        let branches = self.run_git(&["for-each-ref", "--format=%(refname)", "refs/heads"])?;
+        Ok(self.branch().ok().filter(|_| branches.lines().count() <= 1))
+    }
+
     /// Returns whether a branch with this name exists.
     pub fn has_branch(&self, name: &str) -> Result<bool, Failure> {
         Ok(self

@@ -58,13 +58,13 @@ impl<'k> EnvironmentBuilds<'k> {
             .map(of)
             .filter(|folder| folder.is_dir())
             .unwrap_or_else(|| target.clone());
-        let beside = RunArtifacts::read(&own)?;
-        last_run::save_last_run(&place.root, &own, &beside);
+        let beside = last_run::read_last_run(&place.root, dbt, &own)?;
         let mut environments = vec![(environment.map(str::to_owned), beside)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
             let folder = of(other);
             if folder.is_dir() {
-                environments.push((Some(other.name.clone()), RunArtifacts::read(&folder)?));
+                let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
+                environments.push((Some(other.name.clone()), beside));
             }
         }
         Ok(Self {

@@ -1,0 +1,93 @@
+//! Checks that the keys of a model exist in the metric sets. An unknown key would otherwise cause errors in the
+//! expanded spec, which name keys that the author did not write.
+
+use super::keys::period_unit;
+use super::request::{ModelKey, ModelOverSets};
+use super::set::MetricSet;
+use crate::Type;
+use crate::catalog_lookup::known_relation;
+use crate::check::{describe_columns, timeframes};
+use crate::checks::is_plain_name;
+use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::CalendarPeriod;
+use crate::load::SpecKind;
+use crate::plan::split_timeframe;
+use crate::schema::{Column, Relation};
+use crate::yaml::Node;
+
+impl ModelOverSets<'_> {
+    /// Returns the error about a key that is no column, dimension or period of any set. `None` if a set may have the key.
+    pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
+        if self.kind == SpecKind::Periods {
+            return None;
+        }
+        let mut unknown = None;
+        for set in used.iter().map(|set| &self.sets[*set]) {
+            let mapped = key
+                .mapping
+                .iter()
+                .find(|(name, ..)| name.eq_ignore_ascii_case(&set.name));
+            let text = mapped.map_or(key.text.as_str(), |(_, text, _)| text);
+            let is_period = mapped.is_none() && period_unit(text).is_some();
+            let (name, frame) = split_timeframe(text);
+            let name = name.trim();
+            if is_period || !is_plain_name(name) || self.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(name))
+            {
+                return None;
+            }
+            let relations = set.relations_without_column(compiler, name)?;
+            let help = set.key_help(&relations, name).filter(|_| frame.is_empty());
+            unknown = unknown.or_else(|| {
+                let message = format!("the metric set `{}` has no column or dimension `{name}`", set.name);
+                let help = help.unwrap_or_else(|| set.describe_keys(&relations, name));
+                Some(Diagnostic::new(Code::UnknownName, key.span, message).with_help(help))
+            });
+        }
+        unknown
+    }
+}
+
+impl MetricSet {
+    /// Returns the relations of the set, starting with that of the rows, if neither they nor the set have a column or
+    /// dimension with this name. `None` if they have one or may have one, because not all of their columns are known.
+    fn relations_without_column<'c>(&self, compiler: &'c Compiler, name: &str) -> Option<Vec<&'c Relation>> {
+        if self.position_by_any_name(name).is_some() {
+            return None;
+        }
+        let mut relations = vec![self.relation(compiler)?];
+        for join in self.root.get("joins").and_then(Node::items).unwrap_or_default() {
+            let to = join.get("to").and_then(Node::text)?;
+            relations.push(known_relation(&compiler.options, &RelationReference::read(to)?)?);
+        }
+        let may_have = |relation: &&Relation| relation.may_have_more_columns() || relation.position(name).is_some();
+        (!relations.iter().any(may_have)).then_some(relations)
+    }
+
+    /// Returns the help for the name of a timeframe that is not a period, such as `hour`. `None` for other names.
+    fn key_help(&self, relations: &[&Relation], name: &str) -> Option<String> {
+        let time = self.time.as_ref()?;
+        let frame = timeframes().find(|frame| frame.eq_ignore_ascii_case(name))?;
+        let column = relations.iter().find_map(|relation| relation.column(&time.column));
+        let has_time = column.is_none_or(|column| column.ty() != Type::Date) && time.grain.is_none();
+        has_time.then(|| format!("write `{}[{frame}]`", time.column))
+    }
+
+    /// Returns the help with the most similar key or, if there is none, the columns.
+    fn describe_keys(&self, relations: &[&Relation], name: &str) -> String {
+        let dimensions = self.definitions.iter().filter(|formula| !self.is_metric(formula));
+        let periods = CalendarPeriod::NAMES.into_iter().filter(|_| self.time.is_some());
+        let columns = relations
+            .iter()
+            .flat_map(|relation| relation.columns().iter().map(Column::name));
+        let keys = columns
+            .chain(dimensions.map(|formula| formula.name.as_str()))
+            .chain(periods);
+        match (suggest::nearest_name(name, keys), relations.first()) {
+            (Some(near), _) => suggest::similar_name_help(near),
+            (None, Some(relation)) => describe_columns(relation),
+            (None, None) => "group by a column or dimension of the set".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Checks whether an Omni field can read a model's column without a change of its values.
+
+use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField};
+use super::retarget::TargetModel;
+use crate::model::CompiledSpec;
+
+/// Reason why a field or query view cannot read a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetargetRefusal {
+    /// Reason, which does not end with a period.
+    pub reason: String,
+    /// Instruction after which the field can read the model, without the reason. `None` if the values of the field would
+    /// always be different.
+    pub remedy: Option<String>,
+    /// Alternative to the field, as an instruction.
+    pub alternative: Option<String>,
+}
+
+impl RetargetRefusal {
+    /// Builds a refusal that is final because the values would be different.
+    pub(super) fn of_values(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            remedy: None,
+            alternative: None,
+        }
+    }
+
+    /// Builds a refusal that an instruction resolves.
+    #[must_use]
+    pub fn with_remedy(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self {
+            remedy: Some(remedy.into()),
+            ..Self::of_values(reason)
+        }
+    }
+
+    /// Returns the instruction that the user can follow.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.remedy.as_deref().or(self.alternative.as_deref())
+    }
+}
+
+#[cold]
+pub(super) fn no_such_field() -> RetargetRefusal {
+    RetargetRefusal::of_values("the view does not have this field")
+}
+
+/// Checks that the model has exactly one row for each row of the view.
+pub(super) fn check_same_grain(
+    view: &OmniViewSource,
+    taken_by: &TargetModel,
+    compiled: &CompiledSpec,
+    field: &ViewField,
+) -> Result<(), RetargetRefusal> {
+    let (own, grain) = (sorted_names(&view.key), sorted_names(compiled.key()));
+    if own.is_empty() {
+        return Err(RetargetRefusal::of_values(format!(
+            "the view `{}` has no primary key, so its rows cannot be identified",
+            view.name
+        )));
+    }
+    if own == grain {
+        return Ok(());
+    }
+    let known = if grain.is_empty() {
+        "a single row".to_owned()
+    } else {
+        format!("one row per `{}`", grain.join(", "))
+    };
+    let reason = format!(
+        "`{}` has {known}, but `{}.{}` can be grouped by all fields of `{}`, so the values of the field would be wrong",
+        taken_by.name, view.name, field.name, view.name
+    );
+    Err(RetargetRefusal {
+        alternative: Some(format!(
+            "query the view of `{}` if its grain is sufficient",
+            taken_by.name
+        )),
+        ..RetargetRefusal::of_values(reason)
+    })
+}
+
+/// Returns the names in lower case and in alphabetical order.
+fn sorted_names(names: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = names.iter().map(|name| name.to_lowercase()).collect();
+    names.sort();
+    names
+}
+
+/// Checks that a relationship joins the view to one row of the model.
+pub(super) fn check_relationship(
+    model: &ParsedOmniModel<'_>,
+    place: usize,
+    made: usize,
+) -> Result<(), RetargetRefusal> {
+    let joins = |join: &&Relationship| {
+        let (from, to) = (model.view(&join.from), model.view(&join.to));
+        let finds_one = match join.cardinality.as_str() {
+            "one_to_one" => (from, to) == (Some(place), Some(made)) || (from, to) == (Some(made), Some(place)),
+            "many_to_one" => (from, to) == (Some(place), Some(made)),
+            _ => false,
+        };
+        finds_one && join.on.is_some()
+    };
+    let (Some(view), Some(made_view)) = (model.views.get(place), model.views.get(made)) else {
+        return Err(no_such_field());
+    };
+    match model.relationships.iter().find(joins) {
+        Some(_) => Ok(()),
+        None => Err(RetargetRefusal::with_remedy(
+            format!(
+                "there is no relationship from `{}` to one row of `{}`",
+                view.name, made_view.name
+            ),
+            format!("add a relationship on {}", sorted_names(&view.key).join(", ")),
+        )),
+    }
+}
+
+/// Checks that a second aggregation of the column does not change the values of the field.
+pub(super) fn check_aggregation(field: &ViewField) -> Result<(), RetargetRefusal> {
+    if field.kind != FieldKind::Measure {
+        return Ok(());
+    }
+    match field.text("aggregate_type") {
+        Some("sum" | "min" | "max" | "count") => Ok(()),
+        Some(kind) => Err(RetargetRefusal::of_values(format!(
+            "`{kind}` of already aggregated values would be a different number"
+        ))),
+        None => Err(RetargetRefusal::of_values(
+            "the SQL already aggregates, and a second aggregation gives a different number",
+        )),
+    }
+}

@@ -1,0 +1,129 @@
+//! Tests merges of two branches that both pushed changes to the same model.
+
+use crate::repository::{begin, commit, edit, git, git_may_fail};
+use crate::run::Place;
+
+const SALES: &str = "\
+model: sales
+from: orders
+group_by: region
+definitions: |
+  /// Revenue of all orders
+  revenue = SUM(amount)
+
+  /// Number of orders
+  orders = COUNT(id)
+
+  /// Revenue per order
+  mean = revenue / orders
+columns:
+  region: {data_tests: [not_null]}
+";
+
+/// Creates a project whose model `sales` is pushed on `main` and, with different changes, on the branches `one` and
+/// `two`. `two` is checked out.
+fn place(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
+    let place = Place::new(name);
+    place
+        .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write(".gitignore", "target/\n.formulac/local/\n")
+        .write("metrics/sales.yml", SALES);
+    begin(&place);
+    push(&place);
+    for (branch, changes) in [("one", one), ("two", two)] {
+        git(&place, &["switch", "--quiet", "--create", branch, "main"]);
+        for (from, to) in changes {
+            edit(&place, "metrics/sales.yml", from, to);
+        }
+        commit(&place, branch);
+        push(&place);
+    }
+    place
+}
+
+fn push(place: &Place) {
+    let run = place.run(&["push", "--yes", "--no-parse", "--quiet"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+}
+
+/// Returns the generated files and the state of the last push.
+fn generated(place: &Place) -> [String; 3] {
+    [
+        "models/formulac/sales.sql",
+        "models/formulac/sales.yml",
+        ".formulac/state/sales.yml",
+    ]
+    .map(|file| place.read(file))
+}
+
+/// Merges `one` as the manual describes: takes the generated files and the state of one side, commits the merge, and
+/// pushes. Returns the generated files.
+fn merge(place: &Place, side: &str) -> [String; 3] {
+    git(
+        place,
+        &["switch", "--quiet", "--create", &format!("merged_{side}"), "two"],
+    );
+    let merge = git_may_fail(place, &["merge", "--quiet", "one"]);
+    assert!(merge.out.contains("CONFLICT") && merge.exit == 1, "{}", merge.out);
+    // A push is refused while the merge is not complete.
+    assert_eq!(place.run(&["push", "--yes", "--no-parse"]).exit, 5);
+    git(place, &["checkout", side, "--", "models/formulac", ".formulac/state"]);
+    commit(place, "merge");
+    let plan = place.run(&["plan"]);
+    assert_eq!(plan.exit, 0, "{}{}", plan.out, plan.err);
+    push(place);
+    assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
+    assert_eq!(git(place, &["status", "--porcelain"]), "");
+    generated(place)
+}
+
+/// Returns the generated files of a project in which the merged spec was pushed.
+fn pushed_at_once(place: &Place, name: &str) -> [String; 3] {
+    let other = Place::new(name);
+    for file in ["formulac.yml", "dbt_project.yml", ".gitignore", "metrics/sales.yml"] {
+        other.write(file, place.read(file));
+    }
+    begin(&other);
+    push(&other);
+    generated(&other)
+}
+
+/// The branches change different definitions, so git merges the spec, but not the generated files and the state.
+#[test]
+fn either_side_of_the_generated_files_leads_to_the_same_model() {
+    let one = [
+        ("SUM(amount)", "SUM(amount - tax)"),
+        ("Revenue of all orders", "Net revenue"),
+    ];
+    let two = [
+        ("COUNT(id)", "COUNT(DISTINCT(id))"),
+        ("Number of orders", "Number of distinct orders"),
+    ];
+    let place = place("branches_formulas", &one, &two);
+    let ours = merge(&place, "HEAD");
+    let theirs = merge(&place, "MERGE_HEAD");
+    assert_eq!(ours, theirs);
+    assert_eq!(ours, pushed_at_once(&place, "branches_formulas_at_once"));
+    assert!(ours[0].contains("coalesce(sum(amount - tax), 0) as revenue,\n        count(distinct id) as orders"));
+}
+
+/// The branches add and remove definitions. Each changes the columns of the model.
+#[test]
+fn added_and_removed_definitions_are_merged() {
+    let one = [
+        ("COUNT(id)\n", "COUNT(id)\n  largest = MAX(amount)\n"),
+        (
+            "data_tests: [not_null]",
+            "data_tests: [not_null], description: Sales region",
+        ),
+    ];
+    let two = [(
+        "  /// Revenue of all orders\n",
+        "  smallest = MIN(amount)\n\n  /// Revenue\n",
+    )];
+    let place = place("branches_columns", &one, &two);
+    let ours = merge(&place, "HEAD");
+    assert_eq!(ours, merge(&place, "MERGE_HEAD"));
+    assert_eq!(ours, pushed_at_once(&place, "branches_columns_at_once"));
+}

@@ -1,0 +1,260 @@
+//! Tests edits in generated files and in Omni that a push copies to the specs, and conflicts.
+
+use std::fs;
+
+use crate::push::{REVENUE, place, snapshot};
+use crate::repository::{commit, edit, git};
+use crate::run::{Place, finish};
+
+#[test]
+fn edited_sql_comes_back_as_a_formula() {
+    let mut place = place("push_adopt");
+    place.run(&["push", "--yes"]);
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "coalesce(sum(amount), 0) as",
+        "coalesce(sum(amount - tax), 0) as",
+    );
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "count(distinct customer_id)",
+        "approx_distinct_of(customer_id)",
+    );
+    commit(&place, "After tax");
+    place.show(&["adopt", "--dry-run"]).show(&["adopt"]);
+    assert!(
+        place
+            .read("metrics/revenue.yml")
+            .contains("revenue = SUM(amount - tax)"),
+        "{}",
+        place.read("metrics/revenue.yml")
+    );
+    let sql = place.read("models/formulac/revenue.sql");
+    assert!(
+        sql.contains("sum(amount - tax)") && sql.contains("approx_distinct_of(customer_id)"),
+        "{sql}"
+    );
+    place
+        .show(&["push", "--yes"])
+        .show(&["adopt", "share"])
+        .show(&["adopt", "--json"]);
+    snapshot(&place, "edited_sql_comes_back_as_a_formula");
+}
+
+#[test]
+fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
+    let mut place = place("push_respelled");
+    let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
+    place.write("metrics/revenue.yml", spec);
+    place.run(&["push", "--yes"]);
+    // Hand edits change the bound of a filter and the counted column, while an analyst changes a formula.
+    edit(&place, "models/formulac/revenue.sql", "amount > 5", "amount >= 7");
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "distinct customer_id",
+        "distinct order_id",
+    );
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    place.show(&["push", "--yes"]);
+    let spec = place.read("metrics/revenue.yml");
+    assert!(spec.contains("where: amount >= 7  # not the small ones\n"), "{spec}");
+    assert!(
+        spec.contains("customers = COUNT(DISTINCT(order_id))") && spec.contains("revenue = SUM(tax)"),
+        "{spec}"
+    );
+    assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree"));
+    // Both sides change the bound, so formulac reports a conflict.
+    edit(&place, "models/formulac/revenue.sql", "amount >= 7", "amount >= 8");
+    edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
+    place.show(&["plan"]);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 3);
+    snapshot(&place, "what_was_put_in_the_place_of_a_word_goes_into_the_spec");
+}
+
+#[test]
+fn conflicts_are_decided() {
+    let mut place = place("push_resolve");
+    place.run(&["push", "--yes"]);
+    let both = |place: &Place| {
+        git(place, &["checkout", "--quiet", "--force", "main"]);
+        edit(
+            place,
+            "models/formulac/revenue.sql",
+            "coalesce(sum(amount), 0)",
+            "max(amount)",
+        );
+        edit(place, "models/formulac/revenue.yml", "Before tax.", "Before any tax.");
+        edit(place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+        edit(place, "metrics/revenue.yml", "Before tax.", "After tax.");
+    };
+    both(&place);
+    place
+        .show(&["push", "--yes"])
+        .show(&["resolve", "revenue.x", "--ours"])
+        .show(&["resolve", "revenue"]);
+    let revenue = |place: &Place| place.read("metrics/revenue.yml");
+    place
+        .show(&["resolve", "revenue.revenue:description", "--ours"])
+        .show(&["resolve", "revenue.revenue", "--theirs"]);
+    assert!(
+        revenue(&place).contains("/// After tax.\n  revenue = MAX(amount)"),
+        "{}",
+        revenue(&place)
+    );
+    place.show(&["push", "--yes"]);
+    assert!(place.read("models/formulac/revenue.yml").contains("After tax."));
+    git(&place, &["reset", "--quiet", "--hard", "HEAD~1"]);
+    both(&place);
+    place.run(&["resolve", "revenue", "--ours"]);
+    place.show(&["plan"]);
+    assert!(place.files(".formulac/local/undone").len() >= 2);
+    both(&place);
+    place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    place
+        .show(&["resolve", "revenue.revenue:formula", "--base"])
+        .show(&["plan"]);
+    both(&place);
+    place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    place.program(
+        "editor.sh",
+        "#!/bin/sh\nsed -i 's/SUM(amount - tax)/MIN(amount)/' \"$1\"\n",
+    );
+    let mut command = place.command(&["resolve", "revenue.revenue", "--edit"]);
+    command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
+    let run = finish(command);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(revenue(&place).contains("revenue = MIN(amount)"), "{}", revenue(&place));
+    assert_eq!(place.run(&["plan"]).exit, 0);
+    both(&place);
+    let resolved = place
+        .run(&["resolve", "revenue.revenue:description", "--theirs", "--json"])
+        .json();
+    let conflict = serde_json::json!({"model": "revenue", "definition": "revenue", "property": "description"});
+    assert_eq!(
+        (&resolved["resolved"], &resolved["files"]),
+        (
+            &serde_json::json!([conflict]),
+            &serde_json::json!(["metrics/revenue.yml"])
+        )
+    );
+    snapshot(&place, "conflicts_are_decided");
+}
+
+#[test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "this is one list of cases, to be split when a case is added"
+)]
+fn descriptions_in_omni_go_to_where_dbt_has_them() {
+    let mut place = place("push_described");
+    let node = |name: &str, package: &str, patch: &str| {
+        serde_json::json!({
+            "unique_id": format!("model.{package}.{name}"), "name": name, "resource_type": "model",
+            "package_name": package, "path": format!("{name}.sql"), "original_file_path": format!("models/{name}.sql"),
+            "patch_path": patch, "fqn": [package, name], "database": "db", "schema": "main", "alias": name,
+            "relation_name": format!("db.main.{name}"), "description": format!("About {name}."),
+            "columns": {"amount": {"name": "amount", "description": "What was paid."}},
+            "config": {"materialized": "table"},
+        })
+    };
+    let nodes = [
+        ("orders", "shop", "shop://models/shop.yml"),
+        ("refunds", "shop", "shop://models/shop.yml"),
+        ("lib", "other", "other://models/lib.yml"),
+    ];
+    let nodes: serde_json::Map<String, serde_json::Value> = nodes
+        .iter()
+        .map(|(name, package, patch)| (format!("model.{package}.{name}"), node(name, package, patch)))
+        .collect();
+    let manifest = serde_json::json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": nodes, "sources": {},
+    });
+    place
+        .write("dbt_project.yml", "name: shop\n")
+        .write("target/manifest.json", manifest.to_string());
+    place.write(".gitignore", "target/\n");
+    fs::remove_dir_all(place.path("metrics")).unwrap();
+    place.write(
+        "models/shop.yml",
+        "models:\n  - name: orders # ours\n    description: About orders.\n    columns:\n      - name: AMOUNT\n        description: 'What was paid.'\n  - name: refunds\n    description: \"{{ doc('refunds') }}\"\n    columns:\n      - name: amount\n        description: What was paid.\n",
+    );
+    place.run(&["pull"]);
+    commit(&place, "pulled");
+    for (view, text) in [
+        ("orders", "About orders."),
+        ("orders", "What was paid."),
+        ("refunds", "About refunds."),
+        ("refunds", "What was paid."),
+        ("lib", "About lib."),
+    ] {
+        edit(
+            &place,
+            &format!("omni/main/{view}.view.yaml"),
+            text,
+            &format!("{text} In euros."),
+        );
+    }
+    // In the meantime, somebody has added a description of the refund's amount in dbt.
+    edit(&place, "models/shop.yml", ": What was paid.", ": What went back.");
+    place.show(&["plan"]);
+    // Try each resolution of the conflict, starting from the same state.
+    let (dbt, omni) = ("models/shop.yml", "omni/main/refunds.view.yaml");
+    let before = [dbt, omni].map(|file| (file, place.read(file)));
+    place.program("editor.sh", "#!/bin/sh\nsed -i 's/paid. In euros/returned/' \"$1\"\n");
+    for (side, in_dbt, in_omni) in [
+        ("--theirs", "What went back.", "What went back."),
+        ("--base", "What was paid.", "What was paid."),
+        ("--edit", "What was returned.", "What was returned."),
+        ("--ours", "What was paid. In euros.", "What was paid. In euros."),
+    ] {
+        for (file, text) in &before {
+            place.write(file, text);
+        }
+        let mut command = place.command(&["resolve", "models/shop.yml", side]);
+        command.env("EDITOR", place.path("editor.sh")).env_remove("VISUAL");
+        let run = finish(command);
+        assert_eq!(run.exit, 0, "{side}: {}", run.err);
+        let last = |file: &str| {
+            let text = place.read(file);
+            text.lines()
+                .rfind(|line| line.contains("description:"))
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        assert_eq!(
+            [last(dbt), last(omni)],
+            [in_dbt, in_omni].map(|text| format!("description: {text}")),
+            "{side}"
+        );
+        let plan = place.run(&["plan"]);
+        assert!(!plan.out.contains("conflict 1"), "{side}: {}", plan.out);
+    }
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(
+        run.err
+            .contains("not parsed by dbt, because the program `dbt` was not found"),
+        "{}",
+        run.err
+    );
+    let text = place.read("models/shop.yml");
+    assert!(
+        text.contains("- name: orders # ours\n    description: About orders. In euros.\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("      - name: AMOUNT\n        description: 'What was paid. In euros.'\n"),
+        "{text}"
+    );
+    assert!(text.contains("description: \"{{ doc('refunds') }}\""), "{text}");
+    place.show(&["plan"]);
+    snapshot(&place, "descriptions_in_omni_go_to_where_dbt_has_them");
+}

@@ -1,0 +1,149 @@
+//! Tests what `formulac status` and the merge request say about a push.
+
+use std::fs;
+
+use crate::push::{PROJECT, place, snapshot};
+use crate::repository::{commit, edit, git};
+
+#[test]
+fn status_says_what_a_push_would_do() {
+    let mut place = place("push_status");
+    place.write("dbt_project.yml", "name: shop\n");
+    place.run(&["push", "--yes"]);
+    place.show(&["status"]);
+    place.write(
+        "metrics/lines.yml",
+        "model: lines\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n",
+    );
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+    edit(
+        &place,
+        "models/formulac/share.sql",
+        "revenue / nullif",
+        "2 * revenue / nullif",
+    );
+    fs::remove_file(place.path("metrics/share.yml")).unwrap();
+    // Omni has a measure with the same name.
+    place.write(
+        "omni/orders.view.yaml",
+        "schema: main\ntable_name: orders\ndimensions: {tax: {}, country: {}}\nmeasures:\n  revenue: {aggregate_type: sum, sql: '${tax}'}\n",
+    );
+    assert_eq!(
+        place
+            .run(&[
+                "promote",
+                "orders.view.yaml:revenue",
+                "--grain",
+                "country",
+                "--name",
+                "promoted"
+            ])
+            .exit,
+        0
+    );
+    place.show(&["status"]);
+    git(&place, &["checkout", "--", "metrics", "models"]);
+    edit(&place, "models/formulac/revenue.yml", "Before tax.", "Before taxes.");
+    edit(&place, "metrics/revenue.yml", "Before tax.", "Before any tax.");
+    place.show(&["status"]).show(&["status", "--json"]);
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUMM(amount)");
+    place.show(&["status"]);
+    snapshot(&place, "status_says_what_a_push_would_do");
+}
+
+#[test]
+fn a_merge_request_says_what_it_changes_and_reaches() {
+    let mut place = place("push_request");
+    place.run(&["push", "--yes", "--message", "Revenue"]);
+    git(&place, &["switch", "--quiet", "--create", "trunk"]);
+    let node = |name: &str, reads: &[&str], code: &str| {
+        serde_json::json!({
+            "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
+            "path": format!("{name}.sql"), "original_file_path": format!("models/{name}.sql"), "fqn": ["shop", name],
+            "database": "db", "schema": "main", "alias": name, "relation_name": format!("db.main.{name}"),
+            "columns": {}, "config": {"materialized": "table"}, "depends_on": {"nodes": reads, "macros": []},
+            "raw_code": code, "compiled_code": code,
+        })
+    };
+    let columns = serde_json::json!({
+        "amount": {"name": "amount", "data_type": "double"}, "tax": {"name": "tax", "data_type": "double"},
+        "country": {"name": "country", "data_type": "varchar"}, "customer_id": {"name": "customer_id", "data_type": "integer"},
+    });
+    let mut orders = node("orders", &[], "select 1 as amount");
+    orders["columns"] = columns;
+    let board = "select country, revenue, customers from db.main.revenue";
+    let manifest = serde_json::json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": {
+            "model.shop.orders": orders,
+            "model.shop.revenue": node("revenue", &["model.shop.orders"], "select 1 as revenue"),
+            "model.shop.share": node("share", &["model.shop.revenue"], "select 1 as share"),
+            "model.shop.board": node("board", &["model.shop.revenue"], board),
+        },
+        "sources": {},
+        "exposures": {"exposure.shop.weekly": {
+            "unique_id": "exposure.shop.weekly", "name": "weekly", "label": "Weekly | *revenue*", "resource_type": "exposure",
+            "package_name": "shop", "type": "dashboard", "owner": {"email": "finance@example.com", "name": "@all"},
+            "path": "e.yml", "original_file_path": "models/e.yml", "fqn": ["shop", "weekly"],
+            "depends_on": {"nodes": ["model.shop.board"], "macros": []},
+        }},
+    });
+    place
+        .write("dbt_project.yml", "name: shop\n")
+        .write("target/manifest.json", manifest.to_string());
+    place.write(".gitignore", "target/\n");
+    let settings = PROJECT.replace("branch: main", "branch: trunk");
+    place.write(
+        "formulac.yml",
+        format!("{settings}approvals: {{prod: {{engineer: 1, business: 2}}}}\n"),
+    );
+    place.write(
+        "omni/board.view.yaml",
+        "schema: main\ntable_name: board\ndimensions:\n  revenue: {sql: '${TABLE}.revenue'}\n",
+    );
+    commit(&place, "a project of dbt");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "// counted once",
+        "/// Who bought `anything` | <b>at all</b>.",
+    );
+    place.show(&["--env", "prod", "plan", "--markdown"]);
+    for (args, name) in [
+        (
+            &["--env", "prod", "push", "--yes", "--message", "revenue after tax, @all"][..],
+            "quiet",
+        ),
+        (&["--env", "prod", "push", "--yes", "--json"][..], "json"),
+    ] {
+        let run = place.run(args);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        let text = place.read(".formulac/local/merge_request.md");
+        if name == "json" {
+            let told: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+            assert_eq!(told["pushed"]["merge_request"], serde_json::json!(text));
+        } else {
+            assert!(run.out.ends_with(&text), "{}", run.out);
+            assert!(
+                run.err.contains("gh pr create --base trunk --head formulac/prod-"),
+                "{}",
+                run.err
+            );
+            insta::assert_snapshot!("push__merge_request", text);
+        }
+        // Start again from the first branch, with one more model.
+        git(&place, &["switch", "--quiet", "--force", "trunk"]);
+        place.write(
+            "metrics/lines.yml",
+            "model: lines\nfrom: orders\nkeep: all\ndefinitions: net = amount - tax\n",
+        );
+        edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");
+        fs::remove_file(place.path("metrics/share.yml")).unwrap();
+    }
+    place.show(&["--env", "prod", "plan", "--markdown"]);
+    snapshot(&place, "a_merge_request_says_what_it_changes_and_reaches");
+}
