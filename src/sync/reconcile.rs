@@ -793,13 +793,17 @@ pub(super) fn with_generated_columns<'p>(
     dialect: Dialect,
     columns: impl Iterator<Item = &'p FilePartPosition>,
 ) -> Option<String> {
-    let restored = |place| {
+    let mut text = None;
+    for place in columns {
+        let current = text.as_deref().unwrap_or(found);
         let versions = versions.into_iter().flatten();
-        let mut restored = versions.map(|version| restore_column(version, found, dialect, place));
-        restored.find(|restored| !restored.is_empty()).unwrap_or_default()
-    };
-    let restored: Vec<Substitution> = columns.flat_map(restored).collect();
-    apply_replacements(found, restored.iter().collect()).filter(|_| !restored.is_empty())
+        let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
+        if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
+            // Another place may overlap this one: restoring a column also restores its item of `group by`.
+            text = apply_replacements(current, restored.iter().collect()).or(text);
+        }
+    }
+    text
 }
 
 /// Returns `true` if the two files contain a model's properties and docs blocks. The value of a property may be in a

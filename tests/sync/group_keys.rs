@@ -205,35 +205,26 @@ fn truncated_dates_become_timeframes() {
 #[test]
 fn other_edits_of_the_file_are_kept() {
     let compiler = compiler();
-    for spec in [GROUPED, NESTED] {
-        for (column, item) in [("region", "region"), ("month", "date_trunc('month', ordered_at)")] {
-            let select = if column == item {
-                item.to_owned()
-            } else {
-                format!("{item} as {column}")
-            };
-            let mut project = TestProject::of(spec).pushed(&compiler);
-            let sql = project.text(SQL).to_owned();
-            let sql = sql.replacen("country,\n", &format!("country,\n    {select},\n"), 1);
-            let sql = sql.replace("group by country", &format!("group by country, {item}"));
-            // In the nested model, the last select has the column, too.
-            let sql = sql.replace(
-                "select\n    country,\n    largest",
-                &format!("select\n    country,\n    {column},\n    largest"),
-            );
-            project.set(SQL, format!("{sql}limit 5\n"));
-            let plan = project.plan(&compiler);
-            let kept: Vec<&str> = plan.models[0].kept.iter().map(|edit| edit.detail.as_str()).collect();
-            assert_eq!((plan.conflicts(), kept), (0, vec!["`limit`"]), "{:#?}", plan.json());
-            let after = project.after(&plan);
-            assert!(
-                after.spec().contains(&format!("group_by: country, {column}\n")),
-                "{}",
-                after.spec()
-            );
-            assert!(after.text(SQL).contains("limit 5"), "{}", after.text(SQL));
-            assert_eq!(after.plan(&compiler).conflicts(), 0);
-        }
+    let truncated = "date_trunc('month', ordered_at)";
+    for (column, item, own) in [
+        ("region", "region", "region"),
+        ("month", truncated, "date_trunc('month', ordered_at) as month"),
+    ] {
+        let select = format!("    country,\n    {own},\n");
+        let group = format!("group by country, {item}\nlimit 5");
+        let project = edited(
+            &compiler,
+            GROUPED,
+            &[("    country,\n", &select), ("group by country", &group)],
+        );
+        let plan = project.plan(&compiler);
+        let kept: Vec<&str> = plan.models[0].kept.iter().map(|edit| edit.detail.as_str()).collect();
+        assert_eq!((plan.conflicts(), kept), (0, vec!["`limit`"]), "{:#?}", plan.json());
+        let after = project.after(&plan);
+        let keys = format!("group_by: country, {column}\n");
+        assert!(after.spec().contains(&keys), "{}", after.spec());
+        assert!(after.text(SQL).contains("limit 5"), "{}", after.text(SQL));
+        assert_eq!(after.plan(&compiler).conflicts(), 0);
     }
 }
 
