@@ -22,7 +22,7 @@ impl ModelReconciler<'_> {
         };
         let places = edits.iter().enumerate().filter(|(_, edit)| is_part(edit));
         let places: Vec<usize> = places.map(|(at, _)| at).collect();
-        (!keys.is_empty()).then(|| (StructureEdit::GroupKeys(keys), places))
+        (!keys.is_empty()).then_some((StructureEdit::GroupKeys(keys), places))
     }
 
     /// Returns the spec that also groups by the added keys. A key is a column or timeframe of that name, or a definition.
