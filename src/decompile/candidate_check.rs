@@ -149,8 +149,15 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         forms.find(|form| is_equivalent(form)).map(|form| form.text)
     }
 
+    /// Returns whether an edit belongs to the column that shows the definition.
+    pub(super) fn is_own_column(&self, item: &ColumnEdit) -> bool {
+        let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
+        let is_it = |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
+        is_it(self.shown) && same(item.cte.as_deref(), self.cte)
+    }
+
     /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
-    fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
+    pub(super) fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
         let known = called_functions(&self.placed.formula);
         forms.retain(|form| form.range != RangeUse::Whole);
         forms.sort_by_cached_key(|form| {
@@ -171,7 +178,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.compile_spec_sql(&self.read.with_formula_unchecked(placed, formula)?)
     }
 
-    fn compile_spec_sql(&self, spec: &str) -> Option<String> {
+    pub(super) fn compile_spec_sql(&self, spec: &str) -> Option<String> {
         self.read.compile_sql(self.compiler, spec, self.path)
     }
 
@@ -219,7 +226,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the expression that shows the definition in a file.
-    fn shown_expression(
+    pub(super) fn shown_expression(
         &self,
         file: &SqlFile<'_>,
         shown: DefinitionSqlPart<'_>,
@@ -252,14 +259,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let both = (read(&item.before), read(&item.after));
             both.0.is_none() || both.0 != both.1
         });
-        let own = |item: &ColumnEdit| {
-            let same =
-                |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
-            let is_it =
-                |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
-            is_it(self.shown) && same(item.cte.as_deref(), self.cte)
-        };
-        if left.items.iter().any(own) {
+        if left.items.iter().any(|item| self.is_own_column(item)) {
             return None;
         }
         let count = left.items.len() + left.rest.len();

@@ -13,7 +13,9 @@ use super::patterns::{Patterns, SqlPattern, learn_probe};
 use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
 use super::tree::{SqlNodeId, Trees};
 use crate::Type;
+use crate::check::sql_functions::compared_name;
 use crate::compiler::Compiler;
+use crate::dialect::Dialect;
 
 /// Maximum number of probes that are compiled together.
 const TOGETHER: usize = 2000;
@@ -134,12 +136,18 @@ struct CompiledProbe {
     at: usize,
     sql: Box<str>,
     patterns: OnceLock<Vec<Arc<SqlPattern>>>,
+    /// Pattern of the SQL without guards. `None` if there are no guards.
+    without_guards: OnceLock<Option<Arc<SqlPattern>>>,
 }
 
 impl CompiledProbe {
     fn new(at: usize, sql: Box<str>) -> Self {
-        let patterns = OnceLock::new();
-        Self { at, sql, patterns }
+        Self {
+            at,
+            sql,
+            patterns: OnceLock::new(),
+            without_guards: OnceLock::new(),
+        }
     }
 }
 
@@ -157,6 +165,8 @@ pub(super) struct CompiledProbes {
     groups: Vec<CompiledGroup>,
     /// Patterns by the names of SQL functions that an expression calls.
     patterns: RecentlyUsedCache<Patterns>,
+    /// Patterns of SQL without guards, by the same names.
+    without_guards: RecentlyUsedCache<Patterns>,
 }
 
 impl CompiledProbes {
@@ -170,6 +180,7 @@ impl CompiledProbes {
             compiler,
             groups: groups.into_iter().map(group).collect(),
             patterns: RecentlyUsedCache::default(),
+            without_guards: RecentlyUsedCache::default(),
         }
     }
 
@@ -180,24 +191,54 @@ impl CompiledProbes {
         get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names))
     }
 
+    /// Returns the patterns that may match an expression or a part of it if generated SQL had no guards.
+    pub fn patterns_without_guards(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
+        let names = trees.called_functions(expression);
+        let key = names.iter().copied().collect::<Vec<_>>().join(" ");
+        get_or_insert_with(&self.without_guards, key, || {
+            let dialect = self.compiler.options.dialect;
+            let may_call_any = |group: &ProbeGroup| group.may_call_any(dialect, &names);
+            self.collect_patterns(may_call_any, |tried, probe| {
+                if !may_have_guards(&probe.sql, &names, dialect) {
+                    return &[];
+                }
+                let pattern = probe.without_guards.get_or_init(|| {
+                    let formula = tried.probes().get(probe.at)?;
+                    let is_value = !matches!(formula.shape, ExpressionShape::Pair | ExpressionShape::AsText);
+                    let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
+                    pattern?.map(Arc::new)
+                });
+                let pattern = pattern.as_ref().filter(|pattern| pattern.calls_only(&names));
+                pattern.map_or(&[], std::slice::from_ref)
+            })
+        })
+    }
+
     /// Returns the patterns that call no other functions than those named.
     fn patterns_with_calls(&self, names: &BTreeSet<&str>) -> Patterns {
         let dialect = self.compiler.options.dialect;
         let may_call_only = |group: &ProbeGroup| group.may_call_only(dialect, names);
-        let is_needed = |group: &&CompiledGroup| group.tried.group.as_ref().is_none_or(may_call_only);
+        self.collect_patterns(may_call_only, |tried, probe| {
+            let formula = tried.probes().get(probe.at);
+            let is_needed = required_calls(formula, &probe.sql, dialect).all(|name| names.contains(name));
+            if is_needed { self.patterns_of(tried, probe) } else { &[] }
+        })
+    }
+
+    /// Compiles the needed groups, and collects the patterns of their probes, without duplicates.
+    fn collect_patterns(
+        &self,
+        is_needed: impl Fn(&ProbeGroup) -> bool,
+        patterns_of: impl for<'p> Fn(&ProbesWithCachedSql, &'p CompiledProbe) -> &'p [Arc<SqlPattern>] + Sync,
+    ) -> Patterns {
+        let is_needed = |group: &&CompiledGroup| group.tried.group.as_ref().is_none_or(&is_needed);
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse in parallel what is needed.
         let needed = crate::parallel::map_range(groups.len(), |number| {
             let CompiledGroup { tried, compiled } = groups[number];
             let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
-            let is_needed = |probe: &&Arc<CompiledProbe>| {
-                let formula = tried.probes().get(probe.at);
-                required_calls(formula, &probe.sql).all(|name| names.contains(name))
-            };
-            let needed = compiled.iter().filter(is_needed);
-            needed
-                .flat_map(|probe| self.patterns_of(tried, probe))
-                .collect::<Vec<_>>()
+            let patterns = compiled.iter().flat_map(|probe| patterns_of(tried, probe));
+            patterns.collect::<Vec<_>>()
         });
         let mut patterns = Patterns::default();
         let mut seen = FxHashSet::default();
@@ -213,7 +254,7 @@ impl CompiledProbes {
     fn patterns_of<'p>(&self, tried: &ProbesWithCachedSql, probe: &'p CompiledProbe) -> &'p [Arc<SqlPattern>] {
         probe.patterns.get_or_init(|| {
             let formula = tried.probes().get(probe.at);
-            let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql));
+            let pattern = formula.and_then(|formula| learn_probe(&self.compiler, formula, &probe.sql, false));
             let both = pattern
                 .into_iter()
                 .flat_map(|it| it.without_brackets().into_iter().chain([it]));
@@ -223,7 +264,7 @@ impl CompiledProbes {
 }
 
 /// Returns the names of the SQL functions that an expression must call so that the patterns of a probe can match.
-fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str) -> impl Iterator<Item = &'p str> {
+fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str, dialect: Dialect) -> impl Iterator<Item = &'p str> {
     let sql = match formula {
         // The pattern of an argument that is the first day of a month does not contain the calls of the argument.
         Some(formula) if formula.args.iter().any(|arg| matches!(arg, Arg::MonthStart(_))) => "",
@@ -233,19 +274,40 @@ fn required_calls<'p>(formula: Option<&ProbeFormula>, sql: &'p str) -> impl Iter
         }
         _ => sql,
     };
-    called_functions(sql)
+    called_functions(sql, dialect)
 }
 
-/// Returns the names of the functions that generated SQL calls. In generated SQL, no space separates the name of a
+/// Returns whether the SQL of a probe may have guards, and may call only functions among the given names without them.
+fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool {
+    const GUARDS: [&str; 7] = [
+        "coalesce",
+        "nullif",
+        "cast",
+        "try_cast",
+        "safe_cast",
+        "safe_divide",
+        "case",
+    ];
+    let has_guard = sql.contains("case when ")
+        || sql.contains("safe.")
+        || called_functions(sql, dialect).any(|name| GUARDS.contains(&name));
+    let mut others = called_functions(sql, dialect)
+        .filter(|name| !GUARDS.contains(name))
+        .peekable();
+    has_guard && (others.peek().is_none() || others.any(|name| names.contains(name)))
+}
+
+/// Returns the names of the functions that generated SQL calls, as they are compared. In generated SQL, no space separates the name of a
 /// function from its arguments.
-fn called_functions(sql: &str) -> impl Iterator<Item = &str> {
+fn called_functions(sql: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
     let outside_strings = sql.split('\'').step_by(2);
     let names = outside_strings.flat_map(|part| {
         let mut before_brackets = part.split('(');
         before_brackets.next_back();
         before_brackets.filter_map(|text| text.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next())
     });
-    names.filter(|name| !name.is_empty())
+    let names = names.filter(|name| !name.is_empty());
+    names.map(move |name| compared_name(name, dialect))
 }
 
 #[cfg(test)]
@@ -254,7 +316,6 @@ mod tests {
     use super::super::probes::{RELATION, probe_relation};
     use super::super::tree::SqlLabel;
     use super::*;
-    use crate::dialect::Dialect;
     use crate::schema::Schema;
 
     /// Returns the names of the functions that a pattern calls.
@@ -298,7 +359,7 @@ mod tests {
                     let formula = tried.probes().get(probe.at);
                     for pattern in probes.patterns_of(tried, probe) {
                         let calls = calls(pattern);
-                        let missing = required_calls(formula, &probe.sql).find(|name| !calls.contains(name));
+                        let missing = required_calls(formula, &probe.sql, dialect).find(|name| !calls.contains(name));
                         assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
                         // Calls without columns may compile to a literal.
                         let is_constant = pattern.args.iter().all(|arg| !matches!(arg, Arg::Column(_)));

@@ -45,6 +45,16 @@ pub fn is_same_expression(one: &str, other: &str, dialect: Dialect) -> bool {
 /// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the
 /// rows, and all selects after this select may only compute columns.
 pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
+    are_equivalent_if(one, other, trees, &mut |_, _, one, other| one == other)
+}
+
+/// Like [`are_equivalent`], but a function compares the expressions of each column, given the name of the column.
+pub(super) fn are_equivalent_if(
+    one: &SqlFile<'_>,
+    other: &SqlFile<'_>,
+    trees: &mut Trees,
+    is_same: &mut dyn FnMut(&Trees, &str, SqlNodeId, SqlNodeId) -> bool,
+) -> bool {
     let (Some(first), Some(second)) = (RowSelects::find(one), RowSelects::find(other)) else {
         return false;
     };
@@ -67,8 +77,11 @@ pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut
     };
     let names = first.columns.iter().zip(&second.columns);
     let is_same_names = names.into_iter().all(|((a, _), (b, _))| is_same_name(a, b));
-    let (one, other) = (trees_of(one, &first.columns), trees_of(other, &second.columns));
-    is_same_names && one.is_some() && one == other
+    let (Some(one), Some(other)) = (trees_of(one, &first.columns), trees_of(other, &second.columns)) else {
+        return false;
+    };
+    let mut columns = first.columns.iter().zip(one.into_iter().zip(other));
+    is_same_names && columns.all(|((name, _), (one, other))| is_same(trees, name, one, other))
 }
 
 /// Returns the expression of a column of the last select, computed from the columns of relations instead of the columns

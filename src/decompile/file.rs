@@ -50,6 +50,21 @@ impl FilePartPosition {
             .filter(|_| self.clause() == Some("from") && self.branch == 0)
     }
 
+    /// Returns the name of a column of any select. `None` if the part is something else.
+    #[must_use]
+    pub fn column_of_select(&self) -> Option<&str> {
+        match &self.what {
+            FilePartKind::Column(name) if self.branch == 0 && self.nth == 0 => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the part is a `group by`.
+    #[must_use]
+    pub fn is_group_by(&self) -> bool {
+        self.clause() == Some("group by") && self.branch == 0
+    }
+
     /// Returns `where` or `having` if the part is the condition of this clause. `None` if the part is something else.
     #[must_use]
     pub fn condition_clause(&self) -> Option<&'static str> {

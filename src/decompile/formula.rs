@@ -31,7 +31,7 @@ pub struct NotAFormula {
     pub reason: String,
 }
 
-fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
+pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
     NotAFormula { reason: reason.into() }
 }
 
@@ -167,9 +167,7 @@ impl Decompiler {
         }
         let learned = self.learned_patterns(compiler, read, trees, part);
         let known: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
-        let is_of_rows =
-            |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
-        let looks_at_rows = trees.descendants(part).iter().any(is_of_rows);
+        let looks_at_rows = looks_at_rows(trees, part);
         let names = if looks_at_rows {
             case.candidate_names(trees, part)
         } else {
@@ -257,7 +255,7 @@ impl Decompiler {
 
     /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL
     /// with such a call.
-    fn find_unknown_call(
+    pub(super) fn find_unknown_call(
         &self,
         case: &CandidateCheck<'_, '_>,
         trees: &Trees,
@@ -285,6 +283,19 @@ impl Decompiler {
         trees: &Trees,
         expression: SqlNodeId,
     ) -> Vec<Arc<Patterns>> {
+        let compiled = self.compiled_probes(compiler, read, trees, expression);
+        let compiled = compiled.iter().filter_map(|it| it.get());
+        compiled.map(|it| it.patterns_for(trees, expression)).collect()
+    }
+
+    /// Returns the compiled probes for the functions that may have produced an expression.
+    pub(super) fn compiled_probes(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        trees: &Trees,
+        expression: SqlNodeId,
+    ) -> Vec<Arc<OnceLock<CompiledProbes>>> {
         let compiler = compiler_for_probes(compiler, read);
         let options = &compiler.options;
         let mut all = Vec::new();
@@ -301,14 +312,14 @@ impl Decompiler {
                     of_settings.push_str(&format!(" {:?} {:?}", options.timezone, options.calendar));
                 }
                 let compiled = get_or_insert_with(&self.compiled, of_settings, OnceLock::new);
-                let compiled = compiled.get_or_init(|| {
+                compiled.get_or_init(|| {
                     let tried = get_or_insert_with(&self.tried, key, || {
                         let group = |group| Arc::new(ProbesWithCachedSql::of_group(group, is_wide, is_temporal));
                         ProbeGroup::all().map(group).collect()
                     });
                     CompiledProbes::new(compiler.clone(), tried.to_vec())
                 });
-                all.push(compiled.patterns_for(trees, expression));
+                all.push(compiled);
             }
         }
         all
@@ -455,6 +466,12 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
     let mut found: Vec<(&'static str, usize)> = found.into_iter().collect();
     found.sort_by_key(|(name, calls)| (std::cmp::Reverse(*calls), *name));
     found.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Returns whether an expression contains a window or a value from joined rows.
+pub(super) fn looks_at_rows(trees: &Trees, expression: SqlNodeId) -> bool {
+    let is_of_rows = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Behind("over") | SqlLabel::Joined(_));
+    trees.descendants(expression).iter().any(is_of_rows)
 }
 
 /// Returns whether a call has more arguments, or a chain more operands, than the probes that are always learned.

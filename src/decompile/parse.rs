@@ -5,6 +5,7 @@
 //! rejected.
 
 use super::comparisons;
+use super::synonyms;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
@@ -471,8 +472,8 @@ impl Parser<'_> {
             id = match word.as_str() {
                 "(" if matches!(self.trees.label(id), SqlLabel::Word(_) | SqlLabel::Field) => {
                     self.at += 1;
-                    let kids = std::iter::once(id).chain(self.parse_items(")")?).collect();
-                    self.trees.add(SqlLabel::Call, kids)
+                    let args = self.parse_items(")")?;
+                    synonyms::add_call(self.trees, self.dialect, id, args)
                 }
                 "[" => {
                     self.at += 1;

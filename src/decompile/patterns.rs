@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 
 use super::expression_text::ExpressionShape;
+use super::guards::Guards;
 use super::parse::parse;
 use super::probes::{Arg, ProbeFormula, column_type};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -137,8 +138,14 @@ impl Patterns {
     }
 }
 
-/// Returns the pattern for a probe's SQL. `None` if the SQL does not contain all arguments.
-pub(super) fn learn_probe(compiler: &Compiler, probe: &ProbeFormula, sql: &str) -> Option<SqlPattern> {
+/// Returns the pattern for a probe's SQL, or for this SQL without guards. `None` if the SQL does not contain all
+/// arguments, or if it has no guards to remove.
+pub(super) fn learn_probe(
+    compiler: &Compiler,
+    probe: &ProbeFormula,
+    sql: &str,
+    without_guards: bool,
+) -> Option<SqlPattern> {
     let mut trees = Trees::default();
     let dialect = compiler.options.dialect;
     let read = |sql: &str, trees: &mut Trees| parse(sql, &tokens(sql, dialect), dialect, trees).ok();
@@ -169,6 +176,16 @@ pub(super) fn learn_probe(compiler: &Compiler, probe: &ProbeFormula, sql: &str) 
                 .filter(|_| matches!(trees.label(root), SqlLabel::Op(_)))?;
         }
         _ => {}
+    }
+    if without_guards {
+        if trees.height(root) > MAX_DEPTH {
+            return None;
+        }
+        let inner = Guards::new(dialect).without_guards(&mut trees, root);
+        if inner == root {
+            return None;
+        }
+        root = inner;
     }
     build_pattern(&trees, root, probe, spelled)
 }
@@ -330,6 +347,11 @@ impl SqlPattern {
             root: inner.clone(),
             ..self.clone()
         })
+    }
+
+    /// Returns whether the pattern calls only functions among the given names.
+    pub fn calls_only(&self, names: &BTreeSet<&str>) -> bool {
+        self.count_calls(names).is_some()
     }
 
     /// Counts the SQL functions that the pattern calls. `None` if the pattern calls a function that is not among the

@@ -13,6 +13,7 @@ use super::operator_probes::add_operator_probes;
 use super::tree::SqlNodeId;
 use crate::Type;
 use crate::catalog::{Function, Lowering, Overload, Param, ParamType, functions};
+use crate::check::sql_functions::compared_name;
 use crate::dialect::part::Part;
 use crate::dialect::{Cell, Dialect};
 use crate::schema::{Column, Relation};
@@ -224,6 +225,22 @@ impl ProbeGroup {
         all
     }
 
+    /// Returns whether the SQL of the group's probes may call a function among the given names, or no function.
+    pub fn may_call_any(self, dialect: Dialect, names: &BTreeSet<&str>) -> bool {
+        let function = match self {
+            Self::Operators => return true,
+            Self::Criteria => return false,
+            Self::Function(function) => function,
+        };
+        let calls_any = |overload: &Overload| match dialect.cell(overload.id) {
+            Cell::Template(template) if overload.define.is_none() => {
+                template_calls(template.parts, dialect).any(|name| names.contains(name))
+            }
+            _ => overload.define.is_some(),
+        };
+        function.lower.is_some() || function.is_row_combination(2) || function.overloads.iter().any(calls_any)
+    }
+
     /// Returns whether the SQL of the group's probes may call only functions among the given names. If only the
     /// templates of a function produce its SQL, all calls of a template must be among the names.
     pub fn may_call_only(self, dialect: Dialect, names: &BTreeSet<&str>) -> bool {
@@ -233,16 +250,22 @@ impl ProbeGroup {
                 Cell::Template(template) if overload.define.is_none() => template.parts,
                 _ => return overload.define.is_some(),
             };
-            let mut called = parts.iter().filter_map(|part| match part {
-                Part::Call { name, .. } => name.rsplit('.').next(),
-                _ => None,
-            });
+            let mut called = template_calls(parts, dialect);
             // Guards are omitted for arguments that do not need them.
             let is_guard = |name: &str| matches!(name, "nullif" | "coalesce");
             called.all(|name| names.contains(name) || is_guard(name))
         };
         function.lower.is_some() || function.is_row_combination(2) || function.overloads.iter().any(may_call_only)
     }
+}
+
+/// Returns the names of the functions that a template calls, as they are compared.
+fn template_calls(parts: &'static [Part], dialect: Dialect) -> impl Iterator<Item = &'static str> {
+    let names = parts.iter().filter_map(|part| match part {
+        Part::Call { name, .. } => name.rsplit('.').next(),
+        _ => None,
+    });
+    names.map(move |name| compared_name(name, dialect))
 }
 
 /// Returns combinations of types and nullability for several values of one row. Either all values are the same, or one

@@ -240,6 +240,7 @@ fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
         before: said.before.clone(),
         after: Some(said.after.clone()),
         why: None,
+        rewritten: None,
         place: None,
         values: (said.before.map(YamlValue::Text), Some(YamlValue::Text(said.after))),
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
-use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, with_column_order_of};
+use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, with_column_order_of};
 use crate::dialect::Dialect;
 use crate::yaml_edit::YamlValue;
 
@@ -67,13 +67,59 @@ pub struct HandEdit {
     pub after: Option<String>,
     /// Reason why no spec can express the edit, if the edit is kept only in the file.
     pub why: Option<String>,
+    /// SQL that the spec generates for the edit, if it handles more special cases than the edited SQL. `None` if the
+    /// generated SQL is the edited SQL.
+    pub rewritten: Option<RewrittenSql>,
     /// Position of the edited part of a model's SQL. `None` in other files.
     pub(super) place: Option<FilePartPosition>,
     /// Values of the property before and after the edit, which are transferred to the spec.
     pub(super) values: (Option<YamlValue>, Option<YamlValue>),
 }
 
+/// Comment in a model's SQL with which a user keeps the edited SQL of a column. The spec does not change.
+pub(super) const KEEP_COMMENT: &str = "formulac: keep";
+
 impl HandEdit {
+    /// Returns `true` if a comment in the file keeps the edited SQL, although a spec may be able to express it.
+    #[must_use]
+    pub fn is_kept_by_comment(&self) -> bool {
+        self.why.as_deref() == Some(KEEP_COMMENT)
+    }
+
+    /// Returns the reason why the edit is kept in the file only.
+    #[must_use]
+    pub fn reason_to_keep(&self) -> String {
+        match &self.why {
+            Some(_) if self.is_kept_by_comment() => format!("the comment `{KEEP_COMMENT}` keeps it"),
+            _ => "a spec cannot express it".to_owned(),
+        }
+    }
+
+    /// Describes the generated SQL of a transferred edit that differs from the edited SQL. `None` if it is the edited SQL.
+    #[must_use]
+    pub fn describe_rewritten_sql(&self) -> Option<String> {
+        let rewritten = self.rewritten.as_ref()?;
+        Some(format!(
+            "the new SQL is `{}`, which differs from the edited SQL only in {}; the comment `-- {KEEP_COMMENT}` keeps the edited SQL",
+            rewritten.sql,
+            rewritten.describe()
+        ))
+    }
+
+    /// Returns `true` if a comment next to the edited column, or on the line above it, keeps the edited SQL.
+    pub(super) fn has_keep_comment(&self, found: &str) -> bool {
+        let lines = self.after.as_deref().map_or(0, |after| after.lines().count());
+        let first = self.line.saturating_sub(1);
+        let above = first.checked_sub(1).and_then(|above| found.lines().nth(above));
+        let is_comment = |line: &&str| line.trim_start().starts_with("--");
+        let own = found.lines().skip(first).take(lines);
+        above
+            .filter(is_comment)
+            .into_iter()
+            .chain(own)
+            .any(|line| line.contains(KEEP_COMMENT))
+    }
+
     /// Returns `true` if the edit concerns a whole file instead of a named part.
     pub(super) fn is_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
@@ -191,6 +237,7 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
         before: Some(before.to_owned()),
         after: Some(after.to_owned()),
         why: None,
+        rewritten: None,
         place: None,
         values: (None, None),
     }
@@ -250,6 +297,7 @@ fn properties_between(
             before: was.map(LocatedPropertyValue::text),
             after: is.map(LocatedPropertyValue::text),
             why: None,
+            rewritten: None,
             place: None,
             values: (was.map(|said| said.value.clone()), is.map(|said| said.value.clone())),
         });

@@ -31,6 +31,7 @@ mod disk;
 mod effects;
 mod evidence;
 pub mod extract;
+mod group_key_edits;
 mod hand_edits;
 pub mod known;
 mod lines;
@@ -50,7 +51,7 @@ mod timing;
 mod transaction;
 mod write_back;
 
-pub use crate::decompile::Substitution;
+pub use crate::decompile::{Guard, RewrittenSql, Substitution};
 pub use baseless::with_layout_of;
 pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
 pub use disk::Disk;

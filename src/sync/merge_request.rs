@@ -246,13 +246,17 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
             inline_code(&edit.file),
             edit.property
         );
+        if let Some(rewritten) = edit.describe_rewritten_sql() {
+            let _ = writeln!(out, "For this edit, {}.\n", escape_sentence(&rewritten));
+        }
     }
     for edit in &model.kept {
         let name = edit.definition.as_deref().unwrap_or(&model.model);
         let at = inline_code(&format!("{}:{}", edit.file, edit.line));
         let _ = writeln!(
             out,
-            "Remains a hand edit, because a spec cannot express it: {} of {} ({at}).\n",
+            "Remains a hand edit, because {}: {} of {} ({at}).\n",
+            edit.reason_to_keep(),
             edit.property,
             inline_code(name)
         );

@@ -213,7 +213,7 @@ impl ModelPlan {
             kept,
             mut conflicts,
         } = reconciled;
-        let (mut changed, more) = merge_files(sides, &kept);
+        let (mut changed, more) = merge_files(sides, &kept, &carried);
         // Conflicts between definitions already stop the push. Report conflicts between files only if there are none
         // between definitions.
         if conflicts.is_empty() {
@@ -328,6 +328,7 @@ impl ModelPlan {
             json!({
                 "definition": edit.definition, "property": edit.property.name(), "file": edit.file, "line": edit.line,
                 "before": edit.before, "after": edit.after,
+                "rewritten": edit.rewritten.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
             })
         };
         let conflict = |conflict: &Conflict| {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::hand_edits::{self, HandEdit, HandEditKind, Property};
+use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
 use super::lines::merge as merge_lines;
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
@@ -11,9 +11,10 @@ use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{
-    Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, spec_for_sql, with_column_order_of,
-    with_formula,
+    Decompiler, EditOrigin, EditedModel, FilePartPosition, LayoutClash, Substitution, apply_replacements,
+    restore_column, spec_for_sql, with_column_order_of, with_formula,
 };
+use crate::dialect::Dialect;
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -371,6 +372,9 @@ impl ModelReconciler<'_> {
         let (Some(found), base) = (self.found, self.base) else {
             return;
         };
+        if found.contains(KEEP_COMMENT) {
+            return;
+        }
         let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), found) else {
             return;
         };
@@ -456,21 +460,32 @@ impl ModelReconciler<'_> {
         // Convert the SQL to a formula with the spec of the base, from which the file was generated, because the
         // current spec may generate a completely different file.
         let spec = Some(self.base.spec.as_str());
-        let formula = match (edited, origin) {
-            (Some(edited), Some(EditOrigin::Model(formulas))) => formulas.and_then(|formulas| {
-                let column = (edit.cte.as_deref(), name.as_str());
-                edited.first_proven(&self.base.source, base_step.as_deref(), column, &formulas)
-            }),
-            _ => self.tools.decompiler.find_formula(
-                self.base_compiler,
-                &self.base.source,
-                spec,
-                found,
-                base_step.as_deref(),
-                &name,
-            ),
+        let found_formula = match (edited, origin) {
+            _ if edit.has_keep_comment(found) => Err(KEEP_COMMENT.to_owned()),
+            (Some(edited), Some(EditOrigin::Model(formulas))) => {
+                let formula = formulas.and_then(|formulas| {
+                    let column = (edit.cte.as_deref(), name.as_str());
+                    edited.first_proven(&self.base.source, base_step.as_deref(), column, &formulas)
+                });
+                formula
+                    .map(|formula| (formula, None))
+                    .map_err(|reason| reason.to_string())
+            }
+            _ => {
+                let (compiler, source) = (self.base_compiler, &self.base.source);
+                let decompiler = self.tools.decompiler;
+                let formula =
+                    decompiler.find_formula_with_guards(compiler, source, spec, found, base_step.as_deref(), &name);
+                formula
+                    .map(|found| (found.formula, found.rewritten))
+                    .map_err(|reason| reason.to_string())
+            }
         };
-        let carried = formula.as_ref().map_err(ToString::to_string).and_then(|formula| {
+        let (formula, rewritten) = match found_formula {
+            Ok((formula, rewritten)) => (Ok(formula), rewritten),
+            Err(reason) => (Err(reason), None),
+        };
+        let carried = formula.as_ref().map_err(Clone::clone).and_then(|formula| {
             let text = with_formula(&self.ours.source, step.as_deref(), &name, formula);
             let text = text.map_err(|refusal| refusal.to_string())?;
             self.tools
@@ -481,6 +496,7 @@ impl ModelReconciler<'_> {
             .as_ref()
             .is_ok_and(|carried| sql_bodies(carried) == sql_bodies(&self.ours))
         {
+            edit.rewritten = rewritten;
             done.carried.push(edit);
         } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
@@ -490,6 +506,7 @@ impl ModelReconciler<'_> {
             match carried {
                 Ok(carried) => {
                     self.ours = carried;
+                    edit.rewritten = rewritten;
                     done.carried.push(edit);
                 }
                 Err(why) => {
@@ -662,10 +679,10 @@ pub fn reconcile_all<'t>(
     parallel::map_range(models.len(), one).into_iter().flatten().collect()
 }
 
-/// Merges the existing files of a model with the files that its spec now generates. Edits that no spec can express are
-/// kept.
+/// Merges the existing files of a model with the files that its spec now generates. Edits that no spec can express
+/// (`kept`) remain. The generated SQL replaces edits that were transferred to the spec (`carried`).
 #[must_use]
-pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
+pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
     let nothing = BTreeMap::new();
     let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
     let mut paths: Vec<&String> = ours
@@ -678,7 +695,7 @@ pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit]) -> (Vec<TextChange>
     for path in paths {
         let base = sides.bases.first().and_then(|base| base.files.get(path));
         let found = sides.found.get(path);
-        match merge_file(sides, path, base, ours.get(path), found, kept) {
+        match merge_file(sides, path, base, ours.get(path), found, [kept, carried]) {
             Ok(after) if after.as_deref().map(normalize_lines) != found.map(|text| normalize_lines(text)) => {
                 changes.push(TextChange {
                     path: path.clone(),
@@ -717,7 +734,7 @@ fn merge_file(
     base: Option<&String>,
     ours: Option<&String>,
     found: Option<&String>,
-    kept: &[HandEdit],
+    [kept, carried]: [&[HandEdit]; 2],
 ) -> Result<Option<String>, Vec<LayoutClash>> {
     let Some(found) = found else { return Ok(ours.cloned()) };
     let found = normalize_lines(found);
@@ -735,6 +752,12 @@ fn merge_file(
         .iter()
         .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));
     let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
+    // The spec generates other SQL for these edits, so the file contributes nothing to them.
+    let rewritten = carried
+        .iter()
+        .filter(|edit| edit.file == path && edit.rewritten.is_some());
+    let rewritten = rewritten.filter_map(|edit| edit.place.as_ref());
+    let found = with_generated_columns(&found, [ours, base], dialect, rewritten).unwrap_or(found);
     let mut in_order = None;
     let was = match base {
         Some(base) if is_kept => base,
@@ -760,6 +783,27 @@ fn merge_file(
             .map(Some)
             .ok_or_else(|| baseless::merge_clashes(path, sides.model, dialect, texts)),
     }
+}
+
+/// Returns the SQL of a file with generated SQL in place of the edits to some columns: with the SQL of the first version
+/// that has the column at the same position. `None` if there are no such columns.
+pub(super) fn with_generated_columns<'p>(
+    found: &str,
+    versions: [Option<&String>; 2],
+    dialect: Dialect,
+    columns: impl Iterator<Item = &'p FilePartPosition>,
+) -> Option<String> {
+    let mut text = None;
+    for place in columns {
+        let current = text.as_deref().unwrap_or(found);
+        let versions = versions.into_iter().flatten();
+        let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
+        if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
+            // Another place may overlap this one: restoring a column also restores its item of `group by`.
+            text = apply_replacements(current, restored.iter().collect()).or(text);
+        }
+    }
+    text
 }
 
 /// Returns `true` if the two files contain a model's properties and docs blocks. The value of a property may be in a

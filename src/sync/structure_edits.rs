@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::hand_edits::HandEdit;
-use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::group_key_edits::same_grouping_of;
+use super::hand_edits::{HandEdit, KEEP_COMMENT};
+use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file, with_generated_columns};
 use crate::dbt::RelationReference;
 use crate::decompile::{
-    Edits, FilePartPosition, definition_lines, is_equivalent_sql, is_same_expression, with_cte_names_of,
-    with_renamed_definition,
+    AddedGroupKey, Edits, FilePartPosition, RewrittenSql, SameGrouping, definition_lines, is_equivalent_sql,
+    is_same_expression, with_cte_names_of, with_renamed_definition,
 };
 use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
@@ -19,13 +20,15 @@ const MAX_RENAMED_PAIRS: usize = 16;
 
 /// Edit to the structure of a model's SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum StructureEdit {
+pub(super) enum StructureEdit {
     /// The last select has a new column.
     Added(String),
     /// The last select lacks a column.
     Removed(String),
     /// A column of the last select has a new name.
     Renamed(String, String),
+    /// The last step has new group keys.
+    GroupKeys(Vec<AddedGroupKey>),
     /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
     /// `where` or `having` has another condition. The condition is empty if the clause was removed.
@@ -34,6 +37,49 @@ enum StructureEdit {
         before: String,
         after: String,
     },
+}
+
+impl StructureEdit {
+    /// Returns the condition before and after the edit.
+    fn condition(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Condition { before, after, .. } => Some((before, after)),
+            _ => None,
+        }
+    }
+}
+
+/// Edit that was transferred to the spec.
+struct TransferredEdit {
+    ours: CurrentSpec,
+    /// The edited SQL, with generated SQL in place of the edited parts if they differ.
+    found: String,
+    rewritten: RewrittenParts,
+}
+
+/// Generated SQL in place of edited SQL.
+struct RewrittenParts {
+    /// SQL of an added column.
+    column: Option<RewrittenSql>,
+    /// SQL of added group keys.
+    grouping: Option<SameGrouping>,
+}
+
+impl RewrittenParts {
+    /// Returns the generated SQL of an edited part, if it is not the edited SQL.
+    fn of_edit(&self, edit: &HandEdit) -> Option<RewrittenSql> {
+        let Some(grouping) = &self.grouping else {
+            return self.column.clone();
+        };
+        let place = edit.place.as_ref()?;
+        if place.is_group_by() {
+            return grouping.group_by.clone();
+        }
+        let name = place.column_of_select()?;
+        let mut columns = grouping.columns.iter();
+        let column = columns.find(|(column, _)| column.eq_ignore_ascii_case(name));
+        column.map(|(_, rewritten)| rewritten.clone())
+    }
 }
 
 /// Name of the column that temporarily stands for a condition.
@@ -52,58 +98,36 @@ impl ModelReconciler<'_> {
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = found.to_owned();
-        for (edit, places) in structure_edits(edits) {
+        for (edit, places) in self.added_keys(edits, &found).into_iter().chain(structure_edits(edits)) {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
-            let condition = match &edit {
-                StructureEdit::Condition { before, after, .. } => Some((before.clone(), after.clone())),
-                _ => None,
-            };
+            if mark_kept_edits(edits, &places, &found) {
+                continue;
+            }
             let dialect = self.ours.compiled.dialect();
-            let is_same = |(before, after): &(String, String)| is_same_expression(before, after, dialect);
-            if condition.as_ref().is_some_and(is_same) {
+            if edit
+                .condition()
+                .is_some_and(|(before, after)| is_same_expression(before, after, dialect))
+            {
                 carried_edits.extend(places);
                 continue;
             }
-            let before = self.differences(&self.ours, &found);
-            // If the spec has changed the same condition, the edit is a conflict.
-            if condition.as_ref().is_some_and(|condition| !before.contains(condition)) {
+            let columns: Vec<FilePartPosition> = places
+                .iter()
+                .filter_map(|place| edits.get(*place)?.place.clone())
+                .collect();
+            let Some(transferred) = self.transfer_structure_edit(&edit, &columns, &found) else {
                 continue;
-            }
-            for text in self.specs_with_structure(&edit, &found) {
-                let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
-                    continue;
-                };
-                // The names of CTEs depend on the name of the relation.
-                let sql = carried.compiled.model_sql().unwrap_or_default();
-                let renamed = match &edit {
-                    StructureEdit::Relation { .. } => with_cte_names_of(&found, sql, carried.compiled.dialect()),
-                    _ => None,
-                };
-                let renamed = renamed.unwrap_or_else(|| found.clone());
-                let after = self.differences(&carried, &renamed);
-                let is_edited = |text: &String| before.iter().any(|(_, edited)| edited == text);
-                let is_produced = match &condition {
-                    // A condition may show that values exist, which changes expressions that the user did not edit.
-                    Some(condition) => {
-                        let is_allowed = |one: &(String, String)| before.contains(one) || !is_edited(&one.1);
-                        !after.contains(condition) && after.iter().all(is_allowed)
-                    }
-                    None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
-                };
-                // The user may have written the column in another select.
-                let is_equivalent = matches!(edit, StructureEdit::Added(_))
-                    && !is_produced
-                    && is_equivalent_sql(sql, &renamed, carried.compiled.dialect());
-                let renamed = if is_equivalent { sql.to_owned() } else { renamed };
-                if is_produced || is_equivalent {
-                    self.ours = carried;
-                    found = renamed;
-                    carried_edits.extend(places);
-                    break;
+            };
+            for place in &places {
+                if let Some(edit) = edits.get_mut(*place) {
+                    edit.rewritten = transferred.rewritten.of_edit(edit);
                 }
             }
+            self.ours = transferred.ours;
+            found = transferred.found;
+            carried_edits.extend(places);
         }
         if carried_edits.is_empty() {
             return;
@@ -127,6 +151,84 @@ impl ModelReconciler<'_> {
             }
             !is_carried
         });
+    }
+
+    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. `None` if no version of the spec
+    /// produces the edit.
+    fn transfer_structure_edit(
+        &self,
+        edit: &StructureEdit,
+        columns: &[FilePartPosition],
+        found: &str,
+    ) -> Option<TransferredEdit> {
+        let before = self.differences(&self.ours, found);
+        let is_other = |(was, is): (&str, &str)| !before.iter().any(|one| one.0 == was && one.1 == is);
+        // If the spec has changed the same condition, the edit is a conflict.
+        if edit.condition().is_some_and(is_other) {
+            return None;
+        }
+        let specs = self.specs_with_structure(edit, found).into_iter();
+        let mut transferred = specs.filter_map(|(text, column)| {
+            let carried = self.tools.compile(&self.ours.spec, &text)?;
+            self.prove_structure_edit(edit, carried, (&before, column), (columns, found))
+        });
+        transferred.next()
+    }
+
+    /// Proves that a version of the spec produces an edit and no other difference. `column` is the generated SQL of an
+    /// added column, if the decompiler has proved that it is the edited SQL with guards.
+    fn prove_structure_edit(
+        &self,
+        edit: &StructureEdit,
+        carried: CurrentSpec,
+        (before, column): (&[(String, String)], Option<RewrittenSql>),
+        (columns, found): (&[FilePartPosition], &str),
+    ) -> Option<TransferredEdit> {
+        let dialect = carried.compiled.dialect();
+        let sql = carried.compiled.model_sql().unwrap_or_default().to_owned();
+        // The names of CTEs depend on the name of the relation and on the keys.
+        let renamed = match edit {
+            StructureEdit::Relation { .. } | StructureEdit::GroupKeys(_) => with_cte_names_of(found, &sql, dialect),
+            _ => None,
+        };
+        let found = renamed.unwrap_or_else(|| found.to_owned());
+        let after = self.differences(&carried, &found);
+        let rewritten = RewrittenParts {
+            grouping: match edit {
+                StructureEdit::GroupKeys(keys) => {
+                    Some(same_grouping_of(keys, &after, before, (&sql, &found), dialect)?)
+                }
+                _ => None,
+            },
+            column,
+        };
+        if rewritten.grouping.is_some() || rewritten.column.is_some() {
+            let places = columns.iter();
+            let with_columns = with_generated_columns(&found, [Some(&sql), None], dialect, places);
+            return Some(TransferredEdit {
+                ours: carried,
+                found: with_columns.unwrap_or(found),
+                rewritten,
+            });
+        }
+        let is_edited = |text: &String| before.iter().any(|(_, edited)| edited == text);
+        let is_produced = match edit.condition() {
+            // A condition may show that values exist, which changes expressions that the user did not edit.
+            Some((was, is)) => {
+                let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
+                let is_allowed = |one: &(String, String)| before.contains(one) || !is_edited(&one.1);
+                !after.iter().any(is_condition) && after.iter().all(is_allowed)
+            }
+            None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
+        };
+        // The user may have written the column in another select.
+        let is_equivalent =
+            matches!(edit, StructureEdit::Added(_)) && !is_produced && is_equivalent_sql(&sql, &found, dialect);
+        (is_produced || is_equivalent).then(|| TransferredEdit {
+            ours: carried,
+            found: if is_equivalent { sql } else { found },
+            rewritten,
+        })
     }
 
     /// Returns an edited condition without the condition that other keys generate, such as `since`, which is the last
@@ -160,29 +262,43 @@ impl ModelReconciler<'_> {
         if condition.is_empty() {
             return apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok();
         }
-        // The formula of the condition is found as if the condition was a column.
-        let (spec, placeholder, after) = if clause == "where" {
-            let rows = without_results(source)?;
-            (with_definition(&rows, CONDITION, "TRUE")?, "true", ["joins", "from"])
+        let (formula, after) = if clause == "where" {
+            (self.formula_of_rows(condition, false)?, ["joins", "from"])
         } else {
             let spec = with_definition(source, CONDITION, "COUNT() > 0")?;
-            (spec, "count(*) > 0", ["group_by", "where"])
+            let formula = self.formula_beside(&spec, "count(*) > 0", condition, false)?;
+            (formula, ["group_by", "where"])
         };
-        let path = Some(self.ours.spec.as_str());
-        let sql = self.tools.compile(&self.ours.spec, &spec)?;
-        let before = format!("{placeholder} as {CONDITION}");
-        let found = sql
-            .compiled
-            .model_sql()?
-            .replacen(&before, &format!("({condition}) as {CONDITION}"), 1);
-        let decompiler = self.tools.decompiler;
-        let formula = decompiler.find_formula(self.tools.compiler, &spec, path, &found, None, CONDITION);
         let edit = Edit::Set {
             at: at.key(clause),
-            value: YamlValue::text(formula.ok()?),
+            value: YamlValue::text(formula),
             after: after.map(str::to_owned).to_vec(),
         };
         apply_edits(source, &[edit]).ok()
+    }
+
+    /// Returns the formula for SQL over the rows that the last step reads. With guards, the SQL of the formula may have
+    /// guards that the edited SQL lacks.
+    pub fn formula_of_rows(&self, sql: &str, with_guards: bool) -> Option<String> {
+        let rows = without_results(&self.ours.source)?;
+        let spec = with_definition(&rows, CONDITION, "TRUE")?;
+        self.formula_beside(&spec, "true", sql, with_guards)
+    }
+
+    /// Returns the formula for SQL in place of a placeholder. The formula is found as if the SQL was a column.
+    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str, with_guards: bool) -> Option<String> {
+        let path = Some(self.ours.spec.as_str());
+        let before = format!("{placeholder} as {CONDITION}");
+        let written = self.tools.compile(&self.ours.spec, spec)?;
+        let written = written.compiled.model_sql()?;
+        let found = written.replacen(&before, &format!("({sql}) as {CONDITION}"), 1);
+        let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
+        if !with_guards {
+            let formula = decompiler.find_formula(compiler, spec, path, &found, None, CONDITION);
+            return formula.ok();
+        }
+        let found = decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION);
+        found.ok().map(|found| found.formula)
     }
 
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
@@ -198,33 +314,49 @@ impl ModelReconciler<'_> {
             .collect()
     }
 
-    /// Returns the versions of the spec that may produce an edit to the structure of the SQL.
-    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<String> {
+    /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added
+    /// column may handle more special cases than the edited SQL.
+    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<(String, Option<RewrittenSql>)> {
         let source = &self.ours.source;
-        match edit {
+        let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
             StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
+            StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { clause, after, .. } => {
                 let own = self.without_generated_condition(clause, after, found);
                 let condition = own.as_deref().unwrap_or(after);
                 self.with_condition(clause, condition).into_iter().collect()
             }
-            StructureEdit::Added(name) => {
-                // The formula is found as if a definition with this name had another formula.
-                let find = || {
-                    let before = with_definition(source, name, placeholder_formula(source)?)?;
-                    let path = Some(self.ours.spec.as_str());
-                    let found =
-                        self.tools
-                            .decompiler
-                            .find_formula(self.tools.compiler, &before, path, found, None, name);
-                    with_definition(source, name, &found.ok()?)
-                };
-                find().into_iter().collect()
-            }
+            StructureEdit::Added(name) => return self.with_added_column(name, found).into_iter().collect(),
+        };
+        specs.into_iter().map(|spec| (spec, None)).collect()
+    }
+
+    /// Returns the spec with a definition for an added column.
+    fn with_added_column(&self, name: &str, found: &str) -> Option<(String, Option<RewrittenSql>)> {
+        let source = &self.ours.source;
+        // The formula is found as if a definition with this name had another formula.
+        let before = with_definition(source, name, placeholder_formula(source)?)?;
+        let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
+        let found = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
+        let found = found.ok()?;
+        Some((with_definition(source, name, &found.formula)?, found.rewritten))
+    }
+}
+
+/// Marks the edits that a comment keeps. Returns whether there are such edits among these positions.
+fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> bool {
+    let mut is_kept = false;
+    for place in places {
+        if let Some(edit) = edits.get_mut(*place)
+            && edit.has_keep_comment(found)
+        {
+            edit.why = Some(KEEP_COMMENT.to_owned());
+            is_kept = true;
         }
     }
+    is_kept
 }
 
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several edits
@@ -280,7 +412,7 @@ fn dbt_call(text: &str) -> Option<String> {
 }
 
 /// Returns the path of the last step of a spec, and its value. `None` if the step has no name.
-fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
+pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
     let Some(YamlValue::List(steps, _)) = root.get("steps") else {
         return Some((Path::root(), root));
     };
@@ -315,7 +447,7 @@ fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
 }
 
 /// Returns a spec with a new definition at the end of its last step.
-fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
+pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;
     let at = at.key("definitions");

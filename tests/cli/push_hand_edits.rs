@@ -572,3 +572,54 @@ fn a_new_layout_of_a_spec_is_named() {
     let last = log.lines().take_while(|line| !line.starts_with("   3 "));
     assert_eq!(last.skip(1).collect::<Vec<_>>(), ["        update revenue"], "{log}");
 }
+
+/// An edit without the guards of generated SQL becomes a formula. `plan` and `adopt` show the new SQL, and a comment keeps
+/// the edited SQL.
+#[test]
+fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
+    let place = place("push_guards");
+    let path = "models/formulac/revenue.sql";
+    edit(&place, path, "coalesce(sum(amount), 0)", "round(avg(amount), 2)");
+    let written = place.read(path);
+    let plan = place.run(&["plan"]);
+    for part in [
+        "revenue: SUM(amount) → ROUND(AVERAGE(amount), 2)",
+        "copied into the spec: formula of revenue, models/formulac/revenue.sql:",
+        "      the new SQL is `",
+        "`, which differs from the edited SQL only in a default for NULL and a conversion of types; \
+         the comment `-- formulac: keep` keeps the edited SQL\n",
+    ] {
+        assert!(plan.out.contains(part), "{part}: {}", plan.out);
+    }
+    let json: serde_json::Value = serde_json::from_str(&place.run(&["adopt", "--dry-run", "--json"]).out).unwrap();
+    let adds = &json["adopted"][0]["rewritten"]["adds"];
+    assert_eq!(adds, "a default for NULL and a conversion of types", "{json:#}");
+    // The user refuses the formula.
+    edit(
+        &place,
+        path,
+        "round(avg(amount), 2) as revenue,",
+        "round(avg(amount), 2) as revenue, -- formulac: keep",
+    );
+    let plan = place.run(&["plan"]);
+    let kept = "remains a hand edit, because the comment `formulac: keep` keeps it: formula of revenue";
+    assert!(plan.out.contains(kept), "{}", plan.out);
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(
+        place
+            .read(path)
+            .contains("round(avg(amount), 2) as revenue, -- formulac: keep")
+    );
+    assert_eq!(place.read("metrics/revenue.yml"), SPEC);
+    // The user accepts the formula.
+    place.write(path, written);
+    let run = place.run(&["adopt"]);
+    assert!(run.err.contains("the new SQL is `"), "{}{}", run.out, run.err);
+    assert!(
+        place
+            .read("metrics/revenue.yml")
+            .contains("revenue = ROUND(AVERAGE(amount), 2)")
+    );
+    assert!(!place.read(path).contains("round(avg(amount), 2)"));
+}

@@ -7,6 +7,7 @@ mod yaml;
 
 mod corpus;
 mod edits;
+mod guards;
 mod random;
 mod respell;
 mod round_trip;

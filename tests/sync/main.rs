@@ -3,6 +3,8 @@
 
 mod adopted;
 mod formatters;
+mod group_keys;
+mod guarded_edits;
 mod hand_edits;
 mod random;
 mod set_edits;

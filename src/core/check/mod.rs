@@ -52,6 +52,7 @@ mod running_criteria;
 mod sheet;
 mod sheet_columns;
 mod split_ranges;
+pub mod sql_functions;
 mod symbols;
 mod tabs;
 mod text_masks;

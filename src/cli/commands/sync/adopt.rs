@@ -45,6 +45,7 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             json!({
                 "model": model, "definition": edit.definition, "property": edit.property.name(), "file": edit.file,
                 "line": edit.line, "before": edit.before, "after": edit.after, "why": edit.why,
+                "rewritten": edit.rewritten.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
             })
         };
         models
@@ -89,11 +90,18 @@ fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[
                 edit.property,
                 named(model, edit)
             ));
+            if let Some(rewritten) = edit.describe_rewritten_sql() {
+                session.note(&rewritten);
+            }
         }
     }
     for model in models {
         for edit in &model.kept {
-            let why = edit.why.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+            let why = match &edit.why {
+                Some(_) if edit.is_kept_by_comment() => format!(": {}", edit.reason_to_keep()),
+                Some(why) => format!(": {why}"),
+                None => String::new(),
+            };
             session.note(&format!("{}:{} remains a hand edit{why}", edit.file, edit.line));
         }
         let mut out = String::new();

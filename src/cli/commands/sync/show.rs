@@ -151,21 +151,27 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     }
     let edit = |out: &mut String, what: &str, edit: &HandEdit| {
         let name = edit.definition.as_deref().unwrap_or(&model.model);
-        let why = edit.why.as_ref().map_or_else(String::new, |why| format!(" ({why})"));
+        let why = edit.why.as_ref().filter(|_| !edit.is_kept_by_comment());
+        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
         let _ = writeln!(
             out,
             "    {what}: {} of {name}, {}:{}{why}",
             edit.property, edit.file, edit.line
         );
     };
-    model
-        .carried
-        .iter()
-        .for_each(|one| edit(out, "copied into the spec", one));
-    model
-        .kept
-        .iter()
-        .for_each(|one| edit(out, "remains a hand edit, because a spec cannot express it", one));
+    for one in &model.carried {
+        edit(out, "copied into the spec", one);
+        if let Some(rewritten) = one.describe_rewritten_sql() {
+            let _ = writeln!(out, "      {rewritten}");
+        }
+    }
+    for one in &model.kept {
+        edit(
+            out,
+            &format!("remains a hand edit, because {}", one.reason_to_keep()),
+            one,
+        );
+    }
     for file in displayed_files(model) {
         write_file(out, file, brief);
     }

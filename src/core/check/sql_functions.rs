@@ -1,0 +1,214 @@
+//! Warehouse functions and the equivalent formula functions. The table contains a pair only if both functions are
+//! equivalent for all arguments. For example, the table does not contain `trim`, because TRIM also collapses spaces
+//! between words, or `mod`, because the sign of the result differs.
+//!
+//! Two warehouse functions that are equivalent to the same formula function are synonyms ([`synonym`]).
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use rustc_hash::FxHashSet;
+
+use crate::Type;
+use crate::dialect::Dialect;
+
+/// Result type of a function.
+#[derive(Clone, Copy, Debug)]
+pub enum SqlResultType {
+    /// Type of the first argument.
+    First,
+    /// This type.
+    Of(Type),
+    /// Unknown type.
+    Unknown,
+}
+
+/// Warehouse function with the equivalent formula function.
+#[derive(Debug)]
+pub struct SqlFunction {
+    /// Name of the warehouse function.
+    pub name: &'static str,
+    /// Dialects in which the functions are equivalent. Empty if the functions are equivalent in all dialects.
+    pub dialects: &'static [&'static str],
+    /// Numbers of arguments for which the functions are equivalent.
+    pub arguments: std::ops::RangeInclusive<usize>,
+    /// Name of the formula function.
+    pub formula: &'static str,
+    /// Type of the result.
+    pub gives: SqlResultType,
+    /// Whether the function is an aggregate.
+    pub aggregates: bool,
+}
+
+const ALL: &[&str] = &[];
+const MANY: usize = 255;
+
+/// Dialects in which the quotient of two integers is an integer.
+pub const DIVIDES_WHOLE: &[&str] = &["postgres"];
+/// Dialects in which `concat` ignores NULL.
+pub const CONCAT_SKIPS_NULL: &[&str] = &["postgres", "duckdb"];
+
+macro_rules! functions {
+    ($($name:literal $dialects:expr, $least:literal..$most:expr => $formula:literal $gives:expr, $aggregates:literal;)*) => {
+        &[$(SqlFunction {
+            name: $name,
+            dialects: $dialects,
+            arguments: $least..=$most,
+            formula: $formula,
+            gives: $gives,
+            aggregates: $aggregates,
+        }),*]
+    };
+}
+
+/// Warehouse functions with two names, and the least number of arguments with which they are synonyms. The table of
+/// functions does not contain them, because the formula function with the second name has other arguments or limits.
+const SYNONYMS: &[(&str, &str, usize)] = &[("ceiling", "ceil", 1), ("substring", "substr", 2)];
+
+const INTEGER: SqlResultType = SqlResultType::Of(Type::Integer);
+const FLOAT: SqlResultType = SqlResultType::Of(Type::Float);
+const TEXT: SqlResultType = SqlResultType::Of(Type::Text);
+const BOOLEAN: SqlResultType = SqlResultType::Of(Type::Boolean);
+const DATE: SqlResultType = SqlResultType::Of(Type::Date);
+
+const FUNCTIONS: &[SqlFunction] = functions! {
+    "coalesce" ALL, 2..MANY => "COALESCE" SqlResultType::First, false;
+    "ifnull" ALL, 2..2 => "COALESCE" SqlResultType::First, false;
+    "nvl" &["snowflake"], 2..2 => "COALESCE" SqlResultType::First, false;
+    "iff" &["snowflake"], 3..3 => "IF" SqlResultType::Unknown, false;
+    "if" &["bigquery", "duckdb"], 3..3 => "IF" SqlResultType::Unknown, false;
+    "upper" ALL, 1..1 => "UPPER" TEXT, false;
+    "lower" ALL, 1..1 => "LOWER" TEXT, false;
+    "length" ALL, 1..1 => "LEN" INTEGER, false;
+    "char_length" ALL, 1..1 => "LEN" INTEGER, false;
+    "character_length" ALL, 1..1 => "LEN" INTEGER, false;
+    "replace" ALL, 3..3 => "SUBSTITUTE" TEXT, false;
+    "contains" &["snowflake", "duckdb"], 2..2 => "CONTAINS" BOOLEAN, false;
+    "abs" ALL, 1..1 => "ABS" SqlResultType::First, false;
+    "sign" ALL, 1..1 => "SIGN" INTEGER, false;
+    "sqrt" ALL, 1..1 => "SQRT" FLOAT, false;
+    "exp" ALL, 1..1 => "EXP" FLOAT, false;
+    "ln" ALL, 1..1 => "LN" FLOAT, false;
+    "power" ALL, 2..2 => "POWER" FLOAT, false;
+    "pow" ALL, 2..2 => "POWER" FLOAT, false;
+    "greatest" &["postgres", "duckdb"], 2..MANY => "MAX" SqlResultType::First, false;
+    "least" &["postgres", "duckdb"], 2..MANY => "MIN" SqlResultType::First, false;
+    "year" &["snowflake", "duckdb"], 1..1 => "YEAR" INTEGER, false;
+    "quarter" &["snowflake", "duckdb"], 1..1 => "QUARTER" INTEGER, false;
+    "month" &["snowflake", "duckdb"], 1..1 => "MONTH" INTEGER, false;
+    "day" &["snowflake", "duckdb"], 1..1 => "DAY" INTEGER, false;
+    "hour" &["snowflake", "duckdb"], 1..1 => "HOUR" INTEGER, false;
+    "current_date" ALL, 0..0 => "TODAY" DATE, false;
+    "avg" ALL, 1..1 => "AVERAGE" FLOAT, true;
+    "min" ALL, 1..1 => "MIN" SqlResultType::First, true;
+    "max" ALL, 1..1 => "MAX" SqlResultType::First, true;
+    "median" &["snowflake", "duckdb"], 1..1 => "MEDIAN" FLOAT, true;
+    "stddev" ALL, 1..1 => "STDEV" FLOAT, true;
+    "stddev_samp" ALL, 1..1 => "STDEV" FLOAT, true;
+    "stddev_pop" ALL, 1..1 => "STDEV.P" FLOAT, true;
+    "variance" ALL, 1..1 => "VAR" FLOAT, true;
+    "var_samp" ALL, 1..1 => "VAR" FLOAT, true;
+    "var_pop" ALL, 1..1 => "VAR.P" FLOAT, true;
+    "corr" ALL, 2..2 => "CORREL" FLOAT, true;
+    "countif" &["bigquery"], 1..1 => "COUNTIF" INTEGER, true;
+    "count_if" &["snowflake", "duckdb"], 1..1 => "COUNTIF" INTEGER, true;
+};
+
+/// Returns whether the quotient of two integers is an integer in a dialect.
+#[must_use]
+pub fn divides_integers(dialect: Dialect) -> bool {
+    DIVIDES_WHOLE.contains(&dialect.facts().sql_family)
+}
+
+/// Returns the equivalent formula function. `None` if the function or the number of arguments is not supported.
+#[must_use]
+pub fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
+    let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
+    FUNCTIONS
+        .iter()
+        .filter(of_dialect)
+        .find(|it| it.name == name && it.arguments.contains(&arguments))
+}
+
+/// Returns the synonym that generated SQL calls instead of a warehouse function with this number of arguments. `None` if
+/// generated SQL calls the function itself, or if there is no such synonym.
+#[must_use]
+pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static str> {
+    if let Some((_, other, least)) = SYNONYMS.iter().find(|(own, ..)| *own == name) {
+        return (arguments >= *least && is_generated(other, dialect)).then_some(*other);
+    }
+    if is_generated(name, dialect) {
+        return None;
+    }
+    let family = dialect.facts().sql_family;
+    let function = find(name, family, arguments)?;
+    let is_equivalent = |other: &&SqlFunction| {
+        other.formula == function.formula
+            && find(other.name, family, arguments).is_some_and(|found| found.formula == function.formula)
+    };
+    let mut others = FUNCTIONS.iter().filter(is_equivalent);
+    let other = others.find(|other| is_generated(other.name, dialect));
+    other.map(|other| other.name)
+}
+
+/// Returns the unit of `extract(unit from x)` for its synonyms `year(x)` and `date_part('year', x)`. `text` is the first
+/// argument, if it is a string.
+#[must_use]
+pub fn extracted_unit(name: &str, dialect: Dialect, arguments: usize, text: Option<&str>) -> Option<String> {
+    const PARTS: [&str; 5] = ["year", "quarter", "month", "day", "hour"];
+    match (name, arguments, text) {
+        ("date_part", 2, Some(unit)) if unit.chars().all(|c| c.is_ascii_alphabetic()) => {
+            (!is_generated(name, dialect)).then(|| unit.to_ascii_lowercase())
+        }
+        (_, 1, _) if PARTS.contains(&name) => {
+            find(name, dialect.facts().sql_family, arguments).map(|function| function.name.to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Returns the name under which the call of a function in generated SQL is compared: `extract` for `year(x)`.
+#[must_use]
+pub fn compared_name(name: &str, dialect: Dialect) -> &str {
+    match extracted_unit(name, dialect, 1, None) {
+        Some(_) => "extract",
+        None => name,
+    }
+}
+
+/// Returns whether the templates of a dialect contain a word, for example the name of a function.
+fn is_generated(name: &str, dialect: Dialect) -> bool {
+    static WORDS: OnceLock<BTreeMap<&'static str, FxHashSet<&'static str>>> = OnceLock::new();
+    let words = WORDS.get_or_init(|| Dialect::all().map(|it| (it.name(), it.words().collect())).collect());
+    words.get(dialect.name()).is_some_and(|words| words.contains(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn synonyms_are_functions_of_generated_sql() {
+        let of = |name: &str, dialect: &str, arguments| synonym(name, dialect.parse().unwrap(), arguments);
+        assert_eq!(of("stddev", "duckdb", 1), Some("stddev_samp"));
+        assert_eq!(of("stddev_samp", "duckdb", 1), None);
+        assert_eq!(of("variance", "postgres", 1), Some("var_samp"));
+        assert_eq!(of("ifnull", "bigquery", 2), Some("coalesce"));
+        assert_eq!(of("nvl", "snowflake", 2), Some("coalesce"));
+        assert_eq!(of("nvl", "postgres", 2), None);
+        assert_eq!(of("char_length", "duckdb", 1), Some("length"));
+        assert_eq!(of("ceiling", "duckdb", 1), Some("ceil"));
+        assert_eq!(of("trim", "duckdb", 1), None);
+    }
+
+    #[test]
+    fn parts_of_dates_are_extracted() {
+        let of = |name: &str, dialect: &str, arguments, unit: Option<&str>| {
+            extracted_unit(name, dialect.parse().unwrap(), arguments, unit)
+        };
+        assert_eq!(of("year", "duckdb", 1, None).as_deref(), Some("year"));
+        assert_eq!(of("year", "postgres", 1, None), None);
+        assert_eq!(of("date_part", "postgres", 2, Some("Month")).as_deref(), Some("month"));
+        assert_eq!(of("date_part", "postgres", 2, None), None);
+    }
+}

@@ -1,0 +1,185 @@
+//! Group keys that a user added to generated SQL: a column of a select, and an item in its `group by`.
+
+use super::file::{FilePartKind, SqlFile, is_same_name};
+use super::guarded_formula::RewrittenSql;
+use super::guards::{GuardSet, Guards};
+use super::parse::parse;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::dialect::Dialect;
+
+/// Column by which an edited select groups its rows and the generated select does not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AddedGroupKey {
+    /// Name of the column.
+    pub column: String,
+    /// Edited SQL of the column.
+    pub sql: String,
+}
+
+/// Returns the keys that a user added to a `group by` of the SQL. Empty if nothing was added, if a key was removed, or if
+/// an added key is not a column.
+///
+/// ```
+/// use formulac_decompile::added_group_keys;
+/// let written = "select a, sum(x) as n from t group by a";
+/// let found = "select a, b as c, sum(x) as n from t group by 1, 2";
+/// let keys = added_group_keys(written, found, "duckdb".parse().unwrap());
+/// assert_eq!((keys[0].column.as_str(), keys[0].sql.as_str()), ("c", "b"));
+/// ```
+#[must_use]
+pub fn added_group_keys(written: &str, found: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
+    let mut trees = Trees::default();
+    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
+    let mut guards = Guards::new(dialect);
+    let selects = found.clauses(&["group by"]).map(|(cte, _)| cte);
+    for cte in selects {
+        let (Some(before), Some(after)) = (
+            Grouping::read(&written, cte, &mut trees),
+            Grouping::read(&found, cte, &mut trees),
+        ) else {
+            continue;
+        };
+        let mut added = after.items.clone();
+        let is_there = before.items.iter().all(|item| {
+            let same = |other: &SqlNodeId| guards.between(&trees, *item, *other).is_some();
+            let at = added.iter().position(same);
+            at.map(|at| added.remove(at)).is_some()
+        });
+        if added.is_empty() || !is_there {
+            continue;
+        }
+        let key = |item: &SqlNodeId| {
+            let is_new = |name: &str| written.column(cte, name).is_none();
+            let mut columns = after.columns.iter();
+            let (name, sql, _) = columns.find(|(name, _, tree)| tree == item && is_new(name))?;
+            Some(AddedGroupKey {
+                column: name.clone(),
+                sql: sql.clone(),
+            })
+        };
+        return added.iter().map(key).collect::<Option<Vec<_>>>().unwrap_or_default();
+    }
+    Vec::new()
+}
+
+/// Differences between the generated and the edited SQL of group keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SameGrouping {
+    /// Generated SQL of keys that is not the edited SQL, by the name of the column.
+    pub columns: Vec<(String, RewrittenSql)>,
+    /// Generated `group by`, if it is not the edited one.
+    pub group_by: Option<RewrittenSql>,
+}
+
+/// Compares the `group by` of generated and of edited SQL, and some columns that both contain. Items may have another order
+/// or may be names or positions of columns. Returns the differences, or `None` if the rows have other groups.
+#[must_use]
+pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
+    let mut trees = Trees::default();
+    let (generated, found) = (SqlFile::read(generated, dialect), SqlFile::read(found, dialect));
+    let mut guards = Guards::new(dialect);
+    let mut same = SameGrouping::default();
+    let selects: Vec<Option<&str>> = generated.clauses(&["group by"]).map(|(cte, _)| cte).collect();
+    for cte in selects {
+        let ours = Grouping::read(&generated, cte, &mut trees)?;
+        let theirs = Grouping::read(&found, cte, &mut trees)?;
+        let mut left = theirs.items.clone();
+        let mut all = GuardSet::default();
+        for item in &ours.items {
+            let mut added = |other: &SqlNodeId| guards.between(&trees, *item, *other);
+            let (at, added) = left
+                .iter()
+                .enumerate()
+                .find_map(|(at, other)| Some((at, added(other)?)))?;
+            left.remove(at);
+            all = all.union(added);
+        }
+        if !left.is_empty() {
+            return None;
+        }
+        if ours.sql != theirs.sql {
+            same.group_by = Some(RewrittenSql {
+                sql: ours.sql.clone(),
+                guards: all.kinds(),
+            });
+        }
+        for (name, sql, tree) in &ours.columns {
+            if !columns.iter().any(|column| is_same_name(column, name)) {
+                continue;
+            }
+            let is_it = |(other, ..): &&(String, String, SqlNodeId)| is_same_name(other, name);
+            let (.., edited) = theirs.columns.iter().find(is_it)?;
+            let added = guards.between(&trees, *tree, *edited)?;
+            if added.count > 0 {
+                let rewritten = RewrittenSql {
+                    sql: sql.clone(),
+                    guards: added.kinds(),
+                };
+                same.columns.push((name.clone(), rewritten));
+            }
+        }
+    }
+    Some(same)
+}
+
+/// `group by` of a select.
+struct Grouping {
+    /// Text of the clause on one line.
+    sql: String,
+    /// Expressions of the items.
+    items: Vec<SqlNodeId>,
+    /// Name, SQL and expression of each column of the select.
+    columns: Vec<(String, String, SqlNodeId)>,
+}
+
+impl Grouping {
+    /// `None` if the select has no `group by`, or if it cannot be parsed.
+    fn read(file: &SqlFile<'_>, cte: Option<&str>, trees: &mut Trees) -> Option<Self> {
+        let clause = file.clause(cte, "group by")?;
+        let mut read = |tokens: &std::ops::Range<usize>| {
+            let tokens = file.tokens.get(tokens.clone())?;
+            parse(file.source, tokens, file.dialect, trees).ok()
+        };
+        let mut columns = Vec::new();
+        for part in file.select_parts(cte) {
+            match &part.place.what {
+                FilePartKind::Column(name) => {
+                    columns.push((name.clone(), file.text(&part.tokens).to_owned(), read(&part.tokens)?));
+                }
+                // A position cannot be counted after `*`.
+                FilePartKind::Unnamed => return None,
+                _ => {}
+            }
+        }
+        let ranges = file.split_at_commas(clause.clone());
+        let items: Vec<SqlNodeId> = ranges.iter().map(&mut read).collect::<Option<_>>()?;
+        let items: Option<Vec<SqlNodeId>> = items
+            .into_iter()
+            .map(|item| grouped_expression(item, &columns, trees))
+            .collect();
+        Some(Self {
+            sql: file.text(&clause).split_whitespace().collect::<Vec<_>>().join(" "),
+            items: items?,
+            columns,
+        })
+    }
+}
+
+/// Returns the expression of an item, which may be the position or the name of a column. `None` if the name may also be a
+/// column of the relation.
+fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &Trees) -> Option<SqlNodeId> {
+    if let SqlLabel::Number(number) = trees.label(item) {
+        let at = number.parse::<usize>().ok()?.checked_sub(1)?;
+        return columns.get(at).map(|(.., tree)| *tree);
+    }
+    let Some((None, name)) = trees.column(item) else {
+        return Some(item);
+    };
+    let Some((.., tree)) = columns.iter().find(|(column, ..)| is_same_name(column, name)) else {
+        return Some(item);
+    };
+    let is_ambiguous = *tree != item && trees.descendants(*tree).contains(&item);
+    (!is_ambiguous).then_some(*tree)
+}

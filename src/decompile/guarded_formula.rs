@@ -1,0 +1,226 @@
+//! Finds the formula for edited SQL that lacks the guards of generated SQL.
+
+use std::sync::Arc;
+
+use super::candidate_check::CandidateCheck;
+use super::edits::{ColumnEdit, compare_files};
+use super::equivalent_files::are_equivalent_if;
+use super::expression_text::ExpressionText;
+use super::file::{SqlFile, is_same_name};
+use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula};
+use super::guards::{Guard, GuardSet, Guards};
+use super::patterns::Patterns;
+use super::search::{FormulaSearch, SearchInput};
+use super::spec_edit::SpecPosition;
+use super::tree::{SqlNodeId, Trees};
+use crate::compiler::Compiler;
+
+/// Maximum number of formulas to compile in search of SQL that differs only in guards.
+const MAX_GUARDED_COMPILED: usize = 24;
+
+/// Formula for the edited SQL of a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FoundFormula {
+    /// The formula.
+    pub formula: String,
+    /// SQL of the formula, if it differs from the edited SQL. `None` if the formula compiles to the edited SQL.
+    pub rewritten: Option<RewrittenSql>,
+}
+
+/// Generated SQL that does the same as the edited SQL, except that it handles more special cases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RewrittenSql {
+    /// Generated SQL of the column.
+    pub sql: String,
+    /// Kinds of guards that the generated SQL has and the edited SQL lacks.
+    pub guards: Vec<Guard>,
+}
+
+impl RewrittenSql {
+    /// Describes what the generated SQL adds to the edited SQL.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let all: Vec<&str> = self.guards.iter().map(|guard| guard.describe()).collect();
+        match all.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => "the spelling".to_owned(),
+        }
+    }
+}
+
+impl Decompiler {
+    /// Returns the formula for the edited SQL of a definition. If no formula compiles to exactly this SQL, returns a
+    /// formula whose SQL differs from it only in guards, which handle special cases such as NULL.
+    ///
+    /// ```
+    /// use formulac_model::Compiler;
+    /// use formulac_decompile::Decompiler;
+    ///
+    /// let spec = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: revenue = COUNT()\n";
+    /// let compiler = Compiler::default();
+    /// let written = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+    /// let found = written.replace("count(*)", "sum(amount)");
+    /// let found = Decompiler::default().find_formula_with_guards(&compiler, spec, None, &found, None, "revenue")?;
+    /// assert_eq!(found.formula, "SUM(amount)");
+    /// let rewritten = found.rewritten.unwrap();
+    /// assert_eq!(rewritten.sql, "coalesce(sum(amount), 0)");
+    /// assert_eq!(rewritten.describe(), "a default for NULL");
+    /// # Ok::<(), formulac_decompile::NotAFormula>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error in the same cases as [`Self::find_formula`], and if the edit only removes guards from the
+    /// generated SQL of the definition.
+    pub fn find_formula_with_guards(
+        &self,
+        compiler: &Compiler,
+        spec: &str,
+        path: Option<&str>,
+        found: &str,
+        step: Option<&str>,
+        definition: &str,
+    ) -> Result<FoundFormula, NotAFormula> {
+        let exact = self.find_formula(compiler, spec, path, found, step, definition);
+        let not_exact = match exact {
+            Ok(formula) => {
+                return Ok(FoundFormula {
+                    formula,
+                    rewritten: None,
+                });
+            }
+            Err(reason) => reason,
+        };
+        let Ok(read) = SpecPosition::new(spec) else {
+            return Err(not_exact);
+        };
+        let Ok((place, placed)) = read.definition(step, definition) else {
+            return Err(not_exact);
+        };
+        let Some(written) = read.compile_sql(compiler, spec, path) else {
+            return Err(not_exact);
+        };
+        let dialect = compiler.options.dialect;
+        let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
+        let edits = compare_files(&written, &found);
+        let case = CandidateCheck::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
+        match self.find_guarded_formula(&case) {
+            Ok(Some(found)) => Ok(found),
+            Ok(None) => Err(not_exact),
+            Err(reason) => Err(reason),
+        }
+    }
+
+    /// Finds a formula whose SQL differs from the edited SQL only in guards.
+    fn find_guarded_formula(&self, case: &CandidateCheck<'_, '_>) -> Result<Option<FoundFormula>, NotAFormula> {
+        let (read, mut trees) = (case.read, Trees::default());
+        let mut expression =
+            |file| read.definition_expression(file, case.cte, case.place, &case.placed.name, &mut trees);
+        let (Ok(expected), written) = (expression(case.found), expression(case.written)) else {
+            return Ok(None);
+        };
+        if self.find_unknown_call(case, &trees, expected).is_some() {
+            return Ok(None);
+        }
+        let mut guards = Guards::new(case.found.dialect);
+        if let Some(removed) = written
+            .ok()
+            .and_then(|written| guards.between(&trees, written, expected))
+        {
+            let formula = &case.placed.formula;
+            let removed = RewrittenSql {
+                sql: String::new(),
+                guards: removed.kinds(),
+            };
+            return Err(not_a_formula(format!(
+                "the SQL of `{formula}` always has {}",
+                removed.describe()
+            )));
+        }
+        let compiled = self.compiled_probes(case.compiler, read, &trees, expected);
+        let mut all: Vec<Arc<Patterns>> = Vec::new();
+        for probes in compiled.iter().filter_map(|it| it.get()) {
+            all.push(probes.patterns_for(&trees, expected));
+            all.push(probes.patterns_without_guards(&trees, expected));
+        }
+        let names = match looks_at_rows(&trees, expected) {
+            true => case.candidate_names(&mut trees, expected),
+            false => Vec::new(),
+        };
+        let windows = case.learn_windows(&mut trees, expected, &names);
+        let mut all: Vec<&Patterns> = all.iter().map(AsRef::as_ref).collect();
+        all.push(&windows);
+        let mut given = SearchInput::new();
+        case.add_definitions(&mut trees, &mut given);
+        let forms = FormulaSearch::new(&all, &trees).with_input(&given).candidates(expected);
+        Ok(case.first_guarded(forms, &mut trees, expected))
+    }
+}
+
+impl CandidateCheck<'_, '_> {
+    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL may differ in nothing
+    /// else.
+    fn first_guarded(
+        &self,
+        mut forms: Vec<ExpressionText>,
+        trees: &mut Trees,
+        expected: SqlNodeId,
+    ) -> Option<FoundFormula> {
+        self.sort_by_similarity(&mut forms);
+        let mut guards = Guards::new(self.found.dialect);
+        let mut best: Option<(u32, FoundFormula)> = None;
+        for form in forms.into_iter().take(MAX_GUARDED_COMPILED) {
+            let Some((added, sql)) = self.guards_of_formula(&form.text, &mut guards, trees, expected) else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|(least, _)| added.count < *least) {
+                let rewritten = RewrittenSql {
+                    sql,
+                    guards: added.kinds(),
+                };
+                let found = FoundFormula {
+                    formula: form.text,
+                    rewritten: Some(rewritten),
+                };
+                best = Some((added.count, found));
+            }
+        }
+        best.map(|(_, found)| found)
+    }
+
+    /// Returns the guards that the SQL of a formula has and the expected expression lacks, and the SQL of the column.
+    /// `None` if the file of the spec with this formula has another difference that is not caused by other edits.
+    fn guards_of_formula(
+        &self,
+        formula: &str,
+        guards: &mut Guards,
+        trees: &mut Trees,
+        expected: SqlNodeId,
+    ) -> Option<(GuardSet, String)> {
+        let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
+        let file = SqlFile::read(&sql, self.found.dialect);
+        let generated = self.shown_expression(&file, self.shown, trees).ok()?;
+        let added = guards.between(trees, generated, expected)?;
+        let name = &self.placed.name;
+        let is_own = |item: &ColumnEdit| self.is_own_column(item);
+        let left = compare_files(&file, self.found);
+        let has_only_other_edits = left
+            .items
+            .iter()
+            .all(|item| is_own(item) || self.edits.items.contains(item))
+            && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
+        // formulac may compute a part of the formula in another select than the user.
+        let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
+        let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
+            ours == theirs || guards.between(trees, ours, theirs).is_some() || is_other_edit(column)
+        };
+        let is_proven = has_only_other_edits || are_equivalent_if(&file, self.found, trees, &mut is_same);
+        let columns = self.read.columns(&file, self.place, name);
+        let site = self.read.find_site(&columns, &file, self.cte, name)?;
+        let text = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+        is_proven.then_some((added, text))
+    }
+}

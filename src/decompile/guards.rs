@@ -1,0 +1,472 @@
+//! Guards: parts of generated SQL that handle the special cases of a call, such as NULL, halves in floats, and arguments
+//! that cause errors. A person who writes the call by hand usually omits them: `round(x, 2)` instead of
+//! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
+//!
+//! No table lists the functions. Guards are recognized by their form, and the templates of the catalogue show which
+//! functions have which guards.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::Type;
+use crate::dialect::Dialect;
+
+/// Kind of a guard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Guard {
+    /// `coalesce(f(x), 0)`
+    Default,
+    /// `f(cast(x as double))`
+    Conversion,
+    /// `case when x > 0 then f(x) end`
+    Condition,
+    /// `x / nullif(y, 0)`
+    Division,
+    /// `safe.f(x)`
+    NoError,
+}
+
+impl Guard {
+    const ALL: [Self; 5] = [
+        Self::Default,
+        Self::Conversion,
+        Self::Condition,
+        Self::Division,
+        Self::NoError,
+    ];
+
+    /// Describes what the guard adds to the SQL.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Default => "a default for NULL",
+            Self::Conversion => "a conversion of types",
+            Self::Condition => "a condition for special values",
+            Self::Division => "NULL for a division by 0",
+            Self::NoError => "NULL in place of an error",
+        }
+    }
+}
+
+/// Guards that one expression has and another one lacks: the kinds, and the number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct GuardSet {
+    kinds: u8,
+    pub count: u32,
+}
+
+impl GuardSet {
+    fn with(self, guard: Guard) -> Self {
+        Self {
+            kinds: self.kinds | 1 << guard as u8,
+            count: self.count + 1,
+        }
+    }
+
+    pub fn union(self, other: Self) -> Self {
+        Self {
+            kinds: self.kinds | other.kinds,
+            count: self.count.saturating_add(other.count),
+        }
+    }
+
+    /// Returns the kinds, without duplicates.
+    pub fn kinds(self) -> Vec<Guard> {
+        let is_in = |guard: &Guard| self.kinds & 1 << *guard as u8 != 0;
+        Guard::ALL.into_iter().filter(is_in).collect()
+    }
+}
+
+/// Position of an expression in the expression around it, which determines the possible guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Position {
+    Argument,
+    Dividend,
+    Divisor,
+    Other,
+}
+
+impl Position {
+    /// Returns the position of a part of an expression.
+    fn of_child(self, label: &SqlLabel, at: usize) -> Self {
+        match label {
+            SqlLabel::Call => Self::Argument,
+            SqlLabel::Op(op) if op == "/" && at == 0 => Self::Dividend,
+            SqlLabel::Op(op) if op == "/" => Self::Divisor,
+            // A conversion in a product also determines the type of a quotient of the product.
+            SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Self::Dividend,
+            SqlLabel::Negative if self.is_in_quotient() => Self::Dividend,
+            SqlLabel::Row => self,
+            _ => Self::Other,
+        }
+    }
+
+    fn is_in_quotient(self) -> bool {
+        matches!(self, Self::Dividend | Self::Divisor)
+    }
+}
+
+/// Recognizes guards in the SQL of a dialect.
+pub(super) struct Guards {
+    /// First words of the names of types for numbers and texts.
+    types: Vec<&'static str>,
+    date: &'static str,
+    /// Whether the quotient of two integers is an integer, so that a conversion in a quotient changes the result.
+    divides_integers: bool,
+    compared: FxHashMap<(SqlNodeId, SqlNodeId, Position), Option<GuardSet>>,
+}
+
+impl Guards {
+    pub fn new(dialect: Dialect) -> Self {
+        let first_word = |ty: Type| {
+            let name = dialect.type_name(ty);
+            name.split([' ', '(']).next().unwrap_or(name)
+        };
+        let known = [Type::Integer, Type::Decimal, Type::Float, Type::Text].map(first_word);
+        // Templates also contain other names of these types.
+        let others = ["decimal", "numeric", "bignumeric", "number", "integer", "varchar"];
+        Self {
+            types: known.into_iter().chain(others).collect(),
+            date: first_word(Type::Date),
+            divides_integers: crate::check::sql_functions::divides_integers(dialect),
+            compared: FxHashMap::default(),
+        }
+    }
+
+    /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
+    /// also differ in another way.
+    pub fn between(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
+        self.compare(trees, generated, edited, Position::Other)
+    }
+
+    fn compare(
+        &mut self,
+        trees: &Trees,
+        generated: SqlNodeId,
+        edited: SqlNodeId,
+        position: Position,
+    ) -> Option<GuardSet> {
+        if generated == edited {
+            return Some(GuardSet::default());
+        }
+        let key = (generated, edited, position);
+        if let Some(known) = self.compared.get(&key) {
+            return *known;
+        }
+        let mut found = self.compare_parts(trees, generated, edited, position);
+        if found.is_none()
+            && let Some((guard, inner)) = self.inside_guard(trees, generated, position)
+        {
+            found = self
+                .compare(trees, inner, edited, position)
+                .map(|guards| guards.with(guard));
+        }
+        self.compared.insert(key, found);
+        found
+    }
+
+    /// Compares the parts of two expressions with the same form.
+    fn compare_parts(
+        &mut self,
+        trees: &Trees,
+        generated: SqlNodeId,
+        edited: SqlNodeId,
+        position: Position,
+    ) -> Option<GuardSet> {
+        let mut all = GuardSet::default();
+        let (label, mut parts) = (trees.label(edited), trees.children(generated));
+        let edited = trees.children(edited);
+        let is_call = *trees.label(generated) == SqlLabel::Call;
+        if let (true, [name, a, b]) = (is_call, parts)
+            && is_word(trees, *name, "safe_divide")
+            && *label == SqlLabel::Op("/".to_owned())
+        {
+            let [x, y] = edited else { return None };
+            let dividend = self.compare(trees, *a, *x, Position::Dividend)?;
+            let divisor = self.compare(trees, *b, *y, Position::Divisor)?;
+            return Some(dividend.union(divisor).with(Guard::Division));
+        }
+        if trees.label(generated) != label || parts.len() != edited.len() || parts.is_empty() {
+            return None;
+        }
+        let mut edited = edited;
+        if let (true, [name, args @ ..], [edited_name, edited_args @ ..]) = (is_call, parts, edited) {
+            if name != edited_name {
+                (safe_name(trees, *name)? == *edited_name).then_some(())?;
+                all = all.with(Guard::NoError);
+            }
+            (parts, edited) = (args, edited_args);
+        }
+        for (at, (part, other)) in parts.iter().zip(edited).enumerate() {
+            all = all.union(self.compare(trees, *part, *other, position.of_child(label, at))?);
+        }
+        Some(all)
+    }
+
+    /// Returns the expression without its guards.
+    pub fn without_guards(&self, trees: &mut Trees, id: SqlNodeId) -> SqlNodeId {
+        self.without_guards_at(trees, id, Position::Other)
+    }
+
+    fn without_guards_at(&self, trees: &mut Trees, id: SqlNodeId, position: Position) -> SqlNodeId {
+        let mut id = id;
+        while let Some((_, inner)) = self.inside_guard(trees, id, position) {
+            id = inner;
+        }
+        let mut label = trees.label(id).clone();
+        let mut parts = trees.children(id).to_vec();
+        if parts.is_empty() || label == SqlLabel::Field {
+            return id;
+        }
+        let mut names = None;
+        if label == SqlLabel::Call {
+            let name = parts.remove(0);
+            if is_word(trees, name, "safe_divide") && parts.len() == 2 {
+                label = SqlLabel::Op("/".to_owned());
+            } else {
+                names = Some(safe_name(trees, name).unwrap_or(name));
+            }
+        }
+        let new: Vec<SqlNodeId> = parts
+            .iter()
+            .enumerate()
+            .map(|(at, part)| self.without_guards_at(trees, *part, position.of_child(&label, at)))
+            .collect();
+        trees.add(label, names.into_iter().chain(new).collect())
+    }
+
+    /// Returns the expression inside a guard.
+    fn inside_guard(&self, trees: &Trees, id: SqlNodeId, position: Position) -> Option<(Guard, SqlNodeId)> {
+        let parts = trees.children(id);
+        if *trees.label(id) == SqlLabel::Case {
+            return guarded_result(trees, id).map(|inner| (Guard::Condition, inner));
+        }
+        let (SqlLabel::Call, [name, first, rest @ ..]) = (trees.label(id), parts) else {
+            return None;
+        };
+        let SqlLabel::Word(name) = trees.label(*name) else {
+            return None;
+        };
+        match (name.as_str(), rest) {
+            ("coalesce", [_, ..]) => {
+                let read = columns(trees, *first);
+                let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&read);
+                rest.iter().all(is_default).then_some((Guard::Default, *first))
+            }
+            ("nullif", [zero]) if position == Position::Divisor => {
+                let is_zero = *trees.label(*zero) == SqlLabel::Number("0".to_owned());
+                is_zero.then_some((Guard::Division, *first))
+            }
+            ("cast" | "try_cast" | "safe_cast", []) => {
+                let [x, _, ty, ..] = trees.children(*first) else {
+                    return None;
+                };
+                self.is_conversion(trees, *x, *ty, position)
+                    .then_some((Guard::Conversion, *x))
+            }
+            _ => None,
+        }
+    }
+
+    /// Returns whether a cast only converts the type of a value. A cast to a date also removes the time of day, unless
+    /// the value is truncated.
+    fn is_conversion(&self, trees: &Trees, x: SqlNodeId, ty: SqlNodeId, position: Position) -> bool {
+        let ty = match trees.label(ty) {
+            SqlLabel::Call => trees.children(ty).first().copied().unwrap_or(ty),
+            _ => ty,
+        };
+        let SqlLabel::Word(ty) = trees.label(ty) else {
+            return false;
+        };
+        if ty == self.date {
+            let name = trees.children(x).first().filter(|_| *trees.label(x) == SqlLabel::Call);
+            return name.is_some_and(|name| is_word(trees, *name, "date_trunc"));
+        }
+        let is_result = is_call(trees, x);
+        self.types.contains(&ty.as_str())
+            && match position {
+                Position::Argument => true,
+                Position::Dividend | Position::Divisor => !self.divides_integers,
+                Position::Other => is_result,
+            }
+    }
+}
+
+/// Returns the result of a `case` that computes one call for usual values and constants for special values.
+fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+    let mut conditions = Vec::new();
+    let mut results = Vec::new();
+    let mut rest = id;
+    while let (SqlLabel::Case, [condition, result, default]) = (trees.label(rest), trees.children(rest)) {
+        conditions.push(*condition);
+        results.push(*result);
+        rest = *default;
+    }
+    results.push(rest);
+    results.retain(|result| !is_constant(trees, *result));
+    let [result] = results.as_slice() else { return None };
+    let read = columns(trees, *result);
+    let is_about_call = conditions
+        .iter()
+        .all(|condition| columns(trees, *condition).is_subset(&read));
+    (is_about_call && is_call(trees, *result)).then_some(*result)
+}
+
+/// Returns whether an expression is a call, or the conversion of a call.
+fn is_call(trees: &Trees, id: SqlNodeId) -> bool {
+    let mut id = id;
+    loop {
+        match (trees.label(id), trees.children(id)) {
+            (SqlLabel::Behind(_), _) => return true,
+            (SqlLabel::Call, [name, first, ..]) => match cast_value(trees, *name, *first) {
+                Some(value) => id = value,
+                None => return true,
+            },
+            (label, _) => return *label == SqlLabel::Call,
+        }
+    }
+}
+
+/// Returns the value in `cast(value as type)`, given the name and the first argument of a call.
+fn cast_value(trees: &Trees, name: SqlNodeId, first: SqlNodeId) -> Option<SqlNodeId> {
+    let is_cast = ["cast", "try_cast", "safe_cast"]
+        .iter()
+        .any(|cast| is_word(trees, name, cast));
+    trees.children(first).first().copied().filter(|_| is_cast)
+}
+
+fn is_word(trees: &Trees, id: SqlNodeId, word: &str) -> bool {
+    matches!(trees.label(id), SqlLabel::Word(own) if own == word)
+}
+
+/// Returns `f` for the name `safe.f`.
+fn safe_name(trees: &Trees, name: SqlNodeId) -> Option<SqlNodeId> {
+    match (trees.label(name), trees.children(name)) {
+        (SqlLabel::Field, [safe, own]) if is_word(trees, *safe, "safe") => Some(*own),
+        _ => None,
+    }
+}
+
+fn is_constant(trees: &Trees, id: SqlNodeId) -> bool {
+    match (trees.label(id), trees.children(id)) {
+        (SqlLabel::Number(_) | SqlLabel::Text(..) | SqlLabel::Typed | SqlLabel::Nothing, _) => true,
+        (SqlLabel::Word(word), []) => matches!(word.as_str(), "null" | "true" | "false"),
+        (SqlLabel::Negative, [inner]) => *trees.label(*inner) != SqlLabel::Negative && is_constant(trees, *inner),
+        (SqlLabel::Call, [name, first]) => cast_value(trees, *name, *first)
+            .is_some_and(|value| trees.children(value).is_empty() && is_constant(trees, value)),
+        _ => false,
+    }
+}
+
+/// Returns the columns in an expression, without the names of functions and types.
+fn columns(trees: &Trees, id: SqlNodeId) -> FxHashSet<SqlNodeId> {
+    let mut found = FxHashSet::default();
+    let mut left = vec![id];
+    let mut seen = FxHashSet::default();
+    while let Some(id) = left.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        match (trees.label(id), trees.children(id)) {
+            _ if trees.column(id).is_some() => {
+                if !is_constant(trees, id) {
+                    found.insert(id);
+                }
+            }
+            (SqlLabel::Call, [name, first, rest @ ..]) => match cast_value(trees, *name, *first) {
+                Some(value) => left.push(value),
+                None => left.extend([first].into_iter().chain(rest)),
+            },
+            (SqlLabel::Call, _) => {}
+            (_, parts) => left.extend(parts),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse::parse;
+    use super::*;
+    use crate::dbt::tokens::tokens;
+
+    fn guards(generated: &str, edited: &str, dialect: &str) -> Option<Vec<Guard>> {
+        let dialect: Dialect = dialect.parse().unwrap();
+        let mut trees = Trees::default();
+        let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
+        let (generated, edited) = (read(generated), read(edited));
+        let found = Guards::new(dialect).between(&trees, generated, edited);
+        found.map(GuardSet::kinds)
+    }
+
+    #[test]
+    fn guards_are_told() {
+        for (dialect, generated, edited, expected) in [
+            ("duckdb", "coalesce(sum(x), 0)", "sum(x)", vec![Guard::Default]),
+            (
+                "duckdb",
+                "coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)",
+                "round(x, 2)",
+                vec![Guard::Default, Guard::Conversion],
+            ),
+            (
+                "duckdb",
+                "case when x >= 0 then sqrt(x) end",
+                "sqrt(x)",
+                vec![Guard::Condition],
+            ),
+            (
+                "postgres",
+                "case when min(x) < max(x) then stddev_samp(x) when count(x) > 1 then 0 end",
+                "stddev_samp(x)",
+                vec![Guard::Condition],
+            ),
+            ("duckdb", "x / nullif(y, 0)", "x / y", vec![Guard::Division]),
+            ("bigquery", "safe_divide(x, y)", "x / y", vec![Guard::Division]),
+            (
+                "bigquery",
+                "safe.ln(cast(x as float64))",
+                "ln(x)",
+                vec![Guard::Conversion, Guard::NoError],
+            ),
+            (
+                "duckdb",
+                "cast(date_trunc('month', x) as date)",
+                "date_trunc('month', x)",
+                vec![Guard::Conversion],
+            ),
+            (
+                "snowflake",
+                "cast(x as float) / nullif(y, 0)",
+                "x / y",
+                vec![Guard::Conversion, Guard::Division],
+            ),
+        ] {
+            assert_eq!(guards(generated, edited, dialect), Some(expected), "{generated}");
+        }
+    }
+
+    /// The parts that these expressions add determine the result for usual values, too.
+    #[test]
+    fn other_parts_are_no_guards() {
+        for (generated, edited) in [
+            // Postgres divides integers without a remainder.
+            ("cast(x as double precision) / nullif(y, 0)", "x / y"),
+            ("cast(x as double precision) * y / z", "x * y / z"),
+            ("cast(x as date)", "x"),
+            ("cast(current_timestamp as date)", "current_timestamp"),
+            ("cast(x as bigint)", "x"),
+            ("coalesce(x, y)", "x"),
+            ("case when y > 0 then sqrt(x) end", "sqrt(x)"),
+            ("case when x < 0 then -x else x end", "x"),
+            ("case when x < 0 then ceil(x) else floor(x) end", "floor(x)"),
+            ("sum(case when y = 1 then x end)", "sum(x)"),
+            ("nullif(x, 0)", "x"),
+            // The edit adds the guard.
+            ("sum(x)", "coalesce(sum(x), 0)"),
+            ("round(x, 2)", "round(cast(x as numeric), 2)"),
+        ] {
+            assert_eq!(guards(generated, edited, "postgres"), None, "{generated}");
+        }
+    }
+}

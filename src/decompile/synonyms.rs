@@ -1,0 +1,35 @@
+//! Parses calls of functions that generated SQL never calls as calls of their synonyms, for example `stddev(x)` as
+//! `stddev_samp(x)`, and `year(x)` as `extract(year from x)`.
+
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::check::sql_functions::{extracted_unit, synonym};
+use crate::dialect::Dialect;
+
+/// Adds a call of a function, given the name of the function and its arguments.
+pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, args: Vec<SqlNodeId>) -> SqlNodeId {
+    let SqlLabel::Word(word) = trees.label(name) else {
+        return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());
+    };
+    let text = args.first().and_then(|first| match trees.label(*first) {
+        SqlLabel::Text(text, "") => Some(text.as_str()),
+        _ => None,
+    });
+    let unit = extracted_unit(word, dialect, args.len(), text);
+    if let (Some(unit), Some(x)) = (unit, args.last()) {
+        let parts = vec![trees.add_word(&unit), trees.add_word("from"), *x];
+        let row = trees.add(SqlLabel::Row, parts);
+        let extract = trees.add_word("extract");
+        return trees.add(SqlLabel::Call, vec![extract, row]);
+    }
+    // Without digits, the value is rounded to an integer, too.
+    let is_zero = |arg: &SqlNodeId| *trees.label(*arg) == SqlLabel::Number("0".to_owned());
+    let mut args = args;
+    if matches!(word.as_str(), "round" | "trunc") && args.len() == 2 && args.last().is_some_and(is_zero) {
+        args.truncate(1);
+    }
+    let name = match synonym(word, dialect, args.len()) {
+        Some(other) => trees.add_word(other),
+        None => name,
+    };
+    trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect())
+}

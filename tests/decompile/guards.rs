@@ -1,0 +1,206 @@
+//! Tests edits with calls that people write without guards: without a default for NULL, a conversion of types, or a condition
+//! that prevents errors. Generated SQL has these guards, so the formula compiles to other SQL than the edit.
+
+use std::sync::OnceLock;
+
+use formulac::decompile::Decompiler;
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+
+const GROUPED: &str = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: value = COUNT()\n";
+const ROWS: &str = "model: m\nfrom: orders\ndefinitions: value = 7919\n";
+
+fn decompiler() -> &'static Decompiler {
+    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
+    LEARNED.get_or_init(Decompiler::default)
+}
+
+fn compiler(dialect: Dialect) -> Compiler {
+    let columns = [
+        ("country", Type::Text),
+        ("name", Type::Text),
+        ("quantity", Type::Integer),
+        ("amount", Type::Decimal),
+        ("score", Type::Float),
+        ("day", Type::Date),
+        ("paid_at", Type::Timestamp),
+    ];
+    let orders = columns.iter().fold(Relation::new("orders"), |relation, (name, ty)| {
+        relation.with(Column::new(*name, *ty))
+    });
+    // The type of `other` is unknown.
+    let orders = orders.with(Column::new("other", Type::Unknown));
+    Compiler::builder()
+        .dialect(dialect)
+        .schema(Schema::new().with(orders))
+        .build()
+}
+
+/// Returns the formula for an edit of the definition, and the parts that its SQL adds. The formula is empty if no formula
+/// was found; the reason follows.
+fn found(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
+    let compiler = compiler(dialect);
+    let compiled = compiler.compile_spec(spec);
+    let sql = compiled
+        .model_sql()
+        .unwrap_or_else(|| panic!("{:?}", compiled.diagnostics()));
+    let found = ["count(*) as value", "7919 as value"]
+        .iter()
+        .fold(sql.to_owned(), |sql, before| {
+            sql.replacen(before, &format!("{edit} as value"), 1)
+        });
+    assert_ne!(found, sql, "{sql}");
+    match decompiler().find_formula_with_guards(&compiler, spec, None, &found, None, "value") {
+        Ok(found) => (
+            found.formula,
+            found.rewritten.map_or_else(String::new, |it| it.describe()),
+        ),
+        Err(reason) => (String::new(), reason.reason),
+    }
+}
+
+/// Spec, edit, dialects, formula, and whether its SQL is written otherwise.
+type Case = (&'static str, &'static str, &'static [&'static str], &'static str, bool);
+
+const ALL: &[&str] = &["bigquery", "snowflake", "postgres", "duckdb"];
+
+const CASES: &[Case] = &[
+    (GROUPED, "sum(amount)", ALL, "SUM(amount)", true),
+    (
+        GROUPED,
+        "median(amount)",
+        &["snowflake", "duckdb"],
+        "MEDIAN(amount)",
+        true,
+    ),
+    (
+        GROUPED,
+        "median(score)",
+        &["snowflake", "duckdb"],
+        "MEDIAN(score)",
+        false,
+    ),
+    (GROUPED, "round(avg(score), 2)", ALL, "ROUND(AVERAGE(score), 2)", true),
+    (GROUPED, "round(sum(amount), 2)", ALL, "ROUND(SUM(amount), 2)", true),
+    (GROUPED, "sum(amount) / count(*)", ALL, "SUM(amount) / COUNT()", true),
+    (GROUPED, "sum(abs(amount))", ALL, "SUM(ABS(amount))", true),
+    (GROUPED, "stddev(score)", &["postgres"], "STDEV(score)", true),
+    (
+        GROUPED,
+        "stddev(score)",
+        &["bigquery", "snowflake", "duckdb"],
+        "STDEV(score)",
+        false,
+    ),
+    (GROUPED, "variance(score)", &["postgres"], "VAR(score)", true),
+    (ROWS, "round(amount, 2)", ALL, "ROUND(amount, 2)", false),
+    (ROWS, "round(score, 2)", ALL, "ROUND(score, 2)", true),
+    (ROWS, "round(other, 2)", ALL, "ROUND(other, 2)", true),
+    (
+        ROWS,
+        "round(coalesce(score, 0), 2)",
+        ALL,
+        "ROUND(IFNA(score, 0), 2)",
+        true,
+    ),
+    (ROWS, "sqrt(score)", ALL, "SQRT(score)", true),
+    (ROWS, "ln(amount)", ALL, "LN(amount)", true),
+    (ROWS, "exp(score)", ALL, "EXP(score)", true),
+    (ROWS, "amount / quantity", ALL, "amount / quantity", true),
+    (
+        ROWS,
+        "date_trunc('quarter', day)",
+        &["snowflake", "postgres", "duckdb"],
+        "day[quarter]",
+        true,
+    ),
+    (
+        ROWS,
+        "date_trunc('month', paid_at)",
+        &["snowflake", "postgres", "duckdb"],
+        "paid_at[month]",
+        true,
+    ),
+    (ROWS, "extract(year from day)", &["postgres"], "YEAR(day)", true),
+    (
+        ROWS,
+        "extract(year from day)",
+        &["bigquery", "snowflake", "duckdb"],
+        "YEAR(day)",
+        false,
+    ),
+    (ROWS, "year(day)", &["snowflake", "duckdb"], "YEAR(day)", false),
+    (
+        ROWS,
+        "ceiling(amount)",
+        &["snowflake", "duckdb"],
+        "CEILING(amount)",
+        false,
+    ),
+    (ROWS, "substring(name, 1, 3)", ALL, "MID(name, 1, 3)", false),
+    (ROWS, "char_length(name)", ALL, "LEN(name)", false),
+    (
+        ROWS,
+        "round(score, 0)",
+        &["bigquery", "snowflake", "duckdb"],
+        "ROUND(score)",
+        false,
+    ),
+    (ROWS, "upper(name)", ALL, "UPPER(name)", false),
+    (
+        ROWS,
+        "greatest(amount, quantity)",
+        &["postgres", "duckdb"],
+        "MAX(amount, quantity)",
+        false,
+    ),
+];
+
+#[test]
+fn calls_without_guards_become_formulas() {
+    let mut faults = Vec::new();
+    for (spec, edit, dialects, formula, is_rewritten) in CASES {
+        for dialect in *dialects {
+            let (found, added) = found(dialect.parse().unwrap(), spec, edit);
+            if found != *formula || added.is_empty() == *is_rewritten {
+                faults.push(format!(
+                    "{dialect}: {edit}: found {found:?} ({added}), expected {formula:?}"
+                ));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The SQL of the formula with the same name returns other values, or the edit removes guards on purpose.
+#[test]
+fn other_calls_remain_hand_edits() {
+    let summed = GROUPED.replace("COUNT()", "SUM(amount)");
+    let postgres: &[&str] = &["postgres"];
+    for (spec, edit, dialects) in [
+        // TRIM also removes repeated spaces between words.
+        (ROWS, "trim(name)", ALL),
+        // The sign of MOD is the sign of the divisor.
+        (ROWS, "mod(quantity, 7)", ALL),
+        // Postgres divides integers without a remainder.
+        (ROWS, "quantity / quantity", postgres),
+        (GROUPED, "sum(quantity) / count(*)", postgres),
+        (ROWS, "round(cast(score as integer), 2)", ALL),
+        (ROWS, "paid_at", ALL),
+    ] {
+        for dialect in dialects {
+            let (formula, reason) = found(dialect.parse().unwrap(), spec, edit);
+            assert!(
+                formula.is_empty() || formula == edit && edit == "paid_at",
+                "{dialect}: {edit}: {formula} ({reason})"
+            );
+        }
+    }
+    let compiler = compiler(Dialect::default());
+    let sql = compiler.compile_spec(&summed).model_sql().unwrap().to_owned();
+    let edited = sql.replace("coalesce(sum(amount), 0)", "sum(amount)");
+    assert_ne!(edited, sql);
+    let why = decompiler()
+        .find_formula_with_guards(&compiler, &summed, None, &edited, None, "value")
+        .unwrap_err();
+    assert_eq!(why.reason, "the SQL of `SUM(amount)` always has a default for NULL");
+}

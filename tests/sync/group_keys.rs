@@ -1,0 +1,255 @@
+//! Tests group keys that a user adds to generated SQL: a column of the select and an item of its `group by`.
+
+use formulac::Compiler;
+
+use crate::test_project::{SQL, TestProject, compiler};
+
+const GROUPED: &str = "\
+model: m
+from: orders
+where: amount > 5
+group_by: country
+definitions: |
+  n = COUNT()
+  largest = MAX(amount)
+";
+const LISTED: &str = "\
+model: m
+from: orders
+group_by: [country]
+definitions:
+  n: COUNT()
+";
+/// A CTE groups the rows.
+const NESTED: &str = "\
+model: m
+from: orders
+group_by: country
+definitions: |
+  largest = MAX(amount)
+  twice = largest * 2
+";
+const STEPS: &str = "\
+model: m
+from: orders
+steps:
+  - name: by_order
+    group_by: order_id, country, region
+    definitions: revenue = SUM(amount)
+  - name: totals
+    group_by: country
+    definitions: n = COUNT()
+";
+
+const SELECT: (&str, &str) = ("    country,\n", "    country,\n    region,\n");
+
+/// Spec, replacements in its SQL, and parts of the new spec.
+type Case = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+);
+
+const CASES: &[Case] = &[
+    (
+        GROUPED,
+        &[SELECT, ("group by country", "group by country, region")],
+        &["group_by: country, region\n"],
+    ),
+    (
+        GROUPED,
+        &[SELECT, ("group by country", "group by region, country")],
+        &["group_by: country, region\n"],
+    ),
+    (
+        GROUPED,
+        &[SELECT, ("group by country", "group by 1, 2")],
+        &["group_by: country, region\n"],
+    ),
+    (
+        LISTED,
+        &[SELECT, ("group by country", "group by country, region")],
+        &["group_by: [country, region]\n"],
+    ),
+    (
+        NESTED,
+        &[
+            ("country,\n", "country,\n    region,\n"),
+            ("group by country", "group by country, region"),
+        ],
+        &["group_by: country, region\n"],
+    ),
+    (
+        STEPS,
+        &[
+            (
+                "select\n    country,\n    count(*)",
+                "select\n    country,\n    region,\n    count(*)",
+            ),
+            ("\ngroup by country", "\ngroup by country, region"),
+        ],
+        &["    group_by: country, region\n"],
+    ),
+    // A key with another SQL than a column becomes a definition.
+    (
+        GROUPED,
+        &[
+            ("    country,\n", "    country,\n    upper(region) as big_region,\n"),
+            ("group by country", "group by country, upper(region)"),
+        ],
+        &["group_by: country, big_region\n", "  big_region = UPPER(region)\n"],
+    ),
+    (
+        GROUPED,
+        &[
+            ("    country,\n", "    country,\n    city as town,\n    region,\n"),
+            ("group by country", "group by country, town, region"),
+        ],
+        &["group_by: country, town, region\n", "  town = city\n"],
+    ),
+    // A new aggregate is added at the same time.
+    (
+        GROUPED,
+        &[
+            (
+                "    country,\n",
+                "    country,\n    region,\n    min(amount) as smallest,\n",
+            ),
+            ("group by country", "group by country, region"),
+        ],
+        &["group_by: country, region\n", "  smallest = MIN(amount)\n"],
+    ),
+];
+
+fn edited(compiler: &Compiler, spec: &str, replaced: &[(&str, &str)]) -> TestProject {
+    let mut project = TestProject::of(spec).pushed(compiler);
+    let mut sql = project.text(SQL).to_owned();
+    for (from, to) in replaced {
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
+        sql = sql.replace(from, to);
+    }
+    project.set(SQL, sql);
+    project
+}
+
+/// Returns a fault if the edit does not become these parts of the spec.
+fn fault(compiler: &Compiler, (spec, replaced, expected): &Case) -> Option<String> {
+    let project = edited(compiler, spec, replaced);
+    let plan = project.plan(compiler);
+    let after = project.after(&plan);
+    let left = |model: &formulac::sync::ModelPlan| model.kept.len() + model.conflicts.len();
+    let left: usize = plan.models.iter().map(left).sum();
+    let is_done = expected.iter().all(|part| after.spec().contains(part));
+    let is_stable = after.plan(compiler).models.is_empty();
+    (left > 0 || !is_done || !is_stable)
+        .then(|| format!("{replaced:?}: {left} left\n{}{}\n", after.spec(), after.text(SQL)))
+}
+
+#[test]
+fn added_keys_become_keys_of_the_spec() {
+    let mut faults = String::new();
+    for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
+        let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
+        for case in CASES {
+            let fault = fault(&compiler, case).map(|fault| format!("{dialect}: {fault}"));
+            faults.push_str(&fault.unwrap_or_default());
+        }
+    }
+    assert_eq!(faults, "");
+}
+
+/// `date_trunc` returns a timestamp, and the generated SQL converts it to a date.
+#[test]
+fn truncated_dates_become_timeframes() {
+    let truncated = "date_trunc('month', ordered_at)";
+    let mut faults = String::new();
+    for (column, item, expected) in [
+        (
+            "month",
+            truncated,
+            &["group_by: country, month\n", "  month = ordered_at[month]\n"][..],
+        ),
+        ("month", "month", &["group_by: country, month\n"]),
+        (
+            "ordered_at_month",
+            truncated,
+            &["group_by: country, ordered_at[month]\n"],
+        ),
+        ("ordered_at_month", "2", &["group_by: country, ordered_at[month]\n"]),
+    ] {
+        let select = format!("    country,\n    {truncated} as {column},\n");
+        let group = format!("group by country, {item}");
+        for dialect in ["snowflake", "postgres", "duckdb"] {
+            let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
+            let project = edited(
+                &compiler,
+                GROUPED,
+                &[("    country,\n", &select), ("group by country", &group)],
+            );
+            let plan = project.plan(&compiler);
+            let after = project.after(&plan);
+            let is_done = expected.iter().all(|part| after.spec().contains(part));
+            if !is_done || !after.plan(&compiler).models.is_empty() {
+                faults.push_str(&format!(
+                    "{dialect}: {column} {item}\n{}{}\n",
+                    after.spec(),
+                    after.text(SQL)
+                ));
+            }
+        }
+    }
+    assert_eq!(faults, "");
+}
+
+/// Another edit, which no spec can express, remains in the same file.
+#[test]
+fn other_edits_of_the_file_are_kept() {
+    let compiler = compiler();
+    let truncated = "date_trunc('month', ordered_at)";
+    for (column, item, own) in [
+        ("region", "region", "region"),
+        ("month", truncated, "date_trunc('month', ordered_at) as month"),
+    ] {
+        let select = format!("    country,\n    {own},\n");
+        let group = format!("group by country, {item}\nlimit 5");
+        let project = edited(
+            &compiler,
+            GROUPED,
+            &[("    country,\n", &select), ("group by country", &group)],
+        );
+        let plan = project.plan(&compiler);
+        let kept: Vec<&str> = plan.models[0].kept.iter().map(|edit| edit.detail.as_str()).collect();
+        assert_eq!((plan.conflicts(), kept), (0, vec!["`limit`"]), "{:#?}", plan.json());
+        let after = project.after(&plan);
+        let keys = format!("group_by: country, {column}\n");
+        assert!(after.spec().contains(&keys), "{}", after.spec());
+        assert!(after.text(SQL).contains("limit 5"), "{}", after.text(SQL));
+        assert_eq!(after.plan(&compiler).conflicts(), 0);
+    }
+}
+
+/// The rows have other groups than those of a spec with the column as a key.
+#[test]
+fn other_groups_are_no_keys() {
+    let compiler = compiler();
+    for replaced in [
+        // The column is not grouped by.
+        &[SELECT][..],
+        // The select lacks the column.
+        &[("group by country", "group by country, region")],
+        // A key was removed, too.
+        &[SELECT, ("group by country", "group by region")],
+        &[SELECT, ("group by country", "group by rollup(country, region)")],
+        // The item may be the column of the relation or the column of the select.
+        &[
+            ("    country,\n", "    country,\n    upper(region) as region,\n"),
+            ("group by country", "group by country, region"),
+        ],
+    ] {
+        let project = edited(&compiler, GROUPED, replaced);
+        let plan = project.plan(&compiler);
+        let after = project.after(&plan);
+        assert_eq!(after.spec(), GROUPED, "{replaced:?}");
+        assert_eq!(after.text(SQL), project.text(SQL), "{replaced:?}");
+    }
+}
