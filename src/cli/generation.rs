@@ -212,10 +212,13 @@ impl<'p> Generation<'p> {
     pub fn plan_known_file(&self) -> Result<Option<(PlannedFile, Vec<String>)>, Failure> {
         let is_whole =
             self.models.iter().all(|model| model.built.is_some()) && Exit::from_failures(&self.found) == Exit::Done;
-        self.place.update_known_facts(
-            models::built_models(&self.models).map(|(_, built)| &built.compiled),
-            is_whole,
-        )
+        self.place.update_known_facts(self.compiled_specs(), is_whole)
+    }
+
+    /// Returns the models that could be built, and the metric sets, including sets that no model reads.
+    pub fn compiled_specs(&self) -> impl Iterator<Item = &CompiledSpec> {
+        let models = models::built_models(&self.models).map(|(_, built)| &built.compiled);
+        models.chain(self.sets.iter().map(|(_, set)| set))
     }
 
     /// Returns one entry per model: the reason why the model cannot be generated, or `None` if it can. Either the

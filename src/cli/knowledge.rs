@@ -526,12 +526,10 @@ fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, candidat
 pub fn report_undecided_types<'u>(session: &Session, undecided: impl IntoIterator<Item = &'u UndecidedType>) {
     let mut names: Vec<String> = Vec::new();
     for it in undecided {
-        // Columns of unknown type are read as text.
-        let assumed = match it.assumed {
-            Type::Unknown => Type::Text,
-            ty => ty,
+        let taken = match it.assumed {
+            Type::Unknown => format!("`{}`", it.column),
+            ty => format!("`{}` (assumed to be {})", it.column, ty.describe()),
         };
-        let taken = format!("`{}` (assumed to be {})", it.column, assumed.describe());
         if !names.contains(&taken) {
             names.push(taken);
         }

@@ -129,6 +129,44 @@ fn the_sql_is_a_function_of_the_commit() {
     assert!(in_one_line(&place.run(&["query", "metrics/second_order.yml"]).out).contains("date_diff('microsecond'"));
 }
 
+/// `query` reads all metrics of a set, so the facts about its columns are kept although no model reads the set.
+#[test]
+fn the_columns_of_sets_without_models_are_kept() {
+    let place = project("knowledge_sets");
+    place.write(
+        "metrics/orders.yml",
+        "metric_set: orders\nfrom: orders\ndefinitions: largest = MAX(amount) & \"x\"\n",
+    );
+    place.run(&["generate"]);
+    let known = place.read(".formulac/state/known.yml");
+    assert!(known.contains("amount: "), "{known}");
+    let query = || place.run(&["query", "--metrics", "orders.largest"]).out;
+    let sql = query();
+    assert!(sql.contains("cast(max(amount) as varchar)"), "{sql}");
+    std::fs::remove_dir_all(place.path("target")).unwrap();
+    assert_eq!(query(), sql);
+    // A change of a model does not remove them.
+    place.write("metrics/second_order.yml", DAYS.replace("MIN", "MAX"));
+    place.run(&["generate"]);
+    assert_eq!(query(), sql);
+}
+
+#[test]
+fn a_lost_key_contradicts_the_known_facts() {
+    let place = project("knowledge_keys");
+    place.run(&["generate"]);
+    let known = place.read(".formulac/state/known.yml");
+    assert!(known.contains("primary_key: [order_id]"), "{known}");
+    assert_eq!(place.run(&["check"]).err, "");
+    let nodes = [node("orders", &["order_id"]), test_of("orders", "not_null", "order_id")];
+    place.write("target/manifest.json", manifest(nodes));
+    let fact = "dbt contradicts known.yml: orders: primary_key: [order_id] → not known";
+    let check = place.run(&["check"]);
+    assert!(check.out.contains(fact), "{}", check.out);
+    let status = place.run(&["status"]);
+    assert!(status.out.contains("dbt contradicts known.yml"), "{}", status.out);
+}
+
 #[test]
 fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
     let mut place = project("knowledge_renewed");

@@ -53,10 +53,11 @@ impl From<Schema> for KnownFacts {
     }
 }
 
-/// Fact about a column that contradicts dbt's artifacts.
+/// Fact about a relation or a column that contradicts dbt's artifacts.
 struct Contradiction {
     relation: String,
-    column: String,
+    /// `None` for a fact about the relation.
+    column: Option<String>,
     /// The old fact and the new one.
     text: String,
 }
@@ -195,13 +196,19 @@ impl KnownFacts {
             return Vec::new();
         }
         let root = yaml::read(text, &mut Vec::new()).ok().flatten();
-        let key_span = |relation: &str, column: &str| {
-            let columns = root.as_ref()?.get("relations")?.get(relation)?.get("columns")?;
-            let mut keys = columns.pairs()?.iter().map(|(key, _)| key);
-            Some(keys.find(|key| key.text() == Some(column))?.span)
+        let key_in = |node: &yaml::Node, name: &str| {
+            let mut keys = node.pairs()?.iter().map(|(key, _)| key);
+            Some(keys.find(|key| key.text() == Some(name))?.span)
+        };
+        let span = |fact: &Contradiction| {
+            let relations = root.as_ref()?.get("relations")?;
+            match &fact.column {
+                Some(column) => key_in(relations.get(&fact.relation)?.get("columns")?, column),
+                None => key_in(relations, &fact.relation),
+            }
         };
         let warning = |fact: Contradiction| {
-            let span = key_span(&fact.relation, &fact.column).unwrap_or_default();
+            let span = span(&fact).unwrap_or_default();
             let message = format!("dbt contradicts known.yml: {}", fact.text);
             Diagnostic::new(Code::OutdatedFact, span, message).with_help("run `formulac generate` to update the file")
         };
@@ -224,10 +231,19 @@ impl KnownFacts {
                 if facts != before {
                     found.push(Contradiction {
                         relation: relation.name().to_owned(),
-                        column: column.name().to_owned(),
+                        column: Some(column.name().to_owned()),
                         text: format!("{}.{}: {before} → {facts}", relation.name(), column.name()),
                     });
                 }
+            }
+            let [before, facts] = [relation, now].map(|relation| relation_facts(relation).join(", "));
+            if facts != before {
+                let shown = |facts: String| if facts.is_empty() { "not known".to_owned() } else { facts };
+                found.push(Contradiction {
+                    relation: relation.name().to_owned(),
+                    column: None,
+                    text: format!("{}: {} → {}", relation.name(), shown(before), shown(facts)),
+                });
             }
         }
         found

@@ -300,7 +300,7 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
         left.extend(ours.files);
     }
     // Use the committed facts, because artifacts may have a different age. Only the facts that the specs need are kept.
-    let read = models::built_models(&generation.models).flat_map(|(_, built)| built.compiled.known_relations());
+    let read = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
     Ok(left)
 }
