@@ -1,5 +1,6 @@
 //! Compiles several specs that may read each other's models.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use rustc_hash::FxHashMap;
@@ -121,7 +122,7 @@ impl Compiler {
         for circle in &order.circles {
             report_cycle(circle, &read_specs, &mut all);
         }
-        report_duplicate_metric_sets(specs, &sets, &mut all);
+        report_duplicate_metric_sets(specs, &sets, &mut all, count);
         all.truncate(count);
         move_metric_set_tests(&mut all);
         let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
@@ -260,30 +261,48 @@ fn flag_first_specs_and_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<b
     needed
 }
 
-/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set.
-fn report_duplicate_metric_sets(specs: &[SpecText<'_>], sets: &[(usize, String)], all: &mut [Option<CompiledSpec>]) {
-    let mut by_name: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
+/// Reports metric sets with the same name. `sets` contains the index and lower-case name of each set. If none of these
+/// sets is one of the first `count` specs, the error is reported for the specs that read the sets.
+fn report_duplicate_metric_sets(
+    specs: &[SpecText<'_>],
+    sets: &[(usize, String)],
+    all: &mut [Option<CompiledSpec>],
+    count: usize,
+) {
+    let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (number, name) in sets {
         by_name.entry(name).or_default().push(*number);
     }
-    for numbers in by_name.values().filter(|numbers| numbers.len() > 1) {
-        for number in numbers {
+    let path = |number: &usize| specs.get(*number).and_then(|spec| spec.path);
+    for (name, numbers) in by_name.iter().filter(|(_, numbers)| numbers.len() > 1) {
+        for number in numbers.iter().filter(|number| **number < count) {
             let Some(spec) = all.get_mut(*number).and_then(Option::as_mut) else {
                 continue;
             };
-            let Some(set) = &spec.metric_set else { continue };
-            let message = format!("two metric sets are named `{}`", set.name);
-            let other = numbers
-                .iter()
-                .find(|other| *other != number)
-                .and_then(|other| specs.get(*other)?.path);
+            let Some(set) = spec.metric_set.clone() else { continue };
+            let other = numbers.iter().find(|other| *other != number).and_then(path);
             let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
-            let fault = Diagnostic::new(Code::SameModelTwice, set.name_span, message);
-            spec.diagnostics
-                .push(fault.with_help(format!("rename one of the metric sets{other}")));
-            diag::sort(&mut spec.diagnostics);
+            add_duplicate_set_error(spec, &set.name, set.name_span, &other);
+        }
+        if numbers.iter().any(|number| *number < count) {
+            continue;
+        }
+        let paths: Vec<String> = numbers.iter().filter_map(path).map(|path| format!("`{path}`")).collect();
+        let places = format!("; they are in {}", paths.join(" and "));
+        for spec in all.iter_mut().take(count).flatten() {
+            if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {
+                add_duplicate_set_error(spec, name, spec.name_span, &places);
+            }
         }
     }
+}
+
+fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, places: &str) {
+    let message = format!("two metric sets are named `{set}`");
+    let fault = Diagnostic::new(Code::SameModelTwice, span, message);
+    spec.diagnostics
+        .push(fault.with_help(format!("rename one of the metric sets{places}")));
+    diag::sort(&mut spec.diagnostics);
 }
 
 /// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are

@@ -207,11 +207,19 @@ fn two_sets_of_one_name_are_an_error() {
         "specs/other.yml",
         "metric_set: Orders\nfrom: t\ndefinitions: n = COUNT()\n",
     );
-    let run = place.run(&["check"]);
-    assert!(
-        run.exit == 1 && run.out.contains("two metric sets are named"),
-        "{}{}",
-        run.out,
-        run.err
-    );
+    let calls: [&[&str]; 6] = [
+        &["check"],
+        &["check", "specs/total.yml"],
+        &["query", "specs/total.yml"],
+        &["model", "specs/total.yml"],
+        &["query", "--metrics", "orders.order_count"],
+        &["generate"],
+    ];
+    for call in calls {
+        let run = place.run(call);
+        let said = format!("{}{}", run.out, run.err);
+        assert!(run.exit == 1 && said.contains("two metric sets are named `orders`"), "{call:?}: {said}");
+    }
+    let run = place.run(&["query", "specs/total.yml"]);
+    assert!(run.err.contains("`specs/orders.yml` and `specs/other.yml`"), "{}", run.err);
 }
