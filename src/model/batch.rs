@@ -287,7 +287,11 @@ fn report_duplicate_metric_sets(
         if numbers.iter().any(|number| *number < count) {
             continue;
         }
-        let paths: Vec<String> = numbers.iter().filter_map(path).map(|path| format!("`{path}`")).collect();
+        let paths: Vec<String> = numbers
+            .iter()
+            .filter_map(path)
+            .map(|path| format!("`{path}`"))
+            .collect();
         let places = format!("; they are in {}", paths.join(" and "));
         for spec in all.iter_mut().take(count).flatten() {
             if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {

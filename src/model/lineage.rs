@@ -218,6 +218,16 @@ pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Op
     }
 }
 
+/// Returns the relation in `keep` of a column: `u` for `u.created_at`.
+fn kept_relation<'s>(step: &Step<'s>, column: &str) -> Option<&'s str> {
+    let KeptColumns::Columns(names) = &step.keep else {
+        return None;
+    };
+    let mut qualified = names.iter().filter_map(|name| name.text.rsplit_once('.'));
+    let (relation, _) = qualified.find(|(_, name)| name.trim_matches('"').eq_ignore_ascii_case(column))?;
+    Some(relation.trim_matches('"'))
+}
+
 /// Returns whether a node converts an instant to wall-clock time in a time zone.
 fn is_timezone_conversion(node: Ir) -> bool {
     matches!(node, Ir::Apply { overload, .. } if catalog::overload_owner(overload) == internal::TO_WALL_CLOCK)
@@ -291,10 +301,11 @@ impl SpecCompilation<'_> {
             let name = column.name().to_lowercase();
             if !given.contains_key(&name) {
                 let has = |relation: &Relation| relation.is_open() || relation.column(&name).is_some();
-                let of = input
+                let in_joined = input
                     .joined
                     .and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
-                let of = of.map(|relation| relation.name().to_owned());
+                let of = kept_relation(step, &name).map(str::to_owned);
+                let of = of.or_else(|| in_joined.map(|relation| relation.name().to_owned()));
                 let at = self.read_column(step, input, of.as_deref(), column.name());
                 given.extend(at.map(|at| (name, at)));
             }
@@ -526,6 +537,24 @@ steps:
                 "month: orders.day / ",
             ]
         );
+    }
+
+    #[test]
+    fn a_kept_column_comes_from_the_relation_that_keep_names() {
+        let spec =
+            "model: m\nfrom: orders\njoins: [{to: customers, as: c, using: customer_id}]\nkeep: [order_id, c.day]\n";
+        let customers = Relation::new("customers")
+            .with(Column::new("customer_id", Type::Integer))
+            .with(Column::new("day", Type::Date).description("first day"))
+            .primary_key(["customer_id"]);
+        let orders = test_schema().relation("orders").cloned().unwrap();
+        let schema = Schema::new().with(orders).with(customers);
+        let compiled = Compiler::builder().schema(schema).build().compile_spec(spec);
+        assert!(!compiled.has_errors(), "{:?}", compiled.diagnostics());
+        let lineage = compiled.lineage();
+        let sources: Vec<&str> = lineage[1].sources().iter().map(super::SourceColumn::relation).collect();
+        assert_eq!((lineage[1].column(), sources), ("day", vec!["customers"]));
+        assert_eq!(compiled.columns()[1].description_text(), Some("first day"));
     }
 
     #[test]

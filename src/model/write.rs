@@ -90,11 +90,11 @@ impl SpecCompilation<'_> {
 
     /// Returns the output columns, each with the best available description.
     pub(super) fn documented_columns(&self, relation: &Relation) -> Vec<Column> {
-        let read: Vec<&Relation> = self
+        let read: Vec<(&str, &Relation)> = self
             .sources
             .all
             .iter()
-            .filter_map(|source| self.known_relation(&source.from))
+            .filter_map(|source| Some((source.from.name(), self.known_relation(&source.from)?)))
             .collect();
         let by_name = |pairs: &mut dyn Iterator<Item = (&str, &str)>| -> FxHashMap<String, String> {
             pairs.map(|(n, d)| (n.to_ascii_lowercase(), d.to_owned())).collect()
@@ -108,12 +108,16 @@ impl SpecCompilation<'_> {
         );
         let formulas = self.formulas_by_name();
         let made_of = self.lineage_texts();
+        let origins = self.unchanged_columns();
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
             own.or_else(|| {
-                read.iter()
-                    .find_map(|r| r.column(column.name())?.description_text().map(str::to_owned))
+                let origin = origins.get(&key);
+                let mut read = read
+                    .iter()
+                    .filter(|(name, _)| origin.is_none_or(|origin| name == origin));
+                read.find_map(|(_, r)| r.column(column.name())?.description_text().map(str::to_owned))
             })
             .or_else(|| formulas.get(&key).cloned())
             .or_else(|| made_of.get(&key).cloned())
@@ -142,6 +146,17 @@ impl SpecCompilation<'_> {
         telling
             .map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula)))
             .collect()
+    }
+
+    /// Returns the relation of each column that has the name of its only input, by lower-case name.
+    fn unchanged_columns(&self) -> FxHashMap<String, String> {
+        let origin = |column: ColumnLineage| match column.sources() {
+            [source] if source.column().eq_ignore_ascii_case(column.column()) => {
+                Some((column.column().to_ascii_lowercase(), source.relation().to_owned()))
+            }
+            _ => None,
+        };
+        self.lineage.column_lineages().into_iter().filter_map(origin).collect()
     }
 
     /// Returns the inputs of each column, such as `orders.amount`, as the description of columns that have no other

@@ -218,8 +218,15 @@ fn two_sets_of_one_name_are_an_error() {
     for call in calls {
         let run = place.run(call);
         let said = format!("{}{}", run.out, run.err);
-        assert!(run.exit == 1 && said.contains("two metric sets are named `orders`"), "{call:?}: {said}");
+        assert!(
+            run.exit == 1 && said.contains("two metric sets are named `orders`"),
+            "{call:?}: {said}"
+        );
     }
     let run = place.run(&["query", "specs/total.yml"]);
-    assert!(run.err.contains("`specs/orders.yml` and `specs/other.yml`"), "{}", run.err);
+    assert!(
+        run.err.contains("`specs/orders.yml` and `specs/other.yml`"),
+        "{}",
+        run.err
+    );
 }

@@ -238,7 +238,13 @@ impl KnownFacts {
             }
             let [before, facts] = [relation, now].map(|relation| relation_facts(relation).join(", "));
             if facts != before {
-                let shown = |facts: String| if facts.is_empty() { "not known".to_owned() } else { facts };
+                let shown = |facts: String| {
+                    if facts.is_empty() {
+                        "not known".to_owned()
+                    } else {
+                        facts
+                    }
+                };
                 found.push(Contradiction {
                     relation: relation.name().to_owned(),
                     column: None,
