@@ -149,7 +149,7 @@ fn check(cells: &[Cell], dialect: Dialect) {
     println!("{dialect}: {} of {count} come back", count - lost.len());
     assert!(lost.is_empty(), "{dialect}: {lost:#?}");
     assert!(
-        filter.is_some() || count > cells.len() / 16,
+        filter.is_some() || count > cells.len() / 32,
         "{count} of {} cells were looked at",
         cells.len()
     );
