@@ -24,7 +24,7 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &[u32], id:
     let node = program.node(id);
     // `None` for a number that the engine computes as a float.
     let size = |id: IrId| match program.meta(id).ty.sql_type() {
-        Type::Float => sizes.get(id.index()).copied().filter(|size| *size != EXACT),
+        Type::Float if program.node(id) != Ir::Null => sizes.get(id.index()).copied().filter(|size| *size != EXACT),
         _ => Some(EXACT),
     };
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
