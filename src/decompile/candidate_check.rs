@@ -102,6 +102,13 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         }
     }
 
+    /// Returns the check for another search of the same definition, which shares neither limits nor tried formulas.
+    pub fn restarted(&self) -> Self {
+        let definition = (self.place, self.placed);
+        let files = (self.written, self.found, self.edits);
+        Self::new(self.compiler, self.read, definition, self.path, files)
+    }
+
     /// Returns a proven formula, which compiles to the expected expression in the part of the file that shows the
     /// definition.
     pub fn first_proven(&self, mut forms: Vec<ExpressionText>, trees: &Trees, expected: SqlNodeId) -> Option<String> {

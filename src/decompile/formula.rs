@@ -121,20 +121,20 @@ impl Decompiler {
         read: &SpecPosition<'_>,
         path: Option<&str>,
         found: &str,
-        ((place, placed), compares_file): ((usize, &DefinitionWithPosition), bool),
+        (definition, compares_file): ((usize, &DefinitionWithPosition), bool),
     ) -> Result<String, NotAFormula> {
-        let written = read
-            .compile_sql(compiler, read.source, path)
-            .ok_or_else(|| not_a_formula("the spec has errors"))?;
-        let dialect = compiler.options.dialect;
-        let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
-        let edits = compare_files(&written, &found);
+        with_candidate_check(compiler, read, path, found, definition, |mut case| {
+            case.compares_file = compares_file;
+            self.find_exact_formula(case)
+        })
+    }
+
+    /// Finds the formula that compiles to exactly the edited SQL.
+    pub(super) fn find_exact_formula(&self, mut case: CandidateCheck<'_, '_>) -> Result<String, NotAFormula> {
         let mut trees = Trees::default();
-        let cte = read.step_cte(place);
-        let mut case = CandidateCheck::new(compiler, read, (place, placed), path, (&written, &found, &edits));
-        case.compares_file = compares_file;
-        let expression = match read.definition_expression(&found, cte, place, &placed.name, &mut trees) {
-            Ok(expression) => expression,
+        let (read, name) = (case.read, &case.placed.name);
+        match read.definition_expression(case.found, case.cte, case.place, name, &mut trees) {
+            Ok(expression) => self.find_formula_of_part(&case, &mut trees, expression, expression),
             Err(reason) => {
                 for (shown, expected, part) in case.surrounding_candidates(&mut trees) {
                     case.shown = shown;
@@ -143,10 +143,9 @@ impl Decompiler {
                         return Ok(formula);
                     }
                 }
-                return Err(not_a_formula(reason));
+                Err(not_a_formula(reason))
             }
-        };
-        self.find_formula_of_part(&case, &mut trees, expression, expression)
+        }
     }
 
     /// Finds the formula for a subexpression with which the part of the file that shows the definition compiles to the
@@ -466,6 +465,31 @@ fn functions_like(known: &[&Patterns], trees: &Trees, expression: SqlNodeId) -> 
     let mut found: Vec<(&'static str, usize)> = found.into_iter().collect();
     found.sort_by_key(|(name, calls)| (std::cmp::Reverse(*calls), *name));
     found.into_iter().map(|(name, _)| name).collect()
+}
+
+/// Compares a file with the SQL that the spec generates, and passes the check of the candidates for a definition to a
+/// function.
+pub(super) fn with_candidate_check<T>(
+    compiler: &Compiler,
+    read: &SpecPosition<'_>,
+    path: Option<&str>,
+    found: &str,
+    definition: (usize, &DefinitionWithPosition),
+    search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, NotAFormula>,
+) -> Result<T, NotAFormula> {
+    let written = read
+        .compile_sql(compiler, read.source, path)
+        .ok_or_else(|| not_a_formula("the spec has errors"))?;
+    let dialect = compiler.options.dialect;
+    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
+    let edits = compare_files(&written, &found);
+    search(CandidateCheck::new(
+        compiler,
+        read,
+        definition,
+        path,
+        (&written, &found, &edits),
+    ))
 }
 
 /// Returns whether an expression contains a window or a value from joined rows.

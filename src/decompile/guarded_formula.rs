@@ -7,7 +7,7 @@ use super::edits::{ColumnEdit, compare_files};
 use super::equivalent_files::are_equivalent_if;
 use super::expression_text::ExpressionText;
 use super::file::{SqlFile, is_same_name};
-use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula};
+use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula, with_candidate_check};
 use super::guards::{Guard, GuardSet, Guards};
 use super::patterns::Patterns;
 use super::search::{FormulaSearch, SearchInput};
@@ -84,34 +84,20 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<FoundFormula, NotAFormula> {
-        let exact = self.find_formula(compiler, spec, path, found, step, definition);
-        let not_exact = match exact {
-            Ok(formula) => {
-                return Ok(FoundFormula {
+        let read = SpecPosition::new(spec).map_err(|refusal| not_a_formula(refusal.reason))?;
+        let definition = read
+            .definition(step, definition)
+            .map_err(|refusal| not_a_formula(refusal.reason))?;
+        with_candidate_check(compiler, &read, path, found, definition, |case| {
+            let with_guards = case.restarted();
+            match self.find_exact_formula(case) {
+                Ok(formula) => Ok(FoundFormula {
                     formula,
                     rewritten: None,
-                });
+                }),
+                Err(not_exact) => self.find_guarded_formula(&with_guards)?.ok_or(not_exact),
             }
-            Err(reason) => reason,
-        };
-        let Ok(read) = SpecPosition::new(spec) else {
-            return Err(not_exact);
-        };
-        let Ok((place, placed)) = read.definition(step, definition) else {
-            return Err(not_exact);
-        };
-        let Some(written) = read.compile_sql(compiler, spec, path) else {
-            return Err(not_exact);
-        };
-        let dialect = compiler.options.dialect;
-        let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
-        let edits = compare_files(&written, &found);
-        let case = CandidateCheck::new(compiler, &read, (place, placed), path, (&written, &found, &edits));
-        match self.find_guarded_formula(&case) {
-            Ok(Some(found)) => Ok(found),
-            Ok(None) => Err(not_exact),
-            Err(reason) => Err(reason),
-        }
+        })
     }
 
     /// Finds a formula whose SQL differs from the edited SQL only in guards.

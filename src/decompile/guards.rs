@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn guards_are_told() {
+    fn guards_are_recognized() {
         for (dialect, generated, edited, expected) in [
             ("duckdb", "coalesce(sum(x), 0)", "sum(x)", vec![Guard::Default]),
             (

@@ -107,8 +107,9 @@ impl SpecCompilation<'_> {
                 .filter_map(|c| Some((c.name.text, c.description.as_deref()?))),
         );
         let formulas = self.formulas_by_name();
-        let made_of = self.lineage_texts();
-        let origins = self.unchanged_columns();
+        let lineages = self.lineage.column_lineages();
+        let made_of = lineage_texts(&lineages);
+        let origins = unchanged_columns(&lineages);
         let describe = |column: &Column| -> Option<String> {
             let key = column.name().to_ascii_lowercase();
             let own = said.get(&key).or_else(|| self.descriptions.get(&key)).cloned();
@@ -145,38 +146,6 @@ impl SpecCompilation<'_> {
         let telling = written.filter(|(name, formula)| !name.eq_ignore_ascii_case(formula));
         telling
             .map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula)))
-            .collect()
-    }
-
-    /// Returns the relation of each column that has the name of its only input, by lower-case name.
-    fn unchanged_columns(&self) -> FxHashMap<String, String> {
-        let origin = |column: ColumnLineage| match column.sources() {
-            [source] if source.column().eq_ignore_ascii_case(column.column()) => {
-                Some((column.column().to_ascii_lowercase(), source.relation().to_owned()))
-            }
-            _ => None,
-        };
-        self.lineage.column_lineages().into_iter().filter_map(origin).collect()
-    }
-
-    /// Returns the inputs of each column, such as `orders.amount`, as the description of columns that have no other
-    /// description.
-    fn lineage_texts(&self) -> FxHashMap<String, String> {
-        let said = |column: ColumnLineage| {
-            let sources = column
-                .sources()
-                .iter()
-                .map(|s| format!("{}.{}", s.relation(), s.column()));
-            (
-                column.column().to_ascii_lowercase(),
-                sources.collect::<Vec<_>>().join(", "),
-            )
-        };
-        self.lineage
-            .column_lineages()
-            .into_iter()
-            .map(said)
-            .filter(|(_, text)| !text.is_empty())
             .collect()
     }
 
@@ -400,4 +369,26 @@ fn push_spaces(text: Option<&str>, out: &mut String) {
         out.push_str(if place == 0 { "" } else { "\n" });
         out.push_str(line.split("//").next().unwrap_or_default());
     }
+}
+
+/// Returns the relation of each column that has the name of its only input, by lower-case name.
+fn unchanged_columns(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
+    let origin = |column: &ColumnLineage| match column.sources() {
+        [source] if source.column().eq_ignore_ascii_case(column.column()) => {
+            Some((column.column().to_ascii_lowercase(), source.relation().to_owned()))
+        }
+        _ => None,
+    };
+    lineages.iter().filter_map(origin).collect()
+}
+
+/// Returns the inputs of each column, such as `orders.amount`, as the description of columns that have no other
+/// description.
+fn lineage_texts(lineages: &[ColumnLineage]) -> FxHashMap<String, String> {
+    let text = |column: &ColumnLineage| {
+        let sources = column.sources().iter();
+        let sources: Vec<String> = sources.map(|s| format!("{}.{}", s.relation(), s.column())).collect();
+        (column.column().to_ascii_lowercase(), sources.join(", "))
+    };
+    lineages.iter().map(text).filter(|(_, text)| !text.is_empty()).collect()
 }

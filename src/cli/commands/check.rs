@@ -1,5 +1,6 @@
 //! `formulac check`: prints the diagnostics for formula files and specs.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use formulac::{Compiler, Project};
@@ -40,7 +41,7 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
                 found.extend(place.report_contradictions(setup.knowledge.dialect)?);
             }
             if let Some(place) = setup.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
-                setup.warn_of_omni_duplicates(args, place, &mut found)?;
+                setup.warn_of_omni_duplicates(args, place, &mut found);
                 if args.files.is_empty() {
                     check_folders(place, &mut found)?;
                     place.warn_of_unsearched_folders(session, None);
@@ -141,12 +142,7 @@ fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs,
 
 impl CheckInputs {
     /// Warns about definitions that exist both in a spec and in the project's Omni model.
-    fn warn_of_omni_duplicates(
-        &self,
-        args: &CheckArgs,
-        place: &Workspace,
-        found: &mut [FileDiagnostics],
-    ) -> Result<(), Failure> {
+    fn warn_of_omni_duplicates(&self, args: &CheckArgs, place: &Workspace, found: &mut [FileDiagnostics]) {
         let Workspace { project, root, .. } = place;
         let texts: Vec<(String, String)> = found
             .iter()
@@ -159,17 +155,16 @@ impl CheckInputs {
                 )
             })
             .collect();
-        let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
+        // Only promoted specs are compiled again, because a spec may read the models of all others.
+        let compiler = OnceCell::new();
+        let new_compiler = || {
+            let compiler = args.settings.apply_to(self.knowledge.builder()).ok()?.build();
+            self.knowledge.with_project_models(&compiler).ok()
+        };
         let compile = |number: usize| {
-            let (name, text) = texts.get(number)?.clone();
-            let source = SourceText {
-                name,
-                text,
-                fault: None,
-            };
+            let compiler = compiler.get_or_init(new_compiler).as_ref()?;
             let path = self.knowledge.project_paths(self.files.get(number..=number)?).pop()?;
-            let compiled = self.knowledge.compile_specs(&compiler, vec![(source, path)]);
-            let compiled = compiled.ok()?.pop()?.compiled?;
+            let compiled = compiler.compile_spec_at(&texts.get(number)?.1, path.as_deref());
             (!compiled.has_errors()).then_some(compiled)
         };
         for (number, fault) in promote::defined_twice(project, root, &texts, compile) {
@@ -183,7 +178,6 @@ impl CheckInputs {
                     .sort_by_key(|fault| (fault.span().start, fault.span().end));
             }
         }
-        Ok(())
     }
 
     fn check_sources_with_compiler(

@@ -127,19 +127,16 @@ impl Lowerer<'_> {
         }
         let mut may_be_error = false;
         if self.scope.blank_zero {
-            may_be_error = match op {
-                BinaryOp::Divide => true,
-                BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
-                    self.is_error_value(a) || self.is_error_value(b)
-                }
-                _ => false,
-            };
             match op {
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
+                    may_be_error = self.is_error_value(a) || self.is_error_value(b);
                     a = self.blank_as_zero(a);
                     b = self.blank_as_zero(b);
                 }
-                BinaryOp::Divide => a = self.blank_as_zero(a),
+                BinaryOp::Divide => {
+                    may_be_error = true;
+                    a = self.blank_as_zero(a);
+                }
                 _ => {}
             }
             operands = self.summarize_operands(&[a, b], span);

@@ -3,6 +3,10 @@
 //! Records are stored in `meta`, which dbt preserves. The record of a field is `columns: {revenue: {meta:
 //! {promoted_from: orders.revenue}}}`, and the record of a query view is `meta: {promoted_from: top_months}`.
 
+use std::cell::OnceCell;
+
+use rustc_hash::FxHashMap;
+
 use super::fields::is_column;
 use super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, ViewRowSource, find_references};
 use super::retarget::{RetargetedItem, TargetModel, retarget_edits};
@@ -53,26 +57,42 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
     found
 }
 
-/// Returns the specs that were promoted from a field or query view. Each entry contains the index of the spec, its
-/// YAML, and the promoted column.
-pub(super) fn promoted_specs(specs: &[(String, String)], from: &str) -> Vec<(usize, Node, Option<String>)> {
-    let mut found = Vec::new();
-    for (number, (_, text)) in specs.iter().enumerate() {
-        if !text.contains(KEY) {
-            continue;
+/// Promotion records of all specs.
+pub(super) struct PromotedSpecs {
+    /// YAML of each spec. `None` if it cannot be read.
+    pub roots: Vec<Option<Node>>,
+    /// Indices of the specs that were promoted from a field or query view, each with the promoted column, by the name of
+    /// the field or query view in lower case.
+    by_name: FxHashMap<String, Vec<(usize, Option<String>)>>,
+}
+
+impl PromotedSpecs {
+    pub fn read(specs: &[(String, String)]) -> Self {
+        let read = |(_, text): &(String, String)| yaml::read(text, &mut Vec::new()).ok().flatten();
+        let roots: Vec<Option<Node>> = specs.iter().map(read).collect();
+        let mut by_name: FxHashMap<String, Vec<(usize, Option<String>)>> = FxHashMap::default();
+        for (number, root) in roots.iter().enumerate() {
+            for record in root.iter().flat_map(promotion_records) {
+                let Some(from) = record.from.text() else { continue };
+                let promoted = by_name.entry(from.to_ascii_lowercase()).or_default();
+                // Of several columns with the same origin, the first one replaces the field.
+                if promoted.last().is_none_or(|(last, _)| *last != number) {
+                    promoted.push((number, record.column.map(str::to_owned)));
+                }
+            }
         }
-        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else {
-            continue;
-        };
-        let column = promotion_records(&root)
-            .into_iter()
-            .find(|record| record.from.text().is_some_and(|text| text.eq_ignore_ascii_case(from)))
-            .map(|record| record.column.map(str::to_owned));
-        if let Some(column) = column {
-            found.push((number, root, column));
-        }
+        Self { roots, by_name }
     }
-    found
+
+    /// Returns the specs that were promoted from a field or query view. Each entry contains the index of the spec, its
+    /// YAML, and the promoted column.
+    pub fn promoted_from(&self, from: &str) -> impl Iterator<Item = (usize, &Node, Option<&str>)> {
+        let promoted = self.by_name.get(&from.to_ascii_lowercase()).into_iter().flatten();
+        promoted.filter_map(|(number, column)| {
+            let root = self.roots.get(*number)?.as_ref()?;
+            Some((*number, root, column.as_deref()))
+        })
+    }
 }
 
 /// Finds fields that are defined both in a spec and in Omni's files. Returns the index of the spec and a warning for
@@ -102,17 +122,18 @@ pub fn defined_twice(
         return Vec::new();
     }
     let (model, _) = ParsedOmniModel::read(omni);
+    let promoted = PromotedSpecs::read(specs);
     let mut found = Vec::new();
-    for (number, (_, text)) in specs.iter().enumerate() {
-        let Ok(Some(root)) = yaml::read(text, &mut Vec::new()) else {
-            continue;
-        };
+    for (number, root) in promoted.roots.iter().enumerate() {
+        let Some(root) = root else { continue };
         let Some(name) = root.get("model") else { continue };
         let Some(made) = name.text() else { continue };
-        for record in promotion_records(&root) {
+        let compiled = OnceCell::new();
+        for record in promotion_records(root) {
             if let Some((fault, item, command)) = taken_over_diagnostic(&model, made, &record) {
-                let changed = TargetModel::find_in(specs, &model, &item).and_then(|target| match compile(number) {
-                    Some(compiled) => retarget_edits(&model, &item, &target, &compiled),
+                let target = TargetModel::find_in(specs, &promoted, &model, &item);
+                let changed = target.and_then(|target| match compiled.get_or_init(|| compile(number)) {
+                    Some(compiled) => retarget_edits(&model, &item, &target, compiled),
                     None => Err(RetargetRefusal::with_remedy(
                         "the spec has errors",
                         "fix the errors in this spec",
@@ -126,7 +147,7 @@ pub fn defined_twice(
         for (place, view) in
             views.filter(|(_, view)| view.table.eq_ignore_ascii_case(made) && view.rows == ViewRowSource::Table)
         {
-            for column in output_names(&root) {
+            for column in output_names(root) {
                 let Some(field) = model.field(place, &column) else {
                     continue;
                 };

@@ -6,7 +6,7 @@
 //! has the same rows as the model and reads them directly.
 
 use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, ViewField, ViewRowSource};
-use super::provenance::promoted_specs;
+use super::provenance::PromotedSpecs;
 use super::request::{is_computed, query_fields};
 use super::retarget_checks::{RetargetRefusal, check_aggregation, check_relationship, check_same_grain, no_such_field};
 use crate::model::CompiledSpec;
@@ -74,11 +74,12 @@ impl TargetModel {
         omni: &[(String, String)],
         what: &RetargetedItem,
     ) -> Result<Self, RetargetRefusal> {
-        Self::find_in(specs, &ParsedOmniModel::read(omni).0, what)
+        Self::find_in(specs, &PromotedSpecs::read(specs), &ParsedOmniModel::read(omni).0, what)
     }
 
     pub(super) fn find_in(
         specs: &[(String, String)],
+        promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
         what: &RetargetedItem,
     ) -> Result<Self, RetargetRefusal> {
@@ -89,23 +90,22 @@ impl TargetModel {
             }
             _ => view.name.clone(),
         };
-        let found = promoted_specs(specs, &from);
-        let of_model = |(spec, root, column): (usize, Node, Option<String>)| {
+        let of_model = |(spec, root, column): (usize, &Node, Option<&str>)| {
             let name = root.get("model").and_then(Node::text)?.to_owned();
             let has_gaps = specs
                 .get(spec)
                 .is_some_and(|(_, text)| text.contains(", not converted: "));
-            let is_filtered = has_filters_or_limit(&root);
+            let is_filtered = has_filters_or_limit(root);
             Some(Self {
                 spec,
                 name,
-                column,
+                column: column.map(str::to_owned),
                 from: from.clone(),
                 has_gaps,
                 is_filtered,
             })
         };
-        let mut found: Vec<Self> = found.into_iter().filter_map(of_model).collect();
+        let mut found: Vec<Self> = promoted.promoted_from(&from).filter_map(of_model).collect();
         match (found.len(), found.pop()) {
             (1, Some(one)) => Ok(one),
             (0, _) => Err(RetargetRefusal::with_remedy(
