@@ -1,4 +1,4 @@
-"""Imports dbt once, and forks for each call that `dbt_client.py` sends.
+"""Imports dbt once, parses a small project, and forks for each call that `dbt_client.py` sends.
 
   python dbt_server.py SOCKET <the-socket-that-listens
 
@@ -17,9 +17,39 @@ import select
 import signal
 import socket
 import sys
+import tempfile
 import threading
 
-IDLE_SECONDS = 15
+IDLE_SECONDS = 60
+
+# A project with one node of each kind that tests use. For the first node of a kind, dbt generates the code that reads
+# and writes it, which takes most of the time of a call.
+PROJECT = {
+    "dbt_project.yml": "{name: small, version: '1.0', profile: small, config-version: 2}",
+    "profiles.yml": "small: {target: dev, outputs: {dev: {type: duckdb, path: ':memory:'}}}",
+    "models/orders.sql": "{{ config(materialized='table') }} select * from {{ source('raw', 'orders') }}",
+    "models/joined.sql": "select o.id, s.name from {{ ref('orders') }} o join {{ ref('states') }} s on o.id = s.id",
+    "models/properties.yml": """
+version: 2
+sources: [{name: raw, tables: [{name: orders, columns: [{name: id, data_tests: [unique]}]}]}]
+models:
+  - name: orders
+    description: "{{ doc('orders') }}"
+    columns: [{name: id, description: Number, data_tests: [not_null, {accepted_values: {values: [1], quote: false}}]}]
+unit_tests:
+  - name: joins
+    model: joined
+    given:
+      - {input: ref('orders'), rows: [{id: 1}]}
+      - {input: ref('states'), rows: [{id: 1, name: a}]}
+    expect: {rows: [{id: 1, name: a}]}
+exposures: [{name: report, type: dashboard, owner: {name: A, email: a@example.com}, depends_on: [ref('orders')]}]
+""",
+    "models/docs.md": "{% docs orders %}Orders{% enddocs %}",
+    "seeds/states.csv": "id,name\n1,a\n",
+    "tests/none.sql": "select * from {{ ref('orders') }} where id < 0",
+    "macros/one.sql": "{% macro one() %}1{% endmacro %}",
+}
 
 
 def import_dbt():
@@ -28,6 +58,25 @@ def import_dbt():
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
         importlib.import_module(module.name)
+
+
+def parse_project():
+    """Parses the small project, first from its files and then from what the first call stored."""
+    # dbt imports all modules called `dbt_…` as plugins, also the ones next to this file.
+    sys.path[0] = os.path.dirname(sys.executable)
+    runner = importlib.import_module("dbt.cli.main").dbtRunner()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in PROJECT.items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(text)
+        options = ["--project-dir", folder, "--profiles-dir", folder, "--log-path", os.path.join(folder, "logs")]
+        for _ in range(2):
+            done = runner.invoke(["--quiet", "--no-send-anonymous-usage-stats", "parse", *options])
+            if not done.success:
+                print("the small project was not parsed:", done.exception, flush=True)
+    importlib.import_module("dbt.adapters.factory").reset_adapters()
 
 
 class Call:
@@ -135,6 +184,7 @@ def main():
     os.closerange(3, 1024)
     listener = socket.socket(fileno=os.dup(0))
     import_dbt()
+    parse_project()
     # The imported objects do not change, so garbage collection in a fork skips them. Otherwise, it would copy their
     # memory.
     gc.collect()
