@@ -194,48 +194,74 @@ impl Compiler {
                 &with_own
             }
         };
-        compiled.diagnostics.append(&mut check_sets_of_set(&set, known));
-        if !compiled.has_errors() {
-            let text = write_set_check_model(&set, sets);
-            let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
-            let mut found = Vec::new();
-            let expansion =
-                probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
-            // The probe's own text has no position in the file.
-            let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
-            compiled
-                .diagnostics
-                .extend(found.into_iter().filter(Diagnostic::is_error).map(at_set));
-            if let Some(expansion) = expansion {
-                let expanded = ExpandedFile::new(self, expansion);
-                let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet);
-                let of_time = |fault: &&Diagnostic| fault.is_error() && expansion.text.origin(fault.span()).0 == 0;
-                let of_time = inner.diagnostics.iter().find(of_time).cloned();
-                let own = inner.diagnostics.into_iter();
-                let own = own.filter_map(|fault| expansion.to_set(fault, 1));
-                let (mut consequences, own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, &set));
-                compiled.diagnostics.extend(own);
-                // The only possible error in the generated text of the probe is the time of the set.
-                if let (Some(fault), Some(time), false) = (of_time, &set.time, compiled.has_errors()) {
-                    compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
-                }
-                if !compiled.has_errors() {
-                    compiled.diagnostics.append(&mut consequences);
-                }
-                compiled.reads = inner.reads;
-                compiled.tables = inner.tables;
-                compiled.columns_read = inner.columns_read;
-                compiled.lineage = inner.lineage;
-                compiled.known_relations = inner.known_relations;
-                if set.sets.is_empty() {
-                    compiled.set_tests = inner.set_tests;
-                }
-            }
+        compiled.diagnostics.append(&mut check_names_of_other_sets(&set, known));
+        let today = self.specs.current_date.as_deref();
+        compiled
+            .diagnostics
+            .append(&mut set.check_outdated_metrics(known, today));
+        // Without rows and without sets, every name would be unknown.
+        if set.root.get("from").is_some() != set.root.get("sets").is_some() {
+            self.check_by_probe(&set, sets, file, &mut compiled);
         }
         compiled.metric_set = Some(set);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         compiled
+    }
+}
+
+impl Compiler {
+    /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
+    /// that were already found, and what the set reads.
+    fn check_by_probe(&self, set: &MetricSet, sets: &MetricSets, file: &SpecFile<'_>, compiled: &mut CompiledSpec) {
+        let had_errors = compiled.has_errors();
+        let text = write_set_check_model(set, sets);
+        let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
+        let mut found = Vec::new();
+        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
+        if !had_errors {
+            // The probe's own text has no position in the file.
+            let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
+            let found = found.into_iter().filter(Diagnostic::is_error).map(at_set);
+            compiled.diagnostics.extend(found);
+        }
+        let Some(expansion) = expansion else { return };
+        let expanded = ExpandedFile::new(self, expansion);
+        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet);
+        let text = &expansion.text;
+        let of_probe = |fault: &&Diagnostic| fault.is_error() && text.origin(fault.span()).0 == 0;
+        let of_probe = inner.diagnostics.iter().find(of_probe).cloned();
+        let own = inner.diagnostics.into_iter();
+        let own = own.filter_map(|fault| expansion.to_set(fault, 1));
+        let (mut consequences, mut own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
+        let errors = compiled.diagnostics.iter().filter(|fault| fault.is_error());
+        let mut seen: FxHashSet<(Span, Code)> = errors.map(|fault| (fault.span(), fault.kind())).collect();
+        let is_of_keys = |fault: &Diagnostic| {
+            let mut of_keys = set.faults.iter();
+            of_keys.any(|known| known.kind() == fault.kind() && known.message() == fault.message())
+        };
+        own.retain(|fault| !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.kind()))));
+        compiled.diagnostics.append(&mut own);
+        // The only possible error in the generated text of the probe is the time of the set. Beside other errors, it may
+        // be a consequence, unless the name of the time is unknown.
+        if let (Some(fault), Some(time)) = (of_probe, &set.time) {
+            let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
+            let is_unknown = fault.kind() == Code::UnknownName && named == Some(&time.column);
+            if is_unknown || !compiled.has_errors() {
+                compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
+            }
+        }
+        if !compiled.has_errors() {
+            compiled.diagnostics.append(&mut consequences);
+        }
+        compiled.reads = inner.reads;
+        compiled.tables = inner.tables;
+        compiled.columns_read = inner.columns_read;
+        compiled.lineage = inner.lineage;
+        compiled.known_relations = inner.known_relations;
+        if set.sets.is_empty() {
+            compiled.set_tests = inner.set_tests;
+        }
     }
 }
 
@@ -254,7 +280,7 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
 }
 
 /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
-fn check_sets_of_set(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
+fn check_names_of_other_sets(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
     let mut faults = Vec::new();
     let named = set
         .root
@@ -291,7 +317,6 @@ fn check_sets_of_set(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
             _ => {}
         }
     }
-    faults.append(&mut set.check_former_names(sets));
     faults
 }
 

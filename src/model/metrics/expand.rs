@@ -164,8 +164,10 @@ fn expand_step<'y>(
     // on these names.
     let named = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(named);
-    for (id, span) in &first {
-        model.check_deprecated(*id, *span, compiler.specs.current_date.as_deref(), faults);
+    // The check of a set reports what its formulas use.
+    for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
+        let today = compiler.specs.current_date.as_deref();
+        faults.extend(model.sets[id.0].deprecation(id.1, *span, today));
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let needed = model.needed_metrics(&first, faults);

@@ -10,7 +10,6 @@ use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::span::Span;
-use crate::yaml::Node;
 
 /// Metric of a set: the index of the set, and the index of the definition in the set.
 pub type MetricId = (usize, usize);
@@ -310,35 +309,6 @@ impl ModelOverSets<'_> {
             }
         }
         metrics
-    }
-
-    /// Warns about a metric that its set marks as deprecated. Using the metric on or after the `until` date is an
-    /// error.
-    pub fn check_deprecated(&self, id: MetricId, span: Span, today: Option<&str>, faults: &mut Vec<Diagnostic>) {
-        let set = &self.sets[id.0];
-        let name = &set.definitions[id.1].name;
-        let Some(deprecated) = set.properties(name).and_then(|it| it.get("deprecated")) else {
-            return;
-        };
-        let until = deprecated.get("until").and_then(Node::text);
-        let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
-        let full = format!("{}.{name}", set.name);
-        let (code, message) = match (is_over, until) {
-            (true, Some(until)) => (
-                Code::UnknownMetric,
-                format!("the metric `{full}` is deprecated, and using it has been an error since {until}"),
-            ),
-            (_, Some(until)) => (
-                Code::DeprecatedMetric,
-                format!("the metric `{full}` is deprecated, and using it is an error from {until} on"),
-            ),
-            (_, None) => (Code::DeprecatedMetric, format!("the metric `{full}` is deprecated")),
-        };
-        let fault = Diagnostic::new(code, span, message);
-        faults.push(match deprecated.get("use").and_then(Node::text) {
-            Some(other) => fault.with_help(format!("use `{other}`")),
-            None => fault.with_help("use another metric"),
-        });
     }
 
     /// Returns the formulas that are computed from metrics, each with its index if the formula is a definition.

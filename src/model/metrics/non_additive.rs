@@ -10,29 +10,34 @@ use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
 use crate::compiler::Compiler;
 use crate::plan::{key_name, split_timeframe};
+use crate::span::Span;
 use crate::yaml::Node;
 use std::ops::Range;
 
 /// Rows of a group that are aggregated.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NonAdditiveRule {
-    pub over: String,
+    pub over: RuleColumn,
     pub takes_last: bool,
-    pub per: Vec<String>,
+    pub per: Vec<RuleColumn>,
+}
+
+/// Column in a rule.
+#[derive(Clone, Debug)]
+pub struct RuleColumn {
+    pub name: String,
+    /// Position in the set's file.
+    pub span: Span,
 }
 
 /// Names of columns ignore case.
-impl PartialEq for NonAdditiveRule {
+impl PartialEq for RuleColumn {
     fn eq(&self, other: &Self) -> bool {
-        let mut per = self.per.iter().zip(&other.per);
-        self.takes_last == other.takes_last
-            && self.over.eq_ignore_ascii_case(&other.over)
-            && self.per.len() == other.per.len()
-            && per.all(|(one, other)| one.eq_ignore_ascii_case(other))
+        self.name.eq_ignore_ascii_case(&other.name)
     }
 }
 
-impl Eq for NonAdditiveRule {}
+impl Eq for RuleColumn {}
 
 /// Rows that metrics aggregate: all rows of a set, or the last or first rows of each group.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +54,20 @@ impl ModelOverSets<'_> {
             .properties(&set.definitions[id.1].name)
             .and_then(|it| it.get("non_additive"));
         let rule = rule.and_then(|rule| {
+            let column = |name: &str, span: Span| RuleColumn {
+                name: name.trim().to_owned(),
+                span,
+            };
             let per = rule.get("per").map_or_else(Vec::new, |per| match per.text() {
-                Some(text) => text.split(',').map(|name| name.trim().to_owned()).collect(),
-                None => per.texts(),
+                Some(text) => text.split(',').map(|name| column(name, per.span)).collect(),
+                None => {
+                    let items = per.items().unwrap_or_default().iter();
+                    items.filter_map(|item| Some(column(item.text()?, item.span))).collect()
+                }
             });
+            let over = rule.get("over")?;
             Some(NonAdditiveRule {
-                over: rule.get("over").and_then(Node::text)?.to_owned(),
+                over: column(over.text()?, over.span),
                 takes_last: rule.get("take").and_then(Node::text) != Some("first"),
                 per,
             })
@@ -125,14 +138,14 @@ impl ModelOverSets<'_> {
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = self.file_number_of_set(set);
-        let place = self.span;
+        let place = rule.over.span;
         let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
         let mut rows = StepText {
             name: self.free_step_name(&format!(
                 "{}_with_{}_{}{end_of_name}",
                 self.sets[set].name,
                 if rule.takes_last { "last" } else { "first" },
-                name_after_joins(&parse_name_use(&rule.over))
+                name_after_joins(&parse_name_use(&rule.over.name))
             )),
             ..grouped.clone()
         };
@@ -140,7 +153,7 @@ impl ModelOverSets<'_> {
         rows.definitions
             .retain(|definition| self.is_row_level(set, keys, definition));
         let mut kept: Vec<String> = Vec::new();
-        let mut flatten = |name: &NameUse, rows: &mut StepText| {
+        let mut flatten = |name: &NameUse, place: Span, rows: &mut StepText| {
             let flat = name_after_joins(name);
             if rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&flat)) || kept.contains(&flat) {
                 return;
@@ -157,16 +170,19 @@ impl ModelOverSets<'_> {
         for formula in formulas {
             let used = formula.names.iter();
             used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column)
-                .for_each(|name| flatten(&self.column_next_to_keys(set, &formula.name, name, keys), &mut rows));
+                .for_each(|name| {
+                    let column = self.column_next_to_keys(set, &formula.name, name, keys);
+                    flatten(&column, formula.file_span(&name.range), &mut rows);
+                });
         }
-        let column_of_rule = |name: &String| {
-            let name = self.sets[set].qualified_column(compiler, split_timeframe(name).0);
+        let column_of_rule = |column: &RuleColumn| {
+            let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
             self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
         };
-        for name in std::iter::once(&rule.over).chain(&rule.per) {
-            let name = column_of_rule(name);
+        for column in std::iter::once(&rule.over).chain(&rule.per) {
+            let name = column_of_rule(column);
             if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
-                flatten(&name, &mut rows);
+                flatten(&name, column.span, &mut rows);
             }
         }
         let mut key_names: Vec<String> = Vec::new();
@@ -178,7 +194,7 @@ impl ModelOverSets<'_> {
                     .push(DefinitionText::generated(&name, &key.entry.text, 0, key.entry.span));
             } else if key.definition.is_none() && !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&name))
             {
-                flatten(&parse_name_use(&name), &mut rows);
+                flatten(&parse_name_use(&name), place, &mut rows);
             }
             key_names.push(name);
         }
@@ -195,7 +211,7 @@ impl ModelOverSets<'_> {
         let per: Vec<String> = rule
             .per
             .iter()
-            .map(|name| name_after_joins(&column_of_rule(name)))
+            .map(|column| name_after_joins(&column_of_rule(column)))
             .collect();
         rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));

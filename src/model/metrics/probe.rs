@@ -21,7 +21,8 @@ fn shortest_common_period(set: &MetricSet, sets: &MetricSets) -> Option<String> 
     }
     let mut periods = Vec::new();
     for set in all.iter().filter(|set| set.sets.is_empty()) {
-        periods.push(set.time.as_ref()?.grain.as_deref().unwrap_or("day"));
+        let grain = set.time.as_ref()?.grain.as_deref();
+        periods.push(grain.filter(|grain| period_unit(grain).is_some()).unwrap_or("day"));
     }
     periods
         .into_iter()

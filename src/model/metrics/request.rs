@@ -378,7 +378,9 @@ impl ModelOverSets<'_> {
         let mut next = 0;
         while let Some(set) = self.sets.get(next).cloned() {
             let context = format!("in the metric set `{}`", set.name);
-            let own = set.faults.iter().cloned();
+            // A set that is checked reports its own errors.
+            let is_checked = self.kind == SpecKind::WholeSet && next == 0;
+            let own = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(own.map(|fault| fault.map_spans(|_| self.span).without_fix().with_context(&context)));
             for name in &set.sets {
                 match sets.get(name) {

@@ -180,7 +180,11 @@ impl MetricSet {
         for formula in formulas {
             match formula.role {
                 DefinitionRole::Where => self.filter = Some(formula),
-                DefinitionRole::Definitions if !formula.name.is_empty() => self.definitions.push(formula),
+                DefinitionRole::Definitions if !formula.name.is_empty() => match self.position(&formula.name) {
+                    // The meaning of a name that is defined twice is unknown.
+                    Some(first) => self.definitions[first].is_broken = true,
+                    None => self.definitions.push(formula),
+                },
                 _ => {}
             }
         }
@@ -288,7 +292,9 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         is_descending: false,
     };
     let (formulas, found) = analyze_in(compiler, &step, text, &known);
-    let of_formulas = found.into_iter().filter(|fault| fault.is_error() && fault.is_syntax());
+    // The other errors are found by the probe, which knows the columns.
+    let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
+    let of_formulas = found.into_iter().filter(|fault| fault.is_error() && is_final(fault));
     let Some(name) = name else {
         faults.extend(of_formulas);
         return (None, faults);

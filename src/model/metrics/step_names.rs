@@ -43,7 +43,7 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
     };
     let is_similar = |other: &RowGroup| {
         let other_rule = other.rule.as_ref().filter(|_| other != group && other.set == group.set);
-        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.over.eq_ignore_ascii_case(&rule.over))
+        other_rule.is_some_and(|of| of.takes_last == rule.takes_last && of.over == rule.over)
     };
     if !groups.iter().any(is_similar) {
         return String::new();
@@ -51,7 +51,7 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
     let per: Vec<String> = rule
         .per
         .iter()
-        .map(|name| name_after_joins(&parse_name_use(name)))
+        .map(|column| name_after_joins(&parse_name_use(&column.name)))
         .collect();
     plain_name(&format!("_per_{}", per.join("_and_")))
 }

@@ -3,8 +3,8 @@
 mod balances;
 mod descriptions;
 mod fill;
-mod former_names;
 mod incomplete_schema;
+mod outdated_names;
 
 use crate::{CompiledSpec, Compiler, SpecText};
 

@@ -1,4 +1,5 @@
-use super::{reports, sql};
+use super::{compile_last_with, reports, sql};
+use crate::Compiler;
 
 const ORDERS: &str = "\
 metric_set: orders
@@ -154,4 +155,25 @@ fn a_set_over_sets_warns_about_former_names() {
             "revenue: the metric `orders.revenue` has been renamed to `net`; write `net`"
         ]
     );
+}
+
+/// Checks that the date in `until` concerns the uses of a metric, not its definition.
+#[test]
+fn a_deprecated_metric_that_nothing_uses_is_valid() {
+    let compiler = Compiler::builder().current_date("2025-01-01").build();
+    let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n  rows = COUNT()\n\
+               columns: {n: {deprecated: {use: rows, until: 2024-01-01}}, twice: {deprecated: {use: rows}}}\n";
+    let found = |texts: &[&str]| {
+        let compiled = compile_last_with(&compiler, texts);
+        let all = compiled.diagnostics().iter();
+        all.map(|fault| format!("{} {}", fault.code(), fault.span().text(texts.last().unwrap())))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found(&[set]), Vec::<String>::new());
+    let model = "model: m\nmetrics: [o.n, o.rows]\n";
+    assert_eq!(found(&[set, model]), ["F0850 o.n"]);
+    let over = "metric_set: p\nsets: [o]\ndefinitions: x = o.n / o.rows\n";
+    assert_eq!(found(&[set, over]), ["F0850 o.n"]);
+    let inside = set.replace(", twice: {deprecated: {use: rows}}", "");
+    assert_eq!(found(&[&inside]), ["F0850 n"]);
 }

@@ -1,5 +1,5 @@
-//! Former names of metrics and dimensions: the key `renamed_from`. Models and sets built on other sets may still use
-//! them, with a warning.
+//! Deprecated metrics, and former names of metrics and dimensions: the keys `deprecated` and `renamed_from`. Models and
+//! sets may still use them, with a warning.
 
 use super::formulas::NameUse;
 use super::graph::{MetricId, SetNameTarget};
@@ -10,6 +10,7 @@ use super::spelled::quote_formula_name;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
+use crate::yaml::Node;
 
 impl MetricSet {
     /// Returns the position of a dimension or metric by its current or former name. A current name takes precedence.
@@ -58,33 +59,86 @@ impl MetricSet {
         Diagnostic::new(Code::DeprecatedMetric, span, message)
     }
 
-    /// Warns about the former names of metrics that the formulas of a set built on other sets use.
-    pub fn check_former_names(&self, sets: &MetricSets) -> Vec<Diagnostic> {
+    /// Warns about deprecated metrics, and about former names of metrics, that the formulas of the set use. `today` is
+    /// the current date.
+    pub fn check_outdated_metrics(&self, sets: &MetricSets, today: Option<&str>) -> Vec<Diagnostic> {
         let mut faults = Vec::new();
-        let formulas = self.definitions.iter().filter(|_| !self.sets.is_empty());
+        let formulas = self.definitions.iter();
         for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
-            let qualifier = name.qualifier.as_deref();
-            let is_own = !formula.name.eq_ignore_ascii_case(&name.name) && self.position(&name.name).is_some();
-            if qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(&self.name)) && is_own {
+            let span = formula.file_span(&name.range);
+            let Some((owner, place)) = self.owner_of_metric(&formula.name, name, sets) else {
                 continue;
-            }
-            let named = self
-                .sets
-                .iter()
-                .filter(|set| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set)))
-                .filter_map(|set| sets.get(set));
-            let mut owners = named.filter(|set| set.position_by_any_name(&name.name).is_some());
-            if let (Some(owner), None) = (owners.next(), owners.next())
-                && let Some(current) = owner.current_name(&name.name)
-            {
-                let fault = owner.renamed_metric(&name.name, current, formula.file_span(&name.range));
-                faults.push(fault.with_help(match qualifier {
+            };
+            if let Some(current) = owner.current_name(&name.name) {
+                let fault = owner.renamed_metric(&name.name, current, span);
+                faults.push(fault.with_help(match name.qualifier {
                     Some(_) => format!("write `{}.{current}`", owner.name),
                     None => format!("write `{current}`"),
                 }));
             }
+            // Deprecated metrics are removed together.
+            if !self.is_deprecated(&formula.name) {
+                faults.extend(owner.deprecation(place, span, today));
+            }
         }
         faults
+    }
+
+    /// Returns the metric that a name in the formula `own` of the set refers to, with its set. `None` if the name is a
+    /// column, unknown, or ambiguous.
+    fn owner_of_metric<'s>(&'s self, own: &str, name: &NameUse, sets: &'s MetricSets) -> Option<(&'s Self, usize)> {
+        let qualifier = name.qualifier.as_deref();
+        let is_of = |set: &str| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set));
+        let may_be_own = match self.sets.is_empty() {
+            true => qualifier.is_none(),
+            false => is_of(&self.name),
+        };
+        if may_be_own
+            && !own.eq_ignore_ascii_case(&name.name)
+            && let Some(place) = self.position(&name.name)
+        {
+            return Some((self, place));
+        }
+        let named = self
+            .sets
+            .iter()
+            .filter(|set| is_of(set))
+            .filter_map(|set| sets.get(set));
+        let mut owners = named.filter_map(|set| Some((&**set, set.position_by_any_name(&name.name)?)));
+        match (owners.next(), owners.next()) {
+            (Some(owner), None) => Some(owner),
+            _ => None,
+        }
+    }
+
+    fn is_deprecated(&self, name: &str) -> bool {
+        self.properties(name).is_some_and(|it| it.get("deprecated").is_some())
+    }
+
+    /// Warns about a use of a metric that the set marks as deprecated. On and after the `until` date, the use is an
+    /// error.
+    pub fn deprecation(&self, place: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
+        let name = &self.definitions.get(place)?.name;
+        let deprecated = self.properties(name)?.get("deprecated")?;
+        let until = deprecated.get("until").and_then(Node::text);
+        let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
+        let full = format!("{}.{name}", self.name);
+        let (code, message) = match (is_over, until) {
+            (true, Some(until)) => (
+                Code::UnknownMetric,
+                format!("the metric `{full}` is deprecated, and using it has been an error since {until}"),
+            ),
+            (_, Some(until)) => (
+                Code::DeprecatedMetric,
+                format!("the metric `{full}` is deprecated, and using it is an error from {until} on"),
+            ),
+            (_, None) => (Code::DeprecatedMetric, format!("the metric `{full}` is deprecated")),
+        };
+        let fault = Diagnostic::new(code, span, message);
+        Some(match deprecated.get("use").and_then(Node::text) {
+            Some(other) => fault.with_help(format!("use `{other}`")),
+            None => fault.with_help("use another metric"),
+        })
     }
 }
 
