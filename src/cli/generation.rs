@@ -17,6 +17,7 @@ use super::missing_versions;
 use super::models::{self, CompiledModel};
 use super::moved_files::MovedFilePaths;
 use super::name_clashes;
+use super::project;
 use super::selection::{self, SelectedModels};
 use super::session::Session;
 use super::source::{SourceText, read_text};
@@ -83,21 +84,32 @@ impl<'p> Generation<'p> {
         })
     }
 
+    /// Compiles all specs of a project.
+    fn from_workspace(session: &Session, place: &'p Workspace, target: &TargetOptions) -> Result<Self, Failure> {
+        let compiler = place.compiler(session, target, place.dialect(target)?)?;
+        let sources = models::read_sources(&place.specs()?, Some(&place.root));
+        Self::new(place, &compiler, sources, || {})
+    }
+
     /// Returns the selected models, and warns about parts of the selection that match no model.
     pub fn select_models(&self, session: &Session, selection: &Selection) -> Result<SelectedModels, Failure> {
+        let chosen = self.apply_selection(selection)?;
+        chosen.unmatched.iter().for_each(|(_, warning)| session.warn(warning));
+        Ok(chosen)
+    }
+
+    fn apply_selection(&self, selection: &Selection) -> Result<SelectedModels, Failure> {
         let nothing = Manifest::default();
         let (manifest, folder) = (self.manifest.unwrap_or(&nothing), self.place.output_folders().0);
         let package = self.place.dbt.as_ref().map(|dbt| dbt.name.as_str()).unwrap_or_default();
-        let chosen = selection::apply_selection(
+        selection::apply_selection(
             &self.models,
             &self.found,
             manifest,
             &self.nodes,
             (package, &folder),
             selection,
-        )?;
-        chosen.unmatched.iter().for_each(|part| session.warn(part));
-        Ok(chosen)
+        )
     }
 
     /// Removes the diagnostics of specs that are neither selected nor read by a selected model.
@@ -118,6 +130,36 @@ impl<'p> Generation<'p> {
         let chosen = Self::selected_with_files(session, target, selection)?;
         let files: BTreeMap<usize, PathBuf> = chosen.into_iter().map(|(spec, _, file)| (spec, file)).collect();
         Ok(files.into_values().collect())
+    }
+
+    /// Returns the files of the selected specs and of the selected metric sets, relative to the working directory.
+    pub fn selected_specs_and_sets(
+        session: &Session,
+        target: &TargetOptions,
+        selection: &Selection,
+    ) -> Result<Vec<PathBuf>, Failure> {
+        let place = Workspace::find(session)?;
+        let made = Generation::from_workspace(session, &place, target)?;
+        let chosen = made.apply_selection(selection)?;
+        for (part, warning) in &chosen.unmatched {
+            let sets = selection::select_metric_sets(&made.sets, std::slice::from_ref(part), &[])?;
+            if !sets.contains(&true) {
+                session.warn(warning);
+            }
+        }
+        let sets = selection::select_metric_sets(&made.sets, &selection.select, &selection.exclude)?;
+        let models = made.models.iter().zip(&chosen.models);
+        let models = models
+            .filter(|(_, is_chosen)| **is_chosen)
+            .map(|(model, _)| &model.path);
+        let sets = made.sets.iter().zip(sets);
+        let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|((path, _), _)| path);
+        let chosen: BTreeSet<&str> = models.chain(sets).map(String::as_str).collect();
+        let files = place.specs()?;
+        let paths = project::paths_in_project(&files, Some(&place.root));
+        let files = files.into_iter().zip(paths);
+        let files = files.filter(|(_, path)| path.as_deref().is_some_and(|path| chosen.contains(path)));
+        Ok(files.map(|(file, _)| file).collect())
     }
 
     /// Returns the file of the named spec. The name is a path or, in a project, the name of a model.
@@ -184,13 +226,7 @@ impl<'p> Generation<'p> {
         selection: &Selection,
     ) -> Result<Vec<(usize, String, PathBuf)>, Failure> {
         let place = Workspace::find(session)?;
-        let compiler = place.compiler(session, target, place.dialect(target)?)?;
-        let made = Generation::new(
-            &place,
-            &compiler,
-            models::read_sources(&place.specs()?, Some(&place.root)),
-            || {},
-        )?;
+        let made = Generation::from_workspace(session, &place, target)?;
         let chosen = made.select_models(session, selection)?;
         let models = made
             .models

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use formulac::CompiledSpec;
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
 use formulac::dbt::RelationReference as Read;
@@ -21,8 +22,8 @@ pub struct SelectedModels {
     /// Specs whose errors stop the command: the specs of selected models and of the models that they read, and all
     /// specs that produce no model.
     pub specs: Vec<bool>,
-    /// Parts of `--select` that match no model.
-    pub unmatched: Vec<String>,
+    /// Parts of `--select` that match no model, each with a warning.
+    pub unmatched: Vec<(String, String)>,
 }
 
 /// Applies a selection. `package` is the name of the dbt project, and `folder` is the folder of its models.
@@ -75,7 +76,7 @@ pub fn apply_selection(
             });
         }
         let near = near.map(|near| format!("; {near}")).unwrap_or_default();
-        unmatched.push(format!("`{part}` selects no spec{near}"));
+        unmatched.push((part.to_owned(), format!("`{part}` selects no spec{near}")));
     }
     let mut chosen = select(&selection.select, &selection.exclude)?;
     chosen.truncate(models.len());
@@ -102,6 +103,29 @@ pub fn apply_selection(
         specs,
         unmatched,
     })
+}
+
+/// Applies a selection to metric sets, each given with its path. Returns one entry per set: whether the set is selected.
+pub fn select_metric_sets(
+    sets: &[(String, CompiledSpec)],
+    select: &[String],
+    exclude: &[String],
+) -> Result<Vec<bool>, Failure> {
+    let node = |(path, set): &(String, CompiledSpec)| {
+        let name = set.metric_set().unwrap_or_default();
+        let mut node = SelectableNode::default();
+        node.name = name.to_owned();
+        node.kind = "metric_set".to_owned();
+        node.paths = vec![path.clone()];
+        node.metrics = set
+            .metrics_of_set()
+            .map(|(metric, _)| format!("{name}.{metric}"))
+            .collect();
+        node.change = Some(StateChange::default());
+        node
+    };
+    let nodes: Vec<SelectableNode> = sets.iter().map(node).collect();
+    selection::select(&nodes, select, exclude).map_err(|fault| selection_failure(&fault))
 }
 
 fn selection_failure(fault: &SelectionError) -> Failure {

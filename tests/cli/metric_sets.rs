@@ -1,5 +1,6 @@
 //! Tests the commands with metric sets: queries without a spec, selection, generated files and plans.
 
+use crate::repository;
 use crate::run::Place;
 
 const ORDERS: &str = "metric_set: orders\nfrom: ref('stg_orders')\njoins: [{to: ref('customers'), as: customers, using: customer_id}]\n\
@@ -182,6 +183,62 @@ fn models_are_selected_by_metric_and_the_set_has_one_test() {
         "{}",
         run.out
     );
+}
+
+#[test]
+fn a_set_that_no_model_reads_is_known_by_name() {
+    let place = project("sets_a_set_that_no_model_reads");
+    place.write(
+        "specs/refunds.yml",
+        "metric_set: refunds\nfrom: ref('refunds')\ndefinitions: n = COUNT()\n",
+    );
+    for name in ["metric:refunds.n", "metric_set:refunds", "refunds.n"] {
+        let run = place.run(&["impact", name]);
+        assert_eq!((run.exit, run.out.as_str()), (0, "nothing changes\n"), "{}", run.err);
+        assert!(run.err.contains("no model reads `refunds"), "{}", run.err);
+    }
+    let run = place.run(&["impact", "metric:refunds.m"]);
+    assert!(
+        run.exit == 1 && run.err.contains("the metric set `refunds` has no metric `m`"),
+        "{}",
+        run.err
+    );
+    let run = place.run(&["check", "--select", "metric_set:refunds"]);
+    assert!(run.exit == 0 && run.err.contains("1 file checked"), "{}", run.err);
+    place.write(
+        "specs/refunds.yml",
+        "metric_set: refunds\nfrom: ref('refunds')\ndefinitions: n = COUNT(\n",
+    );
+    for part in ["metric_set:refunds", "path:specs/refunds.yml"] {
+        let run = place.run(&["check", "--select", part]);
+        assert!(
+            run.exit == 1 && run.out.contains("F0203"),
+            "{part}: {} {}",
+            run.out,
+            run.err
+        );
+    }
+    let run = place.run(&["check", "--select", "metric_set:nothing"]);
+    assert!(run.err.contains("`metric_set:nothing` selects no spec"), "{}", run.err);
+}
+
+#[test]
+fn the_log_finds_changes_to_a_metric() {
+    let place = project("sets_the_log_finds_changes_to_a_metric");
+    repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    place.write("specs/orders.yml", &ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    for name in ["metric:orders.revenue", "metric_set:orders", "orders.revenue"] {
+        let run = place.run(&["log", name]);
+        assert_eq!(run.out.matches("push").count(), 1, "{name}: {}", run.out);
+        assert!(
+            run.out.contains("orders.revenue: SUM(amount) → SUM(amount) * 2"),
+            "{}",
+            run.out
+        );
+    }
+    assert_eq!(place.run(&["log", "metric:orders.order_count"]).out, "");
 }
 
 #[test]

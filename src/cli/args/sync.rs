@@ -243,7 +243,7 @@ Examples:
   # The history of one definition
   formulac log revenue.net")]
 pub struct LogArgs {
-    /// Model, `model.definition`, or the number or hash of a log entry [default: all]
+    /// Model, `model.definition`, `metric:set.name`, `metric_set:name`, or the number or hash of a log entry [default: all]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Maximum number of entries to show, latest first

@@ -126,7 +126,7 @@ fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs,
     let files = match &knowledge.place {
         _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
         Some(_) if !args.selection.selects_all_models() => {
-            Generation::selected_specs(session, &args.settings.target, &args.selection)?
+            Generation::selected_specs_and_sets(session, &args.settings.target, &args.selection)?
         }
         Some(place) if place.has_project_file() => place.specs()?,
         _ => {

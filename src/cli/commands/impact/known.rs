@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 
 use formulac::artifacts::{KeptParts, Manifest, last_results};
+use formulac::diag::suggest;
 use formulac::impact::{Graph, GraphSources, LineageCache, OmniFields, SpecModel};
 use formulac::{CompiledSpec, Compiler, Dialect, Project, SpecText};
 
@@ -43,6 +44,18 @@ pub struct ImpactContext {
     pub status: BTreeMap<String, String>,
     /// Cached lineage of SQL, read in a separate thread while the other data is read.
     lineages: Cell<Option<JoinHandle<LineageCache>>>,
+}
+
+/// Metric, or all metrics of a metric set.
+pub struct KnownMetric<'c> {
+    /// Compiled set.
+    pub set: &'c CompiledSpec,
+    /// Name of the set, or `set.metric`.
+    pub name: String,
+    /// Whether the name is that of a set.
+    pub is_set: bool,
+    /// Names of the metrics in the set.
+    pub metrics: Vec<&'c str>,
 }
 
 impl ImpactContext {
@@ -159,22 +172,64 @@ impl ImpactContext {
         }
     }
 
-    /// Returns the model columns that are computed from a metric or metric set, as `model.column`. The name is
-    /// `metric:orders.revenue`, `metric_set:orders`, or a bare `orders.revenue`. `None` if no model reads such a
-    /// metric.
-    pub fn columns_of_metric(&self, name: &str) -> Option<Vec<String>> {
-        let metric = name
-            .strip_prefix("metric:")
-            .or_else(|| name.strip_prefix("metric_set:"))
-            .unwrap_or(name);
-        let specs = self.specs.iter();
-        let columns = specs.flat_map(|spec| {
-            spec.compiled
-                .columns_of_metric(metric)
-                .map(|column| format!("{}.{column}", spec.name))
-        });
-        let columns: Vec<String> = columns.collect();
-        (!columns.is_empty()).then_some(columns)
+    /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the same
+    /// without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set.
+    pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
+        let prefixes = ["metric:", "metric_set:"];
+        let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
+        let (set_name, metric) = match bare.unwrap_or(name).split_once('.') {
+            Some((set, metric)) => (set, Some(metric)),
+            None => (bare.unwrap_or(name), None),
+        };
+        let is_named = |set: &&CompiledSpec| set.metric_set().is_some_and(|of| of.eq_ignore_ascii_case(set_name));
+        let Some(set) = self.sets.iter().find(is_named) else {
+            let names: Vec<&str> = self.sets.iter().filter_map(CompiledSpec::metric_set).collect();
+            let message = format!("there is no metric set `{set_name}`");
+            return bare.map(|_| Err(unknown_name(message, set_name, &names)));
+        };
+        let metrics: Vec<&str> = set.metrics_of_set().map(|(metric, _)| metric).collect();
+        let name = set.metric_set().unwrap_or_default();
+        let Some(metric) = metric else {
+            let name = name.to_owned();
+            let is_set = true;
+            return Some(Ok(KnownMetric {
+                set,
+                name,
+                is_set,
+                metrics,
+            }));
+        };
+        let found = metrics.iter().find(|known| known.eq_ignore_ascii_case(metric)).copied();
+        Some(match found {
+            Some(found) => Ok(KnownMetric {
+                set,
+                name: format!("{name}.{found}"),
+                is_set: false,
+                metrics: vec![found],
+            }),
+            None => {
+                let message = format!("the metric set `{name}` has no metric `{metric}`");
+                Err(unknown_name(message, metric, &metrics))
+            }
+        })
+    }
+
+    /// Returns the model columns that are computed from a metric, as `model.column`. A model that reads the metric only
+    /// in a condition, such as `having`, is returned as a whole.
+    pub fn readers_of_metric(&self, metric: &KnownMetric<'_>) -> Vec<String> {
+        let mut readers = Vec::new();
+        for spec in &self.specs {
+            let columns = spec.compiled.columns_of_metric(&metric.name);
+            let before = readers.len();
+            readers.extend(columns.map(|column| format!("{}.{column}", spec.name)));
+            let mut read = spec.compiled.metrics_read().iter();
+            let is_read =
+                |read: &String| *read == metric.name || read.split_once('.').is_some_and(|(set, _)| set == metric.name);
+            if readers.len() == before && read.any(is_read) {
+                readers.push(spec.name.clone());
+            }
+        }
+        readers
     }
 
     /// Compiles other versions of the specs to models.
@@ -190,6 +245,15 @@ impl ImpactContext {
             .map(|revision| format!("Changes since `{revision}`."))
             .into_iter()
             .collect()
+    }
+}
+
+fn unknown_name(message: String, name: &str, names: &[&str]) -> Failure {
+    let failure = Failure::new(Exit::Faulty, message);
+    match suggest::nearest_name(name, names.iter().copied()) {
+        Some(near) => failure.with_help(suggest::similar_name_help(near)),
+        None if names.is_empty() => failure,
+        None => failure.with_help(format!("specify one of {}", names.join(", "))),
     }
 }
 

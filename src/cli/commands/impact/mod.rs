@@ -19,7 +19,7 @@ use crate::cli::json;
 use crate::cli::project;
 use crate::cli::session::Session;
 
-pub use known::ImpactContext;
+pub use known::{ImpactContext, KnownMetric};
 
 pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     let format = output_format(args);
@@ -41,15 +41,24 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
             if !args.selection.selects_all_models() {
                 names.extend(Generation::selected_model_names(session, &args.selection)?);
             }
-            // A dbt name or model name takes precedence over a metric name.
-            let names = names.iter().flat_map(|name| match graph.resolve_target(name) {
-                Ok(_) => vec![name.clone()],
-                Err(_) => known.columns_of_metric(name).unwrap_or_else(|| vec![name.clone()]),
-            });
-            (
-                initial_node_changes(&graph, &names.collect::<Vec<_>>(), change)?,
-                Vec::new(),
-            )
+            let mut targets = Vec::new();
+            for name in names {
+                // A dbt name or model name takes precedence over a metric name.
+                let metric = match graph.resolve_target(&name) {
+                    Ok(_) => None,
+                    Err(_) => known.find_metric(&name).transpose()?,
+                };
+                let Some(metric) = metric else {
+                    targets.push(name);
+                    continue;
+                };
+                let mut readers = known.readers_of_metric(&metric);
+                if readers.is_empty() {
+                    session.report_action(&format!("no model reads `{}`", metric.name));
+                }
+                targets.append(&mut readers);
+            }
+            (initial_node_changes(&graph, &targets, change)?, Vec::new())
         }
     };
     let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &known.status));

@@ -75,8 +75,23 @@ pub fn read_log(place: &Workspace) -> Log {
     )
 }
 
-/// Returns whether an entry changed a model or definition with this name.
+/// Returns whether an entry changed a model, a definition or a metric with this name.
 fn has_change_to(logged: &NumberedEntry, name: &str) -> bool {
+    let changed_name = |change: &str| change.split([':', ',']).next().unwrap_or_default().to_owned();
+    let has_metric = |is_meant: &dyn Fn(&str) -> bool| {
+        let mut changes = logged.entry.changes.iter().filter_map(|line| line.strip_prefix("  "));
+        changes.any(|change| is_meant(&changed_name(change)))
+    };
+    if let Some(metric) = name.strip_prefix("metric:") {
+        return has_metric(&|changed| changed.eq_ignore_ascii_case(metric));
+    }
+    if let Some(set) = name.strip_prefix("metric_set:") {
+        return has_metric(&|changed| {
+            changed
+                .split_once('.')
+                .is_some_and(|(of, _)| of.eq_ignore_ascii_case(set))
+        });
+    }
     let (model, definition) = match name.split_once('.') {
         Some((model, definition)) => (model, Some(definition)),
         None => (name, None),
@@ -86,8 +101,9 @@ fn has_change_to(logged: &NumberedEntry, name: &str) -> bool {
         match line.strip_prefix("  ") {
             None => in_model = line.split(' ').nth(1) == Some(model),
             Some(change) => {
-                let named = change.split([':', ',']).next().unwrap_or_default();
-                if named == definition.unwrap_or(model) && (in_model || definition.is_none()) {
+                let changed = changed_name(change);
+                let is_of_model = changed == definition.unwrap_or(model) && (in_model || definition.is_none());
+                if is_of_model || changed == name {
                     return true;
                 }
             }
