@@ -35,7 +35,7 @@ sources: [{name: raw, tables: [{name: orders, columns: [{name: id, data_tests: [
 models:
   - name: orders
     description: "{{ doc('orders') }}"
-    columns: [{name: id, description: Number, data_tests: [not_null, {accepted_values: {values: [1], quote: false}}]}]
+    columns: [{name: id, description: Number, data_tests: [not_null]}]
 unit_tests:
   - name: joins
     model: joined
@@ -79,6 +79,7 @@ def parse_project():
             if not done.success:
                 print("the small project was not parsed:", done.exception, flush=True)
     importlib.import_module("dbt.adapters.factory").reset_adapters()
+    importlib.import_module("dbt.deprecations").reset_deprecations()
 
 
 class Call:
