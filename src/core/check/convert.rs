@@ -85,6 +85,14 @@ impl Lowerer<'_> {
                 let node = Ir::Text(slice);
                 self.program.add(node, crate::ir::NodeMeta { ty: Type::Text, ..meta })
             }
+            (Type::Timestamptz, _) if self.scope.timezone.is_some() => {
+                let clock = self.convert_to_wall_clock(id);
+                self.add_call(internal::TO_TEXT, &[clock], meta.span)
+            }
+            (Type::Timestamptz, _) => {
+                self.warn_of_session_timezone(meta.span);
+                self.add_call(internal::TO_TEXT, &[id], meta.span)
+            }
             _ => self.add_call(internal::TO_TEXT, &[id], meta.span),
         }
     }
@@ -100,16 +108,20 @@ impl Lowerer<'_> {
                 .add(Ir::Text(text), Self::constant_meta(Type::Text, meta.span));
             return self.add_call(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
         }
-        let text = self.source_text(meta.span);
+        self.warn_of_session_timezone(meta.span);
+        self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
+    }
+
+    fn warn_of_session_timezone(&mut self, instant: Span) {
+        let text = self.source_text(instant);
         self.report(
             Diagnostic::new(
                 Code::SessionTimezone,
-                meta.span,
+                instant,
                 format!("the date of `{text}` depends on the time zone, but no time zone is set"),
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );
-        self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
     /// Converts a text literal that is compared or combined with a date or timestamp to that type. Reports invalid
