@@ -68,6 +68,12 @@ class Runner:
             columns, types, rows = engine.query(sql)
             return {"columns": columns, "types": types, "rows": rows}
         except Exception as error:      # whatever an engine raises is the answer to this query
+            # The stand-in for BigQuery reads all loaded tables at once, so a table that it rejects would fail all
+            # later queries.
+            if getattr(engine, "catalog", engine) is None:
+                for table in tables:
+                    self.loaded.pop(table["name"], None)
+                    engine.tables.pop(table["name"].lower(), None)
             return {"error": re.sub(r"\s+", " ", f"{type(error).__name__}: {error}")[:600]}
 
 
