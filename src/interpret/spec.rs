@@ -96,6 +96,26 @@ impl KeptColumn {
     }
 }
 
+/// Functions of numbers that return the error of an argument, as arithmetic does.
+const RETURNS_ERRORS: [&str; 16] = [
+    "ABS",
+    "CEILING",
+    "EXP",
+    "FLOOR",
+    "INT",
+    "LN",
+    "LOG",
+    "LOG10",
+    "MOD",
+    "POWER",
+    "ROUND",
+    "ROUNDDOWN",
+    "ROUNDUP",
+    "SIGN",
+    "SQRT",
+    "TRUNC",
+];
+
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
@@ -125,6 +145,11 @@ impl InterpreterStep {
             InterpreterExpr::Binary(Divide, ..) => true,
             InterpreterExpr::Binary(Add | Subtract | Multiply, a, b) => {
                 self.may_be_error(a, own) || self.may_be_error(b, own)
+            }
+            InterpreterExpr::Call(name, args) if RETURNS_ERRORS.contains(name) => {
+                let is_literal = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(value) if !value.is_null());
+                args.iter().any(|x| self.may_be_error(x, own))
+                    && args.iter().all(|x| is_literal(x) || self.may_be_error(x, own))
             }
             _ => false,
         }

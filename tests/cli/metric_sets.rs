@@ -227,7 +227,7 @@ fn the_log_finds_changes_to_a_metric() {
     let place = project("sets_the_log_finds_changes_to_a_metric");
     repository::begin(&place);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    place.write("specs/orders.yml", &ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
+    place.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     for name in ["metric:orders.revenue", "metric_set:orders", "orders.revenue"] {
         let run = place.run(&["log", name]);

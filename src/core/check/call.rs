@@ -279,13 +279,12 @@ impl Lowerer<'_> {
             meta.level = meta.level.max(Level::Row);
             meta.reads_only_keys = false;
         }
-        self.program.add(
-            Ir::Apply {
-                overload: choice.overload,
-                args,
-            },
-            meta,
-        )
+        let overload = choice.overload;
+        let result = self.program.add(Ir::Apply { overload, args }, meta);
+        if self.scope.blank_zero && matches!(choice.nulls, Nulls::Any | Nulls::Always) && self.passes_error_on(given) {
+            self.errors.insert(result);
+        }
+        result
     }
 
     /// Replaces a call with NULL if the function returns NULL for a NULL argument, because some engines reject an

@@ -75,7 +75,7 @@ impl Lowerer<'_> {
             }
             // Two minus signs cancel out. This also avoids `--` in the SQL, which starts a comment.
             (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
-            (Sign::Minus, _) => self.add_sign_or_percent(internal::NEGATE, x, span, "-"),
+            (Sign::Minus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "-"),
             (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
             (Sign::Plus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "+"),
         }
@@ -98,15 +98,7 @@ impl Lowerer<'_> {
                 .program
                 .add(Ir::Number(slice), Self::constant_meta(Type::Point, span));
         }
-        self.add_sign_or_percent(internal::PERCENT, x, span, "%")
-    }
-
-    fn add_sign_or_percent(&mut self, function: FunctionId, x: IrId, span: Span, shown: &str) -> IrId {
-        let result = self.add_scalar_call(function, &[x], span, shown);
-        if self.is_error_value(x) {
-            self.errors.insert(result);
-        }
-        result
+        self.add_scalar_call(internal::PERCENT, &[x], span, "%")
     }
 
     pub(super) fn lower_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
@@ -168,6 +160,14 @@ impl Lowerer<'_> {
     /// blank operand counts as 0.
     fn is_error_value(&self, id: IrId) -> bool {
         self.errors.contains(&self.program.resolve_names(id))
+    }
+
+    /// Returns whether a NULL of a function that is NULL for a NULL argument stands for an error: no argument can be
+    /// blank.
+    pub(super) fn passes_error_on(&self, args: &[IrId]) -> bool {
+        let is_value = |id: IrId| self.program.meta(id).level == Level::Const && !self.program.meta(id).nullable;
+        let mut errors = args.iter().filter(|id| self.is_error_value(**id));
+        errors.next().is_some() && args.iter().all(|id| self.is_error_value(*id) || is_value(*id))
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
