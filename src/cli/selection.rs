@@ -124,6 +124,10 @@ pub fn select_metric_sets(
         node.change = Some(StateChange::default());
         node
     };
+    // `state:` is an error without any node that was compared.
+    if sets.is_empty() {
+        return Ok(Vec::new());
+    }
     let nodes: Vec<SelectableNode> = sets.iter().map(node).collect();
     selection::select(&nodes, select, exclude).map_err(|fault| selection_failure(&fault))
 }

@@ -96,25 +96,19 @@ impl KeptColumn {
     }
 }
 
-/// Functions of numbers that return the error of an argument, as arithmetic does.
-const RETURNS_ERRORS: [&str; 16] = [
-    "ABS",
-    "CEILING",
-    "EXP",
-    "FLOOR",
-    "INT",
-    "LN",
-    "LOG",
-    "LOG10",
-    "MOD",
-    "POWER",
-    "ROUND",
-    "ROUNDDOWN",
-    "ROUNDUP",
-    "SIGN",
-    "SQRT",
-    "TRUNC",
-];
+/// Meaning of a NULL in arithmetic with `blanks: zero`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum NullMeaning {
+    /// The expression is a constant that is not NULL.
+    None,
+    /// NULL stands for an error, such as a division by 0.
+    Error,
+    /// NULL may be a blank.
+    Blank,
+}
+
+/// Functions that choose one of their arguments. A NULL may be chosen, or nothing may be found.
+const CHOOSES: [&str; 4] = ["CHOOSE", "IF", "IFS", "SWITCH"];
 
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
@@ -130,28 +124,41 @@ impl InterpreterStep {
     /// step, such as a division by 0, stands for an error. In the definition `own`, the name `own` refers to the input
     /// column.
     pub fn counts_as_zero(&self, operand: &InterpreterExpr, own: Option<&str>) -> bool {
-        self.blank_zero && !self.may_be_error(operand, own)
+        self.blank_zero && self.meaning_of_null(operand, own) != NullMeaning::Error
     }
 
-    fn may_be_error(&self, x: &InterpreterExpr, own: Option<&str>) -> bool {
-        use InterpreterOp::{Add, Divide, Multiply, Subtract};
+    /// Returns what a NULL of an expression means.
+    fn meaning_of_null(&self, x: &InterpreterExpr, own: Option<&str>) -> NullMeaning {
+        use InterpreterOp::{Add, Divide, Multiply, Power, Subtract};
         let Some(_deeper) = uncertainty::enter_recursion() else {
-            return false;
+            return NullMeaning::Blank;
         };
         match x {
             InterpreterExpr::Name(name) if own != Some(name) => {
-                self.definition(name).is_some_and(|x| self.may_be_error(x, Some(name)))
+                let definition = self.definition(name);
+                definition.map_or(NullMeaning::Blank, |x| self.meaning_of_null(x, Some(name)))
             }
-            InterpreterExpr::Binary(Divide, ..) => true,
-            InterpreterExpr::Binary(Add | Subtract | Multiply, a, b) => {
-                self.may_be_error(a, own) || self.may_be_error(b, own)
+            InterpreterExpr::Literal(value) if !value.is_null() => NullMeaning::None,
+            InterpreterExpr::Binary(Divide, ..) => NullMeaning::Error,
+            InterpreterExpr::Binary(op, a, b) => {
+                let [a, b] = [a, b].map(|x| self.meaning_of_null(x, own));
+                let is_error = match op {
+                    // A blank operand is 0.
+                    Add | Subtract | Multiply => true,
+                    Power => a != NullMeaning::Blank && b != NullMeaning::Blank,
+                    _ => false,
+                };
+                match a.max(b) {
+                    NullMeaning::None => NullMeaning::None,
+                    _ if is_error && (a == NullMeaning::Error || b == NullMeaning::Error) => NullMeaning::Error,
+                    _ => NullMeaning::Blank,
+                }
             }
-            InterpreterExpr::Call(name, args) if RETURNS_ERRORS.contains(name) => {
-                let is_literal = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(value) if !value.is_null());
-                args.iter().any(|x| self.may_be_error(x, own))
-                    && args.iter().all(|x| is_literal(x) || self.may_be_error(x, own))
+            InterpreterExpr::Call(name, args) if !CHOOSES.contains(name) => {
+                let arguments = args.iter().map(|x| self.meaning_of_null(x, own));
+                arguments.max().unwrap_or(NullMeaning::Blank)
             }
-            _ => false,
+            _ => NullMeaning::Blank,
         }
     }
 

@@ -223,6 +223,20 @@ fn a_set_that_no_model_reads_is_known_by_name() {
 }
 
 #[test]
+fn a_metric_in_a_condition_changes_the_rows() {
+    let place = project("sets_a_metric_in_a_condition");
+    place.write(
+        "specs/large.yml",
+        "model: large\nmetrics: [orders.order_count]\ngroup_by: month\nhaving: revenue > 10\n",
+    );
+    for option in ["--removed", "--type-changed"] {
+        let run = place.run(&["impact", "metric:orders.revenue", option]);
+        let line = run.out.lines().find(|line| line.contains("large")).unwrap_or_default();
+        assert!(line.contains("rows") && !line.contains("removed"), "{option}: {}", run.out);
+    }
+}
+
+#[test]
 fn the_log_finds_changes_to_a_metric() {
     let place = project("sets_the_log_finds_changes_to_a_metric");
     repository::begin(&place);
@@ -238,7 +252,12 @@ fn the_log_finds_changes_to_a_metric() {
             run.out
         );
     }
-    assert_eq!(place.run(&["log", "metric:orders.order_count"]).out, "");
+    // The model `total` lists this metric as its column.
+    let counted = ORDERS.replace("COUNT(order_id)", "COUNT()");
+    place.write("specs/orders.yml", counted);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let run = place.run(&["log", "metric:orders.order_count"]);
+    assert!(run.out.contains("update total") && run.out.contains("COUNT(order_id) → COUNT()"), "{}", run.out);
 }
 
 #[test]

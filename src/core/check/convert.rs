@@ -90,7 +90,7 @@ impl Lowerer<'_> {
                 self.add_call(internal::TO_TEXT, &[clock], meta.span)
             }
             (Type::Timestamptz, _) => {
-                self.warn_of_session_timezone(meta.span);
+                self.warn_of_session_timezone("text", meta.span);
                 self.add_call(internal::TO_TEXT, &[id], meta.span)
             }
             _ => self.add_call(internal::TO_TEXT, &[id], meta.span),
@@ -108,17 +108,18 @@ impl Lowerer<'_> {
                 .add(Ir::Text(text), Self::constant_meta(Type::Text, meta.span));
             return self.add_call(internal::TO_WALL_CLOCK, &[id, zone], meta.span);
         }
-        self.warn_of_session_timezone(meta.span);
+        self.warn_of_session_timezone("date", meta.span);
         self.add_call(internal::TO_TIMESTAMP, &[id], meta.span)
     }
 
-    fn warn_of_session_timezone(&mut self, instant: Span) {
+    /// Warns that a result computed from an instant depends on the session. `what` describes the result.
+    fn warn_of_session_timezone(&mut self, what: &str, instant: Span) {
         let text = self.source_text(instant);
         self.report(
             Diagnostic::new(
                 Code::SessionTimezone,
                 instant,
-                format!("the date of `{text}` depends on the time zone, but no time zone is set"),
+                format!("the {what} of `{text}` depends on the time zone, but no time zone is set"),
             )
             .with_help("set `timezone:` in the spec or project, for example `timezone: Europe/Berlin`"),
         );

@@ -162,8 +162,8 @@ impl Lowerer<'_> {
         self.errors.contains(&self.program.resolve_names(id))
     }
 
-    /// Returns whether a NULL of a function that is NULL for a NULL argument stands for an error: no argument can be
-    /// blank.
+    /// Returns whether a NULL result of a function stands for an error, because no argument can be blank: every argument
+    /// is a constant or a failed operation.
     pub(super) fn passes_error_on(&self, args: &[IrId]) -> bool {
         let is_value = |id: IrId| self.program.meta(id).level == Level::Const && !self.program.meta(id).nullable;
         let mut errors = args.iter().filter(|id| self.is_error_value(**id));

@@ -235,15 +235,19 @@ impl Compiler {
         let own = own.filter_map(|fault| expansion.to_set(fault, 1));
         let (mut consequences, mut own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
         let errors = compiled.diagnostics.iter().filter(|fault| fault.is_error());
-        let mut seen: FxHashSet<(Span, Code)> = errors.map(|fault| (fault.span(), fault.kind())).collect();
+        let mut seen: FxHashSet<(Span, String)> =
+            errors.map(|fault| (fault.span(), fault.message().to_owned())).collect();
         let is_of_keys = |fault: &Diagnostic| {
             let mut of_keys = set.faults.iter();
             of_keys.any(|known| known.kind() == fault.kind() && known.message() == fault.message())
         };
-        own.retain(|fault| !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.kind()))));
+        own.retain(|fault| {
+            let is_new = || !is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned()));
+            !fault.is_error() || is_new()
+        });
         compiled.diagnostics.append(&mut own);
-        // The only possible error in the generated text of the probe is the time of the set. Beside other errors, it may
-        // be a consequence, unless the name of the time is unknown.
+        // The only possible error in the generated text of the probe is the time of the set. If there are other errors,
+        // they may cause this error, unless the name of the time is unknown.
         if let (Some(fault), Some(time)) = (of_probe, &set.time) {
             let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
             let is_unknown = fault.kind() == Code::UnknownName && named == Some(&time.column);

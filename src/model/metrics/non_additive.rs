@@ -208,12 +208,11 @@ impl ModelOverSets<'_> {
         let formula = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&found, &formula, file, place));
-        let per: Vec<String> = rule
-            .per
-            .iter()
-            .map(|column| name_after_joins(&column_of_rule(column)))
-            .collect();
-        rows.partition_by = Some(key_names.iter().chain(&per).map(generated).collect());
+        let per = rule.per.iter().map(|column| {
+            let name = quote_formula_name(&name_after_joins(&column_of_rule(column)));
+            TextWithPosition::new(name, file, column.span)
+        });
+        rows.partition_by = Some(key_names.iter().map(generated).chain(per).collect());
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
         let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, place);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();

@@ -76,7 +76,7 @@ impl MetricSet {
                     None => format!("write `{current}`"),
                 }));
             }
-            // Deprecated metrics are removed together.
+            // A deprecated metric may use other deprecated metrics, because all of them will be removed.
             if !self.is_deprecated(&formula.name) {
                 faults.extend(owner.deprecation(place, span, today));
             }
@@ -118,7 +118,8 @@ impl MetricSet {
     /// Warns about a use of a metric that the set marks as deprecated. On and after the `until` date, the use is an
     /// error.
     pub fn deprecation(&self, place: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
-        let name = &self.definitions.get(place)?.name;
+        let definition = self.definitions.get(place).filter(|of| self.is_metric(of))?;
+        let name = &definition.name;
         let deprecated = self.properties(name)?.get("deprecated")?;
         let until = deprecated.get("until").and_then(Node::text);
         let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));

@@ -378,7 +378,7 @@ impl ModelOverSets<'_> {
         let mut next = 0;
         while let Some(set) = self.sets.get(next).cloned() {
             let context = format!("in the metric set `{}`", set.name);
-            // A set that is checked reports its own errors.
+            // The errors of the set that is checked have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let own = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(own.map(|fault| fault.map_spans(|_| self.span).without_fix().with_context(&context)));

@@ -173,7 +173,8 @@ impl ImpactContext {
     }
 
     /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the same
-    /// without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set.
+    /// without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set, or if a model
+    /// has the name of the set and the set has no such metric.
     pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
         let prefixes = ["metric:", "metric_set:"];
         let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
@@ -207,6 +208,7 @@ impl ImpactContext {
                 is_set: false,
                 metrics: vec![found],
             }),
+            None if bare.is_none() && self.specs.iter().any(|spec| spec.name == set_name) => return None,
             None => {
                 let message = format!("the metric set `{name}` has no metric `{metric}`");
                 Err(unknown_name(message, metric, &metrics))

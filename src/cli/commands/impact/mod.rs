@@ -49,16 +49,21 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
                     Err(_) => known.find_metric(&name).transpose()?,
                 };
                 let Some(metric) = metric else {
-                    targets.push(name);
+                    targets.push((name, change));
                     continue;
                 };
-                let mut readers = known.readers_of_metric(&metric);
+                let readers = known.readers_of_metric(&metric);
                 if readers.is_empty() {
                     session.report_action(&format!("no model reads `{}`", metric.name));
                 }
-                targets.append(&mut readers);
+                // A condition that reads the metric decides which rows the model has.
+                let change_of = |reader: &str| match reader.contains('.') {
+                    true => change,
+                    false => ColumnChange::Values,
+                };
+                targets.extend(readers.into_iter().map(|reader| (reader.clone(), change_of(&reader))));
             }
-            (initial_node_changes(&graph, &targets, change)?, Vec::new())
+            (initial_node_changes(&graph, &targets)?, Vec::new())
         }
     };
     let impact = ManuallyDrop::new(formulac::impact::compute_impact(&graph, &starts, &known.status));
@@ -111,14 +116,13 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
 
 fn initial_node_changes(
     graph: &Graph<'_>,
-    names: &[String],
-    change: ColumnChange,
+    targets: &[(String, ColumnChange)],
 ) -> Result<Vec<NodeChanges>, Failure> {
     // Combine several columns of a model into one change.
     let mut starts: BTreeMap<usize, NodeChanges> = BTreeMap::new();
-    for name in names {
+    for (name, change) in targets {
         let target = graph.resolve_target(name).map_err(name_failure)?;
-        let start = graph.changes_to_target(&target, change);
+        let start = graph.changes_to_target(&target, *change);
         match starts.entry(start.place) {
             Entry::Vacant(place) => {
                 place.insert(start);

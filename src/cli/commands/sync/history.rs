@@ -2,12 +2,14 @@
 
 use std::fmt::Write as _;
 
+use formulac::CompiledSpec;
 use formulac::sync::{LOG, Log, NumberedEntry, REFUSED, short_hash};
 use serde_json::{Value, json};
 
-use crate::cli::args::LogArgs;
+use crate::cli::args::{LogArgs, TargetOptions};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
+use crate::cli::generation::Generation;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -16,11 +18,9 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let log = read_log(&place);
     let shown: Vec<&NumberedEntry> = match &args.name {
         Some(name) => {
-            let found: Vec<&NumberedEntry> = log
-                .entries
-                .iter()
-                .filter(|logged| has_change_to(logged, name))
-                .collect();
+            let names = names_in_log(session, &place, name)?;
+            let is_meant = |logged: &&NumberedEntry| names.iter().any(|name| has_change_to(logged, name));
+            let found: Vec<&NumberedEntry> = log.entries.iter().filter(is_meant).collect();
             if found.is_empty() {
                 log.find_entries(name)
             } else {
@@ -73,6 +73,35 @@ pub fn read_log(place: &Workspace) -> Log {
             .into_iter()
             .flat_map(|folder| folder::read_yaml_files(&place.root.join(folder))),
     )
+}
+
+/// Returns the names under which entries list changes to something. A change to a metric that a model lists in `metrics`
+/// is listed as a change to the model's column.
+fn names_in_log(session: &Session, place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
+    let bare = ["metric:", "metric_set:"].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let mut names = vec![name.to_owned()];
+    let Some(metric) = bare.or_else(|| Some(name).filter(|name| name.contains('.'))) else {
+        return Ok(names);
+    };
+    let target = TargetOptions::default();
+    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
+    let sources = place.sources()?;
+    let generation = Generation::new(place, &compiler, sources.clone(), || {})?;
+    let compiled: Vec<CompiledSpec> = generation.compiled_specs().cloned().collect();
+    let compiler = compiler.with_models(&compiled);
+    for model in &generation.models {
+        let source = sources.get(model.spec).map(|(source, _)| source.text.as_str());
+        let Some(expanded) = source.and_then(|text| compiler.expand_model(text)) else {
+            continue;
+        };
+        for (column, set, listed) in expanded.listed_columns() {
+            let full = format!("{set}.{listed}");
+            if set.eq_ignore_ascii_case(metric) || full.eq_ignore_ascii_case(metric) {
+                names.push(format!("{}.{column}", model.name));
+            }
+        }
+    }
+    Ok(names)
 }
 
 /// Returns whether an entry changed a model, a definition or a metric with this name.
