@@ -232,7 +232,11 @@ fn a_metric_in_a_condition_changes_the_rows() {
     for option in ["--removed", "--type-changed"] {
         let run = place.run(&["impact", "metric:orders.revenue", option]);
         let line = run.out.lines().find(|line| line.contains("large")).unwrap_or_default();
-        assert!(line.contains("rows") && !line.contains("removed"), "{option}: {}", run.out);
+        assert!(
+            line.contains("rows") && !line.contains("removed"),
+            "{option}: {}",
+            run.out
+        );
     }
 }
 
@@ -243,9 +247,14 @@ fn the_log_finds_changes_to_a_metric() {
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     place.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUM(amount) * 2"));
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
-    for name in ["metric:orders.revenue", "metric_set:orders", "orders.revenue"] {
+    // The first push created columns from the other metrics of the set.
+    for (name, count) in [
+        ("metric:orders.revenue", 1),
+        ("metric_set:orders", 2),
+        ("orders.revenue", 1),
+    ] {
         let run = place.run(&["log", name]);
-        assert_eq!(run.out.matches("push").count(), 1, "{name}: {}", run.out);
+        assert_eq!(run.out.matches("push").count(), count, "{name}: {}", run.out);
         assert!(
             run.out.contains("orders.revenue: SUM(amount) → SUM(amount) * 2"),
             "{}",
@@ -257,7 +266,11 @@ fn the_log_finds_changes_to_a_metric() {
     place.write("specs/orders.yml", counted);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     let run = place.run(&["log", "metric:orders.order_count"]);
-    assert!(run.out.contains("update total") && run.out.contains("COUNT(order_id) → COUNT()"), "{}", run.out);
+    assert!(
+        run.out.contains("update total") && run.out.contains("COUNT(order_id) → COUNT()"),
+        "{}",
+        run.out
+    );
 }
 
 #[test]

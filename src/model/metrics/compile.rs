@@ -242,8 +242,7 @@ impl Compiler {
             of_keys.any(|known| known.kind() == fault.kind() && known.message() == fault.message())
         };
         own.retain(|fault| {
-            let is_new = || !is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned()));
-            !fault.is_error() || is_new()
+            !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut own);
         // The only possible error in the generated text of the probe is the time of the set. If there are other errors,

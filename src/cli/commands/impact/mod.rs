@@ -114,10 +114,7 @@ fn output_format(args: &ImpactArgs) -> GraphFormat {
     }
 }
 
-fn initial_node_changes(
-    graph: &Graph<'_>,
-    targets: &[(String, ColumnChange)],
-) -> Result<Vec<NodeChanges>, Failure> {
+fn initial_node_changes(graph: &Graph<'_>, targets: &[(String, ColumnChange)]) -> Result<Vec<NodeChanges>, Failure> {
     // Combine several columns of a model into one change.
     let mut starts: BTreeMap<usize, NodeChanges> = BTreeMap::new();
     for (name, change) in targets {

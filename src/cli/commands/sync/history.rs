@@ -78,7 +78,9 @@ pub fn read_log(place: &Workspace) -> Log {
 /// Returns the names under which entries list changes to something. A change to a metric that a model lists in `metrics`
 /// is listed as a change to the model's column.
 fn names_in_log(session: &Session, place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
-    let bare = ["metric:", "metric_set:"].iter().find_map(|prefix| name.strip_prefix(prefix));
+    let bare = ["metric:", "metric_set:"]
+        .iter()
+        .find_map(|prefix| name.strip_prefix(prefix));
     let mut names = vec![name.to_owned()];
     let Some(metric) = bare.or_else(|| Some(name).filter(|name| name.contains('.'))) else {
         return Ok(names);
