@@ -14,10 +14,9 @@ use super::atomic_write::PlannedFile;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::folder;
 use super::missing_versions;
-use super::models::{self, CompiledModel};
+use super::models::{self, CompiledModel, CompiledSet};
 use super::moved_files::MovedFilePaths;
 use super::name_clashes;
-use super::project;
 use super::selection::{self, SelectedModels};
 use super::session::Session;
 use super::source::{SourceText, read_text};
@@ -32,8 +31,7 @@ pub struct Generation<'p> {
     /// Generated files that users moved out of the project's standard folders.
     pub moved: MovedFilePaths,
     pub models: Vec<CompiledModel>,
-    /// Specs that are metric sets, each with its path.
-    pub sets: Vec<(String, CompiledSpec)>,
+    pub sets: Vec<CompiledSet>,
     /// Diagnostics of each spec.
     pub found: Vec<FileDiagnostics>,
 }
@@ -149,17 +147,12 @@ impl<'p> Generation<'p> {
         }
         let sets = selection::select_metric_sets(&made.sets, &selection.select, &selection.exclude)?;
         let models = made.models.iter().zip(&chosen.models);
-        let models = models
-            .filter(|(_, is_chosen)| **is_chosen)
-            .map(|(model, _)| &model.path);
+        let models = models.filter(|(_, is_chosen)| **is_chosen).map(|(model, _)| model.spec);
         let sets = made.sets.iter().zip(sets);
-        let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|((path, _), _)| path);
-        let chosen: BTreeSet<&str> = models.chain(sets).map(String::as_str).collect();
-        let files = place.specs()?;
-        let paths = project::paths_in_project(&files, Some(&place.root));
-        let files = files.into_iter().zip(paths);
-        let files = files.filter(|(_, path)| path.as_deref().is_some_and(|path| chosen.contains(path)));
-        Ok(files.map(|(file, _)| file).collect())
+        let sets = sets.filter(|(_, is_chosen)| *is_chosen).map(|(set, _)| set.spec);
+        let specs: BTreeSet<usize> = models.chain(sets).collect();
+        let file = |spec: usize| Some(PathBuf::from(&made.found.get(spec)?.file));
+        Ok(specs.into_iter().filter_map(file).collect())
     }
 
     /// Returns the file of the named spec. The name is a path or, in a project, the name of a model.
@@ -254,7 +247,7 @@ impl<'p> Generation<'p> {
     /// Returns the models that could be built, and the metric sets, including sets that no model reads.
     pub fn compiled_specs(&self) -> impl Iterator<Item = &CompiledSpec> {
         let models = models::built_models(&self.models).map(|(_, built)| &built.compiled);
-        models.chain(self.sets.iter().map(|(_, set)| set))
+        models.chain(self.sets.iter().map(|set| &set.compiled))
     }
 
     /// Returns one entry per model: the reason why the model cannot be generated, or `None` if it can. Either the
@@ -323,7 +316,7 @@ impl<'p> Generation<'p> {
         let kept: BTreeSet<&str> = not_made.map(|(_, model)| model.path.as_str()).collect();
         let specs = self.place.specs_folder();
         // The tests of a metric set are files of the first model that reads the set.
-        let sets = self.sets.iter().map(|(path, _)| path.as_str()).filter(|_| everything);
+        let sets = self.sets.iter().map(|set| set.path.as_str()).filter(|_| everything);
         let made: BTreeSet<&str> = made.map(|(_, model)| model.path.as_str()).chain(sets).collect();
         let is_left = |path: &Path, spec: &str| {
             let is_ours = spec

@@ -50,8 +50,16 @@ pub struct CompiledModels {
     pub models: Vec<CompiledModel>,
     /// Diagnostics of each spec.
     pub found: Vec<FileDiagnostics>,
-    /// Specs that are metric sets, each with its path.
-    pub sets: Vec<(String, CompiledSpec)>,
+    pub sets: Vec<CompiledSet>,
+}
+
+/// Metric set that a spec defines.
+pub struct CompiledSet {
+    /// Path of the spec, relative to the project.
+    pub path: String,
+    /// Index of the spec.
+    pub spec: usize,
+    pub compiled: CompiledSpec,
 }
 
 /// Reads specs, each with its path relative to the project.
@@ -71,14 +79,18 @@ pub fn compile_models(
     done: impl Fn() + Sync,
 ) -> CompiledModels {
     let specs = spec::compile_all(compiler, sources.clone(), done);
-    let set = |(spec, (_, path)): (&Spec, &(SourceText, Option<String>))| {
+    let set = |(number, (spec, (_, path))): (usize, (&Spec, &(SourceText, Option<String>)))| {
         let compiled = spec
             .compiled
             .as_ref()
             .filter(|compiled| compiled.metric_set().is_some());
-        Some((path.clone()?, compiled?.clone()))
+        Some(CompiledSet {
+            path: path.clone()?,
+            spec: number,
+            compiled: compiled?.clone(),
+        })
     };
-    let sets = specs.iter().zip(&sources).filter_map(set).collect();
+    let sets = specs.iter().zip(&sources).enumerate().filter_map(set).collect();
     let (models, found) = models_from_specs(specs, &sources);
     CompiledModels { models, found, sets }
 }

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use formulac::CompiledSpec;
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
 use formulac::dbt::RelationReference as Read;
@@ -13,7 +12,7 @@ use formulac::diag::suggest;
 use super::args::Selection;
 use super::artifacts::TargetFolder;
 use super::exit::{Exit, Failure, FileDiagnostics};
-use super::models::CompiledModel;
+use super::models::{CompiledModel, CompiledSet};
 
 /// Selected models, and the specs whose errors stop the command.
 pub struct SelectedModels {
@@ -105,19 +104,16 @@ pub fn apply_selection(
     })
 }
 
-/// Applies a selection to metric sets, each given with its path. Returns one entry per set: whether the set is selected.
-pub fn select_metric_sets(
-    sets: &[(String, CompiledSpec)],
-    select: &[String],
-    exclude: &[String],
-) -> Result<Vec<bool>, Failure> {
-    let node = |(path, set): &(String, CompiledSpec)| {
-        let name = set.metric_set().unwrap_or_default();
+/// Applies a selection to metric sets. Returns one entry per set: whether the set is selected.
+pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[String]) -> Result<Vec<bool>, Failure> {
+    let node = |set: &CompiledSet| {
+        let name = set.compiled.metric_set().unwrap_or_default();
         let mut node = SelectableNode::default();
         node.name = name.to_owned();
         node.kind = "metric_set".to_owned();
-        node.paths = vec![path.clone()];
+        node.paths = vec![set.path.clone()];
         node.metrics = set
+            .compiled
             .metrics_of_set()
             .map(|(metric, _)| format!("{name}.{metric}"))
             .collect();

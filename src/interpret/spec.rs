@@ -107,8 +107,8 @@ enum NullMeaning {
     Blank,
 }
 
-/// Functions that choose one of their arguments. A NULL may be chosen, or nothing may be found.
-const CHOOSES: [&str; 4] = ["CHOOSE", "IF", "IFS", "SWITCH"];
+/// Functions that return one of their arguments, or NULL if no condition is met.
+const CHOICE_FUNCTIONS: [&str; 4] = ["CHOOSE", "IF", "IFS", "SWITCH"];
 
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
@@ -154,7 +154,7 @@ impl InterpreterStep {
                     _ => NullMeaning::Blank,
                 }
             }
-            InterpreterExpr::Call(name, args) if !CHOOSES.contains(name) => {
+            InterpreterExpr::Call(name, args) if !CHOICE_FUNCTIONS.contains(name) => {
                 let arguments = args.iter().map(|x| self.meaning_of_null(x, own));
                 arguments.max().unwrap_or(NullMeaning::Blank)
             }

@@ -3,7 +3,7 @@
   python dbt_server.py SOCKET <the-socket-that-listens
 
 A fork goes on as the program of the call. All else is done by one thread, as a fork takes no other
-along. Without a call for some seconds the socket is removed and the server ends.
+along. Without a call for IDLE_SECONDS the socket is removed and the server ends.
 """
 import atexit
 import contextlib

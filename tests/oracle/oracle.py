@@ -68,9 +68,9 @@ class Runner:
             columns, types, rows = engine.query(sql)
             return {"columns": columns, "types": types, "rows": rows}
         except Exception as error:      # whatever an engine raises is the answer to this query
-            # The stand-in for BigQuery reads all loaded tables at once, so a table that it rejects would fail all
-            # later queries.
-            if getattr(engine, "catalog", engine) is None:
+            # The stand-in for BigQuery makes one catalog of all loaded tables. Without a catalog, it has rejected one of
+            # the tables, which would fail all later queries.
+            if self.name == "bigquery" and engine.catalog is None:
                 for table in tables:
                     self.loaded.pop(table["name"], None)
                     engine.tables.pop(table["name"].lower(), None)

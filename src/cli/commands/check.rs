@@ -155,7 +155,7 @@ impl CheckInputs {
                 )
             })
             .collect();
-        // Only promoted specs are compiled again, because a spec may read the models of all others.
+        // The compiler must know the models of all specs, so it is built only if there is a promoted spec.
         let compiler = OnceCell::new();
         let new_compiler = || {
             let compiler = args.settings.apply_to(self.knowledge.builder()).ok()?.build();

@@ -66,9 +66,9 @@ fn neighbors(known: &ImpactContext, metric: &KnownMetric<'_>) -> MetricNeighbors
             names.collect::<Vec<_>>()
         })
         .collect();
-    let (prefix, kind) = match metric.is_set {
-        true => ("metric_set", "metric set"),
-        false => ("metric", "metric"),
+    let (prefix, kind) = match metric.name.contains('.') {
+        true => ("metric", "metric"),
+        false => ("metric_set", "metric set"),
     };
     MetricNeighbors {
         id: format!("{prefix}:{}", metric.name),

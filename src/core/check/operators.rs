@@ -162,12 +162,12 @@ impl Lowerer<'_> {
         self.errors.contains(&self.program.resolve_names(id))
     }
 
-    /// Returns whether a NULL result of a function stands for an error, because no argument can be blank: every argument
-    /// is a constant or a failed operation.
-    pub(super) fn passes_error_on(&self, args: &[IrId]) -> bool {
+    /// Returns whether a NULL result of a function stands for an error: every argument is a constant or a failed
+    /// operation, so no argument can be blank.
+    pub(super) fn null_is_error(&self, args: &[IrId]) -> bool {
         let is_value = |id: IrId| self.program.meta(id).level == Level::Const && !self.program.meta(id).nullable;
-        let mut errors = args.iter().filter(|id| self.is_error_value(**id));
-        errors.next().is_some() && args.iter().all(|id| self.is_error_value(*id) || is_value(*id))
+        args.iter().any(|id| self.is_error_value(*id))
+            && args.iter().all(|id| self.is_error_value(*id) || is_value(*id))
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal

@@ -208,9 +208,7 @@ impl Compiler {
         diag::sort(&mut compiled.diagnostics);
         compiled
     }
-}
 
-impl Compiler {
     /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
     /// that were already found, and what the set reads.
     fn check_by_probe(&self, set: &MetricSet, sets: &MetricSets, file: &SpecFile<'_>, compiled: &mut CompiledSpec) {

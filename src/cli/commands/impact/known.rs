@@ -52,8 +52,6 @@ pub struct KnownMetric<'c> {
     pub set: &'c CompiledSpec,
     /// Name of the set, or `set.metric`.
     pub name: String,
-    /// Whether the name is that of a set.
-    pub is_set: bool,
     /// Names of the metrics in the set.
     pub metrics: Vec<&'c str>,
 }
@@ -192,20 +190,13 @@ impl ImpactContext {
         let name = set.metric_set().unwrap_or_default();
         let Some(metric) = metric else {
             let name = name.to_owned();
-            let is_set = true;
-            return Some(Ok(KnownMetric {
-                set,
-                name,
-                is_set,
-                metrics,
-            }));
+            return Some(Ok(KnownMetric { set, name, metrics }));
         };
         let found = metrics.iter().find(|known| known.eq_ignore_ascii_case(metric)).copied();
         Some(match found {
             Some(found) => Ok(KnownMetric {
                 set,
                 name: format!("{name}.{found}"),
-                is_set: false,
                 metrics: vec![found],
             }),
             None if bare.is_none() && self.specs.iter().any(|spec| spec.name == set_name) => return None,

@@ -2,14 +2,13 @@
 
 use std::fmt::Write as _;
 
-use formulac::CompiledSpec;
+use formulac::Compiler;
 use formulac::sync::{LOG, Log, NumberedEntry, REFUSED, short_hash};
 use serde_json::{Value, json};
 
-use crate::cli::args::{LogArgs, TargetOptions};
+use crate::cli::args::LogArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
-use crate::cli::generation::Generation;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -18,7 +17,7 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
     let log = read_log(&place);
     let shown: Vec<&NumberedEntry> = match &args.name {
         Some(name) => {
-            let names = names_in_log(session, &place, name)?;
+            let names = names_in_log(&place, name)?;
             let is_meant = |logged: &&NumberedEntry| names.iter().any(|name| has_change_to(logged, name));
             let found: Vec<&NumberedEntry> = log.entries.iter().filter(is_meant).collect();
             if found.is_empty() {
@@ -75,32 +74,32 @@ pub fn read_log(place: &Workspace) -> Log {
     )
 }
 
-/// Returns the names under which entries list changes to something. A change to a metric that a model lists in `metrics`
-/// is listed as a change to the model's column.
-fn names_in_log(session: &Session, place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
-    let bare = ["metric:", "metric_set:"]
-        .iter()
-        .find_map(|prefix| name.strip_prefix(prefix));
+/// Returns the name, and the columns of models that list the named metric, or metrics of the named set, in `metrics`.
+/// Entries list a change to such a metric as a change to the model's column.
+fn names_in_log(place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
-    let Some(metric) = bare.or_else(|| Some(name).filter(|name| name.contains('.'))) else {
-        return Ok(names);
+    let metric = match name.split_once(':') {
+        Some(("metric" | "metric_set", metric)) => metric,
+        _ if name.contains('.') => name,
+        _ => return Ok(names),
     };
-    let target = TargetOptions::default();
-    let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let sources = place.sources()?;
-    let generation = Generation::new(place, &compiler, sources.clone(), || {})?;
-    let compiled: Vec<CompiledSpec> = generation.compiled_specs().cloned().collect();
-    let compiler = compiler.with_models(&compiled);
-    for model in &generation.models {
-        let source = sources.get(model.spec).map(|(source, _)| source.text.as_str());
-        let Some(expanded) = source.and_then(|text| compiler.expand_model(text)) else {
+    let texts = sources.iter().map(|(source, _)| source.text.as_str());
+    let compiler = Compiler::default().with_metric_sets(texts.clone().map(|text| ("", text)));
+    for text in texts {
+        let Some(expanded) = compiler.expand_model(text) else {
             continue;
         };
-        for (column, set, listed) in expanded.listed_columns() {
-            let full = format!("{set}.{listed}");
-            if set.eq_ignore_ascii_case(metric) || full.eq_ignore_ascii_case(metric) {
-                names.push(format!("{}.{column}", model.name));
-            }
+        let is_listed = |set: &str, listed: &str| {
+            set.eq_ignore_ascii_case(metric) || format!("{set}.{listed}").eq_ignore_ascii_case(metric)
+        };
+        let columns = expanded
+            .listed_columns()
+            .filter(|(_, set, listed)| is_listed(set, listed));
+        let mut columns = columns.map(|(column, ..)| column).peekable();
+        if columns.peek().is_some() {
+            let compiled = compiler.compile_spec(text);
+            names.extend(columns.filter_map(|column| Some(format!("{}.{column}", compiled.name()?))));
         }
     }
     Ok(names)
@@ -109,19 +108,18 @@ fn names_in_log(session: &Session, place: &Workspace, name: &str) -> Result<Vec<
 /// Returns whether an entry changed a model, a definition or a metric with this name.
 fn has_change_to(logged: &NumberedEntry, name: &str) -> bool {
     let changed_name = |change: &str| change.split([':', ',']).next().unwrap_or_default().to_owned();
-    let has_metric = |is_meant: &dyn Fn(&str) -> bool| {
-        let mut changes = logged.entry.changes.iter().filter_map(|line| line.strip_prefix("  "));
-        changes.any(|change| is_meant(&changed_name(change)))
-    };
-    if let Some(metric) = name.strip_prefix("metric:") {
-        return has_metric(&|changed| changed.eq_ignore_ascii_case(metric));
-    }
-    if let Some(set) = name.strip_prefix("metric_set:") {
-        return has_metric(&|changed| {
-            changed
-                .split_once('.')
-                .is_some_and(|(of, _)| of.eq_ignore_ascii_case(set))
-        });
+    let changes = logged.entry.changes.iter().filter_map(|line| line.strip_prefix("  "));
+    let mut changed = changes.map(changed_name);
+    match name.split_once(':') {
+        Some(("metric", metric)) => return changed.any(|changed| changed.eq_ignore_ascii_case(metric)),
+        Some(("metric_set", set)) => {
+            let is_of_set = |changed: String| {
+                let owner = changed.split_once('.').map(|(owner, _)| owner);
+                owner.is_some_and(|owner| owner.eq_ignore_ascii_case(set))
+            };
+            return changed.any(is_of_set);
+        }
+        _ => {}
     }
     let (model, definition) = match name.split_once('.') {
         Some((model, definition)) => (model, Some(definition)),

@@ -22,7 +22,7 @@ use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{FactPrecedence, changed_facts};
-use crate::cli::models::{self, CompiledModel};
+use crate::cli::models::CompiledModel;
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -60,7 +60,7 @@ impl PlannerContext {
     fn new(place: &Workspace, compiler: &Compiler, generation: &Generation<'_>) -> Self {
         Self {
             compiler: compiler.clone(),
-            models: all_specs(generation),
+            models: generation.compiled_specs().cloned().collect(),
             knowing: OnceLock::new(),
             decompiler: Decompiler::default(),
             folders: place.output_folders(),
@@ -450,12 +450,6 @@ fn follow_moved_files(
         }
     }
     left
-}
-
-fn all_specs(generation: &Generation<'_>) -> Vec<CompiledSpec> {
-    let models = models::built_models(&generation.models).map(|(_, built)| &built.compiled);
-    let sets = generation.sets.iter().map(|(_, compiled)| compiled);
-    models.chain(sets).cloned().collect()
 }
 
 /// Compiles all specs again, with different contents for some specs.
