@@ -69,7 +69,7 @@ pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_i
 pub use formulac_model::{
     Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost,
     MetricSource, ModelTest, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition,
-    SpecText, USER, json_schema, verify,
+    SpecSession, SpecText, USER, json_schema, verify,
 };
 #[cfg(feature = "sync")]
 #[doc(inline)]

@@ -7,9 +7,10 @@ use rustc_hash::FxHashMap;
 
 use super::compile::SpecContents;
 use super::file::SpecFile;
-use super::graph::{self, ModelRead};
+use super::graph::{self, ModelRead, SpecInputs};
 use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
+use super::session::{self, KeptFile, KnownInputs, SpecSession};
 use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -26,13 +27,23 @@ pub struct SpecText<'t> {
     pub path: Option<&'t str>,
 }
 
-/// Spec that has been read but not compiled yet.
-struct UncompiledSpec<'t> {
+/// Specs that are compiled together.
+struct Batch<'t> {
+    files: Vec<BatchFile<'t>>,
+    /// Index and lower-case name of each metric set.
+    sets: Vec<(usize, String)>,
+    /// Fingerprint of each metric set by lower-case name.
+    set_fingerprints: FxHashMap<String, u64>,
+    is_session: bool,
+}
+
+/// Spec of a batch, with the results of its stages.
+struct BatchFile<'t> {
+    spec: SpecText<'t>,
+    kept: KeptFile,
     /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
     /// without knowing the models of other specs.
-    parts: Mutex<Option<(SpecFile<'t>, SpecContents)>>,
-    name: Option<(String, Span)>,
-    reads: Vec<ModelRead>,
+    parts: Mutex<Option<(SpecFile<'t>, Option<SpecContents>)>>,
 }
 
 impl Compiler {
@@ -79,55 +90,65 @@ impl Compiler {
         count: usize,
         done: impl Fn() + Sync,
     ) -> Vec<CompiledSpec> {
+        let compiled = self.compile_batch(specs, count, done, None).into_iter();
+        compiled.map(Arc::unwrap_or_clone).collect()
+    }
+
+    /// Compiles the first `count` specs and all specs on which they depend, except those whose results in `session` are
+    /// current.
+    pub(crate) fn compile_batch(
+        &self,
+        specs: &[SpecText<'_>],
+        count: usize,
+        done: impl Fn() + Sync,
+        mut session: Option<&mut SpecSession>,
+    ) -> Vec<Arc<CompiledSpec>> {
         let mut compiler = self.clone();
-        let files = parallel::map_range(specs.len(), |number| compiler.read_file(specs[number]));
-        let sets = compiler.add_metric_sets(&files);
-        let read_specs = compiler.read_batch_specs(files);
+        let mut batch = Batch::new(&compiler, specs, session.as_deref_mut());
+        batch.read_metric_sets(&mut compiler);
+        batch.read_inputs(&compiler);
         let mut first: FxHashMap<String, usize> = FxHashMap::default();
-        for (number, read_spec) in read_specs.iter().enumerate() {
-            if let Some((name, _)) = &read_spec.name {
+        for (number, file) in batch.files.iter().enumerate() {
+            if let Some((name, _)) = file.name() {
                 first.entry(name.to_lowercase()).or_insert(number);
             }
         }
-        let parents: Vec<Vec<usize>> = read_specs
-            .iter()
-            .enumerate()
-            .map(|(number, read_spec)| spec_parents(number, read_spec, &first))
+        let files = batch.files.iter().enumerate();
+        let parents: Vec<Vec<usize>> = files
+            .map(|(number, file)| spec_parents(number, file.reads(), &first))
             .collect();
         let order = graph::order_specs(&parents);
         let needed = flag_first_specs_and_ancestors(&parents, count);
-        let mut all: Vec<Option<CompiledSpec>> = specs.iter().map(|_| None).collect();
+        let mut all: Vec<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
             if place == order.waves.len() {
                 compiler.add_models(
                     wave.iter()
-                        .filter_map(|number| Some(Relation::unknown(read_specs[*number].name.as_ref()?.0.clone()))),
+                        .filter_map(|number| Some(Relation::unknown(batch.files[*number].name()?.0.clone()))),
                 );
             }
             let wave: Vec<usize> = wave.iter().copied().filter(|number| needed[*number]).collect();
             // The specs of the first wave read no models, so the contents that were read before are still valid.
             let is_first = place == 0 && place < order.waves.len();
-            let compiled = parallel::map_range(wave.len(), |at| {
-                let compiled = compiler.compile_read_spec(&read_specs[wave[at]], specs[wave[at]], is_first);
-                done();
-                compiled
-            });
-            compiler.add_models(compiled.iter().filter_map(CompiledSpec::as_relation));
-            for (number, compiled) in wave.iter().zip(compiled) {
-                all[*number] = Some(compiled);
-            }
+            batch.compile(&compiler, &wave, is_first, &done);
+            let compiled = || {
+                wave.iter()
+                    .filter_map(|number| Some((*number, batch.files[*number].compiled()?)))
+            };
+            compiler.add_models(compiled().filter_map(|(_, compiled)| compiled.as_relation()));
+            compiled().for_each(|(number, compiled)| all[number] = Some(Arc::clone(compiled)));
         }
         for circle in &order.circles {
-            report_cycle(circle, &read_specs, &mut all);
+            report_cycle(circle, &batch.files, &mut all);
         }
-        report_duplicate_metric_sets(specs, &sets, &mut all, count);
+        report_duplicate_metric_sets(specs, &batch.sets, &mut all, count);
         all.truncate(count);
         move_metric_set_tests(&mut all);
-        let mut all: Vec<CompiledSpec> = all.into_iter().flatten().collect();
-        for (number, read_spec) in read_specs.iter().enumerate().take(count) {
-            if let Some((name, span)) = &read_spec.name
+        let mut all: Vec<Arc<CompiledSpec>> = all.into_iter().flatten().collect();
+        for (number, file) in batch.files.iter().enumerate().take(count) {
+            if let Some((name, span)) = file.name()
                 && first.get(&name.to_lowercase()) != Some(&number)
             {
                 let message = format!("another spec generates the model `{name}` as well");
@@ -136,8 +157,12 @@ impl Compiler {
                     .and_then(|first| specs.get(*first)?.path);
                 let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
                 let fault = Diagnostic::new(Code::SameModelTwice, *span, message);
-                all[number].model_fault = Some(fault.with_help(format!("rename one of the models{other}")));
+                Arc::make_mut(&mut all[number]).model_fault =
+                    Some(fault.with_help(format!("rename one of the models{other}")));
             }
+        }
+        if let Some(session) = session {
+            session.keep_files(batch.files.into_iter().map(|file| (file.spec, file.kept)));
         }
         all
     }
@@ -162,52 +187,6 @@ impl Compiler {
         compiler
     }
 
-    /// Parses a spec, and its metric set if it is one.
-    fn read_file<'t>(&self, spec: SpecText<'t>) -> (SpecFile<'t>, Option<MetricSetWithErrors>) {
-        let file = SpecFile::read(spec.text, spec.path, &self.options.limits);
-        let set = MetricSetWithErrors::from_file(self, &file);
-        (file, set)
-    }
-
-    /// Adds the metric sets of files. Returns the index and lower-case name of each.
-    fn add_metric_sets(&mut self, files: &[(SpecFile<'_>, Option<MetricSetWithErrors>)]) -> Vec<(usize, String)> {
-        let sets = files.iter().enumerate();
-        let sets = sets.filter_map(|(number, (_, read))| Some((number, read.as_ref()?.set.as_ref()?)));
-        let known = &mut Arc::make_mut(&mut self.specs).sets;
-        let added = sets.map(|(number, set)| {
-            known.add(Arc::clone(set));
-            (number, set.name.to_lowercase())
-        });
-        added.collect()
-    }
-
-    /// Reads the names, inputs and contents of files.
-    fn read_batch_specs<'t>(&self, files: Vec<(SpecFile<'t>, Option<MetricSetWithErrors>)>) -> Vec<UncompiledSpec<'t>> {
-        let found = parallel::map_range(files.len(), |number| {
-            let (file, set) = &files[number];
-            let contents = SpecContents::from_file_and_metric_set(self, file, set.clone());
-            let (name, reads) = model_name_and_inputs(file, &contents);
-            (contents, name, reads)
-        });
-        let read_specs = files.into_iter().zip(found);
-        let read_specs = read_specs.map(|((file, _), (contents, name, reads))| UncompiledSpec {
-            parts: Mutex::new(Some((file, contents))),
-            name,
-            reads,
-        });
-        read_specs.collect()
-    }
-
-    /// Compiles a spec. `is_first` is `true` if no models were added to the compiler since the contents were read.
-    fn compile_read_spec(&self, read_spec: &UncompiledSpec<'_>, spec: SpecText<'_>, is_first: bool) -> CompiledSpec {
-        let parts = read_spec.parts.lock().ok().and_then(|mut parts| parts.take());
-        match parts {
-            Some((file, contents)) if is_first => self.compile_contents(file, contents),
-            Some((file, _)) => self.compile_file(file),
-            None => self.compile_spec_at(spec.text, spec.path),
-        }
-    }
-
     /// Adds models to the known relations. The options are not copied, because they are shared only while a spec is
     /// compiled.
     fn add_models(&mut self, models: impl Iterator<Item = Relation>) {
@@ -216,9 +195,143 @@ impl Compiler {
     }
 }
 
-/// Returns the name of a spec's model, and the models that the spec reads. The name is `None` for a metric set.
-fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> (Option<(String, Span)>, Vec<ModelRead>) {
-    match contents {
+impl<'t> Batch<'t> {
+    fn new(compiler: &Compiler, specs: &[SpecText<'t>], session: Option<&mut SpecSession>) -> Self {
+        let is_session = session.is_some();
+        let kept = session.map_or_else(
+            || specs.iter().map(|_| KeptFile::default()).collect(),
+            |session| session.take_files(compiler, specs),
+        );
+        let files = specs.iter().zip(kept).map(|(spec, kept)| BatchFile {
+            spec: *spec,
+            kept,
+            parts: Mutex::default(),
+        });
+        Self {
+            files: files.collect(),
+            sets: Vec::new(),
+            set_fingerprints: session::set_fingerprints(&compiler.specs.sets),
+            is_session,
+        }
+    }
+
+    fn known<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
+        KnownInputs::new(&compiler.options, &self.set_fingerprints, self.is_session)
+    }
+
+    /// Parses the files, and adds their metric sets to the compiler.
+    fn read_metric_sets(&mut self, compiler: &mut Compiler) {
+        let known = self.known(compiler);
+        let read = parallel::map_range(self.files.len(), |number| {
+            let BatchFile { spec, kept, .. } = &self.files[number];
+            if known.is_current(kept.set.as_ref()) {
+                return None;
+            }
+            let file = SpecFile::read(spec.text, spec.path, &compiler.options.limits);
+            let set = known.keep(|| MetricSetWithErrors::from_file(compiler, &file));
+            Some((file, set))
+        });
+        let sets = &mut Arc::make_mut(&mut compiler.specs).sets;
+        for (number, (file, read)) in self.files.iter_mut().zip(read).enumerate() {
+            if let Some((parsed, set)) = read {
+                file.kept = KeptFile {
+                    set: Some(set),
+                    ..KeptFile::default()
+                };
+                file.parts = Mutex::new(Some((parsed, None)));
+            }
+            let Some(kept) = &file.kept.set else { continue };
+            if let Some(set) = kept.value.as_ref().and_then(|read| read.set.as_ref()) {
+                let name = set.name.to_lowercase();
+                sets.add(Arc::clone(set));
+                let fingerprints = self.set_fingerprints.entry(name.clone());
+                fingerprints.or_insert_with(|| kept.set_fingerprint(file.spec));
+                self.sets.push((number, name));
+            }
+        }
+    }
+
+    /// Reads the names, inputs and contents of the files.
+    fn read_inputs(&mut self, compiler: &Compiler) {
+        let known = self.known(compiler);
+        let read = parallel::map_range(self.files.len(), |number| {
+            let file = &self.files[number];
+            if known.is_current(file.kept.inputs.as_ref()) {
+                return None;
+            }
+            let parsed = file.take_parts().map(|(parsed, _)| parsed);
+            let parsed =
+                parsed.unwrap_or_else(|| SpecFile::read(file.spec.text, file.spec.path, &compiler.options.limits));
+            let set = file.kept.set.as_ref().and_then(|kept| kept.value.clone());
+            let mut contents = None;
+            let inputs = known.keep(|| {
+                let read = SpecContents::from_file_and_metric_set(compiler, &parsed, set);
+                let inputs = model_name_and_inputs(&parsed, &read);
+                contents = Some(read);
+                inputs
+            });
+            Some((inputs, (parsed, contents)))
+        });
+        for (file, read) in self.files.iter_mut().zip(read) {
+            if let Some((inputs, parts)) = read {
+                (file.kept.inputs, file.kept.compiled) = (Some(inputs), None);
+                file.parts = Mutex::new(Some(parts));
+            }
+        }
+    }
+
+    /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
+    fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, done: &(impl Fn() + Sync)) {
+        let known = self.known(compiler);
+        let compiled = parallel::map_range(wave.len(), |at| {
+            let file = &self.files[wave[at]];
+            let is_current = known.is_current(file.kept.compiled.as_ref());
+            let compiled = (!is_current).then(|| known.keep(|| Arc::new(file.compile(compiler, is_first))));
+            done();
+            compiled
+        });
+        for (number, compiled) in wave.iter().zip(compiled) {
+            if let Some(compiled) = compiled {
+                self.files[*number].kept.compiled = Some(compiled);
+            }
+        }
+    }
+}
+
+impl<'t> BatchFile<'t> {
+    fn take_parts(&self) -> Option<(SpecFile<'t>, Option<SpecContents>)> {
+        self.parts.lock().ok().and_then(|mut parts| parts.take())
+    }
+
+    fn compile(&self, compiler: &Compiler, is_first: bool) -> CompiledSpec {
+        match self.take_parts() {
+            Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
+            Some((file, _)) => compiler.compile_file(file),
+            None => compiler.compile_spec_at(self.spec.text, self.spec.path),
+        }
+    }
+
+    fn inputs(&self) -> Option<&SpecInputs> {
+        self.kept.inputs.as_ref().map(|kept| &kept.value)
+    }
+
+    /// Returns the name of the model and its position. `None` for a metric set.
+    fn name(&self) -> Option<&(String, Span)> {
+        self.inputs()?.name.as_ref()
+    }
+
+    fn reads(&self) -> &[ModelRead] {
+        self.inputs().map_or(&[], |inputs| &inputs.reads)
+    }
+
+    fn compiled(&self) -> Option<&Arc<CompiledSpec>> {
+        self.kept.compiled.as_ref().map(|kept| &kept.value)
+    }
+}
+
+/// Returns the name of a spec's model, and the models that the spec reads.
+fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecInputs {
+    let (name, reads) = match contents {
         SpecContents::Set(_) => (None, file.root().map(graph::metric_set_reads).unwrap_or_default()),
         SpecContents::OverSets(model) => {
             let node = file.root().and_then(|root| root.get("model"));
@@ -232,14 +345,14 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> (Optio
                 .map(|spec| (spec.model.text.to_owned(), spec.model.node.span));
             (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
         }
-    }
+    };
+    SpecInputs { name, reads }
 }
 
 /// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
 /// out: it reads a table of the warehouse, or the error is reported elsewhere.
-fn spec_parents(number: usize, read_spec: &UncompiledSpec<'_>, first: &FxHashMap<String, usize>) -> Vec<usize> {
-    let mut parents: Vec<usize> = read_spec
-        .reads
+fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, usize>) -> Vec<usize> {
+    let mut parents: Vec<usize> = reads
         .iter()
         .filter_map(|read| first.get(&read.model).copied())
         .collect();
@@ -266,7 +379,7 @@ fn flag_first_specs_and_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<b
 fn report_duplicate_metric_sets(
     specs: &[SpecText<'_>],
     sets: &[(usize, String)],
-    all: &mut [Option<CompiledSpec>],
+    all: &mut [Option<Arc<CompiledSpec>>],
     count: usize,
 ) {
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -280,6 +393,7 @@ fn report_duplicate_metric_sets(
                 continue;
             };
             let Some(set) = spec.metric_set.clone() else { continue };
+            let spec = Arc::make_mut(spec);
             let other = numbers.iter().find(|other| *other != number).and_then(path);
             let other = other.map_or_else(String::new, |path| format!("; the other is in `{path}`"));
             add_duplicate_set_error(spec, &set.name, set.name_span, &other);
@@ -295,6 +409,7 @@ fn report_duplicate_metric_sets(
         let places = format!("; they are in {}", paths.join(" and "));
         for spec in all.iter_mut().take(count).flatten() {
             if spec.sets().any(|set| set.eq_ignore_ascii_case(name)) {
+                let spec = Arc::make_mut(spec);
                 add_duplicate_set_error(spec, name, spec.name_span, &places);
             }
         }
@@ -311,7 +426,7 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
 
 /// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are
 /// written only once.
-fn move_metric_set_tests(all: &mut [Option<CompiledSpec>]) {
+fn move_metric_set_tests(all: &mut [Option<Arc<CompiledSpec>>]) {
     let tested: Vec<(String, Vec<ModelTest>)> = all
         .iter()
         .flatten()
@@ -319,11 +434,11 @@ fn move_metric_set_tests(all: &mut [Option<CompiledSpec>]) {
         .filter_map(|spec| Some((spec.metric_set.as_ref()?.name.clone(), spec.set_tests.clone())))
         .collect();
     for (set, mut tests) in tested {
-        let reads = |spec: &&mut CompiledSpec| spec.model.is_some() && spec.sets().any(|of| of == set);
+        let reads = |spec: &&mut Arc<CompiledSpec>| spec.model.is_some() && spec.sets().any(|of| of == set);
         let readers = all.iter_mut().flatten().filter(reads);
         if let Some(model) = readers
             .min_by(|a, b| a.name.cmp(&b.name))
-            .and_then(|spec| spec.model.as_mut())
+            .and_then(|spec| Arc::make_mut(spec).model.as_mut())
         {
             model.tests.append(&mut tests);
         }
@@ -331,19 +446,20 @@ fn move_metric_set_tests(all: &mut [Option<CompiledSpec>]) {
 }
 
 /// Reports a cycle of specs, in which each spec reads the next one.
-fn report_cycle(circle: &[usize], read_specs: &[UncompiledSpec<'_>], all: &mut [Option<CompiledSpec>]) {
-    let name = |number: usize| read_specs[number].name.as_ref().map_or("", |(name, _)| name.as_str());
+fn report_cycle(circle: &[usize], files: &[BatchFile<'_>], all: &mut [Option<Arc<CompiledSpec>>]) {
+    let name = |number: usize| files[number].name().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
         let around = circle[place..].iter().chain(&circle[..=place]);
         let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
         let next = name(circle[(place + 1) % circle.len()]).to_lowercase();
-        let span = read_specs[*number]
-            .reads
+        let span = files[*number]
+            .reads()
             .iter()
             .find(|read| read.model == next)
             .map_or(Span::default(), |read| read.span);
         let message = format!("these models depend on each other in a cycle: {}", path.join(" reads "));
         let Some(compiled) = &mut all[*number] else { continue };
+        let compiled = Arc::make_mut(compiled);
         compiled.diagnostics.push(
             Diagnostic::new(Code::ModelsInCircle, span, message)
                 .with_help("change one of them to read the inputs of the others instead"),

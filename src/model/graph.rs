@@ -16,6 +16,14 @@ pub(super) struct ModelRead {
     pub span: Span,
 }
 
+/// Name and inputs of a spec.
+#[derive(Debug)]
+pub(super) struct SpecInputs {
+    /// Name of the model, and its position. `None` for a metric set.
+    pub name: Option<(String, Span)>,
+    pub reads: Vec<ModelRead>,
+}
+
 /// Returns the models that a spec may read. Names of the spec's own steps are omitted.
 pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
     let joins = spec

@@ -83,6 +83,7 @@ mod reread_ranges;
 mod role;
 mod selector_facts;
 mod semantic;
+mod session;
 pub mod shared_definitions;
 mod source_time;
 mod sources;
@@ -117,6 +118,7 @@ pub use people::{People, email_address};
 pub use project::{MetricSource, Project};
 pub use role::{Right, Rights, Role, UnknownRole};
 pub use semantic::{SemanticModel, SemanticModels};
+pub use session::SpecSession;
 pub use spec_definition::SpecDefinition;
 #[doc(hidden)]
 pub use versions::OtherVersion;

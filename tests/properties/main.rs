@@ -14,6 +14,7 @@ mod mutations;
 #[path = "../rubric/orders.rs"]
 mod orders;
 mod round_trip;
+mod session;
 mod small_stack;
 mod spans;
 mod sql;

@@ -12,7 +12,7 @@ const MAX_PRECISION: u32 = 38;
 const MAX_PRODUCT_SCALE: u32 = MAX_PRECISION / 2;
 
 /// Number of digits of a decimal. A type with these digits can store the value without rounding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DecimalDigits {
     /// Total number of digits.
     precision: u32,

@@ -3,12 +3,14 @@
 pub mod dbt;
 mod decimal;
 pub mod file;
+pub mod lookups;
 mod merge;
 mod omni;
 mod properties;
 pub mod read;
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use crate::Type;
@@ -16,6 +18,7 @@ use crate::dialect::Dialect;
 use crate::symbol_table::{HashedName, NameIndex};
 
 pub use decimal::DecimalDigits;
+use lookups::Lookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
 
 /// Column of a relation.
@@ -25,7 +28,7 @@ pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_nam
 /// let column = Column::new("amount", Type::Decimal).nullable(false);
 /// assert!(!column.is_nullable());
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Column {
     name: Arc<str>,
     ty: Type,
@@ -254,7 +257,7 @@ impl Column {
 }
 
 /// Origin of a step's column, which determines how the column can be aggregated again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum ColumnProvenance {
     #[default]
     Other,
@@ -265,7 +268,7 @@ pub enum ColumnProvenance {
 }
 
 /// Table, view or model.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Relation {
     name: Arc<str>,
     /// Columns. Copies of the relation share the columns, so that merging and copying the schema of a large project is
@@ -292,8 +295,15 @@ struct ColumnMap {
     beyond_ascii: bool,
 }
 
+impl Hash for ColumnMap {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // The indexes follow from the columns.
+        self.list.hash(state);
+    }
+}
+
 /// Access level of a dbt model: the models that may read it, from the most to the least restrictive level.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Access {
     /// Only models of the same group.
@@ -637,15 +647,25 @@ impl Schema {
     /// Returns the relations, in order.
     #[must_use]
     pub fn relations(&self) -> &[Relation] {
+        lookups::add_lookup(|| Lookup::Everything);
         &self.relations
     }
 
     /// Returns the relation with this name, ignoring case.
     #[must_use]
     pub fn relation(&self, name: &str) -> Option<&Relation> {
+        lookups::add_lookup(|| Lookup::Relation(name.to_ascii_lowercase()));
         self.by_name
             .find(name.into(), |i| self.relations[i].name().as_bytes())
             .map(|i| &self.relations[i])
+    }
+
+    /// Returns a fingerprint of everything that is known about a relation. Equal facts have the same fingerprint in all
+    /// processes of one build.
+    pub fn fingerprint(&self, name: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.relation(name).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// Returns whether relations that are not listed may exist.

@@ -18,6 +18,7 @@ use crate::keys::METRIC_SET;
 use crate::load::Loader;
 use crate::plan::split_timeframe;
 use crate::schema::Relation;
+use crate::schema::lookups::{self, Lookup};
 use crate::span::Span;
 use crate::yaml::Node;
 use crate::{Level, SpecText, Type};
@@ -220,7 +221,7 @@ pub fn is_metric_set(root: &Node) -> bool {
 }
 
 /// Metric set of a file, with the errors in the file.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
@@ -444,14 +445,18 @@ impl MetricSets {
     }
 
     pub fn get(&self, name: &str) -> Option<&Arc<MetricSet>> {
-        self.all.get(&name.to_lowercase())
+        let name = name.to_lowercase();
+        let set = self.all.get(&name);
+        lookups::add_lookup(|| Lookup::MetricSet(name));
+        set
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Arc<MetricSet>> {
+        lookups::add_lookup(|| Lookup::Everything);
         self.all.values()
     }
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.all.values().map(|set| set.name.as_str())
+        self.all().map(|set| set.name.as_str())
     }
 }

@@ -1,0 +1,35 @@
+//! Records what a compilation looks up by name. A result can be reused as long as the same lookups return the same.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+/// Lookup by name, in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lookup {
+    Relation(String),
+    MetricSet(String),
+    /// All relations or all metric sets were read, for example to find a similar name.
+    Everything,
+}
+
+thread_local! {
+    /// Lookups of the compilation on this thread. `None` if they are not recorded.
+    static RECORDED: RefCell<Option<BTreeSet<Lookup>>> = const { RefCell::new(None) };
+}
+
+/// Calls a function, and returns its result and everything that it looked up on this thread.
+pub fn record_lookups<T>(of: impl FnOnce() -> T) -> (T, BTreeSet<Lookup>) {
+    let outer = RECORDED.replace(Some(BTreeSet::new()));
+    let result = of();
+    let recorded = RECORDED.replace(outer).unwrap_or_default();
+    (result, recorded)
+}
+
+/// Adds a lookup, if lookups are recorded.
+pub fn add_lookup(lookup: impl FnOnce() -> Lookup) {
+    RECORDED.with_borrow_mut(|recorded| {
+        if let Some(recorded) = recorded {
+            recorded.insert(lookup());
+        }
+    });
+}

@@ -1,0 +1,193 @@
+//! Results that are kept between compilations, so that a changed spec is compiled without compiling all others again.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use crate::compiler::{Compiler, CompilerOptions, SpecOptions};
+use crate::graph::SpecInputs;
+use crate::metrics::{MetricSet, MetricSetWithErrors, MetricSets};
+use crate::schema::Schema;
+use crate::schema::lookups::{Lookup, record_lookups};
+use crate::{CompiledSpec, SpecText};
+
+/// Compiles the specs of a project again and again, for example in an editor. A session compiles only the specs that
+/// changed or that depend on a change. The results equal those of [`Compiler::compile_specs`].
+///
+/// A spec is compiled again if its text, its path or an option of the compiler changed, or if a relation or metric set
+/// that the spec looked up changed, was added or was removed.
+///
+/// ```
+/// use formulac_model::{Compiler, SpecSession, SpecText};
+/// use std::sync::Arc;
+/// let text = |text| SpecText { text, path: None };
+/// let daily = text("model: daily\nfrom: orders\ngroup_by: day\ndefinitions: revenue = SUM(amount)\n");
+/// let monthly = text("model: monthly\nfrom: daily\ngroup_by: day[month]\ndefinitions: revenue = SUM(revenue)\n");
+/// let edited = text("model: monthly\nfrom: daily\ngroup_by: day[month]\ndefinitions: days = COUNT()\n");
+/// let (compiler, mut session) = (Compiler::default(), SpecSession::default());
+/// let first = session.compile_specs(&compiler, &[daily, monthly]);
+/// let second = session.compile_specs(&compiler, &[daily, edited]);
+/// assert!(Arc::ptr_eq(&first[0], &second[0]));
+/// assert_eq!(second[1].columns()[1].name(), "days");
+/// ```
+#[derive(Debug, Default)]
+pub struct SpecSession {
+    /// Fingerprint of the compiler's options.
+    options: u64,
+    /// Results by fingerprint of the spec's path and text.
+    files: FxHashMap<u64, KeptFile>,
+}
+
+impl SpecSession {
+    /// Compiles specs that may read each other's models. The results are in the order of `specs`. Results of specs that
+    /// are not in `specs` are discarded.
+    #[must_use]
+    pub fn compile_specs(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<Arc<CompiledSpec>> {
+        self.compile_first_specs(compiler, specs, specs.len(), || {})
+    }
+
+    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results. `done` is
+    /// called after each spec.
+    #[must_use]
+    pub fn compile_first_specs(
+        &mut self,
+        compiler: &Compiler,
+        specs: &[SpecText<'_>],
+        count: usize,
+        done: impl Fn() + Sync,
+    ) -> Vec<Arc<CompiledSpec>> {
+        compiler.compile_batch(specs, count, done, Some(self))
+    }
+
+    /// Takes the results of earlier compilations of these specs, and forgets all others.
+    pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<KeptFile> {
+        let options = options_fingerprint(compiler);
+        let mut known = std::mem::take(&mut self.files);
+        if std::mem::replace(&mut self.options, options) != options {
+            known.clear();
+        }
+        let take = |spec: &SpecText<'_>| known.remove(&spec_fingerprint(*spec)).unwrap_or_default();
+        specs.iter().map(take).collect()
+    }
+
+    pub(crate) fn keep_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, KeptFile)>) {
+        self.files = files.map(|(spec, file)| (spec_fingerprint(spec), file)).collect();
+    }
+}
+
+/// Results of earlier stages of a spec. `None` if the stage has not run.
+#[derive(Debug, Default)]
+pub(crate) struct KeptFile {
+    /// Metric set of the file, if it is one.
+    pub set: Option<Kept<Option<MetricSetWithErrors>>>,
+    pub inputs: Option<Kept<SpecInputs>>,
+    pub compiled: Option<Kept<Arc<CompiledSpec>>>,
+}
+
+/// Result with everything that was looked up to compute it.
+#[derive(Debug)]
+pub(crate) struct Kept<T> {
+    pub value: T,
+    lookups: Vec<(Lookup, u64)>,
+}
+
+/// Everything that specs can look up by name.
+pub(crate) struct KnownInputs<'c> {
+    options: &'c CompilerOptions,
+    /// Fingerprints of the metric sets, by lower-case name.
+    sets: &'c FxHashMap<String, u64>,
+    /// Whether results are kept.
+    is_session: bool,
+}
+
+impl<'c> KnownInputs<'c> {
+    pub fn new(options: &'c CompilerOptions, sets: &'c FxHashMap<String, u64>, is_session: bool) -> Self {
+        Self {
+            options,
+            sets,
+            is_session,
+        }
+    }
+
+    /// Returns the fingerprint of the result of a lookup. `None` if the result cannot be kept.
+    fn fingerprint(&self, lookup: &Lookup) -> Option<u64> {
+        match lookup {
+            Lookup::Relation(name) => Some(fingerprint_of(&(
+                self.options.models.fingerprint(name),
+                self.options.schema.fingerprint(name),
+            ))),
+            Lookup::MetricSet(name) => Some(self.sets.get(name).copied().unwrap_or_default()),
+            Lookup::Everything => None,
+        }
+    }
+
+    /// Computes a result and records what it looks up.
+    pub fn keep<T>(&self, compute: impl FnOnce() -> T) -> Kept<T> {
+        if !self.is_session {
+            return Kept {
+                value: compute(),
+                lookups: Vec::new(),
+            };
+        }
+        let (value, lookups) = record_lookups(compute);
+        let lookups = lookups.into_iter().map(|lookup| {
+            let fingerprint = self.fingerprint(&lookup).unwrap_or_default();
+            (lookup, fingerprint)
+        });
+        Kept {
+            value,
+            lookups: lookups.collect(),
+        }
+    }
+
+    /// Returns whether computing a result again would give the same result.
+    pub fn is_current<T>(&self, kept: Option<&Kept<T>>) -> bool {
+        let is_same = |(lookup, before): &(Lookup, u64)| self.fingerprint(lookup) == Some(*before);
+        kept.is_some_and(|kept| kept.lookups.iter().all(is_same))
+    }
+}
+
+impl Kept<Option<MetricSetWithErrors>> {
+    /// Returns a fingerprint of the metric set in `spec`.
+    pub fn set_fingerprint(&self, spec: SpecText<'_>) -> u64 {
+        fingerprint_of(&(spec_fingerprint(spec), &self.lookups))
+    }
+}
+
+/// Returns the fingerprints of metric sets, by lower-case name.
+pub(crate) fn set_fingerprints(sets: &MetricSets) -> FxHashMap<String, u64> {
+    let fingerprint = |set: &Arc<MetricSet>| fingerprint_of(&(&set.text, &set.path));
+    let sets = sets.all().map(|set| (set.name.to_lowercase(), fingerprint(set)));
+    sets.collect()
+}
+
+fn spec_fingerprint(spec: SpecText<'_>) -> u64 {
+    fingerprint_of(&(spec.path, spec.text))
+}
+
+/// Returns a fingerprint of all options. Relations and metric sets are omitted, because each result records the ones that
+/// it looks up.
+fn options_fingerprint(compiler: &Compiler) -> u64 {
+    let options = CompilerOptions {
+        schema: Arc::default(),
+        models: Schema::new(),
+        ..(*compiler.options).clone()
+    };
+    let specs = SpecOptions {
+        sets: MetricSets::default(),
+        ..(*compiler.specs).clone()
+    };
+    let schema = &compiler.options.schema;
+    fingerprint_of(&(
+        format!("{options:?} {specs:?}"),
+        schema.is_partial_list(),
+        schema.is_empty(),
+    ))
+}
+
+fn fingerprint_of(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
