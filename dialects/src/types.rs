@@ -5,7 +5,11 @@ use std::str::FromStr;
 
 /// Type of a value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 #[non_exhaustive]
 pub enum Type {
     /// TRUE or FALSE.
@@ -31,16 +35,16 @@ pub enum Type {
     Unknown,
     /// Number whose exact type is unknown. Displayed as decimal.
     #[doc(hidden)]
-    #[cfg_attr(feature = "serde", serde(rename = "decimal"))]
+    #[cfg_attr(feature = "serde", serde(rename(serialize = "decimal")))]
     Number,
     /// Literal with a decimal point. The type becomes decimal or float, depending on the other operands. Displayed as
     /// float.
     #[doc(hidden)]
-    #[cfg_attr(feature = "serde", serde(rename = "float"))]
+    #[cfg_attr(feature = "serde", serde(rename(serialize = "float")))]
     Point,
     /// Time of day as a fraction of a day. The sum of a date and a time is a timestamp. Displayed as float.
     #[doc(hidden)]
-    #[cfg_attr(feature = "serde", serde(rename = "float"))]
+    #[cfg_attr(feature = "serde", serde(rename(serialize = "float")))]
     Time,
 }
 
@@ -158,7 +162,11 @@ pub struct UnknownType;
 
 /// Level at which an expression is computed, earliest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "lowercase"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "lowercase")
+)]
 pub enum Level {
     /// The same value for all rows.
     #[default]

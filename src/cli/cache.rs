@@ -19,6 +19,7 @@ use super::bounds::WritableFolders;
 use super::source::read_bytes;
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 use formulac::impact::{Graph, LineageCache, OmniFields};
+use formulac::{Compiler, SpecSession};
 use rustc_hash::FxHasher;
 
 /// Minimum size in bytes of a manifest that is cached. Reading a smaller manifest is as fast as reading a cache.
@@ -34,6 +35,10 @@ const REWRITE_RATIO: usize = 20;
 const MIN_CACHED_ITEMS: usize = 100;
 const LINEAGE: &str = "lineage";
 const OMNI: &str = "omni";
+/// Start of the names of the files with compiled specs.
+const SPECS: &str = "specs_";
+/// Maximum number of files with compiled specs.
+const MAX_SESSIONS: usize = 4;
 /// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
 
@@ -203,6 +208,60 @@ pub fn read_omni_fields(
         let _ = write(folder, &file, &[key.text.as_bytes(), &fields.to_stored()]);
     }
     fields
+}
+
+/// Calls `compile` with the session of the previous call, so that only specs that depend on a change are compiled. The
+/// session is kept only in a project with many specs, because few specs are compiled faster than a session is read.
+///
+/// Commands compile with different options, so each combination of options has its own file.
+pub fn with_spec_session<T>(
+    folder: &Path,
+    compiler: &Compiler,
+    count: usize,
+    compile: impl FnOnce(&mut SpecSession) -> T,
+) -> T {
+    let options = SpecSession::options_fingerprint(compiler);
+    let file = folder.join(FOLDER).join(format!("{SPECS}{options:016x}"));
+    let build = build_fingerprint().filter(|_| count >= MIN_CACHED_ITEMS);
+    let stored = build.as_ref().and_then(|build| content_after_header(&file, build));
+    let stored = stored.and_then(|bytes| {
+        let (checksum, bytes) = bytes.split_first_chunk()?;
+        SpecSession::from_bytes(bytes).filter(|_| *checksum == checksum_of(bytes))
+    });
+    let mut session = stored.unwrap_or_default();
+    let compiled = compile(&mut session);
+    if let Some(build) = build.filter(|_| session.has_changed())
+        && let Some(bytes) = session.to_bytes()
+    {
+        let _ = write(folder, &file, &[build.as_bytes(), &checksum_of(&bytes), &bytes]);
+        remove_oldest_sessions(&folder.join(FOLDER));
+    }
+    compiled
+}
+
+/// Removes files of options that are no longer used.
+fn remove_oldest_sessions(folder: &Path) {
+    let is_session = |entry: &fs::DirEntry| entry.file_name().to_string_lossy().starts_with(SPECS);
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let changed = |entry: fs::DirEntry| Some((entry.metadata().ok()?.modified().ok()?, entry.path()));
+    let mut files: Vec<(SystemTime, PathBuf)> = entries.filter(is_session).filter_map(changed).collect();
+    files.sort();
+    for (_, file) in files.iter().rev().skip(MAX_SESSIONS) {
+        let _ = fs::remove_file(file);
+    }
+}
+
+/// Returns a text that identifies this build of the command, because other builds may compile specs to other SQL.
+fn build_fingerprint() -> Option<String> {
+    let program = fs::metadata(std::env::current_exe().ok()?).ok()?;
+    let version = env!("CARGO_PKG_VERSION");
+    Some(format!("{version} {} {:?}\n", program.len(), program.modified().ok()?))
+}
+
+fn checksum_of(bytes: &[u8]) -> [u8; 8] {
+    let mut hasher = FxHasher::default();
+    hasher.write(bytes);
+    hasher.finish().to_le_bytes()
 }
 
 /// Computes a key that identifies the state of many files, from their metadata.

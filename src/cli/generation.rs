@@ -52,7 +52,7 @@ impl<'p> Generation<'p> {
             models,
             mut found,
             sets,
-        } = models::compile_models(compiler, sources, done);
+        } = models::compile_models(compiler, &place.root, sources, done);
         let folders = place.output_folders();
         let moved = MovedFilePaths::find(place, &models);
         name_clashes::check(

@@ -410,6 +410,7 @@ impl CommandKnowledge {
         let others = self.other_specs(&sources)?;
         Ok(spec::compile_first(
             compiler,
+            self.place.as_ref().map(|place| &*place.root),
             sources.into_iter().chain(others).collect(),
             count,
             || {},
@@ -457,7 +458,14 @@ impl CommandKnowledge {
     /// Compiles the project's specs.
     fn compile_models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.other_specs(&[])?;
-        Ok(compiler.compile_specs(&spec_texts(&sources)))
+        let root = self.place.as_ref().map(|place| &*place.root);
+        Ok(spec::compile_texts(
+            compiler,
+            root,
+            &spec_texts(&sources),
+            sources.len(),
+            || {},
+        ))
     }
 }
 

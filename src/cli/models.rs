@@ -72,13 +72,14 @@ pub fn read_sources(specs: &[PathBuf], folder: Option<&Path>) -> Vec<(SourceText
         .collect()
 }
 
-/// Compiles specs. `done` is called after each spec.
+/// Compiles the specs of the project in the folder `root`. `done` is called after each spec.
 pub fn compile_models(
     compiler: &Compiler,
+    root: &Path,
     sources: Vec<(SourceText, Option<String>)>,
     done: impl Fn() + Sync,
 ) -> CompiledModels {
-    let specs = spec::compile_all(compiler, sources.clone(), done);
+    let specs = spec::compile_all(compiler, root, sources.clone(), done);
     let set = |(number, (spec, (_, path))): (usize, (&Spec, &(SourceText, Option<String>)))| {
         let compiled = spec
             .compiled

@@ -137,7 +137,7 @@ fn workspace_with_manifest(session: &Session, args: &SchemaFetchArgs) -> Result<
 /// Returns the relations that the selected specs read and that no spec generates. `chosen` contains the paths of the
 /// selected specs. `None` if all specs are selected.
 fn relations_to_fetch(place: &Workspace, chosen: Option<&[String]>) -> Result<Vec<Read>, Failure> {
-    let specs = spec::compile_all(&formulac::Compiler::default(), place.sources()?, || {});
+    let specs = spec::compile_all(&formulac::Compiler::default(), &place.root, place.sources()?, || {});
     let is_made = |name: &str| {
         specs
             .iter()

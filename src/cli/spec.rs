@@ -1,8 +1,12 @@
 //! Compiles specs for all commands.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use formulac::dbt::RelationReference as Read;
 use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText, UndecidedType};
 
+use super::cache;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::source::SourceText;
 use formulac::diag::{Code, Diagnostic};
@@ -98,19 +102,22 @@ pub fn compile(compiler: &Compiler, source: SourceText, path: Option<&str>) -> S
     }
 }
 
-/// Compiles specs that may read each other's models. Each source has a path for the headers of generated files.
+/// Compiles specs that may read each other's models. Each source has a path for the headers of generated files. `root`
+/// is the folder of the project, where results are kept for the next call.
 pub fn compile_all(
     compiler: &Compiler,
+    root: &Path,
     sources: Vec<(SourceText, Option<String>)>,
     done: impl Fn() + Sync,
 ) -> Vec<Spec> {
     let count = sources.len();
-    compile_first(compiler, sources, count, done)
+    compile_first(compiler, Some(root), sources, count, done)
 }
 
 /// Like [`compile_all`], but compiles only the first `count` sources. These may read the models of the other sources.
 pub fn compile_first(
     compiler: &Compiler,
+    root: Option<&Path>,
     mut sources: Vec<(SourceText, Option<String>)>,
     count: usize,
     done: impl Fn() + Sync,
@@ -124,7 +131,7 @@ pub fn compile_first(
             path: path.as_deref(),
         })
         .collect();
-    let mut compiled = compiler.compile_first_specs(&texts, wanted, done).into_iter();
+    let mut compiled = compile_texts(compiler, root, &texts, wanted, done).into_iter();
     drop(texts);
     sources.truncate(count);
     let spec = |(source, _): (SourceText, Option<String>)| match source.fault.clone() {
@@ -134,6 +141,24 @@ pub fn compile_first(
             .map_or_else(Spec::default, |compiled| new(compiled, source)),
     };
     sources.into_iter().map(spec).collect()
+}
+
+/// Compiles the first `count` texts, with the results of the previous call if `root` is the folder of a project.
+pub fn compile_texts(
+    compiler: &Compiler,
+    root: Option<&Path>,
+    texts: &[SpecText<'_>],
+    count: usize,
+    done: impl Fn() + Sync,
+) -> Vec<CompiledSpec> {
+    let Some(root) = root else {
+        return compiler.compile_first_specs(texts, count, done);
+    };
+    let compiled = cache::with_spec_session(root, compiler, texts.len(), |session| {
+        session.compile_first_specs(compiler, texts, count, done)
+    });
+    // The session is dropped, so each result has one owner and is not cloned.
+    compiled.into_iter().map(Arc::unwrap_or_clone).collect()
 }
 
 fn spec_with_fault(source: SourceText, fault: Diagnostic) -> Spec {

@@ -6,7 +6,7 @@ use super::RelationName;
 use crate::dialect::Dialect;
 
 /// Relation that a spec reads, in dbt's terms.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum RelationReference {
     /// Name as written. A name with dots is a warehouse table, and a name without dots is a model in the project.
     Table(String),

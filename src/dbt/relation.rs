@@ -3,13 +3,13 @@
 use crate::dialect::Dialect;
 
 /// Name of a relation in the warehouse, split into its parts.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct RelationName {
     parts: Vec<RelationPart>,
 }
 
 /// Part of a relation's name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 struct RelationPart {
     name: String,
     /// Whether the part is quoted, which makes its case significant. The warehouse changes the case of unquoted parts.

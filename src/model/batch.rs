@@ -10,7 +10,7 @@ use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
 use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
-use super::session::{self, KeptFile, KnownInputs, SpecSession};
+use super::session::{self, EncodedSpec, Kept, KeptFile, KeptSpec, KnownInputs, SpecSession};
 use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -195,6 +195,11 @@ impl Compiler {
     }
 }
 
+enum CompiledOrReused {
+    Compiled(Kept<KeptSpec>),
+    Reused(Arc<CompiledSpec>),
+}
+
 impl<'t> Batch<'t> {
     fn new(compiler: &Compiler, specs: &[SpecText<'t>], session: Option<&mut SpecSession>) -> Self {
         let is_session = session.is_some();
@@ -216,7 +221,7 @@ impl<'t> Batch<'t> {
     }
 
     fn known<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
-        KnownInputs::new(&compiler.options, &self.set_fingerprints, self.is_session)
+        KnownInputs::new(compiler, &self.set_fingerprints, self.is_session)
     }
 
     /// Parses the files, and adds their metric sets to the compiler.
@@ -234,18 +239,18 @@ impl<'t> Batch<'t> {
         let sets = &mut Arc::make_mut(&mut compiler.specs).sets;
         for (number, (file, read)) in self.files.iter_mut().zip(read).enumerate() {
             if let Some((parsed, set)) = read {
-                file.kept = KeptFile {
-                    set: Some(set),
-                    ..KeptFile::default()
-                };
+                let fingerprint = set.set_fingerprint(file.spec);
+                if fingerprint != file.kept.set_fingerprint {
+                    file.kept = KeptFile::default();
+                }
+                (file.kept.set, file.kept.set_fingerprint) = (Some(set), fingerprint);
                 file.parts = Mutex::new(Some((parsed, None)));
             }
-            let Some(kept) = &file.kept.set else { continue };
-            if let Some(set) = kept.value.as_ref().and_then(|read| read.set.as_ref()) {
+            if let Some(set) = file.metric_set().and_then(|read| read.set.as_ref()) {
                 let name = set.name.to_lowercase();
                 sets.add(Arc::clone(set));
                 let fingerprints = self.set_fingerprints.entry(name.clone());
-                fingerprints.or_insert_with(|| kept.set_fingerprint(file.spec));
+                fingerprints.or_insert(file.kept.set_fingerprint.unwrap_or_default());
                 self.sets.push((number, name));
             }
         }
@@ -262,7 +267,7 @@ impl<'t> Batch<'t> {
             let parsed = file.take_parts().map(|(parsed, _)| parsed);
             let parsed =
                 parsed.unwrap_or_else(|| SpecFile::read(file.spec.text, file.spec.path, &compiler.options.limits));
-            let set = file.kept.set.as_ref().and_then(|kept| kept.value.clone());
+            let set = file.metric_set().cloned();
             let mut contents = None;
             let inputs = known.keep(|| {
                 let read = SpecContents::from_file_and_metric_set(compiler, &parsed, set);
@@ -285,14 +290,21 @@ impl<'t> Batch<'t> {
         let known = self.known(compiler);
         let compiled = parallel::map_range(wave.len(), |at| {
             let file = &self.files[wave[at]];
-            let is_current = known.is_current(file.kept.compiled.as_ref());
-            let compiled = (!is_current).then(|| known.keep(|| Arc::new(file.compile(compiler, is_first))));
+            let current = file.kept.compiled.as_ref().filter(|kept| known.is_current(Some(kept)));
+            let reused = current.and_then(|kept| file.reuse(&kept.value, compiler));
+            let compiled = match reused {
+                Some(reused) => CompiledOrReused::Reused(reused),
+                None => CompiledOrReused::Compiled(known.keep(|| KeptSpec::from(file.compile(compiler, is_first)))),
+            };
             done();
             compiled
         });
         for (number, compiled) in wave.iter().zip(compiled) {
-            if let Some(compiled) = compiled {
-                self.files[*number].kept.compiled = Some(compiled);
+            let kept = &mut self.files[*number].kept.compiled;
+            match (compiled, kept) {
+                (CompiledOrReused::Reused(reused), Some(kept)) => kept.value.decoded = Some(reused),
+                (CompiledOrReused::Reused(_), None) => {}
+                (CompiledOrReused::Compiled(compiled), kept) => *kept = Some(compiled),
             }
         }
     }
@@ -311,6 +323,17 @@ impl<'t> BatchFile<'t> {
         }
     }
 
+    /// Returns an earlier result, decoded if it was stored.
+    fn reuse(&self, kept: &KeptSpec, compiler: &Compiler) -> Option<Arc<CompiledSpec>> {
+        let decode = |encoded: &EncodedSpec| encoded.decode(&compiler.specs.sets, self.metric_set()).map(Arc::new);
+        kept.decoded.clone().or_else(|| kept.encoded.as_ref().and_then(decode))
+    }
+
+    /// Returns the metric set of the file, if it is one.
+    fn metric_set(&self) -> Option<&MetricSetWithErrors> {
+        self.kept.set.as_ref()?.value.as_ref()
+    }
+
     fn inputs(&self) -> Option<&SpecInputs> {
         self.kept.inputs.as_ref().map(|kept| &kept.value)
     }
@@ -325,7 +348,7 @@ impl<'t> BatchFile<'t> {
     }
 
     fn compiled(&self) -> Option<&Arc<CompiledSpec>> {
-        self.kept.compiled.as_ref().map(|kept| &kept.value)
+        self.kept.compiled.as_ref()?.value.decoded.as_ref()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
 
 use crate::UndecidedType;
 use crate::additivity::Additivity;
@@ -39,7 +40,7 @@ use crate::versions::OtherVersion;
 /// group by cast(date_trunc('month', ordered_on) as date)
 /// ");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct CompiledSpec {
     pub(crate) dialect: Dialect,
     pub(crate) name: Option<String>,
@@ -83,6 +84,7 @@ pub struct CompiledSpec {
     /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,
     /// Metric sets that the model reads, and the sets on which these sets are built.
+    #[serde(skip)]
     pub(crate) sets: Vec<Arc<MetricSet>>,
     /// Metrics that the model reads, as `set.metric`.
     pub(crate) metrics_read: Vec<String>,
@@ -91,6 +93,7 @@ pub struct CompiledSpec {
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
     /// Metric set that the file defines instead of a model.
+    #[serde(skip)]
     pub(crate) metric_set: Option<Arc<MetricSet>>,
     /// Tests of the metric set's joins.
     pub(crate) set_tests: Vec<ModelTest>,

@@ -1,8 +1,17 @@
 //! Names that a model's files declare in addition to the model's own name. These names must be unique in a dbt project.
 
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+
 use super::compile::SpecCompilation;
 use super::semantic::SemanticModel;
 use crate::span::Span;
+
+/// dbt's names for the kinds of declared names.
+const KINDS: [&str; 4] = ["doc", "exposure", "metric", "semantic_model"];
+
+/// One of the kinds. serde would borrow from its input if the field had a reference type.
+type KindName = &'static str;
 
 /// Declared docs block, exposure, metric or semantic model.
 ///
@@ -18,11 +27,18 @@ use crate::span::Span;
 /// let declared = &compiled.declared()[0];
 /// assert_eq!((declared.kind(), declared.name()), ("exposure", "weekly_sales"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Declared {
-    kind: &'static str,
+    #[serde(deserialize_with = "read_kind")]
+    kind: KindName,
     name: String,
     span: Span,
+}
+
+fn read_kind<'de, D: Deserializer<'de>>(from: D) -> Result<&'static str, D::Error> {
+    let name = String::deserialize(from)?;
+    let kind = KINDS.into_iter().find(|kind| *kind == name);
+    kind.ok_or_else(|| D::Error::custom("unknown kind"))
 }
 
 impl Declared {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 use super::load::Spec;
 use crate::dbt::RelationReference;
@@ -10,14 +11,14 @@ use crate::span::Span;
 use crate::yaml::Node;
 
 /// Model that a spec reads: the model's lower-case name, and the span of the name in the spec.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct ModelRead {
     pub model: String,
     pub span: Span,
 }
 
 /// Name and inputs of a spec.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SpecInputs {
     /// Name of the model, and its position. `None` for a metric set.
     pub name: Option<(String, Span)>,

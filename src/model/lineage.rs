@@ -4,6 +4,7 @@
 //! Conditions inside a value are inputs. Filters, sort order and partitions are not.
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 use super::compile::SpecCompilation;
 use super::load::{KeptColumns, Step};
@@ -17,7 +18,7 @@ use crate::schema::{Column, Relation};
 use crate::yaml::Node;
 
 /// Input column of a spec.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SourceColumn {
     relation: String,
     column: String,
@@ -62,7 +63,7 @@ impl ColumnLineage {
 type ColumnPosition = u32;
 
 /// Inputs of all values of a spec. Dependencies come before the values that use them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lineage {
     made: Vec<Vec<ColumnPosition>>,
     sources: FxHashMap<ColumnPosition, SourceColumn>,

@@ -1,12 +1,14 @@
 //! Files that dbt needs for a model.
 
+use serde::{Deserialize, Serialize};
+
 use crate::dbt;
 use crate::dbt_names::Declared;
 use crate::semantic::SemanticModel;
 use crate::verify::NamedColumns;
 
 /// Contents of the files that dbt needs for a model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Model {
     /// Reference to the model in its own tests.
     pub(crate) own: dbt::RelationReference,
@@ -45,7 +47,7 @@ pub struct Model {
 /// assert_eq!(test.name(), "assert_orders_with_country_finds_one_of_customers");
 /// assert!(test.sql().contains("having count(*) > 1"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelTest {
     pub(crate) name: String,
     pub(crate) sql: String,

@@ -1,9 +1,11 @@
 //! Results that are kept between compilations, so that a changed spec is compiled without compiling all others again.
 
+use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::compiler::{Compiler, CompilerOptions, SpecOptions};
 use crate::graph::SpecInputs;
@@ -37,6 +39,8 @@ pub struct SpecSession {
     options: u64,
     /// Results by fingerprint of the spec's path and text.
     files: FxHashMap<u64, KeptFile>,
+    /// Whether the results differ from those that were restored.
+    has_changed: bool,
 }
 
 impl SpecSession {
@@ -60,10 +64,33 @@ impl SpecSession {
         compiler.compile_batch(specs, count, done, Some(self))
     }
 
+    /// Returns a fingerprint of all options of a compiler. Results can be reused only with the same options.
+    #[must_use]
+    pub fn options_fingerprint(compiler: &Compiler) -> u64 {
+        // Relations, metric sets and the current date are omitted, because each result records which of them it uses.
+        let options = CompilerOptions {
+            schema: Arc::default(),
+            models: Schema::new(),
+            ..(*compiler.options).clone()
+        };
+        let specs = SpecOptions {
+            sets: MetricSets::default(),
+            current_date: None,
+            ..(*compiler.specs).clone()
+        };
+        let schema = &compiler.options.schema;
+        fingerprint_of(&(
+            format!("{options:?} {specs:?}"),
+            schema.is_partial_list(),
+            schema.is_empty(),
+        ))
+    }
+
     /// Takes the results of earlier compilations of these specs, and forgets all others.
     pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<KeptFile> {
-        let options = options_fingerprint(compiler);
+        let options = Self::options_fingerprint(compiler);
         let mut known = std::mem::take(&mut self.files);
+        self.has_changed = known.len() != specs.len();
         if std::mem::replace(&mut self.options, options) != options {
             known.clear();
         }
@@ -71,8 +98,79 @@ impl SpecSession {
         specs.iter().map(take).collect()
     }
 
+    /// Returns whether the results differ from those that were restored.
+    #[must_use]
+    pub fn has_changed(&self) -> bool {
+        self.has_changed
+    }
+
+    /// Returns the session as bytes for [`Self::from_bytes`].
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecSession, SpecText};
+    /// let spec = SpecText { text: "model: a\nfrom: t\ngroup_by: g\n", path: None };
+    /// let (compiler, mut session) = (Compiler::default(), SpecSession::default());
+    /// let first = session.compile_specs(&compiler, &[spec]);
+    /// let mut restored = SpecSession::from_bytes(&session.to_bytes().unwrap()).unwrap();
+    /// assert_eq!(restored.compile_specs(&compiler, &[spec])[0].model_sql(), first[0].model_sql());
+    /// ```
+    #[must_use]
+    pub fn to_bytes(&self) -> Option<Vec<u8>> {
+        let files = self.files.iter().map(|(fingerprint, file)| {
+            let compiled = file.compiled.as_ref().and_then(|Kept { value, lookups }| {
+                let encoded = match &value.encoded {
+                    Some(encoded) => Cow::Borrowed(encoded),
+                    None => Cow::Owned(EncodedSpec::new(value.decoded.as_ref()?)?),
+                };
+                Some((encoded, lookups))
+            });
+            (fingerprint, (file.set_fingerprint, &file.inputs, compiled))
+        });
+        postcard::to_stdvec(&(self.options, files.collect::<Vec<_>>())).ok()
+    }
+
+    /// Restores a session from bytes that the same build of formulac wrote. Returns `None` if the bytes are damaged.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        type StoredFile = (
+            Option<u64>,
+            Option<Kept<SpecInputs>>,
+            Option<(EncodedSpec, Vec<(Lookup, u64)>)>,
+        );
+        let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
+        let file = |(set_fingerprint, inputs, compiled): StoredFile| KeptFile {
+            // The metric set itself is parsed again.
+            set: set_fingerprint.is_none().then(|| Kept {
+                value: None,
+                lookups: Vec::new(),
+            }),
+            set_fingerprint,
+            inputs,
+            compiled: compiled.map(|(encoded, lookups)| Kept {
+                value: KeptSpec {
+                    decoded: None,
+                    encoded: Some(encoded),
+                },
+                lookups,
+            }),
+        };
+        let files = files
+            .into_iter()
+            .map(|(fingerprint, stored)| (fingerprint, file(stored)));
+        Some(Self {
+            options,
+            files: files.collect(),
+            has_changed: false,
+        })
+    }
+
     pub(crate) fn keep_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, KeptFile)>) {
         self.files = files.map(|(spec, file)| (spec_fingerprint(spec), file)).collect();
+        let is_stored = |file: &KeptFile| {
+            let compiled = file.compiled.as_ref();
+            compiled.is_none_or(|kept| kept.value.encoded.is_some())
+        };
+        self.has_changed |= !self.files.values().all(is_stored);
     }
 }
 
@@ -81,20 +179,68 @@ impl SpecSession {
 pub(crate) struct KeptFile {
     /// Metric set of the file, if it is one.
     pub set: Option<Kept<Option<MetricSetWithErrors>>>,
+    /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a set.
+    pub set_fingerprint: Option<u64>,
     pub inputs: Option<Kept<SpecInputs>>,
-    pub compiled: Option<Kept<Arc<CompiledSpec>>>,
+    pub compiled: Option<Kept<KeptSpec>>,
 }
 
 /// Result with everything that was looked up to compute it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Kept<T> {
     pub value: T,
-    lookups: Vec<(Lookup, u64)>,
+    pub lookups: Vec<(Lookup, u64)>,
+}
+
+/// Compiled spec. At least one of the fields is not `None`.
+#[derive(Debug)]
+pub(crate) struct KeptSpec {
+    /// `None` for a stored spec that has not been needed yet.
+    pub decoded: Option<Arc<CompiledSpec>>,
+    /// `None` for a spec that has not been stored yet.
+    pub encoded: Option<EncodedSpec>,
+}
+
+impl From<CompiledSpec> for KeptSpec {
+    fn from(compiled: CompiledSpec) -> Self {
+        Self {
+            decoded: Some(Arc::new(compiled)),
+            encoded: None,
+        }
+    }
+}
+
+/// Compiled spec as bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct EncodedSpec {
+    /// Names of the metric sets that the spec reads.
+    sets: Vec<String>,
+    bytes: Vec<u8>,
+}
+
+impl EncodedSpec {
+    fn new(compiled: &CompiledSpec) -> Option<Self> {
+        Some(Self {
+            sets: compiled.sets.iter().map(|set| set.name.clone()).collect(),
+            bytes: postcard::to_stdvec(compiled).ok()?,
+        })
+    }
+
+    /// Decodes a spec. `known` contains the project's metric sets, and `own` the metric set that the file defines. Returns
+    /// `None` if the bytes are damaged.
+    pub fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
+        let mut compiled: CompiledSpec = postcard::from_bytes(&self.bytes).ok()?;
+        let sets: Option<Vec<Arc<MetricSet>>> = self.sets.iter().map(|name| known.get(name).cloned()).collect();
+        compiled.sets = sets?;
+        compiled.metric_set = own.and_then(|own| own.set.clone());
+        Some(compiled)
+    }
 }
 
 /// Everything that specs can look up by name.
 pub(crate) struct KnownInputs<'c> {
     options: &'c CompilerOptions,
+    current_date: Option<&'c str>,
     /// Fingerprints of the metric sets, by lower-case name.
     sets: &'c FxHashMap<String, u64>,
     /// Whether results are kept.
@@ -102,9 +248,10 @@ pub(crate) struct KnownInputs<'c> {
 }
 
 impl<'c> KnownInputs<'c> {
-    pub fn new(options: &'c CompilerOptions, sets: &'c FxHashMap<String, u64>, is_session: bool) -> Self {
+    pub fn new(compiler: &'c Compiler, sets: &'c FxHashMap<String, u64>, is_session: bool) -> Self {
         Self {
-            options,
+            options: &compiler.options,
+            current_date: compiler.specs.current_date.as_deref(),
             sets,
             is_session,
         }
@@ -118,6 +265,7 @@ impl<'c> KnownInputs<'c> {
                 self.options.schema.fingerprint(name),
             ))),
             Lookup::MetricSet(name) => Some(self.sets.get(name).copied().unwrap_or_default()),
+            Lookup::CurrentDate => Some(fingerprint_of(&self.current_date)),
             Lookup::Everything => None,
         }
     }
@@ -149,9 +297,10 @@ impl<'c> KnownInputs<'c> {
 }
 
 impl Kept<Option<MetricSetWithErrors>> {
-    /// Returns a fingerprint of the metric set in `spec`.
-    pub fn set_fingerprint(&self, spec: SpecText<'_>) -> u64 {
-        fingerprint_of(&(spec_fingerprint(spec), &self.lookups))
+    /// Returns a fingerprint of the metric set in `spec`. `None` if the file is not a set.
+    pub fn set_fingerprint(&self, spec: SpecText<'_>) -> Option<u64> {
+        let fingerprint = || fingerprint_of(&(spec_fingerprint(spec), &self.lookups));
+        self.value.is_some().then(fingerprint)
     }
 }
 
@@ -164,26 +313,6 @@ pub(crate) fn set_fingerprints(sets: &MetricSets) -> FxHashMap<String, u64> {
 
 fn spec_fingerprint(spec: SpecText<'_>) -> u64 {
     fingerprint_of(&(spec.path, spec.text))
-}
-
-/// Returns a fingerprint of all options. Relations and metric sets are omitted, because each result records the ones that
-/// it looks up.
-fn options_fingerprint(compiler: &Compiler) -> u64 {
-    let options = CompilerOptions {
-        schema: Arc::default(),
-        models: Schema::new(),
-        ..(*compiler.options).clone()
-    };
-    let specs = SpecOptions {
-        sets: MetricSets::default(),
-        ..(*compiler.specs).clone()
-    };
-    let schema = &compiler.options.schema;
-    fingerprint_of(&(
-        format!("{options:?} {specs:?}"),
-        schema.is_partial_list(),
-        schema.is_empty(),
-    ))
 }
 
 fn fingerprint_of(value: &impl Hash) -> u64 {

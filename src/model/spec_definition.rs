@@ -5,7 +5,7 @@ use crate::{Level, Type};
 
 /// Definition of a spec. The SQL of the definition is part of the query, in the clause that the definition's level
 /// requires.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct SpecDefinition {
     pub(crate) name: String,
     pub(crate) step: Option<String>,

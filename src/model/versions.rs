@@ -8,7 +8,7 @@ use crate::span::Span;
 use crate::yaml::Node;
 
 /// Version of a model that its spec does not generate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct OtherVersion {
     /// Name of the version.
     pub version: String,

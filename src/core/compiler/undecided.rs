@@ -13,6 +13,7 @@ const MAX_TESTED_COLUMNS: usize = 20;
 
 /// Column of unknown type whose type affects the SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct UndecidedType {
     /// Name of the column, prefixed with its relation if the relation is known.

@@ -22,6 +22,7 @@ const OPPOSITES: [(FunctionId, FunctionId); 6] = [
 
 /// Column that the program reads.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct ColumnUse {
     /// Relation of the column, if it is known.
     pub relation: Option<Arc<str>>,

@@ -13,6 +13,7 @@ const MAX_PRODUCT_SCALE: u32 = MAX_PRECISION / 2;
 
 /// Number of digits of a decimal. A type with these digits can store the value without rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct DecimalDigits {
     /// Total number of digits.
     precision: u32,

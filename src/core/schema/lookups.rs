@@ -5,9 +5,11 @@ use std::collections::BTreeSet;
 
 /// Lookup by name, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Lookup {
     Relation(String),
     MetricSet(String),
+    CurrentDate,
     /// All relations or all metric sets were read, for example to find a similar name.
     Everything,
 }

@@ -29,6 +29,7 @@ pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_nam
 /// assert!(!column.is_nullable());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Column {
     name: Arc<str>,
     ty: Type,
@@ -258,6 +259,7 @@ impl Column {
 
 /// Origin of a step's column, which determines how the column can be aggregated again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum ColumnProvenance {
     #[default]
     Other,
@@ -269,6 +271,7 @@ pub enum ColumnProvenance {
 
 /// Table, view or model.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Relation {
     name: Arc<str>,
     /// Columns. Copies of the relation share the columns, so that merging and copying the schema of a large project is
@@ -302,8 +305,45 @@ impl Hash for ColumnMap {
     }
 }
 
+#[cfg(feature = "serde")]
+impl serde::Serialize for ColumnMap {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.list.serialize(serializer)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for ColumnMap {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut map = Self::default();
+        let columns = Vec::<Column>::deserialize(deserializer)?;
+        columns.into_iter().for_each(|column| map.push(column));
+        Ok(map)
+    }
+}
+
+impl ColumnMap {
+    fn push(&mut self, column: Column) {
+        let Self {
+            list,
+            by_name,
+            twins,
+            beyond_ascii,
+        } = self;
+        *beyond_ascii |= !column.name.is_ascii();
+        let index = list.len();
+        let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
+        if let Some(other) = list.get(first) {
+            twins.entry(other.shared_name()).or_insert(first);
+            twins.entry(column.shared_name()).or_insert(index);
+        }
+        list.push(column);
+    }
+}
+
 /// Access level of a dbt model: the models that may read it, from the most to the least restrictive level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Access {
     /// Only models of the same group.
@@ -428,20 +468,7 @@ impl Relation {
     }
 
     pub fn push(&mut self, column: Column) {
-        let ColumnMap {
-            list,
-            by_name,
-            twins,
-            beyond_ascii,
-        } = Arc::make_mut(&mut self.columns);
-        *beyond_ascii |= !column.name.is_ascii();
-        let index = list.len();
-        let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
-        if let Some(other) = list.get(first) {
-            twins.entry(other.shared_name()).or_insert(first);
-            twins.entry(column.shared_name()).or_insert(index);
-        }
-        list.push(column);
+        Arc::make_mut(&mut self.columns).push(column);
     }
 
     fn column_mut(&mut self, name: &str) -> Option<&mut Column> {

@@ -16,6 +16,8 @@ mod tests;
 use std::fmt;
 
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use self::classes::{StepClasses, ValueClass, additivity_of_value, truncation_unit};
 use super::compile::SpecCompilation;
@@ -27,14 +29,18 @@ use crate::plan::{StepInput, StepPlan};
 use crate::schema::Relation;
 use crate::sql::JoinKind;
 
+/// Name of a calendar unit. serde would borrow from its input if the field had a reference type.
+type UnitName = &'static str;
+
 /// Behavior of a column when rows of its model are aggregated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Additivity {
     /// The column is a dimension, possibly truncated to a calendar unit.
     Dimension {
         /// Calendar unit, such as `month` for `billing_date[month]`. `None` if the column is not truncated.
-        unit: Option<&'static str>,
+        #[serde(deserialize_with = "read_unit")]
+        unit: Option<UnitName>,
     },
     /// The values can be summed: `SUM`, `COUNT`, and their sums and differences.
     Sum,
@@ -55,6 +61,17 @@ pub enum Additivity {
     Lost(Lost),
 }
 
+fn read_unit<'de, D: Deserializer<'de>>(from: D) -> Result<Option<&'static str>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(from)? else {
+        return Ok(None);
+    };
+    let unit = CalendarUnit::ALL
+        .into_iter()
+        .map(CalendarUnit::name)
+        .find(|unit| *unit == name);
+    unit.map(Some).ok_or_else(|| D::Error::custom("unknown calendar unit"))
+}
+
 /// Arithmetic over columns of a model, as SQL.
 ///
 /// ```
@@ -64,7 +81,7 @@ pub enum Additivity {
 /// let (_, Additivity::Formula(formula)) = &compiled.additivity()[3] else { panic!("it is computed") };
 /// assert_eq!((formula.sql(), formula.columns()), ("a * least", &["a".to_owned(), "least".to_owned()][..]));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ColumnFormula {
     sql: String,
     columns: Vec<String>,
@@ -109,7 +126,7 @@ impl ColumnFormula {
 }
 
 /// Reason why a column cannot be aggregated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Lost {
     /// The column is an average, and the count of its values is unknown.

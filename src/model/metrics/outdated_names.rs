@@ -9,6 +9,7 @@ use super::set::{MetricSet, MetricSets};
 use super::spelled::quote_formula_name;
 use crate::diag::{Code, Diagnostic};
 use crate::plan::{key_name, split_timeframe};
+use crate::schema::lookups::{self, Lookup};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -122,6 +123,9 @@ impl MetricSet {
         let name = &definition.name;
         let deprecated = self.properties(name)?.get("deprecated")?;
         let until = deprecated.get("until").and_then(Node::text);
+        if until.is_some() {
+            lookups::add_lookup(|| Lookup::CurrentDate);
+        }
         let is_over = until.is_some_and(|until| today.is_some_and(|today| until <= today));
         let full = format!("{}.{name}", self.name);
         let (code, message) = match (is_over, until) {

@@ -9,6 +9,7 @@ mod names;
 mod writer;
 
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 use crate::additivity::{Additivity, Lost};
 use crate::compile::SpecCompilation;
@@ -23,7 +24,7 @@ use names::replacement_name;
 use writer::SemanticWriter;
 
 /// Setting that determines whether models have a semantic model, and in which YAML format.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum SemanticModels {
     /// No semantic models.
@@ -67,7 +68,7 @@ impl SemanticModels {
 /// assert_eq!(semantic.metrics(), ["sales_revenue"]);
 /// assert_eq!(semantic.left_out()[0].0, "average");
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SemanticModel {
     pub(crate) form: SemanticModels,
     pub(crate) metrics: Vec<String>,

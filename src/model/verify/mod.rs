@@ -7,6 +7,8 @@ mod sql;
 
 pub use answer::{ColumnCounts, Counts, DifferingRow, DifferingValue};
 
+use serde::{Deserialize, Serialize};
+
 use crate::CompiledSpec;
 use crate::Type;
 use crate::dbt::{self, RelationReference};
@@ -52,7 +54,7 @@ enum RowSource {
 }
 
 /// SQL for plain queries, and the equivalent SQL for dbt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SqlTexts {
     pub(crate) plain: String,
     pub(crate) dbt: String,
@@ -68,7 +70,7 @@ struct ComparedRelation {
 }
 
 /// Column that both sides have.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SharedColumn {
     pub(crate) name: String,
     /// SQL name of the column on each side.
@@ -79,7 +81,7 @@ pub struct SharedColumn {
 }
 
 /// Entry of `compare:` in a compiled spec: the relation and the columns to compare.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NamedColumns {
     pub(crate) with: RelationReference,
     pub(crate) keys: Vec<SharedColumn>,

@@ -23,6 +23,7 @@ pub enum Severity {
 
 /// Additional span that explains a diagnostic.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Label {
     /// Span to mark.
     pub span: Span,
@@ -32,6 +33,7 @@ pub struct Label {
 
 /// Edit of the source that fixes the error.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fix {
     /// Span to replace.
     pub span: Span,
@@ -41,6 +43,7 @@ pub struct Fix {
 
 /// Error or warning with its code and span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[error("{message}")]
 pub struct Diagnostic {
     code: Code,

@@ -59,7 +59,7 @@ pub fn compare(
         schema: None,
     };
     let compiler = place.compiler(session, &target, dialect)?;
-    let specs = spec::compile_all(&compiler, place.sources()?, || {});
+    let specs = spec::compile_all(&compiler, &place.root, place.sources()?, || {});
     let compiled: BTreeMap<&str, &CompiledSpec> = specs
         .iter()
         .filter_map(|spec| Some((spec.name.as_deref()?, spec.compiled.as_ref()?)))

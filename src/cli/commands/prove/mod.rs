@@ -142,7 +142,7 @@ impl ProofPlan {
         let compiler = place.compiler_with(session, &target, dialect, FactPrecedence::Committed)?;
         let sources = place.sources()?;
         let texts: Vec<String> = sources.iter().map(|(source, _)| source.text.clone()).collect();
-        let specs = spec::compile_all(&compiler, sources, || {});
+        let specs = spec::compile_all(&compiler, &place.root, sources, || {});
         let specs = specs.into_iter().zip(&texts);
         let specs = specs.filter_map(|(spec, text)| Some((spec.compiled?, text)));
         let (compiled, texts): (Vec<CompiledSpec>, Vec<&String>) = specs.unzip();

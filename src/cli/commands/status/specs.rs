@@ -29,7 +29,7 @@ pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) 
     let target = TargetOptions::default();
     let dialect = place.dialect(&target)?;
     let compiler = place.compiler(session, &target, dialect)?;
-    let compiled = spec::compile_all(&compiler, place.sources()?, || {});
+    let compiled = spec::compile_all(&compiler, &place.root, place.sources()?, || {});
     parts.extend(knowledge_health(place, &compiled, dialect)?);
     parts.extend(duplicates_health(place, &compiled)?);
     Ok(parts)

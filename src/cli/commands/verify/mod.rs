@@ -111,7 +111,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
     let DataFileKnowledge { compiler, typed } =
         DataFileKnowledge::new(place.builder(dialect, known.clone()), &known, shown);
     let (sources, texts) = verify_sources(&place, &named)?;
-    let specs = spec::compile_all(&compiler, sources, || {});
+    let specs = spec::compile_all(&compiler, &place.root, sources, || {});
     let chosen = select_specs(&specs, &texts, &named)?;
     let faulty: Vec<FileDiagnostics> = chosen.iter().filter_map(|at| spec_errors(specs.get(*at)?)).collect();
     if !args.json {
