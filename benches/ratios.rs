@@ -19,13 +19,14 @@ mod corpus;
 #[allow(dead_code, reason = "the module is shared by several benchmarks")]
 mod measure;
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Instant;
 
 use corpus::floor;
 use formulac::lex::{self, LayoutMode, Token};
 use formulac::limits::Limits;
-use formulac::{CompiledSpec, Compiler, SpecText};
+use formulac::{CompiledSpec, Compiler, SpecSession, SpecText};
 use logos::Logos;
 use measure::{Goals, Race, ratio, spent};
 
@@ -82,6 +83,21 @@ fn models_over_sets(compiler: &Compiler, rounds: usize) -> [f64; 2] {
         .with("written out", || drop(black_box(compiler.compile_specs(&expanded))))
         .run(rounds);
     [0, 1].map(|at: usize| times[at].1.as_secs_f64())
+}
+
+/// Returns the time in seconds to compile specs in a session after one of them changed.
+fn after_one_edit(compiler: &Compiler, texts: &[SpecText<'_>], rounds: usize) -> f64 {
+    let edited = texts[0].text.replacen("model: ", "description: Edited\nmodel: ", 1);
+    let mut after = texts.to_vec();
+    after[0].text = &edited;
+    let session = RefCell::new(SpecSession::default());
+    let compile = |texts: &[SpecText<'_>]| drop(black_box(session.borrow_mut().compile_specs(compiler, texts)));
+    // Both calls compile one spec, because a session forgets the other version of the spec.
+    let times = Race::new()
+        .with("edit", || compile(&after))
+        .with("undo", || compile(texts))
+        .run(rounds);
+    times[0].1.as_secs_f64()
 }
 
 #[allow(
@@ -293,6 +309,9 @@ fn main() {
         milliseconds(1)
     );
 
+    let edited = after_one_edit(&typed, &texts, rounds.min(50));
+    println!("1,000 specs after an edit of one: {:.1} ms", edited * 1e3);
+
     let [over_sets, written_out] = models_over_sets(&typed, rounds.min(5));
     println!(
         "500 models over 200 metric sets: {:.0} ms, written out as specs {:.0} ms",
@@ -342,6 +361,13 @@ fn main() {
         ratio(of_specs[1].1, of_specs[0].1),
         1.25,
         0.6,
+        "x",
+    );
+    goals.line(
+        "1,000 specs after an edit of one over all",
+        edited / of_specs[1].1.as_secs_f64(),
+        0.1,
+        0.05,
         "x",
     );
     goals.line(

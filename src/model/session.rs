@@ -215,6 +215,7 @@ impl From<CompiledSpec> for KeptSpec {
 pub(crate) struct EncodedSpec {
     /// Names of the metric sets that the spec reads.
     sets: Vec<String>,
+    #[serde(with = "serde_bytes")]
     bytes: Vec<u8>,
 }
 

@@ -24,6 +24,7 @@ mod impact;
 mod init;
 mod json_output;
 mod json_schema;
+mod kept_results;
 mod knowledge;
 #[cfg(feature = "man")]
 mod man;

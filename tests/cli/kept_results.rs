@@ -1,0 +1,146 @@
+//! Checks that commands with results from earlier calls print the same as commands without.
+
+use std::fs;
+
+use crate::run::Place;
+
+const SET: &str = "\
+metric_set: orders
+from: stg_orders
+time: ordered_on
+definitions: |
+  revenue = SUM(amount)
+  order_count = COUNT()
+  aov = revenue / order_count
+";
+
+const SCHEMA: &str = r#"{"stg_orders": {"columns": {"order_id": "integer", "ordered_on": "date", "amount": "decimal", "region": "text"}}}"#;
+
+/// Edits of the project, each with the changed file and its new content. An empty content removes the file.
+const EDITS: &[(&str, &str, &str)] = &[
+    ("nothing", "README.md", "Shop\n"),
+    (
+        "a metric",
+        "specs/orders.yml",
+        "metric_set: orders\nfrom: stg_orders\ntime: ordered_on\ndefinitions: |\n  revenue = 2 * SUM(amount)\n  order_count = COUNT()\n  aov = revenue / order_count\n",
+    ),
+    (
+        "a model",
+        "specs/daily.yml",
+        "model: daily\nfrom: stg_orders\ngroup_by: ordered_on\ndefinitions: revenue = MAX(amount)\n",
+    ),
+    (
+        "an error",
+        "specs/daily.yml",
+        "model: daily\nfrom: stg_orders\ngroup_by: ordered_on\ndefinitions: revenue = MAX(amuont)\n",
+    ),
+    ("a missing model", "specs/daily.yml", ""),
+    (
+        "the same model in another file",
+        "specs/later/daily.yml",
+        "model: daily\nfrom: stg_orders\ngroup_by: ordered_on\ndefinitions: revenue = SUM(amount)\n",
+    ),
+    ("the dialect", "formulac.yml", "dialect: snowflake\nspecs: specs/\n"),
+    ("the type of a column", ".formulac/state/known.yml", ""),
+];
+
+/// Creates a project with more specs than the number from which results are kept.
+fn project(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    for folder in ["models", "tests"] {
+        place.write(&format!("{folder}/.gitkeep"), "");
+    }
+    place.write("schema.json", SCHEMA);
+    place.write("specs/orders.yml", SET);
+    place.write(
+        "specs/daily.yml",
+        "model: daily\nfrom: stg_orders\ngroup_by: ordered_on\ndefinitions: revenue = SUM(amount)\n",
+    );
+    for number in 0..100 {
+        let text = match number % 3 {
+            0 => format!("model: m_{number}\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\n"),
+            1 => format!(
+                "model: m_{number}\nfrom: daily\ngroup_by: ordered_on[month]\ndefinitions: revenue = SUM(revenue) + {number}\n"
+            ),
+            _ => format!(
+                "model: m_{number}\nfrom: stg_orders\ngroup_by: region\ndefinitions: days = COUNT(DISTINCT(ordered_on)) + {number}\n"
+            ),
+        };
+        place.write(&format!("specs/m_{number}.yml"), text);
+    }
+    place
+}
+
+/// Returns the names of the files with results.
+fn kept_files(place: &Place) -> Vec<String> {
+    let mut files = place.files(".formulac/local");
+    files.retain(|file| file.starts_with("specs_"));
+    files
+}
+
+/// Runs commands, and returns their output and the generated files.
+fn results(place: &Place) -> Vec<String> {
+    let mut all = Vec::new();
+    for args in [
+        ["generate", "--schema", "schema.json"].as_slice(),
+        &["generate", "--check", "--schema", "schema.json"],
+        &["query", "m_0", "--schema", "schema.json"],
+        &["check"],
+    ] {
+        let run = place.run(args);
+        all.push(format!("{args:?} {}\n{}{}", run.exit, run.out, run.err));
+    }
+    for file in place.files("models/formulac") {
+        all.push(place.read(&format!("models/formulac/{file}")));
+    }
+    all
+}
+
+#[test]
+fn results_equal_those_of_a_first_call() {
+    let (place, fresh) = (project("kept_results"), project("kept_results_fresh"));
+    assert_eq!(results(&place), results(&fresh));
+    assert!(!kept_files(&place).is_empty());
+    for (what, file, content) in EDITS {
+        for place in [&place, &fresh] {
+            match content.is_empty() {
+                true => drop(fs::remove_file(place.path(file))),
+                false => drop(place.write(file, content)),
+            }
+        }
+        fs::remove_dir_all(fresh.path(".formulac/local")).unwrap();
+        let (kept, expected) = (results(&place), results(&fresh));
+        for (kept, expected) in kept.iter().zip(&expected) {
+            assert_eq!(kept, expected, "{what}");
+        }
+        assert_eq!(kept.len(), expected.len(), "{what}");
+    }
+}
+
+#[test]
+fn damaged_results_are_ignored() {
+    let place = project("kept_results_damaged");
+    let expected = results(&place);
+    for damage in ["cut", "empty", "a byte"] {
+        for file in kept_files(&place) {
+            let path = place.path(&format!(".formulac/local/{file}"));
+            let whole = fs::read(&path).unwrap();
+            let middle = whole.len() / 2;
+            let damaged = match damage {
+                "cut" => whole[..middle].to_vec(),
+                "empty" => Vec::new(),
+                _ => whole
+                    .iter()
+                    .enumerate()
+                    .map(|(at, byte)| byte ^ u8::from(at == middle))
+                    .collect(),
+            };
+            fs::write(&path, damaged).unwrap();
+        }
+        place.run(&["check"]);
+        let repaired = results(&place);
+        assert_eq!(expected[1..], repaired[1..], "{damage}");
+    }
+}
