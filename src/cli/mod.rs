@@ -57,6 +57,7 @@ mod time_spine;
 mod unit_tests;
 mod usage;
 mod validate;
+mod watch;
 mod workspace;
 
 use std::process::ExitCode;
@@ -89,6 +90,7 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Compile(args) => commands::compile::run(session, args),
         Command::Query(args) => commands::query::run(session, args),
         Command::Model(args) => commands::model::run(session, args),
+        Command::Generate(args) if args.watch => watch::repeat(session, &[], || commands::generate::run(session, args)),
         Command::Generate(args) => commands::generate::run(session, args),
         Command::Pull(args) => commands::pull::run(session, args),
         Command::Promote(args) => commands::promote::run(session, args),
@@ -107,6 +109,9 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Preview(args) => commands::preview::run(session, args),
         Command::Verify(args) => commands::verify::run(session, args),
         Command::Prove(args) => commands::prove::run(session, args),
+        Command::Check(args) if args.watch => {
+            watch::repeat(session, &args.files, || commands::check::run(session, args))
+        }
         Command::Check(args) => commands::check::run(session, args),
         Command::Extract(args) => commands::extract::run(session, args),
         Command::Explain(args) => commands::explain::run(session, args),

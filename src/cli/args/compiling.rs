@@ -188,6 +188,9 @@ pub struct GenerateArgs {
     /// Run `dbt parse` on the result, and restore the previous files if dbt rejects it
     #[arg(long)]
     pub validate: bool,
+    /// Generate again after each change to a spec, the settings or dbt's artifacts
+    #[arg(long, conflicts_with_all = ["check", "json"])]
+    pub watch: bool,
     #[command(flatten)]
     pub target: TargetOptions,
     #[command(flatten)]
@@ -215,6 +218,9 @@ pub struct CheckArgs {
     /// Apply safe fixes
     #[arg(long)]
     pub fix: bool,
+    /// Check again after each change to a spec, the settings or dbt's artifacts
+    #[arg(long, conflicts_with_all = ["fix", "json"])]
+    pub watch: bool,
     /// Also exit with status 1 for these diagnostics
     #[arg(long, value_name = "WHAT")]
     pub deny: Option<DenyLevel>,
