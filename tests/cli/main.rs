@@ -54,3 +54,4 @@ mod status;
 mod upgrade;
 mod usage;
 mod verify;
+mod watch;

@@ -1,0 +1,108 @@
+//! Tests `--watch`, which repeats a command after each change.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use crate::run::Place;
+
+/// Maximum time until a change is noticed, on a machine that also runs other tests.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Command that waits for changes.
+struct Watch {
+    process: Child,
+    lines: Receiver<String>,
+}
+
+impl Watch {
+    fn start(place: &Place, args: &[&str]) -> Self {
+        let mut command = place.command(args);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let streams: [Box<dyn Read + Send>; 2] = [
+            Box::new(process.stdout.take().unwrap()),
+            Box::new(process.stderr.take().unwrap()),
+        ];
+        for stream in streams {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                let lines = BufReader::new(stream).lines().map_while(Result::ok);
+                lines.for_each(|line| drop(sender.send(line)));
+            });
+        }
+        Self { process, lines }
+    }
+
+    /// Waits for the end of a run that prints a text.
+    fn wait_for(&self, text: &str) {
+        // The streams are read in parallel, so their lines can arrive in any order.
+        let mut missing = vec![text, "waiting for changes"];
+        let mut seen = Vec::new();
+        while !missing.is_empty() {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => {
+                    missing.retain(|text| !line.contains(text));
+                    seen.push(line);
+                }
+                Err(error) => panic!("no line contains {missing:?}: {error}\n{}", seen.join("\n")),
+            }
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn project(name: &str) -> Place {
+    let place = Place::new(name);
+    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    place.write("dbt_project.yml", "name: shop\nmodel-paths: [models]\n");
+    place.write("models/.gitkeep", "");
+    place.write(
+        "specs/sales.yml",
+        "model: sales\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
+    );
+    place
+}
+
+#[test]
+fn check_reports_errors_after_each_change() {
+    const CORRECT: &str = "model: sales\nfrom: orders\ndefinitions: revenue = SUM(amount)\n";
+    let place = project("watch_check");
+    let watch = Watch::start(&place, &["check", "--watch"]);
+    watch.wait_for("no problems");
+    place.write("specs/sales.yml", CORRECT.replace("SUM", "SUMM"));
+    watch.wait_for("F0301");
+    place.write("formulac.yml", "dialect: [\n");
+    watch.wait_for("formulac.yml");
+    place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
+    watch.wait_for("F0301");
+    place.write("specs/sales.yml", CORRECT);
+    watch.wait_for("no problems");
+}
+
+#[test]
+fn generate_writes_files_after_each_change() {
+    let place = project("watch_generate");
+    let watch = Watch::start(&place, &["generate", "--watch"]);
+    watch.wait_for("sales.sql");
+    place.write("specs/new.yml", "model: new\nfrom: sales\nkeep: all\n");
+    watch.wait_for("new.sql");
+    assert!(place.read("models/formulac/new.sql").contains("revenue"));
+}
+
+#[test]
+fn watch_is_for_people() {
+    let mut place = project("watch_usage");
+    place
+        .show(&["check", "--watch", "--json"])
+        .show(&["generate", "--watch", "--check"]);
+    insta::assert_snapshot!("watch__usage", place.transcript());
+}
