@@ -14,7 +14,11 @@ definitions: |
   aov = revenue / order_count
 ";
 
-const SCHEMA: &str = r#"{"stg_orders": {"columns": {"order_id": "integer", "ordered_on": "date", "amount": "decimal", "region": "text"}}}"#;
+const SCHEMA: &str = "\
+relations:
+  stg_orders:
+    columns: {order_id: integer, ordered_on: date, amount: decimal, region: text}
+";
 
 /// Edits of the project, each with the changed file and its new content. An empty content removes the file.
 const EDITS: &[(&str, &str, &str)] = &[
@@ -41,7 +45,11 @@ const EDITS: &[(&str, &str, &str)] = &[
         "model: daily\nfrom: stg_orders\ngroup_by: ordered_on\ndefinitions: revenue = SUM(amount)\n",
     ),
     ("the dialect", "formulac.yml", "dialect: snowflake\nspecs: specs/\n"),
-    ("the type of a column", ".formulac/state/known.yml", ""),
+    (
+        "the type of a column",
+        "schema.yml",
+        "relations:\n  stg_orders:\n    columns: {order_id: integer, ordered_on: date, amount: float, region: text}\n",
+    ),
 ];
 
 /// Creates a project with more specs than the number from which results are kept.
@@ -52,7 +60,7 @@ fn project(name: &str) -> Place {
     for folder in ["models", "tests"] {
         place.write(&format!("{folder}/.gitkeep"), "");
     }
-    place.write("schema.json", SCHEMA);
+    place.write("schema.yml", SCHEMA);
     place.write("specs/orders.yml", SET);
     place.write(
         "specs/daily.yml",
@@ -84,9 +92,9 @@ fn kept_files(place: &Place) -> Vec<String> {
 fn results(place: &Place) -> Vec<String> {
     let mut all = Vec::new();
     for args in [
-        ["generate", "--schema", "schema.json"].as_slice(),
-        &["generate", "--check", "--schema", "schema.json"],
-        &["query", "m_0", "--schema", "schema.json"],
+        ["generate", "--schema", "schema.yml"].as_slice(),
+        &["generate", "--check", "--schema", "schema.yml"],
+        &["query", "m_0", "--schema", "schema.yml"],
         &["check"],
     ] {
         let run = place.run(args);
@@ -102,6 +110,7 @@ fn results(place: &Place) -> Vec<String> {
 fn results_equal_those_of_a_first_call() {
     let (place, fresh) = (project("kept_results"), project("kept_results_fresh"));
     assert_eq!(results(&place), results(&fresh));
+    assert_eq!(place.files("models/formulac").len(), 202, "all models are generated");
     assert!(!kept_files(&place).is_empty());
     for (what, file, content) in EDITS {
         for place in [&place, &fresh] {
