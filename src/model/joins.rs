@@ -84,9 +84,10 @@ impl<'y> Loader<'y, '_> {
         // Accept `true`, because tools for YAML 1.1 write the key `on` as `true`.
         let on = pairs.iter().find(|(key, _)| is_on_key(key));
         let at_comma = on.and_then(|(_, value)| self.report_text_after_comma("on", node, value));
-        self.check_join_keys(pairs, at_comma);
+        let meant = self.check_join_keys(pairs, at_comma);
         let to_text = self.text(node, "to");
-        if let (None, Some(what)) = (node.get("to"), JOIN.get("to").and_then(|key| key.required)) {
+        let is_missing = node.get("to").is_none() && !meant.contains(&"to");
+        if let (true, Some(what)) = (is_missing, JOIN.get("to").and_then(|key| key.required)) {
             self.report_missing_key(node, "to", format!("add {what}"));
         }
         let to = to_text.and_then(|text| self.parse_relation("to", text));
@@ -119,8 +120,10 @@ impl<'y> Loader<'y, '_> {
         self.report(Diagnostic::new(Code::WrongShape, node.span, message).with_help(help));
     }
 
-    /// Checks the keys of a join, except for `on` and for keys in the text after an unquoted comma.
-    fn check_join_keys(&mut self, pairs: &[(Node, Node)], after_comma: Option<Span>) {
+    /// Checks the keys of a join, except for `on` and for keys in the text after an unquoted comma. Returns the keys that
+    /// the user probably meant by unknown keys.
+    fn check_join_keys(&mut self, pairs: &[(Node, Node)], after_comma: Option<Span>) -> Vec<&'static str> {
+        let mut meant = Vec::new();
         let is_cut = |key: &Node| after_comma.is_some_and(|cut| cut.start <= key.span.start && key.span.end <= cut.end);
         for (key, value) in pairs.iter().filter(|(key, _)| !is_on_key(key) && !is_cut(key)) {
             match key.text().map(|name| (name, JOIN.get(name))) {
@@ -128,10 +131,11 @@ impl<'y> Loader<'y, '_> {
                     self.check_value(name, &known.shape, value);
                 }
                 Some((_, Some(_))) => {}
-                Some((name, None)) => self.report_unknown_key(name, key, JOIN.keys.iter()),
-                None => self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter()),
+                Some((name, None)) => meant.extend(self.report_unknown_key(name, key, JOIN.keys.iter())),
+                None => meant.extend(self.report_unknown_key(key.kind_name(), key, JOIN.keys.iter())),
             }
         }
+        meant
     }
 
     fn read_join_condition(&mut self, node: &'y Node) -> Option<SpannedText<'y>> {

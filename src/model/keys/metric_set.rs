@@ -11,12 +11,14 @@ pub static METRIC_SET: KeyTable = KeyTable {
     keys: &[
         Key::new("metric_set", KeyShape::Name, "The set's name: letters, digits and `_`.")
             .required("the set's name, such as `metric_set: orders`"),
-        Key::new("description", KeyShape::Text, "Description of the set."),
+        Key::new("description", KeyShape::Text, "Description of the set.")
+        .foreign_words(&["desc", "doc", "docs", "comment"]),
         Key::new(
             "from",
             KeyShape::Text,
             "Source of the rows: a table, `ref('…')` or `source('raw', 'events')`.",
-        ),
+        )
+        .foreign_words(&["table", "source", "input", "base_table", "relation"]),
         Key::new(
             "sets",
             KeyShape::Names,
@@ -32,7 +34,8 @@ pub static METRIC_SET: KeyTable = KeyTable {
             "time",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&TIME)),
             "The date or time of a row. The keys `day`, `week`, `month`, `quarter` and `year` of a model are periods of this date or time.",
-        ),
+        )
+        .foreign_words(&["time_dimension", "agg_time_dimension", "date", "timestamp"]),
         Key::new(
             "definitions",
             KeyShape::Definitions,

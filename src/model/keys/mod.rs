@@ -75,6 +75,8 @@ pub struct Key {
     pub required: Option<&'static str>,
     /// Name of the key for which this key is an alias.
     pub same_as: Option<&'static str>,
+    /// Words for the same thing in SQL and in other tools, which errors about unknown keys explain.
+    pub foreign_words: &'static [&'static str],
     /// Whether the key determines the rows and names that a condition in `where` reads. All other keys of a spec use
     /// the result of `where`, or properties of this result.
     pub determines_rows: bool,
@@ -88,6 +90,7 @@ impl Key {
             doc,
             required: None,
             same_as: None,
+            foreign_words: &[],
             determines_rows: false,
         }
     }
@@ -116,6 +119,11 @@ impl Key {
 
     const fn determines_rows(mut self) -> Self {
         self.determines_rows = true;
+        self
+    }
+
+    const fn foreign_words(mut self, words: &'static [&'static str]) -> Self {
+        self.foreign_words = words;
         self
     }
 

@@ -17,12 +17,14 @@ pub static MODEL: KeyTable = KeyTable {
             "description",
             KeyShape::Text,
             "Description of the model, for its readers.",
-        ),
+        )
+        .foreign_words(&["desc", "doc", "docs", "comment"]),
         Key::new(
             "from",
             KeyShape::Text,
             "Source of the rows: a table, `ref('…')`, `ref('package', 'model', v=2)` or `source('raw', 'events')`.",
         )
+        .foreign_words(&["table", "source", "input", "base_table", "relation"])
         .determines_rows()
         .required("the table that the rows come from, such as `from: orders`"),
         Key::new(

@@ -8,7 +8,12 @@ pub static PROJECT: KeyTable = KeyTable {
     doc: "Settings for all specs of a project, in `formulac.yml` next to `dbt_project.yml`.",
     open: false,
     keys: &[
-        Key::new("dialect", KeyShape::Dialect, "Dialect of all SQL."),
+        Key::new("dialect", KeyShape::Dialect, "Dialect of all SQL.").foreign_words(&[
+            "warehouse",
+            "database",
+            "adapter",
+            "engine",
+        ]),
         Key::new(
             "requires",
             KeyShape::Text,

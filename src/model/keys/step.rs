@@ -19,29 +19,35 @@ pub static STEP: KeyTable = KeyTable {
             "definitions",
             KeyShape::Definitions,
             "The formulas of the step: a text block (`|`) with one `name = formula` per line, or a mapping `name: formula`.",
-        ),
+        )
+        .foreign_words(&["fields", "formulas", "measures", "select", "expressions"]),
         Key::new(
             "group_by",
             KeyShape::Names,
             "Names to group by: columns, definitions with one value per row, or timeframes such as `billing_date[month]`.",
-        ),
+        )
+        .foreign_words(&["dimensions", "group", "groups", "grain"]),
         Key::new(
             "order_by",
             KeyShape::Names,
             "Order of the rows, for formulas that read other rows and for `limit`: names, each with `asc` or `desc`.",
-        ),
+        )
+        .foreign_words(&["sort", "sorts", "sort_by", "order"]),
         Key::new(
             "partition_by",
             KeyShape::Names,
             "Names that partition the rows for formulas that read other rows; `[]` for one partition. Default: the \
             names of `group_by` that are not in `order_by`.",
-        ),
+        )
+        .foreign_words(&["partition", "over"]),
         Key::new(
             "keep",
             KeyShape::Names,
             "Columns of the previous step to pass on, or `all`. A grouped step has no `keep`.",
         ),
-        Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping.").determines_rows(),
+        Key::new("where", KeyShape::Formula, "Filter for the rows, before grouping.")
+            .foreign_words(&["filter", "filters"])
+            .determines_rows(),
         Key::new(
             "fill",
             KeyShape::Either(&KeyShape::Text, &KeyShape::Keys(&FILL)),
@@ -52,18 +58,21 @@ pub static STEP: KeyTable = KeyTable {
             KeyShape::Text,
             "First day of the periods to show: a date `YYYY-MM-DD`, or a constant formula such as `TODAY() - 90`. A step \
             with `from` needs a key that is a timeframe. Windows and `fill` still read earlier periods.",
-        ),
+        )
+        .foreign_words(&["from_date", "start", "start_date"]),
         Key::new(
             "until",
             KeyShape::Text,
             "Last day of the periods to show. No formula reads later periods.",
-        ),
+        )
+        .foreign_words(&["to_date", "end", "end_date"]),
         Key::new("having", KeyShape::Formula, "Filter for the groups."),
         Key::new(
             "limit",
             KeyShape::Count("limit: 100"),
             "Maximum number of rows, in the order of `order_by`.",
-        ),
+        )
+        .foreign_words(&["top", "rows"]),
         Key::new("joins", KeyShape::Joins, "Other relations to join.").determines_rows(),
         Key::new(
             "columns",
@@ -129,20 +138,23 @@ pub static JOIN: KeyTable = KeyTable {
     open: false,
     keys: &[
         Key::new("to", KeyShape::Text, "The other relation, or an earlier step.")
-            .required("the relation or earlier step to join, such as `to: customers`"),
-        Key::new("as", KeyShape::Text, "Name that formulas use for the relation."),
+            .required("the relation or earlier step to join, such as `to: customers`")
+            .foreign_words(&["table", "model", "with", "relation", "join", "name"]),
+        Key::new("as", KeyShape::Text, "Name that formulas use for the relation.").foreign_words(&["alias"]),
         Key::new("on", KeyShape::Formula, "Condition of the join."),
         Key::new("true", KeyShape::Formula, "The key `on`, as YAML 1.1 tools write it.").same_as("on"),
         Key::new(
             "using",
             KeyShape::Names,
             "Columns with the same name on both sides, which must be equal.",
-        ),
+        )
+        .foreign_words(&["keys", "key", "by"]),
         Key::new(
             "type",
             KeyShape::Choice(&["left", "inner", "full", "cross"]),
             "Kind of join. Default: `left`.",
-        ),
+        )
+        .foreign_words(&["kind", "how"]),
         Key::new(
             "cardinality",
             KeyShape::Choice(&["one", "many"]),
@@ -157,7 +169,8 @@ pub static DEFINITION: KeyTable = KeyTable {
     open: false,
     keys: &[
         Key::new("formula", KeyShape::Formula, "The formula.")
-            .required("the definition's formula, such as `formula: SUM(amount)`"),
+            .required("the definition's formula, such as `formula: SUM(amount)`")
+            .foreign_words(&["sql", "expr", "expression"]),
         Key::new(
             "description",
             KeyShape::Text,

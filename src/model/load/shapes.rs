@@ -12,6 +12,7 @@ impl Loader<'_, '_> {
     pub(crate) fn check_keys(&mut self, node: &Node, tables: &[&'static KeyTable]) {
         let all = || tables.iter().flat_map(|table| table.keys);
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
+        let mut meant: Vec<&str> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
         let is_formula = |key: &Node, _: &Node| {
             key.text()
@@ -28,7 +29,7 @@ impl Loader<'_, '_> {
             };
             let Some(known) = find(text) else {
                 if !tables.iter().any(|table| table.open) {
-                    self.report_unknown_key(text, key, all());
+                    meant.extend(self.report_unknown_key(text, key, all()));
                 }
                 continue;
             };
@@ -50,7 +51,8 @@ impl Loader<'_, '_> {
         for key in all() {
             // An earlier table may specify that the key is optional.
             let is_first = find(key.name).is_some_and(|first| std::ptr::eq(first, key));
-            if let (Some(what), None, true) = (key.required, node.get(key.name), is_first) {
+            let is_present = node.get(key.name).is_some() || meant.contains(&key.name);
+            if let (Some(what), false, true) = (key.required, is_present, is_first) {
                 // The user may have written `name:` instead, which dbt uses for models and specs use for steps.
                 let name = node
                     .get("name")
@@ -68,12 +70,13 @@ impl Loader<'_, '_> {
         }
     }
 
+    /// Reports an unknown key. Returns the key that the user probably meant.
     pub(crate) fn report_unknown_key(
         &mut self,
         text: &str,
         key: &Node,
         known: impl Iterator<Item = &'static Key> + Clone,
-    ) {
+    ) -> Option<&'static str> {
         let diagnostic = if text == "<<" {
             Diagnostic::new(Code::UnknownKey, key.span, "YAML merge keys (`<<`) are not supported")
         } else {
@@ -82,7 +85,14 @@ impl Loader<'_, '_> {
         let names = || known.clone().map(|k| k.name);
         // Do not suggest a similar key if the key is valid elsewhere.
         let in_step = || names().any(|name| name == "partition_by") && !names().any(|name| name == "model");
-        self.report(match suggest::nearest_name(text, names()) {
+        let word = text.to_lowercase();
+        let mut of_other_tools = known.clone().filter(|key| key.foreign_words.contains(&&*word));
+        if let (Some(key), false) = (of_other_tools.next(), in_step() && MODEL.get(text).is_some()) {
+            self.report(diagnostic.with_help(format!("use `{}` instead", key.name)));
+            return Some(key.name);
+        }
+        let near = suggest::nearest_name(text, names());
+        self.report(match near {
             _ if text == "<<" => diagnostic.with_help("repeat the keys in each mapping instead"),
             _ if text == "from" && in_step() => diagnostic.with_help(
                 "move `from` to the top of the spec; the first step reads it, and a later step reads the previous \
@@ -108,6 +118,7 @@ impl Loader<'_, '_> {
                 diagnostic.with_help(format!("the valid keys are {}", named.join(", ")))
             }
         });
+        near
     }
 
     fn check_shape(&mut self, name: &str, key: &'static Key, value: &Node) {
