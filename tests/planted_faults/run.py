@@ -2,7 +2,7 @@
 """Plants each fault in faults.toml in a copy of the repository, and checks that a test finds it.
 
 Each fault says `by` what it must be found: random `specs`, `formulas` or `sheets`, `cases` of the conformance suite, the
-`relations` of a formula and its neighbours, the `rules` of the warehouses, or the `build`.
+`relations` of a formula and its neighbours, `edits` of a project in a session, the `rules` of the warehouses, or the `build`.
 
   tests/setup.sh && tests/planted_faults/run.py [TEXT]     only faults found by TEXT, or whose name holds it
   tests/setup.sh && tests/planted_faults/run.py --some     some faults, others for each commit, after a check that
@@ -53,6 +53,7 @@ FINDS = {
                [("400", "duckdb"), ("2000", "duckdb,postgres")]),
     "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all"), ("holidays", "all"), ("periods_shown", "all")]),
     "relations": ("properties", "independence::of_order", "FORMULAC_CASES", [("", "all")]),
+    "edits": ("properties", "session::equals_fresh_compilation", "FORMULAC_CASES", [("", "all")]),
     "rules": ("conformance", "statements_keep_the_rules_of_the_warehouses", "FORMULAC_CASES", [("", "all")]),
     # The build itself fails because of the fault.
     "build": ("levels", "", "", []),
