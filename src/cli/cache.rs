@@ -230,7 +230,7 @@ pub fn with_spec_session<T>(
     });
     let mut session = stored.unwrap_or_default();
     let compiled = compile(&mut session);
-    if let Some(build) = build.filter(|_| session.has_changed())
+    if let Some(build) = build.filter(|_| session.has_new_results())
         && let Some(bytes) = session.to_bytes()
     {
         let _ = write(folder, &file, &[build.as_bytes(), &checksum_of(&bytes), &bytes]);

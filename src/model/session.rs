@@ -39,8 +39,6 @@ pub struct SpecSession {
     options: u64,
     /// Results by fingerprint of the spec's path and text.
     files: FxHashMap<u64, KeptFile>,
-    /// Whether the results differ from those that were restored.
-    has_changed: bool,
 }
 
 impl SpecSession {
@@ -90,7 +88,6 @@ impl SpecSession {
     pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<KeptFile> {
         let options = Self::options_fingerprint(compiler);
         let mut known = std::mem::take(&mut self.files);
-        self.has_changed = known.len() != specs.len();
         if std::mem::replace(&mut self.options, options) != options {
             known.clear();
         }
@@ -98,10 +95,14 @@ impl SpecSession {
         specs.iter().map(take).collect()
     }
 
-    /// Returns whether the results differ from those that were restored.
+    /// Returns whether a spec was compiled after the session was restored.
     #[must_use]
-    pub fn has_changed(&self) -> bool {
-        self.has_changed
+    pub fn has_new_results(&self) -> bool {
+        let is_new = |kept: &Kept<KeptSpec>| kept.value.encoded.is_none();
+        self.files
+            .values()
+            .filter_map(|file| file.compiled.as_ref())
+            .any(is_new)
     }
 
     /// Returns the session as bytes for [`Self::from_bytes`].
@@ -160,17 +161,11 @@ impl SpecSession {
         Some(Self {
             options,
             files: files.collect(),
-            has_changed: false,
         })
     }
 
     pub(crate) fn keep_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, KeptFile)>) {
         self.files = files.map(|(spec, file)| (spec_fingerprint(spec), file)).collect();
-        let is_stored = |file: &KeptFile| {
-            let compiled = file.compiled.as_ref();
-            compiled.is_none_or(|kept| kept.value.encoded.is_some())
-        };
-        self.has_changed |= !self.files.values().all(is_stored);
     }
 }
 
