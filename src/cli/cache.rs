@@ -1,5 +1,5 @@
-//! Cache in `.formulac/local/` for data that is slow to read: a large manifest, the column lineage of its SQL, and the
-//! columns that fields in Omni files read, if there are many files. The cache is stored in a format that is fast to
+//! Cache in `.formulac/local/` for data that is slow to compute: a large manifest, the column lineage of its SQL, the
+//! results of compiled specs and the columns that fields in Omni files read, if there are many files. The cache is stored in a format that is fast to
 //! read, and is kept between calls.
 //!
 //! The cache of a manifest identifies the manifest file by its size, its timestamps, its inode number, and a hash of
@@ -16,7 +16,6 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::bounds::WritableFolders;
-use super::source::read_bytes;
 use formulac::artifacts::{KeptParts, Manifest, ManifestChanges, ManifestOutline, NodeDifference};
 use formulac::impact::{Graph, LineageCache, OmniFields};
 use formulac::{Compiler, SpecSession};
@@ -35,10 +34,12 @@ const REWRITE_RATIO: usize = 20;
 const MIN_CACHED_ITEMS: usize = 100;
 const LINEAGE: &str = "lineage";
 const OMNI: &str = "omni";
-/// Start of the names of the files with compiled specs.
+/// Prefix of the names of files with compiled specs.
 const SPECS: &str = "specs_";
 /// Maximum number of files with compiled specs.
 const MAX_SESSIONS: usize = 4;
+/// Number of bytes at the start of the program that identify the build.
+const PROGRAM_START: u64 = 64 << 10;
 /// Folder of the cache, relative to the project's folder.
 const FOLDER: &str = ".formulac/local";
 
@@ -73,8 +74,7 @@ pub fn read<E>(
             (other, _) => known = other,
         }
     }
-    let outline_known = read_bytes(&outline)
-        .ok()
+    let outline_known = content_after_header(&outline, "")
         .and_then(|bytes| ManifestOutline::from_stored(&bytes))
         .unwrap_or_default();
     let mut checksum = None;
@@ -118,7 +118,7 @@ struct CachedManifest {
 
 impl CachedManifest {
     fn read(file: &Path) -> Option<Self> {
-        let bytes = read_bytes(file).ok()?;
+        let bytes = content_after_header(file, "")?;
         Some(Self {
             checksum: stored_checksum(&bytes)?,
             manifest: Manifest::from_stored(&bytes)?,
@@ -172,9 +172,8 @@ pub fn compiled_sql_and_column_names() -> KeptParts {
 
 /// Reads the cached column lineage of queries. Each lineage records the SQL from which it was derived.
 pub fn read_lineages(folder: &Path) -> LineageCache {
-    let bytes = read_bytes(folder.join(FOLDER).join(LINEAGE));
+    let bytes = content_after_header(&folder.join(FOLDER).join(LINEAGE), "");
     bytes
-        .ok()
         .and_then(|bytes| LineageCache::from_stored(&bytes))
         .unwrap_or_default()
 }
@@ -211,7 +210,7 @@ pub fn read_omni_fields(
 }
 
 /// Calls `compile` with the session of the previous call, so that only specs that depend on a change are compiled. The
-/// session is kept only in a project with many specs, because few specs are compiled faster than a session is read.
+/// session is kept only in a project with many specs, because compiling a few specs takes less time than reading a session.
 ///
 /// Commands compile with different options, so each combination of options has its own file.
 pub fn with_spec_session<T>(
@@ -251,11 +250,19 @@ fn remove_oldest_sessions(folder: &Path) {
     }
 }
 
-/// Returns a text that identifies this build of the command, because other builds may compile specs to other SQL.
+/// Returns a text that identifies this build of the command, because other builds may compile specs to other SQL. The
+/// linker writes an ID of the build near the start of the program.
 fn build_fingerprint() -> Option<String> {
-    let program = fs::metadata(std::env::current_exe().ok()?).ok()?;
-    let version = env!("CARGO_PKG_VERSION");
-    Some(format!("{version} {} {:?}\n", program.len(), program.modified().ok()?))
+    let program = File::open(std::env::current_exe().ok()?).ok()?;
+    let data = program.metadata().ok()?;
+    let mut start = Vec::new();
+    program.take(PROGRAM_START).read_to_end(&mut start).ok()?;
+    let (version, start) = (env!("CARGO_PKG_VERSION"), u64::from_le_bytes(checksum_of(&start)));
+    Some(format!(
+        "{version} {} {:?} {start:x}\n",
+        data.len(),
+        data.modified().ok()?
+    ))
 }
 
 fn checksum_of(bytes: &[u8]) -> [u8; 8] {
@@ -331,17 +338,34 @@ fn metadata_fingerprint(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
-/// Returns the content of a file after the header `text`, or `None` if the file has a different header.
+/// Returns the content of a cache file after the header `text`, or `None` if the file has a different header or was not
+/// written here by [`write`].
 fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
     let mut file = File::open(file).ok()?;
-    let mut said = vec![0; text.len()];
-    file.read_exact(&mut said).ok()?;
-    if said != text.as_bytes() {
+    let data = file.metadata().ok()?;
+    let header = file_identity(&data, data.modified().ok()?) + text;
+    let mut start = vec![0; header.len()];
+    file.read_exact(&mut start).ok()?;
+    if start != header.as_bytes() {
         return None;
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(file.metadata().ok()?.len()).ok()?);
+    let mut bytes = Vec::with_capacity(usize::try_from(data.len()).ok()?);
     file.read_to_end(&mut bytes).ok()?;
     Some(bytes)
+}
+
+/// Returns a text at the start of a cache file that is valid only for this file. A file that somebody else wrote, for
+/// example a file in a cloned repository, has another inode number and another time of the last change, so it cannot
+/// replace what formulac would compute.
+fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {
+    #[cfg(unix)]
+    let place = {
+        use std::os::unix::fs::MetadataExt;
+        format!("{} {}", data.dev(), data.ino())
+    };
+    #[cfg(not(unix))]
+    let place = format!("{:?}", data.created().ok());
+    format!("{place} {modified:?}\n")
 }
 
 /// Writes a cache file in the project at `root`, unless a link leads out of the project.
@@ -360,7 +384,12 @@ fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
     }
     // Write a temporary file first, so that other processes never see a partial file.
     let beside: PathBuf = file.with_extension(format!("{}", std::process::id()));
-    let written = File::create(&beside).and_then(|mut out| parts.iter().try_for_each(|part| out.write_all(part)));
+    let written = File::create(&beside).and_then(|mut out| {
+        let now = SystemTime::now();
+        out.write_all(file_identity(&out.metadata()?, now).as_bytes())?;
+        parts.iter().try_for_each(|part| out.write_all(part))?;
+        out.set_modified(now)
+    });
     let done = written.and_then(|()| fs::rename(&beside, file));
     if done.is_err() {
         let _ = fs::remove_file(&beside);

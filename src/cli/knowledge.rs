@@ -347,7 +347,7 @@ impl CommandKnowledge {
         let builder = settings.apply_to(self.builder())?;
         if settings.from.is_some() {
             let compiler = builder.build();
-            let mut models = self.compile_models(&compiler)?;
+            let mut models = self.compile_models()?;
             // `--schema` takes precedence over the specs.
             let is_given = |name: &str| self.given.as_ref().is_some_and(|given| given.relation(name).is_some());
             models.retain(|model| !model.name().is_some_and(is_given));
@@ -367,7 +367,7 @@ impl CommandKnowledge {
             return Ok(formulas(unknowing));
         }
         let compiler = builder.clone().build();
-        let models = self.compile_models(&compiler)?;
+        let models = self.compile_models()?;
         let compiler = compiler.with_models(&models);
         if !compiler.has_relations() {
             return Ok(formulas(unknowing));
@@ -434,7 +434,7 @@ impl CommandKnowledge {
 
     /// Returns a compiler that also uses the models of the project's specs.
     pub fn with_project_models(&self, compiler: &Compiler) -> Result<Compiler, Failure> {
-        Ok(compiler.with_models(&self.compile_models(compiler)?))
+        Ok(compiler.with_models(&self.compile_models()?))
     }
 
     /// Returns a compiler that also knows the metric sets among the given specs and the project's other specs.
@@ -455,12 +455,12 @@ impl CommandKnowledge {
         Ok(compiler.with_models(&compiled))
     }
 
-    /// Compiles the project's specs.
-    fn compile_models(&self, compiler: &Compiler) -> Result<Vec<CompiledSpec>, Failure> {
+    /// Compiles the project's specs. Options for the formulas of a command have no effect on them.
+    fn compile_models(&self) -> Result<Vec<CompiledSpec>, Failure> {
         let sources = self.other_specs(&[])?;
         let root = self.place.as_ref().map(|place| &*place.root);
         Ok(spec::compile_texts(
-            compiler,
+            &self.compiler(),
             root,
             &spec_texts(&sources),
             sources.len(),

@@ -60,6 +60,7 @@ mod validate;
 mod watch;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use args::Command;
@@ -90,7 +91,10 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Compile(args) => commands::compile::run(session, args),
         Command::Query(args) => commands::query::run(session, args),
         Command::Model(args) => commands::model::run(session, args),
-        Command::Generate(args) if args.watch => watch::repeat(session, &[], || commands::generate::run(session, args)),
+        Command::Generate(args) if args.watch => {
+            let schema = args.target.schema.as_slice();
+            watch::repeat(session, schema, || commands::generate::run(session, args))
+        }
         Command::Generate(args) => commands::generate::run(session, args),
         Command::Pull(args) => commands::pull::run(session, args),
         Command::Promote(args) => commands::promote::run(session, args),
@@ -110,7 +114,9 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Verify(args) => commands::verify::run(session, args),
         Command::Prove(args) => commands::prove::run(session, args),
         Command::Check(args) if args.watch => {
-            watch::repeat(session, &args.files, || commands::check::run(session, args))
+            let schema = args.settings.target.schema.iter();
+            let files: Vec<PathBuf> = args.files.iter().chain(schema).cloned().collect();
+            watch::repeat(session, &files, || commands::check::run(session, args))
         }
         Command::Check(args) => commands::check::run(session, args),
         Command::Extract(args) => commands::extract::run(session, args),

@@ -17,6 +17,8 @@ pub struct Session {
     pub global: GlobalOptions,
     /// Whether the user requested JSON and the command has not printed it yet.
     owes_json: Cell<bool>,
+    /// Whether the reader of standard output closed the pipe.
+    is_closed: Cell<bool>,
 }
 
 /// Output stream.
@@ -63,7 +65,13 @@ impl Session {
         Self {
             global,
             owes_json: Cell::new(as_json),
+            is_closed: Cell::new(false),
         }
+    }
+
+    /// Returns whether the reader of standard output has closed the pipe.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.get()
     }
 
     /// Prints data unchanged. On a terminal, control characters are escaped.
@@ -82,8 +90,10 @@ impl Session {
     /// Prints data that contains only escape sequences written by formulac.
     pub fn print_styled(&self, text: &str) -> Result<(), Failure> {
         match Stream::Data.write(text) {
-            // The reader closed the pipe.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed.set(true);
+                Ok(())
+            }
             Err(error) => Err(Failure::io_failure("write", "<stdout>", &error)),
             Ok(()) => Ok(()),
         }

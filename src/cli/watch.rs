@@ -7,37 +7,44 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use super::exit::{Exit, Failure};
-use super::folder;
 use super::project;
 use super::session::Session;
 use super::workspace::Workspace;
 
-/// Time between two looks at the files.
+/// Time between two checks of the files.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs a command, and runs it again after each change to one of `files`, the specs, the settings or dbt's artifacts. Does
-/// not return; users stop the command with Ctrl+C.
+/// Runs a command, and runs it again after each change to one of `files`, the specs, the settings or dbt's artifacts. Ends
+/// if nobody reads the output any more. Users stop the command with Ctrl+C.
 pub fn repeat(
     session: &Session,
     files: &[PathBuf],
     command: impl Fn() -> Result<Exit, Failure>,
 ) -> Result<Exit, Failure> {
+    if files.iter().any(|file| file.as_os_str() == "-") {
+        let message = "`--watch` waits for changes to files, but standard input is not a file";
+        return Err(Failure::new(Exit::Usage, message));
+    }
     loop {
         let inputs = CommandInputs::new(session, files)?;
         // A file that changes while the command runs differs from this state, so the command runs again.
         let before = inputs.states();
-        command().unwrap_or_else(|failure| session.report_failure(&failure));
-        session.report_action("waiting for changes; press Ctrl+C to stop");
-        while inputs.states() == before {
-            thread::sleep(INTERVAL);
+        let exit = command().unwrap_or_else(|failure| session.report_failure(&failure));
+        if session.is_closed() {
+            return Ok(exit);
         }
+        session.report_action("waiting for changes; press Ctrl+C to stop");
+        inputs.wait_for_change(&before);
     }
 }
+
+/// Size of each file, and the time of its last change.
+type FileStates = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
 /// Files that a command reads and does not write.
 struct CommandInputs {
     files: Vec<PathBuf>,
-    folder: Option<PathBuf>,
+    specs: Option<PathBuf>,
 }
 
 impl CommandInputs {
@@ -56,16 +63,28 @@ impl CommandInputs {
         if let Some(target) = target {
             files.extend(["manifest.json", "catalog.json"].map(|name| target.join(name)));
         }
-        let folder = place.map(|place| place.root.join(place.specs_folder()));
-        Ok(Self { files, folder })
+        let specs = place.map(|place| place.root.join(place.specs_folder()));
+        Ok(Self { files, specs })
     }
 
-    /// Returns the size of each existing file, and the time of its last change.
-    fn states(&self) -> BTreeMap<PathBuf, (u64, Option<SystemTime>)> {
+    /// Waits until the files have changed and are no longer changing, because a branch or a file may be half written.
+    fn wait_for_change(&self, before: &FileStates) {
+        let mut last = before.clone();
+        loop {
+            thread::sleep(INTERVAL);
+            let now = self.states();
+            if now != *before && now == last {
+                return;
+            }
+            last = now;
+        }
+    }
+
+    fn states(&self) -> FileStates {
         let specs = self
-            .folder
+            .specs
             .iter()
-            .flat_map(|folder| folder::find_files(folder, |_| true));
+            .flat_map(|folder| project::find_specs(folder).unwrap_or_default());
         let state = |path: PathBuf| {
             let data = fs::metadata(&path).ok()?;
             Some((path, (data.len(), data.modified().ok())))

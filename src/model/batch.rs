@@ -228,11 +228,10 @@ impl<'t> Batch<'t> {
     fn read_metric_sets(&mut self, compiler: &mut Compiler) {
         let known = self.known(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
-            let BatchFile { spec, kept, .. } = &self.files[number];
-            if known.is_current(kept.set.as_ref()) {
+            if known.is_current(self.files[number].kept.set.as_ref()) {
                 return None;
             }
-            let file = SpecFile::read(spec.text, spec.path, &compiler.options.limits);
+            let file = self.files[number].parse(compiler);
             let set = known.keep(|| MetricSetWithErrors::from_file(compiler, &file));
             Some((file, set))
         });
@@ -265,8 +264,7 @@ impl<'t> Batch<'t> {
                 return None;
             }
             let parsed = file.take_parts().map(|(parsed, _)| parsed);
-            let parsed =
-                parsed.unwrap_or_else(|| SpecFile::read(file.spec.text, file.spec.path, &compiler.options.limits));
+            let parsed = parsed.unwrap_or_else(|| file.parse(compiler));
             let set = file.metric_set().cloned();
             let mut contents = None;
             let inputs = known.keep(|| {
@@ -311,6 +309,10 @@ impl<'t> Batch<'t> {
 }
 
 impl<'t> BatchFile<'t> {
+    fn parse(&self, compiler: &Compiler) -> SpecFile<'t> {
+        SpecFile::read(self.spec.text, self.spec.path, &compiler.options.limits)
+    }
+
     fn take_parts(&self) -> Option<(SpecFile<'t>, Option<SpecContents>)> {
         self.parts.lock().ok().and_then(|mut parts| parts.take())
     }
@@ -318,8 +320,13 @@ impl<'t> BatchFile<'t> {
     fn compile(&self, compiler: &Compiler, is_first: bool) -> CompiledSpec {
         match self.take_parts() {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
-            Some((file, _)) => compiler.compile_file(file),
-            None => compiler.compile_spec_at(self.spec.text, self.spec.path),
+            parts => {
+                let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
+                // The models over a metric set use the set as it was read before the models were known.
+                let set = self.metric_set().cloned();
+                let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
+                compiler.compile_contents(file, contents)
+            }
         }
     }
 

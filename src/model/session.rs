@@ -18,7 +18,8 @@ use crate::{CompiledSpec, SpecText};
 /// changed or that depend on a change. The results equal those of [`Compiler::compile_specs`].
 ///
 /// A spec is compiled again if its text, its path or an option of the compiler changed, or if a relation or metric set
-/// that the spec looked up changed, was added or was removed.
+/// that the spec looked up changed, was added or was removed. A spec with a name that does not exist is always compiled
+/// again, because the help for such a name may depend on all other names.
 ///
 /// ```
 /// use formulac_model::{Compiler, SpecSession, SpecText};
@@ -63,6 +64,7 @@ impl SpecSession {
     }
 
     /// Returns a fingerprint of all options of a compiler. Results can be reused only with the same options.
+    #[doc(hidden)]
     #[must_use]
     pub fn options_fingerprint(compiler: &Compiler) -> u64 {
         // Relations, metric sets and the current date are omitted, because each result records which of them it uses.
@@ -84,7 +86,7 @@ impl SpecSession {
         ))
     }
 
-    /// Takes the results of earlier compilations of these specs, and forgets all others.
+    /// Takes the results of earlier compilations of these specs, and discards all others.
     pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<KeptFile> {
         let options = Self::options_fingerprint(compiler);
         let mut known = std::mem::take(&mut self.files);
@@ -96,6 +98,7 @@ impl SpecSession {
     }
 
     /// Returns whether a spec was compiled after the session was restored.
+    #[doc(hidden)]
     #[must_use]
     pub fn has_new_results(&self) -> bool {
         let is_new = |kept: &Kept<KeptSpec>| kept.value.encoded.is_none();
@@ -115,6 +118,7 @@ impl SpecSession {
     /// let mut restored = SpecSession::from_bytes(&session.to_bytes().unwrap()).unwrap();
     /// assert_eq!(restored.compile_specs(&compiler, &[spec])[0].model_sql(), first[0].model_sql());
     /// ```
+    #[doc(hidden)]
     #[must_use]
     pub fn to_bytes(&self) -> Option<Vec<u8>> {
         let files = self.files.iter().map(|(fingerprint, file)| {
@@ -130,7 +134,9 @@ impl SpecSession {
         postcard::to_stdvec(&(self.options, files.collect::<Vec<_>>())).ok()
     }
 
-    /// Restores a session from bytes that the same build of formulac wrote. Returns `None` if the bytes are damaged.
+    /// Restores a session from bytes that the same build of formulac wrote. The caller has to check that the bytes are
+    /// complete and unchanged. Returns `None` if the bytes are no session.
+    #[doc(hidden)]
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         type StoredFile = (

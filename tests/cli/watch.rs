@@ -84,6 +84,8 @@ fn check_reports_errors_after_each_change() {
     watch.wait_for("formulac.yml");
     place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     watch.wait_for("F0301");
+    // Editors write such files next to the edited file.
+    place.write("specs/.sales.yml.swp", "");
     place.write("specs/sales.yml", CORRECT);
     watch.wait_for("no problems");
 }
@@ -99,10 +101,32 @@ fn generate_writes_files_after_each_change() {
 }
 
 #[test]
-fn watch_is_for_people() {
+fn watch_ends_if_nobody_reads_the_output() {
+    let place = project("watch_closed");
+    place.write(
+        "specs/sales.yml",
+        "model: sales\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
+    );
+    let mut command = place.command(&["check", "--watch"]);
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(process.stdout.take());
+    for _ in 0..600 {
+        if process.try_wait().unwrap().is_some() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let _ = process.kill();
+    panic!("the command must end");
+}
+
+#[test]
+fn watch_needs_files_and_prints_no_json() {
     let mut place = project("watch_usage");
     place
+        .show(&["check", "--watch", "-"])
         .show(&["check", "--watch", "--json"])
-        .show(&["generate", "--watch", "--check"]);
+        .show(&["generate", "--watch", "--check"])
+        .show(&["generate", "--watch", "--validate"]);
     insta::assert_snapshot!("watch__usage", place.transcript());
 }

@@ -188,8 +188,8 @@ pub struct GenerateArgs {
     /// Run `dbt parse` on the result, and restore the previous files if dbt rejects it
     #[arg(long)]
     pub validate: bool,
-    /// Generate again after each change to a spec, the settings or dbt's artifacts
-    #[arg(long, conflicts_with_all = ["check", "json"])]
+    /// Generate again after each change to a spec, formulac.yml, or dbt's manifest and catalog
+    #[arg(long, conflicts_with_all = ["check", "json", "validate"])]
     pub watch: bool,
     #[command(flatten)]
     pub target: TargetOptions,
@@ -218,7 +218,7 @@ pub struct CheckArgs {
     /// Apply safe fixes
     #[arg(long)]
     pub fix: bool,
-    /// Check again after each change to a spec, the settings or dbt's artifacts
+    /// Check again after each change to a spec, formulac.yml, or dbt's manifest and catalog
     #[arg(long, conflicts_with_all = ["fix", "json"])]
     pub watch: bool,
     /// Also exit with status 1 for these diagnostics
