@@ -33,6 +33,7 @@ mod rows;
 mod set;
 mod set_changes;
 mod set_extract;
+mod set_names;
 mod spelled;
 mod stages;
 mod step_names;
@@ -44,8 +45,9 @@ mod window_checks;
 mod write_spec;
 
 pub use compile::UncompiledModelOverSets;
+pub use expand::ExpansionObstacle;
 #[cfg(feature = "interpreter")]
-pub use expand::expand;
+pub use expand::expand_periods;
 pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;

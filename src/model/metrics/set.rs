@@ -61,8 +61,8 @@ pub struct MetricSet {
     pub definitions: Vec<MetricFormula>,
     /// Former name of each renamed metric or dimension, in lower case, with its current name.
     pub renamed: BTreeMap<String, String>,
-    /// Columns of the input that are periods, each with its timeframe.
-    pub periods: Vec<(String, String)>,
+    /// Columns of the input that are periods, by lower-case name, each with its timeframe.
+    pub periods: BTreeMap<String, String>,
     /// Errors in the file's keys. Errors in formulas are not included, because they affect only the definitions that
     /// use the formulas.
     pub faults: Vec<Diagnostic>,
@@ -89,11 +89,7 @@ impl MetricSet {
                 .as_ref()
                 .filter(|time| time.column.eq_ignore_ascii_case(column));
             let of_time = grained.and_then(|time| time.grain.clone());
-            let mut periods = self.periods.iter();
-            let frame = of_time.or_else(|| {
-                let (_, frame) = periods.find(|(name, _)| name.eq_ignore_ascii_case(column))?;
-                Some(frame.clone())
-            });
+            let frame = of_time.or_else(|| self.periods.get(&column.to_lowercase()).cloned());
             return Some((column, frame?));
         }
         let frame = match frame.to_lowercase() {
@@ -225,15 +221,15 @@ pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
+    /// Errors in the formulas that need no types of columns. They are also found by compiling a model over the set.
+    pub errors_in_formulas: Vec<Diagnostic>,
 }
 
 impl MetricSetWithErrors {
     /// Parses the metric set of a file. Returns `None` if the file is not a metric set.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Option<Self> {
         let root = file.root().filter(|root| is_metric_set(root))?;
-        let (set, faults) = read_set(compiler, root, file.source, file.path);
-        let set = set.map(Arc::new);
-        Some(Self { set, faults })
+        Some(read_set(compiler, root, file.source, file.path))
     }
 
     /// Parses the text of a metric set. Returns `None` if the text is not a metric set.
@@ -245,8 +241,8 @@ impl MetricSetWithErrors {
     }
 }
 
-/// Parses a metric set. Returns the set, unless it has no name, and the errors in the file.
-fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> (Option<MetricSet>, Vec<Diagnostic>) {
+/// Parses a metric set.
+fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> MetricSetWithErrors {
     let mut faults = Vec::new();
     let mut loader = Loader::new(text, &mut faults);
     loader.check_keys(root, &[&METRIC_SET]);
@@ -294,10 +290,15 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     let (formulas, found) = analyze_in(compiler, &step, text, &known);
     // The other errors are found by the probe, which knows the columns.
     let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
-    let of_formulas = found.into_iter().filter(|fault| fault.is_error() && is_final(fault));
+    let errors = found.into_iter().filter(Diagnostic::is_error);
+    let (of_formulas, errors_in_formulas) = errors.partition::<Vec<_>, _>(is_final);
     let Some(name) = name else {
         faults.extend(of_formulas);
-        return (None, faults);
+        return MetricSetWithErrors {
+            set: None,
+            faults,
+            errors_in_formulas,
+        };
     };
     if !is_plain_name(name.text) {
         let message = format!(
@@ -320,7 +321,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
-        periods: Vec::new(),
+        periods: BTreeMap::new(),
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
@@ -346,7 +347,11 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     set.faults
         .extend(faults.iter().filter(|fault| fault.is_error()).cloned());
     faults.extend(of_formulas);
-    (Some(set), faults)
+    MetricSetWithErrors {
+        set: Some(Arc::new(set)),
+        faults,
+        errors_in_formulas,
+    }
 }
 
 impl MetricSet {

@@ -79,6 +79,8 @@ pub struct StepWriter<'m> {
     pub having: Option<(TextWithOrigins, Vec<usize>)>,
     /// Columns that each entry of `order_by` reads.
     pub ordered_by: Vec<Vec<usize>>,
+    /// Condition of `since`, if it is applied after the windows.
+    late_since: Option<TextWithOrigins>,
 }
 
 impl<'m> StepWriter<'m> {
@@ -108,7 +110,9 @@ impl<'m> StepWriter<'m> {
                 uses.iter().map(|used| used.column).collect(),
             )
         });
+        let is_late = model.is_since_applied_after_windows(builder.keys, &columns) && !builder.keeps_bounds();
         Self {
+            late_since: is_late.then(|| model.since_filter(builder.keys)).flatten(),
             model,
             keys: builder.keys,
             columns,
@@ -254,7 +258,7 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Makes the last step return the model's columns in their order, sorted as the model specifies.
-    fn finish(&self, stages: &[Stage], steps: &mut Vec<StepText>) {
+    fn finish(&mut self, stages: &[Stage], steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
             .filter(|column| self.columns.all[*column].place.is_some())
@@ -279,15 +283,11 @@ impl<'m> StepWriter<'m> {
             column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
         };
         let orders_late = self.ordered_by.iter().flatten().any(is_late);
-        let since = match self.model.is_since_applied_after_windows(self.keys, &self.columns) {
-            true => self.model.since_filter(self.keys),
-            false => None,
-        };
         let filters: Vec<TextWithOrigins> = self
             .having
             .iter()
             .map(|(having, _)| having.clone())
-            .chain(since)
+            .chain(self.late_since.take())
             .collect();
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {

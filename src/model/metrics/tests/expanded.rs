@@ -1,0 +1,128 @@
+//! Tests of the specs to which models over one set are expanded.
+
+use super::compile_last;
+use crate::Compiler;
+
+const ORDERS: &str = "\
+metric_set: sales
+from: orders
+joins: [{to: customers, using: customer_id, type: inner}]
+time: ordered_at
+fiscal_month_offset: 3
+definitions: |
+  revenue = SUM(amount)
+  order_count = COUNT()
+  aov = revenue / order_count
+  growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1
+  balance = SUM(amount)
+  net = revenue - balance
+  sale_month = ordered_at[month]
+  is_large = amount > 100
+columns: {balance: {non_additive: {over: ordered_at, take: last, per: customer_id}}}
+";
+
+const PLANS: &str = "\
+metric_set: plans
+from: plans
+time: {column: target_month, grain: month}
+definitions: planned = SUM(amount)
+";
+
+/// Returns the text of the expanded model, which compiles to the same files as the model.
+fn expanded(model: &str) -> String {
+    let compiled = compile_last(&[ORDERS, PLANS, &format!("model: m\n{model}")]);
+    assert!(!compiled.has_errors(), "{model}{:#?}", compiled.diagnostics());
+    let text = compiled.expanded().unwrap_or_else(|| {
+        panic!("{model}{:?}", compiled.expansion_obstacle());
+    });
+    let written = Compiler::default().compile_spec(text);
+    assert!(!written.has_errors(), "{text}{:#?}", written.diagnostics());
+    assert_eq!(written.query(), compiled.query(), "{text}");
+    assert_eq!(written.model_sql(), compiled.model_sql(), "{text}");
+    assert_eq!(written.model_yml(), compiled.model_yml(), "{text}");
+    text.to_owned()
+}
+
+#[test]
+fn filled_models_compile_like_their_expansion() {
+    for fill in [
+        "month",
+        "{by: month, from: 2024-01-01, to: TODAY()}",
+        "{by: \"ordered_at[month]\", from: \"DATE(2024, 1, 1)\", within: each}",
+    ] {
+        for rest in [
+            "metrics: [sales.revenue, sales.aov]\ngroup_by: [month, is_large]\n",
+            "metrics: [sales.growth]\ngroup_by: month\nsince: 2024-02-01\nuntil: 2024-09-30\n",
+            "metrics: [sales.balance]\ngroup_by: [is_large, month]\nuntil: TODAY()\n",
+            "metrics: [{sold: sales.revenue}]\ngroup_by: month\nhaving: order_count > 1\norder_by: sold desc\nlimit: 5\n",
+            "metrics: [sales.revenue]\ngroup_by: month\ndefinitions: |\n  share = revenue / SUM(revenue:revenue)\n  \
+             running = SUM(FIRST(revenue):revenue)\n  rank = RANK(running)\n",
+            "metrics: [sales.revenue]\ngroup_by: [month, \"shipped_at[month]\"]\nwhere: is_large\n",
+            "metrics: [sales.revenue]\ngroup_by: month\nhaving: growth > 0\nsince: 2024-02-01\n",
+            "metrics: [sales.growth, sales.revenue]\ngroup_by: month\noverrides: revenue\n\
+             definitions: revenue = revenue * 2\n",
+        ] {
+            let text = expanded(&format!("{rest}fill: {fill}\n"));
+            assert!(text.contains("fill: "), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_filled_key_may_have_any_form() {
+    for (keys, fill) in [
+        ("sale_month", "month"),
+        ("sale_month", "sale_month"),
+        ("\n  - start: {sales: \"ordered_at[month]\"}", "month"),
+        ("[month, \"shipped_at[week]\"]", "week"),
+        ("[month, year]", "year"),
+        ("fiscal_quarter", "fiscal_quarter"),
+    ] {
+        for bounds in ["", "since: 2024-02-01\n", "until: 2024-09-30\n"] {
+            let rest = format!("group_by: {keys}\nfill: {fill}\n{bounds}");
+            expanded(&format!("metrics: [sales.revenue]\n{rest}"));
+            expanded(&format!("metrics: [sales.balance]\n{rest}"));
+            let running = "definitions: running = SUM(FIRST(revenue):revenue)\n";
+            expanded(&format!(
+                "metrics: [sales.revenue]\n{rest}order_by: {}\n{running}",
+                "revenue"
+            ));
+        }
+    }
+}
+
+#[test]
+fn later_steps_of_an_expanded_model_may_be_filled() {
+    let first = "steps:\n  - name: days\n    metrics: sales.revenue\n    group_by: [day, is_large]\n";
+    let last = "  - name: months\n    group_by: \"ordered_at_day[month]\"\n    definitions: total = SUM(revenue)\n";
+    for first in [first.to_owned(), format!("{first}    fill: day\n")] {
+        for periods in ["", "    fill: month\n", "    fill: month\n    since: 2024-02-01\n"] {
+            let text = expanded(&format!("{first}{last}{periods}"));
+            assert!(text.contains("name: days"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn the_reason_is_known_if_no_spec_can_express_a_model() {
+    for (model, reason) in [
+        (
+            "metrics: [sales.revenue, plans.planned]\ngroup_by: month\n",
+            "several metric sets",
+        ),
+        ("metrics: [sales.net]\ngroup_by: month\n", "non_additive"),
+        (
+            "metrics: [sales.revenue]\ngroup_by: fiscal_year\nfill: fiscal_year\n",
+            "fiscal years",
+        ),
+        (
+            "metrics: [plans.planned]\ngroup_by: target_month\nfill: target_month\n",
+            "`grain`",
+        ),
+    ] {
+        let compiled = compile_last(&[ORDERS, PLANS, &format!("model: m\n{model}")]);
+        assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+        let (message, _) = compiled.expansion_obstacle().expect("a reason");
+        assert!(message.contains(reason), "{message}");
+    }
+}
