@@ -41,7 +41,7 @@ impl ModelOverSets<'_> {
         let mut in_sets = self.sets.iter().zip(&keys.of_sets);
         in_sets.all(|(set, keys)| {
             keys.get(fill.key).is_none_or(|key| {
-                let dimension = set.position(&key.column).map(|place| &set.definitions[place]);
+                let dimension = set.definition_of_key(&key.column);
                 let text = dimension.map_or(key.column.as_str(), |formula| formula.text.as_str());
                 key.fiscal_offset.is_none() && !split_timeframe(text).1.is_empty()
             })

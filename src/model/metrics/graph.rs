@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
 use super::rows::parse_name_use;
+use super::set::MetricSet;
 use super::set_names::SetName;
 use crate::Level;
 use crate::diag::{Code, Diagnostic};
@@ -49,8 +50,7 @@ impl ModelOverSets<'_> {
     /// Resolves a name in a formula of a set.
     pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetNameTarget {
         let of = &self.sets[set];
-        let find = |name: &str| Some(&*self.sets[self.index_of_metric_set(name)?]);
-        match of.resolve(own, name, find) {
+        match of.resolve(own, name, |name| self.find_set(name)) {
             SetName::Own(place) if of.is_metric(&of.definitions[place]) => SetNameTarget::Metric((set, place)),
             SetName::Own(place) => SetNameTarget::Dimension(place),
             SetName::Column => SetNameTarget::Column,
@@ -61,6 +61,10 @@ impl ModelOverSets<'_> {
                 _ => SetNameTarget::Unknown,
             },
         }
+    }
+
+    fn find_set(&self, name: &str) -> Option<&MetricSet> {
+        Some(&self.sets[self.index_of_metric_set(name)?])
     }
 
     /// Returns the given metrics and the metrics from which they are computed, in dependency order. Reports names that
@@ -92,7 +96,8 @@ impl ModelOverSets<'_> {
                 match self.resolve_in_set(id.0, &formula.name, name) {
                     SetNameTarget::Metric(used) if !done.contains(&used) => stack.push((used, false)),
                     SetNameTarget::Unknown => {
-                        faults.push(self.sets[id.0].metric_of_no_set(&formula.name, name, self.span));
+                        let set = &self.sets[id.0];
+                        faults.push(set.metric_of_no_set(&formula.name, name, self.span, |name| self.find_set(name)));
                     }
                     _ => {}
                 }

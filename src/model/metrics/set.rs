@@ -75,10 +75,17 @@ impl MetricSet {
         self.definitions.iter().position(named)
     }
 
+    /// Returns the definition that is a key without a timeframe, such as `month_of_order` or `${month of order}`.
+    pub fn definition_of_key(&self, key: &str) -> Option<&MetricFormula> {
+        let (name, frame) = split_timeframe(key);
+        let place = self.position(name).filter(|_| frame.is_empty())?;
+        self.definitions.get(place)
+    }
+
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
     /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let dimension = self.position(key).map(|place| &self.definitions[place]);
+        let dimension = self.definition_of_key(key);
         if dimension.is_some_and(|formula| formula.is_operation) {
             return None;
         }

@@ -3,7 +3,7 @@
 use super::formulas::NameUse;
 use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSets};
-use crate::diag::{Code, Diagnostic};
+use crate::diag::{Code, Diagnostic, suggest};
 use crate::span::Span;
 
 /// Meaning of a name in a formula of a set.
@@ -68,9 +68,10 @@ impl MetricSet {
         }
         // A name may refer to a metric of a set that does not exist.
         let is_complete = faults.is_empty();
+        let find = |set: &str| sets.get(set).map(|set| &**set);
         for formula in &self.definitions {
             for name in &formula.names {
-                let found = match self.resolve(&formula.name, name, |set| sets.get(set).map(|set| &**set)) {
+                let found = match self.resolve(&formula.name, name, find) {
                     SetName::OfSets(found) if found.len() != 1 => found.len(),
                     _ => continue,
                 };
@@ -80,7 +81,9 @@ impl MetricSet {
                 match qualifier.map(|qualifier| sets.get(qualifier)) {
                     Some(Some(of)) if found == 0 => faults.push(unknown_metric(of, &name.name, span)),
                     Some(None) => {}
-                    _ if is_complete => faults.push(self.metric_of_no_set(&formula.name, name, span)),
+                    _ if is_complete => {
+                        faults.push(self.metric_of_no_set(&formula.name, name, span, find));
+                    }
                     _ => {}
                 }
             }
@@ -88,13 +91,51 @@ impl MetricSet {
         faults
     }
 
-    /// Reports a name that is not a metric of exactly one of the sets on which the set is built.
-    pub fn metric_of_no_set(&self, formula: &str, name: &NameUse, span: Span) -> Diagnostic {
-        let message = format!(
-            "`{}` in the metric `{}.{formula}` must be a metric of exactly one of the combined sets",
-            name.name, self.name
-        );
-        Diagnostic::new(Code::UnknownMetric, span, message)
-            .with_help(format!("write the set before the name, such as `orders.{}`", name.name))
+    /// Reports a name in the formula `formula` that is not a metric of exactly one of the sets on which the set is built.
+    pub fn metric_of_no_set<'s>(
+        &'s self,
+        formula: &str,
+        name: &NameUse,
+        span: Span,
+        find: impl Fn(&str) -> Option<&'s MetricSet>,
+    ) -> Diagnostic {
+        let found = match self.resolve(formula, name, &find) {
+            SetName::OfSets(found) => found,
+            _ => Vec::new(),
+        };
+        let written = &name.name;
+        let named = name.qualifier.as_deref();
+        let other = named.filter(|named| !self.sets.iter().any(|set| set.eq_ignore_ascii_case(named)));
+        let (used, what, help) = match (found.as_slice(), other) {
+            ([], Some(other)) => (
+                other,
+                "is not one of the combined sets",
+                format!("add `{other}` to `sets`"),
+            ),
+            ([], None) => {
+                let sets = self.sets.iter().filter_map(|set| find(set));
+                let names = sets.flat_map(|set| set.metrics().map(|metric| metric.name.as_str()));
+                let help = match suggest::nearest_name(written, names) {
+                    Some(near) => suggest::similar_name_help(near),
+                    None => format!("use a metric of {}", join_names(&self.sets)),
+                };
+                (written.as_str(), "is not a metric of the combined sets", help)
+            }
+            (several, _) => {
+                let names: Vec<String> = several
+                    .iter()
+                    .map(|(set, _)| format!("{}.{written}", set.name))
+                    .collect();
+                let help = format!("write {}", join_names(&names));
+                (written.as_str(), "is a metric of several of the combined sets", help)
+            }
+        };
+        let message = format!("`{used}` in the metric `{}.{formula}` {what}", self.name);
+        Diagnostic::new(Code::UnknownMetric, span, message).with_help(help)
     }
+}
+
+fn join_names(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(" or ")
 }

@@ -30,7 +30,11 @@ definitions: planned = SUM(amount)
 
 /// Returns the text of the expanded model, which compiles to the same files as the model.
 fn expanded(model: &str) -> String {
-    let compiled = compile_last(&[ORDERS, PLANS, &format!("model: m\n{model}")]);
+    expanded_over(ORDERS, model)
+}
+
+fn expanded_over(set: &str, model: &str) -> String {
+    let compiled = compile_last(&[set, &format!("model: m\n{model}")]);
     assert!(!compiled.has_errors(), "{model}{:#?}", compiled.diagnostics());
     let text = compiled.expanded().unwrap_or_else(|| {
         panic!("{model}{:?}", compiled.expansion_obstacle());
@@ -87,6 +91,19 @@ fn the_filled_key_may_have_any_form() {
                 "metrics: [sales.revenue]\n{rest}order_by: {}\n{running}",
                 "revenue"
             ));
+        }
+    }
+}
+
+#[test]
+fn names_may_contain_spaces() {
+    let set = "metric_set: sales\nfrom: orders\ntime: Paid At\ndefinitions:\n  last net: SUM(amount)\n  \
+               sale month: ${Paid At}[month]\n  big one: amount > 3\n\
+               columns: {last net: {non_additive: {over: Paid At, take: last, per: [Account No]}}}\n";
+    for key in ["month", "\"${Paid At}[month]\"", "\"${sale month}\""] {
+        for rest in ["", "order_by: [\"${last net}\"]\n", "since: 2024-01-01\n"] {
+            let keys = format!("group_by: [{key}, \"${{big one}}\"]\nfill: {key}\n{rest}");
+            expanded_over(set, &format!("metrics: [\"sales.last net\"]\n{keys}"));
         }
     }
 }
