@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{AnalysisScope, analyze, analyze_in};
-use super::keys::{period_unit, relation_name};
+use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime};
 use crate::Level;
@@ -15,7 +15,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::{Loader, SpecKind, Step};
-use crate::plan::{key_name, split_timeframe};
+use crate::plan::key_name;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
@@ -247,17 +247,15 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     for node in steps.iter().take(place) {
         let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
-        let definitions = formulas
-            .into_iter()
-            .filter(|formula| formula.role == DefinitionRole::Definitions && !formula.is_operation);
-        let definitions = definitions.map(|formula| (formula.name, formula.text));
-        let keys = read_keys(&loader, node).into_iter();
-        let keys = keys.filter(|key| !split_timeframe(&key.text).1.is_empty());
-        for (name, text) in definitions.chain(keys.map(|key| (key_name(&key.text), key.text))) {
-            let frame = split_timeframe(&text).1.to_lowercase();
-            match period_unit(&frame) {
-                Some(_) => periods.insert(name.to_lowercase(), frame),
-                None => periods.remove(&name.to_lowercase()),
+        let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
+        set.periods.clone_from(&periods);
+        set.add_formulas(formulas);
+        let definitions = set.definitions.iter().map(|formula| formula.name.clone());
+        for text in definitions.chain(read_keys(&loader, node).into_iter().map(|key| key.text)) {
+            let name = key_name(&text).to_lowercase();
+            match set.timeframe_of(&text) {
+                Some((_, frame)) => periods.insert(name, frame),
+                None => periods.remove(&name),
             };
         }
     }

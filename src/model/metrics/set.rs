@@ -85,11 +85,16 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
     /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let dimension = self.definition_of_key(key);
-        if dimension.is_some_and(|formula| formula.is_operation) {
-            return None;
+        let mut text = key;
+        // A definition may be the name of another definition. The limit ends cycles.
+        for _ in 0..=self.definitions.len() {
+            match self.definition_of_key(text) {
+                Some(formula) if formula.is_operation => return None,
+                Some(formula) => text = &formula.text,
+                None => break,
+            }
         }
-        let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()));
+        let (column, frame) = split_timeframe(text);
         if frame.is_empty() {
             let grained = self
                 .time

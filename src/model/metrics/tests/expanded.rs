@@ -95,6 +95,54 @@ fn the_filled_key_may_have_any_form() {
     }
 }
 
+/// A filled model over a set may not have other errors than the same model without `fill`.
+#[test]
+fn sets_of_any_form_may_be_filled() {
+    let head = "metric_set: sales\nfrom: orders\n";
+    let definitions = "definitions: |\n  at = COALESCE(ordered_at, paid_at)\n  at_month = at[month]\n  revenue = SUM(amount)\n  \
+                       growth = revenue / PERIODOFFSET(revenue, -1, \"month\")\n  last = MAX(amount)\n\
+                       columns: {at_month: {renamed_from: old_month}, last: {non_additive: {over: at, take: first}}}\n";
+    for time in [
+        "time: ordered_at\njoins: [{to: customers, using: customer_id}]\n",
+        "time: orders.ordered_at\njoins: [{to: customers, as: c, using: customer_id}]\nwhere: c.region = \"north\"\n",
+        "time: at\ntimezone: Europe/Berlin\nweek_start: sunday\n",
+        "time: {column: ordered_at, grain: day}\nblanks: zero\nwhere: amount > 0\n",
+        "time: {column: at, grain: month}\nfiscal_month_offset: 3\n",
+    ] {
+        for keys in [
+            "group_by: month\nfill: month\n",
+            "group_by: [at_month, region]\nfill: at_month\n",
+            "group_by: [old_month, region]\nfill: old_month\n",
+            "group_by:\n  - m: {sales: at_month}\n  - region\nfill: m\n",
+            "group_by: [quarter, year, month]\nfill: {by: month, from: 2020-01-01}\n",
+            "group_by: [region, fiscal_quarter, month]\nfill: fiscal_quarter\nfiscal_month_offset: 3\n",
+            "group_by: [region, month]\nfill: {by: month, from: 2020-01-01}\nconfig: {materialized: incremental}\n",
+        ] {
+            for metric in ["growth", "last"] {
+                for rest in [
+                    "",
+                    "since: 2021-01-01\nuntil: 2021-12-31\n",
+                    "having: METRIC > 1\norder_by: METRIC desc\n",
+                ] {
+                    let model = format!("metrics: [sales.{metric}]\n{keys}{}", rest.replace("METRIC", metric));
+                    let unfilled: String = model
+                        .lines()
+                        .filter(|line| !line.starts_with("fill"))
+                        .map(|line| format!("{line}\n"))
+                        .collect();
+                    let set = format!("{head}{time}{definitions}");
+                    match compile_last(&[&set, &format!("model: m\n{unfilled}")]).has_errors() {
+                        true => {}
+                        false => {
+                            expanded_over(&set, &model);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn names_may_contain_spaces() {
     let set = "metric_set: sales\nfrom: orders\ntime: Paid At\ndefinitions:\n  last net: SUM(amount)\n  \
