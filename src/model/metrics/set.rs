@@ -262,36 +262,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     let name = loader.text(root, "metric_set");
     let sets = loader.list(root, "sets").unwrap_or_default();
     let time = root.get("time").and_then(read_time);
-    match (root.get("from"), root.get("sets")) {
-        (None, None) => loader.report_missing_key(
-            root,
-            "from",
-            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets"
-                .to_owned(),
-        ),
-        (Some(_), Some(sets)) => loader.report(
-            Diagnostic::new(
-                Code::UnknownKey,
-                sets.span,
-                "a metric set has `from` or `sets`, not both",
-            )
-            .with_help("remove one of the two keys; a set that combines other sets has no rows of its own"),
-        ),
-        _ => {}
-    }
-    if let (Some(_), Some(node)) = (
-        root.get("sets"),
-        root.get("where").or(root.get("joins")).or(root.get("time")),
-    ) {
-        loader.report(
-            Diagnostic::new(
-                Code::UnknownKey,
-                node.span,
-                "a set that combines other sets has no rows, so it cannot have `joins`, `where` or `time`",
-            )
-            .with_help("move the key to the sets that have rows"),
-        );
-    }
+    report_wrong_input(root, &mut loader);
     report_unsupported_joins(root, &mut loader);
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
     let known = AnalysisScope {
@@ -383,6 +354,40 @@ impl MetricSet {
         faults.push(
             Diagnostic::new(Code::WrongShape, node.span, message)
                 .with_help("move the key to the metrics with an aggregate from which this one is computed"),
+        );
+    }
+}
+
+/// Reports a set without rows and without other sets, and keys that do not fit the set's input.
+fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
+    match (root.get("from"), root.get("sets")) {
+        (None, None) => loader.report_missing_key(
+            root,
+            "from",
+            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets"
+                .to_owned(),
+        ),
+        (Some(_), Some(sets)) => loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                sets.span,
+                "a metric set has `from` or `sets`, not both",
+            )
+            .with_help("remove one of the two keys; a set that combines other sets has no rows of its own"),
+        ),
+        _ => {}
+    }
+    if let (Some(_), Some(node)) = (
+        root.get("sets"),
+        root.get("where").or(root.get("joins")).or(root.get("time")),
+    ) {
+        loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                node.span,
+                "a set that combines other sets has no rows, so it cannot have `joins`, `where` or `time`",
+            )
+            .with_help("move the key to the sets that have rows"),
         );
     }
 }
