@@ -320,7 +320,7 @@ fn specs_that_no_single_spec_can_express_are_not_expanded() {
     );
     let run = place.run(&["explain", "--expand", "specs/filled.yml"]);
     assert!(
-        run.exit == 0 && run.out.contains("fill: ordered_at[month]"),
+        run.exit == 0 && run.out.contains("fill: \"ordered_at[month]\""),
         "{}{}",
         run.out,
         run.err
