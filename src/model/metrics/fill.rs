@@ -28,7 +28,7 @@ pub struct Fill {
 }
 
 impl ColumnBuilder<'_> {
-    /// Returns whether the expanded step keeps `since` and `until` next to `fill`.
+    /// Returns whether the expanded step may keep `since` and `until` next to `fill`.
     pub fn keeps_bounds(&self) -> bool {
         let fill = self.kept_fill.as_ref();
         fill.is_some_and(|fill| self.keys.time == Some(fill.key))
@@ -48,7 +48,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns the keys that specify the periods of an expanded step with these keys.
+    /// Returns `fill` and `until` of an expanded step with these keys.
     pub fn kept_period_keys(
         &self,
         builder: &ColumnBuilder<'_>,
@@ -68,10 +68,8 @@ impl ModelOverSets<'_> {
             false => format!("{{by: {by}{parts}}}"),
         };
         let mut kept = vec![("fill".to_owned(), TextWithPosition::new(text, 0, fill.span))];
-        for key in ["since", "until"].into_iter().filter(|_| builder.keeps_bounds()) {
-            let bound = self.step.get(key);
-            kept.extend(bound.map(|node| (key.to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
-        }
+        let until = self.step.get("until").filter(|_| builder.keeps_bounds());
+        kept.extend(until.map(|node| ("until".to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
         kept
     }
 

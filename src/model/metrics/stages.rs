@@ -6,7 +6,7 @@ use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::{TextWithOrigins, quote_formula_name};
-use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
+use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition, node_text};
 use crate::load::SpecKind;
 
 /// Columns and windows of one step.
@@ -81,6 +81,8 @@ pub struct StepWriter<'m> {
     pub ordered_by: Vec<Vec<usize>>,
     /// Condition of `since`, if it is applied after the windows.
     late_since: Option<TextWithOrigins>,
+    /// `since` of a step with `fill`, which the step keeps if no later step computes windows.
+    kept_since: Option<TextWithPosition>,
 }
 
 impl<'m> StepWriter<'m> {
@@ -110,8 +112,10 @@ impl<'m> StepWriter<'m> {
                 uses.iter().map(|used| used.column).collect(),
             )
         });
-        let is_late = model.is_since_applied_after_windows(builder.keys, &columns) && !builder.keeps_bounds();
+        let is_late = model.is_since_applied_after_windows(builder.keys, &columns);
+        let since = model.step.get("since").filter(|_| builder.keeps_bounds());
         Self {
+            kept_since: since.map(|node| TextWithPosition::new(node_text(node), 0, node.span)),
             late_since: is_late.then(|| model.since_filter(builder.keys)).flatten(),
             model,
             keys: builder.keys,
@@ -134,6 +138,10 @@ impl<'m> StepWriter<'m> {
             base.having = Some(condition);
         }
         let filtered = self.delay_windows(&mut stages);
+        if let Some(since) = self.kept_since.take_if(|_| stages.len() == 1) {
+            base.copied.push(("since".to_owned(), since));
+            self.late_since = None;
+        }
         let mut order: Vec<usize> = stages[0].columns.clone();
         order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
         base.definitions

@@ -157,6 +157,20 @@ fn names_may_contain_spaces() {
 }
 
 #[test]
+fn windows_of_later_steps_see_the_periods_before_since() {
+    let keys = "group_by: month\nfill: month\nsince: 2024-02-01\n";
+    let one_step = expanded(&format!("metrics: [sales.growth, sales.revenue]\n{keys}"));
+    assert!(one_step.contains("since: 2024-02-01"), "{one_step}");
+    let filtered = expanded(&format!("metrics: [sales.growth]\n{keys}having: order_count > 1\n"));
+    let (windows, filter) = filtered.split_once("PERIODOFFSET").expect("a window");
+    assert!(!windows.contains("2024"), "{filtered}");
+    assert!(
+        filter.contains("where: ordered_at_month >= DATE(2024, 2, 1)"),
+        "{filtered}"
+    );
+}
+
+#[test]
 fn later_steps_of_an_expanded_model_may_be_filled() {
     let first = "steps:\n  - name: days\n    metrics: sales.revenue\n    group_by: [day, is_large]\n";
     let last = "  - name: months\n    group_by: \"ordered_at_day[month]\"\n    definitions: total = SUM(revenue)\n";
