@@ -106,6 +106,12 @@ pub fn apply_selection(
 
 /// Applies a selection to metric sets. Returns one entry per set: whether the set is selected.
 pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[String]) -> Result<Vec<bool>, Failure> {
+    let is_named = |set: &CompiledSet, name: &str| {
+        set.compiled
+            .metric_set()
+            .is_some_and(|own| own.eq_ignore_ascii_case(name))
+    };
+    let place = |name: &String| sets.iter().position(|set| is_named(set, name));
     let node = |set: &CompiledSet| {
         let name = set.compiled.metric_set().unwrap_or_default();
         let mut node = SelectableNode::default();
@@ -117,6 +123,8 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
             .metrics_of_set()
             .map(|(metric, _)| format!("{name}.{metric}"))
             .collect();
+        node.tags = set.compiled.tags().to_vec();
+        node.parents = set.compiled.sets_of_set().iter().filter_map(place).collect();
         node.change = Some(StateChange::default());
         node
     };

@@ -13,7 +13,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
 use crate::lineage::{ColumnLineage, Lineage};
-use crate::metrics::MetricSet;
+use crate::metrics::{ExpansionObstacle, MetricSet};
 use crate::model_files::{Model, ModelTest};
 use crate::schema::{Access, Column, Relation};
 use crate::semantic::SemanticModel;
@@ -79,8 +79,8 @@ pub struct CompiledSpec {
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
-    /// Spec with the definitions of its metric set written out, for a model built on one set. `None` for other specs.
-    pub(crate) expanded: Option<String>,
+    /// Spec with the definitions of its metric set written out, or why there is none. `None` if the spec reads no sets.
+    pub(crate) expanded: Option<Result<String, ExpansionObstacle>>,
     /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,
     /// Metric sets that the model reads, and the sets on which these sets are built.
@@ -92,6 +92,8 @@ pub struct CompiledSpec {
     pub(crate) dimensions_read: Vec<String>,
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub(crate) metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Metrics that determine which rows the model has, as `set.metric`.
+    pub(crate) metrics_of_rows: Vec<String>,
     /// Metric set that the file defines instead of a model.
     #[serde(skip)]
     pub(crate) metric_set: Option<Arc<MetricSet>>,
@@ -135,6 +137,7 @@ impl CompiledSpec {
             metrics_read: Vec::new(),
             dimensions_read: Vec::new(),
             metrics_of_columns: Vec::new(),
+            metrics_of_rows: Vec::new(),
             metric_set: None,
             set_tests: Vec::new(),
             diagnostics,
@@ -190,7 +193,15 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn expanded(&self) -> Option<&str> {
-        self.expanded.as_deref()
+        self.expanded.as_ref()?.as_ref().ok().map(String::as_str)
+    }
+
+    /// Returns why no spec without metric sets can express a model built on metric sets: the end of a message about the
+    /// spec, and the help.
+    #[must_use]
+    pub fn expansion_obstacle(&self) -> Option<(&'static str, &'static str)> {
+        let obstacle = self.expanded.as_ref()?.as_ref().err()?;
+        Some((obstacle.message, obstacle.help))
     }
 
     /// Returns whether the spec reads metric sets.
@@ -245,16 +256,31 @@ impl CompiledSpec {
     /// assert_eq!(compiled.columns_of_metric("o.n").collect::<Vec<_>>(), ["twice"]);
     /// ```
     pub fn columns_of_metric<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s str> {
-        let is_meant = move |metric: &String| match name.contains('.') {
-            true => metric.eq_ignore_ascii_case(name),
-            false => metric
-                .split_once('.')
-                .is_some_and(|(set, _)| set.eq_ignore_ascii_case(name)),
-        };
         let columns = self.metrics_of_columns.iter();
         columns
-            .filter(move |(_, metrics)| metrics.iter().any(is_meant))
+            .filter(move |(_, metrics)| metrics.iter().any(|metric| is_metric_of(metric, name)))
             .map(|(column, _)| column.as_str())
+    }
+
+    /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set, so that the metric
+    /// determines which rows the model has.
+    ///
+    /// ```
+    /// use formulac_model::{Compiler, SpecText};
+    /// let set = "metric_set: o\nfrom: t\ndefinitions: n = COUNT()\n";
+    /// let texts = [set, "model: m\nmetrics: [o.n]\ngroup_by: a\nhaving: n > 1\n"];
+    /// let texts = texts.map(|text| SpecText { text, path: None });
+    /// assert!(Compiler::default().compile_specs(&texts)[1].has_rows_of_metric("o.n"));
+    /// ```
+    #[must_use]
+    pub fn has_rows_of_metric(&self, name: &str) -> bool {
+        self.metrics_of_rows.iter().any(|metric| is_metric_of(metric, name))
+    }
+
+    /// Returns the names of the sets on which a metric set is built.
+    #[must_use]
+    pub fn sets_of_set(&self) -> &[String] {
+        self.metric_set.as_ref().map_or(&[], |set| &set.sets)
     }
 
     /// Returns the span of the model's name.
@@ -528,4 +554,10 @@ impl CompiledSpec {
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
     }
+}
+
+/// Returns whether `name` is a metric, `set.metric`, or the metric's set.
+fn is_metric_of(metric: &str, name: &str) -> bool {
+    let set = metric.split_once('.').map_or(metric, |(set, _)| set);
+    metric.eq_ignore_ascii_case(name) || set.eq_ignore_ascii_case(name)
 }

@@ -4,7 +4,7 @@
 use super::formulas::StepFormulas;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{self, KeptColumns, SpannedText, Step};
-use super::metrics::{MetricSets, expand, find_step_over_metric_sets, period_steps};
+use super::metrics::{expand_periods, find_step_over_metric_sets, period_steps};
 use crate::Type;
 use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
@@ -99,10 +99,9 @@ pub fn convert_spec_for_interpreter(
     }
     let periods = period_steps(&root);
     if !periods.is_empty() {
-        let (sets, kind) = (MetricSets::default(), load::SpecKind::Periods);
         // Only `fill` uses keys that are not allowed in hand-written specs.
-        let expansion = expand(compiler, &sets, (&root, source), kind, &periods, &mut Vec::new());
-        return match expansion.filter(|expansion| expansion.is_spec) {
+        let expansion = expand_periods(compiler, (&root, source), &periods, &mut Vec::new());
+        return match expansion.filter(|expansion| expansion.obstacle.is_none()) {
             Some(expansion) => convert_spec_for_interpreter(compiler, &expansion.text.text, today),
             None => Err("`fill`".to_owned()),
         };

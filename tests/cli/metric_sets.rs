@@ -203,8 +203,37 @@ fn a_set_that_no_model_reads_is_known_by_name() {
         "{}",
         run.err
     );
-    let run = place.run(&["check", "--select", "metric_set:refunds"]);
-    assert!(run.exit == 0 && run.err.contains("1 file checked"), "{}", run.err);
+    let run = place.run(&["impact", "--select", "metric_set:refunds"]);
+    assert!(
+        run.exit == 0 && run.err.contains("no model reads `refunds`") && !run.err.contains("selects no spec"),
+        "{}",
+        run.err
+    );
+    for (name, help) in [
+        ("metric:refunds", "`metric_set:refunds`"),
+        ("metric_set:refunds.n", "`metric:refunds.n`"),
+    ] {
+        for command in ["impact", "lineage"] {
+            let run = place.run(&[command, name]);
+            assert!(run.exit != 0 && run.err.contains(help), "{command} {name}: {}", run.err);
+        }
+    }
+    place.write(
+        "specs/rates.yml",
+        "metric_set: rates\nsets: [refunds, orders]\ntags: [finance]\ndefinitions: rate = refunds.n / orders.order_count\n",
+    );
+    for (part, count) in [
+        ("metric_set:refunds", "1 file"),
+        ("tag:finance", "1 file"),
+        ("metric_set:refunds+", "2 files"),
+        ("+metric_set:rates", "3 files"),
+        ("+metric:rates.rate", "3 files"),
+        ("resource_type:metric_set", "3 files"),
+    ] {
+        let run = place.run(&["check", "--select", part]);
+        let checked = format!("{count} checked");
+        assert!(run.exit == 0 && run.err.contains(&checked), "{part}: {}", run.err);
+    }
     place.write(
         "specs/refunds.yml",
         "metric_set: refunds\nfrom: ref('refunds')\ndefinitions: n = COUNT(\n",
@@ -238,6 +267,67 @@ fn a_metric_in_a_condition_changes_the_rows() {
             run.out
         );
     }
+}
+
+#[test]
+fn a_metric_in_a_column_and_in_a_condition_changes_the_column_and_the_rows() {
+    let place = project("sets_a_metric_in_a_column_and_in_a_condition");
+    place.write(
+        "specs/large.yml",
+        "model: large\nmetrics: [orders.revenue]\ngroup_by: month\nhaving: revenue > 10\n",
+    );
+    place.write(
+        "specs/largest.yml",
+        "model: largest\nmetrics: [orders.order_count]\ngroup_by: month\norder_by: revenue desc\nlimit: 3\n",
+    );
+    for name in ["metric:orders.revenue", "metric_set:orders"] {
+        let run = place.run(&["impact", name]);
+        for model in ["large:", "largest:"] {
+            let line = run.out.lines().find(|line| line.contains(model)).unwrap_or_default();
+            assert!(line.contains("the rows and values change"), "{name}: {}", run.out);
+        }
+    }
+    let run = place.run(&["impact", "--help"]);
+    assert!(run.out.contains("formulac impact metric:orders.revenue"), "{}", run.out);
+}
+
+#[test]
+fn specs_that_no_single_spec_can_express_are_not_expanded() {
+    let place = project("sets_specs_that_no_single_spec_can_express");
+    place.write(
+        "specs/refunds.yml",
+        "metric_set: refunds\nfrom: ref('refunds')\ntime: at\ndefinitions: n = COUNT()\n",
+    );
+    place.write(
+        "specs/combined.yml",
+        "model: combined\nmetrics: [orders.revenue, refunds.n]\ngroup_by: month\n",
+    );
+    let run = place.run(&["explain", "--expand", "specs/combined.yml"]);
+    assert!(
+        run.exit == 1 && run.err.contains("which combines the rows of several metric sets"),
+        "{}",
+        run.err
+    );
+    place.write(
+        "specs/plain.yml",
+        "model: plain\nfrom: ref('stg_orders')\ndefinitions: n = COUNT()\n",
+    );
+    let run = place.run(&["explain", "--expand", "specs/plain.yml"]);
+    assert!(run.exit == 1 && run.err.contains("reads no metric sets"), "{}", run.err);
+    place.write(
+        "specs/filled.yml",
+        "model: filled\nmetrics: orders.revenue\ngroup_by: month\nfill: month\n",
+    );
+    let run = place.run(&["explain", "--expand", "specs/filled.yml"]);
+    assert!(
+        run.exit == 0 && run.out.contains("fill: \"ordered_at[month]\""),
+        "{}{}",
+        run.out,
+        run.err
+    );
+    place.write("expanded.yml", &run.out);
+    let written = place.run(&["query", "specs/filled.yml"]).out;
+    assert_eq!(place.run(&["query", "expanded.yml"]).out, written);
 }
 
 #[test]

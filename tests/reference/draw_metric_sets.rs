@@ -79,7 +79,16 @@ pub struct ModelOverSets {
     pub limit: Option<usize>,
     pub since: Option<i64>,
     pub until: Option<i64>,
+    /// Periods of the time key for which the model has rows.
+    pub fill: Option<Fill>,
     pub definitions: Vec<MetricFormula>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Fill {
+    pub from: Option<i64>,
+    pub to: Option<i64>,
+    pub is_each: bool,
 }
 
 impl ModelKey {
@@ -218,10 +227,25 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         limit: None,
         since: None,
         until: None,
+        fill: None,
         definitions: Vec::new(),
     };
     finish(random, &mut model, Relation::of(orders));
+    // With blanks as zero, arithmetic that fails in a filled row fails in all columns that are computed from it, but the
+    // interpreter computes each column from the values of the others.
+    if is_timed && !model.blank_zero && random.percent(30) {
+        let (one, other) = (day(random), day(random));
+        model.fill = Some(Fill {
+            from: random.percent(40).then_some(one.min(other)),
+            to: random.percent(40).then_some(one.max(other)),
+            is_each: random.percent(30),
+        });
+    }
     model
+}
+
+fn day(random: &mut Random) -> i64 {
+    crate::calendar::day_number(2023, 1, 1) + random.between(0, 900)
 }
 
 /// Adds the order, the definitions and the conditions of a model.
@@ -277,7 +301,6 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
         .filter_map(|metric| metric.window)
         .all(|form| form == WindowForm::LooksBack);
     if model.order_by.is_empty() && looks_back && random.percent(35) {
-        let day = |random: &mut Random| crate::calendar::day_number(2023, 1, 1) + random.between(0, 900);
         let (one, other) = (day(random), day(random));
         model.since = random.percent(70).then_some(one.min(other));
         model.until = random.percent(60).then_some(one.max(other));

@@ -93,7 +93,7 @@ pub fn dialects() -> Vec<Dialect> {
 }
 
 /// Returns the query of a spec, which may read these metric sets, or the codes and messages of the errors that prevent
-/// it.
+/// it. A model over one set must compile like the spec in which the set is written out.
 pub fn compiled(
     sets: &[String],
     text: &str,
@@ -110,6 +110,12 @@ pub fn compiled(
             return Err(faults);
         }
         let compiled = compiler.with_models(&sets).compile_spec(text);
+        if let Some(expanded) = compiled.expanded() {
+            let written = compiler.compile_spec(expanded);
+            if written.query() != compiled.query() || written.model_sql() != compiled.model_sql() {
+                return Err(vec![("expanded".to_owned(), format!("other SQL than\n{expanded}"))]);
+            }
+        }
         compiled.query().map(str::to_owned).ok_or_else(|| {
             let errors = compiled.diagnostics().iter().filter(|d| d.is_error());
             errors.map(|d| (d.code().to_owned(), d.message().to_owned())).collect()

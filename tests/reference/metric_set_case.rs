@@ -132,6 +132,7 @@ impl Drawn for Case {
         with(&|m| m.blank_zero = false);
         with(&|m| m.since = None);
         with(&|m| m.until = None);
+        with(&|m| m.fill = None);
         with(&|m| m.limit = None);
         for (at, table) in self.database.tables.iter().enumerate() {
             for row in 0..table.rows.len() {

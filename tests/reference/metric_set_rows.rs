@@ -143,6 +143,7 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
         }
         start = end;
     }
+    add_filled_rows(model, &mut rows, &of_no_rows);
     ModelRows {
         columns: (0..keys)
             .map(key_name)
@@ -150,6 +151,62 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
             .collect(),
         rows,
         keys,
+    }
+}
+
+/// Adds the rows of `fill`, which does not see the periods after `until`.
+fn add_filled_rows(model: &ModelOverSets, rows: &mut Vec<Vec<Value>>, of_no_rows: &[Value]) {
+    let Some((fill, (time, frame))) = model.fill.zip(model.time_key()) else {
+        return;
+    };
+    let period = |row: &Vec<Value>| match row[time] {
+        Value::Date(day) => Some(day),
+        _ => None,
+    };
+    rows.retain(|row| {
+        model
+            .until
+            .is_none_or(|until| period(row).is_some_and(|day| day <= until))
+    });
+    let combination = |row: &Vec<Value>| -> Vec<Value> {
+        let keys = row[..model.keys.len()].iter().enumerate();
+        keys.filter(|(place, _)| *place != time)
+            .map(|(_, key)| key.clone())
+            .collect()
+    };
+    let text = |keys: &[Value]| keys.iter().map(Value::key).collect::<Vec<String>>();
+    let mut combinations: Vec<Vec<Value>> = if model.keys.len() == 1 {
+        vec![Vec::new()]
+    } else {
+        Vec::new()
+    };
+    for row in rows.iter() {
+        let own = combination(row);
+        if !combinations.iter().any(|known| text(known) == text(&own)) {
+            combinations.push(own);
+        }
+    }
+    let to = [fill.to, fill.to.and(model.until)].into_iter().flatten().min();
+    for keys in combinations {
+        let is_same = |row: &&Vec<Value>| text(&combination(row)) == text(&keys);
+        let of_range = rows
+            .iter()
+            .filter(|row| !fill.is_each || is_same(row))
+            .filter_map(period);
+        let first = fill.from.or_else(|| of_range.clone().min());
+        let last = to.or_else(|| of_range.clone().max());
+        let Some((first, last)) = first.zip(last) else { continue };
+        let known: Vec<i64> = rows.iter().filter(is_same).filter_map(period).collect();
+        let mut next = frame.period_start(first);
+        while next <= last {
+            if !known.contains(&next) {
+                let mut row = keys.clone();
+                row.insert(time, Value::Date(next));
+                row.extend(of_no_rows.iter().cloned());
+                rows.push(row);
+            }
+            next = frame.unit().add_units(next, 1);
+        }
     }
 }
 

@@ -132,6 +132,13 @@ impl Display for WrittenModel<'_> {
         for (key, date) in [("since", model.since), ("until", model.until)] {
             date.map_or(Ok(()), |date| writeln!(f, "{key}: {}", Value::Date(date).text()))?;
         }
+        if let Some((fill, (key, _))) = model.fill.zip(model.time_key()) {
+            write!(f, "fill: {{by: {}", model.keys[key].name(&model.sets))?;
+            for (key, date) in [("from", fill.from), ("to", fill.to)] {
+                date.map_or(Ok(()), |date| write!(f, ", {key}: {}", Value::Date(date).text()))?;
+            }
+            writeln!(f, "{}}}", if fill.is_each { ", within: each" } else { "" })?;
+        }
         if let Some(limit) = model.limit {
             writeln!(f, "limit: {limit}")?;
         }

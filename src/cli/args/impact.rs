@@ -14,6 +14,10 @@ Examples:
   # A column that will be removed
   formulac impact orders.amount --removed
 
+  # A metric of a metric set, or all of its metrics
+  formulac impact metric:orders.revenue
+  formulac impact metric_set:orders
+
   # All models with a tag
   formulac impact --select tag:finance
 
@@ -24,7 +28,8 @@ Examples:
   formulac impact --since origin/main --fail-on breaking"
 )]
 pub struct ImpactArgs {
-    /// Column, model, source or definition: `orders.amount`, `orders`, `raw.orders`, or a unique id
+    /// Column, model, source or definition: `orders.amount`, `orders`, `raw.orders`, or a unique id. Also a metric of a
+    /// metric set, `metric:orders.revenue`, or all of its metrics, `metric_set:orders`
     #[arg(value_name = "NAME", required_unless_present_any = ["since", "select", "exclude"])]
     pub names: Vec<String>,
     #[command(flatten)]

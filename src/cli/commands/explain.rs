@@ -68,14 +68,14 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let shown = args.subject.to_string_lossy();
-    let (message, help) = match compiled.is_some_and(formulac::CompiledSpec::is_over_sets) {
-        false => (
+    let (message, help) = match compiled.and_then(formulac::CompiledSpec::expansion_obstacle) {
+        Some((why, help)) => (
+            format!("no spec without metric sets can express `{shown}`, which {why}"),
+            help,
+        ),
+        None => (
             format!("`{shown}` reads no metric sets"),
             "`--expand` needs a spec with `metrics`",
-        ),
-        true => (
-            format!("no single spec without metric sets can express `{shown}`"),
-            "`formulac query` shows the SQL",
         ),
     };
     Err(Failure::new(Exit::Faulty, message).with_help(help))

@@ -61,8 +61,9 @@ impl Compiler {
         match contents {
             SpecContents::Set(set) => self.compile_metric_set(&file, set),
             SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
-            SpecContents::Periods => self.compile_periods(file),
-            SpecContents::Plain => self.compile_spec_file(file, SpecKind::Written),
+            SpecContents::Periods | SpecContents::Plain => {
+                self.compile_spec_with_periods(file, SpecKind::Written, WrittenFormulas::default())
+            }
         }
     }
 

@@ -114,7 +114,7 @@ static METRIC: KeyTable = KeyTable {
         Key::new(
             "deprecated",
             KeyShape::Keys(&DEPRECATED),
-            "Marks the metric as deprecated.",
+            "Marks the metric or dimension as deprecated.",
         ),
         Key::new(
             "non_additive",
@@ -126,14 +126,18 @@ static METRIC: KeyTable = KeyTable {
 
 static DEPRECATED: KeyTable = KeyTable {
     title: "deprecated",
-    doc: "The replacement for a deprecated metric, and the date until which the metric can be used.",
+    doc: "The replacement for a deprecated metric or dimension, and the date until which it can be used.",
     open: false,
     keys: &[
-        Key::new("use", KeyShape::Text, "The metric that replaces the deprecated metric."),
+        Key::new(
+            "use",
+            KeyShape::Text,
+            "The metric or dimension that replaces the deprecated one.",
+        ),
         Key::new(
             "until",
             KeyShape::Text,
-            "The first date on which using the metric is an error, in the form `YYYY-MM-DD`.",
+            "The first date on which its use is an error, in the form `YYYY-MM-DD`.",
         ),
     ],
 };

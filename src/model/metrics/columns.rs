@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::fill::Fill;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, ModelNameTarget, SetNameTarget};
 use super::keys::ModelKeys;
@@ -79,6 +80,8 @@ pub struct ColumnBuilder<'m> {
     pub model: &'m ModelOverSets<'m>,
     pub keys: &'m ModelKeys,
     pub is_single: bool,
+    /// `fill`, if the expanded step keeps it.
+    pub kept_fill: Option<Fill>,
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
     /// Groups of rows that the aggregates read.
@@ -102,6 +105,7 @@ impl<'m> ColumnBuilder<'m> {
             model,
             keys,
             is_single,
+            kept_fill: None,
             columns,
             faults: Vec::new(),
             groups,

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::expand::{Expansion, StepExpansion, expand};
+use super::expand::{Expansion, StepExpansion, expand, expand_periods};
 use super::formulas::MetricFormula;
 use super::period_steps::period_steps;
 use super::probe::write_set_check_model;
-use super::request::{unknown_metric, unknown_set};
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
 use crate::compile::WrittenFormulas;
@@ -35,18 +34,13 @@ struct ExpandedFile {
 }
 
 impl UncompiledModelOverSets {
-    /// Expands a model built on metric sets, without the keys of later steps that specify their periods.
+    /// Expands a model built on metric sets.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Self {
-        Self::new(compiler, file, &[])
-    }
-
-    /// Expands a model built on metric sets. `periods` are the later steps that specify their periods.
-    fn new(compiler: &Compiler, file: &SpecFile<'_>, periods: &[(usize, &Node)]) -> Self {
         let mut faults = file.diagnostics.clone();
         let (sets, kind) = (&compiler.specs.sets, SpecKind::OverSets);
         let expansion = file
             .root()
-            .and_then(|root| expand(compiler, sets, (root, file.source), kind, periods, &mut faults));
+            .and_then(|root| expand(compiler, sets, (root, file.source), kind, &mut faults));
         let expanded = expansion.map(|expansion| ExpandedFile::new(compiler, expansion));
         Self { expanded, faults }
     }
@@ -80,16 +74,6 @@ impl ExpandedFile {
 impl Compiler {
     /// Compiles a model built on metric sets. `model` is the expansion of the file.
     pub(crate) fn compile_from_metric_sets(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
-        let periods = file.root().map(period_steps).unwrap_or_default();
-        let plain = self.compile_expanded_model(file, model);
-        if periods.is_empty() || plain.has_errors() {
-            return plain;
-        }
-        self.compile_expanded_model(file, UncompiledModelOverSets::new(self, file, &periods))
-            .check_columns_match(&plain)
-    }
-
-    fn compile_expanded_model(&self, file: &SpecFile<'_>, model: UncompiledModelOverSets) -> CompiledSpec {
         let (source, kind) = (file.source, SpecKind::OverSets);
         let name = file.root().and_then(|root| root.get("model"));
         let UncompiledModelOverSets { expanded, faults } = model;
@@ -101,25 +85,31 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
+        let faults = (faults, WrittenFormulas::default());
         let (mut compiled, expansion) = self.compile_and_map_to_original(expanded, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
         compiled.metrics_read = expansion.metrics;
         compiled.dimensions_read = compiled.find_dimensions_read(source);
         compiled.metrics_of_columns = expansion.metrics_of_columns;
-        compiled.expanded = expansion.is_spec.then_some(expansion.text.text);
+        compiled.metrics_of_rows = expansion.metrics_of_rows;
+        compiled.expanded = Some(match expansion.obstacle {
+            None => Ok(expansion.text.text),
+            Some(obstacle) => Err(obstacle),
+        });
         compiled
     }
 
-    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
+    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec. `written`
+    /// are the formulas of the steps of the original spec, if it is generated.
     fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
         kind: SpecKind,
-        mut faults: Vec<Diagnostic>,
+        (mut faults, written): (Vec<Diagnostic>, WrittenFormulas),
     ) -> (CompiledSpec, Expansion) {
-        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind);
+        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, written);
         compiled.map_places(
             |diagnostic| expansion.to_model(diagnostic),
             |span| expansion.model_span(span),
@@ -140,6 +130,7 @@ impl Compiler {
         expanded: ExpandedFile,
         path: Option<&str>,
         kind: SpecKind,
+        mut written: WrittenFormulas,
     ) -> (CompiledSpec, Expansion) {
         let ExpandedFile {
             expansion,
@@ -152,21 +143,29 @@ impl Compiler {
             diagnostics,
             root,
         };
-        let written = expansion.formulas_as_written();
-        (self.compile_spec_file_with_formulas(file, kind, written), expansion)
+        written.extend(expansion.formulas_as_written());
+        (self.compile_spec_with_periods(file, kind, written), expansion)
     }
 
-    /// Compiles a spec in which some steps have `fill`, `since` or `until`.
-    pub(crate) fn compile_periods(&self, file: SpecFile<'_>) -> CompiledSpec {
-        let (source, path, kind) = (file.source, file.path, SpecKind::Periods);
+    /// Compiles a spec in which steps may have `fill`, `since` or `until`. `written` are the formulas of a generated
+    /// spec as written in the files from which it is generated.
+    pub(crate) fn compile_spec_with_periods(
+        &self,
+        file: SpecFile<'_>,
+        kind: SpecKind,
+        written: WrittenFormulas,
+    ) -> CompiledSpec {
+        let periods = file.root().map(period_steps).unwrap_or_default();
+        if periods.is_empty() {
+            return self.compile_spec_file_with_formulas(file, kind, written);
+        }
+        let (source, path) = (file.source, file.path);
         let mut faults = file.diagnostics.clone();
-        let sets = MetricSets::default();
-        let expansion = file.root().and_then(|root| {
-            let periods = period_steps(root);
-            expand(self, &sets, (root, source), kind, &periods, &mut faults)
-        });
+        let expansion = file
+            .root()
+            .and_then(|root| expand_periods(self, (root, source), &periods, &mut faults));
         // Errors that are unrelated to these keys are found by compiling the spec without them.
-        let plain = self.compile_spec_file(file, SpecKind::Written);
+        let plain = self.compile_spec_file(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
             compiled.diagnostics.append(&mut faults);
@@ -175,16 +174,27 @@ impl Compiler {
             return compiled;
         };
         let expanded = ExpandedFile::new(self, expansion);
-        let (compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, faults);
+        let kind = match kind {
+            SpecKind::Written => SpecKind::Periods,
+            of_sets => of_sets,
+        };
+        let (compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, written));
         compiled.check_columns_match(&plain)
     }
 
     /// Checks a metric set by compiling a model with all its metrics and dimensions.
     pub(crate) fn compile_metric_set(&self, file: &SpecFile<'_>, read: MetricSetWithErrors) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, file.diagnostics.clone());
-        let MetricSetWithErrors { set, mut faults } = read;
+        let MetricSetWithErrors {
+            set,
+            mut faults,
+            errors_in_formulas,
+        } = read;
         compiled.diagnostics.append(&mut faults);
-        let Some(set) = set else { return compiled };
+        let Some(set) = set else {
+            compiled.diagnostics.extend(errors_in_formulas);
+            return compiled;
+        };
         let known = &self.specs.sets;
         let with_own;
         let sets = match known.get(&set.name) {
@@ -194,15 +204,18 @@ impl Compiler {
                 &with_own
             }
         };
-        compiled.diagnostics.append(&mut check_names_of_other_sets(&set, known));
+        compiled.diagnostics.append(&mut set.check_names_of_other_sets(known));
         let today = self.specs.current_date.as_deref();
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(known, today));
         // Without rows and without sets, every name would be unknown.
-        if set.root.get("from").is_some() != set.root.get("sets").is_some() {
-            self.check_by_probe(&set, sets, file, &mut compiled);
-        }
+        let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
+        let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
+        compiled
+            .diagnostics
+            .extend(errors_in_formulas.into_iter().filter(|_| !is_probed));
+        compiled.tags = set.root.get("tags").map(Node::texts).unwrap_or_default();
         compiled.metric_set = Some(set);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -210,25 +223,41 @@ impl Compiler {
     }
 
     /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
-    /// that were already found, and what the set reads.
-    fn check_by_probe(&self, set: &MetricSet, sets: &MetricSets, file: &SpecFile<'_>, compiled: &mut CompiledSpec) {
+    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of errors
+    /// in the keys of the sets.
+    fn check_by_probe(
+        &self,
+        set: &MetricSet,
+        sets: &MetricSets,
+        file: &SpecFile<'_>,
+        compiled: &mut CompiledSpec,
+    ) -> bool {
         let had_errors = compiled.has_errors();
         let text = write_set_check_model(set, sets);
         let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
         let mut found = Vec::new();
-        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &[], &mut found));
+        let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut found));
         if !had_errors {
             // The probe's own text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let found = found.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(found);
         }
-        let Some(expansion) = expansion else { return };
+        let Some(expansion) = expansion else { return false };
         let expanded = ExpandedFile::new(self, expansion);
-        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet);
+        let (inner, expansion) =
+            self.compile_expansion(expanded, file.path, SpecKind::WholeSet, WrittenFormulas::default());
         let text = &expansion.text;
-        let of_probe = |fault: &&Diagnostic| fault.is_error() && text.origin(fault.span()).0 == 0;
-        let of_probe = inner.diagnostics.iter().find(of_probe).cloned();
+        // The only possible error in the generated text of the probe is the time of the set.
+        let time = set.time.as_ref();
+        let of_time = |fault: &&Diagnostic| {
+            let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
+            let is_named = time
+                .zip(named)
+                .is_some_and(|(time, named)| named.contains(&time.column));
+            fault.is_error() && is_named && text.origin(fault.span()).0 == 0
+        };
+        let of_time = inner.diagnostics.iter().find(of_time).cloned();
         let own = inner.diagnostics.into_iter();
         let own = own.filter_map(|fault| expansion.to_set(fault, 1));
         let (mut consequences, mut own) = own.partition::<Vec<_>, _>(|fault| is_about_later_step(fault, set));
@@ -243,14 +272,11 @@ impl Compiler {
             !fault.is_error() || (!is_of_keys(fault) && seen.insert((fault.span(), fault.message().to_owned())))
         });
         compiled.diagnostics.append(&mut own);
-        // The only possible error in the generated text of the probe is the time of the set. If there are other errors,
-        // they may cause this error, unless the name of the time is unknown.
-        if let (Some(fault), Some(time)) = (of_probe, &set.time) {
-            let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
-            let is_unknown = fault.kind() == Code::UnknownName && named == Some(&time.column);
-            if is_unknown || !compiled.has_errors() {
-                compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
-            }
+        // An error in a dimension may cause the error.
+        if let (Some(fault), Some(time)) = (of_time, time)
+            && (set.position(&time.column).is_none() || !compiled.has_errors())
+        {
+            compiled.diagnostics.push(fault.map_spans(|_| time.span).without_fix());
         }
         if !compiled.has_errors() {
             compiled.diagnostics.append(&mut consequences);
@@ -263,6 +289,7 @@ impl Compiler {
         if set.sets.is_empty() {
             compiled.set_tests = inner.set_tests;
         }
+        true
     }
 }
 
@@ -278,47 +305,6 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
         formula.span == fault.span() || calls.any(|call| formula.file_span(&call.range) == fault.span())
     };
     fault.kind() == Code::UnknownName && !set.definitions.iter().any(is_name) && set.definitions.iter().any(is_whole)
-}
-
-/// Reports sets and metrics that do not exist although a set built on other sets refers to them.
-fn check_names_of_other_sets(set: &MetricSet, sets: &MetricSets) -> Vec<Diagnostic> {
-    let mut faults = Vec::new();
-    let named = set
-        .root
-        .get("sets")
-        .into_iter()
-        .flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node)));
-    for node in named {
-        let Some(name) = node.text().filter(|name| set.sets.iter().any(|set| set == name)) else {
-            continue;
-        };
-        if name.eq_ignore_ascii_case(&set.name) {
-            faults.push(
-                Diagnostic::new(
-                    Code::UnknownMetric,
-                    node.span,
-                    format!("the metric set `{name}` is defined over itself"),
-                )
-                .with_help("remove the name; the set's own metrics need no `sets`"),
-            );
-        } else if sets.get(name).is_none() {
-            faults.push(unknown_set(name, node.span, sets));
-        }
-    }
-    let formulas = set.definitions.iter().filter(|_| !set.sets.is_empty());
-    for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
-        let Some(qualifier) = name.qualifier.as_deref() else {
-            continue;
-        };
-        let named = set.sets.iter().any(|of| of.eq_ignore_ascii_case(qualifier));
-        match sets.get(qualifier).filter(|_| named) {
-            Some(of) if of.position_by_any_name(&name.name).is_none() => {
-                faults.push(unknown_metric(of, &name.name, formula.file_span(&name.range)));
-            }
-            _ => {}
-        }
-    }
-    faults
 }
 
 impl Expansion {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::columns::ColumnBuilder;
 use super::fill::Fill;
 use super::formulas::MetricFormula;
-use super::graph::MetricId;
+use super::graph::{MetricId, ModelNameTarget};
 use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::period_steps::read_period_step;
@@ -36,15 +36,46 @@ pub struct Expansion {
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
     pub metrics_of_columns: Vec<(String, Vec<String>)>,
+    /// Metrics that determine which rows the model has.
+    pub metrics_of_rows: Vec<String>,
     /// Columns that contain metrics, each with the indexes of the set and the definition.
     pub metric_columns: Vec<(String, usize, usize)>,
     /// Columns in `metrics`, each with the indexes of the set and the definition.
     pub listed: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<StepExpansion>,
-    /// Whether the text contains only keys that are allowed in hand-written specs.
-    pub is_spec: bool,
+    /// Why no hand-written spec can express the text. `None` for a text that contains only keys of hand-written specs.
+    pub obstacle: Option<ExpansionObstacle>,
 }
+
+/// Why no hand-written spec can express an expansion: the end of a message about the spec, and the help.
+#[derive(Clone, Copy, Debug)]
+pub struct ExpansionObstacle {
+    pub message: &'static str,
+    pub help: &'static str,
+}
+
+const SEVERAL_SETS: ExpansionObstacle = ExpansionObstacle {
+    message: "combines the rows of several metric sets, but a spec without metric sets begins with the rows of one \
+              relation",
+    help: "expand a model for each set, or see the SQL with `formulac query`",
+};
+
+const SEVERAL_RULES: ExpansionObstacle = ExpansionObstacle {
+    message: "aggregates different rows for different metrics because of `non_additive`, but the columns of a step \
+              without metric sets are computed from the same rows",
+    help: "expand a model for the metrics of each `non_additive` rule, or see the SQL with `formulac query`",
+};
+
+const PERIODS_OF_SETS: ExpansionObstacle = ExpansionObstacle {
+    message: "fills periods that only metric sets have: fiscal years as dates, or the `grain` of a set's `time`",
+    help: "fill a timeframe such as `month` or `fiscal_quarter`, or see the SQL with `formulac query`",
+};
+
+const ROWS_OF_PERIODS: ExpansionObstacle = ExpansionObstacle {
+    message: "contains steps with the rows of periods, which `fill` generates",
+    help: "write `fill`",
+};
 
 /// Step of a spec, with the steps to which it is expanded.
 #[derive(Clone, Debug)]
@@ -72,29 +103,38 @@ pub struct ExpandedStep<'y> {
     /// Keys that are dimensions of the sets.
     pub key_dimensions: Vec<ListedMetric>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
-    /// Whether the steps contain only keys that are allowed in hand-written specs.
-    is_spec: bool,
+    metrics_of_rows: Vec<String>,
+    /// Why no hand-written spec can express the steps.
+    obstacle: Option<ExpansionObstacle>,
 }
 
-/// Expands a model built on metric sets, and steps that specify their periods. Reports errors and returns `None` if
+/// Expands the first step of a model built on metric sets. Later steps are copied. Reports errors and returns `None` if
 /// this is not possible.
 pub fn expand(
     compiler: &Compiler,
     sets: &MetricSets,
     (root, source): (&Node, &str),
     kind: SpecKind,
+    faults: &mut Vec<Diagnostic>,
+) -> Option<Expansion> {
+    let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
+    model.taken_names = names_of_steps(root);
+    model.check_names(faults);
+    model.check_settings(faults);
+    let step = expand_step(compiler, model, 0, (faults, 0))?;
+    Expansion::new(compiler, root, vec![step])
+}
+
+/// Expands steps that specify their periods, each with its index. Reports errors and returns `None` if this is not
+/// possible.
+pub fn expand_periods(
+    compiler: &Compiler,
+    (root, source): (&Node, &str),
     periods: &[(usize, &Node)],
     faults: &mut Vec<Diagnostic>,
 ) -> Option<Expansion> {
     let mut expanded: Vec<ExpandedStep<'_>> = Vec::new();
     let mut taken = names_of_steps(root);
-    if kind != SpecKind::Periods {
-        let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
-        model.taken_names.clone_from(&taken);
-        model.check_names(faults);
-        model.check_settings(faults);
-        expanded.push(expand_step(compiler, model, 0, (faults, 0))?);
-    }
     let before = faults.len();
     for (place, node) in periods {
         let model = read_period_step(compiler, (root, source), (*place, node), faults);
@@ -110,40 +150,47 @@ pub fn expand(
             expanded.push(step);
         }
     }
-    if faults.iter().skip(before).any(Diagnostic::is_error) {
-        return None;
+    match faults.iter().skip(before).any(Diagnostic::is_error) {
+        true => None,
+        false => Expansion::new(compiler, root, expanded),
     }
-    let mut text = TextWithOrigins::default();
-    write_spec(compiler, &expanded, &mut text);
-    let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
-    let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
-    let steps = expanded.iter().map(|step| StepExpansion {
-        name: written(step).filter(|_| root.get("steps").is_some()),
-        names: step.steps.iter().map(|step| step.name.clone()).collect(),
-        formulas: step.model.written_formulas(),
-        is_spec: step.is_spec,
-        span: step.model.step.span,
-    });
-    let steps = steps.collect();
-    let is_spec = expanded.iter().all(|step| step.is_spec);
-    let filled_from = expanded.iter().find(is_filled).map(|step| step.model.step.span.start);
-    let first = expanded.into_iter().next()?;
-    Some(Expansion {
-        text,
-        sets: if kind == SpecKind::Periods {
-            Vec::new()
-        } else {
-            first.model.sets
-        },
-        span: first.model.span,
-        filled_from,
-        metrics: first.metrics,
-        metric_columns: first.metric_columns,
-        listed: first.listed,
-        metrics_of_columns: first.metrics_of_columns,
-        steps,
-        is_spec,
-    })
+}
+
+impl Expansion {
+    /// Writes the expanded steps of a spec.
+    fn new(compiler: &Compiler, root: &Node, expanded: Vec<ExpandedStep<'_>>) -> Option<Self> {
+        let mut text = TextWithOrigins::default();
+        write_spec(compiler, &expanded, &mut text);
+        let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
+        let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
+        let steps = expanded.iter().map(|step| StepExpansion {
+            name: written(step).filter(|_| root.get("steps").is_some()),
+            names: step.steps.iter().map(|step| step.name.clone()).collect(),
+            formulas: step.model.written_formulas(),
+            is_spec: step.obstacle.is_none(),
+            span: step.model.step.span,
+        });
+        let steps = steps.collect();
+        let obstacle = expanded.iter().find_map(|step| step.obstacle);
+        let filled_from = expanded.iter().find(is_filled).map(|step| step.model.step.span.start);
+        let first = expanded.into_iter().next()?;
+        Some(Self {
+            text,
+            sets: match first.model.kind {
+                SpecKind::Periods => Vec::new(),
+                _ => first.model.sets,
+            },
+            span: first.model.span,
+            filled_from,
+            metrics: first.metrics,
+            metric_columns: first.metric_columns,
+            listed: first.listed,
+            metrics_of_columns: first.metrics_of_columns,
+            metrics_of_rows: first.metrics_of_rows,
+            steps,
+            obstacle,
+        })
+    }
 }
 
 /// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains errors from
@@ -177,10 +224,9 @@ fn expand_step<'y>(
     let groups = model.row_groups(&needed);
     let mut used: Vec<usize> = groups.iter().map(|group| group.set).collect();
     used.dedup();
-    let is_single = groups.len() == 1 && model.sets.len() == 1;
     let keys = model.resolve_keys(compiler, &used, model.sets.len() == 1, faults);
     model.check_key_names(&keys, faults);
-    model.check_former_dimensions(&used, faults);
+    model.check_outdated_dimensions(&used, compiler.specs.current_date.as_deref(), faults);
     model.check_keys_hide_no_time(&used, &keys, faults);
     if has_faults(faults) {
         return None;
@@ -188,11 +234,12 @@ fn expand_step<'y>(
     model.check_bounds(compiler, &keys, &used, faults);
     model.check_hidden_periods(&keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
-    let is_single = is_single && fill.is_none();
+    let obstacle = model.expansion_obstacle(&groups, fill.as_ref(), &keys);
     if model.kind == SpecKind::OverSets {
         model.check_window_units(&keys, &needed, faults);
     }
-    let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
+    let mut builder = ColumnBuilder::new(&model, &keys, groups, obstacle.is_none(), &needed);
+    builder.kept_fill = fill.clone().filter(|_| obstacle.is_none());
     builder.build();
     faults.append(&mut builder.faults);
     if has_faults(faults) {
@@ -218,12 +265,29 @@ fn expand_step<'y>(
         listed,
         key_dimensions: model.key_dimensions(&keys),
         metrics_of_columns: model.metrics_of_columns(&keys.names),
-        is_spec: is_single,
+        metrics_of_rows: model.metrics_of_rows(&keys.names),
+        obstacle,
         model,
     })
 }
 
 impl ModelOverSets<'_> {
+    /// Returns why no step of a hand-written spec can express the step.
+    fn expansion_obstacle(
+        &self,
+        groups: &[RowGroup],
+        fill: Option<&Fill>,
+        keys: &ModelKeys,
+    ) -> Option<ExpansionObstacle> {
+        match fill {
+            _ if self.sets.len() > 1 => Some(SEVERAL_SETS),
+            _ if groups.len() > 1 => Some(SEVERAL_RULES),
+            Some(_) if self.kind == SpecKind::Periods => Some(ROWS_OF_PERIODS),
+            Some(fill) if !self.is_fill_of_written_period(fill, keys) => Some(PERIODS_OF_SETS),
+            _ => None,
+        }
+    }
+
     /// Returns the possible names of the keys in formulas.
     fn possible_key_names(&self) -> Vec<String> {
         self.keys
@@ -268,10 +332,7 @@ impl ModelOverSets<'_> {
 
     /// Returns the columns that are computed from metrics, each with all metrics from which it is computed.
     fn metrics_of_columns(&self, keys: &[String]) -> Vec<(String, Vec<String>)> {
-        let names = |first: &[MetricId]| {
-            let all = self.needed_metrics(first, &mut Vec::new());
-            all.iter().map(|id| self.metric_name(*id)).collect()
-        };
+        let names = |first: &[MetricId]| self.names_of_needed_metrics(first);
         let listed = self
             .listed
             .iter()
@@ -281,6 +342,28 @@ impl ModelOverSets<'_> {
             (self.definitions[place].name.clone(), names(&first))
         });
         listed.chain(defined).collect()
+    }
+
+    /// Returns the metrics in the formulas that determine which rows the step has: `having`, and `order_by` next to
+    /// `limit`.
+    fn metrics_of_rows(&self, keys: &[String]) -> Vec<String> {
+        let order = self.order_by.iter().flatten();
+        let order = order.filter(|_| self.step.get("limit").is_some());
+        let names = self.having.iter().chain(order).flat_map(|formula| &formula.names);
+        let mut first = Vec::new();
+        for name in names {
+            match self.resolve_in_model(None, name, Span::default(), keys) {
+                Ok(ModelNameTarget::Metric(id)) => first.push(id),
+                Ok(ModelNameTarget::Definition(place)) => first.append(&mut self.metrics_of_definition(place, keys)),
+                _ => {}
+            }
+        }
+        self.names_of_needed_metrics(&first)
+    }
+
+    fn names_of_needed_metrics(&self, first: &[MetricId]) -> Vec<String> {
+        let all = self.needed_metrics(first, &mut Vec::new());
+        all.iter().map(|id| self.metric_name(*id)).collect()
     }
 
     /// Returns the steps that compute the columns.
@@ -293,13 +376,16 @@ impl ModelOverSets<'_> {
     ) -> Vec<StepText> {
         let keys = builder.keys;
         let with_since = !self.is_since_applied_after_windows(keys, &builder.columns);
-        let bounds = |set: usize| self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since);
+        let bounds = |set: usize| match builder.keeps_bounds() {
+            true => Vec::new(),
+            false => self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since),
+        };
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
             return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
         };
         let formulas: Vec<&MetricFormula> = needed.iter().map(|id| self.formula(*id)).collect();
         let own = &keys.of_sets[*set];
-        let base = self.rows_step(
+        let mut base = self.rows_step(
             compiler,
             *set,
             (&formulas, rule.as_ref()),
@@ -307,16 +393,15 @@ impl ModelOverSets<'_> {
             Vec::new(),
         );
         let name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
-        let writer = StepWriter::new(builder);
-        match rule {
-            None => writer.steps(base, &name),
-            Some(rule) => {
-                let [rows, base] = self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, own, base);
-                let mut steps = vec![rows];
-                steps.append(&mut writer.steps(base, &name));
-                steps
-            }
+        let mut steps = Vec::new();
+        if let Some(rule) = rule {
+            let [rows, of_rule] = self.split_by_non_additive_rule(compiler, (*set, rule, ""), &formulas, own, base);
+            steps.push(rows);
+            base = of_rule;
         }
+        base.copied = self.kept_period_keys(builder, &base.group_by);
+        steps.append(&mut StepWriter::new(builder).steps(base, &name));
+        steps
     }
 
     /// Returns the steps of a model built on several sets: one for each set, and the steps that combine their results.

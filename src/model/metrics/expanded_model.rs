@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::expand::{Expansion, expand};
 use super::formulas::MetricFormula;
 use super::keys::relation_name;
-use super::period_steps::period_steps;
 use super::request::find_step_over_metric_sets;
 use super::set::{MetricSet, MetricSetWithErrors};
+use crate::compile::WrittenFormulas;
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
 use crate::load::SpecKind;
@@ -61,22 +61,15 @@ impl Compiler {
         let file = SpecFile::read(source, None, &self.options.limits);
         let root = file.root().filter(|root| find_step_over_metric_sets(root).is_some())?;
         let sets = &self.specs.sets;
-        let periods = period_steps(root);
-        let expansion = expand(
-            self,
-            sets,
-            (root, source),
-            SpecKind::OverSets,
-            &periods,
-            &mut Vec::new(),
-        )?;
+        let expansion = expand(self, sets, (root, source), SpecKind::OverSets, &mut Vec::new())?;
         Some(ExpandedModel { expansion })
     }
 
     /// Compiles the text of an expanded model, which may have keys that are not allowed in hand-written specs.
     #[must_use]
     pub fn compile_expanded(&self, text: &str, path: Option<&str>) -> CompiledSpec {
-        self.compile_spec_file(SpecFile::read(text, path, &self.options.limits), SpecKind::OverSets)
+        let file = SpecFile::read(text, path, &self.options.limits);
+        self.compile_spec_with_periods(file, SpecKind::OverSets, WrittenFormulas::default())
     }
 
     /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set

@@ -1,16 +1,17 @@
 //! Rows for periods without any rows in the sets: the key `fill`.
 
+use super::columns::ColumnBuilder;
 use super::keys::{MetricSetKey, ModelKeys};
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::spelled::quote_formula_name;
-use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, TextWithPosition};
+use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, TextWithPosition, node_text};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::span::Span;
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 /// Periods for which the model has rows.
 #[derive(Clone, Debug)]
@@ -26,7 +27,52 @@ pub struct Fill {
     span: Span,
 }
 
+impl ColumnBuilder<'_> {
+    /// Returns whether the expanded step may keep `since` and `until` next to `fill`.
+    pub fn keeps_bounds(&self) -> bool {
+        let fill = self.kept_fill.as_ref();
+        fill.is_some_and(|fill| self.keys.time == Some(fill.key))
+    }
+}
+
 impl ModelOverSets<'_> {
+    /// Returns whether a step without metric sets has dates as values of the filled key, and specifies its timeframe.
+    pub fn is_fill_of_written_period(&self, fill: &Fill, keys: &ModelKeys) -> bool {
+        let mut in_sets = self.sets.iter().zip(&keys.of_sets);
+        in_sets.all(|(set, keys)| {
+            keys.get(fill.key).is_none_or(|key| {
+                let dimension = set.definition_of_key(&key.column);
+                let text = dimension.map_or(key.column.as_str(), |formula| formula.text.as_str());
+                key.fiscal_offset.is_none() && !split_timeframe(text).1.is_empty()
+            })
+        })
+    }
+
+    /// Returns `fill` and `until` of an expanded step with these keys.
+    pub fn kept_period_keys(
+        &self,
+        builder: &ColumnBuilder<'_>,
+        group_by: &[TextWithPosition],
+    ) -> Vec<(String, TextWithPosition)> {
+        let Some(fill) = &builder.kept_fill else {
+            return Vec::new();
+        };
+        let by = group_by.get(fill.key).map_or("", |key| &key.text);
+        let by = yaml::flow_text(by);
+        let written = |key: &str| self.step.get("fill").and_then(|node| node.get(key));
+        let parts = ["from", "to", "within"].into_iter();
+        let parts = parts.filter_map(|key| Some(format!(", {key}: {}", node_text(written(key)?))));
+        let parts: String = parts.collect();
+        let text = match parts.is_empty() {
+            true => by,
+            false => format!("{{by: {by}{parts}}}"),
+        };
+        let mut kept = vec![("fill".to_owned(), TextWithPosition::new(text, 0, fill.span))];
+        let until = self.step.get("until").filter(|_| builder.keeps_bounds());
+        kept.extend(until.map(|node| ("until".to_owned(), TextWithPosition::new(node_text(node), 0, node.span))));
+        kept
+    }
+
     /// Reads `fill`, and reports a key that is not a period.
     pub fn read_fill(&self, compiler: &Compiler, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) -> Option<Fill> {
         let node = self.step.get("fill")?;

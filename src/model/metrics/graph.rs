@@ -5,6 +5,8 @@ use rustc_hash::FxHashSet;
 use super::formulas::{MetricFormula, NameUse};
 use super::request::{ModelOverSets, unknown_metric};
 use super::rows::parse_name_use;
+use super::set::MetricSet;
+use super::set_names::SetName;
 use crate::Level;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -48,35 +50,21 @@ impl ModelOverSets<'_> {
     /// Resolves a name in a formula of a set.
     pub fn resolve_in_set(&self, set: usize, own: &str, name: &NameUse) -> SetNameTarget {
         let of = &self.sets[set];
-        let is_own = own.eq_ignore_ascii_case(&name.name);
-        let local = |place: usize| match of.is_metric(&of.definitions[place]) {
-            true => SetNameTarget::Metric((set, place)),
-            false => SetNameTarget::Dimension(place),
-        };
-        // In a set with rows, a qualifier refers to a relation, even if the set has the same name.
-        let is_own_set = |q: &str| !of.sets.is_empty() && q.eq_ignore_ascii_case(&of.name);
-        if name.qualifier.as_deref().is_none_or(is_own_set)
-            && !is_own
-            && let Some(place) = of.position(&name.name)
-        {
-            return local(place);
+        match of.resolve(own, name, |name| self.find_set(name)) {
+            SetName::Own(place) if of.is_metric(&of.definitions[place]) => SetNameTarget::Metric((set, place)),
+            SetName::Own(place) => SetNameTarget::Dimension(place),
+            SetName::Column => SetNameTarget::Column,
+            SetName::OfSets(found) => match found.as_slice() {
+                [(owner, place)] => self
+                    .index_of_metric_set(&owner.name)
+                    .map_or(SetNameTarget::Unknown, |set| SetNameTarget::Metric((set, *place))),
+                _ => SetNameTarget::Unknown,
+            },
         }
-        if of.sets.is_empty() {
-            return SetNameTarget::Column;
-        }
-        let found: Vec<MetricId> = of
-            .sets
-            .iter()
-            .filter(|set| name.qualifier.as_deref().is_none_or(|q| q.eq_ignore_ascii_case(set)))
-            .filter_map(|set| {
-                let set = self.index_of_metric_set(set)?;
-                Some((set, self.sets[set].position_by_any_name(&name.name)?))
-            })
-            .collect();
-        match found.as_slice() {
-            [one] => SetNameTarget::Metric(*one),
-            _ => SetNameTarget::Unknown,
-        }
+    }
+
+    fn find_set(&self, name: &str) -> Option<&MetricSet> {
+        Some(&self.sets[self.index_of_metric_set(name)?])
     }
 
     /// Returns the given metrics and the metrics from which they are computed, in dependency order. Reports names that
@@ -107,17 +95,10 @@ impl ModelOverSets<'_> {
             for name in formula.names.iter().rev() {
                 match self.resolve_in_set(id.0, &formula.name, name) {
                     SetNameTarget::Metric(used) if !done.contains(&used) => stack.push((used, false)),
-                    SetNameTarget::Unknown => faults.push(
-                        Diagnostic::new(
-                            Code::UnknownMetric,
-                            self.span,
-                            format!(
-                                "`{}` in the metric `{}.{}` must be a metric of exactly one of the combined sets",
-                                name.name, self.sets[id.0].name, formula.name
-                            ),
-                        )
-                        .with_help(format!("write the set before the name, such as `orders.{}`", name.name)),
-                    ),
+                    SetNameTarget::Unknown => {
+                        let set = &self.sets[id.0];
+                        faults.push(set.metric_of_no_set(&formula.name, name, self.span, |name| self.find_set(name)));
+                    }
                     _ => {}
                 }
             }

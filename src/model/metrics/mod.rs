@@ -3,7 +3,8 @@
 //! A metric set defines metrics and dimensions once, without a grain. A model built on sets lists metrics and keys. The
 //! model is expanded to an ordinary spec with the definitions of the sets written out, and the expanded spec is
 //! compiled. A step with `fill`, `since` or `until` is expanded like a model built on a set that consists of the step's
-//! definitions.
+//! definitions. A filled model over one set keeps these keys, so that an author could write its expansion, which is then
+//! expanded as well.
 //!
 //! ```text
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
@@ -33,6 +34,7 @@ mod rows;
 mod set;
 mod set_changes;
 mod set_extract;
+mod set_names;
 mod spelled;
 mod stages;
 mod step_names;
@@ -44,8 +46,9 @@ mod window_checks;
 mod write_spec;
 
 pub use compile::UncompiledModelOverSets;
+pub use expand::ExpansionObstacle;
 #[cfg(feature = "interpreter")]
-pub use expand::expand;
+pub use expand::expand_periods;
 pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};
 pub use formulas::{MetricFormula, analyze, names_of_let};
 pub use keys::period_unit;

@@ -9,6 +9,7 @@ use super::rows::parse_name_use;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
 use crate::compiler::Compiler;
+use crate::load::Loader;
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
 use crate::yaml::Node;
@@ -58,13 +59,12 @@ impl ModelOverSets<'_> {
                 name: name.trim().to_owned(),
                 span,
             };
-            let per = rule.get("per").map_or_else(Vec::new, |per| match per.text() {
-                Some(text) => text.split(',').map(|name| column(name, per.span)).collect(),
-                None => {
-                    let items = per.items().unwrap_or_default().iter();
-                    items.filter_map(|item| Some(column(item.text()?, item.span))).collect()
-                }
-            });
+            let mut ignored = Vec::new();
+            let per = Loader::new(&set.text, &mut ignored)
+                .list(rule, "per")
+                .unwrap_or_default();
+            let per = per.iter().map(|name| column(name.text, name.span(&set.text)));
+            let per = per.collect();
             let over = rule.get("over")?;
             Some(NonAdditiveRule {
                 over: column(over.text()?, over.span),

@@ -1,4 +1,4 @@
-//! Deprecated metrics, and former names of metrics and dimensions: the keys `deprecated` and `renamed_from`. Models and
+//! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and `renamed_from`. Models and
 //! sets may still use them, with a warning.
 
 use super::formulas::NameUse;
@@ -6,8 +6,10 @@ use super::graph::{MetricId, SetNameTarget};
 use super::keys::{MetricSetKey, ModelKeys};
 use super::request::ModelOverSets;
 use super::set::{MetricSet, MetricSets};
+use super::set_names::SetName;
 use super::spelled::quote_formula_name;
 use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
 use crate::schema::lookups::{self, Lookup};
 use crate::span::Span;
@@ -67,8 +69,10 @@ impl MetricSet {
         let formulas = self.definitions.iter();
         for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
             let span = formula.file_span(&name.range);
-            let Some((owner, place)) = self.owner_of_metric(&formula.name, name, sets) else {
-                continue;
+            let (owner, place) = match self.resolve(&formula.name, name, |set| sets.get(set).map(|set| &**set)) {
+                SetName::Own(place) => (self, place),
+                SetName::OfSets(found) if found.len() == 1 => found[0],
+                _ => continue,
             };
             if let Some(current) = owner.current_name(&name.name) {
                 let fault = owner.renamed_metric(&name.name, current, span);
@@ -85,41 +89,19 @@ impl MetricSet {
         faults
     }
 
-    /// Returns the metric that a name in the formula `own` of the set refers to, with its set. `None` if the name is a
-    /// column, unknown, or ambiguous.
-    fn owner_of_metric<'s>(&'s self, own: &str, name: &NameUse, sets: &'s MetricSets) -> Option<(&'s Self, usize)> {
-        let qualifier = name.qualifier.as_deref();
-        let is_of = |set: &str| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set));
-        let may_be_own = match self.sets.is_empty() {
-            true => qualifier.is_none(),
-            false => is_of(&self.name),
-        };
-        if may_be_own
-            && !own.eq_ignore_ascii_case(&name.name)
-            && let Some(place) = self.position(&name.name)
-        {
-            return Some((self, place));
-        }
-        let named = self
-            .sets
-            .iter()
-            .filter(|set| is_of(set))
-            .filter_map(|set| sets.get(set));
-        let mut owners = named.filter_map(|set| Some((&**set, set.position_by_any_name(&name.name)?)));
-        match (owners.next(), owners.next()) {
-            (Some(owner), None) => Some(owner),
-            _ => None,
-        }
-    }
-
     fn is_deprecated(&self, name: &str) -> bool {
         self.properties(name).is_some_and(|it| it.get("deprecated").is_some())
     }
 
-    /// Warns about a use of a metric that the set marks as deprecated. On and after the `until` date, the use is an
-    /// error.
+    /// Warns about a use of a metric or dimension that the set marks as deprecated. On and after the `until` date, the
+    /// use is an error.
     pub fn deprecation(&self, place: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
-        let definition = self.definitions.get(place).filter(|of| self.is_metric(of))?;
+        let definition = self.definitions.get(place)?;
+        let kind = if self.is_metric(definition) {
+            "metric"
+        } else {
+            "dimension"
+        };
         let name = &definition.name;
         let deprecated = self.properties(name)?.get("deprecated")?;
         let until = deprecated.get("until").and_then(Node::text);
@@ -131,18 +113,18 @@ impl MetricSet {
         let (code, message) = match (is_over, until) {
             (true, Some(until)) => (
                 Code::UnknownMetric,
-                format!("the metric `{full}` is deprecated, and using it has been an error since {until}"),
+                format!("the {kind} `{full}` is deprecated, and using it has been an error since {until}"),
             ),
             (_, Some(until)) => (
                 Code::DeprecatedMetric,
-                format!("the metric `{full}` is deprecated, and using it is an error from {until} on"),
+                format!("the {kind} `{full}` is deprecated, and using it is an error from {until} on"),
             ),
-            (_, None) => (Code::DeprecatedMetric, format!("the metric `{full}` is deprecated")),
+            (_, None) => (Code::DeprecatedMetric, format!("the {kind} `{full}` is deprecated")),
         };
         let fault = Diagnostic::new(code, span, message);
         Some(match deprecated.get("use").and_then(Node::text) {
             Some(other) => fault.with_help(format!("use `{other}`")),
-            None => fault.with_help("use another metric"),
+            None => fault.with_help(format!("use another {kind}")),
         })
     }
 }
@@ -170,11 +152,17 @@ impl ModelOverSets<'_> {
         faults.push(set.renamed_metric(&name.name, current, span).with_help(help));
     }
 
-    /// Warns about dimensions that the model's keys and filters call by their former names. `used` contains the sets
-    /// that have rows.
-    pub fn check_former_dimensions(&self, used: &[usize], faults: &mut Vec<Diagnostic>) {
+    /// Warns about deprecated dimensions in the model's keys and filters, and about dimensions that these call by their
+    /// former names. `used` contains the sets that have rows.
+    pub fn check_outdated_dimensions(&self, used: &[usize], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
         for set in used {
             let of = &self.sets[*set];
+            let deprecation = |name: &str, span: Span| {
+                let place = of
+                    .position_by_any_name(name)
+                    .filter(|_| self.kind != SpecKind::WholeSet);
+                of.deprecation(place?, span, today)
+            };
             for key in &self.keys {
                 let part = key
                     .mapping
@@ -182,6 +170,7 @@ impl ModelOverSets<'_> {
                     .find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
                 let (text, span) = part.map_or((&key.text, key.span), |(_, text, span)| (text, *span));
                 let former = split_timeframe(text).0;
+                faults.extend(deprecation(former, span));
                 let (Some(current), Some(entry)) = (of.current_dimension(former), of.current_key(text)) else {
                     continue;
                 };
@@ -200,6 +189,8 @@ impl ModelOverSets<'_> {
             }
             for (_, filter) in self.filters_of(*set) {
                 for name in filter.names.iter().filter(|name| self.key_of_filter(name).is_none()) {
+                    let plain = name.qualifier.is_none().then_some(&name.name);
+                    faults.extend(plain.and_then(|plain| deprecation(plain, filter.file_span(&name.range))));
                     if let Some(current) = self.current_name_in_filter(*set, name) {
                         let fault = of.renamed_dimension(&name.name, current, filter.file_span(&name.range));
                         faults.push(fault.with_help(format!("write `{}`", name.renamed(current))));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::formulas::{AnalysisScope, analyze, analyze_in};
-use super::keys::{period_unit, relation_name};
+use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime};
 use crate::Level;
@@ -15,7 +15,7 @@ use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::{Loader, SpecKind, Step};
-use crate::plan::{key_name, split_timeframe};
+use crate::plan::key_name;
 use crate::schema::Relation;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind};
@@ -83,7 +83,7 @@ pub fn read_period_step<'y>(
     };
     let (conditions, _) = analyze(compiler, &around, source);
     let mut set = set_without_formulas(input, pairs, node.span);
-    set.periods = earlier_period_keys(&loader, root, place);
+    set.periods = earlier_periods(compiler, (root, source), place);
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);
     let listed = set
@@ -142,7 +142,7 @@ fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> M
         filter: None,
         definitions: Vec::new(),
         renamed: BTreeMap::new(),
-        periods: Vec::new(),
+        periods: BTreeMap::new(),
         faults: Vec::new(),
     }
 }
@@ -239,12 +239,27 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         })
 }
 
-/// Returns the output names and timeframes of the period keys in earlier steps.
-fn earlier_period_keys(loader: &Loader<'_, '_>, root: &Node, place: usize) -> Vec<(String, String)> {
+/// Returns the names and timeframes of the keys and definitions in earlier steps that are periods.
+fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: usize) -> BTreeMap<String, String> {
+    let mut ignored = Vec::new();
+    let mut loader = Loader::new(source, &mut ignored);
+    let mut periods = BTreeMap::new();
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
-    let keys = steps.iter().take(place).rev().flat_map(|step| read_keys(loader, step));
-    let periods = keys.map(|key| (key_name(&key.text), split_timeframe(&key.text).1.to_lowercase()));
-    periods.filter(|(_, frame)| period_unit(frame).is_some()).collect()
+    for node in steps.iter().take(place) {
+        let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
+        let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
+        set.periods.clone_from(&periods);
+        set.add_formulas(formulas);
+        let definitions = set.definitions.iter().map(|formula| formula.name.clone());
+        for text in definitions.chain(read_keys(&loader, node).into_iter().map(|key| key.text)) {
+            let name = key_name(&text).to_lowercase();
+            match set.timeframe_of(&text) {
+                Some((_, frame)) => periods.insert(name, frame),
+                None => periods.remove(&name),
+            };
+        }
+    }
+    periods
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.

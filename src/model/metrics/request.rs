@@ -316,7 +316,7 @@ impl ModelOverSets<'_> {
         };
         let (set_name, metric) = (set_name.trim(), metric.trim());
         let Some(set) = sets.get(set_name) else {
-            faults.push(unknown_set(set_name, *span, sets));
+            faults.push(unknown_set(set_name, *span, sets, None));
             return;
         };
         let place = self.add_set(set);
@@ -387,7 +387,7 @@ impl ModelOverSets<'_> {
                     Some(used) => {
                         self.add_set(used);
                     }
-                    None => faults.push(unknown_set(name, self.span, sets)),
+                    None => faults.push(unknown_set(name, self.span, sets, Some(&set))),
                 }
             }
             next += 1;
@@ -437,12 +437,15 @@ impl ModelOverSets<'_> {
     }
 }
 
-pub fn unknown_set(name: &str, span: Span, sets: &MetricSets) -> Diagnostic {
+/// Reports a set that does not exist. `user` is the set that refers to it.
+pub fn unknown_set(name: &str, span: Span, sets: &MetricSets, user: Option<&MetricSet>) -> Diagnostic {
     let fault = Diagnostic::new(Code::UnknownMetric, span, format!("there is no metric set `{name}`"));
-    match suggest::nearest_name(name, sets.names()) {
+    let is_other = |name: &&str| user.is_none_or(|user| !user.name.eq_ignore_ascii_case(name));
+    let names = || sets.names().filter(is_other);
+    match suggest::nearest_name(name, names()) {
         Some(near) => fault.with_help(suggest::similar_name_help(near)),
         None => {
-            let names: Vec<String> = sets.names().take(8).map(|name| format!("`{name}`")).collect();
+            let names: Vec<String> = names().take(8).map(|name| format!("`{name}`")).collect();
             fault.with_help(match names.is_empty() {
                 true => format!("write a spec file that begins with `metric_set: {name}`"),
                 false => format!("the metric sets are {}", names.join(", ")),

@@ -62,8 +62,8 @@ pub struct MetricSet {
     pub definitions: Vec<MetricFormula>,
     /// Former name of each renamed metric or dimension, in lower case, with its current name.
     pub renamed: BTreeMap<String, String>,
-    /// Columns of the input that are periods, each with its timeframe.
-    pub periods: Vec<(String, String)>,
+    /// Columns of the input that are periods, by lower-case name, each with its timeframe.
+    pub periods: BTreeMap<String, String>,
     /// Errors in the file's keys. Errors in formulas are not included, because they affect only the definitions that
     /// use the formulas.
     pub faults: Vec<Diagnostic>,
@@ -76,25 +76,33 @@ impl MetricSet {
         self.definitions.iter().position(named)
     }
 
+    /// Returns the definition that is a key without a timeframe, such as `month_of_order` or `${month of order}`.
+    pub fn definition_of_key(&self, key: &str) -> Option<&MetricFormula> {
+        let (name, frame) = split_timeframe(key);
+        let place = self.position(name).filter(|_| frame.is_empty())?;
+        self.definitions.get(place)
+    }
+
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
     /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let dimension = self.position(key).map(|place| &self.definitions[place]);
-        if dimension.is_some_and(|formula| formula.is_operation) {
-            return None;
+        let mut text = key;
+        // A definition may be the name of another definition. The limit ends cycles.
+        for _ in 0..=self.definitions.len() {
+            match self.definition_of_key(text) {
+                Some(formula) if formula.is_operation => return None,
+                Some(formula) => text = &formula.text,
+                None => break,
+            }
         }
-        let (column, frame) = split_timeframe(dimension.map_or(key, |formula| formula.text.as_str()));
+        let (column, frame) = split_timeframe(text);
         if frame.is_empty() {
             let grained = self
                 .time
                 .as_ref()
                 .filter(|time| time.column.eq_ignore_ascii_case(column));
             let of_time = grained.and_then(|time| time.grain.clone());
-            let mut periods = self.periods.iter();
-            let frame = of_time.or_else(|| {
-                let (_, frame) = periods.find(|(name, _)| name.eq_ignore_ascii_case(column))?;
-                Some(frame.clone())
-            });
+            let frame = of_time.or_else(|| self.periods.get(&column.to_lowercase()).cloned());
             return Some((column, frame?));
         }
         let frame = match frame.to_lowercase() {
@@ -226,15 +234,15 @@ pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
+    /// Errors in the formulas that need no types of columns. They are also found by compiling a model over the set.
+    pub errors_in_formulas: Vec<Diagnostic>,
 }
 
 impl MetricSetWithErrors {
     /// Parses the metric set of a file. Returns `None` if the file is not a metric set.
     pub fn from_file(compiler: &Compiler, file: &SpecFile<'_>) -> Option<Self> {
         let root = file.root().filter(|root| is_metric_set(root))?;
-        let (set, faults) = read_set(compiler, root, file.source, file.path);
-        let set = set.map(Arc::new);
-        Some(Self { set, faults })
+        Some(read_set(compiler, root, file.source, file.path))
     }
 
     /// Parses the text of a metric set. Returns `None` if the text is not a metric set.
@@ -246,8 +254,8 @@ impl MetricSetWithErrors {
     }
 }
 
-/// Parses a metric set. Returns the set, unless it has no name, and the errors in the file.
-fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> (Option<MetricSet>, Vec<Diagnostic>) {
+/// Parses a metric set.
+fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) -> MetricSetWithErrors {
     let mut faults = Vec::new();
     let mut loader = Loader::new(text, &mut faults);
     loader.check_keys(root, &[&METRIC_SET]);
@@ -255,6 +263,104 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     let name = loader.text(root, "metric_set");
     let sets = loader.list(root, "sets").unwrap_or_default();
     let time = root.get("time").and_then(read_time);
+    report_wrong_input(root, &mut loader);
+    report_unsupported_joins(root, &mut loader);
+    let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
+    let known = AnalysisScope {
+        relations: &[],
+        types: &column_types(compiler, root),
+        is_descending: false,
+    };
+    let (formulas, found) = analyze_in(compiler, &step, text, &known);
+    // The other errors are found by the probe, which knows the columns.
+    let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
+    let errors = found.into_iter().filter(Diagnostic::is_error);
+    let (of_formulas, errors_in_formulas) = errors.partition::<Vec<_>, _>(is_final);
+    let Some(name) = name else {
+        faults.extend(of_formulas);
+        return MetricSetWithErrors {
+            set: None,
+            faults,
+            errors_in_formulas,
+        };
+    };
+    if !is_plain_name(name.text) {
+        let message = format!(
+            "`{}` is not a valid name for a metric set, because formulas use the name",
+            name.text
+        );
+        faults.push(
+            Diagnostic::new(Code::WrongShape, name.node.span, message)
+                .with_help("use letters, digits and `_`, with a letter first"),
+        );
+    }
+    let mut set = MetricSet {
+        name: name.text.to_owned(),
+        name_span: name.node.span,
+        path: path.map(str::to_owned),
+        text: text.to_owned(),
+        root: root.clone(),
+        sets,
+        time,
+        filter: None,
+        definitions: Vec::new(),
+        renamed: BTreeMap::new(),
+        periods: BTreeMap::new(),
+        faults: Vec::new(),
+    };
+    set.add_formulas(formulas);
+    for (column, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
+        let Some(name) = column.text() else { continue };
+        if set.position(name).is_none() {
+            faults.push(
+                Diagnostic::new(
+                    Code::UnknownName,
+                    column.span,
+                    format!("`columns` describes `{name}`, but the set does not define it"),
+                )
+                .with_help("use the name of a metric or dimension"),
+            );
+        }
+        if let (Some(place), Some(node)) = (set.position(name), keys.get("non_additive")) {
+            set.check_has_aggregate(place, node, &mut faults);
+        }
+        if let Some(former) = keys.get("renamed_from").and_then(Node::text) {
+            set.renamed.insert(former.to_lowercase(), name.to_owned());
+        }
+    }
+    set.faults
+        .extend(faults.iter().filter(|fault| fault.is_error()).cloned());
+    faults.extend(of_formulas);
+    MetricSetWithErrors {
+        set: Some(Arc::new(set)),
+        faults,
+        errors_in_formulas,
+    }
+}
+
+impl MetricSet {
+    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
+    fn check_has_aggregate(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[place];
+        if !formula.aggregates.is_empty() || formula.is_broken {
+            return;
+        }
+        let message = match self.is_metric(formula) {
+            true => format!(
+                "`{}` aggregates no rows itself, so `non_additive` has no effect",
+                formula.name
+            ),
+            false => format!("`{}` is a dimension, so `non_additive` has no effect", formula.name),
+        };
+        faults.push(
+            Diagnostic::new(Code::WrongShape, node.span, message)
+                .with_help("move the key to the metrics with an aggregate from which this one is computed"),
+        );
+    }
+}
+
+/// Reports a set without rows and without other sets, and keys that do not fit the set's input.
+fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
     match (root.get("from"), root.get("sets")) {
         (None, None) => loader.report_missing_key(
             root,
@@ -283,90 +389,6 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
                 "a set that combines other sets has no rows, so it cannot have `joins`, `where` or `time`",
             )
             .with_help("move the key to the sets that have rows"),
-        );
-    }
-    report_unsupported_joins(root, &mut loader);
-    let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
-    let known = AnalysisScope {
-        relations: &[],
-        types: &column_types(compiler, root),
-        is_descending: false,
-    };
-    let (formulas, found) = analyze_in(compiler, &step, text, &known);
-    // The other errors are found by the probe, which knows the columns.
-    let is_final = |fault: &Diagnostic| fault.is_syntax() || fault.kind() == Code::DuplicateDefinition;
-    let of_formulas = found.into_iter().filter(|fault| fault.is_error() && is_final(fault));
-    let Some(name) = name else {
-        faults.extend(of_formulas);
-        return (None, faults);
-    };
-    if !is_plain_name(name.text) {
-        let message = format!(
-            "`{}` is not a valid name for a metric set, because formulas use the name",
-            name.text
-        );
-        faults.push(
-            Diagnostic::new(Code::WrongShape, name.node.span, message)
-                .with_help("use letters, digits and `_`, with a letter first"),
-        );
-    }
-    let mut set = MetricSet {
-        name: name.text.to_owned(),
-        name_span: name.node.span,
-        path: path.map(str::to_owned),
-        text: text.to_owned(),
-        root: root.clone(),
-        sets,
-        time,
-        filter: None,
-        definitions: Vec::new(),
-        renamed: BTreeMap::new(),
-        periods: Vec::new(),
-        faults: Vec::new(),
-    };
-    set.add_formulas(formulas);
-    for (column, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
-        let Some(name) = column.text() else { continue };
-        if set.position(name).is_none() {
-            faults.push(
-                Diagnostic::new(
-                    Code::UnknownName,
-                    column.span,
-                    format!("`columns` describes `{name}`, but the set does not define it"),
-                )
-                .with_help("use the name of a metric or dimension"),
-            );
-        }
-        if let (Some(place), Some(node)) = (set.position(name), keys.get("non_additive")) {
-            set.check_has_aggregate(place, node, &mut faults);
-        }
-        if let Some(former) = keys.get("renamed_from").and_then(Node::text) {
-            set.renamed.insert(former.to_lowercase(), name.to_owned());
-        }
-    }
-    set.faults
-        .extend(faults.iter().filter(|fault| fault.is_error()).cloned());
-    faults.extend(of_formulas);
-    (Some(set), faults)
-}
-
-impl MetricSet {
-    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
-    fn check_has_aggregate(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
-        let formula = &self.definitions[place];
-        if !formula.aggregates.is_empty() || formula.is_broken {
-            return;
-        }
-        let message = match self.is_metric(formula) {
-            true => format!(
-                "`{}` aggregates no rows itself, so `non_additive` has no effect",
-                formula.name
-            ),
-            false => format!("`{}` is a dimension, so `non_additive` has no effect", formula.name),
-        };
-        faults.push(
-            Diagnostic::new(Code::WrongShape, node.span, message)
-                .with_help("move the key to the metrics with an aggregate from which this one is computed"),
         );
     }
 }

@@ -6,7 +6,7 @@ use super::keys::ModelKeys;
 use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::{TextWithOrigins, quote_formula_name};
-use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
+use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition, node_text};
 use crate::load::SpecKind;
 
 /// Columns and windows of one step.
@@ -79,6 +79,10 @@ pub struct StepWriter<'m> {
     pub having: Option<(TextWithOrigins, Vec<usize>)>,
     /// Columns that each entry of `order_by` reads.
     pub ordered_by: Vec<Vec<usize>>,
+    /// Condition of `since`, if it is applied after the windows.
+    late_since: Option<TextWithOrigins>,
+    /// `since` of a step with `fill`, which the step keeps if no later step computes windows.
+    kept_since: Option<TextWithPosition>,
 }
 
 impl<'m> StepWriter<'m> {
@@ -108,7 +112,11 @@ impl<'m> StepWriter<'m> {
                 uses.iter().map(|used| used.column).collect(),
             )
         });
+        let is_late = model.is_since_applied_after_windows(builder.keys, &columns);
+        let since = model.step.get("since").filter(|_| builder.keeps_bounds());
         Self {
+            kept_since: since.map(|node| TextWithPosition::new(node_text(node), 0, node.span)),
+            late_since: is_late.then(|| model.since_filter(builder.keys)).flatten(),
             model,
             keys: builder.keys,
             columns,
@@ -130,6 +138,10 @@ impl<'m> StepWriter<'m> {
             base.having = Some(condition);
         }
         let filtered = self.delay_windows(&mut stages);
+        if let Some(since) = self.kept_since.take_if(|_| stages.len() == 1) {
+            base.copied.push(("since".to_owned(), since));
+            self.late_since = None;
+        }
         let mut order: Vec<usize> = stages[0].columns.clone();
         order.sort_by_key(|column| self.columns.all[*column].place.unwrap_or(usize::MAX));
         base.definitions
@@ -254,7 +266,7 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Makes the last step return the model's columns in their order, sorted as the model specifies.
-    fn finish(&self, stages: &[Stage], steps: &mut Vec<StepText>) {
+    fn finish(&mut self, stages: &[Stage], steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
             .filter(|column| self.columns.all[*column].place.is_some())
@@ -279,15 +291,11 @@ impl<'m> StepWriter<'m> {
             column.stage == last && column.windows.is_some() || last == 0 && column.place.is_none()
         };
         let orders_late = self.ordered_by.iter().flatten().any(is_late);
-        let since = match self.model.is_since_applied_after_windows(self.keys, &self.columns) {
-            true => self.model.since_filter(self.keys),
-            false => None,
-        };
         let filters: Vec<TextWithOrigins> = self
             .having
             .iter()
             .map(|(having, _)| having.clone())
-            .chain(since)
+            .chain(self.late_since.take())
             .collect();
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {

@@ -174,17 +174,31 @@ impl ImpactContext {
     /// without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set, or if a model
     /// has the name of the set and the set has no such metric.
     pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
-        let prefixes = ["metric:", "metric_set:"];
-        let bare = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix));
-        let (set_name, metric) = match bare.unwrap_or(name).split_once('.') {
-            Some((set, metric)) => (set, Some(metric)),
-            None => (bare.unwrap_or(name), None),
+        let (prefix, bare) = match name.split_once(':') {
+            Some((prefix @ ("metric" | "metric_set"), bare)) => (Some(prefix), bare),
+            _ => (None, name),
         };
+        let (set_name, metric) = match bare.split_once('.') {
+            Some((set, metric)) => (set, Some(metric)),
+            None => (bare, None),
+        };
+        let refused = |what: &str, help: String| Failure::new(Exit::Usage, format!("`{bare}` {what}")).with_help(help);
+        match (prefix, metric) {
+            (Some("metric"), None) => {
+                let help = format!("write `metric:{bare}.NAME`, or `metric_set:{bare}` for all metrics of a set");
+                return Some(Err(refused("does not name a metric", help)));
+            }
+            (Some("metric_set"), Some(_)) => {
+                let help = format!("write `metric:{bare}`, or `metric_set:{set_name}` for all metrics of the set");
+                return Some(Err(refused("names a metric, not a metric set", help)));
+            }
+            _ => {}
+        }
         let is_named = |set: &&CompiledSpec| set.metric_set().is_some_and(|of| of.eq_ignore_ascii_case(set_name));
         let Some(set) = self.sets.iter().find(is_named) else {
             let names: Vec<&str> = self.sets.iter().filter_map(CompiledSpec::metric_set).collect();
             let message = format!("there is no metric set `{set_name}`");
-            return bare.map(|_| Err(unknown_name(message, set_name, &names)));
+            return prefix.map(|_| Err(unknown_name(message, set_name, &names)));
         };
         let metrics: Vec<&str> = set.metrics_of_set().map(|(metric, _)| metric).collect();
         let name = set.metric_set().unwrap_or_default();
@@ -199,7 +213,7 @@ impl ImpactContext {
                 name: format!("{name}.{found}"),
                 metrics: vec![found],
             }),
-            None if bare.is_none() && self.specs.iter().any(|spec| spec.name == set_name) => return None,
+            None if prefix.is_none() && self.specs.iter().any(|spec| spec.name == set_name) => return None,
             None => {
                 let message = format!("the metric set `{name}` has no metric `{metric}`");
                 Err(unknown_name(message, metric, &metrics))
@@ -207,18 +221,14 @@ impl ImpactContext {
         })
     }
 
-    /// Returns the model columns that are computed from a metric, as `model.column`. A model that reads the metric only
-    /// in a condition, such as `having`, is returned as a whole.
+    /// Returns the model columns that are computed from a metric, as `model.column`. A model that reads the metric in a
+    /// condition, such as `having`, is also returned as a whole.
     pub fn readers_of_metric(&self, metric: &KnownMetric<'_>) -> Vec<String> {
         let mut readers = Vec::new();
         for spec in &self.specs {
             let columns = spec.compiled.columns_of_metric(&metric.name);
-            let before = readers.len();
             readers.extend(columns.map(|column| format!("{}.{column}", spec.name)));
-            let mut read = spec.compiled.metrics_read().iter();
-            let is_read =
-                |read: &String| *read == metric.name || read.split_once('.').is_some_and(|(set, _)| set == metric.name);
-            if readers.len() == before && read.any(is_read) {
+            if spec.compiled.has_rows_of_metric(&metric.name) {
                 readers.push(spec.name.clone());
             }
         }

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use formulac::impact::{ChangeGrade, ColumnChange, Graph, Impact, NameError, NodeChanges, RevisionDifference, show};
 
-use crate::cli::args::{FailOn, GraphFormat, ImpactArgs};
+use crate::cli::args::{FailOn, GraphFormat, ImpactArgs, Selection};
 use crate::cli::atomic_write::{PlannedFile, write_all};
 use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::{Exit, Failure};
@@ -38,8 +38,9 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         Some(revision) => since::compare(&known, &graph, revision)?,
         None => {
             let mut names = args.names.clone();
-            if !args.selection.selects_all_models() {
-                names.extend(Generation::selected_model_names(session, &args.selection)?);
+            let selection = without_unread_metrics(session, &known, &args.selection);
+            if !selection.selects_all_models() {
+                names.extend(Generation::selected_model_names(session, &selection)?);
             }
             let mut targets = Vec::new();
             for name in names {
@@ -92,6 +93,23 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         None => session.print_data(&text)?,
     }
     Ok(exit_status(args.fail_on, &impact))
+}
+
+/// Returns a selection without the metrics and metric sets that no model reads, and reports these.
+fn without_unread_metrics(session: &Session, known: &ImpactContext, selection: &Selection) -> Selection {
+    let mut selection = selection.clone();
+    let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
+    let is_read = |part: &&str| {
+        let metric = known.find_metric(part).filter(|_| part.contains(':'));
+        let Some(Ok(metric)) = metric else { return true };
+        let is_unread = known.readers_of_metric(&metric).is_empty();
+        if is_unread {
+            session.report_action(&format!("no model reads `{}`", metric.name));
+        }
+        !is_unread
+    };
+    selection.select = parts.filter(is_read).map(str::to_owned).collect();
+    selection
 }
 
 /// Returns the format given by the options or, without such an option, the format that the file extension implies.

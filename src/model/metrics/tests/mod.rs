@@ -2,6 +2,7 @@
 
 mod balances;
 mod descriptions;
+mod expanded;
 mod fill;
 mod incomplete_schema;
 mod outdated_names;

@@ -1,0 +1,141 @@
+//! Meaning of names in the formulas of metric sets.
+
+use super::formulas::NameUse;
+use super::request::{unknown_metric, unknown_set};
+use super::set::{MetricSet, MetricSets};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::span::Span;
+
+/// Meaning of a name in a formula of a set.
+pub enum SetName<'s> {
+    /// Definition of the set itself.
+    Own(usize),
+    /// Column of the set's relations.
+    Column,
+    /// Definitions with this name in the sets on which the set is built. The name is valid if there is only one.
+    OfSets(Vec<(&'s MetricSet, usize)>),
+}
+
+impl MetricSet {
+    /// Returns the meaning of a name in the formula `own` of the set. `find` returns the set with a name.
+    pub fn resolve<'s>(
+        &'s self,
+        own: &str,
+        name: &NameUse,
+        find: impl Fn(&str) -> Option<&'s MetricSet>,
+    ) -> SetName<'s> {
+        let qualifier = name.qualifier.as_deref();
+        let is_of = |set: &str| qualifier.is_none_or(|qualifier| qualifier.eq_ignore_ascii_case(set));
+        // In a set with rows, a qualifier refers to a relation, even if the set has the same name.
+        let may_be_own = match self.sets.is_empty() {
+            true => qualifier.is_none(),
+            false => is_of(&self.name),
+        };
+        let place = self.position(&name.name).filter(|_| may_be_own);
+        if let Some(place) = place.filter(|_| !own.eq_ignore_ascii_case(&name.name)) {
+            return SetName::Own(place);
+        }
+        if self.sets.is_empty() {
+            return SetName::Column;
+        }
+        let sets = self.sets.iter().filter(|set| is_of(set)).filter_map(|set| find(set));
+        SetName::OfSets(
+            sets.filter_map(|set| Some((set, set.position_by_any_name(&name.name)?)))
+                .collect(),
+        )
+    }
+
+    /// Reports sets and metrics that do not exist although a set built on other sets refers to them.
+    pub fn check_names_of_other_sets(&self, sets: &MetricSets) -> Vec<Diagnostic> {
+        let mut faults = Vec::new();
+        let named = self.root.get("sets").into_iter();
+        for node in named.flat_map(|node| node.items().unwrap_or(std::slice::from_ref(node))) {
+            let Some(name) = node.text().filter(|name| self.sets.iter().any(|set| set == name)) else {
+                continue;
+            };
+            if name.eq_ignore_ascii_case(&self.name) {
+                faults.push(
+                    Diagnostic::new(
+                        Code::UnknownMetric,
+                        node.span,
+                        format!("the metric set `{name}` is defined over itself"),
+                    )
+                    .with_help("remove the name; the set's own metrics need no `sets`"),
+                );
+            } else if sets.get(name).is_none() {
+                faults.push(unknown_set(name, node.span, sets, Some(self)));
+            }
+        }
+        // A name may refer to a metric of a set that does not exist.
+        let is_complete = faults.is_empty();
+        let find = |set: &str| sets.get(set).map(|set| &**set);
+        for formula in &self.definitions {
+            for name in &formula.names {
+                let found = match self.resolve(&formula.name, name, find) {
+                    SetName::OfSets(found) if found.len() != 1 => found.len(),
+                    _ => continue,
+                };
+                let span = formula.file_span(&name.range);
+                let is_named = |qualifier: &&str| self.sets.iter().any(|set| set.eq_ignore_ascii_case(qualifier));
+                let qualifier = name.qualifier.as_deref().filter(is_named);
+                match qualifier.map(|qualifier| sets.get(qualifier)) {
+                    Some(Some(of)) if found == 0 => faults.push(unknown_metric(of, &name.name, span)),
+                    Some(None) => {}
+                    _ if is_complete => {
+                        faults.push(self.metric_of_no_set(&formula.name, name, span, find));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        faults
+    }
+
+    /// Reports a name in the formula `formula` that is not a metric of exactly one of the sets on which the set is built.
+    pub fn metric_of_no_set<'s>(
+        &'s self,
+        formula: &str,
+        name: &NameUse,
+        span: Span,
+        find: impl Fn(&str) -> Option<&'s MetricSet>,
+    ) -> Diagnostic {
+        let found = match self.resolve(formula, name, &find) {
+            SetName::OfSets(found) => found,
+            _ => Vec::new(),
+        };
+        let written = &name.name;
+        let named = name.qualifier.as_deref();
+        let other = named.filter(|named| !self.sets.iter().any(|set| set.eq_ignore_ascii_case(named)));
+        let (used, what, help) = match (found.as_slice(), other) {
+            ([], Some(other)) => (
+                other,
+                "is not one of the combined sets",
+                format!("add `{other}` to `sets`"),
+            ),
+            ([], None) => {
+                let sets = self.sets.iter().filter_map(|set| find(set));
+                let names = sets.flat_map(|set| set.metrics().map(|metric| metric.name.as_str()));
+                let help = match suggest::nearest_name(written, names) {
+                    Some(near) => suggest::similar_name_help(near),
+                    None => format!("use a metric of {}", join_names(&self.sets)),
+                };
+                (written.as_str(), "is not a metric of the combined sets", help)
+            }
+            (several, _) => {
+                let names: Vec<String> = several
+                    .iter()
+                    .map(|(set, _)| format!("{}.{written}", set.name))
+                    .collect();
+                let help = format!("write {}", join_names(&names));
+                (written.as_str(), "is a metric of several of the combined sets", help)
+            }
+        };
+        let message = format!("`{used}` in the metric `{}.{formula}` {what}", self.name);
+        Diagnostic::new(Code::UnknownMetric, span, message).with_help(help)
+    }
+}
+
+fn join_names(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(" or ")
+}
