@@ -24,6 +24,7 @@
     clippy::unimplemented
 )]
 
+mod alternatives;
 mod cache;
 mod call_probes;
 mod candidate_check;
@@ -64,9 +65,11 @@ mod separated_parts;
 mod sheets;
 mod spec_edit;
 mod spec_structure;
+mod spellings;
 mod substitute;
 mod synonyms;
 mod tree;
+mod value_types;
 mod windows;
 
 pub use edits::{ColumnEdit, Edits, OtherEdit};
