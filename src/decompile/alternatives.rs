@@ -314,3 +314,34 @@ fn instantiate(part: &PatternPart, args: &[Arg], bound: &[Option<Binding>], tree
         PatternPart::Number(..) | PatternPart::Criterion(_) | PatternPart::Wild(..) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_are_valid() {
+        for dialect in Dialect::all() {
+            let all = spellings(dialect);
+            assert!(all.len() > 20, "{dialect}");
+            assert_eq!(SpellingPatterns::new(dialect).0.len(), all.len(), "{dialect}");
+        }
+    }
+
+    /// A spelling with several parts is found if the parts have other spellings, too.
+    #[test]
+    fn parts_have_equivalent_expressions() {
+        let dialect: Dialect = "duckdb".parse().unwrap();
+        let mut trees = Trees::default();
+        let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
+        let edited = read("(if(x like 'a%', y, null) % 7 + 7) % 7");
+        let expected = read("mod(mod(case when starts_with(x, 'a') then y end, 7) + 7, 7)");
+        let unknown = read("date_diff('day', x, y)");
+        let all = SpellingPatterns::new(dialect);
+        let found = all.alternatives(&mut trees, edited, |_, _| None);
+        assert!(found.parts(&trees, edited).contains(&expected));
+        assert!(all.alternatives(&mut trees, unknown, |_, _| None).is_empty());
+        let dates = all.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
+        assert_eq!(dates.of(unknown).len(), 1);
+    }
+}

@@ -17,6 +17,7 @@ use super::spec_edit::SpecPosition;
 use super::tree::{SqlNodeId, Trees};
 use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
+use crate::model::outline::DefinitionWithPosition;
 
 /// Maximum number of formulas to compile in search of SQL that differs only in guards.
 const MAX_GUARDED_COMPILED: usize = 24;
@@ -91,7 +92,19 @@ impl Decompiler {
         let definition = read
             .definition(step, definition)
             .map_err(|refusal| not_a_formula(refusal.reason))?;
-        with_candidate_check(compiler, &read, path, found, definition, |case| {
+        self.find_formula_with_guards_at(compiler, &read, path, found, definition)
+    }
+
+    /// Like [`Self::find_formula_with_guards`], but the definition includes the position of its step.
+    pub(super) fn find_formula_with_guards_at(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        path: Option<&str>,
+        found: &str,
+        definition: (usize, &DefinitionWithPosition),
+    ) -> Result<FoundFormula, NotAFormula> {
+        with_candidate_check(compiler, read, path, found, definition, |case| {
             let with_guards = case.restarted();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {

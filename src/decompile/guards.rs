@@ -36,6 +36,15 @@ impl Guard {
         Self::NoError,
     ];
 
+    /// Returns the guard with a name in the list of spellings.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "default" => Some(Self::Default),
+            "conversion" => Some(Self::Conversion),
+            _ => None,
+        }
+    }
+
     /// Describes what the guard adds to the SQL.
     #[must_use]
     pub fn describe(self) -> &'static str {

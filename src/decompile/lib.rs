@@ -57,6 +57,7 @@ mod order;
 mod parse;
 mod patterns;
 mod periods;
+mod probe_index;
 mod probes;
 mod ranges;
 mod restore;

@@ -334,6 +334,23 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `where` in the set]",
         "[cannot override the `where`]",
     ),
+    // The edit lacks the guards of the formula's SQL, or has another spelling.
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "sum(amount - tax) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[cannot aggregate rows itself]",
+    ),
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "sum(case when tax is null then 0 else tax end) as revenue",
+        "orders.revenue",
+        "SUM(IFNA(tax, 0))",
+        "[cannot aggregate rows itself]",
+    ),
     // No formula expresses the edit.
     (
         BY_MONTH,
