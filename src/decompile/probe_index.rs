@@ -108,7 +108,7 @@ mod tests {
         let with_zone = Compiler::builder().timezone("Europe/Berlin");
         let with_zeros = Compiler::builder().blanks_as_zero(true);
         let [plain, with_zone, with_zeros] =
-            [Compiler::builder(), with_zone, with_zeros].map(|builder| builder.build());
+            [Compiler::builder(), with_zone, with_zeros].map(crate::model::Builder::build);
         let mut with_calendar = (*plain.options).clone();
         with_calendar.calendar.week_start = "sunday".parse().unwrap();
         with_calendar.calendar.fiscal_month_offset = Some(4);
@@ -136,7 +136,8 @@ mod tests {
             let (group, is_temporal) = groups[at];
             let tried = Arc::new(ProbesWithCachedSql::of_group(group, false, is_temporal));
             let probes = CompiledProbes::new(compiler.clone(), vec![tried]);
-            let has_setting = compiler.options.timezone.is_some() || compiler.options.calendar != Default::default();
+            let has_setting = compiler.options.timezone.is_some()
+                || compiler.options.calendar != Compiler::default().options.calendar;
             let patterns = if is_temporal || !has_setting {
                 probes.all_patterns(step)
             } else {
