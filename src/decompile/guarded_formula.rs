@@ -135,6 +135,7 @@ impl Decompiler {
         if let Some(removed) = written
             .ok()
             .and_then(|written| guards.between(&trees, written, expected))
+            .filter(|removed| removed.count > 0)
         {
             let formula = &case.placed.formula;
             let removed = RewrittenSql {

@@ -179,8 +179,8 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "sales / nullif(order_count, 0) as aov",
         "round(sales / nullif(order_count, 0), 2) as aov",
         "orders.aov",
-        "[]",
-        "[]",
+        "ROUND(revenue / order_count, 2)",
+        "ROUND(aov, 2)",
     ),
     (
         LARGE,
