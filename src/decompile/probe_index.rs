@@ -11,11 +11,16 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 #[cfg(test)]
 use super::patterns::{PatternPart, SqlPattern};
+#[cfg(test)]
+use super::probes::Arg;
 use super::probes::ProbeGroup;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dialect::Dialect;
 
 const INDEX: &str = include_str!("probe_index.txt");
+
+/// Stands for an empty set.
+const ANY: &str = "any";
 
 /// Names, operators and other parts of an expression.
 pub(super) type ExpressionParts = BTreeSet<String>;
@@ -30,7 +35,8 @@ pub(super) fn may_match(group: ProbeGroup, is_temporal: bool, dialect: Dialect, 
     let lines = || INDEX.lines().filter_map(|line| line.split_once(": "));
     let dialects = DIALECTS.get_or_init(|| lines().filter_map(|(key, _)| key.split(' ').next()).collect());
     let sets = SETS.get_or_init(|| {
-        let sets = |list: &'static str| list.split(" | ").map(|set| set.split(' ').collect()).collect();
+        let parts = |set: &'static str| set.split(' ').filter(|part| *part != ANY).collect();
+        let sets = |list: &'static str| list.split(" | ").map(parts).collect();
         lines().map(|(key, list)| (key.to_owned(), sets(list))).collect()
     });
     let is_contained = |set: &Vec<&str>| set.iter().all(|part| parts.contains(*part));
@@ -55,7 +61,8 @@ pub(super) fn expression_parts(trees: &Trees, expression: SqlNodeId) -> Expressi
         .collect()
 }
 
-/// Returns the parts of an expression that a pattern matches. `None` if the pattern is a constant.
+/// Returns the parts of an expression that a pattern matches. `None` if the pattern is a constant, unless its formula
+/// refers to a column: `T(number)` is an empty text.
 #[cfg(test)]
 pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
     let mut found = ExpressionParts::new();
@@ -70,6 +77,8 @@ pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
         &pattern.root,
         PatternPart::Node(SqlLabel::Number(_) | SqlLabel::Text(..), _)
     );
+    let has_hidden_column = pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_)));
+    let is_constant = is_constant && !has_hidden_column;
     (!is_constant && matches!(pattern.root, PatternPart::Node(..))).then_some(found)
 }
 
@@ -162,10 +171,10 @@ mod tests {
             }
             for (key, sets) in &all {
                 let is_least = |set: &&ExpressionParts| !sets.iter().any(|other| other != *set && other.is_subset(set));
-                let least = sets
-                    .iter()
-                    .filter(is_least)
-                    .map(|set| set.iter().cloned().collect::<Vec<_>>().join(" "));
+                let least = sets.iter().filter(is_least).map(|set| match set.is_empty() {
+                    true => ANY.to_owned(),
+                    false => set.iter().cloned().collect::<Vec<_>>().join(" "),
+                });
                 let least: Vec<String> = least.collect();
                 if !least.is_empty() {
                     let _ = writeln!(text, "{key}: {}", least.join(" | "));
