@@ -6,6 +6,7 @@ use std::collections::HashSet;
 
 use rustc_hash::FxHashSet;
 
+use super::alternatives::ValueType;
 use super::columns::KEYWORDS;
 use super::edits::{ColumnEdit, Edits, compare_files};
 use super::equivalent_files::are_equivalent;
@@ -21,6 +22,7 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::dbt::tokens::tokens;
+use crate::model::SpecDefinition;
 use crate::model::outline::DefinitionWithPosition;
 
 /// Maximum number of formulas to compile before the search gives up.
@@ -187,6 +189,24 @@ impl<'a, 's> CandidateCheck<'a, 's> {
 
     pub(super) fn compile_spec_sql(&self, spec: &str) -> Option<String> {
         self.read.compile_sql(self.compiler, spec, self.path)
+    }
+
+    /// Returns the type of the definition with another formula, and whether it may be NULL. `None` if the formula does not
+    /// compile.
+    pub fn formula_type(&self, formula: &str) -> Option<ValueType> {
+        let spec = self.read.with_formula_unchecked(self.placed, formula)?;
+        let compiled = self.read.compile(self.compiler, &spec, self.path);
+        let step = self.read.outline.steps.get(self.place)?;
+        let is_it = |definition: &&SpecDefinition| {
+            definition.name() == self.placed.name
+                && (definition.step().is_none() || definition.step() == step.name.as_deref())
+        };
+        let definition = compiled
+            .definitions()
+            .iter()
+            .find(is_it)
+            .filter(|_| compiled.model_sql().is_some())?;
+        Some((definition.ty(), definition.nullable()))
     }
 
     /// Returns the definition's expression after replacing its formula.

@@ -10,6 +10,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::cache::{RecentlyUsedCache, get_or_insert_with};
 use super::expression_text::ExpressionShape;
 use super::patterns::{Patterns, SqlPattern, learn_probe};
+use super::probe_index::{ExpressionParts, expression_parts, may_match};
 use super::probes::{Arg, ProbeFormula, ProbeGroup, column_type, probe_column, unknown_columns};
 use super::tree::{SqlNodeId, Trees};
 use crate::Type;
@@ -187,51 +188,66 @@ impl CompiledProbes {
     /// Returns the patterns that may match an expression or a part of it.
     pub fn patterns_for(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
         let names = trees.called_functions(expression);
-        let key = names.iter().copied().collect::<Vec<_>>().join(" ");
-        get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names))
+        let parts = expression_parts(trees, expression);
+        let key = format!("{names:?} {parts:?}");
+        get_or_insert_with(&self.patterns, key, || self.patterns_with_calls(&names, &parts))
     }
 
     /// Returns the patterns that may match an expression or a part of it if generated SQL had no guards.
     pub fn patterns_without_guards(&self, trees: &Trees, expression: SqlNodeId) -> Arc<Patterns> {
         let names = trees.called_functions(expression);
-        let key = names.iter().copied().collect::<Vec<_>>().join(" ");
+        let parts = expression_parts(trees, expression);
+        let key = format!("{names:?} {parts:?}");
         get_or_insert_with(&self.without_guards, key, || {
             let dialect = self.compiler.options.dialect;
-            let may_call_any = |group: &ProbeGroup| group.may_call_any(dialect, &names);
-            self.collect_patterns(may_call_any, |tried, probe| {
+            self.collect_patterns(&parts, |tried, probe| {
                 if !may_have_guards(&probe.sql, &names, dialect) {
                     return &[];
                 }
-                let pattern = probe.without_guards.get_or_init(|| {
-                    let formula = tried.probes().get(probe.at)?;
-                    let is_value = !matches!(formula.shape, ExpressionShape::Pair | ExpressionShape::AsText);
-                    let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
-                    pattern?.map(Arc::new)
-                });
-                let pattern = pattern.as_ref().filter(|pattern| pattern.calls_only(&names));
+                let pattern = self.pattern_without_guards(tried, probe);
+                let pattern = pattern.filter(|pattern| pattern.calls_only(&names));
                 pattern.map_or(&[], std::slice::from_ref)
             })
         })
     }
 
+    /// Returns the pattern of a probe's SQL without guards. `None` if there are no guards.
+    fn pattern_without_guards<'p>(
+        &self,
+        tried: &ProbesWithCachedSql,
+        probe: &'p CompiledProbe,
+    ) -> Option<&'p Arc<SqlPattern>> {
+        let pattern = probe.without_guards.get_or_init(|| {
+            let formula = tried.probes().get(probe.at)?;
+            let is_value = !matches!(formula.shape, ExpressionShape::Pair | ExpressionShape::AsText);
+            let pattern = is_value.then(|| learn_probe(&self.compiler, formula, &probe.sql, true));
+            pattern?.map(Arc::new)
+        });
+        pattern.as_ref()
+    }
+
     /// Returns the patterns that call no other functions than those named.
-    fn patterns_with_calls(&self, names: &BTreeSet<&str>) -> Patterns {
+    fn patterns_with_calls(&self, names: &BTreeSet<&str>, parts: &ExpressionParts) -> Patterns {
         let dialect = self.compiler.options.dialect;
-        let may_call_only = |group: &ProbeGroup| group.may_call_only(dialect, names);
-        self.collect_patterns(may_call_only, |tried, probe| {
+        self.collect_patterns(parts, |tried, probe| {
             let formula = tried.probes().get(probe.at);
             let is_needed = required_calls(formula, &probe.sql, dialect).all(|name| names.contains(name));
             if is_needed { self.patterns_of(tried, probe) } else { &[] }
         })
     }
 
-    /// Compiles the needed groups, and collects the patterns of their probes, without duplicates.
+    /// Compiles the groups that may match an expression with these parts, and collects the patterns of their probes,
+    /// without duplicates.
     fn collect_patterns(
         &self,
-        is_needed: impl Fn(&ProbeGroup) -> bool,
+        parts: &ExpressionParts,
         patterns_of: impl for<'p> Fn(&ProbesWithCachedSql, &'p CompiledProbe) -> &'p [Arc<SqlPattern>] + Sync,
     ) -> Patterns {
-        let is_needed = |group: &&CompiledGroup| group.tried.group.as_ref().is_none_or(&is_needed);
+        let dialect = self.compiler.options.dialect;
+        let is_needed = |CompiledGroup { tried, .. }: &&CompiledGroup| {
+            let group = tried.group.as_ref();
+            group.is_none_or(|group| may_match(*group, tried.is_temporal, dialect, parts))
+        };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse in parallel what is needed.
         let needed = crate::parallel::map_range(groups.len(), |number| {
@@ -260,6 +276,31 @@ impl CompiledProbes {
                 .flat_map(|it| it.without_brackets().into_iter().chain([it]));
             both.map(Arc::new).collect()
         })
+    }
+}
+
+#[cfg(test)]
+use super::probe_index::pattern_parts;
+
+#[cfg(test)]
+impl CompiledProbes {
+    /// Returns the patterns of every `step`th probe, with and without guards. The patterns contain the required calls.
+    pub fn all_patterns(&self, step: usize) -> Vec<Arc<SqlPattern>> {
+        let dialect = self.compiler.options.dialect;
+        let mut all = Vec::new();
+        for CompiledGroup { tried, .. } in &self.groups {
+            for probe in tried.compile(&self.compiler).iter().step_by(step) {
+                for pattern in self.patterns_of(tried, probe) {
+                    let parts = pattern_parts(pattern).unwrap_or_default();
+                    let mut required = required_calls(tried.probes().get(probe.at), &probe.sql, dialect);
+                    let missing = required.find(|name| !parts.is_empty() && !parts.contains(*name));
+                    assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
+                }
+                all.extend(self.patterns_of(tried, probe).iter().cloned());
+                all.extend(self.pattern_without_guards(tried, probe).cloned());
+            }
+        }
+        all
     }
 }
 
@@ -308,68 +349,4 @@ fn called_functions(sql: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
     });
     let names = names.filter(|name| !name.is_empty());
     names.map(move |name| compared_name(name, dialect))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::patterns::PatternPart;
-    use super::super::probes::{RELATION, probe_relation};
-    use super::super::tree::SqlLabel;
-    use super::*;
-    use crate::schema::Schema;
-
-    /// Returns the names of the functions that a pattern calls.
-    fn calls(pattern: &SqlPattern) -> BTreeSet<&str> {
-        let mut found = BTreeSet::new();
-        let mut left = vec![(&pattern.root, false)];
-        while let Some((part, is_name)) = left.pop() {
-            let PatternPart::Node(label, parts) = part else {
-                continue;
-            };
-            if let (SqlLabel::Word(word), true) = (label, is_name) {
-                found.insert(word.as_str());
-            }
-            let is_call = *label == SqlLabel::Call;
-            left.extend(
-                parts
-                    .iter()
-                    .enumerate()
-                    .map(|(at, part)| (part, is_name || (is_call && at == 0))),
-            );
-        }
-        found
-    }
-
-    /// The functions that a probe calls are known from templates and from its text, so that it need not be parsed.
-    #[test]
-    fn patterns_contain_the_required_calls() {
-        for dialect in Dialect::all() {
-            let compiler = Compiler::default();
-            let mut options = (*compiler.options).clone();
-            options.dialect = dialect;
-            options.schema = Arc::new(Schema::new().with(probe_relation()));
-            options.from = Some(RELATION.to_owned());
-            let groups = ProbeGroup::all().flat_map(|group| {
-                [false, true].map(|is_temporal| Arc::new(ProbesWithCachedSql::of_group(group, false, is_temporal)))
-            });
-            let probes = CompiledProbes::new(compiler.with_options(options), groups.collect());
-            let mut checked = 0;
-            for CompiledGroup { tried, .. } in &probes.groups {
-                for probe in tried.compile(&probes.compiler).iter().step_by(23) {
-                    let formula = tried.probes().get(probe.at);
-                    for pattern in probes.patterns_of(tried, probe) {
-                        let calls = calls(pattern);
-                        let missing = required_calls(formula, &probe.sql, dialect).find(|name| !calls.contains(name));
-                        assert_eq!(missing, None, "{dialect}: {} {pattern:?}", probe.sql);
-                        // Calls without columns may compile to a literal.
-                        let is_constant = pattern.args.iter().all(|arg| !matches!(arg, Arg::Column(_)));
-                        let is_needed = tried.group.is_some_and(|group| group.may_call_only(dialect, &calls));
-                        assert!(is_constant || is_needed, "{dialect}: {} {pattern:?}", probe.sql);
-                        checked += 1;
-                    }
-                }
-            }
-            assert!(checked > TOGETHER, "{dialect}");
-        }
-    }
 }

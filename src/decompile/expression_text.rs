@@ -8,6 +8,8 @@ use crate::catalog::Function;
 /// Binding strength of expressions that never need brackets: names, numbers and calls.
 pub(super) const WHOLE: u8 = 9;
 const SIGN: u8 = 6;
+/// Cost of a call such as `SUMIF(paid, amount)`, whose first argument is a condition instead of a range.
+const CONDITION_COST: u32 = 8;
 
 /// A formula, or a part of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,7 +167,14 @@ impl ExpressionShape {
             (Self::Call(name), _) => {
                 // A column of unknown type passes a type test if it is not NULL, so prefer ISBLANK.
                 let is_type_test = matches!(*name, "ISTEXT" | "ISNONTEXT" | "ISNUMBER" | "ISLOGICAL");
-                ExpressionText::atom(format!("{name}({})", texts()), cost + 3 * u32::from(is_type_test))
+                // Spreadsheets require a range and a criterion, so prefer `SUM(IF(paid, amount))`.
+                let has_condition = match *name {
+                    "COUNTIF" => count_arguments(&texts()) == 1,
+                    "SUMIF" | "AVERAGEIF" => count_arguments(&texts()) == 2,
+                    _ => false,
+                };
+                let cost = cost + 3 * u32::from(is_type_test) + CONDITION_COST * u32::from(has_condition);
+                ExpressionText::atom(format!("{name}({})", texts()), cost)
             }
             (Self::Infix(op, strength), [left, right]) => {
                 // A comparison inside a comparison needs brackets.
@@ -211,6 +220,21 @@ impl ExpressionShape {
             _ => return None,
         })
     }
+}
+
+/// Counts the arguments in a list, in which one text may contain a range and its criterion.
+fn count_arguments(list: &str) -> usize {
+    let (mut depth, mut is_text, mut count) = (0_i32, false, 1);
+    for c in list.chars() {
+        match c {
+            '"' => is_text = !is_text,
+            '(' | '[' | '{' if !is_text => depth += 1,
+            ')' | ']' | '}' if !is_text => depth -= 1,
+            ',' if !is_text && depth == 0 => count += 1,
+            _ => {}
+        }
+    }
+    count
 }
 
 /// Writes a name in formula syntax.

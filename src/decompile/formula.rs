@@ -4,6 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::alternatives::SpellingPatterns;
 use super::cache::{RecentlyUsedCache, get_or_insert_with};
 use super::candidate_check::CandidateCheck;
 use super::columns::{ColumnExpression, ColumnResolver};
@@ -61,6 +62,8 @@ pub struct Decompiler {
     tried: RecentlyUsedCache<Vec<Arc<ProbesWithCachedSql>>>,
     /// Words that occur in generated SQL of each dialect, except names.
     words: RecentlyUsedCache<FxHashSet<&'static str>>,
+    /// Spellings of each dialect.
+    pub(super) spellings: RecentlyUsedCache<SpellingPatterns>,
 }
 
 impl Decompiler {

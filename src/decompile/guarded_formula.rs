@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use super::alternatives::SpellingPatterns;
+use super::cache::get_or_insert_with;
 use super::candidate_check::CandidateCheck;
 use super::edits::{ColumnEdit, compare_files};
 use super::equivalent_files::are_equivalent_if;
@@ -13,7 +15,9 @@ use super::patterns::Patterns;
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlNodeId, Trees};
+use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
+use crate::model::outline::DefinitionWithPosition;
 
 /// Maximum number of formulas to compile in search of SQL that differs only in guards.
 const MAX_GUARDED_COMPILED: usize = 24;
@@ -88,7 +92,19 @@ impl Decompiler {
         let definition = read
             .definition(step, definition)
             .map_err(|refusal| not_a_formula(refusal.reason))?;
-        with_candidate_check(compiler, &read, path, found, definition, |case| {
+        self.find_formula_with_guards_at(compiler, &read, path, found, definition)
+    }
+
+    /// Like [`Self::find_formula_with_guards`], but the definition includes the position of its step.
+    pub(super) fn find_formula_with_guards_at(
+        &self,
+        compiler: &Compiler,
+        read: &SpecPosition<'_>,
+        path: Option<&str>,
+        found: &str,
+        definition: (usize, &DefinitionWithPosition),
+    ) -> Result<FoundFormula, NotAFormula> {
+        with_candidate_check(compiler, read, path, found, definition, |case| {
             let with_guards = case.restarted();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {
@@ -108,13 +124,18 @@ impl Decompiler {
         let (Ok(expected), written) = (expression(case.found), expression(case.written)) else {
             return Ok(None);
         };
-        if self.find_unknown_call(case, &trees, expected).is_some() {
+        let dialect = case.found.dialect;
+        let spellings = get_or_insert_with(&self.spellings, dialect.to_string(), || SpellingPatterns::new(dialect));
+        let mut types = ValueTypes::new(case);
+        let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.of(trees, part));
+        if alternatives.is_empty() && self.find_unknown_call(case, &trees, expected).is_some() {
             return Ok(None);
         }
         let mut guards = Guards::new(case.found.dialect);
         if let Some(removed) = written
             .ok()
             .and_then(|written| guards.between(&trees, written, expected))
+            .filter(|removed| removed.count > 0)
         {
             let formula = &case.placed.formula;
             let removed = RewrittenSql {
@@ -126,11 +147,12 @@ impl Decompiler {
                 removed.describe()
             )));
         }
-        let compiled = self.compiled_probes(case.compiler, read, &trees, expected);
+        let whole = alternatives.root(&mut trees, expected);
+        let compiled = self.compiled_probes(case.compiler, read, &trees, whole);
         let mut all: Vec<Arc<Patterns>> = Vec::new();
         for probes in compiled.iter().filter_map(|it| it.get()) {
-            all.push(probes.patterns_for(&trees, expected));
-            all.push(probes.patterns_without_guards(&trees, expected));
+            all.push(probes.patterns_for(&trees, whole));
+            all.push(probes.patterns_without_guards(&trees, whole));
         }
         let names = match looks_at_rows(&trees, expected) {
             true => case.candidate_names(&mut trees, expected),
@@ -141,8 +163,10 @@ impl Decompiler {
         all.push(&windows);
         let mut given = SearchInput::new();
         case.add_definitions(&mut trees, &mut given);
-        let forms = FormulaSearch::new(&all, &trees).with_input(&given).candidates(expected);
-        Ok(case.first_guarded(forms, &mut trees, expected))
+        let search = FormulaSearch::new(&all, &trees).with_input(&given);
+        let forms = search.with_alternatives(&alternatives).candidates(expected);
+        let guards = guards.with_alternatives(alternatives);
+        Ok(case.first_guarded(forms, guards, &mut trees, expected))
     }
 }
 
@@ -152,11 +176,11 @@ impl CandidateCheck<'_, '_> {
     fn first_guarded(
         &self,
         mut forms: Vec<ExpressionText>,
+        mut guards: Guards,
         trees: &mut Trees,
         expected: SqlNodeId,
     ) -> Option<FoundFormula> {
         self.sort_by_similarity(&mut forms);
-        let mut guards = Guards::new(self.found.dialect);
         let mut best: Option<(u32, FoundFormula)> = None;
         for form in forms.into_iter().take(MAX_GUARDED_COMPILED) {
             let Some((added, sql)) = self.guards_of_formula(&form.text, &mut guards, trees, expected) else {

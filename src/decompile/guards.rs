@@ -7,6 +7,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::alternatives::Alternatives;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::dialect::Dialect;
@@ -35,6 +36,15 @@ impl Guard {
         Self::NoError,
     ];
 
+    /// Returns the guard with a name in the list of spellings.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "default" => Some(Self::Default),
+            "conversion" => Some(Self::Conversion),
+            _ => None,
+        }
+    }
+
     /// Describes what the guard adds to the SQL.
     #[must_use]
     pub fn describe(self) -> &'static str {
@@ -56,6 +66,10 @@ pub(super) struct GuardSet {
 }
 
 impl GuardSet {
+    pub fn of(guard: Guard) -> Self {
+        Self::default().with(guard)
+    }
+
     fn with(self, guard: Guard) -> Self {
         Self {
             kinds: self.kinds | 1 << guard as u8,
@@ -76,6 +90,9 @@ impl GuardSet {
         Guard::ALL.into_iter().filter(is_in).collect()
     }
 }
+
+/// Functions that skip NULL in a list of values, so that a default for NULL changes the result for other values.
+const NULL_SKIPPING: [&str; 7] = ["string_agg", "listagg", "concat_ws", "count", "avg", "min", "max"];
 
 /// Position of an expression in the expression around it, which determines the possible guards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +130,8 @@ pub(super) struct Guards {
     date: &'static str,
     /// Whether the quotient of two integers is an integer, so that a conversion in a quotient changes the result.
     divides_integers: bool,
+    /// Equivalent expressions of the parts of edited expressions.
+    alternatives: Alternatives,
     compared: FxHashMap<(SqlNodeId, SqlNodeId, Position), Option<GuardSet>>,
 }
 
@@ -129,7 +148,17 @@ impl Guards {
             types: known.into_iter().chain(others).collect(),
             date: first_word(Type::Date),
             divides_integers: crate::check::sql_functions::divides_integers(dialect),
+            alternatives: Alternatives::default(),
             compared: FxHashMap::default(),
+        }
+    }
+
+    /// Also compares generated expressions with equivalent expressions of the parts of the edited expression.
+    pub fn with_alternatives(self, alternatives: Alternatives) -> Self {
+        Self {
+            alternatives,
+            compared: FxHashMap::default(),
+            ..self
         }
     }
 
@@ -153,6 +182,8 @@ impl Guards {
         if let Some(known) = self.compared.get(&key) {
             return *known;
         }
+        // An equivalent expression may contain the edited expression.
+        self.compared.insert(key, None);
         let mut found = self.compare_parts(trees, generated, edited, position);
         if found.is_none()
             && let Some((guard, inner)) = self.inside_guard(trees, generated, position)
@@ -160,6 +191,20 @@ impl Guards {
             found = self
                 .compare(trees, inner, edited, position)
                 .map(|guards| guards.with(guard));
+        }
+        for at in 0..self.alternatives.of(edited).len() {
+            let Some((other, added)) = self
+                .alternatives
+                .of(edited)
+                .get(at)
+                .copied()
+                .filter(|_| found.is_none())
+            else {
+                break;
+            };
+            found = self
+                .compare(trees, generated, other, position)
+                .map(|guards| guards.union(added));
         }
         self.compared.insert(key, found);
         found
@@ -197,7 +242,21 @@ impl Guards {
             }
             (parts, edited) = (args, edited_args);
         }
+        let skips_null = is_call
+            && NULL_SKIPPING
+                .iter()
+                .any(|name| is_word(trees, trees.children(generated)[0], name));
         for (at, (part, other)) in parts.iter().zip(edited).enumerate() {
+            // A default for NULL adds values to a list that the edited SQL skips.
+            let is_default = || {
+                matches!(
+                    self.inside_guard(trees, *part, Position::Argument),
+                    Some((Guard::Default, _))
+                )
+            };
+            if skips_null && part != other && is_default() {
+                return None;
+            }
             all = all.union(self.compare(trees, *part, *other, position.of_child(label, at))?);
         }
         Some(all)
@@ -283,6 +342,10 @@ impl Guards {
             return name.is_some_and(|name| is_word(trees, *name, "date_trunc"));
         }
         let is_result = is_call(trees, x);
+        // A number with a decimal point has another type only in its precision.
+        if matches!(trees.label(x), SqlLabel::Number(digits) if digits.contains('.')) {
+            return self.types.contains(&ty.as_str());
+        }
         self.types.contains(&ty.as_str())
             && match position {
                 Position::Argument => true,

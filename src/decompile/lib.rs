@@ -24,6 +24,7 @@
     clippy::unimplemented
 )]
 
+mod alternatives;
 mod cache;
 mod call_probes;
 mod candidate_check;
@@ -56,6 +57,7 @@ mod order;
 mod parse;
 mod patterns;
 mod periods;
+mod probe_index;
 mod probes;
 mod ranges;
 mod restore;
@@ -64,9 +66,11 @@ mod separated_parts;
 mod sheets;
 mod spec_edit;
 mod spec_structure;
+mod spellings;
 mod substitute;
 mod synonyms;
 mod tree;
+mod value_types;
 mod windows;
 
 pub use edits::{ColumnEdit, Edits, OtherEdit};

@@ -1,15 +1,18 @@
 //! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
 //! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
+use super::alternatives::SpellingPatterns;
 use super::columns::ColumnResolver;
 use super::expression_text::format_name;
 use super::file::SqlFile;
 use super::formula::{Decompiler, NotAFormula};
 use super::formula_names::{rename_names, replace_formulas_with_names};
+use super::guards::Guards;
 use super::inlined_metrics::renamed_helper;
 use super::spec_edit::{SpecPosition, with_formula};
-use super::tree::Trees;
+use super::tree::{SqlNodeId, Trees};
 use crate::compiler::Compiler;
+use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 use crate::model::{ExpandedModel, MetricSetFormula};
 
@@ -79,8 +82,15 @@ impl<'m> EditedModel<'m> {
         };
         let shown = (cte.map(str::to_owned), column.to_owned());
         let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
+        // The next push writes the SQL of the set's new formula, which may have guards that the edit lacks.
+        let find_for_set = || self.formula_for_set(decompiler, &read, (step, placed));
         if let Some(definition) = self.expanded.metric_set_formula(placed.at) {
-            return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
+            return Some(EditOrigin::Set(self.metric_edit(
+                definition,
+                placed,
+                shown,
+                find_for_set(),
+            )));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
             let is_reference = self
@@ -88,7 +98,12 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
+                return Some(EditOrigin::Set(self.metric_edit(
+                    definition,
+                    placed,
+                    shown,
+                    find_for_set(),
+                )));
             }
         }
         let inlined = self.inlined_formulas(placed);
@@ -98,6 +113,17 @@ impl<'m> EditedModel<'m> {
             without_repeats(vec![with_names, self.with_model_names(&formula), formula])
         });
         Some(EditOrigin::Model(formulas))
+    }
+
+    /// Returns the formula for the edited SQL of a definition, whose SQL may have guards that the edited SQL lacks.
+    pub(super) fn formula_for_set(
+        &self,
+        decompiler: &Decompiler,
+        read: &SpecPosition<'_>,
+        definition: (usize, &DefinitionWithPosition),
+    ) -> Result<String, NotAFormula> {
+        let found = decompiler.find_formula_with_guards_at(self.compiler, read, self.path, self.found, definition);
+        found.map(|found| found.formula)
     }
 
     /// Returns the origin of an edited helper column, which the compiler has added: the first definition whose SQL the
@@ -156,6 +182,17 @@ impl<'m> EditedModel<'m> {
     /// Returns whether a version of the model's SQL contains the edit to a column.
     #[must_use]
     pub fn is_shown_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
+        self.is_shown(made, (cte, column), false)
+    }
+
+    /// Returns whether a version of the model's SQL contains the edit to a column, possibly with guards that the edit
+    /// lacks.
+    #[must_use]
+    pub fn is_shown_with_guards_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
+        self.is_shown(made, (cte, column), true)
+    }
+
+    fn is_shown(&self, made: &str, (cte, column): (Option<&str>, &str), with_guards: bool) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (made, written, found) = (file(made), file(&self.written), file(self.found));
@@ -169,18 +206,26 @@ impl<'m> EditedModel<'m> {
         }
         // Another CTE may compute the column, so compare the expressions after all columns of CTEs are replaced.
         let mut trees = Trees::default();
-        let mut resolved = |file: &SqlFile<'_>, cte: Option<&str>, column: &str| {
+        let resolved = |trees: &mut Trees, file: &SqlFile<'_>, cte: Option<&str>, column: &str| {
             let mut columns = ColumnResolver::new(file);
             let site = columns.find_site(cte, column)?;
-            columns.resolve_expression(&site, &mut trees).ok()
+            columns.resolve_expression(&site, trees).ok()
         };
         let in_made = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())];
         in_made.into_iter().any(|(cte, now)| {
-            let edited = resolved(&found, cte, column);
+            let edited = resolved(&mut trees, &found, cte, column);
             let Some(now) = now.filter(|_| edited.is_some()) else {
                 return false;
             };
-            edited == resolved(&made, cte, now) && edited != resolved(&written, cte, column)
+            let own = resolved(&mut trees, &made, cte, now);
+            let before = resolved(&mut trees, &written, cte, column);
+            match (edited, own, before) {
+                (Some(edited), Some(own), Some(before)) if with_guards => {
+                    is_same_with_guards(&mut trees, dialect, own, edited)
+                        && !is_same_with_guards(&mut trees, dialect, before, edited)
+                }
+                _ => edited == own && edited != before,
+            }
         })
     }
 
@@ -352,6 +397,13 @@ fn find_definition<'r>(
     let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);
     let found = all.iter().find(in_cte).filter(computes);
     found.or_else(|| all.iter().rev().find(computes)).copied()
+}
+
+/// Returns whether a generated expression is an edited expression, except for guards that the edited one lacks.
+fn is_same_with_guards(trees: &mut Trees, dialect: Dialect, generated: SqlNodeId, edited: SqlNodeId) -> bool {
+    let alternatives = SpellingPatterns::new(dialect).alternatives(trees, edited, |_, _| None);
+    let mut guards = Guards::new(dialect).with_alternatives(alternatives);
+    guards.between(trees, generated, edited).is_some()
 }
 
 fn on_one_line(formula: &str) -> String {

@@ -120,8 +120,7 @@ impl EditedModel<'_> {
                 };
                 if !hunks.is_empty() {
                     let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
-                    let formula =
-                        decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
+                    let formula = self.formula_for_set(decompiler, &read, (step, placed));
                     return Some((self.metric_edit(definition, placed, shown, formula), hunks));
                 }
             }

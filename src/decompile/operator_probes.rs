@@ -5,29 +5,27 @@ use super::probes::{Arg, ProbeFormula, TYPES, literal_args, probe_column};
 use crate::Type;
 use crate::ast::BinaryOp;
 
-pub(super) fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
-    use BinaryOp::{
-        Add, Concat, Divide, Equal, Greater, GreaterEqual, Less, LessEqual, Multiply, NotEqual, Power, Subtract,
-    };
-    for op in [
-        Add,
-        Subtract,
-        Multiply,
-        Divide,
-        Power,
-        Concat,
-        Equal,
-        NotEqual,
-        Less,
-        LessEqual,
-        Greater,
-        GreaterEqual,
-    ] {
-        add_infix_probes(op, all);
-    }
+/// Operators between two values.
+pub(super) const INFIX_OPERATORS: [BinaryOp; 12] = [
+    BinaryOp::Add,
+    BinaryOp::Subtract,
+    BinaryOp::Multiply,
+    BinaryOp::Divide,
+    BinaryOp::Power,
+    BinaryOp::Concat,
+    BinaryOp::Equal,
+    BinaryOp::NotEqual,
+    BinaryOp::Less,
+    BinaryOp::LessEqual,
+    BinaryOp::Greater,
+    BinaryOp::GreaterEqual,
+];
+
+/// Adds the probes of columns, and of formulas without columns.
+pub(super) fn add_column_probes(all: &mut Vec<ProbeFormula>) {
     for (ty, _) in TYPES {
         for nullable in [true, false] {
-            add_column_probes(ty, nullable, all);
+            add_probes_of_column(ty, nullable, all);
         }
     }
     let months = ExpressionShape::named("DATEDIF({0}, {1}, \"M\")");
@@ -44,7 +42,7 @@ pub(super) fn add_operator_probes(all: &mut Vec<ProbeFormula>) {
 }
 
 /// Adds the probes of an operator: two columns, a column and a literal, two literals.
-fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
+pub(super) fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
     const CONSTANTS: [&str; 17] = [
         "TRUE",
         "FALSE",
@@ -101,7 +99,7 @@ fn add_infix_probes(op: BinaryOp, all: &mut Vec<ProbeFormula>) {
 }
 
 /// Adds the probes of one column.
-fn add_column_probes(ty: Type, nullable: bool, all: &mut Vec<ProbeFormula>) {
+fn add_probes_of_column(ty: Type, nullable: bool, all: &mut Vec<ProbeFormula>) {
     let mut put = |shape: ExpressionShape| {
         all.push(ProbeFormula {
             shape,

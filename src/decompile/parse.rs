@@ -226,7 +226,10 @@ impl Parser<'_> {
                 None,
             )));
         }
-        let Some(strength) = operator_precedence(&word).filter(|strength| *strength >= least) else {
+        // In `position(x in y)`, `in` is not an operator.
+        let is_separator = word == "in" && self.key_at(1 + usize::from(negated)) != "(";
+        let strength = operator_precedence(&word).filter(|strength| *strength >= least && !is_separator);
+        let Some(strength) = strength else {
             return Ok(None);
         };
         if strength == COMPARE && left.1 == COMPARE {

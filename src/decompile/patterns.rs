@@ -349,6 +349,17 @@ impl SqlPattern {
         })
     }
 
+    /// Returns whether the formula contains a number as a condition, which the SQL compares with 0.
+    pub fn hides_comparison(&self) -> bool {
+        let PatternPart::Node(SqlLabel::Case, parts) = &self.root else {
+            return false;
+        };
+        let zero = PatternPart::Node(SqlLabel::Number("0".to_owned()), Vec::new());
+        matches!(parts.first(), Some(PatternPart::Node(SqlLabel::Op(op), operands))
+            if op == "<>" && matches!(operands.as_slice(), [PatternPart::Any(_), other] if *other == zero))
+            && !self.args.contains(&Arg::Fixed("0".to_owned()))
+    }
+
     /// Returns whether the pattern calls only functions among the given names.
     pub fn calls_only(&self, names: &BTreeSet<&str>) -> bool {
         self.count_calls(names).is_some()

@@ -1,21 +1,17 @@
 //! Probes: formulas that are compiled to learn their SQL. The probes cover every function and operator of the
 //! catalogue, with columns and literals of the accepted types as arguments.
 
-use std::collections::BTreeSet;
-
 use rustc_hash::FxHashSet;
 
 use super::call_probes::add_overload_probes;
 use super::criteria::{add_criteria_call_probes, add_criterion_probes};
 use super::expression_text::{ExpressionShape, ExpressionText};
 use super::masks::add_mask_probes;
-use super::operator_probes::add_operator_probes;
+use super::operator_probes::{INFIX_OPERATORS, add_column_probes, add_infix_probes};
 use super::tree::SqlNodeId;
 use crate::Type;
-use crate::catalog::{Function, Lowering, Overload, Param, ParamType, functions};
-use crate::check::sql_functions::compared_name;
-use crate::dialect::part::Part;
-use crate::dialect::{Cell, Dialect};
+use crate::ast::BinaryOp;
+use crate::catalog::{Function, Lowering, Param, ParamType, functions};
 use crate::schema::{Column, Relation};
 
 /// The relation that holds the columns of probes.
@@ -160,7 +156,9 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
 /// Probes that are compiled together, when an expression is first examined that they may have produced.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ProbeGroup {
-    Operators,
+    Infix(BinaryOp),
+    /// Columns with a suffix or in a short formula, and formulas without columns.
+    Columns,
     Function(&'static Function),
     Criteria,
 }
@@ -171,7 +169,8 @@ impl ProbeGroup {
         // Functions with criteria are probed separately.
         let is_probed = |function: &&Function| !function.lower.is_some_and(Lowering::is_conditional);
         let functions = functions().filter(is_probed).map(Self::Function);
-        [Self::Operators].into_iter().chain(functions).chain([Self::Criteria])
+        let infix = INFIX_OPERATORS.into_iter().map(Self::Infix);
+        infix.chain([Self::Columns]).chain(functions).chain([Self::Criteria])
     }
 
     /// Returns the probes of the group whose SQL depends on the time zone or calendar or, if `is_temporal` is false, the
@@ -194,7 +193,8 @@ impl ProbeGroup {
     fn probes_up_to(self, widest: usize) -> Vec<ProbeFormula> {
         let mut all = Vec::new();
         match self {
-            Self::Operators => add_operator_probes(&mut all),
+            Self::Infix(op) => add_infix_probes(op, &mut all),
+            Self::Columns => add_column_probes(&mut all),
             Self::Criteria => {
                 add_criterion_probes(&mut all);
                 add_criteria_call_probes(&mut all);
@@ -225,47 +225,15 @@ impl ProbeGroup {
         all
     }
 
-    /// Returns whether the SQL of the group's probes may call a function among the given names, or no function.
-    pub fn may_call_any(self, dialect: Dialect, names: &BTreeSet<&str>) -> bool {
-        let function = match self {
-            Self::Operators => return true,
-            Self::Criteria => return false,
-            Self::Function(function) => function,
-        };
-        let calls_any = |overload: &Overload| match dialect.cell(overload.id) {
-            Cell::Template(template) if overload.define.is_none() => {
-                template_calls(template.parts, dialect).any(|name| names.contains(name))
-            }
-            _ => overload.define.is_some(),
-        };
-        function.lower.is_some() || function.is_row_combination(2) || function.overloads.iter().any(calls_any)
+    /// Returns the name of the group in the index of probes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Infix(op) => op.symbol(),
+            Self::Columns => "columns",
+            Self::Function(function) => function.name,
+            Self::Criteria => "criteria",
+        }
     }
-
-    /// Returns whether the SQL of the group's probes may call only functions among the given names. If only the
-    /// templates of a function produce its SQL, all calls of a template must be among the names.
-    pub fn may_call_only(self, dialect: Dialect, names: &BTreeSet<&str>) -> bool {
-        let Self::Function(function) = self else { return true };
-        let may_call_only = |overload: &Overload| {
-            let parts = match dialect.cell(overload.id) {
-                Cell::Template(template) if overload.define.is_none() => template.parts,
-                _ => return overload.define.is_some(),
-            };
-            let mut called = template_calls(parts, dialect);
-            // Guards are omitted for arguments that do not need them.
-            let is_guard = |name: &str| matches!(name, "nullif" | "coalesce");
-            called.all(|name| names.contains(name) || is_guard(name))
-        };
-        function.lower.is_some() || function.is_row_combination(2) || function.overloads.iter().any(may_call_only)
-    }
-}
-
-/// Returns the names of the functions that a template calls, as they are compared.
-fn template_calls(parts: &'static [Part], dialect: Dialect) -> impl Iterator<Item = &'static str> {
-    let names = parts.iter().filter_map(|part| match part {
-        Part::Call { name, .. } => name.rsplit('.').next(),
-        _ => None,
-    });
-    names.map(move |name| compared_name(name, dialect))
 }
 
 /// Returns combinations of types and nullability for several values of one row. Either all values are the same, or one

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::alternatives::Alternatives;
 use super::expression_text::{ExpressionText, format_name, text_literal};
 use super::patterns::{Binding, Patterns, SqlPattern};
 use super::probes::Arg;
@@ -24,6 +25,8 @@ const MAX_COMBINATIONS: usize = 12;
 const MAX_FORMULA_LENGTH: usize = 16 * 1024;
 /// Cost of omitting a conversion or a default that the compiler may have added around an expression.
 const OMISSION_COST: u32 = 6;
+/// Cost of a number as a condition, such as `IF(quantity, 1)` for `IF(quantity <> 0, 1)`.
+const HIDDEN_COMPARISON_COST: u32 = 4;
 
 /// Formulas for parts of the expression that are known before the search starts.
 pub(super) type SearchInput = HashMap<SqlNodeId, Vec<ExpressionText>>;
@@ -38,6 +41,8 @@ pub(super) struct FormulaSearch<'s> {
     range: Option<&'s str>,
     /// Columns that a formula may refer to although the SQL does not contain them.
     hidden_columns: &'s [(String, Type)],
+    /// Equivalent expressions, whose formulas are also formulas of the part.
+    alternatives: Option<&'s Alternatives>,
     forms: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
     pairs: HashMap<SqlNodeId, Rc<[ExpressionText]>>,
 }
@@ -51,6 +56,7 @@ impl<'s> FormulaSearch<'s> {
             base: None,
             range: None,
             hidden_columns: &[],
+            alternatives: None,
             forms: HashMap::new(),
             pairs: HashMap::new(),
         }
@@ -85,15 +91,25 @@ impl<'s> FormulaSearch<'s> {
         Self { hidden_columns, ..self }
     }
 
+    /// Also finds the formulas of equivalent expressions.
+    pub fn with_alternatives(self, alternatives: &'s Alternatives) -> Self {
+        Self {
+            alternatives: Some(alternatives),
+            ..self
+        }
+    }
+
     /// Returns the formulas that were found for a part.
     pub fn found_formulas(&self, id: SqlNodeId) -> &[ExpressionText] {
         self.forms.get(&id).map_or(&[], |forms| forms)
     }
 
-    /// Returns formulas for an expression. Parts are processed in the order in which they were created, children
-    /// before parents, so no recursion is needed.
+    /// Returns formulas for an expression. Parts are processed after their children, so no recursion is needed.
     pub fn candidates(&mut self, id: SqlNodeId) -> Vec<ExpressionText> {
-        let parts = self.trees.descendants(id);
+        let parts = match self.alternatives {
+            Some(alternatives) => alternatives.parts(self.trees, id),
+            None => self.trees.descendants(id),
+        };
         for part in &parts {
             let pairs = self.find_criterion_pairs(*part);
             self.pairs.insert(*part, pairs.into());
@@ -155,6 +171,14 @@ impl<'s> FormulaSearch<'s> {
             {
                 self.match_pattern(pattern, id, &mut found);
             }
+        }
+        for (other, _) in self.alternatives.into_iter().flat_map(|all| all.of(id)) {
+            found.extend(
+                self.forms
+                    .get(other)
+                    .into_iter()
+                    .flat_map(|forms| forms.iter().cloned()),
+            );
         }
         if let Some(inner) = self.unwrapped_expression(id) {
             let forms = self
@@ -247,6 +271,7 @@ impl<'s> FormulaSearch<'s> {
         if choices.len() > 1 {
             ways.extend((1..most).map(|other| choices.iter().map(|choice| other.min(choice.len() - 1)).collect()));
         }
+        let hidden = HIDDEN_COMPARISON_COST * u32::from(pattern.hides_comparison());
         for way in ways {
             let args: Vec<ExpressionText> = way
                 .iter()
@@ -257,7 +282,11 @@ impl<'s> FormulaSearch<'s> {
             found.extend(
                 Some(())
                     .filter(|()| length < MAX_FORMULA_LENGTH)
-                    .and_then(|()| pattern.shape.with_args(&args)),
+                    .and_then(|()| pattern.shape.with_args(&args))
+                    .map(|form| ExpressionText {
+                        cost: form.cost + hidden,
+                        ..form
+                    }),
             );
         }
     }
@@ -359,7 +388,15 @@ fn date_formulas(text: &str) -> Vec<ExpressionText> {
 
 /// Returns the simplest formulas, without duplicates.
 fn simplest_formulas(mut found: Vec<ExpressionText>, most: usize) -> Vec<ExpressionText> {
-    found.sort_by(|a, b| (a.cost, a.text.len(), &a.text).cmp(&(b.cost, b.text.len(), &b.text)));
+    // Put a constant on the right-hand side if both orders have the same SQL.
+    let key = |form: &ExpressionText| {
+        (
+            form.cost,
+            form.text.len(),
+            form.text.starts_with(|c: char| c.is_ascii_digit()),
+        )
+    };
+    found.sort_by(|a, b| (key(a), &a.text).cmp(&(key(b), &b.text)));
     let mut seen = FxHashSet::default();
     let mut alike: FxHashMap<String, usize> = FxHashMap::default();
     let is_kept = |form: &ExpressionText| {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use crate::compiler::Compiler;
+use crate::model::CompiledSpec;
 use crate::model::outline::{DefinitionWithPosition, SpecOutline, spec_outline};
 use crate::yaml::{self, Node, YamlStyle};
 
@@ -90,11 +91,15 @@ impl<'s> SpecPosition<'s> {
 
     /// Compiles a version of the spec, and returns the SQL of its model.
     pub fn compile_sql(&self, compiler: &Compiler, text: &str, path: Option<&str>) -> Option<String> {
-        let compiled = match self.is_expanded {
+        self.compile(compiler, text, path).model_sql().map(str::to_owned)
+    }
+
+    /// Compiles a version of the spec.
+    pub fn compile(&self, compiler: &Compiler, text: &str, path: Option<&str>) -> CompiledSpec {
+        match self.is_expanded {
             true => compiler.compile_expanded(text, path),
             false => compiler.compile_spec_at(text, path),
-        };
-        compiled.model_sql().map(str::to_owned)
+        }
     }
 
     /// Returns the positions of formulas in the text, and the positions of keys that correspond to SQL clauses.

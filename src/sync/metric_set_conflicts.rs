@@ -324,7 +324,8 @@ impl EditedMetricColumn<'_> {
         let sql = compiled
             .model_sql()
             .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
-        match self.is_shown_by(sql) {
+        let (cte, column) = &self.edit.shown;
+        match self.edited.is_shown_with_guards_by(sql, cte.as_deref(), column) {
             true => Ok(()),
             false => Err(NO_FORMULA.to_owned()),
         }

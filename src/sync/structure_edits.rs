@@ -8,8 +8,8 @@ use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file, with_generated_columns};
 use crate::dbt::RelationReference;
 use crate::decompile::{
-    AddedGroupKey, Edits, FilePartPosition, RewrittenSql, SameGrouping, definition_lines, is_equivalent_sql,
-    is_same_expression, with_cte_names_of, with_renamed_definition,
+    AddedGroupKey, Edits, FilePartPosition, FoundFormula, RewrittenSql, SameGrouping, definition_lines,
+    is_equivalent_sql, is_same_expression, with_cte_names_of, with_renamed_definition,
 };
 use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
@@ -59,8 +59,8 @@ struct TransferredEdit {
 
 /// Generated SQL in place of edited SQL.
 struct RewrittenParts {
-    /// SQL of an added column.
-    column: Option<RewrittenSql>,
+    /// SQL of an added column or of a condition.
+    part: Option<RewrittenSql>,
     /// SQL of added group keys.
     grouping: Option<SameGrouping>,
 }
@@ -69,7 +69,7 @@ impl RewrittenParts {
     /// Returns the generated SQL of an edited part, if it is not the edited SQL.
     fn of_edit(&self, edit: &HandEdit) -> Option<RewrittenSql> {
         let Some(grouping) = &self.grouping else {
-            return self.column.clone();
+            return self.part.clone();
         };
         let place = edit.place.as_ref()?;
         if place.is_group_by() {
@@ -168,20 +168,20 @@ impl ModelReconciler<'_> {
             return None;
         }
         let specs = self.specs_with_structure(edit, found).into_iter();
-        let mut transferred = specs.filter_map(|(text, column)| {
+        let mut transferred = specs.filter_map(|(text, rewritten)| {
             let carried = self.tools.compile(&self.ours.spec, &text)?;
-            self.prove_structure_edit(edit, carried, (&before, column), (columns, found))
+            self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
         });
         transferred.next()
     }
 
-    /// Proves that a version of the spec produces an edit and no other difference. `column` is the generated SQL of an
-    /// added column, if the decompiler has proved that it is the edited SQL with guards.
+    /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of an
+    /// added column or a condition, if the decompiler has proved that it is the edited SQL with guards.
     fn prove_structure_edit(
         &self,
         edit: &StructureEdit,
         carried: CurrentSpec,
-        (before, column): (&[(String, String)], Option<RewrittenSql>),
+        (before, rewritten): (&[(String, String)], Option<RewrittenSql>),
         (columns, found): (&[FilePartPosition], &str),
     ) -> Option<TransferredEdit> {
         let dialect = carried.compiled.dialect();
@@ -192,6 +192,13 @@ impl ModelReconciler<'_> {
             _ => None,
         };
         let found = renamed.unwrap_or_else(|| found.to_owned());
+        let with_generated = |found: &str| with_generated_columns(found, [Some(&sql), None], dialect, columns.iter());
+        // Conditions contain other conditions, too, so compare them again.
+        let is_rewritten_condition = edit.condition().is_some() && rewritten.is_some();
+        let found = match is_rewritten_condition {
+            true => with_generated(&found).unwrap_or(found),
+            false => found,
+        };
         let after = self.differences(&carried, &found);
         let rewritten = RewrittenParts {
             grouping: match edit {
@@ -200,14 +207,12 @@ impl ModelReconciler<'_> {
                 }
                 _ => None,
             },
-            column,
+            part: rewritten,
         };
-        if rewritten.grouping.is_some() || rewritten.column.is_some() {
-            let places = columns.iter();
-            let with_columns = with_generated_columns(&found, [Some(&sql), None], dialect, places);
+        if !is_rewritten_condition && (rewritten.grouping.is_some() || rewritten.part.is_some()) {
             return Some(TransferredEdit {
                 ours: carried,
-                found: with_columns.unwrap_or(found),
+                found: with_generated(&found).unwrap_or(found),
                 rewritten,
             });
         }
@@ -255,50 +260,47 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
-    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<String> {
+    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<(String, Option<RewrittenSql>)> {
         let source = &self.ours.source;
         let root = value(source)?;
         let (at, _) = last_step(&root)?;
         if condition.is_empty() {
-            return apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok();
+            let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
+            return Some((without, None));
         }
-        let (formula, after) = if clause == "where" {
-            (self.formula_of_rows(condition, false)?, ["joins", "from"])
+        let (found, after) = if clause == "where" {
+            (self.formula_of_rows(condition)?, ["joins", "from"])
         } else {
             let spec = with_definition(source, CONDITION, "COUNT() > 0")?;
-            let formula = self.formula_beside(&spec, "count(*) > 0", condition, false)?;
-            (formula, ["group_by", "where"])
+            let found = self.formula_beside(&spec, "count(*) > 0", condition)?;
+            (found, ["group_by", "where"])
         };
+        let FoundFormula { formula, rewritten, .. } = found;
         let edit = Edit::Set {
             at: at.key(clause),
             value: YamlValue::text(formula),
             after: after.map(str::to_owned).to_vec(),
         };
-        apply_edits(source, &[edit]).ok()
+        Some((apply_edits(source, &[edit]).ok()?, rewritten))
     }
 
-    /// Returns the formula for SQL over the rows that the last step reads. With guards, the SQL of the formula may have
-    /// guards that the edited SQL lacks.
-    pub fn formula_of_rows(&self, sql: &str, with_guards: bool) -> Option<String> {
+    /// Returns the formula for SQL over the rows that the last step reads.
+    pub fn formula_of_rows(&self, sql: &str) -> Option<FoundFormula> {
         let rows = without_results(&self.ours.source)?;
         let spec = with_definition(&rows, CONDITION, "TRUE")?;
-        self.formula_beside(&spec, "true", sql, with_guards)
+        self.formula_beside(&spec, "true", sql)
     }
 
     /// Returns the formula for SQL in place of a placeholder. The formula is found as if the SQL was a column.
-    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str, with_guards: bool) -> Option<String> {
+    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<FoundFormula> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");
         let written = self.tools.compile(&self.ours.spec, spec)?;
         let written = written.compiled.model_sql()?;
         let found = written.replacen(&before, &format!("({sql}) as {CONDITION}"), 1);
         let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
-        if !with_guards {
-            let formula = decompiler.find_formula(compiler, spec, path, &found, None, CONDITION);
-            return formula.ok();
-        }
         let found = decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION);
-        found.ok().map(|found| found.formula)
+        found.ok()
     }
 
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
@@ -315,7 +317,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added
-    /// column may handle more special cases than the edited SQL.
+    /// column or of a condition may handle more special cases than the edited SQL.
     fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<(String, Option<RewrittenSql>)> {
         let source = &self.ours.source;
         let specs = match edit {
@@ -326,7 +328,7 @@ impl ModelReconciler<'_> {
             StructureEdit::Condition { clause, after, .. } => {
                 let own = self.without_generated_condition(clause, after, found);
                 let condition = own.as_deref().unwrap_or(after);
-                self.with_condition(clause, condition).into_iter().collect()
+                return self.with_condition(clause, condition).into_iter().collect();
             }
             StructureEdit::Added(name) => return self.with_added_column(name, found).into_iter().collect(),
         };

@@ -8,6 +8,7 @@ mod yaml;
 mod corpus;
 mod edits;
 mod guards;
+mod hand_edits;
 mod random;
 mod respell;
 mod round_trip;

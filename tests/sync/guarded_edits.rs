@@ -130,3 +130,40 @@ fn a_changed_spec_is_a_conflict() {
     let conflict = &plan.models[0].conflicts[0];
     assert_eq!(conflict.theirs_formula.as_deref(), Some("SUM(amount)"));
 }
+
+/// Conditions without guards, and conditions with other spellings, become conditions of the spec.
+#[test]
+fn conditions_without_guards_become_conditions() {
+    let compiler = compiler();
+    for (edit, condition, sql) in [
+        (
+            "group by country\n    having sum(amount) / count(*) > 5",
+            "having: SUM(amount) / COUNT() > 5",
+            "having",
+        ),
+        (
+            "where amount / nullif(tax, 0) > 2 and country like 'D%'\ngroup by country",
+            "where: AND(amount / tax > 2, STARTSWITH(country, \"D\"))",
+            "nullif(tax, 0) > 2",
+        ),
+        (
+            "where tax / amount > 2\ngroup by country",
+            "where: tax / amount > 2",
+            "nullif(amount, 0) > 2",
+        ),
+    ] {
+        let project = edited(&[("group by country", edit)]);
+        let plan = project.plan(&compiler);
+        assert!(plan.models[0].kept.is_empty(), "{:#?}", plan.json());
+        assert!(plan.models[0].carried[0].rewritten.is_some(), "{edit}");
+        let after = project.after(&plan);
+        assert!(after.spec().contains(condition), "{}", after.spec());
+        assert!(after.text(SQL).contains(sql), "{}", after.text(SQL));
+        assert!(after.plan(&compiler).models.is_empty());
+    }
+    // The comment keeps the condition.
+    let where_clause = "-- formulac: keep\nwhere tax / amount > 2\ngroup by country";
+    let project = edited(&[("group by country", where_clause)]);
+    let plan = project.plan(&compiler);
+    assert!(plan.models[0].carried.is_empty(), "{:#?}", plan.json());
+}

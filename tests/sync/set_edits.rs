@@ -179,8 +179,8 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "sales / nullif(order_count, 0) as aov",
         "round(sales / nullif(order_count, 0), 2) as aov",
         "orders.aov",
-        "[]",
-        "[]",
+        "ROUND(revenue / order_count, 2)",
+        "ROUND(aov, 2)",
     ),
     (
         LARGE,
@@ -333,6 +333,23 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "visits.where",
         "[change `where` in the set]",
         "[cannot override the `where`]",
+    ),
+    // The edit lacks the guards of the formula's SQL, or has another spelling.
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "sum(amount - tax) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[cannot aggregate rows itself]",
+    ),
+    (
+        BY_MONTH,
+        "coalesce(sum(amount), 0) as revenue",
+        "sum(case when tax is null then 0 else tax end) as revenue",
+        "orders.revenue",
+        "SUM(IFNA(tax, 0))",
+        "[cannot aggregate rows itself]",
     ),
     // No formula expresses the edit.
     (

@@ -1,0 +1,347 @@
+//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that analysts
+//! write. The table in `spellings` lists them.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::expression_text::ExpressionShape;
+use super::guards::GuardSet;
+use super::parse::parse;
+use super::patterns::{Binding, PatternPart, SqlPattern, build_pattern};
+use super::probes::{Arg, ProbeFormula};
+use super::spellings::spellings;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::Type;
+use crate::check::is_iso_date;
+use crate::dbt::tokens::tokens;
+use crate::dialect::Dialect;
+
+/// Maximum number of parts that are examined, including the parts of equivalent expressions.
+const MAX_EXAMINED: usize = 400;
+/// Number of times that parts with equivalent expressions are compared with the spellings again.
+const ROUNDS: usize = 3;
+
+/// Words that stand for expressions in spellings.
+const PLACEHOLDERS: [&str; 17] = [
+    "value1",
+    "value2",
+    "value3",
+    "text1",
+    "text2",
+    "text3",
+    "text4",
+    "text5",
+    "date1",
+    "date2",
+    "integer1",
+    "integer2",
+    "float1",
+    "boolean1",
+    "timestamp1",
+    "filled1",
+    "constant1",
+];
+/// Parts of strings that stand for any text, for any text in lower case, and for any date.
+const PLAIN_TEXT: &str = "qzjw";
+const LOWER_TEXT: &str = "vkxw";
+const DATE_TEXT: &str = "wyqj";
+const NUMBER: &str = "7919";
+
+/// Type of an expression, and whether it may be NULL.
+pub(super) type ValueType = (Type, bool);
+
+/// Equivalent expressions of the parts of an expression.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Alternatives {
+    of_part: FxHashMap<SqlNodeId, Vec<(SqlNodeId, GuardSet)>>,
+}
+
+impl Alternatives {
+    /// Returns the equivalent expressions of a part, each with the guards that it adds.
+    pub fn of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
+        self.of_part.get(&part).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.of_part.is_empty()
+    }
+
+    /// Returns a node above an expression and all its equivalent expressions.
+    pub fn root(&self, trees: &mut Trees, expression: SqlNodeId) -> SqlNodeId {
+        let mut all = vec![expression];
+        all.extend(self.of_part.values().flatten().map(|(other, _)| *other));
+        all.sort_unstable();
+        trees.add(SqlLabel::Row, all)
+    }
+
+    /// Returns an expression, its parts and their equivalent expressions, so that the children and the equivalent
+    /// expressions of a part precede the part.
+    pub fn parts(&self, trees: &Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
+        if self.is_empty() {
+            return trees.descendants(expression);
+        }
+        let mut found = Vec::new();
+        let mut seen = FxHashSet::default();
+        let mut left = vec![(expression, false)];
+        while let Some((part, is_complete)) = left.pop() {
+            if is_complete {
+                found.push(part);
+            } else if seen.insert(part) {
+                left.push((part, true));
+                let others = self.of(part).iter().map(|(other, _)| *other);
+                left.extend(
+                    others
+                        .chain(trees.children(part).iter().copied())
+                        .map(|next| (next, false)),
+                );
+            }
+        }
+        found
+    }
+}
+
+impl Alternatives {
+    fn add(&mut self, part: SqlNodeId, other: SqlNodeId, guards: GuardSet) {
+        let all = self.of_part.entry(part).or_default();
+        if all.iter().all(|(known, _)| *known != other) {
+            all.push((other, guards));
+        }
+    }
+
+    /// Adds to each part with rewritten children the part that contains them. Returns the added parts.
+    fn add_parents(&mut self, trees: &mut Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
+        let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
+        let mut added = Vec::new();
+        for part in self.parts(trees, expression) {
+            let first = self.of(part).first().copied();
+            let children = trees.children(part).to_vec();
+            let places = (0..children.len()).filter(|place| rewritten.contains_key(&children[*place]));
+            let places: Vec<usize> = places.collect();
+            // Also replace each child alone, because a spelling may contain the other children.
+            let alone = places.iter().map(|place| vec![*place]).filter(|_| places.len() > 1);
+            let mut parent = None;
+            for replaced in std::iter::once(places.clone())
+                .chain(alone)
+                .filter(|places| !places.is_empty())
+            {
+                let (mut now, mut guards) = (children.clone(), GuardSet::default());
+                for place in replaced {
+                    if let Some((other, added)) = rewritten.get(&children[place]) {
+                        (now[place], guards) = (*other, guards.union(*added));
+                    }
+                }
+                let other = trees.add(trees.label(part).clone(), now);
+                self.add(part, other, guards);
+                added.push(other);
+                parent = parent.or(Some((other, guards)));
+            }
+            let of_first = first.map(|(other, own)| match rewritten.get(&other) {
+                Some((last, added)) => (*last, own.union(*added)),
+                None => (other, own),
+            });
+            if let Some(other) = of_first.or(parent) {
+                rewritten.insert(part, other);
+            }
+        }
+        added
+    }
+}
+
+/// Spelling as trees with placeholders.
+#[derive(Debug)]
+struct SpellingPattern {
+    written: SqlPattern,
+    generated: PatternPart,
+    guards: GuardSet,
+}
+
+/// All spellings of a dialect.
+#[derive(Debug)]
+pub(super) struct SpellingPatterns(Vec<SpellingPattern>);
+
+impl SpellingPatterns {
+    pub fn new(dialect: Dialect) -> Self {
+        let pattern = |sql: &str, args: Vec<Arg>| {
+            let mut trees = Trees::default();
+            let root = parse(sql, &tokens(sql, dialect), dialect, &mut trees).ok()?;
+            let spelled = vec![None; args.len()];
+            let shape = ExpressionShape::named("");
+            build_pattern(&trees, root, &ProbeFormula { shape, args }, spelled)
+        };
+        let all = spellings(dialect).into_iter().filter_map(|spelling| {
+            let args = placeholders(&spelling.written);
+            let mut written = pattern(&spelling.written, args.clone())?;
+            let generated = pattern(&spelling.generated, args.clone())?;
+            written.args = args;
+            Some(SpellingPattern {
+                written,
+                generated: generated.root,
+                guards: spelling.guard.map(GuardSet::of).unwrap_or_default(),
+            })
+        });
+        Self(all.collect())
+    }
+
+    /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it is
+    /// known.
+    pub fn alternatives(
+        &self,
+        trees: &mut Trees,
+        expression: SqlNodeId,
+        mut value_type: impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
+    ) -> Alternatives {
+        let mut all = Alternatives::default();
+        let mut parts = trees.descendants(expression);
+        let mut seen: FxHashSet<SqlNodeId> = parts.iter().copied().collect();
+        let mut at = 0;
+        for _ in 0..ROUNDS {
+            while let Some(part) = parts.get(at).copied().filter(|_| at < MAX_EXAMINED) {
+                at += 1;
+                for spelling in &self.0 {
+                    let Some(other) = spelling.apply(trees, part, &mut value_type) else {
+                        continue;
+                    };
+                    all.add(part, other, spelling.guards);
+                    parts.extend(trees.descendants(other).into_iter().filter(|part| seen.insert(*part)));
+                }
+            }
+            let new = all.add_parents(trees, expression);
+            parts.extend(new.into_iter().filter(|part| seen.insert(*part)));
+        }
+        all
+    }
+}
+
+impl SpellingPattern {
+    /// Returns the generated SQL for a part, if the part has this spelling.
+    fn apply(
+        &self,
+        trees: &mut Trees,
+        part: SqlNodeId,
+        value_type: &mut impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
+    ) -> Option<SqlNodeId> {
+        let args = &self.written.args;
+        let bound = self.written.match_node(trees, part)?;
+        let mut pairs = args.iter().zip(&bound);
+        let is_fit = pairs.all(|(arg, bound)| fits(trees, arg, bound.as_ref(), value_type));
+        let other = is_fit.then(|| instantiate(&self.generated, args, &bound, trees))?;
+        other.filter(|other| *other != part)
+    }
+}
+
+/// Returns the placeholders of a spelling.
+fn placeholders(sql: &str) -> Vec<Arg> {
+    let is_used = |text: &str| sql.contains(text);
+    let words = PLACEHOLDERS.into_iter().filter(|word| is_used(word));
+    let texts = [PLAIN_TEXT, LOWER_TEXT, DATE_TEXT]
+        .into_iter()
+        .filter(|text| is_used(text));
+    let number = is_used(NUMBER).then_some(Arg::Number(NUMBER));
+    words
+        .map(|word| Arg::Column(word.to_owned()))
+        .chain(texts.map(|text| Arg::Text("", text, "")))
+        .chain(number)
+        .collect()
+}
+
+/// Returns whether a placeholder may stand for a part of an expression.
+fn fits(
+    trees: &mut Trees,
+    arg: &Arg,
+    bound: Option<&Binding>,
+    value_type: &mut impl FnMut(&mut Trees, SqlNodeId) -> Option<ValueType>,
+) -> bool {
+    match (arg, bound) {
+        (Arg::Column(word), Some(Binding::Node(part))) => match word.trim_end_matches(|c: char| c.is_ascii_digit()) {
+            "value" => *trees.label(*part) != SqlLabel::Nothing,
+            "constant" => is_literal(trees, *part),
+            "filled" => value_type(trees, *part).is_some_and(|(_, nullable)| !nullable),
+            name => value_type(trees, *part).is_some_and(|(ty, _)| ty.name() == name),
+        },
+        (Arg::Text(_, marker, _), Some(Binding::Text(text))) => match *marker {
+            DATE_TEXT => is_iso_date(text),
+            LOWER_TEXT => text.is_ascii() && is_plain_text(text),
+            _ => is_plain_text(text),
+        },
+        (Arg::Number(_), Some(Binding::Number(digits) | Binding::Text(digits))) => {
+            (1..=6).contains(&digits.len()) && digits.bytes().all(|c| c.is_ascii_digit())
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether a text has characters, and none that `like` reads otherwise.
+fn is_plain_text(text: &str) -> bool {
+    !text.is_empty() && !text.contains(['%', '_', '\\'])
+}
+
+/// Returns whether a part is a number, a text or a date.
+fn is_literal(trees: &Trees, part: SqlNodeId) -> bool {
+    match (trees.label(part), trees.children(part)) {
+        (SqlLabel::Negative, [inner]) => matches!(trees.label(*inner), SqlLabel::Number(_)),
+        (label, _) => matches!(label, SqlLabel::Number(_) | SqlLabel::Text(..) | SqlLabel::Typed),
+    }
+}
+
+/// Builds the expression of a pattern, with the values of its placeholders.
+fn instantiate(part: &PatternPart, args: &[Arg], bound: &[Option<Binding>], trees: &mut Trees) -> Option<SqlNodeId> {
+    let value = |place: &usize| bound.get(*place)?.as_ref();
+    match part {
+        PatternPart::Any(place) => match value(place)? {
+            Binding::Node(id) => Some(*id),
+            _ => None,
+        },
+        PatternPart::Number(place, 0, "") => match value(place)? {
+            Binding::Number(digits) | Binding::Text(digits) => Some(trees.add_leaf(SqlLabel::Number(digits.clone()))),
+            _ => None,
+        },
+        PatternPart::Text(place, before, after, prefix) => match value(place)? {
+            Binding::Number(text) | Binding::Text(text) => {
+                let is_lower = matches!(args.get(*place), Some(Arg::Text(_, LOWER_TEXT, _)));
+                let text = if is_lower {
+                    text.to_ascii_lowercase()
+                } else {
+                    text.clone()
+                };
+                Some(trees.add_leaf(SqlLabel::Text(format!("{before}{text}{after}"), prefix)))
+            }
+            _ => None,
+        },
+        PatternPart::Node(label, parts) => {
+            let parts = parts.iter().map(|part| instantiate(part, args, bound, trees));
+            let parts = parts.collect::<Option<Vec<SqlNodeId>>>()?;
+            Some(trees.add(label.clone(), parts))
+        }
+        PatternPart::Number(..) | PatternPart::Criterion(_) | PatternPart::Wild(..) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_are_valid() {
+        for dialect in Dialect::all() {
+            let all = spellings(dialect);
+            assert!(all.len() > 20, "{dialect}");
+            assert_eq!(SpellingPatterns::new(dialect).0.len(), all.len(), "{dialect}");
+        }
+    }
+
+    /// A spelling with several parts is found if the parts have other spellings, too.
+    #[test]
+    fn parts_have_equivalent_expressions() {
+        let dialect: Dialect = "duckdb".parse().unwrap();
+        let mut trees = Trees::default();
+        let mut read = |sql: &str| parse(sql, &tokens(sql, dialect), dialect, &mut trees).unwrap();
+        let edited = read("(if(x like 'a%', y, null) % 7 + 7) % 7");
+        let expected = read("mod(mod(case when starts_with(x, 'a') then y end, 7) + 7, 7)");
+        let unknown = read("date_diff('day', x, y)");
+        let all = SpellingPatterns::new(dialect);
+        let found = all.alternatives(&mut trees, edited, |_, _| None);
+        assert!(found.parts(&trees, edited).contains(&expected));
+        assert!(all.alternatives(&mut trees, unknown, |_, _| None).is_empty());
+        let dates = all.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
+        assert_eq!(dates.of(unknown).len(), 1);
+    }
+}

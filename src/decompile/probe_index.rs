@@ -1,0 +1,201 @@
+//! Index of the probes: the parts that an expression needs so that a pattern of a group of probes can match it. Only the
+//! groups are compiled whose patterns can match an edit, because compiling all groups takes half a second.
+//!
+//! `probe_index.txt` contains the index. After a change of the SQL of functions, write it with
+//! `FORMULAC_WRITE=1 cargo test -p formulac-decompile the_index_is_complete`.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+#[cfg(test)]
+use super::patterns::{PatternPart, SqlPattern};
+#[cfg(test)]
+use super::probes::Arg;
+use super::probes::ProbeGroup;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::dialect::Dialect;
+
+const INDEX: &str = include_str!("probe_index.txt");
+
+/// Stands for an empty set.
+const ANY: &str = "any";
+
+/// Names, operators and other parts of an expression.
+pub(super) type ExpressionParts = BTreeSet<String>;
+
+/// Sets of parts, at least one of which occurs in each expression that a pattern of a group matches.
+type PartSets = Vec<Vec<&'static str>>;
+
+/// Returns whether an expression may match a pattern of a group of probes, given the parts of the expression.
+pub(super) fn may_match(group: ProbeGroup, is_temporal: bool, dialect: Dialect, parts: &ExpressionParts) -> bool {
+    static SETS: OnceLock<FxHashMap<String, PartSets>> = OnceLock::new();
+    static DIALECTS: OnceLock<FxHashSet<&'static str>> = OnceLock::new();
+    let lines = || INDEX.lines().filter_map(|line| line.split_once(": "));
+    let dialects = DIALECTS.get_or_init(|| lines().filter_map(|(key, _)| key.split(' ').next()).collect());
+    let sets = SETS.get_or_init(|| {
+        let parts = |set: &'static str| set.split(' ').filter(|part| *part != ANY).collect();
+        let sets = |list: &'static str| list.split(" | ").map(parts).collect();
+        lines().map(|(key, list)| (key.to_owned(), sets(list))).collect()
+    });
+    let is_contained = |set: &Vec<&str>| set.iter().all(|part| parts.contains(*part));
+    match sets.get(&key(group, is_temporal, dialect)) {
+        Some(sets) => sets.iter().any(is_contained),
+        // A dialect may lack an index.
+        None => !dialects.contains(dialect.name()),
+    }
+}
+
+fn key(group: ProbeGroup, is_temporal: bool, dialect: Dialect) -> String {
+    let kind = if is_temporal { "temporal" } else { "other" };
+    format!("{dialect} {} {kind}", group.name())
+}
+
+/// Returns the parts of an expression.
+pub(super) fn expression_parts(trees: &Trees, expression: SqlNodeId) -> ExpressionParts {
+    let parts = trees.descendants(expression);
+    parts
+        .into_iter()
+        .filter_map(|part| name_of_part(trees.label(part)))
+        .collect()
+}
+
+/// Returns the parts of an expression that a pattern matches. `None` if the pattern is a constant, unless its formula
+/// refers to a column: `T(number)` is an empty text.
+#[cfg(test)]
+pub(super) fn pattern_parts(pattern: &SqlPattern) -> Option<ExpressionParts> {
+    let mut found = ExpressionParts::new();
+    let mut left = vec![&pattern.root];
+    while let Some(part) = left.pop() {
+        if let PatternPart::Node(label, parts) = part {
+            found.extend(name_of_part(label));
+            left.extend(parts);
+        }
+    }
+    let is_constant = matches!(
+        &pattern.root,
+        PatternPart::Node(SqlLabel::Number(_) | SqlLabel::Text(..), _)
+    );
+    let has_hidden_column = pattern.args.iter().any(|arg| matches!(arg, Arg::HiddenColumn(_)));
+    let is_constant = is_constant && !has_hidden_column;
+    (!is_constant && matches!(pattern.root, PatternPart::Node(..))).then_some(found)
+}
+
+/// Returns the name of a part in the index, without spaces. `None` for parts that the index does not contain.
+fn name_of_part(label: &SqlLabel) -> Option<String> {
+    let name = match label {
+        SqlLabel::Word(word) if word == "*" => return None,
+        SqlLabel::Word(name) | SqlLabel::Op(name) => name.as_str(),
+        SqlLabel::Behind(name) => name,
+        SqlLabel::Not => "not",
+        SqlLabel::Negative => "minus",
+        SqlLabel::Case => "case",
+        SqlLabel::Switch => "switch",
+        SqlLabel::In => "in",
+        SqlLabel::Between => "between",
+        SqlLabel::Subscript | SqlLabel::Bracket => "[]",
+        _ => return None,
+    };
+    Some(name.replace(' ', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+    use std::sync::Arc;
+
+    use super::super::compiled_probes::{CompiledProbes, ProbesWithCachedSql};
+    use super::super::probes::{RELATION, probe_relation};
+    use super::*;
+    use crate::compiler::Compiler;
+    use crate::schema::Schema;
+
+    /// Compilers with the settings on which the SQL of probes depends.
+    fn compilers(dialect: Dialect) -> Vec<Compiler> {
+        let with_zone = Compiler::builder().timezone("Europe/Berlin");
+        let with_zeros = Compiler::builder().blanks_as_zero(true);
+        let [plain, with_zone, with_zeros] =
+            [Compiler::builder(), with_zone, with_zeros].map(crate::model::Builder::build);
+        let mut with_calendar = (*plain.options).clone();
+        with_calendar.calendar.week_start = "sunday".parse().unwrap();
+        with_calendar.calendar.fiscal_month_offset = Some(4);
+        let with_calendar = plain.with_options(with_calendar);
+        [plain, with_zone, with_zeros, with_calendar]
+            .into_iter()
+            .map(|compiler| {
+                let mut options = (*compiler.options).clone();
+                options.dialect = dialect;
+                options.schema = Arc::new(Schema::new().with(probe_relation()));
+                options.from = Some(RELATION.to_owned());
+                compiler.with_options(options)
+            })
+            .collect()
+    }
+
+    /// Returns the sets of parts of the patterns of each group, without sets that contain another set.
+    fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionParts>> {
+        let groups: Vec<ProbeGroup> = ProbeGroup::all().collect();
+        let groups: Vec<(ProbeGroup, bool)> = groups
+            .iter()
+            .flat_map(|group| [(*group, false), (*group, true)])
+            .collect();
+        let sets = crate::parallel::map_range(groups.len(), |at| {
+            let (group, is_temporal) = groups[at];
+            let tried = Arc::new(ProbesWithCachedSql::of_group(group, false, is_temporal));
+            let probes = CompiledProbes::new(compiler.clone(), vec![tried]);
+            let has_setting = compiler.options.timezone.is_some()
+                || compiler.options.calendar != Compiler::default().options.calendar;
+            let patterns = if is_temporal || !has_setting {
+                probes.all_patterns(step)
+            } else {
+                Vec::new()
+            };
+            let sets: BTreeSet<ExpressionParts> = patterns.iter().filter_map(|it| pattern_parts(it)).collect();
+            (key(group, is_temporal, dialect), sets)
+        });
+        sets.into_iter().collect()
+    }
+
+    #[test]
+    fn the_index_is_complete() {
+        let is_written = std::env::var("FORMULAC_WRITE").is_ok();
+        let mut text = String::new();
+        for dialect in Dialect::all() {
+            let mut all: BTreeMap<String, BTreeSet<ExpressionParts>> = BTreeMap::new();
+            for compiler in compilers(dialect).iter().take(if is_written { 4 } else { 1 }) {
+                for (key, sets) in sets(dialect, compiler, if is_written { 1 } else { 23 }) {
+                    all.entry(key).or_default().extend(sets);
+                }
+            }
+            for (key, sets) in &all {
+                let is_least = |set: &&ExpressionParts| !sets.iter().any(|other| other != *set && other.is_subset(set));
+                let least = sets.iter().filter(is_least).map(|set| match set.is_empty() {
+                    true => ANY.to_owned(),
+                    false => set.iter().cloned().collect::<Vec<_>>().join(" "),
+                });
+                let least: Vec<String> = least.collect();
+                if !least.is_empty() {
+                    let _ = writeln!(text, "{key}: {}", least.join(" | "));
+                }
+            }
+            if is_written {
+                continue;
+            }
+            for group in ProbeGroup::all() {
+                for is_temporal in [false, true] {
+                    for set in &all[&key(group, is_temporal, dialect)] {
+                        assert!(
+                            may_match(group, is_temporal, dialect, set),
+                            "{dialect}: {group:?}: {set:?}"
+                        );
+                    }
+                }
+            }
+        }
+        if is_written {
+            std::fs::write("probe_index.txt", text).unwrap();
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Spellings: SQL as analysts write it, with the equivalent SQL as formulac generates it. `spellings.txt` lists them, and
+//! explains the words that stand for expressions. This file adds the spellings of types, units and literals.
+
+use super::guards::Guard;
+use crate::Type;
+use crate::dialect::Dialect;
+
+const BIGQUERY: &str = "bigquery";
+const SNOWFLAKE: &str = "snowflake";
+const POSTGRES: &str = "postgres";
+const DUCKDB: &str = "duckdb";
+const LIST: &str = include_str!("spellings.txt");
+
+/// SQL as analysts write it, and the equivalent SQL as formulac generates it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spelling {
+    pub written: String,
+    pub generated: String,
+    /// Kind of the guard that the generated SQL adds. `None` if both return the same value for all arguments.
+    pub guard: Option<Guard>,
+}
+
+/// Other names of types, with the type to which generated SQL casts instead, and whether the types differ in their limits
+/// or precision.
+const TYPE_NAMES: &[(&str, &[&str], Type, bool)] = &[
+    (BIGQUERY, &["int", "integer", "bigint"], Type::Integer, false),
+    (BIGQUERY, &["boolean"], Type::Boolean, false),
+    (
+        SNOWFLAKE,
+        &["int", "integer", "bigint", "number", "numeric", "decimal"],
+        Type::Integer,
+        false,
+    ),
+    (
+        SNOWFLAKE,
+        &["float8", "double", "double precision", "real"],
+        Type::Float,
+        false,
+    ),
+    (SNOWFLAKE, &["text", "string"], Type::Text, false),
+    (POSTGRES, &["int8"], Type::Integer, false),
+    (POSTGRES, &["integer"], Type::Integer, true),
+    (POSTGRES, &["float", "float8"], Type::Float, false),
+    (POSTGRES, &["numeric", "decimal"], Type::Float, true),
+    (POSTGRES, &["varchar"], Type::Text, false),
+    (POSTGRES, &["bool"], Type::Boolean, false),
+    (DUCKDB, &["int8", "long"], Type::Integer, false),
+    (DUCKDB, &["int", "integer", "int4"], Type::Integer, true),
+    (DUCKDB, &["float8"], Type::Float, false),
+    (DUCKDB, &["float", "real"], Type::Float, true),
+    (DUCKDB, &["text", "string"], Type::Text, false),
+    (DUCKDB, &["bool"], Type::Boolean, false),
+];
+
+/// Aggregates of SQL that skip NULL, and whose result does not depend on the order of the rows.
+const AGGREGATES: [&str; 10] = [
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "count",
+    "median",
+    "stddev_samp",
+    "stddev_pop",
+    "var_samp",
+    "var_pop",
+];
+
+/// Units that Snowflake accepts as words and as strings.
+const UNITS: [&str; 8] = ["day", "week", "month", "quarter", "year", "hour", "minute", "second"];
+
+/// Types whose conversion to the same type has no effect.
+const TYPES: [(Type, &str); 5] = [
+    (Type::Boolean, "boolean1"),
+    (Type::Integer, "integer1"),
+    (Type::Float, "float1"),
+    (Type::Text, "text1"),
+    (Type::Date, "date1"),
+];
+
+/// Returns the spellings of a dialect.
+pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
+    let family = dialect.facts().sql_family;
+    let mut all = Vec::new();
+    let mut add = |written: String, generated: String, guard: Option<Guard>| {
+        all.push(Spelling {
+            written,
+            generated,
+            guard,
+        });
+    };
+    for line in LIST.lines().filter(|line| !line.starts_with('#')) {
+        let Some((families, rest)) = line.split_once(": ") else {
+            continue;
+        };
+        let mut columns = rest.split("  ").map(str::trim).filter(|column| *column != "->");
+        let is_own = families == "all" || families.split(' ').any(|name| name == family);
+        if let (true, Some(written), Some(generated)) = (is_own, columns.next(), columns.next()) {
+            add(
+                written.to_owned(),
+                generated.to_owned(),
+                columns.next().and_then(Guard::from_name),
+            );
+        }
+    }
+    for (_, names, ty, is_other) in TYPE_NAMES.iter().filter(|(of, ..)| *of == family) {
+        for name in *names {
+            let generated = format!("cast(value1 as {})", dialect.type_name(*ty));
+            add(
+                format!("cast(value1 as {name})"),
+                generated,
+                is_other.then_some(Guard::Conversion),
+            );
+        }
+    }
+    for (ty, value) in TYPES {
+        add(
+            format!("cast({value} as {})", dialect.type_name(ty)),
+            value.to_owned(),
+            None,
+        );
+    }
+    let float = dialect.type_name(Type::Float);
+    if matches!(family, BIGQUERY | DUCKDB) {
+        // Quotients of integers are floats without a conversion.
+        for other in ["integer2", "float1"] {
+            add(
+                format!("cast(integer1 as {float}) / {other}"),
+                format!("integer1 / {other}"),
+                None,
+            );
+            add(
+                format!("{other} / cast(integer1 as {float})"),
+                format!("{other} / integer1"),
+                None,
+            );
+            let divisor = format!("nullif({other}, 0)");
+            add(
+                format!("cast(integer1 as {float}) / {divisor}"),
+                format!("integer1 / {divisor}"),
+                None,
+            );
+        }
+    } else {
+        add(
+            format!("integer1 / cast(value1 as {float})"),
+            format!("cast(integer1 as {float}) / value1"),
+            None,
+        );
+    }
+    if matches!(family, POSTGRES | DUCKDB) {
+        for name in AGGREGATES {
+            let written = format!("{name}(value2) filter (where value1)");
+            add(written, format!("{name}(case when value1 then value2 end)"), None);
+        }
+    }
+    if family == SNOWFLAKE {
+        for unit in UNITS {
+            for name in ["datediff", "dateadd"] {
+                let written = format!("{name}('{unit}', value1, value2)");
+                add(written, format!("{name}({unit}, value1, value2)"), None);
+            }
+            add(
+                format!("date_trunc({unit}, value1)"),
+                format!("date_trunc('{unit}', value1)"),
+                None,
+            );
+        }
+    }
+    let timestamp = dialect.type_name(Type::Timestamp);
+    for op in ["=", "<>", "<", "<=", ">", ">="] {
+        add(format!("date1 {op} 'wyqj'"), format!("date1 {op} date 'wyqj'"), None);
+        let literal = match family {
+            SNOWFLAKE => format!("cast('wyqj' as {timestamp})"),
+            _ => format!("{timestamp} 'wyqj'"),
+        };
+        add(
+            format!("timestamp1 {op} 'wyqj'"),
+            format!("timestamp1 {op} {literal}"),
+            None,
+        );
+    }
+    all
+}

@@ -1,0 +1,131 @@
+//! Types of parts of edited SQL, as far as they are known from the columns, the literals and a few functions.
+
+use rustc_hash::FxHashMap;
+
+use super::alternatives::ValueType;
+use super::candidate_check::CandidateCheck;
+use super::expression_text::format_name;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::Type;
+use crate::dialect::Dialect;
+
+/// Maximum depth of an expression whose type is derived from its parts.
+const MAX_DEPTH: usize = 8;
+
+/// Types of the parts of expressions in the step of a definition.
+pub(super) struct ValueTypes<'c, 'a, 's> {
+    check: &'c CandidateCheck<'a, 's>,
+    /// Types of columns, by their names in formulas.
+    columns: FxHashMap<String, Option<ValueType>>,
+}
+
+impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
+    pub fn new(check: &'c CandidateCheck<'a, 's>) -> Self {
+        Self {
+            check,
+            columns: FxHashMap::default(),
+        }
+    }
+
+    /// Returns the type of a part. `None` if the type is not known.
+    pub fn of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
+        self.of_part(trees, part, MAX_DEPTH)
+    }
+
+    fn of_part(&mut self, trees: &Trees, part: SqlNodeId, depth: usize) -> Option<ValueType> {
+        let depth = depth.checked_sub(1)?;
+        match (trees.label(part), trees.children(part)) {
+            (SqlLabel::Text(..), _) => Some((Type::Text, false)),
+            (SqlLabel::Number(digits), _) => {
+                let is_integer = digits.bytes().all(|c| c.is_ascii_digit());
+                Some((if is_integer { Type::Integer } else { Type::Point }, false))
+            }
+            (SqlLabel::Word(word), _) if matches!(word.as_str(), "true" | "false") => Some((Type::Boolean, false)),
+            (SqlLabel::Word(word), _) if word == "current_date" => Some((Type::Date, false)),
+            (SqlLabel::Word(word), _) if word == "null" => None,
+            (SqlLabel::Typed, [name, _]) => match trees.label(*name) {
+                SqlLabel::Word(name) if name == "date" => Some((Type::Date, false)),
+                _ => None,
+            },
+            (SqlLabel::Call, [name, args @ ..]) => {
+                let SqlLabel::Word(name) = trees.label(*name) else {
+                    return None;
+                };
+                self.of_call(trees, name, args, depth)
+            }
+            (SqlLabel::Op(op), [left, right]) => {
+                let (left, right) = (self.of_part(trees, *left, depth)?, self.of_part(trees, *right, depth)?);
+                let nullable = left.1 || right.1;
+                match (op.as_str(), left.0, right.0) {
+                    ("||", Type::Text, Type::Text) => Some((Type::Text, nullable)),
+                    ("+" | "-", Type::Date, Type::Integer) => Some((Type::Date, nullable)),
+                    ("+" | "-" | "*", Type::Integer, Type::Integer) => Some((Type::Integer, nullable)),
+                    _ => None,
+                }
+            }
+            _ => {
+                let (relation, name) = trees.column(part)?;
+                let name = match relation {
+                    Some(relation) => format!("{relation}.{}", format_name(name)),
+                    None => format_name(name),
+                };
+                self.of_column(name)
+            }
+        }
+    }
+
+    fn of_call(&mut self, trees: &Trees, name: &str, args: &[SqlNodeId], depth: usize) -> Option<ValueType> {
+        let dialect = self.check.found.dialect;
+        let mut types = |args: &[SqlNodeId]| -> Vec<Option<ValueType>> {
+            args.iter().map(|arg| self.of_part(trees, *arg, depth)).collect()
+        };
+        match (name, args) {
+            ("cast", [row]) => {
+                let [value, _, ty] = trees.children(*row) else {
+                    return None;
+                };
+                let SqlLabel::Word(ty) = trees.label(*ty) else {
+                    return None;
+                };
+                let ty = type_of_name(ty, dialect)?;
+                let value = types(&[*value]).pop().flatten();
+                Some((ty, value.is_none_or(|(_, nullable)| nullable)))
+            }
+            ("coalesce", _) => {
+                let types = types(args).into_iter().collect::<Option<Vec<ValueType>>>()?;
+                let (ty, _) = *types.first()?;
+                let nullable = types.iter().all(|(_, nullable)| *nullable);
+                types.iter().all(|(other, _)| *other == ty).then_some((ty, nullable))
+            }
+            ("count", _) => Some((Type::Integer, false)),
+            ("min" | "max", [value]) => types(&[*value]).pop()?.map(|(ty, _)| (ty, true)),
+            ("upper" | "lower" | "left" | "right" | "substr" | "replace" | "trim", [..]) => Some((Type::Text, true)),
+            _ => None,
+        }
+    }
+
+    /// Returns the type of a column, in a definition that contains only the column or its maximum.
+    fn of_column(&mut self, name: String) -> Option<ValueType> {
+        if let Some(known) = self.columns.get(&name) {
+            return *known;
+        }
+        let check = self.check;
+        let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
+        let found = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
+        self.columns.insert(name, found);
+        found
+    }
+}
+
+/// Returns the type with a name in SQL.
+fn type_of_name(name: &str, dialect: Dialect) -> Option<Type> {
+    let all = [
+        Type::Boolean,
+        Type::Integer,
+        Type::Float,
+        Type::Text,
+        Type::Date,
+        Type::Timestamp,
+    ];
+    all.into_iter().find(|ty| dialect.type_name(*ty) == name)
+}

@@ -1,0 +1,142 @@
+//! Tests hand edits as analysts write them. `hand_edits.txt` lists the edits and their formulas.
+
+use std::sync::OnceLock;
+
+use formulac::decompile::Decompiler;
+use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
+
+fn decompiler() -> &'static Decompiler {
+    static LEARNED: OnceLock<Decompiler> = OnceLock::new();
+    LEARNED.get_or_init(Decompiler::default)
+}
+
+fn compiler(dialect: Dialect) -> Compiler {
+    let columns = [
+        ("country", Type::Text, true),
+        ("name", Type::Text, true),
+        ("city", Type::Text, true),
+        ("note", Type::Text, false),
+        ("id", Type::Integer, false),
+        ("quantity", Type::Integer, true),
+        ("amount", Type::Decimal, true),
+        ("score", Type::Float, true),
+        ("paid", Type::Boolean, true),
+        ("day", Type::Date, true),
+        ("shipped", Type::Date, true),
+        ("paid_at", Type::Timestamp, true),
+        ("other", Type::Unknown, true),
+    ];
+    let orders = columns
+        .iter()
+        .fold(Relation::new("orders"), |relation, (name, ty, nullable)| {
+            relation.with(Column::new(*name, *ty).nullable(*nullable))
+        });
+    Compiler::builder()
+        .dialect(dialect)
+        .schema(Schema::new().with(orders))
+        .build()
+}
+
+const GROUPED: &str = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: value = COUNT()\n";
+const ROWS: &str = "model: m\nfrom: orders\ndefinitions: value = 7919\n";
+
+/// Line of the table.
+struct Case<'t> {
+    is_grouped: bool,
+    warehouses: Vec<&'t str>,
+    edit: &'t str,
+    /// Expected formula. `None` if the edit remains a hand edit.
+    formula: Option<&'t str>,
+}
+
+fn cases(table: &str) -> Vec<Case<'_>> {
+    let mut is_grouped = false;
+    let lines = table
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let cases = lines.filter_map(|line| {
+        if let Some(section) = line.strip_prefix("== ") {
+            is_grouped = section == "columns of groups by country";
+            assert!(is_grouped || section == "columns of rows", "{section}");
+            return None;
+        }
+        let (warehouses, rest) = line
+            .split_once(": ")
+            .unwrap_or_else(|| panic!("no warehouse in {line}"));
+        let warehouses = match warehouses {
+            "all" => vec!["bigquery", "snowflake", "postgres", "duckdb"],
+            some => some.split(' ').collect(),
+        };
+        let (edit, formula) = match rest.split_once("  =>  ") {
+            Some((edit, formula)) => (edit, Some(formula)),
+            None => (
+                rest.split_once("  stays  ")
+                    .unwrap_or_else(|| panic!("no formula in {line}"))
+                    .0,
+                None,
+            ),
+        };
+        Some(Case {
+            is_grouped,
+            warehouses,
+            edit,
+            formula,
+        })
+    });
+    cases.collect()
+}
+
+/// Returns the formula for an edit, and the SQL of the formula if it differs from the edit.
+fn found(dialect: Dialect, case: &Case<'_>) -> Option<(String, Option<String>)> {
+    let compiler = compiler(dialect);
+    let spec = if case.is_grouped { GROUPED } else { ROWS };
+    let compiled = compiler.compile_spec(spec);
+    let sql = compiled.model_sql().unwrap();
+    let column = if case.is_grouped { "count(*)" } else { "7919" };
+    let found = sql.replacen(&format!("{column} as value"), &format!("{} as value", case.edit), 1);
+    let formula = decompiler().find_formula_with_guards(&compiler, spec, None, &found, None, "value");
+    formula
+        .ok()
+        .map(|found| (found.formula, found.rewritten.map(|it| it.sql)))
+}
+
+/// `FORMULAC_CASES` selects the edits that contain a text.
+fn check(warehouse: &str) {
+    let filter = std::env::var("FORMULAC_CASES").unwrap_or_default();
+    let cases = cases(include_str!("hand_edits.txt"));
+    let mut faults = Vec::new();
+    let selected = cases
+        .iter()
+        .filter(|case| case.warehouses.contains(&warehouse) && case.edit.contains(&filter));
+    for case in selected {
+        let found = found(warehouse.parse().unwrap(), case).map(|(formula, _)| formula);
+        if found.as_deref() != case.formula {
+            faults.push(format!(
+                "{warehouse}: {}: found {found:?}, expected {:?}",
+                case.edit, case.formula
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn hand_edits_for_bigquery_become_formulas() {
+    check("bigquery");
+}
+
+#[test]
+fn hand_edits_for_snowflake_become_formulas() {
+    check("snowflake");
+}
+
+#[test]
+fn hand_edits_for_postgres_become_formulas() {
+    check("postgres");
+}
+
+#[test]
+fn hand_edits_for_duckdb_become_formulas() {
+    check("duckdb");
+}
