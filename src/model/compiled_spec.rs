@@ -201,7 +201,7 @@ impl CompiledSpec {
     #[must_use]
     pub fn expansion_obstacle(&self) -> Option<(&'static str, &'static str)> {
         let obstacle = self.expanded.as_ref()?.as_ref().err()?;
-        Some((obstacle.message, obstacle.help))
+        Some((obstacle.message(), obstacle.help()))
     }
 
     /// Returns whether the spec reads metric sets.

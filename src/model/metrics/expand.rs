@@ -48,34 +48,47 @@ pub struct Expansion {
     pub obstacle: Option<ExpansionObstacle>,
 }
 
-/// Why no hand-written spec can express an expansion: the end of a message about the spec, and the help.
-#[derive(Clone, Copy, Debug)]
-pub struct ExpansionObstacle {
-    pub message: &'static str,
-    pub help: &'static str,
+/// Why no hand-written spec can express an expansion.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+pub enum ExpansionObstacle {
+    SeveralSets,
+    SeveralRules,
+    PeriodsOfSets,
+    RowsOfPeriods,
 }
 
-const SEVERAL_SETS: ExpansionObstacle = ExpansionObstacle {
-    message: "combines the rows of several metric sets, but a spec without metric sets begins with the rows of one \
-              relation",
-    help: "expand a model for each set, or see the SQL with `formulac query`",
-};
+impl ExpansionObstacle {
+    /// Returns the end of a message about the spec.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::SeveralSets => {
+                "combines the rows of several metric sets, but a spec without metric sets begins with the rows of one \
+                 relation"
+            }
+            Self::SeveralRules => {
+                "aggregates different rows for different metrics because of `non_additive`, but the columns of a step \
+                 without metric sets are computed from the same rows"
+            }
+            Self::PeriodsOfSets => {
+                "fills periods that only metric sets have: fiscal years as dates, or the `grain` of a set's `time`"
+            }
+            Self::RowsOfPeriods => "contains steps with the rows of periods, which `fill` generates",
+        }
+    }
 
-const SEVERAL_RULES: ExpansionObstacle = ExpansionObstacle {
-    message: "aggregates different rows for different metrics because of `non_additive`, but the columns of a step \
-              without metric sets are computed from the same rows",
-    help: "expand a model for the metrics of each `non_additive` rule, or see the SQL with `formulac query`",
-};
-
-const PERIODS_OF_SETS: ExpansionObstacle = ExpansionObstacle {
-    message: "fills periods that only metric sets have: fiscal years as dates, or the `grain` of a set's `time`",
-    help: "fill a timeframe such as `month` or `fiscal_quarter`, or see the SQL with `formulac query`",
-};
-
-const ROWS_OF_PERIODS: ExpansionObstacle = ExpansionObstacle {
-    message: "contains steps with the rows of periods, which `fill` generates",
-    help: "write `fill`",
-};
+    pub fn help(self) -> &'static str {
+        match self {
+            Self::SeveralSets => "expand a model for each set, or see the SQL with `formulac query`",
+            Self::SeveralRules => {
+                "expand a model for the metrics of each `non_additive` rule, or see the SQL with `formulac query`"
+            }
+            Self::PeriodsOfSets => {
+                "fill a timeframe such as `month` or `fiscal_quarter`, or see the SQL with `formulac query`"
+            }
+            Self::RowsOfPeriods => "write `fill`",
+        }
+    }
+}
 
 /// Step of a spec, with the steps to which it is expanded.
 #[derive(Clone, Debug)]
@@ -280,10 +293,10 @@ impl ModelOverSets<'_> {
         keys: &ModelKeys,
     ) -> Option<ExpansionObstacle> {
         match fill {
-            _ if self.sets.len() > 1 => Some(SEVERAL_SETS),
-            _ if groups.len() > 1 => Some(SEVERAL_RULES),
-            Some(_) if self.kind == SpecKind::Periods => Some(ROWS_OF_PERIODS),
-            Some(fill) if !self.is_fill_of_written_period(fill, keys) => Some(PERIODS_OF_SETS),
+            _ if self.sets.len() > 1 => Some(ExpansionObstacle::SeveralSets),
+            _ if groups.len() > 1 => Some(ExpansionObstacle::SeveralRules),
+            Some(_) if self.kind == SpecKind::Periods => Some(ExpansionObstacle::RowsOfPeriods),
+            Some(fill) if !self.is_fill_of_written_period(fill, keys) => Some(ExpansionObstacle::PeriodsOfSets),
             _ => None,
         }
     }
