@@ -45,9 +45,9 @@ pub(super) struct InferBuffers {
     results: Vec<InferTerm>,
     /// Weak evidence, which applies only to variables without other evidence.
     weak: Vec<(u32, Type, ExprId)>,
-    /// Sums and differences of two unknown types. Each tuple contains the left operand, the right operand, the result
-    /// and the expression.
-    waiting: Vec<(InferTerm, InferTerm, InferTerm, ExprId)>,
+    /// Sums and differences of unknown types. Each tuple contains the operator, the operands and the result, and the
+    /// expression.
+    waiting: Vec<(BinaryOp, [InferTerm; 3], ExprId)>,
     conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
     /// Type that the sort key must have if a function shifts the sort key by a calendar period.
     pub(super) calendar: Option<InferTerm>,
@@ -466,7 +466,7 @@ impl TypeInference<'_> {
             }
             (InferTerm::Var(_), _) | (_, InferTerm::Var(_)) => {
                 let result = self.fresh_variable();
-                self.work.waiting.push((a, b, result, at));
+                self.work.waiting.push((op, [a, b, result], at));
                 result
             }
             (a, b) if is_date(a) && is_date(b) => number,
@@ -499,11 +499,22 @@ impl TypeInference<'_> {
     fn resolve_sums(&mut self) {
         let number = InferTerm::Type(Type::Number);
         for index in 0..self.work.waiting.len() {
-            let (a, b, result, at) = self.work.waiting[index];
-            let (a, b) = (self.work.resolve_term(a), self.work.resolve_term(b));
-            let date = [a, b]
-                .into_iter()
-                .find(|t| matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal()));
+            let (op, terms, at) = self.work.waiting[index];
+            let [a, b, result] = terms.map(|term| self.work.resolve_term(term));
+            let is_date = |t: &InferTerm| {
+                matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal())
+            };
+            // The result of `date - x` is a number only if `x` is a date, and a date can be subtracted only from a date.
+            let is_date_subtracted = op == BinaryOp::Subtract
+                && (is_date(&b) || (is_date(&a) && matches!(result, InferTerm::Type(ty) if ty.is_number())));
+            if is_date_subtracted {
+                for side in [a, b].into_iter().filter(|side| matches!(side, InferTerm::Var(_))) {
+                    self.bind_type(side, InferTerm::Temporal, at);
+                }
+                self.bind_type(result, number, at);
+                continue;
+            }
+            let date = [a, b].into_iter().find(is_date);
             for side in [a, b] {
                 if matches!(side, InferTerm::Var(_)) {
                     self.bind_type(side, number, at);

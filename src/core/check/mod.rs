@@ -196,11 +196,19 @@ pub struct CheckScope<'a> {
 impl CheckScope<'_> {
     /// Returns the type that the user specified for a column of unknown type.
     fn user_type(&self, name: &str) -> Type {
-        let given = self
-            .given_types
-            .iter()
-            .find(|(column, _)| column.eq_ignore_ascii_case(name));
-        given.map_or(Type::Unknown, |(_, ty)| *ty)
+        self.given_type(name).unwrap_or_default()
+    }
+
+    /// Returns whether the name is known to be a column.
+    fn has_given_type(&self, name: &str) -> bool {
+        self.given_type(name).is_some()
+    }
+
+    fn given_type(&self, name: &str) -> Option<Type> {
+        let mut given = self.given_types.iter();
+        given
+            .find(|(column, _)| column.eq_ignore_ascii_case(name))
+            .map(|(_, ty)| *ty)
     }
 
     fn is_descending(&self, part: u32) -> bool {

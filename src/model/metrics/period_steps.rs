@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use super::formulas::{AnalysisScope, analyze, analyze_in};
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
-use super::set::{MetricSet, SetTime};
+use super::set::{MetricSet, SetTime, column_types};
 use crate::Level;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
@@ -64,14 +64,15 @@ pub fn read_period_step<'y>(
         .first()
         .map(|entry| crate::compiler::split_sort_key(entry.text));
     let (input, pairs) = input_of_period_step(root, node, place);
+    let mut set = set_without_formulas(input, pairs, node.span);
     // Without joins, a qualified name refers to the same column as the unqualified name.
     let relations = match node.get("joins") {
-        None => vec![Relation::unknown(input.clone())],
+        None => vec![Relation::unknown(set.name.clone())],
         Some(_) => Vec::new(),
     };
     let known = AnalysisScope {
         relations: &relations,
-        types: &compiler.options.given_types,
+        types: &column_types(compiler, &set.root),
         is_descending: order.is_some_and(|(_, descending)| descending),
     };
     let (formulas, _) = analyze_in(compiler, &own, source, &known);
@@ -82,7 +83,6 @@ pub fn read_period_step<'y>(
         ..step
     };
     let (conditions, _) = analyze(compiler, &around, source);
-    let mut set = set_without_formulas(input, pairs, node.span);
     set.periods = earlier_periods(compiler, (root, source), place);
     set.add_formulas(formulas);
     choose_time(&mut set, &keys, (node, value.span), faults);

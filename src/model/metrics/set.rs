@@ -414,7 +414,7 @@ fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
 }
 
 /// Returns the types of the columns that a set can read, by lower-case name. A name with several types is omitted.
-fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
+pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
     let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
     let joined = joins.iter().filter_map(|join| join.get("to"));
     let relations = root.get("from").into_iter().chain(joined).filter_map(Node::text);

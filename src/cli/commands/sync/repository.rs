@@ -344,24 +344,27 @@ impl Repository {
         let range = format!("-L{from},+{}", count.max(1));
         let blamed = self.run(&["blame", "--line-porcelain", &range, "--", path]).ok();
         let output = blamed.filter(|output| output.succeeded)?.out;
-        let mut last: Option<(u64, String)> = None;
+        let mut last: Option<(u64, String, String)> = None;
         // The contents of each line begin with a tab and follow the information about the line.
         let mut lines = output.lines();
         while let Some(commit) = lines.next() {
             let told: Vec<&str> = lines.by_ref().take_while(|line| !line.starts_with('\t')).collect();
-            let commit = commit
-                .get(..7)
-                .filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
+            let id = commit.split(' ').next().unwrap_or_default();
+            let commit = id.get(..7).filter(|commit| commit.bytes().any(|byte| byte != b'0'))?;
             let value = |key: &str| told.iter().find_map(|line| line.strip_prefix(key));
             let time = value("committer-time ")?.parse().ok()?;
-            if last.as_ref().is_none_or(|(latest, _)| time > *latest) {
+            // Git's times are whole seconds, so a commit and its parent may have the same time.
+            let is_child = |of: &str| value("previous ").is_some_and(|previous| previous.starts_with(of));
+            let is_later = |latest: &u64, last: &str| time > *latest || (time == *latest && is_child(last));
+            if last.as_ref().is_none_or(|(latest, last, _)| is_later(latest, last)) {
                 last = Some((
                     time,
+                    id.to_owned(),
                     format!("{}, {commit}, \"{}\"", value("author ")?, value("summary ")?),
                 ));
             }
         }
-        last.map(|(_, told)| told)
+        last.map(|(_, _, told)| told)
     }
 
     pub fn run(&self, args: &[&str]) -> Result<ProgramOutput, Failure> {
