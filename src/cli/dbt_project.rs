@@ -244,7 +244,7 @@ impl DbtProject {
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;
         let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
-            let adapter = yaml_text(output, "type").and_then(|text| dbt_jinja::render_variables(&text, |_| None));
+            let adapter = output_type(output).and_then(|text| dbt_jinja::render_variables(&text, |_| None));
             Some(ProfileOutput {
                 name: key.as_str()?.to_owned(),
                 adapter,
@@ -273,6 +273,14 @@ impl DbtProject {
             .map(|folder| folder.join(PROFILES))
             .find(|path| path.is_file())
     }
+}
+
+/// Returns the `type` of an output, from its own keys or from mappings that it merges with `<<`.
+fn output_type(output: &Yaml<'_>) -> Option<String> {
+    yaml_text(output, "type").or_else(|| match output.as_mapping_get("<<")? {
+        Yaml::Sequence(merged) => merged.iter().find_map(|merged| yaml_text(merged, "type")),
+        merged => yaml_text(merged, "type"),
+    })
 }
 
 /// Profile in profiles.yml.

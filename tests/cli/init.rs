@@ -275,6 +275,10 @@ fn the_dialect_is_that_of_dbt() {
         format!("error: the dialect is unknown: the target of profile `shop` is unknown\n{help}")
     );
     assert_eq!(place.files("shop"), ["dbt_models", "dbt_project.yml", "profiles.yml"]);
+    let merged = "shop: {target: a, outputs: {a: &a {type: duckdb, path: x}, b: {<<: *a, threads: 2}}}\n";
+    place.write("shop/profiles.yml", merged.replace("target: a", "target: b"));
+    let run = run(&place, "shop", &["init", "--dry-run"]);
+    assert!(run.out.contains("dialect: duckdb"), "{}{}", run.out, run.err);
 }
 
 #[test]

@@ -163,6 +163,24 @@ fn properties_of_dimensions_become_properties_of_keys() {
 }
 
 #[test]
+fn a_set_with_balances_has_one_test_per_join() {
+    let place = project("sets_a_set_with_balances_has_one_test_per_join");
+    let balances = "columns: {last_order: {non_additive: {over: ordered_at, take: last}}}\n";
+    place.write(
+        "specs/orders.yml",
+        ORDERS.replace(
+            "definitions: |\n",
+            &format!("{balances}definitions: |\n  last_order = SUM(amount)\n"),
+        ),
+    );
+    let run = place.run(&["generate"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let mut tests = place.files("tests/formulac");
+    tests.retain(|name| name.contains("finds_one_of"));
+    assert_eq!(tests, ["assert_orders_metrics_finds_one_of_customers.sql"]);
+}
+
+#[test]
 fn models_are_selected_by_metric_and_the_set_has_one_test() {
     let place = project("sets_models_are_selected_by_metric_and_the_set_has_one_test");
     let run = place.run(&["generate", "--select", "metric:orders.revenue"]);

@@ -44,7 +44,9 @@ impl Lints<'_> {
         let symbol = comparison.symbol();
         let is_name = of.chars().all(|c| c.is_alphanumeric() || c == '_');
         let whole_day = match (is_criterion, is_name) {
-            (true, _) => format!("test the date, `{of}[date]`, instead of `{of}`"),
+            (true, true) => format!("test the date, `{of}[date]`, instead of `{of}`"),
+            // A range of a worksheet, such as `A:A`, has no timeframes.
+            (true, false) => format!("add a column with the dates of `{of}`, and use it here"),
             (false, true) => format!("compare the date: `{of}[date] {symbol} {date}`"),
             (false, false) => format!("write `AND({of} >= {date}, {of} < {next})`"),
         };
