@@ -343,7 +343,12 @@ impl<'y> Rule<'y> {
 }
 
 pub(super) fn no_column(name: &str, span: Span, output: &Relation) -> Diagnostic {
-    let help = match suggest::nearest_name(name, output.columns().iter().map(Column::name)) {
+    let names = || output.columns().iter().map(Column::name);
+    // The key `month` of a metric set is called `ordered_at_month`.
+    let end = format!("_{}", name.to_lowercase());
+    let mut keys = names().filter(|column| column.to_lowercase().ends_with(&end));
+    let key = keys.next().filter(|_| keys.next().is_none());
+    let help = match key.or_else(|| suggest::nearest_name(name, names())) {
         Some(near) => suggest::similar_name_help(near),
         None => "correct the name, or remove it".to_owned(),
     };
