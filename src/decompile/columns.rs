@@ -14,7 +14,11 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
 /// Words that can appear next to column names in expressions.
-pub(super) const KEYWORDS: [&str; 40] = [
+pub(super) const KEYWORDS: [&str; 44] = [
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtimestamp",
     "order",
     "by",
     "partition",

@@ -2,12 +2,14 @@
 //! that cause errors. A person who writes the call by hand usually omits them: `round(x, 2)` instead of
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
-//! No table lists the functions. Guards are recognized by their form, and the templates of the catalogue show which
-//! functions have which guards.
+//! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A
+//! guard is ignored only where it changes nothing but the special cases themselves: a default for NULL in an aggregate
+//! changes the result of other rows.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::alternatives::Alternatives;
+use super::guard_positions::{Place, Position};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::dialect::Dialect;
@@ -91,38 +93,6 @@ impl GuardSet {
     }
 }
 
-/// Functions that skip NULL in a list of values, so that a default for NULL changes the result for other values.
-const NULL_SKIPPING: [&str; 7] = ["string_agg", "listagg", "concat_ws", "count", "avg", "min", "max"];
-
-/// Position of an expression in the expression around it, which determines the possible guards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Position {
-    Argument,
-    Dividend,
-    Divisor,
-    Other,
-}
-
-impl Position {
-    /// Returns the position of a part of an expression.
-    fn of_child(self, label: &SqlLabel, at: usize) -> Self {
-        match label {
-            SqlLabel::Call => Self::Argument,
-            SqlLabel::Op(op) if op == "/" && at == 0 => Self::Dividend,
-            SqlLabel::Op(op) if op == "/" => Self::Divisor,
-            // A conversion in a product also determines the type of a quotient of the product.
-            SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Self::Dividend,
-            SqlLabel::Negative if self.is_in_quotient() => Self::Dividend,
-            SqlLabel::Row => self,
-            _ => Self::Other,
-        }
-    }
-
-    fn is_in_quotient(self) -> bool {
-        matches!(self, Self::Dividend | Self::Divisor)
-    }
-}
-
 /// Recognizes guards in the SQL of a dialect.
 pub(super) struct Guards {
     /// First words of the names of types for numbers and texts.
@@ -165,7 +135,7 @@ impl Guards {
     /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
     /// also differ in another way.
     pub fn between(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
-        self.compare(trees, generated, edited, Position::Other)
+        self.compare(trees, generated, edited, Position::WHOLE)
     }
 
     fn compare(
@@ -202,9 +172,11 @@ impl Guards {
             else {
                 break;
             };
-            found = self
-                .compare(trees, generated, other, position)
-                .map(|guards| guards.union(added));
+            if added.kinds().into_iter().all(|guard| position.accepts(guard)) {
+                found = self
+                    .compare(trees, generated, other, position)
+                    .map(|guards| guards.union(added));
+            }
         }
         self.compared.insert(key, found);
         found
@@ -219,16 +191,18 @@ impl Guards {
         position: Position,
     ) -> Option<GuardSet> {
         let mut all = GuardSet::default();
+        let parent = edited;
         let (label, mut parts) = (trees.label(edited), trees.children(generated));
         let edited = trees.children(edited);
         let is_call = *trees.label(generated) == SqlLabel::Call;
         if let (true, [name, a, b]) = (is_call, parts)
             && is_word(trees, *name, "safe_divide")
             && *label == SqlLabel::Op("/".to_owned())
+            && position.accepts(Guard::Division)
         {
             let [x, y] = edited else { return None };
-            let dividend = self.compare(trees, *a, *x, Position::Dividend)?;
-            let divisor = self.compare(trees, *b, *y, Position::Divisor)?;
+            let dividend = self.compare(trees, *a, *x, position.of_child(trees, parent, label, 0))?;
+            let divisor = self.compare(trees, *b, *y, position.of_child(trees, parent, label, 1))?;
             return Some(dividend.union(divisor).with(Guard::Division));
         }
         if trees.label(generated) != label || parts.len() != edited.len() || parts.is_empty() {
@@ -237,34 +211,21 @@ impl Guards {
         let mut edited = edited;
         if let (true, [name, args @ ..], [edited_name, edited_args @ ..]) = (is_call, parts, edited) {
             if name != edited_name {
-                (safe_name(trees, *name)? == *edited_name).then_some(())?;
+                (safe_name(trees, *name)? == *edited_name && position.accepts(Guard::NoError)).then_some(())?;
                 all = all.with(Guard::NoError);
             }
             (parts, edited) = (args, edited_args);
         }
-        let skips_null = is_call
-            && NULL_SKIPPING
-                .iter()
-                .any(|name| is_word(trees, trees.children(generated)[0], name));
         for (at, (part, other)) in parts.iter().zip(edited).enumerate() {
-            // A default for NULL adds values to a list that the edited SQL skips.
-            let is_default = || {
-                matches!(
-                    self.inside_guard(trees, *part, Position::Argument),
-                    Some((Guard::Default, _))
-                )
-            };
-            if skips_null && part != other && is_default() {
-                return None;
-            }
-            all = all.union(self.compare(trees, *part, *other, position.of_child(label, at))?);
+            let inside = position.of_child(trees, parent, label, at);
+            all = all.union(self.compare(trees, *part, *other, inside)?);
         }
         Some(all)
     }
 
     /// Returns the expression without its guards.
     pub fn without_guards(&self, trees: &mut Trees, id: SqlNodeId) -> SqlNodeId {
-        self.without_guards_at(trees, id, Position::Other)
+        self.without_guards_at(trees, id, Position::WHOLE)
     }
 
     fn without_guards_at(&self, trees: &mut Trees, id: SqlNodeId, position: Position) -> SqlNodeId {
@@ -289,16 +250,31 @@ impl Guards {
         let new: Vec<SqlNodeId> = parts
             .iter()
             .enumerate()
-            .map(|(at, part)| self.without_guards_at(trees, *part, position.of_child(&label, at)))
+            .map(|(at, part)| {
+                let inside = position.of_child(trees, id, &label, at);
+                self.without_guards_at(trees, *part, inside)
+            })
             .collect();
         trees.add(label, names.into_iter().chain(new).collect())
     }
 
     /// Returns the expression inside a guard.
     fn inside_guard(&self, trees: &Trees, id: SqlNodeId, position: Position) -> Option<(Guard, SqlNodeId)> {
+        let (guard, inner, adds_value) = self.find_guard(trees, id, position)?;
+        let accepted = match adds_value {
+            true => position.accepts(Guard::Default) && position.accepts(guard),
+            // `coalesce(round(cast(x as decimal)), x)` is NULL only if `x` is NULL.
+            false => guard == Guard::Default || position.accepts(guard),
+        };
+        accepted.then_some((guard, inner))
+    }
+
+    /// Returns a guard, the expression inside, and whether the guard returns a value where the expression may be NULL.
+    fn find_guard(&self, trees: &Trees, id: SqlNodeId, position: Position) -> Option<(Guard, SqlNodeId, bool)> {
         let parts = trees.children(id);
         if *trees.label(id) == SqlLabel::Case {
-            return guarded_result(trees, id).map(|inner| (Guard::Condition, inner));
+            let (inner, adds_value) = guarded_result(trees, id)?;
+            return Some((Guard::Condition, inner, adds_value));
         }
         let (SqlLabel::Call, [name, first, rest @ ..]) = (trees.label(id), parts) else {
             return None;
@@ -310,18 +286,21 @@ impl Guards {
             ("coalesce", [_, ..]) => {
                 let read = columns(trees, *first);
                 let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&read);
-                rest.iter().all(is_default).then_some((Guard::Default, *first))
+                let adds_value = rest.iter().any(|part| is_value(trees, *part));
+                rest.iter()
+                    .all(is_default)
+                    .then_some((Guard::Default, *first, adds_value))
             }
-            ("nullif", [zero]) if position == Position::Divisor => {
+            ("nullif", [zero]) if position.place == Place::Divisor => {
                 let is_zero = *trees.label(*zero) == SqlLabel::Number("0".to_owned());
-                is_zero.then_some((Guard::Division, *first))
+                is_zero.then_some((Guard::Division, *first, false))
             }
             ("cast" | "try_cast" | "safe_cast", []) => {
                 let [x, _, ty, ..] = trees.children(*first) else {
                     return None;
                 };
                 self.is_conversion(trees, *x, *ty, position)
-                    .then_some((Guard::Conversion, *x))
+                    .then_some((Guard::Conversion, *x, false))
             }
             _ => None,
         }
@@ -347,16 +326,17 @@ impl Guards {
             return self.types.contains(&ty.as_str());
         }
         self.types.contains(&ty.as_str())
-            && match position {
-                Position::Argument => true,
-                Position::Dividend | Position::Divisor => !self.divides_integers,
-                Position::Other => is_result,
+            && match position.place {
+                Place::Argument => true,
+                Place::Dividend | Place::Divisor => !self.divides_integers,
+                Place::Other => is_result,
             }
     }
 }
 
-/// Returns the result of a `case` that computes one call for usual values and constants for special values.
-fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
+/// Returns the result of a `case` that computes one call for usual values and constants for special values, and whether
+/// one of the constants is not NULL.
+fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<(SqlNodeId, bool)> {
     let mut conditions = Vec::new();
     let mut results = Vec::new();
     let mut rest = id;
@@ -366,13 +346,19 @@ fn guarded_result(trees: &Trees, id: SqlNodeId) -> Option<SqlNodeId> {
         rest = *default;
     }
     results.push(rest);
+    let adds_value = results.iter().any(|result| is_value(trees, *result));
     results.retain(|result| !is_constant(trees, *result));
     let [result] = results.as_slice() else { return None };
     let read = columns(trees, *result);
     let is_about_call = conditions
         .iter()
         .all(|condition| columns(trees, *condition).is_subset(&read));
-    (is_about_call && is_call(trees, *result)).then_some(*result)
+    (is_about_call && is_call(trees, *result)).then_some((*result, adds_value))
+}
+
+/// Returns whether an expression is a constant other than NULL.
+fn is_value(trees: &Trees, id: SqlNodeId) -> bool {
+    is_constant(trees, id) && *trees.label(id) != SqlLabel::Nothing && !is_word(trees, id, "null")
 }
 
 /// Returns whether an expression is a call, or the conversion of a call.

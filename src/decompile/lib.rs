@@ -44,6 +44,7 @@ mod formula;
 mod formula_names;
 mod from_clause;
 mod group_keys;
+mod guard_positions;
 mod guarded_formula;
 mod guards;
 mod inlined_metrics;

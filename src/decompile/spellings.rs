@@ -41,13 +41,11 @@ const TYPE_NAMES: &[(&str, &[&str], Type, bool)] = &[
     (POSTGRES, &["int8"], Type::Integer, false),
     (POSTGRES, &["integer"], Type::Integer, true),
     (POSTGRES, &["float", "float8"], Type::Float, false),
-    (POSTGRES, &["numeric", "decimal"], Type::Float, true),
     (POSTGRES, &["varchar"], Type::Text, false),
     (POSTGRES, &["bool"], Type::Boolean, false),
     (DUCKDB, &["int8", "long"], Type::Integer, false),
     (DUCKDB, &["int", "integer", "int4"], Type::Integer, true),
     (DUCKDB, &["float8"], Type::Float, false),
-    (DUCKDB, &["float", "real"], Type::Float, true),
     (DUCKDB, &["text", "string"], Type::Text, false),
     (DUCKDB, &["bool"], Type::Boolean, false),
 ];
@@ -142,11 +140,13 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             );
         }
     } else {
-        add(
-            format!("integer1 / cast(value1 as {float})"),
-            format!("cast(integer1 as {float}) / value1"),
-            None,
-        );
+        for other in ["integer2", "float1"] {
+            add(
+                format!("integer1 / cast({other} as {float})"),
+                format!("cast(integer1 as {float}) / {other}"),
+                None,
+            );
+        }
     }
     if matches!(family, POSTGRES | DUCKDB) {
         for name in AGGREGATES {
@@ -181,4 +181,26 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
         );
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A mistake in the list would silently remove a spelling, or the guard that makes it true.
+    #[test]
+    fn lines_of_the_list_are_complete() {
+        let families = ["all", BIGQUERY, SNOWFLAKE, POSTGRES, DUCKDB];
+        for line in LIST.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+            let (of, rest) = line.split_once(": ").unwrap_or_default();
+            assert!(of.split(' ').all(|name| families.contains(&name)), "{line}");
+            let columns: Vec<&str> = rest.split("  ").map(str::trim).collect();
+            let is_right = match columns.as_slice() {
+                [_, "->", _] => true,
+                [_, "->", _, guard] => Guard::from_name(guard).is_some(),
+                _ => false,
+            };
+            assert!(is_right, "{line}");
+        }
+    }
 }

@@ -39,7 +39,9 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         None => {
             let mut names = args.names.clone();
             let selection = without_unread_metrics(session, &known, &args.selection);
-            if !selection.selects_all_models() {
+            // Without a part that a model reads, `--select` selects no models instead of all.
+            let is_unread = selection.select.is_empty() && !args.selection.select.is_empty();
+            if !selection.selects_all_models() && !is_unread {
                 names.extend(Generation::selected_model_names(session, &selection)?);
             }
             let mut targets = Vec::new();

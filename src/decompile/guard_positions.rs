@@ -1,0 +1,116 @@
+//! Positions of guards: what the expression around a guard does with the values that the guard adds.
+
+use super::guards::Guard;
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+
+/// Beginnings of the names of aggregates.
+const AGGREGATES: [&str; 25] = [
+    "any_value",
+    "approx",
+    "array_agg",
+    "avg",
+    "bit_",
+    "bool_",
+    "concat_ws",
+    "corr",
+    "count",
+    "covar",
+    "first",
+    "group_concat",
+    "last",
+    "list",
+    "logical_",
+    "max",
+    "median",
+    "min",
+    "mode",
+    "percentile",
+    "quantile",
+    "stddev",
+    "string_agg",
+    "sum",
+    "var",
+];
+
+/// Position of an expression in the expression around it, which determines the possible guards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Position {
+    pub place: Place,
+    nulls: NullContext,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Place {
+    Argument,
+    Dividend,
+    Divisor,
+    Other,
+}
+
+/// What an expression around another one does with NULL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum NullContext {
+    /// NULL gives NULL or the default of a guard.
+    Plain,
+    /// An aggregate skips NULL, so a value in place of NULL changes the result of other rows.
+    Skipped,
+    /// `x is null` or `coalesce(x, y)` tests for NULL, so every guard may change the result.
+    Tested,
+}
+
+impl Position {
+    pub const WHOLE: Self = Self {
+        place: Place::Other,
+        nulls: NullContext::Plain,
+    };
+
+    /// Returns the position of a part of an expression. `at` is the index of the part among the arguments of a call, or
+    /// among all parts.
+    pub fn of_child(self, trees: &Trees, parent: SqlNodeId, label: &SqlLabel, at: usize) -> Self {
+        let place = match label {
+            SqlLabel::Call => Place::Argument,
+            SqlLabel::Op(op) if op == "/" && at == 0 => Place::Dividend,
+            SqlLabel::Op(op) if op == "/" => Place::Divisor,
+            // A conversion in a product also determines the type of a quotient of the product.
+            SqlLabel::Op(op) if self.is_in_quotient() && matches!(op.as_str(), "+" | "-" | "*") => Place::Dividend,
+            SqlLabel::Negative if self.is_in_quotient() => Place::Dividend,
+            SqlLabel::Row => self.place,
+            _ => Place::Other,
+        };
+        let nulls = null_context(trees, parent, at).unwrap_or(self.nulls);
+        Self { place, nulls }
+    }
+
+    fn is_in_quotient(self) -> bool {
+        matches!(self.place, Place::Dividend | Place::Divisor)
+    }
+
+    /// Returns whether a guard in this position changes only the rows that the guard describes.
+    pub fn accepts(self, guard: Guard) -> bool {
+        match self.nulls {
+            NullContext::Plain => true,
+            NullContext::Skipped => guard != Guard::Default,
+            NullContext::Tested => guard == Guard::Conversion,
+        }
+    }
+}
+
+/// Returns what an expression does with NULL in one of its parts. `None` if NULL gives NULL.
+fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullContext> {
+    match (trees.label(parent), trees.children(parent)) {
+        (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),
+        (SqlLabel::Call, [name, args @ ..]) => {
+            let SqlLabel::Word(name) = trees.label(*name) else {
+                return None;
+            };
+            let tests_null = ["coalesce", "ifnull", "nvl", "nvl2", "zeroifnull"].contains(&name.as_str());
+            let is_aggregate = AGGREGATES.iter().any(|start| name.starts_with(start));
+            match (tests_null && at + 1 < args.len().max(2), is_aggregate) {
+                (true, _) => Some(NullContext::Tested),
+                (_, true) => Some(NullContext::Skipped),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
