@@ -4,6 +4,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::expression_text::ExpressionShape;
+use super::guard_positions::accepts_in_child;
 use super::guards::GuardSet;
 use super::parse::parse;
 use super::patterns::{Binding, PatternPart, SqlPattern, build_pattern};
@@ -114,7 +115,11 @@ impl Alternatives {
         for part in self.parts(trees, expression) {
             let first = self.of(part).first().copied();
             let children = trees.children(part).to_vec();
-            let places = (0..children.len()).filter(|place| rewritten.contains_key(&children[*place]));
+            let is_accepted = |place: &usize| {
+                let (_, guards) = rewritten.get(&children[*place])?;
+                accepts_in_child(trees, part, *place, &guards.kinds()).then_some(())
+            };
+            let places = (0..children.len()).filter(|place| is_accepted(place).is_some());
             let places: Vec<usize> = places.collect();
             // Also replace each child alone, because a spelling may contain the other children.
             let alone = places.iter().map(|place| vec![*place]).filter(|_| places.len() > 1);

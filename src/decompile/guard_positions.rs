@@ -95,6 +95,17 @@ impl Position {
     }
 }
 
+/// Returns whether guards may be added in one child of an expression, if NULL of the whole expression is not tested.
+pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
+    // The first child of a call is its name.
+    let at = match trees.label(parent) {
+        SqlLabel::Call => child.saturating_sub(1),
+        _ => child,
+    };
+    let inside = Position::WHOLE.of_child(trees, parent, trees.label(parent), at);
+    guards.iter().all(|guard| inside.accepts(*guard))
+}
+
 /// Returns what an expression does with NULL in one of its parts. `None` if NULL gives NULL.
 fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {

@@ -263,7 +263,6 @@ impl Guards {
         let (guard, inner, adds_value) = self.find_guard(trees, id, position)?;
         let accepted = match adds_value {
             true => position.accepts(Guard::Default) && position.accepts(guard),
-            // `coalesce(round(cast(x as decimal)), x)` is NULL only if `x` is NULL.
             false => guard == Guard::Default || position.accepts(guard),
         };
         accepted.then_some((guard, inner))
@@ -286,7 +285,8 @@ impl Guards {
             ("coalesce", [_, ..]) => {
                 let read = columns(trees, *first);
                 let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&read);
-                let adds_value = rest.iter().any(|part| is_value(trees, *part));
+                // `coalesce(round(x, 2), x)` is NULL only if `x` is NULL, unlike `coalesce(greatest(x, y), x, y)`.
+                let adds_value = rest.iter().any(|part| columns(trees, *part) != read);
                 rest.iter()
                     .all(is_default)
                     .then_some((Guard::Default, *first, adds_value))
