@@ -54,6 +54,8 @@ enum NullContext {
     Plain,
     /// An aggregate skips NULL, so a value in place of NULL changes the result of other rows.
     Skipped,
+    /// The argument of a sum, in which 0 in place of NULL changes nothing unless all values are NULL.
+    Summed,
     /// `x is null` or `coalesce(x, y)` tests for NULL, so every guard may change the result.
     Tested,
 }
@@ -77,7 +79,11 @@ impl Position {
             SqlLabel::Row => self.place,
             _ => Place::Other,
         };
-        let nulls = null_context(trees, parent, at).unwrap_or(self.nulls);
+        let around = match self.nulls {
+            NullContext::Summed => NullContext::Skipped,
+            nulls => nulls,
+        };
+        let nulls = null_context(trees, parent, at).unwrap_or(around);
         Self { place, nulls }
     }
 
@@ -85,11 +91,16 @@ impl Position {
         matches!(self.place, Place::Dividend | Place::Divisor)
     }
 
+    /// Returns whether a default of 0 for the whole expression in this position changes only the rows with the default.
+    pub fn accepts_zero(self) -> bool {
+        self.nulls == NullContext::Summed || self.accepts(Guard::Default)
+    }
+
     /// Returns whether a guard in this position changes only the rows that the guard describes.
     pub fn accepts(self, guard: Guard) -> bool {
         match self.nulls {
             NullContext::Plain => true,
-            NullContext::Skipped => guard != Guard::Default,
+            NullContext::Skipped | NullContext::Summed => guard != Guard::Default,
             NullContext::Tested => guard == Guard::Conversion,
         }
     }
@@ -118,6 +129,7 @@ fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullConte
             let is_aggregate = AGGREGATES.iter().any(|start| name.starts_with(start));
             match (tests_null && at + 1 < args.len().max(2), is_aggregate) {
                 (true, _) => Some(NullContext::Tested),
+                (_, true) if name == "sum" => Some(NullContext::Summed),
                 (_, true) => Some(NullContext::Skipped),
                 _ => None,
             }

@@ -286,7 +286,9 @@ impl Guards {
                 let read = columns(trees, *first);
                 let is_default = |part: &SqlNodeId| is_constant(trees, *part) || columns(trees, *part).is_subset(&read);
                 // `coalesce(round(x, 2), x)` is NULL only if `x` is NULL, unlike `coalesce(greatest(x, y), x, y)`.
-                let adds_value = rest.iter().any(|part| columns(trees, *part) != read);
+                let is_zero = |part: &SqlNodeId| *trees.label(*part) == SqlLabel::Number("0".to_owned());
+                let adds_zero = rest.iter().all(is_zero) && position.accepts_zero();
+                let adds_value = !adds_zero && rest.iter().any(|part| columns(trees, *part) != read);
                 rest.iter()
                     .all(is_default)
                     .then_some((Guard::Default, *first, adds_value))
