@@ -118,35 +118,8 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             None,
         );
     }
-    let float = dialect.type_name(Type::Float);
-    if matches!(family, BIGQUERY | DUCKDB) {
-        // Quotients of integers are floats without a conversion.
-        for other in ["integer2", "float1"] {
-            add(
-                format!("cast(integer1 as {float}) / {other}"),
-                format!("integer1 / {other}"),
-                None,
-            );
-            add(
-                format!("{other} / cast(integer1 as {float})"),
-                format!("{other} / integer1"),
-                None,
-            );
-            let divisor = format!("nullif({other}, 0)");
-            add(
-                format!("cast(integer1 as {float}) / {divisor}"),
-                format!("integer1 / {divisor}"),
-                None,
-            );
-        }
-    } else {
-        for other in ["integer2", "float1"] {
-            add(
-                format!("integer1 / cast({other} as {float})"),
-                format!("cast(integer1 as {float}) / {other}"),
-                None,
-            );
-        }
+    for (written, generated) in quotients_of_integers(dialect, family) {
+        add(written, generated, None);
     }
     if matches!(family, POSTGRES | DUCKDB) {
         for name in AGGREGATES {
@@ -181,6 +154,33 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
         );
     }
     all
+}
+
+/// Returns quotients in which an integer is converted to a float by hand, each with the generated quotient.
+fn quotients_of_integers(dialect: Dialect, family: &str) -> Vec<(String, String)> {
+    let float = dialect.type_name(Type::Float);
+    let quotients = |other: &str| match family {
+        // Quotients of integers are floats without a conversion.
+        BIGQUERY | DUCKDB => vec![
+            (
+                format!("cast(integer1 as {float}) / {other}"),
+                format!("integer1 / {other}"),
+            ),
+            (
+                format!("{other} / cast(integer1 as {float})"),
+                format!("{other} / integer1"),
+            ),
+            (
+                format!("cast(integer1 as {float}) / nullif({other}, 0)"),
+                format!("integer1 / nullif({other}, 0)"),
+            ),
+        ],
+        _ => vec![(
+            format!("integer1 / cast({other} as {float})"),
+            format!("cast(integer1 as {float}) / {other}"),
+        )],
+    };
+    ["integer2", "float1"].into_iter().flat_map(quotients).collect()
 }
 
 #[cfg(test)]
