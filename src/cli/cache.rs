@@ -1,6 +1,6 @@
 //! Cache in `.formulac/local/` for data that is slow to compute: a large manifest, the column lineage of its SQL, the
-//! results of compiled specs and the columns that fields in Omni files read, if there are many files. The cache is stored in a format that is fast to
-//! read, and is kept between calls.
+//! results of compiled specs, and the columns that fields in Omni files read, if there are many files. The cache is
+//! stored in a format that is fast to read, and is kept between calls.
 //!
 //! The cache of a manifest identifies the manifest file by its size, its timestamps, its inode number, and a hash of
 //! its first and last bytes, because dbt writes the ID of the run at the ends of the file. The cache is used if these
@@ -330,11 +330,24 @@ impl CacheKey {
 #[cfg(unix)]
 fn metadata_fingerprint(data: &fs::Metadata) -> String {
     use std::os::unix::fs::MetadataExt;
-    format!("{} {} {} {}", data.dev(), data.ino(), data.ctime(), data.ctime_nsec())
+    format!("{} {} {}", inode(data), data.ctime(), data.ctime_nsec())
 }
 
 #[cfg(not(unix))]
 fn metadata_fingerprint(data: &fs::Metadata) -> String {
+    inode(data)
+}
+
+/// Returns the device and inode number of a file, which stay the same if the file is renamed.
+#[cfg(unix)]
+fn inode(data: &fs::Metadata) -> String {
+    use std::os::unix::fs::MetadataExt;
+    format!("{} {}", data.dev(), data.ino())
+}
+
+/// Returns the creation time of a file, because the system has no inode numbers.
+#[cfg(not(unix))]
+fn inode(data: &fs::Metadata) -> String {
     format!("{:?}", data.created().ok())
 }
 
@@ -358,14 +371,7 @@ fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
 /// example a file in a cloned repository, has another inode number and another time of the last change, so it cannot
 /// replace what formulac would compute.
 fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {
-    #[cfg(unix)]
-    let place = {
-        use std::os::unix::fs::MetadataExt;
-        format!("{} {}", data.dev(), data.ino())
-    };
-    #[cfg(not(unix))]
-    let place = format!("{:?}", data.created().ok());
-    format!("{place} {modified:?}\n")
+    format!("{} {modified:?}\n", inode(data))
 }
 
 /// Writes a cache file in the project at `root`, unless a link leads out of the project.

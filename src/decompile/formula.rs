@@ -18,7 +18,7 @@ use super::literal_probes::literal_probes;
 use super::patterns::Patterns;
 use super::probes::{ALWAYS_LEARNED_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
 use super::search::{FormulaSearch, SearchInput};
-use super::spec_edit::SpecPosition;
+use super::spec_edit::{EditRefusal, SpecPosition};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
@@ -30,6 +30,12 @@ use crate::schema::Schema;
 pub struct NotAFormula {
     /// Description of the part that no formula expresses, or of the text that could not be parsed.
     pub reason: String,
+}
+
+impl From<EditRefusal> for NotAFormula {
+    fn from(refusal: EditRefusal) -> Self {
+        not_a_formula(refusal.reason)
+    }
 }
 
 pub(super) fn not_a_formula(reason: impl Into<String>) -> NotAFormula {
@@ -85,10 +91,8 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
-        let read = SpecPosition::new(spec).map_err(|refusal| not_a_formula(refusal.reason))?;
-        let definition = read
-            .definition(step, definition)
-            .map_err(|refusal| not_a_formula(refusal.reason))?;
+        let read = SpecPosition::new(spec)?;
+        let definition = read.definition(step, definition)?;
         self.find_formula_at(compiler, &read, path, found, definition)
     }
 

@@ -3,8 +3,8 @@
 use super::guards::Guard;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 
-/// Beginnings of the names of aggregates.
-const AGGREGATES: [&str; 25] = [
+/// Prefixes of the names of aggregates.
+const AGGREGATE_PREFIXES: [&str; 25] = [
     "any_value",
     "approx",
     "array_agg",
@@ -126,7 +126,7 @@ fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullConte
                 return None;
             };
             let tests_null = ["coalesce", "ifnull", "nvl", "nvl2", "zeroifnull"].contains(&name.as_str());
-            let is_aggregate = AGGREGATES.iter().any(|start| name.starts_with(start));
+            let is_aggregate = AGGREGATE_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
             match (tests_null && at + 1 < args.len().max(2), is_aggregate) {
                 (true, _) => Some(NullContext::Tested),
                 (_, true) if name == "sum" => Some(NullContext::Summed),

@@ -88,10 +88,8 @@ impl Decompiler {
         step: Option<&str>,
         definition: &str,
     ) -> Result<FoundFormula, NotAFormula> {
-        let read = SpecPosition::new(spec).map_err(|refusal| not_a_formula(refusal.reason))?;
-        let definition = read
-            .definition(step, definition)
-            .map_err(|refusal| not_a_formula(refusal.reason))?;
+        let read = SpecPosition::new(spec)?;
+        let definition = read.definition(step, definition)?;
         self.find_formula_with_guards_at(compiler, &read, path, found, definition)
     }
 

@@ -1,6 +1,8 @@
 //! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
 //! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
+use std::cell::LazyCell;
+
 use super::alternatives::SpellingPatterns;
 use super::columns::ColumnResolver;
 use super::expression_text::format_name;
@@ -10,9 +12,8 @@ use super::formula_names::{rename_names, replace_formulas_with_names};
 use super::guards::Guards;
 use super::inlined_metrics::renamed_helper;
 use super::spec_edit::{SpecPosition, with_formula};
-use super::tree::{SqlNodeId, Trees};
+use super::tree::Trees;
 use crate::compiler::Compiler;
-use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 use crate::model::{ExpandedModel, MetricSetFormula};
 
@@ -211,6 +212,7 @@ impl<'m> EditedModel<'m> {
             let site = columns.find_site(cte, column)?;
             columns.resolve_expression(&site, trees).ok()
         };
+        let spellings = LazyCell::new(|| SpellingPatterns::new(dialect));
         let in_made = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())];
         in_made.into_iter().any(|(cte, now)| {
             let edited = resolved(&mut trees, &found, cte, column);
@@ -221,8 +223,10 @@ impl<'m> EditedModel<'m> {
             let before = resolved(&mut trees, &written, cte, column);
             match (edited, own, before) {
                 (Some(edited), Some(own), Some(before)) if with_guards => {
-                    is_same_with_guards(&mut trees, dialect, own, edited)
-                        && !is_same_with_guards(&mut trees, dialect, before, edited)
+                    let alternatives = spellings.alternatives(&mut trees, edited, |_, _| None);
+                    let mut guards = Guards::new(dialect).with_alternatives(alternatives);
+                    let mut is_same = |generated| guards.between(&trees, generated, edited).is_some();
+                    is_same(own) && !is_same(before)
                 }
                 _ => edited == own && edited != before,
             }
@@ -397,13 +401,6 @@ fn find_definition<'r>(
     let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);
     let found = all.iter().find(in_cte).filter(computes);
     found.or_else(|| all.iter().rev().find(computes)).copied()
-}
-
-/// Returns whether a generated expression is an edited expression, except for guards that the edited one lacks.
-fn is_same_with_guards(trees: &mut Trees, dialect: Dialect, generated: SqlNodeId, edited: SqlNodeId) -> bool {
-    let alternatives = SpellingPatterns::new(dialect).alternatives(trees, edited, |_, _| None);
-    let mut guards = Guards::new(dialect).with_alternatives(alternatives);
-    guards.between(trees, generated, edited).is_some()
 }
 
 fn on_one_line(formula: &str) -> String {

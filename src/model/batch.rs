@@ -10,7 +10,7 @@ use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
 use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
-use super::session::{self, EncodedSpec, Kept, KeptFile, KeptSpec, KnownInputs, SpecSession};
+use super::session::{self, KeptFile, KeptSpec, KnownInputs, SpecSession};
 use super::{CompiledSpec, ModelTest};
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -195,11 +195,6 @@ impl Compiler {
     }
 }
 
-enum CompiledOrReused {
-    Compiled(Kept<KeptSpec>),
-    Reused(Arc<CompiledSpec>),
-}
-
 impl<'t> Batch<'t> {
     fn new(compiler: &Compiler, specs: &[SpecText<'t>], session: Option<&mut SpecSession>) -> Self {
         let is_session = session.is_some();
@@ -288,21 +283,14 @@ impl<'t> Batch<'t> {
         let known = self.known(compiler);
         let compiled = parallel::map_range(wave.len(), |at| {
             let file = &self.files[wave[at]];
-            let current = file.kept.compiled.as_ref().filter(|kept| known.is_current(Some(kept)));
-            let reused = current.and_then(|kept| file.reuse(&kept.value, compiler));
-            let compiled = match reused {
-                Some(reused) => CompiledOrReused::Reused(reused),
-                None => CompiledOrReused::Compiled(known.keep(|| KeptSpec::from(file.compile(compiler, is_first)))),
-            };
+            let is_current = known.is_current(file.kept.compiled.as_ref()) && file.decode(compiler);
+            let compiled = (!is_current).then(|| known.keep(|| KeptSpec::from(file.compile(compiler, is_first))));
             done();
             compiled
         });
         for (number, compiled) in wave.iter().zip(compiled) {
-            let kept = &mut self.files[*number].kept.compiled;
-            match (compiled, kept) {
-                (CompiledOrReused::Reused(reused), Some(kept)) => kept.value.decoded = Some(reused),
-                (CompiledOrReused::Reused(_), None) => {}
-                (CompiledOrReused::Compiled(compiled), kept) => *kept = Some(compiled),
+            if compiled.is_some() {
+                self.files[*number].kept.compiled = compiled;
             }
         }
     }
@@ -322,7 +310,7 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // The models over a metric set use the set as it was read before the models were known.
+                // Use the same set as the models over it, although the types of more columns are known now.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)
@@ -330,10 +318,10 @@ impl<'t> BatchFile<'t> {
         }
     }
 
-    /// Returns an earlier result, decoded if it was stored.
-    fn reuse(&self, kept: &KeptSpec, compiler: &Compiler) -> Option<Arc<CompiledSpec>> {
-        let decode = |encoded: &EncodedSpec| encoded.decode(&compiler.specs.sets, self.metric_set()).map(Arc::new);
-        kept.decoded.clone().or_else(|| kept.encoded.as_ref().and_then(decode))
+    /// Decodes the earlier result if it was stored. Returns `false` if there is no result that can be decoded.
+    fn decode(&self, compiler: &Compiler) -> bool {
+        let kept = self.kept.compiled.as_ref();
+        kept.is_some_and(|kept| kept.value.decode(&compiler.specs.sets, self.metric_set()))
     }
 
     /// Returns the metric set of the file, if it is one.
@@ -355,7 +343,7 @@ impl<'t> BatchFile<'t> {
     }
 
     fn compiled(&self) -> Option<&Arc<CompiledSpec>> {
-        self.kept.compiled.as_ref()?.value.decoded.as_ref()
+        self.kept.compiled.as_ref()?.value.decoded.get()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ impl SpecSession {
             let compiled = file.compiled.as_ref().and_then(|Kept { value, lookups }| {
                 let encoded = match &value.encoded {
                     Some(encoded) => Cow::Borrowed(encoded),
-                    None => Cow::Owned(EncodedSpec::new(value.decoded.as_ref()?)?),
+                    None => Cow::Owned(EncodedSpec::new(value.decoded.get()?)?),
                 };
                 Some((encoded, lookups))
             });
@@ -155,7 +155,7 @@ impl SpecSession {
             inputs,
             compiled: compiled.map(|(encoded, lookups)| Kept {
                 value: KeptSpec {
-                    decoded: None,
+                    decoded: OnceLock::new(),
                     encoded: Some(encoded),
                 },
                 lookups,
@@ -196,8 +196,8 @@ pub(crate) struct Kept<T> {
 /// Compiled spec. At least one of the fields is not `None`.
 #[derive(Debug)]
 pub(crate) struct KeptSpec {
-    /// `None` for a stored spec that has not been needed yet.
-    pub decoded: Option<Arc<CompiledSpec>>,
+    /// Empty for a stored spec that has not been needed yet.
+    pub decoded: OnceLock<Arc<CompiledSpec>>,
     /// `None` for a spec that has not been stored yet.
     pub encoded: Option<EncodedSpec>,
 }
@@ -205,9 +205,22 @@ pub(crate) struct KeptSpec {
 impl From<CompiledSpec> for KeptSpec {
     fn from(compiled: CompiledSpec) -> Self {
         Self {
-            decoded: Some(Arc::new(compiled)),
+            decoded: OnceLock::from(Arc::new(compiled)),
             encoded: None,
         }
+    }
+}
+
+impl KeptSpec {
+    /// Decodes a stored spec. `known` contains the project's metric sets, and `own` the metric set that the file defines.
+    /// Returns `false` if the bytes are damaged.
+    pub fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {
+        if let (None, Some(encoded)) = (self.decoded.get(), &self.encoded)
+            && let Some(decoded) = encoded.decode(known, own)
+        {
+            self.decoded.get_or_init(|| Arc::new(decoded));
+        }
+        self.decoded.get().is_some()
     }
 }
 
@@ -228,9 +241,7 @@ impl EncodedSpec {
         })
     }
 
-    /// Decodes a spec. `known` contains the project's metric sets, and `own` the metric set that the file defines. Returns
-    /// `None` if the bytes are damaged.
-    pub fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
+    fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> Option<CompiledSpec> {
         let mut compiled: CompiledSpec = postcard::from_bytes(&self.bytes).ok()?;
         let sets: Option<Vec<Arc<MetricSet>>> = self.sets.iter().map(|name| known.get(name).cloned()).collect();
         compiled.sets = sets?;

@@ -439,9 +439,6 @@ impl TypeInference<'_> {
     fn infer_sum(&mut self, op: BinaryOp, left: ExprId, right: ExprId, at: ExprId) -> InferTerm {
         let number = InferTerm::Type(Type::Number);
         let (a, b) = (self.node_term(left), self.node_term(right));
-        let is_number = |t: InferTerm| matches!(t, InferTerm::Type(ty) if ty.is_number());
-        let is_date =
-            |t: InferTerm| matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal());
         match (a, b) {
             (InferTerm::Var(var), b) if is_number(b) => {
                 self.work.weak.push((var, Type::Number, left));
@@ -486,10 +483,7 @@ impl TypeInference<'_> {
             .filter(|d| self.scope.role(d.part) == DefinitionRole::OrderBy)
             .map(|d| d.body);
         let keys: Vec<(ExprId, InferTerm)> = keys.map(|body| (body, self.node_term(body))).collect();
-        let is_date = |term: &InferTerm| {
-            matches!(term, InferTerm::Temporal) || matches!(term, InferTerm::Type(ty) if ty.is_temporal())
-        };
-        if !keys.iter().any(|(_, term)| is_date(term))
+        if !keys.iter().any(|(_, term)| is_date(*term))
             && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, InferTerm::Var(_)))
         {
             self.require_type(*body, wanted);
@@ -501,12 +495,8 @@ impl TypeInference<'_> {
         for index in 0..self.work.waiting.len() {
             let (op, terms, at) = self.work.waiting[index];
             let [a, b, result] = terms.map(|term| self.work.resolve_term(term));
-            let is_date = |t: &InferTerm| {
-                matches!(t, InferTerm::Temporal) || matches!(t, InferTerm::Type(ty) if ty.is_temporal())
-            };
             // The result of `date - x` is a number only if `x` is a date, and a date can be subtracted only from a date.
-            let is_date_subtracted = op == BinaryOp::Subtract
-                && (is_date(&b) || (is_date(&a) && matches!(result, InferTerm::Type(ty) if ty.is_number())));
+            let is_date_subtracted = op == BinaryOp::Subtract && (is_date(b) || (is_date(a) && is_number(result)));
             if is_date_subtracted {
                 for side in [a, b].into_iter().filter(|side| matches!(side, InferTerm::Var(_))) {
                     self.bind_type(side, InferTerm::Temporal, at);
@@ -514,7 +504,7 @@ impl TypeInference<'_> {
                 self.bind_type(result, number, at);
                 continue;
             }
-            let date = [a, b].into_iter().find(is_date);
+            let date = [a, b].into_iter().find(|side| is_date(*side));
             for side in [a, b] {
                 if matches!(side, InferTerm::Var(_)) {
                     self.bind_type(side, number, at);
@@ -529,6 +519,14 @@ impl TypeInference<'_> {
             }
         }
     }
+}
+
+fn is_number(term: InferTerm) -> bool {
+    matches!(term, InferTerm::Type(ty) if ty.is_number())
+}
+
+fn is_date(term: InferTerm) -> bool {
+    matches!(term, InferTerm::Temporal) || matches!(term, InferTerm::Type(ty) if ty.is_temporal())
 }
 
 /// Combines the types that two uses of a value require. `None` if they conflict.

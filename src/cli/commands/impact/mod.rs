@@ -39,9 +39,7 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
         None => {
             let mut names = args.names.clone();
             let selection = without_unread_metrics(session, &known, &args.selection);
-            // Without a part that a model reads, `--select` selects no models instead of all.
-            let is_unread = selection.select.is_empty() && !args.selection.select.is_empty();
-            if !selection.selects_all_models() && !is_unread {
+            if let Some(selection) = selection.filter(|selection| !selection.selects_all_models()) {
                 names.extend(Generation::selected_model_names(session, &selection)?);
             }
             let mut targets = Vec::new();
@@ -97,9 +95,9 @@ pub fn run(session: &Session, args: &ImpactArgs) -> Result<Exit, Failure> {
     Ok(exit_status(args.fail_on, &impact))
 }
 
-/// Returns a selection without the metrics and metric sets that no model reads, and reports these.
-fn without_unread_metrics(session: &Session, known: &ImpactContext, selection: &Selection) -> Selection {
-    let mut selection = selection.clone();
+/// Returns a selection without the metrics and metric sets that no model reads, and reports these. `None` if no part of
+/// `--select` remains, because an empty `--select` would select all models.
+fn without_unread_metrics(session: &Session, known: &ImpactContext, selection: &Selection) -> Option<Selection> {
     let parts = selection.select.iter().flat_map(|text| text.split_whitespace());
     let is_read = |part: &&str| {
         let metric = known.find_metric(part).filter(|_| part.contains(':'));
@@ -110,8 +108,11 @@ fn without_unread_metrics(session: &Session, known: &ImpactContext, selection: &
         }
         !is_unread
     };
-    selection.select = parts.filter(is_read).map(str::to_owned).collect();
-    selection
+    let select: Vec<String> = parts.filter(is_read).map(str::to_owned).collect();
+    (selection.select.is_empty() || !select.is_empty()).then(|| Selection {
+        select,
+        ..selection.clone()
+    })
 }
 
 /// Returns the format given by the options or, without such an option, the format that the file extension implies.
