@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::aggregates::{AggregateColumns, SetAggregate};
 use super::fill::Fill;
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, ModelNameTarget, SetNameTarget};
@@ -53,15 +54,7 @@ pub struct ColumnUse {
 }
 
 /// Bytes of a formula, and the text that replaces them.
-type Replacement = (Range<usize>, TextWithOrigins);
-
-/// Aggregate of a set's rows, for a model built on several sets.
-#[derive(Clone, Debug)]
-pub struct SetAggregate {
-    /// Index of the group of rows.
-    pub group: usize,
-    pub text: DefinitionText,
-}
+pub type Replacement = (Range<usize>, TextWithOrigins);
 
 /// Columns of a model, in dependency order.
 #[derive(Clone, Debug, Default)]
@@ -87,6 +80,7 @@ pub struct ColumnBuilder<'m> {
     /// Groups of rows that the aggregates read.
     pub groups: Vec<RowGroup>,
     needed: Vec<MetricId>,
+    pub aggregates: AggregateColumns,
 }
 
 impl<'m> ColumnBuilder<'m> {
@@ -110,13 +104,18 @@ impl<'m> ColumnBuilder<'m> {
             faults: Vec::new(),
             groups,
             needed: needed.to_vec(),
+            aggregates: AggregateColumns::default(),
         }
     }
 
     /// Adds the columns of all needed metrics and of the model's definitions.
     pub fn build(&mut self) {
-        for id in self.needed.clone() {
-            self.add_metric(id);
+        let needed = self.needed.clone();
+        self.find_metrics_of_aggregates(&needed);
+        for id in needed {
+            if !self.columns.metrics.contains_key(&id) {
+                self.add_metric(id);
+            }
         }
         for place in self.definition_order() {
             self.add_definition(place);
@@ -126,7 +125,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns a name that no other column has.
-    fn free_name(&mut self, set: usize, wanted: &str) -> String {
+    pub fn free_name(&mut self, set: usize, wanted: &str) -> String {
         let mut name = wanted.to_owned();
         if self.columns.taken.contains(&name.to_lowercase()) {
             name = format!("{}_{wanted}", self.model.sets[set].name);
@@ -160,7 +159,7 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    fn add_metric(&mut self, id: MetricId) {
+    pub fn add_metric(&mut self, id: MetricId) {
         let formula = self.model.formula(id);
         let file = self.model.file_number_of_set(id.0);
         let listed: Vec<usize> = self.listed_as(id);
@@ -185,7 +184,7 @@ impl<'m> ColumnBuilder<'m> {
         }
         let mut replaced: Vec<Replacement> = Vec::new();
         let mut uses = Vec::new();
-        if !self.is_single && self.model.sets[id.0].sets.is_empty() {
+        if self.has_separate_aggregates(id) {
             self.add_aggregates(id, &mut replaced, &mut uses);
         } else if self.is_single {
             replaced = self
@@ -252,7 +251,7 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns the positions of a metric in `metrics`.
-    fn listed_as(&self, id: MetricId) -> Vec<usize> {
+    pub fn listed_as(&self, id: MetricId) -> Vec<usize> {
         let listed = self.model.listed.iter().enumerate();
         let same =
             listed.filter(|(_, listed)| (listed.set, listed.metric) == id && !self.model.is_overridden(&listed.name));
@@ -261,7 +260,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the name of a metric's column: the name in `metrics`, or another name if the metric is not listed. If a
     /// formula of the set reads a column with the new name, the new name is assigned in a later stage.
-    fn metric_column_name(&mut self, id: MetricId, listed: &[usize]) -> String {
+    pub fn metric_column_name(&mut self, id: MetricId, listed: &[usize]) -> String {
         let own = self.model.formula(id).name.clone();
         let Some(first) = listed.first() else {
             return self.free_name(id.0, &own);
@@ -305,62 +304,6 @@ impl<'m> ColumnBuilder<'m> {
         }
         let text = TextWithOrigins::generated(&quote_formula_name(name), file, span);
         Some(text)
-    }
-
-    /// Adds the aggregates of a metric to the step over its set, with a column for each aggregate.
-    fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
-        let formula = self.model.formula(id);
-        let file = self.model.file_number_of_set(id.0);
-        let calls = formula.aggregates.clone();
-        let group = self.model.row_group(id);
-        for call in calls {
-            let is_whole = call.range == (0..formula.text.len());
-            let listed = self.listed_as(id);
-            let name = match is_whole {
-                true => self.metric_column_name(id, &listed),
-                false => self.free_name(id.0, &format!("{}_{}", formula.name, call.function.replace('.', "_"))),
-            };
-            let span = if is_whole {
-                formula.span
-            } else {
-                formula.file_span(&call.range)
-            };
-            let definition = |formula: TextWithOrigins| DefinitionText::new(name.clone(), formula, file, span);
-            self.columns.aggregates.push(SetAggregate {
-                group: self.groups.iter().position(|of| *of == group).unwrap_or_default(),
-                text: definition(
-                    formula.copy_part_with_replacements(
-                        file,
-                        &call.range,
-                        &self
-                            .model
-                            .column_replacements(id, &call.range, &self.keys.of_sets[id.0]),
-                    ),
-                ),
-            });
-            let reference = quote_formula_name(&name);
-            let combined = match call.empty {
-                Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
-                None => format!("MAX({reference})"),
-            };
-            let text = TextWithOrigins::generated(&combined, file, span);
-            let column = self.columns.all.len();
-            self.columns.all.push(MetricColumn {
-                text: definition(text),
-                uses: Vec::new(),
-                source: None,
-                aggregates: true,
-                windows: None,
-                stage: 0,
-                place: None,
-            });
-            uses.push(ColumnUse {
-                column,
-                range: call.range.clone(),
-            });
-            let text = TextWithOrigins::generated(&reference, file, span);
-            replaced.push((call.range.clone(), text));
-        }
     }
 
     /// Moves windows over all rows to separate columns, because the formula also has partitioned windows.

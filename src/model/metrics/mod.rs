@@ -13,6 +13,7 @@
 //! [`TextWithOrigins`] maps each byte of the expanded spec to the byte of the file from which it comes, so that diagnostics
 //! refer to the original files.
 
+mod aggregates;
 mod checks;
 mod columns;
 mod compile;

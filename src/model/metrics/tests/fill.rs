@@ -102,3 +102,23 @@ fn a_filled_model_reads_the_union_of_its_sets_instead_of_repeating_it() {
         assert_eq!(text.matches("union all").count(), 2, "{text}");
     }
 }
+
+#[test]
+fn an_aggregate_in_several_metrics_is_computed_once() {
+    let step = "model: m\nfrom: orders\ngroup_by: [\"ordered_at[month]\"]\nfill: month\ndefinitions: |\n";
+    // The metric that consists of the aggregate is the name of its column, wherever it stands.
+    let formulas = [
+        "  capped = IF(SUM(amount) > 10, SUM(amount), 0)\n  revenue = SUM(amount)\n",
+        "  revenue = SUM(amount)\n  capped = IF(SUM(amount) > 10, SUM(amount), 0)\n",
+        "  revenue = SUM(amount)\n  again = SUM(amount)\n  half = SUM(amount) / 2\n",
+    ];
+    for formulas in formulas {
+        let sql = sql(&[&format!("{step}{formulas}")]);
+        assert_eq!(sql.matches("sum(amount)").count(), 1, "{sql}");
+        assert!(sql.contains("sum(amount), 0) as revenue"), "{sql}");
+    }
+    let sets = ORDERS.replace("  revenue", "  share = SUM(amount) / COUNT()\n  revenue");
+    let model = "model: m\nmetrics: [orders.share, orders.revenue, refunds.amount]\ngroup_by: month\n";
+    let sql = sql(&[&sets, REFUNDS, model]);
+    assert_eq!(sql.matches("sum(amount)").count(), 1, "{sql}");
+}

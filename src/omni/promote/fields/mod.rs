@@ -1,6 +1,8 @@
 //! Converts Omni fields to definitions. Each field becomes a definition with the same name, so that no field is
 //! computed twice.
 
+mod groups;
+mod display;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
@@ -624,127 +626,4 @@ fn field_references(field: &ViewField) -> Vec<OmniReference> {
             .map(OmniReference::read),
     );
     all
-}
-
-/// Returns a field's original definition in Omni, formatted on one line.
-pub(super) fn original_definition(field: &ViewField) -> String {
-    let keys = [
-        "sql",
-        "aggregate_type",
-        "filters",
-        "groups",
-        "bin_boundaries",
-        "level_of_detail",
-        "dynamic_top_n",
-        "duration",
-    ];
-    let said = keys
-        .iter()
-        .filter_map(|key| Some(format!("{key}: {}", one_line(field.node.get(key)?))));
-    let said: Vec<String> = said.collect();
-    if said.is_empty() {
-        field.name.clone()
-    } else {
-        said.join(", ")
-    }
-}
-
-/// Formats a YAML value on one line. Recursion is safe because the YAML parser limits the nesting depth.
-pub(super) fn one_line(node: &Node) -> String {
-    if let Some(items) = node.items() {
-        return format!("[{}]", items.iter().map(one_line).collect::<Vec<_>>().join(", "));
-    }
-    if let Some(pairs) = node.pairs() {
-        let pairs = pairs
-            .iter()
-            .map(|(key, value)| format!("{}: {}", one_line(key), one_line(value)));
-        return format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "));
-    }
-    node.text()
-        .unwrap_or("null")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-/// Returns the display settings that a field has in Omni.
-pub(super) fn display_settings(node: &Node) -> Vec<(String, DisplaySettingValue)> {
-    let value = |key: &str| {
-        let value = node.get(key)?;
-        Some(match value.items() {
-            Some(_) => DisplaySettingValue::Texts(value.texts()),
-            None => DisplaySettingValue::Text(value.text()?.to_owned()),
-        })
-    };
-    DISPLAY_SETTINGS
-        .iter()
-        .filter_map(|key| Some(((*key).to_owned(), value(key)?)))
-        .collect()
-}
-
-/// Converts `groups`, which uses filters to assign values to named groups.
-fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> Result<ConvertedSql, String> {
-    let ConvertedSql {
-        term,
-        mut doubts,
-        computes,
-    } = converted;
-    let tested = FilteredValue {
-        term,
-        is_temporal: false,
-    };
-    let mut args = Vec::new();
-    for group in groups.items().unwrap_or_default() {
-        let filter = group.get("filter").ok_or("a group without `filter` is not converted")?;
-        let name = group
-            .get("name")
-            .and_then(Node::text)
-            .ok_or("a group without `name` is not converted")?;
-        let condition = filters::convert_filter(&tested, filter)?;
-        doubts.extend(condition.doubts);
-        args.extend([condition.term, FormulaTerm::string_literal(name)]);
-    }
-    if args.is_empty() {
-        return Err("`groups` contains no group".to_owned());
-    }
-    match field.text("else") {
-        Some(otherwise) => args.extend([
-            FormulaTerm::boolean_literal(true),
-            FormulaTerm::string_literal(otherwise),
-        ]),
-        None => {
-            doubts.push(
-                "Omni's value for rows outside all groups is unknown if there is no `else`; the formula returns NULL"
-                    .to_owned(),
-            );
-        }
-    }
-    let term = FormulaTerm::call("IFS", &args)
-        .with_type(Some(Type::Text))
-        .with_never_null(field.text("else").is_some());
-    Ok(ConvertedSql { term, doubts, computes })
-}
-
-/// Converts `bin_boundaries`. The bins have the same names as in Omni: `< 21`, `>= 21 and < 65`, `65 and above`.
-fn convert_bins(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
-    let bounds = bounds.texts();
-    if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {
-        return Err("`bin_boundaries` is not a list of numbers".to_owned());
-    }
-    let mut args = Vec::new();
-    for (place, bound) in bounds.iter().enumerate() {
-        let name = match place.checked_sub(1).and_then(|before| bounds.get(before)) {
-            None => format!("< {bound}"),
-            Some(before) => format!(">= {before} and < {bound}"),
-        };
-        args.extend([
-            x.clone().compare_with("<", &filters::number_term(bound)),
-            FormulaTerm::string_literal(&name),
-        ]);
-    }
-    if let Some(last) = bounds.last() {
-        args.push(x.compare_with(">=", &filters::number_term(last)));
-        args.push(FormulaTerm::string_literal(&format!("{last} and above")));
-    }
-    Ok(FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)))
 }

@@ -1,0 +1,144 @@
+//! Aggregates over ranges of rows.
+
+use super::*;
+use std::cmp::Ordering;
+use std::collections::HashMap;
+use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
+use crate::expr::{InterpreterExpr, InterpreterLevel, RangeEndPosition, Window, WindowRows as RangeRows};
+use crate::joins::join_rows;
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
+use crate::trace;
+use crate::uncertainty;
+use crate::value::{DAY, Value};
+
+impl StepEvaluation<'_> {
+    /// Evaluates an aggregate over a range of units whose bounds are relative to a unit.
+    pub(super) fn evaluate_range_aggregate(
+        &self,
+        x: &InterpreterExpr,
+        (name, args): (&str, &[InterpreterExpr]),
+        rows: RangeRows,
+        unit: usize,
+        own: Option<&str>,
+    ) -> Value {
+        let value = |x: &InterpreterExpr, unit: usize| match x {
+            InterpreterExpr::Range(of, _) => self.evaluate(of, unit, own),
+            other => self.evaluate(other, unit, own),
+        };
+        if let RangeRows::Between(from, to) = rows
+            && (from.is_by_calendar() || to.is_by_calendar())
+        {
+            let seen = self.units_by_calendar(unit, from, to);
+            let values = seen.iter().map(|unit| args.iter().map(|x| value(x, *unit)).collect());
+            return evaluate_aggregate(x, name, values.collect(), false);
+        }
+        let (units, place) = self.partition_units(unit);
+        let at = |end: RangeEndPosition| match end {
+            RangeEndPosition::At(n) => place as i64 + n,
+            RangeEndPosition::Last => units.len() as i64 - 1,
+            _ => 0,
+        };
+        let (from, to) = match rows {
+            RangeRows::All => (at(RangeEndPosition::First), at(RangeEndPosition::Last)),
+            RangeRows::Between(from, to) => (at(from.min(to)), at(from.max(to))),
+        };
+        let seen = units
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| (from..=to).contains(&(*i as i64)));
+        let values = seen.map(|(_, unit)| args.iter().map(|x| value(x, *unit)).collect());
+        evaluate_aggregate(x, name, values.collect(), false)
+    }
+
+    /// Returns the seconds of a unit's date or time.
+    pub(super) fn key_seconds(&self, unit: usize) -> Option<i64> {
+        match self.date.get(unit) {
+            Some(Value::Date(date)) => Some(date * DAY),
+            Some(Value::Time(seconds)) => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    /// Returns the units of the partition whose dates are between the ends of a calendar range, inclusive. Empty if the
+    /// unit has no date. If the second end is always before the first end, the ends are swapped.
+    pub(super) fn units_by_calendar(&self, unit: usize, from: RangeEndPosition, to: RangeEndPosition) -> Vec<usize> {
+        let Some(here) = self.key_seconds(unit) else {
+            return Vec::new();
+        };
+        let units = self.partition_units(unit).0;
+        let (date, time) = (here.div_euclid(DAY), here.rem_euclid(DAY));
+        let key = |end: RangeEndPosition| match end {
+            RangeEndPosition::First => {
+                if self.descending {
+                    i64::MAX
+                } else {
+                    i64::MIN
+                }
+            }
+            RangeEndPosition::Last => {
+                if self.descending {
+                    i64::MIN
+                } else {
+                    i64::MAX
+                }
+            }
+            RangeEndPosition::InPeriod(frame, is_last) => {
+                let start = frame.period_start(date);
+                match is_last == self.descending {
+                    true => start * DAY,
+                    false => frame.unit().add_units(start, 1) * DAY - 1,
+                }
+            }
+            RangeEndPosition::Moved(n, by) => by.add_units(date, n) * DAY + time,
+            RangeEndPosition::At(_) => here,
+        };
+        let (one, other) = if self.descending { (to, from) } else { (from, to) };
+        // The ends are in order if the first end is at or before this row and the second end is at or after it.
+        let side = |end: RangeEndPosition| match end {
+            RangeEndPosition::At(_) => 0,
+            RangeEndPosition::Moved(n, _) => n.signum(),
+            RangeEndPosition::First => {
+                if self.descending {
+                    2
+                } else {
+                    -2
+                }
+            }
+            RangeEndPosition::Last => {
+                if self.descending {
+                    -2
+                } else {
+                    2
+                }
+            }
+            RangeEndPosition::InPeriod(_, is_last) => {
+                if is_last == self.descending {
+                    -1
+                } else {
+                    1
+                }
+            }
+        };
+        let is_alike = match (one, other) {
+            (
+                RangeEndPosition::Moved(..) | RangeEndPosition::At(_),
+                RangeEndPosition::Moved(..) | RangeEndPosition::At(_),
+            ) => true,
+            (RangeEndPosition::InPeriod(..), RangeEndPosition::InPeriod(..)) => side(one) == side(other),
+            _ => false,
+        };
+        let is_swapped = if is_alike {
+            key(one) > key(other)
+        } else {
+            side(one) > side(other)
+        };
+        let (low, high) = if is_swapped {
+            (key(other), key(one))
+        } else {
+            (key(one), key(other))
+        };
+        let is_within = |unit: &usize| self.key_seconds(*unit).is_some_and(|key| low <= key && key <= high);
+        units.into_iter().filter(is_within).collect()
+    }
+}
+

@@ -1,0 +1,119 @@
+//! Aggregates of the rows of a set in a step of their own, which further steps combine.
+
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+
+use super::columns::{ColumnBuilder, ColumnUse, MetricColumn, Replacement};
+use super::graph::MetricId;
+use super::spelled::{TextWithOrigins, quote_formula_name};
+use super::step_text::DefinitionText;
+
+/// Aggregate of a set's rows.
+#[derive(Clone, Debug)]
+pub struct SetAggregate {
+    /// Index of the group of rows.
+    pub group: usize,
+    pub text: DefinitionText,
+}
+
+/// Index of the group of rows, and the formula of an aggregate.
+type AggregateKey = (usize, String);
+
+/// Columns of aggregates. An aggregate that several metrics contain is computed once.
+#[derive(Default)]
+pub struct AggregateColumns {
+    columns: FxHashMap<AggregateKey, usize>,
+    /// Metrics that consist of a single aggregate. Their names are the names of the aggregates' columns.
+    metrics: FxHashMap<AggregateKey, MetricId>,
+}
+
+impl ColumnBuilder<'_> {
+    /// Finds the metrics that consist of a single aggregate. If several have the same formula, a listed one is preferred.
+    pub fn find_metrics_of_aggregates(&mut self, needed: &[MetricId]) {
+        let whole = needed.iter().filter(|id| {
+            let formula = self.model.formula(**id);
+            self.has_separate_aggregates(**id)
+                && matches!(formula.aggregates.as_slice(), [call] if call.range == (0..formula.text.len()))
+        });
+        let (listed, others): (Vec<_>, Vec<_>) = whole.partition(|id| !self.listed_as(**id).is_empty());
+        for id in listed.into_iter().chain(others) {
+            let (key, _) = self.aggregate(*id, &(0..self.model.formula(*id).text.len()));
+            self.aggregates.metrics.entry(key).or_insert(*id);
+        }
+    }
+
+    /// Returns whether the aggregates of a metric are columns of a step over its set.
+    pub fn has_separate_aggregates(&self, id: MetricId) -> bool {
+        !self.is_single && self.model.sets[id.0].sets.is_empty()
+    }
+
+    /// Returns an aggregate in the formula of a metric, as the step over its set computes it.
+    fn aggregate(&self, id: MetricId, range: &Range<usize>) -> (AggregateKey, TextWithOrigins) {
+        let group = self.model.row_group(id);
+        let group = self.groups.iter().position(|of| *of == group).unwrap_or_default();
+        let replaced = self.model.column_replacements(id, range, &self.keys.of_sets[id.0]);
+        let file = self.model.file_number_of_set(id.0);
+        let text = self
+            .model
+            .formula(id)
+            .copy_part_with_replacements(file, range, &replaced);
+        ((group, text.text.clone()), text)
+    }
+
+    /// Adds the aggregates of a metric to the step over its set, with a column for each aggregate.
+    pub fn add_aggregates(&mut self, id: MetricId, replaced: &mut Vec<Replacement>, uses: &mut Vec<ColumnUse>) {
+        let formula = self.model.formula(id);
+        let file = self.model.file_number_of_set(id.0);
+        for call in &formula.aggregates {
+            let is_whole = call.range == (0..formula.text.len());
+            let (key, text) = self.aggregate(id, &call.range);
+            let owner = self.aggregates.metrics.get(&key).copied();
+            if let Some(owner) = owner.filter(|owner| *owner != id && !self.columns.metrics.contains_key(owner)) {
+                self.add_metric(owner);
+            }
+            let span = if is_whole {
+                formula.span
+            } else {
+                formula.file_span(&call.range)
+            };
+            let column = match self.aggregates.columns.get(&key) {
+                Some(column) => *column,
+                None => {
+                    let name = match is_whole {
+                        true => self.metric_column_name(id, &self.listed_as(id)),
+                        false => self.free_name(id.0, &format!("{}_{}", formula.name, call.function.replace('.', "_"))),
+                    };
+                    self.columns.aggregates.push(SetAggregate {
+                        group: key.0,
+                        text: DefinitionText::new(name.clone(), text, file, span),
+                    });
+                    let reference = quote_formula_name(&name);
+                    let combined = match call.empty {
+                        Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
+                        None => format!("MAX({reference})"),
+                    };
+                    let combined = TextWithOrigins::generated(&combined, file, span);
+                    let column = self.columns.all.len();
+                    self.columns.all.push(MetricColumn {
+                        text: DefinitionText::new(name, combined, file, span),
+                        uses: Vec::new(),
+                        source: None,
+                        aggregates: true,
+                        windows: None,
+                        stage: 0,
+                        place: None,
+                    });
+                    self.aggregates.columns.insert(key, column);
+                    column
+                }
+            };
+            uses.push(ColumnUse {
+                column,
+                range: call.range.clone(),
+            });
+            let reference = quote_formula_name(&self.columns.all[column].text.name);
+            replaced.push((call.range.clone(), TextWithOrigins::generated(&reference, file, span)));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Dimensions with `groups` and `bins`.
+
+use super::*;
+use rustc_hash::{FxHashMap, FxHashSet};
+use super::super::access::grants_of;
+use super::super::filters::{self, FilteredValue};
+use super::super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
+use super::super::joins::Joins;
+use super::super::names::{UsedSpecNames, is_plain, to_snake_case};
+use super::super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
+use super::super::term::FormulaTerm;
+use super::super::{PromoteGap, measures};
+use crate::Type;
+use crate::dialect::Dialect;
+use crate::schema::{Relation, Schema};
+use crate::yaml::Node;
+
+/// Converts `groups`, which uses filters to assign values to named groups.
+pub(super) fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> Result<ConvertedSql, String> {
+    let ConvertedSql {
+        term,
+        mut doubts,
+        computes,
+    } = converted;
+    let tested = FilteredValue {
+        term,
+        is_temporal: false,
+    };
+    let mut args = Vec::new();
+    for group in groups.items().unwrap_or_default() {
+        let filter = group.get("filter").ok_or("a group without `filter` is not converted")?;
+        let name = group
+            .get("name")
+            .and_then(Node::text)
+            .ok_or("a group without `name` is not converted")?;
+        let condition = filters::convert_filter(&tested, filter)?;
+        doubts.extend(condition.doubts);
+        args.extend([condition.term, FormulaTerm::string_literal(name)]);
+    }
+    if args.is_empty() {
+        return Err("`groups` contains no group".to_owned());
+    }
+    match field.text("else") {
+        Some(otherwise) => args.extend([
+            FormulaTerm::boolean_literal(true),
+            FormulaTerm::string_literal(otherwise),
+        ]),
+        None => {
+            doubts.push(
+                "Omni's value for rows outside all groups is unknown if there is no `else`; the formula returns NULL"
+                    .to_owned(),
+            );
+        }
+    }
+    let term = FormulaTerm::call("IFS", &args)
+        .with_type(Some(Type::Text))
+        .with_never_null(field.text("else").is_some());
+    Ok(ConvertedSql { term, doubts, computes })
+}
+
+/// Converts `bin_boundaries`. The bins have the same names as in Omni: `< 21`, `>= 21 and < 65`, `65 and above`.
+pub(super) fn convert_bins(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm, String> {
+    let bounds = bounds.texts();
+    if bounds.is_empty() || !bounds.iter().all(|bound| filters::is_number(bound)) {
+        return Err("`bin_boundaries` is not a list of numbers".to_owned());
+    }
+    let mut args = Vec::new();
+    for (place, bound) in bounds.iter().enumerate() {
+        let name = match place.checked_sub(1).and_then(|before| bounds.get(before)) {
+            None => format!("< {bound}"),
+            Some(before) => format!(">= {before} and < {bound}"),
+        };
+        args.extend([
+            x.clone().compare_with("<", &filters::number_term(bound)),
+            FormulaTerm::string_literal(&name),
+        ]);
+    }
+    if let Some(last) = bounds.last() {
+        args.push(x.compare_with(">=", &filters::number_term(last)));
+        args.push(FormulaTerm::string_literal(&format!("{last} and above")));
+    }
+    Ok(FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)))
+}
+

@@ -1,0 +1,137 @@
+//! Marks of the mappings that formulac generates.
+
+use super::*;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use super::super::changes::{AddedNode, YamlChanges};
+use super::super::path::{Path, PathSegment};
+use super::super::rules::{RuleMark, Rules};
+use super::super::splice::own_lines;
+use super::super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
+use super::super::value::{CollectionStyle, YamlValue};
+use super::super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
+
+impl<'t> Merger<'t, '_> {
+    pub(super) fn is_marked(&self, mark: &RuleMark, file: YamlNodeId) -> bool {
+        !mark.items.is_empty()
+            && mark
+                .items
+                .iter()
+                .all(|(key, item)| self.find_list_item(file, key, item).is_some())
+    }
+
+    /// Returns `true` if the generated value is already marked.
+    pub(super) fn was_marked(&self, base: YamlNodeId) -> bool {
+        let (Some(mark), Some(base)) = (self.rules.rule_mark(&self.path), self.base_value(Some(base))) else {
+            return false;
+        };
+        let has = |(key, item): &(String, YamlValue)| match base.get(key) {
+            Some(YamlValue::List(items, _)) => items.iter().any(|it| it.is_same_value(item)),
+            _ => false,
+        };
+        !mark.items.is_empty() && mark.items.iter().all(has)
+    }
+
+    /// Marks a mapping that is no longer generated.
+    pub(super) fn mark_mapping(&mut self, mark: &RuleMark, base: YamlNodeId, file: YamlNodeId) {
+        if self.is_marked(mark, file) {
+            return;
+        }
+        let node = self.file.node(file);
+        let lists = mark.items.iter().map(|(key, _)| self.find_pair(file, key));
+        let is_fit = lists.flatten().all(|(_, id)| self.file.node(id).is_list());
+        if !matches!(self.identifying_names(self.file, file), Some(ChildIdentifiers::Keys)) || !is_fit {
+            self.keep_value(self.base_value(Some(base)), Some(self.file.value(file)), None);
+            return;
+        }
+        let end = node.children().len();
+        for (key, item) in &mark.items {
+            match self.find_pair(file, key) {
+                Some((_, list)) if self.find_list_item(file, key, item).is_none() => {
+                    let behind = self.file.node(list).children().len();
+                    self.changes.add(
+                        list,
+                        behind,
+                        AddedNode {
+                            key: None,
+                            value: item.clone(),
+                            note: None,
+                        },
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    let value = YamlValue::List(vec![item.clone()], CollectionStyle::Flow);
+                    self.changes.add(
+                        file,
+                        end,
+                        AddedNode {
+                            key: Some(key.clone()),
+                            value,
+                            note: None,
+                        },
+                    );
+                }
+            }
+        }
+        for (key, value) in &mark.pairs {
+            if self.find_pair(file, key).is_some() {
+                continue;
+            }
+            let note = (node.layout() == YamlLayout::Block || node.children().is_empty()).then(|| mark.note.clone());
+            self.changes.add(
+                file,
+                end,
+                AddedNode {
+                    key: Some(key.clone()),
+                    value: value.clone(),
+                    note,
+                },
+            );
+        }
+        self.merged.marked.push(self.path.clone());
+    }
+
+    /// Removes the mark from a mapping that is generated again. List items that are also in the base are removed, like
+    /// other values that are no longer generated.
+    pub(super) fn unmark_mapping(&mut self, file: YamlNodeId, new: YamlNodeId, is_in_base: bool) {
+        let Some(mark) = self
+            .rules
+            .rule_mark(&self.path)
+            .filter(|mark| self.is_marked(mark, file))
+        else {
+            return;
+        };
+        let is_new = |key: &str| self.new.value(new).get(key).is_some();
+        let mut removed = Vec::new();
+        for (key, item) in mark.items.iter().filter(|_| !is_in_base) {
+            let Some((place, list, number)) = self.find_list_item(file, key, item) else {
+                continue;
+            };
+            let is_last = self.file.node(list).children().len() == 1 && !is_new(key);
+            removed.push(if is_last { (file, place) } else { (list, number) });
+        }
+        for (key, value) in &mark.pairs {
+            let Some((place, id)) = self.find_pair(file, key) else {
+                continue;
+            };
+            let line = child_range(self.file, file, place);
+            let is_noted = self.file.comments_in(&line).iter().any(|comment| {
+                let text = self.file.source.get(comment.clone()).unwrap_or_default();
+                text.strip_prefix("# ").is_some_and(|text| text.trim() == mark.note)
+            });
+            let theirs = self.file.value(id);
+            if theirs.is_same_value(value) && is_noted {
+                removed.push((file, place));
+            } else if theirs.is_same_value(value) && !is_new(key) {
+                // A user may have set this key.
+                self.path.push(PathSegment::Key(key.clone()));
+                self.keep_value(None, Some(theirs), None);
+                self.path.pop();
+            }
+        }
+        self.changes.removed.extend(removed);
+        self.merged.updated.push(self.path.clone());
+    }
+}
+

@@ -1,0 +1,123 @@
+//! Children that only the file or only the base contains.
+
+use super::*;
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use super::super::changes::{AddedNode, YamlChanges};
+use super::super::path::{Path, PathSegment};
+use super::super::rules::{RuleMark, Rules};
+use super::super::splice::own_lines;
+use super::super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
+use super::super::value::{CollectionStyle, YamlValue};
+use super::super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
+
+impl<'t> Merger<'t, '_> {
+    /// Handles a value that is no longer generated.
+    pub(super) fn handle_no_longer_generated(&mut self, was: (YamlNodeId, usize), file: YamlNodeId, number: usize) {
+        let (Some(base), Some(child)) = (self.base, self.file.node(file).children().get(number)) else {
+            return;
+        };
+        let Some(old) = base.node(was.0).children().get(was.1) else {
+            return;
+        };
+        let mark = self.rules.rule_mark(&self.path);
+        if let Some(mark) = mark.filter(|_| !self.rules.is_pruning()) {
+            self.mark_mapping(mark, old.value, child.value);
+            return;
+        }
+        if self.rules.has_mark_below(&self.path) && self.remove_generated_children(Some(old.value), child.value) {
+            return;
+        }
+        let (generated, theirs) = (base.value(old.value), self.file.value(child.value));
+        let is_ours = theirs.is_same_value(&generated) || mark.is_some_and(|mark| self.is_marked(mark, child.value));
+        let is_commented = self.is_commented(
+            child_range(self.file, file, number),
+            Some(child_range(base, was.0, was.1)),
+        );
+        if !is_commented && (is_ours || self.is_part(old.value, child.value)) {
+            self.remove(file, number);
+        } else if !self.remove_generated_scalars(old.value, child.value) {
+            self.keep_value(Some(generated), Some(theirs), None);
+        }
+    }
+
+    pub(super) fn remove(&mut self, file: YamlNodeId, number: usize) {
+        self.changes.removed.insert((file, number));
+        self.merged.removed.push(self.path.clone());
+    }
+
+    /// Removes the generated children of a collection but keeps the collection. Returns `false` if the children cannot
+    /// be identified.
+    pub(super) fn remove_generated_children(&mut self, base: Option<YamlNodeId>, file: YamlNodeId) -> bool {
+        let Some(names) = self.identifying_names(self.file, file) else {
+            return false;
+        };
+        self.merge_collection(self.base_of_same_kind(base, file), file, None, names)
+    }
+
+    /// Returns `true` if both nodes are lists of scalars and the file's list contains only generated items.
+    pub(super) fn is_part(&self, base: YamlNodeId, file: YamlNodeId) -> bool {
+        let (Some(YamlValue::List(old, _)), YamlValue::List(theirs, _)) =
+            (self.base_value(Some(base)), self.file.value(file))
+        else {
+            return false;
+        };
+        let old: HashSet<Option<String>> = old.iter().map(YamlValue::lookup_key).collect();
+        theirs
+            .iter()
+            .all(|item| item.is_scalar() && old.contains(&item.lookup_key()))
+    }
+
+    /// Removes the generated items from a list of scalars, and keeps the items that users added.
+    pub(super) fn remove_generated_scalars(&mut self, base: YamlNodeId, file: YamlNodeId) -> bool {
+        let is_scalars = matches!(self.identifying_names(self.file, file), Some(ChildIdentifiers::Scalars));
+        is_scalars
+            && self.base_of_same_kind(Some(base), file).is_some()
+            && self.remove_generated_children(Some(base), file)
+    }
+
+    /// Keeps a value that exists only in the file. A marked value is removed if the rules specify pruning.
+    pub(super) fn keep_value_only_in_file(&mut self, file: YamlNodeId, number: usize) {
+        let Some(child) = self
+            .file
+            .node(file)
+            .children()
+            .get(number)
+            .filter(|_| self.rules.is_pruning())
+        else {
+            return;
+        };
+        let is_marked = self
+            .rules
+            .rule_mark(&self.path)
+            .is_some_and(|mark| self.is_marked(mark, child.value));
+        if !is_marked {
+            if self.rules.has_mark_below(&self.path) {
+                self.remove_generated_children(None, child.value);
+            }
+        } else if self.is_commented(child_range(self.file, file, number), None) {
+            self.keep_value(None, Some(self.file.value(child.value)), None);
+        } else {
+            self.remove(file, number);
+        }
+    }
+
+    /// Returns `true` if this range of the file contains a comment from users.
+    pub(super) fn is_commented(&self, file: Range<usize>, base: Option<Range<usize>>) -> bool {
+        let text =
+            |tree: &YamlTree<'t>, comment: &Range<usize>| tree.source.get(comment.clone()).unwrap_or_default().trim();
+        let generated: HashSet<&str> = match (self.base, base) {
+            (Some(tree), Some(range)) => tree
+                .comments_in(&range)
+                .iter()
+                .map(|comment| text(tree, comment))
+                .collect(),
+            _ => HashSet::new(),
+        };
+        self.file.comments_in(&file).iter().any(|comment| {
+            let text = text(self.file, comment);
+            !generated.contains(text) && !self.rules.is_mark_note(text)
+        })
+    }
+}
+
