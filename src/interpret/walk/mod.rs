@@ -1,17 +1,17 @@
 //! Evaluates a spec row by row.
 
-mod windows;
 mod ranges;
+mod windows;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
-use crate::expr::{InterpreterExpr, InterpreterLevel, RangeEndPosition, Window, WindowRows as RangeRows};
+use crate::expr::{InterpreterExpr, InterpreterLevel};
 use crate::joins::join_rows;
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
-use crate::value::{DAY, Value};
+use crate::value::Value;
 
 pub type ValueRow = HashMap<String, Value>;
 

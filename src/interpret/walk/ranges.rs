@@ -1,14 +1,8 @@
 //! Aggregates over ranges of rows.
 
-use super::*;
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
-use crate::expr::{InterpreterExpr, InterpreterLevel, RangeEndPosition, Window, WindowRows as RangeRows};
-use crate::joins::join_rows;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
-use crate::trace;
-use crate::uncertainty;
+use super::StepEvaluation;
+use crate::arithmetic::evaluate_aggregate;
+use crate::expr::{InterpreterExpr, RangeEndPosition, WindowRows as RangeRows};
 use crate::value::{DAY, Value};
 
 impl StepEvaluation<'_> {
@@ -141,4 +135,3 @@ impl StepEvaluation<'_> {
         units.into_iter().filter(is_within).collect()
     }
 }
-

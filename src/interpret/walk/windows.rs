@@ -1,15 +1,10 @@
 //! Functions that read other rows of a partition.
 
-use super::*;
-use std::cmp::Ordering;
-use std::collections::HashMap;
-use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
-use crate::expr::{InterpreterExpr, InterpreterLevel, RangeEndPosition, Window, WindowRows as RangeRows};
-use crate::joins::join_rows;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
+use super::StepEvaluation;
+use crate::expr::{InterpreterExpr, RangeEndPosition, Window};
 use crate::trace;
-use crate::uncertainty;
 use crate::value::{DAY, Value};
+use std::cmp::Ordering;
 
 impl StepEvaluation<'_> {
     pub(super) fn evaluate_window(&self, window: &Window, unit: usize, own: Option<&str>) -> Value {
@@ -111,4 +106,3 @@ impl StepEvaluation<'_> {
         (self.evaluate(x, unit, own), values)
     }
 }
-

@@ -31,15 +31,16 @@ pub struct AggregateColumns {
 impl ColumnBuilder<'_> {
     /// Finds the metrics that consist of a single aggregate. If several have the same formula, a listed one is preferred.
     pub fn find_metrics_of_aggregates(&mut self, needed: &[MetricId]) {
-        let whole = needed.iter().filter(|id| {
+        let is_aggregate = |id: &&MetricId| {
             let formula = self.model.formula(**id);
             self.has_separate_aggregates(**id)
                 && matches!(formula.aggregates.as_slice(), [call] if call.range == (0..formula.text.len()))
-        });
-        let (listed, others): (Vec<_>, Vec<_>) = whole.partition(|id| !self.listed_as(**id).is_empty());
-        for id in listed.into_iter().chain(others) {
-            let (key, _) = self.aggregate(*id, &(0..self.model.formula(*id).text.len()));
-            self.aggregates.metrics.entry(key).or_insert(*id);
+        };
+        let mut found: Vec<MetricId> = needed.iter().filter(is_aggregate).copied().collect();
+        found.sort_by_key(|id| self.listed_as(*id).is_empty());
+        for id in found {
+            let (key, _) = self.aggregate(id, &(0..self.model.formula(id).text.len()));
+            self.aggregates.metrics.entry(key).or_insert(id);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Formats the generated spec.
 
-use super::fields::DisplaySettingValue;
+use super::display::DisplaySettingValue;
 use crate::yaml::{flow_text as flow, format_scalar, key_text as yaml_key};
 
 /// Content of a model spec before formatting.

@@ -1,17 +1,13 @@
 //! Marks of the mappings that formulac generates.
 
-use super::*;
-use std::collections::{HashMap, HashSet};
-use std::ops::Range;
-use super::super::changes::{AddedNode, YamlChanges};
-use super::super::path::{Path, PathSegment};
-use super::super::rules::{RuleMark, Rules};
-use super::super::splice::own_lines;
-use super::super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
+use super::super::changes::AddedNode;
+use super::super::path::PathSegment;
+use super::super::rules::RuleMark;
+use super::super::tree::{YamlLayout, YamlNodeId};
 use super::super::value::{CollectionStyle, YamlValue};
-use super::super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
+use super::{ChildIdentifiers, Merger, child_range};
 
-impl<'t> Merger<'t, '_> {
+impl Merger<'_, '_> {
     pub(super) fn is_marked(&self, mark: &RuleMark, file: YamlNodeId) -> bool {
         !mark.items.is_empty()
             && mark
@@ -134,4 +130,3 @@ impl<'t> Merger<'t, '_> {
         self.merged.updated.push(self.path.clone());
     }
 }
-

@@ -1,16 +1,16 @@
 //! Merges the changes to a generated file into a file that users have edited.
 
-mod removed;
 mod marks;
+mod removed;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::changes::{AddedNode, YamlChanges};
 use super::path::{Path, PathSegment};
-use super::rules::{RuleMark, Rules};
+use super::rules::Rules;
 use super::splice::own_lines;
 use super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
-use super::value::{CollectionStyle, YamlValue};
+use super::value::YamlValue;
 use super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
 
 /// Value for which the users' edit is kept, although the generated value changed.

@@ -1,15 +1,10 @@
 //! Children that only the file or only the base contains.
 
-use super::*;
-use std::collections::{HashMap, HashSet};
+use super::super::tree::{YamlNodeId, YamlTree};
+use super::super::value::YamlValue;
+use super::{ChildIdentifiers, Merger, child_range};
+use std::collections::HashSet;
 use std::ops::Range;
-use super::super::changes::{AddedNode, YamlChanges};
-use super::super::path::{Path, PathSegment};
-use super::super::rules::{RuleMark, Rules};
-use super::super::splice::own_lines;
-use super::super::tree::{Child, YamlKind, YamlLayout, YamlNodeId, YamlTree, read};
-use super::super::value::{CollectionStyle, YamlValue};
-use super::super::{YamlRefusal, blocks, lines, splice, without_byte_order_mark};
 
 impl<'t> Merger<'t, '_> {
     /// Handles a value that is no longer generated.
@@ -120,4 +115,3 @@ impl<'t> Merger<'t, '_> {
         })
     }
 }
-

@@ -1,14 +1,11 @@
 //! Adds and removes the children of block collections.
 
-use super::*;
-use std::collections::HashMap;
-use std::ops::Range;
-use super::super::changes::{AddedNode, YamlChanges, parents};
-use super::super::render::{RenderStyle, Rendered, flow_pair, format_flow, split_lines};
-use super::super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
+use super::super::changes::AddedNode;
+use super::super::render::format_flow;
+use super::super::tree::{Child, EditNode, YamlNodeId};
 use super::super::value::{CollectionStyle, YamlValue};
-use super::super::{YamlRefusal, blocks, lines};
-use crate::yaml::{self, is_plain};
+use super::super::{blocks, lines};
+use super::Splicer;
 
 impl<'t> Splicer<'t, '_> {
     pub(super) fn splice_block(&mut self, id: YamlNodeId) {
@@ -202,4 +199,3 @@ impl<'t> Splicer<'t, '_> {
         at
     }
 }
-

@@ -1,14 +1,12 @@
 //! Adds and removes the children of flow collections.
 
-use super::*;
-use std::collections::HashMap;
+use super::super::changes::AddedNode;
+use super::super::render::{Rendered, flow_pair, format_flow};
+use super::super::tree::{Child, EditNode, YamlNodeId, YamlTree};
+use super::super::value::YamlValue;
+use super::super::{YamlRefusal, lines};
+use super::{Splicer, own_lines};
 use std::ops::Range;
-use super::super::changes::{AddedNode, YamlChanges, parents};
-use super::super::render::{RenderStyle, Rendered, flow_pair, format_flow, split_lines};
-use super::super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
-use super::super::value::{CollectionStyle, YamlValue};
-use super::super::{YamlRefusal, blocks, lines};
-use crate::yaml::{self, is_plain};
 
 impl<'t> Splicer<'t, '_> {
     pub(super) fn splice_flow(&mut self, id: YamlNodeId) -> Result<(), YamlRefusal> {
@@ -180,4 +178,3 @@ pub(super) fn in_flow(added: &AddedNode) -> String {
         None => format_flow(&added.value),
     }
 }
-

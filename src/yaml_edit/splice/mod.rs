@@ -1,15 +1,15 @@
 //! Splices: byte ranges in a file, each with its replacement. All other bytes are unchanged.
 
-mod flow;
 mod block;
+mod flow;
 use std::collections::HashMap;
 use std::ops::Range;
 
 use super::changes::{AddedNode, YamlChanges, parents};
-use super::render::{RenderStyle, Rendered, flow_pair, format_flow, split_lines};
+use super::render::{RenderStyle, Rendered, format_flow, split_lines};
 use super::tree::{Child, EditNode, YamlKind, YamlLayout, YamlNodeId, YamlTree};
-use super::value::{CollectionStyle, YamlValue};
-use super::{YamlRefusal, blocks, lines};
+use super::value::YamlValue;
+use super::{YamlRefusal, lines};
 use crate::yaml::{self, is_plain};
 
 /// Applies the changes, parses the result again, and checks that it has the expected value and still has every comment.
@@ -390,7 +390,7 @@ impl<'t> Splicer<'t, '_> {
 
 /// Returns the lines of a child between brackets. `None` if these lines contain other text, except for a comment.
 pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
-    let (start, end, comma) = flow_places(tree, child);
+    let (start, end, comma) = flow::flow_places(tree, child);
     let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);
     let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();

@@ -12,7 +12,8 @@ use view::plan_view_promotion;
 
 use super::access::ViewAccess;
 use super::calculations::reference_name;
-use super::fields::{FieldKey, FieldResolver, one_line};
+use super::display::one_line;
+use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
 use super::omni_model::{OmniReference, ParsedOmniModel};
 use super::request::{self, PromoteRequest};

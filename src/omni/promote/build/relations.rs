@@ -3,7 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::super::PromoteFault;
-use super::super::fields::{FieldKey, is_column, one_line};
+use super::super::display::one_line;
+use super::super::fields::{FieldKey, is_column};
 use super::super::joins::Joins;
 use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;

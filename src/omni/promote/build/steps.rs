@@ -3,7 +3,8 @@
 use rustc_hash::FxHashSet;
 
 use super::super::calculations::{CalculationSheet, reference_name};
-use super::super::fields::{FieldKey, apply_timeframe, display_settings, one_line};
+use super::super::display::{display_settings, one_line};
+use super::super::fields::{FieldKey, apply_timeframe};
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};

@@ -1,22 +1,18 @@
 //! Dimensions with `groups` and `bins`.
 
-use super::*;
-use rustc_hash::{FxHashMap, FxHashSet};
-use super::super::access::grants_of;
 use super::super::filters::{self, FilteredValue};
-use super::super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
-use super::super::joins::Joins;
-use super::super::names::{UsedSpecNames, is_plain, to_snake_case};
-use super::super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
+use super::super::from_sql::ConvertedSql;
+use super::super::omni_model::ViewField;
 use super::super::term::FormulaTerm;
-use super::super::{PromoteGap, measures};
 use crate::Type;
-use crate::dialect::Dialect;
-use crate::schema::{Relation, Schema};
 use crate::yaml::Node;
 
 /// Converts `groups`, which uses filters to assign values to named groups.
-pub(super) fn convert_groups(converted: ConvertedSql, groups: &Node, field: &ViewField) -> Result<ConvertedSql, String> {
+pub(super) fn convert_groups(
+    converted: ConvertedSql,
+    groups: &Node,
+    field: &ViewField,
+) -> Result<ConvertedSql, String> {
     let ConvertedSql {
         term,
         mut doubts,
@@ -81,4 +77,3 @@ pub(super) fn convert_bins(x: FormulaTerm, bounds: &Node) -> Result<FormulaTerm,
     }
     Ok(FormulaTerm::call("IFS", &args).with_type(Some(Type::Text)))
 }
-

@@ -2,10 +2,10 @@
 //! computed twice.
 
 mod groups;
-mod display;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
+use super::display::{DisplaySettingValue, display_settings, original_definition};
 use super::filters::{self, FilteredValue};
 use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
 use super::joins::Joins;
@@ -37,13 +37,6 @@ pub(super) struct PromotedDefinition {
     pub original: String,
 }
 
-/// Value of a display setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum DisplaySettingValue {
-    Text(String),
-    Texts(Vec<String>),
-}
-
 /// Result of converting a field.
 #[derive(Clone, Debug)]
 pub(super) struct ResolvedField {
@@ -71,9 +64,6 @@ const COUNT: &str = "count";
 
 /// Setting with the names of the access grants that a field requires.
 const GRANTS: &str = "required_access_grants";
-
-/// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
-const DISPLAY_SETTINGS: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
 
 pub(super) struct FieldResolver<'m, 't> {
     pub model: &'m ParsedOmniModel<'t>,
@@ -432,9 +422,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
             Some(sql) => self.convert_sql(&key.0, Some(&key.1), sql)?,
         };
         if let Some(groups) = field.node.get("groups") {
-            converted = convert_groups(converted, groups, field)?;
+            converted = groups::convert_groups(converted, groups, field)?;
         } else if let Some(bounds) = field.node.get("bin_boundaries") {
-            converted.term = convert_bins(converted.term, bounds)?;
+            converted.term = groups::convert_bins(converted.term, bounds)?;
         }
         let is_temporal = has_timeframes || converted.term.ty.is_some_and(Type::is_temporal);
         Ok((converted, is_temporal))

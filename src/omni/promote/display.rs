@@ -1,19 +1,17 @@
 //! Definitions and display settings of a field as text.
 
-use super::*;
-use rustc_hash::{FxHashMap, FxHashSet};
-use super::super::access::grants_of;
-use super::super::filters::{self, FilteredValue};
-use super::super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
-use super::super::joins::Joins;
-use super::super::names::{UsedSpecNames, is_plain, to_snake_case};
-use super::super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
-use super::super::term::FormulaTerm;
-use super::super::{PromoteGap, measures};
-use crate::Type;
-use crate::dialect::Dialect;
-use crate::schema::{Relation, Schema};
+use super::omni_model::ViewField;
 use crate::yaml::Node;
+
+/// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
+const DISPLAY_SETTINGS: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
+
+/// Value of a display setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum DisplaySettingValue {
+    Text(String),
+    Texts(Vec<String>),
+}
 
 /// Returns a field's original definition in Omni, formatted on one line.
 pub(super) fn original_definition(field: &ViewField) -> String {
@@ -70,4 +68,3 @@ pub(super) fn display_settings(node: &Node) -> Vec<(String, DisplaySettingValue)
         .filter_map(|key| Some(((*key).to_owned(), value(key)?)))
         .collect()
 }
-
