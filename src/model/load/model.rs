@@ -2,7 +2,7 @@
 
 use super::{Loader, Spec, SpecKind, Step};
 use crate::diag::{Code, Diagnostic};
-use crate::keys::{EXPANDED, MODEL, STEP};
+use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP};
 use crate::semantic::SemanticModels;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -77,10 +77,11 @@ impl<'y> Loader<'y, '_> {
     }
 
     /// Reports a key of a step next to `steps`. If the spec has `steps`, the top level accepts only keys of a model.
-    fn report_step_key_next_to_steps(&mut self, root: &Node) {
-        let mut mistaken = STEP
+    pub(crate) fn report_step_key_next_to_steps(&mut self, root: &Node) {
+        let mut mistaken = OVER_SETS
             .keys
             .iter()
+            .chain(STEP.keys)
             .map(|key| key.name)
             .filter(|name| MODEL.get(name).is_none());
         let listed = root

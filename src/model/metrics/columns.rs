@@ -173,7 +173,11 @@ impl<'m> ColumnBuilder<'m> {
                 self.model.metric_name(id)
             );
             let help = match &self.model.sets[id.0].time {
-                Some(_) => "add a period to `group_by`, such as `month`".to_owned(),
+                Some(time) => format!(
+                    "add a period of `{}` to `group_by`, such as `{}`",
+                    time.column,
+                    time.grain.as_deref().unwrap_or("month")
+                ),
                 None => format!(
                     "add `time: column` to the set `{}` and a period such as `month` to `group_by`",
                     self.model.sets[id.0].name

@@ -25,11 +25,8 @@ impl ModelOverSets<'_> {
         }
         let mut unknown = None;
         for set in used.iter().map(|set| &self.sets[*set]) {
-            let mapped = key
-                .mapping
-                .iter()
-                .find(|(name, ..)| name.eq_ignore_ascii_case(&set.name));
-            let text = mapped.map_or(key.text.as_str(), |(_, text, _)| text);
+            let mapped = key.mapped(set);
+            let text = mapped.map_or(key.text.as_str(), |part| &part.column);
             let is_period = mapped.is_none() && period_unit(text).is_some();
             let (name, frame) = split_timeframe(text);
             let name = name.trim();
@@ -37,12 +34,17 @@ impl ModelOverSets<'_> {
             {
                 return None;
             }
-            let relations = set.relations_without_column(compiler, name)?;
+            let relations = match set.relations_without_column(compiler, name) {
+                Some(relations) => relations,
+                None if mapped.is_some() => continue,
+                None => return None,
+            };
             let help = set.key_help(&relations, name).filter(|_| frame.is_empty());
             unknown = unknown.or_else(|| {
                 let message = format!("the metric set `{}` has no column or dimension `{name}`", set.name);
                 let help = help.unwrap_or_else(|| set.describe_keys(&relations, name));
-                Some(Diagnostic::new(Code::UnknownName, key.span, message).with_help(help))
+                let span = mapped.map_or(key.span, |part| part.span);
+                Some(Diagnostic::new(Code::UnknownName, span, message).with_help(help))
             });
         }
         unknown

@@ -2,7 +2,7 @@
 
 use super::formulas::NameUse;
 use super::request::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::MetricSet;
+use super::set::{MetricSet, SetTime};
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::compiler::Compiler;
@@ -147,6 +147,14 @@ impl ModelOverSets<'_> {
             && relation.is_none_or(|relation| relation.position(word).is_none())
     }
 
+    /// Returns whether a word is a period of the set's time, or a column that has such a name and is the set's time.
+    fn is_period_or_time(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
+        let is_time = |time: &SetTime| time.column.eq_ignore_ascii_case(word) && time.grain.as_deref() == Some(word);
+        self.is_period(compiler, set, word)
+            || set.time.as_ref().is_some_and(is_time)
+            || word == "day" && set.is_date_of_time(compiler, word)
+    }
+
     fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
         let of = &self.sets[set];
         if !key.mapping.is_empty() {
@@ -171,11 +179,7 @@ impl ModelOverSets<'_> {
         let mut text = key.text.clone();
         let is_period = key.mapping.is_empty() && self.is_period(compiler, of, &key.text);
         if !key.mapping.is_empty() {
-            let part = key
-                .mapping
-                .iter()
-                .find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
-            let Some((_, part, _)) = part else {
+            let Some(part) = key.mapped(of) else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,
@@ -183,7 +187,7 @@ impl ModelOverSets<'_> {
                 )
                 .with_help(format!("add `{}: column` to the key's mapping", of.name)));
             };
-            text.clone_from(part);
+            text.clone_from(&part.column);
         } else if is_period {
             let Some(time) = &of.time else {
                 return Err(Diagnostic::new(
@@ -203,7 +207,11 @@ impl ModelOverSets<'_> {
         }
         let current = of.current_key(&text).filter(|_| !is_period);
         text = current.unwrap_or(text);
-        let (base, frame) = of.timeframe_of(&text).unzip();
+        let period_of_key = of.timeframe_of(&text).or_else(|| {
+            let is_day = self.kind != SpecKind::Periods && of.is_date_of_time(compiler, &text);
+            is_day.then(|| (text.as_str(), "day".to_owned()))
+        });
+        let (base, frame) = period_of_key.unzip();
         let time = of.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
         let period = frame.as_deref().filter(|_| time.is_some()).and_then(period_unit);
@@ -265,7 +273,7 @@ impl ModelOverSets<'_> {
         }
         if used
             .iter()
-            .all(|set| self.is_period(compiler, &self.sets[*set], &key.text))
+            .all(|set| self.is_period_or_time(compiler, &self.sets[*set], &key.text))
         {
             return;
         }

@@ -164,11 +164,8 @@ impl ModelOverSets<'_> {
                 of.deprecation(place?, span, today)
             };
             for key in &self.keys {
-                let part = key
-                    .mapping
-                    .iter()
-                    .find(|(name, ..)| name.eq_ignore_ascii_case(&of.name));
-                let (text, span) = part.map_or((&key.text, key.span), |(_, text, span)| (text, *span));
+                let part = key.mapped(of);
+                let (text, span) = part.map_or((&key.text, key.span), |part| (&part.column, part.span));
                 let former = split_timeframe(text).0;
                 faults.extend(deprecation(former, span));
                 let (Some(current), Some(entry)) = (of.current_dimension(former), of.current_key(text)) else {

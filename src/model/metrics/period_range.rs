@@ -41,7 +41,9 @@ impl PeriodBound {
     /// date, or a formula that reads rows.
     pub fn fault(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
-        let looks_like_date = text.len() == 10 && text.chars().all(|c| c.is_ascii_digit() || c == '-');
+        let separators = text.chars().filter(|c| "-/.".contains(*c)).count();
+        let is_digits = text.chars().all(|c| c.is_ascii_digit() || "-/.".contains(c));
+        let looks_like_date = is_digits && separators == 2;
         if looks_like_date {
             let fault = Diagnostic::new(Code::WrongShape, node.span, format!("`{text}` is not a valid date"));
             return iso_date(text)

@@ -1,13 +1,13 @@
 //! Model with all metrics and dimensions of a set, which is compiled to check the set.
 
 use super::keys::period_unit;
-use super::set::{MetricSet, MetricSets};
+use super::set::{MetricSet, MetricSets, SetTime};
 use super::spelled::quote_formula_name;
 use crate::yaml;
 
-/// Returns the shortest period that is available in all sets with rows on which a set is built. `None` if one of these
-/// sets has no time.
-fn shortest_common_period(set: &MetricSet, sets: &MetricSets) -> Option<String> {
+/// Returns the shortest period that is available in all sets with rows on which a set is built, as a key. `None` if one of
+/// these sets has no time. The key names the columns, because a set may have a column such as `month`.
+fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut all = vec![set];
     let mut next = 0;
     while let Some(set) = all.get(next).copied() {
@@ -19,20 +19,32 @@ fn shortest_common_period(set: &MetricSet, sets: &MetricSets) -> Option<String> 
         }
         next += 1;
     }
-    let mut periods = Vec::new();
-    for set in all.iter().filter(|set| set.sets.is_empty()) {
-        let grain = set.time.as_ref()?.grain.as_deref();
-        periods.push(grain.filter(|grain| period_unit(grain).is_some()).unwrap_or("day"));
+    all.retain(|set| set.sets.is_empty());
+    let times: Vec<(&str, &SetTime)> = all
+        .iter()
+        .map(|set| Some((set.name.as_str(), set.time.as_ref()?)))
+        .collect::<Option<_>>()?;
+    let grain = |time: &SetTime| time.grain.clone().filter(|grain| period_unit(grain).is_some());
+    let grains = times
+        .iter()
+        .map(|(_, time)| grain(time).unwrap_or_else(|| "day".to_owned()));
+    let period = grains.max_by_key(|period| period_unit(period))?;
+    let part = |time: &SetTime| yaml::flow_text(&time.period(&period));
+    match times.as_slice() {
+        [(_, time)] if set.sets.is_empty() => Some(part(time)),
+        times => {
+            let parts: Vec<String> = times
+                .iter()
+                .map(|(set, time)| format!("{set}: {}", part(time)))
+                .collect();
+            Some(format!("{{{period}: {{{}}}}}", parts.join(", ")))
+        }
     }
-    periods
-        .into_iter()
-        .max_by_key(|period| period_unit(period))
-        .map(str::to_owned)
 }
 
 /// Returns the text of a model that uses all metrics and dimensions of a set, to check the set.
 pub fn write_set_check_model(set: &MetricSet, sets: &MetricSets) -> String {
-    let mut keys: Vec<String> = shortest_common_period(set, sets).into_iter().collect();
+    let mut keys: Vec<String> = time_key(set, sets).into_iter().collect();
     let dimensions = set.definitions.iter().filter(|formula| !set.is_metric(formula));
     keys.extend(dimensions.map(|formula| yaml::flow_text(&quote_formula_name(&formula.name))));
     format!(

@@ -32,8 +32,25 @@ pub struct ModelKey {
     /// Text of the entry, or name of a mapped key.
     pub text: String,
     /// Key of each set, by the set's name. Empty if the entry is not a mapping.
-    pub mapping: Vec<(String, String, Span)>,
+    pub mapping: Vec<MappedColumn>,
     pub span: Span,
+}
+
+/// Column of one set in a mapped key.
+#[derive(Clone, Debug)]
+pub struct MappedColumn {
+    pub set: String,
+    pub set_span: Span,
+    pub column: String,
+    pub span: Span,
+}
+
+impl ModelKey {
+    /// Returns the column of a set, if the key is a mapping that names the set.
+    pub fn mapped(&self, set: &MetricSet) -> Option<&MappedColumn> {
+        let mut parts = self.mapping.iter();
+        parts.find(|part| part.set.eq_ignore_ascii_case(&set.name))
+    }
 }
 
 /// Model built on metric sets.
@@ -62,11 +79,23 @@ pub struct ModelOverSets<'y> {
     pub taken_names: FxHashSet<String>,
 }
 
-/// Returns the first step of a spec if the step reads metric sets.
+/// Returns the first step of a spec if the step reads metric sets, or if the key `metrics` is misspelled or next to
+/// `steps`, which is an error.
 pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
     let first = root.get("steps").and_then(|steps| steps.items()?.first());
     let step = first.unwrap_or(root);
-    step.get("metrics").map(|_| step)
+    let has_metrics = step.get("metrics").is_some() || root.get("metrics").is_some();
+    let is_misspelled = || {
+        let mut keys = step
+            .pairs()
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(key, _)| key.text());
+        let is_known = |key: &str| MODEL.get(key).or(STEP.get(key)).is_some();
+        let similar = |key: &str| suggest::nearest_name(key, ["metrics"].into_iter()).is_some();
+        root.get("from").is_none() && keys.any(|key| !is_known(key) && similar(key))
+    };
+    (has_metrics || is_misspelled()).then_some(step)
 }
 
 /// Reads a model built on metric sets, and reports errors. Returns `None` if the sets cannot be determined.
@@ -83,7 +112,10 @@ pub fn read_model<'y>(
     match at_top {
         true => loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]),
         // The keys of the step are checked when the step is read.
-        false => loader.check_keys(root, &[&OVER_SETS, &MODEL]),
+        false => {
+            loader.report_step_key_next_to_steps(root);
+            loader.check_keys(root, &[&OVER_SETS, &MODEL, &STEP]);
+        }
     }
     loader.kind = SpecKind::OverSets;
     report_other_inputs(&mut loader, root, step_node);
@@ -244,7 +276,14 @@ pub fn read_keys(loader: &Loader<'_, '_>, step: &Node) -> Vec<ModelKey> {
         }
         for (name, of) in item.pairs().unwrap_or_default() {
             let parts = of.pairs().unwrap_or_default().iter();
-            let parts = parts.filter_map(|(set, key)| Some((set.text()?.to_owned(), key.text()?.to_owned(), key.span)));
+            let parts = parts.filter_map(|(set, column)| {
+                Some(MappedColumn {
+                    set: set.text()?.to_owned(),
+                    set_span: set.span,
+                    column: column.text()?.to_owned(),
+                    span: column.span,
+                })
+            });
             keys.push(ModelKey {
                 text: name.text().unwrap_or_default().to_owned(),
                 mapping: parts.collect(),
@@ -300,18 +339,25 @@ impl ModelOverSets<'_> {
         let (renamed, text, span) = entry;
         let Some((set_name, metric)) = text.split_once('.') else {
             let owner = sets.all().find(|set| set.position(text).is_some());
-            let help = match owner {
-                Some(set) => format!("write `{}.{text}`", set.name),
-                None => "write the set and the metric, such as `orders.revenue`".to_owned(),
-            };
-            faults.push(
-                Diagnostic::new(
-                    Code::UnknownMetric,
-                    *span,
+            let (message, help) = match (sets.get(text), owner) {
+                (Some(set), _) => {
+                    let metric = set
+                        .metrics()
+                        .next()
+                        .map(|metric| format!(", or a metric, such as `{text}.{}`", metric.name));
+                    let help = format!("write `{text}.*` for all of its metrics{}", metric.unwrap_or_default());
+                    (format!("`{text}` is a metric set, not a metric"), help)
+                }
+                (None, Some(set)) => (
+                    format!("`{text}` does not name its metric set"),
+                    format!("write `{}.{text}`", set.name),
+                ),
+                (None, None) => (
                     format!("`{text}` does not name a metric set"),
-                )
-                .with_help(help),
-            );
+                    "write the set and the metric, such as `orders.revenue`".to_owned(),
+                ),
+            };
+            faults.push(Diagnostic::new(Code::UnknownMetric, *span, message).with_help(help));
             return;
         };
         let (set_name, metric) = (set_name.trim(), metric.trim());
@@ -401,7 +447,7 @@ impl ModelOverSets<'_> {
         let keys = self
             .keys
             .iter()
-            .flat_map(|key| key.mapping.iter().map(|(set, _, span)| (set.as_str(), *span)));
+            .flat_map(|key| key.mapping.iter().map(|part| (part.set.as_str(), part.set_span)));
         for (name, span) in filters.chain(keys) {
             if self.index_of_metric_set(name).is_none() {
                 let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();

@@ -86,6 +86,15 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
     /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        let time = self.time.as_ref();
+        let grain = time
+            .filter(|time| {
+                time.column.eq_ignore_ascii_case(split_timeframe(key).0) && split_timeframe(key).1.is_empty()
+            })
+            .and_then(|time| time.grain.clone());
+        if let Some(grain) = grain {
+            return Some((key, grain));
+        }
         let mut text = key;
         // A definition may be the name of another definition. The limit ends cycles.
         for _ in 0..=self.definitions.len() {
@@ -97,10 +106,7 @@ impl MetricSet {
         }
         let (column, frame) = split_timeframe(text);
         if frame.is_empty() {
-            let grained = self
-                .time
-                .as_ref()
-                .filter(|time| time.column.eq_ignore_ascii_case(column));
+            let grained = time.filter(|time| time.column.eq_ignore_ascii_case(column));
             let of_time = grained.and_then(|time| time.grain.clone());
             let frame = of_time.or_else(|| self.periods.get(&column.to_lowercase()).cloned());
             return Some((column, frame?));
@@ -179,9 +185,19 @@ impl MetricSet {
 
     /// Returns whether a name is a column of the set's relation that is known to be a date or time.
     pub fn is_temporal(&self, compiler: &Compiler, name: &str) -> bool {
-        let relation = self.relation(compiler).filter(|_| self.position(name).is_none());
-        let column = relation.and_then(|relation| relation.columns().get(relation.position(name)?));
-        column.is_some_and(|column| column.ty().is_temporal())
+        self.column_type(compiler, name).is_some_and(Type::is_temporal)
+    }
+
+    /// Returns whether a key is the set's time, and is known to be a date.
+    pub fn is_date_of_time(&self, compiler: &Compiler, key: &str) -> bool {
+        let is_time = |time: &SetTime| time.column.eq_ignore_ascii_case(key);
+        self.time.as_ref().is_some_and(is_time) && self.column_type(compiler, key) == Some(Type::Date)
+    }
+
+    fn column_type(&self, compiler: &Compiler, name: &str) -> Option<Type> {
+        let relation = self.relation(compiler).filter(|_| self.position(name).is_none())?;
+        let column = relation.columns().get(relation.position(name)?)?;
+        Some(column.ty())
     }
 
     /// Adds the filter and the definitions of analyzed formulas.

@@ -209,10 +209,7 @@ impl<'m> StepWriter<'m> {
         match windows {
             None => {}
             Some(WindowRows::Time) => {
-                step.order_by = self.time_order();
-                if let (true, Some(time)) = (is_grouped, self.ordering_key().and_then(|time| step.group_by.get(time))) {
-                    step.order_by = vec![time.clone()];
-                }
+                step.order_by = self.time_order_in(step);
                 step.partition_by = (!is_grouped).then(others).filter(|others| !others.is_empty());
             }
             Some(WindowRows::Whole) => step.partition_by = Some(Vec::new()),
@@ -229,7 +226,7 @@ impl<'m> StepWriter<'m> {
                             .filter(|(_, uses)| uses.iter().all(is_known));
                         known.map(|(entry, _)| entry.clone()).collect()
                     }
-                    None => self.time_order(),
+                    None => self.time_order_in(step),
                 };
                 // The spec may write a name in `${}`, although the name needs none.
                 let bare = |text: &str| text.trim_start_matches("${").trim_end_matches('}').to_owned();
@@ -259,6 +256,12 @@ impl<'m> StepWriter<'m> {
     fn time_order(&self) -> Vec<TextWithPosition> {
         let time = self.ordering_key().and_then(|time| self.keys.names.get(time));
         time.map(|name| self.generated(name)).into_iter().collect()
+    }
+
+    /// Returns the default order in a step. A grouped step cannot refer to its key by the name of the key's column.
+    fn time_order_in(&self, step: &StepText) -> Vec<TextWithPosition> {
+        let time = self.ordering_key().and_then(|time| step.group_by.get(time));
+        time.map_or_else(|| self.time_order(), |time| vec![time.clone()])
     }
 
     fn generated(&self, name: &str) -> TextWithPosition {
@@ -306,10 +309,9 @@ impl<'m> StepWriter<'m> {
                 ..StepText::default()
             });
         } else if let Some(step) = steps.last_mut() {
-            let time = self.ordering_key().and_then(|time| step.group_by.get(time));
-            step.order_by = match (time, &self.order_by) {
-                (Some(time), None) => vec![time.clone()],
-                _ => order,
+            step.order_by = match &self.order_by {
+                None => self.time_order_in(step),
+                Some(_) => order,
             };
             if last > 0 {
                 // A column of an earlier step that follows a new column is written as `name = name`, so that it keeps

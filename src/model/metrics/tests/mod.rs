@@ -5,6 +5,7 @@ mod descriptions;
 mod expanded;
 mod fill;
 mod incomplete_schema;
+mod keys;
 mod outdated_names;
 
 use crate::{CompiledSpec, Compiler, SpecText};

@@ -1,0 +1,137 @@
+//! Tests of the keys of models, and of errors in them.
+
+use formulac_core::schema::Schema;
+
+use super::{compile_last, compile_last_with, sql};
+use crate::Compiler;
+
+const ORDERS: &str = "\
+metric_set: orders
+from: orders
+time: ordered_on
+definitions: revenue = SUM(amount)
+";
+
+fn compiler(schema: &str) -> Compiler {
+    let compiler = Compiler::default();
+    let (schema, faults) = Schema::from_text(schema, compiler.options.dialect);
+    assert!(faults.is_empty(), "{faults:?}");
+    Compiler::builder().schema(schema).build()
+}
+
+/// Returns the errors of the last file, each as `code text: message; help`.
+fn errors(texts: &[&str]) -> Vec<String> {
+    let compiled = compile_last(texts);
+    let text = texts.last().copied().unwrap_or_default();
+    let errors = compiled.diagnostics().iter().filter(|fault| fault.is_error());
+    let shown = errors.map(|fault| {
+        let help = fault.help().unwrap_or_default();
+        format!(
+            "{} {}: {}; {help}",
+            fault.code(),
+            fault.span().text(text),
+            fault.message()
+        )
+    });
+    shown.collect()
+}
+
+#[test]
+fn windows_with_a_partition_are_ordered_by_the_time_key_in_a_step_before_the_last() {
+    let model = |partition: &str| {
+        let head = "model: m\nmetrics: [orders.revenue]\ngroup_by: [month, region]\nsince: 2024-02-01\n";
+        let definitions = "definitions: |\n  prior = PERIODOFFSET(revenue, -1, \"month\")\n";
+        sql(&[ORDERS, &format!("{head}{partition}{definitions}")])
+    };
+    assert_eq!(
+        model("partition_by: region\n"),
+        model("partition_by: region\norder_by: month\n")
+    );
+}
+
+#[test]
+fn a_column_that_is_the_time_of_a_set_may_be_named_like_a_period() {
+    let growth = "definitions: |\n  total = SUM(balance)\n  growth = total / PERIODOFFSET(total, -1, \"UNIT\") - 1\n";
+    let cases = [
+        ("time: day", "day: date", "day", "month"),
+        ("time: {column: month, grain: month}", "month: date", "month", "month"),
+        (
+            "time: {column: period, grain: year}",
+            "year: integer, period: date",
+            "period",
+            "year",
+        ),
+        // The time is a dimension.
+        (
+            "time: {column: first_day, grain: year}\ndimension",
+            "year: integer",
+            "first_day",
+            "year",
+        ),
+    ];
+    for (time, columns, key, period) in cases {
+        let growth = growth.replace("UNIT", period);
+        let set = match time.strip_suffix("\ndimension") {
+            Some(time) => {
+                let growth = growth.replace("|\n", "|\n  first_day = DATE(year, 1, 1)\n");
+                format!("metric_set: balances\nfrom: balances\n{time}\n{growth}")
+            }
+            None => format!("metric_set: balances\nfrom: balances\n{time}\n{growth}"),
+        };
+        let compiler = compiler(&format!(
+            "relations:\n  balances: {{columns: {{{columns}, balance: decimal}}}}\n"
+        ));
+        let own = compile_last_with(&compiler, &[&set]);
+        assert!(!own.has_errors(), "{set}\n{:#?}", own.diagnostics());
+        let model = format!("model: m\nmetrics: [balances.growth]\ngroup_by: {key}\nfill: {key}\n");
+        let model = compile_last_with(&compiler, &[&set, &model]);
+        assert!(!model.has_errors(), "{set}\n{:#?}", model.diagnostics());
+        assert!(
+            model.query().is_some_and(|sql| sql.contains(&format!("as {key}"))),
+            "{set}"
+        );
+    }
+}
+
+#[test]
+fn a_period_may_be_a_column_in_one_of_several_sets() {
+    let compiler = compiler(
+        "relations:\n  payroll: {columns: {month: date, salaries: decimal}}\n  \
+         orders: {columns: {ordered_on: date, amount: decimal}}\n",
+    );
+    let payroll = "metric_set: payroll\nfrom: payroll\ntime: {column: month, grain: month}\ndefinitions: salaries = SUM(salaries)\n";
+    let model = "model: m\nmetrics: [orders.revenue, payroll.salaries]\ngroup_by: month\nfill: month\n";
+    let compiled = compile_last_with(&compiler, &[ORDERS, payroll, model]);
+    assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
+}
+
+#[test]
+fn errors_in_keys_name_what_is_wrong() {
+    let cases = [
+        (
+            "model: m\nmetrics: [orders]\ngroup_by: month\n",
+            "F0850 orders: `orders` is a metric set, not a metric; write `orders.*` for all of its metrics, or a metric, \
+             such as `orders.revenue`",
+        ),
+        (
+            "model: m\nmetric: [orders.revenue]\ngroup_by: month\n",
+            "F0802 metric: unknown key `metric`; did you mean `metrics`?",
+        ),
+        (
+            "model: m\nmetrics: [orders.revenue]\nsteps:\n  - group_by: month\n",
+            "F0804 metrics: `metrics` and `steps` cannot be used together; move the key into a step; the key is allowed at \
+             the top level only in a spec without `steps`",
+        ),
+        (
+            "model: m\nmetrics: [orders.revenue]\ngroup_by: month\nsince: 01/02/2024\n",
+            "F0804 01/02/2024: `01/02/2024` is not a valid date; write a date as YYYY-MM-DD",
+        ),
+        (
+            "model: m\nmetrics: [orders.revenue]\ngroup_by: [{region: {order: area}}]\n",
+            "F0850 order: the model does not read a metric set `order`; the metric sets of the model are `orders`",
+        ),
+    ];
+    for (model, expected) in cases {
+        assert_eq!(errors(&[ORDERS, model])[0], expected, "{model}");
+    }
+}
