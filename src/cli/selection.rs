@@ -5,8 +5,8 @@ use std::path::Path;
 
 use formulac::artifacts::GraphNode;
 use formulac::artifacts::{KeptParts, Manifest, ManifestNode as Earlier, ResourceType};
-use formulac::dbt::RelationReference as Read;
 use formulac::dbt::selection::{self, METHODS, STATES, STATES_OF_DBT, SelectableNode, SelectionError, StateChange};
+use formulac::dbt::{RelationReference as Read, is_same_except_layout};
 use formulac::diag::suggest;
 
 use super::args::Selection;
@@ -192,7 +192,7 @@ fn earlier_model<'m>(earlier: &'m Manifest, node: &SelectableNode) -> Option<&'m
 }
 
 /// Compares a model from a spec with the earlier model, as `dbt ls --select state:modified` does: compares the code
-/// without surrounding whitespace, and the configuration that the spec sets.
+/// without its layout, and the configuration that the spec sets.
 fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&Earlier>) -> StateChange {
     let Some(earlier) = earlier else {
         return StateChange {
@@ -200,12 +200,13 @@ fn compare_model(model: &CompiledModel, node: &SelectableNode, earlier: Option<&
             ..StateChange::default()
         };
     };
-    let now = model.built.as_ref().map(|built| built.sql.trim());
-    compare_settings(
-        node,
-        earlier,
-        now.is_none() || now != earlier.raw_code.as_deref().map(str::trim),
-    )
+    // `generate` does not change a file whose layout alone differs.
+    let is_same = |now: &str, earlier: &str| now.trim() == earlier.trim() || is_same_except_layout(earlier, now);
+    let now = model.built.as_ref().map(|built| built.sql.as_str());
+    let has_same_body = now
+        .zip(earlier.raw_code.as_deref())
+        .is_some_and(|(now, earlier)| is_same(now, earlier));
+    compare_settings(node, earlier, !has_same_body)
 }
 
 /// Compares any other node with its earlier version by the checksum of the file.

@@ -253,6 +253,11 @@ fn states_are_compared_with_an_earlier_manifest() {
         (chosen("state:old"), chosen("state:unmodified")),
         ("counts revenue".to_owned(), "counts revenue".to_owned())
     );
+    // An edited file that was adopted keeps its layout.
+    let other_layout = manifest.to_string().replace("\\nfrom ", "\\n\\nFROM ");
+    assert_ne!(other_layout, manifest.to_string());
+    place.write("state/manifest.json", other_layout);
+    assert_eq!(chosen("state:modified"), "share");
     // Change a formula and a setting.
     let edit = |file: &str, from: &str, to: &str| place.write(file, place.read(file).replace(from, to));
     edit("metrics/revenue.yml", "SUM(amount)", "SUM(amount) * 2");

@@ -74,7 +74,7 @@ pub struct ModelOverSets {
     /// Filter of each set.
     pub filters: Vec<Option<InterpreterExpr>>,
     pub having: Option<InterpreterExpr>,
-    /// Descending or ascending order of each key. Empty if the model has no `order_by`.
+    /// Descending or ascending order of the first keys. Empty if the model has no `order_by`.
     pub order_by: Vec<bool>,
     pub limit: Option<usize>,
     pub since: Option<i64>,
@@ -252,7 +252,12 @@ fn day(random: &mut Random) -> i64 {
 fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
     if !model.keys.is_empty() && random.percent(25) {
         model.order_by = model.keys.iter().map(|_| random.percent(30)).collect();
-        if random.percent(40) {
+        // Windows in the model's order need its time key.
+        let is_time_first = model.time_key().is_none_or(|(place, _)| place == 0);
+        if is_time_first && random.percent(40) {
+            model.order_by.truncate(1);
+        }
+        if model.order_by.len() == model.keys.len() && random.percent(40) {
             model.limit = Some(1 + random.below(4));
         }
     }
@@ -469,7 +474,7 @@ fn window(
     let (x, kind) = random.pick(metrics).clone();
     let boxed = || Box::new(x.clone());
     let (window, made, form) = match (by, random.below(8)) {
-        (_, 0) if keys == 1 && matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
+        (_, 0) if keys > 0 && matches!(kind, Kind::Int | Kind::Exact | Kind::Date) => {
             let rank = Window::Rank("RANK", boxed(), random.percent(60));
             (InterpreterExpr::Window(rank), Kind::Int, WindowForm::Total)
         }

@@ -95,7 +95,7 @@ impl Drawn for Case {
         for place in 0..self.model.keys.len() {
             with(&|m| {
                 m.keys.remove(place);
-                if !m.order_by.is_empty() {
+                if place < m.order_by.len() {
                     m.order_by.remove(place);
                 }
             });
@@ -159,8 +159,11 @@ impl Drawn for Case {
 
     fn fault(&self, dialect: Dialect, right: &ModelRows, table: &Table) -> Option<String> {
         // Without `order_by`, the rows are sorted by the time key.
-        let is_ordered =
-            !self.model.order_by.is_empty() || self.model.keys.len() == 1 && self.model.time_key().is_some();
+        let keys = self.model.keys.len();
+        let is_ordered = match self.model.order_by.len() {
+            0 => keys == 1 && self.model.time_key().is_some(),
+            count => count == keys,
+        };
         answer_fault(dialect, (&right.columns, &right.rows), is_ordered, table)
     }
 }

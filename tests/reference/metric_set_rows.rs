@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use crate::database::Database;
 use crate::draw_metric_sets::{MetricFormula, ModelKey, ModelOverSets, WindowForm, name_of};
-use crate::expr::{InterpreterExpr, InterpreterOp};
+use crate::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::kind::Kind;
 use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn};
 use crate::value::Value;
@@ -251,8 +251,14 @@ impl ModelRows {
         let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
-            // All rows are in one partition, because the order contains all keys.
-            Some(_) if is_as_written => (ordered(model), None),
+            // The keys that are not in the order are the partition, except of ranks, which are over all rows.
+            Some(_) if is_as_written => {
+                let others: Vec<String> = (model.order_by.len()..self.keys).map(key_name).collect();
+                (
+                    ordered(model),
+                    (!others.is_empty() && !is_rank(&formula)).then_some(others),
+                )
+            }
             Some(WindowForm::LooksBack | WindowForm::Ordered) => {
                 let time = time.expect("a window in an order has a time key");
                 (vec![(key_column(time), false)], Some(others.collect()))
@@ -266,6 +272,14 @@ impl ModelRows {
             definitions: vec![(metric.name.clone(), formula)],
             ..InterpreterStep::default()
         });
+    }
+}
+
+/// Returns whether a formula is a rank, or combines a rank with a value of its row.
+fn is_rank(formula: &InterpreterExpr) -> bool {
+    match formula {
+        InterpreterExpr::Binary(_, one, other) => is_rank(one) || is_rank(other),
+        other => matches!(other, InterpreterExpr::Window(Window::Rank(..))),
     }
 }
 

@@ -250,9 +250,15 @@ impl Planner<'_> {
     fn plan(mut self) -> StepOutput {
         let (ctes, body, first_select) = self.build_selects();
         let (relation, open, grain) = self.output_relation();
+        let program = self.program();
+        let volatile = program
+            .definitions
+            .iter()
+            .any(|definition| program.meta(definition.root).volatile);
         StepOutput {
             ctes,
             body,
+            volatile,
             relation,
             open,
             grain,

@@ -12,7 +12,7 @@ use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sources::SpecSources;
-use crate::sql::{Cte, Select, put_plain_columns_first};
+use crate::sql::{Cte, Select, put_plain_columns_first, share_equal_ctes};
 use crate::totals::PreviousStepInput;
 
 /// Input of the next step: a relation, or the output of earlier steps.
@@ -135,6 +135,9 @@ impl SpecCompilation<'_> {
             let last = index + 1 == spec.steps.len();
             if index == 0 {
                 self.record_first_select(&mut output, last);
+            }
+            if index > 0 && step.from.is_some() && !output.volatile {
+                share_equal_ctes(&memory.emit.tree, &self.ctes, (&mut output.ctes, &mut output.body));
             }
             self.ctes.append(&mut output.ctes);
             before = Some(input.save(index));

@@ -26,6 +26,20 @@ pub enum WindowRows {
     Model,
     /// All rows in one partition.
     Whole,
+    /// Ranks of all rows, which need neither an order nor a partition.
+    Ranked,
+}
+
+impl WindowRows {
+    /// Returns the order and partition of a step that computes both windows. In a grouped step, no partition is written
+    /// for ranks to ignore.
+    pub fn merge(self, other: Self, is_grouped: bool) -> Option<Self> {
+        match (self, other) {
+            (one, other) if one == other => Some(one),
+            (Self::Ranked, rows) | (rows, Self::Ranked) if is_grouped || rows == Self::Whole => Some(rows),
+            _ => None,
+        }
+    }
 }
 
 /// Column that the model needs.
@@ -151,11 +165,13 @@ impl<'m> ColumnBuilder<'m> {
             (false, true) => WindowRows::Whole,
             (false, false) => WindowRows::Time,
         };
-        match (formula.is_ordered, formula.totals.is_empty() && !formula.is_ranked) {
+        match (formula.is_ordered, formula.totals.is_empty()) {
             (true, _) if is_model && self.has_explicit_windows() => Some(WindowRows::Model),
             (true, _) => Some(WindowRows::Time),
             (false, false) => Some(whole()),
-            (false, true) => None,
+            (false, true) if !formula.is_ranked => None,
+            (false, true) if self.model.partition_by.is_some() => Some(WindowRows::Model),
+            (false, true) => Some(WindowRows::Ranked),
         }
     }
 

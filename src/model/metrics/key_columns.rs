@@ -20,7 +20,8 @@ use crate::yaml::Node;
 impl ModelOverSets<'_> {
     /// Returns the error about a key that is no column, dimension or period of any set. `None` if a set may have the key.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
-        if self.kind == SpecKind::Periods {
+        // The keys that check a set are its time, which is checked with its formulas, and its dimensions.
+        if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }
         let mut unknown = None;

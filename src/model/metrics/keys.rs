@@ -108,7 +108,27 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
+        if keys.time.is_none() {
+            self.make_date_the_time_key(compiler, used, &mut keys);
+        }
         keys
+    }
+
+    /// Makes a key that is the time of every set, and known to be a date, the time key.
+    fn make_date_the_time_key(&self, compiler: &Compiler, used: &[usize], keys: &mut ModelKeys) {
+        let is_date = |place: usize, set: usize| {
+            let key = &keys.of_sets[set][place];
+            self.keys[place].mapping.is_empty() && self.sets[set].is_date_of_time(compiler, &key.column)
+        };
+        let found = (0..self.keys.len()).find(|place| used.iter().all(|set| is_date(*place, *set)));
+        let Some(place) = found.filter(|_| self.kind != SpecKind::Periods) else {
+            return;
+        };
+        for set in used {
+            let key = &mut keys.of_sets[*set][place];
+            (key.period, key.frame) = (Some(CalendarUnit::Day), Some("day".to_owned()));
+        }
+        keys.time = Some(place);
     }
 
     /// Returns the keys that are dimensions. If a key has a dimension in several sets, the first set counts.
@@ -207,11 +227,7 @@ impl ModelOverSets<'_> {
         }
         let current = of.current_key(&text).filter(|_| !is_period);
         text = current.unwrap_or(text);
-        let period_of_key = of.timeframe_of(&text).or_else(|| {
-            let is_day = self.kind != SpecKind::Periods && of.is_date_of_time(compiler, &text);
-            is_day.then(|| (text.as_str(), "day".to_owned()))
-        });
-        let (base, frame) = period_of_key.unzip();
+        let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
         let period = frame.as_deref().filter(|_| time.is_some()).and_then(period_unit);

@@ -208,11 +208,14 @@ impl ModelOverSets<'_> {
         let formula = format!("{function}({over}:{over})");
         rows.definitions
             .push(DefinitionText::generated(&found, &formula, file, place));
-        let per = rule.per.iter().map(|column| {
+        let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
+        for column in &rule.per {
             let name = quote_formula_name(&name_after_joins(&column_of_rule(column)));
-            TextWithPosition::new(name, file, column.span)
-        });
-        rows.partition_by = Some(key_names.iter().map(generated).chain(per).collect());
+            if !partition.iter().any(|key| key.text.eq_ignore_ascii_case(&name)) {
+                partition.push(TextWithPosition::new(name, file, column.span));
+            }
+        }
+        rows.partition_by = Some(partition);
         rows.keep = (!kept.is_empty()).then_some(StepTextRetention::Columns(kept));
         let filter = TextWithOrigins::generated(&format!("{over} = {found}"), file, place);
         let names: Vec<String> = rows.definitions.iter().map(|it| it.name.to_lowercase()).collect();

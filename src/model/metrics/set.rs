@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::formulas::{AnalysisScope, MetricFormula, analyze_in};
+use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in};
 use super::keys::{period_unit, relation_name};
 use super::rows::parse_name_use;
 use super::spelled::quote_formula_name;
@@ -339,6 +339,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         }
         if let (Some(place), Some(node)) = (set.position(name), keys.get("non_additive")) {
             set.check_has_aggregate(place, node, &mut faults);
+            set.check_metrics_of_all_rows(place, node, &mut faults);
         }
         if let Some(former) = keys.get("renamed_from").and_then(Node::text) {
             set.renamed.insert(former.to_lowercase(), name.to_owned());
@@ -372,6 +373,42 @@ impl MetricSet {
             Diagnostic::new(Code::WrongShape, node.span, message)
                 .with_help("move the key to the metrics with an aggregate from which this one is computed"),
         );
+    }
+
+    /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.
+    fn check_metrics_of_all_rows(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[place];
+        let of_all_rows = |name: &&NameUse| {
+            let used = self
+                .position(&name.name)
+                .filter(|used| *used != place && name.qualifier.is_none());
+            let used = used.map(|used| &self.definitions[used]);
+            used.is_some_and(|used| {
+                let has_rule = self
+                    .properties(&used.name)
+                    .is_some_and(|keys| keys.get("non_additive").is_some());
+                !used.aggregates.is_empty() && !has_rule
+            })
+        };
+        if let Some(name) = formula
+            .names
+            .iter()
+            .find(of_all_rows)
+            .filter(|_| !formula.aggregates.is_empty())
+        {
+            let message = format!(
+                "`non_additive` has no effect on `{}`, which aggregates all rows",
+                name.name
+            );
+            faults.push(
+                Diagnostic::new(Code::KeyWithoutEffect, node.span, message)
+                    .with_secondary_label(formula.file_span(&name.range), "aggregates all rows")
+                    .with_help(format!(
+                        "add `non_additive` to `{}` as well, or write its formula in `{}`",
+                        name.name, formula.name
+                    )),
+            );
+        }
     }
 }
 

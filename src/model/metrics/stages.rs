@@ -28,16 +28,17 @@ fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
             .unwrap_or(0);
         let column = &mut columns[place];
         let mut stage = if column.aggregates { 0 } else { least.max(column.stage) };
-        if let (Some(rows), false) = (column.windows, column.aggregates) {
-            while stages
-                .get(stage)
-                .is_some_and(|it| it.windows.is_some_and(|other| other != rows))
-            {
+        let merged = |place: usize, own: &Stage| match (own.windows, column.windows) {
+            (Some(one), Some(other)) => one.merge(other, place == 0).map(Some),
+            (one, other) => Some(one.or(other)),
+        };
+        if !column.aggregates {
+            while stages.get(stage).is_some_and(|own| merged(stage, own).is_none()) {
                 stage += 1;
             }
         }
         stages.resize_with(stages.len().max(stage + 1), Stage::default);
-        stages[stage].windows = stages[stage].windows.or(column.windows);
+        stages[stage].windows = merged(stage, &stages[stage]).unwrap_or(stages[stage].windows);
         stages[stage].columns.push(place);
         column.stage = stage;
     }
@@ -207,7 +208,7 @@ impl<'m> StepWriter<'m> {
                 .collect::<Vec<TextWithPosition>>()
         };
         match windows {
-            None => {}
+            None | Some(WindowRows::Ranked) => {}
             Some(WindowRows::Time) => {
                 step.order_by = self.time_order_in(step);
                 step.partition_by = (!is_grouped).then(others).filter(|others| !others.is_empty());
@@ -284,9 +285,10 @@ impl<'m> StepWriter<'m> {
         let same = |one: &[TextWithPosition], other: &[TextWithPosition]| {
             one.iter().map(|it| &it.text).eq(other.iter().map(|it| &it.text))
         };
-        let is_ordered = stages[last].windows.is_none()
-            || stages[last].windows == Some(WindowRows::Whole)
-            || self.order_by.is_none()
+        let is_ordered = matches!(
+            stages[last].windows,
+            None | Some(WindowRows::Whole | WindowRows::Ranked)
+        ) || self.order_by.is_none()
             || steps.last().is_some_and(|step| same(&step.order_by, &order));
         // A step cannot sort its rows by its own windows, and a grouped step has only the columns that it returns.
         let is_late = |column: &usize| {

@@ -67,3 +67,21 @@ columns:
         "one step, read once: {text}"
     );
 }
+
+#[test]
+fn rows_that_several_rules_read_are_computed_once() {
+    let set = "metric_set: policies\nfrom: policy\ntime: start_date\ndefinitions: |\n  age_band = IF(age < 30, \"young\", \
+        \"old\")\n  policies = COUNT(policy_id)\n  premium_at_end = SUM(premium)\n  premium_at_start = SUM(premium)\ncolumns:\n  \
+        premium_at_end: {non_additive: {over: start_date, take: last, per: [make]}}\n  premium_at_start: {non_additive: {over: start_date, \
+        take: first, per: [driver]}}\n";
+    let model = "model: m\nmetrics: [policies.*]\ngroup_by: [age_band, make]\n";
+    let text = sql(&[set, model]);
+    assert_eq!(text.matches("case when age < 30").count(), 1, "{text}");
+    assert_eq!(text.matches("from with_age_band\n").count(), 3, "{text}");
+    // A key is not repeated in the partition.
+    assert!(text.contains("partition by age_band, make)"), "{text}");
+    assert!(text.contains("partition by age_band, make, driver\n"), "{text}");
+    // Each row has its own random number in each step.
+    let set = set.replace("age < 30", "RAND() < 0.5");
+    assert!(sql(&[&set, model]).contains("with_age_band_rows"));
+}

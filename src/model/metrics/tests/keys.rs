@@ -135,3 +135,16 @@ fn errors_in_keys_name_what_is_wrong() {
         assert_eq!(errors(&[ORDERS, model])[0], expected, "{model}");
     }
 }
+
+#[test]
+fn ranks_are_over_all_rows_whatever_the_order() {
+    let refunds = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount)\n";
+    let ranks = format!("{ORDERS}  place = RANK(revenue)\n").replace("definitions: ", "definitions: |\n  ");
+    let over_several = "model: m\nmetrics: [orders.place, refunds.refunded]\ngroup_by: month\norder_by: place\n";
+    let filled = "model: m\nfrom: orders\ngroup_by: [\"ordered_on[month]\", region]\nfill: month\norder_by: \"ordered_on[month]\"\n\
+        definitions: |\n  revenue = SUM(amount)\n  place = RANK(revenue)\n  prior = OFFSET(revenue, -1)\n";
+    for texts in [[&*ranks, refunds, over_several].as_slice(), &[filled]] {
+        let text = sql(texts);
+        assert!(text.contains("rank() over (order by"), "{text}");
+    }
+}

@@ -1,0 +1,73 @@
+//! Removes CTEs that compute the rows of an earlier CTE again.
+
+use std::collections::HashMap;
+
+use super::query::{Cte, QueryInput, Select, SelectSource};
+use super::select::write_select;
+use super::tree::SqlTree;
+
+/// Removes each of the CTEs whose select is equal to that of an earlier CTE, and makes the selects that read it read the
+/// earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name.
+pub fn share_equal_ctes(tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
+    let all = || earlier.iter().chain(&*ctes).map(|cte| &cte.body);
+    let names: Vec<String> = (0..=all().map(last_input).max().unwrap_or(0))
+        .map(|input| format!("<{input}>"))
+        .collect();
+    let inputs: Vec<QueryInput<'_>> = names.iter().map(|name| QueryInput { name, import: None }).collect();
+    let text = |select: &Select| {
+        let mut out = String::new();
+        write_select(tree, select, &inputs, 0, &mut out);
+        out
+    };
+    let mut known: HashMap<String, &str> = HashMap::new();
+    for cte in earlier {
+        known.entry(text(&cte.body)).or_insert(&cte.name);
+    }
+    let mut place = 0;
+    while let Some(cte) = ctes.get(place) {
+        let same = known.get(&text(&cte.body)).copied();
+        let name = cte.name.clone();
+        let readers = ctes.iter().skip(place + 1).map(|cte| &cte.body).chain([&*body]);
+        let is_joined = readers.into_iter().any(|reader| joins(reader, &name));
+        match same.filter(|_| !is_joined) {
+            Some(same) => {
+                ctes.remove(place);
+                let readers = ctes.iter_mut().skip(place).map(|cte| &mut cte.body).chain([&mut *body]);
+                readers.for_each(|reader| rename(reader, &name, same));
+            }
+            None => place += 1,
+        }
+    }
+}
+
+fn branches(select: &Select) -> impl Iterator<Item = &Select> {
+    std::iter::once(select).chain(&select.unions)
+}
+
+fn last_input(select: &Select) -> u32 {
+    let sources = branches(select).flat_map(|branch| branch.joins.iter().map(|join| &join.source).chain(&branch.from));
+    let inputs = sources.filter_map(|source| match source {
+        SelectSource::Input(input) => Some(*input),
+        SelectSource::Name(_) => None,
+    });
+    inputs.max().unwrap_or(0)
+}
+
+/// Returns whether a select reads a relation together with others, or qualifies its columns.
+fn joins(select: &Select, name: &str) -> bool {
+    let is_name = |source: &SelectSource| matches!(source, SelectSource::Name(of) if of == name);
+    branches(select).any(|branch| {
+        let is_joined = branch.joins.iter().any(|join| is_name(&join.source));
+        is_joined || branch.from.as_ref().is_some_and(is_name) && (!branch.joins.is_empty() || branch.star_of.is_some())
+    })
+}
+
+fn rename(select: &mut Select, name: &str, to: &str) {
+    for branch in std::iter::once(&mut select.from).chain(select.unions.iter_mut().map(|branch| &mut branch.from)) {
+        if let Some(SelectSource::Name(of)) = branch
+            && of == name
+        {
+            to.clone_into(of);
+        }
+    }
+}
