@@ -58,6 +58,8 @@ def import_dbt():
     adapters = importlib.import_module("dbt.adapters").__path__
     for module in pkgutil.iter_modules(adapters, "dbt.adapters."):
         importlib.import_module(module.name)
+    # The setting of dbt's own tests: a call does not parse the macros again that the small project has parsed.
+    importlib.import_module("dbt_common.tests").enable_test_caching()
 
 
 def parse_project():

@@ -1,11 +1,35 @@
 //! Checks the names and settings of a model built on metric sets.
 
 use super::keys::ModelKeys;
+use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
 use super::set::SETTINGS;
 use crate::diag::{Code, Diagnostic};
+use crate::load::SpecKind;
+use crate::yaml::Node;
 
 impl ModelOverSets<'_> {
+    /// Returns the value of `materialized` if the spec requests an incremental model.
+    pub fn incremental_node(&self) -> Option<&Node> {
+        let node = self.root.get("config")?.get("materialized")?;
+        (node.text() == Some("incremental")).then_some(node)
+    }
+
+    /// Returns the error about an incremental model whose steps no run could read in parts.
+    pub fn incremental_error(&self, groups: &[RowGroup]) -> Option<Diagnostic> {
+        let node = self.incremental_node().filter(|_| self.kind == SpecKind::OverSets)?;
+        let (what, why) = match groups.iter().any(|group| group.rule.is_some()) {
+            _ if self.sets.len() > 1 => (
+                "over several metric sets",
+                "a run reads only the new and late rows of one relation",
+            ),
+            true => ("with `non_additive` metrics", "a new row can replace the last or first rows"),
+            false => return None,
+        };
+        let message = format!("a model {what} cannot be incremental, because {why}");
+        Some(Diagnostic::new(Code::UnboundedInTime, node.span, message).with_help("write `materialized: table`"))
+    }
+
     /// Reports definitions that have the same name as a metric, and columns with duplicate names.
     pub fn check_names(&self, faults: &mut Vec<Diagnostic>) {
         let metric = |name: &str| {

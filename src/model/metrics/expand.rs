@@ -235,10 +235,12 @@ fn expand_step<'y>(
         return None;
     }
     let groups = model.row_groups(&needed);
+    faults.extend(model.incremental_error(&groups));
     let mut used: Vec<usize> = groups.iter().map(|group| group.set).collect();
     used.dedup();
     let keys = model.resolve_keys(compiler, &used, model.sets.len() == 1, faults);
     model.check_key_names(&keys, faults);
+    model.check_shared_filters(compiler, &used, faults);
     model.check_outdated_dimensions(&used, compiler.specs.current_date.as_deref(), faults);
     model.check_keys_hide_no_time(&used, &keys, faults);
     if has_faults(faults) {

@@ -50,6 +50,25 @@ impl ModelOverSets<'_> {
         }
         unknown
     }
+
+    /// Reports names in a filter for all sets that only some of the sets have.
+    pub fn check_shared_filters(&self, compiler: &Compiler, used: &[usize], faults: &mut Vec<Diagnostic>) {
+        let shared = self.filters.iter().filter(|(set, _)| set.is_none());
+        for (formula, name) in shared.flat_map(|(_, formula)| formula.names.iter().map(move |name| (formula, name))) {
+            let is_key = self.keys.iter().any(|key| key.text.eq_ignore_ascii_case(&name.name));
+            if name.qualifier.is_some() || is_key || period_unit(&name.name).is_some() {
+                continue;
+            }
+            let sets = used.iter().map(|set| &self.sets[*set]);
+            let (without, with): (Vec<_>, Vec<_>) =
+                sets.partition(|set| set.relations_without_column(compiler, &name.name).is_some());
+            if let (Some(without), Some(with)) = (without.first(), with.first()) {
+                let message = format!("the metric set `{}` has no column or dimension `{}`", without.name, name.name);
+                let help = format!("to filter only `{0}`, write `where: {{{0}: …}}` in a spec", with.name);
+                faults.push(Diagnostic::new(Code::UnknownName, formula.file_span(&name.range), message).with_help(help));
+            }
+        }
+    }
 }
 
 impl MetricSet {

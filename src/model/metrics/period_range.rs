@@ -207,9 +207,7 @@ impl ModelOverSets<'_> {
         if let [Some(since), Some(until)] = bounds {
             faults.extend(PeriodBound::reversed_fault([since, until]));
         }
-        let config = self.root.get("config").and_then(|config| config.get("materialized"));
-        let is_incremental = config.and_then(Node::text) == Some("incremental");
-        let since = self.step.get("since").filter(|_| is_incremental);
+        let since = self.step.get("since").filter(|_| self.incremental_node().is_some());
         if let Some((since, None)) = since.and_then(|node| Some((node, PeriodBound::read(node)?.date))) {
             faults.push(
                 Diagnostic::new(
