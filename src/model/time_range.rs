@@ -71,7 +71,7 @@ pub(super) enum TimeOrigin {
 }
 
 /// Column or key that is a time.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TimeKey {
     pub base: TimeOrigin,
     pub unit: Option<CalendarUnit>,

@@ -291,12 +291,7 @@ impl Times<'_> {
 
     /// Returns whether two keys are the same column, truncated to the same unit.
     fn is_same(&self, one: IrId, other: IrId) -> bool {
-        let ((one, unit), (other, other_unit)) = (
-            split_truncation(self.program(), one),
-            split_truncation(self.program(), other),
-        );
-        let same = self.program().node(one) == self.program().node(other);
-        unit == other_unit && same && matches!(self.program().node(one), Ir::Column(_))
+        self.time_key(one) == self.time_key(other)
     }
 
     /// Returns pairs that a condition requires to be equal. Each pair consists of a value of the step and a column of

@@ -23,7 +23,10 @@ impl ModelOverSets<'_> {
                 "over several metric sets",
                 "a run reads only the new and late rows of one relation",
             ),
-            true => ("with `non_additive` metrics", "a new row can replace the last or first rows"),
+            true => (
+                "with `non_additive` metrics",
+                "a new row can replace the last or first rows",
+            ),
             false => return None,
         };
         let message = format!("a model {what} cannot be incremental, because {why}");

@@ -63,9 +63,13 @@ impl ModelOverSets<'_> {
             let (without, with): (Vec<_>, Vec<_>) =
                 sets.partition(|set| set.relations_without_column(compiler, &name.name).is_some());
             if let (Some(without), Some(with)) = (without.first(), with.first()) {
-                let message = format!("the metric set `{}` has no column or dimension `{}`", without.name, name.name);
+                let message = format!(
+                    "the metric set `{}` has no column or dimension `{}`",
+                    without.name, name.name
+                );
                 let help = format!("to filter only `{0}`, write `where: {{{0}: …}}` in a spec", with.name);
-                faults.push(Diagnostic::new(Code::UnknownName, formula.file_span(&name.range), message).with_help(help));
+                faults
+                    .push(Diagnostic::new(Code::UnknownName, formula.file_span(&name.range), message).with_help(help));
             }
         }
     }
