@@ -169,6 +169,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         *random.pick(&PeriodFrame::ALL)
     };
     let is_timed = random.percent(65);
+    let blank_zero = random.percent(15);
     let (orders, customers, visits) = (&database.tables[0], &database.tables[1], &database.tables[3]);
     let mut sets = vec![metric_set(random, "sales", (orders, "ordered_on"), customers)];
     if random.percent(50) {
@@ -186,13 +187,13 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
     }
     let keys = keys(random, &sets, is_timed.then_some(frame));
     let by = is_timed.then_some(frame);
-    for set in &mut sets {
+    // With blanks as zero, arithmetic that failed in an earlier generated step counts as 0, unlike in the same step. The
+    // interpreter does not know the steps, so these models have neither windows nor definitions nor `fill`.
+    for set in sets.iter_mut().filter(|_| !blank_zero) {
         for _ in 0..random.below(3) {
-            let metrics: Vec<(InterpreterExpr, Kind)> = set
-                .metrics
-                .iter()
-                .map(|m| (InterpreterExpr::name(&m.name), m.kind))
-                .collect();
+            let read = set.metrics.iter();
+            let metrics: Vec<(InterpreterExpr, Kind)> =
+                read.map(|m| (InterpreterExpr::name(&m.name), m.kind)).collect();
             if let Some((formula, kind, form)) = window(random, &metrics, by, keys.len()) {
                 let name = format!("{}_{}", set.name, set.metrics.len());
                 set.metrics.push(MetricFormula {
@@ -217,7 +218,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         })
         .collect();
     let mut model = ModelOverSets {
-        blank_zero: random.percent(15),
+        blank_zero,
         sets,
         keys,
         listed,
@@ -231,9 +232,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         definitions: Vec::new(),
     };
     finish(random, &mut model, Relation::of(orders));
-    // With blanks as zero, arithmetic that fails in a filled row fails in all columns that are computed from it, but the
-    // interpreter computes each column from the values of the others.
-    if is_timed && !model.blank_zero && random.percent(30) {
+    if is_timed && !blank_zero && random.percent(30) {
         let (one, other) = (day(random), day(random));
         model.fill = Some(Fill {
             from: random.percent(40).then_some(one.min(other)),
@@ -267,7 +266,8 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
         .collect();
     let mut metrics: Vec<(InterpreterExpr, Kind)> = visible.iter().map(|(x, kind, _)| (x.clone(), *kind)).collect();
     let by = model.time_key().map(|(_, frame)| frame);
-    for at in 0..random.below(4) {
+    let count = if model.blank_zero { 0 } else { random.below(4) };
+    for at in 0..count {
         let name = format!("defined_{at}");
         let (formula, kind, form) = if random.percent(50) {
             match window(random, &metrics, by, model.keys.len()) {
@@ -284,13 +284,14 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
             let formula = maker.with_name(kind, &scope);
             (formula, kind, None)
         };
-        metrics.push((InterpreterExpr::name(&name), kind));
-        model.definitions.push(MetricFormula {
+        let definition = MetricFormula {
             name,
             formula,
             kind,
             window: form,
-        });
+        };
+        metrics.push((InterpreterExpr::name(&definition.name), kind));
+        model.definitions.push(definition);
     }
     let unwindowed = visible.iter().filter(|(_, _, is_window)| !is_window);
     let scope = Scope {

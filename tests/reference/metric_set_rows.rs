@@ -314,6 +314,18 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         aggregates.push(of_set);
     }
     let mut rows = put_together(model, &aggregates, database);
+    // With blanks as zero, arithmetic that failed stays NULL in formulas over it, so the interpreter needs whole formulas.
+    let mut whole: Vec<(String, InterpreterExpr)> = Vec::new();
+    for (metric, formula) in formulas.iter_mut().filter(|_| model.blank_zero) {
+        *formula = formula.clone().with_names_replaced(&whole);
+        if metric.window.is_none() {
+            whole.push((metric.name.clone(), formula.clone()));
+        }
+    }
+    let value = |name: &str| {
+        let found = whole.iter().find(|(metric, _)| metric == name);
+        found.map_or_else(|| InterpreterExpr::name(name), |(_, formula)| formula.clone())
+    };
     let (windows, plain): (Vec<_>, Vec<_>) = formulas.into_iter().partition(|(metric, _)| metric.window.is_some());
     for (metric, formula) in plain {
         rows.define(model, metric, formula, false);
@@ -322,7 +334,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     let keys = keys.map(|(place, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(place))));
     let visible = model.visible().into_iter();
     let meant: Vec<(String, InterpreterExpr)> = visible
-        .map(|(metric, name)| (name, InterpreterExpr::name(&metric.name)))
+        .map(|(metric, name)| (name, value(&metric.name)))
         .chain(keys)
         .collect();
     let period = |place: usize, op, day| compare(op, InterpreterExpr::Name(key_name(place)), date(day));
@@ -342,7 +354,8 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         rows.define(model, metric, formula, false);
     }
     for metric in &model.definitions {
-        rows.define(model, metric, metric.formula.clone().with_names_replaced(&meant), true);
+        let formula = metric.formula.clone().with_names_replaced(&meant);
+        rows.define(model, metric, formula, true);
     }
     if let Some(((place, frame), since)) = time.zip(model.since) {
         rows.filter(
