@@ -431,7 +431,7 @@ fn two_sets_of_one_name_are_an_error() {
 #[test]
 fn an_error_of_a_set_is_printed_once() {
     let place = project("sets_an_error_of_a_set_is_printed_once");
-    place.write("specs/orders.yml", &ORDERS.replace("SUM(amount)", "SUMM(amount)"));
+    place.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUMM(amount)"));
     place.write(
         "specs/by_region.yml",
         "model: by_region\nmetrics: [orders.revenue]\ngroup_by: customers.region\n",

@@ -80,7 +80,8 @@ fn fields_of_structs_are_columns() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    assert!(codes.is_empty(), "{codes:?}");
+    // Only some fields of `geo` may be known.
+    assert_eq!(codes, ["W0316"]);
     let (of_duckdb, _) = compile(spec, "duckdb", &[events()]);
     assert!(of_duckdb.contains("group by device.category"), "{of_duckdb}");
     // Other warehouses do not read fields as `a.b`, so this is a column whose name contains a dot.
@@ -122,8 +123,7 @@ fn fields_that_do_not_exist_are_errors() {
     };
     let (text, codes) = open("COUNTIF(device.kind = \"tv\")");
     assert!(
-        codes == ["W0316", "W0316"] && text.contains("countif(device.kind = 'tv')"),
+        codes.is_empty() && text.contains("countif(device.kind = 'tv')"),
         "{text} {codes:?}"
     );
-    assert_eq!(open("COUNT(event.id)").1, ["F0307"]);
 }
