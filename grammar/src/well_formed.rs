@@ -11,6 +11,9 @@ use formulac_syntax::ast::{BinaryOp, ExprId};
 use formulac_syntax::lex::Token;
 use formulac_syntax::span::Span;
 
+/// Maximum number of dots in a field such as `events.device.category`. The name of a function has at most one dot.
+const MAX_DOTS: u32 = 3;
+
 /// Construct that contains the operand and is still open.
 #[derive(Clone, Copy, Debug)]
 enum Opener {
@@ -165,16 +168,22 @@ impl WellFormedReader<'_, '_, '_> {
         let (token, Span { start: l, end: r }) = self.next()?;
         Some(Some(match token {
             Token::Name => {
-                let field = self.take(Token::Dot).is_some();
-                let m = if field { self.take(Token::Name)?.end } else { r };
+                let (mut m, mut dots) = (r, 0);
+                while dots < MAX_DOTS && self.take(Token::Dot).is_some() {
+                    m = self.take(Token::Name)?.end;
+                    dots += 1;
+                }
                 if self.take(Token::Open).is_some() {
+                    if dots > 1 {
+                        return None;
+                    }
                     if let Some(Span { start: c, end: r }) = self.take(Token::Close) {
                         return Some(Some(self.builder.call(l, m, Arguments::None, c, r)));
                     }
                     self.open(Opener::Call { l, m });
                     return Some(None);
                 }
-                if field {
+                if dots > 0 {
                     self.builder.field(l, m)
                 } else {
                     self.builder.name(l, m)

@@ -110,6 +110,7 @@ impl<'d> DrawnDiagnostic<'d> {
                 .iter()
                 .map(|l| LabeledSpan::new_with_span(label(Some(&l.text)), place(l.span))),
         );
+        separate_labels(&mut labels);
         let is_nowhere = diagnostic.span() == Span::default() && others.is_empty();
         let whole_file = (is_nowhere && report.source.lines().next().is_none_or(str::is_empty)).then_some(report.file);
         Self {
@@ -119,6 +120,45 @@ impl<'d> DrawnDiagnostic<'d> {
             whole_file,
         }
     }
+}
+
+/// Shortens labeled parts of the source that overlap, because miette draws the arrows of overlapping parts over each
+/// other. A part ends where the next part begins. Parts that begin at the same position become one part.
+fn separate_labels(labels: &mut Vec<LabeledSpan>) {
+    let mut separate: Vec<LabeledSpan> = Vec::with_capacity(labels.len());
+    for mut label in labels.drain(..) {
+        let (start, end) = (label.offset(), label.offset() + label.len());
+        match separate.iter_mut().find(|other| other.offset() == start) {
+            Some(same) => {
+                let texts = [same.label(), label.label()].into_iter().flatten();
+                let text = texts.collect::<Vec<_>>().join("; ");
+                same.set_label((!text.is_empty()).then_some(text));
+                continue;
+            }
+            None => {
+                let starts = separate.iter().map(LabeledSpan::offset);
+                let next = starts.filter(|other| (start..end).contains(other)).min();
+                set_end(&mut label, next.unwrap_or(end));
+            }
+        }
+        for other in &mut separate {
+            let range = other.offset()..other.offset() + other.len();
+            if range.contains(&start) {
+                set_end(other, start);
+            }
+        }
+        separate.push(label);
+    }
+    *labels = separate;
+}
+
+fn set_end(label: &mut LabeledSpan, end: usize) {
+    let span = (label.offset(), end.saturating_sub(label.offset()));
+    let text = label.label().map(str::to_owned);
+    *label = match label.primary() {
+        true => LabeledSpan::new_primary_with_span(text, span),
+        false => LabeledSpan::new_with_span(text, span),
+    };
 }
 
 impl fmt::Display for DrawnDiagnostic<'_> {
@@ -193,6 +233,34 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn overlapping_labels_are_drawn_next_to_each_other() {
+        let draw = |main: (u32, u32), other: (u32, u32)| {
+            let diagnostic = Diagnostic::new(Code::Internal, Span::new(main.0, main.1), "m")
+                .with_label("first")
+                .with_secondary_label(Span::new(other.0, other.1), "second");
+            let report = Report {
+                file: "f",
+                source: "AVERAGE(SUM(amount)) / n",
+                diagnostics: &[diagnostic],
+            };
+            let text = format_reports(&[report], Stream::Message, false, false);
+            let marked: Vec<&str> = text
+                .lines()
+                .filter(|line| line.contains('·'))
+                .map(str::trim_end)
+                .collect();
+            marked.join("\n")
+        };
+        let nested = "   · ────┬────────┬─────\n   ·     │        ╰── second\n   ·     ╰── first";
+        assert_eq!(draw((0, 20), (8, 19)), nested);
+        assert_eq!(draw((0, 12), (8, 19)), nested);
+        // The position in the header is that of the main part.
+        let same_start = "   · ──────────┬─────────\n   ·           ╰── first; second";
+        assert_eq!(draw((0, 20), (0, 7)), same_start);
+        assert!(draw((8, 19), (0, 20)).contains("second"));
     }
 
     #[test]

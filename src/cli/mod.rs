@@ -8,6 +8,7 @@ mod bounds;
 mod cache;
 mod commands;
 mod complete;
+mod consequences;
 mod dbt_defaults;
 mod dbt_folders;
 mod dbt_jinja;

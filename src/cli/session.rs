@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::io::{self, IsTerminal, Write};
 
 use super::args::{ColorMode, DiagnosticFormat, GlobalOptions};
+use super::consequences::ShownDiagnostics;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::grouped_warnings;
 use super::human;
@@ -148,12 +149,28 @@ impl Session {
         let _ = Stream::Message.write(text);
     }
 
-    /// Prints diagnostics as messages, without warnings if `--quiet` is set.
+    /// Prints diagnostics as messages, without warnings if `--quiet` is set. An error in a metric set is printed once,
+    /// in the set.
     pub fn report(&self, found: &[FileDiagnostics]) {
+        let shown = self.shown_diagnostics(found);
+        let found = &shown.found;
         if self.global.quiet {
             self.print_reports(&with_diagnostics(&to_reports(found), &errors_by_source(found)));
         } else {
             self.print_reports(&to_reports(found));
+        }
+        self.note_affected_files(&shown);
+    }
+
+    /// Returns the diagnostics to print. JSON contains all diagnostics, other formats contain each error once.
+    pub fn shown_diagnostics(&self, found: &[FileDiagnostics]) -> ShownDiagnostics {
+        ShownDiagnostics::new(found, self.global.output_format != DiagnosticFormat::Json)
+    }
+
+    /// Prints a note about the files whose errors are not printed.
+    pub fn note_affected_files(&self, shown: &ShownDiagnostics) {
+        if let Some(note) = shown.note() {
+            self.note(&note);
         }
     }
 
@@ -175,8 +192,10 @@ impl Session {
         if self.global.quiet || self.global.verbose || self.global.output_format != DiagnosticFormat::Human {
             return self.report(found);
         }
-        let all = to_reports(found);
-        self.print_reports(&with_diagnostics(&all, &errors_by_source(found)));
+        let shown = self.shown_diagnostics(found);
+        let all = to_reports(&shown.found);
+        self.print_reports(&with_diagnostics(&all, &errors_by_source(&shown.found)));
+        self.note_affected_files(&shown);
         self.message(&grouped_warnings::format_grouped(&all));
     }
 

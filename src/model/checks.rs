@@ -212,7 +212,7 @@ pub(super) fn check_outputs(plan: &StepPlan<'_>, text: &str, found: &mut Vec<Dia
                 (name.to_owned(), format!("definition {used}"))
             }
             Ir::Column(column) => (
-                program.columns[column as usize].name.to_string(),
+                program.columns[column as usize].output_name().to_owned(),
                 format!("column {column}"),
             ),
             _ => (

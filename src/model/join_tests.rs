@@ -152,7 +152,7 @@ impl SpecCompilation<'_> {
         let tree = &mut work.tree;
         let star = tree.add_word("*", Span::default());
         let count = tree.add_call("count", &[star], Span::default());
-        let before = self.names.choose_name(&format!("before_{relation}"));
+        let before = self.names.choose_short_name(&format!("before_{relation}"));
         let before = self.compiler.options.dialect.name_text(&before, true);
         let counted = |alias: &str| {
             vec![Item {

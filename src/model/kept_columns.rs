@@ -20,6 +20,7 @@ impl JoinedStepInput<'_> {
             KeptColumns::All if first.may_have_more_columns() => None,
             KeptColumns::All => Some(
                 first
+                    .without_struct_fields()
                     .columns()
                     .iter()
                     .map(|column| self.merged_or_own_column(0, column.name()))

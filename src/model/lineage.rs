@@ -207,7 +207,7 @@ pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Op
     let definition = program.definitions.get(index)?;
     match (plan.roles.get(index)?, program.node(definition.root)) {
         (DefinitionRole::GroupBy, Ir::Column(column)) => {
-            program.columns.get(column as usize).map(|c| c.name.to_string())
+            program.columns.get(column as usize).map(|c| c.output_name().to_owned())
         }
         // The key is a definition, which produces the column itself.
         (DefinitionRole::GroupBy, Ir::Definition(_)) => None,

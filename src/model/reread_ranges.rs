@@ -36,7 +36,7 @@ impl SpecCompilation<'_> {
                         }
                         (*span, "it looks up rows by a time other than `event_time`")
                     }
-                    CrossRowRead::Window { span, parted_by } => {
+                    CrossRowRead::Window { span, parted_by, inner } => {
                         let parts = parted_by.iter().filter_map(|key| is_time(step, key));
                         let units: Option<Vec<Option<CalendarUnit>>> =
                             Some(parts.map(|traced| traced.units.first().copied()).collect())
@@ -48,8 +48,8 @@ impl SpecCompilation<'_> {
                             let finest = coarse.min_by_key(|unit| unit.map_or(0, unit_seconds));
                             if let Some(Some(unit)) = finest {
                                 let length = TimeLength::new(unit, 1);
-                                further_out = further_out.longer(length);
-                                further_back = further_back.longer(length);
+                                further_out = further_out.longer(length.combine(inner.1));
+                                further_back = further_back.longer(length.combine(inner.0));
                             }
                             continue;
                         }

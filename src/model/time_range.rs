@@ -89,8 +89,13 @@ pub(super) struct TimeValue {
 /// Value that reads rows other than its own row or group.
 #[derive(Clone, Debug)]
 pub(super) enum CrossRowRead {
-    /// All rows with equal values in these columns.
-    Window { span: Span, parted_by: Vec<TimeKey> },
+    /// All rows with equal values in these columns. The values that are read from each of these rows in turn read rows
+    /// that are earlier or later by the lengths in `inner`.
+    Window {
+        span: Span,
+        parted_by: Vec<TimeKey>,
+        inner: (TimeLength, TimeLength),
+    },
     /// Rows that are up to `back` earlier or up to `forth` later than the value's own row, according to this key.
     Period {
         span: Span,

@@ -6,7 +6,7 @@ use super::load::{KeptColumns, Step};
 use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
 use crate::Level;
 use crate::check::{DefinitionRole, find_sort_key_to_shift, split_truncation};
-use crate::ir::{Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarEnd, CalendarRange, CalendarUnit, Ir, IrId, PeriodSide, Program, WindowFrame};
 use crate::plan::{StepInput, StepOutput, StepPlan, key_name, used_definitions};
 use crate::schema::Column;
 use crate::span::Span;
@@ -100,7 +100,9 @@ impl Times<'_> {
         let program = self.program();
         let definition = program.definitions.get(index)?;
         let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
-            (DefinitionRole::GroupBy, Ir::Column(column)) => program.columns.get(column as usize)?.name.to_lowercase(),
+            (DefinitionRole::GroupBy, Ir::Column(column)) => {
+                program.columns.get(column as usize)?.output_name().to_lowercase()
+            }
             // The key is a definition, which produces the column itself.
             (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
             // The name of a timeframe is derived from its notation.
@@ -210,9 +212,14 @@ impl Times<'_> {
             }
             for id in (definition.first.0..=definition.root.0).map(IrId) {
                 let span = (self.in_file)(program.meta(id).span);
+                let inner = self.operand_time_lengths(id, &lengths);
+                self.record_time_lengths(id, inner, &mut lengths);
                 match program.node(id) {
                     Ir::Window { over, .. } => match program.window_frame(over) {
                         WindowFrame::Across(_) | WindowFrame::PivotColumns => {}
+                        WindowFrame::Calendar(range) if calendar_reach(range).is_some() => {
+                            looks.extend(self.period_read(id, &order, &lengths));
+                        }
                         over_rows => {
                             let keys = match over_rows {
                                 WindowFrame::Ranked { within: false, .. } => &said,
@@ -224,8 +231,8 @@ impl Times<'_> {
                                 (WindowFrame::Calendar(range), Some((_, parted_by))) if range.is_sorted() => parted_by,
                                 _ => parted_by,
                             };
-                            let keys = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();
-                            looks.push(CrossRowRead::Window { span, parted_by: keys });
+                            let parted_by = keys.iter().chain(parted_by).map(|key| self.time_key(*key)).collect();
+                            looks.push(CrossRowRead::Window { span, parted_by, inner });
                         }
                     },
                     Ir::RowLookup { find, .. } => {
@@ -241,51 +248,66 @@ impl Times<'_> {
                         };
                         looks.push(CrossRowRead::Unbounded { span, why });
                     }
+                    Ir::PeriodLookup { .. } => looks.extend(self.period_read(id, &order, &lengths)),
                     _ => {}
-                }
-                self.record_time_lengths(id, &mut lengths);
-                if let (Ir::PeriodLookup { .. }, Some((back, forth))) = (program.node(id), lengths.get(&id)) {
-                    let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.time_key(key));
-                    looks.push(CrossRowRead::Period {
-                        span,
-                        key,
-                        back: *back,
-                        forth: *forth,
-                    });
                 }
             }
         }
         looks
     }
 
-    /// Records how far back and ahead in time a value and its operands read.
-    fn record_time_lengths(&self, id: IrId, lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>) {
+    /// Returns the read of a value whose distance from its own row is limited.
+    fn period_read(
+        &self,
+        id: IrId,
+        order: &[IrId],
+        lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>,
+    ) -> Option<CrossRowRead> {
         let program = self.program();
-        let of = |id: IrId, lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>| {
-            lengths.get(&id).copied().unwrap_or_default()
-        };
-        let mut own = match program.node(id) {
+        let (back, forth) = *lengths.get(&id)?;
+        let key = find_sort_key_to_shift(program, order.iter().copied()).map(|key| self.time_key(key));
+        let span = (self.in_file)(program.meta(id).span);
+        Some(CrossRowRead::Period { span, key, back, forth })
+    }
+
+    /// Returns how far back and ahead in time the operands of a value read.
+    fn operand_time_lengths(
+        &self,
+        id: IrId,
+        lengths: &FxHashMap<IrId, (TimeLength, TimeLength)>,
+    ) -> (TimeLength, TimeLength) {
+        let program = self.program();
+        let of = |id: IrId| lengths.get(&id).copied().unwrap_or_default();
+        match program.node(id) {
             Ir::Definition(used) => program
                 .definitions
                 .get(used as usize)
-                .map(|d| of(d.root, lengths))
+                .map(|d| of(d.root))
                 .unwrap_or_default(),
-            _ => program
-                .operands(id)
-                .map(|o| of(o, lengths))
-                .fold(Default::default(), |a: (TimeLength, TimeLength), b| {
-                    (a.0.longer(b.0), a.1.longer(b.1))
-                }),
-        };
-        if let Ir::PeriodLookup { period, .. } = program.node(id)
-            && let Some(period) = program.periods.get(period as usize)
-        {
-            let length = TimeLength::new(period.unit, period.count.saturating_abs());
-            let side = if period.count < 0 { &mut own.0 } else { &mut own.1 };
-            *side = side.combine(length);
+            _ => program.operands(id).map(of).fold(Default::default(), longest),
         }
-        if own != Default::default() {
-            lengths.insert(id, own);
+    }
+
+    /// Records how far back and ahead in time a value reads. `inner` are the lengths of its operands.
+    fn record_time_lengths(
+        &self,
+        id: IrId,
+        inner: (TimeLength, TimeLength),
+        lengths: &mut FxHashMap<IrId, (TimeLength, TimeLength)>,
+    ) {
+        let program = self.program();
+        let own = match program.node(id) {
+            Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|p| reach(p.count, p.unit)),
+            Ir::Window { over, .. } => match program.window_frame(over) {
+                WindowFrame::Calendar(range) => calendar_reach(range),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (back, forth) = own.unwrap_or_default();
+        let all = (inner.0.combine(back), inner.1.combine(forth));
+        if all != Default::default() || own.is_some() {
+            lengths.insert(id, all);
         }
     }
 
@@ -319,4 +341,29 @@ impl Times<'_> {
         }
         found
     }
+}
+
+fn longest(one: (TimeLength, TimeLength), other: (TimeLength, TimeLength)) -> (TimeLength, TimeLength) {
+    (one.0.longer(other.0), one.1.longer(other.1))
+}
+
+/// Returns how far back and ahead in time a shift by a number of units reads.
+fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
+    let length = TimeLength::new(unit, count.saturating_abs());
+    match count < 0 {
+        true => (length, TimeLength::default()),
+        false => (TimeLength::default(), length),
+    }
+}
+
+/// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends with the partition.
+fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
+    let of_end = |end: CalendarEnd| match end {
+        CalendarEnd::Partition(_) => None,
+        CalendarEnd::Period(period, PeriodSide::Start) => Some(reach(-1, period.unit())),
+        CalendarEnd::Period(period, PeriodSide::End) => Some(reach(1, period.unit())),
+        CalendarEnd::Moved(count, unit) => Some(reach(count, unit)),
+        CalendarEnd::After => Some(Default::default()),
+    };
+    Some(longest(of_end(range.from)?, of_end(range.to)?))
 }

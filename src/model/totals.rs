@@ -101,7 +101,7 @@ impl SpecCompilation<'_> {
             }
         }
         let sheet = dialect.name_text(input.name, true);
-        let name = self.names.choose_name(&format!("{}_with_totals", input.name));
+        let name = self.names.choose_short_name(&format!("{}_with_totals", input.name));
         let body = Select {
             star: true,
             star_of: Some(sheet.clone()),
@@ -148,7 +148,7 @@ impl SpecCompilation<'_> {
                 dialect,
                 relation: input.relation,
             },
-            totals: dialect.name_text(&self.names.choose_name(&wanted), true),
+            totals: dialect.name_text(&self.names.choose_short_name(&wanted), true),
             total_columns: ColumnSql {
                 dialect,
                 relation: Some(&output.relation),

@@ -427,3 +427,33 @@ fn two_sets_of_one_name_are_an_error() {
         run.err
     );
 }
+
+#[test]
+fn an_error_of_a_set_is_printed_once() {
+    let place = project("sets_an_error_of_a_set_is_printed_once");
+    place.write("specs/orders.yml", ORDERS.replace("SUM(amount)", "SUMM(amount)"));
+    place.write(
+        "specs/by_region.yml",
+        "model: by_region\nmetrics: [orders.revenue]\ngroup_by: customers.region\n",
+    );
+    let errors = |text: &str| text.matches("error[").count();
+    let run = place.run(&["check"]);
+    assert_eq!((run.exit, errors(&run.out)), (1, 1), "{}", run.out);
+    assert!(
+        run.out.contains("unknown function `SUMM`") && run.out.contains("orders.yml:7"),
+        "{}",
+        run.out
+    );
+    let note =
+        "note: 2 other specs read metrics with these errors and have no SQL: specs/by_month.yml, specs/by_region.yml";
+    assert!(run.err.contains(note), "{}", run.err);
+    assert!(run.err.contains("4 files checked: 1 error"), "{}", run.err);
+    let run = place.run(&["generate"]);
+    assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
+    // A command for one model shows the error, because it does not show the set.
+    let run = place.run(&["model", "specs/by_month.yml"]);
+    assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
+    // JSON contains all errors.
+    let run = place.run(&["check", "--output-format", "json"]);
+    assert_eq!(run.out.matches("\"severity\": \"error\"").count(), 3, "{}", run.out);
+}

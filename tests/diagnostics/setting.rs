@@ -26,6 +26,9 @@ pub fn events() -> Relation {
         .with(Column::new("amount", Type::Decimal))
         .with(Column::new("quantity", Type::Integer))
         .with(Column::new("paid", Type::Boolean))
+        .with(Column::new("device", Type::Other))
+        .with(Column::new("device.category", Type::Text))
+        .with(Column::new("items", Type::Other).declared("ARRAY<STRUCT<id INT64>>"))
 }
 
 /// Settings for compiling an input.

@@ -40,6 +40,13 @@ fn compile_events(text: &str) -> Vec<Diagnostic> {
     compiler.build().compile(text).diagnostics().to_vec()
 }
 
+fn compile_nested(text: &str) -> Vec<Diagnostic> {
+    let compiler = Compiler::builder()
+        .dialect("bigquery".parse().expect("a dialect"))
+        .schema(Schema::new().with(events()));
+    compiler.build().compile(text).diagnostics().to_vec()
+}
+
 fn compile_ordered(text: &str) -> Vec<Diagnostic> {
     Compiler::builder()
         .context(Context::Row)
@@ -262,6 +269,11 @@ const TRIGGERS: &[Trigger] = &[
         "W0316",
         || compile_partial("SUM(amount)"),
         || compile_partial("COUNT(id)"),
+    ),
+    (
+        "F0318",
+        || compile_nested("MAX(items.id)"),
+        || compile_nested("MAX(device.category)"),
     ),
     ("F0303", || compile_two("SUM(id)"), || compile_two("SUM(orders.id)")),
     (

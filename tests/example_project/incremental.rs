@@ -12,11 +12,12 @@ use crate::project;
 use crate::tools::{Server, answers, contents, copy, json_lines, run, run_with_input, scratch, tool, write};
 use crate::{DATABASE, dbt_settings, formulac, script};
 
-const MODELS: [&str; 5] = [
+const MODELS: [&str; 6] = [
     "growth",
     "lines_of_sales",
     "monthly_sales",
     "monthly_sales_merged",
+    "rolling_sales",
     "weekly_growth",
 ];
 

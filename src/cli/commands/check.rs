@@ -56,12 +56,14 @@ pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
     if args.json {
         session.print_json(&render::to_json(&to_reports(&found)))?;
     } else {
-        session.print_styled(&session.format_checked(&found))?;
+        let shown = session.shown_diagnostics(&found);
+        session.print_styled(&session.format_checked(&shown.found))?;
+        session.note_affected_files(&shown);
     }
     for file in &fixed {
         session.report_action(&format!("fixed {}", file.path.display()));
     }
-    print_summary(session, &found);
+    print_summary(session, &session.shown_diagnostics(&found).found);
     let is_denied = args.deny.is_some() && found.iter().any(|found| !found.diagnostics.is_empty());
     Ok(Exit::from_failures(&found).most_severe(if is_denied { Exit::Faulty } else { Exit::Done }))
 }

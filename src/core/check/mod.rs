@@ -53,12 +53,14 @@ mod sheet;
 mod sheet_columns;
 mod split_ranges;
 pub mod sql_functions;
+mod struct_fields;
 mod symbols;
 mod tabs;
 mod text_masks;
 mod timeframe;
 mod today;
 mod totals;
+mod unqualified_names;
 mod unresolved_names;
 mod variadic;
 mod wildcards;
@@ -185,6 +187,8 @@ pub struct CheckScope<'a> {
     /// Whether nested window functions are supported, which is the case if a later stratum can compute the outer
     /// function.
     pub strata: bool,
+    /// Whether the dialect can read the field `b` of a STRUCT column `a` as `a.b`.
+    pub struct_fields: bool,
     /// Worksheet that contains the cells. `None` outside of a worksheet.
     pub sheet: Option<&'a WorksheetGrid>,
     /// Types of columns whose type is unknown in the schema, by lower-case name.

@@ -8,7 +8,7 @@ use super::sheet::{CellRange, SheetCell};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unresolved_names::{CANDIDATES, SEARCHES, describe_columns, list_names, no_column_diagnostic};
+use super::unresolved_names::{CANDIDATES, SEARCHES, describe_columns, no_column_diagnostic};
 use super::{CheckScope, Context, DefinitionRole, calendar_ranges, let_names, ranges};
 use crate::Level;
 use crate::Type;
@@ -131,6 +131,8 @@ pub(super) struct Resolver<'a> {
     pub in_ranges: usize,
     /// Ends of ranges such as `C:C`, in the order of the syntax tree.
     pub column_letters: Vec<ExprId>,
+    /// First uses of names that several joined relations may have.
+    pub unqualified: Vec<Span>,
 }
 
 /// Resolves all names and replaces the previous contents of `names` and `columns`.
@@ -168,6 +170,7 @@ pub(super) fn resolve(
         cell_ranges: Vec::new(),
         in_ranges: 0,
         column_letters: Vec::new(),
+        unqualified: Vec::new(),
     };
     if ast.ranges && scope.sheet.is_none() {
         ranges::mark_cells(ast, source, scope, &resolver.tables.symbols, &mut names.targets);
@@ -180,6 +183,7 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         reads_calendar |= resolver.resolve_definition(index, definition, names);
     }
+    resolver.report_unqualified_names();
     if scope.sheet.is_some() {
         resolver.resolve_cells(names);
         if ast.ranges {
@@ -346,6 +350,9 @@ impl Resolver<'_> {
         {
             return cell;
         }
+        if let Some(column) = self.column_of_join_side(id, span, role, definition) {
+            return NameTarget::Column(column);
+        }
         self.resolve_name_at(span, own, role).unwrap_or_else(|| {
             let is_own = own.is_some_and(|own| own.eq_ignore_ascii_case(span.text(self.source)));
             self.report_missing_name(id, span, is_own, definition)
@@ -408,7 +415,10 @@ impl Resolver<'_> {
             ColumnLookup::Column(column) if self.is_ambiguous_in_sql(column, text, own) => {
                 Some(self.report_ambiguous_column(text, span))
             }
-            ColumnLookup::Column(column) => Some(self.resolve_in_one_relation(column, span)),
+            ColumnLookup::Column(column) => {
+                self.record_unqualified_name(column, span);
+                Some(self.resolve_in_one_relation(column, span))
+            }
             ColumnLookup::Ambiguous => Some(match self.grouping_key_named(text, role) {
                 Some(column) => NameTarget::Column(column),
                 None => self.report_ambiguous(text, span),
@@ -420,7 +430,7 @@ impl Resolver<'_> {
     /// Returns the grouping column with the given name, if the role applies to groups.
     fn grouping_key_named(&self, text: &str, role: DefinitionRole) -> Option<u32> {
         let of_groups = role == DefinitionRole::Having || role.orders_groups();
-        let is = |column: &u32| self.columns[*column as usize].name.eq_ignore_ascii_case(text);
+        let is = |column: &u32| self.columns[*column as usize].output_name().eq_ignore_ascii_case(text);
         self.key_columns.iter().copied().find(is).filter(|_| of_groups)
     }
 
@@ -472,6 +482,9 @@ impl Resolver<'_> {
             if self.scope.open && self.scope.relations.is_empty() {
                 return NameTarget::Column(self.record_unlisted_column_use(Some(view_text), text));
             }
+            if let Some(target) = self.resolve_struct_field(view, parts.field) {
+                return target;
+            }
             let mut known: Vec<&str> = self.scope.relations.iter().map(Relation::name).collect();
             known.dedup();
             let mut diagnostic = Diagnostic::new(
@@ -487,7 +500,7 @@ impl Resolver<'_> {
                         "write the timeframe of the column `{view_text}` as `{view_text}[{frame}]`"
                     ))
                 }
-                None => diagnostic.with_help(format!("did you mean {}?", list_names(&known[..known.len().min(8)]))),
+                None => diagnostic.with_help(self.help_for_unknown_relation(view_text, text, &known)),
             };
             self.diagnostics.push(diagnostic);
             return NameTarget::Error;

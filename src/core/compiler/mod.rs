@@ -452,6 +452,7 @@ impl Compiler {
             calendar: options.calendar,
             today: None,
             strata: false,
+            struct_fields: options.dialect.facts().struct_fields,
             sheet: None,
             given_types: &options.given_types,
             column_periods: &[],

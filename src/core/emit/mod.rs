@@ -270,6 +270,29 @@ impl<'p> Emitter<'p> {
         sql
     }
 
+    /// Returns whether a column such as `device.category` is a field of a STRUCT.
+    fn has_struct_path(&self, name: &str) -> bool {
+        name.contains('.') && self.dialect.facts().struct_fields
+    }
+
+    /// Emits a name with dots as several names: `device.category` for a field of a STRUCT. The path is one text, so that its
+    /// output needs an alias: DuckDB does not find the name of the field in ORDER BY.
+    fn emit_path(&mut self, qualifier: Option<SqlId>, path: &str, unquoted: bool, span: Span) -> SqlId {
+        let dialect = self.dialect;
+        let name = self.work.tree.add_text(span, |out| {
+            for (place, field) in path.split('.').enumerate() {
+                if place > 0 {
+                    out.push('.');
+                }
+                dialect.push_name(out, field, unquoted);
+            }
+        });
+        match qualifier {
+            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
+            None => name,
+        }
+    }
+
     /// Emits one node. Its operands must be emitted first.
     // Inlined because inlining makes the loop over a definition's nodes much faster and there are only two callers.
     #[inline(always)]
@@ -427,6 +450,13 @@ impl<'p> Emitter<'p> {
         }
         let dialect = self.dialect;
         let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
+        if renamed.is_none() && self.has_struct_path(&column.name) {
+            let qualifier = match &column.relation {
+                Some(relation) if self.joined => Some(self.emit_name(relation, span)),
+                _ => self.qualifier,
+            };
+            return self.emit_path(qualifier, &column.name, !column.quoted, span);
+        }
         let name = self.work.tree.add_text(span, |out| match renamed {
             Some(name) => dialect.push_name(out, name, true),
             None if dialect.accepts_unquoted(column.bare, column.quoted) => out.push_str(&column.name),
@@ -438,7 +468,11 @@ impl<'p> Emitter<'p> {
         let id = match &column.relation {
             // Write the name of the relation as in the source, because no schema contains the relation.
             Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
-                let qualifier = self.emit_name(relation, span);
+                // Without a schema, the relation may be qualified, as in `db.orders.amount`.
+                let qualifier = match column.unknown && !self.joined && relation.contains('.') {
+                    true => self.emit_path(None, relation, true, span),
+                    false => self.emit_name(relation, span),
+                };
                 self.work.tree.add(Sql::Field { qualifier, name }, span)
             }
             // The unqualified name would refer to the entire row.
@@ -461,6 +495,20 @@ impl<'p> Emitter<'p> {
         self.read.clear();
         if (self.joined, self.passed_on) != (joined, passed_on) {
             (self.joined, self.passed_on) = (joined, passed_on);
+            self.clear_names();
+        }
+    }
+
+    /// Emits fields of STRUCTs under their output names, because an earlier select groups by them.
+    pub fn rename_struct_fields(&mut self) {
+        let fields = (0u32..)
+            .zip(&self.program.columns)
+            .filter(|(_, column)| column.name.contains('.'));
+        let renamed: Vec<(u32, String)> = fields
+            .map(|(index, column)| (index, column.output_name().to_owned()))
+            .collect();
+        if !renamed.is_empty() {
+            self.renamed.extend(renamed);
             self.clear_names();
         }
     }
@@ -489,6 +537,9 @@ impl<'p> Emitter<'p> {
     pub fn emit_field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
         let span = Span::default();
         let qualifier = self.emit_name(relation, span);
+        if self.has_struct_path(name) {
+            return self.emit_path(Some(qualifier), name, !quoted, span);
+        }
         let name = self
             .work
             .tree

@@ -49,6 +49,14 @@ pub struct ColumnUse {
     pub merged: Vec<u32>,
 }
 
+impl ColumnUse {
+    /// Returns the name that the column has in the output of a step. For a field of a STRUCT such as `device.category`, it
+    /// is the name of the field.
+    pub fn output_name(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+}
+
 /// A compiled definition.
 #[derive(Clone, Debug)]
 pub struct IrDefinition {

@@ -118,7 +118,7 @@ impl Planner<'_> {
             _ => "up_to",
         };
         let shown = to_name_part(&rows.here.0);
-        let candidates = self.cte_names.choose_name(&format!("{origin}_{side}_{shown}"));
+        let candidates = self.cte_names.choose_short_name(&format!("{origin}_{side}_{shown}"));
         ctes.push(Cte {
             name: self.quoted_name(&candidates),
             body,
@@ -130,7 +130,7 @@ impl Planner<'_> {
         }];
         items.extend(self.returned_columns(&rows.columns, rows.position.as_deref()));
         let body = self.first_rows_select(&candidates, &rows.place, items);
-        let name = self.cte_names.choose_name(&format!("{origin}_for_{shown}"));
+        let name = self.cte_names.choose_short_name(&format!("{origin}_for_{shown}"));
         ctes.push(Cte {
             name: self.quoted_name(&name),
             body,
@@ -252,7 +252,7 @@ impl Planner<'_> {
         };
         let name = self
             .cte_names
-            .choose_name(&format!("{origin}_{side}_{}", self.lookup_value_name(parts.sought)));
+            .choose_short_name(&format!("{origin}_{side}_{}", self.lookup_value_name(parts.sought)));
         let body = Select {
             items,
             from: Some(among.source),

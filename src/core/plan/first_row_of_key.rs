@@ -184,7 +184,7 @@ impl Planner<'_> {
             Some(_) if exact && !unique => format!("{}_numbered_by_{shown_key}", among.name),
             _ => format!("{}_numbered", among.name),
         };
-        let name = self.cte_names.choose_name(&wanted);
+        let name = self.cte_names.choose_short_name(&wanted);
         ctes.push(Cte {
             name: self.quoted_name(&name),
             body: select,
@@ -194,7 +194,9 @@ impl Planner<'_> {
             .iter()
             .any(|other| !self.step.program.meta(other.sought).is_constant());
         let first = place.as_ref().filter(|_| with_others).map(|place| {
-            let first = self.cte_names.choose_name(&format!("{}_by_{shown_key}", among.name));
+            let first = self
+                .cte_names
+                .choose_short_name(&format!("{}_by_{shown_key}", among.name));
             let items = self.returned_columns(&columns, counts.then_some(position.as_str()));
             let body = self.first_rows_select(&name, place, items);
             ctes.push(Cte {
@@ -386,9 +388,9 @@ impl Planner<'_> {
             });
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
-        let name = self
-            .cte_names
-            .choose_name(&format!("{}_for_{}", among.name, self.lookup_value_name(parts.sought)));
+        let name =
+            self.cte_names
+                .choose_short_name(&format!("{}_for_{}", among.name, self.lookup_value_name(parts.sought)));
         let written = self.quoted_name(&name);
         ctes.push(Cte {
             name: written.clone(),

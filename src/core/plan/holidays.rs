@@ -82,7 +82,7 @@ impl Planner<'_> {
             filter,
             ..Select::default()
         };
-        let on_weekdays = self.cte_names.choose_name(&format!("{}_on_weekdays", among.name));
+        let on_weekdays = self.cte_names.choose_short_name(&format!("{}_on_weekdays", among.name));
         ctes.push(Cte {
             name: self.quoted_name(&on_weekdays),
             body,
@@ -111,7 +111,7 @@ impl Planner<'_> {
                 },
                 Item { expr: before, alias },
             ];
-            name = self.cte_names.choose_name(&format!("{}_numbered", among.name));
+            name = self.cte_names.choose_short_name(&format!("{}_numbered", among.name));
             ctes.push(Cte {
                 name: self.quoted_name(&name),
                 body: Select {
@@ -152,7 +152,7 @@ impl Planner<'_> {
         let names: Vec<String> = values.iter().map(|(name, _)| to_name_part(name)).collect();
         let shown = names.join("_and_");
         // Count the holidays only once per date, because many rows contain the same dates.
-        let dates = self.cte_names.choose_name(&format!("distinct_{shown}"));
+        let dates = self.cte_names.choose_short_name(&format!("distinct_{shown}"));
         let mut select = Select::default();
         for sought in &sought {
             let Some(here) = self.input_column_name(*sought, stage) else {
@@ -215,7 +215,7 @@ impl Planner<'_> {
             found.how = LookupJoinKind::ByValues(values.into_iter().map(|value| (value.clone(), value)).collect());
             format!("{of}_for_{shown}")
         };
-        let name = self.cte_names.choose_name(&name);
+        let name = self.cte_names.choose_short_name(&name);
         ctes.push(Cte {
             name: self.quoted_name(&name),
             body: select,

@@ -202,12 +202,11 @@ impl Planner<'_> {
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
         for (used, column) in columns {
             let known = self.passed_on.name(&column).map(str::to_owned);
+            let field = column.name.rsplit('.').next().unwrap_or(&column.name);
             let name = known.clone().unwrap_or_else(|| {
-                if names.insert(column.name.to_ascii_lowercase()) {
-                    return joined
-                        .column(&column)
-                        .map_or(column.name.as_str(), Column::name)
-                        .to_owned();
+                if names.insert(field.to_ascii_lowercase()) {
+                    let own = joined.column(&column).filter(|_| field == column.name);
+                    return own.map_or(field, Column::name).to_owned();
                 }
                 // If two columns have the same name, the second one is prefixed with its relation.
                 let of = column
@@ -215,7 +214,7 @@ impl Planner<'_> {
                     .first()
                     .and_then(|place| joined.relations.get(*place))
                     .map_or("", Relation::name);
-                taken.column(&format!("{of}_{}", column.name), &format!("{of}.{}", column.name))
+                taken.column(&format!("{of}_{field}"), &format!("{of}.{}", column.name))
             });
             if let Some(used) = used.filter(|_| name != column.name) {
                 renamed.insert(used, name.clone());

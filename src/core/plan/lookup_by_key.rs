@@ -288,7 +288,7 @@ impl Planner<'_> {
         // Relations in the same select must have different names.
         if found.alias.eq_ignore_ascii_case(from) || taken.contains(&found.alias.to_ascii_lowercase()) {
             let wanted = format!("{}_for_{}", found.alias, self.lookup_value_name(sought));
-            found.alias = self.cte_names.choose_name(&wanted);
+            found.alias = self.cte_names.choose_short_name(&wanted);
             found.renamed = true;
         }
         (self.emitter.qualifier, self.emitter.shadowed) = saved;
@@ -369,7 +369,7 @@ impl Planner<'_> {
                 .as_deref()
                 .unwrap_or_default()
                 .to_owned(),
-            (_, Ir::Column(column)) => program.columns[column as usize].name.to_string(),
+            (_, Ir::Column(column)) => program.columns[column as usize].output_name().to_owned(),
             _ => program.meta(sought).span.text(self.spec.source).to_owned(),
         };
         let name = to_name_part(&name);

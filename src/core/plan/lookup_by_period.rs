@@ -7,6 +7,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::lookup_by_key::{LookupJoin, LookupJoinKey};
+use super::names::grouped_rows_name;
 use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
@@ -493,13 +494,12 @@ impl Planner<'_> {
         for id in compared.iter().chain([key]).filter_map(|told| told.computed) {
             self.emit_current_row_value(id, stage);
         }
-        let by: Vec<&str> = compared.iter().chain([key]).map(|c| c.name.as_str()).collect();
-        let name = match by.as_slice() {
-            [one] => format!("{from}_by_{one}"),
-            [one, two] => format!("{from}_by_{one}_and_{two}"),
-            _ => format!("{from}_by_{}_and_more", key.name),
-        };
-        let name = self.cte_names.choose_name(&name);
+        let mut by: Vec<String> = compared.iter().chain([key]).map(|c| c.name.clone()).collect();
+        if by.len() > 2 {
+            by.rotate_right(1);
+        }
+        let name = grouped_rows_name(from, &by);
+        let name = self.cte_names.choose_short_name(&name);
         let written = self.quoted_name(&name);
         self.lookups.sources.push(Cte {
             name: written.clone(),

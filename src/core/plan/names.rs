@@ -166,6 +166,12 @@ impl CteNames {
         self.names.insert_columns(relation);
     }
 
+    /// Returns a short form of the preferred name for a CTE that formulac adds, or a similar name if that name is in
+    /// use.
+    pub fn choose_short_name(&mut self, wanted: &str) -> String {
+        self.choose_name(&shorten_name(wanted))
+    }
+
     /// Returns the preferred name, or a similar name if the preferred name is in use.
     pub fn choose_name(&mut self, wanted: &str) -> String {
         let mut wanted = wanted.to_owned();
@@ -179,8 +185,76 @@ impl CteNames {
     }
 }
 
-/// Returns the name or, if the name is too long, its beginning with a hash of the entire name.
-fn fit_length(name: &str, most: usize) -> String {
+/// Maximum number of bytes in a generated name, unless its first word is longer. Every warehouse allows longer names.
+const MAX_GENERATED_BYTES: usize = 40;
+
+/// Returns a name for the rows of a relation, grouped by keys, such as `orders_by_region`. The name omits keys if it would
+/// be too long.
+pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
+    let all = match keys {
+        [] => format!("{from}_in_total"),
+        [key] => format!("{from}_by_{key}"),
+        [one, two] => format!("{from}_by_{one}_and_{two}"),
+        [one, ..] => format!("{from}_by_{one}_and_more"),
+    };
+    let first = keys.first().map_or("", String::as_str);
+    let shorter = [
+        format!("{from}_by_{first}_and_more"),
+        format!("{from}_by_{first}"),
+        format!("{from}_grouped"),
+    ];
+    let shorter = shorter.into_iter().skip(if keys.len() > 1 { 0 } else { 2 });
+    let mut names = std::iter::once(all).chain(shorter);
+    let short = names.find(|name| name.len() <= MAX_GENERATED_BYTES);
+    short.unwrap_or_else(|| shorten_name(&format!("{from}_grouped")))
+}
+
+/// Returns a generated name or, if the name is too long, its first words and the word for the kind of rows at its end,
+/// such as `filtered`.
+pub fn shorten_name(name: &str) -> String {
+    const KINDS: [&str; 8] = [
+        "grouped", "filtered", "filled", "combined", "rows", "cells", "numbered", "weekdays",
+    ];
+    const CONNECTING_WORDS: [&str; 9] = ["and", "before", "by", "for", "in", "of", "on", "per", "with"];
+    if name.len() <= MAX_GENERATED_BYTES {
+        return name.to_owned();
+    }
+    let words: Vec<&str> = name.split('_').collect();
+    let (start, end) = match words.split_last() {
+        Some((last, start)) if KINDS.contains(last) => (start, format!("_{last}")),
+        _ => (words.as_slice(), String::new()),
+    };
+    let room = MAX_GENERATED_BYTES - end.len();
+    // Omit the last key rather than a part of its name.
+    let whole = start.join("_");
+    let mut rest = whole.as_str();
+    for connector in ["_and_", "_by_"] {
+        if rest.len() > room
+            && let Some((first, _)) = rest.rsplit_once(connector)
+        {
+            rest = first;
+        }
+    }
+    let mut length = 0;
+    let fits = |word: &&str| {
+        length += word.len() + 1;
+        length <= room + 1
+    };
+    let mut kept: Vec<&str> = rest.split('_').take_while(fits).collect();
+    while kept
+        .last()
+        .is_some_and(|word| CONNECTING_WORDS.contains(word) || KINDS.contains(word))
+    {
+        kept.pop();
+    }
+    match kept.is_empty() {
+        true => fit_length(name, MAX_GENERATED_BYTES),
+        false => format!("{}{end}", kept.join("_")),
+    }
+}
+
+/// Returns the name or, if it is longer than `most` bytes, its beginning with a hash of the entire name.
+pub fn fit_length(name: &str, most: usize) -> String {
     if most == 0 || name.len() <= most {
         return name.to_owned();
     }
@@ -201,4 +275,60 @@ pub fn truncate_name(name: &str, most: usize) -> &str {
         end -= 1;
     }
     name.get(..end).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_shortened_at_words() {
+        for (name, short) in [
+            ("orders_by_region_filtered", "orders_by_region_filtered"),
+            (
+                "orders_by_ordered_at_month_and_more_filled",
+                "orders_by_ordered_at_month_filled",
+            ),
+            (
+                "orders_by_ordered_on_month_and_status_grouped",
+                "orders_by_ordered_on_month_grouped",
+            ),
+            (
+                "with_average_order_value_of_returning_customers",
+                "with_average_order_value_of_returning",
+            ),
+        ] {
+            assert_eq!(shorten_name(name), short);
+        }
+        let long = "a".repeat(70);
+        let short = shorten_name(&long);
+        assert!(
+            short.len() == MAX_GENERATED_BYTES && short.starts_with("aaaa") && short != shorten_name(&"a".repeat(71))
+        );
+        assert!(shorten_name(&format!("{}_filtered", "é".repeat(40))).len() <= MAX_GENERATED_BYTES);
+    }
+
+    #[test]
+    fn names_of_grouped_rows_omit_keys_if_they_are_long() {
+        let name = |from: &str, keys: &[&str]| {
+            let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+            grouped_rows_name(from, &keys)
+        };
+        assert_eq!(name("orders", &[]), "orders_in_total");
+        assert_eq!(name("orders", &["month", "region"]), "orders_by_month_and_region");
+        assert_eq!(name("orders", &["month", "region", "plan"]), "orders_by_month_and_more");
+        let keys = ["billing_date_month", "customer_segment"];
+        assert_eq!(name("orders", &keys), "orders_by_billing_date_month_and_more");
+        assert_eq!(
+            name("stg_subscriptions", &keys),
+            "stg_subscriptions_by_billing_date_month"
+        );
+        assert_eq!(
+            name("stg_stripe_subscriptions", &keys),
+            "stg_stripe_subscriptions_grouped"
+        );
+        let long = "int_subscription_revenue_movements_unioned";
+        assert_eq!(name(long, &keys), "int_subscription_revenue_grouped");
+        assert_eq!(name(long, &["month"]), "int_subscription_revenue_grouped");
+    }
 }

@@ -155,7 +155,7 @@ impl Planner<'_> {
                 .as_deref()
                 .unwrap_or_default()
                 .to_owned(),
-            Ir::Column(column) => program.columns[column as usize].name.to_string(),
+            Ir::Column(column) => program.columns[column as usize].output_name().to_owned(),
             _ => self.aliases.get(&root).cloned().unwrap_or_default(),
         }
     }

@@ -36,7 +36,11 @@ pub(super) fn step_outputs(step: &StepPlan<'_>, spec: &StepSpec<'_>) -> Vec<Step
                     Some(used),
                 )
             }
-            Ir::Column(column) => (program.columns[column as usize].name.to_string(), definition.root, None),
+            Ir::Column(column) => (
+                program.columns[column as usize].output_name().to_owned(),
+                definition.root,
+                None,
+            ),
             _ => (key_name(definition.span.text(spec.source)), definition.root, None),
         };
         if names.insert(name.to_ascii_lowercase()) {

@@ -8,6 +8,7 @@ use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::dialect::op::Op;
 use crate::ir::{ColumnUse, Ir, IrId};
+use crate::schema::Relation;
 use crate::span::Span;
 use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
 
@@ -54,7 +55,7 @@ impl Planner<'_> {
             // A stratum that adds no columns is a filter.
             None => format!("{step}_filtered"),
         };
-        self.cte_names.choose_name(&wanted)
+        self.cte_names.choose_short_name(&wanted)
     }
 
     /// Returns the expressions that a stratum computes, with the names of their columns.
@@ -151,6 +152,7 @@ impl Planner<'_> {
                 KeepColumns::Some(names) => Some(names.iter().map(|n| (*n).to_owned()).collect()),
                 KeepColumns::All => {
                     let whole = self.input.relation.filter(|relation| !relation.is_partial());
+                    let whole = whole.map(Relation::without_struct_fields);
                     whole.map(|r| r.columns().iter().map(|c| c.name().to_owned()).collect())
                 }
             };
@@ -244,6 +246,7 @@ impl Planner<'_> {
             // names.
             self.passed_on = ColumnsForLaterSelects::default();
             self.emitter.clear_renamed_columns();
+            self.emitter.rename_struct_fields();
         }
         // Columns of several relations are qualified with their relations.
         self.emitter.set_input_kind(joined.is_some(), stage > 0);

@@ -1,6 +1,8 @@
 //! Relation metadata from dbt's artifacts or properties files, and the conversion of this metadata to schema relations.
 
-use super::{Access, Column, Relation};
+use rustc_hash::FxHashSet;
+
+use super::{Access, Column, Relation, structs};
 use crate::Type;
 use crate::dialect::Dialect;
 
@@ -57,6 +59,7 @@ impl RelationMetadata {
         if let Some(access) = self.access {
             relation = relation.with_access(access, self.group.as_deref());
         }
+        let listed: FxHashSet<String> = self.columns.iter().map(|c| c.name.to_ascii_lowercase()).collect();
         for facts in self.columns {
             let written = facts.data_type.unwrap_or_default();
             let ty = warehouse_type(&written, dialect);
@@ -70,10 +73,16 @@ impl RelationMetadata {
                 .quoted(facts.quoted)
                 .declared(&written);
             let column = column.values(values).with_tags(facts.tags);
+            let fields = structs::fields_of_struct(column.name(), &written);
             relation.push(match facts.description {
                 Some(text) => column.description(text),
                 None => column,
             });
+            for (path, written) in fields {
+                let is_listed = listed.contains(&path.to_ascii_lowercase());
+                let column = Column::new(path, warehouse_type(&written, dialect)).declared(&written);
+                relation = if is_listed { relation } else { relation.with(column) };
+            }
         }
         relation.primary_key(key)
     }

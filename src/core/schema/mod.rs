@@ -8,6 +8,7 @@ mod merge;
 mod omni;
 mod properties;
 pub mod read;
+mod structs;
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -47,6 +48,8 @@ pub struct Column {
     month_start: bool,
     /// Whether the values are dates or times that were converted from instants to a time zone.
     converted_to_timezone: bool,
+    /// Whether the values are arrays.
+    is_array: bool,
     description: Option<String>,
     /// All possible values, if they are known.
     values: Option<Arc<[String]>>,
@@ -72,6 +75,7 @@ impl Column {
             made,
             month_start,
             converted_to_timezone: false,
+            is_array: false,
             description,
             values,
             tags,
@@ -98,11 +102,12 @@ impl Column {
         self
     }
 
-    /// Sets the precision and scale from the SQL text of the type. A precision of 29 or more may leave no digits for
+    /// Sets the precision and scale, and whether the values are arrays, from the SQL text of the type. A precision of 29 or more may leave no digits for
     /// the scale of another decimal with which the column is combined.
     #[must_use]
-    pub fn declared(self, text: &str) -> Self {
+    pub fn declared(mut self, text: &str) -> Self {
         let digits = DecimalDigits::from_type_text(text);
+        self.is_array = structs::is_array_type(text);
         let column = self.with_digits(digits);
         let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
         if wide {
@@ -198,6 +203,12 @@ impl Column {
     pub fn converted_to_timezone(mut self, is_converted: bool) -> Self {
         self.converted_to_timezone = is_converted;
         self
+    }
+
+    /// Returns whether the values are arrays.
+    #[must_use]
+    pub fn is_array(&self) -> bool {
+        self.is_array
     }
 
     /// Returns whether the values are dates or times that were converted from instants to a time zone.
@@ -595,6 +606,31 @@ impl Relation {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.position(name).map(|i| &self.columns.list[i])
+    }
+
+    /// Returns whether a name is a field of a column of the relation, such as `device.category` if there is a column
+    /// `device`.
+    pub fn is_struct_field(&self, name: &str) -> bool {
+        name.split_once('.')
+            .is_some_and(|(column, _)| self.column(column).is_some())
+    }
+
+    /// Returns a copy of the relation without the fields of its columns.
+    #[must_use]
+    pub fn without_struct_fields(&self) -> Self {
+        if !self.columns().iter().any(|column| column.name().contains('.')) {
+            return self.clone();
+        }
+        let columns = self
+            .columns()
+            .iter()
+            .filter(|column| !self.is_struct_field(column.name()));
+        let mut relation = Self {
+            columns: Arc::default(),
+            ..self.clone()
+        };
+        columns.cloned().for_each(|column| relation.push(column));
+        relation
     }
 
     pub fn position<'n>(&self, name: impl Into<HashedName<'n>>) -> Option<usize> {

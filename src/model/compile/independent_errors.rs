@@ -151,6 +151,7 @@ impl SpecCompilation<'_> {
             calendar: self.calendar(),
             today: None,
             strata: true,
+            struct_fields: options.dialect.facts().struct_fields,
             sheet: sheet.as_ref(),
             given_types: &options.given_types,
             column_periods: &[],

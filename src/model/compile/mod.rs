@@ -5,6 +5,8 @@ mod step;
 mod step_output;
 mod step_plan;
 mod step_sequence;
+#[cfg(test)]
+mod tests;
 
 pub use step::StepToCompile;
 

@@ -225,6 +225,7 @@ impl SpecCompilation<'_> {
             calendar: self.calendar(),
             today: self.spec.today.as_ref().map(|today| &today.value),
             strata: true,
+            struct_fields: options.dialect.facts().struct_fields,
             sheet: work.sheet,
             given_types: &options.given_types,
             column_periods: work.column_periods,

@@ -6,9 +6,9 @@ use crate::Type;
 use crate::ast::Ast;
 use crate::check::{self, DefinitionRole};
 use crate::formulas::StepFormulas;
-use crate::ir::{Ir, Program};
+use crate::ir::{ColumnUse, Ir, Program};
 use crate::load::Step;
-use crate::plan::{StepPlan, key_name};
+use crate::plan::{StepPlan, grouped_rows_name, key_name, shorten_name};
 use crate::schema::Relation;
 
 impl SpecCompilation<'_> {
@@ -23,16 +23,13 @@ impl SpecCompilation<'_> {
             .filter(|i| plan.roles[*i] == DefinitionRole::GroupBy)
             .filter_map(|i| match program.node(program.definitions[i].root) {
                 Ir::Definition(used) => program.definitions[used as usize].name.as_deref().map(str::to_owned),
-                Ir::Column(column) => Some(program.columns[column as usize].name.to_string()),
+                Ir::Column(column) => Some(program.columns[column as usize].output_name().to_owned()),
                 _ => Some(key_name(program.definitions[i].span.text(text))),
             })
             .collect();
-        let mut name = match keys.as_slice() {
-            [] if plan.grouped => format!("{from}_in_total"),
-            [] => format!("{from}_calculated"),
-            [key] => format!("{from}_by_{key}"),
-            [one, two] => format!("{from}_by_{one}_and_{two}"),
-            [one, ..] => format!("{from}_by_{one}_and_more"),
+        let mut name = match keys.is_empty() && !plan.grouped {
+            true => shorten_name(&format!("{from}_calculated")),
+            false => grouped_rows_name(from, &keys),
         };
         while self
             .sources
@@ -51,7 +48,9 @@ pub(super) fn record_possible_values(plan: &StepPlan<'_>, read: &[Relation], rel
     let program = plan.program;
     for (index, definition) in program.definitions.iter().enumerate() {
         let of = match (program.node(definition.root), plan.roles[index]) {
-            (Ir::Column(column), DefinitionRole::GroupBy) => program.columns.get(column as usize).map(|c| &*c.name),
+            (Ir::Column(column), DefinitionRole::GroupBy) => {
+                program.columns.get(column as usize).map(ColumnUse::output_name)
+            }
             _ if plan.outputs[index] => definition.name.as_deref(),
             _ => None,
         };

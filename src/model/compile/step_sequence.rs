@@ -251,16 +251,17 @@ impl SpecCompilation<'_> {
     /// Checks the output of the last step and records the columns of the model.
     fn finish_last_step(&mut self, output: &StepOutput, compiled: &mut CompiledSpec, memory: &mut CompileMemory) {
         put_plain_columns_first(&memory.emit.tree, &mut self.ctes, &output.body);
+        let relation = output.relation.without_struct_fields();
         if !output.open {
-            self.check_columns(&output.relation, &mut compiled.diagnostics);
-            self.check_column_keys(&output.relation, &mut compiled.diagnostics);
+            self.check_columns(&relation, &mut compiled.diagnostics);
+            self.check_column_keys(&relation, &mut compiled.diagnostics);
         }
-        self.check_contract(&output.relation, output.open, &mut compiled.diagnostics);
+        self.check_contract(&relation, output.open, &mut compiled.diagnostics);
         self.generate_tests(output, memory, &mut compiled.diagnostics);
-        compiled.columns = self.with_tags(self.documented_columns(&output.relation));
+        compiled.columns = self.with_tags(self.documented_columns(&relation));
         self.mark_converted_times(&mut compiled.columns);
         (compiled.single, compiled.open) = (output.single, output.open);
-        compiled.additivity = self.additivity_of(&output.relation, &output.grain);
+        compiled.additivity = self.additivity_of(&relation, &output.grain);
     }
 
     /// Records the properties of the model, and writes it if there are no errors.

@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
                     source: SelectSource::Input(place),
                 };
             }
-            let name = dialect.name_text(&names.choose_name(&format!("{}_rows", source.name)), true);
+            let name = dialect.name_text(&names.choose_short_name(&format!("{}_rows", source.name)), true);
             ctes.push(Cte {
                 name: name.clone(),
                 body: rows_of_side(place, filter, is_marked, tree),

@@ -74,7 +74,7 @@ impl SpecCompilation<'_> {
         let (sources, mut names) = self.read_model(tested);
         let step = RuleStep {
             plan,
-            name: names.choose_name(&format!("{}_rows", self.spec.model.text)),
+            name: names.choose_short_name(&format!("{}_rows", self.spec.model.text)),
             shown,
             holds,
         };

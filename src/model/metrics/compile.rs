@@ -343,14 +343,17 @@ impl Expansion {
         if diagnostic.kind() == Code::RowsNotPeriods && self.filled_from.is_some_and(|start| start <= place) {
             return None;
         }
-        let (file, _) = self.text.origin(diagnostic.span());
+        let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
         // The model's keys and order determine the rows in a partition.
         let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         match set {
             None => Some(mapped),
-            Some(set) => is_shown.then(|| mapped.with_context(&format!("in the metric set `{}`", set.name))),
+            Some(set) => is_shown.then(|| {
+                let context = format!("in the metric set `{}`", set.name);
+                mapped.with_context(&context).with_cause(set.path.as_deref(), in_set)
+            }),
         }
     }
 

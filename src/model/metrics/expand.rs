@@ -19,6 +19,7 @@ use super::write_spec::write_spec;
 use crate::compiler::Compiler;
 use crate::diag::Diagnostic;
 use crate::load::SpecKind;
+use crate::plan::shorten_name;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -469,8 +470,8 @@ impl ModelOverSets<'_> {
         together.dedup();
         let name = self.free_step_name(&grouped_name(&together, keys));
         let name = match (names.contains(&name), fill) {
-            (_, Some(_)) => self.free_step_name(&format!("{name}_filled")),
-            (true, None) => self.free_step_name(&format!("{name}_combined")),
+            (_, Some(_)) => self.free_step_name(&shorten_name(&format!("{name}_filled"))),
+            (true, None) => self.free_step_name(&shorten_name(&format!("{name}_combined"))),
             (false, None) => name,
         };
         if let Some(fill) = fill {

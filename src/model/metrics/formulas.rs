@@ -166,6 +166,7 @@ pub fn analyze_in(
             },
             today: None,
             strata: true,
+            struct_fields: options.dialect.facts().struct_fields,
             sheet: None,
             given_types: known.types,
             column_periods: &[],

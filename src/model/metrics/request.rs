@@ -427,7 +427,11 @@ impl ModelOverSets<'_> {
             // The errors of the set that is checked have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let own = set.faults.iter().filter(|_| !is_checked).cloned();
-            faults.extend(own.map(|fault| fault.map_spans(|_| self.span).without_fix().with_context(&context)));
+            faults.extend(own.map(|fault| {
+                let in_set = fault.span();
+                let at_model = fault.map_spans(|_| self.span).without_fix().with_context(&context);
+                at_model.with_cause(set.path.as_deref(), in_set)
+            }));
             for name in &set.sets {
                 match sets.get(name) {
                     Some(used) => {
@@ -507,9 +511,10 @@ fn broken_metric(set: &MetricSet, formula: &MetricFormula, span: Span) -> Diagno
         .as_deref()
         .map_or_else(|| "the file of the set".to_owned(), |path| format!("`{path}`"));
     let message = format!("the formula of `{}.{}` has an error", set.name, formula.name);
-    Diagnostic::new(Code::UnknownMetric, span, message).with_help(format!(
-        "correct the formula in {file}; `formulac check` shows the error"
-    ))
+    let help = format!("correct the formula in {file}; `formulac check` shows the error");
+    let fault = Diagnostic::new(Code::UnknownMetric, span, message).with_help(help);
+    // The error may be in another formula, which this one reads.
+    fault.with_cause(set.path.as_deref(), Span::new(0, u32::MAX))
 }
 
 /// Reports a metric that a set does not contain.

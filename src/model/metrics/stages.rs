@@ -8,6 +8,7 @@ use super::rows::conjunction;
 use super::spelled::{TextWithOrigins, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition, node_text};
 use crate::load::SpecKind;
+use crate::plan::shorten_name;
 
 /// Columns and windows of one step.
 #[derive(Clone, Debug, Default)]
@@ -162,7 +163,10 @@ impl<'m> StepWriter<'m> {
                     .map(|column| self.columns.all[*column].text.clone()),
             );
             if let Some(first) = step.definitions.first() {
-                step.name = self.model.free_step_name(&format!("with_{}", first.name));
+                let name = format!("with_{}", first.name);
+                let short = shorten_name(&name);
+                let is_taken = steps.iter().any(|step| step.name == short);
+                step.name = self.model.free_step_name(if is_taken { &name } else { &short });
             }
             self.write_windows(&mut step, stage.windows, place);
             if filtered == Some(place) {

@@ -9,7 +9,11 @@ use super::rows::parse_name_use;
 use super::spelled::plain_name;
 use super::step_text::StepText;
 use crate::load::SpecKind;
+use crate::plan::{fit_length, grouped_rows_name};
 use crate::yaml::Node;
+
+/// Maximum number of bytes in the name of a generated step. Every warehouse allows longer names.
+const MAX_STEP_BYTES: usize = 60;
 
 /// Returns the names of a spec's steps, in lower case.
 pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
@@ -26,13 +30,7 @@ pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
         [one, ..] => format!("{one}_and_more"),
         [] => "metrics".to_owned(),
     };
-    let name = match keys.names.as_slice() {
-        [] => format!("{from}_in_total"),
-        [key] => format!("{from}_by_{key}"),
-        [one, two] => format!("{from}_by_{one}_and_{two}"),
-        [one, ..] => format!("{from}_by_{one}_and_more"),
-    };
-    plain_name(&name)
+    plain_name(&grouped_rows_name(&from, &keys.names))
 }
 
 /// Returns the end of the names of the steps for a group of rows, such as `_per_account`, if the same rule with other
@@ -59,7 +57,7 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
 impl ModelOverSets<'_> {
     /// Returns a step name that is not the name of a relation or of another step.
     pub fn free_step_name(&self, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
+        let mut name = fit_length(wanted, MAX_STEP_BYTES);
         let relations = self.sets.iter().flat_map(|set| {
             let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
             let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
@@ -77,7 +75,7 @@ impl ModelOverSets<'_> {
         };
         let own = self.step.get("name").and_then(Node::text);
         if let Some(own) = own.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
-            name = format!("{wanted}_for_{own}");
+            name = fit_length(&format!("{name}_for_{own}"), MAX_STEP_BYTES);
         }
         while is_taken(&name) {
             name.push_str("_metrics");

@@ -89,7 +89,7 @@ impl SpecCompilation<'_> {
             || "metrics_by_set".to_owned(),
             |series| format!("with_missing_{}s", series.unit),
         );
-        let name = self.names.choose_name(&name);
+        let name = self.names.choose_short_name(&name);
         let union = columns
             .iter()
             .cloned()

@@ -82,7 +82,7 @@ impl SpecCompilation<'_> {
             relation: input.relation,
         };
         let body = columns.select(sources, written, &mut emitter);
-        let name = self.names.choose_name(&format!("{}_cells", input.name));
+        let name = self.names.choose_short_name(&format!("{}_cells", input.name));
         self.ctes.push(Cte {
             name: options.dialect.name_text(&name, true),
             body,
@@ -163,7 +163,7 @@ impl SpecCompilation<'_> {
     /// Adds a CTE and returns its name in SQL.
     fn add_cte_of_pivot(&mut self, wanted: &str, body: Select) -> String {
         let dialect = self.compiler.options.dialect;
-        let name = dialect.name_text(&self.names.choose_name(wanted), true);
+        let name = dialect.name_text(&self.names.choose_short_name(wanted), true);
         self.ctes.push(Cte {
             name: name.clone(),
             body,

@@ -48,7 +48,10 @@ impl SpecCompilation<'_> {
         }
         let mut inner = std::mem::take(&mut output.body);
         let (order_by, limit) = (std::mem::take(&mut inner.order_by), inner.limit.take());
-        let name = dialect.name_text(&self.names.choose_name(&format!("{}_in_every_cell", input.name)), true);
+        let name = dialect.name_text(
+            &self.names.choose_short_name(&format!("{}_in_every_cell", input.name)),
+            true,
+        );
         output.ctes.push(Cte {
             name: name.clone(),
             body: inner,

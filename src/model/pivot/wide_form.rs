@@ -105,7 +105,7 @@ impl SpecCompilation<'_> {
         inner.order_by.clear();
         inner.limit = None;
         let wanted = format!("{}_in_every_cell", input.name);
-        let name = options.dialect.name_text(&self.names.choose_name(&wanted), true);
+        let name = options.dialect.name_text(&self.names.choose_short_name(&wanted), true);
         output.ctes.push(Cte {
             name: name.clone(),
             body: inner,

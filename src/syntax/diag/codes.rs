@@ -210,6 +210,18 @@ codes! {
         "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (from dbt 2.0 on, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
+    UnqualifiedName "W0317" "unqualified-name" Warning("use names without a relation that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
+        "A step with joins uses a name without its relation, and no schema lists the columns of at least two of the \
+        relations. The SQL contains the name as written, so the warehouse rejects the query if several relations have such a \
+        column. In `on`, a name that is compared with a column of the joined relation belongs to the other relation."
+        Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: country\ndefinitions: customers = COUNT(customers.id)\n")
+        => Spec("model: m\nfrom: orders\njoins:\n  - {to: customers, on: orders.customer_id = customers.id, cardinality: many}\ngroup_by: customers.country\ndefinitions: customers = COUNT(customers.id)\n");
+    FieldOfArray "F0318" "field-of-array" Error
+        "The column is an array (a repeated field in BigQuery), which has several values per row, so a formula cannot read a field \
+        of its elements. Select the element in a dbt model, for example `(select value.int_value from unnest(event_params) \
+        where key = 'ga_session_id') as ga_session_id`, and read its column."
+        Shown("COUNTUNIQUE(event_params.value) where the type of event_params is ARRAY<STRUCT<key STRING, value INT64>>")
+        => Shown("COUNTUNIQUE(ga_session_id), with a dbt model that selects the column ga_session_id");
     ArgumentCount "F0401" "argument-count" Error
         "The function accepts a different number of arguments. The help contains its signature."
         Formula("ROUND()") => Formula("ROUND(SUM(amount))");

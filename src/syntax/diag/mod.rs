@@ -41,6 +41,16 @@ pub struct Fix {
     pub text: String,
 }
 
+/// Place in another file that causes a diagnostic, for example the formula of a metric that a model reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Cause {
+    /// Path of the other file, relative to the project.
+    pub path: String,
+    /// Place in the other file.
+    pub span: Span,
+}
+
 /// Error or warning with its code and span.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -53,6 +63,7 @@ pub struct Diagnostic {
     span: Span,
     labels: Vec<Label>,
     fix: Option<Fix>,
+    cause: Option<Box<Cause>>,
 }
 
 impl Diagnostic {
@@ -67,6 +78,7 @@ impl Diagnostic {
             span,
             labels: Vec::new(),
             fix: None,
+            cause: None,
         }
     }
 
@@ -100,6 +112,19 @@ impl Diagnostic {
         self.fix = Some(Fix {
             span,
             text: text.into(),
+        });
+        self
+    }
+
+    /// Sets the place in another file that causes the diagnostic. If that file has an error at this place, people need
+    /// not see this diagnostic.
+    #[must_use]
+    pub fn with_cause(mut self, path: Option<&str>, span: Span) -> Self {
+        self.cause = path.map(|path| {
+            Box::new(Cause {
+                path: path.to_owned(),
+                span,
+            })
         });
         self
     }
@@ -216,6 +241,12 @@ impl Diagnostic {
     #[must_use]
     pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// Returns the place in another file that causes the diagnostic.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_deref()
     }
 
     /// Returns the edit that fixes the error, if the fix is certain.

@@ -1,0 +1,77 @@
+//! Diagnostics that repeat an error of another file, such as an error in a metric set, in each model that reads the metric.
+
+use super::exit::FileDiagnostics;
+use super::plurals::format_count;
+use formulac::diag::Diagnostic;
+use formulac::span::Span;
+
+/// Maximum number of files named in the note. The remaining files are only counted.
+const MAX_LISTED_FILES: usize = 3;
+
+/// Diagnostics for people: each error once, in the file that contains it.
+pub struct ShownDiagnostics {
+    pub found: Vec<FileDiagnostics>,
+    /// Files in which errors are not shown, because they repeat errors of other files.
+    affected: Vec<String>,
+}
+
+impl ShownDiagnostics {
+    /// Returns all diagnostics or, if `each_once` is set, those whose cause is not an error in another file.
+    pub fn new(found: &[FileDiagnostics], each_once: bool) -> Self {
+        let mut shown = Self {
+            found: found.to_vec(),
+            affected: Vec::new(),
+        };
+        for file in shown.found.iter_mut().filter(|_| each_once) {
+            let count = file.diagnostics.len();
+            file.diagnostics
+                .retain(|diagnostic| !is_shown_elsewhere(diagnostic, found));
+            if file.diagnostics.len() < count {
+                shown.affected.push(file.file.clone());
+            }
+        }
+        shown
+    }
+
+    /// Returns a note about the files in which errors are not shown. `None` if there are no such files.
+    pub fn note(&self) -> Option<String> {
+        let (first, rest) = self.affected.split_at(self.affected.len().min(MAX_LISTED_FILES));
+        let more = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" and {} more", rest.len())
+        };
+        let counted = format_count(self.affected.len(), "other spec", "other specs");
+        let (reads, have) = if self.affected.len() == 1 {
+            ("reads", "has")
+        } else {
+            ("read", "have")
+        };
+        (!first.is_empty()).then(|| {
+            format!(
+                "note: {counted} {reads} metrics with these errors and {have} no SQL: {}{more}",
+                first.join(", ")
+            )
+        })
+    }
+}
+
+/// Returns whether the cause of a diagnostic is an error of another file.
+fn is_shown_elsewhere(diagnostic: &Diagnostic, found: &[FileDiagnostics]) -> bool {
+    let Some(cause) = diagnostic.cause() else { return false };
+    let overlaps = |span: Span| span.start <= cause.span.end && cause.span.start <= span.end;
+    let mut files = found.iter().filter(|file| is_same_file(&file.file, &cause.path));
+    files.any(|file| {
+        let mut errors = file.diagnostics.iter().filter(|other| other.is_error());
+        errors.any(|other| overlaps(other.span()))
+    })
+}
+
+/// Returns whether a path on the command line and a path relative to the project may be the same file.
+fn is_same_file(shown: &str, path: &str) -> bool {
+    let ends_with = |long: &str, short: &str| {
+        let rest = long.strip_suffix(short);
+        rest.is_some_and(|rest| rest.is_empty() || rest.ends_with(['/', '\\']))
+    };
+    ends_with(shown, path) || ends_with(path, shown)
+}

@@ -1,0 +1,129 @@
+//! Tests of names in the SQL of steps with joins and of STRUCT columns.
+
+use formulac_catalog::Dialect;
+use formulac_core::{Column, Relation, Schema, Type};
+
+use crate::Compiler;
+
+/// Returns the SQL of a spec, and the codes of its diagnostics.
+fn compile(spec: &str, dialect: &str, relations: &[Relation]) -> (String, Vec<&'static str>) {
+    let schema = relations.iter().cloned().fold(Schema::new(), Schema::with);
+    let dialect: Dialect = dialect.parse().expect("a dialect");
+    let compiled = Compiler::builder()
+        .dialect(dialect)
+        .schema(schema)
+        .build()
+        .compile_spec(spec);
+    let codes = compiled
+        .diagnostics()
+        .iter()
+        .map(crate::diag::Diagnostic::code)
+        .collect();
+    (compiled.query().unwrap_or_default().to_owned(), codes)
+}
+
+#[test]
+fn the_condition_of_a_join_determines_the_relations_of_its_names() {
+    for (on, sql) in [
+        ("customer_id = c.id", "on orders.customer_id = c.id"),
+        ("c.id = customer_id", "on orders.customer_id = c.id"),
+        ("id = c.id", "on orders.id = c.id"),
+        ("orders.customer_id = key", "on orders.customer_id = c.key"),
+        (
+            "AND(orders.id = c.id, customer = c.name)",
+            "on orders.id = c.id and orders.customer = c.name",
+        ),
+    ] {
+        let spec = format!(
+            "model: m\nfrom: orders\njoins: [{{to: customers, as: c, cardinality: many, on: \"{on}\"}}]\ngroup_by: c.name\n"
+        );
+        let (text, codes) = compile(&spec, "postgres", &[]);
+        assert!(text.contains(sql) && codes.is_empty(), "{on}: {text} {codes:?}");
+    }
+}
+
+#[test]
+fn names_that_several_relations_may_have_cause_one_warning() {
+    let spec = "model: m\nfrom: orders\njoins: [{to: customers, as: c, cardinality: many, on: x = y}]\n\
+        group_by: region\ndefinitions: n = COUNT(c.id)\n";
+    let (text, codes) = compile(spec, "postgres", &[]);
+    assert!(text.contains("on x = y") && codes == ["W0317"], "{text} {codes:?}");
+    // The columns of one relation are known, so other names belong to the other relation.
+    let customers = Relation::new("customers").with(Column::new("id", Type::Integer));
+    let relations = [Relation::unknown("orders"), customers];
+    let (text, codes) = compile(spec, "postgres", &relations);
+    assert!(text.contains("orders.region") && codes.is_empty(), "{text} {codes:?}");
+}
+
+fn events() -> Relation {
+    Relation::new("events")
+        .with(Column::new("id", Type::Integer))
+        .with(Column::new("device", Type::Other))
+        .with(Column::new("device.category", Type::Text))
+        .with(Column::new("device.web_info.browser", Type::Text))
+        .with(Column::new("geo", Type::Other))
+        .with(Column::new("params", Type::Other).declared("ARRAY<STRUCT<key STRING>>"))
+}
+
+#[test]
+fn fields_of_structs_are_columns() {
+    let spec = "model: m\nfrom: events\ngroup_by: [device.category, \"${device.web_info.browser}\"]\n\
+        where: ${events.device.category} <> \"tv\"\norder_by: category\n\
+        definitions: |\n  events = COUNT(id)\n  countries = COUNTUNIQUE(geo.country)\n  so_far = SUM(FIRST(events):events)\n";
+    let (text, codes) = compile(spec, "bigquery", &[events()]);
+    for part in [
+        "device.category as category,",
+        "where device.category <> 'tv'",
+        "count(distinct geo.country)",
+        "group by device.category, device.web_info.browser",
+        "order by category",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // Only some fields of `geo` may be known.
+    assert_eq!(codes, ["W0316"]);
+    let (of_duckdb, _) = compile(spec, "duckdb", &[events()]);
+    assert!(of_duckdb.contains("group by device.category"), "{of_duckdb}");
+    // Other warehouses do not read fields as `a.b`, so this is a column whose name contains a dot.
+    let quoted = "model: m\nfrom: events\ngroup_by: device.category\ndefinitions: n = COUNT(id)\n";
+    let (text, _) = compile(quoted, "postgres", &[events()]);
+    assert!(text.contains("\"device.category\" as category"), "{text}");
+}
+
+#[test]
+fn fields_of_structs_are_passed_on_by_joins() {
+    let spec = "model: m\nfrom: events\njoins: [{to: users, using: id, cardinality: many}]\nkeep: events.id\n\
+        order_by: events.id\ndefinitions: |\n  kind = device.category & users.category\n  so_far = COUNT(FIRST(kind):kind)\n  \
+        later = IF(so_far > 1, device.category)\n";
+    let users = Relation::new("users")
+        .with(Column::new("id", Type::Integer))
+        .with(Column::new("category", Type::Text));
+    let (text, codes) = compile(spec, "bigquery", &[events(), users]);
+    assert!(
+        text.contains("events.device.category") && codes.is_empty(),
+        "{text} {codes:?}"
+    );
+    assert!(!text.contains("`device.category`"), "{text}");
+}
+
+#[test]
+fn fields_that_do_not_exist_are_errors() {
+    let code = |formula: &str, dialect: &str| {
+        let spec = format!("model: m\nfrom: events\ndefinitions: n = COUNT({formula})\n");
+        compile(&spec, dialect, &[events()]).1
+    };
+    assert_eq!(code("params.key", "bigquery"), ["F0318"]);
+    assert_eq!(code("device.categry", "bigquery"), ["F0302"]);
+    assert_eq!(code("id.category", "bigquery"), ["F0307"]);
+    assert_eq!(code("geo.country", "snowflake"), ["F0307"]);
+    let open = |formula: &str| {
+        let keys = "group_by: [\"day[month]\", device.category]\nfill: month\n";
+        let spec = format!("model: m\nfrom: events\n{keys}definitions: n = {formula}\n");
+        compile(&spec, "bigquery", &[Relation::unknown("events")])
+    };
+    let (text, codes) = open("COUNTIF(device.kind = \"tv\")");
+    assert!(
+        codes.is_empty() && text.contains("countif(device.kind = 'tv')"),
+        "{text} {codes:?}"
+    );
+}
