@@ -12,6 +12,7 @@ use super::edits::{ColumnEdit, Edits, compare_files};
 use super::equivalent_files::are_equivalent;
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::file::SqlFile;
+use super::formula_names::has_division_by_zero;
 use super::parse::parse;
 use super::patterns::{Binding, build_pattern};
 use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
@@ -162,13 +163,28 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub(super) fn is_own_column(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
         let is_it = |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
-        is_it(self.shown) && same(item.cte.as_deref(), self.cte)
+        let is_filled = self
+            .read
+            .outline
+            .steps
+            .get(self.place)
+            .is_some_and(|step| step.is_filled);
+        // A step with `fill` computes the column in a CTE.
+        let site = || {
+            let columns = self.read.columns(self.found, self.place, &self.placed.name);
+            self.read
+                .find_site(&columns, self.found, self.cte, &self.placed.name)?
+                .cte
+        };
+        let is_at = |cte: Option<&str>| same(item.cte.as_deref(), cte);
+        is_it(self.shown) && (is_at(self.cte) || is_filled && is_at(site().as_deref()))
     }
 
     /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
     pub(super) fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
         let known = called_functions(&self.placed.formula);
-        forms.retain(|form| form.range != RangeUse::Whole);
+        let may_write_errors = has_division_by_zero(&self.placed.formula);
+        forms.retain(|form| form.range != RangeUse::Whole && (may_write_errors || !has_division_by_zero(&form.text)));
         forms.sort_by_cached_key(|form| {
             let new = called_functions(&form.text)
                 .iter()

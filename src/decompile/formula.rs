@@ -417,6 +417,7 @@ impl SpecPosition<'_> {
     pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnResolver<'f, 's> {
         let mut columns = ColumnResolver::new(file);
         columns.own = name.to_owned();
+        columns.is_filled = self.outline.steps.get(step).is_some_and(|step| step.is_filled);
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
             let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);

@@ -100,9 +100,8 @@ impl HandEdit {
     pub fn describe_rewritten_sql(&self) -> Option<String> {
         let rewritten = self.rewritten.as_ref()?;
         Some(format!(
-            "the new SQL is `{}`, which differs from the edited SQL only in {}; the comment `-- {KEEP_COMMENT}` keeps the edited SQL",
-            rewritten.sql,
-            rewritten.describe()
+            "{}; the comment `-- {KEEP_COMMENT}` keeps the edited SQL",
+            describe_rewritten_sql(rewritten)
         ))
     }
 
@@ -124,6 +123,16 @@ impl HandEdit {
     pub(super) fn is_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
     }
+}
+
+/// Describes generated SQL that differs from edited SQL.
+#[must_use]
+pub fn describe_rewritten_sql(rewritten: &RewrittenSql) -> String {
+    format!(
+        "the new SQL is `{}`, which differs from the edited SQL only in {}",
+        rewritten.sql,
+        rewritten.describe()
+    )
 }
 
 /// Kinds of files that belong to a model.

@@ -90,10 +90,7 @@ impl ModelReconciler<'_> {
     /// that were replaced, and conditions. A version of the spec is used only if it produces the edit and no other
     /// difference. Only another condition may also change expressions that the user did not edit.
     pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
-        let Some(found) = self
-            .found
-            .filter(|_| self.edited.is_none() && self.sides.bases.len() == 1)
-        else {
+        let Some(found) = self.found.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
@@ -102,7 +99,8 @@ impl ModelReconciler<'_> {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
-            if mark_kept_edits(edits, &places, &found) {
+            let is_of_set = |place: &usize| edits.get(*place).is_some_and(|edit| self.is_edit_of_set(edit));
+            if places.iter().any(is_of_set) || mark_kept_edits(edits, &places, &found) {
                 continue;
             }
             let dialect = self.ours.compiled.dialect();
@@ -236,8 +234,9 @@ impl ModelReconciler<'_> {
         })
     }
 
-    /// Returns an edited condition without the condition that other keys generate, such as `since`, which is the last
-    /// part of the clause. `None` if other keys generate no condition, or if the user edited it.
+    /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric sets,
+    /// which come first, and those of keys such as `since`, which come last. `None` if there are no such conditions, or if
+    /// the user edited them.
     fn without_generated_condition(&self, clause: &str, edited: &str, found: &str) -> Option<String> {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let root = value(&self.ours.source)?;
@@ -252,11 +251,12 @@ impl ModelReconciler<'_> {
             None => return Some(String::new()),
         };
         let edited = on_one_line(edited);
-        let own = edited
-            .strip_suffix(&generated)
-            .filter(|_| !generated.is_empty())?
-            .trim_end();
-        Some(own.strip_suffix("and")?.trim_end().to_owned())
+        if generated.is_empty() {
+            return None;
+        }
+        let first = || edited.strip_suffix(&generated)?.trim_end().strip_suffix("and");
+        let last = || edited.strip_prefix(&generated)?.trim_start().strip_prefix("and");
+        Some(first().or_else(last)?.trim().to_owned())
     }
 
     /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
@@ -286,8 +286,12 @@ impl ModelReconciler<'_> {
 
     /// Returns the formula for SQL over the rows that the last step reads.
     pub fn formula_of_rows(&self, sql: &str) -> Option<FoundFormula> {
-        let rows = without_results(&self.ours.source)?;
-        let spec = with_definition(&rows, CONDITION, "TRUE")?;
+        self.formula_in_rows(&without_results(&self.ours.source)?, sql)
+    }
+
+    /// Returns the formula for SQL over the rows that a spec without definitions selects.
+    pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<FoundFormula> {
+        let spec = with_definition(rows, CONDITION, "TRUE")?;
         self.formula_beside(&spec, "true", sql)
     }
 
@@ -328,7 +332,14 @@ impl ModelReconciler<'_> {
             StructureEdit::Condition { clause, after, .. } => {
                 let own = self.without_generated_condition(clause, after, found);
                 let condition = own.as_deref().unwrap_or(after);
-                return self.with_condition(clause, condition).into_iter().collect();
+                return match self.edited {
+                    Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
+                    Some(_) if !condition.is_empty() => Vec::new(),
+                    _ => self.with_condition(clause, condition).into_iter().collect(),
+                };
+            }
+            StructureEdit::Added(name) if self.edited.is_some() => {
+                return self.with_column_of_metrics(name, found).into_iter().collect();
             }
             StructureEdit::Added(name) => return self.with_added_column(name, found).into_iter().collect(),
         };
@@ -437,7 +448,7 @@ fn without_results(spec: &str) -> Option<String> {
 }
 
 /// Returns edits that remove the keys of a mapping that use the result of a condition in `where`.
-fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
+pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();
     };

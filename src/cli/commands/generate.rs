@@ -81,10 +81,16 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
             let changed = delivery.write(&bounds)?;
-            let refused = if args.validate {
-                validate::run(session, &args.dbt, &place.project, &place.root, &models, &found)?
-            } else {
-                Vec::new()
+            let refused = match args.validate {
+                true => validate::run(session, &args.dbt, &place, &models, &found),
+                false => Ok(Vec::new()),
+            };
+            let refused = match refused {
+                Ok(refused) => refused,
+                Err(failure) => {
+                    changed.undo();
+                    return Err(failure);
+                }
             };
             if refused.is_empty() {
                 notes = summarize_fact_changes(&renewed);
