@@ -61,6 +61,7 @@ mod periods;
 mod probe_index;
 mod probes;
 mod ranges;
+mod refusals;
 mod restore;
 mod search;
 mod separated_parts;

@@ -86,12 +86,27 @@ impl HandEdit {
         self.why.as_deref() == Some(KEEP_COMMENT)
     }
 
-    /// Returns the reason why the edit is kept in the file only.
+    /// Returns the reason why the edit is kept in the file only, and the way to write the edited clause in a spec. `None`
+    /// if there is no specific reason.
     #[must_use]
-    pub fn reason_to_keep(&self) -> String {
+    pub fn reason_to_keep(&self) -> Option<String> {
         match &self.why {
-            Some(_) if self.is_kept_by_comment() => format!("the comment `{KEEP_COMMENT}` keeps it"),
-            _ => "a spec cannot express it".to_owned(),
+            Some(_) if self.is_kept_by_comment() => Some(format!("the comment `{KEEP_COMMENT}` keeps it")),
+            Some(why) => Some(why.clone()),
+            None => self
+                .place
+                .as_ref()
+                .and_then(FilePartPosition::advice)
+                .map(str::to_owned),
+        }
+    }
+
+    /// Describes the edited part of the model's files: `formula of revenue`, or `` `where` of `orders_by_month` ``.
+    #[must_use]
+    pub fn describe_part(&self, model: &str) -> String {
+        match (&self.definition, self.detail.as_str()) {
+            (None, detail) if self.property == Property::Text && !detail.is_empty() => detail.to_owned(),
+            (definition, _) => format!("{} of {}", self.property, definition.as_deref().unwrap_or(model)),
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::hand_edits::HandEdit;
 use super::reconcile::ModelReconciler;
-use super::structure_edits::{removed_results, with_definition};
-use crate::decompile::{EditOrigin, EditedModel, FoundFormula, RewrittenSql};
+use super::structure_edits::{SpecWithStructure, removed_results, with_definition};
+use crate::decompile::{EditOrigin, EditedModel, FoundFormula};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {
@@ -16,7 +16,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the specs of a model built on metric sets in which `where` has another condition: of the only set, or of one
     /// of several sets.
-    pub fn with_condition_of_sets(&self, condition: &str) -> Vec<(String, Option<RewrittenSql>)> {
+    pub fn with_condition_of_sets(&self, condition: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let sets: Vec<(String, String)> = self
             .ours
@@ -33,8 +33,13 @@ impl ModelReconciler<'_> {
         };
         let mut specs = Vec::new();
         for (set, rows) in &sets {
-            let Some(FoundFormula { formula, rewritten, .. }) = self.formula_in_rows(rows, condition) else {
-                continue;
+            let FoundFormula { formula, rewritten, .. } = match self.formula_in_rows(rows, condition) {
+                Some(Ok(found)) => found,
+                Some(Err(refusal)) => {
+                    specs.push(Err(refusal));
+                    continue;
+                }
+                None => continue,
             };
             let text = YamlValue::text(formula);
             let edit = match (step.get("where"), sets.len()) {
@@ -46,13 +51,13 @@ impl ModelReconciler<'_> {
                 }
                 (Some(_), _) => continue,
             };
-            specs.extend(apply_edits(source, &[edit]).ok().map(|spec| (spec, rewritten)));
+            specs.extend(apply_edits(source, &[edit]).ok().map(|spec| Ok((spec, rewritten))));
         }
         specs
     }
 
     /// Returns the spec of a model built on metric sets with a definition for an added column.
-    pub fn with_column_of_metrics(&self, name: &str, found: &str) -> Option<(String, Option<RewrittenSql>)> {
+    pub fn with_column_of_metrics(&self, name: &str, found: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         let listed = self.edited?.first_listed_metric()?;
         let before = with_definition(source, name, &format!("{listed} * 7919"))?;
@@ -62,10 +67,12 @@ impl ModelReconciler<'_> {
         let EditOrigin::Model(formulas) = edited.edit_origin(decompiler, None, name)? else {
             return None;
         };
-        let found = edited
-            .first_proven(decompiler, &before, None, (None, name), &formulas.ok()?)
-            .ok()?;
-        Some((with_definition(source, name, &found.formula)?, found.rewritten))
+        let column = (None, name);
+        let found = formulas.and_then(|formulas| edited.first_proven(decompiler, &before, None, column, &formulas));
+        Some(match found {
+            Ok(found) => Ok((with_definition(source, name, &found.formula)?, found.rewritten)),
+            Err(refusal) => Err(refusal),
+        })
     }
 }
 

@@ -8,7 +8,7 @@ use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file, with_generated_columns};
 use crate::dbt::RelationReference;
 use crate::decompile::{
-    AddedGroupKey, Edits, FilePartPosition, FoundFormula, RewrittenSql, SameGrouping, definition_lines,
+    AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, definition_lines,
     is_equivalent_sql, is_same_expression, with_cte_names_of, with_renamed_definition,
 };
 use crate::model::determines_rows;
@@ -48,6 +48,10 @@ impl StructureEdit {
         }
     }
 }
+
+/// Version of a spec that may produce an edit, with the generated SQL of an added column or of a condition if it differs
+/// from the edited SQL, or the reason why there is no formula for the edit.
+pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
 
 /// Edit that was transferred to the spec.
 struct TransferredEdit {
@@ -115,8 +119,15 @@ impl ModelReconciler<'_> {
                 .iter()
                 .filter_map(|place| edits.get(*place)?.place.clone())
                 .collect();
-            let Some(transferred) = self.transfer_structure_edit(&edit, &columns, &found) else {
-                continue;
+            let transferred = match self.transfer_structure_edit(&edit, &columns, &found) {
+                Ok(transferred) => transferred,
+                Err(why) => {
+                    for place in places {
+                        let edit = edits.get_mut(place).filter(|edit| edit.why.is_none());
+                        edit.into_iter().for_each(|edit| edit.why.clone_from(&why));
+                    }
+                    continue;
+                }
             };
             for place in &places {
                 if let Some(edit) = edits.get_mut(*place) {
@@ -151,26 +162,36 @@ impl ModelReconciler<'_> {
         });
     }
 
-    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. `None` if no version of the spec
-    /// produces the edit.
+    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec produces
+    /// the edit, returns the reason, if it is known.
     fn transfer_structure_edit(
         &self,
         edit: &StructureEdit,
         columns: &[FilePartPosition],
         found: &str,
-    ) -> Option<TransferredEdit> {
+    ) -> Result<TransferredEdit, Option<String>> {
         let before = self.differences(&self.ours, found);
         let is_other = |(was, is): (&str, &str)| !before.iter().any(|one| one.0 == was && one.1 == is);
         // If the spec has changed the same condition, the edit is a conflict.
         if edit.condition().is_some_and(is_other) {
-            return None;
+            return Err(None);
         }
-        let specs = self.specs_with_structure(edit, found).into_iter();
-        let mut transferred = specs.filter_map(|(text, rewritten)| {
-            let carried = self.tools.compile(&self.ours.spec, &text)?;
-            self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
-        });
-        transferred.next()
+        let mut why = None;
+        for spec in self.specs_with_structure(edit, found) {
+            match spec {
+                Ok((text, rewritten)) => {
+                    let carried = self.tools.compile(&self.ours.spec, &text);
+                    let proven = carried.and_then(|carried| {
+                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
+                    });
+                    if let Some(transferred) = proven {
+                        return Ok(transferred);
+                    }
+                }
+                Err(NotAFormula { reason }) => why = why.or(Some(reason)),
+            }
+        }
+        Err(why)
     }
 
     /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of an
@@ -214,12 +235,11 @@ impl ModelReconciler<'_> {
                 rewritten,
             });
         }
-        let is_edited = |text: &String| before.iter().any(|(_, edited)| edited == text);
         let is_produced = match edit.condition() {
-            // A condition may show that values exist, which changes expressions that the user did not edit.
+            // A condition may show that values exist, which changes other expressions. Edits of them remain edits.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
-                let is_allowed = |one: &(String, String)| before.contains(one) || !is_edited(&one.1);
+                let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
                 !after.iter().any(is_condition) && after.iter().all(is_allowed)
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
@@ -260,13 +280,13 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
-    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<(String, Option<RewrittenSql>)> {
+    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         let root = value(source)?;
         let (at, _) = last_step(&root)?;
         if condition.is_empty() {
             let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
-            return Some((without, None));
+            return Some(Ok((without, None)));
         }
         let (found, after) = if clause == "where" {
             (self.formula_of_rows(condition)?, ["joins", "from"])
@@ -275,36 +295,39 @@ impl ModelReconciler<'_> {
             let found = self.formula_beside(&spec, "count(*) > 0", condition)?;
             (found, ["group_by", "where"])
         };
-        let FoundFormula { formula, rewritten, .. } = found;
+        let FoundFormula { formula, rewritten, .. } = match found {
+            Ok(found) => found,
+            Err(refusal) => return Some(Err(refusal)),
+        };
         let edit = Edit::Set {
             at: at.key(clause),
             value: YamlValue::text(formula),
             after: after.map(str::to_owned).to_vec(),
         };
-        Some((apply_edits(source, &[edit]).ok()?, rewritten))
+        Some(Ok((apply_edits(source, &[edit]).ok()?, rewritten)))
     }
 
-    /// Returns the formula for SQL over the rows that the last step reads.
-    pub fn formula_of_rows(&self, sql: &str) -> Option<FoundFormula> {
+    /// Returns the formula for SQL over the rows that the last step reads. `None` if the step cannot be edited.
+    pub fn formula_of_rows(&self, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         self.formula_in_rows(&without_results(&self.ours.source)?, sql)
     }
 
-    /// Returns the formula for SQL over the rows that a spec without definitions selects.
-    pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<FoundFormula> {
+    /// Returns the formula for SQL over the rows that a spec without definitions selects. `None` if the spec cannot be
+    /// edited.
+    pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let spec = with_definition(rows, CONDITION, "TRUE")?;
         self.formula_beside(&spec, "true", sql)
     }
 
     /// Returns the formula for SQL in place of a placeholder. The formula is found as if the SQL was a column.
-    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<FoundFormula> {
+    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");
         let written = self.tools.compile(&self.ours.spec, spec)?;
         let written = written.compiled.model_sql()?;
         let found = written.replacen(&before, &format!("({sql}) as {CONDITION}"), 1);
         let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
-        let found = decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION);
-        found.ok()
+        Some(decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION))
     }
 
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
@@ -322,7 +345,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added
     /// column or of a condition may handle more special cases than the edited SQL.
-    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<(String, Option<RewrittenSql>)> {
+    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
@@ -343,18 +366,20 @@ impl ModelReconciler<'_> {
             }
             StructureEdit::Added(name) => return self.with_added_column(name, found).into_iter().collect(),
         };
-        specs.into_iter().map(|spec| (spec, None)).collect()
+        specs.into_iter().map(|spec| Ok((spec, None))).collect()
     }
 
     /// Returns the spec with a definition for an added column.
-    fn with_added_column(&self, name: &str, found: &str) -> Option<(String, Option<RewrittenSql>)> {
+    fn with_added_column(&self, name: &str, found: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         // The formula is found as if a definition with this name had another formula.
         let before = with_definition(source, name, placeholder_formula(source)?)?;
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
         let found = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
-        let found = found.ok()?;
-        Some((with_definition(source, name, &found.formula)?, found.rewritten))
+        Some(match found {
+            Ok(found) => Ok((with_definition(source, name, &found.formula)?, found.rewritten)),
+            Err(refusal) => Err(refusal),
+        })
     }
 }
 

@@ -173,8 +173,9 @@ fn a_push_reports_why_dbt_cannot_run() {
     let error = r#"{"info": {"name": "MainEncounteredError", "level": "error", "msg": ""}, "data": {"exc": "Runtime Error\n  Could not find adapter type bigquery!"}}"#;
     let place = place("doctor_push", GOOD);
     let versions = "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0";
-    let script =
-        format!("#!/bin/sh\ncase \"$*\" in\n*--version*) echo '{versions}';;\n*) echo '{error}'; exit 2;;\nesac\n");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*--version*) echo '{versions}';;\n*) cat <<'END'\n{error}\nEND\nexit 2;;\nesac\n"
+    );
     place.write("dbt", script);
     fs::set_permissions(place.path("dbt"), fs::Permissions::from_mode(0o755)).unwrap();
     begin(&place);
