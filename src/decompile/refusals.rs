@@ -7,8 +7,8 @@ use crate::check::sql_function_advice;
 
 /// Nearest formulas of functions, operators and keywords.
 const LIST: &str = include_str!("refusals.txt");
-/// Way to keep SQL for which there is no similar formula.
-const KEEP: &str = "compute it in a dbt model that the spec reads, or keep the hand edit";
+/// Advice for SQL for which there is no similar formula.
+const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
 
 /// Returns the text of the list for one of these names.
 fn listed_advice(names: &[String]) -> Option<String> {
@@ -23,7 +23,7 @@ pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNode
     let named = named_part(trees, expression, part);
     let names = construct_names(trees, named);
     let advice = listed_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
-    let advice = advice.unwrap_or_else(|| KEEP.to_owned());
+    let advice = advice.unwrap_or_else(|| ELSEWHERE.to_owned());
     let construct = describe_construct(trees, named);
     not_a_formula(format!("no formula expresses {construct}; {advice}"))
 }
