@@ -76,9 +76,8 @@ fn cases(table: &str) -> Vec<Case<'_>> {
     let cases = lines.filter_map(|line| {
         if let Some(section) = line.strip_prefix("== ") {
             let found = SECTIONS.iter().find(|(name, ..)| *name == section);
-            place = found
-                .map(|(_, spec, column)| (*spec, *column))
-                .unwrap_or_else(|| panic!("{section}"));
+            let (_, spec, column) = found.unwrap_or_else(|| panic!("{section}"));
+            place = (*spec, *column);
             return None;
         }
         let (warehouses, rest) = line
