@@ -89,14 +89,18 @@ pub fn explain_failure(
     environment: Option<&Environment>,
     args: &DbtArgs,
 ) -> Option<SetupProblem> {
+    let message = message.to_lowercase();
+    let names_adapter = message.contains("adapter");
+    // An error about the option names the option.
+    let names_profile = message.replace("--profiles-dir", "").contains("profile") || message.contains("env var");
+    if !names_adapter && !names_profile {
+        return None;
+    }
     if let Err(problem) = check_profile(project, environment, args) {
         return Some(problem);
     }
-    // The check of the program takes seconds.
-    if !message.to_lowercase().contains("adapter") {
-        return None;
-    }
     let connection = || environment.and_then(|it| it.connection.as_deref());
     let dialect = project.dialect(args.target.as_deref().or_else(connection));
-    check_program(dialect.ok()).err()
+    // The check of the program takes seconds.
+    names_adapter.then(|| check_program(dialect.ok()).err())?
 }

@@ -99,7 +99,15 @@ impl ModelReconciler<'_> {
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = found.to_owned();
-        for (edit, places) in self.added_keys(edits, &found).into_iter().chain(structure_edits(edits)) {
+        let keys = self.added_keys(edits, &found).into_iter();
+        let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(structure_edits(edits)).collect();
+        // Other relations and keys rename CTEs, so the positions of other edits would no longer be found.
+        all.sort_by_key(|(edit, _)| match edit {
+            StructureEdit::Condition { .. } => 0,
+            StructureEdit::Relation { .. } => 2,
+            _ => 1,
+        });
+        for (edit, places) in all {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
