@@ -173,6 +173,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         is_it(self.shown) && same(item.cte.as_deref(), self.site_cte())
     }
 
+    /// Returns a difference in the value of the periods that a step with `fill` adds to the definition's column.
+    pub(super) fn difference_in_added_periods<'i>(&self, left: &'i Edits) -> Option<&'i ColumnEdit> {
+        let step = self.read.outline.steps.get(self.place)?;
+        let is_it =
+            |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.placed.name) && !self.is_own_column(item);
+        left.items.iter().filter(|_| step.is_filled).find(is_it)
+    }
+
     /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
     fn site_cte(&self) -> Option<&str> {
         let find = || {
@@ -249,6 +257,9 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             };
             let file = SqlFile::read(sql, self.found.dialect);
             let left = compare_files(&file, self.found);
+            if let Some(item) = self.difference_in_added_periods(&left) {
+                return Some(refusals::added_periods(&form.text, &item.before));
+            }
             let columns = self.read.columns(&file, self.place, &self.placed.name);
             let Some(site) = self.read.find_site(&columns, &file, self.cte, &self.placed.name) else {
                 return Some(refusals::not_aggregated(&form.text));
@@ -359,7 +370,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let both = (read(&item.before), read(&item.after));
             both.0.is_none() || both.0 != both.1
         });
-        if left.items.iter().any(|item| self.is_own_column(item)) {
+        if left.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&left).is_some() {
             return None;
         }
         let count = left.items.len() + left.rest.len();

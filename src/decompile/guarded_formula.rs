@@ -237,6 +237,9 @@ impl CandidateCheck<'_, '_> {
         let name = &self.placed.name;
         let is_own = |item: &ColumnEdit| self.is_own_column(item);
         let left = compare_files(&file, self.found);
+        if self.difference_in_added_periods(&left).is_some() {
+            return None;
+        }
         let has_only_other_edits = left
             .items
             .iter()

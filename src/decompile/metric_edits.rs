@@ -170,6 +170,18 @@ impl<'m> EditedModel<'m> {
             return true;
         };
         let dialect = self.compiler.options.dialect;
+        // A step with `fill` also computes the values of the periods that it adds: `coalesce(max(column), 0)`.
+        let files = [self.written.as_str(), self.found].map(|text| SqlFile::read(text, dialect));
+        let columns = files.each_ref().map(|file| file.column(cte, column));
+        let is_filled = read.outline.steps.get(step).is_some_and(|step| step.is_filled);
+        if let (true, [before, after], [Some(own), Some(edited)]) = (is_filled, &files, &columns)
+            && ["max(", "coalesce(max("]
+                .iter()
+                .any(|start| before.text(own).starts_with(start))
+            && !before.has_same_tokens(own, after, edited)
+        {
+            return true;
+        }
         let mut trees = Trees::default();
         let mut expression = |text| {
             let file = SqlFile::read(text, dialect);

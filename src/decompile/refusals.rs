@@ -42,6 +42,14 @@ pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
+/// Returns the reason for an edit of the value of the periods that `fill` adds.
+pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    not_a_formula(format!(
+        "with the formula `{formula}`, the value of the periods that `fill` adds is `{sql}`"
+    ))
+}
+
 /// Returns the reason for an edit whose formula is no aggregate, in a step with groups.
 pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     not_a_formula(format!(

@@ -118,6 +118,14 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "revenue / order_count * 100",
         "aov * 100",
     ),
+    (
+        FILLED,
+        "coalesce(max(revenue), 0) as revenue",
+        "max(revenue) as revenue",
+        "orders.revenue",
+        "[the value of the periods that `fill` adds is `coalesce(max(revenue), 0)`]",
+        "[the value of the periods that `fill` adds is `coalesce(max(revenue), 0)`]",
+    ),
     // A definition that the model does not list.
     (
         GROWTH,
