@@ -47,6 +47,18 @@ fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<St
     }
 }
 
+/// Returns the environment variables that a value needs and that are not set: those in `env_var('NAME')`, without a
+/// default.
+pub fn unset_variables(value: &str) -> Vec<String> {
+    let calls = value.split("env_var").skip(1);
+    let name = |call: &str| {
+        let (name, _) = call.trim_start().strip_prefix('(')?.split_once(')')?;
+        let name = unquote_argument(name)?;
+        std::env::var_os(name).is_none().then(|| name.to_owned())
+    };
+    calls.filter_map(name).collect()
+}
+
 /// Returns the contents of a quoted argument, if they contain no quotes of the same kind.
 fn unquote_argument(argument: &str) -> Option<&str> {
     let argument = argument.trim();
@@ -59,7 +71,30 @@ fn unquote_argument(argument: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::render_variables;
+    use super::{render_variables, unset_variables};
+
+    #[test]
+    fn variables_without_a_value_are_found() {
+        for (text, expected) in [
+            ("dev", vec![]),
+            (
+                "{{ env_var('FORMULAC_NO_SUCH_VARIABLE') }}",
+                vec!["FORMULAC_NO_SUCH_VARIABLE"],
+            ),
+            (
+                "{{ env_var( \"FORMULAC_NO_SUCH_VARIABLE\" ) | int }}",
+                vec!["FORMULAC_NO_SUCH_VARIABLE"],
+            ),
+            ("{{ env_var('FORMULAC_NO_SUCH_VARIABLE', 'a') }}", vec![]),
+            (
+                "a{{ env_var('PATH') }}{{ env_var('FORMULAC_NO_SUCH_VARIABLE')}}",
+                vec!["FORMULAC_NO_SUCH_VARIABLE"],
+            ),
+            ("env_var(", vec![]),
+        ] {
+            assert_eq!(unset_variables(text), expected, "{text}");
+        }
+    }
 
     #[test]
     fn calls_of_env_var_and_var_are_replaced() {

@@ -12,6 +12,7 @@ use super::artifacts::TargetFolder;
 use super::dbt_defaults;
 use super::dbt_jinja;
 use super::dbt_run::PROFILES_DIR;
+use super::dbt_setup::SetupProblem;
 use super::exit::{Failure, FileDiagnostics};
 use super::project;
 use super::session::Session;
@@ -237,7 +238,7 @@ impl DbtProject {
         let name = self.profile.as_deref().ok_or("dbt_project.yml specifies no profile")?;
         let name = dbt_jinja::render_variables(name, |_| None)
             .ok_or_else(|| format!("formulac cannot resolve `{name}` in dbt_project.yml"))?;
-        let path = self.profiles_path().ok_or("there is no profiles.yml")?;
+        let path = self.profiles_path(None).ok_or("there is no profiles.yml")?;
         let source = read_text(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
         let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
         let profile = documents.first().and_then(|root| root.as_mapping_get(&name));
@@ -251,17 +252,64 @@ impl DbtProject {
             })
         });
         let outputs = outputs.collect();
-        let target = yaml_text(profile, "target").map_or(Some("default".to_owned()), |target| {
-            dbt_jinja::render_variables(&target, |_| None)
-        });
+        let target = default_output(profile);
         Ok(Profile { name, target, outputs })
     }
 
-    /// Returns the path of the profiles.yml that dbt uses.
-    fn profiles_path(&self) -> Option<PathBuf> {
+    /// Checks whether the project's profile has an output, by default its default output. Returns the environment
+    /// variables that the output needs and that are not set. `folder` is the folder of profiles.yml on the command line.
+    pub fn check_profile(&self, folder: Option<&Path>, output: Option<&str>) -> Result<Vec<String>, SetupProblem> {
+        let Some(name) = self.profile.as_deref() else {
+            let found = "dbt_project.yml specifies no profile";
+            return Err(SetupProblem::new(found, "write `profile: NAME` in dbt_project.yml"));
+        };
+        // Only dbt can resolve other Jinja.
+        let Some(name) = dbt_jinja::render_variables(name, |_| None) else {
+            return Ok(dbt_jinja::unset_variables(name));
+        };
+        let Some(path) = self.profiles_path(folder) else {
+            let found = format!("there is no profiles.yml with the dbt profile `{name}`");
+            let fix =
+                format!("create the profile with `dbt init`, or set {PROFILES_DIR} to the folder of profiles.yml");
+            return Err(SetupProblem::new(found, fix));
+        };
+        let source = read_text(&path).unwrap_or_default();
+        let documents = Yaml::load_from_str(&source).unwrap_or_default();
+        let Some(root) = documents.first() else {
+            return Ok(Vec::new());
+        };
+        let path = path.display();
+        let Some(profile) = root.as_mapping_get(&name) else {
+            let found = format!("{path} has no profile `{name}`, which dbt_project.yml specifies");
+            return Err(SetupProblem::new(found, format!("add the profile `{name}` to {path}")));
+        };
+        let target = default_output(profile);
+        let Some(target) = output.or(target.as_deref()) else {
+            let target = yaml_text(profile, "target").unwrap_or_default();
+            return Ok(dbt_jinja::unset_variables(&target));
+        };
+        let outputs = profile.as_mapping_get("outputs");
+        let Some(output) = outputs.and_then(|outputs| outputs.as_mapping_get(target)) else {
+            let found = format!("the dbt profile `{name}` has no output `{target}`");
+            return Err(SetupProblem::new(
+                found,
+                format!("add the output `{target}` to {path}, or choose another output with `--target`"),
+            ));
+        };
+        Ok(texts_below(output)
+            .iter()
+            .flat_map(|text| dbt_jinja::unset_variables(text))
+            .collect())
+    }
+
+    /// Returns the path of the profiles.yml that dbt uses. `folder` is its folder on the command line.
+    fn profiles_path(&self, folder: Option<&Path>) -> Option<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
         let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
-        let told = self.profiles_dir.clone().or_else(said);
+        let told = folder
+            .map(Path::to_owned)
+            .or_else(|| self.profiles_dir.clone())
+            .or_else(said);
         let folders = [
             told,
             Some(self.folder.clone()),
@@ -273,6 +321,25 @@ impl DbtProject {
             .map(|folder| folder.join(PROFILES))
             .find(|path| path.is_file())
     }
+}
+
+/// Returns the name of a profile's default output. `None` if only dbt can resolve its Jinja.
+fn default_output(profile: &Yaml<'_>) -> Option<String> {
+    match yaml_text(profile, "target") {
+        Some(target) => dbt_jinja::render_variables(&target, |_| None),
+        None => Some("default".to_owned()),
+    }
+}
+
+/// Returns all strings in a part of a YAML document.
+fn texts_below<'y>(node: &'y Yaml<'_>) -> Vec<&'y str> {
+    let (mut texts, mut left) = (Vec::new(), vec![node]);
+    while let Some(node) = left.pop() {
+        texts.extend(node.as_str());
+        left.extend(node.as_vec().into_iter().flatten());
+        left.extend(node.as_mapping().into_iter().flatten().map(|(_, value)| value));
+    }
+    texts
 }
 
 /// Returns the `type` of an output, from its own keys or from mappings that it merges with `<<`.

@@ -14,6 +14,7 @@ mod dbt_folders;
 mod dbt_jinja;
 mod dbt_project;
 mod dbt_run;
+mod dbt_setup;
 mod diagnostic_page;
 mod engine;
 mod environment;
@@ -32,6 +33,7 @@ mod last_run;
 mod lowest_versions;
 #[cfg(feature = "man")]
 mod man;
+mod metric_name;
 mod metrics_query;
 mod missing_versions;
 mod models;

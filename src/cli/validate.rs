@@ -4,49 +4,62 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use formulac::Project;
 use formulac::artifacts::Manifest;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
 use super::args::DbtArgs;
 use super::dbt_run::DbtCall;
+use super::dbt_setup;
 use super::environment;
 use super::environment::Environment;
 use super::exit::{Failure, FileDiagnostics};
 use super::models::CompiledModel;
 use super::progress::WaitIndicator;
 use super::session::Session;
+use super::workspace::Workspace;
 
 /// Runs `dbt parse` on the project. Returns dbt's errors, each at the corresponding position in a spec.
+///
+/// # Errors
+///
+/// Returns a failure if dbt cannot run.
 pub fn run(
     session: &Session,
     args: &DbtArgs,
-    project: &Project,
-    root: &Path,
+    place: &Workspace,
     models: &[CompiledModel],
     found: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
-    let environment = environment::selected_environment(&session.global, project)?;
-    parse_with_dbt(session, args, environment.as_ref(), root, false, models, found)
+    let environment = environment::selected_environment(&session.global, &place.project)?;
+    parse_with_dbt(session, args, environment.as_ref(), place, None, models, found)
 }
 
-/// Like [`run`], but in the given environment. If the folder is a copy of the project, dbt writes its artifacts and
-/// logs to the copy.
+/// Like [`run`], but in the given environment. If dbt parses a copy of the project, dbt writes its artifacts and logs to
+/// the copy.
 pub fn parse_with_dbt(
     session: &Session,
     args: &DbtArgs,
     environment: Option<&Environment>,
-    root: &Path,
-    is_copy: bool,
+    place: &Workspace,
+    copy: Option<&Path>,
     models: &[CompiledModel],
     found: &[FileDiagnostics],
 ) -> Result<Vec<FileDiagnostics>, Failure> {
-    let call = DbtCall::new(root, &["parse"], environment, args);
-    let call = if is_copy { call.with_output_folder(root) } else { call };
+    let call = DbtCall::new(copy.unwrap_or(&place.root), &["parse"], environment, args);
+    let call = match copy {
+        Some(copy) => call.with_output_folder(copy),
+        None => call,
+    };
     let ran = call.run(&WaitIndicator::new(session), "asking dbt to parse the project")?;
     if !ran.succeeded {
-        return Ok(vec![dbt_error_failure(&ran.message(), models, found)]);
+        let message = ran.message();
+        let project = place.dbt.as_ref();
+        let problem = project.and_then(|project| dbt_setup::explain_failure(&message, project, environment, args));
+        if let Some(problem) = problem {
+            return Err(problem.into_failure());
+        }
+        return Ok(vec![dbt_error_failure(&message, models, found)]);
     }
     Ok(Vec::new())
 }

@@ -12,10 +12,13 @@ use super::edits::{ColumnEdit, Edits, compare_files};
 use super::equivalent_files::are_equivalent;
 use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_name};
 use super::file::SqlFile;
+use super::formula::NotAFormula;
+use super::formula_names::has_division_by_zero;
 use super::parse::parse;
 use super::patterns::{Binding, build_pattern};
 use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
 use super::ranges;
+use super::refusals;
 use super::search::FormulaSearch;
 use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -32,6 +35,8 @@ const MAX_COMPILED: usize = 150;
 const MAX_FURTHER_COMPILED: usize = 12;
 /// Maximum number of formulas to compile in search of equivalent SQL.
 const MAX_EQUIVALENT_COMPILED: usize = 24;
+/// Maximum number of formulas to compile for the reason why an edit is not a formula.
+const MAX_NEAREST_COMPILED: usize = 3;
 /// Maximum number of bytes of SQL to compile in order to learn which SQL formulas produce at a definition's position.
 const MAX_LEARNED_BYTES: usize = 4_000_000;
 /// Minimum number of bytes that each compilation subtracts from `MAX_LEARNED_BYTES`, even if its SQL is shorter.
@@ -74,6 +79,8 @@ pub(super) struct CandidateCheck<'a, 's> {
     tried: RefCell<HashSet<String>>,
     /// Windows to which ranges compile, learned once and then reused.
     pub windows: OnceCell<Vec<ranges::LearnedRanges>>,
+    /// CTE in which the edited file computes the definition.
+    site_cte: OnceCell<Option<String>>,
 }
 
 impl<'a, 's> CandidateCheck<'a, 's> {
@@ -101,6 +108,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             left,
             tried,
             windows: OnceCell::new(),
+            site_cte: OnceCell::new(),
         }
     }
 
@@ -162,13 +170,32 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     pub(super) fn is_own_column(&self, item: &ColumnEdit) -> bool {
         let same = |a: Option<&str>, b: Option<&str>| a.map(str::to_ascii_lowercase) == b.map(str::to_ascii_lowercase);
         let is_it = |shown| matches!(shown, DefinitionSqlPart::Column(name) if item.column.eq_ignore_ascii_case(name));
-        is_it(self.shown) && same(item.cte.as_deref(), self.cte)
+        is_it(self.shown) && same(item.cte.as_deref(), self.site_cte())
+    }
+
+    /// Returns a difference in the value of the periods that a step with `fill` adds to the definition's column.
+    pub(super) fn difference_in_added_periods<'i>(&self, left: &'i Edits) -> Option<&'i ColumnEdit> {
+        let step = self.read.outline.steps.get(self.place)?;
+        let is_it =
+            |item: &&ColumnEdit| item.column.eq_ignore_ascii_case(&self.placed.name) && !self.is_own_column(item);
+        left.items.iter().filter(|_| step.is_filled).find(is_it)
+    }
+
+    /// Returns the CTE in which the edited file computes the definition. `None` for the last select.
+    fn site_cte(&self) -> Option<&str> {
+        let find = || {
+            let columns = self.read.columns(self.found, self.place, &self.placed.name);
+            let site = self.read.find_site(&columns, self.found, self.cte, &self.placed.name);
+            site.and_then(|site| site.cte)
+        };
+        self.site_cte.get_or_init(find).as_deref()
     }
 
     /// Sorts formulas by their similarity to the formula in the spec, the most similar formula first.
     pub(super) fn sort_by_similarity(&self, forms: &mut Vec<ExpressionText>) {
         let known = called_functions(&self.placed.formula);
-        forms.retain(|form| form.range != RangeUse::Whole);
+        let may_write_errors = has_division_by_zero(&self.placed.formula);
+        forms.retain(|form| form.range != RangeUse::Whole && (may_write_errors || !has_division_by_zero(&form.text)));
         forms.sort_by_cached_key(|form| {
             let new = called_functions(&form.text)
                 .iter()
@@ -207,6 +234,63 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .find(is_it)
             .filter(|_| compiled.model_sql().is_some())?;
         Some((definition.ty(), definition.nullable()))
+    }
+
+    /// Returns the reason why the best of these formulas is not the formula of the edited expression: its SQL, or its
+    /// error. `None` if no formula is similar.
+    pub fn nearest_formula(
+        &self,
+        mut forms: Vec<ExpressionText>,
+        trees: &mut Trees,
+        edited: SqlNodeId,
+    ) -> Option<NotAFormula> {
+        self.sort_by_similarity(&mut forms);
+        let parts = trees.descendants(edited);
+        let mut error = None;
+        for form in forms.into_iter().take(MAX_NEAREST_COMPILED) {
+            let spec = self.read.with_formula_unchecked(self.placed, &form.text)?;
+            let compiled = self.read.compile(self.compiler, &spec, self.path);
+            let Some(sql) = compiled.model_sql() else {
+                let found = compiled.diagnostics().iter().find(|found| found.is_error());
+                error = error.or(found.map(|found| refusals::invalid_formula(&form.text, found.message())));
+                continue;
+            };
+            let file = SqlFile::read(sql, self.found.dialect);
+            let left = compare_files(&file, self.found);
+            if let Some(item) = self.difference_in_added_periods(&left) {
+                return Some(refusals::added_periods(&form.text, &item.before));
+            }
+            let columns = self.read.columns(&file, self.place, &self.placed.name);
+            let Some(site) = self.read.find_site(&columns, &file, self.cte, &self.placed.name) else {
+                return Some(refusals::not_aggregated(&form.text));
+            };
+            if !left.items.iter().any(|item| self.is_own_column(item))
+                && let Some((part, sql)) = self.first_other_difference(&left)
+            {
+                return Some(refusals::other_part(&form.text, &part, &sql));
+            }
+            // A formula without the outer part of the edit, such as a conversion, is not similar.
+            let generated = self.shown_expression(&file, self.shown, trees).ok();
+            if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
+                continue;
+            }
+            let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+            return Some(refusals::nearest_formula(&form.text, &sql));
+        }
+        let listed = refusals::listed_part(trees, edited).filter(|_| error.is_some());
+        listed
+            .map(|listed| refusals::no_formula_for(trees, edited, listed))
+            .or(error)
+    }
+
+    /// Returns the first difference that is no edit: the description of the part, and its generated SQL.
+    fn first_other_difference(&self, left: &Edits) -> Option<(String, String)> {
+        let mut columns = left.items.iter().filter(|item| !self.edits.items.contains(item));
+        let column = columns
+            .next()
+            .map(|item| (format!("the column `{}`", item.column), item.before.clone()));
+        let mut rest = left.rest.iter().filter(|rest| !self.edits.rest.contains(rest));
+        column.or_else(|| rest.next().map(|rest| (rest.what.clone(), rest.before.clone())))
     }
 
     /// Returns the definition's expression after replacing its formula.
@@ -286,7 +370,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             let both = (read(&item.before), read(&item.after));
             both.0.is_none() || both.0 != both.1
         });
-        if left.items.iter().any(|item| self.is_own_column(item)) {
+        if left.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&left).is_some() {
             return None;
         }
         let count = left.items.len() + left.rest.len();
@@ -397,6 +481,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let base = self.compiler.options.schema.relation(&self.base_relation());
         let columns = base.into_iter().flat_map(formulac_core::Relation::columns);
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
+    }
+
+    /// Returns the type of a column of the relation that the step reads, and whether it may be NULL. `None` if it is not
+    /// known.
+    pub fn base_column_type(&self, name: &str) -> Option<ValueType> {
+        let base = self.compiler.options.schema.relation(&self.base_relation())?;
+        let column = base
+            .columns()
+            .iter()
+            .find(|column| column.name().eq_ignore_ascii_case(name))?;
+        Some((column.ty(), column.is_nullable()))
     }
 
     pub fn sheet_outline(&self) -> Option<&crate::model::outline::SheetOutline> {

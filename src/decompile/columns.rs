@@ -75,6 +75,8 @@ pub(super) struct ColumnResolver<'f, 's> {
     /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
     /// lookups.
     pub tabs: FxHashSet<String>,
+    /// Whether the step has a row for every period. formulac computes the columns of such a step before it adds the rows.
+    pub is_filled: bool,
     /// Definition whose formula the search is for. The name of the definition is replaced with its expression.
     pub own: String,
     reads: HashMap<Option<String>, Vec<FromClauseRelation>>,
@@ -138,6 +140,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             kept: FxHashSet::default(),
             bounds: FxHashSet::default(),
             tabs: FxHashSet::default(),
+            is_filled: false,
             own: String::new(),
             reads: HashMap::new(),
             places: file
@@ -185,12 +188,42 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             tokens: self.file.column(cte, column)?,
         };
         for _ in 0..MAX_CTE_CHAIN {
-            let Some(below) = self.follow_column_reference(&site, column) else {
+            let below = self.follow_column_reference(&site, column);
+            let Some(below) = below.or_else(|| self.site_before_fill(&site, column)) else {
                 return Some(site);
             };
             site = below;
         }
         None
+    }
+
+    /// Returns the place that computes a column of a step with `fill` before the step adds rows: after the union with the
+    /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has another form.
+    fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
+        let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
+        let keys: Vec<_> = tokens
+            .iter()
+            .map(|token| token.comparison_key(self.file.source))
+            .collect();
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        let tokens = match keys.as_slice() {
+            ["max", "(", .., ")"] => tokens,
+            ["coalesce", "(", "max", "(", _, ")", ",", .., ")"] => tokens.get(2..6)?,
+            _ => return None,
+        };
+        let [_, _, name, _] = tokens else { return None };
+        let name = super::file::token_name(*name, self.file).filter(|name| is_same_name(name, column))?;
+        let [read] = self.relations_read(site.cte.as_deref()) else {
+            return None;
+        };
+        let union = read.relation.as_str();
+        let mut parts = self.file.parts.iter();
+        parts.find(|part| part.place.branch > 0 && part.place.cte.as_deref() == Some(union))?;
+        let tokens = self.file.column(Some(union), &name)?;
+        Some(ColumnExpression {
+            cte: Some(union.to_owned()),
+            tokens,
+        })
     }
 
     /// Returns the preceding place that defines a column if this site only refers to the column. `None` if this site
@@ -468,6 +501,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             // The columns of the select's own rows do not need a relation name.
             return Ok(trees.without_relation(id));
         }
+        let site = self.site_before_fill(&site, &name).unwrap_or(site);
         let inner = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
         let within = if within == RowRelationship::Step {
             RowRelationship::Step

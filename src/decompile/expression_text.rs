@@ -78,6 +78,9 @@ impl ExpressionText {
     }
 }
 
+/// Additional cost of `x%`.
+const PERCENT_COST: u32 = 4;
+
 /// A formula with placeholders for its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum ExpressionShape {
@@ -198,7 +201,8 @@ impl ExpressionShape {
                     range: RangeUse::None,
                 }
             }
-            (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost),
+            // People write `x / 100`.
+            (Self::Percent, [x]) => ExpressionText::atom(format!("{}%", bracketed(x, WHOLE)), cost + PERCENT_COST),
             // Prefer the calendar timeframe, because a fiscal timeframe has the same SQL if the fiscal year begins in
             // January.
             (Self::Frame(frame), [x]) if x.is_name => ExpressionText::atom(

@@ -17,6 +17,7 @@ use super::file::SqlFile;
 use super::literal_probes::literal_probes;
 use super::patterns::Patterns;
 use super::probes::{ALWAYS_LEARNED_ARGUMENTS, ProbeGroup, RELATION, probe_relation};
+use super::refusals;
 use super::search::{FormulaSearch, SearchInput};
 use super::spec_edit::{EditRefusal, SpecPosition};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -166,10 +167,7 @@ impl Decompiler {
     ) -> Result<String, NotAFormula> {
         let (compiler, read) = (case.compiler, case.read);
         if let Some(call) = self.find_unknown_call(case, trees, part) {
-            return Err(not_a_formula(format!(
-                "no formula expresses {}",
-                trees.describe_construct(call)
-            )));
+            return Err(refusals::no_formula_for(trees, part, call));
         }
         let learned = self.learned_patterns(compiler, read, trees, part);
         let known: Vec<&Patterns> = learned.iter().map(AsRef::as_ref).collect();
@@ -248,15 +246,9 @@ impl Decompiler {
         }
         let mut search = FormulaSearch::new(&all, trees).with_input(&given);
         let forms = search.candidates(part);
-        Err(
-            match search.smallest_part_without_formula(part).filter(|_| forms.is_empty()) {
-                Some(part) => not_a_formula(format!("no formula expresses {}", trees.describe_construct(part))),
-                None => not_a_formula(format!(
-                    "no formula with {} produces exactly this SQL",
-                    trees.describe_construct(part)
-                )),
-            },
-        )
+        let without = search.smallest_part_without_formula(part).unwrap_or(part);
+        let nearest = case.nearest_formula(forms, trees, part);
+        Err(nearest.unwrap_or_else(|| refusals::no_formula_for(trees, part, without)))
     }
 
     /// Returns a call to a function that occurs neither in generated SQL nor in the spec. No formula can produce SQL
@@ -417,6 +409,7 @@ impl SpecPosition<'_> {
     pub(super) fn columns<'f, 's>(&self, file: &'f SqlFile<'s>, step: usize, name: &str) -> ColumnResolver<'f, 's> {
         let mut columns = ColumnResolver::new(file);
         columns.own = name.to_owned();
+        columns.is_filled = self.outline.steps.get(step).is_some_and(|step| step.is_filled);
         for (at, outline) in self.outline.steps.iter().enumerate().take(step + 1) {
             let definitions = outline.definitions.iter().map(|d| &d.name);
             let cells = outline.sheet.iter().flat_map(|sheet| &sheet.columns);

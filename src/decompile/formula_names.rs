@@ -76,6 +76,12 @@ pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> Str
     out
 }
 
+/// Returns whether a formula contains `1 / 0`, with which formulas can write NULL.
+pub fn has_division_by_zero(formula: &str) -> bool {
+    let is_it = |tokens: &[FormulaToken]| tokens.iter().map(|(.., key)| key.as_str()).eq(["1", "/", "0"]);
+    formula.contains("1 / 0") && formula_tokens(formula).windows(3).any(is_it)
+}
+
 /// Returns the new text of a part of a formula. `None` unless all changes to the formula are in this part.
 pub fn changed_part(before: &str, after: &str, part: &Range<usize>) -> Option<String> {
     let (old, new) = (formula_tokens(before), formula_tokens(after));
@@ -138,6 +144,16 @@ mod tests {
             ("revenue", None),
         ] {
             assert_eq!(change(after).as_deref(), expected, "{after}");
+        }
+    }
+
+    #[test]
+    fn divisions_by_zero_are_found() {
+        for formula in ["1 / 0", "IF(a = b, 1 / 0, a)"] {
+            assert!(has_division_by_zero(formula), "{formula}");
+        }
+        for formula in ["1 / 0.5", "11 / 0", "\"1 / 0\"", "a / 0"] {
+            assert!(!has_division_by_zero(formula), "{formula}");
         }
     }
 

@@ -100,10 +100,7 @@ pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Di
             return None;
         }
         if ours.sql != theirs.sql {
-            same.group_by = Some(RewrittenSql {
-                sql: ours.sql.clone(),
-                guards: all.kinds(),
-            });
+            same.group_by = Some(RewrittenSql::new(ours.sql.clone(), all));
         }
         for (name, sql, tree) in &ours.columns {
             if !columns.iter().any(|column| is_same_name(column, name)) {
@@ -113,11 +110,7 @@ pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Di
             let (.., edited) = theirs.columns.iter().find(is_it)?;
             let added = guards.between(&trees, *tree, *edited)?;
             if added.count > 0 {
-                let rewritten = RewrittenSql {
-                    sql: sql.clone(),
-                    guards: added.kinds(),
-                };
-                same.columns.push((name.clone(), rewritten));
+                same.columns.push((name.clone(), RewrittenSql::new(sql.clone(), added)));
             }
         }
     }

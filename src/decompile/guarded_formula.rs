@@ -17,6 +17,7 @@ use super::spec_edit::SpecPosition;
 use super::tree::{SqlNodeId, Trees};
 use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
+use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
 
 /// Maximum number of formulas to compile in search of SQL that differs only in guards.
@@ -40,22 +41,43 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
+    /// Whether the generated SQL also has another spelling than the edited SQL.
+    pub has_other_spelling: bool,
 }
 
 impl RewrittenSql {
-    /// Describes what the generated SQL adds to the edited SQL.
+    pub(super) fn new(sql: String, added: GuardSet) -> Self {
+        Self {
+            sql,
+            guards: added.kinds(),
+            has_other_spelling: added.has_other_spelling,
+        }
+    }
+
+    /// Describes the differences between the generated SQL and the edited SQL.
     #[must_use]
     pub fn describe(&self) -> String {
-        let all: Vec<&str> = self.guards.iter().map(|guard| guard.describe()).collect();
-        match all.split_last() {
-            Some((last, [])) => (*last).to_owned(),
-            Some((last, others)) => format!("{} and {last}", others.join(", ")),
-            None => "the spelling".to_owned(),
-        }
+        let spelling = (self.has_other_spelling || self.guards.is_empty()).then_some("the spelling");
+        let guards = self.guards.iter().map(|guard| guard.describe());
+        list_phrases(&spelling.into_iter().chain(guards).collect::<Vec<_>>())
+    }
+}
+
+/// Returns phrases as a list: `a, b and c`.
+fn list_phrases(phrases: &[&str]) -> String {
+    match phrases.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+        None => String::new(),
     }
 }
 
 impl Decompiler {
+    /// Returns the spellings of a dialect.
+    pub(super) fn spelling_patterns(&self, dialect: Dialect) -> Arc<SpellingPatterns> {
+        get_or_insert_with(&self.spellings, dialect.to_string(), || SpellingPatterns::new(dialect))
+    }
+
     /// Returns the formula for the edited SQL of a definition. If no formula compiles to exactly this SQL, returns a
     /// formula whose SQL differs from it only in guards, which handle special cases such as NULL.
     ///
@@ -123,27 +145,18 @@ impl Decompiler {
             return Ok(None);
         };
         let dialect = case.found.dialect;
-        let spellings = get_or_insert_with(&self.spellings, dialect.to_string(), || SpellingPatterns::new(dialect));
+        let spellings = self.spelling_patterns(dialect);
         let mut types = ValueTypes::new(case);
         let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.of(trees, part));
         if alternatives.is_empty() && self.find_unknown_call(case, &trees, expected).is_some() {
             return Ok(None);
         }
-        let mut guards = Guards::new(case.found.dialect);
-        if let Some(removed) = written
+        let mut guards = Guards::new(dialect).with_alternatives(alternatives.clone());
+        let removed = written
             .ok()
-            .and_then(|written| guards.between(&trees, written, expected))
-            .filter(|removed| removed.count > 0)
-        {
-            let formula = &case.placed.formula;
-            let removed = RewrittenSql {
-                sql: String::new(),
-                guards: removed.kinds(),
-            };
-            return Err(not_a_formula(format!(
-                "the SQL of `{formula}` always has {}",
-                removed.describe()
-            )));
+            .and_then(|written| guards.between(&trees, written, expected));
+        if let Some(removed) = removed.filter(|removed| removed.count > 0) {
+            return Err(only_removes_guards(&case.placed.formula, removed));
         }
         let whole = alternatives.root(&mut trees, expected);
         let compiled = self.compiled_probes(case.compiler, read, &trees, whole);
@@ -163,9 +176,21 @@ impl Decompiler {
         case.add_definitions(&mut trees, &mut given);
         let search = FormulaSearch::new(&all, &trees).with_input(&given);
         let forms = search.with_alternatives(&alternatives).candidates(expected);
-        let guards = guards.with_alternatives(alternatives);
         Ok(case.first_guarded(forms, guards, &mut trees, expected))
     }
+}
+
+/// Returns the reason why an edit that removes guards from the SQL of a formula is no other formula.
+fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
+    let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
+    let spelling = match removed.has_other_spelling {
+        true => "; the rest only has another spelling",
+        false => "",
+    };
+    not_a_formula(format!(
+        "the SQL of `{formula}` always has {}, which the edit removes{spelling}",
+        list_phrases(&guards)
+    ))
 }
 
 impl CandidateCheck<'_, '_> {
@@ -185,10 +210,7 @@ impl CandidateCheck<'_, '_> {
                 continue;
             };
             if best.as_ref().is_none_or(|(least, _)| added.count < *least) {
-                let rewritten = RewrittenSql {
-                    sql,
-                    guards: added.kinds(),
-                };
+                let rewritten = RewrittenSql::new(sql, added);
                 let found = FoundFormula {
                     formula: form.text,
                     rewritten: Some(rewritten),
@@ -215,6 +237,9 @@ impl CandidateCheck<'_, '_> {
         let name = &self.placed.name;
         let is_own = |item: &ColumnEdit| self.is_own_column(item);
         let left = compare_files(&file, self.found);
+        if self.difference_in_added_periods(&left).is_some() {
+            return None;
+        }
         let has_only_other_edits = left
             .items
             .iter()

@@ -65,6 +65,8 @@ impl Guard {
 pub(super) struct GuardSet {
     kinds: u8,
     pub count: u32,
+    /// Whether the expressions also have different spellings.
+    pub has_other_spelling: bool,
 }
 
 impl GuardSet {
@@ -76,6 +78,14 @@ impl GuardSet {
         Self {
             kinds: self.kinds | 1 << guard as u8,
             count: self.count + 1,
+            ..self
+        }
+    }
+
+    fn with_other_spelling(self) -> Self {
+        Self {
+            has_other_spelling: true,
+            ..self
         }
     }
 
@@ -83,6 +93,7 @@ impl GuardSet {
         Self {
             kinds: self.kinds | other.kinds,
             count: self.count.saturating_add(other.count),
+            has_other_spelling: self.has_other_spelling || other.has_other_spelling,
         }
     }
 
@@ -175,7 +186,7 @@ impl Guards {
             if added.kinds().into_iter().all(|guard| position.accepts(guard)) {
                 found = self
                     .compare(trees, generated, other, position)
-                    .map(|guards| guards.union(added));
+                    .map(|guards| guards.union(added).with_other_spelling());
             }
         }
         self.compared.insert(key, found);

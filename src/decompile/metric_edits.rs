@@ -1,18 +1,19 @@
 //! Hand edits to the SQL of models built on metric sets. The formula for an edit is found in the expanded model, which
 //! contains the definitions of the sets. The formula is then rewritten for the set or for the model.
 
-use std::cell::LazyCell;
-
-use super::alternatives::SpellingPatterns;
+use super::candidate_check::CandidateCheck;
 use super::columns::ColumnResolver;
+use super::edits::Edits;
 use super::expression_text::format_name;
 use super::file::SqlFile;
-use super::formula::{Decompiler, NotAFormula};
+use super::formula::{Decompiler, NotAFormula, not_a_formula};
 use super::formula_names::{rename_names, replace_formulas_with_names};
+use super::guarded_formula::{FoundFormula, RewrittenSql};
 use super::guards::Guards;
 use super::inlined_metrics::renamed_helper;
 use super::spec_edit::{SpecPosition, with_formula};
-use super::tree::Trees;
+use super::tree::{SqlNodeId, Trees};
+use super::value_types::ValueTypes;
 use crate::compiler::Compiler;
 use crate::model::outline::DefinitionWithPosition;
 use crate::model::{ExpandedModel, MetricSetFormula};
@@ -56,6 +57,26 @@ pub struct MetricEdit<'m> {
     pub for_model: Vec<String>,
 }
 
+/// Way in which a version of a model's SQL contains an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ShownEdit {
+    /// The SQL is the edited SQL.
+    Exactly,
+    /// The SQL has guards that the edit lacks, or another spelling.
+    Rewritten(RewrittenSql),
+}
+
+impl ShownEdit {
+    /// Returns the SQL that differs from the edited SQL. `None` if it is exactly the edited SQL.
+    #[must_use]
+    pub fn rewritten(self) -> Option<RewrittenSql> {
+        match self {
+            Self::Exactly => None,
+            Self::Rewritten(rewritten) => Some(rewritten),
+        }
+    }
+}
+
 impl<'m> EditedModel<'m> {
     /// Expands a model whose SQL was edited. `None` if the spec is not a model built on metric sets or does not
     /// compile.
@@ -73,6 +94,13 @@ impl<'m> EditedModel<'m> {
         })
     }
 
+    /// Returns the formula of the first metric in the model's `metrics`: its name.
+    #[must_use]
+    pub fn first_listed_metric(&self) -> Option<String> {
+        let mut listed = self.expanded.listed_columns();
+        listed.next().map(|(column, ..)| format_name(column))
+    }
+
     /// Returns the origin of an edited column. `None` if no definition computes the column, for example because it is
     /// a key.
     #[must_use]
@@ -82,16 +110,10 @@ impl<'m> EditedModel<'m> {
             return self.helper_origin(decompiler, &read);
         };
         let shown = (cte.map(str::to_owned), column.to_owned());
-        let find = || decompiler.find_formula_at(self.compiler, &read, self.path, self.found, (step, placed));
-        // The next push writes the SQL of the set's new formula, which may have guards that the edit lacks.
-        let find_for_set = || self.formula_for_set(decompiler, &read, (step, placed));
+        // The next push writes the SQL of the new formula, which may have guards that the edit lacks.
+        let find = || self.formula_of_edit(decompiler, &read, (step, placed));
         if let Some(definition) = self.expanded.metric_set_formula(placed.at) {
-            return Some(EditOrigin::Set(self.metric_edit(
-                definition,
-                placed,
-                shown,
-                find_for_set(),
-            )));
+            return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
             let is_reference = self
@@ -99,12 +121,7 @@ impl<'m> EditedModel<'m> {
                 .metric_columns()
                 .any(|(name, ..)| name.eq_ignore_ascii_case(&placed.formula));
             if is_reference {
-                return Some(EditOrigin::Set(self.metric_edit(
-                    definition,
-                    placed,
-                    shown,
-                    find_for_set(),
-                )));
+                return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
             }
         }
         let inlined = self.inlined_formulas(placed);
@@ -117,7 +134,7 @@ impl<'m> EditedModel<'m> {
     }
 
     /// Returns the formula for the edited SQL of a definition, whose SQL may have guards that the edited SQL lacks.
-    pub(super) fn formula_for_set(
+    pub(super) fn formula_of_edit(
         &self,
         decompiler: &Decompiler,
         read: &SpecPosition<'_>,
@@ -153,6 +170,18 @@ impl<'m> EditedModel<'m> {
             return true;
         };
         let dialect = self.compiler.options.dialect;
+        // A step with `fill` also computes the values of the periods that it adds: `coalesce(max(column), 0)`.
+        let files = [self.written.as_str(), self.found].map(|text| SqlFile::read(text, dialect));
+        let columns = files.each_ref().map(|file| file.column(cte, column));
+        let is_filled = read.outline.steps.get(step).is_some_and(|step| step.is_filled);
+        if let (true, [before, after], [Some(own), Some(edited)]) = (is_filled, &files, &columns)
+            && ["max(", "coalesce(max("]
+                .iter()
+                .any(|start| before.text(own).starts_with(start))
+            && !before.has_same_tokens(own, after, edited)
+        {
+            return true;
+        }
         let mut trees = Trees::default();
         let mut expression = |text| {
             let file = SqlFile::read(text, dialect);
@@ -180,24 +209,12 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns whether a version of the model's SQL contains the edit to a column.
+    /// Returns whether a version of the model's SQL contains exactly the edit to a column.
     #[must_use]
     pub fn is_shown_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
-        self.is_shown(made, (cte, column), false)
-    }
-
-    /// Returns whether a version of the model's SQL contains the edit to a column, possibly with guards that the edit
-    /// lacks.
-    #[must_use]
-    pub fn is_shown_with_guards_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
-        self.is_shown(made, (cte, column), true)
-    }
-
-    fn is_shown(&self, made: &str, (cte, column): (Option<&str>, &str), with_guards: bool) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (made, written, found) = (file(made), file(&self.written), file(self.found));
-        let renamed = renamed_helper((&written, &made), cte, column);
         let has_same_tokens = |file: &SqlFile<'_>| {
             let columns = file.column(cte, column).zip(found.column(cte, column));
             columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
@@ -205,31 +222,53 @@ impl<'m> EditedModel<'m> {
         if has_same_tokens(&made) && !has_same_tokens(&written) {
             return true;
         }
-        // Another CTE may compute the column, so compare the expressions after all columns of CTEs are replaced.
         let mut trees = Trees::default();
-        let resolved = |trees: &mut Trees, file: &SqlFile<'_>, cte: Option<&str>, column: &str| {
-            let mut columns = ColumnResolver::new(file);
-            let site = columns.find_site(cte, column)?;
-            columns.resolve_expression(&site, trees).ok()
-        };
-        let spellings = LazyCell::new(|| SpellingPatterns::new(dialect));
-        let in_made = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())];
-        in_made.into_iter().any(|(cte, now)| {
-            let edited = resolved(&mut trees, &found, cte, column);
-            let Some(now) = now.filter(|_| edited.is_some()) else {
-                return false;
-            };
-            let own = resolved(&mut trees, &made, cte, now);
-            let before = resolved(&mut trees, &written, cte, column);
-            match (edited, own, before) {
-                (Some(edited), Some(own), Some(before)) if with_guards => {
-                    let alternatives = spellings.alternatives(&mut trees, edited, |_, _| None);
-                    let mut guards = Guards::new(dialect).with_alternatives(alternatives);
-                    let mut is_same = |generated| guards.between(&trees, generated, edited).is_some();
-                    is_same(own) && !is_same(before)
-                }
-                _ => edited == own && edited != before,
-            }
+        let mut resolved = |file, cte, column| resolved_column(file, (cte, column), &mut trees).map(|(id, _)| id);
+        let (edited, before) = (resolved(&found, cte, column), resolved(&written, cte, column));
+        let renamed = renamed_helper((&written, &made), cte, column);
+        let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
+        columns.any(|(cte, now)| {
+            let own = now.and_then(|now| resolved(&made, cte, now));
+            edited.is_some() && edited == own && edited != before
+        })
+    }
+
+    /// Returns how a version of the model's SQL contains the edit to a column: exactly, or with guards that the edit lacks
+    /// or in another spelling. `None` if the SQL does not contain the edit.
+    #[must_use]
+    pub fn find_edit_in(
+        &self,
+        decompiler: &Decompiler,
+        made: &str,
+        (cte, column): (Option<&str>, &str),
+    ) -> Option<ShownEdit> {
+        if self.is_shown_by(made, cte, column) {
+            return Some(ShownEdit::Exactly);
+        }
+        let dialect = self.compiler.options.dialect;
+        let file = |text| SqlFile::read(text, dialect);
+        let (made, written, found) = (file(made), file(&self.written), file(self.found));
+        let mut trees = Trees::default();
+        let (edited, _) = resolved_column(&found, (cte, column), &mut trees)?;
+        let (before, _) = resolved_column(&written, (cte, column), &mut trees)?;
+        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let definition = find_definition(&read, cte, column).or_else(|| self.first_changed_definition(&read))?;
+        let edits = Edits::default();
+        let files = (&written, &found, &edits);
+        let check = CandidateCheck::new(self.compiler, &read, definition, self.path, files);
+        let mut types = ValueTypes::new(&check);
+        let spellings = decompiler.spelling_patterns(dialect);
+        let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.of(trees, part));
+        let mut guards = Guards::new(dialect).with_alternatives(alternatives);
+        if guards.between(&trees, before, edited).is_some() {
+            return None;
+        }
+        let renamed = renamed_helper((&written, &made), cte, column);
+        let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
+        columns.find_map(|(cte, now)| {
+            let (own, sql) = resolved_column(&made, (cte, now?), &mut trees)?;
+            let added = guards.between(&trees, own, edited)?;
+            Some(ShownEdit::Rewritten(RewrittenSql::new(sql, added)))
         })
     }
 
@@ -240,20 +279,23 @@ impl<'m> EditedModel<'m> {
     /// Returns an error if no formula produces the edited SQL.
     pub fn first_proven(
         &self,
+        decompiler: &Decompiler,
         spec: &str,
         step: Option<&str>,
         (cte, column): (Option<&str>, &str),
         formulas: &[String],
-    ) -> Result<String, NotAFormula> {
-        let proves = |formula: &&String| {
-            let text = with_formula(spec, step, column, formula);
-            let compiled = text.map(|text| self.compiler.compile_spec_at(&text, self.path));
-            compiled.is_ok_and(|made| made.model_sql().is_some_and(|sql| self.is_shown_by(sql, cte, column)))
+    ) -> Result<FoundFormula, NotAFormula> {
+        let proven = |formula: &String| {
+            let text = with_formula(spec, step, column, formula).ok()?;
+            let compiled = self.compiler.compile_spec_at(&text, self.path);
+            let shown = self.find_edit_in(decompiler, compiled.model_sql()?, (cte, column))?;
+            Some(FoundFormula {
+                formula: formula.clone(),
+                rewritten: shown.rewritten(),
+            })
         };
-        let found = formulas.iter().find(proves);
-        found.cloned().ok_or_else(|| NotAFormula {
-            reason: "no formula over the model's metrics produces exactly this SQL".to_owned(),
-        })
+        let no_formula = || not_a_formula("no formula over the model's metrics produces this SQL");
+        formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 
     /// Creates the edit to a definition, with the formulas that may resolve it.
@@ -401,6 +443,19 @@ fn find_definition<'r>(
     let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);
     let found = all.iter().find(in_cte).filter(computes);
     found.or_else(|| all.iter().rev().find(computes)).copied()
+}
+
+/// Returns the expression of a column in which all columns of CTEs are replaced, because other CTEs may compute the
+/// column in another version, and the SQL of the column on one line.
+fn resolved_column(
+    file: &SqlFile<'_>,
+    (cte, column): (Option<&str>, &str),
+    trees: &mut Trees,
+) -> Option<(SqlNodeId, String)> {
+    let mut columns = ColumnResolver::new(file);
+    let site = columns.find_site(cte, column)?;
+    let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
+    Some((columns.resolve_expression(&site, trees).ok()?, sql))
 }
 
 fn on_one_line(formula: &str) -> String {

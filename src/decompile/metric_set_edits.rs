@@ -120,7 +120,7 @@ impl EditedModel<'_> {
                 };
                 if !hunks.is_empty() {
                     let shown = (read.step_cte(step).map(str::to_owned), placed.name.clone());
-                    let formula = self.formula_for_set(decompiler, &read, (step, placed));
+                    let formula = self.formula_of_edit(decompiler, &read, (step, placed));
                     return Some((self.metric_edit(definition, placed, shown, formula), hunks));
                 }
             }

@@ -83,7 +83,7 @@ pub(super) fn parse(
     let id = parser.parse_adjacent()?;
     match parser.peek() {
         None => Ok(id),
-        Some(token) => Err(format!("unexpected `{}` after an expression", token.text(source))),
+        Some(token) => Err(format!("the SQL cannot be read at `{}`", token.text(source))),
     }
 }
 
@@ -108,7 +108,7 @@ pub(super) fn parse_list(
     }
     match parser.peek() {
         None => Ok(items),
-        Some(token) => Err(format!("unexpected `{}` after an expression", token.text(source))),
+        Some(token) => Err(format!("the SQL cannot be read at `{}`", token.text(source))),
     }
 }
 
@@ -233,7 +233,7 @@ impl Parser<'_> {
             return Ok(None);
         };
         if strength == COMPARE && left.1 == COMPARE {
-            return Err("a comparison of a comparison needs brackets".to_owned());
+            return Err("warehouses disagree about comparisons of comparisons; add brackets".to_owned());
         }
         self.clear(&word, strength, left)?;
         self.at += 1 + usize::from(negated);
@@ -290,7 +290,9 @@ impl Parser<'_> {
             && (arithmetic(operand.1) || operand.1 == OTHER && operand.2.as_deref() != Some(word)))
             || (arithmetic(strength) && operand.1 == OTHER);
         if is_mixed {
-            Err(format!("`{word}` next to another operator needs brackets"))
+            Err(format!(
+                "warehouses disagree about the order of `{word}` and the operator next to it; add brackets"
+            ))
         } else {
             Ok(())
         }

@@ -158,35 +158,4 @@ impl Trees {
         });
         words.collect()
     }
-
-    /// Describes the construct of a node in words.
-    pub fn describe_construct(&self, id: SqlNodeId) -> String {
-        let first = self.children(id).first().copied();
-        match self.label(id) {
-            SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word) => format!("`{word}`"),
-            SqlLabel::Quoted(name) => format!("`\"{name}\"`"),
-            SqlLabel::Text(text, _) => format!("the text '{text}'"),
-            SqlLabel::Op(op) => format!("the operator `{op}`"),
-            SqlLabel::Not => "`not`".to_owned(),
-            SqlLabel::Negative => "a minus".to_owned(),
-            SqlLabel::Call => match first.map(|name| self.label(name)) {
-                Some(SqlLabel::Word(name)) => format!("the function `{name}`"),
-                _ => "a function".to_owned(),
-            },
-            SqlLabel::Field => "a name after a dot".to_owned(),
-            SqlLabel::Typed => "a literal with a type".to_owned(),
-            SqlLabel::Case | SqlLabel::Switch => "`case`".to_owned(),
-            SqlLabel::Behind(what) => format!("`{what}`"),
-            SqlLabel::In => "`in`".to_owned(),
-            SqlLabel::Between => "`between`".to_owned(),
-            SqlLabel::Subscript => "an element of a list".to_owned(),
-            SqlLabel::Row => "adjacent words".to_owned(),
-            SqlLabel::Group => "the content of brackets".to_owned(),
-            SqlLabel::Bracket => "a list in brackets".to_owned(),
-            SqlLabel::Joined(_) => "a value from joined rows".to_owned(),
-            SqlLabel::Rows => "the selection of joined rows".to_owned(),
-            SqlLabel::Clause(clause) => format!("`{clause}`"),
-            SqlLabel::Nothing => "nothing".to_owned(),
-        }
-    }
 }

@@ -112,6 +112,8 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
         let check = self.check;
         let of_formula = |formula: &str| check.formula_type(formula).filter(|(ty, _)| *ty != Type::Unknown);
         let found = of_formula(&name).or_else(|| of_formula(&format!("MAX({name})")));
+        // Other definitions may need another type in place of this definition.
+        let found = found.or_else(|| check.base_column_type(&name).filter(|(ty, _)| *ty != Type::Unknown));
         self.columns.insert(name, found);
         found
     }

@@ -36,6 +36,8 @@ pub struct StepOutline {
     pub definitions: Vec<DefinitionWithPosition>,
     /// Columns in `group_by`.
     pub keys: Vec<String>,
+    /// Whether the step has a row for every period, because of the key `fill`.
+    pub is_filled: bool,
     /// Names available to worksheet formulas, if the step is a worksheet.
     pub sheet: Option<SheetOutline>,
 }
@@ -99,6 +101,13 @@ pub fn spec_outline(root: &Node, source: &str, is_expanded: bool, compiler: &Com
         today: spec.today.is_some(),
     };
     outline.steps = step_outlines(&spec.steps, source, compiler);
+    let nodes = root
+        .get("steps")
+        .and_then(Node::items)
+        .unwrap_or(std::slice::from_ref(root));
+    for (step, node) in outline.steps.iter_mut().zip(nodes) {
+        step.is_filled = node.get("fill").is_some();
+    }
     Some(outline)
 }
 
@@ -186,6 +195,7 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
             name: step.name.map(|name| name.text.to_owned()),
             definitions,
             keys: step.group_by.iter().map(|key| key_name(key.text)).collect(),
+            is_filled: false,
             sheet: step.sheet.as_ref().map(|sheet| SheetOutline {
                 columns: sheet
                     .columns

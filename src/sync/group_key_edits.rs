@@ -29,7 +29,7 @@ impl ModelReconciler<'_> {
     pub fn with_group_keys(&self, keys: &[AddedGroupKey]) -> Option<String> {
         let mut source = self.ours.source.clone();
         for AddedGroupKey { column, sql, .. } in keys {
-            let formula = self.formula_of_rows(sql)?.formula;
+            let formula = self.formula_of_rows(sql)?.ok()?.formula;
             let key = match formula.strip_suffix(']').and_then(|text| text.split_once('[')) {
                 Some((name, frame)) if format!("{name}_{frame}") == *column => formula,
                 _ if formula == *column => formula,

@@ -86,12 +86,27 @@ impl HandEdit {
         self.why.as_deref() == Some(KEEP_COMMENT)
     }
 
-    /// Returns the reason why the edit is kept in the file only.
+    /// Returns the reason why the edit is kept in the file only, and the way to write the edited clause in a spec. `None`
+    /// if there is no specific reason.
     #[must_use]
-    pub fn reason_to_keep(&self) -> String {
+    pub fn reason_to_keep(&self) -> Option<String> {
         match &self.why {
-            Some(_) if self.is_kept_by_comment() => format!("the comment `{KEEP_COMMENT}` keeps it"),
-            _ => "a spec cannot express it".to_owned(),
+            Some(_) if self.is_kept_by_comment() => Some(format!("the comment `{KEEP_COMMENT}` keeps it")),
+            Some(why) => Some(why.clone()),
+            None => self
+                .place
+                .as_ref()
+                .and_then(FilePartPosition::advice)
+                .map(str::to_owned),
+        }
+    }
+
+    /// Describes the edited part of the model's files: `formula of revenue`, or `` `where` of `orders_by_month` ``.
+    #[must_use]
+    pub fn describe_part(&self, model: &str) -> String {
+        match (&self.definition, self.detail.as_str()) {
+            (None, detail) if self.property == Property::Text && !detail.is_empty() => detail.to_owned(),
+            (definition, _) => format!("{} of {}", self.property, definition.as_deref().unwrap_or(model)),
         }
     }
 
@@ -100,9 +115,8 @@ impl HandEdit {
     pub fn describe_rewritten_sql(&self) -> Option<String> {
         let rewritten = self.rewritten.as_ref()?;
         Some(format!(
-            "the new SQL is `{}`, which differs from the edited SQL only in {}; the comment `-- {KEEP_COMMENT}` keeps the edited SQL",
-            rewritten.sql,
-            rewritten.describe()
+            "{}; the comment `-- {KEEP_COMMENT}` keeps the edited SQL",
+            describe_rewritten_sql(rewritten)
         ))
     }
 
@@ -124,6 +138,16 @@ impl HandEdit {
     pub(super) fn is_whole_file(&self) -> bool {
         self.definition.is_none() && self.detail.is_empty() && matches!(self.property, Property::Text | Property::Tests)
     }
+}
+
+/// Describes generated SQL that differs from edited SQL.
+#[must_use]
+pub fn describe_rewritten_sql(rewritten: &RewrittenSql) -> String {
+    format!(
+        "the new SQL is `{}`, which differs from the edited SQL only in {}",
+        rewritten.sql,
+        rewritten.describe()
+    )
 }
 
 /// Kinds of files that belong to a model.

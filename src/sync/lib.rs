@@ -43,7 +43,9 @@ mod properties;
 mod reconcile;
 mod renamed_models;
 mod resolve;
+mod respellings;
 pub mod secrets;
+mod set_structure_edits;
 mod state;
 mod structure_edits;
 pub mod team;
@@ -57,7 +59,7 @@ pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};
 pub use evidence::{EVIDENCE, Proof, Verdict, VerificationEvidence};
-pub use hand_edits::{HandEdit, Property};
+pub use hand_edits::{HandEdit, Property, describe_rewritten_sql};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};

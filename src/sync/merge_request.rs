@@ -251,15 +251,11 @@ fn write_model(out: &mut String, model: &ModelPlan, about: &str) {
         }
     }
     for edit in &model.kept {
-        let name = edit.definition.as_deref().unwrap_or(&model.model);
+        let part = escape_sentence(&edit.describe_part(&model.model));
         let at = inline_code(&format!("{}:{}", edit.file, edit.line));
-        let _ = writeln!(
-            out,
-            "Remains a hand edit, because {}: {} of {} ({at}).\n",
-            edit.reason_to_keep(),
-            edit.property,
-            inline_code(name)
-        );
+        let why = edit.reason_to_keep();
+        let why = why.map_or_else(String::new, |why| format!(": {}", escape_sentence(&why)));
+        let _ = writeln!(out, "Remains a hand edit: {part} ({at}){why}.\n");
     }
 }
 

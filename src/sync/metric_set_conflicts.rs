@@ -7,7 +7,8 @@ use super::hand_edits::{HandEdit, Property};
 use super::reconcile::{Conflict, CurrentSpec, ModelReconciler, ReconcileTools, Reconciled, is_in_model_file};
 use super::state::PushState;
 use crate::decompile::{
-    EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit, Substitution, with_formula,
+    Decompiler, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit, RewrittenSql,
+    ShownEdit, Substitution, with_formula,
 };
 use crate::model::MetricSetRelation;
 use crate::model::shared_definitions::is_plain_name;
@@ -30,12 +31,16 @@ pub struct MetricSetConflict {
     pub line: usize,
     /// New formula for the set's definition, or the reason why no formula exists.
     pub to_set: Result<String, String>,
+    /// SQL of the new formula, if it differs from the edited SQL.
+    pub to_set_sql: Option<RewrittenSql>,
     /// Models whose SQL the new formula would change, sorted.
     pub models: Vec<String>,
     /// Name of the metric in the model's `metrics`. `None` if the model uses the definition only in other definitions.
     pub listed_as: Option<String>,
     /// Formula of a definition that overrides the metric in the model, or the reason why no formula exists.
     pub to_model: Result<String, String>,
+    /// SQL of the definition in the model, if it differs from the edited SQL.
+    pub to_model_sql: Option<RewrittenSql>,
 }
 
 /// Part of a metric set.
@@ -53,6 +58,7 @@ pub enum SetPart {
 pub(super) struct EditedMetricColumn<'e> {
     /// Compiler that uses the metric sets of the last push.
     pub compiler: &'e Compiler,
+    pub decompiler: &'e Decompiler,
     pub base: &'e PushState,
     pub edited: &'e EditedModel<'e>,
     pub edit: &'e MetricEdit<'e>,
@@ -70,7 +76,7 @@ impl MetricSetConflict {
         let file = now.place().path().unwrap_or_default();
         let to_set = first_valid_formula(&edit.for_set, |formula| {
             let base = edit.definition.place().set_text();
-            column.shows(
+            let shown = column.shows(
                 &column
                     .compiler
                     .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
@@ -78,7 +84,7 @@ impl MetricSetConflict {
             )?;
             let text = with_metric_set_formula(now.place().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
-            first_error(&compiler, ours, &ours.source)
+            first_error(&compiler, ours, &ours.source).map(|()| shown)
         });
         let to_model = match &edit.listed_as {
             None if !edit.definition.is_metric() => Err(Some(format!(
@@ -87,11 +93,13 @@ impl MetricSetConflict {
             None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
             Some(listed) => first_valid_formula(&edit.for_model, |formula| {
                 let base = with_override(&column.base.source, listed, formula)?;
-                column.shows(column.compiler, Some(&base))?;
+                let shown = column.shows(column.compiler, Some(&base))?;
                 let text = with_override(&ours.source, listed, formula)?;
-                first_error(tools.compiler, ours, &text)
+                first_error(tools.compiler, ours, &text).map(|()| shown)
             }),
         };
+        let (to_set, to_set_sql) = split_formula(to_set);
+        let (to_model, to_model_sql) = split_formula(to_model);
         Self {
             set: set.to_owned(),
             name: name.to_owned(),
@@ -99,9 +107,11 @@ impl MetricSetConflict {
             file: file.to_owned(),
             line: now.place().line(),
             to_set: to_set.map_err(refusal),
+            to_set_sql,
             models: Vec::new(),
             listed_as: edit.listed_as.clone(),
             to_model: to_model.map_err(refusal),
+            to_model_sql,
         }
     }
 
@@ -146,9 +156,11 @@ impl MetricSetConflict {
             file: now.place().path().unwrap_or_default().to_owned(),
             line: now.place().line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
+            to_set_sql: None,
             models: Vec::new(),
             listed_as: None,
             to_model: Err("a model cannot override the `where` of a set".to_owned()),
+            to_model_sql: None,
         };
         if let Some(formula) = &edit.formula
             && let Ok(text) = conflict.metric_set_with_formula(edit.filter.place().set_text(), formula)
@@ -169,9 +181,11 @@ impl MetricSetConflict {
             file: relation.place().path().unwrap_or_default().to_owned(),
             line: relation.place().line(),
             to_set: Err(format!("change `{key}` in the set yourself")),
+            to_set_sql: None,
             models: Vec::new(),
             listed_as: None,
             to_model: Err(format!("a model cannot override the `{key}` of a set")),
+            to_model_sql: None,
         }
     }
 
@@ -193,14 +207,16 @@ impl MetricSetConflict {
     }
 
     pub(super) fn json(&self) -> Value {
-        let resolution = |possible: &Result<String, String>, changes: &[String]| {
+        let resolution = |possible: &Result<String, String>, sql: &Option<RewrittenSql>, changes: &[String]| {
             json!({
                 "formula": possible.as_ref().ok(), "refused": possible.as_ref().err(), "changes": changes,
+                "rewritten": sql.as_ref().map(|it| json!({"sql": it.sql, "adds": it.describe()})),
             })
         };
         json!({
             "set": self.set, "name": self.name, "is_filter": self.part == SetPart::Filter, "file": self.file, "line": self.line,
-            "to_set": resolution(&self.to_set, &self.models), "to_model": resolution(&self.to_model, &[]),
+            "to_set": resolution(&self.to_set, &self.to_set_sql, &self.models),
+            "to_model": resolution(&self.to_model, &self.to_model_sql, &[]),
         })
     }
 
@@ -263,6 +279,7 @@ impl ModelReconciler<'_> {
                 };
                 let column = EditedMetricColumn {
                     compiler: self.base_compiler,
+                    decompiler: self.tools.decompiler,
                     base: self.base,
                     edited,
                     edit: &metric,
@@ -318,17 +335,15 @@ impl ModelReconciler<'_> {
 const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
-    /// Compiles the base with other sets or another spec, and checks whether the resulting SQL contains the edit.
-    fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<(), String> {
+    /// Compiles the base with other sets or another spec, and finds the edit in the resulting SQL.
+    fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<ShownEdit, String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
         let sql = compiled
             .model_sql()
             .ok_or_else(|| first_error_message(&compiled).unwrap_or_else(|| NO_FORMULA.to_owned()))?;
         let (cte, column) = &self.edit.shown;
-        match self.edited.is_shown_with_guards_by(sql, cte.as_deref(), column) {
-            true => Ok(()),
-            false => Err(NO_FORMULA.to_owned()),
-        }
+        let shown = self.edited.find_edit_in(self.decompiler, sql, (cte.as_deref(), column));
+        shown.ok_or_else(|| NO_FORMULA.to_owned())
     }
 
     /// Returns whether a version of the model's SQL contains the edit.
@@ -338,19 +353,27 @@ impl EditedMetricColumn<'_> {
     }
 }
 
+/// Formula that resolves a conflict, with the edit in its SQL, or the reason why no formula resolves it.
+type ValidFormula = Result<(String, ShownEdit), Option<String>>;
+
 /// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
-fn first_valid_formula(
-    formulas: &[String],
-    check: impl Fn(&str) -> Result<(), String>,
-) -> Result<String, Option<String>> {
+fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<ShownEdit, String>) -> ValidFormula {
     let mut reason = None;
     for formula in formulas {
         match check(formula) {
-            Ok(()) => return Ok(formula.clone()),
+            Ok(shown) => return Ok((formula.clone(), shown)),
             Err(why) => reason = reason.or(Some(why)),
         }
     }
     Err(reason)
+}
+
+/// Returns the formula, and its SQL if it differs from the edited SQL.
+fn split_formula(valid: ValidFormula) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
+    match valid {
+        Ok((formula, shown)) => (Ok(formula), shown.rewritten()),
+        Err(reason) => (Err(reason), None),
+    }
 }
 
 fn first_error(compiler: &Compiler, ours: &CurrentSpec, source: &str) -> Result<(), String> {

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
-use super::lines::merge as merge_lines;
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
@@ -12,7 +11,7 @@ use super::{baseless, write_back};
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{
     Decompiler, EditOrigin, EditedModel, FilePartPosition, LayoutClash, Substitution, apply_replacements,
-    restore_column, spec_for_sql, with_column_order_of, with_formula,
+    restore_column, with_column_order_of, with_formula,
 };
 use crate::dialect::Dialect;
 use crate::parallel;
@@ -221,6 +220,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     };
     work.apply_respellings(&mut edits, &mut done);
     work.apply_structure_edits(&mut edits, &mut done);
+    work.apply_respellings_beside_other_edits(&mut edits, &mut done);
     // A list of tests that becomes empty is removed from the spec, so new tests are added first.
     edits.sort_by_key(|edit| edit.property == Property::Tests && edit.after.is_none());
     for edit in edits {
@@ -311,7 +311,7 @@ pub(super) struct ModelReconciler<'a> {
     /// The model with hand edits, if it is a model built on metric sets.
     pub edited: Option<&'a EditedModel<'a>>,
     /// The spec of the base, compiled again. `None` if the spec is not needed.
-    before: Option<CurrentSpec>,
+    pub before: Option<CurrentSpec>,
     base_said: BTreeMap<PropertyTarget, LocatedPropertyValue>,
 }
 
@@ -362,68 +362,6 @@ impl ModelReconciler<'_> {
         done.kept.push(edit);
     }
 
-    /// Transfers SQL edits that only replace words, numbers or symbols by making the same replacements in the spec. If
-    /// there are other edits, or if the spec has changed at the same positions, each edit is examined individually.
-    fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
-        let of_model = is_in_model_file(self.sides.model);
-        if self.sides.bases.len() != 1 {
-            return;
-        }
-        let (Some(found), base) = (self.found, self.base) else {
-            return;
-        };
-        if found.contains(KEEP_COMMENT) {
-            return;
-        }
-        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), found) else {
-            return;
-        };
-        let ours = &self.ours.source;
-        let is_ours = normalize_lines(ours) == base.source;
-        let text = if is_ours {
-            Some(theirs)
-        } else {
-            merge_lines(&base.source, &normalize_lines(ours), &theirs)
-        };
-        let Some(text) = text else { return };
-        let text = if ours.contains("\r\n") {
-            text.replace('\n', "\r\n")
-        } else {
-            text
-        };
-        let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
-            return;
-        };
-        // Two changes can merge line by line and still belong to the same formula.
-        if !is_ours && !self.has_separate_changes(&carried) {
-            return;
-        }
-        self.ours = carried;
-        let (of_sql, rest) = edits.drain(..).partition(&of_model);
-        *edits = rest;
-        done.carried.extend::<Vec<HandEdit>>(of_sql);
-    }
-
-    /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
-    /// the current spec, or a formula that the current spec has not changed since the base.
-    fn has_separate_changes(&self, carried: &CurrentSpec) -> bool {
-        let formulas = |made: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
-            let one = |it: &crate::model::SpecDefinition| {
-                (
-                    (it.step().map(str::to_owned), it.name().to_owned()),
-                    it.formula().to_owned(),
-                )
-            };
-            made.compiled.definitions().iter().map(one).collect()
-        };
-        let Some(before) = &self.before else { return false };
-        let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
-        now.iter().all(|(key, formula)| {
-            let (base, ours) = (base.get(key), ours.get(key));
-            ours == Some(formula) || ours == base
-        })
-    }
-
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
     fn reconcile_formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
         let Some(found) = self.found else { return };
@@ -443,6 +381,7 @@ impl ModelReconciler<'_> {
             }
             let column = EditedMetricColumn {
                 compiler: self.base_compiler,
+                decompiler: self.tools.decompiler,
                 base: self.base,
                 edited,
                 edit: metric,
@@ -463,12 +402,13 @@ impl ModelReconciler<'_> {
         let found_formula = match (edited, origin) {
             _ if edit.has_keep_comment(found) => Err(KEEP_COMMENT.to_owned()),
             (Some(edited), Some(EditOrigin::Model(formulas))) => {
-                let formula = formulas.and_then(|formulas| {
+                let found = formulas.and_then(|formulas| {
                     let column = (edit.cte.as_deref(), name.as_str());
-                    edited.first_proven(&self.base.source, base_step.as_deref(), column, &formulas)
+                    let (decompiler, source) = (self.tools.decompiler, &self.base.source);
+                    edited.first_proven(decompiler, source, base_step.as_deref(), column, &formulas)
                 });
-                formula
-                    .map(|formula| (formula, None))
+                found
+                    .map(|found| (found.formula, found.rewritten))
                     .map_err(|reason| reason.to_string())
             }
             _ => {

@@ -8,7 +8,7 @@ use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file, with_generated_columns};
 use crate::dbt::RelationReference;
 use crate::decompile::{
-    AddedGroupKey, Edits, FilePartPosition, FoundFormula, RewrittenSql, SameGrouping, definition_lines,
+    AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, definition_lines,
     is_equivalent_sql, is_same_expression, with_cte_names_of, with_renamed_definition,
 };
 use crate::model::determines_rows;
@@ -48,6 +48,10 @@ impl StructureEdit {
         }
     }
 }
+
+/// Version of a spec that may produce an edit, with the generated SQL of an added column or of a condition if it differs
+/// from the edited SQL, or the reason why there is no formula for the edit.
+pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
 
 /// Edit that was transferred to the spec.
 struct TransferredEdit {
@@ -90,19 +94,25 @@ impl ModelReconciler<'_> {
     /// that were replaced, and conditions. A version of the spec is used only if it produces the edit and no other
     /// difference. Only another condition may also change expressions that the user did not edit.
     pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
-        let Some(found) = self
-            .found
-            .filter(|_| self.edited.is_none() && self.sides.bases.len() == 1)
-        else {
+        let Some(found) = self.found.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = found.to_owned();
-        for (edit, places) in self.added_keys(edits, &found).into_iter().chain(structure_edits(edits)) {
+        let keys = self.added_keys(edits, &found).into_iter();
+        let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(structure_edits(edits)).collect();
+        // Other relations and keys rename CTEs, so the positions of other edits would no longer be found.
+        all.sort_by_key(|(edit, _)| match edit {
+            StructureEdit::Condition { .. } => 0,
+            StructureEdit::Relation { .. } => 2,
+            _ => 1,
+        });
+        for (edit, places) in all {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
-            if mark_kept_edits(edits, &places, &found) {
+            let is_of_set = |place: &usize| edits.get(*place).is_some_and(|edit| self.is_edit_of_set(edit));
+            if places.iter().any(is_of_set) || mark_kept_edits(edits, &places, &found) {
                 continue;
             }
             let dialect = self.ours.compiled.dialect();
@@ -117,8 +127,15 @@ impl ModelReconciler<'_> {
                 .iter()
                 .filter_map(|place| edits.get(*place)?.place.clone())
                 .collect();
-            let Some(transferred) = self.transfer_structure_edit(&edit, &columns, &found) else {
-                continue;
+            let transferred = match self.transfer_structure_edit(&edit, &columns, &found) {
+                Ok(transferred) => transferred,
+                Err(why) => {
+                    for place in places {
+                        let edit = edits.get_mut(place).filter(|edit| edit.why.is_none());
+                        edit.into_iter().for_each(|edit| edit.why.clone_from(&why));
+                    }
+                    continue;
+                }
             };
             for place in &places {
                 if let Some(edit) = edits.get_mut(*place) {
@@ -153,26 +170,36 @@ impl ModelReconciler<'_> {
         });
     }
 
-    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. `None` if no version of the spec
-    /// produces the edit.
+    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec produces
+    /// the edit, returns the reason, if it is known.
     fn transfer_structure_edit(
         &self,
         edit: &StructureEdit,
         columns: &[FilePartPosition],
         found: &str,
-    ) -> Option<TransferredEdit> {
+    ) -> Result<TransferredEdit, Option<String>> {
         let before = self.differences(&self.ours, found);
         let is_other = |(was, is): (&str, &str)| !before.iter().any(|one| one.0 == was && one.1 == is);
         // If the spec has changed the same condition, the edit is a conflict.
         if edit.condition().is_some_and(is_other) {
-            return None;
+            return Err(None);
         }
-        let specs = self.specs_with_structure(edit, found).into_iter();
-        let mut transferred = specs.filter_map(|(text, rewritten)| {
-            let carried = self.tools.compile(&self.ours.spec, &text)?;
-            self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
-        });
-        transferred.next()
+        let mut why = None;
+        for spec in self.specs_with_structure(edit, found) {
+            match spec {
+                Ok((text, rewritten)) => {
+                    let carried = self.tools.compile(&self.ours.spec, &text);
+                    let proven = carried.and_then(|carried| {
+                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
+                    });
+                    if let Some(transferred) = proven {
+                        return Ok(transferred);
+                    }
+                }
+                Err(NotAFormula { reason }) => why = why.or(Some(reason)),
+            }
+        }
+        Err(why)
     }
 
     /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of an
@@ -216,12 +243,11 @@ impl ModelReconciler<'_> {
                 rewritten,
             });
         }
-        let is_edited = |text: &String| before.iter().any(|(_, edited)| edited == text);
         let is_produced = match edit.condition() {
-            // A condition may show that values exist, which changes expressions that the user did not edit.
+            // A condition may show that values exist, which changes other expressions. Edits of them remain edits.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
-                let is_allowed = |one: &(String, String)| before.contains(one) || !is_edited(&one.1);
+                let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
                 !after.iter().any(is_condition) && after.iter().all(is_allowed)
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
@@ -236,8 +262,9 @@ impl ModelReconciler<'_> {
         })
     }
 
-    /// Returns an edited condition without the condition that other keys generate, such as `since`, which is the last
-    /// part of the clause. `None` if other keys generate no condition, or if the user edited it.
+    /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric sets,
+    /// which come first, and those of keys such as `since`, which come last. `None` if there are no such conditions, or if
+    /// the user edited them.
     fn without_generated_condition(&self, clause: &str, edited: &str, found: &str) -> Option<String> {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let root = value(&self.ours.source)?;
@@ -252,21 +279,22 @@ impl ModelReconciler<'_> {
             None => return Some(String::new()),
         };
         let edited = on_one_line(edited);
-        let own = edited
-            .strip_suffix(&generated)
-            .filter(|_| !generated.is_empty())?
-            .trim_end();
-        Some(own.strip_suffix("and")?.trim_end().to_owned())
+        if generated.is_empty() {
+            return None;
+        }
+        let first = || edited.strip_suffix(&generated)?.trim_end().strip_suffix("and");
+        let last = || edited.strip_prefix(&generated)?.trim_start().strip_prefix("and");
+        Some(first().or_else(last)?.trim().to_owned())
     }
 
     /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
-    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<(String, Option<RewrittenSql>)> {
+    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         let root = value(source)?;
         let (at, _) = last_step(&root)?;
         if condition.is_empty() {
             let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
-            return Some((without, None));
+            return Some(Ok((without, None)));
         }
         let (found, after) = if clause == "where" {
             (self.formula_of_rows(condition)?, ["joins", "from"])
@@ -275,32 +303,39 @@ impl ModelReconciler<'_> {
             let found = self.formula_beside(&spec, "count(*) > 0", condition)?;
             (found, ["group_by", "where"])
         };
-        let FoundFormula { formula, rewritten, .. } = found;
+        let FoundFormula { formula, rewritten, .. } = match found {
+            Ok(found) => found,
+            Err(refusal) => return Some(Err(refusal)),
+        };
         let edit = Edit::Set {
             at: at.key(clause),
             value: YamlValue::text(formula),
             after: after.map(str::to_owned).to_vec(),
         };
-        Some((apply_edits(source, &[edit]).ok()?, rewritten))
+        Some(Ok((apply_edits(source, &[edit]).ok()?, rewritten)))
     }
 
-    /// Returns the formula for SQL over the rows that the last step reads.
-    pub fn formula_of_rows(&self, sql: &str) -> Option<FoundFormula> {
-        let rows = without_results(&self.ours.source)?;
-        let spec = with_definition(&rows, CONDITION, "TRUE")?;
+    /// Returns the formula for SQL over the rows that the last step reads. `None` if the step cannot be edited.
+    pub fn formula_of_rows(&self, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+        self.formula_in_rows(&without_results(&self.ours.source)?, sql)
+    }
+
+    /// Returns the formula for SQL over the rows that a spec without definitions selects. `None` if the spec cannot be
+    /// edited.
+    pub fn formula_in_rows(&self, rows: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
+        let spec = with_definition(rows, CONDITION, "TRUE")?;
         self.formula_beside(&spec, "true", sql)
     }
 
     /// Returns the formula for SQL in place of a placeholder. The formula is found as if the SQL was a column.
-    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<FoundFormula> {
+    fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");
         let written = self.tools.compile(&self.ours.spec, spec)?;
         let written = written.compiled.model_sql()?;
         let found = written.replacen(&before, &format!("({sql}) as {CONDITION}"), 1);
         let (decompiler, compiler) = (self.tools.decompiler, self.tools.compiler);
-        let found = decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION);
-        found.ok()
+        Some(decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION))
     }
 
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
@@ -318,7 +353,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added
     /// column or of a condition may handle more special cases than the edited SQL.
-    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<(String, Option<RewrittenSql>)> {
+    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
@@ -328,22 +363,31 @@ impl ModelReconciler<'_> {
             StructureEdit::Condition { clause, after, .. } => {
                 let own = self.without_generated_condition(clause, after, found);
                 let condition = own.as_deref().unwrap_or(after);
-                return self.with_condition(clause, condition).into_iter().collect();
+                return match self.edited {
+                    Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
+                    Some(_) if !condition.is_empty() => Vec::new(),
+                    _ => self.with_condition(clause, condition).into_iter().collect(),
+                };
+            }
+            StructureEdit::Added(name) if self.edited.is_some() => {
+                return self.with_column_of_metrics(name, found).into_iter().collect();
             }
             StructureEdit::Added(name) => return self.with_added_column(name, found).into_iter().collect(),
         };
-        specs.into_iter().map(|spec| (spec, None)).collect()
+        specs.into_iter().map(|spec| Ok((spec, None))).collect()
     }
 
     /// Returns the spec with a definition for an added column.
-    fn with_added_column(&self, name: &str, found: &str) -> Option<(String, Option<RewrittenSql>)> {
+    fn with_added_column(&self, name: &str, found: &str) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
         // The formula is found as if a definition with this name had another formula.
         let before = with_definition(source, name, placeholder_formula(source)?)?;
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
         let found = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
-        let found = found.ok()?;
-        Some((with_definition(source, name, &found.formula)?, found.rewritten))
+        Some(match found {
+            Ok(found) => Ok((with_definition(source, name, &found.formula)?, found.rewritten)),
+            Err(refusal) => Err(refusal),
+        })
     }
 }
 
@@ -437,7 +481,7 @@ fn without_results(spec: &str) -> Option<String> {
 }
 
 /// Returns edits that remove the keys of a mapping that use the result of a condition in `where`.
-fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
+pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
     let YamlValue::Map(pairs, _) = mapping else {
         return Vec::new();
     };

@@ -15,10 +15,13 @@ fn program(place: &Place, name: &str, version: &str) {
     fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+const PROFILES: &str = "shop: {target: dev, outputs: {dev: {type: bigquery}}}\n";
+
 fn place(name: &str, dbt: &str) -> Place {
     let place = Place::new(name);
     place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+    place.write("profiles.yml", PROFILES);
     place.write(
         "metrics/revenue.yml",
         "model: revenue\nfrom: orders\ndefinitions: revenue = SUM(amount)\n",
@@ -114,4 +117,86 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
         "model: revenue\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
     );
     assert!(doctor(&place, &[]).out.contains("→ formulac check"));
+}
+
+/// Without the profile, dbt cannot run. The warehouse is not the problem.
+#[test]
+fn problems_of_the_profile_are_named_with_their_fixes() {
+    let place = place("doctor_profile", GOOD);
+    begin(&place);
+    for (profiles, found, fix) in [
+        (
+            None,
+            "there is no profiles.yml with the dbt profile `shop`",
+            "create the profile with `dbt init`",
+        ),
+        (
+            Some("other: {outputs: {dev: {type: bigquery}}}\n"),
+            "has no profile `shop`, which dbt_project.yml specifies",
+            "add the profile `shop` to ",
+        ),
+        (
+            Some("shop: {target: prod, outputs: {dev: {type: bigquery}}}\n"),
+            "the dbt profile `shop` has no output `prod`",
+            "add the output `prod` to ",
+        ),
+        (
+            Some(
+                "shop: {target: dev, outputs: {dev: {type: bigquery, project: \"{{ env_var('NO_SUCH_PROJECT') }}\"}}}\n",
+            ),
+            "the dbt profile needs the environment variable `NO_SUCH_PROJECT`, which is not set",
+            "export NO_SUCH_PROJECT=",
+        ),
+    ] {
+        match profiles {
+            Some(text) => drop(place.write("profiles.yml", text)),
+            None => fs::remove_file(place.path("profiles.yml")).unwrap(),
+        }
+        let run = doctor(&place, &[]);
+        assert_eq!(run.exit, 5, "{}", run.out);
+        assert!(
+            run.out.contains("✗ dbt profile    ") && run.out.contains(found),
+            "{}",
+            run.out
+        );
+        assert!(
+            run.out.contains(&format!("→ {fix}")) && !run.out.contains("warehouse"),
+            "{}",
+            run.out
+        );
+    }
+}
+
+/// If dbt cannot run, `push` gives the advice of `doctor` instead of the message of dbt.
+#[test]
+fn a_push_reports_why_dbt_cannot_run() {
+    let error = r#"{"info": {"name": "MainEncounteredError", "level": "error", "msg": ""}, "data": {"exc": "Runtime Error\n  Could not find adapter type bigquery!"}}"#;
+    let place = place("doctor_push", GOOD);
+    let versions = "Core:\n  - installed: 1.12.6\nPlugins:\n  - duckdb: 1.9.0";
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in\n*--version*) echo '{versions}';;\n*) cat <<'END'\n{error}\nEND\nexit 2;;\nesac\n"
+    );
+    place.write("dbt", script);
+    fs::set_permissions(place.path("dbt"), fs::Permissions::from_mode(0o755)).unwrap();
+    begin(&place);
+    let push = || {
+        let mut command = place.command(&["push", "--yes"]);
+        command.env("FORMULAC_DBT", place.path("dbt"));
+        finish(command)
+    };
+    let run = push();
+    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+    let advice =
+        "error: dbt has no adapter for bigquery; installed: duckdb 1.9.0\nhelp: pip install dbt-core dbt-bigquery\n";
+    assert!(run.err.contains(advice), "{}", run.err);
+    fs::remove_file(place.path("profiles.yml")).unwrap();
+    let run = push();
+    assert_eq!(run.exit, 5, "{}{}", run.out, run.err);
+    assert!(
+        run.err
+            .contains("error: there is no profiles.yml with the dbt profile `shop`"),
+        "{}",
+        run.err
+    );
+    assert!(!place.path("models/formulac/revenue.sql").exists());
 }

@@ -369,6 +369,16 @@ fn the_log_finds_changes_to_a_metric() {
             run.out
         );
     }
+    for (name, told) in [
+        ("metric:orders", "`orders` does not name a metric"),
+        (
+            "metric_set:orders.revenue",
+            "`orders.revenue` names a metric, not a metric set",
+        ),
+    ] {
+        let run = place.run(&["log", name]);
+        assert!(run.exit == 2 && run.err.contains(told), "{name}: {}", run.err);
+    }
     // The model `total` lists this metric as its column.
     let counted = ORDERS.replace("COUNT(order_id)", "COUNT()");
     place.write("specs/orders.yml", counted);

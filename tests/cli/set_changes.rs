@@ -111,8 +111,8 @@ fn an_edit_without_a_formula_can_only_be_removed() {
     let plan = place.run(&["plan", "--json"]);
     assert_eq!(plan.exit, 3, "{}", plan.err);
     let set = &plan.json()["models"][0]["conflicts"][0]["set"];
-    let reason = "no formula expresses the function `my_udf`";
-    let none = json!({"formula": null, "refused": reason, "changes": []});
+    let reason = "no formula expresses the function `my_udf`; a dbt model that the spec reads can compute it";
+    let none = json!({"formula": null, "refused": reason, "changes": [], "rewritten": null});
     assert_eq!(
         *set,
         json!({

@@ -196,11 +196,27 @@ fn other_calls_remain_hand_edits() {
         }
     }
     let compiler = compiler(Dialect::default());
-    let sql = compiler.compile_spec(&summed).model_sql().unwrap().to_owned();
-    let edited = sql.replace("coalesce(sum(amount), 0)", "sum(amount)");
-    assert_ne!(edited, sql);
-    let why = decompiler()
-        .find_formula_with_guards(&compiler, &summed, None, &edited, None, "value")
-        .unwrap_err();
-    assert_eq!(why.reason, "the SQL of `SUM(amount)` always has a default for NULL");
+    let large = summed.replace("SUM(amount)", "SUM(IF(name = \"a\", amount))");
+    for (spec, from, to, expected) in [
+        (
+            &summed,
+            "coalesce(sum(amount), 0)",
+            "sum(amount)",
+            "the SQL of `SUM(amount)` always has a default for NULL, which the edit removes",
+        ),
+        (
+            &large,
+            "coalesce(sum(case when name = 'a' then amount end), 0)",
+            "sum(case when name = 'a' then amount else null end)",
+            "the SQL of `SUM(IF(name = \"a\", amount))` always has a default for NULL, which the edit removes; the rest only has \
+             another spelling",
+        ),
+    ] {
+        let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
+        assert!(sql.contains(from), "{sql}");
+        let why = decompiler()
+            .find_formula_with_guards(&compiler, spec, None, &sql.replace(from, to), None, "value")
+            .unwrap_err();
+        assert_eq!(why.reason, expected);
+    }
 }

@@ -37,12 +37,30 @@ fn compiler(dialect: Dialect) -> Compiler {
         .build()
 }
 
-const GROUPED: &str = "model: m\nfrom: orders\ngroup_by: country\ndefinitions: value = COUNT()\n";
-const ROWS: &str = "model: m\nfrom: orders\ndefinitions: value = 7919\n";
+/// Sections of the table: the spec, and the SQL of its column.
+const SECTIONS: [(&str, &str, &str); 3] = [
+    (
+        "columns of rows",
+        "model: m\nfrom: orders\ndefinitions: value = 7919\n",
+        "7919",
+    ),
+    (
+        "columns of groups by country",
+        "model: m\nfrom: orders\ngroup_by: country\ndefinitions: value = COUNT()\n",
+        "count(*)",
+    ),
+    (
+        "columns of all months",
+        "model: m\nfrom: orders\ngroup_by: day[month]\nfill: month\ndefinitions: value = COUNT()\n",
+        "count(*)",
+    ),
+];
 
 /// Line of the table.
 struct Case<'t> {
-    is_grouped: bool,
+    spec: &'static str,
+    /// SQL of the column before the edit.
+    column: &'static str,
     warehouses: Vec<&'t str>,
     edit: &'t str,
     /// Expected formula. `None` if the edit remains a hand edit.
@@ -50,15 +68,16 @@ struct Case<'t> {
 }
 
 fn cases(table: &str) -> Vec<Case<'_>> {
-    let mut is_grouped = false;
+    let mut place = ("", "");
     let lines = table
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with('#'));
     let cases = lines.filter_map(|line| {
         if let Some(section) = line.strip_prefix("== ") {
-            is_grouped = section == "columns of groups by country";
-            assert!(is_grouped || section == "columns of rows", "{section}");
+            let found = SECTIONS.iter().find(|(name, ..)| *name == section);
+            let (_, spec, column) = found.unwrap_or_else(|| panic!("{section}"));
+            place = (*spec, *column);
             return None;
         }
         let (warehouses, rest) = line
@@ -78,7 +97,8 @@ fn cases(table: &str) -> Vec<Case<'_>> {
             ),
         };
         Some(Case {
-            is_grouped,
+            spec: place.0,
+            column: place.1,
             warehouses,
             edit,
             formula,
@@ -90,12 +110,12 @@ fn cases(table: &str) -> Vec<Case<'_>> {
 /// Returns the formula for an edit, and the SQL of the formula if it differs from the edit.
 fn found(dialect: Dialect, case: &Case<'_>) -> Option<(String, Option<String>)> {
     let compiler = compiler(dialect);
-    let spec = if case.is_grouped { GROUPED } else { ROWS };
-    let compiled = compiler.compile_spec(spec);
+    let compiled = compiler.compile_spec(case.spec);
     let sql = compiled.model_sql().unwrap();
-    let column = if case.is_grouped { "count(*)" } else { "7919" };
-    let found = sql.replacen(&format!("{column} as value"), &format!("{} as value", case.edit), 1);
-    let formula = decompiler().find_formula_with_guards(&compiler, spec, None, &found, None, "value");
+    let before = format!("{} as value", case.column);
+    assert!(sql.contains(&before), "{sql}");
+    let found = sql.replacen(&before, &format!("{} as value", case.edit), 1);
+    let formula = decompiler().find_formula_with_guards(&compiler, case.spec, None, &found, None, "value");
     formula
         .ok()
         .map(|found| (found.formula, found.rewritten.map(|it| it.sql)))

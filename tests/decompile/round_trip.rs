@@ -97,18 +97,21 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
 }
 
 /// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. These
-/// cells are calendar ranges, FIRST or LAST with a unit, and values of a step that specifies its periods. Such a step
-/// is computed in two selects.
+/// cells are calendar ranges, FIRST or LAST with a unit, and values of a step that specifies its first or last period, and
+/// formulas that write NULL as `1/0`.
 fn is_not_decompiled(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     let is_range = cell.formula.contains("PERIODOFFSET(") && cell.formula.contains("):");
-    let keys = ["fill:", "since:", "until:"];
+    let keys = ["since:", "until:"];
     let mut lines = cell.spec.lines().map(str::trim_start);
     let has_periods = lines.any(|line| keys.iter().any(|key| line.trim_start_matches("- ").starts_with(key)));
     cell.group.contains("ranges by the calendar")
         || with_unit.contains(&cell.formula.as_str())
         || is_range
         || has_periods
+        || cell.formula.replace(' ', "").contains("1/0")
+        // Outside of all dates, the SQL of an offset is NULL.
+        || cell.formula.contains("-99999999999")
 }
 
 /// Checks that the cells of a suite are converted back in a dialect.

@@ -8,5 +8,6 @@ mod guarded_edits;
 mod hand_edits;
 mod random;
 mod set_edits;
+mod several_edits;
 mod structure_edits;
 mod test_project;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use formulac::Compiler;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, reconcile, restore_parts, with_override,
+    CurrentSpec, ModelSides, PushState, ReconcileTools, Reconciled, RewrittenSql, reconcile, restore_parts,
+    with_override,
 };
+use formulac::{Column, Compiler, Relation, Schema, Type};
 
 const ORDERS: &str = "\
 metric_set: orders
@@ -53,6 +54,7 @@ const REGIONS: &str = "model: m\nmetrics: [orders.revenue, orders.growth]\ngroup
 const HELPER: &str = "model: m\nmetrics: [orders.growth, orders.twice_before]\ngroup_by: month\n";
 const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwhere: pages > 3\n";
+const FILLED: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\nfill: month\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
@@ -82,6 +84,47 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "orders.aov",
         "revenue / order_count * 1.5",
         "aov * 1.5",
+    ),
+    // A model with `fill` computes its aggregates before it adds the missing months.
+    (
+        FILLED,
+        "coalesce(sum(amount), 0) as revenue",
+        "coalesce(sum(amount - tax), 0) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[cannot aggregate rows itself]",
+    ),
+    (
+        FILLED,
+        "coalesce(sum(amount), 0) as revenue",
+        "sum(amount - tax) as revenue",
+        "orders.revenue",
+        "SUM(amount - tax)",
+        "[cannot aggregate rows itself]",
+    ),
+    (
+        FILLED,
+        "count(order_id) as aov_count",
+        "count(distinct order_id) as aov_count",
+        "orders.order_count",
+        "COUNTUNIQUE(order_id)",
+        "[does not list `orders.order_count`]",
+    ),
+    (
+        FILLED,
+        "nullif(aov_count, 0) as aov",
+        "nullif(aov_count, 0) * 100 as aov",
+        "orders.aov",
+        "revenue / order_count * 100",
+        "aov * 100",
+    ),
+    (
+        FILLED,
+        "coalesce(max(revenue), 0) as revenue",
+        "max(revenue) as revenue",
+        "orders.revenue",
+        "[the value of the periods that `fill` adds is `coalesce(max(revenue), 0)`]",
+        "[the value of the periods that `fill` adds is `coalesce(max(revenue), 0)`]",
     ),
     // A definition that the model does not list.
     (
@@ -246,8 +289,8 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "- interval '1 month'",
         "- interval '2 months'",
         "orders.growth",
-        "[produces exactly this SQL]",
-        "[produces exactly this SQL]",
+        "[the nearest formula is `revenue / PERIODOFFSET(revenue, -2, \"month\") - 1`]",
+        "[the nearest formula is `revenue / PERIODOFFSET(revenue, -2, \"month\") - 1`]",
     ),
     (
         GROWTH,
@@ -289,7 +332,7 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "amount > 100 as is_large",
         "amount > 200 as is_large",
         "orders.is_large",
-        "[produces exactly this SQL]",
+        "[with the formula `amount > 200`, `group by` is also generated as `amount > 200`]",
         "[]",
     ),
     // Relations of dbt.
@@ -387,19 +430,30 @@ fn edited(decompiler: &Decompiler, spec: &str, (from, to): (&str, &str), orders:
 
 /// Reconciles a model whose SQL has been replaced.
 fn edited_text(decompiler: &Decompiler, spec: &str, sql: &str, orders: &str) -> Reconciled {
-    let base = PushState::from_pushed("m", &current(&compiler(ORDERS), spec));
+    let compilers = (&compiler(ORDERS), &compiler(orders));
+    edited_by(decompiler, compilers, spec, |_| sql.to_owned())
+}
+
+/// Reconciles a model whose SQL was edited. The compilers know the sets of the last push and the current sets.
+fn edited_by(
+    decompiler: &Decompiler,
+    (before, compiler): (&Compiler, &Compiler),
+    spec: &str,
+    edit: impl Fn(&str) -> String,
+) -> Reconciled {
+    let base = PushState::from_pushed("m", &current(before, spec));
     let mut found = base.files.clone();
-    sql.clone_into(found.get_mut("models/m.sql").unwrap());
-    let compiler = compiler(orders);
+    let sql = found.get_mut("models/m.sql").unwrap();
+    *sql = edit(sql);
     let moved = BTreeMap::new();
     let sides = ModelSides {
         model: "m",
         bases: &[base],
-        ours: Some(&current(&compiler, spec)),
+        ours: Some(&current(compiler, spec)),
         found: &found,
     };
     let tools = || ReconcileTools {
-        compiler: &compiler,
+        compiler,
         decompiler,
         folders: ("models", "tests"),
         moved: &moved,
@@ -450,6 +504,117 @@ fn the_models_own_definitions_are_taken_into_its_spec() {
         source.contains("share = revenue / SUM(revenue:revenue) * 100"),
         "{source}"
     );
+}
+
+/// `resolve` shows the SQL of the formula if it differs from the edited SQL, with all differences.
+#[test]
+fn the_sql_of_a_resolution_is_described() {
+    let decompiler = Decompiler::default();
+    let from = "coalesce(sum(amount), 0) as revenue";
+    for (to, sql, differences) in [
+        (
+            "sum(amount - tax) as revenue",
+            "coalesce(sum(amount - tax), 0)",
+            "a default for NULL",
+        ),
+        (
+            "sum(case when is_gift then amount else null end) as revenue",
+            "coalesce(sum(case when is_gift then amount end), 0)",
+            "the spelling and a default for NULL",
+        ),
+        ("coalesce(sum(amount - tax), 0) as revenue", "", ""),
+    ] {
+        let done = edited(&decompiler, BY_MONTH, (from, to), ORDERS);
+        let set = done.conflicts[0].set.as_ref().unwrap();
+        let shown = set.to_set_sql.as_ref().map(|it| (it.sql.as_str(), it.describe()));
+        let expected = (!sql.is_empty()).then(|| (sql, differences.to_owned()));
+        assert_eq!(shown, expected, "{to}: {set:#?}");
+    }
+    let scaled = ("as aov", "* 1.5 + 0.5 as aov");
+    let done = edited(&decompiler, BY_MONTH, scaled, ORDERS);
+    let set = done.conflicts[0].set.as_ref().unwrap();
+    assert!(set.to_model.is_ok() && set.to_model_sql.is_none(), "{set:#?}");
+}
+
+/// The types of the set's columns are known where the SQL of a resolution is compared with the edit.
+#[test]
+fn spellings_of_known_types_change_the_set() {
+    let decompiler = Decompiler::default();
+    let dates = ["ordered_on", "shipped_on"].map(|name| (name, Type::Date));
+    let others = ["status", "region", "amount", "order_id", "customer_id"].map(|name| (name, Type::Unknown));
+    let columns = dates.into_iter().chain(others);
+    let orders = columns.fold(Relation::new("orders"), |relation, (name, ty)| {
+        relation.with(Column::new(name, ty))
+    });
+    let compiler = Compiler::builder()
+        .dialect("duckdb".parse().unwrap())
+        .schema(Schema::new().with(orders))
+        .build()
+        .with_metric_sets([("orders.yml", ORDERS)]);
+    let done = edited_by(&decompiler, (&compiler, &compiler), BY_MONTH, |sql| {
+        sql.replacen("sum(amount)", "sum(date_diff('day', ordered_on, shipped_on))", 1)
+    });
+    let set = done.conflicts[0].set.as_ref().unwrap();
+    assert_eq!(set.to_set.as_deref(), Ok("SUM(shipped_on - ordered_on)"));
+    let described = set.to_set_sql.as_ref().map(RewrittenSql::describe);
+    assert_eq!(described.as_deref(), Some("the spelling"));
+}
+
+/// A definition of the model may lack guards, too.
+#[test]
+fn own_definitions_may_lack_guards() {
+    let decompiler = Decompiler::default();
+    let edit = ("nullif(order_count, 0) as per_order", "order_count * 100 as per_order");
+    let done = edited(&decompiler, PER_ORDER, edit, ORDERS);
+    let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
+    assert!(source.contains("per_order = revenue / order_count * 100"), "{source}");
+    let rewritten = done.carried[0].rewritten.as_ref().unwrap();
+    assert_eq!(rewritten.describe(), "NULL for a division by 0");
+}
+
+/// A condition that a user adds restricts the rows of the set in this model, and an added column is a definition.
+#[test]
+fn added_conditions_and_columns_become_part_of_the_spec() {
+    let decompiler = Decompiler::default();
+    let from = "    from refunds\n    group by";
+    let filtered = "    from refunds\n    where status <> 'x'\n    group by";
+    let total = "model: m\nmetrics: [refunds.refunded]\ngroup_by: month\ndefinitions: double = refunded * 2\n";
+    let column = ("as double", "as double,\n    refunded * 100 as cents");
+    for (spec, edits, expected) in [
+        (total, vec![(from, filtered)], "where: status <> \"x\"\n"),
+        (
+            total,
+            vec![
+                (
+                    from,
+                    "    from refunds\n    where status like 'x%' and tax > 0\n    group by",
+                ),
+                column,
+            ],
+            "where: AND(STARTSWITH(status, \"x\"), tax > 0)\n",
+        ),
+        (total, vec![column], "cents = refunded * 100"),
+        // The condition of the model, after the condition of the set.
+        (
+            REGIONS,
+            vec![("amount > 3", "amount > 3 and is_paid")],
+            "where: AND(amount > 3, is_paid)\n",
+        ),
+        (SEVERAL, vec![(from, filtered)], "where: {refunds: status <> \"x\"}\n"),
+    ] {
+        let text = edits.iter().fold(sql_of(spec), |sql, (from, to)| {
+            assert!(sql.contains(from), "{from} is not in\n{sql}");
+            sql.replacen(from, to, 1)
+        });
+        let done = edited_text(&decompiler, spec, &text, ORDERS);
+        assert!(
+            done.conflicts.is_empty() && done.kept.is_empty(),
+            "{edits:?}: {:#?}",
+            done.kept
+        );
+        let source = done.source.unwrap_or_default();
+        assert!(source.contains(expected), "{edits:?}: {source}");
+    }
 }
 
 /// The SQL of the model's own definition contains the formula of a metric that the model does not list.

@@ -89,6 +89,15 @@ examples:
     expect: {rows: [{ordered_on_month: 2024-02-01, revenue: 7}]}
 contract: {enforced: true}
 ";
+const FILLED: &str = "\
+model: m
+from: orders
+group_by: ordered_on[month]
+fill: month
+definitions: |
+  revenue = SUM(amount)
+  n = COUNT()
+";
 const MANY_KEYS_OF_A_STEP: &str = "\
 model: m
 from: orders
@@ -409,6 +418,9 @@ fn edits_that_no_spec_expresses_are_kept() {
         (NESTED, ",\n    largest", ""),
         (JOINED, "{{ ref('customers') }}", "raw.customers"),
         (MANY_KEYS, "amount > 5", "amount in (select 6)"),
+        // The value of the months that `fill` adds.
+        (FILLED, "coalesce(max(revenue), 0)", "max(revenue)"),
+        (FILLED, "coalesce(max(revenue), 0)", "coalesce(max(revenue), 1)"),
         // `RAND()` returns another value for each comparison.
         (
             MAPPING,

@@ -8,7 +8,9 @@ use crate::cli::args::{DbtArgs, DoctorArgs, Selection, TargetOptions};
 use crate::cli::commands::status;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run;
+use crate::cli::dbt_setup::{self, SetupProblem};
 use crate::cli::engine::{DUCKDB, Engine, PSQL, WarehouseState};
+use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
@@ -39,9 +41,15 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
         WaitIndicator::new(session).show_during("asking dbt for its version", || check_dbt(dbt_project, dialect));
     let is_dbt_healthy = found.found.is_empty();
     add(found, Exit::Failed);
-    // Without dbt, or with an outdated dbt, the warehouse cannot be queried.
-    if dbt_project.is_some() && is_dbt_healthy {
-        add(check_warehouse(session, place.as_ref()), Exit::Faulty);
+    let profile = place.as_ref().zip(dbt_project);
+    let profile = profile.and_then(|(place, project)| check_dbt_profile(session, place, project));
+    // Without the profile, without dbt, or with an outdated dbt, the warehouse cannot be queried.
+    match profile {
+        Some(profile) => add(profile, Exit::Failed),
+        None if dbt_project.is_some() && is_dbt_healthy => {
+            add(check_warehouse(session, place.as_ref()), Exit::Faulty);
+        }
+        None => {}
     }
     let duckdb: Option<Dialect> = "duckdb".parse().ok();
     let lowest_duckdb = duckdb.map_or("", |duckdb| duckdb.facts().lowest_version);
@@ -110,48 +118,22 @@ fn unhealthy_part(name: &'static str, found: String, fix: impl Into<String>) -> 
 
 /// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
 fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
-    let adapter = dialect.map(Dialect::name);
-    let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
-    let Ok(versions) = dbt_run::read_versions() else {
-        return match project {
-            Some(_) => unhealthy_part("dbt", "the program `dbt` was not found".to_owned(), install),
-            None => unneeded_part("dbt", "not installed; only needed in a dbt project".to_owned()),
-        };
-    };
-    let adapters = versions
-        .adapters
-        .iter()
-        .map(|(name, version)| format!("{name} {version}"));
-    let adapters = adapters.collect::<Vec<_>>().join(", ");
-    if let Some(found) = outdated_version_message(lowest_versions::DBT, &versions.dbt) {
-        return unhealthy_part("dbt", found, "pip install --upgrade dbt-core");
+    match (dbt_setup::check_program(dialect.filter(|_| project.is_some())), project) {
+        (Ok(versions), _) => healthy_part("dbt", versions),
+        (Err(_), None) if !dbt_run::is_dbt_installed() => {
+            unneeded_part("dbt", "not installed; only needed in a dbt project".to_owned())
+        }
+        (Err(SetupProblem { found, fix }), _) => unhealthy_part("dbt", found, fix),
     }
-    if let Some(missing) = adapter.filter(|it| project.is_some() && versions.adapters.iter().all(|(own, _)| own != it))
-    {
-        let has = if adapters.is_empty() {
-            "none".to_owned()
-        } else {
-            adapters
-        };
-        return unhealthy_part(
-            "dbt",
-            format!("dbt has no adapter for {missing}; installed: {has}"),
-            install,
-        );
-    }
-    let version = if versions.dbt.is_empty() {
-        "of unknown version"
-    } else {
-        &versions.dbt
-    };
-    healthy_part(
-        "dbt",
-        if adapters.is_empty() {
-            version.to_owned()
-        } else {
-            format!("{version} with {adapters}")
-        },
-    )
+}
+
+/// Checks the profile that dbt uses in the selected environment. `None` if there are no problems, because the check of
+/// the warehouse uses the profile.
+fn check_dbt_profile(session: &Session, place: &Workspace, project: &DbtProject) -> Option<HealthPart> {
+    let environment = environment::selected_environment(&session.global, &place.project).ok()?;
+    let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
+    let SetupProblem { found, fix } = checked.err()?;
+    Some(unhealthy_part("dbt profile", found, fix))
 }
 
 /// Checks the version and the session parameters of the warehouse. A warehouse that cannot be reached is not an error.

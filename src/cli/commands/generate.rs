@@ -81,10 +81,12 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
             let changed = delivery.write(&bounds)?;
-            let refused = if args.validate {
-                validate::run(session, &args.dbt, &place.project, &place.root, &models, &found)?
-            } else {
-                Vec::new()
+            let refused = match validate_files(session, args, &place, &models, &found) {
+                Ok(refused) => refused,
+                Err(failure) => {
+                    changed.undo();
+                    return Err(failure);
+                }
             };
             if refused.is_empty() {
                 notes = summarize_fact_changes(&renewed);
@@ -124,6 +126,20 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     notes.iter().for_each(|note| session.report_action(note));
     Ok(exit)
+}
+
+/// Returns dbt's errors in the written files. Empty without `--validate`.
+fn validate_files(
+    session: &Session,
+    args: &GenerateArgs,
+    place: &Workspace,
+    models: &[CompiledModel],
+    found: &[FileDiagnostics],
+) -> Result<Vec<FileDiagnostics>, Failure> {
+    if !args.validate {
+        return Ok(Vec::new());
+    }
+    validate::run(session, &args.dbt, place, models, found)
 }
 
 /// Skips files with hand edits that no spec can express. A push leaves these files unchanged too.

@@ -12,6 +12,7 @@ use super::{EngineRequest, RelationPresence};
 use crate::cli::args::DbtArgs;
 use crate::cli::dbt_project::DbtProject;
 use crate::cli::dbt_run::{DbtCall, DbtCallResult};
+use crate::cli::dbt_setup;
 use crate::cli::environment::Environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::progress::WaitIndicator;
@@ -103,7 +104,12 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
             before: "",
             missing: MISSING,
         };
-        return Err(fault::from_sql("dbt", &output.message(), sent));
+        let message = output.message();
+        let problem = dbt_setup::explain_failure(&message, &run.project, run.environment.as_ref(), &run.args);
+        return Err(match problem {
+            Some(problem) => problem.into_failure(),
+            None => fault::from_sql("dbt", &message, sent),
+        });
     };
     let (engine, version) = engine_with_version(&output);
     let answer = Answer {

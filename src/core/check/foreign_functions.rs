@@ -104,7 +104,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ),
     ("NPV", Write("SUM(amount / POWER(1 + rate, period))")),
     ("NTILE", Write("INT((RANK(x) - 1) * 4 / COUNT(x:x)) + 1")),
-    ("NULLIF", Write("IF(a = b, 1/0, a)")),
+    ("NULLIF", Write("IF(a <> b, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
     ("ODER", Write("OR(a, b)")),
     ("PEARSON", Write("CORREL(x, y)")),
@@ -191,6 +191,16 @@ pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diag
                 Say(advice) => (*advice).to_owned(),
             }),
     )
+}
+
+/// Returns advice for a function of SQL that formulas do not have. `None` if there is no similar function.
+#[must_use]
+pub fn sql_function_advice(name: &str) -> Option<String> {
+    let (_, instead) = OTHER_TOOLS.iter().find(|(other, _)| other.eq_ignore_ascii_case(name))?;
+    Some(match instead {
+        Write(formula) => format!("the nearest formula is `{formula}`"),
+        Say(advice) => (*advice).to_owned(),
+    })
 }
 
 #[cfg(test)]

@@ -68,6 +68,7 @@ mod windows;
 
 pub use convert::common_type;
 pub use dates::{is_iso_date, next_day, shift_date};
+pub use foreign_functions::sql_function_advice;
 
 pub use lint::possible_values;
 pub use period::find_sort_key_to_shift;

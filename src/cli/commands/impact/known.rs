@@ -16,6 +16,7 @@ use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
 use crate::cli::knowledge;
+use crate::cli::metric_name::MetricName;
 use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -174,26 +175,14 @@ impl ImpactContext {
     /// without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set, or if a model
     /// has the name of the set and the set has no such metric.
     pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
-        let (prefix, bare) = match name.split_once(':') {
-            Some((prefix @ ("metric" | "metric_set"), bare)) => (Some(prefix), bare),
-            _ => (None, name),
+        let MetricName {
+            prefix,
+            set: set_name,
+            metric,
+        } = match MetricName::read(name) {
+            Ok(name) => name,
+            Err(failure) => return Some(Err(failure)),
         };
-        let (set_name, metric) = match bare.split_once('.') {
-            Some((set, metric)) => (set, Some(metric)),
-            None => (bare, None),
-        };
-        let refused = |what: &str, help: String| Failure::new(Exit::Usage, format!("`{bare}` {what}")).with_help(help);
-        match (prefix, metric) {
-            (Some("metric"), None) => {
-                let help = format!("write `metric:{bare}.NAME`, or `metric_set:{bare}` for all metrics of a set");
-                return Some(Err(refused("does not name a metric", help)));
-            }
-            (Some("metric_set"), Some(_)) => {
-                let help = format!("write `metric:{bare}`, or `metric_set:{set_name}` for all metrics of the set");
-                return Some(Err(refused("names a metric, not a metric set", help)));
-            }
-            _ => {}
-        }
         let is_named = |set: &&CompiledSpec| set.metric_set().is_some_and(|of| of.eq_ignore_ascii_case(set_name));
         let Some(set) = self.sets.iter().find(is_named) else {
             let names: Vec<&str> = self.sets.iter().filter_map(CompiledSpec::metric_set).collect();

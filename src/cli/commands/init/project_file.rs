@@ -8,8 +8,13 @@ use serde_json::json;
 use crate::cli::commands::sync::Repository;
 use crate::cli::dbt_project::DbtProject;
 
-/// Names of dbt outputs that become protected environments, because users should not experiment in them.
-const PROTECTED: [&str; 2] = ["prod", "production"];
+/// Words in the names of dbt outputs that become protected environments, because users should not experiment in them.
+const PRODUCTION: [&str; 4] = ["prod", "production", "prd", "live"];
+/// Words in the names of outputs that are not production although another word says so, such as `non-prod` and
+/// `prod_test`.
+const NOT_PRODUCTION: [&str; 10] = [
+    "non", "not", "no", "pre", "dev", "test", "staging", "stage", "copy", "clone",
+];
 
 /// Returns the project file of a dbt project, with optional settings as comments.
 pub fn project_file_text(dbt: &DbtProject, dialect: Dialect, specs: &str) -> String {
@@ -68,7 +73,7 @@ fn environments_text(dbt: &DbtProject, dialect: Dialect) -> String {
             .filter(|own| *own != dialect)
             .map(|own| format!(", dialect: {own}"))
             .unwrap_or_default();
-        let protected = if PROTECTED.contains(&output.name.as_str()) {
+        let protected = if is_production(&output.name) {
             format!("{}, protected: true", branch_setting(&dbt.folder))
         } else {
             String::new()
@@ -95,6 +100,13 @@ fn branch_setting(folder: &Path) -> String {
     }
 }
 
+/// Returns whether the name of a dbt output is that of a production environment.
+fn is_production(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let has_word_of = |words: &[&str]| name.split(['_', '-']).any(|word| words.contains(&word));
+    has_word_of(&PRODUCTION) && !has_word_of(&NOT_PRODUCTION)
+}
+
 /// Returns whether YAML parses the unquoted name as a string.
 fn is_plain(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -102,4 +114,27 @@ fn is_plain(name: &str) -> bool {
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'))
         && !["true", "false", "yes", "no", "on", "off", "null", "y", "n"].contains(&name.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_production;
+
+    #[test]
+    fn production_is_recognized_by_its_name() {
+        for name in ["prod", "Production", "prod_service_account", "bigquery-prd", "live"] {
+            assert!(is_production(name), "{name}");
+        }
+        for name in [
+            "dev",
+            "non_prod",
+            "pre-prod",
+            "prod_test",
+            "product",
+            "delivery",
+            "default",
+        ] {
+            assert!(!is_production(name), "{name}");
+        }
+    }
 }

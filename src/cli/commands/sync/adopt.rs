@@ -97,12 +97,9 @@ fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[
     }
     for model in models {
         for edit in &model.kept {
-            let why = match &edit.why {
-                Some(_) if edit.is_kept_by_comment() => format!(": {}", edit.reason_to_keep()),
-                Some(why) => format!(": {why}"),
-                None => String::new(),
-            };
-            session.note(&format!("{}:{} remains a hand edit{why}", edit.file, edit.line));
+            let why = edit.reason_to_keep().map_or_else(String::new, |why| format!(": {why}"));
+            let part = edit.describe_part(&model.model);
+            session.note(&format!("{}:{}: {part} remains a hand edit{why}", edit.file, edit.line));
         }
         let mut out = String::new();
         for (number, one) in model.conflicts.iter().enumerate() {

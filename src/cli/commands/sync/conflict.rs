@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use formulac::sync::{Conflict, MetricSetConflict, ModelPlan, Property, SetPart, diff_lines};
+use formulac::sync::{
+    Conflict, MetricSetConflict, ModelPlan, Property, RewrittenSql, SetPart, describe_rewritten_sql, diff_lines,
+};
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
@@ -184,17 +186,21 @@ fn write_metric_set_resolutions(
         return;
     };
     let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
-    let mut option = |side: ConflictSide, possible: Result<String, &String>| {
+    let mut option = |side: ConflictSide, possible: Result<String, &String>, sql: &Option<RewrittenSql>| {
         let name = side.option();
         let _ = match possible {
             Ok(what) if sides.contains(&side) => writeln!(out, "          {name:10}  {what}"),
-            Ok(_) => Ok(()),
+            Ok(_) => return,
             Err(reason) => writeln!(out, "          {name:10}  not possible: {reason}"),
         };
+        if let Some(sql) = sql {
+            let _ = writeln!(out, "          {:10}  {}", "", describe_rewritten_sql(sql));
+        }
     };
     option(
         ConflictSide::Ours,
         Ok("removes the edit, so that a push writes the SQL of the set".to_owned()),
+        &None,
     );
     let changed = match set.models.as_slice() {
         [] => String::new(),
@@ -208,12 +214,14 @@ fn write_metric_set_resolutions(
     option(
         ConflictSide::ToSet,
         to_set.map(|formula| format!("{}: {}{is} {formula}{changed}", set.file, set.name)),
+        &set.to_set_sql,
     );
     let name = set.listed_as.as_deref().unwrap_or(&set.name);
     let to_model = set.to_model.as_ref();
     option(
         ConflictSide::ToModel,
         to_model.map(|formula| format!("{}: {name} = {formula}; overrides the metric", model.spec)),
+        &set.to_model_sql,
     );
     out.push('\n');
 }

@@ -68,8 +68,8 @@ pub fn check(
         session,
         &args.dbt,
         environment,
-        &copy.root,
-        true,
+        place,
+        Some(&copy.root),
         &made.models,
         &made.found,
     )?;

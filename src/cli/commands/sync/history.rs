@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::cli::args::LogArgs;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder;
+use crate::cli::metric_name::MetricName;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
 
@@ -78,11 +79,10 @@ pub fn read_log(place: &Workspace) -> Log {
 /// Entries list a change to such a metric as a change to the model's column.
 fn names_in_log(place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
     let mut names = vec![name.to_owned()];
-    let metric = match name.split_once(':') {
-        Some(("metric" | "metric_set", metric)) => metric,
-        _ if name.contains('.') => name,
-        _ => return Ok(names),
-    };
+    let metric = MetricName::read(name)?;
+    if metric.prefix.is_none() && metric.metric.is_none() {
+        return Ok(names);
+    }
     let sources = place.sources()?;
     let texts = sources.iter().map(|(source, _)| source.text.as_str());
     let compiler = Compiler::default().with_metric_sets(texts.clone().map(|text| ("", text)));
@@ -91,7 +91,8 @@ fn names_in_log(place: &Workspace, name: &str) -> Result<Vec<String>, Failure> {
             continue;
         };
         let is_listed = |set: &str, listed: &str| {
-            set.eq_ignore_ascii_case(metric) || format!("{set}.{listed}").eq_ignore_ascii_case(metric)
+            let is_metric = metric.metric.is_none_or(|name| name.eq_ignore_ascii_case(listed));
+            set.eq_ignore_ascii_case(metric.set) && is_metric
         };
         let columns = expanded
             .listed_columns()

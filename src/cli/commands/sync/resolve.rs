@@ -8,7 +8,8 @@ use std::process::Command;
 use formulac::diag::render;
 use formulac::sync::{
     Conflict, MetricSetConflict, ModelPlan, PulledView, SetPart, Substitution, TextChange, apply_edit_to_spec,
-    content_hash, restore_parts, revert_edit, set_description_in_properties, with_formula_in_conflict, with_override,
+    content_hash, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
+    with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
@@ -268,6 +269,7 @@ impl<'w> ConflictResolver<'w> {
                     let note = format!("the new formula changes the SQL of {}", set.models.join(", "));
                     self.notes.push(note);
                 }
+                self.notes.extend(set.to_set_sql.as_ref().map(describe_rewritten_sql));
             }
             ConflictSide::ToModel => {
                 let formula = set
@@ -278,6 +280,7 @@ impl<'w> ConflictResolver<'w> {
                 let name = set.listed_as.as_deref().unwrap_or(&set.name);
                 let text = with_override(&text, name, formula).map_err(|why| refused("--to-model", &why))?;
                 self.set_text(&model.spec, text);
+                self.notes.extend(set.to_model_sql.as_ref().map(describe_rewritten_sql));
             }
             ConflictSide::Theirs | ConflictSide::Edit | ConflictSide::Base => {
                 let message = format!("the metric set `{}` defines the edited SQL", set.set);

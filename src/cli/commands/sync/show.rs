@@ -150,14 +150,8 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         let _ = writeln!(out, "    {}", effects.join("; "));
     }
     let edit = |out: &mut String, what: &str, edit: &HandEdit| {
-        let name = edit.definition.as_deref().unwrap_or(&model.model);
-        let why = edit.why.as_ref().filter(|_| !edit.is_kept_by_comment());
-        let why = why.map_or_else(String::new, |why| format!(" ({why})"));
-        let _ = writeln!(
-            out,
-            "    {what}: {} of {name}, {}:{}{why}",
-            edit.property, edit.file, edit.line
-        );
+        let part = edit.describe_part(&model.model);
+        let _ = writeln!(out, "    {what}: {part}, {}:{}", edit.file, edit.line);
     };
     for one in &model.carried {
         edit(out, "copied into the spec", one);
@@ -166,11 +160,10 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
         }
     }
     for one in &model.kept {
-        edit(
-            out,
-            &format!("remains a hand edit, because {}", one.reason_to_keep()),
-            one,
-        );
+        edit(out, "remains a hand edit", one);
+        if let Some(why) = one.reason_to_keep() {
+            let _ = writeln!(out, "      {why}");
+        }
     }
     for file in displayed_files(model) {
         write_file(out, file, brief);

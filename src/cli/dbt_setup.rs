@@ -1,0 +1,106 @@
+//! Checks whether dbt can run in a project: the program, its adapter and the profile. `doctor` reports the problems, and
+//! other commands report them if dbt fails.
+
+use formulac::Dialect;
+
+use super::args::DbtArgs;
+use super::dbt_project::DbtProject;
+use super::dbt_run;
+use super::environment::Environment;
+use super::exit::{Exit, Failure};
+use super::lowest_versions::{self, outdated_version_message};
+
+/// Problem that prevents dbt from running, and the command or the advice that fixes the problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SetupProblem {
+    pub found: String,
+    pub fix: String,
+}
+
+impl SetupProblem {
+    pub fn new(found: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            found: found.into(),
+            fix: fix.into(),
+        }
+    }
+
+    pub fn into_failure(self) -> Failure {
+        Failure::new(Exit::Failed, self.found).with_help(self.fix)
+    }
+}
+
+/// Checks the program `dbt`, and its adapter if the dialect of the warehouse is given. Returns the versions.
+pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
+    let adapter = dialect.map(Dialect::name);
+    let install = format!("pip install dbt-core dbt-{}", adapter.unwrap_or("duckdb"));
+    let Ok(versions) = dbt_run::read_versions() else {
+        return Err(SetupProblem::new("the program `dbt` was not found", install));
+    };
+    if let Some(found) = outdated_version_message(lowest_versions::DBT, &versions.dbt) {
+        return Err(SetupProblem::new(found, "pip install --upgrade dbt-core"));
+    }
+    let adapters = versions
+        .adapters
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"));
+    let adapters = adapters.collect::<Vec<_>>().join(", ");
+    // If the version is not known, the output has another format, which may not list the adapters.
+    let lacks = |it: &&str| !versions.dbt.is_empty() && versions.adapters.iter().all(|(own, _)| own != it);
+    if let Some(missing) = adapter.filter(lacks) {
+        let has = if adapters.is_empty() { "none" } else { &adapters };
+        let found = format!("dbt has no adapter for {missing}; installed: {has}");
+        return Err(SetupProblem::new(found, install));
+    }
+    let version = match versions.dbt.as_str() {
+        "" => "of unknown version",
+        version => version,
+    };
+    Ok(match adapters.as_str() {
+        "" => version.to_owned(),
+        adapters => format!("{version} with {adapters}"),
+    })
+}
+
+/// Checks the profile that dbt uses in an environment.
+pub fn check_profile(
+    project: &DbtProject,
+    environment: Option<&Environment>,
+    args: &DbtArgs,
+) -> Result<(), SetupProblem> {
+    let connection = environment.and_then(|it| it.connection.as_deref());
+    let output = args.target.as_deref().or(connection);
+    let unset = project.check_profile(args.profiles_dir.as_deref(), output)?;
+    // formulac sets this variable if the environment has a schema.
+    let has_schema = environment.is_some_and(|it| it.schema.is_some());
+    match unset.iter().find(|name| !has_schema || *name != "FORMULAC_SCHEMA") {
+        Some(name) => Err(SetupProblem::new(
+            format!("the dbt profile needs the environment variable `{name}`, which is not set"),
+            format!("export {name}=…"),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Returns the problem of the setup that explains an error message of dbt. `None` if dbt failed for another reason.
+pub fn explain_failure(
+    message: &str,
+    project: &DbtProject,
+    environment: Option<&Environment>,
+    args: &DbtArgs,
+) -> Option<SetupProblem> {
+    let message = message.to_lowercase();
+    let names_adapter = message.contains("adapter");
+    // An error about the option names the option.
+    let names_profile = message.replace("--profiles-dir", "").contains("profile") || message.contains("env var");
+    if !names_adapter && !names_profile {
+        return None;
+    }
+    if let Err(problem) = check_profile(project, environment, args) {
+        return Some(problem);
+    }
+    let connection = || environment.and_then(|it| it.connection.as_deref());
+    let dialect = project.dialect(args.target.as_deref().or_else(connection));
+    // The check of the program takes seconds.
+    names_adapter.then(|| check_program(dialect.ok()).err())?
+}

@@ -1,0 +1,233 @@
+//! Reasons why edited SQL is not a formula. They name the construct in the words of the SQL, and the nearest formula.
+
+use super::file::FilePartPosition;
+use super::formula::{NotAFormula, not_a_formula};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::check::sql_function_advice;
+
+/// Nearest formulas of functions, operators and keywords.
+const LIST: &str = include_str!("refusals.txt");
+/// Advice for SQL for which there is no similar formula.
+const ELSEWHERE: &str = "a dbt model that the spec reads can compute it";
+
+/// Returns the text of the list for one of these names.
+fn listed_advice(names: &[String]) -> Option<String> {
+    let lines = LIST.lines().filter(|line| !line.starts_with('#'));
+    let mut entries = lines.filter_map(|line| line.split_once(": "));
+    let (_, advice) = entries.find(|(of, _)| of.split(' ').any(|name| names.iter().any(|own| own == name)))?;
+    Some(advice.to_owned())
+}
+
+/// Returns the reason for a part of an expression for which no formula was found.
+pub(super) fn no_formula_for(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> NotAFormula {
+    let named = named_part(trees, expression, part);
+    let names = construct_names(trees, named);
+    let advice = listed_advice(&names).or_else(|| names.iter().find_map(|name| sql_function_advice(name)));
+    let advice = advice.unwrap_or_else(|| ELSEWHERE.to_owned());
+    let construct = describe_construct(trees, named);
+    not_a_formula(format!("no formula expresses {construct}; {advice}"))
+}
+
+/// Returns the outermost part of an expression for which the list has a text.
+pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNodeId> {
+    let parts = trees.descendants(expression).into_iter().rev();
+    let mut listed = parts.filter(|part| listed_advice(&construct_names(trees, *part)).is_some());
+    listed.next()
+}
+
+/// Returns the reason for an edit whose nearest formula has other SQL.
+pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
+    not_a_formula(format!(
+        "no formula produces this SQL; the nearest formula is `{formula}`, whose SQL is `{sql}`"
+    ))
+}
+
+/// Returns the reason for an edit of the value of the periods that `fill` adds.
+pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    not_a_formula(format!(
+        "with the formula `{formula}`, the value of the periods that `fill` adds is `{sql}`"
+    ))
+}
+
+/// Returns the reason for an edit whose formula is no aggregate, in a step with groups.
+pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
+    not_a_formula(format!(
+        "a step with groups has no column for `{formula}`; aggregate it, or add it to `group_by`"
+    ))
+}
+
+/// Returns the reason for an edit whose formula also changes another part of the SQL.
+pub(super) fn other_part(formula: &str, part: &str, sql: &str) -> NotAFormula {
+    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    not_a_formula(match sql.as_str() {
+        "" => format!("the SQL of the formula `{formula}` also lacks {part}"),
+        sql => format!("with the formula `{formula}`, {part} is also generated as `{sql}`"),
+    })
+}
+
+/// Returns the reason for an edit whose nearest formula does not compile.
+pub(super) fn invalid_formula(formula: &str, error: &str) -> NotAFormula {
+    not_a_formula(format!("the formula `{formula}` has an error: {error}"))
+}
+
+/// Returns the innermost part around a node that has a name in SQL, such as a call around adjacent words.
+fn named_part(trees: &Trees, expression: SqlNodeId, part: SqlNodeId) -> SqlNodeId {
+    let parts = trees.descendants(expression);
+    let mut part = part;
+    loop {
+        // Children precede their parents.
+        let parent = parts.iter().find(|other| trees.children(**other).contains(&part));
+        let is_unnamed = match trees.label(part) {
+            SqlLabel::Group => !is_subquery(trees, part),
+            SqlLabel::Row | SqlLabel::Bracket | SqlLabel::Nothing | SqlLabel::Rows | SqlLabel::Clause(_) => true,
+            // A type with arguments, such as `numeric(10, 2)`.
+            SqlLabel::Call => {
+                parent.is_some_and(|row| is_conversion(trees, *row) && trees.children(*row).first() != Some(&part))
+            }
+            _ => false,
+        };
+        match parent.filter(|_| is_unnamed) {
+            Some(parent) => part = *parent,
+            None => return part,
+        }
+    }
+}
+
+/// Returns whether a part is `value as type`.
+fn is_conversion(trees: &Trees, part: SqlNodeId) -> bool {
+    let as_type = |word: &SqlNodeId| matches!(trees.label(*word), SqlLabel::Word(word) if word == "as");
+    *trees.label(part) == SqlLabel::Row && trees.children(part).get(1).is_some_and(as_type)
+}
+
+fn is_subquery(trees: &Trees, part: SqlNodeId) -> bool {
+    let mut words = trees.descendants(part).into_iter();
+    words.any(|part| matches!(trees.label(part), SqlLabel::Word(word) if word == "select"))
+}
+
+/// Returns the names of a construct for which there may be advice: its function, its operator or its keyword.
+fn construct_names(trees: &Trees, part: SqlNodeId) -> Vec<String> {
+    let first = trees.children(part).first().copied();
+    let of_call = |call: SqlNodeId| {
+        let name = trees.children(call).first().copied();
+        name.and_then(|name| match (trees.label(name), trees.children(name)) {
+            (SqlLabel::Word(word), _) => Some(word.clone()),
+            (SqlLabel::Field, [.., last]) => trees.column(*last).map(|(_, name)| name.to_owned()),
+            _ => None,
+        })
+    };
+    match trees.label(part) {
+        SqlLabel::Call => of_call(part).into_iter().collect(),
+        SqlLabel::Behind(suffix) => {
+            let inner = first
+                .filter(|first| *trees.label(*first) == SqlLabel::Call)
+                .and_then(of_call);
+            inner.into_iter().chain([(*suffix).to_owned()]).collect()
+        }
+        SqlLabel::Op(op) => vec![op.clone()],
+        SqlLabel::Case | SqlLabel::Switch => vec!["case".to_owned()],
+        SqlLabel::Typed => first
+            .and_then(|first| trees.column(first))
+            .map(|(_, name)| name.to_owned())
+            .into_iter()
+            .collect(),
+        SqlLabel::Group if is_subquery(trees, part) => vec!["select".to_owned()],
+        SqlLabel::Group | SqlLabel::Row => {
+            let words = trees.children(part).iter().filter_map(|part| trees.column(*part));
+            words.map(|(_, word)| word.to_owned()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Describes a construct as it appears in the SQL.
+fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
+    let parts = trees.children(part);
+    match (trees.label(part), parts) {
+        (SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Jinja(word), _) => format!("`{word}`"),
+        (SqlLabel::Quoted(name), _) => format!("`\"{name}\"`"),
+        (SqlLabel::Text(text, _), _) => format!("the text '{text}'"),
+        (SqlLabel::Op(op), [_]) => format!("`{op}` of this operand"),
+        (SqlLabel::Op(op), _) => format!("`{op}` between these operands"),
+        (SqlLabel::Not, _) => "`not`".to_owned(),
+        (SqlLabel::Negative, _) => "the minus".to_owned(),
+        (SqlLabel::Call, [name, args @ ..]) => describe_call(trees, *name, args),
+        (SqlLabel::Field, _) => format!("`{}`", short_sql(trees, part)),
+        (SqlLabel::Typed, _) => format!("`{}`", short_sql(trees, part)),
+        (SqlLabel::Case | SqlLabel::Switch, _) => "this `case`".to_owned(),
+        (SqlLabel::Behind("at time zone"), _) => "`at time zone`".to_owned(),
+        (SqlLabel::Behind(what), [inner, ..]) => format!("`{} {what} (…)`", short_sql(trees, *inner)),
+        (SqlLabel::In, _) => "`in` with this list".to_owned(),
+        (SqlLabel::Between, _) => "`between` with these bounds".to_owned(),
+        (SqlLabel::Subscript, _) => "an element in square brackets".to_owned(),
+        (SqlLabel::Group, _) if is_subquery(trees, part) => "a subquery".to_owned(),
+        (SqlLabel::Group, [inner]) => describe_construct(trees, *inner),
+        (SqlLabel::Row, _) => {
+            let words: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
+            format!("`{}`", words.join(" "))
+        }
+        (SqlLabel::Joined(_), [value, ..]) => format!("`{}` of the joined rows", short_sql(trees, *value)),
+        _ => "this SQL".to_owned(),
+    }
+}
+
+fn describe_call(trees: &Trees, name: SqlNodeId, args: &[SqlNodeId]) -> String {
+    let name = short_sql(trees, name);
+    let row = match args {
+        [row] if *trees.label(*row) == SqlLabel::Row => trees.children(*row),
+        _ => &[],
+    };
+    let is_word = |part: &SqlNodeId, word: &str| matches!(trees.label(*part), SqlLabel::Word(own) if own == word);
+    match row {
+        [_, word, ty @ ..] if is_word(word, "as") => {
+            let ty: Vec<String> = ty.iter().map(|part| short_sql(trees, *part)).collect();
+            format!("the conversion `{name}(… as {})`", ty.join(" "))
+        }
+        [unit, word, _] if is_word(word, "from") => format!("`{name}({} from …)`", short_sql(trees, *unit)),
+        [word, ..] if is_word(word, "distinct") => format!("`{name}(distinct …)`"),
+        _ => match args
+            .iter()
+            .any(|arg| trees.children(*arg).iter().any(|part| is_word(part, "order")))
+        {
+            true => format!("`{name}(… order by …)`"),
+            false => format!("the function `{name}`"),
+        },
+    }
+}
+
+/// Returns the SQL of a name, a literal, a type or a call. Other parts are shown as `…`.
+fn short_sql(trees: &Trees, part: SqlNodeId) -> String {
+    let parts = trees.children(part);
+    let all = |parts: &[SqlNodeId], separator: &str| {
+        let texts: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
+        texts.join(separator)
+    };
+    match (trees.label(part), parts) {
+        (SqlLabel::Word(word) | SqlLabel::Number(word) | SqlLabel::Quoted(word), _) => word.clone(),
+        (SqlLabel::Text(text, _), _) => format!("'{text}'"),
+        (SqlLabel::Field, [_, _]) if trees.column(part).is_some() => all(parts, "."),
+        (SqlLabel::Typed, _) => all(parts, " "),
+        (SqlLabel::Call, [name, args @ ..]) if args.iter().all(|arg| trees.children(*arg).is_empty()) => {
+            format!("{}({})", short_sql(trees, *name), all(args, ", "))
+        }
+        (SqlLabel::Call, [name, ..]) => format!("{}(…)", short_sql(trees, *name)),
+        _ => "…".to_owned(),
+    }
+}
+
+impl FilePartPosition {
+    /// Returns the way to write an edited clause in a spec. `None` if there is no general way.
+    #[must_use]
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self.clause()? {
+            "from" => "a spec joins relations with `joins`",
+            "qualify" => "a spec filters the result of a window with `where` in the next step",
+            "order by" => "a model has no order; `order_by` with `limit` selects the first rows",
+            "limit" | "offset" | "fetch" => "a spec selects the first rows with `order_by` and `limit`",
+            "distinct" => "a spec removes duplicate rows with `group_by`",
+            "union" | "intersect" | "except" => "combine the relations in a dbt model that the spec reads",
+            "window" => "the windows of formulas are `OFFSET`, `RANK` and ranges such as `SUM(FIRST(x):x)`",
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! Hand edits to SQL that only replace words, numbers or symbols, and that the spec can repeat.
+
+use std::collections::BTreeMap;
+
+use super::hand_edits::{HandEdit, KEEP_COMMENT};
+use super::lines::merge as merge_lines;
+use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::state::normalize_lines;
+use crate::dbt::tokens::tokens;
+use crate::decompile::{FilePartPosition, apply_replacements, restore_column, spec_for_sql};
+use crate::model::SpecDefinition;
+
+impl ModelReconciler<'_> {
+    /// Transfers SQL edits that only replace words, numbers or symbols by making the same replacements in the spec. If
+    /// there are other edits, or if the spec has changed at the same positions, each edit is examined individually.
+    pub fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+        let of_model = is_in_model_file(self.sides.model);
+        if self.sides.bases.len() != 1 {
+            return;
+        }
+        let (Some(found), base) = (self.found, self.base) else {
+            return;
+        };
+        if found.contains(KEEP_COMMENT) {
+            return;
+        }
+        let Some(theirs) = spec_for_sql(self.base_compiler, &base.source, Some(&base.spec), found) else {
+            return;
+        };
+        let ours = &self.ours.source;
+        let is_ours = normalize_lines(ours) == base.source;
+        let text = if is_ours {
+            Some(theirs)
+        } else {
+            merge_lines(&base.source, &normalize_lines(ours), &theirs)
+        };
+        let Some(text) = text else { return };
+        let text = if ours.contains("\r\n") {
+            text.replace('\n', "\r\n")
+        } else {
+            text
+        };
+        let Some(carried) = self.tools.compile(&self.ours.spec, &text) else {
+            return;
+        };
+        // Two changes can merge line by line and still belong to the same formula.
+        if !is_ours && !self.has_separate_changes(&carried) {
+            return;
+        }
+        self.ours = carried;
+        let (of_sql, rest) = edits.drain(..).partition(&of_model);
+        *edits = rest;
+        done.carried.extend::<Vec<HandEdit>>(of_sql);
+    }
+
+    /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
+    /// the current spec, or a formula that the current spec has not changed since the base.
+    fn has_separate_changes(&self, carried: &CurrentSpec) -> bool {
+        let formulas = |made: &CurrentSpec| -> BTreeMap<(Option<String>, String), String> {
+            let one = |it: &SpecDefinition| {
+                (
+                    (it.step().map(str::to_owned), it.name().to_owned()),
+                    it.formula().to_owned(),
+                )
+            };
+            made.compiled.definitions().iter().map(one).collect()
+        };
+        let Some(before) = &self.before else { return false };
+        let (base, ours, now) = (formulas(before), formulas(&self.ours), formulas(carried));
+        now.iter().all(|(key, formula)| {
+            let (base, ours) = (base.get(key), ours.get(key));
+            ours == Some(formula) || ours == base
+        })
+    }
+
+    /// Transfers SQL edits that only replace words, numbers or symbols, next to other edits of the file: all of them
+    /// together, because a word of the spec may occur in several parts of the SQL, or else one by one.
+    pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+        let dialect = self.ours.compiled.dialect();
+        let is_respelling = |edit: &HandEdit| {
+            let count = |text: &Option<String>| text.as_deref().map_or(0, |text| tokens(text, dialect).len());
+            is_in_model_file(self.sides.model)(edit)
+                && edit.place.is_some()
+                && count(&edit.before) == count(&edit.after)
+                && self.found.is_some_and(|found| !edit.has_keep_comment(found))
+        };
+        let respellings: Vec<HandEdit> = edits.iter().filter(|edit| is_respelling(edit)).cloned().collect();
+        if self.sides.bases.len() != 1 || respellings.is_empty() {
+            return;
+        }
+        let each = respellings.iter().map(std::slice::from_ref);
+        let all = std::iter::once(respellings.as_slice()).chain(each.filter(|_| respellings.len() > 1));
+        for some in all {
+            let Some(carried) = self.spec_with_respellings(some) else {
+                continue;
+            };
+            self.ours = carried;
+            edits.retain(|edit| !some.contains(edit));
+            done.carried.extend_from_slice(some);
+            if some.len() == respellings.len() {
+                return;
+            }
+        }
+    }
+
+    /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current spec
+    /// generates other SQL for one of the edited parts than the base.
+    fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
+        let found = self.found?;
+        let sql = self.ours.compiled.model_sql()?;
+        let dialect = self.ours.compiled.dialect();
+        let mut replaced = Vec::new();
+        for edit in edits {
+            let place: &FilePartPosition = edit.place.as_ref()?;
+            let generated = self.base.files.get(&edit.file)?;
+            // The part must still be the part that the user edited.
+            let mut same = restore_column(generated, sql, dialect, place).into_iter();
+            same.all(|(at, text)| sql.get(at) == Some(&text)).then_some(())?;
+            let edited = restore_column(found, sql, dialect, place);
+            replaced.extend((!edited.is_empty()).then_some(edited)?);
+        }
+        let text = apply_replacements(sql, replaced.iter().collect())?;
+        let spec = spec_for_sql(self.tools.compiler, &self.ours.source, Some(&self.ours.spec), &text)?;
+        self.tools.compile(&self.ours.spec, &spec)
+    }
+}

@@ -1,0 +1,107 @@
+//! Hand edits to the structure of the SQL of models built on metric sets: conditions that restrict the rows of a set in one
+//! model, and columns that are computed from its metrics.
+
+use super::hand_edits::HandEdit;
+use super::reconcile::ModelReconciler;
+use super::structure_edits::{SpecWithStructure, removed_results, with_definition};
+use crate::decompile::{EditOrigin, EditedModel, FoundFormula};
+use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
+
+impl ModelReconciler<'_> {
+    /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a conflict.
+    pub fn is_edit_of_set(&self, edit: &HandEdit) -> bool {
+        let edited = self.edited.zip(edit.place.as_ref());
+        edited.is_some_and(|(edited, place)| edited.metric_set_edit(self.tools.decompiler, place).is_some())
+    }
+
+    /// Returns the specs of a model built on metric sets in which `where` has another condition: of the only set, or of one
+    /// of several sets.
+    pub fn with_condition_of_sets(&self, condition: &str) -> Vec<SpecWithStructure> {
+        let source = &self.ours.source;
+        let sets: Vec<(String, String)> = self
+            .ours
+            .compiled
+            .metric_set_files()
+            .filter_map(|(_, text)| rows_of_set(text))
+            .collect();
+        let Some((at, step)) = value(source)
+            .as_ref()
+            .and_then(step_with_metrics)
+            .map(|(at, step)| (at, step.clone()))
+        else {
+            return Vec::new();
+        };
+        let mut specs = Vec::new();
+        for (set, rows) in &sets {
+            let FoundFormula { formula, rewritten, .. } = match self.formula_in_rows(rows, condition) {
+                Some(Ok(found)) => found,
+                Some(Err(refusal)) => {
+                    specs.push(Err(refusal));
+                    continue;
+                }
+                None => continue,
+            };
+            let text = YamlValue::text(formula);
+            let edit = match (step.get("where"), sets.len()) {
+                (Some(YamlValue::Map(..)), _) => set_key(at.clone().key("where").key(set), text),
+                (_, 1) => set_key(at.clone().key("where"), text),
+                (None, _) => {
+                    let map = YamlValue::Map(vec![(set.clone(), text)], CollectionStyle::Flow);
+                    set_key(at.clone().key("where"), map)
+                }
+                (Some(_), _) => continue,
+            };
+            specs.extend(apply_edits(source, &[edit]).ok().map(|spec| Ok((spec, rewritten))));
+        }
+        specs
+    }
+
+    /// Returns the spec of a model built on metric sets with a definition for an added column.
+    pub fn with_column_of_metrics(&self, name: &str, found: &str) -> Option<SpecWithStructure> {
+        let source = &self.ours.source;
+        let listed = self.edited?.first_listed_metric()?;
+        let before = with_definition(source, name, &format!("{listed} * 7919"))?;
+        let path = Some(self.ours.spec.as_str());
+        let decompiler = self.tools.decompiler;
+        let edited = EditedModel::new(self.tools.compiler, &before, path, found)?;
+        let EditOrigin::Model(formulas) = edited.edit_origin(decompiler, None, name)? else {
+            return None;
+        };
+        let column = (None, name);
+        let found = formulas.and_then(|formulas| edited.first_proven(decompiler, &before, None, column, &formulas));
+        Some(match found {
+            Ok(found) => Ok((with_definition(source, name, &found.formula)?, found.rewritten)),
+            Err(refusal) => Err(refusal),
+        })
+    }
+}
+
+fn set_key(at: Path, value: YamlValue) -> Edit {
+    let after = ["metrics"].map(str::to_owned).to_vec();
+    Edit::Set { at, value, after }
+}
+
+/// Returns the path of the step that lists metrics, and its value. `None` if the step has no name.
+fn step_with_metrics(root: &YamlValue) -> Option<(Path, &YamlValue)> {
+    let Some(YamlValue::List(steps, _)) = root.get("steps") else {
+        return Some((Path::root(), root));
+    };
+    let step = steps.first()?;
+    let name = step.get("name").and_then(YamlValue::as_text)?;
+    Some((Path::root().key("steps").item("name", name), step))
+}
+
+/// Returns the name of a metric set, and a spec that selects the rows of the set. `None` if the set has no rows of its own.
+fn rows_of_set(text: &str) -> Option<(String, String)> {
+    let root = value(text)?;
+    let name = root.get("metric_set").and_then(YamlValue::as_text)?;
+    root.get("from")?;
+    let model = Edit::Set {
+        at: Path::root().key("model"),
+        value: YamlValue::text(format!("rows_of_{name}")),
+        after: Vec::new(),
+    };
+    let mut edits = removed_results(&Path::root(), &root);
+    edits.push(model);
+    Some((name.to_owned(), apply_edits(text, &edits).ok()?))
+}

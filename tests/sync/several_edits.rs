@@ -1,0 +1,120 @@
+//! Two hand edits of the same file at once. If one push transfers each edit alone, one push transfers both.
+
+use crate::test_project::{SQL, TestProject, compiler};
+
+const WINDOWS: &str = "\
+model: m
+from: orders
+where: amount > 5
+group_by: country, ordered_on[month]
+order_by: ordered_on[month]
+definitions: |
+  revenue = SUM(amount)
+  n = COUNT()
+  aov = revenue / n
+  before = PERIODOFFSET(revenue, -3, \"month\")
+  size = IF(revenue > 100, \"large\", \"small\")
+";
+const FILLED: &str = "\
+model: m
+from: orders
+group_by: ordered_on[month]
+fill: month
+order_by: ordered_on[month]
+definitions: |
+  revenue = SUM(amount)
+  n = COUNT()
+  aov = revenue / n
+  running = SUM(FIRST(revenue):revenue)
+";
+const ROWS: &str = "\
+model: m
+from: orders
+keep: [id]
+definitions: |
+  net = amount - tax
+  share = net / amount
+  kind = IF(amount > 100, \"large\", \"small\")
+";
+
+/// Specs with edits: the SQL before and after each edit.
+const CASES: &[(&str, &[(&str, &str)])] = &[
+    (
+        WINDOWS,
+        &[
+            ("sum(amount) as revenue", "sum(amount - tax) as revenue"),
+            ("count(*) as n", "count(distinct customer_id) as n"),
+            ("amount > 5", "amount > 5 and status <> 'x'"),
+            ("interval '3 months'", "interval '7 months'"),
+            ("'large'", "'big'"),
+            ("n, 0) as aov", "n, 0) * 100 as aov"),
+            (
+                "    end as size",
+                "    end as size,
+    orders_by_country_and_ordered_on_month.n * 2 as twice",
+            ),
+        ],
+    ),
+    (
+        FILLED,
+        &[
+            ("coalesce(sum(amount), 0) as revenue", "sum(amount - tax) as revenue"),
+            ("count(*) as n", "count(distinct customer_id) as n"),
+            (
+                "    from orders\n    group by",
+                "    from orders\n    where status <> 'x'\n    group by",
+            ),
+            ("nullif(n, 0) as aov", "nullif(n, 0) * 100 as aov"),
+        ],
+    ),
+    (
+        ROWS,
+        &[
+            ("amount - tax as net", "amount - tax * 2 as net"),
+            ("'large'", "'big'"),
+            (
+                "    from orders\n\n)",
+                "    from orders\n    where amount / tax > 2\n\n)",
+            ),
+            ("as kind", "as kind,\n    upper(country) as code"),
+            ("100", "200"),
+            ("ref('orders')", "ref('orders_v2')"),
+            ("as kind", "as size"),
+        ],
+    ),
+];
+
+#[test]
+fn two_edits_need_one_push() {
+    let compiler = compiler();
+    let mut wrong = String::new();
+    for (spec, edits) in CASES {
+        let pushed = TestProject::of(spec).pushed(&compiler);
+        let generated = pushed.text(SQL).to_owned();
+        let faults = |edits: &[&(&str, &str)]| {
+            let mut project = pushed.clone();
+            let mut sql = generated.clone();
+            for (from, to) in edits {
+                if !sql.contains(from) {
+                    // The edits contradict each other.
+                    return edits.len() == 1;
+                }
+                sql = sql.replacen(from, to, 1);
+            }
+            project.set(SQL, sql);
+            let plan = project.plan(&compiler);
+            let model = &plan.models[0];
+            let is_transferred = model.kept.is_empty() && model.conflicts.is_empty();
+            !is_transferred || !project.after(&plan).plan(&compiler).models.is_empty()
+        };
+        for (place, edit) in edits.iter().enumerate() {
+            assert!(!faults(&[edit]), "{edit:?} alone: {generated}");
+            for other in &edits[place + 1..] {
+                if faults(&[edit, other]) {
+                    wrong.push_str(&format!("{edit:?} and {other:?}\n"));
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, "");
+}
