@@ -110,8 +110,8 @@ fn is_not_decompiled(cell: &Cell) -> bool {
         || is_range
         || has_periods
         || cell.formula.replace(' ', "").contains("1/0")
-        // Outside of all dates, the SQL of an offset is NULL.
-        || cell.formula.contains("-99999999999")
+        // Outside of all dates and rows, the SQL is NULL.
+        || ["-99999999999", "INDEX(B:B, -1)"].iter().any(|part| cell.formula.contains(part))
 }
 
 /// Checks that the cells of a suite are converted back in a dialect.
