@@ -47,7 +47,16 @@ fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
 }
 
 /// Distributes the columns over steps. Windows in the model's order follow the columns by which they are sorted.
-fn assign_ordered_stages(columns: &mut [MetricColumn], ordered_by: &[usize]) -> Vec<Stage> {
+fn assign_ordered_stages(columns: &mut [MetricColumn], order: &[Vec<usize>]) -> Vec<Stage> {
+    // The windows of the sort keys themselves have no order, so all windows in the model's order are over all rows.
+    let reads_window = |uses: &Vec<usize>| uses.iter().any(|column| columns[*column].windows.is_some());
+    if !order.is_empty() && order.iter().all(reads_window) {
+        let ranks = columns
+            .iter_mut()
+            .filter(|column| column.windows == Some(WindowRows::Ranked));
+        ranks.for_each(|column| column.windows = Some(WindowRows::Model));
+    }
+    let ordered_by = order.concat();
     let stages = assign_stages(columns);
     let mut reads_model_windows: Vec<bool> = Vec::new();
     for column in columns.iter() {
@@ -132,7 +141,7 @@ impl<'m> StepWriter<'m> {
     /// Returns the steps that follow the rows of each set: first `base`, which aggregates the rows, then the steps that
     /// read `base`.
     pub fn steps(mut self, mut base: StepText, base_name: &str) -> Vec<StepText> {
-        let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
+        let mut stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
         // A condition on windows and on columns of later steps filters the rows at the end.
         let is_late =
             |column: &usize| self.columns.all[*column].windows.is_some() || self.columns.all[*column].stage > 0;
@@ -193,7 +202,7 @@ impl<'m> StepWriter<'m> {
         let filtered = uses.iter().map(|column| self.columns.all[*column].stage).max()? + 1;
         let windows = self.columns.all.iter_mut().filter(|column| column.windows.is_some());
         windows.for_each(|column| column.stage = column.stage.max(filtered));
-        *stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by.concat());
+        *stages = assign_ordered_stages(&mut self.columns.all, &self.ordered_by);
         (filtered < stages.len()).then_some(filtered)
     }
 
