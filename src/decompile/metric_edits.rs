@@ -113,7 +113,13 @@ impl<'m> EditedModel<'m> {
         // The next push writes the SQL of the new formula, which may have guards that the edit lacks.
         let find = || self.formula_of_edit(decompiler, &read, (step, placed));
         if let Some(definition) = self.expanded.metric_set_formula(placed.at) {
-            return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, find())));
+            let formula = match self.other_metric_of_aggregate(&read, placed, &definition) {
+                Some(other) => Err(not_a_formula(format!(
+                    "the metric `{other}` also contains this aggregate, so the SQL of both changes"
+                ))),
+                None => find(),
+            };
+            return Some(EditOrigin::Set(self.metric_edit(definition, placed, shown, formula)));
         }
         if let Some(definition) = self.expanded.listed_metric(column) {
             let is_reference = self
@@ -131,6 +137,27 @@ impl<'m> EditedModel<'m> {
             without_repeats(vec![with_names, self.with_model_names(&formula), formula])
         });
         Some(EditOrigin::Model(formulas))
+    }
+
+    /// Returns another metric that reads a column because its formula contains the same aggregate, although it does not
+    /// refer to the metric of the column.
+    fn other_metric_of_aggregate(
+        &self,
+        read: &SpecPosition<'_>,
+        placed: &DefinitionWithPosition,
+        definition: &MetricSetFormula<'_>,
+    ) -> Option<String> {
+        let refers = |formula: &str, name: &str| rename_names(formula, &[(name, String::new())]) != formula;
+        let mut all = read.outline.steps.iter().flat_map(|step| &step.definitions);
+        all.find_map(|other| {
+            let of = self.expanded.metric_set_formula(other.at)?;
+            let is_other = of.name() != definition.name() && of.place().set() == definition.place().set();
+            let is_shared = is_other
+                && refers(&other.formula, &placed.name)
+                && !refers(of.text(), definition.name())
+                && !refers(of.text(), &placed.name);
+            is_shared.then(|| of.name().to_owned())
+        })
     }
 
     /// Returns the formula for the edited SQL of a definition, whose SQL may have guards that the edited SQL lacks.

@@ -248,7 +248,14 @@ impl ModelReconciler<'_> {
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
-                !after.iter().any(is_condition) && after.iter().all(is_allowed)
+                // The condition of a model over sets is in the select of each set.
+                let clauses = self
+                    .edited
+                    .map(|_| self.clause_differences(&carried, &found))
+                    .unwrap_or_default();
+                !after.iter().any(is_condition)
+                    && after.iter().all(is_allowed)
+                    && clauses.iter().all(|one| before.contains(one))
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
         };
@@ -342,11 +349,22 @@ impl ModelReconciler<'_> {
     /// spellings of an expression are not differences.
     fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
         let sql = ours.compiled.model_sql().unwrap_or_default();
-        let edits = Edits::from_texts(sql, found, ours.compiled.dialect());
-        let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
         let dialect = ours.compiled.dialect();
-        columns
-            .chain(edits.rest.into_iter().map(|edit| (edit.before, edit.after)))
+        let columns = Edits::from_texts(sql, found, dialect).items.into_iter();
+        let columns = columns.map(|edit| (edit.before, edit.after));
+        let mut all: Vec<(String, String)> = columns
+            .filter(|(before, after)| !is_same_expression(before, after, dialect))
+            .collect();
+        all.append(&mut self.clause_differences(ours, found));
+        all
+    }
+
+    /// Returns the differences outside of the columns, such as in conditions.
+    fn clause_differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
+        let sql = ours.compiled.model_sql().unwrap_or_default();
+        let dialect = ours.compiled.dialect();
+        let rest = Edits::from_texts(sql, found, dialect).rest.into_iter();
+        rest.map(|edit| (edit.before, edit.after))
             .filter(|(before, after)| !is_same_expression(before, after, dialect))
             .collect()
     }
