@@ -26,7 +26,7 @@ definitions: |
   segment = customers.segment
   large_share = SUM(IF(is_large, amount, 0)) / revenue
 ";
-const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund) / 2\n  mean = refunded / COUNT(refund_id)\n";
+const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund - tax) / 2\n  mean = refunded / COUNT(refund_id)\n  double = SUM(refund) * 2\n";
 const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n  rate = refunds.mean / orders.aov\n";
 
 /// A set over dbt relations, whose spelling differs from the spelling in generated SQL.
@@ -55,6 +55,8 @@ const HELPER: &str = "model: m\nmetrics: [orders.growth, orders.twice_before]\ng
 const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwhere: pages > 3\n";
 const FILLED: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\nfill: month\n";
+const SHARED: &str =
+    "model: m\nmetrics: [orders.revenue, refunds.double]\ngroup_by: month\ndefinitions: net = revenue - refunded\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
@@ -244,11 +246,20 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
     ),
     (
         SEVERAL,
-        "coalesce(sum(refund), 0) as half_sum",
+        "coalesce(sum(refund - tax), 0) as half_sum",
         "coalesce(sum(refund * 2), 0) as half_sum",
         "refunds.half",
         "SUM(refund * 2) / 2",
         "[cannot aggregate rows itself]",
+    ),
+    // The column is part of another metric, too.
+    (
+        SHARED,
+        "coalesce(sum(refund), 0) as refunded",
+        "coalesce(sum(refund * 2), 0) as refunded",
+        "refunds.refunded",
+        "[the metric `double` also contains this aggregate]",
+        "[the metric `double` also contains this aggregate]",
     ),
     (
         SEVERAL,
@@ -614,6 +625,20 @@ fn added_conditions_and_columns_become_part_of_the_spec() {
         );
         let source = done.source.unwrap_or_default();
         assert!(source.contains(expected), "{edits:?}: {source}");
+    }
+}
+
+/// The condition of a model over several sets is in the select of each set.
+#[test]
+fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {
+    let decompiler = Decompiler::default();
+    let spec = format!("{SEVERAL}where: status <> \"x\"\n");
+    let sql = sql_of(&spec);
+    for condition in ["\n    where status <> 'x'", " and status <> 'x'"] {
+        assert!(sql.contains(condition), "{sql}");
+        let done = edited_text(&decompiler, &spec, &sql.replacen(condition, "", 1), ORDERS);
+        assert_eq!(done.source, None, "{condition}");
+        assert!(!done.kept.is_empty(), "{condition}");
     }
 }
 
