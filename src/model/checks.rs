@@ -310,7 +310,26 @@ pub(super) fn check_shape(
         }
     }
     if let (KeptColumns::Columns(names), Some(relation)) = (&step.keep, input.relation) {
-        for name in names.iter().filter(|n| relation.column(n.text).is_none()) {
+        let field = |name: &str| {
+            let (column, field) = name.split_once('.')?;
+            relation
+                .column(column)
+                .map(|_| field.rsplit('.').next().unwrap_or(field).to_owned())
+        };
+        for (name, field) in names.iter().filter_map(|name| Some((name, field(name.text)?))) {
+            let message = format!(
+                "`{}` is a field of a STRUCT column, but `keep` lists whole columns",
+                name.text
+            );
+            diagnostics.push(
+                Diagnostic::new(Code::UnknownName, name.span(source), message)
+                    .with_help(format!("write a definition, such as `{field} = {}`", name.text)),
+            );
+        }
+        for name in names
+            .iter()
+            .filter(|n| relation.column(n.text).is_none() && field(n.text).is_none())
+        {
             let help = if name.text == "*" {
                 "write `keep: all`"
             } else {

@@ -499,7 +499,7 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Emits fields of STRUCTs under their output names, because an earlier select groups by them.
+    /// Emits fields of STRUCT columns under their output names, because an earlier select groups by them.
     pub fn rename_struct_fields(&mut self) {
         let fields = (0u32..)
             .zip(&self.program.columns)

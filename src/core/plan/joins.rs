@@ -253,6 +253,10 @@ impl Planner<'_> {
         let program = self.step.program;
         match (program.node(key), self.input.joined) {
             (Ir::Column(column), Some(joined)) => self.input_output_name(joined, &self.input_column(joined, column)),
+            // Only a grouped step returns fields of STRUCT columns.
+            (Ir::Column(column), None) if !self.step.grouped && program.columns[column as usize].name.contains('.') => {
+                None
+            }
             _ => Some(self.order_key_name(key)).filter(|name| !name.is_empty()),
         }
     }

@@ -1,6 +1,6 @@
-//! Types of nested columns: the fields of STRUCTs, and arrays.
+//! Types of nested columns: the fields of STRUCT columns, and arrays.
 
-/// Maximum depth of nested STRUCTs. BigQuery allows 15 levels.
+/// Maximum depth of nested STRUCT columns. BigQuery allows 15 levels.
 const MAX_DEPTH: usize = 15;
 
 /// Returns whether a type is an array: `ARRAY<…>` in BigQuery, and `…[]` in DuckDB and Postgres.

@@ -127,3 +127,15 @@ fn fields_that_do_not_exist_are_errors() {
         "{text} {codes:?}"
     );
 }
+
+#[test]
+fn fields_of_structs_are_no_columns_of_steps_with_rows() {
+    let sorted = "model: m\nfrom: events\nkeep: [id]\norder_by: device.category\nlimit: 1\n";
+    let (text, codes) = compile(sorted, "duckdb", &[events()]);
+    assert!(
+        text.contains("order by device.category") && codes.is_empty(),
+        "{text} {codes:?}"
+    );
+    let kept = "model: m\nfrom: events\nkeep: [id, device.category]\n";
+    assert_eq!(compile(kept, "duckdb", &[events()]).1, ["F0302"]);
+}
