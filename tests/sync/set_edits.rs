@@ -26,7 +26,7 @@ definitions: |
   segment = customers.segment
   large_share = SUM(IF(is_large, amount, 0)) / revenue
 ";
-const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund - tax) / 2\n  mean = refunded / COUNT(refund_id)\n  double = SUM(refund) * 2\n";
+const REFUNDS: &str = "metric_set: refunds\nfrom: refunds\ntime: refunded_on\ndefinitions: |\n  refunded = SUM(refund)\n  half = SUM(refund - tax) / 2\n  mean = refunded / COUNT(refund_id)\n  twice_refunded = SUM(refund) * 2\n";
 const HEALTH: &str = "metric_set: health\nsets: [orders, refunds]\ndefinitions: |\n  net = orders.revenue - refunds.refunded\n  rate = refunds.mean / orders.aov\n";
 
 /// A set over dbt relations, whose spelling differs from the spelling in generated SQL.
@@ -56,7 +56,7 @@ const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwhere: pages > 3\n";
 const FILLED: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\nfill: month\n";
 const SHARED: &str =
-    "model: m\nmetrics: [orders.revenue, refunds.double]\ngroup_by: month\ndefinitions: net = revenue - refunded\n";
+    "model: m\nmetrics: [orders.revenue, refunds.twice_refunded]\ngroup_by: month\ndefinitions: net = revenue - refunded\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
@@ -258,8 +258,8 @@ const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "coalesce(sum(refund), 0) as refunded",
         "coalesce(sum(refund * 2), 0) as refunded",
         "refunds.refunded",
-        "[the metric `double` also contains this aggregate]",
-        "[the metric `double` also contains this aggregate]",
+        "[the metric `twice_refunded` also contains this aggregate]",
+        "[the metric `twice_refunded` also contains this aggregate]",
     ),
     (
         SEVERAL,

@@ -92,7 +92,7 @@ pub fn find_step_over_metric_sets(root: &Node) -> Option<&Node> {
             .iter()
             .filter_map(|(key, _)| key.text());
         let is_known = |key: &str| MODEL.get(key).or(STEP.get(key)).is_some();
-        let similar = |key: &str| suggest::nearest_name(key, ["metrics"].into_iter()).is_some();
+        let similar = |key: &str| suggest::nearest_name(key, ["metrics"]).is_some();
         root.get("from").is_none() && keys.any(|key| !is_known(key) && similar(key))
     };
     (has_metrics || is_misspelled()).then_some(step)
