@@ -55,8 +55,7 @@ const HELPER: &str = "model: m\nmetrics: [orders.growth, orders.twice_before]\ng
 const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large\n";
 const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwhere: pages > 3\n";
 const FILLED: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\nfill: month\n";
-const SHARED: &str =
-    "model: m\nmetrics: [orders.revenue, refunds.twice_refunded]\ngroup_by: month\ndefinitions: net = revenue - refunded\n";
+const SHARED: &str = "model: m\nmetrics: [orders.revenue, refunds.twice_refunded]\ngroup_by: month\ndefinitions: net = revenue - refunded\n";
 const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
