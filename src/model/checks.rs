@@ -6,7 +6,7 @@ use super::CompiledSpec;
 use super::compile::SpecCompilation;
 use super::dbt_tests::no_column;
 use super::formulas::StepFormulas;
-use super::load::{KeptColumns, Step};
+use super::load::{KeptColumns, SpannedText, Step};
 use super::shared_definitions::FormulaTrees;
 use super::sources::ReadSource;
 use crate::Level;
@@ -16,7 +16,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::Ir;
 use crate::limits::Limits;
 use crate::plan::{StepInput, StepPlan, key_name, used_definitions};
-use crate::schema::Relation;
+use crate::schema::{Relation, field_name};
 use crate::span::Span;
 use crate::sql::Cte;
 
@@ -310,26 +310,22 @@ pub(super) fn check_shape(
         }
     }
     if let (KeptColumns::Columns(names), Some(relation)) = (&step.keep, input.relation) {
-        let field = |name: &str| {
-            let (column, field) = name.split_once('.')?;
-            relation
-                .column(column)
-                .map(|_| field.rsplit('.').next().unwrap_or(field).to_owned())
-        };
-        for (name, field) in names.iter().filter_map(|name| Some((name, field(name.text)?))) {
+        let (fields, columns): (Vec<&SpannedText<'_>>, Vec<&SpannedText<'_>>) =
+            names.iter().partition(|name| relation.is_struct_field(name.text));
+        for name in fields {
             let message = format!(
                 "`{}` is a field of a STRUCT column, but `keep` lists whole columns",
                 name.text
             );
             diagnostics.push(
-                Diagnostic::new(Code::UnknownName, name.span(source), message)
-                    .with_help(format!("write a definition, such as `{field} = {}`", name.text)),
+                Diagnostic::new(Code::UnknownName, name.span(source), message).with_help(format!(
+                    "write a definition, such as `{} = {}`",
+                    field_name(name.text),
+                    name.text
+                )),
             );
         }
-        for name in names
-            .iter()
-            .filter(|n| relation.column(n.text).is_none() && field(n.text).is_none())
-        {
+        for name in columns.iter().filter(|name| relation.column(name.text).is_none()) {
             let help = if name.text == "*" {
                 "write `keep: all`"
             } else {

@@ -226,7 +226,9 @@ impl ModelReconciler<'_> {
             true => with_generated(&found).unwrap_or(found),
             false => found,
         };
-        let after = self.differences(&carried, &found);
+        let differences = self.column_and_clause_differences(&carried, &found);
+        let after = differences.concat();
+        let [_, clauses_after] = differences;
         let rewritten = RewrittenParts {
             grouping: match edit {
                 StructureEdit::GroupKeys(keys) => {
@@ -249,13 +251,8 @@ impl ModelReconciler<'_> {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
                 // The condition of a model over sets is in the select of each set.
-                let clauses = self
-                    .edited
-                    .map(|_| self.clause_differences(&carried, &found))
-                    .unwrap_or_default();
-                !after.iter().any(is_condition)
-                    && after.iter().all(is_allowed)
-                    && clauses.iter().all(|one| before.contains(one))
+                let is_only_clause = self.edited.is_none() || clauses_after.iter().all(|one| before.contains(one));
+                !after.iter().any(is_condition) && after.iter().all(is_allowed) && is_only_clause
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
         };
@@ -348,25 +345,18 @@ impl ModelReconciler<'_> {
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
     /// spellings of an expression are not differences.
     fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
-        let sql = ours.compiled.model_sql().unwrap_or_default();
-        let dialect = ours.compiled.dialect();
-        let columns = Edits::from_texts(sql, found, dialect).items.into_iter();
-        let columns = columns.map(|edit| (edit.before, edit.after));
-        let mut all: Vec<(String, String)> = columns
-            .filter(|(before, after)| !is_same_expression(before, after, dialect))
-            .collect();
-        all.append(&mut self.clause_differences(ours, found));
-        all
+        self.column_and_clause_differences(ours, found).concat()
     }
 
-    /// Returns the differences outside of the columns, such as in conditions.
-    fn clause_differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
+    /// Returns the differences in columns, and those in other parts of the SQL, such as conditions.
+    fn column_and_clause_differences(&self, ours: &CurrentSpec, found: &str) -> [Vec<(String, String)>; 2] {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let dialect = ours.compiled.dialect();
-        let rest = Edits::from_texts(sql, found, dialect).rest.into_iter();
-        rest.map(|edit| (edit.before, edit.after))
-            .filter(|(before, after)| !is_same_expression(before, after, dialect))
-            .collect()
+        let edits = Edits::from_texts(sql, found, dialect);
+        let is_other = |(before, after): &(String, String)| !is_same_expression(before, after, dialect);
+        let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
+        let clauses = edits.rest.into_iter().map(|edit| (edit.before, edit.after));
+        [columns.filter(is_other).collect(), clauses.filter(is_other).collect()]
     }
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added

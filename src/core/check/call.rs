@@ -198,15 +198,20 @@ impl Lowerer<'_> {
     #[cold]
     pub(super) fn report_nested_aggregate(&mut self, function: &Function, inner: NodeMeta, span: Span) -> IrId {
         let text = self.source_text(inner.span);
-        let step =
-            "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in the next step";
-        // The definition hides a column with the same name.
-        let column_of = self
-            .scope
-            .relations
-            .iter()
-            .find(|relation| relation.position(text.as_str()).is_some());
         let diagnostic = if inner.level == Level::Aggregate {
+            // The definition hides a column with the same name.
+            let mut relations = self.scope.relations.iter();
+            let help = match relations.find(|relation| relation.position(text.as_str()).is_some()) {
+                Some(relation) => format!(
+                    "to aggregate the column `{text}` instead of the definition, write `{}.{text}`",
+                    relation.name()
+                ),
+                None => {
+                    "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in the \
+                         next step"
+                        .to_owned()
+                }
+            };
             Diagnostic::new(
                 Code::NestedAggregate,
                 span,
@@ -217,15 +222,7 @@ impl Lowerer<'_> {
             )
             .with_label("expects one value per row")
             .with_secondary_label(inner.span, "already one value per group")
-            .with_help(match column_of {
-                Some(relation) => {
-                    format!(
-                        "to aggregate the column `{text}` instead of the definition, write `{}.{text}`",
-                        relation.name()
-                    )
-                }
-                None => step.to_owned(),
-            })
+            .with_help(help)
         } else {
             Diagnostic::new(
                 Code::WindowNotAllowed,

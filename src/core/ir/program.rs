@@ -7,7 +7,7 @@ use super::{
 };
 use crate::Type;
 use crate::catalog::{self, FunctionId, internal};
-use crate::schema::DecimalDigits;
+use crate::schema::{DecimalDigits, field_name};
 use crate::span::Span;
 
 /// Comparison operators, each with its negation.
@@ -53,7 +53,7 @@ impl ColumnUse {
     /// Returns the name that the column has in the output of a step. For a field of a STRUCT such as `device.category`, it
     /// is the name of the field.
     pub fn output_name(&self) -> &str {
-        self.name.rsplit('.').next().unwrap_or(&self.name)
+        field_name(&self.name)
     }
 }
 

@@ -6,7 +6,7 @@ use super::names::UsedNames;
 use super::planner::Planner;
 use super::step::{InputColumn, JoinedInput, KeepColumns};
 use crate::ir::{Ir, IrId};
-use crate::schema::{Column, Relation};
+use crate::schema::{Column, Relation, field_name};
 use crate::span::Span;
 use crate::sql::{Item, Join, SqlId};
 
@@ -202,7 +202,7 @@ impl Planner<'_> {
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
         for (used, column) in columns {
             let known = self.passed_on.name(&column).map(str::to_owned);
-            let field = column.name.rsplit('.').next().unwrap_or(&column.name);
+            let field = field_name(&column.name);
             let name = known.clone().unwrap_or_else(|| {
                 if names.insert(field.to_ascii_lowercase()) {
                     let own = joined.column(&column).filter(|_| field == column.name);

@@ -498,8 +498,7 @@ impl Planner<'_> {
         if by.len() > 2 {
             by.rotate_right(1);
         }
-        let name = grouped_rows_name(from, &by);
-        let name = self.cte_names.choose_short_name(&name);
+        let name = self.cte_names.choose_name(&grouped_rows_name(from, &by));
         let written = self.quoted_name(&name);
         self.lookups.sources.push(Cte {
             name: written.clone(),

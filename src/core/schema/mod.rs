@@ -21,6 +21,7 @@ use crate::symbol_table::{HashedName, NameIndex};
 pub use decimal::DecimalDigits;
 use lookups::Lookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
+pub use structs::field_name;
 
 /// Column of a relation.
 ///
@@ -102,8 +103,8 @@ impl Column {
         self
     }
 
-    /// Sets the precision and scale, and whether the values are arrays, from the SQL text of the type. A precision of 29 or more may leave no digits for
-    /// the scale of another decimal with which the column is combined.
+    /// Sets the precision and scale, and whether the values are arrays, from the SQL text of the type. A precision of 29
+    /// or more may leave no digits for the scale of another decimal with which the column is combined.
     #[must_use]
     pub fn declared(mut self, text: &str) -> Self {
         let digits = DecimalDigits::from_type_text(text);

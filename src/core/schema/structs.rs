@@ -3,6 +3,11 @@
 /// Maximum depth of nested STRUCT columns. BigQuery allows 15 levels.
 const MAX_DEPTH: usize = 15;
 
+/// Returns the last name in a path: `category` for `device.category`.
+pub fn field_name(path: &str) -> &str {
+    path.rsplit('.').next().unwrap_or(path)
+}
+
 /// Returns whether a type is an array: `ARRAY<…>` in BigQuery, and `…[]` in DuckDB and Postgres.
 pub fn is_array_type(text: &str) -> bool {
     let text = text.trim();

@@ -6,36 +6,52 @@ use super::query::{Cte, QueryInput, Select, SelectSource};
 use super::select::write_select;
 use super::tree::SqlTree;
 
-/// Removes each of the CTEs whose select is equal to that of an earlier CTE, and makes the selects that read it read the
-/// earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name.
-pub fn share_equal_ctes(tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
-    let all = || earlier.iter().chain(&*ctes).map(|cte| &cte.body);
-    let names: Vec<String> = (0..=all().map(last_input).max().unwrap_or(0))
-        .map(|input| format!("<{input}>"))
-        .collect();
-    let inputs: Vec<QueryInput<'_>> = names.iter().map(|name| QueryInput { name, import: None }).collect();
-    let text = |select: &Select| {
-        let mut out = String::new();
-        write_select(tree, select, &inputs, 0, &mut out);
-        out
-    };
-    let mut known: HashMap<String, &str> = HashMap::new();
-    for cte in earlier {
-        known.entry(text(&cte.body)).or_insert(&cte.name);
-    }
-    let mut place = 0;
-    while let Some(cte) = ctes.get(place) {
-        let same = known.get(&text(&cte.body)).copied();
-        let name = cte.name.clone();
-        let readers = ctes.iter().skip(place + 1).map(|cte| &cte.body).chain([&*body]);
-        let is_joined = readers.into_iter().any(|reader| joins(reader, &name));
-        match same.filter(|_| !is_joined) {
-            Some(same) => {
-                ctes.remove(place);
-                let readers = ctes.iter_mut().skip(place).map(|cte| &mut cte.body).chain([&mut *body]);
-                readers.for_each(|reader| rename(reader, &name, same));
+/// CTEs of a query so far, by the text of their selects.
+#[derive(Debug, Default)]
+pub struct CteTexts {
+    names: HashMap<String, String>,
+    /// Number of CTEs whose texts are known.
+    count: usize,
+}
+
+impl CteTexts {
+    /// Removes each of the CTEs whose select is equal to that of an earlier CTE, and makes the selects that read it read
+    /// the earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name. `earlier`
+    /// begins with the CTEs of the previous call.
+    pub fn share_equal(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
+        if ctes.is_empty() {
+            return;
+        }
+        let new = earlier.get(self.count..).unwrap_or_default();
+        let all = new.iter().chain(&*ctes).map(|cte| &cte.body);
+        let names: Vec<String> = (0..=all.map(last_input).max().unwrap_or(0))
+            .map(|input| format!("<{input}>"))
+            .collect();
+        let inputs: Vec<QueryInput<'_>> = names.iter().map(|name| QueryInput { name, import: None }).collect();
+        let text = |select: &Select| {
+            let mut out = String::new();
+            write_select(tree, select, &inputs, 0, &mut out);
+            out
+        };
+        for cte in new {
+            self.names.entry(text(&cte.body)).or_insert_with(|| cte.name.clone());
+        }
+        self.count = earlier.len();
+        let known = &self.names;
+        let mut place = 0;
+        while let Some(cte) = ctes.get(place) {
+            let same = known.get(&text(&cte.body));
+            let name = cte.name.clone();
+            let readers = ctes.iter().skip(place + 1).map(|cte| &cte.body).chain([&*body]);
+            let is_joined = readers.into_iter().any(|reader| joins(reader, &name));
+            match same.filter(|_| !is_joined) {
+                Some(same) => {
+                    ctes.remove(place);
+                    let readers = ctes.iter_mut().skip(place).map(|cte| &mut cte.body).chain([&mut *body]);
+                    readers.for_each(|reader| rename(reader, &name, same));
+                }
+                None => place += 1,
             }
-            None => place += 1,
         }
     }
 }

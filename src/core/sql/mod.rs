@@ -15,7 +15,7 @@ mod select;
 mod tree;
 
 pub use column_order::put_plain_columns_first;
-pub use equal_ctes::share_equal_ctes;
+pub use equal_ctes::CteTexts;
 pub use flat::{FlatStep, Mapping, write_flat, write_flat_mapped};
 pub use query::{
     Cte, END_IF, EXISTING_TABLE_ALIAS, IF_INCREMENTAL, IncrementalRowFilter, Item, Join, JoinKind, NamedWindow,

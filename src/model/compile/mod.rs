@@ -31,7 +31,7 @@ use crate::reads::NamesUsed;
 use crate::schema::Relation;
 use crate::selector_facts;
 use crate::sources::SpecSources;
-use crate::sql::Cte;
+use crate::sql::{Cte, CteTexts};
 use crate::time_range::StepTimes;
 use crate::versions::other_versions;
 use crate::{CompiledSpec, SpecDefinition, UndecidedType};
@@ -179,6 +179,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) path: Option<&'r str>,
     pub(crate) names: CteNames,
     pub(crate) ctes: Vec<Cte>,
+    cte_texts: CteTexts,
     /// Descriptions of columns by name, as written by the analyst.
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
@@ -227,6 +228,7 @@ impl<'r> SpecCompilation<'r> {
             path,
             names: CteNames::new(compiler.options.dialect.max_bytes()),
             ctes: Vec::new(),
+            cte_texts: CteTexts::default(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
             written_formulas: WrittenFormulas::default(),

@@ -12,7 +12,7 @@ use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sources::SpecSources;
-use crate::sql::{Cte, Select, put_plain_columns_first, share_equal_ctes};
+use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::totals::PreviousStepInput;
 
 /// Input of the next step: a relation, or the output of earlier steps.
@@ -137,7 +137,8 @@ impl SpecCompilation<'_> {
                 self.record_first_select(&mut output, last);
             }
             if index > 0 && step.from.is_some() && !output.volatile {
-                share_equal_ctes(&memory.emit.tree, &self.ctes, (&mut output.ctes, &mut output.body));
+                let own = (&mut output.ctes, &mut output.body);
+                self.cte_texts.share_equal(&memory.emit.tree, &self.ctes, own);
             }
             self.ctes.append(&mut output.ctes);
             before = Some(input.save(index));

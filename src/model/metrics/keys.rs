@@ -2,7 +2,7 @@
 
 use super::formulas::NameUse;
 use super::request::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::{MetricSet, SetTime};
+use super::set::MetricSet;
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::compiler::Compiler;
@@ -169,9 +169,8 @@ impl ModelOverSets<'_> {
 
     /// Returns whether a word is a period of the set's time, or a column that has such a name and is the set's time.
     fn is_period_or_time(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
-        let is_time = |time: &SetTime| time.column.eq_ignore_ascii_case(word) && time.grain.as_deref() == Some(word);
         self.is_period(compiler, set, word)
-            || set.time.as_ref().is_some_and(is_time)
+            || set.grain_of(word) == Some(word)
             || word == "day" && set.is_date_of_time(compiler, word)
     }
 

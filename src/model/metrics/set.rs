@@ -86,14 +86,9 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
     /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
-        let time = self.time.as_ref();
-        let grain = time
-            .filter(|time| {
-                time.column.eq_ignore_ascii_case(split_timeframe(key).0) && split_timeframe(key).1.is_empty()
-            })
-            .and_then(|time| time.grain.clone());
-        if let Some(grain) = grain {
-            return Some((key, grain));
+        // The time may be a dimension that is computed from a number, such as a year.
+        if let ((column, ""), Some(grain)) = (split_timeframe(key), self.grain_of(split_timeframe(key).0)) {
+            return Some((column, grain.to_owned()));
         }
         let mut text = key;
         // A definition may be the name of another definition. The limit ends cycles.
@@ -106,10 +101,10 @@ impl MetricSet {
         }
         let (column, frame) = split_timeframe(text);
         if frame.is_empty() {
-            let grained = time.filter(|time| time.column.eq_ignore_ascii_case(column));
-            let of_time = grained.and_then(|time| time.grain.clone());
-            let frame = of_time.or_else(|| self.periods.get(&column.to_lowercase()).cloned());
-            return Some((column, frame?));
+            let frame = self
+                .grain_of(column)
+                .or_else(|| self.periods.get(&column.to_lowercase()).map(String::as_str));
+            return Some((column, frame?.to_owned()));
         }
         let frame = match frame.to_lowercase() {
             date if date == "date" => "day".to_owned(),
@@ -117,6 +112,15 @@ impl MetricSet {
         };
         period_unit(&frame)?;
         Some((column, frame))
+    }
+
+    /// Returns the grain of the set's time, if the time is this column and has a grain.
+    pub fn grain_of(&self, column: &str) -> Option<&str> {
+        let time = self
+            .time
+            .as_ref()
+            .filter(|time| time.column.eq_ignore_ascii_case(column))?;
+        time.grain.as_deref()
     }
 
     /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a dimension

@@ -459,8 +459,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         filter: &Node,
     ) -> Result<filters::ConvertedCondition, String> {
         let resolved = self.resolved_field(key)?;
-        let (term, is_temporal) = apply_timeframe(resolved.term, resolved.is_temporal, frame);
-        filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
+        convert_filter_of_term(resolved.term, resolved.is_temporal, (frame, filter))
     }
 
     /// Converts a filter for `where`. In `where`, columns take precedence over definitions, so a definition with the
@@ -472,9 +471,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         filter: &Node,
     ) -> Result<filters::ConvertedCondition, String> {
         let resolved = self.resolved_field(key)?;
-        let term = self.inlined_term(&resolved);
-        let (term, is_temporal) = apply_timeframe(term, resolved.is_temporal, frame);
-        filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
+        convert_filter_of_term(self.inlined_term(&resolved), resolved.is_temporal, (frame, filter))
     }
 
     /// Returns the term for use in `where` and join conditions.
@@ -564,6 +561,16 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         }
         Ok(self.fields.table_column(&view, column).term)
     }
+}
+
+/// Converts an Omni filter on a term to a condition.
+fn convert_filter_of_term(
+    term: FormulaTerm,
+    is_temporal: bool,
+    (frame, filter): (Option<&str>, &Node),
+) -> Result<filters::ConvertedCondition, String> {
+    let (term, is_temporal) = apply_timeframe(term, is_temporal, frame);
+    filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
 }
 
 /// Applies a timeframe to a term. The flag is `true` if the result is a date or time.
