@@ -28,6 +28,8 @@ pub struct InterpreterStep {
     pub definitions: Vec<(String, InterpreterExpr)>,
     /// Names of definitions that are not output columns.
     pub hidden: Vec<String>,
+    /// Names of input columns in which a NULL stands for failed arithmetic of an earlier step.
+    pub error_columns: Vec<String>,
 }
 
 /// Join of a step's input with a relation or an earlier step.
@@ -120,9 +122,8 @@ impl InterpreterStep {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
-    /// Returns whether a NULL operand counts as 0 with `blanks: zero`. A blank does, but the NULL of arithmetic in this
-    /// step, such as a division by 0, stands for an error. In the definition `own`, the name `own` refers to the input
-    /// column.
+    /// Returns whether a NULL operand counts as 0 with `blanks: zero`. A blank does, but the NULL of arithmetic, such as
+    /// a division by 0, stands for an error. In the definition `own`, the name `own` refers to the input column.
     pub fn counts_as_zero(&self, operand: &InterpreterExpr, own: Option<&str>) -> bool {
         self.blank_zero && self.meaning_of_null(operand, own) != NullMeaning::Error
     }
@@ -134,10 +135,11 @@ impl InterpreterStep {
             return NullMeaning::Blank;
         };
         match x {
-            InterpreterExpr::Name(name) if own != Some(name) => {
-                let definition = self.definition(name);
-                definition.map_or(NullMeaning::Blank, |x| self.meaning_of_null(x, Some(name)))
-            }
+            InterpreterExpr::Name(name) => match self.definition(name).filter(|_| own != Some(name)) {
+                Some(definition) => self.meaning_of_null(definition, Some(name)),
+                None if self.error_columns.contains(name) => NullMeaning::Error,
+                None => NullMeaning::Blank,
+            },
             InterpreterExpr::Literal(value) if !value.is_null() => NullMeaning::None,
             InterpreterExpr::Binary(Divide, ..) => NullMeaning::Error,
             InterpreterExpr::Binary(op, a, b) => {
@@ -160,6 +162,24 @@ impl InterpreterStep {
             }
             _ => NullMeaning::Blank,
         }
+    }
+
+    /// Returns the output columns in which a NULL stands for failed arithmetic.
+    pub fn error_outputs(&self) -> Vec<String> {
+        let kept = self.error_columns.iter().filter(|column| match &self.keep {
+            InterpreterKeep::Nothing => false,
+            InterpreterKeep::All => self.definition(column).is_none(),
+            InterpreterKeep::Some(names) => names.contains(column),
+        });
+        let keys = self.group_by.iter().filter(|key| key.frame.is_none());
+        let defined = self.definitions.iter().filter(|(name, _)| !self.hidden.contains(name));
+        let computed = keys
+            .map(|key| (key.output(), key.expr(), None))
+            .chain(defined.map(|(name, x)| (name.clone(), x.clone(), Some(name.as_str()))))
+            .filter(|(_, x, own)| self.meaning_of_null(x, *own) == NullMeaning::Error);
+        kept.map(|name| unqualified_name(name).to_owned())
+            .chain(computed.map(|(name, _, _)| name))
+            .collect()
     }
 
     /// Returns the level of a definition or a column.

@@ -124,6 +124,9 @@ pub fn convert_spec_for_interpreter(
         if step.sheet.is_some() {
             return Err("worksheets".to_owned());
         }
+        if step.from.is_some() || !step.union.is_empty() {
+            return Err("steps with `from` or `union`".to_owned());
+        }
         let mut joins = Vec::new();
         for join in &step.joins {
             let earlier = join

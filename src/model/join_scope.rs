@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 use super::compile::SpecCompilation;
 use super::formulas::FormulaPartWithSource;
 use super::joins::{JoinCriterion, JoinedRelation};
-use super::load::{SpannedText, Step};
+use super::load::{SpannedText, Step, StepRead};
 use super::sources::JoinTarget;
 use crate::check::{MergedColumn, explain_removed_column};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -44,9 +44,17 @@ impl SpecCompilation<'_> {
     pub(super) fn check_joins(&self, diagnostics: &mut Vec<Diagnostic>) -> bool {
         let before = diagnostics.len();
         for (index, step) in self.spec.steps.iter().enumerate() {
-            let read = match index.checked_sub(1).and_then(|i| self.spec.steps.get(i)) {
-                Some(before) => before.name.map_or("", |n| n.text),
-                None => self.spec.from.name(),
+            let read = match self.spec.step_input(index) {
+                StepRead::Relation(from) => from.name(),
+                StepRead::Steps(steps) => match steps.as_slice() {
+                    [one] => self
+                        .spec
+                        .steps
+                        .get(*one)
+                        .and_then(|step| step.name)
+                        .map_or("", |n| n.text),
+                    _ => "",
+                },
             };
             let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
             names.insert(read.to_ascii_lowercase(), None);

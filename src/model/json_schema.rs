@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::keys::{
-    DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, MODEL, OVER_SETS, PROJECT, RULE, STEP, WEEKDAYS,
+    DEFINITION, JOIN, Key, KeyShape, KeyTable, LOCAL, METRIC_SET, MODEL, OVER_SETS, PROJECT, RULE, STEP, STEP_INPUT,
+    WEEKDAYS,
 };
 use super::load::{NOT_IN_SHEETS, SHEET_KEYS};
 use crate::diag::{Code, Severity};
@@ -117,7 +118,7 @@ impl SchemaWriter {
                 properties.extend(none);
             }
         }
-        let later = self.schema_reference(&STEP);
+        let later = self.later_step_reference();
         if let Some(Value::Object(properties)) = model.get_mut("properties") {
             let doc = "Steps in order. Only the first step reads metric sets.";
             let steps =
@@ -193,14 +194,24 @@ impl SchemaWriter {
 
     /// Returns a reference to the schema of a mapping, which is below `$defs`.
     fn schema_reference(&mut self, keys: &'static KeyTable) -> Value {
-        if !self.definitions.contains_key(keys.title) {
+        self.named_schema_reference(keys.title, &[keys])
+    }
+
+    /// Returns a reference to the schema of steps that follow other steps.
+    fn later_step_reference(&mut self) -> Value {
+        self.named_schema_reference("later step", &[&STEP, &STEP_INPUT])
+    }
+
+    /// Returns a reference to the schema of mappings with the keys of all tables. The first table has the description.
+    fn named_schema_reference(&mut self, title: &str, tables: &[&'static KeyTable]) -> Value {
+        if !self.definitions.contains_key(title) {
             // Reserve the entry first, so that the definitions are in the order of discovery.
-            self.definitions.insert(keys.title.to_owned(), Value::Null);
-            let mut object = self.object_schema(&[keys]);
-            object.insert("description".to_owned(), json!(keys.doc));
-            self.definitions.insert(keys.title.to_owned(), Value::Object(object));
+            self.definitions.insert(title.to_owned(), Value::Null);
+            let mut object = self.object_schema(tables);
+            object.insert("description".to_owned(), json!(tables.first().map(|keys| keys.doc)));
+            self.definitions.insert(title.to_owned(), Value::Object(object));
         }
-        json!({"$ref": format!("#/$defs/{}", keys.title)})
+        json!({"$ref": format!("#/$defs/{title}")})
     }
 
     fn shape_schema(&mut self, shape: &'static KeyShape) -> Value {
@@ -264,7 +275,10 @@ impl SchemaWriter {
                     {"type": "object", "propertyNames": {"enum": names}, "additionalProperties": states},
                 ]})
             }
-            KeyShape::Steps => json!({"type": "array", "minItems": 1, "items": self.schema_reference(&STEP)}),
+            KeyShape::Steps => {
+                let (first, later) = (self.schema_reference(&STEP), self.later_step_reference());
+                json!({"type": "array", "minItems": 1, "prefixItems": [first], "items": later})
+            }
         }
     }
 }

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::compile::SpecCompilation;
-use super::load::{KeptColumns, Step};
+use super::load::{KeptColumns, Step, StepRead};
 use super::sources::JoinTarget;
 use crate::Type;
 use crate::catalog::{self, internal};
@@ -331,17 +331,9 @@ impl SpecCompilation<'_> {
         if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
             return self.target_column(self.sources.resolve_join_target(self.spec, place, &join.to), name);
         }
-        if let Some((from, _)) = &step.from {
-            return Some(self.lineage.source(from.name(), name));
-        }
-        if !step.union.is_empty() {
-            let spec = self.spec;
-            let mut members = step.union.iter().filter_map(|of| spec.step_named(of.text));
-            return members.find_map(|of| self.target_column(JoinTarget::Step(of), name));
-        }
-        match place.checked_sub(1) {
-            None => Some(self.lineage.source(self.spec.from.name(), name)),
-            Some(before) => self.target_column(JoinTarget::Step(before), name),
+        match self.spec.step_input(place) {
+            StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
+            StepRead::Steps(steps) => steps.into_iter().find_map(|of| self.step_column(of, name)),
         }
     }
 
@@ -370,18 +362,20 @@ impl SpecCompilation<'_> {
     /// columns the step passes on.
     fn step_column(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
         let key = name.to_lowercase();
-        let mut place = of;
+        let mut seen = FxHashSet::default();
+        let mut places = vec![of];
         let at = loop {
+            let place = places.pop()?;
             if let Some(at) = self.lineage.steps.get(place)?.get(&key) {
                 break *at;
             }
             let step = self.spec.steps.get(place)?;
-            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() {
-                return None;
+            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() || !seen.insert(place) {
+                continue;
             }
-            match place.checked_sub(1) {
-                Some(before) => place = before,
-                None => break self.lineage.source(self.spec.from.name(), name),
+            match self.spec.step_input(place) {
+                StepRead::Relation(from) => break self.lineage.source(from.name(), name),
+                StepRead::Steps(steps) => places.extend(steps.into_iter().rev()),
             }
         };
         self.lineage.steps.get_mut(of)?.insert(key, at);

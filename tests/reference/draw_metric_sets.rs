@@ -187,9 +187,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
     }
     let keys = keys(random, &sets, is_timed.then_some(frame));
     let by = is_timed.then_some(frame);
-    // With blanks as zero, arithmetic that failed in an earlier generated step counts as 0, unlike in the same step. The
-    // interpreter does not know the steps, so these models have neither windows nor definitions nor `fill`.
-    for set in sets.iter_mut().filter(|_| !blank_zero) {
+    for set in &mut sets {
         for _ in 0..random.below(3) {
             let read = set.metrics.iter();
             let metrics: Vec<(InterpreterExpr, Kind)> =
@@ -232,7 +230,7 @@ pub fn model(random: &mut Random, database: &Database) -> ModelOverSets {
         definitions: Vec::new(),
     };
     finish(random, &mut model, Relation::of(orders));
-    if is_timed && !blank_zero && random.percent(30) {
+    if is_timed && random.percent(30) {
         let (one, other) = (day(random), day(random));
         model.fill = Some(Fill {
             from: random.percent(40).then_some(one.min(other)),
@@ -266,7 +264,7 @@ fn finish(random: &mut Random, model: &mut ModelOverSets, relation: Relation) {
         .collect();
     let mut metrics: Vec<(InterpreterExpr, Kind)> = visible.iter().map(|(x, kind, _)| (x.clone(), *kind)).collect();
     let by = model.time_key().map(|(_, frame)| frame);
-    let count = if model.blank_zero { 0 } else { random.below(4) };
+    let count = random.below(4);
     for at in 0..count {
         let name = format!("defined_{at}");
         let (formula, kind, form) = if random.percent(50) {

@@ -16,6 +16,8 @@ pub struct ModelRows {
     pub columns: Vec<String>,
     pub rows: Vec<Vec<Value>>,
     keys: usize,
+    /// Names of columns in which a NULL stands for failed arithmetic.
+    error_columns: Vec<String>,
 }
 
 /// Aggregates of a set's rows.
@@ -151,6 +153,7 @@ fn put_together(model: &ModelOverSets, aggregates: &[Aggregates], database: &Dat
             .collect(),
         rows,
         keys,
+        error_columns: Vec::new(),
     }
 }
 
@@ -229,11 +232,13 @@ impl ModelRows {
             steps: vec![InterpreterStep {
                 name: "with_columns".to_owned(),
                 keep: InterpreterKeep::All,
+                error_columns: std::mem::take(&mut self.error_columns),
                 ..step
             }],
         };
         let rows = interpret(&spec, &[table]);
         self.rows = values(&rows, &rows.columns);
+        self.error_columns.clone_from(&rows.error_columns);
         self.columns = rows.columns;
     }
 
@@ -314,18 +319,6 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         aggregates.push(of_set);
     }
     let mut rows = put_together(model, &aggregates, database);
-    // With blanks as zero, arithmetic that failed stays NULL in formulas over it, so the interpreter needs whole formulas.
-    let mut whole: Vec<(String, InterpreterExpr)> = Vec::new();
-    for (metric, formula) in formulas.iter_mut().filter(|_| model.blank_zero) {
-        *formula = formula.clone().with_names_replaced(&whole);
-        if metric.window.is_none() {
-            whole.push((metric.name.clone(), formula.clone()));
-        }
-    }
-    let value = |name: &str| {
-        let found = whole.iter().find(|(metric, _)| metric == name);
-        found.map_or_else(|| InterpreterExpr::name(name), |(_, formula)| formula.clone())
-    };
     let (windows, plain): (Vec<_>, Vec<_>) = formulas.into_iter().partition(|(metric, _)| metric.window.is_some());
     for (metric, formula) in plain {
         rows.define(model, metric, formula, false);
@@ -334,7 +327,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     let keys = keys.map(|(place, key)| (key.name(&model.sets), InterpreterExpr::Name(key_name(place))));
     let visible = model.visible().into_iter();
     let meant: Vec<(String, InterpreterExpr)> = visible
-        .map(|(metric, name)| (name, value(&metric.name)))
+        .map(|(metric, name)| (name, InterpreterExpr::name(&metric.name)))
         .chain(keys)
         .collect();
     let period = |place: usize, op, day| compare(op, InterpreterExpr::Name(key_name(place)), date(day));
@@ -398,5 +391,6 @@ fn chosen(model: &ModelOverSets, rows: ModelRows) -> ModelRows {
         rows: rows.rows.iter().map(row).collect(),
         columns: chosen.into_iter().map(|(_, name)| name).collect(),
         keys: rows.keys,
+        error_columns: Vec::new(),
     }
 }

@@ -292,7 +292,7 @@ impl Lowerer<'_> {
         let overload = choice.overload;
         let result = self.program.add(Ir::Apply { overload, args }, meta);
         if self.scope.blank_zero && choice.nulls != Nulls::Never && self.null_is_error(given) {
-            self.errors.insert(result);
+            self.program.errors.insert(result);
         }
         result
     }

@@ -83,6 +83,7 @@ impl Resolver<'_> {
                 size: column.size(),
                 digits: column.decimal_digits(),
                 month_start: column.is_month_start(),
+                null_is_error: column.is_null_error(),
                 assumed: ty == Type::Unknown,
                 unknown: false,
                 merged: Vec::new(),
@@ -151,6 +152,7 @@ impl Resolver<'_> {
                 for other in rest {
                     let other = &self.columns[*other as usize];
                     column.nullable &= other.nullable;
+                    column.null_is_error &= other.null_is_error;
                     column.size = column.size.max(other.size);
                     column.ty = super::convert::common_type(column.ty, other.ty).unwrap_or(Type::Other);
                 }
@@ -199,6 +201,7 @@ impl Resolver<'_> {
             size: 0,
             digits: None,
             month_start: false,
+            null_is_error: false,
             assumed: ty == Type::Unknown,
             unknown: true,
             merged: Vec::new(),

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 
 use super::cells::PartialRange;
 use super::names::{NameResolver, NameTarget, SymbolKey};
@@ -94,8 +94,6 @@ pub(super) struct Lowerer<'a> {
     pub some_rows: FxHashMap<IrId, PartialRange>,
     /// Lookups that return a row number in a sheet or tab without a sort order, with the function of each lookup.
     pub uncounted: FxHashMap<IrId, &'static Function>,
-    /// Arithmetic whose NULL stands for an error, such as a division by 0, and is therefore not 0 with `blanks: zero`.
-    pub errors: FxHashSet<IrId>,
     /// Columns of the worksheet, computed on first use.
     pub sheet_columns: OnceCell<SheetColumns<'a>>,
     pub order_in_words: OnceCell<String>,
@@ -149,7 +147,6 @@ pub(super) fn lower(
         markers: false,
         some_rows: FxHashMap::default(),
         uncounted: FxHashMap::default(),
-        errors: FxHashSet::default(),
         sheet_columns: OnceCell::new(),
         order_in_words: OnceCell::new(),
     };

@@ -121,7 +121,7 @@ impl Lowerer<'_> {
         if self.scope.blank_zero {
             match op {
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
-                    may_be_error = self.is_error_value(a) || self.is_error_value(b);
+                    may_be_error = self.program.is_null_error(a) || self.program.is_null_error(b);
                     a = self.blank_as_zero(a);
                     b = self.blank_as_zero(b);
                 }
@@ -151,23 +151,17 @@ impl Lowerer<'_> {
         }
         let result = self.apply_to(operator_function(op), &[a, b], operands, op.symbol());
         if may_be_error {
-            self.errors.insert(result);
+            self.program.errors.insert(result);
         }
         result
-    }
-
-    /// Returns whether a NULL of this node stands for an error. Spreadsheets return the error of an operand, whereas a
-    /// blank operand counts as 0.
-    fn is_error_value(&self, id: IrId) -> bool {
-        self.errors.contains(&self.program.resolve_names(id))
     }
 
     /// Returns whether a NULL result of a function stands for an error: every argument is a constant or a failed
     /// operation, so no argument can be blank.
     pub(super) fn null_is_error(&self, args: &[IrId]) -> bool {
         let is_value = |id: IrId| self.program.meta(id).level == Level::Const && !self.program.meta(id).nullable;
-        args.iter().any(|id| self.is_error_value(*id))
-            && args.iter().all(|id| self.is_error_value(*id) || is_value(*id))
+        args.iter().any(|id| self.program.is_null_error(*id))
+            && args.iter().all(|id| self.program.is_null_error(*id) || is_value(*id))
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
@@ -247,7 +241,7 @@ impl Lowerer<'_> {
 
     fn blank_as_zero(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
-        if !meta.nullable || !meta.ty.is_number() || self.is_error_value(id) {
+        if !meta.nullable || !meta.ty.is_number() || self.program.is_null_error(id) {
             return id;
         }
         let zero = self.add_integer("0", meta.span);

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
+
 use super::{
     CalendarOffset, CalendarUnit, Holidays, Ir, IrId, LookupSpec, NodeMeta, PoolRange, WindowFrame, WindowFrameId,
 };
@@ -39,6 +41,8 @@ pub struct ColumnUse {
     pub digits: Option<DecimalDigits>,
     /// Whether each value is the first day of a month.
     pub month_start: bool,
+    /// Whether a NULL stands for failed arithmetic in an earlier step.
+    pub null_is_error: bool,
     /// Whether the type is inferred from the column's use instead of being specified in a schema.
     pub assumed: bool,
     /// Whether the column is not part of any known relation. If the column nevertheless has a relation, only the source
@@ -99,6 +103,9 @@ pub struct Program {
     pub criteria: Vec<(IrId, PoolRange, Span)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
+    /// With `blanks: zero`, nodes whose NULL stands for failed arithmetic, such as a division by 0, and is therefore
+    /// not 0 in other arithmetic.
+    pub errors: FxHashSet<IrId>,
     /// Whether at least one definition is folded. During lowering, specifies whether the current definition is folded.
     pub folded: bool,
     /// Whether several nodes may have the same operand, because the program contains LET or functions with a
@@ -124,6 +131,7 @@ impl Program {
             other_forms,
             criteria,
             meanings,
+            errors,
             folded,
             shares_nodes,
             order,
@@ -141,6 +149,7 @@ impl Program {
         other_forms.clear();
         criteria.clear();
         meanings.clear();
+        errors.clear();
         *folded = false;
         *shares_nodes = false;
         order.clear();
@@ -314,6 +323,16 @@ impl Program {
                 Some(Ir::Apply { overload, args })
             }
             _ => None,
+        }
+    }
+
+    /// Returns whether a NULL of this node stands for an error, with `blanks: zero`. Spreadsheets return the error of
+    /// an operand, whereas a blank operand counts as 0.
+    pub fn is_null_error(&self, id: IrId) -> bool {
+        let id = self.resolve_names(id);
+        match self.node(id) {
+            Ir::Column(column) => self.columns.get(column as usize).is_some_and(|used| used.null_is_error),
+            _ => self.errors.contains(&id),
         }
     }
 

@@ -414,7 +414,11 @@ impl Planner<'_> {
                 .with_size(size)
                 .with_digits(digits)
                 .quoted(quoted);
-            relation.push(column.month_start(month_start));
+            relation.push(
+                column
+                    .month_start(month_start)
+                    .null_is_error(program.is_null_error(output.root)),
+            );
         }
         if !self.spec.first.is_empty() {
             let mut columns = relation.columns().to_vec();

@@ -49,6 +49,8 @@ pub struct Column {
     month_start: bool,
     /// Whether the values are dates or times that were converted from instants to a time zone.
     converted_to_timezone: bool,
+    /// Whether a NULL stands for failed arithmetic, such as a division by 0.
+    null_is_error: bool,
     /// Whether the values are arrays.
     is_array: bool,
     description: Option<String>,
@@ -76,6 +78,7 @@ impl Column {
             made,
             month_start,
             converted_to_timezone: false,
+            null_is_error: false,
             is_array: false,
             description,
             values,
@@ -204,6 +207,18 @@ impl Column {
     pub fn converted_to_timezone(mut self, is_converted: bool) -> Self {
         self.converted_to_timezone = is_converted;
         self
+    }
+
+    /// Sets whether a NULL stands for failed arithmetic, such as a division by 0. With `blanks: zero`, such a NULL
+    /// does not count as 0.
+    #[must_use]
+    pub fn null_is_error(mut self, is_error: bool) -> Self {
+        self.null_is_error = is_error;
+        self
+    }
+
+    pub fn is_null_error(&self) -> bool {
+        self.null_is_error
     }
 
     /// Returns whether the values are arrays.
@@ -454,7 +469,7 @@ impl Relation {
         Arc::make_mut(&mut self.columns)
             .list
             .iter_mut()
-            .for_each(|column| column.nullable = true);
+            .for_each(|column| (column.nullable, column.null_is_error) = (true, false));
     }
 
     /// Records the origin of a column.

@@ -32,6 +32,8 @@ pub struct StepRows {
     pub first: Option<String>,
     /// Whether there is at most one row.
     pub is_single: bool,
+    /// Names of columns in which a NULL stands for failed arithmetic.
+    pub error_columns: Vec<String>,
 }
 
 impl StepRows {
@@ -117,7 +119,18 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
         let Some(input) = joined.as_ref().or_else(|| known.get(read)) else {
             break;
         };
-        let rows = interpret_step(step, input);
+        let step_of_rows;
+        let step_with_errors = if input.error_columns.is_empty() {
+            step
+        } else {
+            step_of_rows = InterpreterStep {
+                error_columns: input.error_columns.clone(),
+                ..step.clone()
+            };
+            &step_of_rows
+        };
+        let mut rows = interpret_step(step_with_errors, input);
+        rows.error_columns = step_with_errors.error_outputs();
         read = &step.name;
         known.insert(read, rows);
     }

@@ -6,7 +6,7 @@ use crate::Type;
 use crate::check::{self, CheckScope, Context};
 use crate::diag::{Code, Diagnostic};
 use crate::formulas::StepFormulas;
-use crate::load::Step;
+use crate::load::{Step, StepRead};
 use crate::parse;
 use crate::possible_columns::possible_columns;
 use crate::schema::{Column, Relation};
@@ -50,7 +50,7 @@ impl SpecCompilation<'_> {
         };
         let mut outputs = vec![possible_columns(failed, self.source, columns, limits, memory)];
         for step in later {
-            let input = self.possible_input(step, index, &outputs);
+            let input = self.possible_input(index, &outputs);
             // The columns of joined relations are not considered here, so they are treated as unknown if the
             // step has joins.
             let seen = input.as_ref().filter(|_| step.joins.is_empty());
@@ -83,20 +83,21 @@ impl SpecCompilation<'_> {
     /// Returns the columns that a step after the failed step would read: those of a relation, of several steps, or of
     /// the previous step. `None` if they cannot be determined. `outputs` are the columns of the steps from the failed
     /// step on.
-    fn possible_input(&self, step: &Step<'_>, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
-        if let Some((from, _)) = &step.from {
-            return self.known_relation(from).cloned();
-        }
-        if step.union.is_empty() {
-            return outputs.last()?.clone();
+    fn possible_input(&self, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
+        let steps = match self.spec.step_input(failed + outputs.len()) {
+            StepRead::Relation(from) => return self.known_relation(from).cloned(),
+            StepRead::Steps(steps) => steps,
+        };
+        let output = |place: usize| match place.checked_sub(failed) {
+            Some(place) => outputs.get(place)?.as_ref(),
+            None => self.facts.get(place)?.relation.as_ref(),
+        };
+        if let [one] = steps.as_slice() {
+            return output(*one).cloned();
         }
         let mut union = Relation::new("");
-        for member in &step.union {
-            let place = self.spec.step_named(member.text)?;
-            let columns = match place.checked_sub(failed) {
-                Some(place) => outputs.get(place)?.as_ref()?,
-                None => self.facts.get(place)?.relation.as_ref()?,
-            };
+        for place in steps {
+            let columns = output(place)?;
             for column in columns.columns() {
                 if union.position(column.name()).is_none() {
                     union = union.with(Column::new(column.name(), Type::Unknown));

@@ -96,7 +96,24 @@ impl SpecCompilation<'_> {
         self.check_exposures(diagnostics);
         self.check_access(diagnostics);
         self.check_step_lengths(diagnostics);
+        self.check_inputs_of_incremental_model(diagnostics);
         self.joins_sound = self.check_joins(diagnostics);
+    }
+
+    /// Reports a step of an incremental model that reads something other than the previous step.
+    fn check_inputs_of_incremental_model(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let mut inputs = self.spec.steps.iter().skip(1).filter_map(|step| {
+            let union = step.union.first().map(|name| ("union", name.node.span));
+            step.from.as_ref().map(|(_, span)| ("from", *span)).or(union)
+        });
+        if let Some((key, span)) = inputs.next().filter(|_| self.incremental) {
+            let message = format!(
+                "a model with `{key}` in a step cannot be incremental, because a run reads only the new and late rows \
+                 of one relation"
+            );
+            let help = "write `materialized: table`";
+            diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
+        }
     }
 
     /// Compiles the steps up to the first step with an error. Returns the last select and its output. Returns `None` if

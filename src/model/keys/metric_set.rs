@@ -236,18 +236,14 @@ pub static OVER_SETS: KeyTable = KeyTable {
     ],
 };
 
-/// Keys of the steps of an expanded model built on several sets. Hand-written specs never contain these keys.
+/// Key of the steps of an expanded model with `fill`. Hand-written specs never contain this key.
 pub static EXPANDED: KeyTable = KeyTable {
     title: "expanded step",
-    doc: "Relation or steps that a step reads in place of the previous step.",
+    doc: "Rows of periods.",
     open: false,
-    keys: &[
-        Key::new("from", KeyShape::Text, "Relation that the step reads."),
-        Key::new("union", KeyShape::Names, "Steps whose rows the step reads."),
-        Key::new(
-            "series",
-            KeyShape::Mapping,
-            "Periods between two columns of the previous step.",
-        ),
-    ],
+    keys: &[Key::new(
+        "series",
+        KeyShape::Mapping,
+        "Periods between two columns of the previous step.",
+    )],
 };

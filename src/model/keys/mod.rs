@@ -14,7 +14,7 @@ pub use metric_set::{EXPANDED, METRIC_SET, OVER_SETS};
 pub use model::MODEL;
 pub use project::{LOCAL, PROJECT};
 pub use proofs::RULE;
-pub use step::{DEFINITION, JOIN, STEP};
+pub use step::{DEFINITION, JOIN, STEP, STEP_INPUT};
 
 /// Shape of a key's value.
 #[derive(Clone, Copy, Debug)]
@@ -154,7 +154,7 @@ impl KeyTable {
 /// reads.
 pub fn determines_rows(name: &str) -> bool {
     let is_determining = |table: &&KeyTable| table.get(name).is_some_and(|key| key.determines_rows);
-    [&MODEL, &STEP].iter().any(is_determining)
+    [&MODEL, &STEP_INPUT, &STEP].iter().any(is_determining)
 }
 
 /// Names of days that `Shape::Weekday` accepts, ignoring case.

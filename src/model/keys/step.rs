@@ -4,6 +4,29 @@ use super::dbt::{DATA_TESTS_DOC, TESTS};
 use super::metric_set::FILL;
 use super::{Key, KeyShape, KeyTable};
 
+/// Keys of a step that does not read the previous step. The first step reads the `from` of the model.
+pub static STEP_INPUT: KeyTable = KeyTable {
+    title: "input of a step",
+    doc: "What a step after the first one reads in place of the previous step.",
+    open: false,
+    keys: &[
+        Key::new(
+            "from",
+            KeyShape::Text,
+            "Relation or earlier step that the step reads in place of the previous step.",
+        )
+        .determines_rows(),
+        Key::new(
+            "union",
+            KeyShape::Names,
+            "Earlier steps whose rows the step reads, one after the other. Columns with the same name become one \
+            column; a column that a step lacks is NULL in its rows.",
+        )
+        .foreign_words(&["union_all", "stack", "append"])
+        .determines_rows(),
+    ],
+};
+
 pub static STEP: KeyTable = KeyTable {
     title: "step",
     doc: "A step of the spec. It reads the rows of the previous step.",

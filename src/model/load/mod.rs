@@ -99,9 +99,9 @@ pub struct Step<'y> {
     pub group_by: Vec<SpannedText<'y>>,
     pub order_by: Vec<SpannedText<'y>>,
     pub partition_by: Option<Vec<SpannedText<'y>>>,
-    /// Relation that the step reads instead of the previous step. Only expanded specs have this key.
+    /// Relation that the step reads instead of the previous step.
     pub from: Option<(RelationReference, Span)>,
-    /// Steps whose rows the step reads instead of the previous step. Only expanded specs have this key.
+    /// Earlier steps whose rows the step reads instead of the previous step.
     pub union: Vec<SpannedText<'y>>,
     /// Series of periods that replaces each row of the previous step. Only expanded specs have this key.
     pub series: Option<PeriodSeries<'y>>,
@@ -151,6 +151,27 @@ impl Spec<'_> {
         let is_named = |step: &Step<'_>| step.name.is_some_and(|of| of.text == name);
         self.steps.iter().position(is_named)
     }
+
+    /// Returns what the step at an index reads, apart from joins.
+    pub fn step_input(&self, place: usize) -> StepRead<'_> {
+        let step = self.steps.get(place);
+        match (step.and_then(|step| step.from.as_ref()), place.checked_sub(1)) {
+            (_, None) => StepRead::Relation(&self.from),
+            (Some((from, _)), _) => StepRead::Relation(from),
+            (None, Some(before)) => match step.map(|step| step.union.as_slice()).unwrap_or_default() {
+                [] => StepRead::Steps(vec![before]),
+                steps => StepRead::Steps(steps.iter().filter_map(|of| self.step_named(of.text)).collect()),
+            },
+        }
+    }
+}
+
+/// What a step reads, apart from joins.
+#[derive(Clone, Debug)]
+pub enum StepRead<'s> {
+    Relation(&'s RelationReference),
+    /// Indexes of the steps whose rows the step reads.
+    Steps(Vec<usize>),
 }
 
 /// Origin of a spec.

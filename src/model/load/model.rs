@@ -1,8 +1,8 @@
 //! Keys of a model.
 
-use super::{Loader, Spec, SpecKind, Step};
-use crate::diag::{Code, Diagnostic};
-use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP};
+use super::{Loader, Spec, Step};
+use crate::diag::{Code, Diagnostic, suggest};
+use crate::keys::{MODEL, OVER_SETS, STEP, STEP_INPUT};
 use crate::semantic::SemanticModels;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -16,10 +16,7 @@ impl<'y> Loader<'y, '_> {
         if root.get("steps").is_some() {
             self.report_step_key_next_to_steps(root);
         }
-        match self.kind {
-            SpecKind::Written => self.check_keys(root, &[&MODEL, &STEP]),
-            _ => self.check_keys(root, &[&EXPANDED, &MODEL, &STEP]),
-        }
+        self.check_keys(root, &[&MODEL, &STEP]);
         let steps = self.read_steps(root);
         let columns = self.columns(root);
         let dbt = self.dbt_keys(root);
@@ -28,14 +25,8 @@ impl<'y> Loader<'y, '_> {
         let examples = self.read_examples(root);
         let exposures = self.read_exposures(root);
         let model = self.text(root, "model")?;
-        let first = steps.first().and_then(|step| step.from.clone());
-        let (from, from_span) = match first.filter(|_| self.kind != SpecKind::Written) {
-            Some(from) => from,
-            None => {
-                let text = self.text(root, "from")?;
-                (self.parse_relation("from", text)?, text.node.span)
-            }
-        };
+        let text = self.text(root, "from")?;
+        let (from, from_span) = (self.parse_relation("from", text)?, text.node.span);
         Some(Spec {
             model,
             description: self.description(root),
@@ -108,8 +99,50 @@ impl<'y> Loader<'y, '_> {
                     .with_help("add a step: `- name: …` with `definitions:` below it"),
             );
         }
-        let items = items.unwrap_or_default().iter();
-        items.map(|item| self.read_step(item, false)).collect()
+        let mut read: Vec<Step<'y>> = Vec::new();
+        for item in items.unwrap_or_default() {
+            let mut step = self.read_step(item, false);
+            self.check_step_input(item, &read, &mut step);
+            read.push(step);
+        }
+        read
+    }
+
+    /// Checks that a step with `from` or `union` is not the first step, and that `union` names earlier steps. A `from`
+    /// that names an earlier step becomes a `union` of that step.
+    fn check_step_input(&mut self, item: &'y Node, earlier: &[Step<'y>], step: &mut Step<'y>) {
+        let before = self.diagnostics.len();
+        let key = STEP_INPUT.keys.iter().find(|key| item.get(key.name).is_some());
+        if let (Some(key), []) = (key, earlier) {
+            let message = format!("the first step cannot have `{}`", key.name);
+            let help = "write `from` at the top level of the spec, which is the relation that the first step reads";
+            let found = Diagnostic::new(Code::WrongShape, self.key_span(item, key.name), message).with_help(help);
+            self.report(found);
+        } else if item.get("from").is_some() && item.get("union").is_some() {
+            let message = "`from` and `union` cannot be used together";
+            let help = "a step reads either one relation or the rows of earlier steps";
+            self.report(Diagnostic::new(Code::WrongShape, self.key_span(item, "union"), message).with_help(help));
+        }
+        let names = || earlier.iter().filter_map(|step| Some(step.name?.text));
+        for name in &step.union {
+            if names().any(|of| of == name.text) {
+                continue;
+            }
+            let message = format!("there is no earlier step `{}`", name.text);
+            let help = match (suggest::nearest_name(name.text, names()), names().last()) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, Some(last)) => format!("name a step that precedes this step, such as `{last}`"),
+                (None, None) => "name steps that precede this step".to_owned(),
+            };
+            self.report(Diagnostic::new(Code::UnknownRelation, name.node.span, message).with_help(help));
+        }
+        step.unsound |= self.diagnostics.iter().skip(before).any(Diagnostic::is_error);
+        let named = self
+            .text(item, "from")
+            .filter(|from| names().any(|name| name == from.text));
+        if let Some(from) = named {
+            (step.from, step.union) = (None, vec![from]);
+        }
     }
 
     pub(crate) fn key_span(&self, root: &Node, key: &str) -> Span {

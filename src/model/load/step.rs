@@ -2,7 +2,7 @@
 
 use super::{KeptColumns, Loader, PeriodSeries, SpannedText, SpecKind, Step};
 use crate::diag::{Code, Diagnostic};
-use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP};
+use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP, STEP_INPUT};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -28,8 +28,8 @@ impl<'y> Loader<'y, '_> {
         if !at_top {
             match self.kind {
                 SpecKind::OverSets if node.get("metrics").is_some() => self.check_keys(node, &[&OVER_SETS, &STEP]),
-                SpecKind::Written => self.check_keys(node, &[&STEP]),
-                _ => self.check_keys(node, &[&EXPANDED, &STEP]),
+                SpecKind::Written => self.check_keys(node, &[&STEP_INPUT, &STEP]),
+                _ => self.check_keys(node, &[&EXPANDED, &STEP_INPUT, &STEP]),
             }
         }
         let strange = |key: &Node| {
@@ -37,6 +37,7 @@ impl<'y> Loader<'y, '_> {
                 STEP.get(name)
                     .or_else(|| MODEL.get(name))
                     .or_else(|| OVER_SETS.get(name))
+                    .or_else(|| STEP_INPUT.get(name))
                     .or_else(|| EXPANDED.get(name))
             });
             known.is_none()
@@ -46,10 +47,12 @@ impl<'y> Loader<'y, '_> {
         if let Some(name) = step.name {
             self.check_name("a step's name", name.text, name.node);
         }
-        if self.kind != SpecKind::Written && !at_top {
+        if !at_top {
             let from = self.text(node, "from");
             step.from = from.and_then(|from| Some((self.parse_relation("from", from)?, from.node.span)));
             step.union = self.list(node, "union").unwrap_or_default();
+        }
+        if self.kind != SpecKind::Written && !at_top {
             let text = |key: &str| node.get("series").and_then(|series| series.get(key)?.text());
             step.series = text("name").and_then(|name| {
                 Some(PeriodSeries {

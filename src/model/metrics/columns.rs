@@ -89,6 +89,8 @@ pub struct ColumnBuilder<'m> {
     pub is_single: bool,
     /// `fill`, if the expanded step keeps it.
     pub kept_fill: Option<Fill>,
+    /// Whether metrics whose formulas differ from the written ones get the written formula as a description.
+    pub describes_formulas: bool,
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
     /// Groups of rows that the aggregates read.
@@ -114,6 +116,7 @@ impl<'m> ColumnBuilder<'m> {
             keys,
             is_single,
             kept_fill: None,
+            describes_formulas: false,
             columns,
             faults: Vec::new(),
             groups,
@@ -243,7 +246,7 @@ impl<'m> ColumnBuilder<'m> {
             && self.columns.all[used.column].text.span == formula.span
         {
             self.columns.metrics.insert(id, used.column);
-            return self.describe(used.column, formula);
+            return self.describe(used.column, formula, !listed.is_empty());
         }
         let windows = self.window_rows(formula, is_own);
         if windows == Some(WindowRows::Time) && !formula.totals.is_empty() && self.has_other_keys() {
@@ -252,7 +255,12 @@ impl<'m> ColumnBuilder<'m> {
         let name = self.metric_column_name(id, &listed);
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
-            text: definition_text(name, formula.spell(file, &replaced), formula, file),
+            text: self.definition_text(
+                name,
+                formula.spell(file, &replaced),
+                formula,
+                (file, !listed.is_empty()),
+            ),
             uses,
             source: Some((formula.clone(), replaced)),
             aggregates: self.is_single && !formula.aggregates.is_empty(),
@@ -264,10 +272,36 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Adds the description and dbt keys of a metric to the column of its aggregate.
-    fn describe(&mut self, column: usize, formula: &MetricFormula) {
+    fn describe(&mut self, column: usize, formula: &MetricFormula, is_output: bool) {
+        let description = self.description(formula, is_output);
         let text = &mut self.columns.all[column].text;
-        text.description.clone_from(&formula.description);
+        text.description = description;
         text.keys.clone_from(&formula.keys);
+    }
+
+    /// Returns the description of a column whose formula differs from the written formula.
+    fn description(&self, formula: &MetricFormula, is_output: bool) -> Option<String> {
+        let written = || {
+            let text = crate::write::strip_comments(&formula.text);
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let is_shown = self.describes_formulas && is_output;
+        formula.description.clone().or_else(|| is_shown.then(written))
+    }
+
+    fn definition_text(
+        &self,
+        name: String,
+        text: TextWithOrigins,
+        formula: &MetricFormula,
+        (file, is_output): (u16, bool),
+    ) -> DefinitionText {
+        let is_changed = text.text != formula.text;
+        DefinitionText {
+            description: self.description(formula, is_output && is_changed),
+            keys: formula.keys.clone(),
+            ..DefinitionText::new(name, text, file, formula.span)
+        }
     }
 
     /// Returns the positions of a metric in `metrics`.
@@ -404,7 +438,7 @@ impl<'m> ColumnBuilder<'m> {
         let reads_keys = uses.is_empty() && !formula.names.is_empty();
         let column = self.columns.all.len();
         self.columns.all.push(MetricColumn {
-            text: definition_text(formula.name.clone(), formula.spell(0, &replaced), formula, 0),
+            text: self.definition_text(formula.name.clone(), formula.spell(0, &replaced), formula, (0, true)),
             uses,
             source: Some((formula.clone(), replaced)),
             aggregates: false,
@@ -502,13 +536,5 @@ impl<'m> ColumnBuilder<'m> {
             place: None,
         });
         Some(self.columns.all.len() - 1)
-    }
-}
-
-fn definition_text(name: String, text: TextWithOrigins, formula: &MetricFormula, file: u16) -> DefinitionText {
-    DefinitionText {
-        description: formula.description.clone(),
-        keys: formula.keys.clone(),
-        ..DefinitionText::new(name, text, file, formula.span)
     }
 }

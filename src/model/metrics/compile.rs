@@ -308,11 +308,11 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
 }
 
 impl Expansion {
-    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that a hand-written spec
-    /// can contain are omitted, because their formulas are the written ones.
+    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the formulas
+    /// as written are omitted.
     fn formulas_as_written(&self) -> WrittenFormulas {
         let mut written = WrittenFormulas::default();
-        for step in self.steps.iter().filter(|step| !step.is_spec) {
+        for step in self.steps.iter().filter(|step| !step.is_as_written) {
             for (column, formula) in &step.formulas {
                 let (column, formula) = (column.to_lowercase(), crate::write::strip_comments(formula));
                 for name in &step.names {

@@ -49,8 +49,8 @@ pub struct Expansion {
     pub obstacle: Option<ExpansionObstacle>,
 }
 
-/// Why no hand-written spec can express an expansion.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+/// Why no hand-written spec can express an expansion. Only steps with `fill` have keys that hand-written specs lack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum ExpansionObstacle {
     SeveralSets,
     SeveralRules,
@@ -63,12 +63,11 @@ impl ExpansionObstacle {
     pub fn message(self) -> &'static str {
         match self {
             Self::SeveralSets => {
-                "combines the rows of several metric sets, but a spec without metric sets begins with the rows of one \
-                 relation"
+                "fills the periods of several metric sets, but a step without metric sets fills the periods of its own rows"
             }
             Self::SeveralRules => {
-                "aggregates different rows for different metrics because of `non_additive`, but the columns of a step \
-                 without metric sets are computed from the same rows"
+                "fills the periods of metrics that aggregate different rows because of `non_additive`, but a step without \
+                 metric sets aggregates the same rows for all columns"
             }
             Self::PeriodsOfSets => {
                 "fills periods that only metric sets have: fiscal years as dates, or the `grain` of a set's `time`"
@@ -79,10 +78,7 @@ impl ExpansionObstacle {
 
     pub fn help(self) -> &'static str {
         match self {
-            Self::SeveralSets => "expand a model for each set, or see the SQL with `formulac query`",
-            Self::SeveralRules => {
-                "expand a model for the metrics of each `non_additive` rule, or see the SQL with `formulac query`"
-            }
+            Self::SeveralSets | Self::SeveralRules => "remove `fill`, or see the SQL with `formulac query`",
             Self::PeriodsOfSets => {
                 "fill a timeframe such as `month` or `fiscal_quarter`, or see the SQL with `formulac query`"
             }
@@ -100,8 +96,8 @@ pub struct StepExpansion {
     pub names: Vec<String>,
     /// Definitions as written in the sets and in the step, by name.
     pub formulas: Vec<(String, String)>,
-    /// Whether the steps contain only keys that are allowed in hand-written specs.
-    pub is_spec: bool,
+    /// Whether the steps contain the formulas as written.
+    pub is_as_written: bool,
     pub span: Span,
 }
 
@@ -120,6 +116,8 @@ pub struct ExpandedStep<'y> {
     metrics_of_rows: Vec<String>,
     /// Why no hand-written spec can express the steps.
     obstacle: Option<ExpansionObstacle>,
+    /// Whether all columns are computed from the same rows, so that the steps contain the formulas as written.
+    is_single: bool,
 }
 
 /// Expands the first step of a model built on metric sets. Later steps are copied. Reports errors and returns `None` if
@@ -181,7 +179,7 @@ impl Expansion {
             name: written(step).filter(|_| root.get("steps").is_some()),
             names: step.steps.iter().map(|step| step.name.clone()).collect(),
             formulas: step.model.written_formulas(),
-            is_spec: step.obstacle.is_none(),
+            is_as_written: step.is_single,
             span: step.model.step.span,
         });
         let steps = steps.collect();
@@ -250,12 +248,16 @@ fn expand_step<'y>(
     model.check_bounds(compiler, &keys, &used, faults);
     model.check_hidden_periods(&keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
-    let obstacle = model.expansion_obstacle(&groups, fill.as_ref(), &keys);
+    let obstacle = fill
+        .as_ref()
+        .and_then(|fill| model.expansion_obstacle(&groups, fill, &keys));
+    let is_single = groups.len() <= 1 && model.sets.len() == 1 && obstacle.is_none();
     if model.kind == SpecKind::OverSets {
         model.check_window_units(&keys, &needed, faults);
     }
-    let mut builder = ColumnBuilder::new(&model, &keys, groups, obstacle.is_none(), &needed);
-    builder.kept_fill = fill.clone().filter(|_| obstacle.is_none());
+    let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
+    builder.kept_fill = fill.clone().filter(|_| is_single);
+    builder.describes_formulas = !is_single && obstacle.is_none();
     builder.build();
     faults.append(&mut builder.faults);
     if has_faults(faults) {
@@ -283,24 +285,24 @@ fn expand_step<'y>(
         metrics_of_columns: model.metrics_of_columns(&keys.names),
         metrics_of_rows: model.metrics_of_rows(&keys.names),
         obstacle,
+        is_single,
         model,
     })
 }
 
 impl ModelOverSets<'_> {
     /// Returns why no step of a hand-written spec can express the step.
-    fn expansion_obstacle(
-        &self,
-        groups: &[RowGroup],
-        fill: Option<&Fill>,
-        keys: &ModelKeys,
-    ) -> Option<ExpansionObstacle> {
-        match fill {
-            _ if self.sets.len() > 1 => Some(ExpansionObstacle::SeveralSets),
-            _ if groups.len() > 1 => Some(ExpansionObstacle::SeveralRules),
-            Some(_) if self.kind == SpecKind::Periods => Some(ExpansionObstacle::RowsOfPeriods),
-            Some(fill) if !self.is_fill_of_written_period(fill, keys) => Some(ExpansionObstacle::PeriodsOfSets),
-            _ => None,
+    fn expansion_obstacle(&self, groups: &[RowGroup], fill: &Fill, keys: &ModelKeys) -> Option<ExpansionObstacle> {
+        if self.sets.len() > 1 {
+            Some(ExpansionObstacle::SeveralSets)
+        } else if groups.len() > 1 {
+            Some(ExpansionObstacle::SeveralRules)
+        } else if self.kind == SpecKind::Periods {
+            Some(ExpansionObstacle::RowsOfPeriods)
+        } else if !self.is_fill_of_written_period(fill, keys) {
+            Some(ExpansionObstacle::PeriodsOfSets)
+        } else {
+            None
         }
     }
 

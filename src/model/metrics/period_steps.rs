@@ -246,6 +246,9 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
     let mut periods = BTreeMap::new();
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
     for node in steps.iter().take(place) {
+        if node.get("from").is_some() {
+            periods.clear();
+        }
         let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
         let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
         set.periods.clone_from(&periods);
@@ -259,7 +262,11 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
             };
         }
     }
-    periods
+    let reads_other = steps.get(place).is_some_and(|node| node.get("from").is_some());
+    match reads_other && place > 0 {
+        true => BTreeMap::new(),
+        false => periods,
+    }
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.
@@ -273,15 +280,27 @@ fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<
             .collect::<Vec<_>>()
     };
     let mut pairs = pair("joins", node);
-    let input = match place.checked_sub(1).and_then(|before| steps.get(before)) {
-        Some(before) => before.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
-        None => {
+    let relation = |of: &Node| {
+        of.get("from")
+            .and_then(Node::text)
+            .map(relation_name)
+            .unwrap_or_default()
+    };
+    let before = place.checked_sub(1).and_then(|before| steps.get(before));
+    let input = match (before, node.get("union").map(Node::texts)) {
+        (None, _) => {
             pairs.extend(pair("from", root));
-            root.get("from")
-                .and_then(Node::text)
-                .map(relation_name)
-                .unwrap_or_default()
+            relation(root)
         }
+        (Some(_), Some(united)) => {
+            pairs.extend(pair("union", node));
+            united.into_iter().next().unwrap_or_default()
+        }
+        (Some(_), None) if node.get("from").is_some() => {
+            pairs.extend(pair("from", node));
+            relation(node)
+        }
+        (Some(before), None) => before.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
     };
     (input, pairs)
 }

@@ -78,6 +78,7 @@ impl ModelOverSets<'_> {
             .chain(columns);
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
+            union: of.root.get("union").map(Node::texts).unwrap_or_default(),
             joins: used_joins(compiler, of, self.kind, &used)
                 .into_iter()
                 .map(|join| TextWithPosition::new(node_text(join), file, join.span))

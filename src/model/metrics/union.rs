@@ -6,7 +6,7 @@ use crate::check::common_type;
 use crate::compile::SpecCompilation;
 use crate::contract::add_cast;
 use crate::diag::{Code, Diagnostic};
-use crate::load::{KeptColumns, PeriodSeries, Step};
+use crate::load::{KeptColumns, PeriodSeries, SpecKind, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
@@ -47,7 +47,8 @@ impl SpecCompilation<'_> {
         let own = own.filter_map(|step| Some((step.text.to_owned(), relation_of(step.text)?)));
         let found = united + own.clone().count();
         let relations: Vec<(String, Relation)> = known.into_iter().chain(own).collect();
-        let columns = united_columns(step, &relations, faults);
+        let is_over_sets = self.spec.kind != SpecKind::Written;
+        let columns = united_columns((step, is_over_sets), &relations, faults);
         let tree = &mut memory.emit.tree;
         // Postgres resolves the types of the first two branches before it reads the third branch.
         let is_untyped = |column: &Column| {
@@ -86,7 +87,7 @@ impl SpecCompilation<'_> {
             .iter()
             .find_map(|step| self.spec.steps[self.spec.step_named(step.text)?].series);
         let name = series.map_or_else(
-            || "metrics_by_set".to_owned(),
+            || "unioned".to_owned(),
             |series| format!("with_missing_{}s", series.unit),
         );
         let name = self.names.choose_short_name(&name);
@@ -110,7 +111,11 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the columns that any of the relations has. Reports keys whose types cannot be compared.
-fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mut Vec<Diagnostic>) -> Vec<Column> {
+fn united_columns(
+    (step, is_over_sets): (&Step<'_>, bool),
+    relations: &[(String, Relation)],
+    faults: &mut Vec<Diagnostic>,
+) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
     let mut places: FxHashMap<String, usize> = FxHashMap::default();
     for column in relations.iter().flat_map(|(_, relation)| relation.columns()) {
@@ -121,6 +126,7 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
             .with_digits(column.decimal_digits())
             .quoted(column.is_quoted())
             .nullable(!everywhere || column.is_nullable())
+            .null_is_error(everywhere && column.is_null_error())
             .month_start(everywhere && column.is_month_start());
         let place = *places.entry(column.name().to_lowercase()).or_insert(columns.len());
         let Some(first) = columns.get_mut(place) else {
@@ -131,26 +137,30 @@ fn united_columns(step: &Step<'_>, relations: &[(String, Relation)], faults: &mu
         let is_comparable = one == other || !(one.is_temporal() && other.is_temporal());
         let ty = common_type(one, other).filter(|_| is_comparable);
         if ty.is_none() {
-            faults.push(different_types(step, first, &column));
+            faults.push(different_types(step, is_over_sets, first, &column));
         }
         let digits = first.decimal_digits().zip(column.decimal_digits());
         column = Column::new(first.name(), ty.unwrap_or(one))
             .with_digits(digits.and_then(|(one, other)| one.union(other)))
             .quoted(first.is_quoted())
             .nullable(first.is_nullable() || column.is_nullable())
+            .null_is_error(first.is_null_error() && column.is_null_error())
             .month_start(first.is_month_start() && column.is_month_start());
         *first = column;
     }
     columns
 }
 
-/// Reports a key whose types cannot be compared. Dates and times cannot be compared.
-fn different_types(step: &Step<'_>, one: &Column, other: &Column) -> Diagnostic {
-    let span = step
-        .group_by
-        .iter()
-        .find(|key| key.text == one.name())
-        .map_or(Span::default(), |key| key.node.span);
+/// Reports a key whose types cannot be compared, or a column of united steps. Dates and times cannot be compared.
+fn different_types(step: &Step<'_>, is_over_sets: bool, one: &Column, other: &Column) -> Diagnostic {
+    let key = step.group_by.iter().find(|key| key.text == one.name());
+    let span = key.or(step.union.first()).map_or(Span::default(), |key| key.node.span);
+    if !is_over_sets {
+        let (name, one, other) = (one.name(), one.ty().describe(), other.ty().describe());
+        let message = format!("the column `{name}` is {one} in one of the united steps and {other} in another");
+        let help = "give the columns different names, or convert one of them";
+        return Diagnostic::new(Code::TypeMismatch, span, message).with_help(help);
+    }
     let name = one.name();
     let (one, other) = (one.ty(), other.ty());
     let message = format!(

@@ -40,9 +40,8 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         return;
     }
     // The relation of the first step remains at the top, as in every spec.
-    let is_union = expanded[0].steps.iter().any(|step| !step.union.is_empty());
     let from = expanded[0].steps.first().and_then(|step| step.from.as_ref());
-    let from = from.filter(|_| !is_union);
+    let from = from.filter(|_| *first == 0);
     if let Some(from) = from {
         out.write("from: ", 0, model.span);
         out.write(&from.text, from.file, from.span);

@@ -34,7 +34,13 @@ fn expanded(model: &str) -> String {
 }
 
 fn expanded_over(set: &str, model: &str) -> String {
-    let compiled = compile_last(&[set, &format!("model: m\n{model}")]);
+    expanded_over_sets(&[set], model)
+}
+
+fn expanded_over_sets(sets: &[&str], model: &str) -> String {
+    let model_text = format!("model: m\n{model}");
+    let texts: Vec<&str> = sets.iter().copied().chain([model_text.as_str()]).collect();
+    let compiled = compile_last(&texts);
     assert!(!compiled.has_errors(), "{model}{:#?}", compiled.diagnostics());
     let text = compiled.expanded().unwrap_or_else(|| {
         panic!("{model}{:?}", compiled.expansion_obstacle());
@@ -69,6 +75,29 @@ fn filled_models_compile_like_their_expansion() {
             let text = expanded(&format!("{rest}fill: {fill}\n"));
             assert!(text.contains("fill: "), "{text}");
         }
+    }
+}
+
+#[test]
+fn the_rows_of_several_sets_and_rules_are_united() {
+    let keys = "group_by: [month, is_large]\n";
+    for rest in [
+        "",
+        "since: 2024-02-01\nuntil: 2024-09-30\n",
+        "having: net > 1\norder_by: [is_large, month desc]\nlimit: 5\n",
+        "definitions: share = net / SUM(net:net)\n",
+    ] {
+        let text = expanded(&format!("metrics: [sales.net, sales.revenue]\n{keys}{rest}"));
+        assert!(text.contains("union: [sales_by_"), "{text}");
+    }
+    let several = "metrics: [sales.revenue, plans.planned, sales.net]\ngroup_by: month\n";
+    for rest in [
+        "",
+        "since: 2024-02-01\n",
+        "definitions: attainment = revenue / planned\n",
+    ] {
+        let text = expanded_over_sets(&[ORDERS, PLANS], &format!("{several}{rest}"));
+        assert!(text.contains("from: plans"), "{text}");
     }
 }
 
@@ -186,10 +215,10 @@ fn later_steps_of_an_expanded_model_may_be_filled() {
 fn the_reason_is_known_if_no_spec_can_express_a_model() {
     for (model, reason) in [
         (
-            "metrics: [sales.revenue, plans.planned]\ngroup_by: month\n",
+            "metrics: [sales.revenue, plans.planned]\ngroup_by: month\nfill: month\n",
             "several metric sets",
         ),
-        ("metrics: [sales.net]\ngroup_by: month\n", "non_additive"),
+        ("metrics: [sales.net]\ngroup_by: month\nfill: month\n", "non_additive"),
         (
             "metrics: [sales.revenue]\ngroup_by: fiscal_year\nfill: fiscal_year\n",
             "fiscal years",
