@@ -68,8 +68,8 @@ pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_i
 #[doc(inline)]
 pub use formulac_model::{
     Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost,
-    MetricSource, ModelTest, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn, SpecDefinition,
-    SpecSession, SpecText, USER, json_schema, verify,
+    MetricSource, ModelTest, PERIODS, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn,
+    SpecDefinition, SpecSession, SpecText, USER, json_schema, verify,
 };
 #[cfg(feature = "sync")]
 #[doc(inline)]

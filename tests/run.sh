@@ -49,6 +49,16 @@ task=${1-}
 full=
 case $task in --full | fault | record) shift ;; esac
 [ "$task" != --full ] || full=1
+# All tests are built while the tools are installed, which mostly waits for the network.
+everything=
+case $task:$* in
+fault:* | record:*) ;;
+:"" | --full:"" | --no-fail-fast:--no-fail-fast | --full:--no-fail-fast) everything=1 ;;
+esac
+if [ "$everything" ]; then
+    cargo test --all-features --no-run &
+    build=$!
+fi
 "$root/tests/setup.sh"
 # shellcheck disable=SC1091
 . "${FORMULAC_TEST_HOME:-$root/target/test-tools}/env.sh"
@@ -81,10 +91,7 @@ ignored=(${full:+-- --include-ignored})
 # Only `--full` builds the command again from the packed crates.
 python=(-k "not published_crates")
 [ -z "$full" ] || python=()
-case $* in
-'' | --no-fail-fast) ;;
-*) exec cargo test --all-features "$@" "${ignored[@]}" ;;
-esac
+[ "$everything" ] || exec cargo test --all-features "$@" "${ignored[@]}"
 
 # These tests run in parallel with all others, because dbt and single long tests leave a core idle. Their output is printed last.
 first=(example_project first_evening decompile properties sync)
@@ -93,7 +100,7 @@ mapfile -t first < <(binaries "${first[@]}")
 mapfile -t others < <(binaries "${others[@]}")
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
-cargo test --all-features --no-run || exit
+wait "$build" || exit
 cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" >"$printed" 2>&1 &
 beside=$!
 cargo test --all-features "$@" --lib --bins --examples "${others[@]}" "${ignored[@]}" || status=$?

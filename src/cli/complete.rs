@@ -29,6 +29,9 @@ fn command_with_completers() -> clap::Command {
         let command = command.mut_args(|arg| match arg.get_id().as_str() {
             "spec" | "specs" | "files" => arg.add(ArgValueCompleter::new(complete_spec_files)),
             "metrics" => arg.add(ArgValueCompleter::new(complete_metrics)),
+            "by" => arg.add(ArgValueCompleter::new(complete_keys)),
+            "order_by" if name == "query" || name == "preview" => arg.add(ArgValueCompleter::new(complete_sort_keys)),
+            "fill" => arg.add(ArgValueCompleter::new(complete_periods)),
             "select" | "exclude" => arg.add(ArgValueCompleter::new(complete_selections)),
             "name" if name == "functions" => arg.add(ArgValueCompleter::new(complete_functions)),
             "name" if name == "lineage" => arg.add(ArgValueCompleter::new(complete_models_and_metrics)),
@@ -67,14 +70,63 @@ fn complete_spec_files(typed: &OsStr) -> Vec<CompletionCandidate> {
     }
 }
 
-/// Completes the metrics of the project's metric sets. Metrics that are already in the list are kept.
-fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
+/// Completes the last entry of a list that is separated by commas.
+fn complete_last_entry(typed: &OsStr, complete: impl Fn(&str) -> Vec<CompletionCandidate>) -> Vec<CompletionCandidate> {
     let typed = typed.to_string_lossy();
     let (before, start) = typed
         .rsplit_once(',')
         .map_or(("", &*typed), |(before, start)| (&typed[..=before.len()], start));
-    let metrics = metrics_that_start_with(start).into_iter();
-    metrics.map(|metric| metric.add_prefix(before)).collect()
+    let found = complete(start).into_iter();
+    found.map(|entry| entry.add_prefix(before)).collect()
+}
+
+/// Completes the metrics of the project's metric sets.
+fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
+    complete_last_entry(typed, metrics_that_start_with)
+}
+
+/// Completes the keys of queries: periods, and dimensions of the project's metric sets.
+fn complete_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
+    complete_last_entry(typed, keys_that_start_with)
+}
+
+/// Completes names by which the rows of a query can be sorted: its keys and metrics.
+fn complete_sort_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
+    complete_last_entry(typed, |start| {
+        let mut found = keys_that_start_with(start);
+        for set in project_sets() {
+            found.extend(candidates(set.metrics_of_set(), start));
+        }
+        found
+    })
+}
+
+fn complete_periods(typed: &OsStr) -> Vec<CompletionCandidate> {
+    periods_that_start_with(&typed.to_string_lossy())
+}
+
+fn periods_that_start_with(start: &str) -> Vec<CompletionCandidate> {
+    let periods = formulac::PERIODS.into_iter().filter(|period| period.starts_with(start));
+    periods.map(CompletionCandidate::new).collect()
+}
+
+fn keys_that_start_with(start: &str) -> Vec<CompletionCandidate> {
+    let mut found = periods_that_start_with(start);
+    for set in project_sets() {
+        found.extend(candidates(set.dimensions_of_set(), start));
+    }
+    found
+}
+
+/// Returns the definitions whose names start with a text, with their descriptions.
+fn candidates<'s>(
+    definitions: impl Iterator<Item = (&'s str, Option<&'s str>)>,
+    start: &str,
+) -> Vec<CompletionCandidate> {
+    let matching = definitions.filter(|(name, _)| name.starts_with(start));
+    matching
+        .map(|(name, description)| CompletionCandidate::new(name).help(description.map(|text| text.to_owned().into())))
+        .collect()
 }
 
 /// Returns the metrics of the project's metric sets, with their descriptions.

@@ -33,8 +33,11 @@ impl MetricsArgs {
     pub fn spec(&self, limit: Option<u32>) -> SourceText {
         let mut text = format!("model: {MODEL}\nmetrics:\n");
         for metric in &self.metrics {
-            let (metric, name) = match metric.split_once(" as ") {
-                Some((metric, name)) => (metric, Some(name.trim())),
+            let (metric, name) = match metric.to_ascii_lowercase().find(" as ") {
+                Some(end) => (
+                    &metric[..end],
+                    Some(metric[end + " as ".len()..].trim().trim_matches('"')),
+                ),
                 None => (metric.as_str(), None),
             };
             let metric = quoted(metric);

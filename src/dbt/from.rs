@@ -113,6 +113,12 @@ impl RelationReference {
         let written = |name: &str| dialect.name_text(name, true);
         match self {
             Self::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
+            // dbt gives each version of a model a table of its own.
+            Self::Ref {
+                model,
+                version: Some(version),
+                ..
+            } => written(&format!("{model}_v{version}")),
             Self::Ref { .. } | Self::Source { .. } => written(self.name()),
             Self::Relation(relation) => relation.to_sql(dialect),
         }
@@ -126,6 +132,34 @@ impl RelationReference {
             Self::Table(table) => Cow::Borrowed(table),
             Self::Ref { .. } | Self::Source { .. } => Cow::Borrowed(self.name()),
             Self::Relation(relation) => Cow::Owned(relation.display_name()),
+        }
+    }
+
+    /// Returns the name that distinguishes the relation from others with the same last part: `raw.orders` for a table of
+    /// a source, `orders_v1` for a version of a model. `None` for other relations.
+    ///
+    /// ```
+    /// use formulac_dbt::RelationReference;
+    /// let name = |text| RelationReference::read(text).unwrap().qualified_name();
+    /// assert_eq!(name("source('raw', 'orders')").as_deref(), Some("raw.orders"));
+    /// assert_eq!(name("ref('orders', v=1)").as_deref(), Some("orders_v1"));
+    /// assert_eq!(name("ref('orders')"), None);
+    /// ```
+    #[must_use]
+    pub fn qualified_name(&self) -> Option<String> {
+        match self {
+            Self::Source { group, table } => Some(format!("{group}.{table}")),
+            Self::Ref {
+                model,
+                version: Some(version),
+                ..
+            } => Some(format!("{model}_v{version}")),
+            Self::Ref {
+                model,
+                package: Some(package),
+                ..
+            } => Some(format!("{package}.{model}")),
+            _ => None,
         }
     }
 

@@ -180,7 +180,20 @@ impl CompiledSpec {
         metrics.map(|metric| (metric.name.as_str(), metric.description.as_deref()))
     }
 
-    /// Returns the spec in which the definitions of the metric set are written out, for a model built on one set. Both
+    /// Returns the dimensions of the set, each with its description, if the file defines a metric set.
+    ///
+    /// ```
+    /// let set = "metric_set: orders\nfrom: orders\ndefinitions: |\n  is_large = amount > 100\n  n = COUNT()\n";
+    /// let compiled = formulac_model::Compiler::default().compile_spec(set);
+    /// assert_eq!(compiled.dimensions_of_set().collect::<Vec<_>>(), [("is_large", None)]);
+    /// ```
+    pub fn dimensions_of_set(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let sets = self.metric_set.iter();
+        let all = sets.flat_map(|set| set.definitions.iter().filter(|formula| !set.is_metric(formula)));
+        all.map(|formula| (formula.name.as_str(), formula.description.as_deref()))
+    }
+
+    /// Returns the spec in which the definitions of the metric set are written out, for a model built on metric sets. Both
     /// specs compile to the same SQL.
     ///
     /// ```

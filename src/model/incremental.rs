@@ -102,7 +102,7 @@ impl SpecCompilation<'_> {
     fn missing_time_help(&self) -> String {
         let last = self.spec.steps.last();
         let is_grouped = last.is_some_and(|step| !step.group_by.is_empty());
-        let relation = self.compiler.options.find_relation(self.spec.from.name());
+        let relation = self.known_relation(&self.spec.from);
         let mut columns = relation.into_iter().flat_map(Relation::columns);
         let time = columns.find(|column| column.ty().is_temporal());
         let name = time.map_or("ordered_at", Column::name);

@@ -123,6 +123,9 @@ pub use spec_definition::SpecDefinition;
 #[doc(hidden)]
 pub use versions::OtherVersion;
 
+/// Names of the periods by which metrics can be grouped and filled, from `day` to `fiscal_year`.
+pub const PERIODS: [&str; 7] = crate::ir::CalendarPeriod::NAMES;
+
 use formulac_catalog::{Level, Type, catalog, dialect};
 use formulac_core::{UndecidedType, calendar};
 use formulac_core::{check, emit, ir, plan, schema, scratch, sql};

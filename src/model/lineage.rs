@@ -393,15 +393,20 @@ impl SpecCompilation<'_> {
         self.lineage.steps.push(columns);
     }
 
+    /// Returns the relation of a source column, if it is known.
+    fn relation_of_source(&self, column: &SourceColumn) -> Option<&Relation> {
+        let mut sources = self.sources.all.iter().map(|source| &source.from);
+        self.known_relation(sources.find(|from| from.name() == column.relation)?)
+    }
+
     /// Marks the dates and times among the model's columns that were converted from instants to a time zone.
     pub(super) fn mark_converted_times(&self, columns: &mut [Column]) {
         let is_wall_clock = |column: &Column| matches!(column.ty(), Type::Date | Type::Timestamp);
         if !columns.iter().any(is_wall_clock) {
             return;
         }
-        let options = &self.compiler.options;
         let converted = self.lineage.columns_in_timezone(|source| {
-            let relation = options.find_relation(&source.relation);
+            let relation = self.relation_of_source(source);
             let column = relation.and_then(|relation| relation.column(&source.column));
             column.is_some_and(Column::is_converted_to_timezone)
         });
@@ -413,15 +418,13 @@ impl SpecCompilation<'_> {
 
     /// Returns the model's columns with their inherited tags.
     pub(super) fn with_tags(&self, columns: Vec<Column>) -> Vec<Column> {
-        let options = &self.compiler.options;
         let inherit = &self.compiler.specs.inherit;
         if inherit.is_empty() {
             return columns;
         }
         let of = |source: &SourceColumn| {
-            let known = options
-                .find_relation(&source.relation)
-                .and_then(|r| r.column(&source.column));
+            let relation = self.relation_of_source(source);
+            let known = relation.and_then(|relation| relation.column(&source.column));
             known.map(|column| column.tags().to_vec()).unwrap_or_default()
         };
         let tags = self.lineage.tags(inherit, of);

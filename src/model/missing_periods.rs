@@ -5,7 +5,7 @@ use crate::Type;
 use crate::catalog::{self, internal};
 use crate::check::{ColumnPeriod, DefinitionRole, key_period};
 use crate::diag::{Code, Diagnostic};
-use crate::ir::{CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
+use crate::ir::{CalendarPeriod, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, used_definitions};
 
 /// Way in which a value reads other rows by counting rows.
@@ -82,12 +82,17 @@ fn gap_warning(
     in_sheet: bool,
     text: &str,
 ) -> Option<Diagnostic> {
+    // Only periods of at least a day can be filled.
+    let no_gaps = || match CalendarPeriod::named(unit) {
+        Some(_) => format!("add `fill: {unit}` to the step that groups by `{key}`"),
+        None => format!("add a row for each {unit} in an earlier step"),
+    };
     let (message, help) = match counted {
         RowCountingKind::Offset { .. } if in_sheet => (
             format!(
                 "the cell is in another row, and that row belongs to the wrong period if a value of `{key}` is missing"
             ),
-            format!("add a row for each {unit} in an earlier step"),
+            no_gaps(),
         ),
         RowCountingKind::Offset { value, sign, rows } => {
             let of = program.meta(value).span.excerpt(text);
@@ -97,7 +102,10 @@ fn gap_warning(
             let rows = program.text(digits);
             (
                 format!("`OFFSET` counts rows, so it reads the wrong period if a value of `{key}` is missing"),
-                format!("write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move by calendar periods"),
+                format!(
+                    "write `PERIODOFFSET({of}, {sign}{rows}, \"{unit}\")` to move by calendar periods, or {}",
+                    no_gaps()
+                ),
             )
         }
         RowCountingKind::Range { value, rows, ends_here } => {
@@ -117,10 +125,10 @@ fn gap_warning(
                 format!("the range covers {rows}, so it spans a longer time if `{key}` has no row for some {unit}"),
                 match of.filter(|_| ends_here) {
                     Some(of) => format!(
-                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range of calendar periods, or add \
-                            a row for each missing {unit} in an earlier step"
+                        "write `PERIODOFFSET({of}, -{back}, \"{unit}\"):{of}` for a range of calendar periods, or {}",
+                        no_gaps()
                     ),
-                    None => format!("add a row for each missing {unit} in an earlier step"),
+                    None => no_gaps(),
                 },
             )
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::catalog_lookup::relation_in_schema;
 use super::compile::SpecCompilation;
 use super::load::{KeptColumns, Step};
 use crate::dbt::RelationReference;
@@ -95,7 +96,7 @@ impl SpecCompilation<'_> {
             let is_made = from
                 .unversioned_model()
                 .is_some_and(|model| options.models.relation(model).is_some());
-            options.schema.relation(from.name()).filter(|_| !is_made)
+            relation_in_schema(&options.schema, from).filter(|_| !is_made)
         };
         let mut relations: Vec<Relation> = Vec::new();
         for (place, from) in self
@@ -107,7 +108,9 @@ impl SpecCompilation<'_> {
             .enumerate()
         {
             let Some(relation) = of_schema(from) else { continue };
-            let is_known = relations.iter().any(|known| known.name() == relation.name());
+            let is_known = relations
+                .iter()
+                .any(|known| known.schema_name() == relation.schema_name());
             if !is_known {
                 let whole = place == 0 && used.whole;
                 relations.push(relation.restrict_columns((!whole).then_some(&used.names)));

@@ -84,7 +84,13 @@ impl SpecSources {
             return;
         }
         let written = |name: &str| dialect.name_text(name, true);
-        let table = from.relation_sql(dialect);
+        let mut table = from.relation_sql(dialect);
+        if let RelationReference::Source { group, .. } = from
+            && self.all.iter().any(|source| source.table == table)
+        {
+            // A query without dbt reads the table in the schema of its source.
+            table = format!("{}.{table}", written(group));
+        }
         // If two tables in different schemas have the same name, the CTE of the second table includes the schema in its
         // name.
         let first = self.called.insert(from.name().to_lowercase());

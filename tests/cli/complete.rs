@@ -23,7 +23,7 @@ fn shells_complete_what_the_project_has() {
         let spec = format!("model: {model}\nfrom: orders\ndefinitions: n = COUNT()\n");
         place.write(&format!("specs/{model}.yml"), spec);
     }
-    let set = "metric_set: shop\nfrom: orders\ndefinitions: |\n  revenue = SUM(amount)\n  returns = SUM(returned)\n";
+    let set = "metric_set: shop\nfrom: orders\ndefinitions: |\n  revenue = SUM(amount)\n  returns = SUM(returned)\n  is_large = amount > 100\n";
     place.write("specs/shop.yml", set);
     for (words, expected) in [
         (&["pre"][..], &["preview"][..]),
@@ -43,6 +43,19 @@ fn shells_complete_what_the_project_has() {
         (&["check", "--select", "metric_"], &["metric_set:"]),
         (&["env", "use", "chu"], &[]),
         (&["query", "--metrics", "shop.rev"], &["shop.revenue"]),
+        (&["query", "--metrics", "shop.revenue", "--by", "mo"], &["month"]),
+        (
+            &["query", "--metrics", "shop.revenue", "--by", "month,is"],
+            &["month,is_large"],
+        ),
+        (
+            &["query", "--metrics", "shop.revenue", "--order-by", "re"],
+            &["revenue", "returns"],
+        ),
+        (
+            &["preview", "--metrics", "shop.revenue", "--fill", "fiscal_q"],
+            &["fiscal_quarter"],
+        ),
         (
             &["query", "--metrics", "shop.revenue,shop.ret"],
             &["shop.revenue,shop.returns"],

@@ -64,6 +64,9 @@ pub struct CompileArgs {
     pub json: bool,
 }
 
+/// Arguments beside which options for metrics have no effect.
+const WITHOUT_METRICS: [&str; 3] = ["spec", "select", "exclude"];
+
 /// Options for querying metrics without a spec.
 #[derive(Debug, Args)]
 pub struct MetricsArgs {
@@ -71,28 +74,28 @@ pub struct MetricsArgs {
     #[arg(long, value_name = "METRIC,…", value_delimiter = ',', conflicts_with_all = ["select", "exclude"])]
     pub metrics: Vec<String>,
     /// Keys to group by: columns, dimensions, or periods such as `month`
-    #[arg(long, value_name = "KEY,…", value_delimiter = ',', requires = "metrics")]
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',', requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub by: Vec<String>,
     /// Filter for the rows of each set
-    #[arg(long = "where", value_name = "FORMULA", requires = "metrics")]
+    #[arg(long = "where", value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub filter: Option<String>,
     /// Filter for the groups
-    #[arg(long, value_name = "FORMULA", requires = "metrics")]
+    #[arg(long, value_name = "FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub having: Option<String>,
     /// First day to show: YYYY-MM-DD or a constant formula
-    #[arg(long, value_name = "DATE", requires = "metrics")]
+    #[arg(long, value_name = "DATE", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub since: Option<String>,
     /// Last day to show
-    #[arg(long, value_name = "DATE", requires = "metrics")]
+    #[arg(long, value_name = "DATE", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub until: Option<String>,
     /// Column computed from the metrics, for example `--define 'share = revenue / SUM(revenue:revenue)'`; repeatable
-    #[arg(long, value_name = "NAME=FORMULA", requires = "metrics")]
+    #[arg(long, value_name = "NAME=FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub define: Vec<String>,
     /// Period for which missing rows are added, as in `fill` of a spec: `month`, or `{by: month, from: 2024-01-01, to: TODAY()}`
-    #[arg(long, value_name = "PERIOD", requires = "metrics")]
+    #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub fill: Option<String>,
     /// Sort order of the rows: names, each followed by `asc` or `desc`
-    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "metrics")]
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',', requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub order_by: Vec<String>,
 }
 
@@ -118,7 +121,7 @@ pub struct QueryArgs {
     #[command(flatten)]
     pub metrics: MetricsArgs,
     /// Maximum number of rows
-    #[arg(long, value_name = "N", requires = "metrics")]
+    #[arg(long, value_name = "N", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub limit: Option<u32>,
     #[command(flatten)]
     pub target: TargetOptions,

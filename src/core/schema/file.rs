@@ -17,7 +17,7 @@ use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
 use crate::yaml::Node;
 
-const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group"];
+const RELATION_KEYS: &[&str] = &["columns", "primary_key", "complete", "access", "group", "name"];
 const COLUMN_KEYS: &[&str] = &["type", "nullable", "description", "values", "tags", "quoted"];
 const TYPES: &[&str] = &[
     "boolean",
@@ -50,7 +50,8 @@ pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
 }
 
 pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
-    let mut relation = Relation::new(name);
+    let own_name = node.get("name").and_then(Node::text).unwrap_or(name);
+    let mut relation = Relation::new(own_name).with_schema_name(name);
     let mut access = None;
     let mut group = None;
     let mut primary_key = None;
@@ -73,6 +74,8 @@ pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relati
                     "`private`, `protected` or `public`",
                 )),
             },
+            "name" if value.text().is_some() => {}
+            "name" => faults.push(wrong_shape_error(value, "`name`", "the name of the relation")),
             "group" => match value.text() {
                 Some(name) => group = Some(name),
                 None => faults.push(wrong_shape_error(value, "`group`", "the name of a group")),

@@ -16,14 +16,14 @@ impl Schema {
     #[must_use]
     pub fn with_properties_of(self, other: &Self) -> Self {
         let described = |relation: &Relation| {
-            let Some(known) = other.relation(relation.name()) else {
+            let Some(known) = other.relation(relation.schema_name()) else {
                 return relation.clone();
             };
             let columns = relation.columns().iter().map(|shown| match known.column(shown.name()) {
                 Some(column) => column.merged_with(shown),
                 None => shown.clone(),
             });
-            let relation = columns.fold(Relation::new(relation.name()), Relation::with);
+            let relation = columns.fold(relation.without_columns(), Relation::with);
             let has_key = known.key().iter().all(|key| relation.column(key).is_some());
             if has_key {
                 relation.with_key(known.key())
@@ -45,7 +45,7 @@ impl Schema {
         };
         for relation in other.relations {
             let whole = self
-                .relation(relation.name())
+                .relation(relation.schema_name())
                 .filter(|whole| !whole.may_have_more_columns());
             schema.push(whole.cloned().unwrap_or(relation));
         }
@@ -60,7 +60,7 @@ impl Schema {
             ..Self::default()
         };
         for relation in &self.relations {
-            schema.push(match other.relation(relation.name()) {
+            schema.push(match other.relation(relation.schema_name()) {
                 Some(other) => relation.merged_with(other),
                 None => relation.clone(),
             });
@@ -68,7 +68,7 @@ impl Schema {
         for relation in other
             .relations
             .iter()
-            .filter(|relation| self.relation(relation.name()).is_none())
+            .filter(|relation| self.relation(relation.schema_name()).is_none())
         {
             schema.push(relation.clone());
         }
@@ -81,7 +81,7 @@ impl Relation {
     /// columns of one relation are known, the columns of that relation come first.
     #[must_use]
     pub fn merged_with(&self, other: &Self) -> Self {
-        let mut merged = Self::new(self.name());
+        let mut merged = self.without_columns();
         let of_both = |column: &Column| {
             let (own, others) = (self.column(column.name()), other.column(column.name()));
             match (own, others) {
@@ -124,7 +124,7 @@ impl Relation {
             tags: None,
             ..column.clone()
         });
-        let relation = columns.fold(Self::new(self.name()), Self::with);
+        let relation = columns.fold(self.without_columns(), Self::with);
         Self {
             partial: self.partial,
             ..relation

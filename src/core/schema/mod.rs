@@ -301,6 +301,9 @@ pub enum ColumnProvenance {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Relation {
     name: Arc<str>,
+    /// Name in a schema in which another relation has the same name, such as `raw.orders` for a source beside the model
+    /// `orders`.
+    schema_name: Option<Arc<str>>,
     /// Columns. Copies of the relation share the columns, so that merging and copying the schema of a large project is
     /// cheap.
     columns: Arc<ColumnMap>,
@@ -425,6 +428,27 @@ impl Relation {
         self
     }
 
+    /// Sets the name under which a schema lists the relation because another relation has the same name.
+    #[must_use]
+    pub fn with_schema_name(mut self, name: impl Into<String>) -> Self {
+        self.schema_name = Some(Arc::from(name.into())).filter(|name| *name != self.name);
+        self
+    }
+
+    /// Returns the name under which a schema lists the relation. It differs from the name if another relation has the
+    /// same name.
+    ///
+    /// ```
+    /// use formulac_core::{Relation, Schema};
+    /// let schema = Schema::new().with(Relation::new("orders").with_schema_name("raw.orders"));
+    /// assert!(schema.relation("orders").is_none());
+    /// assert_eq!(schema.relation("raw.orders").unwrap().name(), "orders");
+    /// ```
+    #[must_use]
+    pub fn schema_name(&self) -> &str {
+        self.schema_name.as_deref().unwrap_or(&self.name)
+    }
+
     /// Creates a relation with unknown columns.
     pub fn unknown(name: impl Into<String>) -> Self {
         Self {
@@ -534,10 +558,19 @@ impl Relation {
         };
         let is_read = |column: &&Column| names.contains(&column.name().to_ascii_lowercase()) || is_key(column);
         let columns = self.columns().iter().filter(is_read).cloned();
-        let mut relation = columns.fold(Self::new(self.name()), Self::with).partially_known();
+        let mut relation = columns.fold(self.without_columns(), Self::with).partially_known();
         relation.primary_key.clone_from(&self.primary_key);
         (relation.access, relation.group) = (self.access, self.group.clone());
         relation
+    }
+
+    /// Returns a relation with the same names and without columns.
+    pub(super) fn without_columns(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            schema_name: self.schema_name.clone(),
+            ..Self::default()
+        }
     }
 
     /// Sets the access level and group of the relation, as in dbt models.
@@ -706,8 +739,9 @@ impl Schema {
 
     pub fn push(&mut self, relation: Relation) {
         let (index, relations) = (self.relations.len(), &self.relations);
-        self.by_name
-            .add((&*relation.name).into(), index, |i| relations[i].name().as_bytes());
+        self.by_name.add(relation.schema_name().into(), index, |i| {
+            relations[i].schema_name().as_bytes()
+        });
         self.relations.push(relation);
     }
 
@@ -716,7 +750,7 @@ impl Schema {
     pub fn with_past_columns<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
         let place = self
             .by_name
-            .find(relation.into(), |i| self.relations[i].name().as_bytes());
+            .find(relation.into(), |i| self.relations[i].schema_name().as_bytes());
         if let Some(relation) = place.and_then(|place| self.relations.get_mut(place)) {
             relation.record_removed(columns.into_iter().map(Into::into));
         }
@@ -735,7 +769,7 @@ impl Schema {
     pub fn relation(&self, name: &str) -> Option<&Relation> {
         lookups::add_lookup(|| Lookup::Relation(name.to_ascii_lowercase()));
         self.by_name
-            .find(name.into(), |i| self.relations[i].name().as_bytes())
+            .find(name.into(), |i| self.relations[i].schema_name().as_bytes())
             .map(|i| &self.relations[i])
     }
 

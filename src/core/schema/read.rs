@@ -74,8 +74,8 @@ impl Schema {
 
     /// Adds a relation under its own name. If the name is in use, the relation is added under the longer name.
     pub fn add(&mut self, relation: Relation, longer: impl FnOnce() -> String) {
-        let relation = if self.relation(relation.name()).is_some() {
-            relation.with_name(longer())
+        let relation = if self.relation(relation.schema_name()).is_some() {
+            relation.with_schema_name(longer())
         } else {
             relation
         };

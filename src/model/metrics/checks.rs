@@ -4,6 +4,8 @@ use super::keys::ModelKeys;
 use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
 use super::set::SETTINGS;
+use crate::calendar::Weekday;
+use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::yaml::Node;
@@ -73,6 +75,15 @@ impl ModelOverSets<'_> {
             }
         }
         for (name, span) in &self.overrides {
+            let is_defined = self
+                .definitions
+                .iter()
+                .any(|definition| definition.name.eq_ignore_ascii_case(name));
+            if metric(name) && !is_defined {
+                let message = format!("`overrides` names `{name}`, but the model does not define it");
+                let help = format!("add `{name} = …` to `definitions`, or remove the name");
+                faults.push(Diagnostic::new(Code::MetricRedefined, *span, message).with_help(help));
+            }
             if !metric(name) {
                 faults.push(
                     Diagnostic::new(
@@ -116,7 +127,16 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports settings that differ between the sets and the model.
-    pub fn check_settings(&self, faults: &mut Vec<Diagnostic>) {
+    pub fn check_settings(&self, compiler: &Compiler, faults: &mut Vec<Diagnostic>) {
+        let options = &compiler.options;
+        let in_project = |key: &str| match key {
+            "timezone" => options.timezone.clone(),
+            "fiscal_month_offset" => options.calendar.fiscal_month_offset.map(|months| months.to_string()),
+            "week_start" if options.calendar.week_start != Weekday::Monday => {
+                Some(options.calendar.week_start.name().to_owned())
+            }
+            _ => None,
+        };
         for key in SETTINGS {
             let mut first: Option<(&str, &str)> = None;
             for set in &self.sets {
@@ -138,6 +158,21 @@ impl ModelOverSets<'_> {
                 }
             }
             let own = self.root.get(key).and_then(|node| Some((node.span, node.text()?)));
+            let lacking = self
+                .sets
+                .iter()
+                .find(|set| set.sets.is_empty() && set.setting(key).is_none());
+            if let (Some((set, of)), Some(lacking), None, Some(of_project)) = (first, lacking, own, in_project(key))
+                && !of.eq_ignore_ascii_case(&of_project)
+            {
+                let lacking = &lacking.name;
+                let message = format!(
+                    "`{key}` is `{of}` in the set `{set}`, but `{of_project}` in the set `{lacking}`, which has the \
+                     setting of the project"
+                );
+                let help = format!("add `{key}: {of}` to the set `{lacking}`, or use the same value in both sets");
+                faults.push(Diagnostic::new(Code::SettingsDiffer, self.span, message).with_help(help));
+            }
             if let (Some((set, of)), Some((span, value))) = (first, own)
                 && !of.eq_ignore_ascii_case(value)
             {

@@ -132,7 +132,7 @@ pub fn expand(
     let mut model = read_model(compiler, sets, (root, source), kind, faults)?;
     model.taken_names = names_of_steps(root);
     model.check_names(faults);
-    model.check_settings(faults);
+    model.check_settings(compiler, faults);
     let step = expand_step(compiler, model, 0, (faults, 0))?;
     Expansion::new(compiler, root, vec![step])
 }

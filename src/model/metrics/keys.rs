@@ -5,6 +5,7 @@ use super::request::{ListedMetric, ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
+use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
@@ -99,6 +100,7 @@ impl ModelOverSets<'_> {
                 }
             }
             keys.names.push(name);
+            faults.extend(self.different_periods_error(key, used, &keys));
         }
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
@@ -108,17 +110,35 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
-        if keys.time.is_none() {
+        // No period is finer than a date.
+        if keys.time.and_then(period) != Some(CalendarUnit::Day) {
             self.make_date_the_time_key(compiler, used, &mut keys);
         }
         keys
+    }
+
+    /// Reports a mapped key whose parts are different periods.
+    fn different_periods_error(&self, key: &ModelKey, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
+        let parts = used.iter().filter(|_| !key.mapping.is_empty()).filter_map(|set| {
+            let part = keys.of_sets[*set].get(keys.names.len() - 1)?;
+            Some((&self.sets[*set].name, part.period.and(part.frame.as_deref())?))
+        });
+        let parts: Vec<(&String, &str)> = parts.collect();
+        let (first, frame) = *parts.first()?;
+        let (other, differs) = parts.iter().find(|(_, of)| *of != frame)?;
+        let message = format!(
+            "the key `{}` is a {frame} in the set `{first}`, but a {differs} in the set `{other}`",
+            key.text
+        );
+        Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help("use the same timeframe in each set"))
     }
 
     /// Makes a key that is the time of every set, and known to be a date, the time key.
     fn make_date_the_time_key(&self, compiler: &Compiler, used: &[usize], keys: &mut ModelKeys) {
         let is_date = |place: usize, set: usize| {
             let key = &keys.of_sets[set][place];
-            self.keys[place].mapping.is_empty() && self.sets[set].is_date_of_time(compiler, &key.column)
+            let is_plain = key.period.is_none() && self.keys[place].mapping.is_empty();
+            is_plain && self.sets[set].is_date_of_time(compiler, &key.column)
         };
         let found = (0..self.keys.len()).find(|place| used.iter().all(|set| is_date(*place, *set)));
         let Some(place) = found.filter(|_| self.kind != SpecKind::Periods) else {
@@ -224,8 +244,11 @@ impl ModelOverSets<'_> {
             };
             text = time.period(&key.text);
         }
+        let shared = self
+            .relation_column_of_shared_key(compiler, set, key)
+            .filter(|_| !is_period);
         let current = of.current_key(&text).filter(|_| !is_period);
-        text = current.unwrap_or(text);
+        text = current.or(shared).unwrap_or(text);
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
@@ -271,6 +294,13 @@ impl ModelOverSets<'_> {
         })
     }
 
+    /// Returns a key of several sets with the name that one of the sets gives the relation.
+    fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
+        let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
+        let of = self.sets.get(set).filter(|_| is_shared)?;
+        Some(relation_column(compiler, of, &key.text)?.text)
+    }
+
     pub fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
         let written = set
             .setting("fiscal_month_offset")
@@ -292,14 +322,11 @@ impl ModelOverSets<'_> {
         {
             return;
         }
-        let relations: Vec<Option<String>> = used
+        let columns = used
             .iter()
-            .map(|set| relation_of_key(&self.sets[*set], &key.text))
-            .collect();
-        if relations
-            .iter()
-            .all(|relation| relation.is_some() && *relation == relations[0])
-        {
+            .map(|set| relation_column(compiler, &self.sets[*set], &key.text));
+        let columns: Option<Vec<[String; 3]>> = columns.map(|column| Some(column?.identity)).collect();
+        if columns.is_some_and(|columns| columns.iter().all(|column| *column == columns[0])) {
             return;
         }
         let parts: Vec<String> = used.iter().map(|set| format!("{}: …", self.sets[*set].name)).collect();
@@ -315,29 +342,70 @@ impl ModelOverSets<'_> {
     }
 }
 
-/// Returns the relation and column of a key in a set. `None` if the key is a dimension of the set.
-fn relation_of_key(set: &MetricSet, key: &str) -> Option<String> {
+/// Column of a relation that a set reads or joins, as a key.
+struct RelationColumn {
+    /// Relation, column and timeframe, which are equal for the same key of another set.
+    identity: [String; 3],
+    /// Key with the name that the set gives the relation.
+    text: String,
+}
+
+/// Returns the column of a key in a set. The key may use the name of the relation instead of its alias, or no name if only
+/// one joined relation is known to have the column. `None` if the key is a dimension of the set.
+fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<RelationColumn> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));
-    let column = column.trim();
+    let (qualifier, column) = (qualifier.trim(), column.trim());
     let is_dimension = set.position(column).is_some() || set.current_dimension(column).is_some();
     if qualifier.is_empty() && is_dimension {
         return None;
     }
-    let from = set.root.get("from").and_then(Node::text);
+    let from = set.root.get("from").and_then(Node::text)?;
     let joined = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
-    let mut joined = joined;
-    let joined = joined.find_map(|join| {
+    let joined = joined.filter_map(|join| {
         let to = join.get("to").and_then(Node::text)?;
         let alias = join.get("as").and_then(Node::text).map(str::to_owned);
-        let name = alias.unwrap_or_else(|| relation_name(to));
-        name.eq_ignore_ascii_case(qualifier.trim()).then_some(to)
+        Some((alias.unwrap_or_else(|| relation_name(to)), to))
     });
-    let relation = match qualifier {
-        "" => from?,
-        _ => joined.or_else(|| from.filter(|from| relation_name(from).eq_ignore_ascii_case(qualifier.trim())))?,
+    let inputs: Vec<(String, &str)> = std::iter::once((relation_name(from), from)).chain(joined).collect();
+    let known = |to: &str| known_relation(&compiler.options, &RelationReference::read(to)?);
+    let only = |is_it: &dyn Fn(&(String, &str)) -> bool| {
+        let mut found = inputs
+            .iter()
+            .enumerate()
+            .filter(|(_, input)| is_it(input))
+            .map(|(place, _)| place);
+        found.next().filter(|_| found.next().is_none())
     };
-    Some(format!("{}.{}[{frame}", relation_name(relation), column).to_lowercase())
+    let called = inputs
+        .iter()
+        .rposition(|(name, _)| name.eq_ignore_ascii_case(qualifier));
+    let lacks_column = |to: &str| {
+        known(to).is_some_and(|relation| !relation.may_have_more_columns() && relation.position(column).is_none())
+    };
+    let place = if !qualifier.is_empty() {
+        called.or_else(|| only(&|(_, to)| relation_name(to).eq_ignore_ascii_case(qualifier)))?
+    } else if lacks_column(from) {
+        only(&|(_, to)| known(to).is_some_and(|relation| relation.position(column).is_some())).unwrap_or(0)
+    } else {
+        0
+    };
+    let (name, to) = inputs.get(place)?;
+    let relation = RelationReference::read(to).and_then(|relation| relation.ref_call());
+    let text = match called == Some(place) || place == 0 && qualifier.is_empty() {
+        true => key.to_owned(),
+        false if frame.is_empty() => format!("{name}.{column}"),
+        false => format!("{name}.{column}[{frame}]"),
+    };
+    Some(RelationColumn {
+        identity: [
+            relation.unwrap_or_else(|| (*to).to_owned()),
+            column.to_owned(),
+            frame.to_owned(),
+        ]
+        .map(|part| part.to_lowercase()),
+        text,
+    })
 }
 
 /// Returns the name of a relation as used in formulas.

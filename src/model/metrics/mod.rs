@@ -34,6 +34,7 @@ mod request;
 mod rows;
 mod set;
 mod set_changes;
+mod set_checks;
 mod set_extract;
 mod set_names;
 mod spelled;

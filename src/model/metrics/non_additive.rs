@@ -31,6 +31,17 @@ pub struct RuleColumn {
     pub span: Span,
 }
 
+impl RuleColumn {
+    /// Returns the name of the column or timeframe after the relations of the set are joined. `name` is the column.
+    fn output_name(&self, name: &NameUse) -> String {
+        let name = name_after_joins(name);
+        match split_timeframe(&self.name) {
+            (_, "") => name,
+            (_, frame) => key_name(&format!("{name}[{frame}]")),
+        }
+    }
+}
+
 /// Names of columns ignore case.
 impl PartialEq for RuleColumn {
     fn eq(&self, other: &Self) -> bool {
@@ -145,7 +156,8 @@ impl ModelOverSets<'_> {
                 "{}_with_{}_{}{end_of_name}",
                 self.sets[set].name,
                 if rule.takes_last { "last" } else { "first" },
-                name_after_joins(&parse_name_use(&rule.over.name))
+                rule.over
+                    .output_name(&parse_name_use(split_timeframe(&rule.over.name).0))
             )),
             ..grouped.clone()
         };
@@ -179,9 +191,27 @@ impl ModelOverSets<'_> {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
             self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
         };
+        // A timeframe in a rule is a column of its own.
+        let name_of_rule = |column: &RuleColumn| {
+            let name = column.output_name(&column_of_rule(column));
+            let is_other = column.name.contains('[') && self.sets[set].position(&name).is_some();
+            if is_other { format!("{name}_of_rule") } else { name }
+        };
         for column in std::iter::once(&rule.over).chain(&rule.per) {
             let name = column_of_rule(column);
-            if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
+            let (_, frame) = split_timeframe(&column.name);
+            let own = name_of_rule(column);
+            if !frame.is_empty() {
+                let base = match &name.qualifier {
+                    Some(qualifier) => format!("{qualifier}.{}", name.name),
+                    None => name.name.clone(),
+                };
+                if !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&own)) {
+                    let formula = format!("{}[{frame}]", quote_formula_name(&base));
+                    rows.definitions
+                        .push(DefinitionText::generated(&own, &formula, file, column.span));
+                }
+            } else if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
                 flatten(&name, column.span, &mut rows);
             }
         }
@@ -198,7 +228,7 @@ impl ModelOverSets<'_> {
             }
             key_names.push(name);
         }
-        let over = quote_formula_name(&name_after_joins(&column_of_rule(&rule.over)));
+        let over = quote_formula_name(&name_of_rule(&rule.over));
         let (first, function) = if rule.takes_last {
             ("last", "MAX")
         } else {
@@ -210,7 +240,7 @@ impl ModelOverSets<'_> {
             .push(DefinitionText::generated(&found, &formula, file, place));
         let mut partition: Vec<TextWithPosition> = key_names.iter().map(generated).collect();
         for column in &rule.per {
-            let name = quote_formula_name(&name_after_joins(&column_of_rule(column)));
+            let name = quote_formula_name(&name_of_rule(column));
             if !partition.iter().any(|key| key.text.eq_ignore_ascii_case(&name)) {
                 partition.push(TextWithPosition::new(name, file, column.span));
             }

@@ -156,7 +156,10 @@ impl ModelOverSets<'_> {
         };
         let frame = frame.unwrap_or("day");
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
-        let is_plain = self.sets[set].is_temporal(compiler, &time.column);
+        // In a condition on rows, the name refers to the column, so the formula of a definition with this name is written out.
+        let defined = self.sets[set].definition_hiding_time();
+        let column = defined.map_or_else(|| time.reference(), |formula| format!("({})", formula.text));
+        let is_plain = defined.is_some() || self.sets[set].is_temporal(compiler, &time.column);
         let mut filters = Vec::new();
         for (name, operator) in [("since", ">="), ("until", "<=")] {
             let Some(bound) = self.bound(name).filter(|_| name == "until" || with_since) else {
@@ -164,8 +167,8 @@ impl ModelOverSets<'_> {
             };
             let (start, after) = bound.days(frame, fiscal_offset);
             let condition = match (is_plain, name, after) {
-                (true, "since", _) => format!("{} >= {start}", time.reference()),
-                (true, _, Some(after)) => format!("{} < {after}", time.reference()),
+                (true, "since", _) => format!("{column} >= {start}"),
+                (true, _, Some(after)) => format!("{column} < {after}"),
                 _ => {
                     let period = self.sets[set].with_qualified_time(compiler, time, &time.period(frame));
                     format!("{period} {operator} {}", bound.period(frame))
@@ -255,7 +258,7 @@ fn next_day((year, month, day): (u32, u32, u32)) -> Option<String> {
 }
 
 /// Parses a calendar date, `YYYY-MM-DD`.
-fn iso_date(text: &str) -> Option<(u32, u32, u32)> {
+pub fn iso_date(text: &str) -> Option<(u32, u32, u32)> {
     let part = |range: std::ops::Range<usize>| text.get(range)?.parse().ok();
     check::is_iso_date(text).then_some((part(0..4)?, part(5..7)?, part(8..10)?))
 }

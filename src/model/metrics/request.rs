@@ -453,7 +453,13 @@ impl ModelOverSets<'_> {
             .iter()
             .flat_map(|key| key.mapping.iter().map(|part| (part.set.as_str(), part.set_span)));
         for (name, span) in filters.chain(keys) {
-            if self.index_of_metric_set(name).is_none() {
+            let found = self.index_of_metric_set(name).map(|set| &self.sets[set]);
+            if let Some(set) = found.filter(|set| !set.sets.is_empty()) {
+                let message = format!("the metric set `{name}` combines other sets, so it has no rows");
+                let help = format!("write the sets that have rows: {}", set.sets.join(", "));
+                faults.push(Diagnostic::new(Code::MetricKey, span, message).with_help(help));
+            }
+            if found.is_none() {
                 let names: Vec<String> = self.sets.iter().map(|set| format!("`{}`", set.name)).collect();
                 faults.push(
                     Diagnostic::new(

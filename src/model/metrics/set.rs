@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in};
 use super::keys::{period_unit, relation_name};
 use super::rows::parse_name_use;
+use super::set_checks::{report_time_with_timeframe, report_unsupported_joins, report_wrong_dates, report_wrong_input};
 use super::spelled::quote_formula_name;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
@@ -198,6 +199,13 @@ impl MetricSet {
         self.time.as_ref().is_some_and(is_time) && self.column_type(compiler, key) == Some(Type::Date)
     }
 
+    /// Returns the definition that has the name of the set's time column and reads this column.
+    pub fn definition_hiding_time(&self) -> Option<&MetricFormula> {
+        let formula = &self.definitions[self.position(&self.time.as_ref()?.column)?];
+        let is_own = |name: &NameUse| name.name.eq_ignore_ascii_case(&formula.name);
+        formula.names.iter().any(is_own).then_some(formula)
+    }
+
     fn column_type(&self, compiler: &Compiler, name: &str) -> Option<Type> {
         let relation = self.relation(compiler).filter(|_| self.position(name).is_none())?;
         let column = relation.columns().get(relation.position(name)?)?;
@@ -285,6 +293,8 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
     let time = root.get("time").and_then(read_time);
     report_wrong_input(root, &mut loader);
     report_unsupported_joins(root, &mut loader);
+    report_time_with_timeframe(root, &mut loader);
+    report_wrong_dates(root, &mut loader);
     let sets: Vec<String> = sets.iter().map(|set| set.text.to_owned()).collect();
     let known = AnalysisScope {
         relations: &[],
@@ -345,8 +355,10 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
             set.check_has_aggregate(place, node, &mut faults);
             set.check_metrics_of_all_rows(place, node, &mut faults);
         }
-        if let Some(former) = keys.get("renamed_from").and_then(Node::text) {
-            set.renamed.insert(former.to_lowercase(), name.to_owned());
+        if let Some(node) = keys.get("renamed_from") {
+            set.check_former_name(name, node, &mut faults);
+            let former = node.text().unwrap_or_default().to_lowercase();
+            set.renamed.entry(former).or_insert_with(|| name.to_owned());
         }
     }
     set.faults
@@ -356,117 +368,6 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         set: Some(Arc::new(set)),
         faults,
         errors_in_formulas,
-    }
-}
-
-impl MetricSet {
-    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
-    fn check_has_aggregate(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
-        let formula = &self.definitions[place];
-        if !formula.aggregates.is_empty() || formula.is_broken {
-            return;
-        }
-        let message = match self.is_metric(formula) {
-            true => format!(
-                "`{}` aggregates no rows itself, so `non_additive` has no effect",
-                formula.name
-            ),
-            false => format!("`{}` is a dimension, so `non_additive` has no effect", formula.name),
-        };
-        faults.push(
-            Diagnostic::new(Code::WrongShape, node.span, message)
-                .with_help("move the key to the metrics with an aggregate from which this one is computed"),
-        );
-    }
-
-    /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.
-    fn check_metrics_of_all_rows(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
-        let formula = &self.definitions[place];
-        let of_all_rows = |name: &&NameUse| {
-            let used = self
-                .position(&name.name)
-                .filter(|used| *used != place && name.qualifier.is_none());
-            let used = used.map(|used| &self.definitions[used]);
-            used.is_some_and(|used| {
-                let has_rule = self
-                    .properties(&used.name)
-                    .is_some_and(|keys| keys.get("non_additive").is_some());
-                !used.aggregates.is_empty() && !has_rule
-            })
-        };
-        if let Some(name) = formula
-            .names
-            .iter()
-            .find(of_all_rows)
-            .filter(|_| !formula.aggregates.is_empty())
-        {
-            let message = format!(
-                "`non_additive` has no effect on `{}`, which aggregates all rows",
-                name.name
-            );
-            faults.push(
-                Diagnostic::new(Code::KeyWithoutEffect, node.span, message)
-                    .with_secondary_label(formula.file_span(&name.range), "aggregates all rows")
-                    .with_help(format!(
-                        "add `non_additive` to `{}` as well, or write its formula in `{}`",
-                        name.name, formula.name
-                    )),
-            );
-        }
-    }
-}
-
-/// Reports a set without rows and without other sets, and keys that do not fit the set's input.
-fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
-    match (root.get("from"), root.get("sets")) {
-        (None, None) => loader.report_missing_key(
-            root,
-            "from",
-            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets"
-                .to_owned(),
-        ),
-        (Some(_), Some(sets)) => loader.report(
-            Diagnostic::new(
-                Code::UnknownKey,
-                sets.span,
-                "a metric set has `from` or `sets`, not both",
-            )
-            .with_help("remove one of the two keys; a set that combines other sets has no rows of its own"),
-        ),
-        _ => {}
-    }
-    if let (Some(_), Some(node)) = (
-        root.get("sets"),
-        root.get("where").or(root.get("joins")).or(root.get("time")),
-    ) {
-        loader.report(
-            Diagnostic::new(
-                Code::UnknownKey,
-                node.span,
-                "a set that combines other sets has no rows, so it cannot have `joins`, `where` or `time`",
-            )
-            .with_help("move the key to the sets that have rows"),
-        );
-    }
-}
-
-/// Reports joins that may change the number of rows, over which all metrics of the set are computed.
-fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
-    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
-    for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
-        for node in joins.iter().filter_map(|join| join.get(key)) {
-            let Some(value) = node.text().filter(|value| values.contains(value)) else {
-                continue;
-            };
-            loader.report(
-                Diagnostic::new(
-                    Code::WrongShape,
-                    node.span,
-                    format!("a metric set cannot have the join `{key}: {value}`, because each row may have at most one match"),
-                )
-                .with_help("use a left or inner join whose relation has at most one match, or a set over a model with the joined rows"),
-            );
-        }
     }
 }
 

@@ -116,8 +116,12 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Writes the settings of the sets that the model does not specify.
+    /// Writes the settings of the sets that the model does not specify, and their key `semantic_model`.
     fn write_settings(&self, out: &mut TextWithOrigins) {
+        let semantic = self.sets.iter().find_map(|set| set.root.get("semantic_model"));
+        if let Some(semantic) = semantic.filter(|_| self.root.get("semantic_model").is_none()) {
+            out.write(&format!("semantic_model: {}\n", node_text(semantic)), 0, self.span);
+        }
         for key in SETTINGS {
             let value = self
                 .sets
@@ -166,10 +170,10 @@ impl ModelOverSets<'_> {
             let Some(name_text) = name.text() else { continue };
             let listed = all.iter().find(|listed| listed.name.eq_ignore_ascii_case(name_text));
             let inherited = listed.map_or_else(Vec::new, |listed| self.properties_from_set(listed, Some(value)));
-            let mut pairs: Vec<String> = value
-                .pairs()
-                .unwrap_or_default()
-                .iter()
+            let is_inherited = |key: &str| inherited.iter().any(|pair| pair.starts_with(&format!("{key}: ")));
+            let own = value.pairs().unwrap_or_default().iter();
+            let mut pairs: Vec<String> = own
+                .filter(|(key, _)| !key.text().is_some_and(is_inherited))
                 .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
                 .collect();
             pairs.extend(inherited);
@@ -205,18 +209,23 @@ impl ModelOverSets<'_> {
             let value = properties.get(key).filter(|_| is_free(key));
             pairs.extend(value.map(|value| format!("{key}: {}", node_text(value))));
         }
-        let parts = |whole: &str, single: &[&str]| {
-            let mapped = properties.get(whole).and_then(Node::pairs).unwrap_or_default().iter();
-            let mapped = mapped.map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
-            let single = single
-                .iter()
-                .filter_map(|key| Some(format!("{key}: {}", node_text(properties.get(key)?))));
-            mapped.chain(single).collect::<Vec<String>>()
-        };
+        // The parts of these keys that the model does not specify come from the set.
         for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
-            let parts = parts(whole, single);
-            if !parts.is_empty() && is_free(whole) {
-                pairs.push(format!("{whole}: {{{}}}", parts.join(", ")));
+            let written = own.and_then(|own| own.get(whole)?.pairs()).unwrap_or_default();
+            let is_new = |key: &str| is_free(key) && !written.iter().any(|(own, _)| own.text() == Some(key));
+            let pair = |key: &str, value: &Node| format!("{}: {}", yaml::flow_text(key), node_text(value));
+            let mapped = properties.get(whole).and_then(Node::pairs).unwrap_or_default().iter();
+            let mapped = mapped.filter_map(|(key, value)| Some((key.text()?, value)));
+            let single = single.iter().filter_map(|key| Some((*key, properties.get(key)?)));
+            let new: Vec<String> = mapped
+                .chain(single)
+                .filter(|(key, _)| is_new(key))
+                .map(|(key, value)| pair(key, value))
+                .collect();
+            if !new.is_empty() && (is_free(whole) || !written.is_empty()) {
+                let written = written.iter().filter_map(|(key, value)| Some(pair(key.text()?, value)));
+                let all: Vec<String> = written.chain(new).collect();
+                pairs.push(format!("{whole}: {{{}}}", all.join(", ")));
             }
         }
         pairs

@@ -153,7 +153,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         if node.is_latest() {
             schema.add(relation, longer);
         } else {
-            schema.add(relation.with_name(longer()), || node.unique_id.to_string());
+            schema.add(relation.with_schema_name(longer()), || node.unique_id.to_string());
         }
     }
 }

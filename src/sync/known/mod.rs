@@ -120,7 +120,12 @@ impl KnownFacts {
         if !dbt.is_empty() {
             let _ = writeln!(out, "dbt: {{{}}}", dbt.join(", "));
         }
-        let relations: BTreeMap<&str, &Relation> = self.schema.relations().iter().map(|it| (it.name(), it)).collect();
+        let relations: BTreeMap<&str, &Relation> = self
+            .schema
+            .relations()
+            .iter()
+            .map(|it| (it.schema_name(), it))
+            .collect();
         out.push_str(if relations.is_empty() {
             "relations: {}\n"
         } else {
@@ -156,7 +161,7 @@ impl KnownFacts {
         let mut left = committed.clone();
         left.schema = Schema::new().as_partial_list();
         for relation in committed.schema.relations() {
-            let is_listed = self.schema.relation(relation.name()).is_some();
+            let is_listed = self.schema.relation(relation.schema_name()).is_some();
             left.schema.push(if is_listed {
                 relation.with_types_only()
             } else {
@@ -218,7 +223,7 @@ impl KnownFacts {
     fn contradictions(&self, committed: &Self) -> Vec<Contradiction> {
         let mut found = Vec::new();
         for relation in committed.schema.relations() {
-            let Some(now) = self.schema.relation(relation.name()) else {
+            let Some(now) = self.schema.relation(relation.schema_name()) else {
                 continue;
             };
             for column in relation.columns() {
@@ -230,9 +235,9 @@ impl KnownFacts {
                 let before = column_facts(column);
                 if facts != before {
                     found.push(Contradiction {
-                        relation: relation.name().to_owned(),
+                        relation: relation.schema_name().to_owned(),
                         column: Some(column.name().to_owned()),
-                        text: format!("{}.{}: {before} → {facts}", relation.name(), column.name()),
+                        text: format!("{}.{}: {before} → {facts}", relation.schema_name(), column.name()),
                     });
                 }
             }
@@ -246,9 +251,9 @@ impl KnownFacts {
                     }
                 };
                 found.push(Contradiction {
-                    relation: relation.name().to_owned(),
+                    relation: relation.schema_name().to_owned(),
                     column: None,
-                    text: format!("{}: {} → {}", relation.name(), shown(before), shown(facts)),
+                    text: format!("{}: {} → {}", relation.schema_name(), shown(before), shown(facts)),
                 });
             }
         }
@@ -261,7 +266,7 @@ impl KnownFacts {
         let mut all: BTreeMap<String, Relation> = BTreeMap::new();
         for relation in relations {
             let read = all
-                .entry(relation.name().to_ascii_lowercase())
+                .entry(relation.schema_name().to_ascii_lowercase())
                 .or_insert_with(|| relation.clone());
             if read.is_partial() && relation.is_partial() {
                 let new: Vec<Column> = relation
@@ -321,7 +326,7 @@ impl KnownFacts {
             .relations()
             .iter()
             .chain(before.schema.relations())
-            .map(Relation::name)
+            .map(Relation::schema_name)
             .collect();
         for name in names {
             let [old, new] = [before, self].map(|known| known.schema.relation(name));
@@ -370,6 +375,9 @@ fn write_relation(out: &mut String, relation: &Relation) {
 /// Returns the facts about a relation, except its columns, as YAML pairs.
 fn relation_facts(relation: &Relation) -> Vec<String> {
     let mut facts = Vec::new();
+    if relation.name() != relation.schema_name() {
+        facts.push(format!("name: {}", yaml::flow_text(relation.name())));
+    }
     facts.extend(relation.access().map(|access| format!("access: {}", access.name())));
     facts.extend(
         relation

@@ -296,10 +296,10 @@ codes! {
     RowsNotPeriods "W0421" "rows-not-periods" Warning("count rows even though dates may be missing", "use `PERIODOFFSET` for the value of another period")
         "OFFSET, ranges of rows such as `AVERAGE(OFFSET(x, -2):x)`, and cells of other rows in a worksheet count \
         rows. If rows are ordered by a date, the previous row is the previous period only if no period is missing; \
-        PERIODOFFSET looks up the period itself. If periods may be missing, the previous step of a range must \
-        have one row for each period."
+        PERIODOFFSET looks up the period itself, and a range such as `PERIODOFFSET(x, -2, \"month\"):x` contains \
+        three months. With `fill: month`, the step has a row for every month."
         Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n")
-        => Spec("model: m\nfrom: t\ngroup_by: shop\norder_by: shop\ndefinitions: |\n  total = SUM(x)\n  before = OFFSET(total, -1)\n");
+        => Spec("model: m\nfrom: t\ngroup_by: day[month]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  before = PERIODOFFSET(total, -1, \"month\")\n");
     PartitionOfOne "W0422" "partition-of-one" Warning("have windows whose partitions are single groups", "set `partition_by`")
         "By default, windows over groups are partitioned by the `group_by` names that are not in `order_by`. If none \
         of the `group_by` names is in `order_by`, each group is a separate partition: a running sum is the group's own \

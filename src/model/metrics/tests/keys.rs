@@ -148,3 +148,41 @@ fn ranks_are_over_all_rows_whatever_the_order() {
         assert!(text.contains("rank() over (order by"), "{text}");
     }
 }
+
+#[test]
+fn a_set_without_a_setting_has_the_setting_of_the_project() {
+    let sets = [
+        "metric_set: a\nfrom: a\ntime: seen_at\ntimezone: Asia/Tokyo\ndefinitions: n = COUNT()\n",
+        "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = COUNT()\n",
+        "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n",
+    ];
+    let codes = |compiler: &Compiler| -> Vec<String> {
+        let compiled = compile_last_with(compiler, &sets);
+        let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
+        errors
+            .map(|found| format!("{} {}", found.code(), found.message()))
+            .collect()
+    };
+    assert_eq!(codes(&Compiler::default()), Vec::<String>::new());
+    let utc = Compiler::builder().timezone("UTC").build();
+    assert_eq!(
+        codes(&utc),
+        [
+            "F0854 `timezone` is `Asia/Tokyo` in the set `a`, but `UTC` in the set `b`, which has the setting of the project"
+        ]
+    );
+}
+
+#[test]
+fn properties_of_a_metric_are_merged_with_those_of_the_model() {
+    let set = "metric_set: orders\nfrom: orders\ntime: ordered_on\nsemantic_model: true\ndefinitions: revenue = SUM(amount)\n\
+        columns: {revenue: {owner: ann, meta: {a: 1}, label: Revenue}}\n";
+    let model = "model: m\nmetrics: [orders.revenue]\ngroup_by: month\ncolumns: {revenue: {meta: {b: 2}}}\n";
+    let compiled = compile_last(&[set, model]);
+    let yml = compiled.model_yml().expect("properties");
+    assert!(
+        yml.contains("b: 2") && yml.contains("a: 1") && yml.contains("owner: ann"),
+        "{yml}"
+    );
+    assert!(compiled.semantic_model().is_some());
+}

@@ -1,0 +1,171 @@
+//! Checks the keys of a metric set.
+
+use super::formulas::NameUse;
+use super::period_range::iso_date;
+use super::set::MetricSet;
+use crate::diag::{Code, Diagnostic};
+use crate::load::Loader;
+use crate::plan::split_timeframe;
+use crate::yaml::Node;
+
+impl MetricSet {
+    /// Reports `non_additive` for a definition without an aggregate. The key selects the rows of aggregates.
+    pub(super) fn check_has_aggregate(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[place];
+        if !formula.aggregates.is_empty() || formula.is_broken {
+            return;
+        }
+        let message = match self.is_metric(formula) {
+            true => format!(
+                "`{}` aggregates no rows itself, so `non_additive` has no effect",
+                formula.name
+            ),
+            false => format!("`{}` is a dimension, so `non_additive` has no effect", formula.name),
+        };
+        faults.push(
+            Diagnostic::new(Code::WrongShape, node.span, message)
+                .with_help("move the key to the metrics with an aggregate from which this one is computed"),
+        );
+    }
+
+    /// Warns about a metric with `non_additive` that also reads metrics without this key, which aggregate all rows.
+    pub(super) fn check_metrics_of_all_rows(&self, place: usize, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let formula = &self.definitions[place];
+        let of_all_rows = |name: &&NameUse| {
+            let used = self
+                .position(&name.name)
+                .filter(|used| *used != place && name.qualifier.is_none());
+            let used = used.map(|used| &self.definitions[used]);
+            used.is_some_and(|used| {
+                let has_rule = self
+                    .properties(&used.name)
+                    .is_some_and(|keys| keys.get("non_additive").is_some());
+                !used.aggregates.is_empty() && !has_rule
+            })
+        };
+        if let Some(name) = formula
+            .names
+            .iter()
+            .find(of_all_rows)
+            .filter(|_| !formula.aggregates.is_empty())
+        {
+            let message = format!(
+                "`non_additive` has no effect on `{}`, which aggregates all rows",
+                name.name
+            );
+            faults.push(
+                Diagnostic::new(Code::KeyWithoutEffect, node.span, message)
+                    .with_secondary_label(formula.file_span(&name.range), "aggregates all rows")
+                    .with_help(format!(
+                        "add `non_additive` to `{}` as well, or write its formula in `{}`",
+                        name.name, formula.name
+                    )),
+            );
+        }
+    }
+}
+
+/// Reports a set without rows and without other sets, and keys that do not fit the set's input.
+pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
+    match (root.get("from"), root.get("sets")) {
+        (None, None) => loader.report_missing_key(
+            root,
+            "from",
+            "add the table that the rows come from, such as `from: orders`, or `sets` with other metric sets"
+                .to_owned(),
+        ),
+        (None, Some(sets)) if sets.texts().is_empty() => {
+            let help = "name the sets whose metrics this set uses, such as `sets: [orders, refunds]`";
+            loader.report(Diagnostic::new(Code::WrongShape, sets.span, "`sets` names no metric set").with_help(help));
+        }
+        (Some(_), Some(sets)) => loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                sets.span,
+                "a metric set has `from` or `sets`, not both",
+            )
+            .with_help("remove one of the two keys; a set that combines other sets has no rows of its own"),
+        ),
+        _ => {}
+    }
+    if let (Some(_), Some(node)) = (
+        root.get("sets"),
+        root.get("where").or(root.get("joins")).or(root.get("time")),
+    ) {
+        loader.report(
+            Diagnostic::new(
+                Code::UnknownKey,
+                node.span,
+                "a set that combines other sets has no rows, so it cannot have `joins`, `where` or `time`",
+            )
+            .with_help("move the key to the sets that have rows"),
+        );
+    }
+}
+
+/// Reports joins that may change the number of rows, over which all metrics of the set are computed.
+pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
+    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
+    for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
+        for node in joins.iter().filter_map(|join| join.get(key)) {
+            let Some(value) = node.text().filter(|value| values.contains(value)) else {
+                continue;
+            };
+            loader.report(
+                Diagnostic::new(
+                    Code::WrongShape,
+                    node.span,
+                    format!("a metric set cannot have the join `{key}: {value}`, because each row may have at most one match"),
+                )
+                .with_help("use a left or inner join whose relation has at most one match, or a set over a model with the joined rows"),
+            );
+        }
+    }
+}
+
+/// Reports a timeframe as the `time` of a set. The keys of models choose the timeframe.
+pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_>) {
+    let Some(time) = root.get("time") else { return };
+    let column = time.get("column").unwrap_or(time);
+    let Some((name, frame)) = column
+        .text()
+        .map(split_timeframe)
+        .filter(|(_, frame)| !frame.is_empty())
+    else {
+        return;
+    };
+    let message = format!("`time` must be a column or dimension, found the timeframe `{name}[{frame}]`");
+    loader.report(
+        Diagnostic::new(Code::WrongShape, column.span, message).with_help(format!(
+            "write `{name}`; models choose the timeframe, such as `group_by: month`"
+        )),
+    );
+}
+
+/// Reports a date in `deprecated` that is not a date.
+pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
+    for (_, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
+        let until = keys.get("deprecated").and_then(|deprecated| deprecated.get("until"));
+        let Some((node, text)) = until.and_then(|node| Some((node, node.text()?))) else {
+            continue;
+        };
+        if iso_date(text).is_none() {
+            let message = format!("`until` must be a date, found `{text}`");
+            loader.report(
+                Diagnostic::new(Code::WrongShape, node.span, message).with_help("write a date such as `2026-12-31`"),
+            );
+        }
+    }
+}
+
+impl MetricSet {
+    /// Reports a former name that is also the former name of another definition.
+    pub(super) fn check_former_name(&self, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) {
+        let Some(former) = node.text() else { return };
+        let other = self.renamed.get(&former.to_lowercase()).filter(|other| *other != name);
+        faults.extend(other.map(|other| {
+            let message = format!("`{former}` is also the former name of `{other}`");
+            Diagnostic::new(Code::WrongShape, node.span, message).with_help("remove this `renamed_from`")
+        }));
+    }
+}
