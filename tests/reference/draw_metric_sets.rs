@@ -130,6 +130,22 @@ impl ModelOverSets {
         })
     }
 
+    /// Returns the key that orders windows: the time itself, as it is finer than any of its periods. With `fill`, the
+    /// filled key orders them.
+    pub fn window_key(&self) -> Option<(usize, PeriodFrame)> {
+        let key = self.time_key()?;
+        let is_time = |key: &ModelKey| match key {
+            ModelKey::Column { name: None, of } => self.sets.iter().enumerate().all(|(at, set)| {
+                let column = of.get(at).or(of.first());
+                set.time_kind != Kind::Time && column.is_some_and(|of| name_of(of) == set.time)
+            }),
+            _ => false,
+        };
+        let time = self.keys.iter().position(is_time);
+        let finer = time.filter(|_| self.fill.is_none() && key.1 != PeriodFrame::Day);
+        Some(finer.map_or(key, |place| (place, PeriodFrame::Day)))
+    }
+
     /// Returns the metrics that the model lists, each with its name in the model.
     pub fn outputs(&self) -> Vec<(&MetricFormula, String)> {
         let mut outputs = Vec::new();

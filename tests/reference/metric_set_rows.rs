@@ -252,7 +252,7 @@ impl ModelRows {
 
     /// Adds a column.
     fn define(&mut self, model: &ModelOverSets, metric: &MetricFormula, formula: InterpreterExpr, is_of_model: bool) {
-        let time = model.time_key().map(|(place, _)| place);
+        let time = model.window_key().map(|(place, _)| place);
         let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
@@ -331,7 +331,7 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
         .chain(keys)
         .collect();
     let period = |place: usize, op, day| compare(op, InterpreterExpr::Name(key_name(place)), date(day));
-    let time = model.time_key();
+    let time = model.window_key();
     let until = time
         .zip(model.until)
         .map(|((place, _), day)| period(place, InterpreterOp::LessOrEqual, day));

@@ -110,8 +110,9 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
-        // No period is finer than a date.
-        if keys.time.and_then(period) != Some(CalendarUnit::Day) {
+        // No period is finer than a date. Windows of filled rows are ordered by the filled key.
+        let is_filled = self.step.get("fill").is_some();
+        if keys.time.is_none() || !is_filled && keys.time.and_then(period) != Some(CalendarUnit::Day) {
             self.make_date_the_time_key(compiler, used, &mut keys);
         }
         keys
