@@ -131,16 +131,21 @@ impl FromStr for Type {
             "boolean" | "bool" => Self::Boolean,
             "integer" | "int" | "int2" | "int4" | "int8" | "int64" | "bigint" | "smallint" | "tinyint" | "byteint"
             | "hugeint" | "uinteger" | "ubigint" | "usmallint" | "utinyint" | "serial" | "bigserial" => Self::Integer,
-            "number" | "numeric" | "decimal" | "bignumeric" | "bigdecimal" | "dec" | "money" => {
+            "number" | "numeric" | "decimal" | "bignumeric" | "bigdecimal" | "dec" => {
                 let scale = arguments.split(',').nth(1).map(str::trim);
                 let whole = scale == Some("0") || (scale.is_none() && !arguments.is_empty());
                 if whole { Self::Integer } else { Self::Decimal }
             }
             "float" | "float4" | "float8" | "float64" | "double" | "double precision" | "real" => Self::Float,
             "text" | "string" | "varchar" | "character varying" | "char" | "character" | "bpchar" | "nvarchar"
-            | "uuid" => Self::Text,
+            | "citext" | "enum" | "uuid" => Self::Text,
             "date" => Self::Date,
-            "timestamp_ntz" | "datetime" | "timestamp without time zone" => Self::Timestamp,
+            "timestamp_ntz"
+            | "datetime"
+            | "timestamp without time zone"
+            | "timestamp_s"
+            | "timestamp_ms"
+            | "timestamp_ns" => Self::Timestamp,
             "timestamp" if !zone => Self::Timestamp,
             "timestamp" | "timestamptz" | "timestamp with time zone" | "timestamp_tz" | "timestamp_ltz" => {
                 Self::Timestamptz

@@ -138,12 +138,32 @@ pub fn environment_branch(project: &Project, root: &Path, environment: &Environm
     })
 }
 
-fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentReason)> {
+/// Returns an error if `--env` or `FORMULAC_ENV` names an environment that the project does not have. If the project file
+/// cannot be read, the command reports it.
+pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
+    match named_environment(global) {
+        Some((name, reason)) if !global.no_project => {
+            match project::read_project_with_folder(global.project_dir.as_deref()) {
+                Ok(Some((project, _))) => find_in_project(&project, &name, reason).map(|_| ()),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns the environment that `--env` or `FORMULAC_ENV` names.
+fn named_environment(global: &GlobalOptions) -> Option<(String, EnvironmentReason)> {
     if let Some(name) = &global.env {
         return Some((name.clone(), EnvironmentReason::Option));
     }
-    if let Some(name) = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty()) {
-        return Some((name, EnvironmentReason::Variable));
+    let name = std::env::var(VARIABLE).ok().filter(|name| !name.is_empty())?;
+    Some((name, EnvironmentReason::Variable))
+}
+
+fn environment_description(global: &GlobalOptions, root: &Path) -> Option<(String, EnvironmentReason)> {
+    if let Some(named) = named_environment(global) {
+        return Some(named);
     }
     let used = read_text(root.join(USED)).ok()?.trim().to_owned();
     Some((used, EnvironmentReason::Used)).filter(|(used, _)| !used.is_empty())

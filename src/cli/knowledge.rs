@@ -503,6 +503,7 @@ fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, candidat
         .take(MAX_LISTED_COLUMNS)
         .map(|name| format!("`{name}`"))
         .collect();
+    let all = if names.len() > 1 { "all of " } else { "" };
     let names = names.join(", ");
     if candidates.is_empty() {
         let advice = match is_whole {
@@ -510,7 +511,7 @@ fn report_unknown_relation(session: &Session, names: &BTreeSet<String>, candidat
             false => "run `dbt docs generate` or `formulac schema fetch` so that all columns are known",
         };
         return session.report_action(&format!(
-            "note: no relation of the project has {names}, so the columns are unknown; {advice}"
+            "note: no relation of the project has {all}{names}, so the columns are unknown; {advice}"
         ));
     }
     let shown: Vec<String> = candidates

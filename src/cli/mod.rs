@@ -88,6 +88,14 @@ pub fn main() -> ExitCode {
 }
 
 fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
+    // These commands do not read the project, or report the environment themselves.
+    let is_independent = matches!(
+        command,
+        Command::Init(_) | Command::Functions(_) | Command::Schema(_) | Command::Env(_)
+    );
+    if !is_independent {
+        environment::check_selected_name(&session.global)?;
+    }
     permissions::check_permission(session, command)?;
     match command {
         Command::Init(args) => commands::init::run(session, args),

@@ -9,7 +9,7 @@ use formulac::{Column, CompiledSpec, Compiler, Declared, SemanticModel, SpecText
 use super::cache;
 use super::exit::{Exit, Failure, FileDiagnostics};
 use super::source::SourceText;
-use formulac::diag::{Code, Diagnostic};
+use formulac::diag::{self, Code, Diagnostic};
 use formulac::span::Span;
 
 /// A compiled spec with its file.
@@ -62,6 +62,7 @@ impl Spec {
         self.found.diagnostics.extend(faults);
         // Skip the warning, because the model has a test for this problem.
         self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
+        diag::sort(&mut self.found.diagnostics);
     }
 
     /// Adds only the model warning about a key that may be NULL. Used for a spec of a project that runs as a query.

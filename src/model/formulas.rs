@@ -1,13 +1,16 @@
 //! Formulas of a step as one source text, with a map from positions in this text to positions in the YAML file.
 
+use std::borrow::Cow;
+
 use super::joins::JoinCriterion;
 use super::load::{SpannedText, Step, StepDefinitions};
 use crate::check::DefinitionRole;
+use crate::diag::Diagnostic;
 use crate::lex::LayoutMode;
 use crate::parse::SourcePart;
 use crate::plan::key_name;
 use crate::span::Span;
-use crate::yaml;
+use crate::yaml::{self, YamlStyle};
 
 /// All formulas of a step in one text, each on its own line. Each formula is a part with a role.
 #[derive(Debug, Default)]
@@ -17,14 +20,24 @@ pub struct StepFormulas {
     pub roles: Vec<DefinitionRole>,
     /// Description of each part, if the part has one.
     pub descriptions: Vec<Option<String>>,
-    /// Offset in the file for each byte of the text.
-    offsets: Vec<u32>,
+    /// Position in the file of the character that contains each byte of the text.
+    places: Vec<Span>,
+    lines: Vec<FormulaLine>,
     /// Node whose offsets were computed last. The node is cached because a comma-separated text may contain many names.
     last: Option<(*const yaml::Node, Vec<u32>)>,
     /// For each part, whether its ordering key is descending.
     pub descending: Vec<bool>,
     /// For each part, whether its name is quoted.
     pub quoted: Vec<bool>,
+}
+
+/// Line of the text, which is copied from a scalar of the spec.
+#[derive(Clone, Copy, Debug)]
+struct FormulaLine {
+    start: u32,
+    is_empty: bool,
+    style: YamlStyle,
+    scalar: Span,
 }
 
 /// Part of a generated formula, with the spec text from which the part was generated.
@@ -178,7 +191,9 @@ impl StepFormulas {
             let quote = u32::from(of.node.is_quoted());
             let first = node.start + quote + within;
             let last = first + (of.text.len() as u32).saturating_sub(1);
-            self.offsets
+            let end = first + of.text.chars().next().map_or(1, |c| c.len_utf8() as u32);
+            let (first, last) = (Span::new(first, end), Span::new(last, last + 1));
+            self.places
                 .extend((0..text.len()).map(|i| if i + 1 < text.len() { first } else { last }));
         }
         Span::new(start, self.text.len() as u32)
@@ -187,8 +202,8 @@ impl StepFormulas {
     fn new_line(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
-            let last = self.offsets.last().copied().unwrap_or_default();
-            self.offsets.push(last);
+            let last = self.places.last().copied().unwrap_or_default();
+            self.places.push(last);
         }
     }
 
@@ -210,34 +225,56 @@ impl StepFormulas {
             .unwrap_or(within);
         self.text.push_str(text.text);
         let fallback = text.node.span.start;
-        let places = within..within + text.text.len();
-        self.offsets
-            .extend(places.map(|place| offsets.get(place).copied().unwrap_or(fallback)));
+        let style = text.node.style();
+        self.lines.push(FormulaLine {
+            start,
+            is_empty: text.text.is_empty(),
+            style,
+            scalar: text.node.span,
+        });
+        for (place, c) in text.text.char_indices() {
+            let at = offsets.get(within + place).copied().unwrap_or(fallback);
+            let span = Span::new(at, at + yaml::escaped_length(source, at, c, style));
+            self.places.extend(std::iter::repeat_n(span, c.len_utf8()));
+        }
         self.last = Some((node, offsets));
         Span::new(start, self.text.len() as u32)
     }
 
     /// Converts a span in the combined text to a span in the file.
     pub fn to_file_span(&self, span: Span) -> Span {
-        let at = |offset: u32| self.offsets.get(offset as usize).copied();
-        let last = self.offsets.last().map_or(0, |o| o + 1);
-        let start = at(span.start).unwrap_or(last);
+        // An empty formula has no characters, so its errors are reported at the empty string in the spec.
+        if let Some(empty) = self.line_at(span.start).filter(|line| line.is_empty && span.is_empty()) {
+            return empty.scalar;
+        }
+        let at = |offset: u32| self.places.get(offset as usize);
+        let end_of_text = self.places.last().map_or(0, |place| place.end);
+        let start = at(span.start).map_or(end_of_text, |place| place.start);
         let end = match span.end.checked_sub(1).and_then(at) {
-            Some(before) if span.end > span.start => before + self.char_length(span.end - 1),
+            Some(before) if span.end > span.start => before.end,
             _ => start,
         };
         Span::new(start, end.max(start))
     }
 
-    /// Returns the length in bytes of the character that contains this byte.
-    fn char_length(&self, offset: u32) -> u32 {
-        let mut start = offset as usize;
-        while start > 0 && !self.text.is_char_boundary(start) {
-            start -= 1;
-        }
-        self.text
-            .get(start..)
-            .and_then(|t| t.chars().next())
-            .map_or(1, |c| c.len_utf8() as u32)
+    fn line_at(&self, at: u32) -> Option<&FormulaLine> {
+        let after = self.lines.partition_point(|line| line.start <= at);
+        self.lines.get(after.checked_sub(1)?)
+    }
+
+    /// Converts a diagnostic about the combined text to a diagnostic about the file. A fix is escaped for the scalar
+    /// that contains the formula. It is removed if YAML would read the fixed scalar differently.
+    pub fn to_file(&self, diagnostic: Diagnostic) -> Diagnostic {
+        let fixed = diagnostic.fix().map(|fix| {
+            let line = self.line_at(fix.span.start);
+            let (start, style) = line.map_or((0, YamlStyle::Plain), |line| (line.start, line.style));
+            yaml::escape_for_style(&fix.text, style, start == fix.span.start).map(Cow::into_owned)
+        });
+        let diagnostic = match fixed {
+            Some(Some(text)) => diagnostic.map_fix_text(|_| text),
+            Some(None) => diagnostic.without_fix(),
+            None => diagnostic,
+        };
+        diagnostic.map_spans(|span| self.to_file_span(span))
     }
 }

@@ -139,7 +139,8 @@ impl<'y> Loader<'y, '_> {
         if let Some((message, help)) = too_many_months(node) {
             self.report_invalid_value(node, message, help);
         }
-        parse_fiscal_months(node)
+        // An invalid value is reported once, so the fiscal timeframes of the spec are computed as if it were 0.
+        parse_fiscal_months(node).or((!node.is_null()).then_some(0))
     }
 
     /// Parses the value of `today`: `2024-03-31`, `var('run_date')`, `{var: run_date, default: 2024-03-31}`, or SQL.
@@ -165,8 +166,8 @@ impl<'y> Loader<'y, '_> {
         if is_iso_date(&plain) {
             return Some(SpecToday::from_date(&plain));
         }
-        let is_day = |c: char| c.is_ascii_digit() || matches!(c, '-' | '/' | '.');
-        if plain.starts_with(|c: char| c.is_ascii_digit()) && plain.chars().all(is_day) {
+        // No SQL expression that is a date begins with a digit.
+        if plain.starts_with(|c: char| c.is_ascii_digit()) {
             let message = format!("`today` must be a date, found `{plain}`");
             self.report_invalid_value(
                 node,

@@ -262,3 +262,30 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     place.show(&["env", "diff", "production", "--rows", "--engine", "duckdb"]);
     snapshot(&place, "env__rows");
 }
+
+/// A typing error in the name of an environment is an error of every command that reads the project.
+#[test]
+fn unknown_environments_are_errors() {
+    let place = place("env_unknown");
+    let spec = "model: m\nfrom: t\ngroup_by: g\ndefinitions: {n: COUNT()}\n";
+    place.write("spec.yml", spec);
+    for args in [
+        &["compile", "SUM(a)"][..],
+        &["check", "spec.yml"],
+        &["query", "spec.yml"],
+        &["generate", "--check"],
+        &["status"],
+        &["plan"],
+    ] {
+        let named = place.run(&[args, &["--env", "nowhere"]].concat());
+        assert_eq!(named.exit, 2, "{args:?}: {}", named.err);
+        assert!(named.err.contains("there is no environment `nowhere`"), "{}", named.err);
+        let mut command = place.command(args);
+        command.env("FORMULAC_ENV", "nowhere");
+        assert_eq!(finish(command).exit, 2, "{args:?}");
+    }
+    let known = place.run(&["compile", "SUM(a)", "--env", "development"]);
+    assert_eq!(known.exit, 0, "{}", known.err);
+    let outside = place.run(&["compile", "SUM(a)", "--env", "nowhere", "--no-project"]);
+    assert_eq!(outside.exit, 0, "{}", outside.err);
+}

@@ -628,3 +628,23 @@ fn a_model_does_not_read_itself() {
         assert_eq!(place.run(&["query", "m.yml"]).exit, 0, "{from}");
     }
 }
+
+/// dbt renders Jinja in the rows of unit tests, so text with braces is protected.
+#[test]
+fn braces_in_example_rows_are_protected() {
+    let place = Place::new("model_example_braces");
+    place.write(
+        "m.yml",
+        "model: m\nfrom: ref('t')\ngroup_by: a\ndefinitions: {n: COUNT()}\nexamples:\n  - name: braces\n    \
+         given: [{input: ref('t'), rows: [{a: \"{{ x }}\"}, {a: plain}]}]\n    expect: {rows: [{a: 'b {% c', n: 1}]}\n",
+    );
+    let run = place.run(&["model", "m.yml", "--json"]).json();
+    let yml = run["models"][0]["yml"].as_str().unwrap();
+    for row in [
+        "{a: \"{% raw %}{{ x }}{% endraw %}\"}",
+        "{a: plain}",
+        "{a: \"{% raw %}b {% c{% endraw %}\", \"n\": 1}",
+    ] {
+        assert!(yml.contains(row), "{yml}");
+    }
+}

@@ -113,3 +113,45 @@ fn artifacts_that_cannot_be_read_and_newer_ones() {
     }
     assert_snapshot!(place.transcript());
 }
+
+/// Engines compare and concatenate UUIDs as text only after a cast. Keys and counts need no cast.
+#[test]
+fn uuids_are_cast_where_formulas_use_them_as_text() {
+    let place = Place::new("schema_uuids");
+    place.write(
+        "schema.yml",
+        "relations:\n  t:\n    columns: {o: uuid, p: uuid, x: text, n: integer}\n",
+    );
+    for (formula, sql) in [
+        ("o & \"!\"", "coalesce(cast(o as text), '') || '!'"),
+        ("LEFT(o, 3)", "left(cast(o as text), 3)"),
+        ("MAX(o)", "max(cast(o as text))"),
+        ("COALESCE(o, \"none\")", "coalesce(cast(o as text), 'none')"),
+        ("=o = x", "cast(o as text) = x"),
+        ("=o = p", "o = p"),
+        ("COUNT(o)", "count(o)"),
+        ("COUNTUNIQUE(o)", "count(distinct o)"),
+        ("IF(n > 1, o, x)", "case when n > 1 then cast(o as text) else x end"),
+        ("ISBLANK(o)", "o is null"),
+    ] {
+        let run = place.run(&[
+            "compile",
+            formula,
+            "--schema",
+            "schema.yml",
+            "--from",
+            "t",
+            "--no-project",
+        ]);
+        assert_eq!(run.out.trim_end(), sql, "{formula}: {}", run.err);
+    }
+    let spec = "model: m\nfrom: t\nsteps:\n  - {name: a, group_by: o, definitions: {total: SUM(n)}}\n  - {name: b, keep: [o], definitions: {shown: 'o & \"!\"'}}\n";
+    place.write("spec.yml", spec);
+    let run = place.run(&["query", "spec.yml", "--schema", "schema.yml", "--no-project"]);
+    assert!(
+        run.out.contains("coalesce(cast(o as text), '') || '!' as shown"),
+        "{}{}",
+        run.out,
+        run.err
+    );
+}

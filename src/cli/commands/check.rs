@@ -268,6 +268,10 @@ fn apply_fixes(compiler: &Compiler, kind: InputKind, found: &mut FileDiagnostics
                 fault: None,
             },
         );
+        let is_unreadable = |found: &[Diagnostic]| found.iter().any(|d| d.kind() == Code::InvalidYaml);
+        if is_unreadable(&after.diagnostics) && !is_unreadable(&found.diagnostics) {
+            break;
+        }
         if error_counts(&after.diagnostics) >= error_counts(&found.diagnostics) {
             break;
         }

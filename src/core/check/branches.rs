@@ -110,6 +110,9 @@ impl Lowerer<'_> {
 
     /// Builds a CASE: one branch per condition, and an optional default branch.
     pub(super) fn build_case(&mut self, conditions: &[IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+        branches
+            .iter_mut()
+            .for_each(|branch| *branch = self.uuid_as_text(*branch));
         let mut values = self.summarize_operands(branches, span);
         let ty = match self.common_type_unconverted(branches, &values) {
             Some(ty) => ty,
@@ -201,6 +204,8 @@ impl Lowerer<'_> {
     /// Builds a SWITCH. `cases` contains the subject and the values to compare with the subject. `branches` contains
     /// one result per value and an optional default.
     pub(super) fn build_switch(&mut self, cases: &mut [IrId], branches: &mut [IrId], span: Span, shown: &str) -> IrId {
+        let texts = cases.iter_mut().chain(branches.iter_mut());
+        texts.for_each(|value| *value = self.uuid_as_text(*value));
         if self.unify_values(cases, SameTypeReason::Values(shown), true).is_none() {
             return self.add_error(span);
         }
@@ -240,6 +245,7 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn build_coalesce(&mut self, mut values: Vec<IrId>, span: Span, shown: &str) -> IrId {
+        values.iter_mut().for_each(|value| *value = self.uuid_as_text(*value));
         let Some(ty) = self.unify_values(&mut values, SameTypeReason::Values(shown), false) else {
             return self.add_error(span);
         };

@@ -6,7 +6,7 @@ use super::operands::Operands;
 use super::overload::{ChosenOverload, OverloadChoice};
 use super::ranges;
 use crate::ast::{Call, Expr, ExprId};
-use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, internal};
+use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
@@ -164,6 +164,10 @@ impl Lowerer<'_> {
         if self.is_level_forbidden(Level::Aggregate, span) {
             return self.add_error(span);
         }
+        // Engines can count UUIDs, but not all of them aggregate UUIDs.
+        let counts = matches!(id, internal::COUNTA | internal::COUNTUNIQUE);
+        let texts = self.cast_uuids(id, args).filter(|_| !counts);
+        let args = texts.as_deref().unwrap_or(args);
         let operands = self.summarize_operands(args, span);
         let Some(ChosenOverload { args, choice, .. }) = self.choose_overload(id, args, &operands, function.name) else {
             return self.add_error(span);
@@ -256,6 +260,8 @@ impl Lowerer<'_> {
         if operands.has_error() {
             return self.add_error(span);
         }
+        let texts = self.cast_uuids(id, args);
+        let args = texts.as_deref().unwrap_or(args);
         let given = args;
         let Some(ChosenOverload { args, choice, as_given }) = self.choose_overload(id, args, &operands, shown) else {
             return self.add_error(span);
@@ -295,6 +301,31 @@ impl Lowerer<'_> {
             self.program.errors.insert(result);
         }
         result
+    }
+
+    /// Casts the UUIDs among the arguments of a call to text. `None` if there are none, or if the call compares two UUIDs.
+    #[inline]
+    fn cast_uuids(&mut self, id: FunctionId, args: &[IrId]) -> Option<Vec<IrId>> {
+        if !self.has_uuids || id == internal::UUID_TO_TEXT || !args.iter().any(|arg| self.program.is_uuid(*arg)) {
+            return None;
+        }
+        let compares = catalog::get(id)
+            .overloads
+            .iter()
+            .all(|o| o.result == ResultType::Is(Type::Boolean));
+        let is_pair = compares && args.iter().all(|arg| self.program.is_uuid(*arg));
+        (!is_pair).then(|| args.iter().map(|arg| self.uuid_as_text(*arg)).collect())
+    }
+
+    /// Casts a column of UUIDs to text. Other values remain unchanged.
+    pub(super) fn uuid_as_text(&mut self, id: IrId) -> IrId {
+        match self.has_uuids && self.program.is_uuid(id) {
+            true => {
+                let span = self.program.meta(id).span;
+                self.add_scalar_call(internal::UUID_TO_TEXT, &[id], span, "TEXT")
+            }
+            false => id,
+        }
     }
 
     /// Replaces a call with NULL if the function returns NULL for a NULL argument, because some engines reject an
@@ -420,6 +451,7 @@ impl Lowerer<'_> {
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
                 format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
+            (Type::Other, ..) => format!("compute `{text}` as text or as a number in an earlier dbt model"),
             (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
             (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {
@@ -446,10 +478,15 @@ impl Lowerer<'_> {
             _ if choices.is_some() && meta.ty.is_number() => {
                 format!("`{shown}` expects {}, found `{text}`", wanted.join(" or "))
             }
-            _ => format!(
-                "`{shown}` expects {}, found `{text}`, which is {is}",
-                wanted.join(" or ")
-            ),
+            // Users cannot write functions whose names begin with a lower-case letter.
+            _ => {
+                let wanted = wanted.join(" or ");
+                let expected = match shown.starts_with(|c: char| c.is_ascii_lowercase()) {
+                    true => format!("expected {wanted}"),
+                    false => format!("`{shown}` expects {wanted}"),
+                };
+                format!("{expected}, found `{text}`, which is {is}")
+            }
         };
         self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(help));
     }

@@ -84,6 +84,7 @@ impl Resolver<'_> {
                 digits: column.decimal_digits(),
                 month_start: column.is_month_start(),
                 null_is_error: column.is_null_error(),
+                is_uuid: column.is_uuid(),
                 assumed: ty == Type::Unknown,
                 unknown: false,
                 merged: Vec::new(),
@@ -153,6 +154,7 @@ impl Resolver<'_> {
                     let other = &self.columns[*other as usize];
                     column.nullable &= other.nullable;
                     column.null_is_error &= other.null_is_error;
+                    column.is_uuid &= other.is_uuid;
                     column.size = column.size.max(other.size);
                     column.ty = super::convert::common_type(column.ty, other.ty).unwrap_or(Type::Other);
                 }
@@ -202,6 +204,7 @@ impl Resolver<'_> {
             digits: None,
             month_start: false,
             null_is_error: false,
+            is_uuid: false,
             assumed: ty == Type::Unknown,
             unknown: true,
             merged: Vec::new(),

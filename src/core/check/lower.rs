@@ -97,6 +97,8 @@ pub(super) struct Lowerer<'a> {
     /// Columns of the worksheet, computed on first use.
     pub sheet_columns: OnceCell<SheetColumns<'a>>,
     pub order_in_words: OnceCell<String>,
+    /// Whether a column contains UUIDs.
+    pub has_uuids: bool,
 }
 
 /// Lowers the definitions into a program that already contains the columns and the order of the definitions.
@@ -129,6 +131,7 @@ pub(super) fn lower(
             folded: false,
         }));
     let order = std::mem::take(&mut program.order);
+    let has_uuids = program.columns.iter().any(|column| column.is_uuid);
     let mut pass = Lowerer {
         ast,
         source,
@@ -149,6 +152,7 @@ pub(super) fn lower(
         uncounted: FxHashMap::default(),
         sheet_columns: OnceCell::new(),
         order_in_words: OnceCell::new(),
+        has_uuids,
     };
     let mut folded = false;
     for index in &order {

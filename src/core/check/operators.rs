@@ -27,7 +27,15 @@ impl Lowerer<'_> {
             (true, Err(_)) => Type::Decimal,
             (false, _) => Type::Point,
         };
-        if !text.parse::<f64>().is_ok_and(f64::is_finite) || text.len() > 60 {
+        let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
+        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+        if value == 0.0 && text.len() <= 60 && mantissa.bytes().any(|b| matches!(b, b'1'..=b'9')) {
+            let message = format!("`{}` is too close to 0 for a number", self.source_text(span));
+            let help = "write 0, or use a number of at least 1e-307";
+            self.report(Diagnostic::new(Code::NumberTooLarge, span, message).with_help(help));
+            return self.add_error(span);
+        }
+        if !value.is_finite() || text.len() > 60 {
             self.report(
                 Diagnostic::new(
                     Code::NumberTooLarge,

@@ -155,6 +155,10 @@ impl Lowerer<'_> {
                         ("a date", "use a mask for numbers, for example `#,##0.00`".to_owned())
                     }
                     (_, true) => ("a date", "use a date column".to_owned()),
+                    (Type::Other, false) => (
+                        "a number",
+                        format!("compute `{text}` as text or as a number in an earlier dbt model"),
+                    ),
                     (_, false) => ("a number", format!("convert the value to text: `{text} & \"\"`")),
                 };
                 self.report(

@@ -92,14 +92,15 @@ pub fn column_path(column: &ColumnUse) -> String {
     }
 }
 
-/// Returns the alternative types to test for a column with an inferred type. The result contains no numeric types for a
+/// Returns the alternative types to test for a column with an inferred type. The result contains no other numeric types for a
 /// number of unknown type, because its SQL is correct for every numeric type.
 fn alternative_types(assumed: Type) -> &'static [Type] {
     match assumed {
-        Type::Date => &[Type::Timestamp],
-        Type::Timestamp | Type::Timestamptz => &[Type::Date],
-        Type::Integer | Type::Decimal | Type::Float | Type::Number => &[Type::Timestamp],
-        Type::Text | Type::Unknown => &[Type::Integer, Type::Timestamp],
+        Type::Date => &[Type::Timestamp, Type::Timestamptz],
+        Type::Timestamp => &[Type::Date, Type::Timestamptz],
+        Type::Timestamptz => &[Type::Date],
+        Type::Integer | Type::Decimal | Type::Float | Type::Number => &[Type::Timestamp, Type::Text],
+        Type::Text | Type::Unknown => &[Type::Integer, Type::Timestamp, Type::Timestamptz],
         Type::Boolean => &[Type::Integer],
         _ => &[],
     }

@@ -43,6 +43,8 @@ pub struct ColumnUse {
     pub month_start: bool,
     /// Whether a NULL stands for failed arithmetic in an earlier step.
     pub null_is_error: bool,
+    /// Whether the warehouse stores the text as UUIDs, which need a cast where an engine expects text.
+    pub is_uuid: bool,
     /// Whether the type is inferred from the column's use instead of being specified in a schema.
     pub assumed: bool,
     /// Whether the column is not part of any known relation. If the column nevertheless has a relation, only the source
@@ -333,6 +335,14 @@ impl Program {
         match self.node(id) {
             Ir::Column(column) => self.columns.get(column as usize).is_some_and(|used| used.null_is_error),
             _ => self.errors.contains(&id),
+        }
+    }
+
+    /// Returns whether a node is a column of UUIDs.
+    pub fn is_uuid(&self, id: IrId) -> bool {
+        match self.node(self.resolve_names(id)) {
+            Ir::Column(column) => self.columns.get(column as usize).is_some_and(|used| used.is_uuid),
+            _ => false,
         }
     }
 

@@ -40,7 +40,7 @@ pub(super) struct Planner<'p> {
     /// Nodes that each stratum materializes as columns.
     pub cut_in: Vec<Vec<IrId>>,
     pub roles: ClauseRoots,
-    /// Columns of a joined input that later strata read.
+    /// Columns that the first select lists because later strata read them.
     pub passed_on: ColumnsForLaterSelects,
     /// Whether the planner is currently emitting the keys of the windows.
     pub in_windows: bool,
@@ -131,8 +131,10 @@ fn names_of_step(
             .relation
             .iter()
             .for_each(|relation| taken.reserve_columns(relation));
-        if let KeepColumns::Joined(kept) = &spec.keep {
-            kept.iter().for_each(|c| taken.reserve(&c.name));
+        match &spec.keep {
+            KeepColumns::Joined(kept) => kept.iter().for_each(|c| taken.reserve(&c.name)),
+            KeepColumns::Some(kept) => kept.iter().for_each(|name| taken.reserve(name)),
+            KeepColumns::Nothing | KeepColumns::All => {}
         }
     }
     for output in outputs {
@@ -417,7 +419,8 @@ impl Planner<'_> {
             relation.push(
                 column
                     .month_start(month_start)
-                    .null_is_error(program.is_null_error(output.root)),
+                    .null_is_error(program.is_null_error(output.root))
+                    .uuid(program.is_uuid(output.root)),
             );
         }
         if !self.spec.first.is_empty() {

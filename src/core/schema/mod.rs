@@ -51,6 +51,8 @@ pub struct Column {
     converted_to_timezone: bool,
     /// Whether a NULL stands for failed arithmetic, such as a division by 0.
     null_is_error: bool,
+    /// Whether the warehouse stores the text as UUIDs.
+    is_uuid: bool,
     /// Whether the values are arrays.
     is_array: bool,
     description: Option<String>,
@@ -79,6 +81,7 @@ impl Column {
             month_start,
             converted_to_timezone: false,
             null_is_error: false,
+            is_uuid: false,
             is_array: false,
             description,
             values,
@@ -112,6 +115,7 @@ impl Column {
     pub fn declared(mut self, text: &str) -> Self {
         let digits = DecimalDigits::from_type_text(text);
         self.is_array = structs::is_array_type(text);
+        self.is_uuid = self.ty == Type::Text && text.trim().eq_ignore_ascii_case("uuid");
         let column = self.with_digits(digits);
         let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
         if wide {
@@ -119,6 +123,17 @@ impl Column {
         } else {
             column
         }
+    }
+
+    /// Sets whether the values are UUIDs. Formulas read a UUID as text.
+    #[must_use]
+    pub fn uuid(mut self, is_uuid: bool) -> Self {
+        self.is_uuid = is_uuid;
+        self
+    }
+
+    pub fn is_uuid(&self) -> bool {
+        self.is_uuid && self.ty == Type::Text
     }
 
     /// Sets the precision and scale of a decimal.
@@ -158,6 +173,7 @@ impl Column {
     /// Returns the type in the notation of schema files, including the precision and scale of a decimal.
     pub fn type_text(&self) -> String {
         match self.digits {
+            _ if self.is_uuid() => "uuid".to_owned(),
             Some(digits) => format!("{}({},{})", self.ty.name(), digits.precision(), digits.scale()),
             None => self.ty.name().to_owned(),
         }

@@ -159,7 +159,7 @@ impl SpecCompilation<'_> {
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         found.retain(is_independent);
-        let found = found.into_iter().map(|d| d.map_spans(|s| formulas.to_file_span(s)));
+        let found = found.into_iter().map(|d| formulas.to_file(d));
         diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
     }
 }

@@ -81,7 +81,7 @@ impl<'s> StepToCompile<'s> {
 
     /// Maps spans in the formulas to spans in the file.
     pub fn in_file(&self, diagnostic: Diagnostic) -> Diagnostic {
-        diagnostic.map_spans(|span| self.formulas.to_file_span(span))
+        self.formulas.to_file(diagnostic)
     }
 }
 

@@ -6,10 +6,11 @@ use super::super::load::{CompareEntry, SpannedText};
 use super::super::sources::ReadSource;
 use super::compared_columns::{ComparedPair, ComparisonSide, EMPTY_SPAN, PRESENT};
 use super::{SingularTest, TestedModel, to_file_name_part};
-use crate::check::DefinitionRole;
+use crate::check::{DefinitionRole, no_column_diagnostic};
 use crate::dbt::{self, TestConfig};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
+use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlTree};
 use crate::verify::{NamedColumns, SharedColumn, SqlTexts};
@@ -53,8 +54,10 @@ impl SpecCompilation<'_> {
         let compared = self.compared_columns(comparison, tested, diagnostics)?;
         let filters = match comparison.filter {
             Some(filter) => {
-                let mut of_side = |source: &ReadSource| self.side_filter(filter, source, tested, memory, diagnostics);
-                [Some(of_side(own)?), Some(of_side(other)?)]
+                let mut of_side = |source: &ReadSource, known: Option<&Relation>| {
+                    self.side_filter(filter, (source, known), tested, memory, diagnostics)
+                };
+                [Some(of_side(own, None)?), Some(of_side(other, other_known)?)]
             }
             None => [None; 2],
         };
@@ -135,11 +138,12 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the comparison's filter as a condition on one side's columns.
+    /// Returns the comparison's filter as a condition on one side's columns. Reports a column that the other relation does
+    /// not have, if its columns are known.
     fn side_filter(
         &self,
         filter: SpannedText<'_>,
-        relation: &ReadSource,
+        (relation, known): (&ReadSource, Option<&Relation>),
         tested: &TestedModel<'_>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
@@ -153,6 +157,15 @@ impl SpecCompilation<'_> {
         );
         let options = &self.compiler.options;
         let CompileMemory { program, emit, .. } = memory;
+        let missing = known.filter(|known| !known.is_partial()).and_then(|known| {
+            let mut names = program.columns.iter().map(|column| &*column.name);
+            Some((known, names.find(|name| known.column(name).is_none())?))
+        });
+        if let Some((known, name)) = missing {
+            let help = || "compare only columns that both relations have".to_owned();
+            diagnostics.push(no_column_diagnostic(known, name, filter.node.span, help));
+            return None;
+        }
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
         let is_named = || {
             program
@@ -165,11 +178,7 @@ impl SpecCompilation<'_> {
         }
         let sql = emitter.definition_sql(0);
         let found = std::mem::take(&mut emitter.diagnostics);
-        diagnostics.extend(
-            found
-                .into_iter()
-                .map(|d| d.map_spans(|span| formulas.to_file_span(span))),
-        );
+        diagnostics.extend(found.into_iter().map(|d| formulas.to_file(d)));
         sql
     }
 }

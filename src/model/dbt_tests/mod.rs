@@ -279,7 +279,7 @@ impl SpecCompilation<'_> {
         };
         check::check(ast, &formulas.text, &scope, check, program, found);
         for diagnostic in found.iter_mut() {
-            *diagnostic = diagnostic.clone().map_spans(|span| formulas.to_file_span(span));
+            *diagnostic = formulas.to_file(diagnostic.clone());
         }
         formulas
     }

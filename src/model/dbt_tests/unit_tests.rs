@@ -288,14 +288,14 @@ fn yaml_value(value: &Node, column: Option<&Column>) -> YamlOutput {
         NodeKind::Scalar {
             value: text,
             style: YamlStyle::Plain,
-        } if !text.contains(|c: char| c.is_control()) => {
+        } if !text.contains(|c: char| c.is_control() || c == '{') => {
             let decimal = column.is_some_and(|column| matches!(column.ty(), Type::Decimal | Type::Number));
             if decimal && text.contains('.') && text.parse::<f64>().is_ok() {
                 return YamlOutput::Dbt(text.clone());
             }
             YamlOutput::Bare(text.clone())
         }
-        NodeKind::Scalar { value: text, .. } => YamlOutput::Dbt(text.clone()),
+        NodeKind::Scalar { value: text, .. } => YamlOutput::text(text),
         NodeKind::Sequence(items) => YamlOutput::List(items.iter().map(|item| yaml_value(item, None)).collect()),
         NodeKind::Mapping(pairs) => {
             let pair =

@@ -80,7 +80,7 @@ impl SpecCompilation<'_> {
         };
         let mut output = self.plan_rule_step(&step, &formulas.text, tested, emit, &mut names);
         let found = std::mem::take(&mut output.diagnostics).into_iter();
-        diagnostics.extend(found.map(|d| d.map_spans(|span| formulas.to_file_span(span))));
+        diagnostics.extend(found.map(|d| formulas.to_file(d)));
         let query = match &step.holds {
             Some(holds) => self.violating_rows_query(output, &step, holds, rule, tested, &mut emit.tree),
             None => {

@@ -178,9 +178,7 @@ pub fn analyze_in(
         analyzed
     });
     analyzed.retain(|formula| has_order || formula.role != DefinitionRole::OrderBy);
-    let found = found
-        .into_iter()
-        .map(|d| d.map_spans(|span| formulas.to_file_span(span)));
+    let found = found.into_iter().map(|d| formulas.to_file(d));
     (analyzed, found.collect())
 }
 

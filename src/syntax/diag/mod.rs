@@ -142,6 +142,15 @@ impl Diagnostic {
         self
     }
 
+    /// Maps the replacement text of the edit.
+    #[must_use]
+    pub fn map_fix_text(mut self, map: impl FnOnce(&str) -> String) -> Self {
+        if let Some(fix) = &mut self.fix {
+            fix.text = map(&fix.text);
+        }
+        self
+    }
+
     /// Maps the message, the labels and the help text.
     #[must_use]
     pub fn map_texts(mut self, map: impl Fn(&str) -> String) -> Self {

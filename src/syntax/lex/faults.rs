@@ -444,6 +444,22 @@ pub(super) fn report_unexpected(source: &str, span: Span, diagnostics: &mut Vec<
         _ if text.chars().nth(1).is_some() => format!("characters `{text}`"),
         _ => format!("character `{text}`"),
     };
+    let operator = match text {
+        "≥" => ">=",
+        "≤" => "<=",
+        "≠" => "<>",
+        "×" | "·" => "*",
+        "÷" => "/",
+        "–" | "—" => "-",
+        _ => "",
+    };
+    if !operator.is_empty() {
+        let diagnostic = Diagnostic::new(Code::UnexpectedCharacter, span, format!("unexpected {what}"))
+            .with_help(format!("write `{operator}`"))
+            .with_fix(span, operator);
+        diagnostics.push(diagnostic);
+        return;
+    }
     let help = match text {
         "`" => "write names without quotes, and names with spaces as `${view.Net Revenue}`",
         "\\" => "remove the backslash; to write a quote inside text, double it: `\"\"`",

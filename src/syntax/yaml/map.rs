@@ -132,13 +132,13 @@ impl ScalarOffsetMapper<'_> {
                 self.at = after;
                 continue;
             }
-            let length = match style {
-                YamlStyle::Double if self.rest().starts_with('\\') => escape_length(self.rest()),
-                YamlStyle::Single if self.rest().starts_with("''") => 2,
-                _ => self.rest().chars().next().map_or(0, char::len_utf8),
+            let next = self.rest().chars().next().unwrap_or_default();
+            let length = match self.rest() {
+                "" => 0,
+                _ => escaped_length(self.source, self.at as u32, next, style),
             };
             self.record_offset(c, self.at);
-            self.at += length;
+            self.at += length as usize;
         }
     }
 
@@ -167,6 +167,17 @@ impl ScalarOffsetMapper<'_> {
             self.at = self.source.len() - after.len() + blanks;
         }
     }
+}
+
+/// Returns the number of bytes in the file for a character of a scalar's value that is at the given offset of the file.
+pub fn escaped_length(source: &str, at: u32, c: char, style: YamlStyle) -> u32 {
+    let rest = source.get(at as usize..).unwrap_or_default();
+    let length = match style {
+        YamlStyle::Double if rest.starts_with('\\') => escape_length(rest),
+        YamlStyle::Single if rest.starts_with("''") => 2,
+        _ => c.len_utf8(),
+    };
+    length.min(rest.len()) as u32
 }
 
 /// Returns the length of a backslash escape.

@@ -8,9 +8,9 @@ pub mod scalar;
 mod traps;
 mod words;
 
-pub use map::source_offsets;
+pub use map::{escaped_length, source_offsets};
 pub use read::read;
-pub use scalar::{flow_text, format_scalar, is_plain, key_text};
+pub use scalar::{escape_for_style, flow_text, format_scalar, is_plain, key_text};
 pub use words::{non_text_type, parse_boolean};
 
 use crate::span::Span;
@@ -76,6 +76,14 @@ impl Node {
                 ..
             }
         )
+    }
+
+    /// Returns the style of a scalar. Other nodes have no quotes.
+    pub fn style(&self) -> YamlStyle {
+        match &self.kind {
+            NodeKind::Scalar { style, .. } => *style,
+            NodeKind::Sequence(_) | NodeKind::Mapping(_) => YamlStyle::Plain,
+        }
     }
 
     /// Returns the value of an unquoted `true` or `false`. Returns `None` for other nodes.

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use super::YamlStyle;
+
 /// Characters that have a special meaning in a one-line list or mapping. Strings with these characters need quotes.
 pub const FLOW: [char; 5] = [',', '[', ']', '{', '}'];
 
@@ -123,6 +125,28 @@ pub fn write_quoted(out: &mut String, clean: &str) {
     }
     out.push_str(rest);
     out.push('"');
+}
+
+/// Escapes a part of a scalar's value for the scalar's style. Returns `None` if a scalar without quotes would have
+/// another value. `first` specifies whether the part is at the beginning of the scalar.
+pub fn escape_for_style(part: &str, style: YamlStyle, first: bool) -> Option<Cow<'_, str>> {
+    let part = Cow::Borrowed(part);
+    match style {
+        YamlStyle::Block => Some(part),
+        YamlStyle::Single => Some(match part.contains('\'') {
+            true => part.replace('\'', "''").into(),
+            false => part,
+        }),
+        YamlStyle::Double => Some(match part.contains(['"', '\\']) {
+            true => part.replace('\\', "\\\\").replace('"', "\\\"").into(),
+            false => part,
+        }),
+        YamlStyle::Plain => {
+            let is_special = part.contains(": ") || part.contains(" #") || part.contains('\n');
+            let begins = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '(');
+            (!is_special && (!first || part.starts_with(begins))).then_some(part)
+        }
+    }
 }
 
 /// Returns `true` if the text without quotes has the same value in every YAML parser.

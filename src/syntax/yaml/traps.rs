@@ -106,6 +106,16 @@ fn char_boundary(source: &str, at: usize) -> usize {
     at
 }
 
+/// Removes quotes around a formula that contains the same quotes, such as `"status = "open""`. Without an operator after
+/// the first closing quote, the outer quotes are not part of the formula.
+fn remove_outer_quotes(value: &str) -> &str {
+    let inner = |quote: char| {
+        let continues = text_after_bracket(value, quote)?.starts_with(|c: char| c == '_' || c.is_alphanumeric());
+        value.strip_prefix(quote)?.strip_suffix(quote).filter(|_| continues)
+    };
+    inner('"').or_else(|| inner('\'')).unwrap_or(value)
+}
+
 /// Line of the file.
 struct YamlLine<'s> {
     source: &'s str,
@@ -202,13 +212,12 @@ impl<'s> YamlLine<'s> {
                 pair.key
             ));
         }
-        let corrected = format!("'{}'", pair.value.replace('\'', "''"));
+        let formula = remove_outer_quotes(pair.value);
+        let corrected = format!("'{}'", formula.replace('\'', "''"));
         let diagnostic = diagnostic.with_help(format!("put the value in quotes: `{}: {corrected}`", pair.key));
         // Most of YAML's special characters cannot begin a formula, so the value may not be intended as a formula.
         // Offer a fix only if the value is a formula.
-        let is_formula = pair
-            .value
-            .starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
+        let is_formula = formula.starts_with(|c: char| c.is_alphabetic() || matches!(c, '_' | '"' | '('));
         if is_formula {
             diagnostic.with_fix(pair.place, corrected)
         } else {
