@@ -193,9 +193,8 @@ fn projects(statements: &mut Statements, dialect: Dialect) {
         let is_refused = REFUSED
             .iter()
             .any(|(of, file)| *of == dialect.name() && name.ends_with(file));
-        assert_eq!(
-            compiled.has_errors(),
-            is_refused,
+        assert!(
+            compiled.has_errors() == is_refused || dialect.unverified().is_some(),
             "{name}, {dialect}: {:?}",
             compiled.diagnostics()
         );
