@@ -90,9 +90,9 @@ impl Dialect {
         [self.0.type_synonyms[index], self.0.similar_types[index]]
     }
 
-    /// Returns `true` if handwritten SQL of the dialect can call a function that not all dialects have.
-    pub fn has_own_function(self, name: &str) -> bool {
-        self.0.own_functions.contains(&name)
+    /// Returns the functions that handwritten SQL of the dialect can call, and that not all dialects have.
+    pub fn own_functions(self) -> &'static [&'static str] {
+        self.0.own_functions
     }
 
     /// Returns whether averages or quotients are decimals in the dialect, rounded to some digits.

@@ -117,7 +117,7 @@ pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static S
     FUNCTIONS
         .iter()
         .find(|it| it.name == name && it.arguments.contains(&arguments))
-        .filter(|it| it.is_in_all || dialect.has_own_function(name))
+        .filter(|it| it.is_in_all || dialect.own_functions().contains(&name))
 }
 
 /// Returns the synonym that generated SQL calls instead of a warehouse function with this number of arguments. `None` if
@@ -186,6 +186,20 @@ mod tests {
         assert_eq!(of("char_length", "duckdb", 1), Some("length"));
         assert_eq!(of("ceiling", "duckdb", 1), Some("ceil"));
         assert_eq!(of("trim", "duckdb", 1), None);
+    }
+
+    /// A misspelled name in a dialect's file would have no effect.
+    #[test]
+    fn own_functions_of_dialects_are_in_the_table() {
+        let own = |it: &&SqlFunction| !it.is_in_all;
+        let names: Vec<&str> = FUNCTIONS.iter().filter(own).map(|it| it.name).collect();
+        for dialect in Dialect::all() {
+            for name in dialect.own_functions() {
+                assert!(names.contains(name), "{dialect}: {name}");
+            }
+        }
+        let in_none = |name: &&&str| Dialect::all().all(|dialect| !dialect.own_functions().contains(*name));
+        assert_eq!(names.iter().find(in_none), None);
     }
 
     #[test]
