@@ -11,12 +11,20 @@ use crate::template::{self, Node};
 use crate::toml_file::{self, File};
 use crate::used;
 
+mod dialect_file;
+mod lacking;
 pub mod write;
 
+use dialect_file::read_dialect;
 use write::split_around_placeholder;
 
+#[derive(Clone)]
 pub struct Dialect {
     pub name: String,
+    /// Name of the warehouse in sentences.
+    title: String,
+    /// Reason why no engine in the tests runs the dialect's SQL. Empty if an engine runs it.
+    unverified: String,
     quote: String,
     quote_backslash: bool,
     text_backslash: bool,
@@ -27,6 +35,12 @@ pub struct Dialect {
     raw: String,
     pub types: Vec<(String, String)>,
     pub literals: Vec<(String, String)>,
+    /// Other names of each neutral type in handwritten SQL, with the same limits and precision.
+    type_synonyms: Vec<(String, Vec<String>)>,
+    /// The same, with other limits or another precision.
+    similar_types: Vec<(String, Vec<String>)>,
+    /// Warehouse functions that handwritten SQL can call, and that not all dialects have.
+    own_functions: Vec<String>,
     facts: Vec<(String, Fact)>,
     /// Cells, one per overload, in the order of the catalogue.
     cells: Vec<Cell>,
@@ -183,6 +197,8 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         .collect();
     let ansi = Dialect {
         name: String::new(),
+        title: String::new(),
+        unverified: String::new(),
         quote: "\"".into(),
         quote_backslash: false,
         text_backslash: false,
@@ -193,6 +209,9 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         raw: String::new(),
         types: Vec::new(),
         literals: Vec::new(),
+        type_synonyms: Vec::new(),
+        similar_types: Vec::new(),
+        own_functions: Vec::new(),
         facts: Vec::new(),
         cells: base,
         known: Facts::new(),
@@ -211,8 +230,12 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
             check_missing_templates(&file, &dialect, functions, &mut faults);
         }
         let (used, constructs) = used::collect(&dialect, functions, &results);
-        called.extend(used::called_functions(&used));
-        dialect.known = facts::read(&facts_of(&name)?, &used, &parent.known, &mut shared, &mut faults)?;
+        let is_unverified = !dialect.unverified.is_empty();
+        if !is_unverified {
+            called.extend(used::called_functions(&used));
+        }
+        let file = facts_of(&name)?;
+        dialect.known = facts::read(&file, &used, &parent.known, is_unverified, &mut shared, &mut faults)?;
         dialect.constructs = constructs;
         read.push(dialect);
     }
@@ -223,148 +246,6 @@ pub fn read(folder: &Path, functions: &[Function]) -> Result<Vec<Dialect>, Vec<S
         faults.push(format!("{}: more than 32 dialects", folder.display()));
     }
     if faults.is_empty() { Ok(read) } else { Err(faults) }
-}
-
-fn read_dialect(
-    file: &File,
-    name: &str,
-    parent: &Dialect,
-    functions: &[Function],
-    faults: &mut Vec<String>,
-) -> Result<Dialect, Vec<String>> {
-    let table = file.table()?;
-    toml_file::unknown_keys(
-        file,
-        &table,
-        &[
-            "extends",
-            "position",
-            "identifiers",
-            "strings",
-            "types",
-            "literals",
-            "facts",
-            "functions",
-            "notes",
-        ],
-        faults,
-    );
-    let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
-    let mut new = Dialect {
-        name: name.into(),
-        quote: parent.quote.clone(),
-        quote_backslash: parent.quote_backslash,
-        text_backslash: parent.text_backslash,
-        fold: parent.fold.clone(),
-        max_bytes: parent.max_bytes,
-        reserved: Vec::new(),
-        backslash: parent.backslash,
-        raw: parent.raw.clone(),
-        types: parent.types.clone(),
-        literals: parent.literals.clone(),
-        facts: parent.facts.clone(),
-        cells: parent.cells.clone(),
-        known: Facts::new(),
-        constructs: Vec::new(),
-    };
-    if let Some(t) = section("identifiers") {
-        read_identifiers(file, t, &mut new, faults);
-    }
-    new.reserved.extend(parent.reserved.iter().cloned());
-    new.reserved.sort();
-    new.reserved.dedup();
-    if let Some(t) = section("strings") {
-        toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], faults);
-        new.text_backslash = read_backslash_escape_setting(file, t, "quote", faults).unwrap_or(new.text_backslash);
-        new.backslash = toml_file::get(t, "backslash")
-            .and_then(|v| v.get_ref().as_bool())
-            .unwrap_or(new.backslash);
-        new.raw = toml_file::text(file, t, "raw", faults).unwrap_or(&new.raw).to_owned();
-    }
-    for (key, into) in [("types", &mut new.types), ("literals", &mut new.literals)] {
-        for (k, v) in section(key).into_iter().flatten() {
-            let value = v.get_ref().as_str().unwrap_or_default().to_owned();
-            into.retain(|(name, _)| name != k.get_ref());
-            into.push((k.get_ref().to_string(), value));
-        }
-    }
-    if let Some(t) = section("facts") {
-        read_flags_and_words(file, t, &mut new, faults);
-    }
-    new.facts.sort_by(|a, b| a.0.cmp(&b.0));
-    let keys: Vec<String> = section("functions")
-        .into_iter()
-        .flatten()
-        .map(|(k, _)| k.get_ref().to_string())
-        .collect();
-    for (key, value) in section("functions").into_iter().flatten() {
-        set_cells(
-            file,
-            key.span().start,
-            key.get_ref(),
-            value,
-            functions,
-            &keys,
-            &parent.cells,
-            &mut new.cells,
-            faults,
-        );
-    }
-    Ok(new)
-}
-
-/// Reads the section `[identifiers]`.
-fn read_identifiers(file: &File, t: &toml::de::DeTable<'_>, new: &mut Dialect, faults: &mut Vec<String>) {
-    toml_file::unknown_keys(file, t, &["quote", "escape", "fold", "max_bytes", "reserved"], faults);
-    new.quote = toml_file::text(file, t, "quote", faults)
-        .unwrap_or(&new.quote)
-        .to_owned();
-    new.quote_backslash = read_backslash_escape_setting(file, t, "escape", faults).unwrap_or(new.quote_backslash);
-    new.fold = toml_file::text(file, t, "fold", faults).unwrap_or(&new.fold).to_owned();
-    if !["lower", "upper", "keep"].contains(&new.fold.as_str()) {
-        faults.push(file.fault_at(0, format!("unknown fold `{}`", new.fold)));
-    }
-    if let Some(n) = toml_file::get(t, "max_bytes").and_then(|v| v.get_ref().as_integer()) {
-        new.max_bytes = n.as_str().parse().unwrap_or(0);
-    }
-    new.reserved = toml_file::read_texts(file, t, "reserved", faults);
-}
-
-/// Reads the section `[facts]`. The base declares all facts.
-fn read_flags_and_words(file: &File, t: &toml::de::DeTable<'_>, new: &mut Dialect, faults: &mut Vec<String>) {
-    for (k, v) in t {
-        let fact = match (v.get_ref().as_bool(), v.get_ref().as_str()) {
-            (Some(flag), _) => Fact::Flag(flag),
-            (_, Some(word)) => Fact::Word(word.to_owned()),
-            _ => {
-                faults.push(file.fault_at(k.span().start, "a fact must be true, false or a word"));
-                continue;
-            }
-        };
-        if new.name != BASE && !new.facts.iter().any(|(n, _)| n == k.get_ref()) {
-            faults.push(file.fault_at(k.span().start, format!("fact `{}` is not in ansi.toml", k.get_ref())));
-            continue;
-        }
-        new.facts.retain(|(n, _)| n != k.get_ref());
-        new.facts.push((k.get_ref().to_string(), fact));
-    }
-}
-
-/// Returns `true` if a backslash escapes a quote in quoted text, `false` if the quote is doubled.
-fn read_backslash_escape_setting(
-    file: &File,
-    table: &toml::de::DeTable<'_>,
-    key: &str,
-    faults: &mut Vec<String>,
-) -> Option<bool> {
-    match toml_file::text(file, table, key, faults)? {
-        "backslash" => Some(true),
-        "doubled" => Some(false),
-        other => {
-            faults.push(file.fault_at(0, format!("`{key} = \"{other}\"`: expected `doubled` or `backslash`")));
-            None
-        }
-    }
 }
 
 /// Sets the cells for a key. `NAME.key` applies to one overload, and `NAME` applies to all overloads without a separate

@@ -29,6 +29,17 @@ pub struct Fact {
     pub inherited: bool,
 }
 
+impl Fact {
+    fn unsure() -> Self {
+        Self {
+            verdict: VERDICTS.len() - 1,
+            source: String::new(),
+            parameters: Vec::new(),
+            inherited: false,
+        }
+    }
+}
+
 pub type Facts = BTreeMap<Construct, Fact>;
 
 /// Constructs of a dialect, each with the first place that uses it.
@@ -92,11 +103,13 @@ impl SharedSources {
     }
 }
 
-/// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct.
+/// Reads the facts of a dialect and reports constructs without an entry, and entries without a construct. In an
+/// unverified dialect, nothing is known about constructs without an entry.
 pub fn read(
     file: &File,
     used: &Used,
     parent: &Facts,
+    is_unverified: bool,
     shared: &mut SharedSources,
     faults: &mut Vec<String>,
 ) -> Result<Facts, Vec<String>> {
@@ -149,7 +162,8 @@ pub fn read(
             inherited: true,
             ..fact.clone()
         });
-        match own.remove(&construct).or(inherited) {
+        let unsure = is_unverified.then(Fact::unsure);
+        match own.remove(&construct).or(inherited).or(unsure) {
             Some(fact) => {
                 facts.insert(construct, fact);
             }

@@ -150,10 +150,18 @@ fn check(text: &str) -> (Facts, String) {
             .collect()
     };
     let mut shared = SharedSources::read(&base, &mut faults).unwrap();
-    let parent = read(&base, &uses(&["abs(float)"]), &Facts::new(), &mut shared, &mut faults).unwrap();
+    let parent = read(
+        &base,
+        &uses(&["abs(float)"]),
+        &Facts::new(),
+        false,
+        &mut shared,
+        &mut faults,
+    )
+    .unwrap();
     let own = file("own.toml", text);
     let used = uses(&["abs(float)", "round(decimal)"]);
-    let facts = read(&own, &used, &parent, &mut shared, &mut faults).unwrap();
+    let facts = read(&own, &used, &parent, false, &mut shared, &mut faults).unwrap();
     shared.report_unused(&base, &mut faults);
     (facts, faults.join("\n"))
 }
@@ -246,10 +254,11 @@ fn an_entry_of_the_extended_dialect_is_inherited_and_marked() {
     assert_eq!(told, expected);
 }
 
-/// Changes one facts file, then returns the errors in the dialects in this folder.
-fn faults_after(name: &str, change: impl Fn(&str) -> String) -> String {
+/// Copies the dialects to a folder for a test.
+fn copied_dialects(name: &str) -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("facts-{name}"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::remove_dir_all(&folder).ok();
     std::fs::create_dir_all(folder.join("facts")).unwrap();
     for from in [here.to_owned(), here.join("facts")] {
         for path in std::fs::read_dir(&from).unwrap().map(|entry| entry.unwrap().path()) {
@@ -258,11 +267,81 @@ fn faults_after(name: &str, change: impl Fn(&str) -> String) -> String {
             }
         }
     }
+    folder
+}
+
+/// Compiles the dialects in a folder to Rust, or returns the errors.
+fn written_tables(folder: &Path) -> Result<String, String> {
+    let functions = catalogue::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("functions")).unwrap();
+    let dialects = dialects::read(folder, &functions).map_err(|faults| faults.join("\n"))?;
+    Ok(dialects::write::write(&functions, &dialects))
+}
+
+/// Changes one facts file, then returns the errors in the dialects in this folder.
+fn faults_after(name: &str, change: impl Fn(&str) -> String) -> String {
+    let folder = copied_dialects(&format!("facts-{name}"));
     let changed = folder.join("facts").join(name).with_extension("toml");
     let text = std::fs::read_to_string(&changed).unwrap();
     std::fs::write(&changed, change(&text)).unwrap();
-    let functions = catalogue::read(&here.join("functions")).unwrap();
-    dialects::read(&folder, &functions).err().unwrap_or_default().join("\n")
+    written_tables(&folder).err().unwrap_or_default()
+}
+
+/// Adds a dialect that extends DuckDB. Returns its part of the tables, or the errors.
+fn with_new_dialect(name: &str, text: &str) -> Result<String, String> {
+    let folder = copied_dialects(name);
+    let position = std::fs::read_dir(&folder).unwrap().count() - 2;
+    let head = format!("extends = \"duckdb\"\nposition = {position}\ntitle = \"New\"\nunverified = \"a test\"\n");
+    std::fs::write(folder.join("new.toml"), head + text).unwrap();
+    let tables = written_tables(&folder)?;
+    let (_, own) = tables.split_once("DialectData { name: \"new\"").unwrap();
+    Ok(own.split("DialectData {").next().unwrap().to_owned())
+}
+
+const NEW_DIALECT: &str = "\
+lacks = [\"median\"]
+[types]
+text = \"string\"
+[similar_types]
+text = [\"varchar\"]
+[functions]
+UPPER = \"to_upper({value})\"
+";
+
+/// The file needs no facts, because nothing is known about the constructs of an unverified dialect.
+#[test]
+fn a_file_is_a_dialect() {
+    let own = with_new_dialect("new", NEW_DIALECT).unwrap();
+    assert!(own.contains("unverified: \"a test\""), "{own}");
+    assert!(own.contains("similar_types: [&[], &[\"int\", \"integer\", \"int4\"], &[], &[], &[\"varchar\"],"));
+    assert!(own.contains("Shape::Call(\"to_upper\")"));
+    assert!(own.contains("Cell::Unsupported(\"New does not have `median`\")"));
+    assert!(
+        own.contains("Cell::Unsupported(\"New has no language model; compute the value in BigQuery, in Snowflake or")
+    );
+    assert!(!own.contains("name: \"median\""));
+}
+
+#[test]
+fn a_key_that_is_equal_to_the_inherited_key_stops_the_build() {
+    let table = [
+        ("[identifiers]\nfold = \"keep\"", "`fold`"),
+        ("[identifiers]\nreserved = [\"lambda\"]", "`lambda`"),
+        ("[strings]\nbackslash = false", "`backslash`"),
+        ("[types]\nfloat = \"double\"", "`float`"),
+        ("[type_synonyms]\nboolean = [\"bool\"]", "`boolean`"),
+        ("[literals]\nfloat = \"cast({n} as double)\"", "`float`"),
+        ("[facts]\nqualify = true", "`qualify`"),
+        ("[functions]\nABS = \"abs({value})\"", "`ABS`"),
+    ];
+    for (text, key) in table {
+        let faults = with_new_dialect("equal", text).unwrap_err();
+        let expected = format!("new.toml:6: {key} is equal to what the dialect inherits; remove it");
+        assert!(faults.contains(&expected), "{text}: {faults}");
+    }
+    let faults = with_new_dialect("equal", "lacks = [\"no_such\"]").unwrap_err();
+    assert!(faults.contains("no inherited template contains `no_such`"), "{faults}");
+    let faults = with_new_dialect("equal", "[identifiers]\nfold = \"title\"").unwrap_err();
+    assert!(faults.contains("new.toml:6: `fold` has an invalid value"), "{faults}");
 }
 
 #[test]

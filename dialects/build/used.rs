@@ -62,13 +62,13 @@ const CALLS: [&str; 6] = [
 ];
 
 /// Operators that the compiler writes without a template.
-const OPERATORS: [&str; 3] = ["not", "is [not] distinct from", "subquery"];
+const OPERATORS: [&str; 2] = ["not", "subquery"];
 
 /// Classes of values that `verify` and `env diff` return as strings.
 const STRING_CLASSES: [&str; 5] = ["number", "text", "date", "timestamp", "timestamptz"];
 
 /// Facts that contain no information about the warehouse.
-const CHOICES: [&str; 1] = ["sql_family"];
+const CHOICES: [&str; 2] = ["sql_family", "sql_parser"];
 
 /// Returns all constructs of a dialect, and the constructs of each cell in the order of the catalogue.
 pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> (Used, Vec<BTreeSet<Construct>>) {
@@ -112,7 +112,8 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     for call in CALLS {
         add((Section::Calls, call.to_owned()), &|| "the compiler".to_owned());
     }
-    for operator in OPERATORS {
+    let distinct = (fact("is_distinct_from") == "true").then_some("is [not] distinct from");
+    for operator in OPERATORS.into_iter().chain(distinct) {
         add((Section::Operators, operator.to_owned()), &|| "the compiler".to_owned());
     }
     for cast in casts(dialect) {

@@ -128,7 +128,7 @@ impl Guards {
         Self {
             types: known.into_iter().chain(others).collect(),
             date: first_word(Type::Date),
-            divides_integers: crate::check::sql_functions::divides_integers(dialect),
+            divides_integers: dialect.facts().divides_integers,
             alternatives: Alternatives::default(),
             compared: FxHashMap::default(),
         }

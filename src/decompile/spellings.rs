@@ -20,36 +20,6 @@ pub(super) struct Spelling {
     pub guard: Option<Guard>,
 }
 
-/// Other names of types, with the type to which generated SQL casts instead, and whether the types differ in their limits
-/// or precision.
-const TYPE_NAMES: &[(&str, &[&str], Type, bool)] = &[
-    (BIGQUERY, &["int", "integer", "bigint"], Type::Integer, false),
-    (BIGQUERY, &["boolean"], Type::Boolean, false),
-    (
-        SNOWFLAKE,
-        &["int", "integer", "bigint", "number", "numeric", "decimal"],
-        Type::Integer,
-        false,
-    ),
-    (
-        SNOWFLAKE,
-        &["float8", "double", "double precision", "real"],
-        Type::Float,
-        false,
-    ),
-    (SNOWFLAKE, &["text", "string"], Type::Text, false),
-    (POSTGRES, &["int8"], Type::Integer, false),
-    (POSTGRES, &["integer"], Type::Integer, true),
-    (POSTGRES, &["float", "float8"], Type::Float, false),
-    (POSTGRES, &["varchar"], Type::Text, false),
-    (POSTGRES, &["bool"], Type::Boolean, false),
-    (DUCKDB, &["int8", "long"], Type::Integer, false),
-    (DUCKDB, &["int", "integer", "int4"], Type::Integer, true),
-    (DUCKDB, &["float8"], Type::Float, false),
-    (DUCKDB, &["text", "string"], Type::Text, false),
-    (DUCKDB, &["bool"], Type::Boolean, false),
-];
-
 /// Aggregates of SQL that skip NULL, and whose result does not depend on the order of the rows.
 const AGGREGATES: [&str; 10] = [
     "sum",
@@ -101,22 +71,23 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
             );
         }
     }
-    for (_, names, ty, is_other) in TYPE_NAMES.iter().filter(|(of, ..)| *of == family) {
-        for name in *names {
-            let generated = format!("cast(value1 as {})", dialect.type_name(*ty));
-            add(
-                format!("cast(value1 as {name})"),
-                generated,
-                is_other.then_some(Guard::Conversion),
-            );
-        }
-    }
     for (ty, value) in TYPES {
-        add(
-            format!("cast({value} as {})", dialect.type_name(ty)),
-            value.to_owned(),
-            None,
-        );
+        let own = dialect.type_name(ty);
+        // Values of other types may have other limits or another precision.
+        for (names, guard) in dialect
+            .other_type_names(ty)
+            .into_iter()
+            .zip([None, Some(Guard::Conversion)])
+        {
+            for name in names {
+                add(
+                    format!("cast(value1 as {name})"),
+                    format!("cast(value1 as {own})"),
+                    guard,
+                );
+            }
+        }
+        add(format!("cast({value} as {own})"), value.to_owned(), None);
     }
     for (written, generated) in quotients_of_integers(dialect, family) {
         add(written, generated, None);

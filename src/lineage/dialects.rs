@@ -4,9 +4,7 @@
 use std::any::TypeId;
 
 use sqlparser::ast::{Expr, Ident};
-use sqlparser::dialect::{
-    BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, PostgreSqlDialect, SnowflakeDialect,
-};
+use sqlparser::dialect::{BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, GenericDialect, dialect_from_str};
 
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::{Parser, ParserError};
@@ -19,6 +17,9 @@ use crate::dialect::Dialect;
 /// a named argument, but this expression is a comparison in DuckDB.
 #[derive(Debug)]
 struct DuckDb;
+
+/// Name of DuckDB's dialect in sqlparser.
+const DUCKDB: &str = "duckdb";
 
 /// Defines methods that delegate to one of sqlparser's dialects, for all methods in which this dialect differs from the
 /// default.
@@ -167,14 +168,12 @@ impl SqlDialect for BigQuery {
     }
 }
 
-/// Returns the parser dialect for a formulac dialect. `None` selects the most tolerant dialect.
+/// Returns the parser dialect for a formulac dialect (the fact `sql_parser`). `None` selects the most tolerant dialect.
 pub fn parser_dialect(dialect: Option<Dialect>) -> Box<dyn SqlDialect> {
-    match dialect.map(|dialect| dialect.facts().sql_family) {
-        Some("bigquery") => Box::new(BigQuery),
-        Some("snowflake") => Box::new(SnowflakeDialect),
-        Some("postgres") => Box::new(PostgreSqlDialect {}),
-        Some("duckdb") => Box::new(DuckDb),
-        _ => Box::new(GenericDialect {}),
+    match dialect.map_or("", |dialect| dialect.facts().sql_parser) {
+        "bigquery" => Box::new(BigQuery),
+        DUCKDB => Box::new(DuckDb),
+        name => dialect_from_str(name).unwrap_or_else(|| Box::new(GenericDialect {})),
     }
 }
 
@@ -193,12 +192,29 @@ pub(super) struct SqlReaderFacts {
 
 impl SqlReaderFacts {
     pub fn from_dialect(dialect: Option<Dialect>) -> Self {
-        let is_duckdb = dialect.is_some_and(|dialect| dialect.facts().sql_family == "duckdb");
+        let is_duckdb = dialect.is_some_and(|dialect| dialect.facts().sql_parser == DUCKDB);
         Self {
             names_by_equals: is_duckdb,
             chains_calls: is_duckdb,
             has_asof_on: is_duckdb,
             has_columns: is_duckdb,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A misspelled name would silently select the tolerant dialect.
+    #[test]
+    fn each_dialect_names_a_dialect_of_the_parser() {
+        for dialect in Dialect::all() {
+            let name = dialect.facts().sql_parser;
+            assert!(
+                dialect_from_str(name).is_some(),
+                "{dialect}: sqlparser has no dialect `{name}`"
+            );
         }
     }
 }

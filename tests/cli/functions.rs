@@ -11,7 +11,7 @@ fn entries() {
         .show(&["functions", "abs"])
         .show(&["functions", "SUMIF", "--dialect", "bigquery"])
         .show(&["functions", "MEDIAN"])
-        .show(&["functions", "TODAY", "--json"])
+        .show(&["functions", "TODAY", "--json", "--dialect", "snowflake"])
         .show(&["functions", "SUMIFF"])
         .show(&["functions", "nothing_like_it"])
         .show(&["functions", "vlookup"])

@@ -51,6 +51,7 @@ mod select;
 mod set_changes;
 mod sources;
 mod status;
+mod unverified_dialects;
 mod upgrade;
 mod usage;
 mod verify;

@@ -10,7 +10,7 @@ use formulac::catalog::{self, Function};
 use formulac::{Dialect, Level};
 use serde_json::Value as Json;
 
-use crate::calls::written;
+use crate::calls::{Call, query, written};
 use crate::case::{Case, CaseFile, Expected};
 use crate::complete::CASES;
 use crate::engine::{describe_engine, is_emulator};
@@ -59,9 +59,11 @@ fn matrix(files: &[CaseFile]) -> String {
         }
     }
     for file in files.iter().filter(|f| catalog::lookup(&f.function).is_none()) {
-        let cells = Dialect::all()
-            .map(|d| shown(facts(&file.cases), d, true).told(d))
-            .collect();
+        let cell = |dialect: Dialect| match dialect.unverified() {
+            None => shown(facts(&file.cases), dialect, true),
+            Some(_) => Cell::Unverified,
+        };
+        let cells = Dialect::all().map(|d| cell(d).told(d)).collect();
         rows.insert(("operators and timeframes", &file.function), cells);
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -93,7 +95,7 @@ fn matrix(files: &[CaseFile]) -> String {
          - *verified n*: n cases ran on the engine, or on its evaluator, and returned the expected values.\n\
          - *emulated n*: n cases ran on an emulator of the warehouse and returned the expected values.\n\
          - *n cases, no …*: the cases pass, but a case with a value, with NULL or with an edge case, or a third case, is missing.\n\
-         - *unverified*: no test engine runs the function. The function's page gives the reason.\n\
+         - *unverified*: no test engine runs the function, or any SQL of the dialect. The function's page gives the reason.\n\
          - *unsupported*: a compile error whose help shows an alternative.\n\
          - *SQL cited*, *SQL emulated*, *SQL unsure*: the weakest evidence for a construct of the function's SQL \
          ([warehouses](warehouses.md)). Without these words, every construct ran on the warehouse's own engine or \
@@ -158,13 +160,18 @@ pub fn cell(function: &'static Function, file: Option<&CaseFile>, dialect: Diale
             cases.extend(spec_facts(file.cases.iter().filter(|case| case.spec.contains(&call))));
         }
     }
-    if !cases.is_empty() {
+    if !cases.is_empty() && dialect.unverified().is_none() {
         return shown(cases, dialect, takes_arguments);
     }
     let forms = written(function);
-    let compiles = forms
-        .iter()
-        .any(|(_, each)| each.iter().any(|(d, result)| *d == dialect && result.is_ok()));
+    let is_in_query = |call: &Call| query(&call.formula, &call.columns, dialect).is_some();
+    let compiles = forms.iter().any(|(call, each)| {
+        let is_written = each.iter().any(|(d, result)| *d == dialect && result.is_ok());
+        is_written || dialect.unverified().is_some() && is_in_query(call)
+    });
+    if dialect.unverified().is_some() && (compiles || forms.is_empty()) {
+        return Cell::Unverified;
+    }
     match (function.unverified, compiles || forms.is_empty()) {
         (_, false) => Cell::Unsupported,
         (Some(_), true) => Cell::Unverified,

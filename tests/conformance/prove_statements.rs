@@ -24,7 +24,8 @@ pub fn proofs(dialect: Dialect) -> &'static [Proof] {
         let cases = ConformanceCases::new(dialect);
         let count = cases.subjects().count();
         let proofs = cases.proofs(|_| true);
-        assert_eq!(proofs.len(), count, "{dialect}: each case compiles");
+        let is_complete = proofs.len() == count || dialect.unverified().is_some();
+        assert!(is_complete, "{dialect}: each case compiles");
         proofs
     })
 }

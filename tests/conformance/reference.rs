@@ -110,6 +110,7 @@ fn page(function: &'static Function, file: Option<&CaseFile>) -> String {
     let known = Dialect::all().map(|d| {
         let cell = cell(function, file, d);
         let evidence = match cell {
+            _ if d.unverified().is_some() => String::new(),
             Cell::Unsupported => String::new(),
             _ => evidence::sentence(function, d),
         };

@@ -50,7 +50,7 @@ fn only(written: &str, found: &str, dialect: Dialect) -> (Option<String>, String
 
 #[test]
 fn edits_are_named_by_column() {
-    for dialect in Dialect::all() {
+    for dialect in Dialect::verified() {
         let sql = written(dialect);
         for (from, to, column) in [
             ("count(distinct customer_id)", "count(distinct account_id)", "customers"),
@@ -70,7 +70,7 @@ fn edits_are_named_by_column() {
 
 #[test]
 fn what_means_the_same_is_no_edit() {
-    for dialect in Dialect::all() {
+    for dialect in Dialect::verified() {
         let sql = written(dialect);
         let body = sql.as_str();
         let spread = body.replace(", ", " ,\n\t").replace("\nfrom ", "\r\n\r\nfrom  ");
@@ -228,7 +228,7 @@ proptest! {
 
     #[test]
     fn any_text_is_taken(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
-        for dialect in Dialect::all() {
+        for dialect in Dialect::verified() {
             for (written, found) in [(&one, &other), (&other, &one), (&other, &other)] {
                 let edits = Edits::from_texts(written, found, dialect);
                 prop_assert_eq!(edits.is_empty(), Edits::from_texts(found, written, dialect).is_empty());
@@ -240,7 +240,7 @@ proptest! {
     /// Tokens that are changed, removed or duplicated are always reported.
     #[test]
     fn no_change_is_missed(place in 0usize..400, what in 0usize..4, which in 0usize..4) {
-        let dialect = Dialect::all().nth(which).unwrap_or_default();
+        let dialect = Dialect::verified().nth(which).unwrap_or_default();
         let body = written(dialect);
         let words: Vec<(usize, usize)> = body
             .split(|c: char| !c.is_alphanumeric() && c != '_')

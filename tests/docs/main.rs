@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod crates;
+mod dialects;
 mod examples;
 mod keys;
 mod names;

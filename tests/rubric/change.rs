@@ -151,7 +151,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
     let ((one, uses), (two, uses_after)) = (spec(before, periods), spec(after, periods));
     let mut changed = dependents(&uses, at);
     changed.extend(dependents(&uses_after, at));
-    for dialect in Dialect::all() {
+    for dialect in Dialect::verified() {
         let compiler = Compiler::builder()
             .dialect(dialect)
             .schema(Schema::new().with(orders()))

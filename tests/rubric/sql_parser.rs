@@ -2,18 +2,15 @@
 
 use formulac::Dialect;
 use sqlparser::ast::Statement;
-use sqlparser::dialect::{BigQueryDialect, Dialect as SqlDialect, DuckDbDialect, PostgreSqlDialect, SnowflakeDialect};
+use sqlparser::dialect::{Dialect as SqlDialect, PostgreSqlDialect, dialect_from_str};
 use sqlparser::parser::Parser;
 
 pub fn parser_of(dialect: Dialect, sql: &str) -> Box<dyn SqlDialect> {
-    match dialect.name() {
-        // DuckDB supports the escapes of Postgres, but sqlparser's DuckDB dialect does not.
-        "duckdb" if sql.contains("E'") => Box::new(PostgreSqlDialect {}),
-        "bigquery" => Box::new(BigQueryDialect {}),
-        "snowflake" => Box::new(SnowflakeDialect {}),
-        "duckdb" => Box::new(DuckDbDialect {}),
-        _ => Box::new(PostgreSqlDialect {}),
+    // DuckDB supports the escapes of Postgres, but sqlparser's DuckDB dialect does not.
+    if dialect.name() == "duckdb" && sql.contains("E'") {
+        return Box::new(PostgreSqlDialect {});
     }
+    dialect_from_str(dialect.facts().sql_parser).expect("a dialect of the parser")
 }
 
 /// Returns the statements of an SQL text.

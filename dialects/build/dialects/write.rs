@@ -17,8 +17,14 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
     for (index, dialect) in dialects[1..].iter().enumerate() {
         write_properties(&mut out, index, dialect, ansi);
         let overloads = functions.iter().flat_map(|f| f.overloads.iter());
-        for (cell, overload) in dialect.cells.iter().zip(overloads) {
-            write_cell(&mut out, cell, overload, functions);
+        for (at, (cell, overload)) in dialect.cells.iter().zip(overloads).enumerate() {
+            match cell {
+                Cell::Unsupported(reason) => {
+                    let reason = fill_titles(reason, dialect, &dialects[1..], at);
+                    let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
+                }
+                _ => write_cell(&mut out, cell, overload, functions),
+            }
         }
         out.push_str("], ");
         write_construct_facts(&mut out, dialect);
@@ -65,8 +71,11 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
         .collect();
     let _ = write!(
         out,
-        "DialectData {{ name: {:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, facts: Facts {{ ",
+        "DialectData {{ name: {:?}, title: {:?}, unverified: {:?}, own_functions: &{:?}, index: {index}, quote: {:?}, quote_backslash: {}, text_backslash: {}, fold: Fold::{}, max_bytes: {}, reserved: &{:?}, reserved_slots: &{:?}, reserved_lengths: {:?}, backslash: {}, raw: {:?}, types: &{types:?}, rounded_decimals: {}, facts: Facts {{ ",
         dialect.name,
+        dialect.title,
+        dialect.unverified,
+        dialect.own_functions,
         dialect.quote.chars().next().unwrap_or('"'),
         dialect.quote_backslash,
         dialect.text_backslash,
@@ -101,16 +110,44 @@ fn write_properties(out: &mut String, index: usize, dialect: &Dialect, ansi: &Di
         let (before, after) = split_around_placeholder(literal(name)).unwrap_or_default();
         let _ = write!(out, "{name}: Form {{ before: {before:?}, after: {after:?} }}, ");
     }
-    out.push_str("}, cells: &[\n");
+    out.push('}');
+    for (key, names) in [
+        ("type_synonyms", &dialect.type_synonyms),
+        ("similar_types", &dialect.similar_types),
+    ] {
+        let of = |neutral: &&str| {
+            names
+                .iter()
+                .find(|(name, _)| name == neutral)
+                .map_or(&[][..], |(_, names)| names)
+        };
+        let _ = write!(out, ", {key}: [");
+        for names in crate::part::NEUTRAL.iter().map(of) {
+            let _ = write!(out, "&{names:?}, ");
+        }
+        out.push(']');
+    }
+    out.push_str(", cells: &[\n");
+}
+
+/// Fills the placeholders in the reason why a dialect does not support an overload: `{dialect}` is the dialect's title,
+/// and `{elsewhere}` lists the other dialects that support the overload, as in `in BigQuery, in Snowflake`.
+fn fill_titles(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: usize) -> String {
+    let has_template = |of: &&Dialect| of.unverified.is_empty() && matches!(of.cells[overload], Cell::Template(..));
+    let elsewhere = dialects
+        .iter()
+        .filter(has_template)
+        .map(|of| format!("in {}", of.title));
+    let elsewhere = elsewhere.collect::<Vec<_>>().join(", ");
+    reason
+        .replace("{dialect}", &dialect.title)
+        .replace("{elsewhere}", &elsewhere)
 }
 
 /// Writes the template of an overload in a dialect.
 fn write_cell(out: &mut String, cell: &Cell, overload: &Overload, functions: &[Function]) {
     match cell {
-        Cell::Missing => out.push_str("Cell::Missing,\n"),
-        Cell::Unsupported(reason) => {
-            let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
-        }
+        Cell::Missing | Cell::Unsupported(_) => out.push_str("Cell::Missing,\n"),
         Cell::Template(nodes, Notes { gives, most, alike }) => {
             let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
             let uses: Vec<u8> = (0..overload.signature.params.len())

@@ -31,6 +31,23 @@ impl Dialect {
         tables::DIALECTS.iter().map(Self)
     }
 
+    /// Returns the dialects whose SQL runs on an engine in the tests.
+    pub fn verified() -> impl Iterator<Item = Self> {
+        Self::all().filter(|dialect| dialect.unverified().is_none())
+    }
+
+    /// Returns the reason why no engine in the tests runs the dialect's SQL. `None` if an engine runs it.
+    #[must_use]
+    pub fn unverified(self) -> Option<&'static str> {
+        Some(self.0.unverified).filter(|reason| !reason.is_empty())
+    }
+
+    /// Returns the name of the warehouse in sentences.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        self.0.title
+    }
+
     /// Returns the name of the dialect.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -63,17 +80,19 @@ impl Dialect {
     /// Returns the dialect's name for a type, for use in casts.
     #[must_use]
     pub fn type_name(self, ty: Type) -> &'static str {
-        let index = match ty {
-            Type::Boolean => 0,
-            Type::Integer => 1,
-            Type::Decimal | Type::Number => 2,
-            Type::Float | Type::Point | Type::Time => 3,
-            Type::Date => 5,
-            Type::Timestamp => 6,
-            Type::Timestamptz => 7,
-            Type::Text | Type::Other | Type::Unknown => 4,
-        };
-        self.0.types[index]
+        self.0.types[neutral_index(ty)]
+    }
+
+    /// Returns the other names of a type in handwritten SQL: the names with the same limits and precision, and the names
+    /// with other limits or another precision.
+    pub fn other_type_names(self, ty: Type) -> [&'static [&'static str]; 2] {
+        let index = neutral_index(ty);
+        [self.0.type_synonyms[index], self.0.similar_types[index]]
+    }
+
+    /// Returns the functions that handwritten SQL of the dialect can call, and that not all dialects have.
+    pub fn own_functions(self) -> &'static [&'static str] {
+        self.0.own_functions
     }
 
     /// Returns whether averages or quotients are decimals in the dialect, rounded to some digits.
@@ -137,6 +156,20 @@ impl Dialect {
     }
 }
 
+/// Returns the index of a type in [`part::NEUTRAL`].
+fn neutral_index(ty: Type) -> usize {
+    match ty {
+        Type::Boolean => 0,
+        Type::Integer => 1,
+        Type::Decimal | Type::Number => 2,
+        Type::Float | Type::Point | Type::Time => 3,
+        Type::Date => 5,
+        Type::Timestamp => 6,
+        Type::Timestamptz => 7,
+        Type::Text | Type::Other | Type::Unknown => 4,
+    }
+}
+
 impl Default for Dialect {
     /// Returns Postgres, the default dialect outside of a project.
     fn default() -> Self {
@@ -196,7 +229,7 @@ impl<'de> serde::Deserialize<'de> for Dialect {
 #[error("there is no dialect `{0}`; the dialects are {names}", names = names())]
 pub struct UnknownDialect(String);
 
-/// Returns the names of all dialects as a list for use in a sentence.
+/// Returns the names of all dialects as a list in a sentence.
 fn names() -> String {
     let names: Vec<&str> = Dialect::all().map(Dialect::name).collect();
     match names.split_last() {

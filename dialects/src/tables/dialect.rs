@@ -114,6 +114,12 @@ pub enum Cell {
 pub struct DialectData {
     /// Name of the dialect, in lower case.
     pub name: &'static str,
+    /// Name of the warehouse in sentences.
+    pub title: &'static str,
+    /// Reason why no engine in the tests runs the dialect's SQL. Empty if an engine runs it.
+    pub unverified: &'static str,
+    /// Warehouse functions that handwritten SQL can call, and that not all dialects have.
+    pub own_functions: &'static [&'static str],
     /// Index of the dialect among all dialects.
     pub index: u8,
     /// Character that encloses a quoted name.
@@ -146,6 +152,10 @@ pub struct DialectData {
     pub literals: Literals,
     /// Syntax of literals, split at the placeholder of the value.
     pub forms: Forms,
+    /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with the same limits and precision.
+    pub type_synonyms: [&'static [&'static str]; 8],
+    /// The same, with other limits or another precision.
+    pub similar_types: [&'static [&'static str]; 8],
     /// One cell per overload.
     pub cells: &'static [Cell],
     /// Facts about each construct in the dialect's SQL.

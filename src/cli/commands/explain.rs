@@ -138,7 +138,7 @@ fn explain_formula(session: &Session, args: &ExplainArgs) -> Result<Exit, Failur
     let parts = formula_parts::formula_parts(compiler, &outcome.found.text);
     let sentences = sentence::sentences(&outcome.found.text, &parts);
     let mut others = Vec::new();
-    for dialect in Dialect::all().filter(|d| *d != main && chosen.is_none()) {
+    for dialect in Dialect::verified().filter(|d| *d != main && chosen.is_none()) {
         let found = &outcome.found;
         let copy = SourceText {
             name: found.file.clone(),

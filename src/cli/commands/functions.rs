@@ -17,6 +17,9 @@ use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
 use formulac::span::Span;
 
+/// Minimum width of the column with the names of dialects.
+const WIDTH_OF_NAMES: usize = 9;
+
 /// Support matrix with one row per function and one column per dialect. A test writes this file.
 const MATRIX: &str = include_str!("../../../docs/matrix.md");
 
@@ -142,6 +145,8 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
     section("Notes", said(function.notes));
     let (call, level) = example_call(function);
     let sql = example_sql(function, &call, level, dialect);
+    let names = sql.iter().map(|(dialect, _)| dialect.name().len());
+    let width = names.max().unwrap_or_default().max(WIDTH_OF_NAMES);
     let mut reasons = sql.iter().filter_map(|(_, sql)| sql.as_ref().err());
     match reasons
         .next()
@@ -155,16 +160,21 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
         ),
         None => {
             let lines = sql.iter().map(|(dialect, sql)| match sql {
-                Ok(sql) => format!("{:<9}  {sql}", dialect.name()),
-                Err(reason) => format!("{:<9}  not available: {reason}", dialect.name()),
+                Ok(sql) => format!("{:<width$}  {sql}", dialect.name()),
+                Err(reason) => format!("{:<width$}  not available: {reason}", dialect.name()),
             });
             section(&format!("SQL for {call}"), lines.collect());
         }
     }
     section(
         "Test cases",
-        matrix_cells_by_dialect(function)
-            .map(|(dialect, cell)| format!("{:<9}  {cell}", dialect.name()))
+        matrix_cells_by_dialect(function, dialect)
+            .map(|(dialect, cell)| {
+                let reason = dialect
+                    .unverified()
+                    .map_or(String::new(), |reason| format!(": {reason}"));
+                format!("{:<width$}  {cell}{reason}", dialect.name())
+            })
             .collect(),
     );
     let here = project_proofs_of_function(function, dialect, reports).map(|(report, counts)| {
@@ -175,7 +185,7 @@ fn format_entry(function: &Function, dialect: Option<Dialect>, reports: &[ProofR
         let (day, _) = report.at.split_once('T').unwrap_or((&report.at, ""));
         let (name, proven) = (&report.dialect, counts.proven);
         format!(
-            "{name:<9}  {proven} proven{open}, in the environment {} on {day}",
+            "{name:<width$}  {proven} proven{open}, in the environment {} on {day}",
             report.environment
         )
     });
@@ -233,7 +243,11 @@ fn function_json(
         .into_iter()
         .map(|(dialect, sql)| (dialect.name().to_owned(), json!(sql.ok())))
         .collect();
-    let shown: Map<String, Value> = matrix_cells_by_dialect(function)
+    let unverified: Map<String, Value> = Dialect::all()
+        .filter(|of| dialect.is_none_or(|dialect| dialect == *of))
+        .filter_map(|of| Some((of.name().to_owned(), json!(of.unverified()?))))
+        .collect();
+    let shown: Map<String, Value> = matrix_cells_by_dialect(function, dialect)
         .map(|(dialect, cell)| (dialect.name().to_owned(), json!(cell)))
         .collect();
     let dialects = Dialect::all().filter(|of| with_constructs && dialect.is_none_or(|dialect| dialect == *of));
@@ -274,12 +288,16 @@ fn function_json(
         "shown_by_cases": shown,
         "constructs": constructs,
         "unverified": function.unverified,
+        "unverified_dialects": unverified,
         "related": function.related,
     })
 }
 
-/// Returns the matrix cell of each dialect, such as `verified 12`.
-fn matrix_cells_by_dialect(function: &Function) -> impl Iterator<Item = (Dialect, &'static str)> {
+/// Returns the matrix cell of each dialect, or of the chosen dialect, such as `verified 12`.
+fn matrix_cells_by_dialect(
+    function: &Function,
+    chosen: Option<Dialect>,
+) -> impl Iterator<Item = (Dialect, &'static str)> {
     let row = MATRIX
         .lines()
         .find_map(|line| line.strip_prefix("| ")?.strip_prefix(function.name)?.strip_prefix(" |"));
@@ -288,7 +306,8 @@ fn matrix_cells_by_dialect(function: &Function) -> impl Iterator<Item = (Dialect
         .split('|')
         .map(str::trim)
         .filter(|cell| !cell.is_empty());
-    Dialect::all().zip(cells)
+    let cells = Dialect::all().zip(cells);
+    cells.filter(move |(dialect, _)| chosen.is_none_or(|chosen| chosen == *dialect))
 }
 
 /// Returns an example call to the function, and the context to compile the call in. Each argument is the parameter's

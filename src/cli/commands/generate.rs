@@ -117,6 +117,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     notes.extend(told.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
         notes.extend(missing_metric_notes(&models, &chosen));
+        notes.extend(unverified_dialect_note(dialect));
     }
     if args.json {
         models.retain(|model| chosen.specs[model.spec]);
@@ -126,6 +127,15 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     notes.iter().for_each(|note| session.report_action(note));
     Ok(exit)
+}
+
+/// Returns a note if no engine in formulac's tests runs the SQL of the dialect.
+fn unverified_dialect_note(dialect: Dialect) -> Option<String> {
+    let reason = dialect.unverified()?;
+    Some(format!(
+        "the SQL for {} is unverified: {reason}; `formulac prove` runs the test cases on your warehouse",
+        dialect.title()
+    ))
 }
 
 /// Returns dbt's errors in the written files. Empty without `--validate`.

@@ -308,6 +308,13 @@ fn no_data_failure(text: &str) -> Failure {
 
 fn unknown_engine(name: &str) -> Failure {
     let name = postgres::mask_password(name);
+    if let Ok(dialect) = name.parse::<Dialect>() {
+        let failure = Failure::new(
+            Exit::Usage,
+            format!("formulac has no connection of its own to {}", dialect.title()),
+        );
+        return failure.with_help("choose `--engine dbt` in a dbt project; dbt then runs the queries");
+    }
     let near = suggest::nearest_name(&name, ["dbt", "duckdb", "postgres"]);
     let help = near.map_or_else(
         || "write dbt, duckdb, postgres or a `postgres://` URL".to_owned(),

@@ -28,8 +28,9 @@ pub enum SqlResultType {
 pub struct SqlFunction {
     /// Name of the warehouse function.
     pub name: &'static str,
-    /// Dialects in which the functions are equivalent. Empty if the functions are equivalent in all dialects.
-    pub dialects: &'static [&'static str],
+    /// Whether the functions are equivalent in all dialects. Otherwise, they are equivalent in the dialects that list the
+    /// warehouse function in `own_functions`.
+    pub is_in_all: bool,
     /// Numbers of arguments for which the functions are equivalent.
     pub arguments: std::ops::RangeInclusive<usize>,
     /// Name of the formula function.
@@ -40,19 +41,15 @@ pub struct SqlFunction {
     pub aggregates: bool,
 }
 
-const ALL: &[&str] = &[];
+const ALL: bool = true;
+const SOME: bool = false;
 const MANY: usize = 255;
 
-/// Dialects in which the quotient of two integers is an integer.
-pub const DIVIDES_WHOLE: &[&str] = &["postgres"];
-/// Dialects in which `concat` ignores NULL.
-pub const CONCAT_SKIPS_NULL: &[&str] = &["postgres", "duckdb"];
-
 macro_rules! functions {
-    ($($name:literal $dialects:expr, $least:literal..$most:expr => $formula:literal $gives:expr, $aggregates:literal;)*) => {
+    ($($name:literal $is_in_all:expr, $least:literal..$most:expr => $formula:literal $gives:expr, $aggregates:literal;)*) => {
         &[$(SqlFunction {
             name: $name,
-            dialects: $dialects,
+            is_in_all: $is_in_all,
             arguments: $least..=$most,
             formula: $formula,
             gives: $gives,
@@ -74,16 +71,16 @@ const DATE: SqlResultType = SqlResultType::Of(Type::Date);
 const FUNCTIONS: &[SqlFunction] = functions! {
     "coalesce" ALL, 2..MANY => "COALESCE" SqlResultType::First, false;
     "ifnull" ALL, 2..2 => "COALESCE" SqlResultType::First, false;
-    "nvl" &["snowflake"], 2..2 => "COALESCE" SqlResultType::First, false;
-    "iff" &["snowflake"], 3..3 => "IF" SqlResultType::Unknown, false;
-    "if" &["bigquery", "duckdb"], 3..3 => "IF" SqlResultType::Unknown, false;
+    "nvl" SOME, 2..2 => "COALESCE" SqlResultType::First, false;
+    "iff" SOME, 3..3 => "IF" SqlResultType::Unknown, false;
+    "if" SOME, 3..3 => "IF" SqlResultType::Unknown, false;
     "upper" ALL, 1..1 => "UPPER" TEXT, false;
     "lower" ALL, 1..1 => "LOWER" TEXT, false;
     "length" ALL, 1..1 => "LEN" INTEGER, false;
     "char_length" ALL, 1..1 => "LEN" INTEGER, false;
     "character_length" ALL, 1..1 => "LEN" INTEGER, false;
     "replace" ALL, 3..3 => "SUBSTITUTE" TEXT, false;
-    "contains" &["snowflake", "duckdb"], 2..2 => "CONTAINS" BOOLEAN, false;
+    "contains" SOME, 2..2 => "CONTAINS" BOOLEAN, false;
     "abs" ALL, 1..1 => "ABS" SqlResultType::First, false;
     "sign" ALL, 1..1 => "SIGN" INTEGER, false;
     "sqrt" ALL, 1..1 => "SQRT" FLOAT, false;
@@ -91,18 +88,18 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "ln" ALL, 1..1 => "LN" FLOAT, false;
     "power" ALL, 2..2 => "POWER" FLOAT, false;
     "pow" ALL, 2..2 => "POWER" FLOAT, false;
-    "greatest" &["postgres", "duckdb"], 2..MANY => "MAX" SqlResultType::First, false;
-    "least" &["postgres", "duckdb"], 2..MANY => "MIN" SqlResultType::First, false;
-    "year" &["snowflake", "duckdb"], 1..1 => "YEAR" INTEGER, false;
-    "quarter" &["snowflake", "duckdb"], 1..1 => "QUARTER" INTEGER, false;
-    "month" &["snowflake", "duckdb"], 1..1 => "MONTH" INTEGER, false;
-    "day" &["snowflake", "duckdb"], 1..1 => "DAY" INTEGER, false;
-    "hour" &["snowflake", "duckdb"], 1..1 => "HOUR" INTEGER, false;
+    "greatest" SOME, 2..MANY => "MAX" SqlResultType::First, false;
+    "least" SOME, 2..MANY => "MIN" SqlResultType::First, false;
+    "year" SOME, 1..1 => "YEAR" INTEGER, false;
+    "quarter" SOME, 1..1 => "QUARTER" INTEGER, false;
+    "month" SOME, 1..1 => "MONTH" INTEGER, false;
+    "day" SOME, 1..1 => "DAY" INTEGER, false;
+    "hour" SOME, 1..1 => "HOUR" INTEGER, false;
     "current_date" ALL, 0..0 => "TODAY" DATE, false;
     "avg" ALL, 1..1 => "AVERAGE" FLOAT, true;
     "min" ALL, 1..1 => "MIN" SqlResultType::First, true;
     "max" ALL, 1..1 => "MAX" SqlResultType::First, true;
-    "median" &["snowflake", "duckdb"], 1..1 => "MEDIAN" FLOAT, true;
+    "median" SOME, 1..1 => "MEDIAN" FLOAT, true;
     "stddev" ALL, 1..1 => "STDEV" FLOAT, true;
     "stddev_samp" ALL, 1..1 => "STDEV" FLOAT, true;
     "stddev_pop" ALL, 1..1 => "STDEV.P" FLOAT, true;
@@ -110,24 +107,17 @@ const FUNCTIONS: &[SqlFunction] = functions! {
     "var_samp" ALL, 1..1 => "VAR" FLOAT, true;
     "var_pop" ALL, 1..1 => "VAR.P" FLOAT, true;
     "corr" ALL, 2..2 => "CORREL" FLOAT, true;
-    "countif" &["bigquery"], 1..1 => "COUNTIF" INTEGER, true;
-    "count_if" &["snowflake", "duckdb"], 1..1 => "COUNTIF" INTEGER, true;
+    "countif" SOME, 1..1 => "COUNTIF" INTEGER, true;
+    "count_if" SOME, 1..1 => "COUNTIF" INTEGER, true;
 };
-
-/// Returns whether the quotient of two integers is an integer in a dialect.
-#[must_use]
-pub fn divides_integers(dialect: Dialect) -> bool {
-    DIVIDES_WHOLE.contains(&dialect.facts().sql_family)
-}
 
 /// Returns the equivalent formula function. `None` if the function or the number of arguments is not supported.
 #[must_use]
-pub fn find(name: &str, dialect: &str, arguments: usize) -> Option<&'static SqlFunction> {
-    let of_dialect = |it: &&SqlFunction| it.dialects.is_empty() || it.dialects.contains(&dialect);
+pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static SqlFunction> {
     FUNCTIONS
         .iter()
-        .filter(of_dialect)
         .find(|it| it.name == name && it.arguments.contains(&arguments))
+        .filter(|it| it.is_in_all || dialect.own_functions().contains(&name))
 }
 
 /// Returns the synonym that generated SQL calls instead of a warehouse function with this number of arguments. `None` if
@@ -140,11 +130,10 @@ pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'stati
     if is_generated(name, dialect) {
         return None;
     }
-    let family = dialect.facts().sql_family;
-    let function = find(name, family, arguments)?;
+    let function = find(name, dialect, arguments)?;
     let is_equivalent = |other: &&SqlFunction| {
         other.formula == function.formula
-            && find(other.name, family, arguments).is_some_and(|found| found.formula == function.formula)
+            && find(other.name, dialect, arguments).is_some_and(|found| found.formula == function.formula)
     };
     let mut others = FUNCTIONS.iter().filter(is_equivalent);
     let other = others.find(|other| is_generated(other.name, dialect));
@@ -160,9 +149,7 @@ pub fn extracted_unit(name: &str, dialect: Dialect, arguments: usize, text: Opti
         ("date_part", 2, Some(unit)) if unit.chars().all(|c| c.is_ascii_alphabetic()) => {
             (!is_generated(name, dialect)).then(|| unit.to_ascii_lowercase())
         }
-        (_, 1, _) if PARTS.contains(&name) => {
-            find(name, dialect.facts().sql_family, arguments).map(|function| function.name.to_owned())
-        }
+        (_, 1, _) if PARTS.contains(&name) => find(name, dialect, arguments).map(|function| function.name.to_owned()),
         _ => None,
     }
 }
@@ -199,6 +186,20 @@ mod tests {
         assert_eq!(of("char_length", "duckdb", 1), Some("length"));
         assert_eq!(of("ceiling", "duckdb", 1), Some("ceil"));
         assert_eq!(of("trim", "duckdb", 1), None);
+    }
+
+    /// A misspelled name in a dialect's file would have no effect.
+    #[test]
+    fn own_functions_of_dialects_are_in_the_table() {
+        let own = |it: &&SqlFunction| !it.is_in_all;
+        let names: Vec<&str> = FUNCTIONS.iter().filter(own).map(|it| it.name).collect();
+        for dialect in Dialect::all() {
+            for name in dialect.own_functions() {
+                assert!(names.contains(name), "{dialect}: {name}");
+            }
+        }
+        let in_none = |name: &&&str| Dialect::all().all(|dialect| !dialect.own_functions().contains(*name));
+        assert_eq!(names.iter().find(in_none), None);
     }
 
     #[test]

@@ -212,6 +212,7 @@ impl ComparedColumns<'_> {
         &self,
         sides: &[ComparisonSide; 2],
         comparison: &CompareEntry<'_>,
+        dialect: Dialect,
         tree: &mut SqlTree,
     ) -> Option<SqlId> {
         let mut filter = None;
@@ -222,7 +223,7 @@ impl ComparedColumns<'_> {
             filter = append_condition(tree, Op::Or, filter, missing);
         }
         for column in &self.columns {
-            for differs in column.difference_conditions(tree, sides, comparison) {
+            for differs in column.difference_conditions(tree, sides, comparison, dialect) {
                 filter = append_condition(tree, Op::Or, filter, differs);
             }
         }
@@ -289,15 +290,21 @@ impl ComparedPair<'_> {
         tree: &mut SqlTree,
         sides: &[ComparisonSide; 2],
         comparison: &CompareEntry<'_>,
+        dialect: Dialect,
     ) -> Vec<SqlId> {
         let [ours, theirs] = self.qualified_columns(tree, sides);
-        let Some(tolerance) = comparison.tolerance.filter(|_| comparison.has_tolerance(self)) else {
-            return vec![tree.add_binary(Op::Distinct, ours, theirs, EMPTY_SPAN)];
+        let far = match comparison.tolerance.filter(|_| comparison.has_tolerance(self)) {
+            None if dialect.facts().is_distinct_from => {
+                return vec![tree.add_binary(Op::Distinct, ours, theirs, EMPTY_SPAN)];
+            }
+            None => tree.add_binary(Op::NotEqual, ours, theirs, EMPTY_SPAN),
+            Some(tolerance) => {
+                let difference = tree.add_binary(Op::Subtract, ours, theirs, EMPTY_SPAN);
+                let difference = tree.add_call("abs", &[difference], EMPTY_SPAN);
+                let tolerance = tree.add_raw_text(tolerance);
+                tree.add_binary(Op::Greater, difference, tolerance, EMPTY_SPAN)
+            }
         };
-        let difference = tree.add_binary(Op::Subtract, ours, theirs, EMPTY_SPAN);
-        let difference = tree.add_call("abs", &[difference], EMPTY_SPAN);
-        let tolerance = tree.add_raw_text(tolerance);
-        let far = tree.add_binary(Op::Greater, difference, tolerance, EMPTY_SPAN);
         let [left, right] = [ours, theirs].map(|x| tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN));
         vec![far, tree.add_binary(Op::NotEqual, left, right, EMPTY_SPAN)]
     }

@@ -85,7 +85,7 @@ impl SpecCompilation<'_> {
         let (with, file_name) = (&other.name, to_file_name_part(&other.name));
         let items = compared.items(&sides, &file_name, dialect, tree);
         let on = compared.join_condition(&sides, dialect, tree);
-        let filter = compared.difference(&sides, comparison, tree);
+        let filter = compared.difference(&sides, comparison, dialect, tree);
         let [here, there] = sides;
         let join = Join {
             kind: JoinKind::Full,

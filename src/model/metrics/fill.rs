@@ -88,6 +88,13 @@ impl ModelOverSets<'_> {
             );
             return None;
         };
+        let dialect = compiler.options.dialect;
+        if dialect.facts().series.is_empty() {
+            let message = format!("`fill` is not available in dialect `{dialect}`");
+            let help = "join the model to a table that lists the periods";
+            faults.push(Diagnostic::new(Code::UnsupportedFunction, node.span, message).with_help(help));
+            return None;
+        }
         let frames: Vec<Option<String>> = (0..self.keys.len())
             .map(|place| keys.key_in_first_set(place)?.frame.clone())
             .collect();

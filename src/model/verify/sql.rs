@@ -256,9 +256,10 @@ impl Comparison {
             ));
             if self.is_number(column) {
                 // Without the condition, the difference of two equal infinities would be NaN.
+                let distinct = self.distinct_condition(&format!("ours_{number}"), &format!("theirs_{number}"));
                 items.push(format!(
-                    "case when {matched} then case when ours_{number} is distinct from theirs_{number} \
-                     then abs(ours_{number} - theirs_{number}) else 0 end end as apart_{number}"
+                    "case when {matched} then case when {distinct} then abs(ours_{number} - theirs_{number}) else 0 end \
+                     end as apart_{number}"
                 ));
             }
         }
@@ -316,12 +317,21 @@ impl Comparison {
         out.push('\n');
     }
 
+    /// Returns an SQL condition for two values that are not equal, or of which one is NULL.
+    fn distinct_condition(&self, left: &str, right: &str) -> String {
+        if self.dialect.facts().is_distinct_from {
+            format!("{left} is distinct from {right}")
+        } else {
+            format!("({left} <> {right} or ({left} is null) <> ({right} is null))")
+        }
+    }
+
     /// Returns an SQL condition for two values that don't agree. NULL agrees only with NULL, and NaN only with NaN. The
     /// condition negates the comparison of close values, because in some engines no comparison with NaN is true.
     fn difference_condition(&self, column: &SharedColumn, number: usize) -> String {
         let (ours, theirs) = (format!("ours_{number}"), format!("theirs_{number}"));
         let near = match self.column_agreement(column) {
-            Agreement::Exact => return format!("{ours} is distinct from {theirs}"),
+            Agreement::Exact => return self.distinct_condition(&ours, &theirs),
             Agreement::Within(tolerance) => format!("abs({ours} - {theirs}) <= {tolerance}"),
             // Use `<` instead of `<=`, because both sides of `<=` would be infinite and therefore equal for an infinite
             // value.
@@ -329,7 +339,8 @@ impl Comparison {
                 format!("abs({ours} - {theirs}) < {CLOSE} * greatest(1, abs({ours}), abs({theirs}))")
             }
         };
-        format!("{ours} is distinct from {theirs} and ({ours} is null or {theirs} is null or not {near})")
+        let distinct = self.distinct_condition(&ours, &theirs);
+        format!("{distinct} and ({ours} is null or {theirs} is null or not {near})")
     }
 }
 

@@ -500,7 +500,7 @@ codes! {
         DuckDB are exceptions if the grouping or the key of the relation identifies each row."
         Shown("OFFSET(OFFSET(amount, -1), -1) in `compile`") => Shown("the same in a spec");
     UnsupportedJoin "F0508" "unsupported-join" Error
-        "This warehouse supports the join only with an equality between both sides in its condition: BigQuery for left and full joins, Postgres for full joins. Add such an equality. An inner join does not need one."
+        "This warehouse supports the join only with an equality between both sides in its condition, for example BigQuery for left and full joins, and Postgres for full joins. Add such an equality. An inner join does not need one."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: full, cardinality: many}\ndefinitions: n = bands.name\n")
         => Spec("model: m\nfrom: orders\njoins:\n  - {to: bands, on: orders.amount > bands.low, type: inner, cardinality: many}\ndefinitions: n = bands.name\n");
     NameTooLong "F0510" "name-too-long" Error

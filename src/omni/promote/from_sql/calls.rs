@@ -2,7 +2,7 @@
 
 use sqlparser::ast::{DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 
-use super::super::sql_functions::{CONCAT_SKIPS_NULL, SqlResultType};
+use super::super::sql_functions::SqlResultType;
 use super::super::term::FormulaTerm;
 use super::super::{patterns, sql_functions};
 use super::empty_sums::EMPTY_SUM;
@@ -63,13 +63,13 @@ impl SqlReader<'_> {
                 Some(text) => Ok(patterns::starts_with(self.convert_term(x)?, &text)),
                 None => Err(unsupported_sql(whole)),
             },
-            ("concat", _) if CONCAT_SKIPS_NULL.contains(&self.family) => {
+            ("concat", _) if self.dialect.facts().concat_skips_null => {
                 let args = self.convert_terms(&args)?;
                 Ok(FormulaTerm::call("CONCAT", &args)
                     .with_type(Some(Type::Text))
                     .with_never_null(true))
             }
-            ("safe_divide", [x, y]) if self.family == "bigquery" => self.convert_division(x, y),
+            ("safe_divide", [x, y]) if self.dialect.facts().sql_family == "bigquery" => self.convert_division(x, y),
             ("now" | "current_timestamp", []) => Ok(FormulaTerm::call("NOW", &[])),
             ("date", [x]) => Ok(self.convert_term(x)?.timeframe("date")),
             ("date_trunc", [first, second]) => {
@@ -100,7 +100,7 @@ impl SqlReader<'_> {
     }
 
     pub(super) fn convert_function(&mut self, name: &str, args: &[&Expr], whole: &Expr) -> Result<FormulaTerm, String> {
-        let known = sql_functions::find(name, self.family, args.len());
+        let known = sql_functions::find(name, self.dialect, args.len());
         let known = known.ok_or_else(|| unsupported_sql(whole))?;
         let args = self.convert_terms(args)?;
         let ty = match known.gives {
@@ -196,7 +196,7 @@ impl SqlReader<'_> {
                 term.with_type(ty).with_never_null(true)
             }
             _ => {
-                let known = sql_functions::find(name, self.family, args.len()).filter(|known| known.aggregates);
+                let known = sql_functions::find(name, self.dialect, args.len()).filter(|known| known.aggregates);
                 let Some((known, Some(_))) = known.map(|known| (known, kept.as_ref())) else {
                     return Ok(None);
                 };
@@ -259,7 +259,7 @@ impl SqlReader<'_> {
                     return None;
                 };
                 let name = function.name.to_string().to_lowercase();
-                let known = sql_functions::find(&name, self.family, args.len())?;
+                let known = sql_functions::find(&name, self.dialect, args.len())?;
                 (known.formula == "IF").then_some((*condition, *result, Some(*otherwise)))
             }
             _ => None,

@@ -59,7 +59,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     let (text, references) = insert_reference_placeholders(sql)?;
     let expr = parse(&to_plain_sql(&text), dialect)?;
     let mut reader = SqlReader {
-        family: dialect.facts().sql_family,
+        dialect,
         names,
         references,
         doubts: Vec::new(),
@@ -180,8 +180,7 @@ fn or_false(condition: FormulaTerm) -> FormulaTerm {
 }
 
 struct SqlReader<'n> {
-    /// Family of the dialect's SQL (`sql_family`).
-    family: &'static str,
+    dialect: Dialect,
     names: &'n dyn SqlNames,
     references: Vec<String>,
     doubts: Vec<String>,

@@ -5,7 +5,6 @@ use sqlparser::ast::{
 };
 
 use super::super::patterns;
-use super::super::sql_functions::DIVIDES_WHOLE;
 use super::super::term::FormulaTerm;
 use super::{MARK, SqlReader, date_term, unsupported_sql};
 use crate::Type;
@@ -69,7 +68,8 @@ impl SqlReader<'_> {
         );
         let is_real = |term: &FormulaTerm| matches!(term.ty, Some(Type::Decimal | Type::Float));
         let is_whole = |term: &FormulaTerm| term.ty == Some(Type::Integer);
-        if DIVIDES_WHOLE.contains(&self.family) && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
+        if self.dialect.facts().divides_integers
+            && !(left_is_real || right_is_real || is_real(&left) || is_real(&right))
         {
             if is_whole(&left) && is_whole(&right) {
                 return Ok(FormulaTerm::call("QUOTIENT", &[left, right]).with_type(Some(Type::Integer)));
@@ -167,7 +167,7 @@ impl SqlReader<'_> {
         };
         let pattern = text(pattern).ok_or("a pattern that is not a literal is not supported")?;
         let escape = match escape {
-            None if self.family == "duckdb" => None,
+            None if self.dialect.facts().sql_family == "duckdb" => None,
             None => Some('\\'),
             Some(escape) => text(escape).and_then(|text| text.chars().next()),
         };

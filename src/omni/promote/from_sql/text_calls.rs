@@ -9,7 +9,7 @@ use crate::Type;
 impl SqlReader<'_> {
     /// Converts a function of texts. `None` if the call is another call.
     pub(super) fn convert_text_call(&mut self, name: &str, args: &[&Expr]) -> Result<Option<FormulaTerm>, String> {
-        let is_snowflake = self.family == "snowflake";
+        let is_snowflake = self.dialect.facts().sql_family == "snowflake";
         let term = match (name, args) {
             ("initcap", [x]) => {
                 self.doubts.push(

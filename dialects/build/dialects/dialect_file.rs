@@ -1,0 +1,245 @@
+//! Reads the file of one dialect. The dialect inherits everything that the file does not contain.
+
+use std::collections::BTreeSet;
+
+use toml::de::DeTable;
+
+use super::{BASE, Dialect, Fact, lacking, set_cells};
+use crate::catalogue::Function;
+use crate::facts::Facts;
+use crate::toml_file::{self, File, Value};
+
+/// Keys of a dialect's file.
+const KEYS: [&str; 15] = [
+    "extends",
+    "position",
+    "title",
+    "unverified",
+    "own_functions",
+    "lacks",
+    "identifiers",
+    "strings",
+    "types",
+    "type_synonyms",
+    "similar_types",
+    "literals",
+    "facts",
+    "functions",
+    "notes",
+];
+
+/// File of a dialect, and the errors in it.
+struct Reader<'f> {
+    file: &'f File,
+    /// The base overrides nothing, so its values are never compared with inherited values.
+    is_base: bool,
+    faults: &'f mut Vec<String>,
+}
+
+pub fn read_dialect(
+    file: &File,
+    name: &str,
+    parent: &Dialect,
+    functions: &[Function],
+    faults: &mut Vec<String>,
+) -> Result<Dialect, Vec<String>> {
+    let table = file.table()?;
+    toml_file::unknown_keys(file, &table, &KEYS, faults);
+    let section = |key: &str| toml_file::get(&table, key).and_then(|v| v.get_ref().as_table());
+    let mut new = Dialect {
+        name: name.into(),
+        title: toml_file::text(file, &table, "title", faults)
+            .unwrap_or_default()
+            .into(),
+        unverified: toml_file::text(file, &table, "unverified", faults)
+            .unwrap_or_default()
+            .into(),
+        known: Facts::new(),
+        constructs: Vec::new(),
+        ..parent.clone()
+    };
+    let is_base = name == BASE;
+    if !is_base && new.title.is_empty() {
+        faults.push(file.fault_at(0, "a dialect needs a `title`, its name in sentences"));
+    }
+    let mut reader = Reader { file, is_base, faults };
+    if let Some(t) = section("identifiers") {
+        reader.identifiers(t, &mut new);
+    }
+    if let Some(t) = section("strings") {
+        toml_file::unknown_keys(file, t, &["quote", "backslash", "raw"], reader.faults);
+        reader.replace_escape(t, "quote", &mut new.text_backslash);
+        reader.replace(t, "backslash", &mut new.backslash, |v| v.get_ref().as_bool());
+        reader.replace(t, "raw", &mut new.raw, |v| v.get_ref().as_str().map(str::to_owned));
+    }
+    for (key, into) in [("types", &mut new.types), ("literals", &mut new.literals)] {
+        reader.replace_entries(section(key), into, |v| v.get_ref().as_str().map(str::to_owned));
+    }
+    for (key, into) in [
+        ("type_synonyms", &mut new.type_synonyms),
+        ("similar_types", &mut new.similar_types),
+    ] {
+        reader.replace_entries(section(key), into, texts);
+        for (name, _) in into
+            .iter()
+            .filter(|(name, _)| !crate::part::NEUTRAL.contains(&name.as_str()))
+        {
+            reader
+                .faults
+                .push(file.fault_at(0, format!("[{key}]: there is no type `{name}`")));
+        }
+    }
+    reader.replace(&table, "own_functions", &mut new.own_functions, texts);
+    if let Some(t) = section("facts") {
+        reader.facts(t, &mut new);
+    }
+    let keys: Vec<String> = section("functions")
+        .into_iter()
+        .flatten()
+        .map(|(k, _)| k.get_ref().to_string())
+        .collect();
+    for (key, value) in section("functions").into_iter().flatten() {
+        set_cells(
+            file,
+            key.span().start,
+            key.get_ref(),
+            value,
+            functions,
+            &keys,
+            &parent.cells,
+            &mut new.cells,
+            faults,
+        );
+    }
+    let lacks = toml_file::read_texts(file, &table, "lacks", faults);
+    let at = toml_file::get(&table, "lacks").map_or(0, |value| value.span().start);
+    for word in &lacks {
+        if !lacking::remove_templates(&mut new, parent, word) {
+            faults.push(file.fault_at(
+                at,
+                format!("no inherited template contains `{word}`; remove it from `lacks`"),
+            ));
+        }
+    }
+    if !lacks.is_empty() {
+        lacking::remove_users(&mut new, functions);
+    }
+    Ok(new)
+}
+
+impl Reader<'_> {
+    /// Replaces an inherited value with the value of a key, if the table contains the key. Reports a value that is equal
+    /// to the inherited value.
+    fn replace<T: PartialEq>(
+        &mut self,
+        table: &DeTable<'_>,
+        key: &str,
+        inherited: &mut T,
+        read: impl FnOnce(&Value<'_>) -> Option<T>,
+    ) {
+        let Some(value) = toml_file::get(table, key) else {
+            return;
+        };
+        let at = value.span().start;
+        match read(value) {
+            None => self
+                .faults
+                .push(self.file.fault_at(at, format!("`{key}` has an invalid value"))),
+            Some(new) if new == *inherited && !self.is_base => self.report_repetition(at, key),
+            Some(new) => *inherited = new,
+        }
+    }
+
+    fn report_repetition(&mut self, at: usize, what: &str) {
+        let fault = format!("`{what}` is equal to what the dialect inherits; remove it");
+        self.faults.push(self.file.fault_at(at, fault));
+    }
+
+    /// Replaces each inherited entry that the section contains.
+    fn replace_entries<T: Default + PartialEq>(
+        &mut self,
+        section: Option<&DeTable<'_>>,
+        inherited: &mut Vec<(String, T)>,
+        read: impl Fn(&Value<'_>) -> Option<T>,
+    ) {
+        let Some(section) = section else { return };
+        for (key, _) in section {
+            let name = key.get_ref();
+            let at = inherited.iter().position(|(known, _)| known == name);
+            let mut entry = at.map_or_else(|| (name.to_string(), T::default()), |at| inherited.remove(at));
+            self.replace(section, name, &mut entry.1, &read);
+            inherited.push(entry);
+        }
+    }
+
+    /// Replaces whether a backslash escapes a quote in quoted text. Otherwise, the quote is doubled.
+    fn replace_escape(&mut self, table: &DeTable<'_>, key: &str, inherited: &mut bool) {
+        self.replace(table, key, inherited, |value| match value.get_ref().as_str()? {
+            "backslash" => Some(true),
+            "doubled" => Some(false),
+            _ => None,
+        });
+    }
+
+    /// Reads the section `[identifiers]`.
+    fn identifiers(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
+        toml_file::unknown_keys(
+            self.file,
+            t,
+            &["quote", "escape", "fold", "max_bytes", "reserved"],
+            self.faults,
+        );
+        self.replace(t, "quote", &mut new.quote, |v| v.get_ref().as_str().map(str::to_owned));
+        self.replace_escape(t, "escape", &mut new.quote_backslash);
+        let is_fold = |text: &&str| ["lower", "upper", "keep"].contains(text);
+        self.replace(t, "fold", &mut new.fold, |v| {
+            v.get_ref().as_str().filter(is_fold).map(str::to_owned)
+        });
+        self.replace(t, "max_bytes", &mut new.max_bytes, |v| {
+            v.get_ref().as_integer().and_then(|n| n.as_str().parse().ok())
+        });
+        let words = toml_file::read_texts(self.file, t, "reserved", self.faults);
+        let inherited: BTreeSet<String> = new.reserved.iter().cloned().collect();
+        let at = toml_file::get(t, "reserved").map_or(0, |value| value.span().start);
+        for word in words.iter().filter(|word| inherited.contains(*word)) {
+            self.report_repetition(at, word);
+        }
+        new.reserved = inherited
+            .into_iter()
+            .chain(words)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect();
+    }
+
+    /// Reads the section `[facts]`. The base declares all facts.
+    fn facts(&mut self, t: &DeTable<'_>, new: &mut Dialect) {
+        for (key, value) in t {
+            let (name, at) = (key.get_ref(), key.span().start);
+            let known = new.facts.iter().position(|(known, _)| known == name);
+            let fact = match (value.get_ref().as_bool(), value.get_ref().as_str()) {
+                (Some(flag), _) => Fact::Flag(flag),
+                (_, Some(word)) => Fact::Word(word.to_owned()),
+                _ => {
+                    self.faults
+                        .push(self.file.fault_at(at, "a fact must be true, false or a word"));
+                    continue;
+                }
+            };
+            match known {
+                None if self.is_base => new.facts.push((name.to_string(), fact)),
+                None => self
+                    .faults
+                    .push(self.file.fault_at(at, format!("fact `{name}` is not in ansi.toml"))),
+                Some(known) if new.facts[known].1 == fact => self.report_repetition(at, name),
+                Some(known) => new.facts[known].1 = fact,
+            }
+        }
+        new.facts.sort_by(|a, b| a.0.cmp(&b.0));
+    }
+}
+
+fn texts(value: &Value<'_>) -> Option<Vec<String>> {
+    let list = value.get_ref().as_array()?;
+    list.iter().map(|v| v.get_ref().as_str().map(str::to_owned)).collect()
+}
