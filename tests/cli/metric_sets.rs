@@ -321,8 +321,14 @@ fn specs_that_no_single_spec_can_express_are_not_expanded() {
         "model: combined\nmetrics: [orders.revenue, refunds.n]\ngroup_by: month\n",
     );
     let run = place.run(&["explain", "--expand", "specs/combined.yml"]);
+    assert!(run.exit == 0 && run.out.contains("union: ["), "{}{}", run.out, run.err);
+    place.write(
+        "specs/combined.yml",
+        "model: combined\nmetrics: [orders.revenue, refunds.n]\ngroup_by: month\nfill: month\n",
+    );
+    let run = place.run(&["explain", "--expand", "specs/combined.yml"]);
     assert!(
-        run.exit == 1 && run.err.contains("which combines the rows of several metric sets"),
+        run.exit == 1 && run.err.contains("which fills the periods of several metric sets"),
         "{}",
         run.err
     );

@@ -130,10 +130,10 @@ impl ModelOverSets {
         })
     }
 
-    /// Returns the key that orders windows: the time itself, as it is finer than any of its periods. With `fill`, the
-    /// filled key orders them.
-    pub fn window_key(&self) -> Option<(usize, PeriodFrame)> {
-        let key = self.time_key()?;
+    /// Returns the key that orders windows: the time itself, as it is finer than any of its periods, or a period. With
+    /// `fill`, the filled key orders them.
+    pub fn window_key(&self) -> Option<(usize, Option<PeriodFrame>)> {
+        let (place, frame) = self.time_key()?;
         let is_time = |key: &ModelKey| match key {
             ModelKey::Column { name: None, of } => self.sets.iter().enumerate().all(|(at, set)| {
                 let column = of.get(at).or(of.first());
@@ -142,8 +142,8 @@ impl ModelOverSets {
             _ => false,
         };
         let time = self.keys.iter().position(is_time);
-        let finer = time.filter(|_| self.fill.is_none() && key.1 != PeriodFrame::Day);
-        Some(finer.map_or(key, |place| (place, PeriodFrame::Day)))
+        let finer = time.filter(|_| self.fill.is_none());
+        Some(finer.map_or((place, Some(frame)), |time| (time, None)))
     }
 
     /// Returns the metrics that the model lists, each with its name in the model.

@@ -353,7 +353,11 @@ pub fn model_rows(model: &ModelOverSets, database: &Database) -> ModelRows {
     if let Some(((place, frame), since)) = time.zip(model.since) {
         rows.filter(
             model.blank_zero,
-            period(place, InterpreterOp::GreaterOrEqual, frame.period_start(since)),
+            period(
+                place,
+                InterpreterOp::GreaterOrEqual,
+                frame.map_or(since, |frame| frame.period_start(since)),
+            ),
         );
     }
     rows.step(InterpreterStep {

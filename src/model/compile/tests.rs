@@ -139,3 +139,31 @@ fn fields_of_structs_are_no_columns_of_steps_with_rows() {
     let kept = "model: m\nfrom: events\nkeep: [id, device.category]\n";
     assert_eq!(compile(kept, "duckdb", &[events()]).1, ["F0302"]);
 }
+
+#[test]
+fn relations_with_one_name_are_told_apart() {
+    let model = Relation::new("orders").with(Column::new("customer", Type::Text));
+    let source = Relation::new("orders")
+        .with_schema_name("raw.orders")
+        .with(Column::new("amount", Type::Integer));
+    let version = Relation::new("orders")
+        .with_schema_name("orders_v1")
+        .with(Column::new("note", Type::Text));
+    let relations = [model, source, version];
+    let spec = |from: &str, formula: &str| format!("model: m\nfrom: {from}\ndefinitions: x = {formula}\n");
+    for (from, formula) in [
+        ("ref('orders')", "COUNT(customer)"),
+        ("source('raw', 'orders')", "SUM(amount)"),
+        ("ref('orders', v=1)", "MAX(note)"),
+    ] {
+        assert_eq!(
+            compile(&spec(from, formula), "duckdb", &relations).1,
+            Vec::<&str>::new(),
+            "{from}"
+        );
+    }
+    let both = "model: m\nfrom: source('raw', 'orders')\nsteps:\n  - definitions: a = SUM(amount)\n    name: raw_rows\n  \
+        - name: both\n    from: source('crm', 'orders')\n    definitions: b = COUNT()\n";
+    let (sql, _) = compile(both, "duckdb", &[]);
+    assert!(sql.contains("from orders") && sql.contains("from crm.orders"), "{sql}");
+}

@@ -124,7 +124,7 @@ fn the_project_comes_before_its_packages_and_the_latest_version_before_others() 
           "snapshot.own.s": {"name": "s", "resource_type": "snapshot", "package_name": "own", "columns": null},
           "operation.own.o": {"name": "o", "resource_type": "operation", "package_name": "own"}}}"#;
     let schema = read(&[text]);
-    let names: Vec<&str> = schema.relations().iter().map(Relation::name).collect();
+    let names: Vec<&str> = schema.relations().iter().map(Relation::schema_name).collect();
     assert_eq!(names, ["a", "v", "s", "v_v1", "dep.a", "raw.a"]);
     assert!(schema.relation("a").unwrap().column("x").is_some());
 }
