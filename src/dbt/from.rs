@@ -113,12 +113,6 @@ impl RelationReference {
         let written = |name: &str| dialect.name_text(name, true);
         match self {
             Self::Table(table) => table.split('.').map(written).collect::<Vec<_>>().join("."),
-            // dbt gives each version of a model a table of its own.
-            Self::Ref {
-                model,
-                version: Some(version),
-                ..
-            } => written(&format!("{model}_v{version}")),
             Self::Ref { .. } | Self::Source { .. } => written(self.name()),
             Self::Relation(relation) => relation.to_sql(dialect),
         }

@@ -143,7 +143,7 @@ pub fn schema(schema: &Schema) -> String {
         let _ = writeln!(
             out,
             "{}{}{}",
-            relation.name(),
+            relation.schema_name(),
             told("key", joined(relation.key())),
             told("access", access)
         );

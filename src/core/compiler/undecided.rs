@@ -66,7 +66,8 @@ impl Compiler {
             .filter(|(path, ..)| seen.insert(path.clone()))
             .take(MAX_TESTED_COLUMNS)
         {
-            let other = alternative_types(assumed).iter().copied().find(|other| {
+            let others = alternative_types(assumed, options.timezone.is_some());
+            let other = others.into_iter().find(|other| {
                 options.given_types = vec![(name.to_ascii_lowercase(), *other)];
                 differs(&Self {
                     options: Arc::new(options.clone()),
@@ -92,16 +93,20 @@ pub fn column_path(column: &ColumnUse) -> String {
     }
 }
 
-/// Returns the alternative types to test for a column with an inferred type. The result contains no other numeric types for a
-/// number of unknown type, because its SQL is correct for every numeric type.
-fn alternative_types(assumed: Type) -> &'static [Type] {
-    match assumed {
-        Type::Date => &[Type::Timestamp, Type::Timestamptz],
-        Type::Timestamp => &[Type::Date, Type::Timestamptz],
-        Type::Timestamptz => &[Type::Date],
-        Type::Integer | Type::Decimal | Type::Float | Type::Number => &[Type::Timestamp, Type::Text],
-        Type::Text | Type::Unknown => &[Type::Integer, Type::Timestamp, Type::Timestamptz],
-        Type::Boolean => &[Type::Integer],
-        _ => &[],
+/// Returns the alternative types to test for a column with an inferred type. The result contains no other numeric types
+/// for a number of unknown type, because its SQL is correct for every numeric type. Instants are an alternative if a time
+/// zone is set, in which they become dates.
+fn alternative_types(assumed: Type, has_timezone: bool) -> Vec<Type> {
+    let mut types = match assumed {
+        Type::Date => vec![Type::Timestamp],
+        Type::Timestamp | Type::Timestamptz => vec![Type::Date],
+        Type::Integer | Type::Decimal | Type::Float | Type::Number => vec![Type::Timestamp],
+        Type::Text | Type::Unknown => vec![Type::Integer, Type::Timestamp],
+        Type::Boolean => vec![Type::Integer],
+        _ => Vec::new(),
+    };
+    if has_timezone && matches!(assumed, Type::Date | Type::Timestamp | Type::Text | Type::Unknown) {
+        types.push(Type::Timestamptz);
     }
+    types
 }

@@ -1,5 +1,4 @@
-//! Selects that read several relations: their joins. Columns of the input that the first select lists for later strata,
-//! because the input consists of several relations or may contain unknown columns.
+//! Selects that read several relations: their joins, and the columns that are read in later stages of the step.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -11,7 +10,7 @@ use crate::schema::{Column, Relation, field_name};
 use crate::span::Span;
 use crate::sql::{Item, Join, SqlId};
 
-/// Columns that the first select passes on to later strata, in addition to the values that it computes.
+/// Columns that the joining select passes on to later strata, in addition to the values that it computes.
 #[derive(Default)]
 pub(super) struct ColumnsForLaterSelects {
     /// Columns, each with its name in later strata.
@@ -56,31 +55,9 @@ impl JoinedInput {
 }
 
 impl Planner<'_> {
-    /// Returns whether this stratum lists the columns that it passes on, because `*` could contain other columns with
-    /// the names of the listed columns or of new columns.
-    pub(super) fn lists_columns(&self, stage: u32) -> bool {
-        let partial = || self.input.relation.is_none_or(Relation::is_partial);
-        let is_star = matches!(self.spec.keep, KeepColumns::All);
-        stage == 0 && (self.input.joined.is_some() || (!is_star && partial()))
-    }
-
-    /// Returns the column of the input that the first select passes on for a column of the program.
-    fn passed_on_column(&self, column: u32) -> InputColumn {
-        match self.input.joined {
-            Some(joined) => self.input_column(joined, column),
-            None => {
-                let name = &self.step.program.columns[column as usize].name;
-                self.only_input_column(name.split('.').next().unwrap_or(name))
-            }
-        }
-    }
-
-    /// Returns a column of an input that is a single relation.
-    fn only_input_column(&self, name: &str) -> InputColumn {
-        InputColumn {
-            of: vec![0],
-            name: name.to_owned(),
-        }
+    /// Returns the joined input. `None` if this stratum does not read several relations.
+    pub(super) fn joined_input(&self, stage: u32) -> Option<&JoinedInput> {
+        self.input.joined.filter(|_| stage == 0)
     }
 
     /// Returns the column of the joined input that corresponds to a column of the program.
@@ -152,7 +129,15 @@ impl Planner<'_> {
     pub(super) fn input_grain(&self) -> Vec<InputColumn> {
         match self.input.joined {
             Some(_) => self.input.joined_grain.to_vec(),
-            None => self.input.grain.iter().map(|g| self.only_input_column(g)).collect(),
+            None => self
+                .input
+                .grain
+                .iter()
+                .map(|g| InputColumn {
+                    of: vec![0],
+                    name: g.clone(),
+                })
+                .collect(),
         }
     }
 
@@ -192,29 +177,26 @@ impl Planner<'_> {
         }
     }
 
-    /// Determines the columns of the input that the first select lists for later stages of the step, and the names of
-    /// these columns.
+    /// Determines the columns of a joined input that are read in later stages of the step, and the names of these
+    /// columns.
     pub(super) fn choose_columns_for_later_selects(&mut self, taken: &mut UsedNames) {
-        if self.last_stage() == 0 || !self.lists_columns(0) {
+        let Some(joined) = self.input.joined.filter(|_| self.last_stage() > 0) else {
             return;
-        }
+        };
         // Kept columns come first, so that their names do not change in later strata.
         let mut columns: Vec<(Option<u32>, InputColumn)> = Vec::new();
-        match &self.spec.keep {
-            _ if self.step.grouped => {}
-            KeepColumns::Joined(kept) => columns.extend(kept.iter().map(|column| (None, column.clone()))),
-            KeepColumns::Some(kept) => columns.extend(kept.iter().map(|name| (None, self.only_input_column(name)))),
-            KeepColumns::Nothing | KeepColumns::All => {}
+        if let (KeepColumns::Joined(kept), false) = (&self.spec.keep, self.step.grouped) {
+            columns.extend(kept.iter().map(|column| (None, column.clone())));
         }
         let ordered = !self.roles.order.is_empty() || !self.roles.partition.is_empty();
         if ordered && !self.step.grouped {
-            columns.extend(self.input_grain().into_iter().map(|column| (None, column)));
+            columns.extend(self.input.joined_grain.iter().map(|column| (None, column.clone())));
         }
         let mut used: Vec<u32> = self.columns_read_later();
         used.sort_unstable();
         columns.extend(
             used.into_iter()
-                .map(|column| (Some(column), self.passed_on_column(column))),
+                .map(|column| (Some(column), self.input_column(joined, column))),
         );
         let mut names: FxHashSet<String> = FxHashSet::default();
         let mut renamed: FxHashMap<u32, String> = FxHashMap::default();
@@ -223,16 +205,18 @@ impl Planner<'_> {
             let field = field_name(&column.name);
             let name = known.clone().unwrap_or_else(|| {
                 if names.insert(field.to_ascii_lowercase()) {
-                    let own = self.find_input_column(&column).filter(|_| field == column.name);
+                    let own = joined.column(&column).filter(|_| field == column.name);
                     return own.map_or(field, Column::name).to_owned();
                 }
                 // If two columns have the same name, the second one is prefixed with its relation.
-                let place = column.of.first();
-                let of = place.and_then(|place| self.input.joined?.relations.get(*place));
-                let of = of.map_or("", Relation::name);
+                let of = column
+                    .of
+                    .first()
+                    .and_then(|place| joined.relations.get(*place))
+                    .map_or("", Relation::name);
                 taken.column(&format!("{of}_{field}"), &format!("{of}.{}", column.name))
             });
-            if let Some(used) = used.filter(|_| name != column.name && self.input.joined.is_some()) {
+            if let Some(used) = used.filter(|_| name != column.name) {
                 renamed.insert(used, name.clone());
             }
             if known.is_none() {
@@ -307,8 +291,6 @@ impl Planner<'_> {
         let program = self.step.program;
         let looks_at_rows = |node| matches!(node, Ir::Window { .. } | Ir::PeriodLookup { .. });
         let mut read: FxHashSet<u32> = FxHashSet::default();
-        // In a single relation, the sort keys of the result can be columns that are not outputs.
-        let single = self.input.joined.is_none() && self.is_ordered(self.last_stage());
         for stage in 1..=self.last_stage() {
             let mut stack: Vec<IrId> = self.requested_columns(stage).into_iter().map(|(_, id)| id).collect();
             stack.extend(self.stratum_conditions(stage));
@@ -327,7 +309,7 @@ impl Planner<'_> {
                         .order
                         .iter()
                         .map(|(id, _)| *id)
-                        .filter(|id| single || self.order_key_output(*id).is_none()),
+                        .filter(|id| self.order_key_output(*id).is_none()),
                 );
             }
             for node in self.computed_nodes(stack, stage) {

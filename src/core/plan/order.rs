@@ -206,7 +206,7 @@ impl Planner<'_> {
             .filter(|id| self.order_key_output(*id).is_none());
         let unnamed: Vec<IrId> = unnamed.collect();
         let last = self.last_stage();
-        if !unnamed.is_empty() && self.emitter.qualifier.is_none() && (last > 0 || self.input.joined.is_none()) {
+        if !unnamed.is_empty() && self.emitter.qualifier.is_none() && self.joined_input(last).is_none() {
             // Engines differ in whether a name inside an expression refers to the output or to the input column.
             let outputs: Vec<(String, IrId)> = self.outputs.iter().map(|o| (o.name.clone(), o.root)).collect();
             self.emitter.qualifier = self.grouping_qualifier(&unnamed, last, from, &outputs);

@@ -40,7 +40,7 @@ pub(super) struct Planner<'p> {
     /// Nodes that each stratum materializes as columns.
     pub cut_in: Vec<Vec<IrId>>,
     pub roles: ClauseRoots,
-    /// Columns that the first select lists because later strata read them.
+    /// Columns of a joined input that later strata read.
     pub passed_on: ColumnsForLaterSelects,
     /// Whether the planner is currently emitting the keys of the windows.
     pub in_windows: bool,
@@ -131,10 +131,8 @@ fn names_of_step(
             .relation
             .iter()
             .for_each(|relation| taken.reserve_columns(relation));
-        match &spec.keep {
-            KeepColumns::Joined(kept) => kept.iter().for_each(|c| taken.reserve(&c.name)),
-            KeepColumns::Some(kept) => kept.iter().for_each(|name| taken.reserve(name)),
-            KeepColumns::Nothing | KeepColumns::All => {}
+        if let KeepColumns::Joined(kept) = &spec.keep {
+            kept.iter().for_each(|c| taken.reserve(&c.name));
         }
     }
     for output in outputs {
@@ -419,8 +417,7 @@ impl Planner<'_> {
             relation.push(
                 column
                     .month_start(month_start)
-                    .null_is_error(program.is_null_error(output.root))
-                    .uuid(program.is_uuid(output.root)),
+                    .null_is_error(program.is_null_error(output.root)),
             );
         }
         if !self.spec.first.is_empty() {

@@ -113,8 +113,9 @@ impl Planner<'_> {
         let first_new = wanted.first().map(|(name, _)| name.clone());
         let mut select = self.build_select(stage, from, &wanted);
         select.star = !grouping;
-        // Pass on only the columns that later strata read.
-        if self.lists_columns(stage) && !grouping {
+        // If several relations are joined, pass on only the columns that later strata read, because two relations can
+        // have columns with the same name.
+        if self.joined_input(stage).is_some() && !grouping {
             let mut items = self.items_for_later_selects();
             items.append(&mut select.items);
             select.items = items;

@@ -129,7 +129,7 @@ impl<'y> Loader<'y, '_> {
                 continue;
             }
             let message = format!("there is no earlier step `{}`", name.text);
-            let help = match (suggest::nearest_name(name.text, names()), names().last()) {
+            let help = match (suggest::nearest_name(name.text, names()), names().next_back()) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, Some(last)) => format!("name a step that precedes this step, such as `{last}`"),
                 (None, None) => "name steps that precede this step".to_owned(),

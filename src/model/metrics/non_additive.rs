@@ -6,6 +6,7 @@ use super::graph::{MetricId, SetNameTarget};
 use super::keys::MetricSetKey;
 use super::request::ModelOverSets;
 use super::rows::parse_name_use;
+use super::set::MetricSet;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
 use crate::compiler::Compiler;
@@ -32,6 +33,27 @@ pub struct RuleColumn {
 }
 
 impl RuleColumn {
+    /// Adds the definition of a timeframe, which is a column of its own, unless the step has it already.
+    fn add_timeframe(&self, rows: &mut StepText, own_name: &str, column: &NameUse, file: u16) {
+        let base = match &column.qualifier {
+            Some(qualifier) => format!("{qualifier}.{}", column.name),
+            None => column.name.clone(),
+        };
+        let mut names = rows.definitions.iter().map(|definition| &definition.name);
+        if !names.any(|name| name.eq_ignore_ascii_case(own_name)) {
+            let formula = format!("{}[{}]", quote_formula_name(&base), split_timeframe(&self.name).1);
+            rows.definitions
+                .push(DefinitionText::generated(own_name, &formula, file, self.span));
+        }
+    }
+
+    /// Returns a name that is not the name of a definition of the set, unless it is that definition.
+    fn free_name(&self, column: &NameUse, set: &MetricSet) -> String {
+        let name = self.output_name(column);
+        let is_other = self.name.contains('[') && set.position(&name).is_some();
+        if is_other { format!("{name}_of_rule") } else { name }
+    }
+
     /// Returns the name of the column or timeframe after the relations of the set are joined. `name` is the column.
     fn output_name(&self, name: &NameUse) -> String {
         let name = name_after_joins(name);
@@ -191,26 +213,11 @@ impl ModelOverSets<'_> {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
             self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
         };
-        // A timeframe in a rule is a column of its own.
-        let name_of_rule = |column: &RuleColumn| {
-            let name = column.output_name(&column_of_rule(column));
-            let is_other = column.name.contains('[') && self.sets[set].position(&name).is_some();
-            if is_other { format!("{name}_of_rule") } else { name }
-        };
+        let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
         for column in std::iter::once(&rule.over).chain(&rule.per) {
             let name = column_of_rule(column);
-            let (_, frame) = split_timeframe(&column.name);
-            let own = name_of_rule(column);
-            if !frame.is_empty() {
-                let base = match &name.qualifier {
-                    Some(qualifier) => format!("{qualifier}.{}", name.name),
-                    None => name.name.clone(),
-                };
-                if !rows.definitions.iter().any(|it| it.name.eq_ignore_ascii_case(&own)) {
-                    let formula = format!("{}[{frame}]", quote_formula_name(&base));
-                    rows.definitions
-                        .push(DefinitionText::generated(&own, &formula, file, column.span));
-                }
+            if column.name.contains('[') {
+                column.add_timeframe(&mut rows, &name_of_rule(column), &name, file);
             } else if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
                 flatten(&name, column.span, &mut rows);
             }
