@@ -361,7 +361,7 @@ fn not_of_a_name_is_the_opposite_condition() {
 #[test]
 fn unknown_types_that_affect_the_sql_are_named() {
     let place = Place::new("compile_unknown_types");
-    for formula in ["SUM(x)", "x + 1", "x[month]"] {
+    for formula in ["SUM(x)", "x[month]"] {
         let run = place.run(&["compile", formula, "--no-project"]);
         assert_eq!(run.err, "", "{formula}");
     }

@@ -417,7 +417,8 @@ impl Planner<'_> {
             relation.push(
                 column
                     .month_start(month_start)
-                    .null_is_error(program.is_null_error(output.root)),
+                    .null_is_error(program.is_null_error(output.root))
+                    .uuid(program.is_uuid(output.root)),
             );
         }
         if !self.spec.first.is_empty() {
