@@ -312,7 +312,7 @@ relations:
             format_faults("relations: {o: {id: integer, note: text, keys: [id]}}"),
             [
                 "F0802 id: the column `id` of `o` is not under `columns` (write `columns:` before the columns, and indent the columns below this key)",
-                "F0802 keys: unknown key `keys` (the valid keys are `columns`, `primary_key`, `complete`, `access`, `group`)",
+                "F0802 keys: unknown key `keys` (the valid keys are `columns`, `primary_key`, `complete`, `access`, `group`, `name`)",
             ]
         );
         assert_eq!(

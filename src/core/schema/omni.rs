@@ -42,8 +42,12 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
             });
         }
     }
-    schema.add(relation.primary_key(key).with_past_columns(gone), || {
-        OmniViewNames::new(file, text, root).full
+    let relation = relation.primary_key(key).with_past_columns(gone);
+    // Formulas refer to a second view of the same name by its full name.
+    let is_taken = schema.relation(relation.name()).is_some();
+    schema.push(match is_taken {
+        true => relation.with_name(OmniViewNames::new(file, text, root).full),
+        false => relation,
     });
 }
 

@@ -208,7 +208,11 @@ sources:
 ";
         let (schema, faults) = Schema::from_text(text, "bigquery".parse().unwrap());
         assert_eq!(faults, []);
-        let names: Vec<&str> = schema.relations().iter().map(super::super::Relation::name).collect();
+        let names: Vec<&str> = schema
+            .relations()
+            .iter()
+            .map(super::super::Relation::schema_name)
+            .collect();
         assert_eq!(names, ["revenue", "plain", "customers", "events", "raw.customers"]);
         let customers = schema.relation("customers").unwrap();
         assert_eq!(customers.key(), ["customer_id"]);
