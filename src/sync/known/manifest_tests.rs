@@ -287,7 +287,7 @@ fn source_tests_are_found_by_reference() {
     let shown: Vec<_> = schema
         .relations()
         .iter()
-        .map(|r| format!("{} {}", r.name(), columns(r).join(",")))
+        .map(|r| format!("{} {}", r.schema_name(), columns(r).join(",")))
         .collect();
     assert_eq!(shown, ["t \"Insurer Code\" unknown", "raw.t \"Insurer Code\" unknown!"]);
 }
