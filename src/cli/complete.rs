@@ -87,35 +87,30 @@ fn complete_metrics(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// Completes the keys of queries: periods, and dimensions of the project's metric sets.
 fn complete_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
-    complete_last_entry(typed, keys_that_start_with)
+    complete_last_entry(typed, |start| {
+        let keys = project_sets().flat_map(|set| candidates(set.dimensions_of_set(), start));
+        periods_that_start_with(start).chain(keys).collect()
+    })
 }
 
 /// Completes names by which the rows of a query can be sorted: its keys and metrics.
 fn complete_sort_keys(typed: &OsStr) -> Vec<CompletionCandidate> {
     complete_last_entry(typed, |start| {
-        let mut found = keys_that_start_with(start);
-        for set in project_sets() {
-            found.extend(candidates(set.metrics_of_set(), start));
-        }
-        found
+        let names =
+            project_sets().flat_map(|set| candidates(set.dimensions_of_set().chain(set.metrics_of_set()), start));
+        periods_that_start_with(start).chain(names).collect()
     })
 }
 
 fn complete_periods(typed: &OsStr) -> Vec<CompletionCandidate> {
-    periods_that_start_with(&typed.to_string_lossy())
+    periods_that_start_with(&typed.to_string_lossy()).collect()
 }
 
-fn periods_that_start_with(start: &str) -> Vec<CompletionCandidate> {
-    let periods = formulac::PERIODS.into_iter().filter(|period| period.starts_with(start));
-    periods.map(CompletionCandidate::new).collect()
-}
-
-fn keys_that_start_with(start: &str) -> Vec<CompletionCandidate> {
-    let mut found = periods_that_start_with(start);
-    for set in project_sets() {
-        found.extend(candidates(set.dimensions_of_set(), start));
-    }
-    found
+fn periods_that_start_with(start: &str) -> impl Iterator<Item = CompletionCandidate> {
+    let periods = formulac::PERIODS
+        .into_iter()
+        .filter(move |period| period.starts_with(start));
+    periods.map(CompletionCandidate::new)
 }
 
 /// Returns the definitions whose names start with a text, with their descriptions.

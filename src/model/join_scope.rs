@@ -46,15 +46,13 @@ impl SpecCompilation<'_> {
         for (index, step) in self.spec.steps.iter().enumerate() {
             let read = match self.spec.step_input(index) {
                 StepRead::Relation(from) => from.name(),
-                StepRead::Steps(steps) => match steps.as_slice() {
-                    [one] => self
-                        .spec
-                        .steps
-                        .get(*one)
-                        .and_then(|step| step.name)
-                        .map_or("", |n| n.text),
-                    _ => "",
-                },
+                StepRead::Step(of) => self
+                    .spec
+                    .steps
+                    .get(of)
+                    .and_then(|step| step.name)
+                    .map_or("", |n| n.text),
+                StepRead::Union(_) => "",
             };
             let mut names: FxHashMap<String, Option<Span>> = FxHashMap::default();
             names.insert(read.to_ascii_lowercase(), None);

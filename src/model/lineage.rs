@@ -333,7 +333,8 @@ impl SpecCompilation<'_> {
         }
         match self.spec.step_input(place) {
             StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
-            StepRead::Steps(steps) => steps.into_iter().find_map(|of| self.step_column(of, name)),
+            StepRead::Step(of) => self.step_column(of, name),
+            StepRead::Union(steps) => steps.into_iter().find_map(|of| self.step_column(of, name)),
         }
     }
 
@@ -375,7 +376,8 @@ impl SpecCompilation<'_> {
             }
             match self.spec.step_input(place) {
                 StepRead::Relation(from) => break self.lineage.source(from.name(), name),
-                StepRead::Steps(steps) => places.extend(steps.into_iter().rev()),
+                StepRead::Step(before) => places.push(before),
+                StepRead::Union(steps) => places.extend(steps.into_iter().rev()),
             }
         };
         self.lineage.steps.get_mut(of)?.insert(key, at);

@@ -142,10 +142,9 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|d| (d.name(), as_written(d).map_or(d.formula(), String::as_str)));
         let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
-        let in_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let telling = written.filter(|(name, formula)| !name.eq_ignore_ascii_case(formula));
         telling
-            .map(|(name, formula)| (name.to_ascii_lowercase(), in_one_line(formula)))
+            .map(|(name, formula)| (name.to_ascii_lowercase(), on_one_line(formula)))
             .collect()
     }
 
@@ -344,6 +343,11 @@ impl SpecCompilation<'_> {
             semantic,
         }
     }
+}
+
+/// Returns a formula without line breaks.
+pub(super) fn on_one_line(formula: &str) -> String {
+    formula.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// Removes the comments from a formula.

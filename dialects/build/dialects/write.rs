@@ -18,13 +18,8 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
         write_properties(&mut out, index, dialect, ansi);
         let overloads = functions.iter().flat_map(|f| f.overloads.iter());
         for (at, (cell, overload)) in dialect.cells.iter().zip(overloads).enumerate() {
-            match cell {
-                Cell::Unsupported(reason) => {
-                    let reason = fill_titles(reason, dialect, &dialects[1..], at);
-                    let _ = writeln!(out, "Cell::Unsupported({reason:?}),");
-                }
-                _ => write_cell(&mut out, cell, overload, functions),
-            }
+            let fill = |reason: &str| fill_titles(reason, dialect, &dialects[1..], at);
+            write_cell(&mut out, cell, overload, functions, fill);
         }
         out.push_str("], ");
         write_construct_facts(&mut out, dialect);
@@ -144,10 +139,19 @@ fn fill_titles(reason: &str, dialect: &Dialect, dialects: &[Dialect], overload: 
         .replace("{elsewhere}", &elsewhere)
 }
 
-/// Writes the template of an overload in a dialect.
-fn write_cell(out: &mut String, cell: &Cell, overload: &Overload, functions: &[Function]) {
+/// Writes the template of an overload in a dialect. `fill` fills the placeholders in a reason.
+fn write_cell(
+    out: &mut String,
+    cell: &Cell,
+    overload: &Overload,
+    functions: &[Function],
+    fill: impl Fn(&str) -> String,
+) {
     match cell {
-        Cell::Missing | Cell::Unsupported(_) => out.push_str("Cell::Missing,\n"),
+        Cell::Missing => out.push_str("Cell::Missing,\n"),
+        Cell::Unsupported(reason) => {
+            let _ = writeln!(out, "Cell::Unsupported({:?}),", fill(reason));
+        }
         Cell::Template(nodes, Notes { gives, most, alike }) => {
             let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
             let uses: Vec<u8> = (0..overload.signature.params.len())

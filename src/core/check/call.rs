@@ -451,7 +451,7 @@ impl Lowerer<'_> {
             (Type::Text, "a number", _) if text.trim_matches('"').parse::<f64>().is_ok() => {
                 format!("write the number without quotes: `{}`", text.trim_matches('"'))
             }
-            (Type::Other, ..) => format!("compute `{text}` as text or as a number in an earlier dbt model"),
+            (Type::Other, ..) => help_with_other_type(&text),
             (ty, "text", _) if ty != Type::Text => format!("convert the value to text: `{text} & \"\"`"),
             (_, "a date", _) => "use a date column, `DATE(2024, 1, 31)` or text such as `\"2024-01-31\"`".to_owned(),
             _ => match if is_operator {
@@ -498,4 +498,9 @@ fn plural_suffix(count: usize) -> String {
         1 => "1 argument".to_owned(),
         n => format!("{n} arguments"),
     }
+}
+
+/// Returns the help for a value whose type formulas can only pass on.
+pub(super) fn help_with_other_type(text: &str) -> String {
+    format!("compute `{text}` as text or as a number in an earlier dbt model")
 }

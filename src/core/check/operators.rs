@@ -28,8 +28,8 @@ impl Lowerer<'_> {
             (false, _) => Type::Point,
         };
         let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
-        let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-        if value == 0.0 && text.len() <= 60 && mantissa.bytes().any(|b| matches!(b, b'1'..=b'9')) {
+        let mut mantissa = text.bytes().take_while(|b| !matches!(b, b'e' | b'E'));
+        if value == 0.0 && text.len() <= 60 && mantissa.any(|b| matches!(b, b'1'..=b'9')) {
             let message = format!("`{}` is too close to 0 for a number", self.source_text(span));
             let help = "write 0, or use a number of at least 1e-307";
             self.report(Diagnostic::new(Code::NumberTooLarge, span, message).with_help(help));

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::call::help_with_other_type;
 use super::lower::Lowerer;
 use super::mask::{self, DatePart, ElapsedPart};
 use super::number_mask::{Exponent, NumberMask, parse_number_mask};
@@ -155,10 +156,7 @@ impl Lowerer<'_> {
                         ("a date", "use a mask for numbers, for example `#,##0.00`".to_owned())
                     }
                     (_, true) => ("a date", "use a date column".to_owned()),
-                    (Type::Other, false) => (
-                        "a number",
-                        format!("compute `{text}` as text or as a number in an earlier dbt model"),
-                    ),
+                    (Type::Other, false) => ("a number", help_with_other_type(&text)),
                     (_, false) => ("a number", format!("convert the value to text: `{text} & \"\"`")),
                 };
                 self.report(

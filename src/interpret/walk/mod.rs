@@ -2,6 +2,7 @@
 
 mod ranges;
 mod windows;
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
@@ -119,19 +120,16 @@ pub fn interpret(spec: &InterpreterSpec, tables: &[ValueTable<'_>]) -> StepRows 
         let Some(input) = joined.as_ref().or_else(|| known.get(read)) else {
             break;
         };
-        let step_of_rows;
-        let step_with_errors = if input.error_columns.is_empty() {
-            step
-        } else {
-            step_of_rows = InterpreterStep {
-                error_columns: input.error_columns.clone(),
-                ..step.clone()
-            };
-            &step_of_rows
-        };
-        let mut rows = interpret_step(step_with_errors, input);
-        rows.error_columns = step_with_errors.error_outputs();
         read = &step.name;
+        let step = match input.error_columns.as_slice() {
+            [] => Cow::Borrowed(step),
+            columns => Cow::Owned(InterpreterStep {
+                error_columns: columns.to_vec(),
+                ..step.clone()
+            }),
+        };
+        let mut rows = interpret_step(&step, input);
+        rows.error_columns = step.error_outputs();
         known.insert(read, rows);
     }
     known.remove(read).unwrap_or_else(|| {

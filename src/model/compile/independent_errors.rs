@@ -84,17 +84,15 @@ impl SpecCompilation<'_> {
     /// the previous step. `None` if they cannot be determined. `outputs` are the columns of the steps from the failed
     /// step on.
     fn possible_input(&self, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
-        let steps = match self.spec.step_input(failed + outputs.len()) {
-            StepRead::Relation(from) => return self.known_relation(from).cloned(),
-            StepRead::Steps(steps) => steps,
-        };
         let output = |place: usize| match place.checked_sub(failed) {
             Some(place) => outputs.get(place)?.as_ref(),
             None => self.facts.get(place)?.relation.as_ref(),
         };
-        if let [one] = steps.as_slice() {
-            return output(*one).cloned();
-        }
+        let steps = match self.spec.step_input(failed + outputs.len()) {
+            StepRead::Relation(from) => return self.known_relation(from).cloned(),
+            StepRead::Step(of) => return output(of).cloned(),
+            StepRead::Union(steps) => steps,
+        };
         let mut union = Relation::new("");
         for place in steps {
             let columns = output(place)?;

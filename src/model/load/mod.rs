@@ -155,13 +155,16 @@ impl Spec<'_> {
     /// Returns what the step at an index reads, apart from joins.
     pub fn step_input(&self, place: usize) -> StepRead<'_> {
         let step = self.steps.get(place);
-        match (step.and_then(|step| step.from.as_ref()), place.checked_sub(1)) {
-            (_, None) => StepRead::Relation(&self.from),
+        let (Some(step), Some(before)) = (step, place.checked_sub(1)) else {
+            return StepRead::Relation(&self.from);
+        };
+        match (&step.from, step.union.as_slice()) {
             (Some((from, _)), _) => StepRead::Relation(from),
-            (None, Some(before)) => match step.map(|step| step.union.as_slice()).unwrap_or_default() {
-                [] => StepRead::Steps(vec![before]),
-                steps => StepRead::Steps(steps.iter().filter_map(|of| self.step_named(of.text)).collect()),
-            },
+            (None, []) => StepRead::Step(before),
+            (None, [one]) => self
+                .step_named(one.text)
+                .map_or(StepRead::Union(Vec::new()), StepRead::Step),
+            (None, united) => StepRead::Union(united.iter().filter_map(|of| self.step_named(of.text)).collect()),
         }
     }
 }
@@ -170,8 +173,10 @@ impl Spec<'_> {
 #[derive(Clone, Debug)]
 pub enum StepRead<'s> {
     Relation(&'s RelationReference),
-    /// Indexes of the steps whose rows the step reads.
-    Steps(Vec<usize>),
+    /// Index of an earlier step.
+    Step(usize),
+    /// Indexes of several earlier steps.
+    Union(Vec<usize>),
 }
 
 /// Origin of a spec.

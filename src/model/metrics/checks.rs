@@ -79,21 +79,21 @@ impl ModelOverSets<'_> {
                 .definitions
                 .iter()
                 .any(|definition| definition.name.eq_ignore_ascii_case(name));
-            if metric(name) && !is_defined {
+            let (code, message, help) = if !metric(name) {
+                let message = format!("`overrides` names `{name}`, which is not a metric of the model's sets");
+                (
+                    Code::UnknownMetric,
+                    message,
+                    "remove the name, or correct it".to_owned(),
+                )
+            } else if !is_defined {
                 let message = format!("`overrides` names `{name}`, but the model does not define it");
                 let help = format!("add `{name} = …` to `definitions`, or remove the name");
-                faults.push(Diagnostic::new(Code::MetricRedefined, *span, message).with_help(help));
-            }
-            if !metric(name) {
-                faults.push(
-                    Diagnostic::new(
-                        Code::UnknownMetric,
-                        *span,
-                        format!("`overrides` names `{name}`, which is not a metric of the model's sets"),
-                    )
-                    .with_help("remove the name, or correct it"),
-                );
-            }
+                (Code::MetricRedefined, message, help)
+            } else {
+                continue;
+            };
+            faults.push(Diagnostic::new(code, *span, message).with_help(help));
         }
         for (place, listed) in self.listed.iter().enumerate() {
             let same = |other: &&super::request::ListedMetric| other.name.eq_ignore_ascii_case(&listed.name);

@@ -16,6 +16,7 @@ use super::step_text::DefinitionText;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::span::Span;
+use crate::write;
 
 /// Order and partition of the windows in a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,10 +282,7 @@ impl<'m> ColumnBuilder<'m> {
 
     /// Returns the description of a column whose formula differs from the written formula.
     fn description(&self, formula: &MetricFormula, is_output: bool) -> Option<String> {
-        let written = || {
-            let text = crate::write::strip_comments(&formula.text);
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        };
+        let written = || write::on_one_line(&write::strip_comments(&formula.text));
         let is_shown = self.describes_formulas && is_output;
         formula.description.clone().or_else(|| is_shown.then(written))
     }

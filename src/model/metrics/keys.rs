@@ -83,7 +83,7 @@ impl ModelOverSets<'_> {
             of_sets: vec![Vec::new(); self.sets.len()],
             ..ModelKeys::default()
         };
-        for key in &self.keys {
+        for (place, key) in self.keys.iter().enumerate() {
             let name = match (used, is_single) {
                 ([set], true) => self.single_name(compiler, *set, key),
                 _ if key.mapping.is_empty() => key_name(&key.text),
@@ -100,7 +100,7 @@ impl ModelOverSets<'_> {
                 }
             }
             keys.names.push(name);
-            faults.extend(self.different_periods_error(key, used, &keys));
+            faults.extend(self.different_periods_error(place, used, &keys));
         }
         if faults.iter().any(Diagnostic::is_error) {
             return keys;
@@ -119,9 +119,10 @@ impl ModelOverSets<'_> {
     }
 
     /// Reports a mapped key whose parts are different periods.
-    fn different_periods_error(&self, key: &ModelKey, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
+    fn different_periods_error(&self, place: usize, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
+        let key = &self.keys[place];
         let parts = used.iter().filter(|_| !key.mapping.is_empty()).filter_map(|set| {
-            let part = keys.of_sets[*set].get(keys.names.len() - 1)?;
+            let part = keys.of_sets[*set].get(place)?;
             Some((&self.sets[*set].name, part.period.and(part.frame.as_deref())?))
         });
         let parts: Vec<(&String, &str)> = parts.collect();
@@ -363,11 +364,7 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
     }
     let from = set.root.get("from").and_then(Node::text)?;
     let joined = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
-    let joined = joined.filter_map(|join| {
-        let to = join.get("to").and_then(Node::text)?;
-        let alias = join.get("as").and_then(Node::text).map(str::to_owned);
-        Some((alias.unwrap_or_else(|| relation_name(to)), to))
-    });
+    let joined = joined.filter_map(joined_relation);
     let inputs: Vec<(String, &str)> = std::iter::once((relation_name(from), from)).chain(joined).collect();
     let known = |to: &str| known_relation(&compiler.options, &RelationReference::read(to)?);
     let only = |is_it: &dyn Fn(&(String, &str)) -> bool| {
@@ -407,6 +404,13 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
         .map(|part| part.to_lowercase()),
         text,
     })
+}
+
+/// Returns the name that formulas use for a joined relation, and the relation.
+pub fn joined_relation(join: &Node) -> Option<(String, &str)> {
+    let to = join.get("to").and_then(Node::text)?;
+    let alias = join.get("as").and_then(Node::text);
+    Some((alias.map_or_else(|| relation_name(to), str::to_owned), to))
 }
 
 /// Returns the name of a relation as used in formulas.

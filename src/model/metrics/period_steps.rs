@@ -245,8 +245,16 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
     let mut loader = Loader::new(source, &mut ignored);
     let mut periods = BTreeMap::new();
     let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let reads_relation = |node: &Node| {
+        let is_step = |from: &str| {
+            steps
+                .iter()
+                .any(|step| step.get("name").and_then(Node::text) == Some(from))
+        };
+        node.get("from").and_then(Node::text).is_some_and(|from| !is_step(from))
+    };
     for node in steps.iter().take(place) {
-        if node.get("from").is_some() {
+        if reads_relation(node) {
             periods.clear();
         }
         let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
@@ -262,11 +270,10 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
             };
         }
     }
-    let reads_other = steps.get(place).is_some_and(|node| node.get("from").is_some());
-    match reads_other && place > 0 {
-        true => BTreeMap::new(),
-        false => periods,
+    if steps.get(place).is_some_and(reads_relation) {
+        periods.clear();
     }
+    periods
 }
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::SetNameTarget;
-use super::keys::{MetricSetKey, relation_name};
+use super::keys::{MetricSetKey, joined_relation};
 use super::non_additive::NonAdditiveRule;
 use super::request::ModelOverSets;
 use super::set::MetricSet;
@@ -242,11 +242,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
     let mut is_needed = vec![false; joins.len()];
     // A join may use columns of an earlier join.
     for (place, join) in joins.iter().enumerate().rev() {
-        let to = join.get("to").and_then(Node::text).unwrap_or_default();
-        let alias = join
-            .get("as")
-            .and_then(Node::text)
-            .map_or_else(|| relation_name(to), str::to_owned);
+        let (alias, to) = joined_relation(join).unwrap_or_default();
         let relation = known(to);
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
             "" => {

@@ -355,9 +355,9 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
             set.check_has_aggregate(place, node, &mut faults);
             set.check_metrics_of_all_rows(place, node, &mut faults);
         }
-        if let Some(node) = keys.get("renamed_from") {
-            set.check_former_name(name, node, &mut faults);
-            let former = node.text().unwrap_or_default().to_lowercase();
+        if let Some((node, former)) = keys.get("renamed_from").and_then(|node| Some((node, node.text()?))) {
+            faults.extend(set.former_name_error((former, node.span), name));
+            let former = former.to_lowercase();
             set.renamed.entry(former).or_insert_with(|| name.to_owned());
         }
     }

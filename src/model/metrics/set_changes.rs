@@ -20,17 +20,13 @@ impl MetricChange {
     /// way.
     #[must_use]
     pub fn is_shown_by(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
-        let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(on_one_line) == *own;
+        let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(write::on_one_line) == *own;
         is_same(before, &self.before)
             && is_same(after, &self.after)
             && spec
                 .columns_of_metric(&self.metric)
                 .any(|of| of.eq_ignore_ascii_case(column))
     }
-}
-
-fn on_one_line(formula: &str) -> String {
-    formula.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 impl CompiledSpec {
@@ -65,7 +61,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn metric_changes_since(&self, earlier: &Self) -> Vec<MetricChange> {
-        let text = |formula: &str| on_one_line(&write::strip_comments(formula));
+        let text = |formula: &str| write::on_one_line(&write::strip_comments(formula));
         let names = |spec: &Self| {
             spec.metrics_read
                 .iter()

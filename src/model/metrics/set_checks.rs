@@ -6,6 +6,7 @@ use super::set::MetricSet;
 use crate::diag::{Code, Diagnostic};
 use crate::load::Loader;
 use crate::plan::split_timeframe;
+use crate::span::Span;
 use crate::yaml::Node;
 
 impl MetricSet {
@@ -159,13 +160,13 @@ pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
 }
 
 impl MetricSet {
-    /// Reports a former name that is also the former name of another definition.
-    pub(super) fn check_former_name(&self, name: &str, node: &Node, faults: &mut Vec<Diagnostic>) {
-        let Some(former) = node.text() else { return };
-        let other = self.renamed.get(&former.to_lowercase()).filter(|other| *other != name);
-        faults.extend(other.map(|other| {
-            let message = format!("`{former}` is also the former name of `{other}`");
-            Diagnostic::new(Code::WrongShape, node.span, message).with_help("remove this `renamed_from`")
-        }));
+    /// Returns the error about a former name that is also the former name of another definition.
+    pub(super) fn former_name_error(&self, (former, span): (&str, Span), name: &str) -> Option<Diagnostic> {
+        let other = self
+            .renamed
+            .get(&former.to_lowercase())
+            .filter(|other| *other != name)?;
+        let message = format!("`{former}` is also the former name of `{other}`");
+        Some(Diagnostic::new(Code::WrongShape, span, message).with_help("remove this `renamed_from`"))
     }
 }

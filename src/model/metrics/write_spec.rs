@@ -170,18 +170,18 @@ impl ModelOverSets<'_> {
             let Some(name_text) = name.text() else { continue };
             let listed = all.iter().find(|listed| listed.name.eq_ignore_ascii_case(name_text));
             let inherited = listed.map_or_else(Vec::new, |listed| self.properties_from_set(listed, Some(value)));
-            let is_inherited = |key: &str| inherited.iter().any(|pair| pair.starts_with(&format!("{key}: ")));
+            let is_inherited = |key: &str| inherited.iter().any(|(name, _)| *name == key);
             let own = value.pairs().unwrap_or_default().iter();
-            let mut pairs: Vec<String> = own
+            let own = own
                 .filter(|(key, _)| !key.text().is_some_and(is_inherited))
-                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)))
-                .collect();
-            pairs.extend(inherited);
+                .map(|(key, value)| format!("{}: {}", node_text(key), node_text(value)));
+            let pairs: Vec<String> = own.chain(inherited.iter().map(yaml_pair)).collect();
             lines.push((format!("  {}: {{{}}}\n", node_text(name), pairs.join(", ")), value.span));
         }
         for listed in self.columns_of_sets(compiler, &all) {
             let pairs = self.properties_from_set(listed, None);
             if written(&listed.name).is_none() && !pairs.is_empty() {
+                let pairs: Vec<String> = pairs.iter().map(yaml_pair).collect();
                 lines.push((
                     format!("  {}: {{{}}}\n", yaml::flow_text(&listed.name), pairs.join(", ")),
                     self.span,
@@ -196,9 +196,9 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the properties that a set specifies for a metric or dimension, as `key: value`. Properties in `own` take
-    /// precedence.
-    fn properties_from_set(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<String> {
+    /// Returns the properties that a set specifies for a metric or dimension, each with its value as YAML. Properties in
+    /// `own` take precedence.
+    fn properties_from_set(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<(&'static str, String)> {
         let set = &self.sets[listed.set];
         let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {
             return Vec::new();
@@ -207,7 +207,7 @@ impl ModelOverSets<'_> {
         let mut pairs = Vec::new();
         for key in ["description", "data_type", "constraints", "data_tests", "tests", "tags"] {
             let value = properties.get(key).filter(|_| is_free(key));
-            pairs.extend(value.map(|value| format!("{key}: {}", node_text(value))));
+            pairs.extend(value.map(|value| (key, node_text(value))));
         }
         // The parts of these keys that the model does not specify come from the set.
         for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
@@ -225,9 +225,13 @@ impl ModelOverSets<'_> {
             if !new.is_empty() && (is_free(whole) || !written.is_empty()) {
                 let written = written.iter().filter_map(|(key, value)| Some(pair(key.text()?, value)));
                 let all: Vec<String> = written.chain(new).collect();
-                pairs.push(format!("{whole}: {{{}}}", all.join(", ")));
+                pairs.push((whole, format!("{{{}}}", all.join(", "))));
             }
         }
         pairs
     }
+}
+
+fn yaml_pair((key, value): &(&'static str, String)) -> String {
+    format!("{key}: {value}")
 }
