@@ -214,11 +214,12 @@ impl ModelOverSets<'_> {
             self.column_next_to_keys(set, "", &parse_name_use(&name), keys)
         };
         let name_of_rule = |column: &RuleColumn| column.free_name(&column_of_rule(column), &self.sets[set]);
-        for column in std::iter::once(&rule.over).chain(&rule.per) {
+        let (timeframes, columns): (Vec<&RuleColumn>, Vec<&RuleColumn>) = std::iter::once(&rule.over)
+            .chain(&rule.per)
+            .partition(|column| column.name.contains('['));
+        for column in columns {
             let name = column_of_rule(column);
-            if column.name.contains('[') {
-                column.add_timeframe(&mut rows, &name_of_rule(column), &name, file);
-            } else if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
+            if self.resolve_in_set(set, "", &name) == SetNameTarget::Column {
                 flatten(&name, column.span, &mut rows);
             }
         }
@@ -234,6 +235,10 @@ impl ModelOverSets<'_> {
                 flatten(&parse_name_use(&name), place, &mut rows);
             }
             key_names.push(name);
+        }
+        // A key may be the same timeframe.
+        for column in timeframes {
+            column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
         let over = quote_formula_name(&name_of_rule(&rule.over));
         let (first, function) = if rule.takes_last {

@@ -177,7 +177,7 @@ fn a_set_without_a_setting_has_the_setting_of_the_project() {
 fn properties_of_a_metric_are_merged_with_those_of_the_model() {
     let set = "metric_set: orders\nfrom: orders\ntime: ordered_on\nsemantic_model: true\ndefinitions: revenue = SUM(amount)\n\
         columns: {revenue: {owner: ann, meta: {a: 1}, label: Revenue}}\n";
-    let model = "model: m\nmetrics: [orders.revenue]\ngroup_by: month\ncolumns: {revenue: {meta: {b: 2}}}\n";
+    let model = "model: monthly\nmetrics: [orders.revenue]\ngroup_by: month\ncolumns: {revenue: {meta: {b: 2}}}\n";
     let compiled = compile_last(&[set, model]);
     let yml = compiled.model_yml().expect("properties");
     assert!(
