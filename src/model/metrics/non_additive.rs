@@ -173,11 +173,15 @@ impl ModelOverSets<'_> {
         let file = self.file_number_of_set(set);
         let place = rule.over.span;
         let generated = |name: &String| TextWithPosition::new(quote_formula_name(name), file, place);
+        let (first, function) = if rule.takes_last {
+            ("last", "MAX")
+        } else {
+            ("first", "MIN")
+        };
         let mut rows = StepText {
             name: self.free_step_name(&format!(
-                "{}_with_{}_{}{end_of_name}",
+                "{}_with_{first}_{}{end_of_name}",
                 self.sets[set].name,
-                if rule.takes_last { "last" } else { "first" },
                 rule.over
                     .output_name(&parse_name_use(split_timeframe(&rule.over.name).0))
             )),
@@ -202,12 +206,11 @@ impl ModelOverSets<'_> {
             }
         };
         for formula in formulas {
-            let used = formula.names.iter();
-            used.filter(|name| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column)
-                .for_each(|name| {
-                    let column = self.column_next_to_keys(set, &formula.name, name, keys);
-                    flatten(&column, formula.file_span(&name.range), &mut rows);
-                });
+            let is_column = |name: &&_| self.resolve_in_set(set, &formula.name, name) == SetNameTarget::Column;
+            for name in formula.names.iter().filter(is_column) {
+                let column = self.column_next_to_keys(set, &formula.name, name, keys);
+                flatten(&column, formula.file_span(&name.range), &mut rows);
+            }
         }
         let column_of_rule = |column: &RuleColumn| {
             let name = self.sets[set].qualified_column(compiler, split_timeframe(&column.name).0);
@@ -241,11 +244,6 @@ impl ModelOverSets<'_> {
             column.add_timeframe(&mut rows, &name_of_rule(column), &column_of_rule(column), file);
         }
         let over = quote_formula_name(&name_of_rule(&rule.over));
-        let (first, function) = if rule.takes_last {
-            ("last", "MAX")
-        } else {
-            ("first", "MIN")
-        };
         let found = plain_name(&format!("{first}_{over}"));
         let formula = format!("{function}({over}:{over})");
         rows.definitions
