@@ -290,9 +290,18 @@ pub(super) fn check_shape(
         );
     }
     // If the step has joins, `keep` is checked together with the joins.
-    if input.joined.is_some() {
-        return;
+    if input.joined.is_none() {
+        check_keep(step, source, input.relation, diagnostics);
     }
+}
+
+/// Reports names in `keep` that are listed twice or are not columns of the relation.
+pub(super) fn check_keep(
+    step: &Step<'_>,
+    source: &str,
+    relation: Option<&Relation>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     if let KeptColumns::Columns(names) = &step.keep {
         let mut seen: FxHashMap<String, Span> = FxHashMap::default();
         for name in names {
@@ -309,7 +318,7 @@ pub(super) fn check_shape(
             }
         }
     }
-    if let (KeptColumns::Columns(names), Some(relation)) = (&step.keep, input.relation) {
+    if let (KeptColumns::Columns(names), Some(relation)) = (&step.keep, relation) {
         let (fields, columns): (Vec<&SpannedText<'_>>, Vec<&SpannedText<'_>>) =
             names.iter().partition(|name| relation.is_struct_field(name.text));
         for name in fields {

@@ -13,7 +13,7 @@ use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::ir::ColumnUse;
 use crate::lineage::{ColumnLineage, Lineage};
-use crate::metrics::{ExpansionObstacle, MetricSet};
+use crate::metrics::MetricSet;
 use crate::model_files::{Model, ModelTest};
 use crate::schema::{Access, Column, Relation};
 use crate::semantic::SemanticModel;
@@ -79,8 +79,8 @@ pub struct CompiledSpec {
     pub(crate) column_tags: Vec<(String, Vec<String>)>,
     pub(crate) lineage: Lineage,
     pub(crate) additivity: Vec<(String, Additivity)>,
-    /// Spec with the definitions of its metric set written out, or why there is none. `None` if the spec reads no sets.
-    pub(crate) expanded: Option<Result<String, ExpansionObstacle>>,
+    /// Spec with the definitions of its metric sets written out. `None` if the spec reads no sets.
+    pub(crate) expanded: Option<String>,
     /// Whether the spec has `metrics`, even if the metrics could not be found.
     pub(crate) is_over_sets: bool,
     /// Metric sets that the model reads, and the sets on which these sets are built.
@@ -193,7 +193,7 @@ impl CompiledSpec {
         all.map(|formula| (formula.name.as_str(), formula.description.as_deref()))
     }
 
-    /// Returns the spec in which the definitions of the metric set are written out, for a model built on metric sets. Both
+    /// Returns the spec in which the definitions of the metric sets are written out, for a model built on metric sets. Both
     /// specs compile to the same SQL.
     ///
     /// ```
@@ -206,15 +206,7 @@ impl CompiledSpec {
     /// ```
     #[must_use]
     pub fn expanded(&self) -> Option<&str> {
-        self.expanded.as_ref()?.as_ref().ok().map(String::as_str)
-    }
-
-    /// Returns why no spec without metric sets can express a model built on metric sets: the end of a message about the
-    /// spec, and the help.
-    #[must_use]
-    pub fn expansion_obstacle(&self) -> Option<(&'static str, &'static str)> {
-        let obstacle = self.expanded.as_ref()?.as_ref().err()?;
-        Some((obstacle.message(), obstacle.help()))
+        self.expanded.as_deref()
     }
 
     /// Returns whether the spec reads metric sets.

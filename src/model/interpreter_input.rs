@@ -99,12 +99,9 @@ pub fn convert_spec_for_interpreter(
     }
     let periods = period_steps(&root);
     if !periods.is_empty() {
-        // Only `fill` uses keys that are not allowed in hand-written specs.
         let expansion = expand_periods(compiler, (&root, source), &periods, &mut Vec::new());
-        return match expansion.filter(|expansion| expansion.obstacle.is_none()) {
-            Some(expansion) => convert_spec_for_interpreter(compiler, &expansion.text.text, today),
-            None => Err("`fill`".to_owned()),
-        };
+        let expansion = expansion.ok_or_else(|| "steps with wrong periods".to_owned())?;
+        return convert_spec_for_interpreter(compiler, &expansion.text.text, today);
     }
     let spec = load::load(&root, source, load::SpecKind::Written, &mut Vec::new())
         .ok_or_else(|| "a file that is not a spec".to_owned())?;
@@ -123,6 +120,9 @@ pub fn convert_spec_for_interpreter(
     for (index, step) in spec.steps.iter().enumerate() {
         if step.sheet.is_some() {
             return Err("worksheets".to_owned());
+        }
+        if step.series.is_some() {
+            return Err("the rows of periods".to_owned());
         }
         if step.from.is_some() || !step.union.is_empty() {
             return Err("steps with `from` or `union`".to_owned());

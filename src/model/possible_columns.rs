@@ -32,7 +32,7 @@ pub fn possible_columns(
         KeptColumns::Columns(names) if step.joins.is_empty() => names.iter().map(|n| n.text.to_owned()).collect(),
         KeptColumns::Columns(names) => names.iter().map(|n| key_name(n.text)).collect(),
     };
-    names.extend(step.series.map(|series| series.name.to_owned()));
+    names.extend(step.series.map(|series| series.name.text.to_owned()));
     names.extend(step.group_by.iter().map(|key| key_name(key.text)));
     let defined = ast.definitions.iter().filter_map(|d| d.name);
     names.extend(defined.map(|name| name.text(&formulas.text).to_owned()));

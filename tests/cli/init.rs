@@ -436,14 +436,22 @@ fn semantic_project(name: &str) -> Place {
         {"name": "p90", "agg": "percentile", "expr": "amount", "agg_params": {"percentile": 0.9}},
         {"name": "net", "agg": "sum", "expr": "amount - tax"},
         {"name": "tax", "agg": "sum", "expr": "taxes"},
-        {"name": "stock", "agg": "sum", "expr": "pieces", "non_additive_dimension": {"name": "ordered"}},
+        {"name": "stock", "agg": "sum", "expr": "pieces", "label": "Stock",
+         "non_additive_dimension": {"name": "ordered", "window_choice": "max", "window_groupings": ["customer"]}},
+        {"name": "first_stock", "agg": "sum", "expr": "pieces", "non_additive_dimension": {"name": "ordered"}},
+        {"name": "discrete", "agg": "percentile", "expr": "amount",
+         "agg_params": {"percentile": 0.5, "use_discrete_percentile": true}},
+        {"name": "gifts", "agg": "sum_boolean", "expr": "is_gift"},
         {"name": "shipped", "agg": "sum", "expr": "pieces", "agg_time_dimension": "shipped"}"#;
     let model = |name: &str, path: &str, measures: &str| {
         format!(
             r#""semantic_model.shop.{name}": {{"name": "{name}", "resource_type": "semantic_model", "package_name": "shop",
             "unique_id": "semantic_model.shop.{name}", "path": "{path}", "original_file_path": "{path}", "fqn": ["shop"],
             "description": "All orders.", "model": "ref('orders')", "defaults": {{"agg_time_dimension": "ordered"}},
-            "dimensions": [{{"name": "ordered", "type": "time", "expr": "ordered_on", "type_params": {{"time_granularity": "month"}}}}],
+            "entities": [{{"name": "customer", "type": "foreign", "expr": "customer_id"}}],
+            "dimensions": [{{"name": "ordered", "type": "time", "expr": "ordered_on", "type_params": {{"time_granularity": "month"}}}},
+                {{"name": "is_present", "type": "categorical", "expr": "is_gift"}},
+                {{"name": "is_big", "type": "categorical", "expr": "amount > 100"}}],
             "measures": [{measures}]}}"#
         )
     };
@@ -461,8 +469,8 @@ fn semantic_project(name: &str) -> Place {
         ),
         model("empty", "dbt_models/orders.yml", ""),
     ];
-    let columns =
-        ["amount", "customer_id", "ordered_on", "pieces"].map(|name| format!(r#""{name}": {{"name": "{name}"}}"#));
+    let columns = ["amount", "customer_id", "is_gift", "ordered_on", "pieces"]
+        .map(|name| format!(r#""{name}": {{"name": "{name}"}}"#));
     let orders = format!(
         r#""model.shop.orders": {{"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders",
         "path": "orders.sql", "original_file_path": "dbt_models/orders.sql", "fqn": ["shop", "orders"], "schema": "main",

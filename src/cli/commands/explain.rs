@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     explain_formula(session, args)
 }
 
-/// Prints a model built on one metric set with the definitions of the set written out.
+/// Prints a model built on metric sets with the definitions of the sets written out.
 fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let sources = knowledge.read_sources(&[args.subject.clone().into()]);
@@ -68,17 +68,8 @@ fn expand_spec(session: &Session, args: &ExplainArgs) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let shown = args.subject.to_string_lossy();
-    let (message, help) = match compiled.and_then(formulac::CompiledSpec::expansion_obstacle) {
-        Some((why, help)) => (
-            format!("no spec without metric sets can express `{shown}`, which {why}"),
-            help,
-        ),
-        None => (
-            format!("`{shown}` reads no metric sets"),
-            "`--expand` needs a spec with `metrics`",
-        ),
-    };
-    Err(Failure::new(Exit::Faulty, message).with_help(help))
+    let message = format!("`{shown}` reads no metric sets");
+    Err(Failure::new(Exit::Faulty, message).with_help("`--expand` needs a spec with `metrics`"))
 }
 
 /// Returns an error if the argument is a file. Prints a note if the argument is also the name of a model.

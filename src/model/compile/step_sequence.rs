@@ -2,18 +2,19 @@
 
 use super::SpecCompilation;
 use crate::CompiledSpec;
-use crate::checks::check_cte_names;
+use crate::checks::{check_cte_names, check_keep};
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::incremental::is_incremental;
 use crate::join_scope::StepFacts;
-use crate::load::{PeriodSeries, Step};
+use crate::load::{PeriodSeries, SpannedText, SpecKind, Step};
 use crate::plan::{StepInput, StepOutput, TabSource};
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::sources::SpecSources;
 use crate::sql::{Cte, Select, put_plain_columns_first};
 use crate::totals::PreviousStepInput;
+use crate::{Type, check};
 
 /// Input of the next step: a relation, or the output of earlier steps.
 struct NextStepInput {
@@ -104,9 +105,13 @@ impl SpecCompilation<'_> {
     fn check_inputs_of_incremental_model(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut inputs = self.spec.steps.iter().skip(1).filter_map(|step| {
             let union = step.union.first().map(|name| ("union", name.node.span));
-            step.from.as_ref().map(|(_, span)| ("from", *span)).or(union)
+            let series = step.series.map(|series| ("series", series.name.node.span));
+            step.from.as_ref().map(|(_, span)| ("from", *span)).or(union).or(series)
         });
         if let Some((key, span)) = inputs.next().filter(|_| self.incremental) {
+            let is_filled =
+                self.spec.kind != SpecKind::Written && self.spec.steps.iter().any(|step| step.series.is_some());
+            let key = if is_filled { "fill" } else { key };
             let message = format!(
                 "a model with `{key}` in a step cannot be incremental, because a run reads only the new and late rows \
                  of one relation"
@@ -193,8 +198,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Adds a step that lists the periods of a series, and returns its output. Reports an error and returns `None` if
-    /// the model is incremental.
+    /// Adds a step that lists the periods of a series, and returns its output. Reports wrong columns of the series and
+    /// returns `None`.
     fn add_period_step(
         &mut self,
         step: &Step<'_>,
@@ -203,12 +208,12 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<NextStepInput> {
-        if self.incremental {
-            let message = "`fill` is not allowed in an incremental model: a run reads only new and late rows, so it \
-                does not know all periods and keys";
-            diagnostics.push(
-                Diagnostic::new(Code::UnboundedInTime, step.span, message).with_help("write `materialized: table`"),
-            );
+        let before = diagnostics.len();
+        check_keep(step, self.source, input.relation.as_ref(), diagnostics);
+        for end in [series.first, series.last] {
+            diagnostics.extend(wrong_end_of_series(series, end, input.relation.as_ref()));
+        }
+        if diagnostics.iter().skip(before).any(Diagnostic::is_error) {
             return None;
         }
         let periods = self.add_period_series_cte(step, series, &input.name, input.relation.as_ref(), memory);
@@ -322,4 +327,33 @@ fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
     let message = format!("`limit: {rows}` removes rows for all downstream models");
     let help = "add a rank column, for example `place = RANK(…)`, and filter by it when you read the model";
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
+}
+
+/// Returns the error about the first or last period of a series, which must be a date, and the first day of a month if
+/// the periods are longer than a week: engines disagree on the day after which a month ends.
+fn wrong_end_of_series(series: PeriodSeries<'_>, end: SpannedText<'_>, input: Option<&Relation>) -> Option<Diagnostic> {
+    let relation = input?;
+    let Some(column) = relation.column(end.text) else {
+        let help = || "correct the name in `series`".to_owned();
+        return (!relation.may_have_more_columns())
+            .then(|| check::no_column_diagnostic(relation, end.text, end.node.span, help));
+    };
+    let is_day = matches!(series.unit, "day" | "week");
+    if matches!(column.ty(), Type::Date | Type::Unknown) && (is_day || column.is_month_start()) {
+        return None;
+    }
+    let (message, help) = match column.ty() {
+        Type::Date | Type::Unknown => (
+            format!("`{}` is not known to be the first day of a month", end.text),
+            format!(
+                "compute it from a timeframe, such as `{} = MIN(ordered_at[{}])`",
+                end.text, series.unit
+            ),
+        ),
+        ty => (
+            format!("`series` needs dates, but `{}` is {}", end.text, ty.describe()),
+            format!("compute it from a timeframe, such as `ordered_at[{}]`", series.unit),
+        ),
+    };
+    Some(Diagnostic::new(Code::TypeMismatch, end.node.span, message).with_help(help))
 }

@@ -235,15 +235,3 @@ pub static OVER_SETS: KeyTable = KeyTable {
         Key::new("from", KeyShape::Text, "A model over metric sets has no `from`."),
     ],
 };
-
-/// Key of the steps of an expanded model with `fill`. Hand-written specs never contain this key.
-pub static EXPANDED: KeyTable = KeyTable {
-    title: "expanded step",
-    doc: "Rows of periods.",
-    open: false,
-    keys: &[Key::new(
-        "series",
-        KeyShape::Mapping,
-        "Periods between two columns of the previous step.",
-    )],
-};

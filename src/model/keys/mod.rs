@@ -10,7 +10,7 @@ mod proofs;
 mod step;
 
 pub use dbt::SHAPES_SQL;
-pub use metric_set::{EXPANDED, METRIC_SET, OVER_SETS};
+pub use metric_set::{METRIC_SET, OVER_SETS};
 pub use model::MODEL;
 pub use project::{LOCAL, PROJECT};
 pub use proofs::RULE;

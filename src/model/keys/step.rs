@@ -4,10 +4,11 @@ use super::dbt::{DATA_TESTS_DOC, TESTS};
 use super::metric_set::FILL;
 use super::{Key, KeyShape, KeyTable};
 
-/// Keys of a step that does not read the previous step. The first step reads the `from` of the model.
+/// Keys of a step that does not read the rows of the previous step as they are. The first step reads the `from` of the
+/// model.
 pub static STEP_INPUT: KeyTable = KeyTable {
     title: "input of a step",
-    doc: "What a step after the first one reads in place of the previous step.",
+    doc: "What a step after the first one reads in place of the rows of the previous step.",
     open: false,
     keys: &[
         Key::new(
@@ -24,6 +25,50 @@ pub static STEP_INPUT: KeyTable = KeyTable {
         )
         .foreign_words(&["union_all", "stack", "append"])
         .determines_rows(),
+        Key::new(
+            "series",
+            KeyShape::Keys(&SERIES),
+            "Replaces each row of the input with a row for every period between two of its dates. The step has no \
+            keys other than `keep`, and cannot be the last step. `fill` needs no such step.",
+        )
+        .foreign_words(&["generate_series", "date_spine", "time_spine"])
+        .determines_rows(),
+    ],
+};
+
+static SERIES: KeyTable = KeyTable {
+    title: "series",
+    doc: "Periods between two dates of a row, both included.",
+    open: false,
+    keys: &[
+        Key::new(
+            "name",
+            KeyShape::Text,
+            "Name of the column with the first day of each period.",
+        )
+        .required("the column with the periods, such as `name: month`"),
+        Key::new(
+            "unit",
+            KeyShape::Choice(&[
+                "day",
+                "week",
+                "month",
+                "quarter",
+                "year",
+                "fiscal_quarter",
+                "fiscal_year",
+            ]),
+            "Length of the periods.",
+        )
+        .required("the length of the periods, such as `unit: month`"),
+        Key::new(
+            "first",
+            KeyShape::Text,
+            "Column of the input with the first period: the first day of a month, unless the unit is `day` or `week`.",
+        )
+        .required("the column with the first period, such as `first: first_month`"),
+        Key::new("last", KeyShape::Text, "Column of the input with the last period.")
+            .required("the column with the last period, such as `last: last_month`"),
     ],
 };
 

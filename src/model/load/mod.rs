@@ -78,14 +78,14 @@ pub enum StepDefinitions<'y> {
     },
 }
 
-/// Series of periods between two columns of the previous step.
+/// Series of periods between two columns of a step's input.
 #[derive(Clone, Copy, Debug)]
 pub struct PeriodSeries<'y> {
     /// Column of the periods.
-    pub name: &'y str,
+    pub name: SpannedText<'y>,
     pub unit: &'y str,
-    pub first: &'y str,
-    pub last: &'y str,
+    pub first: SpannedText<'y>,
+    pub last: SpannedText<'y>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -103,7 +103,7 @@ pub struct Step<'y> {
     pub from: Option<(RelationReference, Span)>,
     /// Earlier steps whose rows the step reads instead of the previous step.
     pub union: Vec<SpannedText<'y>>,
-    /// Series of periods that replaces each row of the previous step. Only expanded specs have this key.
+    /// Series of periods that replaces each row of the input.
     pub series: Option<PeriodSeries<'y>>,
     pub keep: KeptColumns<'y>,
     pub keep_span: Span,

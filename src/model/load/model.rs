@@ -1,6 +1,6 @@
 //! Keys of a model.
 
-use super::{Loader, Spec, Step};
+use super::{KeptColumns, Loader, Spec, Step};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::keys::{MODEL, OVER_SETS, STEP, STEP_INPUT};
 use crate::semantic::SemanticModels;
@@ -100,12 +100,46 @@ impl<'y> Loader<'y, '_> {
             );
         }
         let mut read: Vec<Step<'y>> = Vec::new();
-        for item in items.unwrap_or_default() {
+        let mut items = items.unwrap_or_default().iter().peekable();
+        while let Some(item) = items.next() {
             let mut step = self.read_step(item, false);
             self.check_step_input(item, &read, &mut step);
+            self.check_series(item, items.peek().is_none(), &mut step);
             read.push(step);
         }
         read
+    }
+
+    /// Checks that a step with `series` computes no other columns, and is not the last step.
+    fn check_series(&mut self, item: &'y Node, is_last: bool, step: &mut Step<'y>) {
+        if item.get("series").is_none() {
+            return;
+        }
+        let others = item.pairs().unwrap_or_default().iter().map(|(key, _)| key);
+        let others = others.filter(|key| {
+            let is_allowed = |name| name == "keep" || name == "name" || STEP_INPUT.get(name).is_some();
+            key.text()
+                .is_some_and(|name| STEP.get(name).is_some() && !is_allowed(name))
+        });
+        let mut found: Vec<Diagnostic> = Vec::new();
+        for key in others {
+            let name = key.text().unwrap_or_default();
+            let message = format!("a step with `series` cannot have `{name}`");
+            let help = format!("move `{name}` to the step before or after this step");
+            found.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));
+        }
+        if matches!(step.keep, KeptColumns::All) {
+            let message = "a step with `series` cannot have `keep: all`";
+            let help = "list the columns, such as `keep: [region]`";
+            found.push(Diagnostic::new(Code::WrongShape, step.keep_span, message).with_help(help));
+        }
+        if is_last {
+            let help = "add a step that reads the periods, such as `- name: result` with `keep: all` below it";
+            let message = "the last step cannot have `series`";
+            found.push(Diagnostic::new(Code::WrongShape, self.key_span(item, "series"), message).with_help(help));
+        }
+        step.unsound |= !found.is_empty();
+        found.into_iter().for_each(|fault| self.report(fault));
     }
 
     /// Checks that a step with `from` or `union` is not the first step, and that `union` names earlier steps. A `from`

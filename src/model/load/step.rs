@@ -2,7 +2,7 @@
 
 use super::{KeptColumns, Loader, PeriodSeries, SpannedText, SpecKind, Step};
 use crate::diag::{Code, Diagnostic};
-use crate::keys::{EXPANDED, MODEL, OVER_SETS, STEP, STEP_INPUT};
+use crate::keys::{MODEL, OVER_SETS, STEP, STEP_INPUT};
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -26,10 +26,9 @@ impl<'y> Loader<'y, '_> {
             return step;
         }
         if !at_top {
-            match self.kind {
-                SpecKind::OverSets if node.get("metrics").is_some() => self.check_keys(node, &[&OVER_SETS, &STEP]),
-                SpecKind::Written => self.check_keys(node, &[&STEP_INPUT, &STEP]),
-                _ => self.check_keys(node, &[&EXPANDED, &STEP_INPUT, &STEP]),
+            match node.get("metrics") {
+                Some(_) if self.kind == SpecKind::OverSets => self.check_keys(node, &[&OVER_SETS, &STEP]),
+                _ => self.check_keys(node, &[&STEP_INPUT, &STEP]),
             }
         }
         let strange = |key: &Node| {
@@ -38,7 +37,6 @@ impl<'y> Loader<'y, '_> {
                     .or_else(|| MODEL.get(name))
                     .or_else(|| OVER_SETS.get(name))
                     .or_else(|| STEP_INPUT.get(name))
-                    .or_else(|| EXPANDED.get(name))
             });
             known.is_none()
         };
@@ -51,15 +49,12 @@ impl<'y> Loader<'y, '_> {
             let from = self.text(node, "from");
             step.from = from.and_then(|from| Some((self.parse_relation("from", from)?, from.node.span)));
             step.union = self.list(node, "union").unwrap_or_default();
-        }
-        if self.kind != SpecKind::Written && !at_top {
-            let text = |key: &str| node.get("series").and_then(|series| series.get(key)?.text());
-            step.series = text("name").and_then(|name| {
+            step.series = node.get("series").and_then(|series| {
                 Some(PeriodSeries {
-                    name,
-                    unit: text("unit")?,
-                    first: text("first")?,
-                    last: text("last")?,
+                    name: self.text(series, "name")?,
+                    unit: self.text(series, "unit")?.text,
+                    first: self.text(series, "first")?,
+                    last: self.text(series, "last")?,
                 })
             });
         }

@@ -93,10 +93,7 @@ impl Compiler {
         compiled.dimensions_read = compiled.find_dimensions_read(source);
         compiled.metrics_of_columns = expansion.metrics_of_columns;
         compiled.metrics_of_rows = expansion.metrics_of_rows;
-        compiled.expanded = Some(match expansion.obstacle {
-            None => Ok(expansion.text.text),
-            Some(obstacle) => Err(obstacle),
-        });
+        compiled.expanded = Some(expansion.text.text);
         compiled
     }
 

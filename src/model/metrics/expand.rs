@@ -45,46 +45,6 @@ pub struct Expansion {
     pub listed: Vec<(String, usize, usize)>,
     /// Steps of the spec that are expanded.
     pub steps: Vec<StepExpansion>,
-    /// Why no hand-written spec can express the text. `None` for a text that contains only keys of hand-written specs.
-    pub obstacle: Option<ExpansionObstacle>,
-}
-
-/// Why no hand-written spec can express an expansion. Only steps with `fill` have keys that hand-written specs lack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum ExpansionObstacle {
-    SeveralSets,
-    SeveralRules,
-    PeriodsOfSets,
-    RowsOfPeriods,
-}
-
-impl ExpansionObstacle {
-    /// Returns the end of a message about the spec.
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::SeveralSets => {
-                "fills the periods of several metric sets, but a step without metric sets fills the periods of its own rows"
-            }
-            Self::SeveralRules => {
-                "fills the periods of metrics that aggregate different rows because of `non_additive`, but a step without \
-                 metric sets aggregates the same rows for all columns"
-            }
-            Self::PeriodsOfSets => {
-                "fills periods that only metric sets have: fiscal years as dates, or the `grain` of a set's `time`"
-            }
-            Self::RowsOfPeriods => "contains steps with the rows of periods, which `fill` generates",
-        }
-    }
-
-    pub fn help(self) -> &'static str {
-        match self {
-            Self::SeveralSets | Self::SeveralRules => "remove `fill`, or see the SQL with `formulac query`",
-            Self::PeriodsOfSets => {
-                "fill a timeframe such as `month` or `fiscal_quarter`, or see the SQL with `formulac query`"
-            }
-            Self::RowsOfPeriods => "write `fill`",
-        }
-    }
 }
 
 /// Step of a spec, with the steps to which it is expanded.
@@ -114,8 +74,6 @@ pub struct ExpandedStep<'y> {
     pub key_dimensions: Vec<ListedMetric>,
     metrics_of_columns: Vec<(String, Vec<String>)>,
     metrics_of_rows: Vec<String>,
-    /// Why no hand-written spec can express the steps.
-    obstacle: Option<ExpansionObstacle>,
     /// Whether all columns are computed from the same rows, so that the steps contain the formulas as written.
     is_single: bool,
 }
@@ -183,7 +141,6 @@ impl Expansion {
             span: step.model.step.span,
         });
         let steps = steps.collect();
-        let obstacle = expanded.iter().find_map(|step| step.obstacle);
         let filled_from = expanded.iter().find(is_filled).map(|step| step.model.step.span.start);
         let first = expanded.into_iter().next()?;
         Some(Self {
@@ -200,7 +157,6 @@ impl Expansion {
             metrics_of_columns: first.metrics_of_columns,
             metrics_of_rows: first.metrics_of_rows,
             steps,
-            obstacle,
         })
     }
 }
@@ -230,6 +186,9 @@ fn expand_step<'y>(
     }
     let first: Vec<MetricId> = first.into_iter().map(|(id, _)| id).collect();
     let needed = model.needed_metrics(&first, faults);
+    if model.kind == SpecKind::OverSets {
+        model.check_metrics_used_in_sets(&needed, compiler.specs.current_date.as_deref(), faults);
+    }
     if has_faults(faults) {
         return None;
     }
@@ -248,16 +207,14 @@ fn expand_step<'y>(
     model.check_bounds(compiler, &keys, &used, faults);
     model.check_hidden_periods(&keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
-    let obstacle = fill
-        .as_ref()
-        .and_then(|fill| model.expansion_obstacle(&groups, fill, &keys));
-    let is_single = groups.len() <= 1 && model.sets.len() == 1 && obstacle.is_none();
+    let keeps_fill = model.keeps_fill(fill.as_ref(), &keys);
+    let is_single = groups.len() <= 1 && model.sets.len() == 1 && keeps_fill;
     if model.kind == SpecKind::OverSets {
         model.check_window_units(&keys, &needed, faults);
     }
     let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
     builder.kept_fill = fill.clone().filter(|_| is_single);
-    builder.describes_formulas = !is_single && obstacle.is_none();
+    builder.describes_formulas = !is_single && model.kind != SpecKind::Periods;
     builder.build();
     faults.append(&mut builder.faults);
     if has_faults(faults) {
@@ -284,28 +241,12 @@ fn expand_step<'y>(
         key_dimensions: model.key_dimensions(&keys),
         metrics_of_columns: model.metrics_of_columns(&keys.names),
         metrics_of_rows: model.metrics_of_rows(&keys.names),
-        obstacle,
         is_single,
         model,
     })
 }
 
 impl ModelOverSets<'_> {
-    /// Returns why no step of a hand-written spec can express the step.
-    fn expansion_obstacle(&self, groups: &[RowGroup], fill: &Fill, keys: &ModelKeys) -> Option<ExpansionObstacle> {
-        if self.sets.len() > 1 {
-            Some(ExpansionObstacle::SeveralSets)
-        } else if groups.len() > 1 {
-            Some(ExpansionObstacle::SeveralRules)
-        } else if self.kind == SpecKind::Periods {
-            Some(ExpansionObstacle::RowsOfPeriods)
-        } else if !self.is_fill_of_written_period(fill, keys) {
-            Some(ExpansionObstacle::PeriodsOfSets)
-        } else {
-            None
-        }
-    }
-
     /// Returns the possible names of the keys in formulas.
     fn possible_key_names(&self) -> Vec<String> {
         self.keys

@@ -36,8 +36,13 @@ impl ColumnBuilder<'_> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns whether a step without metric sets has dates as values of the filled key, and specifies its timeframe.
-    pub fn is_fill_of_written_period(&self, fill: &Fill, keys: &ModelKeys) -> bool {
+    /// Returns whether the expanded step may keep `fill`: without metric sets, its key would be a date, too, and specify
+    /// its timeframe.
+    pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
+        let Some(fill) = fill else { return true };
+        if self.kind == SpecKind::Periods {
+            return false;
+        }
         let mut in_sets = self.sets.iter().zip(&keys.of_sets);
         in_sets.all(|(set, keys)| {
             keys.get(fill.key).is_none_or(|key| {

@@ -110,10 +110,10 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
-        // No period is finer than a date. Windows of filled rows are ordered by the filled key.
-        let is_filled = self.step.get("fill").is_some();
-        if keys.time.is_none() || !is_filled && keys.time.and_then(period) != Some(CalendarUnit::Day) {
-            self.make_date_the_time_key(compiler, used, &mut keys);
+        // No period is finer than the column. Windows of filled rows are ordered by the filled key.
+        if keys.time.is_none() || self.step.get("fill").is_none() {
+            let finest = keys.time.and_then(period);
+            self.make_column_the_time_key(compiler, used, finest, &mut keys);
         }
         keys
     }
@@ -135,20 +135,31 @@ impl ModelOverSets<'_> {
         Some(Diagnostic::new(Code::MetricKey, key.span, message).with_help("use the same timeframe in each set"))
     }
 
-    /// Makes a key that is the time of every set, and known to be a date, the time key.
-    fn make_date_the_time_key(&self, compiler: &Compiler, used: &[usize], keys: &mut ModelKeys) {
-        let is_date = |place: usize, set: usize| {
+    /// Makes a key that is the column of every set's time the time key. `finest` is the period of the time key so far.
+    fn make_column_the_time_key(
+        &self,
+        compiler: &Compiler,
+        used: &[usize],
+        finest: Option<CalendarUnit>,
+        keys: &mut ModelKeys,
+    ) {
+        let is_time = |place: usize, set: usize| {
             let key = &keys.of_sets[set][place];
             let is_plain = key.period.is_none() && self.keys[place].mapping.is_empty();
-            is_plain && self.sets[set].is_date_of_time(compiler, &key.column)
+            is_plain && self.sets[set].is_time(&key.column)
         };
-        let found = (0..self.keys.len()).find(|place| used.iter().all(|set| is_date(*place, *set)));
+        let found = (0..self.keys.len()).find(|place| used.iter().all(|set| is_time(*place, *set)));
         let Some(place) = found.filter(|_| self.kind != SpecKind::Periods) else {
             return;
         };
+        let mut sets = used.iter().map(|set| (&self.sets[*set], &keys.of_sets[*set][place]));
+        let is_date = sets.all(|(set, key)| set.is_date_of_time(compiler, &key.column));
+        if is_date && finest == Some(CalendarUnit::Day) {
+            return;
+        }
         for set in used {
             let key = &mut keys.of_sets[*set][place];
-            (key.period, key.frame) = (Some(CalendarUnit::Day), Some("day".to_owned()));
+            (key.period, key.frame) = (Some(CalendarUnit::Day), is_date.then(|| "day".to_owned()));
         }
         keys.time = Some(place);
     }

@@ -48,7 +48,6 @@ mod window_checks;
 mod write_spec;
 
 pub use compile::UncompiledModelOverSets;
-pub use expand::ExpansionObstacle;
 #[cfg(feature = "interpreter")]
 pub use expand::expand_periods;
 pub use expanded_model::{ExpandedModel, MetricSetFilter, MetricSetFormula, MetricSetPosition, MetricSetRelation};

@@ -1,7 +1,7 @@
 //! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and `renamed_from`. Models and
 //! sets may still use them, with a warning.
 
-use super::formulas::NameUse;
+use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
 use super::keys::{MetricSetKey, ModelKeys};
 use super::request::ModelOverSets;
@@ -65,11 +65,21 @@ impl MetricSet {
     /// Warns about deprecated metrics, and about former names of metrics, that the formulas of the set use. `today` is
     /// the current date.
     pub fn check_outdated_metrics(&self, sets: &MetricSets, today: Option<&str>) -> Vec<Diagnostic> {
+        self.outdated_metrics_in(&self.definitions, |set| sets.get(set).map(|set| &**set), today)
+    }
+
+    /// Warns about outdated metrics in formulas of the set. `find` returns the set with a name.
+    fn outdated_metrics_in<'m>(
+        &'m self,
+        formulas: impl IntoIterator<Item = &'m MetricFormula>,
+        find: impl Fn(&str) -> Option<&'m Self>,
+        today: Option<&str>,
+    ) -> Vec<Diagnostic> {
         let mut faults = Vec::new();
-        let formulas = self.definitions.iter();
+        let formulas = formulas.into_iter();
         for (formula, name) in formulas.flat_map(|formula| formula.names.iter().map(move |name| (formula, name))) {
             let span = formula.file_span(&name.range);
-            let (owner, place) = match self.resolve(&formula.name, name, |set| sets.get(set).map(|set| &**set)) {
+            let (owner, place) = match self.resolve(&formula.name, name, &find) {
                 SetName::Own(place) => (self, place),
                 SetName::OfSets(found) if found.len() == 1 => found[0],
                 _ => continue,
@@ -130,6 +140,20 @@ impl MetricSet {
 }
 
 impl ModelOverSets<'_> {
+    /// Reports the metrics that may no longer be used, but that formulas of the sets use to compute the needed metrics.
+    pub fn check_metrics_used_in_sets(&self, needed: &[MetricId], today: Option<&str>, faults: &mut Vec<Diagnostic>) {
+        let find = |name: &str| {
+            let mut sets = self.sets.iter().map(|set| &**set);
+            sets.find(|set| set.name.eq_ignore_ascii_case(name))
+        };
+        for id in needed {
+            let set = &self.sets[id.0];
+            let found = set.outdated_metrics_in([self.formula(*id)], find, today);
+            let errors = found.into_iter().filter(Diagnostic::is_error);
+            faults.extend(errors.map(|fault| self.at_model(set, fault)));
+        }
+    }
+
     /// Warns about a metric that a formula of the model calls by its former name. A column of the model may have any
     /// name.
     pub fn check_former_name(&self, id: MetricId, name: &NameUse, span: Span, faults: &mut Vec<Diagnostic>) {

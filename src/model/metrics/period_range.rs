@@ -183,7 +183,9 @@ impl ModelOverSets<'_> {
     pub fn since_filter(&self, keys: &ModelKeys) -> Option<TextWithOrigins> {
         let bound = self.bound("since")?;
         let time = keys.time?;
-        let value = bound.key_value(keys.key_in_first_set(time)?)?;
+        let key = keys.key_in_first_set(time)?;
+        // The key may be the column of an instant.
+        let value = bound.key_value(key).unwrap_or_else(|| bound.days("day", None).0);
         let condition = format!("{} >= {value}", quote_formula_name(&keys.names[time]));
         Some(TextWithOrigins::generated(&condition, 0, bound.span))
     }

@@ -418,20 +418,23 @@ impl ModelOverSets<'_> {
         });
     }
 
+    /// Returns an error in a set as an error of the model.
+    pub fn at_model(&self, set: &MetricSet, fault: Diagnostic) -> Diagnostic {
+        let in_set = fault.span();
+        let fault = fault.map_spans(|_| self.span).without_fix();
+        let context = format!("in the metric set `{}`", set.name);
+        fault.with_context(&context).with_cause(set.path.as_deref(), in_set)
+    }
+
     /// Adds the sets on which other sets are built, and reports errors in the keys of all sets. An invalid key could
     /// affect which rows a metric reads.
     fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.get(next).cloned() {
-            let context = format!("in the metric set `{}`", set.name);
             // The errors of the set that is checked have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let own = set.faults.iter().filter(|_| !is_checked).cloned();
-            faults.extend(own.map(|fault| {
-                let in_set = fault.span();
-                let at_model = fault.map_spans(|_| self.span).without_fix().with_context(&context);
-                at_model.with_cause(set.path.as_deref(), in_set)
-            }));
+            faults.extend(own.map(|fault| self.at_model(&set, fault)));
             for name in &set.sets {
                 match sets.get(name) {
                     Some(used) => {

@@ -193,10 +193,15 @@ impl MetricSet {
         self.column_type(compiler, name).is_some_and(Type::is_temporal)
     }
 
+    /// Returns whether a key is the column or dimension of the set's time.
+    pub fn is_time(&self, key: &str) -> bool {
+        let time = self.time.as_ref();
+        time.is_some_and(|time| time.column.eq_ignore_ascii_case(key))
+    }
+
     /// Returns whether a key is the set's time, and is known to be a date.
     pub fn is_date_of_time(&self, compiler: &Compiler, key: &str) -> bool {
-        let is_time = |time: &SetTime| time.column.eq_ignore_ascii_case(key);
-        self.time.as_ref().is_some_and(is_time) && self.column_type(compiler, key) == Some(Type::Date)
+        self.is_time(key) && self.column_type(compiler, key) == Some(Type::Date)
     }
 
     /// Returns the definition that has the name of the set's time column and reads this column.

@@ -218,7 +218,10 @@ impl SpecCompilation<'_> {
             unit => (unit, "1"),
         };
         let column = |name: &str| dialect.name_text(name, true);
-        let (first, last) = (column(series.first), column(series.last));
+        let tree = &mut memory.emit.tree;
+        let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
+        let kept_text = |name: &&str| known(name).map_or_else(|| column(name), |of| column_text(dialect, &of));
+        let (first, last) = (kept_text(&series.first.text), kept_text(&series.last.text));
         let fill = |text: &str| {
             // A factor of 1 is omitted.
             let text = match count {
@@ -228,9 +231,6 @@ impl SpecCompilation<'_> {
             let text = text.replace("{first}", &first).replace("{last}", &last);
             text.replace("{unit}", unit).replace("{count}", count)
         };
-        let tree = &mut memory.emit.tree;
-        let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
-        let kept_text = |name: &&str| known(name).map_or_else(|| column(name), |of| column_text(dialect, &of));
         let mut items: Vec<Item> = kept
             .iter()
             .map(|name| Item {
@@ -238,7 +238,7 @@ impl SpecCompilation<'_> {
                 alias: None,
             })
             .collect();
-        let period = column(series.name);
+        let period = column(series.name.text);
         let value = fill(facts.series_value);
         items.push(Item {
             expr: add_name_node(tree, &value),
@@ -264,7 +264,7 @@ impl SpecCompilation<'_> {
             .iter()
             .map(|name| known(name).unwrap_or_else(|| Column::new(*name, Type::Unknown)));
         columns
-            .chain([Column::new(series.name, Type::Date)
+            .chain([Column::new(series.name.text, Type::Date)
                 .nullable(false)
                 .month_start(unit == "month" || unit == "year")])
             .fold(Relation::new(name), Relation::with)

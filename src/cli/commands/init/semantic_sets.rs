@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::artifacts::{DbtSemanticModel, ManifestNode, Measure, NodeDetail, ResourceType};
+use formulac::artifacts::{DbtSemanticModel, Dimension, ManifestNode, Measure, MetaValue, NodeDetail, ResourceType};
 use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
-use formulac::{Compiler, Dialect};
+use formulac::{Compiler, Dialect, Relation, Type};
 
 use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
 use super::first_spec;
@@ -34,7 +34,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
         return Ok(found);
     };
     let schema = artifacts.known_relations(dialect, None)?.schema;
-    let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
+    let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
     let own = artifacts.manifest.metadata.project_name.as_deref();
     let is_written = |node: &&ManifestNode| {
         let is_foreign = own.is_some_and(|own| own != &*node.package);
@@ -49,7 +49,9 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
     for (node, model) in models {
         let metrics = metrics.remove(&*node.name).unwrap_or_default();
         let mut refused = BTreeMap::new();
-        let mut set = build_metric_set((node, model), &metrics, &refused);
+        let relation = RelationReference::read(&model.model);
+        let relation = relation.and_then(|from| schema.relation(from.name()));
+        let mut set = build_metric_set((node, model), relation, &metrics, &refused);
         // Measures with errors are omitted. A measure that reads an omitted measure may then have an error too.
         for _ in 0..MAX_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
@@ -74,7 +76,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
             if refused.len() == known {
                 break;
             }
-            set = build_metric_set((node, model), &metrics, &refused);
+            set = build_metric_set((node, model), relation, &metrics, &refused);
         }
         if set.text.ends_with("definitions: |\n") {
             set.fault = Some("no measure has a formula".to_owned());
@@ -93,9 +95,11 @@ fn semantic_model_with_measures(node: &ManifestNode) -> Option<(&ManifestNode, &
     }
 }
 
-/// Builds the set of a semantic model. `refused` contains the measures and metrics with errors.
+/// Builds the set of a semantic model over a relation. `refused` contains the dimensions, measures and metrics with
+/// errors.
 fn build_metric_set(
     (node, model): (&ManifestNode, &DbtSemanticModel),
+    relation: Option<&Relation>,
     metrics: &ModelMetrics,
     refused: &BTreeMap<String, String>,
 ) -> SemanticMetricSet {
@@ -128,13 +132,28 @@ fn build_metric_set(
         })),
     }
     text.push_str("definitions: |\n");
-    let mut labels = String::new();
+    let mut properties = String::new();
     let mut missing: BTreeSet<&str> = BTreeSet::new();
+    for dimension in &model.dimensions {
+        let formula = match refused.get(&*dimension.name) {
+            Some(fault) => Err(fault.clone()),
+            None => dimension_formula(dimension),
+        };
+        match formula {
+            Ok(None) => {}
+            Ok(Some(formula)) => text.push_str(&definition_text(&dimension.name, &formula, &dimension.description)),
+            Err(reason) => left_out.push(format!(
+                "the dimension {}.{} is skipped: {reason}",
+                node.name, dimension.name
+            )),
+        }
+    }
     for measure in &model.measures {
         let formula = match refused.get(&*measure.name) {
             Some(fault) => Err(fault.clone()),
             None => formula(measure, model, time),
         };
+        let formula = formula.and_then(|formula| Ok((formula, non_additive_key(measure, model, relation)?)));
         match formula {
             Err(reason) => {
                 missing.insert(&*measure.name);
@@ -143,7 +162,7 @@ fn build_metric_set(
                     node.name, measure.name
                 ));
             }
-            Ok(formula) => {
+            Ok((formula, non_additive)) => {
                 // Users know the metric, so its properties take precedence.
                 let metric = metrics.of_measures.get(&*measure.name);
                 let description = metric.map(|metric| metric.description.as_str());
@@ -153,7 +172,7 @@ fn build_metric_set(
                 let label = metric
                     .and_then(|metric| metric.label.as_deref())
                     .or(measure.label.as_deref());
-                labels.extend(label.map(|label| label_text(&measure.name, label)));
+                properties.push_str(&properties_text(&measure.name, label, non_additive));
             }
         }
     }
@@ -170,10 +189,10 @@ fn build_metric_set(
         }
         let MetricProperties { description, label } = &metric.properties;
         text.push_str(&definition_text(&metric.name, &metric.formula, description));
-        labels.extend(label.as_deref().map(|label| label_text(&metric.name, label)));
+        properties.push_str(&properties_text(&metric.name, label.as_deref(), None));
     }
-    if !labels.is_empty() {
-        text.push_str(&format!("columns:\n{labels}"));
+    if !properties.is_empty() {
+        text.push_str(&format!("columns:\n{properties}"));
     }
     SemanticMetricSet {
         name: node.name.to_string(),
@@ -192,8 +211,14 @@ fn definition_text(name: &str, formula: &str, description: &str) -> String {
     format!("{description}  {name} = {formula}\n")
 }
 
-fn label_text(name: &str, label: &str) -> String {
-    format!("  {name}: {{label: {}}}\n", flow(label))
+/// Returns the line of a metric in `columns`. Empty if the metric has no properties.
+fn properties_text(name: &str, label: Option<&str>, non_additive: Option<String>) -> String {
+    let label = label.map(|label| format!("label: {}", flow(label)));
+    let properties: Vec<String> = label.into_iter().chain(non_additive).collect();
+    match properties.is_empty() {
+        true => String::new(),
+        false => format!("  {name}: {{{}}}\n", properties.join(", ")),
+    }
 }
 
 /// Formats a string as YAML on one line.
@@ -205,9 +230,6 @@ fn flow(text: &str) -> String {
 fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> Result<String, String> {
     if !first_spec::is_plain(&measure.name) {
         return Err("the name is not valid in formulas".to_owned());
-    }
-    if !measure.non_additive_dimension.is_empty() {
-        return Err("the measure has `non_additive_dimension`; write `non_additive` in the set instead".to_owned());
     }
     if measure
         .agg_time_dimension
@@ -241,8 +263,87 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
         "min" => format!("MIN({column})"),
         "max" => format!("MAX({column})"),
         "median" => format!("MEDIAN({column})"),
+        "sum_boolean" => format!("COUNT(IF({column}, 1))"),
+        "percentile" => {
+            let parameter = |name: &str| measure.agg_params.get(name);
+            if parameter("use_discrete_percentile").and_then(MetaValue::as_bool) == Some(true) {
+                return Err("formulas have no discrete percentiles".to_owned());
+            }
+            let share = parameter("percentile").and_then(MetaValue::as_f64);
+            let share = share.ok_or("the measure does not specify the percentile")?;
+            format!("PERCENTILE({column}, {share})")
+        }
         other => return Err(format!("formulas cannot express `agg: {other}`")),
     })
+}
+
+/// Returns the formula of a dimension that is not the column with its name, or the reason why the dimension has no
+/// formula.
+fn dimension_formula(dimension: &Dimension) -> Result<Option<String>, String> {
+    let Some(column) = dimension.expr.as_deref().map(str::trim) else {
+        return Ok(None);
+    };
+    if !first_spec::is_plain(column) {
+        return Err(format!("`{column}` is SQL; write it as a formula"));
+    }
+    let is_own = column.eq_ignore_ascii_case(&dimension.name);
+    Ok((!is_own).then(|| column.to_owned()))
+}
+
+/// Returns the key `non_additive` for the `non_additive_dimension` of a measure, or the reason why it cannot be
+/// expressed.
+///
+/// dbt takes the first rows by default, and compares the dimension in its granularity:
+/// <https://docs.getdbt.com/docs/build/measures#non-additive-dimensions>.
+fn non_additive_key(
+    measure: &Measure,
+    model: &DbtSemanticModel,
+    relation: Option<&Relation>,
+) -> Result<Option<String>, String> {
+    let parameters = &measure.non_additive_dimension;
+    let Some(name) = parameters.get("name").and_then(MetaValue::as_str) else {
+        return Ok(None);
+    };
+    let is_sql = |name: &str| format!("`{name}` in `non_additive_dimension` is SQL");
+    let column = column_of_dimension(model, name).ok_or_else(|| is_sql(name))?;
+    let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name);
+    let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
+    let is_date = relation
+        .and_then(|relation| relation.column(column))
+        .is_some_and(|it| it.ty() == Type::Date);
+    let over = match grain.unwrap_or("day") {
+        "day" if is_date => column.to_owned(),
+        grain @ ("day" | "week" | "month" | "quarter" | "year") => format!("{column}[{grain}]"),
+        // The granularity is finer than the one of timeframes.
+        _ => column.to_owned(),
+    };
+    let take = match parameters.get("window_choice").and_then(MetaValue::as_str) {
+        Some("max") => "last",
+        _ => "first",
+    };
+    let groupings = parameters.get("window_groupings").and_then(MetaValue::as_list);
+    let groupings = groupings.unwrap_or_default().iter().filter_map(MetaValue::as_str);
+    let per = groupings.map(|name| {
+        column_of_entity(model, name)
+            .or_else(|| column_of_dimension(model, name))
+            .ok_or_else(|| is_sql(name))
+    });
+    let per: Vec<&str> = per.collect::<Result<_, String>>()?;
+    let per = match per.is_empty() {
+        true => String::new(),
+        false => format!(", per: [{}]", per.join(", ")),
+    };
+    Ok(Some(format!(
+        "non_additive: {{over: {}, take: {take}{per}}}",
+        flow(&over)
+    )))
+}
+
+/// Returns the column of an entity. `None` if the entity is defined by SQL or does not exist.
+fn column_of_entity<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
+    let entity = model.entities.iter().find(|entity| &*entity.name == name)?;
+    let column = entity.expr.as_deref().unwrap_or(name).trim();
+    first_spec::is_plain(column).then_some(column)
 }
 
 /// Returns the column of a dimension. `None` if the dimension is defined by SQL or does not exist.

@@ -42,9 +42,7 @@ fn expanded_over_sets(sets: &[&str], model: &str) -> String {
     let texts: Vec<&str> = sets.iter().copied().chain([model_text.as_str()]).collect();
     let compiled = compile_last(&texts);
     assert!(!compiled.has_errors(), "{model}{:#?}", compiled.diagnostics());
-    let text = compiled.expanded().unwrap_or_else(|| {
-        panic!("{model}{:?}", compiled.expansion_obstacle());
-    });
+    let text = compiled.expanded().expect("a model over sets");
     let written = Compiler::default().compile_spec(text);
     assert!(!written.has_errors(), "{text}{:#?}", written.diagnostics());
     assert_eq!(written.query(), compiled.query(), "{text}");
@@ -212,25 +210,16 @@ fn later_steps_of_an_expanded_model_may_be_filled() {
 }
 
 #[test]
-fn the_reason_is_known_if_no_spec_can_express_a_model() {
-    for (model, reason) in [
-        (
-            "metrics: [sales.revenue, plans.planned]\ngroup_by: month\nfill: month\n",
-            "several metric sets",
-        ),
-        ("metrics: [sales.net]\ngroup_by: month\nfill: month\n", "non_additive"),
-        (
-            "metrics: [sales.revenue]\ngroup_by: fiscal_year\nfill: fiscal_year\n",
-            "fiscal years",
-        ),
-        (
-            "metrics: [plans.planned]\ngroup_by: target_month\nfill: target_month\n",
-            "`grain`",
-        ),
+fn periods_of_several_sets_and_rules_are_a_series() {
+    for model in [
+        "metrics: [sales.revenue, plans.planned]\ngroup_by: month\nfill: month\n",
+        "metrics: [sales.revenue, plans.planned]\ngroup_by: quarter\nfill: {by: quarter, from: 2024-02-03, to: TODAY()}\n",
+        "metrics: [sales.net]\ngroup_by: month\nfill: month\n",
+        "metrics: [sales.net]\ngroup_by: [month, is_large]\nfill: {by: month, within: each}\nuntil: 2024-05-01\n",
+        "metrics: [sales.revenue]\ngroup_by: fiscal_year\nfill: fiscal_year\n",
+        "metrics: [plans.planned]\ngroup_by: target_month\nfill: target_month\n",
     ] {
-        let compiled = compile_last(&[ORDERS, PLANS, &format!("model: m\n{model}")]);
-        assert!(!compiled.has_errors(), "{:#?}", compiled.diagnostics());
-        let (message, _) = compiled.expansion_obstacle().expect("a reason");
-        assert!(message.contains(reason), "{message}");
+        let text = expanded_over_sets(&[ORDERS, PLANS], model);
+        assert!(text.contains("series: {name: "), "{text}");
     }
 }

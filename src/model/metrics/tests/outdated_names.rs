@@ -176,4 +176,11 @@ fn a_deprecated_metric_that_nothing_uses_is_valid() {
     assert_eq!(found(&[set, over]), ["F0850 o.n"]);
     let inside = set.replace(", twice: {deprecated: {use: rows}}", "");
     assert_eq!(found(&[&inside]), ["F0850 n"]);
+    // A query reads no other diagnostics of the set.
+    let indirect = compile_last_with(&compiler, &[&inside, "model: m\nmetrics: o.twice\n"]);
+    let fault = indirect.diagnostics().first().expect("an error");
+    assert_eq!(
+        fault.message(),
+        "in the metric set `o`: the metric `o.n` is deprecated, and using it has been an error since 2024-01-01"
+    );
 }
