@@ -2,7 +2,7 @@
 # Runs the tests. Without a task, it installs missing tools, then runs every test with all engines required, then pytest.
 #
 #   tests/run.sh                                          all tests, with those of the Python package
-#   tests/run.sh --full                                   also ignored tests, and about six times as many random cases, others each day
+#   tests/run.sh --full                                   also ignored tests, and about nine times as many random cases, others each day
 #   tests/run.sh --test conformance                       arguments are passed to `cargo test`; no other test runs
 #   FORMULAC_CASES=round tests/run.sh --test conformance  only cases whose name contains this text
 #   PROPTEST_RNG_SEED=$RANDOM tests/run.sh                other random cases than in every run
@@ -73,10 +73,10 @@ else
     export PROPTEST_RNG_SEED=${PROPTEST_RNG_SEED:-20261121}
     # Numbers of random cases. If these variables are not set, for example with `--full`, each test draws its
     # default number.
-    export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-2500} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-2500}
-    export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-600} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-600}
-    export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-400}
-    export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-1200} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-2000}
+    export FORMULAC_FORMULAS=${FORMULAC_FORMULAS:-1800} FORMULAC_METAMORPHIC=${FORMULAC_METAMORPHIC:-1800}
+    export FORMULAC_RANDOM_SPECS=${FORMULAC_RANDOM_SPECS:-400} FORMULAC_RANDOM_SHEETS=${FORMULAC_RANDOM_SHEETS:-400}
+    export FORMULAC_RANDOM_SETS=${FORMULAC_RANDOM_SETS:-300}
+    export FORMULAC_SYNC_CASES=${FORMULAC_SYNC_CASES:-800} FORMULAC_OMNI_CASES=${FORMULAC_OMNI_CASES:-1500}
     # The quarter of the round trips, git failures and hostile names that this commit tests.
     export FORMULAC_QUARTER=${FORMULAC_QUARTER:-$((0x$(git rev-parse --short=7 HEAD || echo 0) % 4))}
 fi

@@ -218,11 +218,10 @@ impl StepFormulas {
             _ => yaml::source_offsets(text.node, source),
         };
         // The text may be a single name in a comma-separated list.
-        let within = whole.find(text.text).unwrap_or(0);
         let within = (text.text.as_ptr() as usize)
             .checked_sub(whole.as_ptr() as usize)
             .filter(|w| *w <= whole.len())
-            .unwrap_or(within);
+            .unwrap_or_else(|| whole.find(text.text).unwrap_or(0));
         self.text.push_str(text.text);
         let fallback = text.node.span.start;
         let style = text.node.style();

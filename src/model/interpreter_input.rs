@@ -98,6 +98,9 @@ pub fn convert_spec_for_interpreter(
         return Err("metric sets".to_owned());
     }
     let periods = period_steps(&root);
+    if periods.iter().any(|(_, step)| step.get("fill").is_some()) {
+        return Err("`fill`".to_owned());
+    }
     if !periods.is_empty() {
         let expansion = expand_periods(compiler, (&root, source), &periods, &mut Vec::new());
         let expansion = expansion.ok_or_else(|| "steps with wrong periods".to_owned())?;
@@ -122,7 +125,7 @@ pub fn convert_spec_for_interpreter(
             return Err("worksheets".to_owned());
         }
         if step.series.is_some() {
-            return Err("the rows of periods".to_owned());
+            return Err("`series`".to_owned());
         }
         if step.from.is_some() || !step.union.is_empty() {
             return Err("steps with `from` or `union`".to_owned());

@@ -133,12 +133,21 @@ impl Lineage {
 
     /// Returns the lineage of each column of the model.
     pub fn column_lineages(&self) -> Vec<ColumnLineage> {
-        let of = |(name, at): &(String, ColumnPosition)| {
-            let mut seen = vec![false; self.made.len()];
+        // A value that is computed from one other value has the sources of this value.
+        let mut same: Vec<ColumnPosition> = Vec::with_capacity(self.made.len());
+        for (at, made) in self.made.iter().enumerate() {
+            same.push(match made.as_slice() {
+                [one] => same.get(*one as usize).copied().unwrap_or(*one),
+                _ => at as ColumnPosition,
+            });
+        }
+        let mut seen: Vec<Option<usize>> = vec![None; self.made.len()];
+        let mut of = |(column, (name, at)): (usize, &(String, ColumnPosition))| {
             let mut stack = vec![*at];
             let mut sources = Vec::new();
             while let Some(at) = stack.pop() {
-                if !std::mem::replace(&mut seen[at as usize], true) {
+                let at = same[at as usize];
+                if seen[at as usize].replace(column) != Some(column) {
                     sources.extend(self.sources.get(&at).cloned());
                     stack.extend(&self.made[at as usize]);
                 }
@@ -149,7 +158,7 @@ impl Lineage {
                 sources,
             }
         };
-        self.columns.iter().map(of).collect()
+        self.columns.iter().enumerate().map(&mut of).collect()
     }
 
     /// Returns the lower-case names of the columns that are computed from an instant in a time zone. `is_converted`
@@ -219,14 +228,15 @@ pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Op
     }
 }
 
-/// Returns the relation in `keep` of a column: `u` for `u.created_at`.
-fn kept_relation<'s>(step: &Step<'s>, column: &str) -> Option<&'s str> {
+/// Returns the relations in `keep`, by the lower-case name of the column: `u` for `u.created_at`.
+fn kept_relations<'s>(step: &Step<'s>) -> FxHashMap<String, &'s str> {
     let KeptColumns::Columns(names) = &step.keep else {
-        return None;
+        return FxHashMap::default();
     };
-    let mut qualified = names.iter().filter_map(|name| name.text.rsplit_once('.'));
-    let (relation, _) = qualified.find(|(_, name)| name.trim_matches('"').eq_ignore_ascii_case(column))?;
-    Some(relation.trim_matches('"'))
+    let qualified = names.iter().rev().filter_map(|name| name.text.rsplit_once('.'));
+    let unquoted =
+        qualified.map(|(relation, name)| (name.trim_matches('"').to_lowercase(), relation.trim_matches('"')));
+    unquoted.collect()
 }
 
 /// Returns whether a node converts an instant to wall-clock time in a time zone.
@@ -298,6 +308,7 @@ impl SpecCompilation<'_> {
             given.extend(name.map(|name| (name.to_lowercase(), *at)));
         }
         // Kept columns keep their lineage.
+        let kept = kept_relations(step);
         for column in output.columns() {
             let name = column.name().to_lowercase();
             if !given.contains_key(&name) {
@@ -305,9 +316,9 @@ impl SpecCompilation<'_> {
                 let in_joined = input
                     .joined
                     .and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
-                let of = kept_relation(step, &name).map(str::to_owned);
-                let of = of.or_else(|| in_joined.map(|relation| relation.name().to_owned()));
-                let at = self.read_column(step, input, of.as_deref(), column.name());
+                let of = kept.get(&name).copied();
+                let of = of.or_else(|| in_joined.map(Relation::name));
+                let at = self.read_column(step, input, of, column.name());
                 given.extend(at.map(|at| (name, at)));
             }
         }

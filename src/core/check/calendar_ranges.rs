@@ -125,7 +125,7 @@ impl Lowerer<'_> {
         };
         let range = CalendarRange::new(first, last, key.descending);
         if range.frame().is_none() && range.parts_at_current_row().is_none() {
-            return self.report_crossing_ends(&text, span);
+            return self.report_crossing_ends(range, &text, span);
         }
         self.range_marker(name, WindowFrame::Calendar(range), span)
     }
@@ -169,16 +169,20 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Reports a range that does not contain the current row and reaches beyond a period, because no window frames
-    /// contain exactly its rows.
+    /// Reports a range that does not contain the current row and reaches beyond a period, or whose ends are in the
+    /// opposite order in some rows, because no window frames contain exactly its rows.
     #[cold]
-    fn report_crossing_ends(&mut self, text: &str, span: Span) -> IrId {
+    fn report_crossing_ends(&mut self, range: CalendarRange, text: &str, span: Span) -> IrId {
         let message = format!("SQL cannot express `{text}`, because either end of the range may be the earlier end");
-        self.report_range(
-            span,
-            &message,
-            "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does",
-        )
+        let help = match range.exchanged() {
+            Some(_) => {
+                "exchange the ends; the range is then empty in the rows in which the first end is after the last"
+            }
+            None => {
+                "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does"
+            }
+        };
+        self.report_range(span, &message, help)
     }
 
     /// Returns the sort key of calendar ranges: the first key that is a date or, if no key is a date, the first key of

@@ -429,9 +429,11 @@ impl Resolver<'_> {
 
     /// Returns the grouping column with the given name, if the role applies to groups.
     fn grouping_key_named(&self, text: &str, role: DefinitionRole) -> Option<u32> {
-        let of_groups = role == DefinitionRole::Having || role.orders_groups();
+        if role != DefinitionRole::Having && !role.orders_groups() {
+            return None;
+        }
         let is = |column: &u32| self.columns[*column as usize].output_name().eq_ignore_ascii_case(text);
-        self.key_columns.iter().copied().find(is).filter(|_| of_groups)
+        self.key_columns.iter().copied().find(is)
     }
 
     fn resolve_field(

@@ -117,6 +117,9 @@ impl CalendarEnd {
         use PeriodSide::{End, Start};
         match (self, other) {
             (Self::Partition(a), Self::Partition(b)) => a > b,
+            // A shifted key may be beyond the first or last row.
+            (Self::Partition(bound), Self::Moved(count, _)) => bound == FrameBound::Last && count <= 0,
+            (Self::Moved(count, _), Self::Partition(bound)) => bound == FrameBound::First && count >= 0,
             (Self::Partition(bound), _) => bound == FrameBound::Last,
             (_, Self::Partition(bound)) => bound == FrameBound::First,
             (Self::Period(_, End), Self::Period(_, Start)) => true,
@@ -260,12 +263,24 @@ impl CalendarRange {
         (includes_here && parts.iter().all(|part| part.frame().is_some())).then_some(parts)
     }
 
+    /// Returns the range with exchanged ends if it has a window frame. It is empty for rows whose ends cross.
+    pub fn exchanged(self) -> Option<Self> {
+        let exchanged = Self {
+            from: self.to,
+            to: self.from,
+        };
+        exchanged.frame().map(|_| exchanged)
+    }
+
     /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it
-    /// begins or ends, because no window frame contains exactly these rows.
+    /// begins or ends, or if its ends cross in some rows, because no window frame contains exactly these rows.
     pub fn frame(self) -> Option<RangeFrame> {
         use CalendarEnd::{After, Moved, Partition, Period};
         use PeriodSide::{End, Start};
         use RangeBound::Unbounded;
+        if self.from == Partition(FrameBound::Last) || self.to == Partition(FrameBound::First) {
+            return None;
+        }
         let here = RangeBound::HERE;
         let (period, order, from, to) = match (self.from, self.to) {
             (Period(from, Start), Period(to, End)) => match (from.is_within(to), to.is_within(from)) {

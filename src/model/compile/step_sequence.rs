@@ -210,8 +210,14 @@ impl SpecCompilation<'_> {
     ) -> Option<NextStepInput> {
         let before = diagnostics.len();
         check_keep(step, self.source, input.relation.as_ref(), diagnostics);
-        for end in [series.first, series.last] {
-            diagnostics.extend(wrong_end_of_series(series, end, input.relation.as_ref()));
+        // Engines disagree on the day after which a month ends, so months are only added to the first day of a month.
+        let is_month_added = !matches!(series.unit, "day" | "week");
+        for (end, is_month_start) in [(series.first, is_month_added), (series.last, false)] {
+            diagnostics.extend(wrong_end_of_series(
+                series.unit,
+                (end, is_month_start),
+                input.relation.as_ref(),
+            ));
         }
         if diagnostics.iter().skip(before).any(Diagnostic::is_error) {
             return None;
@@ -329,31 +335,28 @@ fn limit_warning(last: &Step<'_>) -> Option<Diagnostic> {
     Some(Diagnostic::new(Code::LimitInModel, last.limit_span, message).with_help(help))
 }
 
-/// Returns the error about the first or last period of a series, which must be a date, and the first day of a month if
-/// the periods are longer than a week: engines disagree on the day after which a month ends.
-fn wrong_end_of_series(series: PeriodSeries<'_>, end: SpannedText<'_>, input: Option<&Relation>) -> Option<Diagnostic> {
+/// Returns the error about the first or last period of a series, which must be a date, and may have to be the first day
+/// of a month.
+fn wrong_end_of_series(
+    unit: &str,
+    (end, is_month_start): (SpannedText<'_>, bool),
+    input: Option<&Relation>,
+) -> Option<Diagnostic> {
     let relation = input?;
-    let Some(column) = relation.column(end.text) else {
+    let name = end.text;
+    let Some(column) = relation.column(name) else {
         let help = || "correct the name in `series`".to_owned();
         return (!relation.may_have_more_columns())
-            .then(|| check::no_column_diagnostic(relation, end.text, end.node.span, help));
+            .then(|| check::no_column_diagnostic(relation, name, end.node.span, help));
     };
-    let is_day = matches!(series.unit, "day" | "week");
-    if matches!(column.ty(), Type::Date | Type::Unknown) && (is_day || column.is_month_start()) {
+    let is_date = matches!(column.ty(), Type::Date | Type::Unknown);
+    if is_date && (column.is_month_start() || !is_month_start) {
         return None;
     }
-    let (message, help) = match column.ty() {
-        Type::Date | Type::Unknown => (
-            format!("`{}` is not known to be the first day of a month", end.text),
-            format!(
-                "compute it from a timeframe, such as `{} = MIN(ordered_at[{}])`",
-                end.text, series.unit
-            ),
-        ),
-        ty => (
-            format!("`series` needs dates, but `{}` is {}", end.text, ty.describe()),
-            format!("compute it from a timeframe, such as `ordered_at[{}]`", series.unit),
-        ),
+    let message = match is_date {
+        true => format!("`{name}` is not known to be the first day of a month"),
+        false => format!("`series` needs dates, but `{name}` is {}", column.ty().describe()),
     };
+    let help = format!("compute it from a timeframe, such as `{name} = MIN(ordered_at[{unit}])`");
     Some(Diagnostic::new(Code::TypeMismatch, end.node.span, message).with_help(help))
 }

@@ -35,6 +35,8 @@ pub(super) struct SpecTests {
     /// Tests in separate files.
     pub files: Vec<SingularTest>,
     pub of_columns: Vec<ColumnProof>,
+    /// Lower-case names of the tests in files and on columns.
+    pub names: FxHashSet<String>,
     /// Tests on the model, in the properties file.
     pub of_model: Vec<dbt::YamlOutput>,
     pub unit_tests: Vec<dbt::YamlOutput>,
@@ -151,17 +153,11 @@ impl SpecCompilation<'_> {
     /// must be unique.
     fn add_test(&mut self, test: Option<SingularTest>, span: Span, diagnostics: &mut Vec<Diagnostic>) {
         let Some(test) = test else { return };
-        let files = self
-            .proofs
-            .files
+        let is_of_join = self
+            .unproven
             .iter()
-            .map(|test| &test.name)
-            .chain(self.unproven.iter().map(|test| &test.name));
-        let of_columns = self.proofs.of_columns.iter().map(|test| &test.name);
-        if files
-            .chain(of_columns)
-            .any(|name| name.eq_ignore_ascii_case(&test.name))
-        {
+            .any(|join| join.name.eq_ignore_ascii_case(&test.name));
+        if !self.proofs.names.insert(test.name.to_lowercase()) || is_of_join {
             diagnostics.push(
                 Diagnostic::new(
                     Code::DuplicateDefinition,

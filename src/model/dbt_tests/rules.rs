@@ -21,6 +21,8 @@ impl SpecCompilation<'_> {
         for rule in &self.spec.rules {
             match self.equivalent_dbt_tests(rule, tested, memory) {
                 Ok(Some(of_column)) => {
+                    let names = of_column.iter().map(|test| test.name.to_lowercase());
+                    self.proofs.names.extend(names);
                     self.proofs.of_columns.extend(of_column);
                     continue;
                 }

@@ -67,8 +67,12 @@ static SERIES: KeyTable = KeyTable {
             "Column of the input with the first period: the first day of a month, unless the unit is `day` or `week`.",
         )
         .required("the column with the first period, such as `first: first_month`"),
-        Key::new("last", KeyShape::Text, "Column of the input with the last period.")
-            .required("the column with the last period, such as `last: last_month`"),
+        Key::new(
+            "last",
+            KeyShape::Text,
+            "Column of the input with the first day of the last period.",
+        )
+        .required("the column with the last period, such as `last: last_month`"),
     ],
 };
 

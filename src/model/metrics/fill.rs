@@ -40,15 +40,20 @@ impl ModelOverSets<'_> {
     /// its timeframe.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
-        if self.kind == SpecKind::Periods {
-            return false;
-        }
+        let mut of_sets = keys.of_sets.iter().filter_map(|keys| keys.get(fill.key));
+        self.kind != SpecKind::Periods
+            && self.specifies_timeframe(fill, keys)
+            && of_sets.all(|key| key.fiscal_offset.is_none())
+    }
+
+    /// Returns whether the filled key is a timeframe, rather than a column that contains periods.
+    fn specifies_timeframe(&self, fill: &Fill, keys: &ModelKeys) -> bool {
         let mut in_sets = self.sets.iter().zip(&keys.of_sets);
         in_sets.all(|(set, keys)| {
             keys.get(fill.key).is_none_or(|key| {
                 let dimension = set.definition_of_key(&key.column);
                 let text = dimension.map_or(key.column.as_str(), |formula| formula.text.as_str());
-                key.fiscal_offset.is_none() && !split_timeframe(text).1.is_empty()
+                !split_timeframe(text).1.is_empty()
             })
         })
     }
@@ -208,9 +213,11 @@ impl ModelOverSets<'_> {
         };
         let definition = |name: &str, formula: &str| DefinitionText::generated(name, formula, 0, fill.span);
         let (first, last) = (format!("first_{}", fill.frame), format!("last_{}", fill.frame));
-        let end = |value: Option<String>, function: &str| {
-            value.unwrap_or_else(|| format!("{function}({})", quote_formula_name(key)))
+        let period = match self.specifies_timeframe(fill, keys) {
+            true => quote_formula_name(key),
+            false => format!("{}[{}]", quote_formula_name(key), fill.frame),
         };
+        let end = |value: Option<String>, function: &str| value.unwrap_or_else(|| format!("{function}({period})"));
         // Periods after `until` are not shown, so windows must not read them.
         let until = self.bound("until").filter(|_| keys.time == Some(fill.key));
         let first_key = keys.key_in_first_set(fill.key);

@@ -220,12 +220,22 @@ impl SpecCompilation<'_> {
         let column = |name: &str| dialect.name_text(name, true);
         let tree = &mut memory.emit.tree;
         let known = |name: &&str| relation.and_then(|relation| relation.column(name)).cloned();
-        let kept_text = |name: &&str| known(name).map_or_else(|| column(name), |of| column_text(dialect, &of));
+        let is_ambiguous = |name: &str| {
+            let mut columns = facts.series_columns.split(' ');
+            columns.any(|of| of.eq_ignore_ascii_case(name))
+        };
+        let kept_text = |name: &&str| {
+            let text = known(name).map_or_else(|| column(name), |of| column_text(dialect, &of));
+            match is_ambiguous(name) {
+                true => format!("{}.{text}", column(before)),
+                false => text,
+            }
+        };
         let (first, last) = (kept_text(&series.first.text), kept_text(&series.last.text));
         let fill = |text: &str| {
             // A factor of 1 is omitted.
             let text = match count {
-                "1" => text.replace("{count} * ", "").replace(" / {count}", ""),
+                "1" => text.replace("{count} * ", "").replace(", {count}", ""),
                 _ => text.to_owned(),
             };
             let text = text.replace("{first}", &first).replace("{last}", &last);

@@ -60,7 +60,9 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
                 .iter()
                 .filter(|fault| fault.is_error())
                 .peekable();
-            set.fault = faults.peek().map(|fault| fault.message().to_owned());
+            if let Some(fault) = faults.peek() {
+                set.fault = Some(fault.message().to_owned());
+            }
             let known = refused.len();
             for fault in faults {
                 let line = set
@@ -77,9 +79,6 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
                 break;
             }
             set = build_metric_set((node, model), relation, &metrics, &refused);
-        }
-        if set.text.ends_with("definitions: |\n") {
-            set.fault = Some("no measure has a formula".to_owned());
         }
         set.left_out.append(&mut unknown);
         found.push(set);
@@ -194,11 +193,12 @@ fn build_metric_set(
     if !properties.is_empty() {
         text.push_str(&format!("columns:\n{properties}"));
     }
+    let has_measures = model.measures.iter().any(|measure| !missing.contains(&*measure.name));
     SemanticMetricSet {
         name: node.name.to_string(),
         text,
         left_out,
-        fault: None,
+        fault: (!has_measures).then(|| "no measure has a formula".to_owned()),
     }
 }
 
