@@ -291,15 +291,19 @@ pub(super) fn check_shape(
     }
     // If the step has joins, `keep` is checked together with the joins.
     if input.joined.is_none() {
-        check_keep(step, source, input.relation, diagnostics);
+        let definitions = plan.program.definitions.iter().filter_map(|it| it.name.as_deref());
+        let is_defined = |name: &str| definitions.clone().any(|of| of.eq_ignore_ascii_case(name));
+        check_keep(step, source, input.relation, is_defined, diagnostics);
     }
 }
 
-/// Reports names in `keep` that are listed twice or are not columns of the relation.
+/// Reports names in `keep` that are listed twice, or that are neither columns of the relation nor definitions of the
+/// step.
 pub(super) fn check_keep(
     step: &Step<'_>,
     source: &str,
     relation: Option<&Relation>,
+    is_defined: impl Fn(&str) -> bool,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     if let KeptColumns::Columns(names) = &step.keep {
@@ -334,7 +338,10 @@ pub(super) fn check_keep(
                 )),
             );
         }
-        for name in columns.iter().filter(|name| relation.column(name.text).is_none()) {
+        for name in columns
+            .iter()
+            .filter(|name| relation.column(name.text).is_none() && !is_defined(name.text))
+        {
             let help = if name.text == "*" {
                 "write `keep: all`"
             } else {

@@ -52,19 +52,16 @@ impl StepFormulas {
     /// `using` keys.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<FormulaPartWithSource<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
-        // If a sheet column is a timeframe, this step computes it under the column's name.
-        for column in step.sheet.iter().flat_map(|sheet| sheet.columns.iter().flatten()) {
-            if column.text.contains('[') {
-                let name = formulas.add_generated_formula(&[(key_name(column.text), *column)]);
-                formulas.add_part(
-                    *column,
-                    source,
-                    LayoutMode::Formula,
-                    DefinitionRole::Definitions,
-                    Some(name),
-                    None,
-                );
-            }
+        for timeframe in &step.timeframes {
+            let name = formulas.add_generated_formula(&[(key_name(timeframe.text), *timeframe)]);
+            formulas.add_part(
+                *timeframe,
+                source,
+                LayoutMode::Formula,
+                DefinitionRole::Definitions,
+                Some(name),
+                None,
+            );
         }
         for definitions in &step.definitions {
             match definitions {

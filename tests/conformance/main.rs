@@ -64,11 +64,6 @@ mod rubric {
 #[path = "../rubric/orders.rs"]
 mod orders;
 
-// The system's allocator would take a fifth of the time of these tests.
-#[cfg(feature = "cli")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[test]
 fn functions() {
     function_cases::run();

@@ -12,8 +12,3 @@ mod hand_edits;
 mod random;
 mod respell;
 mod round_trip;
-
-// The system's allocator would take a fifth of the time of these tests.
-#[cfg(feature = "cli")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

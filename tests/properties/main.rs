@@ -21,8 +21,3 @@ mod sql;
 #[path = "../rubric/sql_parser.rs"]
 mod sql_parser;
 mod yaml_error_positions;
-
-// The system's allocator would take a fifth of the time of these tests.
-#[cfg(feature = "cli")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

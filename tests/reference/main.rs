@@ -87,11 +87,6 @@ mod spec_answers;
 mod statements;
 mod written;
 
-// The system's allocator would take a fifth of the time of these tests.
-#[cfg(feature = "cli")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 #[test]
 fn random_specs_give_what_the_interpreter_says() {
     drawn::run::<run::Case>();

@@ -11,8 +11,3 @@ mod set_edits;
 mod several_edits;
 mod structure_edits;
 mod test_project;
-
-// The system's allocator would take a fifth of the time of these tests.
-#[cfg(feature = "cli")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -257,7 +257,7 @@ pub struct ExplainArgs {
     pub subject: OsString,
     #[command(flatten)]
     pub settings: Settings,
-    /// Print the spec with the definitions of its metric set written out in full
+    /// Print the spec with the definitions of its metric sets written out in full
     #[arg(long, conflicts_with = "json")]
     pub expand: bool,
     /// Print one JSON object

@@ -209,7 +209,7 @@ impl SpecCompilation<'_> {
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<NextStepInput> {
         let before = diagnostics.len();
-        check_keep(step, self.source, input.relation.as_ref(), diagnostics);
+        check_keep(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
         // Engines disagree on the day after which a month ends, so months are only added to the first day of a month.
         let is_month_added = !matches!(series.unit, "day" | "week");
         for (end, is_month_start) in [(series.first, is_month_added), (series.last, false)] {

@@ -33,6 +33,11 @@ pub struct SpannedText<'y> {
 }
 
 impl SpannedText<'_> {
+    /// Returns whether an entry of a list is a timeframe, such as `ordered_at[month]`.
+    pub fn is_timeframe(&self) -> bool {
+        self.text.contains('[')
+    }
+
     /// Returns the span of the text in the file. For a name in a comma-separated text, this is the span of the name.
     pub fn span(&self, source: &str) -> Span {
         let whole = self.node.text().unwrap_or_default();
@@ -107,6 +112,8 @@ pub struct Step<'y> {
     pub series: Option<PeriodSeries<'y>>,
     pub keep: KeptColumns<'y>,
     pub keep_span: Span,
+    /// Timeframes in `keep`, or in the `columns` of a worksheet, which become columns with their names.
+    pub timeframes: Vec<SpannedText<'y>>,
     pub limit: Option<u64>,
     pub limit_span: Span,
     /// Worksheet keys of the step. `None` if the step is not a worksheet.

@@ -133,6 +133,11 @@ impl<'y> Loader<'y, '_> {
             let help = "list the columns, such as `keep: [region]`";
             found.push(Diagnostic::new(Code::WrongShape, step.keep_span, message).with_help(help));
         }
+        for timeframe in &step.timeframes {
+            let message = format!("a step with `series` cannot compute `{}`", timeframe.text);
+            let help = "compute the timeframe in the step before or after this step";
+            found.push(Diagnostic::new(Code::WrongShape, timeframe.node.span, message).with_help(help));
+        }
         if is_last {
             let help = "add a step that reads the periods, such as `- name: result` with `keep: all` below it";
             let message = "the last step cannot have `series`";

@@ -88,10 +88,13 @@ impl<'y> Loader<'y, '_> {
         } else {
             None
         };
-        let is_frame = |column: &&SpannedText<'_>| column.text.contains('[');
         step.keep = match &columns {
             None => KeptColumns::All,
-            Some(columns) => KeptColumns::Columns(columns.iter().filter(|c| !is_frame(c)).copied().collect()),
+            Some(columns) => {
+                let (timeframes, names) = columns.iter().partition(|column| column.is_timeframe());
+                step.timeframes = timeframes;
+                KeptColumns::Columns(names)
+            }
         };
         step.keep_span = node.get("columns").map_or(span, |columns| columns.span);
         let row = node

@@ -71,7 +71,12 @@ impl<'y> Loader<'y, '_> {
             step.keep_span = keep.span;
             step.keep = match keep.text() {
                 Some("all") => KeptColumns::All,
-                _ => KeptColumns::Columns(self.list(node, "keep").unwrap_or_default()),
+                _ => {
+                    let names = self.list(node, "keep").unwrap_or_default();
+                    let (timeframes, names) = names.into_iter().partition(SpannedText::is_timeframe);
+                    step.timeframes = timeframes;
+                    KeptColumns::Columns(names)
+                }
             };
         }
         if let Some(limit) = node.get("limit") {
