@@ -128,7 +128,10 @@ impl ExactDecimal {
         let scale = u32::try_from((16 - 4 * quotient_weight).max(least)).ok()?;
         // (self / 10^s) / (other / 10^o) * 10^scale.
         let up = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
-        let digits = self.digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?;
+        let digits = match self.digits {
+            0 => 0,
+            digits => digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?,
+        };
         Some(Self {
             digits: rounded_quotient(
                 digits,
@@ -204,4 +207,6 @@ fn quotients_have_as_many_digits_as_in_postgres() {
     assert_eq!(shown((-1, 2), (3, 0)).as_deref(), Some("-0.00333333333333333333"));
     assert_eq!(shown((0, 2), (3, 0)).as_deref(), Some("0.00000000000000000000"));
     assert_eq!(shown((1, 2), (0, 0)), None);
+    let one = (100_000_000_000_000_000_000, 20);
+    assert_eq!(shown((0, 0), one).as_deref(), Some("0.00000000000000000000"));
 }
