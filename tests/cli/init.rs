@@ -451,6 +451,7 @@ fn semantic_project(name: &str) -> Place {
             "entities": [{{"name": "customer", "type": "foreign", "expr": "customer_id"}}],
             "dimensions": [{{"name": "ordered", "type": "time", "expr": "ordered_on", "type_params": {{"time_granularity": "month"}}}},
                 {{"name": "is_present", "type": "categorical", "expr": "is_gift"}},
+                {{"name": "customer_id", "type": "categorical", "expr": "pieces"}},
                 {{"name": "is_big", "type": "categorical", "expr": "amount > 100"}}],
             "measures": [{measures}]}}"#
         )

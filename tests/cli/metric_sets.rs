@@ -310,7 +310,7 @@ fn a_metric_in_a_column_and_in_a_condition_changes_the_column_and_the_rows() {
 }
 
 #[test]
-fn specs_that_no_single_spec_can_express_are_not_expanded() {
+fn models_over_several_sets_are_expanded() {
     let place = project("sets_specs_that_no_single_spec_can_express");
     place.write(
         "specs/refunds.yml",

@@ -174,13 +174,10 @@ impl Lowerer<'_> {
     #[cold]
     fn report_crossing_ends(&mut self, range: CalendarRange, text: &str, span: Span) -> IrId {
         let message = format!("SQL cannot express `{text}`, because either end of the range may be the earlier end");
-        let help = match range.exchanged() {
-            Some(_) => {
-                "exchange the ends; the range is then empty in the rows in which the first end is after the last"
-            }
-            None => {
-                "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does"
-            }
+        let help = if range.has_frame_if_exchanged() {
+            "exchange the ends; the range is then empty in the rows in which the first end is after the last"
+        } else {
+            "make the range contain the current row, as `PERIODOFFSET(x, -2, \"month\"):LAST(x, \"year\")` does"
         };
         self.report_range(span, &message, help)
     }

@@ -263,13 +263,13 @@ impl CalendarRange {
         (includes_here && parts.iter().all(|part| part.frame().is_some())).then_some(parts)
     }
 
-    /// Returns the range with exchanged ends if it has a window frame. It is empty for rows whose ends cross.
-    pub fn exchanged(self) -> Option<Self> {
+    /// Returns whether the range has a window frame if its ends are exchanged.
+    pub fn has_frame_if_exchanged(self) -> bool {
         let exchanged = Self {
             from: self.to,
             to: self.from,
         };
-        exchanged.frame().map(|_| exchanged)
+        exchanged.frame().is_some()
     }
 
     /// Returns the window frame with the rows of the range. `None` if the range reaches beyond the period in which it

@@ -4,8 +4,7 @@ use super::dbt::{DATA_TESTS_DOC, TESTS};
 use super::metric_set::FILL;
 use super::{Key, KeyShape, KeyTable};
 
-/// Keys of a step that does not read the rows of the previous step as they are. The first step reads the `from` of the
-/// model.
+/// Keys for the input of a step after the first one. The first step reads the `from` of the model.
 pub static STEP_INPUT: KeyTable = KeyTable {
     title: "input of a step",
     doc: "What a step after the first one reads in place of the rows of the previous step.",

@@ -116,14 +116,10 @@ impl<'y> Loader<'y, '_> {
             return;
         }
         let others = item.pairs().unwrap_or_default().iter().map(|(key, _)| key);
-        let others = others.filter(|key| {
-            let is_allowed = |name| name == "keep" || name == "name" || STEP_INPUT.get(name).is_some();
-            key.text()
-                .is_some_and(|name| STEP.get(name).is_some() && !is_allowed(name))
-        });
+        let others = others.filter_map(|key| Some((key, key.text()?)));
+        let others = others.filter(|(_, name)| STEP.get(name).is_some() && !matches!(*name, "name" | "keep"));
         let mut found: Vec<Diagnostic> = Vec::new();
-        for key in others {
-            let name = key.text().unwrap_or_default();
+        for (key, name) in others {
             let message = format!("a step with `series` cannot have `{name}`");
             let help = format!("move `{name}` to the step before or after this step");
             found.push(Diagnostic::new(Code::WrongShape, key.span, message).with_help(help));

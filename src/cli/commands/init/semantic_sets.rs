@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use formulac::artifacts::{DbtSemanticModel, Dimension, ManifestNode, Measure, MetaValue, NodeDetail, ResourceType};
 use formulac::dbt::RelationReference;
 use formulac::yaml_edit::YamlValue;
-use formulac::{Compiler, Dialect, Relation, Type};
+use formulac::{Compiler, Dialect};
 
 use super::dbt_metrics::{self, MetricProperties, ModelMetrics};
 use super::first_spec;
@@ -34,7 +34,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
         return Ok(found);
     };
     let schema = artifacts.known_relations(dialect, None)?.schema;
-    let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
+    let compiler = Compiler::builder().dialect(dialect).schema(schema).build();
     let own = artifacts.manifest.metadata.project_name.as_deref();
     let is_written = |node: &&ManifestNode| {
         let is_foreign = own.is_some_and(|own| own != &*node.package);
@@ -49,9 +49,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
     for (node, model) in models {
         let metrics = metrics.remove(&*node.name).unwrap_or_default();
         let mut refused = BTreeMap::new();
-        let relation = RelationReference::read(&model.model);
-        let relation = relation.and_then(|from| schema.relation(from.name()));
-        let mut set = build_metric_set((node, model), relation, &metrics, &refused);
+        let mut set = build_metric_set((node, model), &metrics, &refused);
         // Measures with errors are omitted. A measure that reads an omitted measure may then have an error too.
         for _ in 0..MAX_ATTEMPTS {
             let compiled = compiler.compile_spec(&set.text);
@@ -78,7 +76,7 @@ pub fn find(dbt: &DbtProject, dialect: Dialect, generated: &str) -> Result<Vec<S
             if refused.len() == known {
                 break;
             }
-            set = build_metric_set((node, model), relation, &metrics, &refused);
+            set = build_metric_set((node, model), &metrics, &refused);
         }
         set.left_out.append(&mut unknown);
         found.push(set);
@@ -94,11 +92,9 @@ fn semantic_model_with_measures(node: &ManifestNode) -> Option<(&ManifestNode, &
     }
 }
 
-/// Builds the set of a semantic model over a relation. `refused` contains the dimensions, measures and metrics with
-/// errors.
+/// Builds the set of a semantic model. `refused` contains the dimensions, measures and metrics with errors.
 fn build_metric_set(
     (node, model): (&ManifestNode, &DbtSemanticModel),
-    relation: Option<&Relation>,
     metrics: &ModelMetrics,
     refused: &BTreeMap<String, String>,
 ) -> SemanticMetricSet {
@@ -136,7 +132,7 @@ fn build_metric_set(
     for dimension in &model.dimensions {
         let formula = match refused.get(&*dimension.name) {
             Some(fault) => Err(fault.clone()),
-            None => dimension_formula(dimension),
+            None => dimension_formula(dimension, model),
         };
         match formula {
             Ok(None) => {}
@@ -152,7 +148,7 @@ fn build_metric_set(
             Some(fault) => Err(fault.clone()),
             None => formula(measure, model, time),
         };
-        let formula = formula.and_then(|formula| Ok((formula, non_additive_key(measure, model, relation)?)));
+        let formula = formula.and_then(|formula| Ok((formula, non_additive_key(measure, model)?)));
         match formula {
             Err(reason) => {
                 missing.insert(&*measure.name);
@@ -175,6 +171,7 @@ fn build_metric_set(
             }
         }
     }
+    let has_measures = model.measures.iter().any(|measure| !missing.contains(&*measure.name));
     left_out.extend(metrics.left_out.iter().cloned());
     for metric in &metrics.definitions {
         let mut words = metric.formula.split(|c: char| !c.is_alphanumeric() && c != '_');
@@ -193,7 +190,6 @@ fn build_metric_set(
     if !properties.is_empty() {
         text.push_str(&format!("columns:\n{properties}"));
     }
-    let has_measures = model.measures.iter().any(|measure| !missing.contains(&*measure.name));
     SemanticMetricSet {
         name: node.name.to_string(),
         text,
@@ -248,13 +244,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
     if !first_spec::is_plain(column) {
         return Err(format!("`{column}` is SQL; write it as a formula"));
     }
-    // A name that another measure has would refer to that measure.
-    let is_measure = |other: &Measure| other.name != measure.name && other.name.eq_ignore_ascii_case(column);
-    let relation = RelationReference::read(&model.model).filter(|_| model.measures.iter().any(is_measure));
-    let column = match relation {
-        Some(relation) => format!("{}.{column}", relation.name()),
-        None => column.to_owned(),
-    };
+    let column = column_reference(model, &measure.name, column);
     Ok(match &*measure.agg {
         "sum" => format!("SUM({column})"),
         "count" => format!("COUNT({column})"),
@@ -277,17 +267,39 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
     })
 }
 
+/// Returns a column of the semantic model's relation as formulas refer to it. `own` is the name of the definition that
+/// reads the column. The name of the relation distinguishes the column from another definition with its name.
+fn column_reference(model: &DbtSemanticModel, own: &str, column: &str) -> String {
+    let is_other = |name: &str| name != own && name.eq_ignore_ascii_case(column);
+    let mut measures = model.measures.iter().map(|measure| &*measure.name);
+    let renamed = model.dimensions.iter().filter(|dimension| is_renamed(dimension));
+    let mut dimensions = renamed.map(|dimension| &*dimension.name);
+    let relation = RelationReference::read(&model.model);
+    match relation.filter(|_| measures.any(is_other) || dimensions.any(is_other)) {
+        Some(relation) => format!("{}.{column}", relation.name()),
+        None => column.to_owned(),
+    }
+}
+
+/// Returns whether a dimension has another name than its column.
+fn is_renamed(dimension: &Dimension) -> bool {
+    let column = dimension.expr.as_deref();
+    column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
+}
+
 /// Returns the formula of a dimension that is not the column with its name, or the reason why the dimension has no
 /// formula.
-fn dimension_formula(dimension: &Dimension) -> Result<Option<String>, String> {
-    let Some(column) = dimension.expr.as_deref().map(str::trim) else {
+fn dimension_formula(dimension: &Dimension, model: &DbtSemanticModel) -> Result<Option<String>, String> {
+    if !is_renamed(dimension) {
         return Ok(None);
-    };
-    if !first_spec::is_plain(column) {
-        return Err(format!("`{column}` is SQL; write it as a formula"));
     }
-    let is_own = column.eq_ignore_ascii_case(&dimension.name);
-    Ok((!is_own).then(|| column.to_owned()))
+    match plain_column(dimension.expr.as_deref(), &dimension.name) {
+        Some(column) => Ok(Some(column_reference(model, &dimension.name, column))),
+        None => Err(format!(
+            "`{}` is SQL; write it as a formula",
+            dimension.expr.as_deref().unwrap_or_default()
+        )),
+    }
 }
 
 /// Returns the key `non_additive` for the `non_additive_dimension` of a measure, or the reason why it cannot be
@@ -295,27 +307,20 @@ fn dimension_formula(dimension: &Dimension) -> Result<Option<String>, String> {
 ///
 /// dbt takes the first rows by default, and compares the dimension in its granularity:
 /// <https://docs.getdbt.com/docs/build/measures#non-additive-dimensions>.
-fn non_additive_key(
-    measure: &Measure,
-    model: &DbtSemanticModel,
-    relation: Option<&Relation>,
-) -> Result<Option<String>, String> {
+fn non_additive_key(measure: &Measure, model: &DbtSemanticModel) -> Result<Option<String>, String> {
     let parameters = &measure.non_additive_dimension;
     let Some(name) = parameters.get("name").and_then(MetaValue::as_str) else {
         return Ok(None);
     };
     let is_sql = |name: &str| format!("`{name}` in `non_additive_dimension` is SQL");
     let column = column_of_dimension(model, name).ok_or_else(|| is_sql(name))?;
+    let column = column_reference(model, "", column);
     let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name);
     let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
-    let is_date = relation
-        .and_then(|relation| relation.column(column))
-        .is_some_and(|it| it.ty() == Type::Date);
     let over = match grain.unwrap_or("day") {
-        "day" if is_date => column.to_owned(),
         grain @ ("day" | "week" | "month" | "quarter" | "year") => format!("{column}[{grain}]"),
         // The granularity is finer than the one of timeframes.
-        _ => column.to_owned(),
+        _ => column,
     };
     let take = match parameters.get("window_choice").and_then(MetaValue::as_str) {
         Some("max") => "last",
@@ -326,9 +331,10 @@ fn non_additive_key(
     let per = groupings.map(|name| {
         column_of_entity(model, name)
             .or_else(|| column_of_dimension(model, name))
+            .map(|column| column_reference(model, "", column))
             .ok_or_else(|| is_sql(name))
     });
-    let per: Vec<&str> = per.collect::<Result<_, String>>()?;
+    let per: Vec<String> = per.collect::<Result<_, String>>()?;
     let per = match per.is_empty() {
         true => String::new(),
         false => format!(", per: [{}]", per.join(", ")),
@@ -342,13 +348,17 @@ fn non_additive_key(
 /// Returns the column of an entity. `None` if the entity is defined by SQL or does not exist.
 fn column_of_entity<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
     let entity = model.entities.iter().find(|entity| &*entity.name == name)?;
-    let column = entity.expr.as_deref().unwrap_or(name).trim();
-    first_spec::is_plain(column).then_some(column)
+    plain_column(entity.expr.as_deref(), name)
 }
 
 /// Returns the column of a dimension. `None` if the dimension is defined by SQL or does not exist.
 fn column_of_dimension<'m>(model: &'m DbtSemanticModel, name: &'m str) -> Option<&'m str> {
     let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name)?;
-    let column = dimension.expr.as_deref().unwrap_or(name).trim();
+    plain_column(dimension.expr.as_deref(), name)
+}
+
+/// Returns the column of an expression, or the column `name` without an expression. `None` for SQL.
+fn plain_column<'m>(expression: Option<&'m str>, name: &'m str) -> Option<&'m str> {
+    let column = expression.unwrap_or(name).trim();
     first_spec::is_plain(column).then_some(column)
 }
