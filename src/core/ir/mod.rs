@@ -122,6 +122,13 @@ pub enum Ir {
     Ranges(PoolRange),
 }
 
+impl Ir {
+    /// Returns whether the node is a value that was written or computed during the analysis.
+    pub fn is_literal(&self) -> bool {
+        matches!(self, Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_))
+    }
+}
+
 /// Properties of a node.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeMeta {

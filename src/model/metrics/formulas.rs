@@ -385,15 +385,21 @@ fn record_aggregate_calls(
         _ => None,
     };
     let windowed: Vec<IrId> = nodes().filter_map(windowed).collect();
-    let innermost = nodes().filter(|id| {
-        is_aggregate(*id)
-            && !matches!(program.node(*id), Ir::Definition(_))
-            && !program.operands(*id).any(is_aggregate)
-            && !windowed.contains(id)
-    });
-    let mut calls: Vec<Span> = innermost.map(|id| program.meta(id).span).collect();
+    let innermost = nodes().filter(|id| is_aggregate(*id) && !program.operands(*id).any(is_aggregate));
+    let innermost = innermost.filter(|id| !windowed.contains(id));
+    let mut found: Vec<(Span, Ir)> = innermost.map(|id| (program.meta(id).span, program.node(id))).collect();
     // A call may be lowered to several nodes with the span of the call.
-    calls.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+    found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
+    let spans: Vec<Span> = found.iter().map(|(span, _)| *span).collect();
+    // A constant that replaces a call to a function of aggregates, such as `IF(total > 1, 1 / 0)`, is no aggregate.
+    let replaces_aggregates = |place: usize| {
+        let (span, node) = found[place];
+        let next = spans[place..].iter().find(|next| **next != span);
+        node.is_literal() && next.is_some_and(|next| next.end <= span.end)
+    };
+    let calls = (0..found.len()).filter(|place| !replaces_aggregates(*place));
+    let calls = calls.filter(|place| !matches!(found[*place].1, Ir::Definition(_)));
+    let calls: Vec<Span> = calls.map(|place| spans[place]).collect();
     let mut end = 0;
     for span in calls {
         if span.start < end {
