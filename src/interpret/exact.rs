@@ -127,17 +127,18 @@ impl ExactDecimal {
         let least = i64::from(self.scale.max(other.scale));
         let scale = u32::try_from((16 - 4 * quotient_weight).max(least)).ok()?;
         // (self / 10^s) / (other / 10^o) * 10^scale.
-        let up = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
-        let digits = match self.digits {
-            0 => 0,
-            digits => digits.checked_mul(10i128.checked_pow(u32::try_from(up).ok()?)?)?,
-        };
+        let places = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
+        let (dividend, divisor) = (self.digits.unsigned_abs(), other.digits.unsigned_abs());
+        let (mut quotient, mut rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+        for _ in 0..places {
+            rest = rest.checked_mul(10)?;
+            quotient = quotient.checked_mul(10)?.checked_add(rest / divisor)?;
+            rest %= divisor;
+        }
+        let digits = i128::try_from(quotient + u128::from(rest >= divisor - rest)).ok()?;
+        let is_negative = (self.digits < 0) != (other.digits < 0);
         Some(Self {
-            digits: rounded_quotient(
-                digits,
-                Some(other.digits).filter(|d| *d != 0)?,
-                RoundingDirection::Nearest,
-            ),
+            digits: if is_negative { -digits } else { digits },
             scale,
         })
     }
@@ -209,4 +210,5 @@ fn quotients_have_as_many_digits_as_in_postgres() {
     assert_eq!(shown((1, 2), (0, 0)), None);
     let one = (100_000_000_000_000_000_000, 20);
     assert_eq!(shown((0, 0), one).as_deref(), Some("0.00000000000000000000"));
+    assert_eq!(shown(one, one).as_deref(), Some("1.00000000000000000000"));
 }
