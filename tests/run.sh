@@ -11,7 +11,7 @@
 #   tests/run.sh accept [TEST…]  accept the new snapshots of these test binaries, and write the generated docs
 #   tests/run.sh docs            write the generated pages of docs/, then test the README and the manual
 #   tests/run.sh fault [TEXT]    plant the faults whose name contains TEXT; a test must find each
-#   tests/run.sh record          ask the engines everything, and record the answers of the slow ones (tests/oracle/answers.py)
+#   tests/run.sh record          record the answers of the slow engines (tests/oracle/answers.py)
 #   tests/run.sh bench           costs as multiples of lexing, beside their goals
 set -euo pipefail
 

@@ -8,7 +8,7 @@ the statements of its files here. So a changed query, table, package or stand-in
 in spite of its record, others for each commit, and an answer that differs from its record is an error.
 
   FORMULAC_ANSWERS=none    asks all questions
-  FORMULAC_RECORD=FOLDER   asks all questions and writes the answers to FOLDER
+  FORMULAC_RECORD=FOLDER   writes the answers to FOLDER
 """
 import ast
 import hashlib
@@ -89,7 +89,7 @@ class Answers:
         if self.active:
             self.fingerprint = fingerprint(engine)
             self.turn = commit() % SHARE
-            if not self.record and os.environ.get("FORMULAC_ANSWERS") != "none":
+            if os.environ.get("FORMULAC_ANSWERS") != "none":
                 self.known = read(RECORDS / f"{engine}.jsonl.xz")
 
     def answer(self, sql, tables, ask):
@@ -100,6 +100,7 @@ class Answers:
         key = hashlib.sha256(question.encode()).hexdigest()[:20]
         known = self.known.get(key)
         if known is not None and int(key, 16) % SHARE != self.turn:
+            self.used[key] = known
             return known
         self.asked += 1
         answer = ask(sql, tables)
