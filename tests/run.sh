@@ -101,11 +101,15 @@ mapfile -t others < <(binaries "${others[@]}")
 printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 wait "$build" || exit
-cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" >"$printed" 2>&1 &
+{
+    beside=0
+    cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" || beside=$?
+    bindings/python/test.sh "${python[@]}" || beside=$?
+    exit $beside
+} >"$printed" 2>&1 &
 beside=$!
 cargo test --all-features "$@" --lib --bins --examples "${others[@]}" "${ignored[@]}" || status=$?
 cargo test --all-features "$@" --doc "${ignored[@]}" || status=$?
-bindings/python/test.sh "${python[@]}" || status=$?
 wait $beside || status=$?
 cat "$printed"
 exit $status

@@ -9,9 +9,10 @@ use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::hand_edits::{HandEdit, Property};
+use super::merge_files::TextChange;
 use super::plan::{Action, ModelPlan, PlannedChange};
 use super::properties::line_at;
-use super::reconcile::{Conflict, TextChange};
+use super::reconcile::Conflict;
 
 /// Description in Omni that differs from the description written by the last pull.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -36,6 +36,7 @@ mod hand_edits;
 pub mod known;
 mod lines;
 mod log;
+mod merge_files;
 mod merge_request;
 mod metric_set_conflicts;
 mod plan;
@@ -62,14 +63,13 @@ pub use evidence::{EVIDENCE, Proof, Verdict, VerificationEvidence};
 pub use hand_edits::{HandEdit, Property, describe_rewritten_sql};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
+pub use merge_files::{TextChange, merge_files};
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
 pub use plan::{
     Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedChange, PlannedModel, STATES, state_path,
 };
-pub use reconcile::{
-    Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, TextChange, merge_files, reconcile, reconcile_all,
-};
+pub use reconcile::{Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
 pub use state::PushState;
 pub use timing::Timing;

@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 
 use super::effects::ModelEffects;
 use super::hand_edits::{HandEdit, Property};
+use super::merge_files::{TextChange, merge_files};
 use super::metric_set_conflicts::MetricSetConflict;
 use super::properties::LocatedPropertyValue;
-use super::reconcile::{
-    Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, TextChange, different_properties, merge_files,
-};
+use super::reconcile::{Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, different_properties};
 use super::renamed_models::keep_former_layout;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_same_content;

@@ -8,12 +8,8 @@ use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
 use super::{baseless, write_back};
-use crate::dbt::{is_same_except_path, is_unmodified};
-use crate::decompile::{
-    Decompiler, EditOrigin, EditedModel, FilePartPosition, LayoutClash, Substitution, apply_replacements,
-    restore_column, with_column_order_of, with_formula,
-};
-use crate::dialect::Dialect;
+use crate::dbt::is_unmodified;
+use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
 use crate::parallel;
 use crate::{CompiledSpec, Compiler};
 
@@ -582,30 +578,6 @@ fn property_target(edit: &HandEdit) -> PropertyTarget {
     }
 }
 
-/// Change to a text file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TextChange {
-    /// Path of the file, relative to the project's folder.
-    pub path: String,
-    /// Current contents. `None` if the file does not exist.
-    pub before: Option<String>,
-    /// Contents to write. `None` if the file is removed.
-    pub after: Option<String>,
-}
-
-impl TextChange {
-    /// Creates a change to a file.
-    #[must_use]
-    pub fn new(path: &str, before: Option<String>, after: Option<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            before,
-            after,
-        }
-    }
-}
-
 /// Reconciles many models. The results have the same order as the models. The models are independent of each other.
 #[must_use]
 pub fn reconcile_all<'t>(
@@ -617,148 +589,4 @@ pub fn reconcile_all<'t>(
         Some(reconcile(*sides, more.clone(), &tools))
     };
     parallel::map_range(models.len(), one).into_iter().flatten().collect()
-}
-
-/// Merges the existing files of a model with the files that its spec now generates. Edits that no spec can express
-/// (`kept`) remain. The generated SQL replaces edits that were transferred to the spec (`carried`).
-#[must_use]
-pub fn merge_files(sides: ModelSides<'_>, kept: &[HandEdit], carried: &[HandEdit]) -> (Vec<TextChange>, Vec<Conflict>) {
-    let nothing = BTreeMap::new();
-    let ours = sides.ours.map_or(&nothing, |ours| &ours.files);
-    let mut paths: Vec<&String> = ours
-        .keys()
-        .chain(sides.bases.iter().flat_map(|base| base.files.keys()))
-        .collect();
-    paths.sort();
-    paths.dedup();
-    let (mut changes, mut conflicts) = (Vec::new(), Vec::new());
-    for path in paths {
-        let base = sides.bases.first().and_then(|base| base.files.get(path));
-        let found = sides.found.get(path);
-        match merge_file(sides, path, base, ours.get(path), found, [kept, carried]) {
-            Ok(after) if after.as_deref().map(normalize_lines) != found.map(|text| normalize_lines(text)) => {
-                changes.push(TextChange {
-                    path: path.clone(),
-                    before: found.cloned(),
-                    after: with_line_endings_of(after, found),
-                });
-            }
-            Ok(_) => {}
-            Err(clashes) => conflicts.push(Conflict {
-                definition: None,
-                step: None,
-                property: Property::Text,
-                detail: String::new(),
-                base: base.cloned(),
-                ours: ours.get(path).cloned(),
-                spec: sides.ours.map(|ours| ours.spec.clone()).unwrap_or_default(),
-                spec_line: None,
-                theirs: found.cloned(),
-                theirs_formula: None,
-                file: path.clone(),
-                line: clashes.first().map_or(1, |clash| clash.line),
-                edit: None,
-                clashes,
-                restored: Vec::new(),
-                set: None,
-            }),
-        }
-    }
-    (changes, conflicts)
-}
-
-/// Returns the new contents of a file, or the parts in conflict.
-fn merge_file(
-    sides: ModelSides<'_>,
-    path: &str,
-    base: Option<&String>,
-    ours: Option<&String>,
-    found: Option<&String>,
-    [kept, carried]: [&[HandEdit]; 2],
-) -> Result<Option<String>, Vec<LayoutClash>> {
-    let Some(found) = found else { return Ok(ours.cloned()) };
-    let found = normalize_lines(found);
-    // The file has no hand edits, so its layout and comments also come from formulac.
-    if sides.bases.iter().any(|base| base.files.get(path) == Some(&found)) || ours == Some(&found) {
-        return Ok(ours.map(|ours| {
-            if is_same_except_path(&found, ours) {
-                found
-            } else {
-                ours.clone()
-            }
-        }));
-    }
-    let is_kept = kept
-        .iter()
-        .any(|edit| edit.file == path || is_same_model_files(&edit.file, path));
-    let dialect = sides.ours.map(|ours| ours.compiled.dialect()).unwrap_or_default();
-    // The spec generates other SQL for these edits, so the file contributes nothing to them.
-    let rewritten = carried
-        .iter()
-        .filter(|edit| edit.file == path && edit.rewritten.is_some());
-    let rewritten = rewritten.filter_map(|edit| edit.place.as_ref());
-    let found = with_generated_columns(&found, [ours, base], dialect, rewritten).unwrap_or(found);
-    let mut in_order = None;
-    let was = match base {
-        Some(base) if is_kept => base,
-        // The spec contains all edits, so the file contributes only the layout and the order of columns.
-        Some(base) => in_order.insert(with_column_order_of(&found, base, dialect).unwrap_or_else(|| found.clone())),
-        None if is_unmodified(&found) => &found,
-        // The file was not generated, so a user must have written it.
-        None => return Err(Vec::new()),
-    };
-    let Some(ours) = ours else {
-        return if is_unmodified(&found) {
-            Ok(None)
-        } else {
-            Err(Vec::new())
-        };
-    };
-    let texts = [was.as_str(), ours, &found];
-    let merged = baseless::merge_without_base(path, sides.model, dialect, texts);
-    // If there are no edits to keep, discard a layout that cannot be merged instead of reporting a conflict.
-    match merged {
-        None if !is_kept => Ok(Some(ours.clone())),
-        merged => merged
-            .map(Some)
-            .ok_or_else(|| baseless::merge_clashes(path, sides.model, dialect, texts)),
-    }
-}
-
-/// Returns the SQL of a file with generated SQL in place of the edits to some columns: with the SQL of the first version
-/// that has the column at the same position. `None` if there are no such columns.
-pub(super) fn with_generated_columns<'p>(
-    found: &str,
-    versions: [Option<&String>; 2],
-    dialect: Dialect,
-    columns: impl Iterator<Item = &'p FilePartPosition>,
-) -> Option<String> {
-    let mut text = None;
-    for place in columns {
-        let current = text.as_deref().unwrap_or(found);
-        let versions = versions.into_iter().flatten();
-        let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
-        if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
-            // Another place may overlap this one: restoring a column also restores its item of `group by`.
-            text = apply_replacements(current, restored.iter().collect()).or(text);
-        }
-    }
-    text
-}
-
-/// Returns `true` if the two files contain a model's properties and docs blocks. The value of a property may be in a
-/// docs block.
-fn is_same_model_files(one: &str, other: &str) -> bool {
-    let stem = |path: &str| {
-        path.strip_suffix(".md")
-            .or_else(|| path.strip_suffix(".yml"))
-            .map(str::to_owned)
-    };
-    stem(one).is_some() && stem(one) == stem(other)
-}
-
-/// Converts the line endings of a string to the line endings of the existing file.
-pub(super) fn with_line_endings_of(text: Option<String>, found: Option<&String>) -> Option<String> {
-    let crlf = found.is_some_and(|found| found.contains("\r\n"));
-    text.map(|text| if crlf { text.replace('\n', "\r\n") } else { text })
 }

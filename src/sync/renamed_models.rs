@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::baseless::merge_without_base;
 use super::hand_edits::HandEditKind;
+use super::merge_files::{TextChange, with_line_endings_of};
 use super::plan::{ModelPlan, PlannedModel};
-use super::reconcile::{ModelSides, TextChange, with_line_endings_of};
+use super::reconcile::ModelSides;
 use super::state::normalize_lines;
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
-use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file, with_generated_columns};
+use super::merge_files::with_generated_columns;
+use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
 use crate::dbt::RelationReference;
 use crate::decompile::{
     AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, definition_lines,

@@ -47,7 +47,7 @@ const LOST: [(&str, &str, &str); 17] = [
     // Both dates are literals, so their holidays are counted once for all rows.
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'Holidays'!A:A)", ""),
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'None'!A:A)", ""),
-    // The column comes from a metric set, whose edits `tests/sync/set_edits.rs` tests.
+    // The column comes from a metric set, whose edits `tests/sync/set_edits` tests.
     ("*", "IF(ISBLANK(segment), \"Unassigned\", segment)", ""),
     // The constant with an added interval is not an argument.
     ("duckdb", "seen_at[hour] <= \"2024-02-01 12:00\"", ""),
