@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests. Without a task, it installs missing tools, then runs every test with all engines required, then pytest.
+# Runs the tests. Without a task, it installs missing tools, then runs every test with all engines required, and pytest.
 #
 #   tests/run.sh                                          all tests, with those of the Python package
 #   tests/run.sh --full                                   also ignored tests, and about nine times as many random cases, others each day
@@ -93,7 +93,7 @@ python=(-k "not published_crates")
 [ -z "$full" ] || python=()
 [ "$everything" ] || exec cargo test --all-features "$@" "${ignored[@]}"
 
-# These tests run in parallel with all others, because dbt and single long tests leave a core idle. Their output is printed last.
+# These tests and the Python tests run in parallel with all others, because dbt and single long tests leave a core idle. Their output is printed last.
 first=(example_project first_evening decompile properties sync)
 mapfile -t others < <(sed -n '/^\[\[test\]\]/ { n; s/^name = "\(.*\)"/\1/p }' Cargo.toml | grep -vxF "$(printf '%s\n' "${first[@]}")")
 mapfile -t first < <(binaries "${first[@]}")
@@ -102,10 +102,9 @@ printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 wait "$build" || exit
 {
-    beside=0
-    cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" || beside=$?
-    bindings/python/test.sh "${python[@]}" || beside=$?
-    exit $beside
+    cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" || status=$?
+    bindings/python/test.sh "${python[@]}" || status=$?
+    exit $status
 } >"$printed" 2>&1 &
 beside=$!
 cargo test --all-features "$@" --lib --bins --examples "${others[@]}" "${ignored[@]}" || status=$?

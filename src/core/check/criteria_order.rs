@@ -117,10 +117,8 @@ impl Lowerer<'_> {
     }
 
     fn is_literal(&self, id: IrId) -> bool {
-        matches!(
-            self.program.node(id),
-            Ir::Text(_) | Ir::Number(_) | Ir::Date(_) | Ir::Bool(_)
-        )
+        let node = self.program.node(id);
+        node.is_literal() && node != Ir::Null
     }
 
     /// Returns whether a condition refers to a name. Also returns `true` if the condition has too many nodes to

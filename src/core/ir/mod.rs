@@ -123,7 +123,7 @@ pub enum Ir {
 }
 
 impl Ir {
-    /// Returns whether the node is a value that was written or computed during the analysis.
+    /// Returns whether the node is a literal: written in the formula, or the result of folding a call.
     pub fn is_literal(&self) -> bool {
         matches!(self, Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_))
     }

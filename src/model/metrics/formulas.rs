@@ -390,19 +390,13 @@ fn record_aggregate_calls(
     let mut found: Vec<(Span, Ir)> = innermost.map(|id| (program.meta(id).span, program.node(id))).collect();
     // A call may be lowered to several nodes with the span of the call.
     found.sort_by_key(|(span, _)| (span.start, std::cmp::Reverse(span.end)));
-    let spans: Vec<Span> = found.iter().map(|(span, _)| *span).collect();
-    // A constant that replaces a call to a function of aggregates, such as `IF(total > 1, 1 / 0)`, is no aggregate.
-    let replaces_aggregates = |place: usize| {
-        let (span, node) = found[place];
-        let next = spans[place..].iter().find(|next| **next != span);
-        node.is_literal() && next.is_some_and(|next| next.end <= span.end)
-    };
-    let calls = (0..found.len()).filter(|place| !replaces_aggregates(*place));
-    let calls = calls.filter(|place| !matches!(found[*place].1, Ir::Definition(_)));
-    let calls: Vec<Span> = calls.map(|place| spans[place]).collect();
     let mut end = 0;
-    for span in calls {
-        if span.start < end {
+    for (place, &(span, node)) in found.iter().enumerate() {
+        // A literal that replaces a call with aggregates in its arguments, such as `IF(total > 1, 1 / 0)`, is not an
+        // aggregate.
+        let next = found[place..].iter().map(|(next, _)| *next).find(|next| *next != span);
+        let replaces_aggregates = node.is_literal() && next.is_some_and(|next| next.end <= span.end);
+        if span.start < end || replaces_aggregates || matches!(node, Ir::Definition(_)) {
             continue;
         }
         end = span.end;

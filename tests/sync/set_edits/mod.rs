@@ -72,6 +72,13 @@ fn edited_by(
     reconcile(sides, Vec::new(), tools)
 }
 
+/// Returns SQL with the generated SQL in place of the edits in conflict.
+fn without_conflicts(sql: &str, done: &Reconciled) -> Option<String> {
+    let conflicts = done.conflicts.iter();
+    let restored: Vec<_> = conflicts.flat_map(|conflict| conflict.restored.clone()).collect();
+    restore_parts(sql, &restored)
+}
+
 fn is_expected(resolution: &Result<String, String>, expected: &str) -> bool {
     match (resolution, expected.strip_prefix('[')) {
         (Ok(formula), None) => formula == expected,
@@ -302,12 +309,7 @@ fn new_names_of_helpers_are_kept() {
     // The helper column is also restored if the formula changes.
     let text = renamed(&sql_of(HELPER)).replace("nullif(last_revenue, 0)", "nullif(last_revenue, 1)");
     let done = edited_text(&decompiler, HELPER, &text, ORDERS);
-    let restored: Vec<_> = done
-        .conflicts
-        .iter()
-        .flat_map(|conflict| conflict.restored.clone())
-        .collect();
-    let text = restore_parts(&text, &restored).unwrap();
+    let text = without_conflicts(&text, &done).unwrap();
     assert!(
         text.contains("revenue as value_for_growth") && text.contains("nullif(value_for_growth, 0)"),
         "{text}"
@@ -356,13 +358,8 @@ fn other_edits_of_a_clause_stay() {
         );
         let text = expected.replace(from, to);
         let done = edited_text(&decompiler, spec, &text, ORDERS);
-        let restored: Vec<_> = done
-            .conflicts
-            .iter()
-            .flat_map(|conflict| conflict.restored.clone())
-            .collect();
         assert_eq!(
-            restore_parts(&text, &restored).as_deref(),
+            without_conflicts(&text, &done).as_deref(),
             Some(expected.as_str()),
             "{:#?}",
             done.conflicts
@@ -422,12 +419,7 @@ fn without_its_conflicts_a_file_is_the_generated_one() {
                 false => generated.replacen(other_from, other_to, 1),
             };
             let done = edited_text(&decompiler, spec, &second, ORDERS);
-            let restored: Vec<_> = done
-                .conflicts
-                .iter()
-                .flat_map(|conflict| conflict.restored.clone())
-                .collect();
-            let text = restore_parts(&second, &restored);
+            let text = without_conflicts(&second, &done);
             assert_eq!(
                 text.as_deref(),
                 Some(expected.as_str()),
