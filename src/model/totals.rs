@@ -5,6 +5,7 @@ use super::column_sql::ColumnSql;
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
 use super::load::{KeptColumns, SpannedText, Step};
+use super::metrics::AggregatingStep;
 use super::worksheet::pivot_keys;
 use crate::Type;
 use crate::check::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
@@ -49,20 +50,15 @@ impl SpecCompilation<'_> {
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        before: Option<&PreviousStepInput>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepWithTotals> {
         let used = self.find_totals(step, memory);
         let first = used.first()?.span;
-        let grouped = before.and_then(|before| Some((before, self.spec.steps.get(before.index)?)));
-        let Some((before, prior)) = grouped.filter(|(_, prior)| !prior.group_by.is_empty() && prior.sheet.is_none())
-        else {
-            let message = "a sheet can contain totals only if it reads a grouped step, because a total recomputes a \
-                measure from its rows";
-            let help = "group in a step before the sheet, for example with `group_by: month` and `definitions: revenue = \
-                SUM(amount)`";
-            diagnostics.push(total_diagnostic(first, message).with_help(help));
+        let before = self.inputs.last().map(|before| before.index);
+        let prior = before.and_then(|before| Some((before, self.spec.steps.get(before)?)));
+        let Some((before, prior)) = prior.filter(|(_, prior)| prior.sheet.is_none()) else {
+            diagnostics.push(without_groups(first));
             return None;
         };
         let faults = total_faults(step, input, prior, &used);
@@ -70,33 +66,42 @@ impl SpecCompilation<'_> {
             diagnostics.extend(faults);
             return None;
         }
+        let measures = match self.measures_of_totals(&used, (before, prior)) {
+            Ok(measures) => measures,
+            Err(fault) => {
+                diagnostics.push(fault);
+                return None;
+            }
+        };
         let dialect = self.compiler.options.dialect;
         let mut totals: Vec<SheetTotal> = Vec::new();
         let mut relation = input.relation.cloned();
         let mut joins: Vec<Join> = Vec::new();
         let mut items: Vec<Item> = Vec::new();
         for kind in SheetTotalKind::ALL {
-            let mut measures: Vec<String> = Vec::new();
-            for total in used.iter().filter(|total| total.kind == Some(kind)) {
-                if !measures.iter().any(|m| m.eq_ignore_ascii_case(&total.measure)) {
-                    measures.push(total.measure.clone());
-                }
-            }
-            if measures.is_empty() {
-                continue;
-            }
-            match self.compute_totals(step, input, (before, prior), kind, measures, memory) {
-                Ok(added) => {
-                    joins.push(added.join);
-                    items.extend(added.items);
-                    for (total, column) in added.columns {
-                        totals.push(total);
-                        relation.iter_mut().for_each(|relation| relation.push(column.clone()));
+            let is_used = |measure: &&Measure| {
+                let is_it =
+                    |total: &TotalUse| total.kind == Some(kind) && total.measure.eq_ignore_ascii_case(&measure.name);
+                used.iter().any(is_it)
+            };
+            let of_kind: Vec<&Measure> = measures.iter().filter(is_used).collect();
+            let is_single = of_kind
+                .iter()
+                .all(|measure| measure.source.step == of_kind[0].source.step);
+            for measures in of_kind.chunk_by(|one, other| one.source.step == other.source.step) {
+                match self.compute_totals(step, input, kind, (measures, is_single), memory) {
+                    Ok(added) => {
+                        joins.push(added.join);
+                        items.extend(added.items);
+                        for (total, column) in added.columns {
+                            totals.push(total);
+                            relation.iter_mut().for_each(|relation| relation.push(column.clone()));
+                        }
                     }
-                }
-                Err(fault) => {
-                    diagnostics.push(fault.into_diagnostic(first));
-                    return None;
+                    Err(fault) => {
+                        diagnostics.push(fault.into_diagnostic(first));
+                        return None;
+                    }
                 }
             }
         }
@@ -118,27 +123,72 @@ impl SpecCompilation<'_> {
         Some(StepWithTotals { name, relation, totals })
     }
 
-    /// Adds a CTE that computes measures again, grouped by the keys that one kind of total needs. The input of the
-    /// sheet joins this CTE.
+    /// Returns the measures of totals, ordered by the steps that aggregate their rows. `before` is the index of the previous
+    /// step.
+    fn measures_of_totals(
+        &self,
+        used: &[TotalUse],
+        (before, prior): (usize, &Step<'_>),
+    ) -> Result<Vec<Measure>, Diagnostic> {
+        let mut measures: Vec<Measure> = Vec::new();
+        let is_grouped = |source: &AggregatingStep| {
+            let step = self.spec.steps.get(source.step);
+            step.is_some_and(|step| !step.group_by.is_empty())
+        };
+        for total in used {
+            if measures
+                .iter()
+                .any(|known| known.name.eq_ignore_ascii_case(&total.measure))
+            {
+                continue;
+            }
+            let source = self.aggregating_step(before, &total.measure).filter(is_grouped);
+            let source = source.ok_or_else(|| match prior.group_by.is_empty() {
+                true => without_groups(total.span),
+                false => ungrouped_total(&total.measure, None, total.span),
+            })?;
+            measures.push(Measure {
+                name: total.measure.clone(),
+                source,
+            });
+        }
+        measures.sort_by_key(|measure| measure.source.step);
+        Ok(measures)
+    }
+
+    /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input of
+    /// the sheet joins this CTE.
     fn compute_totals(
         &mut self,
         step: &Step<'_>,
         input: &StepInput<'_>,
-        (before, prior): (&PreviousStepInput, &Step<'_>),
         kind: SheetTotalKind,
-        measures: Vec<String>,
+        (measures, is_single): (&[&Measure], bool),
         memory: &mut CompileMemory,
     ) -> Result<TotalColumns, UngroupedTotal> {
+        let ungrouped = |fault| UngroupedTotal {
+            measures: measures.iter().map(|measure| measure.name.clone()).collect(),
+            fault,
+        };
+        let aggregating = measures.first().map_or(0, |measure| measure.source.step);
+        let before = self.inputs.iter().find(|before| before.index == aggregating).cloned();
+        let Some((before, prior)) = before.zip(self.spec.steps.get(aggregating)) else {
+            return Err(ungrouped(None));
+        };
         let again = step_of_total(step, prior, kind);
         let keys: Vec<String> = again.group_by.iter().map(|key| key_name(key.text)).collect();
-        let output = match self.recompute_step(&again, before, &measures, memory) {
-            Ok(output) => output,
-            Err(fault) => return Err(UngroupedTotal { measures, fault }),
-        };
+        let columns: Vec<String> = measures.iter().map(|measure| measure.source.column.clone()).collect();
+        let output = self
+            .recompute_step(&again, &before, &columns, memory)
+            .map_err(ungrouped)?;
         self.ctes.extend(output.ctes);
+        let of = match is_single {
+            true => input.name,
+            false => prior.name.map_or(input.name, |name| name.text),
+        };
         let wanted = match keys.as_slice() {
-            [] => format!("{}_in_total", input.name),
-            keys => format!("{}_by_{}", input.name, keys.join("_and_")),
+            [] => format!("{of}_in_total"),
+            keys => format!("{of}_by_{}", keys.join("_and_")),
         };
         let options = &self.compiler.options;
         let dialect = options.dialect;
@@ -156,8 +206,10 @@ impl SpecCompilation<'_> {
         };
         let mut emitter = Emitter::new(&memory.program, dialect, &options.limits, &mut memory.emit);
         let join = sources.join(&keys, &mut emitter);
-        let measures = measures.into_iter();
-        let added = measures.map(|measure| sources.total_column(measure, kind, emitter.tree()));
+        let finds_all = join.on.is_none();
+        let added = measures
+            .iter()
+            .map(|measure| sources.total_column(measure, (kind, finds_all), emitter.tree()));
         let (items, columns) = added.unzip();
         self.ctes.push(Cte {
             name: sources.totals,
@@ -278,28 +330,47 @@ impl SheetAndTotals<'_> {
         }
     }
 
-    /// Returns the column that a total adds to the sheet.
-    fn total_column(&self, measure: String, kind: SheetTotalKind, tree: &mut SqlTree) -> (Item, (SheetTotal, Column)) {
+    /// Returns the column that a total adds to the sheet. `finds_all` is whether each row of the sheet finds a total.
+    fn total_column(
+        &self,
+        measure: &Measure,
+        (kind, finds_all): (SheetTotalKind, bool),
+        tree: &mut SqlTree,
+    ) -> (Item, (SheetTotal, Column)) {
+        let Measure { name: measure, source } = measure;
         let mut name = format!("{measure}_{}", kind.name());
         while self.sheet_columns.known_column(&name).is_some() {
             name.push_str("_of_sheet");
         }
+        let mut expr = tree.add_field(&self.totals, &self.total_columns.column(&source.column));
+        let is_null = self.total_columns.is_nullable(&source.column);
+        if source.is_zero_without_rows && (is_null || !finds_all) {
+            // A filled period has no rows, so it may find no total.
+            let zero = tree.add_word("0", Span::default());
+            expr = tree.add_call("coalesce", &[expr, zero], Span::default());
+        }
         let item = Item {
-            expr: tree.add_field(&self.totals, &self.total_columns.column(&measure)),
+            expr,
             alias: Some(self.sheet_columns.dialect.name_text(&name, true)),
         };
-        let known = self.total_columns.known_column(&measure);
+        let known = self.total_columns.known_column(&source.column);
         let column = Column::new(&name, known.map_or(Type::Unknown, Column::ty))
-            .nullable(self.total_columns.is_nullable(&measure))
+            .nullable(!source.is_zero_without_rows && is_null)
             .with_size(known.map_or(0, Column::size))
             .with_digits(known.and_then(Column::decimal_digits));
         let total = SheetTotal {
-            measure,
+            measure: measure.clone(),
             kind,
             column: name,
         };
         (item, (total, column))
     }
+}
+
+/// Measure of a total, and the step that computes the measure from rows.
+struct Measure {
+    name: String,
+    source: AggregatingStep,
 }
 
 /// Measures that cannot be computed with fewer keys, and the error that the computation causes.
@@ -310,15 +381,27 @@ struct UngroupedTotal {
 
 impl UngroupedTotal {
     fn into_diagnostic(self, span: Span) -> Diagnostic {
-        let measures = self.measures.join("`, `");
-        let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
-        let help = "compute the measure from aggregates only, without the keys that its total ignores";
-        let diagnostic = total_diagnostic(span, message).with_help(help);
-        match self.fault {
-            Some(fault) => diagnostic.with_secondary_label(fault.span(), fault.message().to_owned()),
-            None => diagnostic,
-        }
+        ungrouped_total(&self.measures.join("`, `"), self.fault, span)
     }
+}
+
+fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Diagnostic {
+    let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
+    let help = "compute the measure from aggregates only, without the keys that its total ignores";
+    let diagnostic = total_diagnostic(span, message).with_help(help);
+    match fault {
+        Some(fault) => diagnostic.with_secondary_label(fault.span(), fault.message().to_owned()),
+        None => diagnostic,
+    }
+}
+
+/// Returns the error of a total in a sheet that reads no groups.
+fn without_groups(span: Span) -> Diagnostic {
+    let message = "a sheet can contain totals only if it reads a grouped step, because a total recomputes a measure from \
+        its rows";
+    let help = "group in a step before the sheet, for example with `group_by: month` and `definitions: revenue = \
+        SUM(amount)`";
+    total_diagnostic(span, message).with_help(help)
 }
 
 fn total_diagnostic(span: Span, message: impl Into<String>) -> Diagnostic {
@@ -340,10 +423,7 @@ fn total_faults(step: &Step<'_>, input: &StepInput<'_>, prior: &Step<'_>, used: 
             let help = "write `column_total`, `row_total` or `grand_total`";
             return Some(total_diagnostic(total.span, "unknown total").with_help(help));
         };
-        let is_key = prior
-            .group_by
-            .iter()
-            .any(|key| key_name(key.text).eq_ignore_ascii_case(&total.measure));
+        let is_key = input.grain.iter().any(|key| key.eq_ignore_ascii_case(&total.measure));
         let is_there = input
             .relation
             .is_none_or(|relation| relation.column(&total.measure).is_some());

@@ -33,6 +33,7 @@ use crate::selector_facts;
 use crate::sources::SpecSources;
 use crate::sql::{Cte, CteTexts};
 use crate::time_range::StepTimes;
+use crate::totals::PreviousStepInput;
 use crate::versions::other_versions;
 use crate::{CompiledSpec, SpecDefinition, UndecidedType};
 
@@ -204,6 +205,8 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) names_used: NamesUsed,
     /// Totals of the next step's input.
     pub(crate) totals: Vec<check::SheetTotal>,
+    /// Inputs of the steps so far, so that totals can compute a step again. Empty if the spec has no worksheet.
+    pub(crate) inputs: Vec<PreviousStepInput>,
     /// Whether the spec requests an incremental model.
     pub(crate) incremental: bool,
     /// Time columns of each step and the ranges that its values read, for incremental models.
@@ -242,6 +245,7 @@ impl<'r> SpecCompilation<'r> {
             columns_read: Vec::new(),
             names_used: NamesUsed::default(),
             totals: Vec::new(),
+            inputs: Vec::new(),
             incremental: false,
             times: Vec::new(),
             first_times: Vec::new(),

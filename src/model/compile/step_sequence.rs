@@ -131,8 +131,8 @@ impl SpecCompilation<'_> {
         let spec = self.spec;
         let dialect = self.compiler.options.dialect;
         let mut input = self.input_from_relation(&spec.from, Some(0));
-        let mut before = None;
         let mut body = Select::default();
+        let has_sheet = spec.steps.iter().any(|step| step.sheet.is_some());
         for (index, step) in spec.steps.iter().enumerate() {
             if let Some((from, _)) = step.from.as_ref().filter(|_| index > 0) {
                 let source = self.sources.source_position(from).map(|at| at as u32);
@@ -148,7 +148,7 @@ impl SpecCompilation<'_> {
                 input = self.add_period_step(step, series, &input, memory, &mut compiled.diagnostics)?;
                 continue;
             }
-            let output = self.compile_step_at(index, &input, before.as_ref(), memory, &mut compiled.diagnostics);
+            let output = self.compile_step_at(index, &input, memory, &mut compiled.diagnostics);
             let Some(mut output) = output else {
                 let columns = input.relation.as_ref();
                 self.report_errors_after(index, columns, memory, &mut compiled.diagnostics);
@@ -163,7 +163,9 @@ impl SpecCompilation<'_> {
                 self.cte_texts.share_equal(&memory.emit.tree, &self.ctes, own);
             }
             self.ctes.append(&mut output.ctes);
-            before = Some(input.save(index));
+            if has_sheet {
+                self.inputs.push(input.save(index));
+            }
             if last {
                 self.finish_last_step(&output, compiled, memory);
             }
@@ -239,7 +241,6 @@ impl SpecCompilation<'_> {
         &mut self,
         index: usize,
         from: &NextStepInput,
-        before: Option<&PreviousStepInput>,
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<StepOutput> {
@@ -250,7 +251,7 @@ impl SpecCompilation<'_> {
         let joined = (!step.joins.is_empty()).then(|| self.join_inputs(step, index, &input, diagnostics));
         input.joined = joined.as_ref().map(|joined| &joined.input);
         let totals = match &step.sheet {
-            Some(_) => self.with_totals(step, &input, before, memory, diagnostics),
+            Some(_) => self.with_totals(step, &input, memory, diagnostics),
             None => None,
         };
         if let Some(with) = &totals {

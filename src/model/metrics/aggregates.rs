@@ -90,10 +90,7 @@ impl ColumnBuilder<'_> {
                         text: DefinitionText::new(name.clone(), text, file, span),
                     });
                     let reference = quote_formula_name(&name);
-                    let combined = match call.empty {
-                        Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
-                        None => format!("MAX({reference})"),
-                    };
+                    let combined = combine_rows_of_union(&reference, call.empty);
                     let combined = TextWithOrigins::generated(&combined, file, span);
                     let column = self.columns.all.len();
                     self.columns.all.push(MetricColumn {
@@ -116,5 +113,25 @@ impl ColumnBuilder<'_> {
             let reference = quote_formula_name(&self.columns.all[column].text.name);
             replaced.push((call.range.clone(), TextWithOrigins::generated(&reference, file, span)));
         }
+    }
+}
+
+/// Returns the formula that reads a column of one step from the union of several steps, in which the other steps have
+/// NULL. `empty` is the value of groups without rows.
+fn combine_rows_of_union(reference: &str, empty: Option<&str>) -> String {
+    match empty {
+        Some(empty) => format!("COALESCE(MAX({reference}), {empty})"),
+        None => format!("MAX({reference})"),
+    }
+}
+
+/// Returns the reference and the value of groups without rows in a formula of [`combine_rows_of_union`].
+pub fn split_combined_rows(formula: &str) -> Option<(&str, Option<&str>)> {
+    match formula.strip_prefix("COALESCE(MAX(") {
+        Some(rest) => {
+            let (reference, empty) = rest.strip_suffix(')')?.split_once("), ")?;
+            Some((reference, Some(empty)))
+        }
+        None => Some((formula.strip_prefix("MAX(")?.strip_suffix(')')?, None)),
     }
 }

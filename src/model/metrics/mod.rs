@@ -43,6 +43,7 @@ mod step_names;
 mod step_text;
 #[cfg(test)]
 mod tests;
+mod total_source;
 mod union;
 mod window_checks;
 mod write_spec;
@@ -58,3 +59,4 @@ pub use request::{find_step_over_metric_sets, listed_metrics};
 pub use set::{MetricSet, MetricSetWithErrors, MetricSets, SETTINGS, is_metric_set};
 pub use set_changes::MetricChange;
 pub use step_text::node_text;
+pub use total_source::AggregatingStep;

@@ -1,0 +1,118 @@
+//! Totals of steps that combine the results of other steps, such as the steps that are generated for `fill` and for
+//! several metric sets. A total recomputes a measure from rows, so it needs the step that aggregates these rows.
+
+use super::aggregates::split_combined_rows;
+use crate::checks::is_plain_name;
+use crate::compile::SpecCompilation;
+use crate::load::{KeptColumns, SpannedText, Step};
+use crate::plan::key_name;
+
+/// Step that computes a measure from rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AggregatingStep {
+    /// Index of the step.
+    pub step: usize,
+    /// Name of the measure in this step.
+    pub column: String,
+    /// Whether the measure is 0 in groups without rows.
+    pub is_zero_without_rows: bool,
+}
+
+impl SpecCompilation<'_> {
+    /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is not
+    /// the total of the measure.
+    pub(crate) fn aggregating_step(&self, step: usize, measure: &str) -> Option<AggregatingStep> {
+        let mut found = AggregatingStep {
+            step,
+            column: measure.to_owned(),
+            is_zero_without_rows: false,
+        };
+        loop {
+            let step = self.spec.steps.get(found.step)?;
+            if step.having.is_some() || step.limit.is_some() || step.sheet.is_some() {
+                return None;
+            }
+            if step.group_by.is_empty() {
+                found.column = self.renamed_column(step, &found.column)?;
+                found.step = found.step.checked_sub(1)?;
+                continue;
+            }
+            let combined = self.formula_in_step(step, &found.column).and_then(split_combined_rows);
+            let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
+            let Some((reference, empty)) = combined else { break };
+            let column = referenced_column(reference)?;
+            // With the same keys, each group has one row of the step that has the column.
+            let has_column = |member: &usize| {
+                let member = self.spec.steps.get(*member);
+                member.is_some_and(|member| {
+                    self.formula_in_step(member, column).is_some() && key_names(member) == key_names(step)
+                })
+            };
+            let owners: Vec<usize> = members.filter(has_column).collect();
+            let [owner] = owners.as_slice() else { break };
+            if step.filter.is_some() {
+                return None;
+            }
+            (found.step, found.column) = (*owner, column.to_owned());
+            found.is_zero_without_rows |= empty == Some("0");
+        }
+        (!self.reads_only_one_period(found.step)).then_some(found)
+    }
+
+    /// Returns the column that a step without groups only copies from the previous step.
+    fn renamed_column(&self, step: &Step<'_>, name: &str) -> Option<String> {
+        let is_copy = step.filter.is_none() && step.from.is_none() && step.union.is_empty() && step.joins.is_empty();
+        if !is_copy || step.series.is_some() {
+            return None;
+        }
+        let Some(formula) = self.formula_in_step(step, name) else {
+            let is_kept = match &step.keep {
+                KeptColumns::Nothing => false,
+                KeptColumns::All => true,
+                KeptColumns::Columns(columns) => columns.iter().any(|kept| kept.text.eq_ignore_ascii_case(name)),
+            };
+            return is_kept.then(|| name.to_owned());
+        };
+        let column = referenced_column(formula)?;
+        let is_input = column.eq_ignore_ascii_case(name) || self.formula_in_step(step, column).is_none();
+        is_input.then(|| column.to_owned())
+    }
+
+    /// Returns whether a step reads only the rows of the last or first period of each group, because its measures are
+    /// not additive over time. With fewer keys, these would be other rows.
+    fn reads_only_one_period(&self, step: usize) -> bool {
+        let steps = &self.spec.steps;
+        let before = step.checked_sub(1).and_then(|before| steps.get(before));
+        let (Some(step), Some(before)) = (steps.get(step), before) else {
+            return false;
+        };
+        let partition = before.partition_by.as_deref();
+        let is_per_group = partition.is_some_and(|partition| names_of_keys(partition) == key_names(step));
+        step.from.is_none() && step.filter.is_some() && is_per_group
+    }
+
+    /// Returns the formula of a definition of an earlier step.
+    fn formula_in_step(&self, step: &Step<'_>, name: &str) -> Option<&str> {
+        let step = step.name.map(|name| name.text);
+        let mut definitions = self.definitions.iter();
+        let found = definitions.find(|it| it.step() == step && it.name().eq_ignore_ascii_case(name))?;
+        Some(found.formula())
+    }
+}
+
+fn key_names(step: &Step<'_>) -> Vec<String> {
+    names_of_keys(&step.group_by)
+}
+
+fn names_of_keys(keys: &[SpannedText<'_>]) -> Vec<String> {
+    keys.iter().map(|key| key_name(key.text).to_lowercase()).collect()
+}
+
+/// Returns the column to which a formula only refers.
+fn referenced_column(formula: &str) -> Option<&str> {
+    let braced = formula.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    match braced {
+        Some(name) => (!name.contains(['{', '}'])).then_some(name),
+        None => is_plain_name(formula).then_some(formula),
+    }
+}
