@@ -196,8 +196,17 @@ impl TargetFolder {
         Some(format_age(Timestamp::now(), generated))
     }
 
-    /// Returns the files read by dbt that are newer than the manifest or the last run, whichever is older.
-    pub fn files_newer_than_oldest_artifact(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
+    /// Returns the files read by dbt that are newer than the manifest. Files that formulac wrote are skipped, because
+    /// formulac knows their content without dbt.
+    pub fn files_newer_than_manifest(&self, project: &DbtProject) -> Vec<PathBuf> {
+        let time = self.manifest.metadata.generated_at();
+        time.map(|time| foreign_files_newer_than(project, time))
+            .unwrap_or_default()
+    }
+
+    /// Returns the files read by dbt that are newer than the manifest or the last run, whichever is older. Includes the
+    /// files that formulac wrote, because the run did not test them.
+    pub fn files_newer_than_last_run(&self, project: &DbtProject, runs: &[RunResults]) -> Vec<PathBuf> {
         let runs = runs
             .iter()
             .filter(|run| run.is_run_command())
@@ -230,7 +239,7 @@ fn print_age(session: &Session, path: &Path, generated: Option<SystemTime>, proj
     };
     let path = path.strip_prefix("./").unwrap_or(path).display();
     let newer = project
-        .map(|project| files_newer_than(project, time))
+        .map(|project| foreign_files_newer_than(project, time))
         .unwrap_or_default();
     if newer.is_empty() {
         let now = Timestamp::now();
@@ -269,8 +278,14 @@ pub fn format_age(now: Timestamp, then: Timestamp) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the files read by dbt that changed after `then`. Files that formulac wrote are skipped, because
-/// formulac knows their content without dbt.
+/// Returns the files read by dbt that changed after `then`, without files that formulac wrote.
+fn foreign_files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
+    let mut found = files_newer_than(project, then);
+    found.retain(|path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_none()));
+    found
+}
+
+/// Returns the files read by dbt that changed after `then`.
 fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
     let is_newer = |path: &Path| {
         fs::metadata(path)
@@ -284,10 +299,8 @@ fn files_newer_than(project: &DbtProject, then: SystemTime) -> Vec<PathBuf> {
                 .any(|known| end == *known)
         })
     };
-    let is_own = |path: &Path| read_text(path).is_ok_and(|text| spec_in_header(&text).is_some());
     let folders = project.all_paths.iter().map(|path| project.folder.join(path));
-    let files =
-        folders.flat_map(|path| folder::find_files(&path, |path| is_read(path) && is_newer(path) && !is_own(path)));
+    let files = folders.flat_map(|path| folder::find_files(&path, |path| is_read(path) && is_newer(path)));
     let mut found: Vec<PathBuf> = files
         .map(|path| path.strip_prefix("./").map(Path::to_owned).unwrap_or(path))
         .collect();

@@ -260,13 +260,16 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
         run.out,
         run.err
     );
-    // Files that changed after the build are considered untested.
-    place.write("models/other.sql", "select 1");
+    // Files that changed after the build are considered untested, also those that formulac wrote.
+    place.write("models/other.sql", "select 1").write(
+        "models/own.sql",
+        "{# formulac: edit metrics/own.yml, not this file. 831165ade6473aa2 #}\nselect 2\n",
+    );
     crate::repository::commit(&place, "another model");
     let run = left_by("None", "PASS");
     assert!(
         run.out
-            .contains("1 file is newer than dbt's last run: models/other.sql"),
+            .contains("2 files are newer than dbt's last run: models/other.sql, models/own.sql"),
         "{}{}",
         run.out,
         run.err

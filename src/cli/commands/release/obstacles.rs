@@ -135,7 +135,7 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
     };
     let mut found = Vec::new();
     let newer: Vec<String> = read
-        .files_newer_than_oldest_artifact(dbt, &beside.runs)
+        .files_newer_than_last_run(dbt, &beside.runs)
         .iter()
         .map(|path| path.display().to_string())
         .collect();

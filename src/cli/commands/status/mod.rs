@@ -55,7 +55,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     let age = read
         .age()
         .map_or_else(|| "of unknown age".to_owned(), |age| format!("{age} old"));
-    let newer = read.files_newer_than_oldest_artifact(dbt, &[]);
+    let newer = read.files_newer_than_manifest(dbt);
     let mut found = Vec::new();
     if !newer.is_empty() {
         found.push(format!(
