@@ -37,7 +37,12 @@ fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
                 .iter()
                 .map(|(set, time)| format!("{set}: {}", part(time)))
                 .collect();
-            Some(format!("{{{period}: {{{}}}}}", parts.join(", ")))
+            // A key may not have the name of a set's time.
+            let mut name = period.clone();
+            while times.iter().any(|(_, time)| time.column.eq_ignore_ascii_case(&name)) {
+                name.push_str("_of_sets");
+            }
+            Some(format!("{{{name}: {{{}}}}}", parts.join(", ")))
         }
     }
 }

@@ -186,3 +186,11 @@ fn properties_of_a_metric_are_merged_with_those_of_the_model() {
     );
     assert!(compiled.semantic_model().is_some());
 }
+
+#[test]
+fn a_set_of_sets_may_read_a_set_whose_time_is_called_like_a_period() {
+    let balances = "metric_set: b\nfrom: balances\ntime: day\ndefinitions: bal = SUM(balance)\n";
+    let refunds = "metric_set: r\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(amount)\n";
+    let both = "metric_set: h\nsets: [b, r]\ndefinitions: net = b.bal - r.refunded\n";
+    assert_eq!(errors(&[balances, refunds, both]), Vec::<String>::new());
+}
