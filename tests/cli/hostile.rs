@@ -8,8 +8,9 @@ use std::path::Path;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::Value;
 
+use crate::quarter::is_left_out;
 use crate::repository::{begin, commit, edit, git};
-use crate::run::{Place, Run, artifact, finish, is_left_out};
+use crate::run::{Place, Run, artifact, finish};
 
 const ARTIFACTS: [&str; 4] = ["manifest.json", "catalog.json", "run_results.json", "sources.json"];
 /// Strings that have a special meaning in some kind of output. Each string is identified by its number.

@@ -42,6 +42,8 @@ mod push_conflicts;
 mod push_faults;
 mod push_hand_edits;
 mod push_reports;
+#[path = "../conformance/quarter.rs"]
+mod quarter;
 mod release;
 mod repository;
 mod roles;

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::run::{Place, Run, finish, is_left_out};
+use crate::quarter::is_left_out;
+use crate::run::{Place, Run, finish};
 
 const SPEC: &str = "model: revenue\nfrom: ref('orders')\nkeep: all\ndefinitions: |\n  net = amount - tax\n";
 /// Stand-in for git that records its calls, and kills the calling process at one of them.

@@ -8,7 +8,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use crate::run::{Place, Run, finish, is_left_out};
+use crate::quarter::is_left_out;
+use crate::run::{Place, Run, finish};
 
 /// Stand-in for git that fails or kills the calling process at one of its calls.
 const FAULTY: &str = r#"#!/bin/sh

@@ -203,12 +203,3 @@ impl Run {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error} in {}", self.out))
     }
 }
-
-/// Returns `true` if this test run skips a numbered case. `FORMULAC_QUARTER=0` to `FORMULAC_QUARTER=3` runs one quarter
-/// of the cases.
-pub fn is_left_out(number: usize) -> bool {
-    let quarter = std::env::var("FORMULAC_QUARTER").ok();
-    quarter
-        .and_then(|quarter| quarter.parse::<usize>().ok())
-        .is_some_and(|quarter| number % 4 != quarter)
-}

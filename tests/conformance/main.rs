@@ -35,6 +35,7 @@ mod model_cases;
 mod prove_cases;
 mod prove_runs;
 mod prove_statements;
+mod quarter;
 mod reference;
 mod report;
 mod scoreboard;

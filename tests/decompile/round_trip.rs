@@ -7,6 +7,7 @@ use formulac::decompile::{Decompiler, Edits, with_formula};
 use formulac::{Compiler, Dialect};
 
 use crate::corpus::{Cell, functions, specs};
+use crate::quarter::is_left_out;
 
 /// All suites share the decompiler and its caches.
 static DECOMPILER: OnceLock<Decompiler> = OnceLock::new();
@@ -121,8 +122,6 @@ fn is_not_decompiled(cell: &Cell) -> bool {
 /// cell is not converted back. An empty string selects all cells.
 fn check(cells: &[Cell], dialect: Dialect) {
     let filter = std::env::var("FORMULAC_CASES").ok();
-    let quarter = std::env::var("FORMULAC_QUARTER").ok();
-    let quarter: Option<usize> = quarter.and_then(|quarter| quarter.parse().ok());
     let turn = Dialect::all().position(|other| other == dialect).unwrap_or_default();
     let decompiler = DECOMPILER.get_or_init(Decompiler::default);
     let mut lost = Vec::new();
@@ -132,10 +131,11 @@ fn check(cells: &[Cell], dialect: Dialect) {
             continue;
         }
         let name = format!("{}\t{}", cell.group, cell.formula);
-        let is_picked = filter.as_ref().map_or(
-            at % 4 == turn && quarter.is_none_or(|quarter| at / 4 % 4 == quarter),
-            |filter| name.contains(filter.as_str()),
-        );
+        let is_picked = filter
+            .as_ref()
+            .map_or(at % 4 == turn && !is_left_out(at / 4), |filter| {
+                name.contains(filter.as_str())
+            });
         let Some(outcome) = is_picked.then(|| outcome(cell, dialect, decompiler)).flatten() else {
             continue;
         };
