@@ -26,7 +26,10 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ARRAYTOTEXT", Write("TEXTJOIN(\", \", TRUE, x)")),
     ("ASINH", Write("LN(x + SQRT(x * x + 1))")),
     ("ATANH", Write("LN((1 + x) / (1 - x)) / 2")),
-    ("AVEDEV", Write("AVERAGE(ABS(x - AVERAGE(x:x)))")),
+    (
+        "AVEDEV",
+        Say("write `ABS(x - AVERAGE(x:x))` as a definition, and compute its `AVERAGE` in the next step"),
+    ),
     ("AVERAGE.WEIGHTED", Write("SUMPRODUCT(x, weight) / SUM(weight)")),
     ("AVERAGEA", Write("AVERAGE(x)")),
     ("AVG", Write("AVERAGE(x)")),
@@ -206,7 +209,12 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("SEC", Write("1 / COS(x)")),
     ("SEQUENCE", Say(ONE_VALUE)),
     ("SI", Write("IF(condition, then, else)")),
-    ("SKEW.P", Write("AVERAGE(POWER((x - AVERAGE(x:x)) / STDEV.P(x:x), 3))")),
+    (
+        "SKEW.P",
+        Say(
+            "write `POWER((x - AVERAGE(x:x)) / STDEV.P(x:x), 3)` as a definition, and compute its `AVERAGE` in the next step",
+        ),
+    ),
     ("SOMA", Write("SUM(x)")),
     ("SOMME", Write("SUM(x)")),
     ("SORT", Say(SORTED)),
