@@ -11,8 +11,10 @@ use formulac_syntax::ast::{BinaryOp, ExprId};
 use formulac_syntax::lex::Token;
 use formulac_syntax::span::Span;
 
-/// Maximum number of dots in a field such as `events.device.category`. The name of a function has at most one dot.
+/// Maximum number of dots in a field such as `events.device.category`.
 const MAX_DOTS: u32 = 3;
+/// Maximum number of dots in the name of a function such as `NORM.S.DIST`.
+const MAX_FUNCTION_DOTS: u32 = 2;
 
 /// Construct that contains the operand and is still open.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +176,7 @@ impl WellFormedReader<'_, '_, '_> {
                     dots += 1;
                 }
                 if self.take(Token::Open).is_some() {
-                    if dots > 1 {
+                    if dots > MAX_FUNCTION_DOTS {
                         return None;
                     }
                     if let Some(Span { start: c, end: r }) = self.take(Token::Close) {

@@ -4,7 +4,7 @@ use super::convert::SameTypeReason;
 use super::lower::Lowerer;
 use crate::Type;
 use crate::ast::ExprId;
-use crate::catalog::Function;
+use crate::catalog::{self, Function, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
@@ -37,6 +37,16 @@ impl Lowerer<'_> {
         if self.is_error(condition) {
             return condition;
         }
+        // The definition of a function depends on arguments that are often literals.
+        if self.is_in_definition()
+            && let Some(met) = self.known_condition(condition)
+        {
+            self.program.folded = true;
+            let ty = self.program.meta(values[1]).ty;
+            let branch = values.get(if met { 1 } else { 2 }).copied();
+            self.recycle_list(values);
+            return branch.unwrap_or_else(|| self.add_null(ty, span));
+        }
         // `IF(ISBLANK(x), d, x)` is the spreadsheet form of `COALESCE(x, d)`.
         if let (Ir::IsNull { x, negated }, [_, a, b]) = (self.program.node(condition), values.as_slice()) {
             let (kept, other) = if negated { (*a, *b) } else { (*b, *a) };
@@ -58,6 +68,34 @@ impl Lowerer<'_> {
         let node = self.build_case(&[condition], &mut values[1..], span, "IF");
         self.recycle_list(values);
         node
+    }
+
+    /// Returns whether a condition is met, if it only contains literals.
+    fn known_condition(&self, condition: IrId) -> Option<bool> {
+        match self.program.node(condition) {
+            Ir::Bool(met) => Some(met),
+            Ir::IsNull { x, negated } => {
+                matches!(self.program.node(x), Ir::Bool(_) | Ir::Text(_) | Ir::Null).then(|| self.is_null(x) != negated)
+            }
+            Ir::Apply { overload, args } => {
+                let [a, b] = *self.program.args(args) else { return None };
+                let order = match (self.program.node(a), self.program.node(b)) {
+                    (Ir::Text(a), Ir::Text(b)) => Some(self.program.text(a).cmp(self.program.text(b))),
+                    (Ir::Number(a), Ir::Number(b)) => {
+                        let number = |digits| self.program.text(digits).parse::<f64>().ok();
+                        number(a)?.partial_cmp(&number(b)?)
+                    }
+                    _ => None,
+                }?;
+                match catalog::overload_owner(overload) {
+                    internal::EQUAL => Some(order.is_eq()),
+                    internal::NOT_EQUAL => Some(order.is_ne()),
+                    internal::GREATER => Some(order.is_gt()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn lower_ifs(&mut self, args: &[ExprId], span: Span) -> IrId {

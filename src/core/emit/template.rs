@@ -362,9 +362,9 @@ impl Emitter<'_> {
     }
 
     /// Computes a sum or difference of two literals, such as `{start} - 1` in a template if `start` is a literal.
-    fn compute_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<u64> {
+    fn compute_literal_arithmetic(&self, op: Op, left: SqlId, right: SqlId) -> Option<i64> {
         let number = |id: SqlId| match *self.work.tree.node(id) {
-            Sql::Text { first, len } => self.work.tree.str(first, len).parse::<u64>().ok(),
+            Sql::Text { first, len } => self.work.tree.str(first, len).parse::<i64>().ok(),
             _ => None,
         };
         match op {

@@ -21,6 +21,16 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             quotient(-(to_number(&a[2]) * factor + optional(a, 3)), growth)
         },
         "NPER" => periods,
+        "IPMT" => |a| finite_value(interest(a)?),
+        "PPMT" => |a| {
+            let early = if optional(a, 5) == 0.0 {
+                1.0
+            } else {
+                1.0 + to_number(&a[0])
+            };
+            finite_value(payment_at_the_end(a)? / early - interest(a)?)
+        },
+        "SLN" => |a| quotient(to_number(&a[0]) - to_number(&a[1]), to_number(&a[2])),
         _ => return None,
     };
     Some(evaluate_strict(args, of))
@@ -72,4 +82,27 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
         return None;
     }
     quotient((end / begin).ln(), (1.0 + rate).ln())
+}
+
+/// Returns the payment for the arguments of IPMT if it is due at the end of each period.
+fn payment_at_the_end(args: CallArgs<'_>) -> Option<f64> {
+    let [growth, factor] = growth_and_factor(args, to_number(&args[2]), 6)?;
+    Some(-(to_number(&args[3]) * growth + optional(args, 4)) / factor)
+}
+
+/// Returns the interest on the remaining loan at the beginning of a period.
+fn interest(args: CallArgs<'_>) -> Option<f64> {
+    let (rate, period, periods) = (to_number(&args[0]), to_number(&args[1]), to_number(&args[2]));
+    if period < 1.0 || period > periods {
+        return None;
+    }
+    let payment = payment_at_the_end(args)?;
+    let [growth, factor] = growth_and_factor(args, period - 1.0, 6)?;
+    let interest = -rate * (to_number(&args[3]) * growth + payment * factor);
+    Some(match (optional(args, 5) == 0.0, period == 1.0) {
+        (true, _) => interest,
+        // The first payment is due at once.
+        (false, true) => 0.0,
+        (false, false) => interest / (1.0 + rate),
+    })
 }

@@ -3,6 +3,8 @@
 
 use std::cmp::Ordering;
 
+use crate::arithmetic::evaluate_binary;
+use crate::expr::InterpreterOp;
 use crate::functions::CallArgs;
 use crate::functions::math::to_number;
 use crate::functions::text::evaluate_strict;
@@ -41,6 +43,7 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "CHOOSE" => evaluate_choose(args),
         "AND" => evaluate_and_or(args, false),
         "OR" => evaluate_and_or(args, true),
+        "ISBETWEEN" => is_between(args),
         "XOR" => evaluate_strict(args, |args| {
             let odd = args.iter().filter(|v| v.as_condition() == Some(true)).count() % 2 == 1;
             Some(Value::Bool(odd))
@@ -59,6 +62,28 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "BITRSHIFT" => shift_bits(args, -1),
         _ => return None,
     })
+}
+
+/// Compares a value with both ends, which are included unless the fourth and fifth arguments exclude them.
+fn is_between(args: CallArgs<'_>) -> Value {
+    let includes = |at: usize| args.get(at).is_none_or(|end| end.as_condition() == Some(true));
+    let above = if includes(3) {
+        InterpreterOp::GreaterOrEqual
+    } else {
+        InterpreterOp::Greater
+    };
+    let below = if includes(4) {
+        InterpreterOp::LessOrEqual
+    } else {
+        InterpreterOp::Less
+    };
+    evaluate_and_or(
+        CallArgs(&[
+            evaluate_binary(above, &args[0], &args[1]),
+            evaluate_binary(below, &args[0], &args[2]),
+        ]),
+        false,
+    )
 }
 
 /// Evaluates AND (decided by FALSE) and OR (decided by TRUE). If no argument decides the result and an argument is

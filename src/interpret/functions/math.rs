@@ -41,6 +41,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ISODD" => |a| Some(Value::Bool(truncate_number(&a[0])? % 2 != 0)),
         "FACT" => factorial,
         "COMBIN" => combinations,
+        "PERMUT" => arrangements,
         "GCD" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(0, gcd))),
         "LCM" => |a| Some(Value::Int(natural_arguments(a)?.into_iter().fold(1, lcm))),
         "POWER" => |a| power(to_number(&a[0]), to_number(&a[1])),
@@ -304,6 +305,20 @@ fn combinations(args: CallArgs<'_>) -> Option<Value> {
     let product = (1..=chosen as i64).fold(1.0, |product, i| {
         (product * (count - chosen + i as f64) / i as f64).round()
     });
+    if product < 1e13 {
+        Some(Value::Number(product))
+    } else {
+        float_value(product)
+    }
+}
+
+fn arrangements(args: CallArgs<'_>) -> Option<Value> {
+    let (count, chosen) = (to_number(&args[0]), to_number(&args[1]));
+    if !(0.0..171.0).contains(&count) || chosen < 0.0 || chosen.trunc() > count.trunc() {
+        return None;
+    }
+    let (count, chosen) = (count.trunc(), chosen.trunc() as i64);
+    let product = (0..chosen).fold(1.0, |product, i| product * (count - i as f64));
     if product < 1e13 {
         Some(Value::Number(product))
     } else {

@@ -6,6 +6,7 @@
 mod conversion;
 mod criteria;
 mod dates;
+mod distributions;
 mod financial;
 mod logic;
 mod masks;
@@ -51,6 +52,7 @@ pub fn call(name: &str, args: &[Value]) -> Option<Value> {
         .or_else(|| conversion::call(name, args))
         .or_else(|| dates::call(name, args))
         .or_else(|| math::call(name, args))
+        .or_else(|| distributions::call(name, args))
         .or_else(|| financial::call(name, args))
         .or_else(|| logic::call(name, args))
         .or_else(|| statistics::evaluate_aggregate_across_row(name, args))

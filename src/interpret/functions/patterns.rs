@@ -26,7 +26,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of = match name {
         "SEARCH" => |args: CallArgs<'_>| search(&parse_wildcards(&text(&args[0])), args),
         SEARCH_AS_IS => |args: CallArgs<'_>| search(&literal_pattern(&text(&args[0])), args),
-        "REGEXMATCH" => {
+        "REGEXMATCH" | "REGEXTEST" => {
             |args: CallArgs<'_>| Some(Value::Bool(compile_regex(&text(&args[1]))?.is_match(&text(&args[0]))))
         }
         "REGEXEXTRACT" => extract_match,

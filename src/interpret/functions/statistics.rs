@@ -60,7 +60,7 @@ pub fn aggregate(name: &str, rows: &[Vec<Value>]) -> Option<Value> {
         "STDEV.P" => variance(&column(), 0).map_or(Value::Null, |v| Value::Number(with_float_noise(v.sqrt()))),
         "COVAR" | "COVARIANCE.S" => numeric_pairs(rows).covariance(1),
         "COVARIANCE.P" => numeric_pairs(rows).covariance(0),
-        "CORREL" => numeric_pairs(rows).correlation(),
+        "CORREL" | "PEARSON" => numeric_pairs(rows).correlation(),
         "SLOPE" => numeric_pairs(rows)
             .regression_line()
             .map_or(Value::Null, |(slope, _)| Value::Number(slope)),

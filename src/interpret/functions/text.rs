@@ -32,6 +32,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "ENDSWITH" => |a| Some(Value::Bool(text(&a[0]).ends_with(&*text(&a[1])))),
         "TEXTBEFORE" => |a| Some(Value::Text(text(&a[0]).split_once(&*text(&a[1]))?.0.to_owned())),
         "TEXTAFTER" => |a| Some(Value::Text(text(&a[0]).split_once(&*text(&a[1]))?.1.to_owned())),
+        "TEXTSPLIT" => part,
         "REPLACE" => replace,
         "SUBSTITUTE" => substitute,
         "REPT" => rept,
@@ -170,6 +171,23 @@ pub fn first_matching_position(all: &[char], start: i64, wanted: impl Fn(&[char]
 
 fn contains(args: CallArgs<'_>) -> Option<Value> {
     Some(Value::Bool(text(&args[0]).contains(&*text(&args[1]))))
+}
+
+fn part(args: CallArgs<'_>) -> Option<Value> {
+    let (text, delimiter, index) = (text(&args[0]), text(&args[1]), to_number(&args[2]).trunc());
+    if delimiter.is_empty() {
+        return None;
+    }
+    let parts: Vec<&str> = text.split(&*delimiter).collect();
+    let place = if index < 0.0 {
+        index + parts.len() as f64
+    } else {
+        index - 1.0
+    };
+    if place < 0.0 {
+        return None;
+    }
+    Some(Value::Text((*parts.get(place as usize)?).to_owned()))
 }
 
 fn replace(args: CallArgs<'_>) -> Option<Value> {

@@ -1,0 +1,59 @@
+//! The normal distribution.
+
+use std::f64::consts::{PI, SQRT_2};
+
+use crate::functions::CallArgs;
+use crate::functions::math::{finite_value, to_number};
+use crate::functions::text::evaluate_strict;
+use crate::value::Value;
+
+pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
+    let of: fn(CallArgs<'_>) -> Option<Value> = match name {
+        "STANDARDIZE" => |a| finite_value(score(a)?),
+        "NORM.S.DIST" => |a| finite_value(distribution(to_number(&a[0]), &a[1])),
+        "NORM.DIST" | "NORMDIST" => |a| {
+            let value = distribution(score(a)?, &a[3]);
+            finite_value(if a[3].as_condition() == Some(true) {
+                value
+            } else {
+                value / to_number(&a[2])
+            })
+        },
+        _ => return None,
+    };
+    Some(evaluate_strict(args, of))
+}
+
+/// Returns the distance of the first argument from the second in units of the third.
+fn score(args: CallArgs<'_>) -> Option<f64> {
+    let (value, mean, deviation) = (to_number(&args[0]), to_number(&args[1]), to_number(&args[2]));
+    (deviation > 0.0).then(|| (value - mean) / deviation)
+}
+
+fn distribution(z: f64, cumulative: &Value) -> f64 {
+    if cumulative.as_condition() == Some(true) {
+        share_below(z)
+    } else {
+        density(z)
+    }
+}
+
+fn density(z: f64) -> f64 {
+    (-z * z / 2.0).exp() / (SQRT_2 * PI.sqrt())
+}
+
+/// Sums a power series near 0, and evaluates a continued fraction elsewhere.
+fn share_below(z: f64) -> f64 {
+    let x = z.abs();
+    let above = if x < 3.0 {
+        let (mut sum, mut term) = (0.0, x);
+        for odd in (3..200).step_by(2) {
+            sum += term;
+            term *= x * x / f64::from(odd);
+        }
+        0.5 - density(x) * sum
+    } else {
+        density(x) / (1..100).rev().fold(x, |rest, k| x + f64::from(k) / rest)
+    };
+    if z > 0.0 { 1.0 - above } else { above }
+}
