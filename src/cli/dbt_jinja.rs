@@ -1,22 +1,18 @@
 //! Renders values from dbt's YAML files, which may contain Jinja.
 
+use formulac::dbt::{JinjaKind, jinja_parts};
+
 /// Returns a value without Jinja unchanged, and replaces `{{ env_var('NAME', 'default') }}` and `{{ var('name',
 /// 'default') }}` with the values that dbt would use. Returns `None` if the value contains other Jinja, or a
 /// variable without a value.
 pub fn render_variables(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
-    if value.contains("{%") || value.contains("{#") {
-        return None;
-    }
-    let mut text = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (call, behind) = after.split_once("}}")?;
-        text.push_str(before);
-        text.push_str(&eval_call(call.trim(), &var)?);
-        rest = behind;
-    }
-    text.push_str(rest);
-    Some(text)
+    let removes_whitespace = value.contains("{{-") || value.contains("-}}");
+    let parts = jinja_parts(value).map(|part| match part.kind {
+        JinjaKind::Text => Some(part.inside.to_owned()),
+        JinjaKind::Expression if part.is_closed && !removes_whitespace => eval_call(part.inside, &var),
+        _ => None,
+    });
+    parts.collect()
 }
 
 /// Evaluates a call to `env_var` or `var`. The default value may be another call.
@@ -120,6 +116,8 @@ mod tests {
             ("{{ var('other', false) }}", Some("false")),
             ("{{ env_var('X', 'b')", None),
             ("{% if true %}a{% endif %}", None),
+            ("a {{- var('folder') }}", None),
+            ("{{ var('other', '}}') }}", Some("}}")),
         ] {
             assert_eq!(render_variables(text, var).as_deref(), expected, "{text}");
         }

@@ -84,7 +84,7 @@ impl PropertyHashes {
         if !text.contains("models:") {
             return None;
         }
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let root = yaml::root(text)?;
         let mut hashes = Self::default();
         for (key, value) in sorted_pairs(&root)? {
             match (key, value.items()) {

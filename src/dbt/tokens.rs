@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::Dialect;
+use crate::has_jinja;
 
 /// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +100,21 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     }
     tokens.pop_if(is_comma);
     tokens
+}
+
+/// Replaces tokens of SQL. `with` gets all tokens and the index of one token, and returns the text that replaces it.
+pub fn replace_tokens(source: &str, dialect: Dialect, with: impl Fn(&[SqlToken], usize) -> Option<String>) -> String {
+    let all = tokens(source, dialect);
+    let mut out = String::with_capacity(source.len());
+    let mut done = 0;
+    for (at, token) in all.iter().enumerate() {
+        if let Some(text) = with(&all, at) {
+            out.push_str(source.get(done..token.start).unwrap_or_default());
+            out.push_str(&text);
+            done = token.end;
+        }
+    }
+    out + source.get(done..).unwrap_or_default()
 }
 
 /// Returns whether a token can follow a list, so that a comma before it is a trailing comma.
@@ -219,8 +235,7 @@ impl<'s> Lexer<'s> {
     /// comment that contains Jinja. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
-        let has_jinja = || ["{{", "{%", "{#"].iter().any(|marker| comment.contains(marker));
-        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja())
+        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment))
     }
 
     /// Moves past a word, or past a string literal with a prefix, such as `r'\d'`.

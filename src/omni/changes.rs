@@ -256,7 +256,7 @@ pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<P
     if after.is_topic() {
         return vec![PullChange::new(view, ChangeSubject::Topic, ChangeKind::Changed)];
     }
-    let root = yaml::read(file, &mut Vec::new()).ok().flatten();
+    let root = yaml::root(file);
     let get = |key: &str| root.as_ref().and_then(|root| root.get(key));
     let dimensions = get("dimensions").and_then(Node::pairs).unwrap_or_default();
     let mut keys = dimensions
@@ -276,7 +276,7 @@ pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<P
 /// Returns the changes to the joins. The `on_sql` of a join identifies the join.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
-        let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
+        let root = text.and_then(yaml::root);
         let items = root.as_ref().and_then(Node::items).unwrap_or_default();
         let named = items.iter().filter_map(|join| {
             let on = join.get("on_sql").and_then(Node::text)?;
@@ -303,7 +303,7 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
 /// Returns the changes to the access grants.
 pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
-        let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
+        let root = text.and_then(yaml::root);
         let pairs = root
             .as_ref()
             .and_then(|root| root.get("access_grants")?.pairs())

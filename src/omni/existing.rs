@@ -34,7 +34,7 @@ impl ExistingView {
     pub fn read_all(files: &[(String, String)]) -> Vec<Self> {
         let read = |number: usize| {
             let (path, text) = files.get(number)?;
-            let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+            let root = yaml::root(text)?;
             Self::read(path, text, &root)
         };
         let views = parallel::map_range(files.len(), read);

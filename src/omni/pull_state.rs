@@ -112,7 +112,7 @@ impl PullRecord {
     /// Parses the text of a record's file. `None` if the text is not a record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let root = yaml::root(text)?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
         let list = |key: &str| -> Vec<String> {
             let items = root.get(key).and_then(Node::items).unwrap_or_default();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
+use crate::dbt::has_jinja;
 use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
@@ -136,11 +137,11 @@ impl PulledView {
     /// be edited.
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
-        let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
+        let root = yaml::root(&self.text)?;
         let (at, found) = match column {
             None => (Path::root(), Some(&root)),
             Some(column) => {
-                let base = yaml::read(&self.record.view, &mut Vec::new()).ok()??;
+                let base = yaml::root(&self.record.view)?;
                 let (_, name, _) = self
                     .dimensions(&base)
                     .find(|(of, ..)| of.eq_ignore_ascii_case(column))?;
@@ -198,7 +199,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
 
 /// Returns the descriptions that have changed since the view was pulled.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
-    let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
+    let root = |text: &str| yaml::root(text);
     let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else {
         return Vec::new();
     };
@@ -286,7 +287,7 @@ impl DescriptionFile {
             if theirs.as_ref() == Some(&one.after) {
                 continue;
             }
-            if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
+            if theirs.as_deref().is_some_and(has_jinja) {
                 refused.push((
                     description_place(view, &one),
                     format!("the description in `{path}` contains Jinja: change the description there"),
@@ -355,7 +356,7 @@ impl DescriptionFile {
 
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let root = yaml::root(text)?;
     let named = |list: &Node, name: &str| {
         list.items()?
             .iter()

@@ -367,7 +367,7 @@ impl Proof {
 }
 
 fn read(text: &str) -> Option<VerificationEvidence> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let root = yaml::root(text)?;
     let said = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     Some(VerificationEvidence {
         model: said("model")?,

@@ -100,7 +100,7 @@ impl LogEntry {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let root = yaml::root(text)?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
         let list = |key: &str| root.get(key).map(Node::texts).unwrap_or_default();
         let files = root.get("files").and_then(Node::pairs).unwrap_or_default();

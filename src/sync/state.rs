@@ -137,7 +137,7 @@ impl PushState {
 }
 
 fn read(text: &str) -> Option<PushState> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let root = yaml::root(text)?;
     let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
     let texts = |key: &str| {
         let texts = root.get(key).and_then(Node::pairs).unwrap_or_default().iter();

@@ -64,7 +64,7 @@ impl Timing {
     /// Reads the contents of a timing file. Returns `None` if the text is not a timing file.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let root = yaml::root(text)?;
         let word = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
         let seconds = |key: &str| word(key).and_then(|text| text.parse().ok());
         Some(Self {

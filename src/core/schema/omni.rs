@@ -178,13 +178,16 @@ impl OmniViewIndex {
 /// Returns the name of a view from the path of its file. For example, `analytics/orders.view.yaml` contains the view
 /// `orders`.
 pub fn view_name(file: &str) -> String {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = [".yaml", ".yml"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name);
+    let name = file_stem(file);
     let name = name.strip_suffix(".view").unwrap_or(name);
     name.strip_suffix(".query").unwrap_or(name).to_owned()
+}
+
+/// Returns the name of a file without its folder and its YAML extension.
+pub(super) fn file_stem(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    let ends = [".yaml", ".yml"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// Converts a string to a name in Omni: lower-case letters, digits and `_`. For example, `Insurer Code` becomes
@@ -222,7 +225,7 @@ mod tests {
     fn index(files: &[(&str, &str)]) -> OmniViewIndex {
         let mut index = OmniViewIndex::default();
         for (file, text) in files {
-            let root = yaml::read(text, &mut Vec::new()).ok().flatten();
+            let root = yaml::root(text);
             index.add(OmniViewNames::new(file, text, &root.unwrap()));
         }
         index

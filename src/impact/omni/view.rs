@@ -8,12 +8,12 @@ use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
 use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
-use crate::schema::{OmniViewIndex, omni_view_name};
+use crate::schema::{OmniFile, OmniRows, OmniViewIndex, omni_view_name};
 use crate::yaml::Node;
 
 /// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
 pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
-    if root.get("sql").is_some() || root.get("query").is_some() {
+    if (OmniFile { path: file, root }).rows() != OmniRows::Table {
         return None;
     }
     let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
@@ -107,39 +107,33 @@ pub(super) fn read_view(
         .enumerate()
         .map(|(place, field)| (field.name.to_lowercase(), place))
         .collect();
-    for (key, kind) in [
-        ("dimensions", OmniItemKind::Dimension),
-        ("measures", OmniItemKind::Measure),
-        ("filters", OmniItemKind::Filter),
-    ] {
-        for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
-            let Some(name) = name.text() else { continue };
-            if field.get("ignored").and_then(Node::boolean) == Some(true) {
-                continue;
+    for (kind, name, field) in (OmniFile { path: file, root }).fields() {
+        let Some(name) = name.text() else { continue };
+        if field.get("ignored").and_then(Node::boolean) == Some(true) {
+            continue;
+        }
+        let (mut read, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);
+        match &own {
+            Some(table) => {
+                read.columns
+                    .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
+                // All fields, such as a row count, also depend on the rows of the table.
+                read.columns.insert((table.clone(), None));
             }
-            let (mut read, columns) = read_field(&view.name, name, kind, field, tables.names, dialect);
-            match &own {
-                Some(table) => {
-                    read.columns
-                        .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
-                    // All fields, such as a row count, also depend on the rows of the table.
-                    read.columns.insert((table.clone(), None));
-                }
-                None => {
-                    let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
-                    read.fields
-                        .extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
-                }
+            None => {
+                let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
+                read.fields
+                    .extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
             }
-            match places
-                .get(&name.to_lowercase())
-                .and_then(|place| view.fields.get_mut(*place))
-            {
-                Some(known) => known.fields.extend(read.fields),
-                None => {
-                    places.insert(name.to_lowercase(), view.fields.len());
-                    view.fields.push(read);
-                }
+        }
+        match places
+            .get(&name.to_lowercase())
+            .and_then(|place| view.fields.get_mut(*place))
+        {
+            Some(known) => known.fields.extend(read.fields),
+            None => {
+                places.insert(name.to_lowercase(), view.fields.len());
+                view.fields.push(read);
             }
         }
     }

@@ -298,10 +298,7 @@ mod tests {
     use super::*;
 
     fn compare_yaml(old: &str, new: &str) -> Option<TestVerdict> {
-        let (old, new) = (
-            yaml_text::parse_root(Some(old)).unwrap(),
-            yaml_text::parse_root(Some(new)).unwrap(),
-        );
+        let (old, new) = (crate::yaml::root(old).unwrap(), crate::yaml::root(new).unwrap());
         DeclaredTest::read(&old)
             .unwrap()
             .compare_states(&DeclaredTest::read(&new).unwrap())

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FileText, RevisionComparer, jinja, yaml_text};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_project(&mut self, file: &FileText, macros: &[String]) {
         let (old, new) = (
-            yaml_text::parse_root(file.before.as_deref()),
-            yaml_text::parse_root(file.now.as_deref()),
+            file.before.as_deref().and_then(yaml::root),
+            file.now.as_deref().and_then(yaml::root),
         );
         let keys: BTreeSet<&str> = [&old, &new]
             .into_iter()
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn own_variables_take_precedence() {
-        let root = yaml_text::parse_root(Some("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n"));
+        let root = yaml::root("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n");
         let found = project_variables(root.as_ref(), "shop");
         assert_eq!(found.get("days").map(String::as_str), Some("2"));
     }

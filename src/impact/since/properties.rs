@@ -5,7 +5,7 @@ use super::{FileText, RevisionComparer, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
 use crate::propagate::ChangeGrade;
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
@@ -26,8 +26,8 @@ const OTHER_LISTS: [(&str, &str, bool); 9] = [
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_properties(&mut self, file: &FileText) {
         let (old, new) = (
-            yaml_text::parse_root(file.before.as_deref()),
-            yaml_text::parse_root(file.now.as_deref()),
+            file.before.as_deref().and_then(yaml::root),
+            file.now.as_deref().and_then(yaml::root),
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {

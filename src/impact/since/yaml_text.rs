@@ -1,13 +1,6 @@
 //! Formats a YAML value as one line of text, so that equal values give equal strings regardless of layout.
 
-use crate::diag::Diagnostic;
-use crate::yaml::{self, Node, NodeKind};
-
-/// Returns the root of a YAML text. `None` if the text is missing, empty or not YAML.
-pub(super) fn parse_root(text: Option<&str>) -> Option<Node> {
-    let mut faults: Vec<Diagnostic> = Vec::new();
-    yaml::read(text?, &mut faults).ok().flatten()
-}
+use crate::yaml::{Node, NodeKind};
 
 enum YamlStep<'n> {
     Node(&'n Node),
@@ -83,7 +76,7 @@ mod tests {
 
     #[test]
     fn equal_values_have_equal_texts() {
-        let of = |text: &str| display_node(&parse_root(Some(text)).unwrap());
+        let of = |text: &str| display_node(&crate::yaml::root(text).unwrap());
         assert_eq!(of("a: [1, 'x']\nb: {d: null, c: 2}"), "{a: [1, x], b: {c: 2, d: null}}");
         assert_eq!(
             of("b:\n  c: 2\n  d:\na:\n- 1\n- \"x\"\n"),

@@ -231,7 +231,7 @@ impl Compiler {
     ) -> bool {
         let had_errors = compiled.has_errors();
         let text = write_set_check_model(set, sets);
-        let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
+        let probe = yaml::root(&text);
         let mut found = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut found));
         if !had_errors {

@@ -140,7 +140,7 @@ pub enum FirstStepOrigin {
 /// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
 /// reason if the step's definitions cannot be definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
-    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    let root = yaml::root(text)?;
     if root.get("metric_set").is_some() || find_step_over_metric_sets(&root).is_some() {
         return None;
     }
@@ -174,7 +174,7 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
 /// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or whose
 /// definitions cannot be compared with those of specs.
 pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
-    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    let root = yaml::root(text)?;
     let model = root.get("metric_set").and_then(Node::text)?;
     let from = RelationReference::read(root.get("from").and_then(Node::text)?)?;
     let steps = load::load_steps(&root, text);

@@ -5,7 +5,7 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, ViewField, ViewRowSource};
+use super::omni_model::{OmniFieldKind, OmniRows, OmniViewSource, ParsedOmniModel, ViewField};
 use super::provenance::PromotedSpecs;
 use super::request::{is_computed, query_fields};
 use super::retarget_checks::{RetargetRefusal, check_aggregation, check_relationship, check_same_grain, no_such_field};
@@ -85,7 +85,7 @@ impl TargetModel {
     ) -> Result<Self, RetargetRefusal> {
         let (place, view) = view_of_file(model, &what.file)?;
         let from = match &what.field {
-            Some(field) if view.rows != ViewRowSource::Query || model.field(place, field).is_some_and(is_computed) => {
+            Some(field) if view.rows != OmniRows::Query || model.field(place, field).is_some_and(is_computed) => {
                 format!("{}.{field}", model.name_of(place))
             }
             _ => view.name.clone(),
@@ -183,7 +183,7 @@ pub(super) fn retarget_edits(
     let made = model
         .views
         .iter()
-        .position(|view| view.rows == ViewRowSource::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
+        .position(|view| view.rows == OmniRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some((made, made_view)) = made.and_then(|made| Some((made, model.views.get(made)?))) else {
         return Err(RetargetRefusal::with_remedy(
             format!("no Omni view reads `{}` yet", taken_by.name),
@@ -200,7 +200,7 @@ pub(super) fn retarget_edits(
         ));
     }
     check_relationship(model, place, made)?;
-    let path = if field.kind == FieldKind::Measure {
+    let path = if field.kind == OmniFieldKind::Measure {
         "measures"
     } else {
         "dimensions"
@@ -299,7 +299,7 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Vec<Edit> 
         after: vec!["sql".to_owned()],
     };
     let mut edits = vec![set("sql", reference)];
-    if field.kind == FieldKind::Measure && field.text("aggregate_type") == Some("count") {
+    if field.kind == OmniFieldKind::Measure && field.text("aggregate_type") == Some("count") {
         edits.push(set("aggregate_type", "sum"));
     }
     let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];

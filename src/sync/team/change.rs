@@ -131,10 +131,7 @@ impl Event {
     /// Returns an error if the text is not an event, or if the file was edited after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
-        let root = yaml::read(&text, &mut Vec::new())
-            .ok()
-            .flatten()
-            .ok_or("the file does not describe a change")?;
+        let root = yaml::root(&text).ok_or("the file does not describe a change")?;
         let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
         let said = ChangeComment::ALL
             .into_iter()
