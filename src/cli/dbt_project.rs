@@ -149,7 +149,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
 }
 
 fn yaml_text(node: &Node, key: &str) -> Option<String> {
-    node.get(key)?.text().map(str::to_owned)
+    node.text_at(key).map(str::to_owned)
 }
 
 impl DbtProject {

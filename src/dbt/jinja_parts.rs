@@ -106,9 +106,56 @@ pub fn call_arguments<'c>(code: &'c str, name: &str) -> Option<&'c str> {
         .then(|| arguments.get(..length))?
 }
 
+/// Splits the arguments of a call.
+pub fn split_arguments(arguments: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(arguments);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = closing_bracket_position(text, ',');
+        rest = end.and_then(|end| text.get(end + 1..));
+        text.get(..end.unwrap_or(text.len()))
+    })
+}
+
+/// Returns the content of a string literal, if it contains neither quotes of the same kind nor escapes.
+pub fn jinja_string(argument: &str) -> Option<&str> {
+    let argument = argument.trim();
+    let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
+    let inside = argument.strip_prefix(quote)?.strip_suffix(quote)?;
+    (!inside.contains([quote, '\\'])).then_some(inside)
+}
+
+/// Removes whitespace outside of the string literals in Jinja, except for one space between two words. All quotes of
+/// literals become single quotes.
+pub fn normalized_jinja(jinja: &str) -> String {
+    let mut out = String::with_capacity(jinja.len());
+    let (mut quote, mut gap) = (None, false);
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let mut escaped = false;
+    for c in jinja.chars() {
+        if quote.is_none() && c.is_whitespace() {
+            gap = true;
+            continue;
+        }
+        if gap && is_word(c) && out.chars().next_back().is_some_and(is_word) {
+            out.push(' ');
+        }
+        gap = false;
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
+            None if matches!(c, '\'' | '"') => quote = Some(c),
+            _ => {}
+        }
+        out.push(if c == '"' { '\'' } else { c });
+    }
+    out
+}
+
 /// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Strings and inner brackets
-/// are skipped.
-fn closing_bracket_position(text: &str, close: char) -> Option<usize> {
+/// are skipped. Also finds `,`.
+pub(crate) fn closing_bracket_position(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;
     let mut chars = text.char_indices().peekable();
@@ -121,7 +168,7 @@ fn closing_bracket_position(text: &str, close: char) -> Option<usize> {
             (Some(_), _) => {}
             (None, '\'' | '"') => quote = Some(c),
             (None, c) if c == close && depth == 0 => {
-                if close == ')' || chars.peek().is_some_and(|(_, next)| *next == '}') {
+                if matches!(close, ')' | ',') || chars.peek().is_some_and(|(_, next)| *next == '}') {
                     return Some(at);
                 }
             }
@@ -231,6 +278,16 @@ mod tests {
         }
         assert_eq!(call_arguments("doc( 'a)' )", "doc"), Some(" 'a)' "));
         assert_eq!(call_arguments("doc ()", "doc"), Some(""));
+        let split = |arguments| split_arguments(arguments).collect::<Vec<_>>();
+        assert_eq!(
+            split("a=[1, 2], 'b,', {'c': (d, e)}"),
+            ["a=[1, 2]", " 'b,'", " {'c': (d, e)}"]
+        );
+        assert_eq!(split(""), [""]);
+        assert_eq!(jinja_string(r#" "it's" "#), Some("it's"));
+        for other in ["'", "'a\"", "'a' ~ 'b'", r"'a\n'", "a", ""] {
+            assert_eq!(jinja_string(other), None, "{other}");
+        }
         for other in ["doc('a') ~ x", "docs('a')", "doc('a'", "doc"] {
             assert_eq!(call_arguments(other, "doc"), None, "{other}");
         }

@@ -35,7 +35,7 @@ impl RecordedHash {
                     .text()?
                     .to_owned();
                 let column = if is_column {
-                    Some(node.get("name")?.text()?.to_owned())
+                    Some(node.text_at("name")?.to_owned())
                 } else {
                     None
                 };

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::Dialect;
-use crate::has_jinja;
+use crate::{has_jinja, normalized_jinja};
 
 /// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,39 +47,12 @@ impl SqlToken {
         let text = self.text(source);
         match self.kind {
             SqlTokenKind::Word if text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
-            SqlTokenKind::Jinja => Cow::Owned(collapse_whitespace(text)),
+            SqlTokenKind::Jinja => Cow::Owned(normalized_jinja(text)),
             SqlTokenKind::Sign if text == "!=" => Cow::Borrowed("<>"),
             SqlTokenKind::Number if text.bytes().any(|b| b == b'E') => Cow::Owned(text.to_ascii_lowercase()),
             _ => Cow::Borrowed(text),
         }
     }
-}
-
-/// Removes whitespace outside of the string literals in Jinja, except for one space between two words.
-fn collapse_whitespace(jinja: &str) -> String {
-    let mut out = String::with_capacity(jinja.len());
-    let (mut quote, mut gap) = (None, false);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut escaped = false;
-    for c in jinja.chars() {
-        if quote.is_none() && c.is_whitespace() {
-            gap = true;
-            continue;
-        }
-        if gap && is_word(c) && out.chars().next_back().is_some_and(is_word) {
-            out.push(' ');
-        }
-        gap = false;
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(open) if c == open => quote = None,
-            None if matches!(c, '\'' | '"') => quote = Some(c),
-            _ => {}
-        }
-        out.push(if c == '"' { '\'' } else { c });
-    }
-    out
 }
 
 /// Operators of several characters. Longer operators come first.

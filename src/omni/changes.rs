@@ -279,9 +279,9 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
         let root = text.and_then(yaml::root);
         let items = root.as_ref().and_then(Node::items).unwrap_or_default();
         let named = items.iter().filter_map(|join| {
-            let on = join.get("on_sql").and_then(Node::text)?;
+            let on = join.text_at("on_sql")?;
             let on = on.split_whitespace().collect::<Vec<_>>().join(" ");
-            Some((on, join.get("join_from_view").and_then(Node::text)?.to_owned()))
+            Some((on, join.text_at("join_from_view")?.to_owned()))
         });
         named.collect()
     };
@@ -309,7 +309,7 @@ pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pu
             .and_then(|root| root.get("access_grants")?.pairs())
             .unwrap_or_default();
         let named = pairs.iter().filter_map(|(name, grant)| {
-            let values = grant.get("allowed_values").map(Node::texts).unwrap_or_default();
+            let values = grant.texts_at("allowed_values");
             Some((name.text()?.to_owned(), values.join(", ")))
         });
         named.collect()

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
-use crate::dbt::tokens::{SqlToken, SqlTokenKind, replace_tokens, token_value};
-use crate::dbt::{JinjaKind, call_arguments, has_jinja, jinja_parts};
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, replace_tokens, token_value, tokens};
+use crate::dbt::{JinjaKind, call_arguments, has_jinja, jinja_parts, jinja_string};
 use crate::dialect::Dialect;
 
 /// Replaces the table's columns in an expression with field references, as in `${amount} * 2`. `None` if the expression
@@ -53,63 +53,37 @@ pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
     let rest = template
         .get(call.end..)
         .filter(|_| call.kind == JinjaKind::Expression)?;
-    let name = call_arguments(call.inside, "Dimension")?
-        .trim()
-        .trim_matches(['\'', '"']);
+    let name = jinja_string(call_arguments(call.inside, "Dimension")?)?;
     let name = name.rsplit_once("__").map_or(name, |(_, name)| name);
     (!has_jinja(rest)).then_some((name, rest.trim()))
 }
 
 /// Converts a comparison with literals to an operator and values of an Omni filter.
-pub(super) fn parse_condition(text: &str) -> Option<(&'static str, Vec<String>)> {
-    let lower = text.to_ascii_lowercase();
-    let (operator, rest) = if let Some(rest) = text.strip_prefix("!=").or_else(|| text.strip_prefix("<>")) {
-        ("not", rest)
-    } else if let Some(rest) = text.strip_prefix('=') {
-        ("is", rest)
-    } else if lower.starts_with("not in") {
-        ("not", text.get(6..)?)
-    } else if lower.starts_with("in") {
-        ("is", text.get(2..)?)
-    } else {
-        return None;
-    };
-    let rest = rest.trim();
-    let listed = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    let is_list = lower.starts_with("in") || lower.starts_with("not in");
-    let literals = match (listed, is_list) {
-        (Some(listed), true) => split_list(listed)?,
-        (None, false) => vec![rest],
+pub(super) fn parse_condition(text: &str, dialect: Dialect) -> Option<(&'static str, Vec<String>)> {
+    let all = tokens(text, dialect);
+    let keys: Vec<_> = all.iter().map(|token| token.comparison_key(text)).collect();
+    let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+    let (operator, begin) = match keys.as_slice() {
+        ["=", ..] => ("is", 1),
+        ["<>", ..] => ("not", 1),
+        ["in", "(", .., ")"] => ("is", 2),
+        ["not", "in", "(", .., ")"] => ("not", 3),
         _ => return None,
     };
-    Some((
-        operator,
-        literals.into_iter().map(parse_literal).collect::<Option<_>>()?,
-    ))
-}
-
-/// Splits a list at its commas, except inside string literals.
-fn split_list(text: &str) -> Option<Vec<&str>> {
-    let mut parts = Vec::new();
-    let (mut begin, mut quoted) = (0, false);
-    for (at, c) in text.char_indices() {
-        quoted ^= c == '\'';
-        if c == ',' && !quoted {
-            parts.push(text.get(begin..at)?.trim());
-            begin = at + 1;
-        }
-    }
-    parts.push(text.get(begin..)?.trim());
-    Some(parts)
-}
-
-fn parse_literal(text: &str) -> Option<String> {
-    if let Some(inside) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        let single = inside.replace("''", "");
-        return (!single.contains('\'')).then(|| inside.replace("''", "'"));
-    }
-    let plain = text.parse::<f64>().is_ok() || matches!(text.to_ascii_lowercase().as_str(), "true" | "false");
-    plain.then(|| text.to_ascii_lowercase())
+    let literals = all.get(begin..all.len() - usize::from(begin > 1))?;
+    let literal = |tokens: &[SqlToken]| match tokens {
+        [token] if token.kind == SqlTokenKind::Text => token_value(token.text(text), dialect),
+        [sign @ .., token] if token.kind == SqlTokenKind::Number => match sign {
+            [] => Some(token.comparison_key(text).into_owned()),
+            [sign] if sign.text(text) == "-" => Some(format!("-{}", token.comparison_key(text))),
+            _ => None,
+        },
+        [token] => Some(token.comparison_key(text).into_owned()).filter(|word| matches!(&**word, "true" | "false")),
+        _ => None,
+    };
+    let is_comma = |token: &SqlToken| begin > 1 && token.text(text) == ",";
+    let values = literals.split(is_comma).map(literal).collect::<Option<_>>()?;
+    Some((operator, values))
 }
 
 #[cfg(test)]
@@ -140,7 +114,7 @@ mod tests {
     fn single_dimension_filters_are_parsed() {
         let read = |text: &'static str| {
             let (name, rest) = split_dimension(text)?;
-            let (operator, values) = parse_condition(rest)?;
+            let (operator, values) = parse_condition(rest, Dialect::default())?;
             Some(format!("{name} {operator} {}", values.join("|")))
         };
         for (text, expected) in [
@@ -152,7 +126,14 @@ mod tests {
             ("{{ Dimension('order__is_new') }} != true", Some("is_new not true")),
             ("{{ Dimension('o__x') }} not in (1, 2.5)", Some("x not 1|2.5")),
             ("{{ TimeDimension('o__day') }} = '2024-01-01'", None),
+            ("{{ Dimension('o__x') }} <> -1.5", Some("x not -1.5")),
             ("{{ Dimension('o__x') }} > 1", None),
+            ("{{ Dimension('o__x') }} = inf", None),
+            ("{{ Dimension('o__x') }} = (1)", None),
+            ("{{ Dimension('o__x') }} in (1", None),
+            ("{{ Dimension('o__x') }} in (1 2)", None),
+            ("{{ Dimension('o__x') }} in ()", None),
+            ("{{ Dimension('o__x') }} in (", None),
             ("{{ Dimension('o__x') }} = 'a' or 1 = 1", None),
             ("{{ Dimension('o__x') }} = {{ Dimension('o__y') }}", None),
         ] {

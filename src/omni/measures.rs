@@ -376,7 +376,7 @@ impl<'a> MeasureConverter<'a> {
             None => dimension,
         };
         let field = self.tables.get(table)?.field(column)?;
-        let (operator, values) = expression::parse_condition(rest)?;
+        let (operator, values) = expression::parse_condition(rest, self.dialect)?;
         let values = match values.as_slice() {
             [one] => plain_text(one),
             several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),

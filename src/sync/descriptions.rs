@@ -155,7 +155,7 @@ impl PulledView {
     /// Returns the columns, each with the name of its dimension and the dimension as of the last pull.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
         // Column dimensions come first, in column order.
-        let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
+        let dimensions = base.pairs_at("dimensions");
         let both = self.record.columns.iter().zip(dimensions);
         both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
@@ -176,7 +176,7 @@ pub fn set_description_in_properties(
         (None, None) => with_description(text, at, &found, None),
         (Some(column), None) => {
             let column = column_node(&found, column)?;
-            let name = column.get("name").and_then(Node::text)?;
+            let name = column.text_at("name")?;
             with_description(text, at.key("columns").item("name", name), column, None)
         }
     }
@@ -360,7 +360,7 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
     let named = |list: &Node, name: &str| {
         list.items()?
             .iter()
-            .find(|item| item.get("name").and_then(Node::text) == Some(name))
+            .find(|item| item.text_at("name") == Some(name))
             .cloned()
     };
     let key = match node.resource_type {
@@ -385,12 +385,9 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
 fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let columns = found.get("columns")?.items()?;
-    columns.iter().find(|column| {
-        column
-            .get("name")
-            .and_then(Node::text)
-            .is_some_and(|it| bare(it) == bare(name))
-    })
+    columns
+        .iter()
+        .find(|column| column.text_at("name").is_some_and(|it| bare(it) == bare(name)))
 }
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.
@@ -406,9 +403,7 @@ fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -
     };
     let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
     match (
-        column_node(found, name)
-            .and_then(|column| column.get("name"))
-            .and_then(Node::text),
+        column_node(found, name).and_then(|column| column.text_at("name")),
         found.get("columns"),
     ) {
         (Some(spelled), _) => Edit::Set {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
-use crate::dbt::{call_arguments, is_hash, jinja_blocks, jinja_expression};
+use crate::dbt::{call_arguments, is_hash, jinja_blocks, jinja_expression, jinja_string};
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
@@ -72,7 +72,7 @@ impl PropertiesReader<'_> {
     }
 
     fn column(&mut self, column: &Node) {
-        let Some(name) = column.get("name").and_then(Node::text) else {
+        let Some(name) = column.text_at("name") else {
             return;
         };
         for (key, value) in column.pairs().unwrap_or_default() {
@@ -180,8 +180,7 @@ fn without_hash(meta: &Node) -> Option<YamlValue> {
 
 /// Returns the name in `{{ doc('name') }}`. `None` if the text has any other contents.
 fn doc_call(text: &str) -> Option<&str> {
-    let name = call_arguments(jinja_expression(text)?, "doc")?.trim();
-    Some(name.trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"', ',']))
+    jinja_string(call_arguments(jinja_expression(text)?, "doc")?)
 }
 
 /// Returns the docs blocks of a file by name, each with the number of the line on which its text begins. `raw` blocks,

@@ -22,11 +22,11 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
                 faults.push(wrong_shape_error(dimension, &format!("`{name}`"), "a mapping"));
                 continue;
             }
-            let is = |flag: &str| dimension.get(flag).and_then(Node::boolean) == Some(true);
+            let is = |flag: &str| dimension.is_true(flag);
             if is("ignored") {
                 continue;
             }
-            let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
+            let tags = dimension.texts_at("tags");
             if tags.iter().any(|tag| tag == REMOVED_TAG) {
                 gone.push(name.to_owned());
                 continue;
@@ -36,7 +36,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
             }
             let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
             let column = column.with_tags(tags);
-            relation.push(match dimension.get("description").and_then(Node::text) {
+            relation.push(match dimension.text_at("description") {
                 Some(text) => column.description(text),
                 None => column,
             });
@@ -69,7 +69,7 @@ impl OmniViewNames {
     /// Returns the names of the view in a file. `root` is the YAML in the file.
     #[must_use]
     pub fn new(file: &str, text: &str, root: &Node) -> Self {
-        let key = |key: &str| root.get(key).and_then(Node::text);
+        let key = |key: &str| root.text_at(key);
         Self::from_parts(file, name_in_header(text), key("catalog"), key("schema"))
     }
 

@@ -8,8 +8,7 @@ use crate::yaml::Node;
 /// File of an Omni model: its path and its YAML.
 #[derive(Clone, Copy, Debug)]
 pub struct OmniFile<'n> {
-    /// Path of the file.
-    pub path: &'n str,
+    path: &'n str,
     /// YAML in the file.
     pub root: &'n Node,
 }
@@ -48,6 +47,12 @@ pub enum OmniFieldKind {
 }
 
 impl<'n> OmniFile<'n> {
+    /// Returns the file with this path and YAML.
+    #[must_use]
+    pub fn new(path: &'n str, root: &'n Node) -> Self {
+        Self { path, root }
+    }
+
     /// Returns the kind of the file.
     #[must_use]
     pub fn kind(self) -> OmniFileKind {
@@ -84,7 +89,7 @@ impl<'n> OmniFile<'n> {
     /// Returns the names of the views or topics that the file extends.
     #[must_use]
     pub fn extends(self) -> Vec<String> {
-        let names = self.root.get("extends").map(Node::texts).unwrap_or_default();
+        let names = self.root.texts_at("extends");
         let plain = |name: String| name.trim_matches(['$', '{', '}']).trim().to_owned();
         names.into_iter().map(plain).collect()
     }
@@ -97,7 +102,7 @@ impl<'n> OmniFile<'n> {
             ("filters", OmniFieldKind::Filter),
         ];
         kinds.into_iter().flat_map(move |(key, kind)| {
-            let pairs = self.root.get(key).and_then(Node::pairs).unwrap_or_default();
+            let pairs = self.root.pairs_at(key);
             pairs.iter().map(move |(name, field)| (kind, name, field))
         })
     }
@@ -151,7 +156,7 @@ mod tests {
             ("orders.view.yaml", "[]", Other),
         ] {
             let root = yaml::root(text).unwrap();
-            assert_eq!(OmniFile { path, root: &root }.kind(), kind, "{path}: {text}");
+            assert_eq!(OmniFile::new(path, &root).kind(), kind, "{path}: {text}");
         }
     }
 
@@ -171,6 +176,6 @@ mod tests {
     fn extended_names_have_no_braces() {
         let root = yaml::root("extends: [a, \"${b}\"]").unwrap();
         let path = "c.view.yaml";
-        assert_eq!(OmniFile { path, root: &root }.extends(), ["a", "b"]);
+        assert_eq!(OmniFile::new(path, &root).extends(), ["a", "b"]);
     }
 }

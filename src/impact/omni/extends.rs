@@ -38,12 +38,7 @@ pub(super) fn merge_extended<'n>(
     let mut missing = None;
     let mut stack = vec![(name.to_owned(), root)];
     while let Some((name, node)) = stack.pop() {
-        for parent in (OmniFile {
-            path: &name,
-            root: node,
-        })
-        .extends()
-        {
+        for parent in OmniFile::new(&name, node).extends() {
             let parent = parent.to_lowercase();
             match find(&parent) {
                 Some((name, found)) if seen.insert(std::ptr::from_ref(found)) => stack.push((name, found)),
@@ -82,7 +77,7 @@ pub(super) fn merge_extended<'n>(
 
 /// Returns whether the file is a template, which exists only to be extended.
 pub(super) fn is_template(node: &Node) -> bool {
-    node.get("template").and_then(Node::boolean) == Some(true)
+    node.is_true("template")
 }
 
 fn scalar_node(text: &str) -> Node {

@@ -177,7 +177,7 @@ impl OmniFields {
         let (mut views, mut topics) = (Vec::new(), FxHashMap::default());
         let mut names = OmniViewIndex::default();
         for (file, text, root) in roots {
-            let of = OmniFile { path: file, root };
+            let of = OmniFile::new(file, root);
             match of.kind() {
                 OmniFileKind::View => {
                     names.add(OmniViewNames::new(file, text, root));
@@ -199,7 +199,7 @@ impl OmniFields {
         }
         let topic = |name: &str| Some((name.to_owned(), *topics.get(name)?));
         for (file, _, root) in roots {
-            let of = OmniFile { path: file, root };
+            let of = OmniFile::new(file, root);
             match of.kind() {
                 OmniFileKind::Topic if !is_template(root) => {
                     let topic = merge_extended(of.topic_name(), root, &topic);
@@ -243,7 +243,7 @@ impl OmniFields {
     }
 
     fn read_joins(&mut self, file: &str, root: &Node) {
-        let joins = OmniFile { path: file, root }.joins().iter();
+        let joins = OmniFile::new(file, root).joins().iter();
         self.users.extend(joins.filter_map(|join| users::read_join(file, join)));
     }
 

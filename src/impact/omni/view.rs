@@ -13,10 +13,10 @@ use crate::yaml::Node;
 
 /// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
 pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
-    if (OmniFile { path: file, root }).rows() != OmniRows::Table {
+    if OmniFile::new(file, root).rows() != OmniRows::Table {
         return None;
     }
-    let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
+    let text = |key: &str| root.text_at(key).map(str::to_lowercase);
     Some(OmniTable {
         // For a dbt model, Omni may write the name of a virtual schema, which does not exist in the warehouse.
         schema: text("schema").filter(|_| root.get("dbt").is_none()),
@@ -65,13 +65,13 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
             ..OmniField::default()
         });
     };
-    for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
+    for (of, name) in query.pairs_at("fields") {
         if let (Some(of), Some(name)) = (of.text(), name.text()) {
             column(name, BTreeSet::from([remove_timeframe(of).to_lowercase()]), None);
         }
     }
-    for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
-        let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
+    for (name, calculation) in query.pairs_at("calculations") {
+        let sql = calculation.text().or_else(|| calculation.text_at("sql"));
         let name = name.text().unwrap_or_default();
         match sql.filter(|sql| sql.contains("${")) {
             Some(sql) => column(name, field_references(sql).collect(), None),
@@ -107,9 +107,9 @@ pub(super) fn read_view(
         .enumerate()
         .map(|(place, field)| (field.name.to_lowercase(), place))
         .collect();
-    for (kind, name, field) in (OmniFile { path: file, root }).fields() {
+    for (kind, name, field) in OmniFile::new(file, root).fields() {
         let Some(name) = name.text() else { continue };
-        if field.get("ignored").and_then(Node::boolean) == Some(true) {
+        if field.is_true("ignored") {
             continue;
         }
         let (mut read, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);
@@ -137,7 +137,7 @@ pub(super) fn read_view(
             }
         }
     }
-    if let Some(sql) = root.get("sql").and_then(Node::text) {
+    if let Some(sql) = root.text_at("sql") {
         view_sql::trace_columns(&mut view, sql, tables, dialect);
     }
     if let Some(missing) = &of.missing {
@@ -164,11 +164,11 @@ fn read_field(
         ..OmniField::default()
     };
     let mut columns = BTreeSet::new();
-    let text = |key: &str| field.get(key).and_then(Node::text);
+    let text = |key: &str| field.text_at(key);
     let duration = field.get("duration");
     let of_duration = ["sql_start", "sql_end"]
         .into_iter()
-        .filter_map(|key| duration?.get(key)?.text());
+        .filter_map(|key| duration?.text_at(key));
     let sqls: Vec<&str> = text("sql")
         .into_iter()
         .chain(text("custom_primary_key_sql"))
@@ -187,7 +187,7 @@ fn read_field(
         }
     }
     read.has_sql = !sqls.is_empty();
-    let filters = field.get("filters").and_then(Node::pairs).unwrap_or_default();
+    let filters = field.pairs_at("filters");
     fields.extend(
         filters
             .iter()

@@ -53,7 +53,7 @@ impl<'n> DeclaredTest<'n> {
             return node.text().map(plain);
         };
         // A test is either `- not_null: {…}` or `- {name: …, test_name: not_null, …}`.
-        let (name, body) = match node.get("test_name").and_then(Node::text) {
+        let (name, body) = match node.text_at("test_name") {
             Some(name) => (name, pairs),
             None => pairs.iter().find_map(|(key, value)| {
                 let name = key.text().filter(|name| !SETTINGS.contains(name))?;

@@ -1,6 +1,6 @@
 //! Compares Jinja in dbt files without evaluating it: blocks and `config` calls.
 
-use crate::dbt::{JinjaBlock, JinjaKind, jinja_blocks, jinja_parts};
+use crate::dbt::{JinjaBlock, JinjaKind, call_arguments, jinja_blocks, jinja_parts, normalized_jinja, split_arguments};
 
 /// Returns the Jinja blocks of a file with code, in order.
 pub(super) fn parse_blocks(text: &str) -> Vec<JinjaBlock<'_>> {
@@ -90,45 +90,14 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
     changes.filter(|change| change.before != change.now).collect()
 }
 
-/// Returns the arguments of `{{ config(…) }}`, without whitespace outside strings.
+/// Returns the arguments of `{{ config(…) }}`, without unnecessary whitespace.
 fn config_arguments(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for part in jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression) {
-        let Some(arguments) = part
-            .inside
-            .strip_prefix("config")
-            .map(str::trim_start)
-            .and_then(|rest| rest.strip_prefix('('))
-        else {
-            continue;
-        };
-        let mut argument = String::new();
-        let (mut depth, mut quote) = (0usize, None);
-        for c in arguments.chars() {
-            match (quote, c) {
-                (None, '\'' | '"') => quote = Some(c),
-                (Some(open), c) if open == c => quote = None,
-                (None, '(' | '[' | '{') => depth += 1,
-                (None, ')') if depth == 0 => break,
-                (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-                (None, ',') if depth == 0 => {
-                    found.extend(split_named_argument(&std::mem::take(&mut argument)));
-                    continue;
-                }
-                (None, c) if c.is_whitespace() => continue,
-                _ => {}
-            }
-            argument.push(c);
-        }
-        found.extend(split_named_argument(&argument));
-    }
-    found
-}
-
-fn split_named_argument(argument: &str) -> Option<(String, String)> {
-    argument
-        .split_once('=')
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    let parts = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
+    let calls = parts.filter_map(|part| call_arguments(part.inside, "config"));
+    let arguments = calls.flat_map(split_arguments).filter_map(|it| it.split_once('='));
+    arguments
+        .map(|(key, value)| (key.trim().to_owned(), normalized_jinja(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -159,13 +128,13 @@ mod tests {
             .map(|it| (it.key.as_str(), it.before.as_str(), it.affects_rows()))
             .collect();
         assert_eq!(shown, [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]);
-        assert_eq!(
-            config_changes("{{ config(", "{{ config(a=1"),
-            [ConfigChange {
-                key: "a".into(),
-                before: String::new(),
-                now: "1".into()
-            }]
-        );
+        let other_quotes = old.replace("'x'", "\"x\"").replace("{{", "{{-");
+        for same in [
+            other_quotes,
+            format!("{{# {new} #}}{old}"),
+            format!("{old}{{{{ config(a=1"),
+        ] {
+            assert_eq!(config_changes(old, &same), []);
+        }
     }
 }

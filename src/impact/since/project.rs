@@ -91,10 +91,7 @@ impl RevisionComparer<'_, '_> {
 
 /// Returns the variables of a project. Variables below the project's name take precedence over global variables.
 fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
-    let vars = root
-        .and_then(|root| root.get("vars"))
-        .and_then(Node::pairs)
-        .unwrap_or_default();
+    let vars = root.map(|root| root.pairs_at("vars")).unwrap_or_default();
     let mut found = BTreeMap::new();
     for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
         match value.pairs() {

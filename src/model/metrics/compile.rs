@@ -212,7 +212,7 @@ impl Compiler {
         compiled
             .diagnostics
             .extend(errors_in_formulas.into_iter().filter(|_| !is_probed));
-        compiled.tags = set.root.get("tags").map(Node::texts).unwrap_or_default();
+        compiled.tags = set.root.texts_at("tags");
         compiled.metric_set = Some(set);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);

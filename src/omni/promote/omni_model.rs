@@ -61,7 +61,7 @@ pub(super) struct ViewField {
 
 impl ViewField {
     pub fn text(&self, key: &str) -> Option<&str> {
-        self.node.get(key).and_then(Node::text)
+        self.node.text_at(key)
     }
 }
 
@@ -130,7 +130,7 @@ impl<'t> ParsedOmniModel<'t> {
 
     fn add(&mut self, path: &'t str, text: &'t str, root: Node) {
         let number = self.files.len();
-        let file = schema::OmniFile { path, root: &root };
+        let file = schema::OmniFile::new(path, &root);
         let joins = file.joins().iter();
         self.relationships
             .extend(joins.filter_map(|join| read_relationship(join, number)));
@@ -190,7 +190,7 @@ impl<'t> ParsedOmniModel<'t> {
             seen.push(place);
             let view = self.views.get(place)?;
             if let Some(field) = view.fields.get(&name) {
-                let ignored = field.node.get("ignored").and_then(Node::boolean) == Some(true);
+                let ignored = field.node.is_true("ignored");
                 return (!ignored).then_some(field);
             }
             next.extend(view.extends.iter().rev().filter_map(|name| self.view(name)));
@@ -226,7 +226,7 @@ impl<'t> ParsedOmniModel<'t> {
         let topic = self.topic_in_file(file);
         if let (Some(view), Some(query)) = (self.view_in_file(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
-            let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
+            let topic = query.text_at("topic").map(str::to_owned);
             return vec![OmniSavedQuery {
                 name,
                 file,
@@ -236,13 +236,13 @@ impl<'t> ParsedOmniModel<'t> {
                 is_view: true,
             }];
         }
-        let samples = root.get("sample_queries").and_then(Node::pairs).unwrap_or_default();
+        let samples = root.pairs_at("sample_queries");
         let samples = samples
             .iter()
             .filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
         let samples = samples.map(|(name, sample)| {
             let query = sample.get("query").unwrap_or(sample);
-            let own = query.get("topic").and_then(Node::text).or(topic).map(str::to_owned);
+            let own = query.text_at("topic").or(topic).map(str::to_owned);
             let name = name.text().unwrap_or_default().to_owned();
             OmniSavedQuery {
                 name,
@@ -259,13 +259,9 @@ impl<'t> ParsedOmniModel<'t> {
 
 fn read_view(name: &str, of: schema::OmniFile<'_>, file: usize) -> OmniViewSource {
     let root = of.root;
-    let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+    let text = |key: &str| root.text_at(key).map(str::to_owned);
     // Omni records the dbt model of a view in the view's file. The table may have another name than the model.
-    let dbt_model = root
-        .get("dbt")
-        .and_then(|dbt| dbt.get("name"))
-        .and_then(Node::text)
-        .map(str::to_owned);
+    let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
     let mut view = OmniViewSource {
         file,
         catalog: text("catalog"),
@@ -280,14 +276,11 @@ fn read_view(name: &str, of: schema::OmniFile<'_>, file: usize) -> OmniViewSourc
         fields: FxHashMap::default(),
         order: Vec::new(),
         clashes: Vec::new(),
-        key: root
-            .get("custom_compound_primary_key_sql")
-            .map(Node::texts)
-            .unwrap_or_default(),
+        key: root.texts_at("custom_compound_primary_key_sql"),
     };
     for (kind, at, node) in of.fields() {
         let Some(name) = at.text() else { continue };
-        if view.key.is_empty() && node.get("primary_key").and_then(Node::boolean) == Some(true) {
+        if view.key.is_empty() && node.is_true("primary_key") {
             view.key.push(name.to_owned());
         }
         let field = ViewField {
@@ -314,7 +307,7 @@ fn read_view(name: &str, of: schema::OmniFile<'_>, file: usize) -> OmniViewSourc
 }
 
 fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
-    let text = |key: &str| join.get(key).and_then(Node::text).map(str::to_owned);
+    let text = |key: &str| join.text_at(key).map(str::to_owned);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     Some(Relationship {
         from_as: text("join_from_view_as").unwrap_or_else(|| from.clone()),
@@ -325,7 +318,7 @@ fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
         on: text("on_sql"),
         condition: text("where_sql"),
         cardinality: text("relationship_type").unwrap_or_else(|| "assumed_many_to_one".to_owned()),
-        reversible: join.get("reversible").and_then(Node::boolean) == Some(true),
+        reversible: join.is_true("reversible"),
         file,
         node: join.clone(),
     })

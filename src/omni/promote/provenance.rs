@@ -38,12 +38,12 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
                 .map(|from| ProvenanceRecord { from, column: None }),
         );
     }
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let steps = root.items_at("steps");
     let definitions = steps
         .iter()
         .chain([root])
         .filter_map(|step| step.get("definitions")?.pairs());
-    let columns = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+    let columns = root.pairs_at("columns");
     for (name, column) in definitions.flatten().chain(columns) {
         let from = column
             .get("meta")

@@ -135,9 +135,7 @@ fn request_from_query_view<'m>(
     }
     let calculations: Vec<&str> = query
         .query
-        .get("calculations")
-        .and_then(Node::pairs)
-        .unwrap_or_default()
+        .pairs_at("calculations")
         .iter()
         .filter_map(|(name, _)| name.text())
         .collect();
@@ -266,7 +264,7 @@ pub(super) fn query_fields(query: &Node) -> Vec<(&str, Option<&str>)> {
 
 /// Returns the sort keys of a query: each field, and whether the order is descending.
 pub(super) fn query_sorts(query: &Node) -> Vec<(&str, bool)> {
-    let sorts = query.get("sorts").and_then(Node::items).unwrap_or_default();
+    let sorts = query.items_at("sorts");
     sorts
         .iter()
         .filter_map(|node| {
@@ -277,7 +275,5 @@ pub(super) fn query_sorts(query: &Node) -> Vec<(&str, bool)> {
 }
 
 fn is_descending(sort: &Node) -> bool {
-    ["desc", "sort_descending"]
-        .iter()
-        .any(|key| sort.get(key).and_then(Node::boolean) == Some(true))
+    ["desc", "sort_descending"].iter().any(|key| sort.is_true(key))
 }

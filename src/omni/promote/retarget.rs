@@ -91,7 +91,7 @@ impl TargetModel {
             _ => view.name.clone(),
         };
         let of_model = |(spec, root, column): (usize, &Node, Option<&str>)| {
-            let name = root.get("model").and_then(Node::text)?.to_owned();
+            let name = root.text_at("model")?.to_owned();
             let has_gaps = specs
                 .get(spec)
                 .is_some_and(|(_, text)| text.contains(", not converted: "));
@@ -213,7 +213,7 @@ pub(super) fn retarget_edits(
 
 /// Returns whether a spec filters rows or groups, or limits the number of rows.
 fn has_filters_or_limit(root: &Node) -> bool {
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let steps = root.items_at("steps");
     let mut parts = steps.iter().chain([root]);
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
@@ -256,7 +256,7 @@ fn retarget_query_view(
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
     let query = model.files.get(view.file).and_then(|file| file.root.get("query"));
     let query = query.ok_or_else(|| RetargetRefusal::of_values("the view is not a query view"))?;
-    let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
+    let calculations = query.pairs_at("calculations");
     let columns = query_fields(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
         let is_named = query_fields(query)

@@ -131,6 +131,31 @@ impl Node {
             .map(|(_, v)| v)
     }
 
+    /// Returns the text of the scalar at a key.
+    pub fn text_at(&self, key: &str) -> Option<&str> {
+        self.get(key)?.text()
+    }
+
+    /// Returns whether the value of a key is `true`.
+    pub fn is_true(&self, key: &str) -> bool {
+        self.get(key).and_then(Self::boolean) == Some(true)
+    }
+
+    /// Returns the pairs of the mapping at a key. Returns no pairs for other values.
+    pub fn pairs_at(&self, key: &str) -> &[(Node, Node)] {
+        self.get(key).and_then(Self::pairs).unwrap_or_default()
+    }
+
+    /// Returns the items of the sequence at a key. Returns no items for other values.
+    pub fn items_at(&self, key: &str) -> &[Node] {
+        self.get(key).and_then(Self::items).unwrap_or_default()
+    }
+
+    /// Returns the strings at a key, as [`texts`](Self::texts) does.
+    pub fn texts_at(&self, key: &str) -> Vec<String> {
+        self.get(key).map(Self::texts).unwrap_or_default()
+    }
+
     /// Returns the name that messages use for this kind of node.
     pub fn kind_name(&self) -> &'static str {
         match &self.kind {

@@ -134,7 +134,7 @@ fn local_packages(root: &Path) -> Vec<PathBuf> {
         let local = packages
             .into_iter()
             .flatten()
-            .filter_map(|package| package.get("local")?.text());
+            .filter_map(|package| package.text_at("local"));
         local.map(PathBuf::from).collect()
     };
     PACKAGE_FILES.iter().flat_map(|file| of(file)).collect()

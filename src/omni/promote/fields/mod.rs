@@ -320,7 +320,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             term: term.clone(),
             description: field.text("description").map(str::to_owned),
             shown: self.display_settings_with_grants(key, field),
-            tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
+            tags: field.node.texts_at("tags"),
             field: format!("{}.{}", key.0, field.name),
             file: field.file,
             line: file.map_or(1, |file| file.line(&field.at)),
@@ -615,7 +615,7 @@ fn field_references(field: &ViewField) -> Vec<OmniReference> {
         .into_iter()
         .filter_map(|key| field.text(key));
     let mut all: Vec<OmniReference> = sqls.flat_map(find_references).map(OmniReference::read).collect();
-    let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
+    let filters = field.node.pairs_at("filters");
     all.extend(
         filters
             .iter()
