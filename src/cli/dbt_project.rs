@@ -331,7 +331,7 @@ fn default_output(profile: &Node) -> Option<String> {
 }
 
 /// Returns all strings in a part of a YAML document.
-fn texts_below<'y>(node: &'y Node) -> Vec<&'y str> {
+fn texts_below(node: &Node) -> Vec<&str> {
     let (mut texts, mut left) = (Vec::new(), vec![node]);
     while let Some(node) = left.pop() {
         texts.extend(node.text());
