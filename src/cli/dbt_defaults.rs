@@ -2,21 +2,19 @@
 
 use std::path::{Component, Path};
 
-use saphyr::{LoadableYamlNode, Yaml};
+use formulac_syntax::yaml::{self, Node};
 
 use super::dbt_jinja;
 
 /// Returns whether `dbt_project.yml` enforces the contracts of the models in a folder. The folder is relative to
 /// one of the model folders.
 pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
-    let contract = |level: &Yaml<'_>| {
-        let contract = ["+contract", "contract"]
-            .iter()
-            .find_map(|key| level.as_mapping_get(key))?;
+    let contract = |level: &Node| {
+        let contract = ["+contract", "contract"].iter().find_map(|key| level.get(key))?;
         contract
-            .as_mapping_get("enforced")
-            .or_else(|| contract.as_mapping_get("+enforced"))?
-            .as_bool()
+            .get("enforced")
+            .or_else(|| contract.get("+enforced"))?
+            .boolean()
     };
     innermost_setting(text, "models", project, folder, contract).unwrap_or(false)
 }
@@ -24,18 +22,16 @@ pub fn enforces_contracts(text: &str, project: &str, folder: &Path) -> bool {
 /// Returns whether the nodes in a folder are enabled. `section` is their kind, such as `models`, and the folder
 /// is relative to one of the folders of that kind. Jinja that cannot be resolved counts as enabled.
 pub fn is_enabled(text: &str, section: &str, project: &str, folder: &Path) -> bool {
-    let enabled = |level: &Yaml<'_>| {
-        let value = ["+enabled", "enabled"]
-            .iter()
-            .find_map(|key| level.as_mapping_get(key))?;
+    let enabled = |level: &Node| {
+        let value = ["+enabled", "enabled"].iter().find_map(|key| level.get(key))?;
         let text = || {
-            dbt_jinja::render_variables(value.as_str()?, |_| None)?
+            dbt_jinja::render_variables(value.text()?, |_| None)?
                 .trim()
                 .to_ascii_lowercase()
                 .parse()
                 .ok()
         };
-        value.as_bool().or_else(text)
+        value.boolean().or_else(text)
     };
     innermost_setting(text, section, project, folder, enabled).unwrap_or(true)
 }
@@ -46,10 +42,10 @@ fn innermost_setting(
     section: &str,
     project: &str,
     folder: &Path,
-    of_level: impl Fn(&Yaml<'_>) -> Option<bool>,
+    of_level: impl Fn(&Node) -> Option<bool>,
 ) -> Option<bool> {
-    let documents = Yaml::load_from_str(text).unwrap_or_default();
-    let mut level = documents.first().and_then(|root| root.as_mapping_get(section));
+    let root = yaml::root(text);
+    let mut level = root.as_ref().and_then(|root| root.get(section));
     let inner = folder.components().filter_map(|part| match part {
         Component::Normal(name) => name.to_str(),
         _ => None,
@@ -57,7 +53,7 @@ fn innermost_setting(
     let mut said = None;
     for name in std::iter::once(project).chain(inner) {
         said = level.and_then(&of_level).or(said);
-        level = level.and_then(|level| level.as_mapping_get(name));
+        level = level.and_then(|level| level.get(name));
     }
     level.and_then(of_level).or(said)
 }
@@ -77,5 +73,8 @@ mod tests {
         let text = "seeds:\n  shop:\n    raw: {+enabled: \"{{ var('load', false) }}\", small: {enabled: true}}\n    other: {+enabled: \"{{ target.name == 'dev' }}\"}\n";
         let of = |folder: &str| is_enabled(text, "seeds", "shop", Path::new(folder));
         assert!(of("") && !of("raw") && !of("raw/large") && of("raw/small") && of("other"));
+        // A key that appears twice does not hide the rest of the file.
+        let text = format!("name: shop\nname: shop\n{text}");
+        assert!(!is_enabled(&text, "seeds", "shop", Path::new("raw")));
     }
 }

@@ -1,42 +1,35 @@
 //! Renders values from dbt's YAML files, which may contain Jinja.
 
+use formulac::dbt::{JinjaKind, call_arguments, jinja_parts, jinja_string, split_arguments};
+
 /// Returns a value without Jinja unchanged, and replaces `{{ env_var('NAME', 'default') }}` and `{{ var('name',
 /// 'default') }}` with the values that dbt would use. Returns `None` if the value contains other Jinja, or a
 /// variable without a value.
 pub fn render_variables(value: &str, var: impl Fn(&str) -> Option<String>) -> Option<String> {
-    if value.contains("{%") || value.contains("{#") {
-        return None;
-    }
-    let mut text = String::new();
-    let mut rest = value;
-    while let Some((before, after)) = rest.split_once("{{") {
-        let (call, behind) = after.split_once("}}")?;
-        text.push_str(before);
-        text.push_str(&eval_call(call.trim(), &var)?);
-        rest = behind;
-    }
-    text.push_str(rest);
-    Some(text)
+    let removes_whitespace = value.contains("{{-") || value.contains("-}}");
+    let parts = jinja_parts(value).map(|part| match part.kind {
+        JinjaKind::Text => Some(part.inside.to_owned()),
+        JinjaKind::Expression if part.is_closed && !removes_whitespace => eval_call(part.inside, &var),
+        _ => None,
+    });
+    parts.collect()
 }
 
 /// Evaluates a call to `env_var` or `var`. The default value may be another call.
 fn eval_call(mut call: &str, var: &impl Fn(&str) -> Option<String>) -> Option<String> {
     loop {
-        let (function, arguments) = call.strip_suffix(')')?.split_once('(')?;
-        let (name, default) = arguments
-            .split_once(',')
-            .map_or((arguments, None), |(name, rest)| (name, Some(rest)));
-        let name = unquote_argument(name)?;
-        let value = match function.trim() {
-            "env_var" => std::env::var(name).ok(),
-            "var" => var(name),
-            _ => return None,
+        let of_environment = call_arguments(call, "env_var");
+        let mut arguments = split_arguments(of_environment.or_else(|| call_arguments(call, "var"))?);
+        let name = jinja_string(arguments.next()?)?;
+        let value = match of_environment {
+            Some(_) => std::env::var(name).ok(),
+            None => var(name),
         };
-        let default = default.map(str::trim);
+        let default = arguments.next().map(str::trim);
         let is_bare = |text: &&str| ["true", "false"].contains(&text.to_ascii_lowercase().as_str());
         let told = || {
             default
-                .and_then(unquote_argument)
+                .and_then(jinja_string)
                 .or(default.filter(is_bare))
                 .map(str::to_owned)
         };
@@ -53,20 +46,10 @@ pub fn unset_variables(value: &str) -> Vec<String> {
     let calls = value.split("env_var").skip(1);
     let name = |call: &str| {
         let (name, _) = call.trim_start().strip_prefix('(')?.split_once(')')?;
-        let name = unquote_argument(name)?;
+        let name = jinja_string(name)?;
         std::env::var_os(name).is_none().then(|| name.to_owned())
     };
     calls.filter_map(name).collect()
-}
-
-/// Returns the contents of a quoted argument, if they contain no quotes of the same kind.
-fn unquote_argument(argument: &str) -> Option<&str> {
-    let argument = argument.trim();
-    let quote = argument.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
-    argument
-        .strip_prefix(quote)?
-        .strip_suffix(quote)
-        .filter(|inner| !inner.contains(quote))
 }
 
 #[cfg(test)]
@@ -120,6 +103,8 @@ mod tests {
             ("{{ var('other', false) }}", Some("false")),
             ("{{ env_var('X', 'b')", None),
             ("{% if true %}a{% endif %}", None),
+            ("a {{- var('folder') }}", None),
+            ("{{ var('other', '}}') }}", Some("}}")),
         ] {
             assert_eq!(render_variables(text, var).as_deref(), expected, "{text}");
         }

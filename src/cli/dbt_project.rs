@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use formulac::Dialect;
 use formulac::artifacts::KeptParts;
-use saphyr::{LoadableYamlNode, Yaml};
+use formulac_syntax::yaml::{self, Node};
 
 use super::artifacts::TargetFolder;
 use super::dbt_defaults;
@@ -90,8 +90,8 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
-    let documents = Yaml::load_from_str(&source.text).unwrap_or_default();
-    let root = documents.first();
+    let document = yaml::root(&source.text);
+    let root = document.as_ref();
     let mut unresolved = Vec::new();
     let mut path = |key: &str, value: &str| match dbt_jinja::render_variables(value, |_| None) {
         Some(path) => path,
@@ -101,15 +101,15 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         }
     };
     let mut listed: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for (key, value) in root.and_then(Yaml::as_mapping).into_iter().flatten() {
-        let Some(key) = key.as_str().filter(|key| key.ends_with("-paths")) else {
+    for (key, value) in root.and_then(Node::pairs).into_iter().flatten() {
+        let Some(key) = key.text().filter(|key| key.ends_with("-paths")) else {
             continue;
         };
         let paths = value
-            .as_vec()
+            .items()
             .into_iter()
             .flatten()
-            .filter_map(Yaml::as_str)
+            .filter_map(Node::text)
             .map(|value| path(key, value));
         listed.insert(key, paths.collect());
     }
@@ -148,8 +148,8 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     })
 }
 
-fn yaml_text(node: &Yaml<'_>, key: &str) -> Option<String> {
-    node.as_mapping_get(key)?.as_str().map(str::to_owned)
+fn yaml_text(node: &Node, key: &str) -> Option<String> {
+    node.text_at(key).map(str::to_owned)
 }
 
 impl DbtProject {
@@ -240,14 +240,14 @@ impl DbtProject {
             .ok_or_else(|| format!("formulac cannot resolve `{name}` in dbt_project.yml"))?;
         let path = self.profiles_path(None).ok_or("there is no profiles.yml")?;
         let source = read_text(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
-        let documents = Yaml::load_from_str(&source).map_err(|_| "profiles.yml is not YAML".to_owned())?;
-        let profile = documents.first().and_then(|root| root.as_mapping_get(&name));
+        let root = yaml::read(&source, &mut Vec::new()).map_err(|_| "profiles.yml is not YAML".to_owned())?;
+        let profile = root.as_ref().and_then(|root| root.get(&name));
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;
-        let outputs = profile.as_mapping_get("outputs").and_then(Yaml::as_mapping);
+        let outputs = profile.get("outputs").and_then(Node::pairs);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
             let adapter = output_type(output).and_then(|text| dbt_jinja::render_variables(&text, |_| None));
             Some(ProfileOutput {
-                name: key.as_str()?.to_owned(),
+                name: key.text()?.to_owned(),
                 adapter,
             })
         });
@@ -274,12 +274,11 @@ impl DbtProject {
             return Err(SetupProblem::new(found, fix));
         };
         let source = read_text(&path).unwrap_or_default();
-        let documents = Yaml::load_from_str(&source).unwrap_or_default();
-        let Some(root) = documents.first() else {
+        let Some(root) = yaml::root(&source) else {
             return Ok(Vec::new());
         };
         let path = path.display();
-        let Some(profile) = root.as_mapping_get(&name) else {
+        let Some(profile) = root.get(&name) else {
             let found = format!("{path} has no profile `{name}`, which dbt_project.yml specifies");
             return Err(SetupProblem::new(found, format!("add the profile `{name}` to {path}")));
         };
@@ -288,8 +287,8 @@ impl DbtProject {
             let target = yaml_text(profile, "target").unwrap_or_default();
             return Ok(dbt_jinja::unset_variables(&target));
         };
-        let outputs = profile.as_mapping_get("outputs");
-        let Some(output) = outputs.and_then(|outputs| outputs.as_mapping_get(target)) else {
+        let outputs = profile.get("outputs");
+        let Some(output) = outputs.and_then(|outputs| outputs.get(target)) else {
             let found = format!("the dbt profile `{name}` has no output `{target}`");
             return Err(SetupProblem::new(
                 found,
@@ -324,7 +323,7 @@ impl DbtProject {
 }
 
 /// Returns the name of a profile's default output. `None` if only dbt can resolve its Jinja.
-fn default_output(profile: &Yaml<'_>) -> Option<String> {
+fn default_output(profile: &Node) -> Option<String> {
     match yaml_text(profile, "target") {
         Some(target) => dbt_jinja::render_variables(&target, |_| None),
         None => Some("default".to_owned()),
@@ -332,22 +331,22 @@ fn default_output(profile: &Yaml<'_>) -> Option<String> {
 }
 
 /// Returns all strings in a part of a YAML document.
-fn texts_below<'y>(node: &'y Yaml<'_>) -> Vec<&'y str> {
+fn texts_below(node: &Node) -> Vec<&str> {
     let (mut texts, mut left) = (Vec::new(), vec![node]);
     while let Some(node) = left.pop() {
-        texts.extend(node.as_str());
-        left.extend(node.as_vec().into_iter().flatten());
-        left.extend(node.as_mapping().into_iter().flatten().map(|(_, value)| value));
+        texts.extend(node.text());
+        left.extend(node.items().into_iter().flatten());
+        left.extend(node.pairs().into_iter().flatten().map(|(_, value)| value));
     }
     texts
 }
 
 /// Returns the `type` of an output, from its own keys or from mappings that it merges with `<<`.
-fn output_type(output: &Yaml<'_>) -> Option<String> {
-    yaml_text(output, "type").or_else(|| match output.as_mapping_get("<<")? {
-        Yaml::Sequence(merged) => merged.iter().find_map(|merged| yaml_text(merged, "type")),
-        merged => yaml_text(merged, "type"),
-    })
+fn output_type(output: &Node) -> Option<String> {
+    let merged = output.get("<<").into_iter();
+    let merged = merged.flat_map(|merged| merged.items().unwrap_or(std::slice::from_ref(merged)));
+    let mut all = std::iter::once(output).chain(merged);
+    all.find_map(|mapping| yaml_text(mapping, "type"))
 }
 
 /// Profile in profiles.yml.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::RelationName;
+use super::{RelationName, call_arguments, jinja_string};
 use crate::dialect::Dialect;
 
 /// Relation that a spec reads, in dbt's terms.
@@ -34,14 +34,10 @@ impl RelationReference {
     /// Parses a table name, `ref` or `source`. `None` for any other text.
     pub fn read(text: &str) -> Option<Self> {
         for (word, is_ref) in [("ref", true), ("source", false)] {
-            let Some(inside) = text
-                .strip_prefix(word)
-                .map(str::trim_start)
-                .and_then(|t| t.strip_prefix('('))
-            else {
+            let Some(inside) = call_arguments(text, word) else {
                 continue;
             };
-            let arguments = inside.strip_suffix(')').and_then(parse_arguments)?;
+            let arguments = parse_arguments(inside)?;
             let names: Vec<&String> = arguments.iter().filter(|(k, _)| k.is_none()).map(|(_, v)| v).collect();
             let mut versions = arguments.iter().filter(|(k, _)| k.is_some()).map(|(_, v)| v.clone());
             return match (is_ref, names.as_slice()) {
@@ -203,10 +199,7 @@ fn parse_arguments(inside: &str) -> Option<Vec<(Option<String>, String)>> {
             Some((key, value)) => (Some(key.trim().to_owned()), value.trim()),
             None => (None, part.trim()),
         };
-        let quoted = value
-            .strip_prefix(['\'', '"'])
-            .and_then(|v| v.strip_suffix(['\'', '"']));
-        let text = match (quoted, &key) {
+        let text = match (jinja_string(value), &key) {
             (Some(text), None) => text,
             (None, Some(key)) if matches!(key.as_str(), "v" | "version") => value,
             (Some(text), Some(key)) if matches!(key.as_str(), "v" | "version") => text,

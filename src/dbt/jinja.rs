@@ -1,6 +1,6 @@
 //! Escapes text that dbt renders with Jinja: SQL and all strings in YAML files.
 
-use super::RelationReference;
+use super::{RelationReference, has_jinja};
 use crate::dialect::expression;
 use crate::sql::{END_IF, IF_INCREMENTAL, THIS};
 
@@ -64,7 +64,7 @@ pub fn incremental_sql(sql: &str, escapes: bool) -> String {
 /// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that
 /// contains `endraw` needs expressions instead.
 pub(super) fn escape_raw(text: &str) -> String {
-    if !["{{", "{%", "{#"].iter().any(|m| text.contains(m)) {
+    if !has_jinja(text) {
         return text.to_owned();
     }
     if text.contains("endraw") {

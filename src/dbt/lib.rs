@@ -34,6 +34,7 @@ mod docs;
 mod from;
 mod header;
 mod jinja;
+mod jinja_parts;
 mod properties;
 mod property_hashes;
 mod relation;
@@ -51,6 +52,8 @@ pub use header::{is_same_content, is_same_except_path, with_header_of, without_a
 pub use header::{is_same_except_layout, is_unmodified, spec_in_header};
 pub use jinja::{TOLD, duration_query, query_with_several_results, relation_lookup_query};
 pub use jinja::{depends_on_comment, escape_jinja, import_cte, incremental_sql};
+pub use jinja_parts::{JinjaBlock, JinjaKind, JinjaPart, has_jinja, jinja_blocks, jinja_parts};
+pub use jinja_parts::{call_arguments, jinja_expression, jinja_string, normalized_jinja, split_arguments};
 pub use properties::{ColumnDoc, ModelDoc, properties_yml};
 pub use property_hashes::{have_same_values, is_hash, recorded_hashes};
 pub use relation::{RelationName, relation_parts};

@@ -35,7 +35,7 @@ impl RecordedHash {
                     .text()?
                     .to_owned();
                 let column = if is_column {
-                    Some(node.get("name")?.text()?.to_owned())
+                    Some(node.text_at("name")?.to_owned())
                 } else {
                     None
                 };
@@ -84,7 +84,7 @@ impl PropertyHashes {
         if !text.contains("models:") {
             return None;
         }
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
+        let root = yaml::root(text)?;
         let mut hashes = Self::default();
         for (key, value) in sorted_pairs(&root)? {
             match (key, value.items()) {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::dialect::Dialect;
+use crate::{has_jinja, normalized_jinja};
 
 /// Kind of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,39 +47,12 @@ impl SqlToken {
         let text = self.text(source);
         match self.kind {
             SqlTokenKind::Word if text.bytes().any(|b| b.is_ascii_uppercase()) => Cow::Owned(text.to_ascii_lowercase()),
-            SqlTokenKind::Jinja => Cow::Owned(collapse_whitespace(text)),
+            SqlTokenKind::Jinja => Cow::Owned(normalized_jinja(text)),
             SqlTokenKind::Sign if text == "!=" => Cow::Borrowed("<>"),
             SqlTokenKind::Number if text.bytes().any(|b| b == b'E') => Cow::Owned(text.to_ascii_lowercase()),
             _ => Cow::Borrowed(text),
         }
     }
-}
-
-/// Removes whitespace outside of the string literals in Jinja, except for one space between two words.
-fn collapse_whitespace(jinja: &str) -> String {
-    let mut out = String::with_capacity(jinja.len());
-    let (mut quote, mut gap) = (None, false);
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let mut escaped = false;
-    for c in jinja.chars() {
-        if quote.is_none() && c.is_whitespace() {
-            gap = true;
-            continue;
-        }
-        if gap && is_word(c) && out.chars().next_back().is_some_and(is_word) {
-            out.push(' ');
-        }
-        gap = false;
-        match quote {
-            Some(_) if escaped => escaped = false,
-            Some(_) if c == '\\' => escaped = true,
-            Some(open) if c == open => quote = None,
-            None if matches!(c, '\'' | '"') => quote = Some(c),
-            _ => {}
-        }
-        out.push(if c == '"' { '\'' } else { c });
-    }
-    out
 }
 
 /// Operators of several characters. Longer operators come first.
@@ -99,6 +73,21 @@ pub fn tokens(source: &str, dialect: Dialect) -> Vec<SqlToken> {
     }
     tokens.pop_if(is_comma);
     tokens
+}
+
+/// Replaces tokens of SQL. `with` gets all tokens and the index of one token, and returns the text that replaces it.
+pub fn replace_tokens(source: &str, dialect: Dialect, with: impl Fn(&[SqlToken], usize) -> Option<String>) -> String {
+    let all = tokens(source, dialect);
+    let mut out = String::with_capacity(source.len());
+    let mut done = 0;
+    for (at, token) in all.iter().enumerate() {
+        if let Some(text) = with(&all, at) {
+            out.push_str(source.get(done..token.start).unwrap_or_default());
+            out.push_str(&text);
+            done = token.end;
+        }
+    }
+    out + source.get(done..).unwrap_or_default()
 }
 
 /// Returns whether a token can follow a list, so that a comma before it is a trailing comma.
@@ -219,8 +208,7 @@ impl<'s> Lexer<'s> {
     /// comment that contains Jinja. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
-        let has_jinja = || ["{{", "{%", "{#"].iter().any(|marker| comment.contains(marker));
-        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja())
+        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment))
     }
 
     /// Moves past a word, or past a string literal with a prefix, such as `r'\d'`.

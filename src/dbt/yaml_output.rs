@@ -49,7 +49,7 @@ impl YamlOutput {
     /// recursion.
     pub fn has_jinja(&self) -> bool {
         match self {
-            Self::Dbt(text) => ["{{", "{%", "{#"].iter().any(|marker| text.contains(marker)),
+            Self::Dbt(text) => crate::has_jinja(text),
             Self::List(items) | Self::Words(items) => items.iter().any(Self::has_jinja),
             Self::Map(pairs) | Self::Flow(pairs) => pairs.iter().any(|(_, value)| value.has_jinja()),
             Self::Text(_) | Self::Bare(_) => false,

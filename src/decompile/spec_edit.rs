@@ -110,7 +110,7 @@ impl<'s> SpecPosition<'s> {
             .iter()
             .flat_map(|step| &step.definitions)
             .map(|placed| placed.at);
-        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
+        let steps = self.root.items_at("steps");
         let of_step = |step: &Node| {
             let keys = ["where", "having", "order_by", "limit"].into_iter();
             keys.filter_map(|key| step.get(key).map(|node| node.span))

@@ -9,7 +9,6 @@ use super::substitute::{Substitution, apply_replacements};
 use crate::dbt::tokens::SqlTokenKind;
 use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
-use crate::yaml::Node;
 
 /// Returns a spec in which a definition of the last step has a new name. Also renames the references in the step's other
 /// definitions, and the column's properties. `None` if the definition cannot be renamed.
@@ -36,7 +35,7 @@ pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Option<Strin
             changes.push((at, renamed));
         }
     }
-    let columns = read.root().get("columns").and_then(Node::pairs).unwrap_or_default();
+    let columns = read.root().pairs_at("columns");
     let key = columns.iter().map(|(key, _)| key).find(|key| key.text() == Some(old));
     if let Some(key) = key {
         changes.push((key.span.start as usize..key.span.end as usize, new.to_owned()));

@@ -1,7 +1,7 @@
 //! Converts the raw code of dbt models to SQL without running dbt. Simple Jinja calls have a known result. Code with
 //! other Jinja is rejected, because it could return any SQL.
 
-use crate::dbt::RelationReference;
+use crate::dbt::{JinjaKind, RelationReference, call_arguments, jinja_parts};
 
 /// Returns the SQL of a model's code. `name` returns the SQL name of the relation to which `ref(…)`, `source(…)` or
 /// `this` refers. The SQL of an incremental model is the union of the SQL for the first run and for later runs, because
@@ -30,29 +30,22 @@ fn sql_of_first_or_later_run(
     let mut place = LexicalContext::Code;
     // For each open `if`, whether its current branch is taken.
     let mut taken: Vec<bool> = Vec::new();
-    let mut rest = code;
-    while let Some(at) = rest.find('{') {
-        let (before, from) = rest.split_at(at);
-        if taken.iter().all(|taken| *taken) {
-            place = place.advance(before);
-            out.push_str(before);
-        }
-        rest = from.get(1..).unwrap_or_default();
-        let kind = rest.chars().next().filter(|kind| matches!(kind, '{' | '%' | '#'));
-        let Some(kind) = kind else {
-            out.push('{');
-            continue;
+    for part in jinja_parts(code) {
+        let (inside, is_taken) = (part.inside, taken.iter().all(|taken| *taken));
+        let kind = match part.kind {
+            JinjaKind::Text if is_taken => {
+                place = place.advance(inside);
+                out.push_str(inside);
+                continue;
+            }
+            JinjaKind::Text => continue,
+            JinjaKind::Expression => '{',
+            JinjaKind::Statement => '%',
+            JinjaKind::Comment => '#',
         };
-        let inside = rest.get(1..).unwrap_or_default();
-        let open = || format!("`{{{kind}` is not closed");
-        if kind == '#' {
-            rest = inside.split_once("#}").ok_or_else(open)?.1;
-            continue;
+        if !part.is_closed {
+            return Err(format!("`{{{kind}` is not closed"));
         }
-        let end = closing_bracket_position(inside, if kind == '{' { '}' } else { '%' }).ok_or_else(open)?;
-        let (inside, behind) = inside.split_at(end);
-        rest = behind.get(2..).unwrap_or_default();
-        let inside = inside.trim_matches(['-', '+']).trim();
         if kind == '%' {
             match (
                 inside.split_whitespace().collect::<Vec<_>>().as_slice(),
@@ -66,11 +59,8 @@ fn sql_of_first_or_later_run(
             }
             continue;
         }
-        if !taken.iter().all(|taken| *taken) {
-            continue;
-        }
         // Jinja inside an SQL comment adds no SQL.
-        if matches!(place, LexicalContext::Comment | LexicalContext::Block) {
+        if kind == '#' || !is_taken || matches!(place, LexicalContext::Comment | LexicalContext::Block) {
             continue;
         }
         match jinja_value(inside, place) {
@@ -89,7 +79,6 @@ fn sql_of_first_or_later_run(
     if !taken.is_empty() {
         return Err("`{% if` without `{% endif %}`".to_owned());
     }
-    out.push_str(rest);
     Ok(out)
 }
 
@@ -106,45 +95,6 @@ fn jinja_value(inside: &str, place: LexicalContext) -> Option<&str> {
     // A numeric default is safe, because a project can only set another number. A string default could be any SQL.
     let (_, default) = arguments.split_once(',')?;
     Some(default.trim()).filter(|default| default.parse::<f64>().is_ok())
-}
-
-/// Returns the arguments of a call to the function with this name. `None` unless the code consists of exactly one such
-/// call.
-fn call_arguments<'c>(inside: &'c str, name: &str) -> Option<&'c str> {
-    let arguments = inside.strip_prefix(name)?.trim_start().strip_prefix('(')?;
-    let length = closing_bracket_position(arguments, ')')?;
-    arguments
-        .get(length + 1..)?
-        .trim()
-        .is_empty()
-        .then(|| arguments.get(..length))?
-}
-
-/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Strings and inner brackets
-/// are skipped.
-fn closing_bracket_position(text: &str, close: char) -> Option<usize> {
-    let mut quote = None;
-    let mut depth = 0usize;
-    let mut chars = text.char_indices().peekable();
-    while let Some((at, c)) = chars.next() {
-        match (quote, c) {
-            (Some(_), '\\') => {
-                chars.next();
-            }
-            (Some(open), c) if open == c => quote = None,
-            (Some(_), _) => {}
-            (None, '\'' | '"') => quote = Some(c),
-            (None, c) if c == close && depth == 0 => {
-                if close == ')' || chars.peek().is_some_and(|(_, next)| *next == '}') {
-                    return Some(at);
-                }
-            }
-            (None, '(' | '[' | '{') => depth += 1,
-            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-            (None, _) => {}
-        }
-    }
-    None
 }
 
 /// Formats a piece of Jinja for messages.

@@ -142,8 +142,14 @@ pub fn columns_of_expression(sql: &str, dialect: Option<Dialect>) -> Option<Vec<
     Some(names)
 }
 
-/// Parses a query. Returns the query and the join keywords that were replaced before parsing.
-fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
+/// Parses a query. Returns the query and the join keywords that were replaced before parsing. The current thread must
+/// have [enough stack](with_large_stack).
+///
+/// # Errors
+///
+/// Returns an error if the SQL is not a single query, or is nested too deeply.
+#[doc(hidden)]
+pub fn parse(sql: &str, dialect: Option<Dialect>) -> Result<(Box<Query>, Vec<&'static str>), LineageError> {
     let of_parser = dialects::parser_dialect(dialect);
     let mut tokens = depth_limit::tokenize_bounded(sql, &*of_parser)?;
     let joins = dialects::replace_joins(dialect, &mut tokens);

@@ -106,7 +106,7 @@ impl Environment {
 
     /// Applies personal overrides to the environment.
     pub(super) fn apply_overrides(&mut self, value: &Node, source: &str) {
-        let text = |key: &str| value.get(key).and_then(Node::text).map(str::to_owned);
+        let text = |key: &str| value.text_at(key).map(str::to_owned);
         let vars = value
             .get("vars")
             .filter(|vars| vars.pairs().is_some())
@@ -127,7 +127,7 @@ impl Environment {
 
 /// Parses the environments in source order, and reports errors.
 pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<Environment> {
-    let pairs = root.get("environments").and_then(Node::pairs).unwrap_or_default();
+    let pairs = root.pairs_at("environments");
     let mut environments = Vec::new();
     for (key, value) in pairs {
         let Some(name) = key.text() else { continue };
@@ -140,7 +140,7 @@ pub(super) fn read(root: &Node, source: &str, diagnostics: &mut Vec<Diagnostic>)
         }
         environments.push(read_environment(name, value, source));
     }
-    for (key, value) in root.get("approvals").and_then(Node::pairs).unwrap_or_default() {
+    for (key, value) in root.pairs_at("approvals") {
         let Some(name) = key.text() else { continue };
         if let Some(environment) = environments.iter_mut().find(|environment| environment.name == name) {
             let one = |(role, count): &(Node, Node)| Some((role.text()?.parse().ok()?, count.text()?.parse().ok()?));
@@ -166,11 +166,11 @@ fn is_name(name: &str) -> bool {
 }
 
 fn read_environment(name: &str, value: &Node, source: &str) -> Environment {
-    let is_said = |key: &str| value.get(key).and_then(Node::boolean) == Some(true);
+    let is_said = |key: &str| value.is_true(key);
     let mut environment = Environment {
         name: name.to_owned(),
         protected: is_said("protected"),
-        branch: value.get("branch").and_then(Node::text).map(str::to_owned),
+        branch: value.text_at("branch").map(str::to_owned),
         signed: is_said("signed"),
         ..Environment::default()
     };

@@ -63,7 +63,7 @@ pub(super) fn model_reads(spec: &Spec<'_>) -> Vec<ModelRead> {
 
 /// Returns the models that a metric set reads.
 pub(super) fn metric_set_reads(root: &Node) -> Vec<ModelRead> {
-    let joins = root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+    let joins = root.items_at("joins").iter();
     let joins = joins.filter_map(|join| join.get("to"));
     let read = |node: &Node| {
         let from = RelationReference::read(node.text()?)?;

@@ -10,7 +10,7 @@ use crate::ast::Ast;
 use crate::calendar::{Calendar, Weekday};
 use crate::check::{DefinitionRole, Today};
 use crate::compiler::Compiler;
-use crate::dbt::{self, RelationReference};
+use crate::dbt::RelationReference;
 use crate::interpret::arithmetic::parse_moment;
 use crate::interpret::expr::InterpreterExpr;
 use crate::interpret::from_ast::{self, FormulaContext, UnsupportedFormula, fold_case};
@@ -63,7 +63,7 @@ pub enum CurrentDate {
 
 /// Returns the source of the current date for a spec.
 pub fn current_date(source: &str) -> CurrentDate {
-    let root = yaml::read(source, &mut Vec::new()).ok().flatten();
+    let root = yaml::root(source);
     let spec = root
         .as_ref()
         .and_then(|root| load::load(root, source, load::SpecKind::Written, &mut Vec::new()));
@@ -90,10 +90,7 @@ pub fn convert_spec_for_interpreter(
     source: &str,
     today: i64,
 ) -> Result<InterpreterInput, UnsupportedFormula> {
-    let root = yaml::read(source, &mut Vec::new())
-        .ok()
-        .flatten()
-        .ok_or_else(|| "an empty spec".to_owned())?;
+    let root = yaml::root(source).ok_or_else(|| "an empty spec".to_owned())?;
     if find_step_over_metric_sets(&root).is_some() {
         return Err("metric sets".to_owned());
     }
@@ -202,12 +199,7 @@ fn relation(
     from: &RelationReference,
     relations: &mut Vec<InputRelation>,
 ) -> Result<String, UnsupportedFormula> {
-    let import = dbt::import_cte(from, &from.display_name());
-    let input = import
-        .split_once("{{")
-        .and_then(|(_, rest)| rest.split_once("}}"))
-        .map(|(input, _)| input.trim());
-    let Some(input) = input else {
+    let Some(input) = from.ref_call() else {
         return Err(format!(
             "`{}`, which is not a model or source of dbt,",
             from.display_name()
@@ -221,7 +213,7 @@ fn relation(
             let known = super::catalog_lookup::known_relation(&compiler.options, from).cloned();
             relations.push(InputRelation {
                 name: name.clone(),
-                input: input.to_owned(),
+                input,
                 known,
             });
         }

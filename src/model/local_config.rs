@@ -32,8 +32,8 @@ impl Project {
             }
             Ok(Some(root)) => {
                 Loader::new(text, &mut diagnostics).check_keys(&root, &[&LOCAL]);
-                self.user = root.get("user").and_then(Node::text).map(str::to_owned);
-                for (key, values) in root.get("environments").and_then(Node::pairs).unwrap_or_default() {
+                self.user = root.text_at("user").map(str::to_owned);
+                for (key, values) in root.pairs_at("environments") {
                     self.override_environment(key, values, text, &mut diagnostics);
                 }
             }

@@ -259,7 +259,7 @@ impl ProjectReader<'_> {
     }
 
     fn read(mut self, root: &Node, source: &str) -> Project {
-        let text = |key: &str| root.get(key).and_then(Node::text);
+        let text = |key: &str| root.text_at(key);
         if let Some(lint) = root.get("lint") {
             self.read_lint(lint);
         }
@@ -283,11 +283,11 @@ impl ProjectReader<'_> {
             access_grants: pulls("access_grants"),
             virtual_schema: root
                 .get("pull")
-                .and_then(|pull| pull.get("virtual_schema")?.text())
+                .and_then(|pull| pull.text_at("virtual_schema"))
                 .map(str::to_owned),
             metric_source: root
                 .get("pull")
-                .and_then(|pull| MetricSource::from_name(pull.get("metrics")?.text()?)),
+                .and_then(|pull| MetricSource::from_name(pull.text_at("metrics")?)),
             tests: text("tests").map(str::to_owned),
             timezone: text("timezone").map(str::to_owned),
             blank_zero: text("blanks") == Some("zero"),
@@ -295,7 +295,7 @@ impl ProjectReader<'_> {
                 .get("semantic_model")
                 .and_then(SemanticModels::from_node)
                 .unwrap_or_default(),
-            inherit: root.get("inherit").map(Node::texts).unwrap_or_default(),
+            inherit: root.texts_at("inherit"),
             week_start: root.get("week_start").and_then(parse_weekday).unwrap_or_default(),
             fiscal_month_offset: months.and_then(parse_fiscal_months),
             silenced: self.silenced,

@@ -103,9 +103,7 @@ impl SpecCompilation<'_> {
         let enforced = self.is_contract_enforced();
         let is_constrained = |said: &ColumnKeys<'_>| {
             let constraints = said.constraints.and_then(Node::items).unwrap_or_default();
-            let kinds = constraints
-                .iter()
-                .filter_map(|constraint| constraint.get("type")?.text());
+            let kinds = constraints.iter().filter_map(|constraint| constraint.text_at("type"));
             enforced && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
         };
         let beside = self

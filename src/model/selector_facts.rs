@@ -37,6 +37,6 @@ pub(super) fn budget(dbt: &DbtKeys<'_>) -> Option<String> {
     let budget = said
         .into_iter()
         .flatten()
-        .find_map(|meta| meta.get("formulac")?.get("budget")?.text());
+        .find_map(|meta| meta.get("formulac")?.text_at("budget"));
     budget.map(str::to_owned)
 }

@@ -8,7 +8,7 @@ use crate::yaml::Node;
 /// Parses the roles of people, and reports misspelled group names. Unknown roles are reported by the check against the
 /// table of keys.
 pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
-    let pairs = |key: &str| root.get(key).and_then(Node::pairs).unwrap_or_default();
+    let pairs = |key: &str| root.pairs_at(key);
     let groups: Vec<(String, Vec<String>)> = pairs("groups")
         .iter()
         .filter_map(|(name, members)| Some((name.text()?.to_owned(), members.texts())))
@@ -31,9 +31,6 @@ pub(super) fn read(root: &Node, diagnostics: &mut Vec<Diagnostic>) -> People {
         }
         roles.push((name.to_owned(), role));
     }
-    let default = root
-        .get("default_role")
-        .and_then(Node::text)
-        .and_then(|role| role.parse().ok());
+    let default = root.text_at("default_role").and_then(|role| role.parse().ok());
     People::new(groups, roles, default)
 }

@@ -5,6 +5,7 @@ use super::load::Loader;
 use crate::calendar::{Calendar, Weekday, parse_months};
 use crate::check::{Today, is_iso_date};
 use crate::compiler::Compiler;
+use crate::dbt::{jinja_expression, jinja_string, split_arguments};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::{Dialect, expression};
 use crate::yaml::Node;
@@ -150,21 +151,13 @@ impl<'y> Loader<'y, '_> {
             return self.read_variable(node);
         }
         let text = node.text()?.trim();
-        let quoted = |text: &str| {
-            let inner = text.strip_prefix('\'').and_then(|t| t.strip_suffix('\''));
-            inner
-                .or_else(|| text.strip_prefix('"').and_then(|t| t.strip_suffix('"')))
-                .map(str::to_owned)
-        };
         let typed = text
             .get(..4)
             .filter(|word| word.eq_ignore_ascii_case("date"))
             .and_then(|_| text.get(4..));
-        let plain = typed
-            .and_then(|rest| quoted(rest.trim()))
-            .unwrap_or_else(|| text.to_owned());
-        if is_iso_date(&plain) {
-            return Some(SpecToday::from_date(&plain));
+        let plain = typed.and_then(jinja_string).unwrap_or(text);
+        if is_iso_date(plain) {
+            return Some(SpecToday::from_date(plain));
         }
         // No SQL expression that is a date begins with a digit.
         if plain.starts_with(|c: char| c.is_ascii_digit()) {
@@ -176,10 +169,7 @@ impl<'y> Loader<'y, '_> {
             );
             return None;
         }
-        let braces = text
-            .strip_prefix("{{")
-            .and_then(|t| t.strip_suffix("}}"))
-            .map(str::trim);
+        let braces = jinja_expression(text);
         let call = braces.unwrap_or(text).strip_prefix("var").map(str::trim_start);
         if let Some(arguments) = call.and_then(|t| t.strip_prefix('(')).and_then(|t| t.strip_suffix(')')) {
             if let Some(inside) = braces {
@@ -187,7 +177,7 @@ impl<'y> Loader<'y, '_> {
                 self.report_invalid_value(node, message, format!("write `today: {inside}`"));
                 return None;
             }
-            let arguments: Vec<Option<String>> = arguments.split(',').map(|a| quoted(a.trim())).collect();
+            let arguments: Vec<Option<&str>> = split_arguments(arguments).map(jinja_string).collect();
             return match arguments.as_slice() {
                 [Some(name)] => self.read_named_variable(name, None, node),
                 [Some(name), Some(default)] => self.read_named_variable(name, Some(default), node),
@@ -214,8 +204,8 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn read_variable(&mut self, node: &'y Node) -> Option<SpecToday> {
-        let name = node.get("var").and_then(Node::text)?;
-        self.read_named_variable(name, node.get("default").and_then(Node::text), node)
+        let name = node.text_at("var")?;
+        self.read_named_variable(name, node.text_at("default"), node)
     }
 
     fn read_named_variable(&mut self, name: &str, default: Option<&str>, node: &Node) -> Option<SpecToday> {

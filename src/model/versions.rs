@@ -42,7 +42,7 @@ fn versions<'y>(dbt: &DbtKeys<'y>) -> impl Iterator<Item = (&'y str, &'y Node)> 
     let entries = dbt.versions.and_then(Node::items).unwrap_or_default();
     entries
         .iter()
-        .filter_map(|version| Some((version.get("v")?.text()?, version)))
+        .filter_map(|version| Some((version.text_at("v")?, version)))
 }
 
 /// Returns the version that the spec generates. This is the latest version as defined by dbt: `latest_version` if set,
@@ -82,7 +82,7 @@ pub(super) fn other_versions(dbt: &DbtKeys<'_>, model: &str) -> Vec<OtherVersion
     let others = versions(dbt).filter(|(name, _)| Some(*name) != latest);
     let other = |(name, node): (&str, &Node)| OtherVersion {
         version: name.to_owned(),
-        files: match node.get("defined_in").and_then(Node::text) {
+        files: match node.text_at("defined_in") {
             Some(file) => vec![file.to_owned()],
             None => vec![format!("{model}_v{name}"), format!("{model}.v{name}")],
         },

@@ -256,7 +256,7 @@ pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<P
     if after.is_topic() {
         return vec![PullChange::new(view, ChangeSubject::Topic, ChangeKind::Changed)];
     }
-    let root = yaml::read(file, &mut Vec::new()).ok().flatten();
+    let root = yaml::root(file);
     let get = |key: &str| root.as_ref().and_then(|root| root.get(key));
     let dimensions = get("dimensions").and_then(Node::pairs).unwrap_or_default();
     let mut keys = dimensions
@@ -276,12 +276,12 @@ pub(super) fn first_changes(view: &str, file: &str, after: &PullRecord) -> Vec<P
 /// Returns the changes to the joins. The `on_sql` of a join identifies the join.
 pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let joins = |text: Option<&str>| -> BTreeMap<String, String> {
-        let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
+        let root = text.and_then(yaml::root);
         let items = root.as_ref().and_then(Node::items).unwrap_or_default();
         let named = items.iter().filter_map(|join| {
-            let on = join.get("on_sql").and_then(Node::text)?;
+            let on = join.text_at("on_sql")?;
             let on = on.split_whitespace().collect::<Vec<_>>().join(" ");
-            Some((on, join.get("join_from_view").and_then(Node::text)?.to_owned()))
+            Some((on, join.text_at("join_from_view")?.to_owned()))
         });
         named.collect()
     };
@@ -303,13 +303,13 @@ pub(super) fn join_changes(before: Option<&str>, after: Option<&str>) -> Vec<Pul
 /// Returns the changes to the access grants.
 pub(super) fn grant_changes(before: Option<&str>, after: Option<&str>) -> Vec<PullChange> {
     let grants = |text: Option<&str>| -> BTreeMap<String, String> {
-        let root = text.and_then(|text| yaml::read(text, &mut Vec::new()).ok().flatten());
+        let root = text.and_then(yaml::root);
         let pairs = root
             .as_ref()
             .and_then(|root| root.get("access_grants")?.pairs())
             .unwrap_or_default();
         let named = pairs.iter().filter_map(|(name, grant)| {
-            let values = grant.get("allowed_values").map(Node::texts).unwrap_or_default();
+            let values = grant.texts_at("allowed_values");
             Some((name.text()?.to_owned(), values.join(", ")))
         });
         named.collect()

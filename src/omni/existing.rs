@@ -34,7 +34,7 @@ impl ExistingView {
     pub fn read_all(files: &[(String, String)]) -> Vec<Self> {
         let read = |number: usize| {
             let (path, text) = files.get(number)?;
-            let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+            let root = yaml::root(text)?;
             Self::read(path, text, &root)
         };
         let views = parallel::map_range(files.len(), read);
@@ -46,7 +46,7 @@ impl ExistingView {
         if root.pairs().is_none() || ["sql", "query", "template"].into_iter().any(has) {
             return None;
         }
-        let text_of = |node: &Node, key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
+        let text_of = |node: &Node, key: &str| node.text_at(key).map(str::to_owned);
         let names = OmniViewNames::new(path, text, root);
         let dbt = root.get("dbt").and_then(|dbt| {
             Some(OmniDbtModel {

@@ -3,126 +3,87 @@
 use rustc_hash::FxHashMap;
 
 use super::table::DbtTable;
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, replace_tokens, token_value, tokens};
+use crate::dbt::{JinjaKind, call_arguments, has_jinja, jinja_parts, jinja_string};
+use crate::dialect::Dialect;
 
 /// Replaces the table's columns in an expression with field references, as in `${amount} * 2`. `None` if the expression
 /// contains Jinja.
-pub(super) fn to_omni_expression(expr: &str, table: &DbtTable<'_>) -> Option<String> {
+pub(super) fn to_omni_expression(expr: &str, table: &DbtTable<'_>, dialect: Dialect) -> Option<String> {
     let expr = expr.trim();
-    if ["{{", "{%", "{#", "${"].iter().any(|marker| expr.contains(marker)) {
+    if has_jinja(expr) || expr.contains("${") {
         return None;
     }
     if let Some(field) = table.field(expr) {
         return Some(format!("${{{}}}", field.name));
     }
-    Some(rewrite_names(expr, |name| {
+    Some(rewrite_names(expr, dialect, |name| {
         Some(format!("${{{}}}", table.field(name)?.name))
     }))
 }
 
 /// Replaces the names in an expression that are keys of `names`.
-pub(super) fn replace_names(expr: &str, names: &FxHashMap<&str, &str>) -> String {
-    rewrite_names(expr, |name| names.get(name).map(|text| (*text).to_owned()))
+pub(super) fn replace_names(expr: &str, names: &FxHashMap<&str, &str>, dialect: Dialect) -> String {
+    rewrite_names(expr, dialect, |name| names.get(name).map(|text| (*text).to_owned()))
 }
 
 /// Replaces unquoted and quoted names, except function names and the parts of qualified names.
-fn rewrite_names(expr: &str, of: impl Fn(&str) -> Option<String>) -> String {
-    let mut out = String::with_capacity(expr.len());
-    let mut rest = expr;
-    while let Some(first) = rest.chars().next() {
-        let length = token_length(rest, first);
-        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        let name = match first {
-            '"' | '`' => word.strip_prefix(first).and_then(|word| word.strip_suffix(first)),
-            _ if first.is_alphabetic() || first == '_' => Some(word),
+fn rewrite_names(expr: &str, dialect: Dialect, of: impl Fn(&str) -> Option<String>) -> String {
+    replace_tokens(expr, dialect, |all, at| {
+        let token = all.get(at)?;
+        let text = |token: Option<&SqlToken>| token.map_or("", |token| token.text(expr));
+        let before = all.get(..at)?.last();
+        // A name may begin with digits in some dialects.
+        let ends_number = before.is_some_and(|it| it.kind == SqlTokenKind::Number && it.end == token.start);
+        if text(before) == "." || ends_number || matches!(text(all.get(at + 1)), "." | "(") {
+            return None;
+        }
+        match token.kind {
+            SqlTokenKind::Word => of(token.text(expr)),
+            SqlTokenKind::Quoted => of(&token_value(token.text(expr), dialect)?),
             _ => None,
-        };
-        let is_part = out.ends_with('.') || after.starts_with('.') || after.trim_start().starts_with('(');
-        match name.filter(|_| !is_part).and_then(&of) {
-            Some(text) => out.push_str(&text),
-            None => out.push_str(word),
         }
-        rest = after;
-    }
-    out
-}
-
-/// Returns the length of the first token in bytes.
-fn token_length(text: &str, first: char) -> usize {
-    let ends = |is_in: &dyn Fn(char) -> bool| text.find(|c| !is_in(c)).unwrap_or(text.len());
-    match first {
-        '\'' | '"' | '`' => {
-            let inside = text.get(1..).unwrap_or_default();
-            inside.find(first).map_or(text.len(), |end| end + 2)
-        }
-        c if c.is_alphabetic() || c == '_' => ends(&|c| c.is_alphanumeric() || c == '_'),
-        c if c.is_ascii_digit() => ends(&|c| c.is_alphanumeric() || c == '.'),
-        c => c.len_utf8(),
-    }
+    })
 }
 
 /// Splits `{{ Dimension('order__status') }} = 'paid'` into the name of the dimension and the rest of the filter.
 pub(super) fn split_dimension(template: &str) -> Option<(&str, &str)> {
-    let (inside, rest) = template.trim().strip_prefix("{{")?.split_once("}}")?;
-    let name = inside
-        .trim()
-        .strip_prefix("Dimension(")?
-        .strip_suffix(')')?
-        .trim()
-        .trim_matches(['\'', '"']);
+    let template = template.trim();
+    let call = jinja_parts(template).next()?;
+    let rest = template
+        .get(call.end..)
+        .filter(|_| call.kind == JinjaKind::Expression)?;
+    let name = jinja_string(call_arguments(call.inside, "Dimension")?)?;
     let name = name.rsplit_once("__").map_or(name, |(_, name)| name);
-    (!rest.contains("{{")).then_some((name, rest.trim()))
+    (!has_jinja(rest)).then_some((name, rest.trim()))
 }
 
 /// Converts a comparison with literals to an operator and values of an Omni filter.
-pub(super) fn parse_condition(text: &str) -> Option<(&'static str, Vec<String>)> {
-    let lower = text.to_ascii_lowercase();
-    let (operator, rest) = if let Some(rest) = text.strip_prefix("!=").or_else(|| text.strip_prefix("<>")) {
-        ("not", rest)
-    } else if let Some(rest) = text.strip_prefix('=') {
-        ("is", rest)
-    } else if lower.starts_with("not in") {
-        ("not", text.get(6..)?)
-    } else if lower.starts_with("in") {
-        ("is", text.get(2..)?)
-    } else {
-        return None;
-    };
-    let rest = rest.trim();
-    let listed = rest.strip_prefix('(').and_then(|rest| rest.strip_suffix(')'));
-    let is_list = lower.starts_with("in") || lower.starts_with("not in");
-    let literals = match (listed, is_list) {
-        (Some(listed), true) => split_list(listed)?,
-        (None, false) => vec![rest],
+pub(super) fn parse_condition(text: &str, dialect: Dialect) -> Option<(&'static str, Vec<String>)> {
+    let all = tokens(text, dialect);
+    let keys: Vec<_> = all.iter().map(|token| token.comparison_key(text)).collect();
+    let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+    let (operator, begin) = match keys.as_slice() {
+        ["=", ..] => ("is", 1),
+        ["<>", ..] => ("not", 1),
+        ["in", "(", .., ")"] => ("is", 2),
+        ["not", "in", "(", .., ")"] => ("not", 3),
         _ => return None,
     };
-    Some((
-        operator,
-        literals.into_iter().map(parse_literal).collect::<Option<_>>()?,
-    ))
-}
-
-/// Splits a list at its commas, except inside string literals.
-fn split_list(text: &str) -> Option<Vec<&str>> {
-    let mut parts = Vec::new();
-    let (mut begin, mut quoted) = (0, false);
-    for (at, c) in text.char_indices() {
-        quoted ^= c == '\'';
-        if c == ',' && !quoted {
-            parts.push(text.get(begin..at)?.trim());
-            begin = at + 1;
-        }
-    }
-    parts.push(text.get(begin..)?.trim());
-    Some(parts)
-}
-
-fn parse_literal(text: &str) -> Option<String> {
-    if let Some(inside) = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
-        let single = inside.replace("''", "");
-        return (!single.contains('\'')).then(|| inside.replace("''", "'"));
-    }
-    let plain = text.parse::<f64>().is_ok() || matches!(text.to_ascii_lowercase().as_str(), "true" | "false");
-    plain.then(|| text.to_ascii_lowercase())
+    let literals = all.get(begin..all.len() - usize::from(begin > 1))?;
+    let literal = |tokens: &[SqlToken]| match tokens {
+        [token] if token.kind == SqlTokenKind::Text => token_value(token.text(text), dialect),
+        [sign @ .., token] if token.kind == SqlTokenKind::Number => match sign {
+            [] => Some(token.comparison_key(text).into_owned()),
+            [sign] if sign.text(text) == "-" => Some(format!("-{}", token.comparison_key(text))),
+            _ => None,
+        },
+        [token] => Some(token.comparison_key(text).into_owned()).filter(|word| matches!(&**word, "true" | "false")),
+        _ => None,
+    };
+    let is_comma = |token: &SqlToken| begin > 1 && token.text(text) == ",";
+    let values = literals.split(is_comma).map(literal).collect::<Option<_>>()?;
+    Some((operator, values))
 }
 
 #[cfg(test)]
@@ -138,16 +99,22 @@ mod tests {
             ("aa + 1a + 'it''s a'", "aa + 1a + 'it''s a'"),
             ("'open", "'open"),
             ("é + a", "é + ${x}"),
+            ("a /* a */ -- a\n, t . a", "${x} /* a */ -- a\n, t . a"),
         ] {
-            assert_eq!(replace_names(text, &names), expected);
+            assert_eq!(replace_names(text, &names, Dialect::default()), expected);
         }
+        let in_bigquery = |text: &str| replace_names(text, &names, "bigquery".parse().unwrap());
+        assert_eq!(
+            in_bigquery(r#""b c" || 'it\'s a' || `b c`"#),
+            r#""b c" || 'it\'s a' || ${y}"#
+        );
     }
 
     #[test]
     fn single_dimension_filters_are_parsed() {
         let read = |text: &'static str| {
             let (name, rest) = split_dimension(text)?;
-            let (operator, values) = parse_condition(rest)?;
+            let (operator, values) = parse_condition(rest, Dialect::default())?;
             Some(format!("{name} {operator} {}", values.join("|")))
         };
         for (text, expected) in [
@@ -159,7 +126,14 @@ mod tests {
             ("{{ Dimension('order__is_new') }} != true", Some("is_new not true")),
             ("{{ Dimension('o__x') }} not in (1, 2.5)", Some("x not 1|2.5")),
             ("{{ TimeDimension('o__day') }} = '2024-01-01'", None),
+            ("{{ Dimension('o__x') }} <> -1.5", Some("x not -1.5")),
             ("{{ Dimension('o__x') }} > 1", None),
+            ("{{ Dimension('o__x') }} = inf", None),
+            ("{{ Dimension('o__x') }} = (1)", None),
+            ("{{ Dimension('o__x') }} in (1", None),
+            ("{{ Dimension('o__x') }} in (1 2)", None),
+            ("{{ Dimension('o__x') }} in ()", None),
+            ("{{ Dimension('o__x') }} in (", None),
             ("{{ Dimension('o__x') }} = 'a' or 1 = 1", None),
             ("{{ Dimension('o__x') }} = {{ Dimension('o__y') }}", None),
         ] {

@@ -244,7 +244,7 @@ impl OmniModel {
         let places = semantic::index_by_relation(&tables);
         let semantic = semantic::all_semantic_models(artifacts.manifest, &places);
         let joins = joins::all_joins(&tables, &places, &semantic, artifacts.manifest, &tests);
-        let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest, wanted.metric_source);
+        let (measures, mut gaps) = measures::all_measures(&tables, &semantic, artifacts.manifest, wanted);
         let children = artifacts.manifest.children();
         let freshness = test_status::node_freshness(artifacts, &children);
         let grants = access::Grants::new(&tables, wanted.access_grants, &mut gaps);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 
+use super::OmniOptions;
 use super::expression;
 use super::meta::plain_text;
 use super::names::{UsedOmniNames, to_omni_name};
@@ -11,6 +12,7 @@ use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
 use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
 use crate::dbt::YamlOutput;
+use crate::dialect::Dialect;
 use crate::model::MetricSource;
 
 /// Item of the semantic layer that has no equivalent in Omni.
@@ -58,6 +60,7 @@ struct MeasureConverter<'a> {
     gaps: Vec<MeasureGap>,
     /// Source of measures that both a metric and a generated semantic model define.
     source: Option<MetricSource>,
+    dialect: Dialect,
 }
 
 /// Maximum nesting depth of metrics that are composed of other metrics.
@@ -68,7 +71,7 @@ pub(super) fn all_measures<'a>(
     tables: &'a [DbtTable<'a>],
     semantic: &'a [TableSemanticModel<'a>],
     manifest: &'a Manifest,
-    source: Option<MetricSource>,
+    wanted: &OmniOptions,
 ) -> (Vec<TableMeasures>, Vec<MeasureGap>) {
     let mut pass = MeasureConverter {
         tables,
@@ -77,7 +80,8 @@ pub(super) fn all_measures<'a>(
         made: tables.iter().map(|_| TableMeasures::default()).collect(),
         known: FxHashMap::default(),
         gaps: Vec::new(),
-        source,
+        source: wanted.metric_source,
+        dialect: wanted.dialect,
     };
     pass.add_dimensions();
     let aggregates = pass.find_aggregates();
@@ -171,7 +175,7 @@ impl<'a> MeasureConverter<'a> {
                 if table.field(expr.trim()).is_some() {
                     continue;
                 }
-                let Some(sql) = expression::to_omni_expression(expr, table) else {
+                let Some(sql) = expression::to_omni_expression(expr, table, self.dialect) else {
                     self.add_gap(
                         &dimension.name,
                         "the `expr` contains Jinja, and only dbt can evaluate Jinja",
@@ -341,7 +345,7 @@ impl<'a> MeasureConverter<'a> {
         let counts_rows = matches!(kind, "sum" | "count") && matches!(expr, "1" | "*");
         let mut keys = Vec::new();
         if !counts_rows {
-            let sql = expression::to_omni_expression(expr, table)
+            let sql = expression::to_omni_expression(expr, table, self.dialect)
                 .ok_or("the `expr` contains Jinja, and only dbt can evaluate Jinja")?;
             keys.push(("sql".to_owned(), plain_text(&sql)));
         }
@@ -372,7 +376,7 @@ impl<'a> MeasureConverter<'a> {
             None => dimension,
         };
         let field = self.tables.get(table)?.field(column)?;
-        let (operator, values) = expression::parse_condition(rest)?;
+        let (operator, values) = expression::parse_condition(rest, self.dialect)?;
         let values = match values.as_slice() {
             [one] => plain_text(one),
             several => YamlOutput::Words(several.iter().map(|value| plain_text(value)).collect()),
@@ -425,7 +429,7 @@ impl<'a> MeasureConverter<'a> {
                     .map(|(_, alias)| *alias)
                     .zip(fields.iter().map(String::as_str))
                     .collect();
-                expression::replace_names(expr, &names)
+                expression::replace_names(expr, &names, self.dialect)
             }
         };
         let mut keys = vec![("sql".to_owned(), plain_text(&sql))];

@@ -112,13 +112,13 @@ impl PullRecord {
     /// Parses the text of a record's file. `None` if the text is not a record.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
-        let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+        let root = yaml::root(text)?;
+        let scalar = |key: &str| root.text_at(key).map(str::to_owned);
         let list = |key: &str| -> Vec<String> {
-            let items = root.get(key).and_then(Node::items).unwrap_or_default();
+            let items = root.items_at(key);
             items.iter().filter_map(Node::text).map(str::to_owned).collect()
         };
-        let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+        let pairs = root.pairs_at("columns");
         let columns = pairs.iter().filter_map(|(name, ty)| {
             Some((
                 name.text()?.to_owned(),
@@ -128,7 +128,7 @@ impl PullRecord {
         Some(Self {
             node: scalar("node")?,
             path: scalar("path")?,
-            gone: root.get("gone").and_then(Node::boolean) == Some(true),
+            gone: root.is_true("gone"),
             columns: columns.collect(),
             tests: list("tests"),
             key: list("key"),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
+use crate::dbt::has_jinja;
 use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
@@ -136,11 +137,11 @@ impl PulledView {
     /// be edited.
     #[must_use]
     pub fn with_description(&self, column: Option<&str>, description: Option<&str>) -> Option<String> {
-        let root = yaml::read(&self.text, &mut Vec::new()).ok()??;
+        let root = yaml::root(&self.text)?;
         let (at, found) = match column {
             None => (Path::root(), Some(&root)),
             Some(column) => {
-                let base = yaml::read(&self.record.view, &mut Vec::new()).ok()??;
+                let base = yaml::root(&self.record.view)?;
                 let (_, name, _) = self
                     .dimensions(&base)
                     .find(|(of, ..)| of.eq_ignore_ascii_case(column))?;
@@ -154,7 +155,7 @@ impl PulledView {
     /// Returns the columns, each with the name of its dimension and the dimension as of the last pull.
     fn dimensions<'n>(&'n self, base: &'n Node) -> impl Iterator<Item = (&'n str, &'n str, &'n Node)> {
         // Column dimensions come first, in column order.
-        let dimensions = base.get("dimensions").and_then(Node::pairs).unwrap_or_default();
+        let dimensions = base.pairs_at("dimensions");
         let both = self.record.columns.iter().zip(dimensions);
         both.filter_map(|((column, _), (name, was))| Some((column.as_str(), name.text()?, was)))
     }
@@ -175,7 +176,7 @@ pub fn set_description_in_properties(
         (None, None) => with_description(text, at, &found, None),
         (Some(column), None) => {
             let column = column_node(&found, column)?;
-            let name = column.get("name").and_then(Node::text)?;
+            let name = column.text_at("name")?;
             with_description(text, at.key("columns").item("name", name), column, None)
         }
     }
@@ -198,7 +199,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
 
 /// Returns the descriptions that have changed since the view was pulled.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
-    let root = |text: &str| yaml::read(text, &mut Vec::new()).ok().flatten();
+    let root = |text: &str| yaml::root(text);
     let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else {
         return Vec::new();
     };
@@ -286,7 +287,7 @@ impl DescriptionFile {
             if theirs.as_ref() == Some(&one.after) {
                 continue;
             }
-            if theirs.as_deref().is_some_and(|text| text.contains("{{")) {
+            if theirs.as_deref().is_some_and(has_jinja) {
                 refused.push((
                     description_place(view, &one),
                     format!("the description in `{path}` contains Jinja: change the description there"),
@@ -355,11 +356,11 @@ impl DescriptionFile {
 
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let root = yaml::root(text)?;
     let named = |list: &Node, name: &str| {
         list.items()?
             .iter()
-            .find(|item| item.get("name").and_then(Node::text) == Some(name))
+            .find(|item| item.text_at("name") == Some(name))
             .cloned()
     };
     let key = match node.resource_type {
@@ -384,12 +385,9 @@ fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
 fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
     let bare = |text: &str| text.trim_matches(['"', '`']).to_lowercase();
     let columns = found.get("columns")?.items()?;
-    columns.iter().find(|column| {
-        column
-            .get("name")
-            .and_then(Node::text)
-            .is_some_and(|it| bare(it) == bare(name))
-    })
+    columns
+        .iter()
+        .find(|column| column.text_at("name").is_some_and(|it| bare(it) == bare(name)))
 }
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.
@@ -405,9 +403,7 @@ fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -
     };
     let item = YamlValue::map([("name", YamlValue::text(name)), ("description", value.clone())]);
     match (
-        column_node(found, name)
-            .and_then(|column| column.get("name"))
-            .and_then(Node::text),
+        column_node(found, name).and_then(|column| column.text_at("name")),
         found.get("columns"),
     ) {
         (Some(spelled), _) => Edit::Set {

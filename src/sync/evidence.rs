@@ -320,28 +320,23 @@ impl Proof {
     }
 
     fn read(node: &Node) -> Option<Self> {
-        let text = |key: &str| node.get(key).and_then(Node::text).map(str::to_owned);
-        let texts = |key: &str| node.get(key).map(Node::texts).unwrap_or_default();
+        let text = |key: &str| node.text_at(key).map(str::to_owned);
+        let texts = |key: &str| node.texts_at(key);
         let count = |node: Option<&Node>| {
             node.and_then(Node::text)
                 .and_then(|text| text.parse().ok())
                 .unwrap_or_default()
         };
         let both = |key: &str| ["model", "other"].map(|side| count(node.get(key).and_then(|of| of.get(side))));
-        let columns = node
-            .get("columns")
-            .and_then(Node::pairs)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|(name, of)| {
-                let greatest = of.get("greatest").and_then(Node::text).map(str::to_owned);
-                Some(ColumnCounts {
-                    column: name.text()?.to_owned(),
-                    differing: count(of.get("rows")),
-                    greatest,
-                    ..ColumnCounts::default()
-                })
-            });
+        let columns = node.pairs_at("columns").iter().filter_map(|(name, of)| {
+            let greatest = of.text_at("greatest").map(str::to_owned);
+            Some(ColumnCounts {
+                column: name.text()?.to_owned(),
+                differing: count(of.get("rows")),
+                greatest,
+                ..ColumnCounts::default()
+            })
+        });
         let counts = Counts {
             rows: both("rows"),
             only: both("only"),
@@ -367,21 +362,15 @@ impl Proof {
 }
 
 fn read(text: &str) -> Option<VerificationEvidence> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
-    let said = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+    let root = yaml::root(text)?;
+    let said = |key: &str| root.text_at(key).map(str::to_owned);
     Some(VerificationEvidence {
         model: said("model")?,
         spec: said("spec")?,
         content: said("content")?,
         environment: said("environment").unwrap_or_default(),
         engine: said("engine").unwrap_or_default(),
-        proofs: root
-            .get("comparisons")
-            .and_then(Node::items)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(Proof::read)
-            .collect(),
+        proofs: root.items_at("comparisons").iter().filter_map(Proof::read).collect(),
     })
 }
 

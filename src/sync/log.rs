@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::transaction::content_hash;
 use crate::dbt::{YamlOutput, write_value};
-use crate::yaml::{self, Node};
+use crate::yaml;
 
 /// Folder for log entries, relative to the project's folder.
 pub const LOG: &str = ".formulac/log";
@@ -100,10 +100,10 @@ impl LogEntry {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
-        let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
-        let list = |key: &str| root.get(key).map(Node::texts).unwrap_or_default();
-        let files = root.get("files").and_then(Node::pairs).unwrap_or_default();
+        let root = yaml::root(text)?;
+        let scalar = |key: &str| root.text_at(key).map(str::to_owned);
+        let list = |key: &str| root.texts_at(key);
+        let files = root.pairs_at("files");
         Some(Self {
             parents: list("parents"),
             at: scalar("at")?,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
-use crate::dbt::is_hash;
+use crate::dbt::{call_arguments, is_hash, jinja_blocks, jinja_expression, jinja_string};
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
@@ -37,7 +37,7 @@ impl LocatedPropertyValue {
 /// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
 /// if the file has no properties.
 pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, LocatedPropertyValue>> {
-    let root = yaml::read(yml, &mut Vec::new()).ok()??;
+    let root = yaml::root(yml)?;
     let mut reader = PropertiesReader {
         text: yml,
         docs: md.map(docs_blocks).unwrap_or_default(),
@@ -72,7 +72,7 @@ impl PropertiesReader<'_> {
     }
 
     fn column(&mut self, column: &Node) {
-        let Some(name) = column.get("name").and_then(Node::text) else {
+        let Some(name) = column.text_at("name") else {
             return;
         };
         for (key, value) in column.pairs().unwrap_or_default() {
@@ -180,30 +180,18 @@ fn without_hash(meta: &Node) -> Option<YamlValue> {
 
 /// Returns the name in `{{ doc('name') }}`. `None` if the text has any other contents.
 fn doc_call(text: &str) -> Option<&str> {
-    let inside = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
-    let name = inside.strip_prefix("doc(")?.strip_suffix(')')?.trim();
-    Some(name.trim_matches(['\'', '"'])).filter(|name| !name.contains(['\'', '"', ',']))
+    jinja_string(call_arguments(jinja_expression(text)?, "doc")?)
 }
 
 /// Returns the docs blocks of a file by name, each with the number of the line on which its text begins. `raw` blocks,
 /// which protect text from Jinja, are removed.
 fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
-    let mut found = BTreeMap::new();
-    let mut rest = md;
-    while let Some((_, tail)) = rest.split_once("{% docs ") {
-        let Some((name, tail)) = tail.split_once("%}") else {
-            break;
-        };
-        let Some((text, tail)) = tail.split_once("{% enddocs %}") else {
-            break;
-        };
-        let at = md.len() - tail.len() - "{% enddocs %}".len() - text.len();
-        let line = line_at(md, at) + usize::from(text.starts_with('\n'));
-        let text = text.trim_matches('\n');
-        found.insert(name.trim().to_owned(), (bare_name(text).to_owned(), line));
-        rest = tail;
-    }
-    found
+    let blocks = jinja_blocks(md, &["docs"]).into_iter().map(|block| {
+        let line = line_at(md, block.start) + usize::from(block.inside.starts_with('\n'));
+        let text = bare_name(block.inside.trim_matches('\n'));
+        (block.name.to_owned(), (text.to_owned(), line))
+    });
+    blocks.collect()
 }
 
 /// Removes the `raw` block around a string.
@@ -250,6 +238,33 @@ pub(super) fn display_value(value: &YamlValue) -> String {
                 .iter()
                 .map(|(key, value)| format!("{key}: {}", display_value(value)));
             format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{doc_call, docs_blocks};
+
+    #[test]
+    fn docs_blocks_end_outside_of_raw_blocks() {
+        let md =
+            "# x\n{% docs a %}\n{% raw %}b {% enddocs %}{% endraw %}\n{% enddocs %}\n{%- docs c -%}d{%- enddocs -%}";
+        let found: Vec<_> = docs_blocks(md).into_iter().collect();
+        let block = |name: &str, text: &str, line| (name.to_owned(), (text.to_owned(), line));
+        assert_eq!(found, [block("a", "b {% enddocs %}", 3), block("c", "d", 5)]);
+    }
+
+    #[test]
+    fn only_one_call_of_doc_is_replaced() {
+        assert_eq!(doc_call(" {{ doc('a') }}"), Some("a"));
+        for other in [
+            "{{ doc('a') }} {{ doc('b') }}",
+            "{{ doc('p', 'a') }}",
+            "{{ doc('a') ~ 'b' }}",
+            "doc('a')",
+        ] {
+            assert_eq!(doc_call(other), None, "{other}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::reconcile::CurrentSpec;
 use crate::dbt::{YamlOutput, write_value};
-use crate::yaml::{self, Node};
+use crate::yaml;
 use crate::{Compiler, parallel};
 
 /// First line of a state file.
@@ -137,10 +137,10 @@ impl PushState {
 }
 
 fn read(text: &str) -> Option<PushState> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
-    let scalar = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+    let root = yaml::root(text)?;
+    let scalar = |key: &str| root.text_at(key).map(str::to_owned);
     let texts = |key: &str| {
-        let texts = root.get(key).and_then(Node::pairs).unwrap_or_default().iter();
+        let texts = root.pairs_at(key).iter();
         let texts = texts.filter_map(|(path, text)| Some((path.text()?.to_owned(), normalize_lines(text.text()?))));
         texts.collect()
     };

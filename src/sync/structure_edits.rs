@@ -7,7 +7,7 @@ use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
-use crate::dbt::RelationReference;
+use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
     AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, definition_lines,
     is_equivalent_sql, is_same_expression, with_cte_names_of, with_renamed_definition,
@@ -462,7 +462,7 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
 
 /// Returns the call in `{{ ref('orders') }}`.
 fn dbt_call(text: &str) -> Option<String> {
-    let call = text.trim().strip_prefix("{{")?.strip_suffix("}}")?.trim();
+    let call = jinja_expression(text)?;
     RelationReference::read(call).map(|_| call.to_owned())
 }
 

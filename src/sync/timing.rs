@@ -2,7 +2,7 @@
 //! evidence and are not committed.
 
 use crate::dbt::{YamlOutput, write_value};
-use crate::yaml::{self, Node};
+use crate::yaml;
 
 /// Folder of the timing files, relative to the project's folder. Git ignores this folder.
 const TIMINGS: &str = ".formulac/local/timings";
@@ -64,8 +64,8 @@ impl Timing {
     /// Reads the contents of a timing file. Returns `None` if the text is not a timing file.
     #[must_use]
     pub fn read(text: &str) -> Option<Self> {
-        let root = yaml::read(text, &mut Vec::new()).ok()??;
-        let word = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+        let root = yaml::root(text)?;
+        let word = |key: &str| root.text_at(key).map(str::to_owned);
         let seconds = |key: &str| word(key).and_then(|text| text.parse().ok());
         Some(Self {
             environment: word("environment")?,

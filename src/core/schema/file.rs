@@ -50,7 +50,7 @@ pub fn read(root: &Node, schema: &mut Schema, faults: &mut Vec<Diagnostic>) {
 }
 
 pub fn relation(name: &str, node: &Node, faults: &mut Vec<Diagnostic>) -> Relation {
-    let own_name = node.get("name").and_then(Node::text).unwrap_or(name);
+    let own_name = node.text_at("name").unwrap_or(name);
     let mut relation = Relation::new(own_name).with_schema_name(name);
     let mut access = None;
     let mut group = None;

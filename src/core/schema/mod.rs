@@ -7,6 +7,7 @@ pub mod file;
 pub mod lookups;
 mod merge;
 mod omni;
+mod omni_file;
 mod properties;
 pub mod read;
 mod relation;
@@ -20,6 +21,7 @@ pub use column::{Column, ColumnProvenance};
 pub use decimal::DecimalDigits;
 use lookups::Lookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
+pub use omni_file::{OmniFieldKind, OmniFile, OmniFileKind, OmniRows, omni_references, replace_omni_references};
 pub use relation::{Access, Relation};
 pub use structs::field_name;
 

@@ -22,11 +22,11 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
                 faults.push(wrong_shape_error(dimension, &format!("`{name}`"), "a mapping"));
                 continue;
             }
-            let is = |flag: &str| dimension.get(flag).and_then(Node::boolean) == Some(true);
+            let is = |flag: &str| dimension.is_true(flag);
             if is("ignored") {
                 continue;
             }
-            let tags = dimension.get("tags").map(Node::texts).unwrap_or_default();
+            let tags = dimension.texts_at("tags");
             if tags.iter().any(|tag| tag == REMOVED_TAG) {
                 gone.push(name.to_owned());
                 continue;
@@ -36,7 +36,7 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
             }
             let column = Column::new(name, Type::Unknown).quoted(node.is_quoted());
             let column = column.with_tags(tags);
-            relation.push(match dimension.get("description").and_then(Node::text) {
+            relation.push(match dimension.text_at("description") {
                 Some(text) => column.description(text),
                 None => column,
             });
@@ -69,7 +69,7 @@ impl OmniViewNames {
     /// Returns the names of the view in a file. `root` is the YAML in the file.
     #[must_use]
     pub fn new(file: &str, text: &str, root: &Node) -> Self {
-        let key = |key: &str| root.get(key).and_then(Node::text);
+        let key = |key: &str| root.text_at(key);
         Self::from_parts(file, name_in_header(text), key("catalog"), key("schema"))
     }
 
@@ -178,13 +178,16 @@ impl OmniViewIndex {
 /// Returns the name of a view from the path of its file. For example, `analytics/orders.view.yaml` contains the view
 /// `orders`.
 pub fn view_name(file: &str) -> String {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = [".yaml", ".yml"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name);
+    let name = file_stem(file);
     let name = name.strip_suffix(".view").unwrap_or(name);
     name.strip_suffix(".query").unwrap_or(name).to_owned()
+}
+
+/// Returns the name of a file without its folder and its YAML extension.
+pub(super) fn file_stem(file: &str) -> &str {
+    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+    let ends = [".yaml", ".yml"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
 }
 
 /// Converts a string to a name in Omni: lower-case letters, digits and `_`. For example, `Insurer Code` becomes
@@ -222,7 +225,7 @@ mod tests {
     fn index(files: &[(&str, &str)]) -> OmniViewIndex {
         let mut index = OmniViewIndex::default();
         for (file, text) in files {
-            let root = yaml::read(text, &mut Vec::new()).ok().flatten();
+            let root = yaml::root(text);
             index.add(OmniViewNames::new(file, text, &root.unwrap()));
         }
         index

@@ -19,7 +19,7 @@ pub(super) fn read(root: &Node, dialect: Dialect, schema: &mut Schema, faults: &
         }
     }
     for source in list(root, "sources", faults) {
-        let name = source.get("name").and_then(Node::text).unwrap_or_default();
+        let name = source.text_at("name").unwrap_or_default();
         for node in list(source, "tables", faults) {
             if let Some(facts) = relation(node, faults) {
                 let longer = format!("{name}.{}", facts.name);
@@ -48,12 +48,12 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
         let Some(name) = node_name(column, faults) else {
             continue;
         };
-        let text = |key: &str| column.get(key).and_then(Node::text).map(str::to_owned);
+        let text = |key: &str| column.text_at(key).map(str::to_owned);
         let mut it = ColumnMetadata {
             name: name.to_owned(),
             data_type: text("data_type"),
             description: text("description"),
-            quoted: column.get("quote").and_then(Node::boolean) == Some(true),
+            quoted: column.is_true("quote"),
             tags: [
                 column.get("config").and_then(|config| config.get("tags")),
                 column.get("tags"),
@@ -74,7 +74,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
             }
         }
         for constraint in list(column, "constraints", faults).iter().filter(|_| enforced) {
-            match constraint.get("type").and_then(Node::text) {
+            match constraint.text_at("type") {
                 Some("not_null") => it.not_null = true,
                 Some("primary_key") => it.key = true,
                 _ => {}
@@ -95,7 +95,7 @@ fn relation(node: &Node, faults: &mut Vec<Diagnostic>) -> Option<RelationMetadat
 }
 
 fn node_name<'n>(node: &'n Node, faults: &mut Vec<Diagnostic>) -> Option<&'n str> {
-    let name = node.get("name").and_then(Node::text);
+    let name = node.text_at("name");
     if name.is_none() {
         faults.push(wrong_shape_error(node, "a dbt entry", "a mapping with a `name`"));
     }
@@ -138,7 +138,7 @@ fn tests(node: &Node) -> impl Iterator<Item = DbtTest<'_>> {
             settings: None,
         }),
         Some(_) if test.get("test_name").is_some() => Some(DbtTest {
-            name: test.get("test_name")?.text()?,
+            name: test.text_at("test_name")?,
             settings: Some(test),
         }),
         Some(pairs) => pairs.first().and_then(|(key, value)| {

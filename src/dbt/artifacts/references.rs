@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::RelationReference;
+use crate::jinja_parts::closing_bracket_position;
 
 use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType};
@@ -97,20 +98,9 @@ fn find_call(text: &str) -> Option<&str> {
     });
     let start = starts.min()?;
     let rest = text.get(start..)?;
-    // A bracket inside quotes doesn't end the call.
-    let mut quote = None;
-    let end = rest.char_indices().find(|(_, c)| match (quote, c) {
-        (None, '\'' | '"') => {
-            quote = Some(*c);
-            false
-        }
-        (Some(open), c) if open == *c => {
-            quote = None;
-            false
-        }
-        (quote, c) => quote.is_none() && *c == ')',
-    });
-    rest.get(..=end?.0)
+    let arguments = rest.find('(')? + 1;
+    let length = closing_bracket_position(rest.get(arguments..)?, ')')?;
+    rest.get(..=arguments + length)
 }
 
 #[cfg(test)]

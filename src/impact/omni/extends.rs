@@ -3,6 +3,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use crate::schema::OmniFile;
 use crate::span::Span;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 
@@ -37,15 +38,15 @@ pub(super) fn merge_extended<'n>(
     let mut missing = None;
     let mut stack = vec![(name.to_owned(), root)];
     while let Some((name, node)) = stack.pop() {
-        order.push((name, node));
-        for parent in node.get("extends").map(Node::texts).unwrap_or_default() {
-            let parent = parent.trim_matches(['$', '{', '}']).to_lowercase();
+        for parent in OmniFile::new(&name, node).extends() {
+            let parent = parent.to_lowercase();
             match find(&parent) {
                 Some((name, found)) if seen.insert(std::ptr::from_ref(found)) => stack.push((name, found)),
                 Some(_) => {}
                 None => missing = missing.or(Some(parent)),
             }
         }
+        order.push((name, node));
     }
     let mut pairs: Vec<(Node, Node)> = Vec::new();
     for (number, (name, node)) in order.iter().enumerate().rev() {
@@ -76,7 +77,7 @@ pub(super) fn merge_extended<'n>(
 
 /// Returns whether the file is a template, which exists only to be extended.
 pub(super) fn is_template(node: &Node) -> bool {
-    node.get("template").and_then(Node::boolean) == Some(true)
+    node.is_true("template")
 }
 
 fn scalar_node(text: &str) -> Node {

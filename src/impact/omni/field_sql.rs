@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::dialect::Dialect;
 use crate::lineage;
+use crate::schema::{omni_references, replace_omni_references};
 
 /// Columns and fields that SQL with `${…}` reads.
 pub(super) struct FieldSql {
@@ -31,10 +32,7 @@ impl FieldSql {
 
 /// Returns the names of the fields in `${…}`, in lower case and without timeframes.
 pub(super) fn field_references(sql: &str) -> impl Iterator<Item = String> + '_ {
-    sql.split("${")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| remove_timeframe(name).to_lowercase())
+    omni_references(sql).map(|(_, name)| remove_timeframe(name).to_lowercase())
 }
 
 /// Returns the names of the fields in `${…}`, and each `view.field` without `${…}`, as in join conditions.
@@ -49,20 +47,7 @@ pub(super) fn named_fields(sql: &str) -> BTreeSet<String> {
 
 /// Replaces each `${…}` in SQL with the result of `with`.
 pub(super) fn replace_field_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
-    let mut parts = sql.split("${");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.split_once('}') {
-            Some((name, rest)) => {
-                out.push(' ');
-                out.push_str(&with(remove_timeframe(name)));
-                out.push(' ');
-                out.push_str(rest);
-            }
-            None => out.push_str(part),
-        }
-    }
-    out
+    replace_omni_references(sql, |name| format!(" {} ", with(remove_timeframe(name))))
 }
 
 pub(super) fn find_identifiers(sql: &str) -> BTreeSet<String> {

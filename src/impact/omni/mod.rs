@@ -19,7 +19,7 @@ use self::view::{ViewTables, read_view, view_table};
 use crate::diag::Diagnostic;
 use crate::dialect::Dialect;
 use crate::parallel;
-use crate::schema::{OmniViewIndex, OmniViewNames};
+use crate::schema::{OmniFieldKind, OmniFile, OmniFileKind, OmniViewIndex, OmniViewNames};
 use crate::yaml::{self, Node};
 
 /// Fields in a folder of Omni files, together with the columns that the fields read and the topics and joins that use
@@ -113,17 +113,20 @@ impl OmniItemKind {
     }
 }
 
+impl From<OmniFieldKind> for OmniItemKind {
+    fn from(kind: OmniFieldKind) -> Self {
+        match kind {
+            OmniFieldKind::Dimension => Self::Dimension,
+            OmniFieldKind::Measure => Self::Measure,
+            OmniFieldKind::Filter => Self::Filter,
+        }
+    }
+}
+
 impl std::fmt::Display for OmniItemKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
-}
-
-/// Kind of an Omni file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum OmniFileKind {
-    View,
-    Topic,
 }
 
 impl OmniFields {
@@ -174,13 +177,14 @@ impl OmniFields {
         let (mut views, mut topics) = (Vec::new(), FxHashMap::default());
         let mut names = OmniViewIndex::default();
         for (file, text, root) in roots {
-            match omni_file_kind(file, root) {
-                Some(OmniFileKind::View) => {
+            let of = OmniFile::new(file, root);
+            match of.kind() {
+                OmniFileKind::View => {
                     names.add(OmniViewNames::new(file, text, root));
                     views.push((*file, root));
                 }
-                Some(OmniFileKind::Topic) => drop(topics.insert(topic_name(file).to_lowercase(), root)),
-                None => {}
+                OmniFileKind::Topic => drop(topics.insert(of.topic_name().to_lowercase(), root)),
+                OmniFileKind::Other => {}
             }
         }
         let mut read = Vec::new();
@@ -195,15 +199,15 @@ impl OmniFields {
         }
         let topic = |name: &str| Some((name.to_owned(), *topics.get(name)?));
         for (file, _, root) in roots {
-            match omni_file_kind(file, root) {
-                Some(OmniFileKind::Topic) if !is_template(root) => {
-                    let name = topic_name(file);
-                    let topic = merge_extended(name, root, &topic);
-                    self.users.push(users::read_topic(name, file, &topic.root));
+            let of = OmniFile::new(file, root);
+            match of.kind() {
+                OmniFileKind::Topic if !is_template(root) => {
+                    let topic = merge_extended(of.topic_name(), root, &topic);
+                    self.users.push(users::read_topic(of.topic_name(), file, &topic.root));
                     self.read_joins(file, &topic.root);
                 }
-                Some(_) => {}
-                None => self.read_joins(file, root),
+                OmniFileKind::View | OmniFileKind::Topic => {}
+                OmniFileKind::Other => self.read_joins(file, root),
             }
         }
         let tables = read
@@ -239,13 +243,8 @@ impl OmniFields {
     }
 
     fn read_joins(&mut self, file: &str, root: &Node) {
-        let joins = root.items().or_else(|| root.get("relationships")?.items());
-        self.users.extend(
-            joins
-                .unwrap_or_default()
-                .iter()
-                .filter_map(|join| users::read_join(file, join)),
-        );
+        let joins = OmniFile::new(file, root).joins().iter();
+        self.users.extend(joins.filter_map(|join| users::read_join(file, join)));
     }
 
     fn build_index(&mut self) {
@@ -351,29 +350,6 @@ impl OmniFields {
             ))
         };
         found.into_iter().filter_map(user).collect()
-    }
-}
-
-fn topic_name(file: &str) -> &str {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let name = [".yaml", ".yml"]
-        .iter()
-        .find_map(|end| name.strip_suffix(end))
-        .unwrap_or(name);
-    name.strip_suffix(".topic").unwrap_or(name)
-}
-
-fn omni_file_kind(file: &str, root: &Node) -> Option<OmniFileKind> {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
-    let has = |key: &str| root.get(key).is_some();
-    if root.items().is_some() {
-        None
-    } else if name.contains(".topic") || has("base_view") && !has("dimensions") && !has("query") {
-        Some(OmniFileKind::Topic)
-    } else if name.contains(".view") || name.contains(".query") || has("dimensions") || has("measures") {
-        Some(OmniFileKind::View)
-    } else {
-        None
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) struct FieldUser {
 
 /// Reads a relationship. `None` if the relationship does not specify both views.
 pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
-    let text = |key: &str| join.get(key).and_then(Node::text);
+    let text = |key: &str| join.text_at(key);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     let said = ["on_sql", "where_sql"].into_iter().filter_map(text);
     // Replace aliases with the names of the views.
@@ -43,11 +43,7 @@ pub(super) fn read_join(file: &str, join: &Node) -> Option<FieldUser> {
 }
 
 pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
-    let base = root
-        .get("base_view")
-        .and_then(Node::text)
-        .unwrap_or(name)
-        .to_lowercase();
+    let base = root.text_at("base_view").unwrap_or(name).to_lowercase();
     let mut views = BTreeSet::from([base.clone()]);
     let mut stack: Vec<&Node> = root.get("joins").into_iter().collect();
     while let Some(node) = stack.pop() {
@@ -58,13 +54,7 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
     }
     let mut fields = BTreeSet::new();
     for key in ["always_where_sql", "always_having_sql"] {
-        fields.extend(
-            root.get(key)
-                .and_then(Node::text)
-                .map(named_fields)
-                .into_iter()
-                .flatten(),
-        );
+        fields.extend(root.text_at(key).map(named_fields).into_iter().flatten());
     }
     for key in [
         "default_filters",
@@ -75,24 +65,21 @@ pub(super) fn read_topic(name: &str, file: &str, root: &Node) -> FieldUser {
         fields.extend(root.get(key).map(mapping_keys).unwrap_or_default());
     }
     // A topic may override fields of views.
-    for (view, own) in root.get("views").and_then(Node::pairs).unwrap_or_default() {
+    for (view, own) in root.pairs_at("views") {
         let view = view.text().unwrap_or_default().to_lowercase();
-        for (_, field) in ["dimensions", "measures"]
-            .into_iter()
-            .flat_map(|key| own.get(key).and_then(Node::pairs).unwrap_or_default())
-        {
-            let sql = field.get("sql").and_then(Node::text).unwrap_or_default();
+        for (_, field) in ["dimensions", "measures"].into_iter().flat_map(|key| own.pairs_at(key)) {
+            let sql = field.text_at("sql").unwrap_or_default();
             fields.extend(field_references(sql).map(|field| qualify_field(&view, field)));
         }
     }
-    for (_, sample) in root.get("sample_queries").and_then(Node::pairs).unwrap_or_default() {
+    for (_, sample) in root.pairs_at("sample_queries") {
         fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
     }
-    for sample in root.get("sample_queries").and_then(Node::items).unwrap_or_default() {
+    for sample in root.items_at("sample_queries") {
         fields.extend(query_fields(sample.get("query").unwrap_or(sample)));
     }
     // A topic with a list of fields shows only these fields of its views.
-    let listed = root.get("fields").map(Node::texts).unwrap_or_default();
+    let listed = root.texts_at("fields");
     let is_whole = listed.is_empty() || listed.iter().any(|field| field.contains('*') || field.contains(':'));
     if !is_whole {
         views.clear();
@@ -124,8 +111,8 @@ pub(super) fn query_fields(query: &Node) -> BTreeSet<String> {
     for key in ["fields", "filters", "sorts", "pivots"] {
         found.extend(query.get(key).map(mapping_keys).unwrap_or_default());
     }
-    for (_, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
-        let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
+    for (_, calculation) in query.pairs_at("calculations") {
+        let sql = calculation.text().or_else(|| calculation.text_at("sql"));
         found.extend(sql.map(field_references).into_iter().flatten());
     }
     found
@@ -143,7 +130,7 @@ fn mapping_keys(node: &Node) -> BTreeSet<String> {
         Node::text(item).or_else(|| {
             ["field", "column_name", "name"]
                 .into_iter()
-                .find_map(|key| item.get(key)?.text())
+                .find_map(|key| item.text_at(key))
         })
     };
     let of_list = node.items().unwrap_or_default().iter().filter_map(of_item);

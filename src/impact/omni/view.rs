@@ -8,15 +8,15 @@ use super::extends::MergedFile;
 use super::field_sql::{FieldSql, field_references, remove_timeframe};
 use super::{OmniField, OmniItemKind, OmniTable, OmniView, users, view_sql};
 use crate::dialect::Dialect;
-use crate::schema::{OmniViewIndex, omni_view_name};
+use crate::schema::{OmniFile, OmniRows, OmniViewIndex, omni_view_name};
 use crate::yaml::Node;
 
 /// Returns the table of the view in a file. `None` if the view is defined by SQL or a saved query.
 pub(super) fn view_table(file: &str, root: &Node) -> Option<OmniTable> {
-    if root.get("sql").is_some() || root.get("query").is_some() {
+    if OmniFile::new(file, root).rows() != OmniRows::Table {
         return None;
     }
-    let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_lowercase);
+    let text = |key: &str| root.text_at(key).map(str::to_lowercase);
     Some(OmniTable {
         // For a dbt model, Omni may write the name of a virtual schema, which does not exist in the warehouse.
         schema: text("schema").filter(|_| root.get("dbt").is_none()),
@@ -65,13 +65,13 @@ fn columns_of_query(query: &Node) -> Vec<OmniField> {
             ..OmniField::default()
         });
     };
-    for (of, name) in query.get("fields").and_then(Node::pairs).unwrap_or_default() {
+    for (of, name) in query.pairs_at("fields") {
         if let (Some(of), Some(name)) = (of.text(), name.text()) {
             column(name, BTreeSet::from([remove_timeframe(of).to_lowercase()]), None);
         }
     }
-    for (name, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
-        let sql = calculation.text().or_else(|| calculation.get("sql")?.text());
+    for (name, calculation) in query.pairs_at("calculations") {
+        let sql = calculation.text().or_else(|| calculation.text_at("sql"));
         let name = name.text().unwrap_or_default();
         match sql.filter(|sql| sql.contains("${")) {
             Some(sql) => column(name, field_references(sql).collect(), None),
@@ -107,43 +107,37 @@ pub(super) fn read_view(
         .enumerate()
         .map(|(place, field)| (field.name.to_lowercase(), place))
         .collect();
-    for (key, kind) in [
-        ("dimensions", OmniItemKind::Dimension),
-        ("measures", OmniItemKind::Measure),
-        ("filters", OmniItemKind::Filter),
-    ] {
-        for (name, field) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
-            let Some(name) = name.text() else { continue };
-            if field.get("ignored").and_then(Node::boolean) == Some(true) {
-                continue;
+    for (kind, name, field) in OmniFile::new(file, root).fields() {
+        let Some(name) = name.text() else { continue };
+        if field.is_true("ignored") {
+            continue;
+        }
+        let (mut read, columns) = read_field(&view.name, name, kind.into(), field, tables.names, dialect);
+        match &own {
+            Some(table) => {
+                read.columns
+                    .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
+                // All fields, such as a row count, also depend on the rows of the table.
+                read.columns.insert((table.clone(), None));
             }
-            let (mut read, columns) = read_field(&view.name, name, kind, field, tables.names, dialect);
-            match &own {
-                Some(table) => {
-                    read.columns
-                        .extend(columns.into_iter().map(|column| (table.clone(), Some(column))));
-                    // All fields, such as a row count, also depend on the rows of the table.
-                    read.columns.insert((table.clone(), None));
-                }
-                None => {
-                    let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
-                    read.fields
-                        .extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
-                }
+            None => {
+                let columns = columns.into_iter().filter(|column| !column.eq_ignore_ascii_case(name));
+                read.fields
+                    .extend(columns.map(|column| format!("{}.{column}", view.name.to_lowercase())));
             }
-            match places
-                .get(&name.to_lowercase())
-                .and_then(|place| view.fields.get_mut(*place))
-            {
-                Some(known) => known.fields.extend(read.fields),
-                None => {
-                    places.insert(name.to_lowercase(), view.fields.len());
-                    view.fields.push(read);
-                }
+        }
+        match places
+            .get(&name.to_lowercase())
+            .and_then(|place| view.fields.get_mut(*place))
+        {
+            Some(known) => known.fields.extend(read.fields),
+            None => {
+                places.insert(name.to_lowercase(), view.fields.len());
+                view.fields.push(read);
             }
         }
     }
-    if let Some(sql) = root.get("sql").and_then(Node::text) {
+    if let Some(sql) = root.text_at("sql") {
         view_sql::trace_columns(&mut view, sql, tables, dialect);
     }
     if let Some(missing) = &of.missing {
@@ -170,11 +164,11 @@ fn read_field(
         ..OmniField::default()
     };
     let mut columns = BTreeSet::new();
-    let text = |key: &str| field.get(key).and_then(Node::text);
+    let text = |key: &str| field.text_at(key);
     let duration = field.get("duration");
     let of_duration = ["sql_start", "sql_end"]
         .into_iter()
-        .filter_map(|key| duration?.get(key)?.text());
+        .filter_map(|key| duration?.text_at(key));
     let sqls: Vec<&str> = text("sql")
         .into_iter()
         .chain(text("custom_primary_key_sql"))
@@ -193,7 +187,7 @@ fn read_field(
         }
     }
     read.has_sql = !sqls.is_empty();
-    let filters = field.get("filters").and_then(Node::pairs).unwrap_or_default();
+    let filters = field.pairs_at("filters");
     fields.extend(
         filters
             .iter()

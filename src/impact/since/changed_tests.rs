@@ -53,7 +53,7 @@ impl<'n> DeclaredTest<'n> {
             return node.text().map(plain);
         };
         // A test is either `- not_null: {…}` or `- {name: …, test_name: not_null, …}`.
-        let (name, body) = match node.get("test_name").and_then(Node::text) {
+        let (name, body) = match node.text_at("test_name") {
             Some(name) => (name, pairs),
             None => pairs.iter().find_map(|(key, value)| {
                 let name = key.text().filter(|name| !SETTINGS.contains(name))?;
@@ -298,10 +298,7 @@ mod tests {
     use super::*;
 
     fn compare_yaml(old: &str, new: &str) -> Option<TestVerdict> {
-        let (old, new) = (
-            yaml_text::parse_root(Some(old)).unwrap(),
-            yaml_text::parse_root(Some(new)).unwrap(),
-        );
+        let (old, new) = (crate::yaml::root(old).unwrap(), crate::yaml::root(new).unwrap());
         DeclaredTest::read(&old)
             .unwrap()
             .compare_states(&DeclaredTest::read(&new).unwrap())

@@ -1,6 +1,7 @@
 //! Compares code at two revisions: the compiled SQL of specs, and the SQL of models and snapshots.
 
 use super::{RevisionDifference, new_difference};
+use crate::dbt::{JinjaKind, jinja_parts};
 use crate::graph::{Graph, SpecModel};
 use crate::lineage::{self, ColumnChange, KnownRelationColumns, SqlLineage};
 use crate::propagate::NodeChanges;
@@ -211,10 +212,20 @@ pub(super) fn compare_models(
 
 /// Returns the names of the models that a file reads with `ref`.
 pub(super) fn model_refs(text: &str) -> Vec<String> {
-    let calls = text.split("{{").skip(1).filter_map(|rest| rest.split_once("}}"));
-    let reads = calls.filter_map(|(call, _)| crate::dbt::RelationReference::read(call.trim().trim_matches('-').trim()));
+    let calls = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
+    let reads = calls.filter_map(|call| crate::dbt::RelationReference::read(call.inside));
     reads
         .filter(|from| matches!(from, crate::dbt::RelationReference::Ref { .. }))
         .map(|from| from.name().to_owned())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn models_in_comments_are_not_read() {
+        let code =
+            "{{ config(a={'b': {'c': 1}}) }}{# {{ ref('old') }} #}select 1 from {{- ref('p', 'a') -}}, {{ ref('b') }}";
+        assert_eq!(super::model_refs(code), ["a", "b"]);
+    }
 }

@@ -1,57 +1,10 @@
-//! Reads Jinja in dbt files without evaluating it: blocks and `config` calls.
+//! Compares Jinja in dbt files without evaluating it: blocks and `config` calls.
 
-/// Jinja block, such as `{% macro name(…) %}…{% endmacro %}`. Tests, snapshots and materializations have similar
-/// blocks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct JinjaBlock<'t> {
-    pub kind: &'t str,
-    pub name: &'t str,
-    /// Text of the block, including its opening tag but not its closing tag.
-    pub text: &'t str,
-    /// Content of the block, without its tags.
-    pub inside: &'t str,
-}
+use crate::dbt::{JinjaBlock, JinjaKind, call_arguments, jinja_blocks, jinja_parts, normalized_jinja, split_arguments};
 
-const KINDS: [&str; 4] = ["macro", "test", "snapshot", "materialization"];
-
-/// Returns the Jinja blocks of a file, in order.
+/// Returns the Jinja blocks of a file with code, in order.
 pub(super) fn parse_blocks(text: &str) -> Vec<JinjaBlock<'_>> {
-    let mut found = Vec::new();
-    let mut open: Option<(&str, &str, usize, usize)> = None;
-    let mut at = 0;
-    while let Some(begin) = text.get(at..).and_then(|rest| rest.find("{%")).map(|found| at + found) {
-        let Some(length) = text.get(begin..).and_then(|rest| rest.find("%}")) else {
-            break;
-        };
-        let end = begin + length + 2;
-        let tag = text
-            .get(begin + 2..end - 2)
-            .unwrap_or_default()
-            .trim_matches('-')
-            .trim();
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        let (word, rest) = tag.split_at(tag.find(|c| !is_name(c)).unwrap_or(tag.len()));
-        match open {
-            Some((kind, name, from, inside)) if word.strip_prefix("end") == Some(kind) => {
-                let (text, inside) = (text.get(from..begin), text.get(inside..begin));
-                found.extend(text.zip(inside).map(|(text, inside)| JinjaBlock {
-                    kind,
-                    name,
-                    text,
-                    inside,
-                }));
-                open = None;
-            }
-            None if KINDS.contains(&word) => {
-                let name = rest.trim_start();
-                let name = name.split_at(name.find(|c| !is_name(c)).unwrap_or(name.len())).0;
-                open = Some((word, name, begin, end));
-            }
-            _ => {}
-        }
-        at = end;
-    }
-    found
+    jinja_blocks(text, &["macro", "test", "snapshot", "materialization"])
 }
 
 /// Returns the blocks that differ in more than whitespace, each with its name and its content before and after the
@@ -64,7 +17,7 @@ pub(super) fn changed_blocks<'t>(
         blocks
             .iter()
             .find(|block| (block.kind, block.name) == (like.kind, like.name))
-            .cloned()
+            .copied()
     };
     let same = |one: &str, other: &str| one.split_whitespace().eq(other.split_whitespace());
     let mut found = Vec::new();
@@ -137,45 +90,14 @@ pub(super) fn changed_keys(old: &[(String, String)], new: &[(String, String)]) -
     changes.filter(|change| change.before != change.now).collect()
 }
 
-/// Returns the arguments of `{{ config(…) }}`, without whitespace outside strings.
+/// Returns the arguments of `{{ config(…) }}`, without unnecessary whitespace.
 fn config_arguments(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    for part in text.split("{{").skip(1) {
-        let inside = part.trim_start_matches('-').trim_start();
-        let Some(arguments) = inside
-            .strip_prefix("config")
-            .map(str::trim_start)
-            .and_then(|rest| rest.strip_prefix('('))
-        else {
-            continue;
-        };
-        let mut argument = String::new();
-        let (mut depth, mut quote) = (0usize, None);
-        for c in arguments.chars() {
-            match (quote, c) {
-                (None, '\'' | '"') => quote = Some(c),
-                (Some(open), c) if open == c => quote = None,
-                (None, '(' | '[' | '{') => depth += 1,
-                (None, ')') if depth == 0 => break,
-                (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
-                (None, ',') if depth == 0 => {
-                    found.extend(split_named_argument(&std::mem::take(&mut argument)));
-                    continue;
-                }
-                (None, c) if c.is_whitespace() => continue,
-                _ => {}
-            }
-            argument.push(c);
-        }
-        found.extend(split_named_argument(&argument));
-    }
-    found
-}
-
-fn split_named_argument(argument: &str) -> Option<(String, String)> {
-    argument
-        .split_once('=')
-        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+    let parts = jinja_parts(text).filter(|part| part.kind == JinjaKind::Expression);
+    let calls = parts.filter_map(|part| call_arguments(part.inside, "config"));
+    let arguments = calls.flat_map(split_arguments).filter_map(|it| it.split_once('='));
+    arguments
+        .map(|(key, value)| (key.trim().to_owned(), normalized_jinja(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -194,9 +116,6 @@ mod tests {
             .map(|(name, ..)| name)
             .collect();
         assert_eq!(names, ["cents", "odd", "more"]);
-        for broken in ["{% macro", "{% macro a %}", "{%", "{% endmacro %}", "{%%}"] {
-            assert_eq!(parse_blocks(broken), []);
-        }
     }
 
     #[test]
@@ -209,13 +128,13 @@ mod tests {
             .map(|it| (it.key.as_str(), it.before.as_str(), it.affects_rows()))
             .collect();
         assert_eq!(shown, [("tags", "['x']", false), ("unique_key", "['a, b','c']", true)]);
-        assert_eq!(
-            config_changes("{{ config(", "{{ config(a=1"),
-            [ConfigChange {
-                key: "a".into(),
-                before: String::new(),
-                now: "1".into()
-            }]
-        );
+        let other_quotes = old.replace("'x'", "\"x\"").replace("{{", "{{-");
+        for same in [
+            other_quotes,
+            format!("{{# {new} #}}{old}"),
+            format!("{old}{{{{ config(a=1"),
+        ] {
+            assert_eq!(config_changes(old, &same), []);
+        }
     }
 }

@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{FileText, RevisionComparer, jinja, yaml_text};
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_project(&mut self, file: &FileText, macros: &[String]) {
         let (old, new) = (
-            yaml_text::parse_root(file.before.as_deref()),
-            yaml_text::parse_root(file.now.as_deref()),
+            file.before.as_deref().and_then(yaml::root),
+            file.now.as_deref().and_then(yaml::root),
         );
         let keys: BTreeSet<&str> = [&old, &new]
             .into_iter()
@@ -91,10 +91,7 @@ impl RevisionComparer<'_, '_> {
 
 /// Returns the variables of a project. Variables below the project's name take precedence over global variables.
 fn project_variables(root: Option<&Node>, project: &str) -> BTreeMap<String, String> {
-    let vars = root
-        .and_then(|root| root.get("vars"))
-        .and_then(Node::pairs)
-        .unwrap_or_default();
+    let vars = root.map(|root| root.pairs_at("vars")).unwrap_or_default();
     let mut found = BTreeMap::new();
     for (key, value) in vars.iter().filter_map(|(key, value)| Some((key.text()?, value))) {
         match value.pairs() {
@@ -146,7 +143,7 @@ mod tests {
 
     #[test]
     fn own_variables_take_precedence() {
-        let root = yaml_text::parse_root(Some("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n"));
+        let root = yaml::root("vars:\n  days: 1\n  shop:\n    days: 2\n  other:\n    days: 3\n");
         let found = project_variables(root.as_ref(), "shop");
         assert_eq!(found.get("days").map(String::as_str), Some("2"));
     }

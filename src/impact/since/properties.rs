@@ -5,7 +5,7 @@ use super::{FileText, RevisionComparer, jinja, yaml_text};
 use crate::artifacts::ResourceType;
 use crate::lineage::ColumnChange;
 use crate::propagate::ChangeGrade;
-use crate::yaml::Node;
+use crate::yaml::{self, Node};
 
 /// Lists whose items describe tables.
 const TABLES: [&str; 3] = ["models", "seeds", "snapshots"];
@@ -26,8 +26,8 @@ const OTHER_LISTS: [(&str, &str, bool); 9] = [
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_properties(&mut self, file: &FileText) {
         let (old, new) = (
-            yaml_text::parse_root(file.before.as_deref()),
-            yaml_text::parse_root(file.now.as_deref()),
+            file.before.as_deref().and_then(yaml::root),
+            file.now.as_deref().and_then(yaml::root),
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {
@@ -139,10 +139,7 @@ impl RevisionComparer<'_, '_> {
     /// Compares the configuration in YAML, except the contract.
     fn compare_configuration(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let config = |node: Option<&Node>| {
-            let pairs = node
-                .and_then(|node| node.get("config"))
-                .and_then(Node::pairs)
-                .unwrap_or_default();
+            let pairs = node.map(|node| node.pairs_at("config")).unwrap_or_default();
             let shown = |(key, value): &(Node, Node)| Some((key.text()?.to_owned(), yaml_text::display_node(value)));
             pairs
                 .iter()
@@ -161,10 +158,7 @@ impl RevisionComparer<'_, '_> {
     /// Compares the constraints of a table or column. Without a removed constraint, the table guarantees less.
     fn compare_constraints(&mut self, place: Option<usize>, name: &str, old: Option<&Node>, new: Option<&Node>) {
         let listed = |node: Option<&Node>| {
-            let items = node
-                .and_then(|node| node.get("constraints"))
-                .and_then(Node::items)
-                .unwrap_or_default();
+            let items = node.map(|node| node.items_at("constraints")).unwrap_or_default();
             items.iter().map(yaml_text::display_node).collect::<Vec<String>>()
         };
         let (was, is) = (listed(old), listed(new));

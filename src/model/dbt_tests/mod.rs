@@ -194,7 +194,7 @@ impl SpecCompilation<'_> {
             names.for_each(|name| known(name.text, name.span(self.source)));
         }
         for example in &self.spec.examples {
-            let rows = example.expect.get("rows").and_then(Node::items).unwrap_or_default();
+            let rows = example.expect.items_at("rows");
             let mut columns = FxHashSet::default();
             for (key, _) in rows.iter().filter_map(Node::pairs).flatten() {
                 // Report a wrong name only once instead of in every row.

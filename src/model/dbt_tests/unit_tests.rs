@@ -134,11 +134,7 @@ impl SpecCompilation<'_> {
     }
 
     fn is_incremental(&self) -> bool {
-        self.spec
-            .dbt
-            .config
-            .and_then(|config| config.get("materialized")?.text())
-            == Some("incremental")
+        self.spec.dbt.config.and_then(|config| config.text_at("materialized")) == Some("incremental")
     }
 
     /// Returns the overrides for a unit test: the date, and whether the run is incremental.
@@ -182,7 +178,7 @@ impl SpecCompilation<'_> {
     ) -> Vec<(String, YamlOutput)> {
         let mut said = Vec::new();
         for key in ["format", "fixture"] {
-            let text = node.get(key).and_then(Node::text);
+            let text = node.text_at(key);
             said.extend(text.map(|text| (key.to_owned(), YamlOutput::Dbt(text.to_owned()))));
         }
         let Some(rows) = node.get("rows") else { return said };

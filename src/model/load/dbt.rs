@@ -55,7 +55,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     pub(super) fn columns(&self, root: &'y Node) -> Vec<ColumnKeys<'y>> {
-        let pairs = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+        let pairs = root.pairs_at("columns");
         let column = |(key, value): &'y (Node, Node)| {
             Some(ColumnKeys {
                 name: SpannedText {

@@ -17,7 +17,7 @@ pub struct SpecExposure<'y> {
 
 impl<'y> Loader<'y, '_> {
     pub(super) fn read_exposures(&mut self, root: &'y Node) -> Vec<SpecExposure<'y>> {
-        let items = root.get("exposures").and_then(Node::items).unwrap_or_default();
+        let items = root.items_at("exposures");
         let mut exposures = Vec::new();
         for item in items {
             let Some(name) = self.text(item, "name") else { continue };

@@ -58,7 +58,7 @@ pub struct SpecExample<'y> {
 
 impl<'y> Loader<'y, '_> {
     pub(super) fn read_rules(&mut self, root: &'y Node) -> Vec<Rule<'y>> {
-        let items = root.get("rules").and_then(Node::items).unwrap_or_default();
+        let items = root.items_at("rules");
         let rules: Vec<Rule<'y>> = items.iter().filter_map(|item| self.read_rule(item)).collect();
         self.report_duplicates("rules", rules.iter().map(|rule| rule.name));
         rules
@@ -144,7 +144,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     pub(super) fn read_comparisons(&mut self, root: &'y Node) -> Vec<CompareEntry<'y>> {
-        let items = root.get("compare").and_then(Node::items).unwrap_or_default();
+        let items = root.items_at("compare");
         let mut comparisons = Vec::new();
         for item in items {
             let Some(said) = self.text(item, "with") else { continue };
@@ -171,7 +171,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     pub(super) fn read_examples(&mut self, root: &'y Node) -> Vec<SpecExample<'y>> {
-        let items = root.get("examples").and_then(Node::items).unwrap_or_default();
+        let items = root.items_at("examples");
         let mut examples = Vec::new();
         for item in items {
             let (Some(name), Some(given), Some(expect)) =

@@ -54,10 +54,7 @@ impl Loader<'_, '_> {
             let is_present = node.get(key.name).is_some() || meant.contains(&key.name);
             if let (Some(what), false, true) = (key.required, is_present, is_first) {
                 // The user may have written `name:` instead, which dbt uses for models and specs use for steps.
-                let name = node
-                    .get("name")
-                    .and_then(Node::text)
-                    .filter(|_| matches!(key.shape, KeyShape::Name));
+                let name = node.text_at("name").filter(|_| matches!(key.shape, KeyShape::Name));
                 match name {
                     Some(name) => self.report_missing_key(
                         node,

@@ -97,11 +97,7 @@ impl<'y> Loader<'y, '_> {
             }
         };
         step.keep_span = node.get("columns").map_or(span, |columns| columns.span);
-        let row = node
-            .get("row")
-            .and_then(Node::text)
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(1);
+        let row = node.text_at("row").and_then(|text| text.parse().ok()).unwrap_or(1);
         if row < 1
             && let Some(row) = node.get("row")
         {
@@ -179,7 +175,7 @@ impl<'y> Loader<'y, '_> {
     }
 
     fn read_tabs(&mut self, node: &'y Node) -> Vec<TabKeys<'y>> {
-        let pairs = node.get("tabs").and_then(Node::pairs).unwrap_or_default();
+        let pairs = node.pairs_at("tabs");
         let mut tabs: Vec<TabKeys<'y>> = Vec::new();
         for (key, value) in pairs {
             let (Some(name), Some(model_text)) = (key.text(), self.text(value, "model")) else {

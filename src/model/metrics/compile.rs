@@ -212,7 +212,7 @@ impl Compiler {
         compiled
             .diagnostics
             .extend(errors_in_formulas.into_iter().filter(|_| !is_probed));
-        compiled.tags = set.root.get("tags").map(Node::texts).unwrap_or_default();
+        compiled.tags = set.root.texts_at("tags");
         compiled.metric_set = Some(set);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -231,7 +231,7 @@ impl Compiler {
     ) -> bool {
         let had_errors = compiled.has_errors();
         let text = write_set_check_model(set, sets);
-        let probe = yaml::read(&text, &mut Vec::new()).ok().flatten();
+        let probe = yaml::root(&text);
         let mut found = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut found));
         if !had_errors {

@@ -132,7 +132,7 @@ impl Expansion {
         let mut text = TextWithOrigins::default();
         write_spec(compiler, &expanded, &mut text);
         let is_filled = |step: &&ExpandedStep<'_>| step.model.step.get("fill").is_some();
-        let written = |step: &ExpandedStep<'_>| step.model.step.get("name").and_then(Node::text).map(str::to_owned);
+        let written = |step: &ExpandedStep<'_>| step.model.step.text_at("name").map(str::to_owned);
         let steps = expanded.iter().map(|step| StepExpansion {
             name: written(step).filter(|_| root.get("steps").is_some()),
             names: step.steps.iter().map(|step| step.name.clone()).collect(),

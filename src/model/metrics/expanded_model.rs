@@ -176,7 +176,7 @@ impl ExpandedModel {
     pub fn relations(&self) -> Vec<MetricSetRelation<'_>> {
         let mut relations = Vec::new();
         for set in &self.expansion.sets {
-            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default();
+            let joins = set.root.items_at("joins");
             let joined = joins.iter().map(|join| ("joins", join.get("to"), join.get("as")));
             for (key, to, alias) in [("from", set.root.get("from"), None)].into_iter().chain(joined) {
                 let Some((node, relation)) = to.and_then(|to| Some((to, to.text()?))) else {

@@ -11,7 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::span::Span;
-use crate::yaml::{self, Node};
+use crate::yaml;
 
 /// Periods for which the model has rows.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl ModelOverSets<'_> {
     /// Reads `fill`, and reports a key that is not a period.
     pub fn read_fill(&self, compiler: &Compiler, keys: &ModelKeys, faults: &mut Vec<Diagnostic>) -> Option<Fill> {
         let node = self.step.get("fill")?;
-        let by = node.text().or_else(|| node.get("by")?.text());
+        let by = node.text().or_else(|| node.text_at("by"));
         let Some(by) = by.map(str::trim) else {
             faults.push(
                 Diagnostic::new(
@@ -159,7 +159,7 @@ impl ModelOverSets<'_> {
             frame,
             from: bound("from"),
             to: bound("to"),
-            is_each: node.get("within").and_then(Node::text) == Some("each"),
+            is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
         for name in ["from", "to"] {

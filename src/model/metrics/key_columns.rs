@@ -15,7 +15,6 @@ use crate::ir::CalendarPeriod;
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
 use crate::schema::{Column, Relation};
-use crate::yaml::Node;
 
 impl ModelOverSets<'_> {
     /// Returns the error about a key that is no column, dimension or period of any set. `None` if a set may have the key.
@@ -83,8 +82,8 @@ impl MetricSet {
             return None;
         }
         let mut relations = vec![self.relation(compiler)?];
-        for join in self.root.get("joins").and_then(Node::items).unwrap_or_default() {
-            let to = join.get("to").and_then(Node::text)?;
+        for join in self.root.items_at("joins") {
+            let to = join.text_at("to")?;
             relations.push(known_relation(&compiler.options, &RelationReference::read(to)?)?);
         }
         let may_have = |relation: &&Relation| relation.may_have_more_columns() || relation.position(name).is_some();

@@ -317,7 +317,7 @@ impl ModelOverSets<'_> {
     pub fn fiscal_offset(&self, compiler: &Compiler, set: &MetricSet) -> Option<u8> {
         let written = set
             .setting("fiscal_month_offset")
-            .or_else(|| self.root.get("fiscal_month_offset")?.text());
+            .or_else(|| self.root.text_at("fiscal_month_offset"));
         match written {
             Some(text) => text.parse().ok(),
             None => compiler.options.calendar.fiscal_month_offset,
@@ -373,8 +373,8 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
     if qualifier.is_empty() && is_dimension {
         return None;
     }
-    let from = set.root.get("from").and_then(Node::text)?;
-    let joined = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+    let from = set.root.text_at("from")?;
+    let joined = set.root.items_at("joins").iter();
     let joined = joined.filter_map(joined_relation);
     let inputs: Vec<(String, &str)> = std::iter::once((relation_name(from), from)).chain(joined).collect();
     let known = |to: &str| known_relation(&compiler.options, &RelationReference::read(to)?);
@@ -419,8 +419,8 @@ fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<Re
 
 /// Returns the name that formulas use for a joined relation, and the relation.
 pub fn joined_relation(join: &Node) -> Option<(String, &str)> {
-    let to = join.get("to").and_then(Node::text)?;
-    let alias = join.get("as").and_then(Node::text);
+    let to = join.text_at("to")?;
+    let alias = join.text_at("as");
     Some((alias.map_or_else(|| relation_name(to), str::to_owned), to))
 }
 

@@ -13,7 +13,6 @@ use crate::compiler::Compiler;
 use crate::load::Loader;
 use crate::plan::{key_name, split_timeframe};
 use crate::span::Span;
-use crate::yaml::Node;
 use std::ops::Range;
 
 /// Rows of a group that are aggregated.
@@ -101,7 +100,7 @@ impl ModelOverSets<'_> {
             let over = rule.get("over")?;
             Some(NonAdditiveRule {
                 over: column(over.text()?, over.span),
-                takes_last: rule.get("take").and_then(Node::text) != Some("first"),
+                takes_last: rule.text_at("take") != Some("first"),
                 per,
             })
         });

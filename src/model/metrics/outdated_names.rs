@@ -13,7 +13,6 @@ use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
 use crate::schema::lookups::{self, Lookup};
 use crate::span::Span;
-use crate::yaml::Node;
 
 impl MetricSet {
     /// Returns the position of a dimension or metric by its current or former name. A current name takes precedence.
@@ -114,7 +113,7 @@ impl MetricSet {
         };
         let name = &definition.name;
         let deprecated = self.properties(name)?.get("deprecated")?;
-        let until = deprecated.get("until").and_then(Node::text);
+        let until = deprecated.text_at("until");
         if until.is_some() {
             lookups::add_lookup(|| Lookup::CurrentDate);
         }
@@ -132,7 +131,7 @@ impl MetricSet {
             (_, None) => (Code::DeprecatedMetric, format!("the {kind} `{full}` is deprecated")),
         };
         let fault = Diagnostic::new(code, span, message);
-        Some(match deprecated.get("use").and_then(Node::text) {
+        Some(match deprecated.text_at("use") {
             Some(other) => fault.with_help(format!("use `{other}`")),
             None => fault.with_help(format!("use another {kind}")),
         })

@@ -210,7 +210,7 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
     let all = columns(&|_, _| true);
     let fill = node
         .get("fill")
-        .and_then(|fill| fill.text().or_else(|| fill.get("by")?.text()));
+        .and_then(|fill| fill.text().or_else(|| fill.text_at("by")));
     let order = node.get("order_by").map_or_else(Vec::new, |order| match order.text() {
         Some(text) => text.split(',').map(str::to_owned).collect(),
         None => order.texts(),
@@ -244,14 +244,10 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
     let mut ignored = Vec::new();
     let mut loader = Loader::new(source, &mut ignored);
     let mut periods = BTreeMap::new();
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let steps = root.items_at("steps");
     let reads_relation = |node: &Node| {
-        let is_step = |from: &str| {
-            steps
-                .iter()
-                .any(|step| step.get("name").and_then(Node::text) == Some(from))
-        };
-        node.get("from").and_then(Node::text).is_some_and(|from| !is_step(from))
+        let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
+        node.text_at("from").is_some_and(|from| !is_step(from))
     };
     for node in steps.iter().take(place) {
         if reads_relation(node) {
@@ -278,7 +274,7 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
 
 /// Returns the name of the relation or step that a step reads, and the keys that specify this input.
 fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<(Node, Node)>) {
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let steps = root.items_at("steps");
     let pair = |key: &str, of: &Node| {
         let pairs = of.pairs().unwrap_or_default().iter();
         pairs
@@ -287,12 +283,7 @@ fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<
             .collect::<Vec<_>>()
     };
     let mut pairs = pair("joins", node);
-    let relation = |of: &Node| {
-        of.get("from")
-            .and_then(Node::text)
-            .map(relation_name)
-            .unwrap_or_default()
-    };
+    let relation = |of: &Node| of.text_at("from").map(relation_name).unwrap_or_default();
     let before = place.checked_sub(1).and_then(|before| steps.get(before));
     let input = match (before, node.get("union").map(Node::texts)) {
         (None, _) => {
@@ -307,7 +298,7 @@ fn input_of_period_step(root: &Node, node: &Node, place: usize) -> (String, Vec<
             pairs.extend(pair("from", node));
             relation(node)
         }
-        (Some(before), None) => before.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
+        (Some(before), None) => before.text_at("name").unwrap_or_default().to_owned(),
     };
     (input, pairs)
 }

@@ -311,7 +311,7 @@ impl ModelOverSets<'_> {
 
     /// Adds the filters that apply to one metric set each.
     fn add_filters_of_sets(&mut self, compiler: &Compiler) {
-        for (set, value) in self.step.get("where").and_then(Node::pairs).unwrap_or_default() {
+        for (set, value) in self.step.pairs_at("where") {
             if let (Some(set), Some(text)) = (set.text(), value.text()) {
                 let filter = Step {
                     filter: Some(SpannedText { text, node: value }),
@@ -449,7 +449,7 @@ impl ModelOverSets<'_> {
 
     /// Reports sets in `where` and in mapped keys that the model does not read.
     fn check_set_names(&self, step: &Node, faults: &mut Vec<Diagnostic>) {
-        let filters = step.get("where").and_then(Node::pairs).unwrap_or_default();
+        let filters = step.pairs_at("where");
         let filters = filters.iter().filter_map(|(set, _)| Some((set.text()?, set.span)));
         let keys = self
             .keys

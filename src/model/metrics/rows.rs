@@ -78,7 +78,7 @@ impl ModelOverSets<'_> {
             .chain(columns);
         StepText {
             from: from.map(|(node, text)| TextWithPosition::new(text, file, node.span)),
-            union: of.root.get("union").map(Node::texts).unwrap_or_default(),
+            union: of.root.texts_at("union"),
             joins: used_joins(compiler, of, self.kind, &used)
                 .into_iter()
                 .map(|join| TextWithPosition::new(node_text(join), file, join.span))
@@ -229,15 +229,9 @@ pub fn parse_name_use(text: &str) -> NameUse {
 
 /// Returns the joins that the used columns need. An inner join filters rows, so it is always needed.
 fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used: &NamesUsed) -> Vec<&'s Node> {
-    let joins: Vec<&Node> = set
-        .root
-        .get("joins")
-        .and_then(Node::items)
-        .unwrap_or_default()
-        .iter()
-        .collect();
+    let joins: Vec<&Node> = set.root.items_at("joins").iter().collect();
     let known = |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
-    let from = set.root.get("from").and_then(Node::text).and_then(known);
+    let from = set.root.text_at("from").and_then(known);
     let mut columns = used.columns.clone();
     let mut is_needed = vec![false; joins.len()];
     // A join may use columns of an earlier join.
@@ -252,8 +246,7 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             qualifier => qualifier.eq_ignore_ascii_case(&alias),
         };
         // The set contains the tests for all its joins.
-        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods)
-            || join.get("type").and_then(Node::text) == Some("inner");
+        let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
         is_needed[place] = is_inner || columns.iter().any(is_column);
         if is_needed[place] {
             // A search for words is sufficient to find the relations to which a condition refers, because conditions

@@ -147,22 +147,22 @@ impl MetricSet {
     /// Returns the name by which formulas refer to the relation or step that contains the rows. Empty for a set built
     /// on other sets.
     pub fn input_name(&self) -> String {
-        let from = self.root.get("from").and_then(Node::text);
+        let from = self.root.text_at("from");
         from.map(relation_name).unwrap_or_default()
     }
 
     /// Returns the relation of the rows. `None` if the relation is unknown.
     pub fn relation<'c>(&self, compiler: &'c Compiler) -> Option<&'c Relation> {
-        let from = self.root.get("from").and_then(Node::text)?;
+        let from = self.root.text_at("from")?;
         known_relation(&compiler.options, &RelationReference::read(from)?)
     }
 
     /// Returns a column in the set's keys, such as its time, with the name of the set's relation if a join makes the
     /// column ambiguous: not all columns of the relations are known, and none is known to have the column.
     pub fn qualified_column(&self, compiler: &Compiler, name: &str) -> String {
-        let joins = self.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+        let joins = self.root.items_at("joins").iter();
         let known = |text: &str| known_relation(&compiler.options, &RelationReference::read(text)?);
-        let joined: Vec<Option<&Relation>> = joins.map(|join| known(join.get("to").and_then(Node::text)?)).collect();
+        let joined: Vec<Option<&Relation>> = joins.map(|join| known(join.text_at("to")?)).collect();
         let from = self.relation(compiler);
         let is_plain = !name.contains('.') && self.position(name).is_none();
         let may_be_of_from = from.is_none_or(Relation::may_have_more_columns);
@@ -252,7 +252,7 @@ impl MetricSet {
 
     /// Returns the text of a setting.
     pub fn setting(&self, key: &str) -> Option<&str> {
-        self.root.get(key).and_then(Node::text)
+        self.root.text_at(key)
     }
 }
 
@@ -344,7 +344,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         faults: Vec::new(),
     };
     set.add_formulas(formulas);
-    for (column, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
+    for (column, keys) in root.pairs_at("columns") {
         let Some(name) = column.text() else { continue };
         if set.position(name).is_none() {
             faults.push(
@@ -378,7 +378,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
 
 /// Returns the types of the columns that a set can read, by lower-case name. A name with several types is omitted.
 pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
-    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
+    let joins = root.items_at("joins");
     let joined = joins.iter().filter_map(|join| join.get("to"));
     let relations = root.get("from").into_iter().chain(joined).filter_map(Node::text);
     let relations = relations.filter_map(|text| known_relation(&compiler.options, &RelationReference::read(text)?));
@@ -394,14 +394,14 @@ pub fn column_types(compiler: &Compiler, root: &Node) -> Vec<(String, Type)> {
 }
 
 fn read_time(node: &Node) -> Option<SetTime> {
-    let column = node.text().or_else(|| node.get("column")?.text())?;
+    let column = node.text().or_else(|| node.text_at("column"))?;
     let name = match split_timeframe(column) {
         (name, "") => name,
         _ => column,
     };
     Some(SetTime {
         column: name.to_owned(),
-        grain: node.get("grain").and_then(Node::text).map(str::to_owned),
+        grain: node.text_at("grain").map(str::to_owned),
         span: node.span,
     })
 }

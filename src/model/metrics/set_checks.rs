@@ -106,7 +106,7 @@ pub(super) fn report_wrong_input(root: &Node, loader: &mut Loader<'_, '_>) {
 
 /// Reports joins that may change the number of rows, over which all metrics of the set are computed.
 pub(super) fn report_unsupported_joins(root: &Node, loader: &mut Loader<'_, '_>) {
-    let joins = root.get("joins").and_then(Node::items).unwrap_or_default();
+    let joins = root.items_at("joins");
     for (key, values) in [("type", ["full", "cross"].as_slice()), ("cardinality", &["many"])] {
         for node in joins.iter().filter_map(|join| join.get(key)) {
             let Some(value) = node.text().filter(|value| values.contains(value)) else {
@@ -145,7 +145,7 @@ pub(super) fn report_time_with_timeframe(root: &Node, loader: &mut Loader<'_, '_
 
 /// Reports a date in `deprecated` that is not a date.
 pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
-    for (_, keys) in root.get("columns").and_then(Node::pairs).unwrap_or_default() {
+    for (_, keys) in root.pairs_at("columns") {
         let until = keys.get("deprecated").and_then(|deprecated| deprecated.get("until"));
         let Some((node, text)) = until.and_then(|node| Some((node, node.text()?))) else {
             continue;

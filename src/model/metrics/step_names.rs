@@ -17,8 +17,8 @@ const MAX_STEP_BYTES: usize = 60;
 
 /// Returns the names of a spec's steps, in lower case.
 pub fn names_of_steps(root: &Node) -> FxHashSet<String> {
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default().iter();
-    let names = steps.filter_map(|step| step.get("name").and_then(Node::text));
+    let steps = root.items_at("steps").iter();
+    let names = steps.filter_map(|step| step.text_at("name"));
     names.map(str::to_lowercase).collect()
 }
 
@@ -59,7 +59,7 @@ impl ModelOverSets<'_> {
     pub fn free_step_name(&self, wanted: &str) -> String {
         let mut name = fit_length(wanted, MAX_STEP_BYTES);
         let relations = self.sets.iter().flat_map(|set| {
-            let joins = set.root.get("joins").and_then(Node::items).unwrap_or_default().iter();
+            let joins = set.root.items_at("joins").iter();
             let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();
             set.root
                 .get("from")
@@ -73,7 +73,7 @@ impl ModelOverSets<'_> {
             let name = name.to_lowercase();
             self.taken_names.contains(&name) || relations.contains(&name)
         };
-        let own = self.step.get("name").and_then(Node::text);
+        let own = self.step.text_at("name");
         if let Some(own) = own.filter(|_| self.kind == SpecKind::Periods && is_taken(&name)) {
             name = fit_length(&format!("{name}_for_{own}"), MAX_STEP_BYTES);
         }
@@ -86,7 +86,7 @@ impl ModelOverSets<'_> {
     /// Renames the last step to the name of the original step. The only step of a spec needs no name.
     pub fn name_last_step(&self, steps: &mut [StepText]) {
         let in_list = !std::ptr::eq(self.step, self.root);
-        let written = self.step.get("name").and_then(Node::text).filter(|_| in_list);
+        let written = self.step.text_at("name").filter(|_| in_list);
         let is_alone = steps.len() == 1 && !in_list;
         let Some(last) = steps.last_mut() else { return };
         match written {

@@ -137,7 +137,7 @@ impl ModelOverSets<'_> {
     /// Returns the metrics and key dimensions of the first step that are columns of the model, because its later steps
     /// return them.
     fn columns_of_sets<'l>(&self, compiler: &Compiler, all: &[&'l ListedMetric]) -> Vec<&'l ListedMetric> {
-        let steps = self.root.get("steps").and_then(Node::items).unwrap_or_default();
+        let steps = self.root.items_at("steps");
         let mut faults = Vec::new();
         let mut loader = Loader::new(self.source, &mut faults);
         loader.kind = SpecKind::OverSets;
@@ -214,7 +214,7 @@ impl ModelOverSets<'_> {
             let written = own.and_then(|own| own.get(whole)?.pairs()).unwrap_or_default();
             let is_new = |key: &str| is_free(key) && !written.iter().any(|(own, _)| own.text() == Some(key));
             let pair = |key: &str, value: &Node| format!("{}: {}", yaml::flow_text(key), node_text(value));
-            let mapped = properties.get(whole).and_then(Node::pairs).unwrap_or_default().iter();
+            let mapped = properties.pairs_at(whole).iter();
             let mapped = mapped.filter_map(|(key, value)| Some((key.text()?, value)));
             let single = single.iter().filter_map(|key| Some((*key, properties.get(key)?)));
             let new: Vec<String> = mapped

@@ -140,7 +140,7 @@ pub enum FirstStepOrigin {
 /// Reads the first step of a spec. Returns `None` for a file that is not a spec with `from`, and an error with the
 /// reason if the step's definitions cannot be definitions of a metric set.
 pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<Result<FirstStep, String>> {
-    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    let root = yaml::root(text)?;
     if root.get("metric_set").is_some() || find_step_over_metric_sets(&root).is_some() {
         return None;
     }
@@ -174,9 +174,9 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
 /// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or whose
 /// definitions cannot be compared with those of specs.
 pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
-    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
-    let model = root.get("metric_set").and_then(Node::text)?;
-    let from = RelationReference::read(root.get("from").and_then(Node::text)?)?;
+    let root = yaml::root(text)?;
+    let model = root.text_at("metric_set")?;
+    let from = RelationReference::read(root.text_at("from")?)?;
     let steps = load::load_steps(&root, text);
     let source = StepSource {
         root: &root,
@@ -226,7 +226,7 @@ impl StepSource<'_> {
                 text: filter.text.trim().to_owned(),
             })
         });
-        let joins = node.get("joins").and_then(Node::items).unwrap_or_default();
+        let joins = node.items_at("joins");
         let joins = step.joins.iter().zip(joins).map(|(join, node)| FirstStepJoin {
             name: join.name().to_lowercase(),
             identity: join_identity(join, |formula| number(trees, formula)),
@@ -248,19 +248,14 @@ impl StepSource<'_> {
             is_at_top: nodes.is_none(),
             is_last: self.is_last,
             metric_set: None,
-            from: root
-                .get("from")
-                .and_then(Node::text)
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
+            from: root.text_at("from").unwrap_or_default().trim().to_owned(),
             relation: relation_identity(from),
             relation_name: from.name().to_owned(),
             joins,
             filter,
             settings: SETTINGS
                 .iter()
-                .filter_map(|key| Some((*key, root.get(key)?.text()?.to_owned())))
+                .filter_map(|key| Some((*key, root.text_at(key)?.to_owned())))
                 .collect(),
             keys,
             order_by: node.get("order_by").map(|_| texts(&step.order_by)),

@@ -17,7 +17,7 @@ pub fn read_step_over_metric_set<'s>(
     text: &str,
     set: impl Fn(&str) -> Option<&'s FirstStep>,
 ) -> Option<FirstStep> {
-    let root = yaml::read(text, &mut Vec::new()).ok().flatten()?;
+    let root = yaml::root(text)?;
     let node = find_step_over_metric_sets(&root)?;
     if node.get("overrides").is_some() {
         return None;
@@ -46,7 +46,7 @@ pub fn read_step_over_metric_set<'s>(
         definition.has_aggregates = false;
     }
     Some(FirstStep {
-        model: root.get("model").and_then(Node::text)?.to_owned(),
+        model: root.text_at("model")?.to_owned(),
         is_at_top: root.get("steps").and_then(Node::items).is_none(),
         is_last: steps.len() == 1,
         metric_set: Some(set.model.clone()),

@@ -50,7 +50,7 @@ impl<'m> ViewAccess<'m> {
             let Some(root) = model.files.get(file).map(|file| &file.root) else {
                 continue;
             };
-            let base = root.get("base_view").and_then(Node::text).unwrap_or(topic);
+            let base = root.text_at("base_view").unwrap_or(topic);
             let base = model.canonical_name(base);
             if base == name || has_join(model, root, &name) {
                 access.add_settings(model, file, root, &format!("topic `{topic}`"), [&base, &name]);
@@ -80,7 +80,7 @@ impl<'m> ViewAccess<'m> {
         self.add_grants(file, root, of);
         let filters = root.get("access_filters");
         for filter in filters.and_then(Node::items).unwrap_or_default() {
-            let text = |key: &str| filter.get(key).and_then(Node::text).map(str::to_owned);
+            let text = |key: &str| filter.text_at(key).map(str::to_owned);
             let Some(field) = text("field") else { continue };
             let mut field = OmniReference::read(&field);
             let of_view = field
@@ -104,7 +104,7 @@ impl<'m> ViewAccess<'m> {
                     of: of.to_owned(),
                     field,
                     user_attribute: text("user_attribute"),
-                    values_for_unfiltered: filter.get("values_for_unfiltered").map(Node::texts).unwrap_or_default(),
+                    values_for_unfiltered: filter.texts_at("values_for_unfiltered"),
                 });
             }
         }
@@ -156,7 +156,7 @@ impl AccessFilter {
 
 /// Returns the names of the access grants that a view, topic or field requires.
 pub(super) fn grants_of(node: &Node) -> Vec<String> {
-    node.get("required_access_grants").map(Node::texts).unwrap_or_default()
+    node.texts_at("required_access_grants")
 }
 
 /// Returns whether a topic joins a view.

@@ -7,7 +7,8 @@ use rustc_hash::FxHashMap;
 use super::fields::is_column;
 
 use crate::diag::Diagnostic;
-use crate::schema::{OmniViewIndex, OmniViewNames};
+use crate::schema::{self, OmniFileKind, OmniViewIndex, OmniViewNames, omni_references};
+pub(super) use crate::schema::{OmniFieldKind, OmniRows};
 use crate::yaml::{self, Node};
 
 /// File of the Omni model.
@@ -25,14 +26,6 @@ impl OmniFile<'_> {
     }
 }
 
-/// Source of a view's rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ViewRowSource {
-    Table,
-    Sql,
-    Query,
-}
-
 pub(super) struct OmniViewSource {
     pub file: usize,
     /// Name of the view's file. `ParsedOmniModel::name_of` returns the name that references use.
@@ -42,7 +35,7 @@ pub(super) struct OmniViewSource {
     pub table_name: String,
     /// Name of the dbt model or, if it is unknown, of the table.
     pub table: String,
-    pub rows: ViewRowSource,
+    pub rows: OmniRows,
     /// Names of the views from which the view inherits fields.
     extends: Vec<String>,
     /// Fields by name, in lower case.
@@ -55,18 +48,10 @@ pub(super) struct OmniViewSource {
     pub key: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FieldKind {
-    Dimension,
-    Measure,
-    /// Field that can only be used as a filter and has no column.
-    Filter,
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct ViewField {
     pub name: String,
-    pub kind: FieldKind,
+    pub kind: OmniFieldKind,
     /// YAML node of the field's name.
     pub at: Node,
     /// YAML node with the field's settings.
@@ -76,7 +61,7 @@ pub(super) struct ViewField {
 
 impl ViewField {
     pub fn text(&self, key: &str) -> Option<&str> {
-        self.node.get(key).and_then(Node::text)
+        self.node.text_at(key)
     }
 }
 
@@ -145,22 +130,18 @@ impl<'t> ParsedOmniModel<'t> {
 
     fn add(&mut self, path: &'t str, text: &'t str, root: Node) {
         let number = self.files.len();
-        let last = path.rsplit(['/', '\\']).next().unwrap_or_default();
-        let listed = root
-            .items()
-            .or_else(|| root.get("relationships").and_then(Node::items))
-            .unwrap_or_default();
+        let file = schema::OmniFile::new(path, &root);
+        let joins = file.joins().iter();
         self.relationships
-            .extend(listed.iter().filter_map(|join| read_relationship(join, number)));
-        let is_topic = last.contains(".topic") || root.get("base_view").is_some() && root.get("dimensions").is_none();
-        let is_view = last.contains(".view") || root.get("dimensions").is_some() || root.get("measures").is_some();
-        if is_topic {
-            self.topics.insert(topic_name(last).to_lowercase(), number);
-        } else if is_view && root.pairs().is_some() {
-            let names = OmniViewNames::new(path, text, &root);
-            let view = read_view(&names.short, &root, number);
-            self.names.add(names);
-            self.views.push(view);
+            .extend(joins.filter_map(|join| read_relationship(join, number)));
+        match file.kind() {
+            OmniFileKind::Topic => drop(self.topics.insert(file.topic_name().to_lowercase(), number)),
+            OmniFileKind::View => {
+                let names = OmniViewNames::new(path, text, &root);
+                self.views.push(read_view(&names.short, file, number));
+                self.names.add(names);
+            }
+            OmniFileKind::Other => {}
         }
         self.files.push(OmniFile { path, text, root });
     }
@@ -209,7 +190,7 @@ impl<'t> ParsedOmniModel<'t> {
             seen.push(place);
             let view = self.views.get(place)?;
             if let Some(field) = view.fields.get(&name) {
-                let ignored = field.node.get("ignored").and_then(Node::boolean) == Some(true);
+                let ignored = field.node.is_true("ignored");
                 return (!ignored).then_some(field);
             }
             next.extend(view.extends.iter().rev().filter_map(|name| self.view(name)));
@@ -245,7 +226,7 @@ impl<'t> ParsedOmniModel<'t> {
         let topic = self.topic_in_file(file);
         if let (Some(view), Some(query)) = (self.view_in_file(file), root.get("query")) {
             let name = self.views.get(view).map(|view| view.name.clone()).unwrap_or_default();
-            let topic = query.get("topic").and_then(Node::text).map(str::to_owned);
+            let topic = query.text_at("topic").map(str::to_owned);
             return vec![OmniSavedQuery {
                 name,
                 file,
@@ -255,13 +236,13 @@ impl<'t> ParsedOmniModel<'t> {
                 is_view: true,
             }];
         }
-        let samples = root.get("sample_queries").and_then(Node::pairs).unwrap_or_default();
+        let samples = root.pairs_at("sample_queries");
         let samples = samples
             .iter()
             .filter(|(name, sample)| name.text().is_some() && sample.pairs().is_some());
         let samples = samples.map(|(name, sample)| {
             let query = sample.get("query").unwrap_or(sample);
-            let own = query.get("topic").and_then(Node::text).or(topic).map(str::to_owned);
+            let own = query.text_at("topic").or(topic).map(str::to_owned);
             let name = name.text().unwrap_or_default().to_owned();
             OmniSavedQuery {
                 name,
@@ -276,27 +257,11 @@ impl<'t> ParsedOmniModel<'t> {
     }
 }
 
-fn topic_name(file: &str) -> &str {
-    let name = [".yaml", ".yml"]
-        .iter()
-        .find_map(|end| file.strip_suffix(end))
-        .unwrap_or(file);
-    name.strip_suffix(".topic").unwrap_or(name)
-}
-
-fn read_view(name: &str, root: &Node, file: usize) -> OmniViewSource {
-    let text = |key: &str| root.get(key).and_then(Node::text).map(str::to_owned);
+fn read_view(name: &str, of: schema::OmniFile<'_>, file: usize) -> OmniViewSource {
+    let root = of.root;
+    let text = |key: &str| root.text_at(key).map(str::to_owned);
     // Omni records the dbt model of a view in the view's file. The table may have another name than the model.
-    let dbt_model = root
-        .get("dbt")
-        .and_then(|dbt| dbt.get("name"))
-        .and_then(Node::text)
-        .map(str::to_owned);
-    let rows = match (root.get("query"), root.get("sql")) {
-        (Some(_), _) => ViewRowSource::Query,
-        (None, Some(_)) => ViewRowSource::Sql,
-        (None, None) => ViewRowSource::Table,
-    };
+    let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
     let mut view = OmniViewSource {
         file,
         catalog: text("catalog"),
@@ -306,53 +271,43 @@ fn read_view(name: &str, root: &Node, file: usize) -> OmniViewSource {
             .or_else(|| text("table_name"))
             .unwrap_or_else(|| name.to_owned()),
         name: name.to_owned(),
-        rows,
-        extends: root.get("extends").map(Node::texts).unwrap_or_default(),
+        rows: of.rows(),
+        extends: of.extends(),
         fields: FxHashMap::default(),
         order: Vec::new(),
         clashes: Vec::new(),
-        key: root
-            .get("custom_compound_primary_key_sql")
-            .map(Node::texts)
-            .unwrap_or_default(),
+        key: root.texts_at("custom_compound_primary_key_sql"),
     };
-    let kinds = [
-        ("dimensions", FieldKind::Dimension),
-        ("measures", FieldKind::Measure),
-        ("filters", FieldKind::Filter),
-    ];
-    for (key, kind) in kinds {
-        for (at, node) in root.get(key).and_then(Node::pairs).unwrap_or_default() {
-            let Some(name) = at.text() else { continue };
-            if view.key.is_empty() && node.get("primary_key").and_then(Node::boolean) == Some(true) {
-                view.key.push(name.to_owned());
+    for (kind, at, node) in of.fields() {
+        let Some(name) = at.text() else { continue };
+        if view.key.is_empty() && node.is_true("primary_key") {
+            view.key.push(name.to_owned());
+        }
+        let field = ViewField {
+            name: name.to_owned(),
+            kind,
+            at: at.clone(),
+            node: node.clone(),
+            file,
+        };
+        match view.fields.entry(name.to_lowercase()) {
+            Entry::Vacant(entry) => {
+                view.order.push(name.to_owned());
+                entry.insert(field);
             }
-            let field = ViewField {
-                name: name.to_owned(),
-                kind,
-                at: at.clone(),
-                node: node.clone(),
-                file,
-            };
-            match view.fields.entry(name.to_lowercase()) {
-                Entry::Vacant(entry) => {
-                    view.order.push(name.to_owned());
-                    entry.insert(field);
-                }
-                // The column of a dimension can also be read without the dimension.
-                Entry::Occupied(mut entry) if kind == FieldKind::Measure && is_column(entry.get()) => {
-                    entry.insert(field);
-                }
-                Entry::Occupied(_) if kind == FieldKind::Measure => view.clashes.push(field),
-                Entry::Occupied(_) => {}
+            // The column of a dimension can also be read without the dimension.
+            Entry::Occupied(mut entry) if kind == OmniFieldKind::Measure && is_column(entry.get()) => {
+                entry.insert(field);
             }
+            Entry::Occupied(_) if kind == OmniFieldKind::Measure => view.clashes.push(field),
+            Entry::Occupied(_) => {}
         }
     }
     view
 }
 
 fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
-    let text = |key: &str| join.get(key).and_then(Node::text).map(str::to_owned);
+    let text = |key: &str| join.text_at(key).map(str::to_owned);
     let (from, to) = (text("join_from_view")?, text("join_to_view")?);
     Some(Relationship {
         from_as: text("join_from_view_as").unwrap_or_else(|| from.clone()),
@@ -363,7 +318,7 @@ fn read_relationship(join: &Node, file: usize) -> Option<Relationship> {
         on: text("on_sql"),
         condition: text("where_sql"),
         cardinality: text("relationship_type").unwrap_or_else(|| "assumed_many_to_one".to_owned()),
-        reversible: join.get("reversible").and_then(Node::boolean) == Some(true),
+        reversible: join.is_true("reversible"),
         file,
         node: join.clone(),
     })
@@ -403,8 +358,5 @@ impl OmniReference {
 
 /// Returns the references in SQL.
 pub(super) fn find_references(sql: &str) -> impl Iterator<Item = &str> {
-    sql.split("${")
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}'))
-        .map(|(name, _)| name)
+    omni_references(sql).map(|(_, name)| name)
 }

@@ -8,7 +8,7 @@ use std::cell::OnceCell;
 use rustc_hash::FxHashMap;
 
 use super::fields::is_column;
-use super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, ViewRowSource, find_references};
+use super::omni_model::{OmniFieldKind, OmniReference, OmniRows, ParsedOmniModel, ViewField, find_references};
 use super::retarget::{RetargetedItem, TargetModel, retarget_edits};
 use super::retarget_checks::RetargetRefusal;
 use crate::diag::{Code, Diagnostic};
@@ -38,12 +38,12 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
                 .map(|from| ProvenanceRecord { from, column: None }),
         );
     }
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let steps = root.items_at("steps");
     let definitions = steps
         .iter()
         .chain([root])
         .filter_map(|step| step.get("definitions")?.pairs());
-    let columns = root.get("columns").and_then(Node::pairs).unwrap_or_default();
+    let columns = root.pairs_at("columns");
     for (name, column) in definitions.flatten().chain(columns) {
         let from = column
             .get("meta")
@@ -68,7 +68,7 @@ pub(super) struct PromotedSpecs {
 
 impl PromotedSpecs {
     pub fn read(specs: &[(String, String)]) -> Self {
-        let read = |(_, text): &(String, String)| yaml::read(text, &mut Vec::new()).ok().flatten();
+        let read = |(_, text): &(String, String)| yaml::root(text);
         let roots: Vec<Option<Node>> = specs.iter().map(read).collect();
         let mut by_name: FxHashMap<String, Vec<(usize, Option<String>)>> = FxHashMap::default();
         for (number, root) in roots.iter().enumerate() {
@@ -145,13 +145,13 @@ pub fn defined_twice(
         }
         let views = model.views.iter().enumerate();
         for (place, view) in
-            views.filter(|(_, view)| view.table.eq_ignore_ascii_case(made) && view.rows == ViewRowSource::Table)
+            views.filter(|(_, view)| view.table.eq_ignore_ascii_case(made) && view.rows == OmniRows::Table)
         {
             for column in output_names(root) {
                 let Some(field) = model.field(place, &column) else {
                     continue;
                 };
-                if field.kind == FieldKind::Dimension && !is_column(field) {
+                if field.kind == OmniFieldKind::Dimension && !is_column(field) {
                     found.push((number, applied_twice_diagnostic(&model, &view.name, field, name)));
                 }
             }
@@ -181,10 +181,7 @@ fn taken_over_diagnostic(
     let from = record.from.text()?;
     let Some(column) = record.column else {
         let place = model.view(from)?;
-        let view = model
-            .views
-            .get(place)
-            .filter(|view| view.rows == ViewRowSource::Query)?;
+        let view = model.views.get(place).filter(|view| view.rows == OmniRows::Query)?;
         let file = model.files.get(view.file)?;
         let text = format!("both the query view `{from}` and this model compute the same rows");
         let command = format!("formulac promote {} --repoint", file.path);
@@ -197,7 +194,7 @@ fn taken_over_diagnostic(
     let place = model.view_instance(reference.view.as_deref()?)?;
     let field = model.field(place, &reference.field)?;
     let file = model.files.get(field.file)?;
-    if is_column(field) && field.kind != FieldKind::Measure || reads_model(model, field, made, column) {
+    if is_column(field) && field.kind != OmniFieldKind::Measure || reads_model(model, field, made, column) {
         return None;
     }
     let text = format!(

@@ -1,7 +1,7 @@
 //! Determines the kind of a promotion request: measures at a grain, row-level dimensions, or a saved query.
 
 use super::omni_model::{
-    FieldKind, OmniReference, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewField, ViewRowSource,
+    OmniFieldKind, OmniReference, OmniRows, OmniSavedQuery, OmniViewSource, ParsedOmniModel, ViewField,
 };
 use super::{PromoteFault, Request};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -51,7 +51,7 @@ pub(super) fn read<'m>(
             let field = model.field(place, &OmniReference::read(name).field);
             field.is_some_and(is_computed)
         };
-        if of_view.rows != ViewRowSource::Query || request.fields.iter().any(is_field) {
+        if of_view.rows != OmniRows::Query || request.fields.iter().any(is_field) {
             return request_from_view(model, place, of_view, request, &nothing);
         }
         let Some(query) = queries.into_iter().next() else {
@@ -113,9 +113,9 @@ pub(super) fn read<'m>(
 /// Returns whether a field of a query view computes values from the rows of the query.
 pub(super) fn is_computed(field: &ViewField) -> bool {
     match field.kind {
-        FieldKind::Measure => true,
-        FieldKind::Dimension => !super::fields::is_column(field),
-        FieldKind::Filter => false,
+        OmniFieldKind::Measure => true,
+        OmniFieldKind::Dimension => !super::fields::is_column(field),
+        OmniFieldKind::Filter => false,
     }
 }
 
@@ -135,9 +135,7 @@ fn request_from_query_view<'m>(
     }
     let calculations: Vec<&str> = query
         .query
-        .get("calculations")
-        .and_then(Node::pairs)
-        .unwrap_or_default()
+        .pairs_at("calculations")
         .iter()
         .filter_map(|(name, _)| name.text())
         .collect();
@@ -184,8 +182,8 @@ fn request_from_view<'m>(
     for name in &request.fields {
         let reference = OmniReference::read(name);
         match kind(&reference.field) {
-            Some(FieldKind::Measure) => measures.push(reference.field),
-            Some(FieldKind::Dimension) => dimensions.push(reference),
+            Some(OmniFieldKind::Measure) => measures.push(reference.field),
+            Some(OmniFieldKind::Dimension) => dimensions.push(reference),
             _ => {
                 let near = suggest::nearest_name(&reference.field, view.order.iter().map(String::as_str));
                 let help = near.map_or_else(
@@ -200,13 +198,15 @@ fn request_from_view<'m>(
         }
     }
     if request.fields.is_empty() {
-        let of_kind = |wanted: FieldKind| {
+        let of_kind = |wanted: OmniFieldKind| {
             let fields = view.order.iter().filter_map(|name| model.field(place, name));
             fields.filter(move |field| field.kind == wanted)
         };
-        measures = of_kind(FieldKind::Measure).map(|field| field.name.clone()).collect();
+        measures = of_kind(OmniFieldKind::Measure)
+            .map(|field| field.name.clone())
+            .collect();
         if measures.is_empty() {
-            let computed = of_kind(FieldKind::Dimension).filter(|field| !super::fields::is_column(field));
+            let computed = of_kind(OmniFieldKind::Dimension).filter(|field| !super::fields::is_column(field));
             dimensions = computed.map(|field| OmniReference::read(&field.name)).collect();
             if dimensions.is_empty() {
                 let text = format!("the view `{}` has no measures and no computed dimensions", view.name);
@@ -264,7 +264,7 @@ pub(super) fn query_fields(query: &Node) -> Vec<(&str, Option<&str>)> {
 
 /// Returns the sort keys of a query: each field, and whether the order is descending.
 pub(super) fn query_sorts(query: &Node) -> Vec<(&str, bool)> {
-    let sorts = query.get("sorts").and_then(Node::items).unwrap_or_default();
+    let sorts = query.items_at("sorts");
     sorts
         .iter()
         .filter_map(|node| {
@@ -275,7 +275,5 @@ pub(super) fn query_sorts(query: &Node) -> Vec<(&str, bool)> {
 }
 
 fn is_descending(sort: &Node) -> bool {
-    ["desc", "sort_descending"]
-        .iter()
-        .any(|key| sort.get(key).and_then(Node::boolean) == Some(true))
+    ["desc", "sort_descending"].iter().any(|key| sort.is_true(key))
 }

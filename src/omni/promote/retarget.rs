@@ -5,7 +5,7 @@
 //! and a second aggregation of the column must not change the result. For example, a sum of sums is a sum. A query view
 //! has the same rows as the model and reads them directly.
 
-use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, ViewField, ViewRowSource};
+use super::omni_model::{OmniFieldKind, OmniRows, OmniViewSource, ParsedOmniModel, ViewField};
 use super::provenance::PromotedSpecs;
 use super::request::{is_computed, query_fields};
 use super::retarget_checks::{RetargetRefusal, check_aggregation, check_relationship, check_same_grain, no_such_field};
@@ -85,13 +85,13 @@ impl TargetModel {
     ) -> Result<Self, RetargetRefusal> {
         let (place, view) = view_of_file(model, &what.file)?;
         let from = match &what.field {
-            Some(field) if view.rows != ViewRowSource::Query || model.field(place, field).is_some_and(is_computed) => {
+            Some(field) if view.rows != OmniRows::Query || model.field(place, field).is_some_and(is_computed) => {
                 format!("{}.{field}", model.name_of(place))
             }
             _ => view.name.clone(),
         };
         let of_model = |(spec, root, column): (usize, &Node, Option<&str>)| {
-            let name = root.get("model").and_then(Node::text)?.to_owned();
+            let name = root.text_at("model")?.to_owned();
             let has_gaps = specs
                 .get(spec)
                 .is_some_and(|(_, text)| text.contains(", not converted: "));
@@ -183,7 +183,7 @@ pub(super) fn retarget_edits(
     let made = model
         .views
         .iter()
-        .position(|view| view.rows == ViewRowSource::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
+        .position(|view| view.rows == OmniRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
     let Some((made, made_view)) = made.and_then(|made| Some((made, model.views.get(made)?))) else {
         return Err(RetargetRefusal::with_remedy(
             format!("no Omni view reads `{}` yet", taken_by.name),
@@ -200,7 +200,7 @@ pub(super) fn retarget_edits(
         ));
     }
     check_relationship(model, place, made)?;
-    let path = if field.kind == FieldKind::Measure {
+    let path = if field.kind == OmniFieldKind::Measure {
         "measures"
     } else {
         "dimensions"
@@ -213,7 +213,7 @@ pub(super) fn retarget_edits(
 
 /// Returns whether a spec filters rows or groups, or limits the number of rows.
 fn has_filters_or_limit(root: &Node) -> bool {
-    let steps = root.get("steps").and_then(Node::items).unwrap_or_default();
+    let steps = root.items_at("steps");
     let mut parts = steps.iter().chain([root]);
     parts.any(|part| ["where", "having", "limit"].iter().any(|key| part.get(key).is_some()))
 }
@@ -256,7 +256,7 @@ fn retarget_query_view(
 ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
     let query = model.files.get(view.file).and_then(|file| file.root.get("query"));
     let query = query.ok_or_else(|| RetargetRefusal::of_values("the view is not a query view"))?;
-    let calculations = query.get("calculations").and_then(Node::pairs).unwrap_or_default();
+    let calculations = query.pairs_at("calculations");
     let columns = query_fields(query).into_iter().filter_map(|(_, column)| column);
     for column in columns.chain(calculations.iter().filter_map(|(name, _)| name.text())) {
         let is_named = query_fields(query)
@@ -299,7 +299,7 @@ fn retarget_field(field: &ViewField, path: &Path, reference: &str) -> Vec<Edit> 
         after: vec!["sql".to_owned()],
     };
     let mut edits = vec![set("sql", reference)];
-    if field.kind == FieldKind::Measure && field.text("aggregate_type") == Some("count") {
+    if field.kind == OmniFieldKind::Measure && field.text("aggregate_type") == Some("count") {
         edits.push(set("aggregate_type", "sum"));
     }
     let gone = ["filters", "groups", "else", "bin_boundaries", "custom_primary_key_sql"];

@@ -1,6 +1,6 @@
 //! Checks whether an Omni field can read a model's column without a change of its values.
 
-use super::omni_model::{FieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField};
+use super::omni_model::{OmniFieldKind, OmniViewSource, ParsedOmniModel, Relationship, ViewField};
 use super::retarget::TargetModel;
 use crate::model::CompiledSpec;
 
@@ -122,7 +122,7 @@ pub(super) fn check_relationship(
 
 /// Checks that a second aggregation of the column does not change the values of the field.
 pub(super) fn check_aggregation(field: &ViewField) -> Result<(), RetargetRefusal> {
-    if field.kind != FieldKind::Measure {
+    if field.kind != OmniFieldKind::Measure {
         return Ok(());
     }
     match field.text("aggregate_type") {

@@ -92,7 +92,7 @@ fn comments_of_formula(formula: &str) -> Vec<String> {
 }
 
 fn read(text: &str) -> Option<Node> {
-    yaml::read(text, &mut Vec::new()).ok().flatten()
+    yaml::root(text)
 }
 
 /// Returns the comments of a file in order, each starting at its `#`.

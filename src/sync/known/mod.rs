@@ -13,7 +13,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::schema::read::{named_pairs, wrong_shape_error};
 use crate::schema::{Column, Relation, Schema, file};
-use crate::yaml::{self, Node};
+use crate::yaml;
 
 /// Tests from dbt packages that formulac uses in generated files if the packages are installed.
 const USED_TESTS: [&str; 2] = [crate::model::COMBINATION, crate::model::RANGE];
@@ -81,22 +81,17 @@ impl KnownFacts {
                 "relations" => {
                     for (_, name, value) in named_pairs(value, "`relations`", &mut faults) {
                         let relation = file::relation(name, value, &mut faults);
-                        let is_whole = value.get("complete").and_then(Node::boolean) == Some(true);
+                        let is_whole = value.is_true("complete");
                         known
                             .schema
                             .push(if is_whole { relation } else { relation.partially_known() });
                     }
                 }
                 "dbt" => {
-                    let text = |key: &str| value.get(key).and_then(Node::text);
+                    let text = |key: &str| value.text_at(key);
                     known.dialect = text("dialect").and_then(|name| name.parse().ok());
                     known.dbt_version = text("version").map(str::to_owned);
-                    known.generic_tests = value
-                        .get("tests")
-                        .map(Node::texts)
-                        .unwrap_or_default()
-                        .into_iter()
-                        .collect();
+                    known.generic_tests = value.texts_at("tests").into_iter().collect();
                 }
                 _ => faults.push(wrong_shape_error(key, "known.yml", "`dbt` or `relations`")),
             }
@@ -200,7 +195,7 @@ impl KnownFacts {
         if contradictions.is_empty() {
             return Vec::new();
         }
-        let root = yaml::read(text, &mut Vec::new()).ok().flatten();
+        let root = yaml::root(text);
         let key_in = |node: &yaml::Node, name: &str| {
             let mut keys = node.pairs()?.iter().map(|(key, _)| key);
             Some(keys.find(|key| key.text() == Some(name))?.span)

@@ -167,7 +167,7 @@ fn approvals_by_role(people: &People, approved: &[String], asked: &[(Role, usize
 /// Returns the approvers that a spec specifies.
 #[must_use]
 pub fn spec_approvers(spec: &str) -> Vec<String> {
-    let root = yaml::read(spec, &mut Vec::new()).ok().flatten();
+    let root = yaml::root(spec);
     root.as_ref()
         .and_then(|root| root.get("approvers"))
         .map(Node::texts)

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::dbt::{YamlOutput, write_value};
-use crate::yaml::{self, Node};
+use crate::yaml;
 use crate::{content_hash, short_hash};
 use formulac_model::email_address;
 
@@ -131,11 +131,8 @@ impl Event {
     /// Returns an error if the text is not an event, or if the file was edited after it was written.
     pub fn read(name: &str, text: &str) -> Result<Self, &'static str> {
         let text = text.replace('\r', "");
-        let root = yaml::read(&text, &mut Vec::new())
-            .ok()
-            .flatten()
-            .ok_or("the file does not describe a change")?;
-        let scalar = |key: &str| root.get(key).and_then(Node::text).unwrap_or_default().to_owned();
+        let root = yaml::root(&text).ok_or("the file does not describe a change")?;
+        let scalar = |key: &str| root.text_at(key).unwrap_or_default().to_owned();
         let said = ChangeComment::ALL
             .into_iter()
             .find(|said| said.name() == scalar("did"))

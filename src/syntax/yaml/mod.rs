@@ -9,7 +9,7 @@ mod traps;
 mod words;
 
 pub use map::{escaped_length, source_offsets};
-pub use read::read;
+pub use read::{read, root};
 pub use scalar::{escape_for_style, flow_text, format_scalar, is_plain, key_text};
 pub use words::{non_text_type, parse_boolean};
 
@@ -129,6 +129,31 @@ impl Node {
             .iter()
             .find(|(k, _)| k.text() == Some(key))
             .map(|(_, v)| v)
+    }
+
+    /// Returns the text of the scalar at a key.
+    pub fn text_at(&self, key: &str) -> Option<&str> {
+        self.get(key)?.text()
+    }
+
+    /// Returns whether the value of a key is `true`.
+    pub fn is_true(&self, key: &str) -> bool {
+        self.get(key).and_then(Self::boolean) == Some(true)
+    }
+
+    /// Returns the pairs of the mapping at a key. Returns no pairs for other values.
+    pub fn pairs_at(&self, key: &str) -> &[(Node, Node)] {
+        self.get(key).and_then(Self::pairs).unwrap_or_default()
+    }
+
+    /// Returns the items of the sequence at a key. Returns no items for other values.
+    pub fn items_at(&self, key: &str) -> &[Node] {
+        self.get(key).and_then(Self::items).unwrap_or_default()
+    }
+
+    /// Returns the strings at a key, as [`texts`](Self::texts) does.
+    pub fn texts_at(&self, key: &str) -> Vec<String> {
+        self.get(key).map(Self::texts).unwrap_or_default()
     }
 
     /// Returns the name that messages use for this kind of node.

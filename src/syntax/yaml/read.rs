@@ -107,6 +107,11 @@ pub fn read(source: &str, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, 
     Ok(done.filter(|n| !n.is_null()))
 }
 
+/// Returns the first document in a string. `None` if the text is empty or is not valid YAML.
+pub fn root(source: &str) -> Option<Node> {
+    read(source, &mut Vec::new()).ok().flatten()
+}
+
 /// State of the reader: the open nodes and the anchors.
 struct NodeReader<'s> {
     source: &'s str,

@@ -10,7 +10,6 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use saphyr::{LoadableYamlNode, Yaml};
 use tempfile::TempDir;
 
 use crate::cli::bounds::absolute_path;
@@ -130,14 +129,12 @@ fn split_paths(root: &Path, named: impl IntoIterator<Item = PathBuf>) -> (BTreeS
 fn local_packages(root: &Path) -> Vec<PathBuf> {
     let of = |file: &str| -> Vec<PathBuf> {
         let text = read_text(root.join(file)).unwrap_or_default();
-        let documents = Yaml::load_from_str(&text).unwrap_or_default();
-        let packages = documents
-            .first()
-            .and_then(|root| root.as_mapping_get("packages")?.as_vec());
+        let root = formulac_syntax::yaml::root(&text);
+        let packages = root.as_ref().and_then(|root| root.get("packages")?.items());
         let local = packages
             .into_iter()
             .flatten()
-            .filter_map(|package| package.as_mapping_get("local")?.as_str());
+            .filter_map(|package| package.text_at("local"));
         local.map(PathBuf::from).collect()
     };
     PACKAGE_FILES.iter().flat_map(|file| of(file)).collect()

@@ -76,7 +76,7 @@ pub(super) fn plan_query_promotion<'m>(
         .map(|(name, desc)| (name.to_owned(), desc))
         .collect();
     let mut notes = Vec::new();
-    let limit = node.get("limit").and_then(Node::text);
+    let limit = node.text_at("limit");
     let limit = match limit.and_then(|text| text.parse().ok()) {
         Some(_) if is_view => {
             notes.push("`limit` is dropped, because Omni also drops `limit` from query views".to_owned());
@@ -107,7 +107,7 @@ pub(super) fn plan_query_promotion<'m>(
         topic: topic_node,
         file,
         name: request.name.clone().unwrap_or_else(|| to_snake_case(&name)),
-        description: about.get("description").and_then(Node::text).map(str::to_owned),
+        description: about.text_at("description").map(str::to_owned),
         promoted_from: Some(promoted_from),
         takes_over: false,
         gaps,
@@ -123,10 +123,10 @@ fn find_base_view(
     query: &Node,
     topic: Option<&(String, &Node)>,
 ) -> Result<usize, Diagnostic> {
-    let text = |key: &str| query.get(key).and_then(Node::text);
+    let text = |key: &str| query.text_at(key);
     let name = text("base_view")
         .or_else(|| text("table"))
-        .or_else(|| topic?.1.get("base_view")?.text())
+        .or_else(|| topic?.1.text_at("base_view"))
         .or_else(|| topic.map(|(name, _)| name.as_str()));
     if let Some(base) = name.and_then(|name| model.view(name)) {
         return Ok(base);
@@ -146,7 +146,7 @@ fn find_base_view(
 
 fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
     let (mut calculations, mut gaps) = (Vec::new(), Vec::new());
-    for (at, calculation) in query.get("calculations").and_then(Node::pairs).unwrap_or_default() {
+    for (at, calculation) in query.pairs_at("calculations") {
         let Some(omni_name) = at.text() else { continue };
         let sql = calculation.get("sql").unwrap_or(calculation).text();
         match sql {

@@ -8,7 +8,7 @@ use super::super::fields::{FieldKey, is_column};
 use super::super::joins::Joins;
 use super::super::measures::PerKeyAggregation;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{OmniReference, ViewRowSource, find_references};
+use super::super::omni_model::{OmniReference, OmniRows, find_references};
 use super::super::spec_text::{SpecJoin, SpecStep};
 use super::{SpecBuilder, field_key};
 use crate::diag::{Code, Diagnostic};
@@ -57,19 +57,19 @@ impl SpecBuilder<'_, '_> {
             return;
         };
         let relation = match view.rows {
-            ViewRowSource::Table => view.table.clone(),
+            OmniRows::Table => view.table.clone(),
             _ => view.name.clone(),
         };
         let why = match view.rows {
-            ViewRowSource::Table => None,
-            ViewRowSource::Sql => Some("the rows come from raw SQL: write this SQL in a separate model"),
-            ViewRowSource::Query => {
+            OmniRows::Table => None,
+            OmniRows::Sql => Some("the rows come from raw SQL: write this SQL in a separate model"),
+            OmniRows::Query => {
                 Some("the rows come from another query: promote that query first, to a model with the name of the view")
             }
         };
         // The rows of a query view are in a model after the query has been promoted.
         let is_model = self.compiler.options.schema.relation(&relation).is_some();
-        let why = why.filter(|_| view.rows != ViewRowSource::Query || !is_model);
+        let why = why.filter(|_| view.rows != OmniRows::Query || !is_model);
         if let (Some(why), Some(file)) = (why, self.model.files.get(view.file)) {
             let node = file.root.get("sql").or_else(|| file.root.get("query"));
             let node = node.unwrap_or(&file.root);
@@ -157,7 +157,7 @@ impl SpecBuilder<'_, '_> {
             let is_plain = self
                 .fields
                 .field(&output.key)
-                .is_none_or(|field| field.kind != super::super::omni_model::FieldKind::Measure && is_column(field));
+                .is_none_or(|field| field.kind != super::super::omni_model::OmniFieldKind::Measure && is_column(field));
             if is_plain && output.reference.frame.is_none() && output.key.1 != "count" {
                 let own = output
                     .asked
@@ -170,7 +170,7 @@ impl SpecBuilder<'_, '_> {
         let is_measure = |key: &&FieldKey| {
             self.fields
                 .field(key)
-                .is_some_and(|field| field.kind == super::super::omni_model::FieldKind::Measure)
+                .is_some_and(|field| field.kind == super::super::omni_model::OmniFieldKind::Measure)
         };
         let (measures, others): (Vec<&FieldKey>, Vec<&FieldKey>) = order.iter().partition(is_measure);
         let (measures, others): (Vec<FieldKey>, Vec<FieldKey>) = (

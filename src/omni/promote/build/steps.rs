@@ -143,7 +143,7 @@ impl SpecBuilder<'_, '_> {
             name: name.to_owned(),
             description: field.text("description").map(str::to_owned),
             shown: self.fields.display_settings_with_grants(key, field),
-            tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
+            tags: field.node.texts_at("tags"),
             meta,
         });
     }
@@ -413,11 +413,7 @@ impl SpecBuilder<'_, '_> {
                         column: calculation.name.clone(),
                         formula: formula.clone(),
                     });
-                    let description = calculation
-                        .node
-                        .get("description")
-                        .and_then(Node::text)
-                        .map(str::to_owned);
+                    let description = calculation.node.text_at("description").map(str::to_owned);
                     lines.push(SpecLine {
                         name: calculation.name.clone(),
                         formula,
@@ -461,7 +457,7 @@ impl SpecBuilder<'_, '_> {
             self.model
                 .files
                 .iter()
-                .find_map(|file| file.root.get(key)?.text().map(str::to_owned))
+                .find_map(|file| file.root.text_at(key).map(str::to_owned))
         };
         let calendar = &self.compiler.options.calendar;
         if let Some(day) = said("week_start_day").and_then(|day| day.parse::<Weekday>().ok())

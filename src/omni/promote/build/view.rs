@@ -2,7 +2,7 @@
 
 use super::super::access::ViewAccess;
 use super::super::names::to_snake_case;
-use super::super::omni_model::{FieldKind, OmniReference, ParsedOmniModel};
+use super::super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel};
 use super::{PromotionPlan, SpecOutput, field_key};
 
 pub(super) fn plan_view_promotion<'m>(
@@ -73,7 +73,7 @@ pub(super) fn plan_view_promotion<'m>(
 fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bool {
     let place = model.view_instance(&output.key.0);
     let field = place.and_then(|place| model.field(place, &output.key.1));
-    field.is_some_and(|field| field.kind == FieldKind::Measure)
+    field.is_some_and(|field| field.kind == OmniFieldKind::Measure)
 }
 
 /// Returns the default name of the model, such as `revenue_by_month`, `orders_by_region_and_month` or

@@ -25,10 +25,7 @@ pub(super) fn convert_groups(
     let mut args = Vec::new();
     for group in groups.items().unwrap_or_default() {
         let filter = group.get("filter").ok_or("a group without `filter` is not converted")?;
-        let name = group
-            .get("name")
-            .and_then(Node::text)
-            .ok_or("a group without `name` is not converted")?;
+        let name = group.text_at("name").ok_or("a group without `name` is not converted")?;
         let condition = filters::convert_filter(&tested, filter)?;
         doubts.extend(condition.doubts);
         args.extend([condition.term, FormulaTerm::string_literal(name)]);

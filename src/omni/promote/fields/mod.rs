@@ -10,7 +10,7 @@ use super::filters::{self, FilteredValue};
 use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
 use super::joins::Joins;
 use super::names::{UsedSpecNames, is_plain, to_snake_case};
-use super::omni_model::{FieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
+use super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
 use super::term::FormulaTerm;
 use super::{PromoteGap, measures};
 use crate::Type;
@@ -188,7 +188,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
         for key in all {
             let field = self.field(&key);
             let is_column = match field {
-                Some(field) => field.kind != FieldKind::Measure && is_column(field),
+                Some(field) => field.kind != OmniFieldKind::Measure && is_column(field),
                 None => key.1 != COUNT,
             };
             if is_column {
@@ -231,9 +231,9 @@ impl<'m, 't> FieldResolver<'m, 't> {
             };
         };
         let made = match field.kind {
-            FieldKind::Filter => Err("a filter-only field has no values".to_owned()),
-            FieldKind::Dimension => self.convert_dimension(key, field),
-            FieldKind::Measure => measures::convert_measure(self, key, field),
+            OmniFieldKind::Filter => Err("a filter-only field has no values".to_owned()),
+            OmniFieldKind::Dimension => self.convert_dimension(key, field),
+            OmniFieldKind::Measure => measures::convert_measure(self, key, field),
         };
         let (converted, is_temporal) = match made {
             Ok(made) => made,
@@ -243,7 +243,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             }
         };
         let ConvertedSql { term, doubts, computes } = converted;
-        if field.kind == FieldKind::Measure && !term.aggregates && !term.is_there {
+        if field.kind == OmniFieldKind::Measure && !term.aggregates && !term.is_there {
             let reason = "the measure does not aggregate, so it has one value per row".to_owned();
             self.record_gap(field, &field.name, reason, false);
             return Err(format!("`{}` could not be converted", display_key(key)));
@@ -320,7 +320,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             term: term.clone(),
             description: field.text("description").map(str::to_owned),
             shown: self.display_settings_with_grants(key, field),
-            tags: field.node.get("tags").map(Node::texts).unwrap_or_default(),
+            tags: field.node.texts_at("tags"),
             field: format!("{}.{}", key.0, field.name),
             file: field.file,
             line: file.map_or(1, |file| file.line(&field.at)),
@@ -615,7 +615,7 @@ fn field_references(field: &ViewField) -> Vec<OmniReference> {
         .into_iter()
         .filter_map(|key| field.text(key));
     let mut all: Vec<OmniReference> = sqls.flat_map(find_references).map(OmniReference::read).collect();
-    let filters = field.node.get("filters").and_then(Node::pairs).unwrap_or_default();
+    let filters = field.node.pairs_at("filters");
     all.extend(
         filters
             .iter()

@@ -6,19 +6,19 @@ mod operators;
 mod text_calls;
 
 use calls::date_part;
-use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, Statement, UnaryOperator, Value};
-use sqlparser::parser::Parser;
+use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, UnaryOperator, Value};
 
 use super::filters::{is_number, number_term};
 use super::term::FormulaTerm;
 use crate::Type;
+use crate::dbt::has_jinja;
+use crate::dbt::tokens::replace_tokens;
 use crate::dialect::Dialect;
 use crate::lineage;
+use crate::schema::replace_omni_references;
 
 /// Maximum length of an SQL expression in bytes. Longer expressions would not result in useful formulas.
 const MAX_SQL_BYTES: usize = 16 << 10;
-/// Maximum nesting depth of parentheses.
-const BRACKETS: usize = 100;
 /// Prefix of the placeholders that replace references while SQL is parsed.
 const MARK: &str = "omni_ref_";
 
@@ -53,11 +53,11 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
     if sql.len() > MAX_SQL_BYTES {
         return Err("the SQL is too long for a formula".to_owned());
     }
-    if ["{{", "{%", "{#"].iter().any(|mark| sql.contains(mark)) {
+    if has_jinja(sql) {
         return Err("the SQL is a template".to_owned());
     }
     let (text, references) = insert_reference_placeholders(sql)?;
-    let expr = parse(&to_plain_sql(&text), dialect)?;
+    let expr = parse(&to_plain_sql(&text, dialect), dialect)?;
     let mut reader = SqlReader {
         dialect,
         names,
@@ -87,24 +87,23 @@ fn insert_reference_placeholders(sql: &str) -> Result<(String, Vec<String>), Str
     if sql.contains(MARK) {
         return Err(format!("the SQL contains a name that begins with `{MARK}`"));
     }
-    let mut parts = sql.split("${");
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    let mut references = Vec::new();
-    for part in parts {
-        let (name, rest) = part.split_once('}').ok_or("a reference is not closed")?;
-        if name.trim().eq_ignore_ascii_case("table") {
-            return Err("`${TABLE}` is a Looker reference, and Omni does not support it".to_owned());
-        }
-        out.push_str(&format!("{MARK}{}", references.len()));
+    let mut references: Vec<String> = Vec::new();
+    let out = replace_omni_references(sql, |name| {
         references.push(name.trim().to_owned());
-        out.push_str(rest);
+        format!("{MARK}{}", references.len() - 1)
+    });
+    if out.contains("${") {
+        return Err("a reference is not closed".to_owned());
+    }
+    if references.iter().any(|name| name.eq_ignore_ascii_case("table")) {
+        return Err("`${TABLE}` is a Looker reference, and Omni does not support it".to_owned());
     }
     Ok((out, references))
 }
 
 /// Replaces Omni's infix operators, as in `a OMNI_FX_PLUS b`, with the usual operators, as in `a + b`, and removes
 /// `ASYMMETRIC`, the default of `BETWEEN`, which Omni writes but the parser does not support.
-fn to_plain_sql(sql: &str) -> String {
+fn to_plain_sql(sql: &str, dialect: Dialect) -> String {
     const OPERATORS: &[(&str, &str)] = &[
         ("PLUS", "+"),
         ("MINUS", "-"),
@@ -121,50 +120,21 @@ fn to_plain_sql(sql: &str) -> String {
         ("LESS_THAN_OR_EQUAL_TO", "<="),
         ("AMPERSAND", "||"),
     ];
-    let mut out = String::with_capacity(sql.len());
-    let mut rest = sql;
-    let mut is_after_between = false;
-    while let Some(first) = rest.chars().next() {
-        let length = match first {
-            '\'' | '"' => rest
-                .get(1..)
-                .and_then(|inside| inside.find(first))
-                .map_or(rest.len(), |end| end + 2),
-            c if c.is_alphanumeric() || c == '_' => rest
-                .find(|c: char| !c.is_alphanumeric() && c != '_')
-                .unwrap_or(rest.len()),
-            c => c.len_utf8(),
-        };
-        let (word, after) = rest.split_at_checked(length).unwrap_or((rest, ""));
-        let operator = word
-            .strip_prefix("OMNI_FX_")
-            .filter(|_| !after.trim_start().starts_with('('));
-        let operator = operator.and_then(|name| OPERATORS.iter().find(|(known, _)| *known == name));
-        if !(is_after_between && word.eq_ignore_ascii_case("asymmetric")) {
-            out.push_str(operator.map_or(word, |(_, sign)| sign));
+    replace_tokens(sql, dialect, |all, at| {
+        let text = |at: usize| all.get(at).map_or("", |token| token.text(sql));
+        let word = text(at);
+        if word.eq_ignore_ascii_case("asymmetric") && text(at.wrapping_sub(1)).eq_ignore_ascii_case("between") {
+            return Some(String::new());
         }
-        is_after_between = match first.is_whitespace() {
-            true => is_after_between,
-            false => word.eq_ignore_ascii_case("between"),
-        };
-        rest = after;
-    }
-    out
+        let name = word.strip_prefix("OMNI_FX_").filter(|_| text(at + 1) != "(")?;
+        let operator = OPERATORS.iter().find(|(known, _)| *known == name);
+        operator.map(|(_, sign)| (*sign).to_owned())
+    })
 }
 
 fn parse(sql: &str, dialect: Dialect) -> Result<Expr, String> {
     let no = || "the SQL is not a valid expression".to_owned();
-    let dialect = lineage::parser_dialect(Some(dialect));
-    let text = format!("select {sql}\n");
-    let parser = Parser::new(&*dialect)
-        .with_recursion_limit(BRACKETS)
-        .try_with_sql(&text);
-    let statements = parser
-        .and_then(|mut parser| parser.parse_statements())
-        .map_err(|_| no())?;
-    let [Statement::Query(query)] = statements.as_slice() else {
-        return Err(no());
-    };
+    let (query, _) = lineage::parse(&format!("select {sql}\n"), Some(dialect)).map_err(|_| no())?;
     let SetExpr::Select(select) = &*query.body else {
         return Err(no());
     };

@@ -1,0 +1,181 @@
+//! Parts of a file of an Omni model.
+
+use std::ops::Range;
+
+use super::omni::file_stem;
+use crate::yaml::Node;
+
+/// File of an Omni model: its path and its YAML.
+#[derive(Clone, Copy, Debug)]
+pub struct OmniFile<'n> {
+    path: &'n str,
+    /// YAML in the file.
+    pub root: &'n Node,
+}
+
+/// Kind of a file of an Omni model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OmniFileKind {
+    /// View.
+    View,
+    /// Topic.
+    Topic,
+    /// Relationships, or settings of the model.
+    Other,
+}
+
+/// Source of a view's rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OmniRows {
+    /// Table of the warehouse.
+    Table,
+    /// SQL.
+    Sql,
+    /// Query of Omni.
+    Query,
+}
+
+/// Kind of a field of a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OmniFieldKind {
+    /// Dimension.
+    Dimension,
+    /// Measure.
+    Measure,
+    /// Field that can only be used as a filter and has no column.
+    Filter,
+}
+
+impl<'n> OmniFile<'n> {
+    /// Returns the file with this path and YAML.
+    #[must_use]
+    pub fn new(path: &'n str, root: &'n Node) -> Self {
+        Self { path, root }
+    }
+
+    /// Returns the kind of the file.
+    #[must_use]
+    pub fn kind(self) -> OmniFileKind {
+        let name = self.path.rsplit(['/', '\\']).next().unwrap_or_default();
+        let has = |key: &str| self.root.get(key).is_some();
+        if self.root.pairs().is_none() {
+            OmniFileKind::Other
+        } else if name.contains(".topic") || has("base_view") && !has("dimensions") && !has("query") {
+            OmniFileKind::Topic
+        } else if name.contains(".view") || name.contains(".query") || has("dimensions") || has("measures") {
+            OmniFileKind::View
+        } else {
+            OmniFileKind::Other
+        }
+    }
+
+    /// Returns the name of the topic in the file.
+    #[must_use]
+    pub fn topic_name(self) -> &'n str {
+        let name = file_stem(self.path);
+        name.strip_suffix(".topic").unwrap_or(name)
+    }
+
+    /// Returns the source of the view's rows.
+    #[must_use]
+    pub fn rows(self) -> OmniRows {
+        match (self.root.get("query"), self.root.get("sql")) {
+            (Some(_), _) => OmniRows::Query,
+            (None, Some(_)) => OmniRows::Sql,
+            (None, None) => OmniRows::Table,
+        }
+    }
+
+    /// Returns the names of the views or topics that the file extends.
+    #[must_use]
+    pub fn extends(self) -> Vec<String> {
+        let names = self.root.texts_at("extends");
+        let plain = |name: String| name.trim_matches(['$', '{', '}']).trim().to_owned();
+        names.into_iter().map(plain).collect()
+    }
+
+    /// Returns the fields of the view, each with its kind, name and settings.
+    pub fn fields(self) -> impl Iterator<Item = (OmniFieldKind, &'n Node, &'n Node)> {
+        let kinds = [
+            ("dimensions", OmniFieldKind::Dimension),
+            ("measures", OmniFieldKind::Measure),
+            ("filters", OmniFieldKind::Filter),
+        ];
+        kinds.into_iter().flat_map(move |(key, kind)| {
+            let pairs = self.root.pairs_at(key);
+            pairs.iter().map(move |(name, field)| (kind, name, field))
+        })
+    }
+
+    /// Returns the joins in the file.
+    #[must_use]
+    pub fn joins(self) -> &'n [Node] {
+        let joins = self.root.items().or_else(|| self.root.get("relationships")?.items());
+        joins.unwrap_or_default()
+    }
+}
+
+/// Returns the references in SQL, such as `orders.amount` for `${orders.amount}`, each with the range of its `${…}`.
+pub fn omni_references(sql: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
+    sql.match_indices("${").filter_map(|(start, _)| {
+        let (name, _) = sql.get(start + 2..)?.split_once('}')?;
+        (!name.contains("${")).then_some((start..start + name.len() + 3, name))
+    })
+}
+
+/// Replaces each reference in SQL with the result of `with`.
+pub fn replace_omni_references(sql: &str, mut with: impl FnMut(&str) -> String) -> String {
+    let mut out = String::with_capacity(sql.len());
+    let mut done = 0;
+    for (range, name) in omni_references(sql) {
+        out.push_str(sql.get(done..range.start).unwrap_or_default());
+        out.push_str(&with(name));
+        done = range.end;
+    }
+    out + sql.get(done..).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml;
+
+    #[test]
+    fn kinds_of_files() {
+        use OmniFileKind::{Other, Topic, View};
+        for (path, text, kind) in [
+            ("a/orders.view.yaml", "schema: a", View),
+            ("a\\orders.view", "schema: a", View),
+            ("orders.query.yml", "query: {}", View),
+            ("orders.yaml", "measures: {}", View),
+            ("orders.query.view.yaml", "base_view: a\nquery: {}", View),
+            ("orders.topic.yaml", "label: a", Topic),
+            ("orders.yaml", "base_view: a", Topic),
+            ("relationships.yaml", "- join_from_view: a", Other),
+            ("model.yaml", "relationships: []", Other),
+            ("orders.view.yaml", "[]", Other),
+        ] {
+            let root = yaml::root(text).unwrap();
+            assert_eq!(OmniFile::new(path, &root).kind(), kind, "{path}: {text}");
+        }
+    }
+
+    #[test]
+    fn references_are_replaced() {
+        for (sql, expected) in [
+            ("${a.b} + ${ c[month] }", "<a.b> + < c[month] >"),
+            ("${a${b}", "${a<b>"),
+            ("a ${", "a ${"),
+            ("{é}", "{é}"),
+        ] {
+            assert_eq!(replace_omni_references(sql, |name| format!("<{name}>")), expected);
+        }
+    }
+
+    #[test]
+    fn extended_names_have_no_braces() {
+        let root = yaml::root("extends: [a, \"${b}\"]").unwrap();
+        let path = "c.view.yaml";
+        assert_eq!(OmniFile::new(path, &root).extends(), ["a", "b"]);
+    }
+}
