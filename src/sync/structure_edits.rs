@@ -366,7 +366,7 @@ impl ModelReconciler<'_> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
-            StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
+            StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new),
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { clause, after, .. } => {

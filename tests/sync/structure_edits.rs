@@ -114,6 +114,50 @@ steps:
 rules: [{positive: share > 0}]
 ";
 
+/// A later step has all columns of the step that defines them.
+const KEPT_ALL: &str = "\
+model: m
+from: orders
+steps:
+  - name: monthly
+    group_by: month
+    definitions: |
+      month = ordered_on[month]
+      settled = SUM(amount)
+  - name: trend
+    keep: all
+    order_by: month
+    definitions: |
+      avg3 = AVERAGE(PERIODOFFSET(settled, -2, \"month\"):settled)
+columns:
+  settled: {description: Paid}
+";
+const LARGEST: &str = "\
+model: m
+from: orders
+group_by: country
+having: revenue > 5
+order_by: revenue desc
+limit: 10
+definitions: |
+  revenue = SUM(amount)
+";
+const KEPT_LIST: &str = "\
+model: m
+from: orders
+steps:
+  - name: by_country
+    group_by: country
+    definitions: |
+      settled = SUM(amount)
+      twice = settled * 2
+  - name: large
+    keep: [country, settled]
+    where: settled > 5
+    order_by: \"settled desc\"
+    definitions: share = settled / 100
+";
+
 /// Spec, the SQL before and after the edit, and the changed parts of the spec. Text that begins with `!` is not in the
 /// spec anymore.
 type Case = (
@@ -148,6 +192,30 @@ const CASES: &[Case] = &[
         &["from: source('raw', 'all_orders')\n"],
     ),
     (NESTED, &[("smallest", "lowest")], &["  lowest = MIN(amount)\n"]),
+    (
+        KEPT_ALL,
+        &[("settled", "paid_out")],
+        &[
+            "      paid_out = SUM(amount)\n",
+            "PERIODOFFSET(paid_out, -2, \"month\"):paid_out)",
+            "  paid_out: {description: Paid}\n",
+        ],
+    ),
+    (
+        LARGEST,
+        &[("revenue", "paid_out")],
+        &["order_by: paid_out desc\n", "paid_out = SUM(amount)\n"],
+    ),
+    (KEPT_ALL, &[("avg3", "mean")], &["      mean = AVERAGE("]),
+    (
+        KEPT_LIST,
+        &[("settled", "paid_out")],
+        &[
+            "      paid_out = SUM(amount)\n      twice = paid_out * 2\n",
+            "    keep: [country, paid_out]\n    where: paid_out > 5\n    order_by: \"paid_out desc\"\n",
+            "    definitions: share = paid_out / 100\n",
+        ],
+    ),
     (
         NESTED,
         &[("largest", "most")],
