@@ -355,7 +355,7 @@ impl DescriptionFile {
 
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
-    let root = yaml::read(text, &mut Vec::new()).ok()??;
+    let root = yaml::read(text, &mut Vec::new()).ok()??.with_merged_keys();
     let named = |list: &Node, name: &str| {
         list.items()?
             .iter()

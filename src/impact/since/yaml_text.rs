@@ -6,7 +6,7 @@ use crate::yaml::{self, Node, NodeKind};
 /// Returns the root of a YAML text. `None` if the text is missing, empty or not YAML.
 pub(super) fn parse_root(text: Option<&str>) -> Option<Node> {
     let mut faults: Vec<Diagnostic> = Vec::new();
-    yaml::read(text?, &mut faults).ok().flatten()
+    Some(yaml::read(text?, &mut faults).ok()??.with_merged_keys())
 }
 
 enum YamlStep<'n> {

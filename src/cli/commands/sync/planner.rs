@@ -157,7 +157,11 @@ pub fn plan_with_facts(
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
-    let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    let (described, faults) = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    if !faults.is_empty() {
+        made.found.extend(faults);
+        return Ok(made);
+    }
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
