@@ -45,6 +45,19 @@ where: amount > 5
 keep: [id]
 definitions: segment = customers.segment
 ";
+const INNER: &str = "\
+model: m
+from: orders
+joins:
+  - {to: ref('countries'), using: country}
+  - to: ref('customers')
+    type: inner
+    using: customer_id
+keep: [id]
+definitions: |
+  segment = customers.segment
+  continent = countries.continent
+";
 
 /// formulac ranks groups in a later select, and users in the select that groups.
 const RANKED: &str = "\
@@ -313,6 +326,20 @@ const CASES: &[Case] = &[
         )],
         &["fourfold = ROW()"],
     ),
+    (
+        JOINED,
+        &[("left join", "inner join")],
+        &["joins: [{to: ref('customers'), type: inner, using: customer_id}]\n"],
+    ),
+    (
+        INNER,
+        &[("inner join", "left join")],
+        &[
+            "  - to: ref('customers')\n    using: customer_id\n",
+            "!type",
+            "- {to: ref('countries'), using: country}",
+        ],
+    ),
     (JOINED, &[("\nwhere amount > 5", "")], &["!where", "keep: [id]\n"]),
     (
         JOINED,
@@ -459,6 +486,23 @@ fn other_changes_of_the_spec_stay() {
     let after = project.pushed(&compiler);
     assert!(after.spec().contains("revenue = SUM(amount - tax)") && after.spec().contains("lowest = MIN(amount)"));
     assert!(after.text(SQL).contains("sum(amount - tax)") && after.text(SQL).contains("as lowest"));
+}
+
+/// The spec has the same new name, so nothing is left to be decided.
+#[test]
+fn edits_that_the_spec_already_has_are_no_conflicts() {
+    let compiler = crate::test_project::compiler();
+    let renamed = |text: &str| text.replace("settled", "paid_out");
+    for spec in [KEPT_ALL, KEPT_LIST] {
+        let mut project = pushed(&compiler, spec);
+        let sql = renamed(project.text(SQL));
+        project.set(SQL, sql);
+        project.set(crate::test_project::SPEC, renamed(spec));
+        let plan = project.plan(&compiler);
+        let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
+        assert_eq!((plan.conflicts(), kept), (0, 0), "{:#?}", plan.json());
+        assert_eq!(project.after(&plan).spec(), renamed(spec));
+    }
 }
 
 /// A conflict in another column is still reported.

@@ -179,6 +179,7 @@ pub fn plan_with_facts(
             .for_each(|chosen| generation.drop_other_diagnostics(chosen));
         if Exit::from_failures(&generation.found) != Exit::Done {
             made.found = generation.found;
+            explain_new_errors(place, &replaced, &mut made.found);
             return Ok(made);
         }
         ours = current_specs_by_model(place, &generation);
@@ -469,6 +470,21 @@ fn generate_with_texts<'p>(
         }
     }
     Generation::new(place, compiler, sources, || {})
+}
+
+/// Explains errors in specs that read a model with edited files: `check` does not report them, because only the plan
+/// copies the edits to the spec of the model.
+fn explain_new_errors(place: &Workspace, replaced: &BTreeMap<&str, &str>, found: &mut [FileDiagnostics]) {
+    let specs: Vec<String> = replaced.keys().map(|spec| place.display_path(spec)).collect();
+    for found in found.iter_mut().filter(|found| !specs.contains(&found.file)) {
+        for fault in found.diagnostics.iter_mut().filter(|fault| fault.is_error()) {
+            let help = fault.help().map(|help| format!("{help}; ")).unwrap_or_default();
+            *fault = fault.clone().with_help(format!(
+                "{help}the plan copies edits in generated files to {}: make the same changes there and here",
+                specs.join(", ")
+            ));
+        }
+    }
 }
 
 /// Returns whether the project has been pushed at least once.
