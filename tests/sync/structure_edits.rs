@@ -49,10 +49,10 @@ const INNER: &str = "\
 model: m
 from: orders
 joins:
-  - {to: ref('countries'), using: country}
+  - {to: ref('countries'), on: orders.country = countries.country}
   - to: ref('customers')
     type: inner
-    using: customer_id
+    on: orders.customer_id = customers.customer_id
 keep: [id]
 definitions: |
   segment = customers.segment
@@ -335,9 +335,9 @@ const CASES: &[Case] = &[
         INNER,
         &[("inner join", "left join")],
         &[
-            "  - to: ref('customers')\n    using: customer_id\n",
+            "  - to: ref('customers')\n    on: orders.customer_id",
             "!type",
-            "- {to: ref('countries'), using: country}",
+            "- {to: ref('countries'), on: ",
         ],
     ),
     (JOINED, &[("\nwhere amount > 5", "")], &["!where", "keep: [id]\n"]),
