@@ -326,7 +326,11 @@ impl<'t> Editor<'t, '_> {
         let read = || {
             let mut items = Items::new();
             for (number, item) in node.children().iter().enumerate() {
-                let Some(texts) = tree.item_identity(item.value, keys) else {
+                let value = match tree.node(item.value).kind {
+                    YamlKind::Alias(target) => target,
+                    _ => item.value,
+                };
+                let Some(texts) = tree.item_identity(value, keys) else {
                     continue;
                 };
                 items

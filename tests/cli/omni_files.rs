@@ -102,6 +102,35 @@ fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
     assert_eq!(place.run(&["plan"]).exit, 0);
 }
 
+/// A description that cannot be written does not prevent the others in the same file.
+#[test]
+fn descriptions_beside_an_alias_are_written() {
+    let properties = "\
+x-common: [&id {name: id, description: The id.}]
+models:
+  - name: orders
+    description: Rows.
+    columns: [*id, {name: amount, description: What was paid.}]
+";
+    let place = described_project("omni_alias", properties);
+    for (from, to) in [("The id.", "Its id."), ("What was paid.", "Euros.")] {
+        edit(&place, VIEW, from, to);
+    }
+    let pushed = place.run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}", pushed.err);
+    let refused = "`models/shop.yml:5` cannot be edited: an alias would be changed";
+    assert!(
+        pushed.err.contains(refused) || pushed.out.contains(refused),
+        "{}{}",
+        pushed.out,
+        pushed.err
+    );
+    assert_eq!(
+        place.read("models/shop.yml"),
+        properties.replacen("What was paid.", "Euros.", 1)
+    );
+}
+
 /// A file with a conflict marker of git cannot be compared, so that a push could lose edits in it.
 #[test]
 fn omni_files_that_are_not_yaml_stop_a_push() {

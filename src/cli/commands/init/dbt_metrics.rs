@@ -245,13 +245,13 @@ impl MetricConverter<'_> {
         let keys = ["measure", "numerator", "denominator", "metrics"];
         let parts = keys.iter().filter_map(|key| metric.type_params.get(key));
         let parts = parts.flat_map(|part| part.as_list().unwrap_or(std::slice::from_ref(part)));
-        let names = parts.filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
+        let mut names = parts.filter_map(|part| part.as_str().or_else(|| part.as_map()?.get("name")?.as_str()));
         let known = |name: &str| {
             let measure = self.measures.get(name).map(|(model, _)| (*model).to_owned());
             measure.or_else(|| self.models.get(name).cloned())
         };
         let own = metric.own_measure("").map(|(model, _)| model.to_owned());
-        own.or_else(|| names.filter_map(known).next()).unwrap_or_default()
+        own.or_else(|| names.find_map(known)).unwrap_or_default()
     }
 }
 

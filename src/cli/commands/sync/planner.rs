@@ -212,21 +212,27 @@ pub fn plan_with_facts(
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
-    // A missing repository of the Omni model is an error of the commands that write there.
-    if let Ok(Some(omni)) = OmniRepository::find(place) {
-        let of_omni = omni.path_in_project("");
-        let models = made.plan.models.iter_mut();
-        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
-        if selection.selects_all_models() {
-            made.plan.omni = omni.uncommitted_files(place)?;
-        }
-    }
+    separate_omni_repository(place, selection, &mut made.plan)?;
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
     version_upgrade::mark_upgraded_models(place, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Moves the files of an Omni model in its own repository out of the commits of the project.
+fn separate_omni_repository(place: &Workspace, selection: &Selection, plan: &mut Plan) -> Result<(), Failure> {
+    // A missing repository of the Omni model is an error of the commands that write there.
+    if let Ok(Some(omni)) = OmniRepository::find(place) {
+        let of_omni = omni.path_in_project("");
+        let models = plan.models.iter_mut();
+        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
+        if selection.selects_all_models() {
+            plan.omni = omni.uncommitted_files(place)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
