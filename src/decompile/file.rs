@@ -50,6 +50,12 @@ impl FilePartPosition {
             .filter(|_| self.clause() == Some("from") && self.branch == 0)
     }
 
+    /// Returns whether the part is the `from` clause of a select.
+    #[must_use]
+    pub fn is_from_clause(&self) -> bool {
+        self.clause() == Some("from") && self.branch == 0
+    }
+
     /// Returns the name of a column of any select. `None` if the part is something else.
     #[must_use]
     pub fn column_of_select(&self) -> Option<&str> {

@@ -9,38 +9,89 @@ use super::substitute::{Substitution, apply_replacements};
 use crate::dbt::tokens::SqlTokenKind;
 use crate::dialect::Dialect;
 use crate::model::outline::DefinitionWithPosition;
+use crate::yaml::{Node, NodeKind};
 
-/// Returns a spec in which a definition of the last step has a new name. Also renames the references in the step's other
-/// definitions, and the column's properties. `None` if the definition cannot be renamed.
+/// Keys of a step whose texts contain names of columns.
+const KEYS_WITH_NAMES: [&str; 7] = [
+    "keep",
+    "group_by",
+    "where",
+    "having",
+    "order_by",
+    "partition_by",
+    "rules",
+];
+
+/// Returns the specs in which the last definition with a name, and the columns of later steps that repeat it, have a new
+/// name. Each spec also has the new name in the other definitions and in the column's properties. The second spec has it
+/// in the other keys too, for example in `order_by`, where the old name may also be the name of an input column.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;
 /// let spec = "model: m\nfrom: t\ndefinitions: |\n  a = SUM(x) // all\n  b = a * 2\ncolumns:\n  a: {description: All}\n";
 /// assert_eq!(
-///     with_renamed_definition(spec, "a", "total").unwrap(),
-///     "model: m\nfrom: t\ndefinitions: |\n  total = SUM(x) // all\n  b = total * 2\ncolumns:\n  total: {description: All}\n"
+///     with_renamed_definition(spec, "a", "total"),
+///     ["model: m\nfrom: t\ndefinitions: |\n  total = SUM(x) // all\n  b = total * 2\ncolumns:\n  total: {description: All}\n"]
 /// );
 /// ```
 #[must_use]
-pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Option<String> {
-    let read = SpecPosition::new(spec).ok()?;
-    let step = read.outline.steps.last()?;
-    let own = step.definitions.iter().find(|placed| placed.name == old)?;
-    let mut changes: Vec<Substitution> = vec![(name_range(spec, own)?, new.to_owned())];
-    for placed in step.definitions.iter().filter(|placed| placed.name != old) {
-        let at = placed.at.start as usize..placed.at.end as usize;
-        let formula = spec.get(at.clone())?;
-        let renamed = rename_names(formula, &[(old, new.to_owned())]);
-        if renamed != formula {
-            changes.push((at, renamed));
-        }
+pub fn with_renamed_definition(spec: &str, old: &str, new: &str) -> Vec<String> {
+    let Some((mut changes, of_keys)) = renamed_places(spec, old, new) else {
+        return Vec::new();
+    };
+    let mut specs: Vec<String> = apply_replacements(spec, changes.iter().collect()).into_iter().collect();
+    if !of_keys.is_empty() {
+        changes.extend(of_keys);
+        specs.extend(apply_replacements(spec, changes.iter().collect()));
     }
+    specs
+}
+
+/// Returns the replacements of a name: those in definitions and properties, and those in other keys.
+fn renamed_places(spec: &str, old: &str, new: &str) -> Option<(Vec<Substitution>, Vec<Substitution>)> {
+    let read = SpecPosition::new(spec).ok()?;
+    let steps = &read.outline.steps;
+    let defines = |placed: &&DefinitionWithPosition| placed.name == old;
+    let first = steps
+        .iter()
+        .rposition(|step| step.definitions.iter().any(|placed| defines(&placed)))?;
+    let steps = steps.get(first..)?;
+    let own = steps.first()?.definitions.iter().find(defines)?;
+    let renamed = |at: Range<usize>| {
+        let text = spec.get(at.clone())?;
+        let renamed = rename_names(text, &[(old, new.to_owned())]);
+        (renamed != text).then_some((at, renamed))
+    };
+    let mut changes: Vec<Substitution> = vec![(name_range(spec, own)?, new.to_owned())];
+    let others = steps
+        .iter()
+        .flat_map(|step| &step.definitions)
+        .filter(|placed| *placed != own);
+    changes.extend(others.filter_map(|placed| renamed(placed.at.start as usize..placed.at.end as usize)));
     let columns = read.root().pairs_at("columns");
     let key = columns.iter().map(|(key, _)| key).find(|key| key.text() == Some(old));
-    if let Some(key) = key {
-        changes.push((key.span.start as usize..key.span.end as usize, new.to_owned()));
+    changes.extend(key.map(|key| (key.span.start as usize..key.span.end as usize, new.to_owned())));
+    let listed = read.root().items_at("steps");
+    let mut texts = Vec::new();
+    for step in listed.iter().skip(first).chain([read.root()]) {
+        KEYS_WITH_NAMES
+            .iter()
+            .filter_map(|key| step.get(key))
+            .for_each(|node| scalar_ranges(node, &mut texts));
     }
-    apply_replacements(spec, changes.iter().collect())
+    Some((changes, texts.into_iter().filter_map(renamed).collect()))
+}
+
+/// Adds the bytes of the scalars in a node, without their quotes.
+fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
+    match &node.kind {
+        NodeKind::Scalar { .. } => {
+            let quote = usize::from(node.is_quoted());
+            ranges.push(node.span.start as usize + quote..node.span.end as usize - quote);
+        }
+        NodeKind::Sequence(items) => items.iter().for_each(|item| scalar_ranges(item, ranges)),
+        NodeKind::Mapping(pairs) => pairs.iter().for_each(|(_, value)| scalar_ranges(value, ranges)),
+    }
 }
 
 /// Returns the bytes of the lines that contain a definition of the last step, with the comment lines above it. `None` if

@@ -2,13 +2,17 @@
 
 use super::graph::Graph;
 use super::propagate::{ChangeGrade, NodeState, NodeStates};
-use crate::artifacts::{DbtSemanticModel, MetaValue, Metric, NodeDetail};
+use crate::artifacts::{DbtSemanticModel, Measure, MetaValue, Metric, NodeDetail};
 use crate::dialect::Dialect;
 use crate::lineage::{self, ColumnChange};
 
-/// Returns the elements of a semantic model, each with the columns that it reads. The columns are `None` if the SQL
-/// of the element cannot be traced.
-fn semantic_elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<(String, Option<Vec<String>>)> {
+/// Returns the elements of a semantic model, including the measures that its metrics define themselves (`own`), each
+/// with the columns that it reads. The columns are `None` if the SQL of the element cannot be traced.
+fn semantic_elements(
+    model: &DbtSemanticModel,
+    own: &[Measure],
+    dialect: Option<Dialect>,
+) -> Vec<(String, Option<Vec<String>>)> {
     let columns = |name: &str, expr: Option<&str>| match expr {
         None => Some(vec![name.to_lowercase()]),
         Some(expr) => lineage::columns_of_expression(expr, dialect),
@@ -21,7 +25,7 @@ fn semantic_elements(model: &DbtSemanticModel, dialect: Option<Dialect>) -> Vec<
     let plain = entities
         .chain(dimensions)
         .map(|(name, expr)| (name.to_string(), columns(name, expr.as_deref())));
-    let measures = model.measures.iter().map(|measure| {
+    let measures = model.measures.iter().chain(own).map(|measure| {
         let mut read = columns(&measure.name, measure.expr.as_deref());
         // A measure depends on its time dimension.
         let time = measure
@@ -47,6 +51,9 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
     else {
         return;
     };
+    let children = graph.children.get(place).into_iter().flatten();
+    let own: Vec<Measure> = children.filter_map(|child| own_measure(graph, *child)).collect();
+    let elements = semantic_elements(model, &own, graph.sources.dialect);
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph
@@ -62,7 +69,7 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
                 Some((*parent, None)),
             );
         }
-        for (element, columns) in semantic_elements(model, graph.sources.dialect) {
+        for (element, columns) in &elements {
             let Some(columns) = columns else {
                 if before.is_affected() {
                     let via = Some((*parent, None));
@@ -106,17 +113,25 @@ pub(super) fn grade_semantic_model(graph: &Graph<'_>, place: usize, states: &Nod
     }
 }
 
+/// Returns the measure that a metric defines itself.
+fn own_measure(graph: &Graph<'_>, place: usize) -> Option<Measure> {
+    let node = graph.parts.get(place)?.node?;
+    match &node.detail {
+        NodeDetail::Metric(metric) => Some(metric.own_measure(&node.name)?.1),
+        _ => None,
+    }
+}
+
 /// Grades a metric based on its measures and input metrics.
 pub(super) fn grade_metric(graph: &Graph<'_>, place: usize, states: &NodeStates, state: &mut NodeState) {
-    let Some(NodeDetail::Metric(metric)) = graph
-        .parts
-        .get(place)
-        .and_then(|part| part.node)
-        .map(|node| &node.detail)
-    else {
+    let Some(node) = graph.parts.get(place).and_then(|part| part.node) else {
         return;
     };
-    let measures = metric_measures(metric);
+    let NodeDetail::Metric(metric) = &node.detail else {
+        return;
+    };
+    let own = metric.own_measure(&node.name).map(|_| &*node.name);
+    let measures: Vec<&str> = metric_measures(metric).into_iter().chain(own).collect();
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent).filter(|before| before.is_affected()) else {
             continue;

@@ -81,9 +81,10 @@ fn format_kinds<'e>(effects: impl Iterator<Item = &'e Effect>) -> String {
         }
     }
     counts.sort_by_key(|(kind, _)| ORDER.iter().position(|known| known == kind).unwrap_or(ORDER.len()));
-    let many = |kind: &str| {
-        kind.strip_suffix("ry")
-            .map_or(format!("{kind}s"), |stem| format!("{stem}ries"))
+    let many = |kind: &str| match (kind.strip_suffix("ry"), kind.strip_suffix("is")) {
+        (Some(stem), _) => format!("{stem}ries"),
+        (_, Some(stem)) => format!("{stem}es"),
+        _ => format!("{kind}s"),
     };
     let shown = counts.iter().map(|(kind, count)| match count {
         1 => format!("1 {kind}"),

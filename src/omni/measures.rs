@@ -10,7 +10,9 @@ use super::meta::plain_text;
 use super::names::{UsedOmniNames, to_omni_name};
 use super::semantic::TableSemanticModel;
 use super::table::DbtTable;
-use crate::artifacts::{Manifest, ManifestNode, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields};
+use crate::artifacts::{
+    Manifest, ManifestNode, Measure, MetaValue as Said, Metric, NodeDetail, ResourceType, ValueFields,
+};
 use crate::dbt::YamlOutput;
 use crate::dialect::Dialect;
 use crate::model::MetricSource;
@@ -47,6 +49,22 @@ struct Aggregate<'a> {
     description: &'a str,
     /// Path of the properties file, if formulac generated the semantic model.
     generated_in: Option<&'a str>,
+}
+
+impl<'a> Aggregate<'a> {
+    fn new(measure: &'a Measure, table: usize, generated_in: Option<&'a str>) -> Self {
+        Self {
+            table,
+            name: &measure.name,
+            agg: &measure.agg,
+            expr: measure.expr.as_deref(),
+            percentile: measure.agg_params.get("percentile").and_then(Said::as_f64),
+            non_additive: !measure.non_additive_dimension.is_empty(),
+            label: measure.label.as_deref(),
+            description: &measure.description,
+            generated_in,
+        }
+    }
 }
 
 struct MeasureConverter<'a> {
@@ -201,17 +219,8 @@ impl<'a> MeasureConverter<'a> {
             let nodes = self.tables.get(table).into_iter().flat_map(DbtTable::nodes);
             let is_generated = nodes.into_iter().any(|(_, node)| node.meta.get("formulac").is_some());
             let generated_in = is_generated.then_some(&*node.original_file_path);
-            model.measures.iter().map(move |measure| Aggregate {
-                table,
-                name: &measure.name,
-                agg: &measure.agg,
-                expr: measure.expr.as_deref(),
-                percentile: measure.agg_params.get("percentile").and_then(Said::as_f64),
-                non_additive: !measure.non_additive_dimension.is_empty(),
-                label: measure.label.as_deref(),
-                description: &measure.description,
-                generated_in,
-            })
+            let of_measure = move |measure| Aggregate::new(measure, table, generated_in);
+            model.measures.iter().map(of_measure)
         };
         self.semantic.iter().flat_map(of_model).collect()
     }
@@ -230,38 +239,21 @@ impl<'a> MeasureConverter<'a> {
     /// Converts a simple metric. The metric's aggregate is a measure or, in the newer format, part of the metric
     /// itself.
     fn convert_simple_metric(&mut self, node: &'a ManifestNode, metric: &'a Metric, aggregates: &[Aggregate<'a>]) {
-        let own = metric
-            .type_params
-            .get("metric_aggregation_params")
-            .and_then(Said::as_map);
+        let own = metric.own_measure(&node.name);
         let of_measure = metric
             .type_parameter("measure")
             .and_then(|name| aggregates.iter().find(|it| it.name == name));
-        let written = match (of_measure, own) {
+        let written = match (of_measure, &own) {
             (Some(of), _) => Aggregate { ..*of },
-            (None, Some(params)) => {
-                let text = |key: &str| params.get(key).and_then(Said::as_str);
-                let model = text("semantic_model").unwrap_or_default();
+            (None, Some((model, measure))) => {
                 let named = self
                     .semantic
                     .iter()
-                    .find(|it| [&*it.node.name, &*it.node.unique_id].contains(&model));
+                    .find(|it| [&*it.node.name, &*it.node.unique_id].contains(model));
                 let Some(table) = named.or_else(|| self.metric_semantic_model(node)).map(|it| it.table) else {
                     return self.add_gap(&node.name, "the semantic model has no table");
                 };
-                Aggregate {
-                    table,
-                    name: &node.name,
-                    agg: text("agg").unwrap_or_default(),
-                    expr: text("expr"),
-                    percentile: params.get_path(&["agg_params", "percentile"]).and_then(Said::as_f64),
-                    non_additive: params
-                        .get("non_additive_dimension")
-                        .is_some_and(|it| !it.is_empty_value()),
-                    label: None,
-                    description: "",
-                    generated_in: None,
-                }
+                Aggregate::new(measure, table, None)
             }
             (None, None) => return self.add_gap(&node.name, "the measure is unknown"),
         };

@@ -251,8 +251,16 @@ fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
 /// Properties file, and the descriptions to write to it.
 struct DescriptionFile {
     text: String,
-    edits: Vec<Edit>,
+    edits: Vec<DescriptionEdit>,
     plan: ModelPlan,
+}
+
+/// Edit that writes a description of Omni, with its location in Omni's file.
+struct DescriptionEdit {
+    edit: Edit,
+    place: String,
+    file: String,
+    change: PlannedChange,
 }
 
 impl DescriptionFile {
@@ -319,44 +327,72 @@ impl DescriptionFile {
                 });
                 continue;
             }
-            self.edits
-                .push(description_edit(&at, &found, one.column.as_deref(), &one.after));
-            self.plan.changes.push(PlannedChange {
-                definition: Some(name),
-                property: Property::Description,
-                before: one.before,
-                after: Some(one.after),
-                metric: None,
+            self.edits.push(DescriptionEdit {
+                edit: description_edit(&at, &found, one.column.as_deref(), &one.after),
+                place: description_place(view, &one),
+                file: view.file.clone(),
+                change: PlannedChange {
+                    definition: Some(name),
+                    property: Property::Description,
+                    before: one.before,
+                    after: Some(one.after),
+                    metric: None,
+                },
             });
-            self.plan.paths.push(view.file.clone());
         }
     }
 
     fn finish(mut self, done: &mut DescriptionActions) {
+        let path = self.plan.model.clone();
+        let after = self.apply_possible_edits(&mut done.refused);
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
-        let path = self.plan.model.clone();
-        match apply_edits(&self.text, &self.edits) {
-            Ok(after) => {
-                self.plan
-                    .files
-                    .push(TextChange::new(&path, Some(self.text), Some(after)));
-                self.plan.paths.push(path);
-                self.plan.paths.sort();
-                self.plan.paths.dedup();
-                done.plans.push(self.plan);
-            }
-            Err(refusal) => done
-                .refused
-                .push((format!("{path}:{}", refusal.line()), refusal.reason().to_owned())),
+        for DescriptionEdit { file, change, .. } in self.edits {
+            self.plan.changes.push(change);
+            self.plan.paths.push(file);
         }
+        self.plan
+            .files
+            .push(TextChange::new(&path, Some(self.text), Some(after)));
+        self.plan.paths.push(path);
+        self.plan.paths.sort();
+        self.plan.paths.dedup();
+        done.plans.push(self.plan);
+    }
+
+    /// Returns the file with all edits. Drops the edits that cannot be made, so that they do not prevent the others.
+    fn apply_possible_edits(&mut self, refused: &mut Vec<(String, String)>) -> String {
+        let all: Vec<Edit> = self.edits.iter().map(|one| one.edit.clone()).collect();
+        if let Ok(after) = apply_edits(&self.text, &all) {
+            return after;
+        }
+        let (mut possible, mut after) = (Vec::new(), self.text.clone());
+        let path = &self.plan.model;
+        self.edits.retain(|one| {
+            possible.push(one.edit.clone());
+            match apply_edits(&self.text, &possible) {
+                Ok(text) => {
+                    after = text;
+                    true
+                }
+                Err(refusal) => {
+                    possible.pop();
+                    refused.push((
+                        one.place.clone(),
+                        format!("`{path}:{}` cannot be edited: {}", refusal.line(), refusal.reason()),
+                    ));
+                    false
+                }
+            }
+        });
+        after
     }
 }
 
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
-    let root = yaml::root(text)?;
+    let root = yaml::root(text)?.with_merged_keys();
     let named = |list: &Node, name: &str| {
         list.items()?
             .iter()

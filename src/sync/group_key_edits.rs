@@ -2,7 +2,8 @@
 
 use super::hand_edits::HandEdit;
 use super::reconcile::ModelReconciler;
-use super::structure_edits::{StructureEdit, last_step, with_definition};
+use super::structure_edits::StructureEdit;
+use super::structure_specs::{last_step, with_definition};
 use crate::decompile::{AddedGroupKey, FilePartPosition, SameGrouping, added_group_keys, same_grouping};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};

@@ -49,6 +49,7 @@ pub mod secrets;
 mod set_structure_edits;
 mod state;
 mod structure_edits;
+mod structure_specs;
 pub mod team;
 mod timing;
 mod transaction;

@@ -3,7 +3,8 @@
 
 use super::hand_edits::HandEdit;
 use super::reconcile::ModelReconciler;
-use super::structure_edits::{SpecWithStructure, removed_results, with_definition};
+use super::structure_edits::SpecWithStructure;
+use super::structure_specs::{removed_results, with_definition};
 use crate::decompile::{EditOrigin, EditedModel, FoundFormula};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 

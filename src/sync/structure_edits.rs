@@ -7,14 +7,16 @@ use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::structure_specs::{
+    join_types, last_step, placeholder_formula, with_definition, with_join_types, with_relation, without_definition,
+    without_results,
+};
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
-    AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, definition_lines,
-    is_equivalent_sql, is_same_expression, with_cte_names_of, with_renamed_definition,
+    AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql,
+    is_same_expression, with_cte_names_of, with_renamed_definition,
 };
-use crate::model::determines_rows;
-use crate::model::shared_definitions::{is_plain_name, relation_identity};
-use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
+use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
 
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
 const MAX_RENAMED_PAIRS: usize = 16;
@@ -32,6 +34,8 @@ pub(super) enum StructureEdit {
     GroupKeys(Vec<AddedGroupKey>),
     /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
+    /// Joins of a `from` clause have another type. The texts are those of the clause.
+    JoinTypes { before: String, after: String },
     /// `where` or `having` has another condition. The condition is empty if the clause was removed.
     Condition {
         clause: &'static str,
@@ -147,7 +151,9 @@ impl ModelReconciler<'_> {
             found = transferred.found;
             carried_edits.extend(places);
         }
-        if carried_edits.is_empty() {
+        // The spec may have been changed in the same way.
+        let is_produced = || self.ours.source != self.base.source && self.differences(&self.ours, &found).is_empty();
+        if carried_edits.is_empty() && !is_produced() {
             return;
         }
         // A new name also changes the formulas that refer to the column.
@@ -366,8 +372,9 @@ impl ModelReconciler<'_> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
-            StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new).into_iter().collect(),
+            StructureEdit::Renamed(old, new) => with_renamed_definition(source, old, new),
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
+            StructureEdit::JoinTypes { before, after } => with_join_types(source, before, after).into_iter().collect(),
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { clause, after, .. } => {
                 let own = self.without_generated_condition(clause, after, found);
@@ -436,6 +443,13 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
             let (before, after) = (text(&edit.before), text(&edit.after));
             found.push((StructureEdit::Condition { clause, before, after }, vec![at]));
         }
+        let is_from = edit.place.as_ref().is_some_and(FilePartPosition::is_from_clause);
+        if let (true, Some(before), Some(after)) = (is_from, &edit.before, &edit.after)
+            && join_types(before) != join_types(after)
+        {
+            let (before, after) = (before.clone(), after.clone());
+            found.push((StructureEdit::JoinTypes { before, after }, vec![at]));
+        }
         let cte = edit.place.as_ref().and_then(|place| place.cte_of_from_clause());
         if let (Some(cte), Some(before), Some(after)) = (cte, &edit.before, &edit.after)
             && let (Some(before), Some(after)) = (dbt_call(before), dbt_call(after))
@@ -464,123 +478,4 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
 fn dbt_call(text: &str) -> Option<String> {
     let call = jinja_expression(text)?;
     RelationReference::read(call).map(|_| call.to_owned())
-}
-
-/// Returns the path of the last step of a spec, and its value. `None` if the step has no name.
-pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
-    let Some(YamlValue::List(steps, _)) = root.get("steps") else {
-        return Some((Path::root(), root));
-    };
-    let step = steps.last()?;
-    let name = step.get("name").and_then(YamlValue::as_text)?;
-    Some((Path::root().key("steps").item("name", name), step))
-}
-
-/// Returns a spec that selects the rows to which the condition of its last step applies, without definitions. All keys
-/// are removed that use the result of the condition.
-fn without_results(spec: &str) -> Option<String> {
-    let root = value(spec)?;
-    let (at, step) = last_step(&root)?;
-    let of_step = match root.get("steps") {
-        Some(_) => removed_results(&at, step),
-        None => Vec::new(),
-    };
-    let edits = [removed_results(&Path::root(), &root), of_step].concat();
-    apply_edits(spec, &edits).ok()
-}
-
-/// Returns edits that remove the keys of a mapping that use the result of a condition in `where`.
-pub(super) fn removed_results(at: &Path, mapping: &YamlValue) -> Vec<Edit> {
-    let YamlValue::Map(pairs, _) = mapping else {
-        return Vec::new();
-    };
-    let keys = pairs.iter().map(|(key, _)| key.as_str());
-    let remove = |key: &str| Edit::Remove {
-        at: at.clone().key(key),
-    };
-    keys.filter(|key| !determines_rows(key)).map(remove).collect()
-}
-
-/// Returns a spec with a new definition at the end of its last step.
-pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<String> {
-    let root = value(spec)?;
-    let (at, step) = last_step(&root)?;
-    let at = at.key("definitions");
-    let line = format!("{name} = {formula}");
-    let set = |at: Path, value: YamlValue| Edit::Set {
-        at,
-        value,
-        after: Vec::new(),
-    };
-    let edit = match step.get("definitions") {
-        Some(YamlValue::Map(..)) => set(at.key(name), YamlValue::text(formula)),
-        Some(YamlValue::Text(text)) if is_plain_name(name) => {
-            set(at, YamlValue::text(format!("{}\n{line}\n", text.trim_end())))
-        }
-        None if is_plain_name(name) => set(at, YamlValue::text(line)),
-        _ => return None,
-    };
-    apply_edits(spec, &[edit]).ok()
-}
-
-/// Returns a formula whose level is that of the output columns of a spec's last step.
-fn placeholder_formula(spec: &str) -> Option<&'static str> {
-    let root = value(spec)?;
-    let (_, step) = last_step(&root)?;
-    Some(match step.get("group_by") {
-        Some(_) => "COUNT()",
-        None => "1",
-    })
-}
-
-/// Returns a spec without a definition of its last step, and without the properties of the column.
-fn without_definition(spec: &str, name: &str) -> Option<String> {
-    let root = value(spec)?;
-    let (at, step) = last_step(&root)?;
-    let text = match step.get("definitions") {
-        Some(YamlValue::Map(pairs, _)) if pairs.len() > 1 => {
-            let at = at.key("definitions").key(name);
-            apply_edits(spec, &[Edit::Remove { at }]).ok()?
-        }
-        Some(YamlValue::Text(_)) => {
-            let lines = definition_lines(spec, name)?;
-            [spec.get(..lines.start)?, spec.get(lines.end..)?].concat()
-        }
-        _ => return None,
-    };
-    let at = Path::root().key("columns").key(name);
-    Some(apply_edits(&text, &[Edit::Remove { at }]).unwrap_or(text))
-}
-
-/// Returns the versions of a spec in which one relation is replaced, in `from` or in a join.
-fn with_relation(spec: &str, before: &str, after: &str) -> Vec<String> {
-    let Some(root) = value(spec) else { return Vec::new() };
-    let identity = |text: &str| Some(relation_identity(&RelationReference::read(text)?));
-    let joins = match root.get("joins") {
-        Some(YamlValue::List(joins, _)) => joins.as_slice(),
-        _ => &[],
-    };
-    let from = root.get("from").and_then(YamlValue::as_text);
-    let from = from.map(|from| (Path::root().key("from"), from));
-    let targets = joins.iter().filter_map(|join| {
-        let to = join.get("to").and_then(YamlValue::as_text)?;
-        Some((Path::root().key("joins").item("to", to).key("to"), to))
-    });
-    let found = from.into_iter().chain(targets).filter_map(|(at, text)| {
-        let is_meant = identity(text).is_some() && identity(text) == identity(before);
-        let is_bare = !text.contains('(');
-        let name = after.strip_prefix("ref('").and_then(|rest| rest.strip_suffix("')"));
-        let written = match name.filter(|name| is_bare && is_plain_name(name)) {
-            Some(name) => name.to_owned(),
-            None => after.to_owned(),
-        };
-        let value = YamlValue::text(written);
-        let edit = Edit::Set {
-            at,
-            value,
-            after: Vec::new(),
-        };
-        is_meant.then(|| apply_edits(spec, &[edit]).ok())?
-    });
-    found.collect()
 }

@@ -44,7 +44,8 @@ pub enum Edit {
 ///
 /// Returns an error if the file is not valid YAML, or contains several documents or a duplicate key. Also returns an
 /// error if an edit refers to a value that does not exist, if two edits overlap, or if an edit would change a value
-/// that an anchor, an alias or a merge key shares with other parts of the file.
+/// that an anchor or an alias shares with other parts of the file. A key that a mapping inherits through a merge key
+/// (`<<`) is set as an own key of this mapping.
 pub fn apply_edits(text: &str, edits: &[Edit]) -> Result<String, YamlRefusal> {
     let (mark, source) = without_byte_order_mark(text);
     let tree = read(source)?;
@@ -155,8 +156,10 @@ impl<'t> Editor<'t, '_> {
         if !node.is_map() {
             return Err(self.missing_refusal(parent, at));
         }
-        if tree.has_merged_key(parent, key) {
-            return Err(tree.new_refusal(node.start, format!("`{key}` comes from a merge key (`<<`)")));
+        // An own key takes precedence over a key that a merge key (`<<`) adds, and changes no other mapping.
+        let inherited = tree.merged_value(parent, key);
+        if inherited.is_some_and(|inherited| tree.value(inherited).is_same_value(value)) {
+            return Ok(());
         }
         let behind = after.iter().find_map(|key| self.find_key(parent, key));
         let slot = behind.map_or(node.children().len(), |number| number + 1);
@@ -215,9 +218,14 @@ impl<'t> Editor<'t, '_> {
             return Err(self.tree.new_refusal(0, "the complete file would be removed"));
         };
         let parent = self.find(above, at)?;
-        let number = self
-            .find_child(parent, last)
-            .ok_or_else(|| self.missing_refusal(parent, at))?;
+        let number = self.find_child(parent, last).ok_or_else(|| match last {
+            PathSegment::Key(key) if self.tree.merged_value(parent, key).is_some() => {
+                let start = self.tree.node(parent).start;
+                self.tree
+                    .new_refusal(start, format!("`{key}` comes from a merge key (`<<`)"))
+            }
+            _ => self.missing_refusal(parent, at),
+        })?;
         if !self.changes.removed.insert((parent, number)) {
             return Err(self.overlap_refusal(self.tree.node(parent).start, at));
         }
@@ -318,7 +326,11 @@ impl<'t> Editor<'t, '_> {
         let read = || {
             let mut items = Items::new();
             for (number, item) in node.children().iter().enumerate() {
-                let Some(texts) = tree.item_identity(item.value, keys) else {
+                let value = match tree.node(item.value).kind {
+                    YamlKind::Alias(target) => target,
+                    _ => item.value,
+                };
+                let Some(texts) = tree.item_identity(value, keys) else {
                     continue;
                 };
                 items

@@ -162,6 +162,7 @@ impl YamlTree<'_> {
                 .iter()
                 .find(|pair| pair.key == *key)
                 .map(|pair| pair.value)
+                .or_else(|| self.merged_value(id, key))
         };
         keys.iter()
             .map(|key| {
@@ -172,32 +173,30 @@ impl YamlTree<'_> {
             .collect()
     }
 
-    /// Returns `true` if a mapping inherits the key through `<<`.
-    pub fn has_merged_key(&self, id: YamlNodeId, key: &str) -> bool {
+    /// Returns the value that a mapping inherits for a key through `<<`. The first mapping that has the key takes
+    /// precedence.
+    pub fn merged_value(&self, id: YamlNodeId, key: &str) -> Option<YamlNodeId> {
+        let merged = |id: YamlNodeId| {
+            let pairs = self.node(id).children().iter().rev();
+            pairs.filter(|pair| pair.key == "<<").map(|pair| pair.value)
+        };
         let mut seen = HashSet::new();
-        let mut left = vec![(id, false)];
-        while let Some((id, is_merged)) = left.pop() {
-            if !seen.insert((id, is_merged)) {
+        let mut left: Vec<YamlNodeId> = merged(id).collect();
+        while let Some(id) = left.pop() {
+            if !seen.insert(id) {
                 continue;
             }
             match &self.node(id).kind {
-                YamlKind::Alias(target) => left.push((*target, true)),
-                YamlKind::List { items, .. } => left.extend(items.iter().map(|item| (item.value, true))),
-                YamlKind::Map { pairs, .. } => {
-                    if is_merged && pairs.iter().any(|pair| pair.key == key) {
-                        return true;
-                    }
-                    left.extend(
-                        pairs
-                            .iter()
-                            .filter(|pair| pair.key == "<<")
-                            .map(|pair| (pair.value, true)),
-                    );
-                }
+                YamlKind::Alias(target) => left.push(*target),
+                YamlKind::List { items, .. } => left.extend(items.iter().rev().map(|item| item.value)),
+                YamlKind::Map { pairs, .. } => match pairs.iter().find(|pair| pair.key == key) {
+                    Some(pair) => return Some(pair.value),
+                    None => left.extend(merged(id)),
+                },
                 YamlKind::Scalar { .. } => {}
             }
         }
-        false
+        None
     }
 
     /// Returns the comments that begin in this range.
@@ -271,9 +270,12 @@ pub(super) fn read(source: &str) -> Result<YamlTree<'_>, YamlRefusal> {
     };
     let mut documents = 0;
     for event in Parser::new_from_str(source) {
-        let (event, span) = event.map_err(|fault| {
-            let reason = format!("the text is not valid YAML: {}", fault.info());
-            YamlRefusal::at(source, places.byte_offset(fault.marker().index()), reason)
+        let (event, span) = event.map_err(|fault| match lines::conflict_marker(source) {
+            Some(at) => YamlRefusal::at(source, at, "the file contains a conflict marker of git"),
+            None => {
+                let reason = format!("the text is not valid YAML: {}", fault.info());
+                YamlRefusal::at(source, places.byte_offset(fault.marker().index()), reason)
+            }
         })?;
         let (start, end) = (
             places.byte_offset(span.start.index()),

@@ -609,6 +609,43 @@ fn since_a_revision_of_dbt_files() {
     insta::assert_snapshot!(out);
 }
 
+/// In dbt's newer format, metrics define their measures themselves, and the semantic model has no measures.
+#[test]
+fn metrics_with_their_own_measures_read_columns() {
+    let place = Place::new("impact_own_measures");
+    let metric = |name: &str, expr: &str| {
+        json!({"unique_id": format!("metric.x.{name}"), "name": name, "resource_type": "metric", "package_name": "x",
+            "type": "simple", "depends_on": {"nodes": ["semantic_model.x.orders"]}, "type_params": {"measure": null,
+            "expr": expr, "metric_aggregation_params": {"semantic_model": "orders", "agg": "sum", "agg_params": null}}})
+    };
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "adapter_type": "duckdb"},
+        "nodes": {"model.x.orders": {"unique_id": "model.x.orders", "name": "orders", "resource_type": "model",
+            "package_name": "x", "relation_name": "orders", "compiled_code": "select 1 as amount, 2 as tax, 3 as other",
+            "columns": {"amount": {"name": "amount"}, "tax": {"name": "tax"}, "other": {"name": "other"}}}},
+        "semantic_models": {"semantic_model.x.orders": {"unique_id": "semantic_model.x.orders", "name": "orders",
+            "resource_type": "semantic_model", "package_name": "x", "depends_on": {"nodes": ["model.x.orders"]}}},
+        "metrics": {"metric.x.revenue": metric("revenue", "amount"), "metric.x.taxes": metric("taxes", "tax * 2")},
+    });
+    place
+        .write("dbt_project.yml", "name: x\n")
+        .write("target/manifest.json", manifest.to_string());
+    for (column, reached) in [
+        ("amount", [true, false]),
+        ("tax", [false, true]),
+        ("other", [false, false]),
+    ] {
+        let run = place.run(&["impact", &format!("orders.{column}")]);
+        assert_eq!(run.exit, 0, "{}", run.err);
+        assert_eq!(
+            ["revenue (metric)", "taxes (metric)"].map(|name| run.out.contains(name)),
+            reached,
+            "{}",
+            run.out
+        );
+    }
+}
+
 /// Names that look like markup remain plain names in every output format.
 #[test]
 fn hostile_names_stay_names() {

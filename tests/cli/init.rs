@@ -521,6 +521,64 @@ fn measures_of_semantic_models_become_metric_sets() {
     );
 }
 
+/// In dbt's newer format, metrics define their measures themselves, and semantic models have no measures.
+#[test]
+fn metrics_with_their_own_measures_become_a_metric_set() {
+    let place = place("init_own_measures");
+    let metric = |name: &str, kind: &str, type_params: serde_json::Value| {
+        serde_json::json!({
+            "name": name, "resource_type": "metric", "package_name": "shop", "type": kind, "label": format!("The {name}"),
+            "unique_id": format!("metric.shop.{name}"), "original_file_path": "models/s.yml", "type_params": type_params,
+        })
+    };
+    let own = |name: &str, model: &str, agg: &str, expr: Option<&str>, filled: Option<i64>| {
+        let params = serde_json::json!({
+            "measure": null, "input_measures": [], "expr": expr, "fill_nulls_with": filled, "join_to_timespine": false,
+            "metric_aggregation_params": {
+                "semantic_model": model, "agg": agg, "agg_time_dimension": "ordered_on", "non_additive_dimension": null,
+                "agg_params": {"percentile": null, "use_discrete_percentile": false},
+            },
+        });
+        metric(name, "simple", params)
+    };
+    let model = |name: &str| {
+        serde_json::json!({
+            "name": name, "resource_type": "semantic_model", "package_name": "shop", "model": "ref('orders')",
+            "unique_id": format!("semantic_model.shop.{name}"), "original_file_path": "models/s.yml",
+            "defaults": {"agg_time_dimension": "ordered_on"}, "measures": [],
+            "dimensions": [{"name": "ordered_on", "type": "time", "type_params": {"time_granularity": "day"}}],
+        })
+    };
+    let input = |name: &str| serde_json::json!({"name": name, "filter": null, "offset_window": null});
+    let manifest = serde_json::json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb"},
+        "nodes": {"model.shop.orders": {
+            "name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders",
+            "original_file_path": "models/orders.sql", "schema": "main", "relation_name": "orders",
+            "columns": {"order_id": {"name": "order_id"}, "ordered_on": {"name": "ordered_on"}, "amount": {"name": "amount"}},
+            "config": {"contract": {"enforced": true}}, "contract": {"enforced": true},
+        }},
+        "semantic_models": {"semantic_model.shop.sales": model("sales"), "semantic_model.shop.filled": model("filled")},
+        "metrics": {
+            "metric.shop.revenue": own("revenue", "sales", "sum", Some("amount"), None),
+            "metric.shop.buyers": own("buyers", "sales", "count_distinct", Some("order_id"), None),
+            "metric.shop.amount": own("amount", "sales", "max", None, None),
+            "metric.shop.doubled": own("doubled", "sales", "sum", Some("amount * 2"), None),
+            "metric.shop.per_buyer": metric("per_buyer", "ratio",
+                serde_json::json!({"numerator": input("revenue"), "denominator": input("buyers")})),
+            "metric.shop.zeros": own("zeros", "filled", "sum", Some("amount"), Some(0)),
+        },
+    });
+    place.write("shop/target/manifest.json", manifest.to_string());
+    place.write("shop/formulac.yml", "dialect: duckdb\nspecs: metrics/\n");
+    let said = run(&place, "shop", &["init"]).err;
+    assert_snapshot!(format!("{said}\n{}", place.read("shop/metrics/sales.yml")));
+    let query = ["query", "--metrics", "sales.*", "--by", "month", "--quiet"];
+    let run = run(&place, "shop", &query);
+    assert_eq!(run.exit, 0, "{}", run.err);
+}
+
 #[test]
 fn definitions_of_several_specs_are_told() {
     let place = place("init_repeated");

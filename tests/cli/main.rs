@@ -31,6 +31,7 @@ mod man;
 mod metric_sets;
 mod model;
 #[cfg(unix)]
+mod omni_files;
 mod omni_repository;
 mod paths;
 mod preview;

@@ -142,15 +142,48 @@ fn what_cannot_be_done_is_refused_with_its_place() {
 fn shared_values_are_refused() {
     let file = "a: &a\n  x: 1\nb: *a\nc:\n  <<: *a\n  y: 2\n";
     let at = |first: &str, second: &str| Path::root().key(first).key(second);
-    for (path, reason) in [
-        (at("a", "x"), "anchor"),
-        (at("b", "x"), "alias"),
-        (at("c", "x"), "merge key"),
-    ] {
+    for (path, reason) in [(at("a", "x"), "anchor"), (at("b", "x"), "alias")] {
         let refusal = apply_edits(file, &[set(path, YamlValue::text("z"))]).unwrap_err();
         assert!(refusal.reason().contains(reason), "{refusal}");
     }
     assert!(apply_edits(file, &[set(at("c", "y"), YamlValue::text("z"))]).is_ok());
+    let refusal = apply_edits(file, &[Edit::Remove { at: at("c", "x") }]).unwrap_err();
+    assert!(refusal.reason().contains("merge key"), "{refusal}");
+}
+
+/// Items whose names come from merge keys are found, and inherited keys are set as own keys.
+#[test]
+fn inherited_keys_become_own_keys() {
+    let file = "\
+x: [&id {name: id, text: a}, &more {text: b, note: n}]
+list:
+  - <<: *id
+  - <<: [*more, *id]
+    name: other # ours
+  - {<<: *more, name: third}
+";
+    let at = |name: &str, key: &str| Path::root().key("list").item("name", name).key(key);
+    let edits = [
+        set(at("id", "text"), YamlValue::text("new")),
+        // The same value as the inherited one.
+        set(at("other", "text"), YamlValue::text("b")),
+        set(at("other", "note"), YamlValue::text("mine")),
+        set(at("third", "note"), YamlValue::text("too")),
+    ];
+    let edited = apply_edits(file, &edits).unwrap();
+    assert_eq!(
+        edited,
+        "\
+x: [&id {name: id, text: a}, &more {text: b, note: n}]
+list:
+  - <<: *id
+    text: new
+  - <<: [*more, *id]
+    name: other # ours
+    note: mine
+  - {<<: *more, name: third, note: too}
+"
+    );
 }
 
 #[test]

@@ -45,6 +45,19 @@ where: amount > 5
 keep: [id]
 definitions: segment = customers.segment
 ";
+const INNER: &str = "\
+model: m
+from: orders
+joins:
+  - {to: ref('countries'), on: orders.country = countries.country}
+  - to: ref('customers')
+    type: inner
+    on: orders.customer_id = customers.customer_id
+keep: [id]
+definitions: |
+  segment = customers.segment
+  continent = countries.continent
+";
 
 /// formulac ranks groups in a later select, and users in the select that groups.
 const RANKED: &str = "\
@@ -114,6 +127,50 @@ steps:
 rules: [{positive: share > 0}]
 ";
 
+/// A later step has all columns of the step that defines them.
+const KEPT_ALL: &str = "\
+model: m
+from: orders
+steps:
+  - name: monthly
+    group_by: month
+    definitions: |
+      month = ordered_on[month]
+      settled = SUM(amount)
+  - name: trend
+    keep: all
+    order_by: month
+    definitions: |
+      avg3 = AVERAGE(PERIODOFFSET(settled, -2, \"month\"):settled)
+columns:
+  settled: {description: Paid}
+";
+const LARGEST: &str = "\
+model: m
+from: orders
+group_by: country
+having: revenue > 5
+order_by: revenue desc
+limit: 10
+definitions: |
+  revenue = SUM(amount)
+";
+const KEPT_LIST: &str = "\
+model: m
+from: orders
+steps:
+  - name: by_country
+    group_by: country
+    definitions: |
+      settled = SUM(amount)
+      twice = settled * 2
+  - name: large
+    keep: [country, settled]
+    where: settled > 5
+    order_by: \"settled desc\"
+    definitions: share = settled / 100
+";
+
 /// Spec, the SQL before and after the edit, and the changed parts of the spec. Text that begins with `!` is not in the
 /// spec anymore.
 type Case = (
@@ -148,6 +205,30 @@ const CASES: &[Case] = &[
         &["from: source('raw', 'all_orders')\n"],
     ),
     (NESTED, &[("smallest", "lowest")], &["  lowest = MIN(amount)\n"]),
+    (
+        KEPT_ALL,
+        &[("settled", "paid_out")],
+        &[
+            "      paid_out = SUM(amount)\n",
+            "PERIODOFFSET(paid_out, -2, \"month\"):paid_out)",
+            "  paid_out: {description: Paid}\n",
+        ],
+    ),
+    (
+        LARGEST,
+        &[("revenue", "paid_out")],
+        &["order_by: paid_out desc\n", "paid_out = SUM(amount)\n"],
+    ),
+    (KEPT_ALL, &[("avg3", "mean")], &["      mean = AVERAGE("]),
+    (
+        KEPT_LIST,
+        &[("settled", "paid_out")],
+        &[
+            "      paid_out = SUM(amount)\n      twice = paid_out * 2\n",
+            "    keep: [country, paid_out]\n    where: paid_out > 5\n    order_by: \"paid_out desc\"\n",
+            "    definitions: share = paid_out / 100\n",
+        ],
+    ),
     (
         NESTED,
         &[("largest", "most")],
@@ -244,6 +325,20 @@ const CASES: &[Case] = &[
             "row_number() over (order by n desc, country asc) as fourfold",
         )],
         &["fourfold = ROW()"],
+    ),
+    (
+        JOINED,
+        &[("left join", "inner join")],
+        &["joins: [{to: ref('customers'), type: inner, using: customer_id}]\n"],
+    ),
+    (
+        INNER,
+        &[("inner join", "left join")],
+        &[
+            "  - to: ref('customers')\n    on: orders.customer_id",
+            "!type",
+            "- {to: ref('countries'), on: ",
+        ],
     ),
     (JOINED, &[("\nwhere amount > 5", "")], &["!where", "keep: [id]\n"]),
     (
@@ -391,6 +486,23 @@ fn other_changes_of_the_spec_stay() {
     let after = project.pushed(&compiler);
     assert!(after.spec().contains("revenue = SUM(amount - tax)") && after.spec().contains("lowest = MIN(amount)"));
     assert!(after.text(SQL).contains("sum(amount - tax)") && after.text(SQL).contains("as lowest"));
+}
+
+/// The spec has the same new name, so nothing is left to be decided.
+#[test]
+fn edits_that_the_spec_already_has_are_no_conflicts() {
+    let compiler = crate::test_project::compiler();
+    let renamed = |text: &str| text.replace("settled", "paid_out");
+    for spec in [KEPT_ALL, KEPT_LIST] {
+        let mut project = pushed(&compiler, spec);
+        let sql = renamed(project.text(SQL));
+        project.set(SQL, sql);
+        project.set(crate::test_project::SPEC, renamed(spec));
+        let plan = project.plan(&compiler);
+        let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
+        assert_eq!((plan.conflicts(), kept), (0, 0), "{:#?}", plan.json());
+        assert_eq!(project.after(&plan).spec(), renamed(spec));
+    }
 }
 
 /// A conflict in another column is still reported.

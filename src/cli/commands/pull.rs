@@ -12,6 +12,7 @@ use formulac::omni::{
     Artifacts, OmniFiles, OmniModel, OmniOptions, Pull, PullOptions, PullRecord, PulledFileLocation, STATUS_FILE,
 };
 use formulac::span::Span;
+use formulac::yaml_edit::{YamlRefusal, apply_edits};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use crate::cli::args::PullArgs;
 use crate::cli::artifacts::{self, RunArtifacts};
 use crate::cli::atomic_write::{PlannedFile, write_and_remove_files};
 use crate::cli::bounds::WritableFolders;
+use crate::cli::commands::promote;
 use crate::cli::commands::pull_report;
 use crate::cli::commands::pull_report::WriteState;
 use crate::cli::dbt_project::{self, DbtProject};
@@ -183,7 +185,10 @@ fn plan_pull(
         &wanted,
         folders.places.read_omni_file(STATUS_FILE).as_deref(),
     );
-    let pull = Pull::plan(&model, &folders.places, PullOptions::default().prune(prune));
+    let mut pull = Pull::plan(&model, &folders.places, PullOptions::default().prune(prune));
+    let known: Vec<String> = pull.refused.iter().map(|(path, _)| path.clone()).collect();
+    let unreadable = unreadable_omni_files(&folders.places.omni, |path| known.iter().any(|known| known == path));
+    pull.refused.extend(unreadable);
     Ok((model, pull))
 }
 
@@ -245,14 +250,26 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     named.collect()
 }
 
-fn yaml_failure(omni: &Path, file: &str, refusal: &formulac::yaml_edit::YamlRefusal) -> FileDiagnostics {
+/// Returns the files of the Omni model that are not valid YAML, with the reasons. Files that `is_known` accepts are not
+/// read.
+pub fn unreadable_omni_files(omni: &Path, is_known: impl Fn(&str) -> bool) -> Vec<(String, YamlRefusal)> {
+    let read = |path: PathBuf| {
+        let file = folder::relative_path(omni, &path);
+        let text = if is_known(&file) { None } else { read_text(path).ok() };
+        Some((file, apply_edits(&text?, &[]).err()?))
+    };
+    promote::omni_paths(omni).into_iter().filter_map(read).collect()
+}
+
+/// Returns the diagnostic for an Omni file that cannot be parsed or edited.
+pub fn yaml_failure(omni: &Path, file: &str, refusal: &YamlRefusal) -> FileDiagnostics {
     let path = omni.join(file);
     let text = read_text(&path).unwrap_or_default();
     let line: usize = text.split_inclusive('\n').take(refusal.line() - 1).map(str::len).sum();
     let at = (line as u32).min(text.len() as u32);
     let message = format!("the file cannot be changed in place: {}", refusal.reason());
     let fault = Diagnostic::new(Code::UnreadableFile, Span::new(at, at), message)
-        .with_help("fix this file or move it elsewhere, then run `formulac pull` again");
+        .with_help("fix this file or move it elsewhere, then run the command again");
     FileDiagnostics {
         file: path.to_string_lossy().into_owned(),
         text,

@@ -75,17 +75,28 @@ impl<'a> Json<'a> {
         found.map(|(_, value)| std::mem::take(value)).unwrap_or_default()
     }
 
-    /// Removes nulls, empty lists and empty mappings from a mapping, because most settings are empty.
-    pub fn without_empty_values(mut self) -> Self {
-        if let Self::Map(fields) = &mut self {
-            fields.retain(|(_, value)| match value {
-                Self::Null => false,
-                Self::List(items) => !items.is_empty(),
-                Self::Map(fields) => !fields.is_empty(),
-                Self::Bool(_) | Self::Number(_) | Self::Text(_) => true,
-            });
+    /// Removes nulls, empty lists and empty mappings from a mapping and from the mappings in it, because most settings
+    /// are empty: dbt writes every parameter, and `null` for the parameters without a value.
+    pub fn without_empty_values(self) -> Self {
+        match self {
+            Self::Map(fields) => {
+                let fields = fields
+                    .into_iter()
+                    .map(|(key, value)| (key, value.without_empty_values()));
+                Self::Map(fields.filter(|(_, value)| !value.is_empty()).collect())
+            }
+            Self::List(items) => Self::List(items.into_iter().map(Self::without_empty_values).collect()),
+            scalar => scalar,
         }
-        self
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Null => true,
+            Self::List(items) => items.is_empty(),
+            Self::Map(fields) => fields.is_empty(),
+            Self::Bool(_) | Self::Number(_) | Self::Text(_) => false,
+        }
     }
 
     /// Returns the text of a scalar.

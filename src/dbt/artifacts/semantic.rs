@@ -92,7 +92,7 @@ pub struct Metric {
     pub label: Option<Arc<str>>,
     /// Type of the metric: `simple`, `ratio`, `derived`, `cumulative`, `conversion`.
     pub kind: Arc<str>,
-    /// Type-specific parameters, such as the measure, without nulls and empty values.
+    /// Type-specific parameters, such as the measure, without nulls and empty values at any depth.
     pub type_params: ValueFields,
     /// Filter on the rows.
     pub filter: MetaValue,
@@ -106,6 +106,29 @@ impl Metric {
     pub fn type_parameter(&self, key: &str) -> Option<&str> {
         let part = self.type_params.get(key)?;
         part.as_str().or_else(|| part.as_map()?.get("name")?.as_str())
+    }
+
+    /// Returns the aggregation that a simple metric defines itself, as a measure with the metric's name, together with
+    /// the name of its semantic model. `None` if the metric refers to a measure of a semantic model.
+    ///
+    /// In dbt's newer format, metrics are written below models, and semantic models have no measures.
+    #[must_use]
+    pub fn own_measure(&self, name: &str) -> Option<(&str, Measure)> {
+        let own = self.type_params.get("metric_aggregation_params")?.as_map()?;
+        let text = |key: &str| own.get(key).and_then(MetaValue::as_str);
+        let fields = |key: &str| own.get(key).and_then(MetaValue::as_map).cloned().unwrap_or_default();
+        // dbt writes the expression beside the aggregation.
+        let expr = self.type_params.get("expr").or_else(|| own.get("expr"));
+        let measure = Measure {
+            name: name.into(),
+            agg: text("agg")?.into(),
+            expr: expr.and_then(MetaValue::scalar).map(Arc::from),
+            agg_time_dimension: text("agg_time_dimension").map(Arc::from),
+            agg_params: fields("agg_params"),
+            non_additive_dimension: fields("non_additive_dimension"),
+            ..Measure::default()
+        };
+        Some((text("semantic_model").unwrap_or_default(), measure))
     }
 
     /// Returns the names of the input metrics of a derived metric.

@@ -78,7 +78,7 @@ impl<'y> Loader<'y, '_> {
                     return None;
                 };
                 let Some(formula) = check.text() else {
-                    self.report_wrong_shape(text, "a formula", check);
+                    self.report_rule_below_name(text, check);
                     return None;
                 };
                 self.check_truncated_text(text, check);
@@ -132,6 +132,16 @@ impl<'y> Loader<'y, '_> {
             rule.name,
         );
         Some(rule)
+    }
+
+    /// Reports a rule whose value is not a formula, for example `known: {check: …}`.
+    fn report_rule_below_name(&mut self, name: &str, check: &Node) {
+        if check.pairs().is_none() {
+            return self.report_wrong_shape(name, "a formula", check);
+        }
+        let message = format!("`{name}` must be a formula, found {}", check.kind_name());
+        let help = format!("write `- {{name: {name}, check: …}}`, with the other keys of the rule beside `name`");
+        self.report(Diagnostic::new(Code::WrongShape, check.span, message).with_help(help));
     }
 
     fn read_found_in(&mut self, node: &'y Node) -> Option<FoundIn<'y>> {

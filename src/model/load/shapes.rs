@@ -14,12 +14,13 @@ impl Loader<'_, '_> {
         let mut seen: Vec<(&'static Key, &Node)> = Vec::new();
         let mut meant: Vec<&str> = Vec::new();
         let find = |name: &str| tables.iter().find_map(|table| table.get(name));
-        let is_formula = |key: &Node, _: &Node| {
+        // Some texts may be calls, for example a date in `fill` or a relation.
+        let may_have_comma = |key: &Node, _: &Node| {
             key.text()
                 .and_then(find)
-                .is_some_and(|key| matches!(key.shape, KeyShape::Formula))
+                .is_some_and(|key| matches!(key.shape, KeyShape::Formula | KeyShape::Text))
         };
-        for (key, value) in self.pairs_without_comma_errors(node, is_formula) {
+        for (key, value) in self.pairs_without_comma_errors(node, may_have_comma) {
             let Some(text) = key.text() else {
                 self.report(
                     Diagnostic::new(Code::UnknownKey, key.span, "a key must be a string")

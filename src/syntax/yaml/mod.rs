@@ -2,6 +2,7 @@
 //! file.
 
 mod map;
+mod merge_keys;
 pub mod places;
 mod read;
 pub mod scalar;

@@ -379,7 +379,7 @@ impl<'t> Merger<'t, '_> {
                     self.merge_value(was, found.value, child.value);
                 }
                 (None, Some(was)) => self.handle_deleted(was, child.value),
-                (None, None) if self.file.has_merged_key(file, &child.key) => {
+                (None, None) if self.file.merged_value(file, &child.key).is_some() => {
                     self.keep_value(None, None, Some(self.new.value(child.value)));
                 }
                 (None, None) => {

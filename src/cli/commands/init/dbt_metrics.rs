@@ -38,10 +38,32 @@ enum Refusal {
     Final(String),
 }
 
+/// Adds the measures that metrics define themselves to their semantic models, except measures of metrics that have no
+/// formula anyway.
+pub fn add_own_measures<'n>(
+    models: &mut [(&ManifestNode, DbtSemanticModel)],
+    metrics: impl Iterator<Item = &'n ManifestNode>,
+) {
+    for node in metrics {
+        let NodeDetail::Metric(metric) = &node.detail else {
+            continue;
+        };
+        let Some((model, measure)) = metric.own_measure(&node.name) else {
+            continue;
+        };
+        if has_value(&metric.filter) || is_filled(&metric.type_params) {
+            continue;
+        }
+        if let Some((_, model)) = models.iter_mut().find(|(of, _)| &*of.name == model) {
+            model.measures.push(measure);
+        }
+    }
+}
+
 /// Returns the metrics by the name of the semantic model to which their measures belong. Metrics without a known measure
 /// have the empty name.
 pub fn metrics_by_semantic_model<'n>(
-    models: &[(&'n ManifestNode, &'n DbtSemanticModel)],
+    models: &'n [(&'n ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
 ) -> BTreeMap<String, ModelMetrics> {
     let mut reader = MetricConverter::default();
@@ -123,7 +145,7 @@ impl MetricConverter<'_> {
         }
         let (model, formula) = match &*metric.kind {
             "simple" => {
-                let measure = self.measure(metric, "measure")?;
+                let measure = self.measure(name, metric)?;
                 (self.model_of_measure(&measure)?, measure)
             }
             "ratio" => {
@@ -168,15 +190,18 @@ impl MetricConverter<'_> {
         Ok((self.common_model(&names)?, formula))
     }
 
-    fn measure(&self, metric: &Metric, key: &str) -> Result<String, Refusal> {
-        let part = metric.type_params.get(key);
-        let is_filled = part.and_then(|part| part.as_map()?.get("fill_nulls_with"));
-        if is_filled.is_some_and(has_value) {
+    /// Returns the name of the measure of a simple metric: the metric's own name if it defines its measure itself.
+    fn measure(&self, name: &str, metric: &Metric) -> Result<String, Refusal> {
+        let part = metric.type_params.get("measure").and_then(MetaValue::as_map);
+        if is_filled(&metric.type_params) || part.is_some_and(is_filled) {
             return Err(Refusal::Final(
                 "the metric has `fill_nulls_with`; use COALESCE in a formula instead".to_owned(),
             ));
         }
-        input(&metric.type_params, key)
+        match metric.own_measure(name) {
+            Some(_) => Ok(name.to_owned()),
+            None => input(&metric.type_params, "measure"),
+        }
     }
 
     /// Returns whether dbt creates a metric for a measure. The label and the description of such a metric repeat those of
@@ -225,7 +250,8 @@ impl MetricConverter<'_> {
             let measure = self.measures.get(name).map(|(model, _)| (*model).to_owned());
             measure.or_else(|| self.models.get(name).cloned())
         };
-        names.find_map(known).unwrap_or_default()
+        let own = metric.own_measure("").map(|(model, _)| model.to_owned());
+        own.or_else(|| names.find_map(known)).unwrap_or_default()
     }
 }
 
@@ -238,6 +264,11 @@ fn has_value(value: &MetaValue) -> bool {
         MetaValue::Map(fields) => fields.iter().any(|(_, value)| has_value(value)),
         MetaValue::Bool(_) | MetaValue::Number(_) => true,
     }
+}
+
+/// Returns whether the parameters of a metric or measure replace nulls.
+fn is_filled(parameters: &ValueFields) -> bool {
+    parameters.get("fill_nulls_with").is_some_and(has_value)
 }
 
 /// Returns the name of an input in a type-specific parameter.

@@ -168,7 +168,7 @@ fn plan_semantic_metric_sets(
 ) -> Result<(), Failure> {
     let project = project::read(Some(&dbt.folder))?;
     let generated = format!("{}/", normalize_folder(project.models().unwrap_or(project::MODELS)));
-    let found = semantic_sets::find(dbt, dialect, &generated)?;
+    let (found, unknown) = semantic_sets::find(dbt, dialect, &generated)?;
     let folder = dbt.folder.join(specs);
     let present = if folder.is_dir() {
         project::find_specs(&folder)?
@@ -200,6 +200,7 @@ fn plan_semantic_metric_sets(
             None => plan.kept.push(display_path(&folder.join(format!("{}.yml", set.name)))),
         }
     }
+    plan.notes.extend(unknown);
     plan.notes.extend(repeated::find(dbt, dialect, &sources)?);
     Ok(())
 }

@@ -19,6 +19,9 @@ use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 
+/// Names of one or several specs with errors.
+const SPECS_WITH_ERRORS: [&str; 2] = ["spec has errors", "specs have errors"];
+
 /// Reports the state of the project's specs.
 pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
     let of_files = match sync::was_pushed(place) {
@@ -86,11 +89,14 @@ fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Resu
 fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
     let made = sync::plan_with_committed_facts(session, place, selection)?;
     if !made.has_no_errors() {
-        return Ok(health_part(
-            vec![fault_summary(&made.found).unwrap_or_default()],
-            String::new(),
-            "formulac check",
-        ));
+        let omni = format!("{}/", place.root.join(place.omni_folder()).to_string_lossy());
+        let is_omni = |found: &FileDiagnostics| found.file.starts_with(&omni);
+        let (what, fix) = match made.found.iter().any(is_omni) {
+            true => (["file has errors", "files have errors"], "formulac plan"),
+            false => (SPECS_WITH_ERRORS, "formulac check"),
+        };
+        let faults = fault_summary(&made.found, what).unwrap_or_default();
+        return Ok(health_part(vec![faults], String::new(), fix));
     }
     let conflicts: Vec<&ModelPlan> = made
         .plan
@@ -186,7 +192,7 @@ fn generated_files_health(session: &Session, place: &Workspace, selection: &Sele
         |at| chosen.models[at] && left_out[at].is_none(),
         selection.selects_all_models(),
     )?;
-    let faulty = fault_summary(&made.found);
+    let faulty = fault_summary(&made.found, SPECS_WITH_ERRORS);
     let of_files = |files: Vec<PathBuf>, one: &str, many: &str| {
         (!files.is_empty()).then(|| {
             format!(
@@ -244,13 +250,13 @@ fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
     }
 }
 
-fn fault_summary(found: &[FileDiagnostics]) -> Option<String> {
+fn fault_summary(found: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<String> {
     let faulty: Vec<String> = found
         .iter()
         .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
         .map(|found| found.file.clone())
         .collect();
-    let what = format_count(faulty.len(), "spec has errors", "specs have errors");
+    let what = format_count(faulty.len(), one, many);
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 

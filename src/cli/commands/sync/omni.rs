@@ -1,10 +1,12 @@
 //! Finds descriptions in the Omni model that users have changed since the last pull.
 
+use std::collections::BTreeSet;
+
 use formulac::sync::{DescriptionActions, PulledView, changed_descriptions as of_views};
 
 use super::read_project_file;
-use crate::cli::commands::pull::pull_records;
-use crate::cli::exit::Failure;
+use crate::cli::commands::pull::{pull_records, unreadable_omni_files, yaml_failure};
+use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::workspace::Workspace;
 
 /// Parses a view file whose path is relative to the project's folder. Returns `None` if no pull wrote the file.
@@ -14,21 +16,36 @@ pub fn pulled_view(place: &Workspace, file: &str, text: String) -> Option<Pulled
     Some(PulledView::new(record, file, &text))
 }
 
-/// Plans the transfer of descriptions from Omni to dbt. The plan is empty if the project was never pulled or has no
-/// manifest.
-pub fn plan_descriptions(place: &Workspace, is_spec: impl Fn(&str) -> bool) -> Result<DescriptionActions, Failure> {
+/// Plans the transfer of descriptions from Omni to dbt, and returns an error for each Omni file that cannot be parsed.
+/// The plan is empty if the project was never pulled or has no manifest.
+pub fn plan_descriptions(
+    place: &Workspace,
+    is_spec: impl Fn(&str) -> bool,
+) -> Result<(DescriptionActions, Vec<FileDiagnostics>), Failure> {
     let omni = place.omni_folder();
+    let mut unchanged = BTreeSet::new();
     let views = pull_records(&place.root).filter_map(|record| {
         let file = format!("{omni}/{}", record.path);
         let text = read_project_file(&place.root, &file)?;
         // Parse only files that changed after the pull, because most files have not changed.
-        (text != record.view).then(|| PulledView::new(record, &file, &text))
+        if text == record.view {
+            unchanged.insert(record.path);
+            return None;
+        }
+        Some(PulledView::new(record, &file, &text))
     });
     let views: Vec<PulledView> = views.collect();
-    match place.manifest()?.filter(|_| !views.is_empty()) {
-        Some(manifest) => Ok(of_views(manifest, &views, is_spec, |path| {
-            read_project_file(&place.root, path)
-        })),
-        None => Ok(DescriptionActions::default()),
+    let omni = place.root.join(omni);
+    let unreadable = unreadable_omni_files(&omni, |path| unchanged.contains(path));
+    let faults = unreadable
+        .iter()
+        .map(|(path, refusal)| yaml_failure(&omni, path, refusal));
+    let faults: Vec<FileDiagnostics> = faults.collect();
+    match place.manifest()?.filter(|_| !views.is_empty() && faults.is_empty()) {
+        Some(manifest) => {
+            let read = |path: &str| read_project_file(&place.root, path);
+            Ok((of_views(manifest, &views, is_spec, read), faults))
+        }
+        None => Ok((DescriptionActions::default(), faults)),
     }
 }

@@ -157,7 +157,11 @@ pub fn plan_with_facts(
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
-    let described = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    let (described, faults) = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    if !faults.is_empty() {
+        made.found.extend(faults);
+        return Ok(made);
+    }
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
@@ -175,6 +179,7 @@ pub fn plan_with_facts(
             .for_each(|chosen| generation.drop_other_diagnostics(chosen));
         if Exit::from_failures(&generation.found) != Exit::Done {
             made.found = generation.found;
+            explain_new_errors(place, &replaced, &mut made.found);
             return Ok(made);
         }
         ours = current_specs_by_model(place, &generation);
@@ -207,21 +212,27 @@ pub fn plan_with_facts(
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
-    // A missing repository of the Omni model is an error of the commands that write there.
-    if let Ok(Some(omni)) = OmniRepository::find(place) {
-        let of_omni = omni.path_in_project("");
-        let models = made.plan.models.iter_mut();
-        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
-        if selection.selects_all_models() {
-            made.plan.omni = omni.uncommitted_files(place)?;
-        }
-    }
+    separate_omni_repository(place, selection, &mut made.plan)?;
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
     version_upgrade::mark_upgraded_models(place, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Moves the files of an Omni model in its own repository out of the commits of the project.
+fn separate_omni_repository(place: &Workspace, selection: &Selection, plan: &mut Plan) -> Result<(), Failure> {
+    // A missing repository of the Omni model is an error of the commands that write there.
+    if let Ok(Some(omni)) = OmniRepository::find(place) {
+        let of_omni = omni.path_in_project("");
+        let models = plan.models.iter_mut();
+        models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
+        if selection.selects_all_models() {
+            plan.omni = omni.uncommitted_files(place)?;
+        }
+    }
+    Ok(())
 }
 
 /// Returns the change to `known.yml`, or its uncommitted change if the file is already up to date.
@@ -465,6 +476,21 @@ fn generate_with_texts<'p>(
         }
     }
     Generation::new(place, compiler, sources, || {})
+}
+
+/// Explains errors in specs that read a model with edited files: `check` does not report them, because only the plan
+/// copies the edits to the spec of the model.
+fn explain_new_errors(place: &Workspace, replaced: &BTreeMap<&str, &str>, found: &mut [FileDiagnostics]) {
+    let specs: Vec<String> = replaced.keys().map(|spec| place.display_path(spec)).collect();
+    for found in found.iter_mut().filter(|found| !specs.contains(&found.file)) {
+        for fault in found.diagnostics.iter_mut().filter(|fault| fault.is_error()) {
+            let help = fault.help().map(|help| format!("{help}; ")).unwrap_or_default();
+            *fault = fault.clone().with_help(format!(
+                "{help}the plan copies edits in generated files to {}: make the same changes there and here",
+                specs.join(", ")
+            ));
+        }
+    }
 }
 
 /// Returns whether the project has been pushed at least once.
