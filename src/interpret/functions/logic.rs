@@ -8,6 +8,7 @@ use crate::expr::InterpreterOp;
 use crate::functions::CallArgs;
 use crate::functions::math::to_number;
 use crate::functions::text::evaluate_strict;
+use crate::uncertainty;
 use crate::value::{DAY, Value};
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
@@ -121,6 +122,7 @@ fn evaluate_choose(args: CallArgs<'_>) -> Value {
 /// support.
 fn bit_value(value: &Value) -> Option<i64> {
     let n = to_number(value);
+    uncertainty::mark_comparison(n, n.round());
     (n >= 0.0 && n == n.trunc()).then_some(n as i64)
 }
 
