@@ -85,6 +85,9 @@ pub(super) const ALWAYS_LEARNED_ARGUMENTS: usize = 5;
 pub(super) const MAX_ARGUMENTS: usize = 14;
 /// Maximum number of positions to try for a value whose type or nullability differs from all other values of the row.
 const MAX_TRIED_POSITIONS: usize = 4;
+/// Functions that only one spreadsheet has. Their SQL becomes a formula that every spreadsheet has, such as
+/// `AND(x >= 1, x <= 5)`.
+const OF_ONE_SPREADSHEET: [&str; 1] = ["ISBETWEEN"];
 /// Number of argument positions for which columns of each type exist.
 pub(super) const PLACES: usize = 16;
 
@@ -167,7 +170,9 @@ impl ProbeGroup {
     /// Returns all groups.
     pub fn all() -> impl Iterator<Item = Self> {
         // Functions with criteria are probed separately.
-        let is_probed = |function: &&Function| !function.lower.is_some_and(Lowering::is_conditional);
+        let is_probed = |function: &&Function| {
+            !function.lower.is_some_and(Lowering::is_conditional) && !OF_ONE_SPREADSHEET.contains(&function.name)
+        };
         let functions = functions().filter(is_probed).map(Self::Function);
         let infix = INFIX_OPERATORS.into_iter().map(Self::Infix);
         infix.chain([Self::Columns]).chain(functions).chain([Self::Criteria])
