@@ -44,7 +44,7 @@ fn innermost_setting(
     folder: &Path,
     of_level: impl Fn(&Node) -> Option<bool>,
 ) -> Option<bool> {
-    let root = yaml::root(text);
+    let root = yaml::merged_root(text);
     let mut level = root.as_ref().and_then(|root| root.get(section));
     let inner = folder.components().filter_map(|part| match part {
         Component::Normal(name) => name.to_str(),

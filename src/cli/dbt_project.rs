@@ -90,7 +90,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
     if source.fault.is_some() {
         return Err(Failure::from_source(source));
     }
-    let document = yaml::root(&source.text);
+    let document = yaml::merged_root(&source.text);
     let root = document.as_ref();
     let mut unresolved = Vec::new();
     let mut path = |key: &str, value: &str| match dbt_jinja::render_variables(value, |_| None) {
@@ -113,7 +113,7 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
             .map(|value| path(key, value));
         listed.insert(key, paths.collect());
     }
-    let text = |key: &str| root.and_then(|root| yaml_text(root, key));
+    let text = |key: &str| Some(root?.text_at(key)?.to_owned());
     let target_path = text("target-path").map_or_else(|| "target".to_owned(), |value| path("target-path", &value));
     let log_path = text("log-path").map_or_else(|| "logs".to_owned(), |value| path("log-path", &value));
     let packages_path = ["packages-install-path", "modules-path"]
@@ -146,10 +146,6 @@ fn read(folder: PathBuf) -> Result<DbtProject, Failure> {
         artifacts: OnceCell::new(),
         text: source.text,
     })
-}
-
-fn yaml_text(node: &Node, key: &str) -> Option<String> {
-    node.text_at(key).map(str::to_owned)
 }
 
 impl DbtProject {
@@ -241,11 +237,14 @@ impl DbtProject {
         let path = self.profiles_path(None).ok_or("there is no profiles.yml")?;
         let source = read_text(&path).map_err(|error| format!("profiles.yml cannot be read: {error}"))?;
         let root = yaml::read(&source, &mut Vec::new()).map_err(|_| "profiles.yml is not YAML".to_owned())?;
+        let root = root.map(Node::with_merged_keys);
         let profile = root.as_ref().and_then(|root| root.get(&name));
         let profile = profile.ok_or_else(|| format!("profiles.yml has no profile `{name}`"))?;
         let outputs = profile.get("outputs").and_then(Node::pairs);
         let outputs = outputs.into_iter().flatten().filter_map(|(key, output)| {
-            let adapter = output_type(output).and_then(|text| dbt_jinja::render_variables(&text, |_| None));
+            let adapter = output
+                .text_at("type")
+                .and_then(|text| dbt_jinja::render_variables(text, |_| None));
             Some(ProfileOutput {
                 name: key.text()?.to_owned(),
                 adapter,
@@ -274,7 +273,7 @@ impl DbtProject {
             return Err(SetupProblem::new(found, fix));
         };
         let source = read_text(&path).unwrap_or_default();
-        let Some(root) = yaml::root(&source) else {
+        let Some(root) = yaml::merged_root(&source) else {
             return Ok(Vec::new());
         };
         let path = path.display();
@@ -284,8 +283,8 @@ impl DbtProject {
         };
         let target = default_output(profile);
         let Some(target) = output.or(target.as_deref()) else {
-            let target = yaml_text(profile, "target").unwrap_or_default();
-            return Ok(dbt_jinja::unset_variables(&target));
+            let target = profile.text_at("target").unwrap_or_default();
+            return Ok(dbt_jinja::unset_variables(target));
         };
         let outputs = profile.get("outputs");
         let Some(output) = outputs.and_then(|outputs| outputs.get(target)) else {
@@ -324,8 +323,8 @@ impl DbtProject {
 
 /// Returns the name of a profile's default output. `None` if only dbt can resolve its Jinja.
 fn default_output(profile: &Node) -> Option<String> {
-    match yaml_text(profile, "target") {
-        Some(target) => dbt_jinja::render_variables(&target, |_| None),
+    match profile.text_at("target") {
+        Some(target) => dbt_jinja::render_variables(target, |_| None),
         None => Some("default".to_owned()),
     }
 }
@@ -339,14 +338,6 @@ fn texts_below(node: &Node) -> Vec<&str> {
         left.extend(node.pairs().into_iter().flatten().map(|(_, value)| value));
     }
     texts
-}
-
-/// Returns the `type` of an output, from its own keys or from mappings that it merges with `<<`.
-fn output_type(output: &Node) -> Option<String> {
-    let merged = output.get("<<").into_iter();
-    let merged = merged.flat_map(|merged| merged.items().unwrap_or(std::slice::from_ref(merged)));
-    let mut all = std::iter::once(output).chain(merged);
-    all.find_map(|mapping| yaml_text(mapping, "type"))
 }
 
 /// Profile in profiles.yml.

@@ -66,7 +66,7 @@ fn next_part(text: &str, start: usize, is_raw: bool) -> Option<JinjaPart<'_>> {
     let inside = rest.get(2..)?;
     let length = match kind {
         JinjaKind::Comment => inside.find("#}"),
-        _ => closing_bracket_position(inside, close),
+        _ => find_outside_brackets(inside, close),
     };
     Some(JinjaPart {
         kind,
@@ -98,7 +98,7 @@ pub fn jinja_expression(text: &str) -> Option<&str> {
 /// call.
 pub fn call_arguments<'c>(code: &'c str, name: &str) -> Option<&'c str> {
     let arguments = code.strip_prefix(name)?.trim_start().strip_prefix('(')?;
-    let length = closing_bracket_position(arguments, ')')?;
+    let length = find_outside_brackets(arguments, ')')?;
     arguments
         .get(length + 1..)?
         .trim()
@@ -111,7 +111,7 @@ pub fn split_arguments(arguments: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(arguments);
     std::iter::from_fn(move || {
         let text = rest?;
-        let end = closing_bracket_position(text, ',');
+        let end = find_outside_brackets(text, ',');
         rest = end.and_then(|end| text.get(end + 1..));
         text.get(..end.unwrap_or(text.len()))
     })
@@ -153,9 +153,9 @@ pub fn normalized_jinja(jinja: &str) -> String {
     out
 }
 
-/// Returns the position of the closing bracket: `)`, or the first character of `}}` or `%}`. Strings and inner brackets
-/// are skipped. Also finds `,`.
-pub(crate) fn closing_bracket_position(text: &str, close: char) -> Option<usize> {
+/// Returns the position of the first `)` or `,`, or of `}}` or `%}` for `close` `}` or `%`, outside of strings and of inner
+/// brackets.
+pub(crate) fn find_outside_brackets(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;
     let mut chars = text.char_indices().peekable();

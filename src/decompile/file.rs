@@ -45,9 +45,7 @@ impl FilePartPosition {
     /// Returns the name of the CTE whose `from` clause this part is. `None` if the part is something else.
     #[must_use]
     pub fn cte_of_from_clause(&self) -> Option<&str> {
-        self.cte
-            .as_deref()
-            .filter(|_| self.clause() == Some("from") && self.branch == 0)
+        self.cte.as_deref().filter(|_| self.is_from_clause())
     }
 
     /// Returns whether the part is the `from` clause of a select.

@@ -85,11 +85,12 @@ impl SpecCompilation<'_> {
                 used.iter().any(is_it)
             };
             let of_kind: Vec<&Measure> = measures.iter().filter(is_used).collect();
-            let is_single = of_kind
-                .iter()
-                .all(|measure| measure.source.step == of_kind[0].source.step);
-            for measures in of_kind.chunk_by(|one, other| one.source.step == other.source.step) {
-                match self.compute_totals(step, input, kind, (measures, is_single), memory) {
+            let by_step: Vec<&[&Measure]> = of_kind
+                .chunk_by(|one, other| one.source.step == other.source.step)
+                .collect();
+            for measures in &by_step {
+                let added = self.compute_totals(step, input, kind, (measures, by_step.len() == 1), memory);
+                match added {
                     Ok(added) => {
                         joins.push(added.join);
                         items.extend(added.items);
@@ -99,7 +100,8 @@ impl SpecCompilation<'_> {
                         }
                     }
                     Err(fault) => {
-                        diagnostics.push(fault.into_diagnostic(first));
+                        let names: Vec<&str> = measures.iter().map(|measure| measure.name.as_str()).collect();
+                        diagnostics.push(ungrouped_total(&names.join("`, `"), fault, first));
                         return None;
                     }
                 }
@@ -157,7 +159,8 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input of
-    /// the sheet joins this CTE.
+    /// the sheet joins this CTE. `is_single` is whether the totals of this kind come from this step alone. Returns the error
+    /// of the step if it cannot be computed with these keys.
     fn compute_totals(
         &mut self,
         step: &Step<'_>,
@@ -165,22 +168,14 @@ impl SpecCompilation<'_> {
         kind: SheetTotalKind,
         (measures, is_single): (&[&Measure], bool),
         memory: &mut CompileMemory,
-    ) -> Result<TotalColumns, UngroupedTotal> {
-        let ungrouped = |fault| UngroupedTotal {
-            measures: measures.iter().map(|measure| measure.name.clone()).collect(),
-            fault,
-        };
+    ) -> Result<TotalColumns, Option<Diagnostic>> {
         let aggregating = measures.first().map_or(0, |measure| measure.source.step);
         let before = self.inputs.iter().find(|before| before.index == aggregating).cloned();
-        let Some((before, prior)) = before.zip(self.spec.steps.get(aggregating)) else {
-            return Err(ungrouped(None));
-        };
+        let (before, prior) = before.zip(self.spec.steps.get(aggregating)).ok_or(None)?;
         let again = step_of_total(step, prior, kind);
         let keys: Vec<String> = again.group_by.iter().map(|key| key_name(key.text)).collect();
         let columns: Vec<String> = measures.iter().map(|measure| measure.source.column.clone()).collect();
-        let output = self
-            .recompute_step(&again, &before, &columns, memory)
-            .map_err(ungrouped)?;
+        let output = self.recompute_step(&again, &before, &columns, memory)?;
         self.ctes.extend(output.ctes);
         let of = match is_single {
             true => input.name,
@@ -373,18 +368,8 @@ struct Measure {
     source: AggregatingStep,
 }
 
-/// Measures that cannot be computed with fewer keys, and the error that the computation causes.
-struct UngroupedTotal {
-    measures: Vec<String>,
-    fault: Option<Diagnostic>,
-}
-
-impl UngroupedTotal {
-    fn into_diagnostic(self, span: Span) -> Diagnostic {
-        ungrouped_total(&self.measures.join("`, `"), self.fault, span)
-    }
-}
-
+/// Returns the error about measures that cannot be computed with fewer keys. `fault` is the error that the computation
+/// causes.
 fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Diagnostic {
     let message = format!("`{measures}` cannot be computed for fewer keys than the previous step has");
     let help = "compute the measure from aggregates only, without the keys that its total ignores";

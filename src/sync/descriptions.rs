@@ -199,8 +199,7 @@ fn with_description(text: &str, at: Path, found: &Node, description: Option<&str
 
 /// Returns the descriptions that have changed since the view was pulled.
 fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
-    let root = |text: &str| yaml::root(text);
-    let (Some(base), Some(now)) = (root(&view.record.view), root(&view.text)) else {
+    let (Some(base), Some(now)) = (yaml::root(&view.record.view), yaml::root(&view.text)) else {
         return Vec::new();
     };
     let text = |node: Option<&Node>| node.and_then(Node::text).map(|text| text.trim_end().to_owned());
@@ -392,7 +391,7 @@ impl DescriptionFile {
 
 /// Returns the path of the node in its properties file, with the node's YAML.
 fn find(node: &DbtNode, text: &str) -> Option<(Path, Node)> {
-    let root = yaml::root(text)?.with_merged_keys();
+    let root = yaml::merged_root(text)?;
     let named = |list: &Node, name: &str| {
         list.items()?
             .iter()

@@ -37,7 +37,7 @@ impl LocatedPropertyValue {
 /// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
 /// if the file has no properties.
 pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, LocatedPropertyValue>> {
-    let root = yaml::root(yml)?.with_merged_keys();
+    let root = yaml::merged_root(yml)?;
     let mut reader = PropertiesReader {
         text: yml,
         docs: md.map(docs_blocks).unwrap_or_default(),

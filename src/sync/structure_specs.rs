@@ -6,7 +6,7 @@ use crate::model::determines_rows;
 use crate::model::shared_definitions::{is_plain_name, relation_identity};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value};
 
-/// Returns for each join of a `from` clause whether it is a left join.
+/// Returns whether each join of a `from` clause is a left join.
 pub(super) fn join_types(from: &str) -> Vec<bool> {
     let from = from.to_lowercase();
     let words: Vec<&str> = from.split_whitespace().filter(|word| *word != "outer").collect();
@@ -29,14 +29,13 @@ pub(super) fn with_join_types(spec: &str, before: &str, after: &str) -> Option<S
     }
     let edit = |(number, (was, is)): (usize, (&bool, &bool))| {
         let at = Path::root().key("joins").position(number).key("type");
-        let set = || Edit::Set {
-            at: at.clone(),
-            value: YamlValue::text("inner"),
-            after: vec!["to".to_owned()],
-        };
         match (was, is) {
             (false, true) => Some(Edit::Remove { at }),
-            (true, false) => Some(set()),
+            (true, false) => Some(Edit::Set {
+                at,
+                value: YamlValue::text("inner"),
+                after: vec!["to".to_owned()],
+            }),
             _ => None,
         }
     };

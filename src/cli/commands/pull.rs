@@ -1,5 +1,6 @@
 //! `formulac pull`: updates the Omni model from dbt's artifacts.
 
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -186,8 +187,13 @@ fn plan_pull(
         folders.places.read_omni_file(STATUS_FILE).as_deref(),
     );
     let mut pull = Pull::plan(&model, &folders.places, PullOptions::default().prune(prune));
-    let known: Vec<String> = pull.refused.iter().map(|(path, _)| path.clone()).collect();
-    let unreadable = unreadable_omni_files(&folders.places.omni, |path| known.iter().any(|known| known == path));
+    let views = model.views.iter().map(|view| (&*view.path, &*view.text));
+    let topics = model.topics.iter().map(|topic| (&*topic.path, &*topic.text));
+    let generated: HashMap<&str, &str> = views.chain(topics).collect();
+    let known: HashSet<&str> = pull.refused.iter().map(|(path, _)| path.as_str()).collect();
+    // Most files are as pull generates them.
+    let is_checked = |path: &str, text: &str| known.contains(path) || generated.get(path) == Some(&text);
+    let unreadable = unreadable_omni_files(&folders.places.omni, is_checked);
     pull.refused.extend(unreadable);
     Ok((model, pull))
 }
@@ -250,13 +256,13 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     named.collect()
 }
 
-/// Returns the files of the Omni model that are not valid YAML, with the reasons. Files that `is_known` accepts are not
-/// read.
-pub fn unreadable_omni_files(omni: &Path, is_known: impl Fn(&str) -> bool) -> Vec<(String, YamlRefusal)> {
+/// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path and
+/// the text of a file, and returns whether the file need not be parsed.
+pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlRefusal)> {
     let read = |path: PathBuf| {
         let file = folder::relative_path(omni, &path);
-        let text = if is_known(&file) { None } else { read_text(path).ok() };
-        Some((file, apply_edits(&text?, &[]).err()?))
+        let text = read_text(path).ok().filter(|text| !is_checked(&file, text))?;
+        Some((file, apply_edits(&text, &[]).err()?))
     };
     promote::omni_paths(omni).into_iter().filter_map(read).collect()
 }

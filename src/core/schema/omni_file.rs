@@ -117,9 +117,11 @@ impl<'n> OmniFile<'n> {
 
 /// Returns the references in SQL, such as `orders.amount` for `${orders.amount}`, each with the range of its `${…}`.
 pub fn omni_references(sql: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
-    sql.match_indices("${").filter_map(|(start, _)| {
-        let (name, _) = sql.get(start + 2..)?.split_once('}')?;
-        (!name.contains("${")).then_some((start..start + name.len() + 3, name))
+    let mut start = 0;
+    sql.split("${").skip(1).filter_map(move |part| {
+        start = sql.get(start..)?.find("${")? + start + 2;
+        let (name, _) = part.split_once('}')?;
+        Some((start - 2..start + name.len() + 1, name))
     })
 }
 

@@ -180,6 +180,27 @@ mod tests {
     use crate::schema::Schema;
 
     #[test]
+    fn merge_keys_are_replaced() {
+        let text = "
+models:
+  - name: a
+    columns:
+      - &id {name: id, data_type: int, data_tests: [not_null]}
+  - name: b
+    columns: [{<<: *id, description: Key}, {<<: *id, name: n}]
+";
+        let (schema, faults) = Schema::from_text(text, Dialect::default());
+        assert_eq!(faults, []);
+        let b = schema.relation("b").unwrap();
+        let columns = b
+            .columns()
+            .iter()
+            .map(|column| (column.name(), column.ty(), column.is_nullable()));
+        let expected = [("id", Type::Integer, false), ("n", Type::Integer, false)];
+        assert_eq!(columns.collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
     fn properties_files_are_read() {
         let text = "
 version: 2

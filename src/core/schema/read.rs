@@ -93,7 +93,7 @@ fn read_yaml(name: &str, text: &str, dialect: Dialect, schema: &mut Schema, faul
     if has("relations") {
         file::read(&root, schema, faults);
     } else if ["models", "seeds", "snapshots", "sources"].into_iter().any(has) {
-        properties::read(&root, dialect, schema, faults);
+        properties::read(&root.with_merged_keys(), dialect, schema, faults);
     } else if ["dimensions", "measures", "table_name"].into_iter().any(has) {
         omni::read(name, text, &root, schema, faults);
     } else {

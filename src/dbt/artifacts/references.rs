@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::RelationReference;
-use crate::jinja_parts::closing_bracket_position;
+use crate::jinja_parts::find_outside_brackets;
 
 use super::manifest::Manifest;
 use super::node::{ManifestNode, ResourceType};
@@ -99,7 +99,7 @@ fn find_call(text: &str) -> Option<&str> {
     let start = starts.min()?;
     let rest = text.get(start..)?;
     let arguments = rest.find('(')? + 1;
-    let length = closing_bracket_position(rest.get(arguments..)?, ')')?;
+    let length = find_outside_brackets(rest.get(arguments..)?, ')')?;
     rest.get(..=arguments + length)
 }
 

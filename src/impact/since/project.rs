@@ -9,8 +9,8 @@ use crate::yaml::{self, Node};
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_project(&mut self, file: &FileText, macros: &[String]) {
         let (old, new) = (
-            file.before.as_deref().and_then(yaml::root).map(Node::with_merged_keys),
-            file.now.as_deref().and_then(yaml::root).map(Node::with_merged_keys),
+            file.before.as_deref().and_then(yaml::merged_root),
+            file.now.as_deref().and_then(yaml::merged_root),
         );
         let keys: BTreeSet<&str> = [&old, &new]
             .into_iter()

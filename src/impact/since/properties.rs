@@ -26,8 +26,8 @@ const OTHER_LISTS: [(&str, &str, bool); 9] = [
 impl RevisionComparer<'_, '_> {
     pub(super) fn compare_properties(&mut self, file: &FileText) {
         let (old, new) = (
-            file.before.as_deref().and_then(yaml::root).map(Node::with_merged_keys),
-            file.now.as_deref().and_then(yaml::root).map(Node::with_merged_keys),
+            file.before.as_deref().and_then(yaml::merged_root),
+            file.now.as_deref().and_then(yaml::merged_root),
         );
         for (text, root) in [(&file.before, &old), (&file.now, &new)] {
             if text.as_ref().is_some_and(|text| !text.trim().is_empty()) && root.is_none() {

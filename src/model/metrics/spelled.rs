@@ -166,6 +166,15 @@ pub fn quote_formula_name(name: &str) -> String {
     }
 }
 
+/// Returns the name in a formula that consists of a reference as [`quote_formula_name`] writes it.
+pub fn referenced_name(formula: &str) -> Option<&str> {
+    let braced = formula.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+    match braced {
+        Some(name) => (!name.contains(['{', '}'])).then_some(name),
+        None => crate::checks::is_plain_name(formula).then_some(formula),
+    }
+}
+
 /// Returns a name without characters that would need quotes.
 pub fn plain_name(name: &str) -> String {
     let plain = |c: char| if c.is_alphanumeric() { c } else { '_' };

@@ -2,7 +2,7 @@
 //! several metric sets. A total recomputes a measure from rows, so it needs the step that aggregates these rows.
 
 use super::aggregates::split_combined_rows;
-use crate::checks::is_plain_name;
+use super::spelled::referenced_name;
 use crate::compile::SpecCompilation;
 use crate::load::{KeptColumns, SpannedText, Step};
 use crate::plan::key_name;
@@ -40,7 +40,7 @@ impl SpecCompilation<'_> {
             let combined = self.formula_in_step(step, &found.column).and_then(split_combined_rows);
             let members = step.union.iter().filter_map(|member| self.spec.step_named(member.text));
             let Some((reference, empty)) = combined else { break };
-            let column = referenced_column(reference)?;
+            let column = referenced_name(reference)?;
             // With the same keys, each group has one row of the step that has the column.
             let has_column = |member: &usize| {
                 let member = self.spec.steps.get(*member);
@@ -73,7 +73,7 @@ impl SpecCompilation<'_> {
             };
             return is_kept.then(|| name.to_owned());
         };
-        let column = referenced_column(formula)?;
+        let column = referenced_name(formula)?;
         let is_input = column.eq_ignore_ascii_case(name) || self.formula_in_step(step, column).is_none();
         is_input.then(|| column.to_owned())
     }
@@ -106,13 +106,4 @@ fn key_names(step: &Step<'_>) -> Vec<String> {
 
 fn names_of_keys(keys: &[SpannedText<'_>]) -> Vec<String> {
     keys.iter().map(|key| key_name(key.text).to_lowercase()).collect()
-}
-
-/// Returns the column to which a formula only refers.
-fn referenced_column(formula: &str) -> Option<&str> {
-    let braced = formula.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
-    match braced {
-        Some(name) => (!name.contains(['{', '}'])).then_some(name),
-        None => is_plain_name(formula).then_some(formula),
-    }
 }

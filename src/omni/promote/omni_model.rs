@@ -7,18 +7,18 @@ use rustc_hash::FxHashMap;
 use super::fields::is_column;
 
 use crate::diag::Diagnostic;
-use crate::schema::{self, OmniFileKind, OmniViewIndex, OmniViewNames, omni_references};
 pub(super) use crate::schema::{OmniFieldKind, OmniRows};
+use crate::schema::{OmniFile, OmniFileKind, OmniViewIndex, OmniViewNames, omni_references};
 use crate::yaml::{self, Node};
 
 /// File of the Omni model.
-pub(super) struct OmniFile<'t> {
+pub(super) struct ParsedOmniFile<'t> {
     pub path: &'t str,
     pub text: &'t str,
     pub root: Node,
 }
 
-impl OmniFile<'_> {
+impl ParsedOmniFile<'_> {
     /// Returns the line of a node, starting at 1.
     pub fn line(&self, node: &Node) -> usize {
         let before = self.text.get(..node.span.start as usize).unwrap_or_default();
@@ -97,7 +97,7 @@ pub(super) struct OmniSavedQuery<'m> {
 
 /// Parsed files of an Omni model.
 pub(super) struct ParsedOmniModel<'t> {
-    pub files: Vec<OmniFile<'t>>,
+    pub files: Vec<ParsedOmniFile<'t>>,
     pub views: Vec<OmniViewSource>,
     /// Names of the views.
     pub names: OmniViewIndex,
@@ -130,7 +130,7 @@ impl<'t> ParsedOmniModel<'t> {
 
     fn add(&mut self, path: &'t str, text: &'t str, root: Node) {
         let number = self.files.len();
-        let file = schema::OmniFile::new(path, &root);
+        let file = OmniFile::new(path, &root);
         let joins = file.joins().iter();
         self.relationships
             .extend(joins.filter_map(|join| read_relationship(join, number)));
@@ -143,7 +143,7 @@ impl<'t> ParsedOmniModel<'t> {
             }
             OmniFileKind::Other => {}
         }
-        self.files.push(OmniFile { path, text, root });
+        self.files.push(ParsedOmniFile { path, text, root });
     }
 
     pub fn view(&self, name: &str) -> Option<usize> {
@@ -198,7 +198,7 @@ impl<'t> ParsedOmniModel<'t> {
         None
     }
 
-    pub fn topic(&self, name: &str) -> Option<&OmniFile<'t>> {
+    pub fn topic(&self, name: &str) -> Option<&ParsedOmniFile<'t>> {
         self.topics
             .get(&name.to_lowercase())
             .and_then(|file| self.files.get(*file))
@@ -257,7 +257,7 @@ impl<'t> ParsedOmniModel<'t> {
     }
 }
 
-fn read_view(name: &str, of: schema::OmniFile<'_>, file: usize) -> OmniViewSource {
+fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {
     let root = of.root;
     let text = |key: &str| root.text_at(key).map(str::to_owned);
     // Omni records the dbt model of a view in the view's file. The table may have another name than the model.

@@ -12,12 +12,15 @@ const FORMULAS: [&str; 3] = ["definitions", "on", "where"];
 /// unless they moved to the set. Formula comments that are in neither the new text nor the set are written as YAML
 /// comments.
 pub(super) fn with_lost_comments(old: &str, new: String, set: &str, is_at_top: bool) -> String {
-    let (Some(before), Some(after)) = (read(old), read(&new)) else {
+    let (Some(before), Some(after)) = (yaml::root(old), yaml::root(&new)) else {
         return new;
     };
     let of_yaml = comments(&before, old).into_iter().map(str::to_owned);
     let mut lost = without(of_yaml, comments(&after, &new).into_iter().map(str::to_owned));
-    let of_set = read(set).iter().flat_map(formula_comments).collect::<Vec<String>>();
+    let of_set = yaml::root(set)
+        .iter()
+        .flat_map(formula_comments)
+        .collect::<Vec<String>>();
     lost.retain(|comment| !of_set.contains(&comment.replacen('#', "//", 1)));
     let kept: Vec<String> = of_set.into_iter().chain(formula_comments(&after)).collect();
     let of_formulas = without(formula_comments(&before).into_iter(), kept.into_iter());
@@ -91,10 +94,6 @@ fn comments_of_formula(formula: &str) -> Vec<String> {
     found
 }
 
-fn read(text: &str) -> Option<Node> {
-    yaml::root(text)
-}
-
 /// Returns the comments of a file in order, each starting at its `#`.
 fn comments<'t>(root: &Node, text: &'t str) -> Vec<&'t str> {
     let mut scalars: Vec<(usize, usize)> = Vec::new();
@@ -141,7 +140,7 @@ mod tests {
     fn comments_are_told_from_texts() {
         let text = "# a\nk: 1 # b\nq: \"x # y\"   # c\ns: 'x # y' # d\np: x#y # e\nb: |  # f\n  # no comment\n# g\nl:\n  - x # h\n\
                     m: {a: 1} # i\n# j";
-        let root = read(text).unwrap();
+        let root = yaml::root(text).unwrap();
         let found: String = comments(&root, text).concat().replace(['#', ' '], "");
         assert_eq!(found, "abcdefghij");
     }

@@ -2,7 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{Node, NodeKind, YamlStyle};
+use super::{Node, NodeKind, YamlStyle, root};
+
+/// Returns the first document in a string, with merge keys replaced ([`Node::with_merged_keys`]). `None` if the text is
+/// empty or is not valid YAML.
+pub fn merged_root(source: &str) -> Option<Node> {
+    root(source).map(Node::with_merged_keys)
+}
 
 impl Node {
     /// Returns the node in which the pairs of merged mappings replace the merge keys, at any depth, as PyYAML and hence
@@ -52,7 +58,7 @@ fn merge_pairs(pairs: Vec<(Node, Node)>) -> Vec<(Node, Node)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::read;
+    use super::merged_root;
 
     #[test]
     fn own_keys_and_first_mappings_take_precedence() {
@@ -63,7 +69,7 @@ one: {name: own, <<: *b}
 all: {<<: [*a, *b]}
 quoted: {\"<<\": x}
 ";
-        let root = read(text, &mut Vec::new()).unwrap().unwrap().with_merged_keys();
+        let root = merged_root(text).unwrap();
         let of = |key: &str| {
             let pairs = root.get(key).and_then(super::Node::pairs).unwrap();
             let text = |node: &super::Node| node.text().unwrap().to_owned();

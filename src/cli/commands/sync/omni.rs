@@ -36,7 +36,7 @@ pub fn plan_descriptions(
     });
     let views: Vec<PulledView> = views.collect();
     let omni = place.root.join(omni);
-    let unreadable = unreadable_omni_files(&omni, |path| unchanged.contains(path));
+    let unreadable = unreadable_omni_files(&omni, |path, _| unchanged.contains(path));
     let faults = unreadable
         .iter()
         .map(|(path, refusal)| yaml_failure(&omni, path, refusal));
