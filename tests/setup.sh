@@ -6,8 +6,8 @@
 #   . target/test-tools/env.sh && cargo test
 #
 # Needs Debian (or Ubuntu) with Python 3.11 or newer. As root, it installs the missing Debian
-# packages (postgresql, openssh-client, python3-venv, libreoffice-calc); as another user, it lists
-# the packages to install.
+# packages (postgresql, openssh-client, python3-venv, libreoffice-calc, valgrind, libc6-dbg); as another
+# user, it lists the packages to install.
 #
 #   FORMULAC_TEST_HOME  folder for all installed tools         (target/test-tools)
 #   PYTHON              Python that creates the environments   (python3)
@@ -68,6 +68,8 @@ have_postgres || packages+=(postgresql)
 command -v ssh-keygen >/dev/null || packages+=(openssh-client)
 have_venv || packages+=(python3-venv)
 command -v soffice >/dev/null || packages+=(libreoffice-calc)
+# `.ci/run` counts instructions with it; it needs the symbols of the C library.
+command -v valgrind >/dev/null || packages+=(valgrind libc6-dbg)
 [ ${#packages[@]} = 0 ] || need_packages "${packages[@]}"
 
 # One pip installs packages into all environments.

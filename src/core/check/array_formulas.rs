@@ -29,17 +29,19 @@ impl Lowerer<'_> {
         };
         let about_factors = |code: Code, at: Span| match code {
             Code::TypeMismatch => is_about_condition(at),
-            code => code == Code::BadRange && is_within(at),
+            code => code == Code::BadRange,
         };
-        let places = self.diagnostics.iter().enumerate();
+        // The arguments were lowered just before the call, so their diagnostics are the last ones.
+        let places = self.diagnostics.iter().enumerate().rev();
         let found: Vec<usize> = places
+            .take_while(|(_, fault)| is_within(fault.span()))
             .filter(|(_, fault)| about_factors(fault.kind(), fault.span()))
             .map(|(place, _)| place)
             .collect();
-        let (Some((first, others)), Some(formula)) = (found.split_first(), self.conditional_sum(&factors)) else {
+        let (Some((first, others)), Some(formula)) = (found.split_last(), self.conditional_sum(&factors)) else {
             return;
         };
-        for other in others.iter().rev() {
+        for other in others {
             self.diagnostics.remove(*other);
         }
         let fault = &mut self.diagnostics[*first];

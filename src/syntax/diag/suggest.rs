@@ -20,13 +20,31 @@ pub fn nearest_name_within<'c>(
 ) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
     let limit = word.len().div_ceil(3).min(most);
+    let letters = letter_set(&word);
+    let (mut distances, mut other) = (EditDistances::default(), Vec::new());
     let mut best: Option<(usize, &str)> = None;
     for candidate in candidates {
-        if candidate.len().abs_diff(word.len()) > limit * 4 {
+        // A character has at most four bytes.
+        if candidate.len() + limit < word.len() || candidate.len() > (word.len() + limit) * 4 {
             continue;
         }
-        let distance = edit_distance(&word, candidate, best.map_or(limit, |(d, _)| d.saturating_sub(1)));
-        if let Some(distance) = distance {
+        other.clear();
+        match candidate.is_ascii() {
+            true => other.extend(
+                candidate
+                    .bytes()
+                    .take(80)
+                    .map(|byte| char::from(byte.to_ascii_lowercase())),
+            ),
+            false => other.extend(candidate.chars().take(80).flat_map(char::to_lowercase)),
+        }
+        // An edit changes at most one letter of the word.
+        let edits = (letters & !letter_set(&other)).count_ones() as usize;
+        let limit = best.map_or(limit, |(d, _)| d.saturating_sub(1));
+        if word.len().abs_diff(other.len()) <= limit
+            && edits <= limit
+            && let Some(distance) = distances.distance(&word, &other, limit)
+        {
             best = Some((distance, candidate));
         }
     }
@@ -36,8 +54,8 @@ pub fn nearest_name_within<'c>(
 /// Returns `true` if `near` is the only candidate that is similar enough for [`nearest_name`] and can therefore safely
 /// replace the word.
 pub fn is_unique_match<'c>(word: &str, near: &str, candidates: impl IntoIterator<Item = &'c str>) -> bool {
-    let mut others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
-    !others.any(|other| nearest_name(word, [other]).is_some())
+    let others = candidates.into_iter().filter(|other| !other.eq_ignore_ascii_case(near));
+    nearest_name(word, others).is_none()
 }
 
 /// Returns the help text for the most similar name.
@@ -46,25 +64,65 @@ pub fn similar_name_help(name: &str) -> String {
     format!("did you mean `{name}`?")
 }
 
-/// Returns the edit distance between two words. A swap of two adjacent letters is one edit. Returns `None` if the
-/// distance is above `limit`.
-fn edit_distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
-    let other: Vec<char> = candidate.chars().take(80).flat_map(char::to_lowercase).collect();
-    if word.len().abs_diff(other.len()) > limit || (limit == 0 && word != other) {
-        return None;
-    }
-    let mut older: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in word.iter().enumerate() {
-        let mut row = vec![i + 1];
-        for (j, b) in other.iter().enumerate() {
-            let mut cost = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
-            if i > 0 && j > 0 && *a == other[j - 1] && word[i - 1] == *b {
-                cost = cost.min(older[j - 1] + 1);
-            }
-            row.push(cost);
+/// Returns a set of letters, in which some letters share a bit.
+fn letter_set(word: &[char]) -> u64 {
+    word.iter().fold(0, |set, letter| set | 1 << (u32::from(*letter) % 64))
+}
+
+/// Rows of the table of edit distances, reused for the next pair of words.
+#[derive(Default)]
+struct EditDistances {
+    older: Vec<usize>,
+    last: Vec<usize>,
+    row: Vec<usize>,
+}
+
+impl EditDistances {
+    /// Returns the edit distance between two words. A swap of two adjacent letters is one edit. Returns `None` if the
+    /// distance is above `limit`.
+    fn distance(&mut self, word: &[char], other: &[char], limit: usize) -> Option<usize> {
+        if limit == 0 && word != other {
+            return None;
         }
-        older = std::mem::replace(&mut last, row);
+        let Self { older, last, row } = self;
+        last.clear();
+        last.extend(0..=other.len());
+        for (i, a) in word.iter().enumerate() {
+            row.clear();
+            row.push(i + 1);
+            for (j, b) in other.iter().enumerate() {
+                let mut cost = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
+                if i > 0 && j > 0 && *a == other[j - 1] && word[i - 1] == *b {
+                    cost = cost.min(older[j - 1] + 1);
+                }
+                row.push(cost);
+            }
+            std::mem::swap(older, last);
+            std::mem::swap(last, row);
+        }
+        last.last().copied().filter(|d| *d <= limit)
     }
-    last.last().copied().filter(|d| *d <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_names() {
+        for (word, candidates, expected) in [
+            ("amuont", ["count", "amount"], Some("amount")),
+            ("AMOUNTS", ["amo", "amount"], Some("amount")),
+            ("revneue_2024", ["revenue_2023", "revenue_2024"], Some("revenue_2024")),
+            ("grosse", ["größe", "gross"], Some("gross")),
+            (
+                "注文合計金額税込年間日本",
+                ["注文合計金額税込年間東京", "amount"],
+                Some("注文合計金額税込年間東京"),
+            ),
+            ("abcdef", ["uvwxyz", "fedcba"], None),
+        ] {
+            assert_eq!(nearest_name(word, candidates), expected, "{word}");
+        }
+    }
 }
