@@ -180,7 +180,14 @@ impl Workspace {
 
     /// Returns the paths of the specs. Fails if the folder with specs does not exist.
     pub fn specs(&self) -> Result<Vec<PathBuf>, Failure> {
-        project::find_specs(&self.root.join(self.project.specs().unwrap_or(project::SPECS)))
+        let folder = self.root.join(self.specs_folder());
+        if !folder.exists() {
+            let name = self.specs_folder();
+            let message = format!("there are no specs: the folder `{name}/` does not exist");
+            return Err(Failure::new(Exit::Failed, message)
+                .with_help(format!("write a spec in `{name}/`, or correct `specs` in formulac.yml")));
+        }
+        project::find_specs(&folder)
     }
 }
 

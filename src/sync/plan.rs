@@ -515,6 +515,8 @@ pub struct Plan {
     pub models: Vec<ModelPlan>,
     /// Change to `known.yml`.
     pub known: Option<KnownFactsChange>,
+    /// Uncommitted files of metric sets whose change affects no model. A push commits them.
+    pub metric_sets: Vec<String>,
     /// Files to commit in the repository of the Omni model. `None` if the model has no repository of its own, or if
     /// its files are committed.
     pub omni: Option<OmniChange>,
@@ -552,6 +554,7 @@ impl Plan {
             environment,
             models,
             known: None,
+            metric_sets: Vec::new(),
             omni: None,
         }
     }
@@ -559,7 +562,7 @@ impl Plan {
     /// Keeps only the models that change only because another version of formulac pushed them.
     pub fn retain_upgraded_models(&mut self) {
         self.models.retain(|model| model.pushed_by.is_some());
-        (self.known, self.omni) = (None, None);
+        (self.known, self.metric_sets, self.omni) = (None, Vec::new(), None);
     }
 
     /// Returns the number of models with this action. Models with conflicts are not counted.
@@ -580,7 +583,8 @@ impl Plan {
     /// Returns `true` if no files have to be written or committed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.changed_models().next().is_none() && self.known.is_none() && self.omni.is_none()
+        let is_rest_empty = self.known.is_none() && self.metric_sets.is_empty() && self.omni.is_none();
+        is_rest_empty && self.changed_models().next().is_none()
     }
 
     /// Returns the models with files to write or to commit.
@@ -613,6 +617,10 @@ impl Plan {
                 if uncommitted == 1 { "" } else { "s" }
             ));
         }
+        if !self.metric_sets.is_empty() {
+            let end = if self.metric_sets.len() == 1 { "" } else { "s" };
+            out.push_str(&format!("; {} metric set{end} to commit", self.metric_sets.len()));
+        }
         if let Some(OmniChange { repository, files, .. }) = &self.omni {
             let end = if files.len() == 1 { "" } else { "s" };
             out.push_str(&format!("; {} file{end} to commit in {repository}", files.len()));
@@ -629,6 +637,7 @@ impl Plan {
             "environment": self.environment,
             "models": self.models.iter().map(ModelPlan::json).collect::<Vec<_>>(),
             "known": self.known.as_ref().map(|known| &known.facts),
+            "metric_sets": self.metric_sets,
             "omni": self.omni.as_ref().map(|omni| json!({"repository": omni.repository, "files": omni.files})),
         })
     }

@@ -399,6 +399,36 @@ fn the_log_finds_changes_to_a_metric() {
 }
 
 #[test]
+fn changes_of_sets_that_affect_no_model_are_committed() {
+    let place = project("sets_changes_that_affect_no_model");
+    repository::begin(&place);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    // No model uses `revenue` alone, and no model reads the set `returns`.
+    place.write(
+        "specs/orders.yml",
+        ORDERS.replace("/// Money", "/// Money of all orders"),
+    );
+    place.write(
+        "specs/returns.yml",
+        "metric_set: returns\nfrom: ref('returns')\ndefinitions: {return_count: COUNT()}\n",
+    );
+    let run = place.run(&["plan"]);
+    assert!(
+        run.out
+            .contains("no model reads what changed:\n  specs/orders.yml\n  specs/returns.yml\n")
+            && run.out.ends_with("0 conflicts; 2 metric sets to commit\n"),
+        "{}",
+        run.out
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let title = repository::git(&place, &["log", "-1", "--format=%s"]);
+    assert_eq!(title.trim(), "Update specs/orders.yml, specs/returns.yml");
+    assert_eq!(repository::git(&place, &["status", "--porcelain", "specs"]), "");
+    let run = place.run(&["plan"]);
+    assert!(run.out.starts_with("Specs, dbt and Omni agree.\n"), "{}", run.out);
+}
+
+#[test]
 fn set_over_a_relation_with_the_name_of_its_tests_has_join_tests() {
     let place = project("sets_set_over_a_relation_with_the_name_of_its_tests_has_join_tests");
     place.write(

@@ -128,7 +128,15 @@ fn check_looks_for_the_projects_specs() {
     );
     assert_eq!(run.err, "2 files checked: 1 error\n");
     place.write("formulac.yml", "specs: nowhere\n");
-    assert_eq!(place.run(&["check"]).exit, 5);
+    let run = place.run(&["check"]);
+    assert_eq!(
+        (run.exit, run.err.as_str()),
+        (
+            5,
+            "error: there are no specs: the folder `nowhere/` does not exist\n\
+             help: write a spec in `nowhere/`, or correct `specs` in formulac.yml\n"
+        )
+    );
 }
 
 #[test]

@@ -22,7 +22,7 @@ use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{FactPrecedence, changed_facts};
-use crate::cli::models::CompiledModel;
+use crate::cli::models::{CompiledModel, CompiledSet};
 use crate::cli::moved_files::MovedFilePaths;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
@@ -208,10 +208,13 @@ pub fn plan_with_facts(
         None => plan,
     };
     let plans = plans.into_iter().map(restore).collect();
-    let plans = with_uncommitted(place, &ours, plans);
+    let (plans, sets) = with_uncommitted(place, &ours, &generation.sets, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
     made.plan.known = known;
+    if selection.selects_all_models() {
+        made.plan.metric_sets = sets;
+    }
     separate_omni_repository(place, selection, &mut made.plan)?;
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
@@ -271,14 +274,23 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
     Ok(())
 }
 
-/// Adds uncommitted edits that require no other change to the plans, such as comments in generated files.
-fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>, plans: Vec<ModelPlan>) -> Vec<ModelPlan> {
+/// Adds uncommitted edits that require no other change to the plans, such as comments in generated files. Also returns
+/// the uncommitted metric sets that no plan contains.
+fn with_uncommitted(
+    place: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    sets: &[CompiledSet],
+    plans: Vec<ModelPlan>,
+) -> (Vec<ModelPlan>, Vec<String>) {
     let files = |plan: &ModelPlan| -> Vec<String> {
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
         let ours = ours.get(&plan.model).filter(|_| stays);
         ours.into_iter().flat_map(|ours| ours.files.keys().cloned()).collect()
     };
-    let all: Vec<String> = plans.iter().flat_map(files).collect();
+    let committed: BTreeSet<&String> = plans.iter().flat_map(|plan| &plan.paths).collect();
+    let sets = sets.iter().map(|set| &set.path);
+    let sets: BTreeSet<String> = sets.filter(|path| !committed.contains(path)).cloned().collect();
+    let all: Vec<String> = plans.iter().flat_map(files).chain(sets.clone()).collect();
     // Without a repository there are no commits.
     let differing = Repository::find(&place.root).and_then(|repository| repository.uncommitted_paths(&all));
     let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
@@ -289,10 +301,11 @@ fn with_uncommitted(place: &Workspace, ours: &BTreeMap<String, CurrentSpec>, pla
             .collect();
         plan.with_uncommitted(files)
     };
+    let sets = sets.intersection(&differing).cloned().collect();
     if differing.is_empty() {
-        plans
+        (plans, sets)
     } else {
-        plans.into_iter().map(noted).collect()
+        (plans.into_iter().map(noted).collect(), sets)
     }
 }
 

@@ -411,7 +411,8 @@ fn write(
         .chain(written);
     let paths = plan.models.iter().flat_map(|model| model.paths.iter().cloned());
     let records = plan.omni.iter().flat_map(|omni| omni.records.iter().cloned());
-    let paths: Vec<String> = paths.chain(known.map(|file| file.path)).chain(records).collect();
+    let others = known.map(|file| file.path).chain(plan.metric_sets.iter().cloned());
+    let paths: Vec<String> = paths.chain(others).chain(records).collect();
     let title = message.map_or_else(|| push_title(plan), str::to_owned);
     let what = PushAction {
         did: "push",
@@ -547,6 +548,7 @@ fn change_lines(plan: &Plan) -> Vec<String> {
         [one] => format!("known: {one}"),
         facts => format!("known: {} changes", facts.len()),
     }));
+    lines.extend(plan.metric_sets.iter().map(|path| format!("metric set: {path}")));
     lines
 }
 
@@ -555,6 +557,7 @@ fn change_lines(plan: &Plan) -> Vec<String> {
 pub fn push_title(plan: &Plan) -> String {
     let models: Vec<&ModelPlan> = plan.changed_models().collect();
     match models.as_slice() {
+        [] if !plan.metric_sets.is_empty() => format!("Update {}", list_names(&plan.metric_sets)),
         [] if plan.known.is_none() => "Files of the Omni model".to_owned(),
         [] => "Renew known.yml".to_owned(),
         models

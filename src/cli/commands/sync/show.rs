@@ -65,7 +65,14 @@ pub fn format_plan(session: &Session, place: &Workspace, made: &PlannedModels) -
         }
         out.push('\n');
     }
-    if plan.models.is_empty() && plan.known.is_none() && plan.omni.is_none() {
+    if !plan.metric_sets.is_empty() {
+        out.push_str("Metric sets that `push` commits; no model reads what changed:\n");
+        for path in &plan.metric_sets {
+            let _ = writeln!(out, "  {path}");
+        }
+        out.push('\n');
+    }
+    if plan.models.is_empty() && plan.is_empty() {
         out.push_str("Specs, dbt and Omni agree.\n");
     }
     let _ = writeln!(out, "{}", plan.summary());
