@@ -290,7 +290,8 @@ fn number_length(text: &str) -> usize {
     length
 }
 
-/// Returns the value of a string or name token without its quotes. `None` if the token is not terminated.
+/// Returns the value of a string or name token without its quotes. `None` if the token is not terminated, or if it
+/// contains Jinja, whose value only dbt knows.
 pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
     let open = token.find(['\'', '"', '`'])?;
     let prefix = token.get(..open)?.to_ascii_lowercase();
@@ -308,10 +309,14 @@ pub fn token_value(token: &str, dialect: Dialect) -> Option<String> {
     let mut rest = inner;
     while let Some(c) = rest.chars().next() {
         // Unescape a Jinja marker that `dbt::jinja` has escaped.
-        if let Some((marker, behind)) = rest.strip_prefix("{{ '").and_then(|r| r.split_once("' }}")) {
+        let escaped = rest.strip_prefix("{{ '").and_then(|r| r.split_once("' }}"));
+        if let Some((marker, behind)) = escaped.filter(|(marker, _)| !marker.contains('\'')) {
             out.push_str(marker);
             rest = behind;
             continue;
+        }
+        if ["{{", "{%", "{#"].iter().any(|mark| rest.starts_with(mark)) {
+            return None;
         }
         rest = rest.get(c.len_utf8()..).unwrap_or_default();
         let next = rest.chars().next();

@@ -21,6 +21,8 @@ pub struct ColumnEdit {
     pub line: usize,
     /// Position of the column in the file.
     pub place: FilePartPosition,
+    /// Input of the column's select that only the edited file has: the name of a CTE, or `a subquery`.
+    pub new_input: Option<String>,
 }
 
 /// A difference that is not a changed column expression.
@@ -38,6 +40,8 @@ pub struct OtherEdit {
     pub line: usize,
     /// Position of the part. `None` if the edit concerns the whole file.
     pub place: Option<FilePartPosition>,
+    /// Input of the part's select that only the edited file has: the name of a CTE, or `a subquery`.
+    pub new_input: Option<String>,
 }
 
 /// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words and the
@@ -79,6 +83,8 @@ impl Edits {
 
 pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits {
     let mut edits = Edits::default();
+    let new_inputs = new_inputs(written, found);
+    let new_input = |place: &FilePartPosition| new_inputs.get(&place.cte.as_deref()).cloned();
     let before: HashMap<&FilePartPosition, usize> = written
         .parts
         .iter()
@@ -106,6 +112,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
                     before: was,
                     after: now,
                     line,
+                    new_input: new_input(&part.place),
                     place: part.place.clone(),
                 });
             }
@@ -149,6 +156,9 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             .rest
             .push(edit_of_whole_file(written, found, "the order of the query's parts"));
     }
+    for edit in &mut edits.rest {
+        edit.new_input = edit.place.as_ref().and_then(new_input);
+    }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
@@ -171,6 +181,7 @@ fn edit_of_part(place: &FilePartPosition, before: String, after: String, line: u
         after,
         line,
         place: Some(place.clone()),
+        new_input: None,
     }
 }
 
@@ -182,7 +193,29 @@ fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) ->
         after: found.source.to_owned(),
         line: 1,
         place: None,
+        new_input: None,
     }
+}
+
+/// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None` for
+/// the last select), each with its new input.
+fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
+    let froms = found.parts.iter().filter(|part| part.place.is_from_clause());
+    let new = froms.filter_map(|part| {
+        let cte = part.place.cte.as_deref();
+        let first = found.key(part.tokens.start);
+        let is_new_cte = found.ctes.contains(&first) && !written.ctes.contains(&first);
+        let is_new_subquery = first == "(" && {
+            let before = written.clause(cte, "from");
+            !before.is_some_and(|before| written.has_same_tokens(&before, found, &part.tokens))
+        };
+        match (is_new_cte, is_new_subquery) {
+            (true, _) => Some((cte, format!("the CTE `{first}`"))),
+            (_, true) => Some((cte, "a subquery".to_owned())),
+            _ => None,
+        }
+    });
+    new.collect()
 }
 
 pub(super) fn describe_file_part(place: &FilePartPosition) -> String {

@@ -42,6 +42,18 @@ impl FilePartPosition {
         }
     }
 
+    /// Returns whether the part is a column of the last select without a known name, such as `*`.
+    #[must_use]
+    pub fn is_unnamed_in_last_select(&self) -> bool {
+        self.cte.is_none() && self.what == FilePartKind::Unnamed
+    }
+
+    /// Describes the part, for example `` the column `revenue` ``.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        super::edits::describe_file_part(self)
+    }
+
     /// Returns the name of the CTE whose `from` clause this part is. `None` if the part is something else.
     #[must_use]
     pub fn cte_of_from_clause(&self) -> Option<&str> {

@@ -7,6 +7,7 @@
 use super::comparisons;
 use super::synonyms;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
+use crate::dbt::has_jinja;
 use crate::dbt::tokens::{self as lexer, SqlToken, SqlTokenKind};
 use crate::dialect::Dialect;
 
@@ -352,7 +353,7 @@ impl Parser<'_> {
             SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
             SqlTokenKind::Text => self.parse_text(text)?,
             SqlTokenKind::Quoted => {
-                let name = lexer::token_value(text, self.dialect).ok_or("a quoted name is not closed")?;
+                let name = self.value_of_token(text, "a quoted name")?;
                 self.trees.add_leaf(SqlLabel::Quoted(name))
             }
             SqlTokenKind::Word => return self.parse_keyword(&key),
@@ -389,8 +390,16 @@ impl Parser<'_> {
             "e" | "E" => "e",
             _ => return Err("a string has letters before its quote".to_owned()),
         };
-        let value = lexer::token_value(text, self.dialect).ok_or("a string is not closed")?;
+        let value = self.value_of_token(text, "a string")?;
         Ok(self.trees.add_leaf(SqlLabel::Text(value, prefix)))
+    }
+
+    /// Returns the value of a string or a quoted name.
+    fn value_of_token(&self, text: &str, kind: &str) -> Result<String, String> {
+        lexer::token_value(text, self.dialect).ok_or_else(|| match has_jinja(text) {
+            true => format!("{kind} contains Jinja, which only dbt evaluates"),
+            false => format!("{kind} is not closed"),
+        })
     }
 
     fn parse_keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
@@ -493,9 +502,8 @@ impl Parser<'_> {
                     self.at += 1;
                     let name = match token.kind {
                         SqlTokenKind::Quoted => {
-                            let name = lexer::token_value(token.text(self.source), self.dialect);
-                            self.trees
-                                .add_leaf(SqlLabel::Quoted(name.ok_or("a quoted name is not closed")?))
+                            let name = self.value_of_token(token.text(self.source), "a quoted name")?;
+                            self.trees.add_leaf(SqlLabel::Quoted(name))
                         }
                         _ => self.trees.add_word(&token.comparison_key(self.source)),
                     };

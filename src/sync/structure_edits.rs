@@ -427,6 +427,13 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
     let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_last_select()?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
     let mut found = Vec::new();
+    // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.
+    let is_unnamed = |edit: &HandEdit| {
+        edit.place
+            .as_ref()
+            .is_some_and(FilePartPosition::is_unnamed_in_last_select)
+    };
+    let has_unnamed = edits.iter().any(|edit| is_unnamed(edit) && !is_empty(&edit.after));
     let (mut added, mut removed) = (Vec::new(), Vec::new());
     for (at, edit) in edits.iter().enumerate() {
         if edit.definition.is_some() {
@@ -434,7 +441,7 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
         }
         match (column(edit), is_empty(&edit.before), is_empty(&edit.after)) {
             (Some(name), true, false) => added.push((name, at)),
-            (Some(name), false, true) => removed.push((name, at)),
+            (Some(name), false, true) if !has_unnamed => removed.push((name, at)),
             _ => {}
         }
         let clause = edit.place.as_ref().and_then(FilePartPosition::condition_clause);

@@ -550,3 +550,52 @@ fn edits_that_no_spec_expresses_are_kept() {
         assert_eq!(project.after(&plan).spec(), spec);
     }
 }
+
+/// The columns of a new CTE are not those that the formulas read, even if they have the same names, and `*` may contain
+/// each column that seems to be missing. Jinja in a text is code. The spec and the file stay as they are.
+#[test]
+fn selects_that_formulac_cannot_read_are_kept() {
+    const SELECTS: [&str; 7] = [
+        "agg as (\n\n{select}\n)\n\nselect * from agg",
+        "agg as (\n\n{select}\n)\n\nselect\n    country,\n    n,\n    largest\nfrom agg\nwhere n > 0",
+        "agg as (\n\n{select}\n)\n\nselect\n    country,\n    n,\n    n * 2 as twice\nfrom agg",
+        "agg as (\n\n{select}\n)\n\nselect\n    country,\n    amount as n,\n    largest\nfrom (select *, 1 as amount from agg) as a",
+        "select * from (\n{select}\n) as f",
+        "select\n    country,\n    count(*) n,\n    max(amount) as largest\nfrom orders\ngroup by country",
+        "select\n    country,\n    {{ columns() }}\nfrom orders\ngroup by country",
+    ];
+    const TEXTS: [(&str, &str); 3] = [
+        (
+            "max(amount)",
+            "max(case when code = '{{ var(\"code\", 'a') }}' then amount end)",
+        ),
+        (
+            "max(amount)",
+            "max(case when code = '{% if x %}a{% endif %}' then amount end)",
+        ),
+        (
+            "max(amount) as largest",
+            "max(amount) as largest,\n    '{{ target.name }}' as target",
+        ),
+    ];
+    for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
+        let compiler = Compiler::builder().dialect(dialect.parse().unwrap()).build();
+        let pushed = pushed(&compiler, RANKED);
+        let sql = pushed.text(SQL);
+        let (ctes, select) = sql.rsplit_once(")\n\nselect").unwrap();
+        let nested = |text: &str| match text.strip_prefix("agg") {
+            Some(_) => format!("{ctes}),\n\n{}\n", text.replace("{select}", &format!("select{select}"))),
+            None => format!("{ctes})\n\n{}\n", text.replace("{select}", &format!("select{select}"))),
+        };
+        let texts = TEXTS.iter().map(|(from, to)| sql.replacen(from, to, 1));
+        for edited in SELECTS.iter().map(|text| nested(text)).chain(texts) {
+            assert_ne!(edited, sql);
+            let mut project = pushed.clone();
+            project.set(SQL, edited.clone());
+            let plan = project.plan(&compiler);
+            let after = project.after(&plan);
+            assert_eq!(after.spec(), RANKED, "{dialect}: {edited}");
+            assert_eq!(after.text(SQL), edited, "{dialect}");
+        }
+    }
+}
