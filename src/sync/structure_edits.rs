@@ -8,15 +8,15 @@ use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
 use super::structure_specs::{
-    join_types, last_step, placeholder_formula, with_definition, with_join_types, with_relation, without_definition,
-    without_results,
+    join_types, placeholder_formula, step_with_condition, with_definition, with_join_types, with_relation,
+    without_definition, without_results,
 };
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
     AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql,
     is_same_expression, with_cte_names_of, with_renamed_definition,
 };
-use crate::yaml_edit::{Edit, YamlValue, apply_edits, value};
+use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
 const MAX_RENAMED_PAIRS: usize = 16;
@@ -38,6 +38,8 @@ pub(super) enum StructureEdit {
     JoinTypes { before: String, after: String },
     /// `where` or `having` has another condition. The condition is empty if the clause was removed.
     Condition {
+        /// CTE with the clause. `None` for the last select.
+        cte: Option<String>,
         clause: &'static str,
         before: String,
         after: String,
@@ -276,12 +278,19 @@ impl ModelReconciler<'_> {
     /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric sets,
     /// which come first, and those of keys such as `since`, which come last. `None` if there are no such conditions, or if
     /// the user edited them.
-    fn without_generated_condition(&self, clause: &str, edited: &str, found: &str) -> Option<String> {
+    fn without_generated_condition(
+        &self,
+        (cte, clause): (Option<&str>, &str),
+        edited: &str,
+        found: &str,
+    ) -> Option<String> {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let root = value(&self.ours.source)?;
-        let (at, step) = last_step(&root)?;
-        step.get(clause)?;
-        let without = apply_edits(&self.ours.source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
+        let source = &self.ours.source;
+        let (at, _) = step_with_condition(source, cte)?;
+        let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
+        if without == *source {
+            return None;
+        }
         let without = self.tools.compile(&self.ours.spec, &without)?;
         let differences = self.differences(&without, found);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
@@ -298,19 +307,21 @@ impl ModelReconciler<'_> {
         Some(first().or_else(last)?.trim().to_owned())
     }
 
-    /// Returns the spec in which `where` or `having` has the condition of the edited SQL.
-    fn with_condition(&self, clause: &'static str, condition: &str) -> Option<SpecWithStructure> {
+    /// Returns the spec in which `where` or `having` of a step has the condition of the edited SQL.
+    fn with_condition(&self, clause: &'static str, condition: &str, cte: Option<&str>) -> Option<SpecWithStructure> {
         let source = &self.ours.source;
-        let root = value(source)?;
-        let (at, _) = last_step(&root)?;
+        let (at, up_to) = step_with_condition(source, cte)?;
         if condition.is_empty() {
             let without = apply_edits(source, &[Edit::Remove { at: at.key(clause) }]).ok()?;
             return Some(Ok((without, None)));
         }
         let (found, after) = if clause == "where" {
-            (self.formula_of_rows(condition)?, ["joins", "from"])
+            (
+                self.formula_in_rows(&without_results(&up_to)?, condition)?,
+                ["joins", "from"],
+            )
         } else {
-            let spec = with_definition(source, CONDITION, "COUNT() > 0")?;
+            let spec = with_definition(&up_to, CONDITION, "COUNT() > 0")?;
             let found = self.formula_beside(&spec, "count(*) > 0", condition)?;
             (found, ["group_by", "where"])
         };
@@ -376,13 +387,16 @@ impl ModelReconciler<'_> {
             StructureEdit::Relation { before, after, .. } => with_relation(source, before, after),
             StructureEdit::JoinTypes { before, after } => with_join_types(source, before, after).into_iter().collect(),
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
-            StructureEdit::Condition { clause, after, .. } => {
-                let own = self.without_generated_condition(clause, after, found);
+            StructureEdit::Condition { cte, clause, after, .. } => {
+                let own = self.without_generated_condition((cte.as_deref(), clause), after, found);
                 let condition = own.as_deref().unwrap_or(after);
                 return match self.edited {
                     Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
                     Some(_) if !condition.is_empty() => Vec::new(),
-                    _ => self.with_condition(clause, condition).into_iter().collect(),
+                    _ => self
+                        .with_condition(clause, condition, cte.as_deref())
+                        .into_iter()
+                        .collect(),
                 };
             }
             StructureEdit::Added(name) if self.edited.is_some() => {
@@ -447,8 +461,13 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
         let clause = edit.place.as_ref().and_then(FilePartPosition::condition_clause);
         if let Some(clause) = clause {
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
-            let (before, after) = (text(&edit.before), text(&edit.after));
-            found.push((StructureEdit::Condition { clause, before, after }, vec![at]));
+            let condition = StructureEdit::Condition {
+                cte: edit.cte.clone(),
+                clause,
+                before: text(&edit.before),
+                after: text(&edit.after),
+            };
+            found.push((condition, vec![at]));
         }
         let is_from = edit.place.as_ref().is_some_and(FilePartPosition::is_from_clause);
         if let (true, Some(before), Some(after)) = (is_from, &edit.before, &edit.after)

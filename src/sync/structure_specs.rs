@@ -53,6 +53,27 @@ pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
     Some((Path::root().key("steps").item("name", name), step))
 }
 
+/// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step has
+/// the name of the select's CTE, or is the last step.
+pub(super) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
+    cte.and_then(|cte| up_to_step(spec, cte))
+        .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
+}
+
+/// Returns the path of a step, and the spec without the steps after it. `None` if no step has this name.
+fn up_to_step(spec: &str, name: &str) -> Option<(Path, String)> {
+    let root = value(spec)?;
+    let Some(YamlValue::List(steps, _)) = root.get("steps") else {
+        return None;
+    };
+    let names: Option<Vec<&str>> = steps.iter().map(|step| step.get("name")?.as_text()).collect();
+    let (names, path) = (names?, |name: &str| Path::root().key("steps").item("name", name));
+    let place = names.iter().position(|other| other.eq_ignore_ascii_case(name))?;
+    let later = names.iter().skip(place + 1);
+    let edits: Vec<Edit> = later.map(|name| Edit::Remove { at: path(name) }).collect();
+    Some((path(names.get(place)?), apply_edits(spec, &edits).ok()?))
+}
+
 /// Returns a spec that selects the rows to which the condition of its last step applies, without definitions. All keys
 /// are removed that use the result of the condition.
 pub(super) fn without_results(spec: &str) -> Option<String> {

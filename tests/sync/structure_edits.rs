@@ -102,6 +102,20 @@ examples:
     expect: {rows: [{ordered_on_month: 2024-02-01, revenue: 7}]}
 contract: {enforced: true}
 ";
+/// The first step filters the rows that it passes on.
+const PREPARED: &str = "\
+model: m
+from: orders
+steps:
+  - name: prepared
+    keep: [id, amount]
+    where: amount > 5
+    definitions: is_big = amount > 20
+  - name: grouped
+    where: amount < 100
+    group_by: is_big
+    definitions: n = COUNT()
+";
 const FILLED: &str = "\
 model: m
 from: orders
@@ -317,6 +331,24 @@ const CASES: &[Case] = &[
             "rank() over (order by count(*) desc) as largest",
         )],
         &["largest = RANK("],
+    ),
+    (
+        PREPARED,
+        &[("amount > 5", "amount > 5\n    and country = 'de'")],
+        &[
+            "    where: AND(amount > 5, country = \"de\")\n    definitions: is_big",
+            "    where: amount < 100\n",
+        ],
+    ),
+    (
+        PREPARED,
+        &[("    where amount > 5\n", "")],
+        &["!amount > 5", "    where: amount < 100\n"],
+    ),
+    (
+        PREPARED,
+        &[("where amount < 100", "where amount < 200")],
+        &["    where: amount > 5\n", "    where: amount < 200\n"],
     ),
     (
         ORDERED,
