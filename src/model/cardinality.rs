@@ -114,7 +114,7 @@ impl SpecCompilation<'_> {
     }
 }
 
-fn list_names<T: AsRef<str>>(names: &[T]) -> String {
+pub(crate) fn list_names<T: AsRef<str>>(names: &[T]) -> String {
     names
         .iter()
         .map(|n| format!("`{}`", n.as_ref()))

@@ -145,7 +145,15 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let source = self.aggregating_step(before, &total.measure).filter(is_grouped);
+            let is_before_grouped = || {
+                self.spec
+                    .steps
+                    .iter()
+                    .take(before)
+                    .any(|step| !step.group_by.is_empty())
+            };
             let source = source.ok_or_else(|| match prior.group_by.is_empty() {
+                true if is_before_grouped() => total_of_formula(&total.measure, total.span),
                 true => without_groups(total.span),
                 false => ungrouped_total(&total.measure, None, total.span),
             })?;
@@ -378,6 +386,14 @@ fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Dia
         Some(fault) => diagnostic.with_secondary_label(fault.span(), fault.message().to_owned()),
         None => diagnostic,
     }
+}
+
+/// Returns the error of a total of a measure that is computed from the measures of an earlier step, as ratios are in a
+/// step with `fill` or over several metric sets.
+fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
+    let message = format!("`{measure}` is computed from columns of an earlier step, so rows do not give its total");
+    let help = "compute it from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
+    total_diagnostic(span, message).with_help(help)
 }
 
 /// Returns the error of a total in a sheet that reads no groups.

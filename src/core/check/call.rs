@@ -198,24 +198,29 @@ impl Lowerer<'_> {
         aggregate
     }
 
+    /// Returns the help for a name of a definition that hides a column with the same name.
+    fn help_with_hidden_column(&self, name: &str) -> Option<String> {
+        let mut relations = self.scope.relations.iter();
+        let relation = relations.find(|relation| relation.position(name).is_some())?.name();
+        Some(format!(
+            "to use the column `{name}` instead of the definition, write `{relation}.{name}`"
+        ))
+    }
+
     /// Reports an aggregate whose argument is an aggregate or a window function.
     #[cold]
     pub(super) fn report_nested_aggregate(&mut self, function: &Function, inner: NodeMeta, span: Span) -> IrId {
         let text = self.source_text(inner.span);
         let diagnostic = if inner.level == Level::Aggregate {
-            // The definition hides a column with the same name.
-            let mut relations = self.scope.relations.iter();
-            let help = match relations.find(|relation| relation.position(text.as_str()).is_some()) {
-                Some(relation) => format!(
-                    "to aggregate the column `{text}` instead of the definition, write `{}.{text}`",
-                    relation.name()
-                ),
-                None => {
-                    "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in the \
-                         next step"
-                        .to_owned()
+            let help = self.help_with_hidden_column(&text).unwrap_or_else(|| {
+                let steps = "compute the inner aggregate in an earlier step with `group_by`, and aggregate its result in \
+                             the next step";
+                let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
+                match is_name && matches!(function.name, "SUM" | "AVERAGE" | "MIN" | "MAX" | "COUNT") {
+                    true => format!("write `{}({text}:{text})` for the value over all groups, or {steps}", function.name),
+                    false => steps.to_owned(),
                 }
-            };
+            });
             Diagnostic::new(
                 Code::NestedAggregate,
                 span,
@@ -488,7 +493,9 @@ impl Lowerer<'_> {
                 format!("{expected}, found `{text}`, which is {is}")
             }
         };
-        self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(help));
+        let is_definition = matches!(self.program.node(*arg), Ir::Definition(_));
+        let hidden = self.help_with_hidden_column(&text).filter(|_| is_definition);
+        self.report(Diagnostic::new(Code::TypeMismatch, meta.span, message).with_help(hidden.unwrap_or(help)));
     }
 }
 

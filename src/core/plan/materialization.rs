@@ -148,7 +148,7 @@ pub(super) fn materialize_values(
             let column = if step.outputs[index] {
                 taken.output_name(&name)
             } else {
-                taken.column(&name, &name)
+                taken.helper_name(&name)
             };
             cuts.insert(root, column);
         }

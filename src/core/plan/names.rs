@@ -91,9 +91,13 @@ impl UsedNames {
         self.of_groups.insert(name.to_lowercase());
     }
 
-    fn reserve_if_free(&mut self, name: &str) -> bool {
+    fn is_free(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        !self.outputs.contains(&name) && self.columns.insert(name)
+        !self.outputs.contains(&name) && !self.columns.contains(&name)
+    }
+
+    fn reserve_if_free(&mut self, name: &str) -> bool {
+        self.is_free(name) && self.columns.insert(name.to_lowercase())
     }
 
     /// Returns the name under which an output column is computed: its own name, unless an input column with the same
@@ -104,6 +108,15 @@ impl UsedNames {
             self.column(&format!("{name}_defined"), name)
         } else {
             name.to_owned()
+        }
+    }
+
+    /// Returns the name under which a definition is computed that is not an output column: its own name, unless it is in
+    /// use.
+    pub fn helper_name(&mut self, name: &str) -> String {
+        match self.is_free(name) {
+            true => self.column(name, name),
+            false => self.column(&format!("{name}_defined"), name),
         }
     }
 

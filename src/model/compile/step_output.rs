@@ -144,7 +144,8 @@ impl SpecCompilation<'_> {
 pub(super) fn star_conflict(step: &Step<'_>, output: &StepOutput) -> Option<Diagnostic> {
     let column = output.star_conflict.as_ref()?;
     let message = format!(
-        "`keep: all` cannot exclude the redefined column `{column}`, because no schema lists the other columns"
+        "`keep: all` cannot leave out `{column}`, which is redefined or computed in a CTE, because no schema lists the \
+         other columns"
     );
     Some(
         Diagnostic::new(Code::ColumnsNotKnown, step.keep_span, message)

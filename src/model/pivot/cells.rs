@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use super::values::{PivotValue, pivot_value_rows};
 use super::{PivotCells, has_column};
 use crate::Type;
+use crate::cardinality::list_names;
 use crate::check::{SheetTotal, SheetTotalKind};
 use crate::column_sql::ColumnSql;
 use crate::compile::{SpecCompilation, StepToCompile};
@@ -13,7 +14,7 @@ use crate::dialect::Dialect;
 use crate::dialect::op::Op;
 use crate::emit::{EmitBuffers, Emitter};
 use crate::ir::Program;
-use crate::load::KeptColumns;
+use crate::load::{KeptColumns, Step};
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
@@ -73,6 +74,9 @@ impl SpecCompilation<'_> {
         self.check_cells(work, program, &columns, diagnostics);
         if columns.rows.is_empty() || diagnostics.len() > before {
             return None;
+        }
+        if input.grain.is_empty() && !values.is_empty() {
+            diagnostics.push(several_in_cell(work.step, &columns, self.source));
         }
         let options = &self.compiler.options;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
@@ -398,4 +402,20 @@ fn input_source(input: &StepInput<'_>, dialect: Dialect) -> SelectSource {
         Some(source) => SelectSource::Input(source),
         None => SelectSource::Name(dialect.name_text(input.name, true)),
     }
+}
+
+/// Returns the warning about an input without a known key.
+fn several_in_cell(step: &Step<'_>, columns: &CellColumns, source: &str) -> Diagnostic {
+    let keys = [columns.rows.as_slice(), &columns.keys].concat();
+    let message = format!(
+        "several rows may have the same {}, and a cell shows only the largest of their values",
+        list_names(&keys)
+    );
+    let pivot = step.sheet.as_ref().and_then(|sheet| sheet.pivot.as_ref());
+    let at = pivot
+        .and_then(|pivot| pivot.by.first())
+        .map_or(Span::default(), |key| key.span(source));
+    Diagnostic::new(Code::SeveralInCell, at, message).with_help(
+        "aggregate them in an earlier step, which groups by these columns, or add a `primary_key` to the schema",
+    )
 }

@@ -1,5 +1,6 @@
 //! Values of a pivot's key for which the wide form has columns.
 
+use crate::check::is_iso_date;
 use crate::compile::{SpecCompilation, StepToCompile};
 use crate::diag::{Code, Diagnostic};
 use crate::emit::{EmitBuffers, Emitter};
@@ -115,13 +116,17 @@ pub(super) fn pivot_value_rows(tree: &mut SqlTree, values: &[PivotValue], key: &
     first
 }
 
-/// Converts a pivot value to the type of the key. Returns `None` if this is not possible.
+/// Converts a pivot value to the type of the key. If this type is unknown, the value has the type that it has in YAML.
+/// Returns `None` if the value cannot have the type.
 fn convert_value(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Option<IrId> {
     let text = value.text;
     let is_number = text.parse::<f64>().is_ok_and(f64::is_finite)
         && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
     let ty = match ty {
-        Type::Unknown if is_number && !value.node.is_quoted() => Type::Integer,
+        Type::Unknown if value.node.is_quoted() => Type::Text,
+        Type::Unknown if is_number => Type::Integer,
+        Type::Unknown if value.node.boolean().is_some() => Type::Boolean,
+        Type::Unknown if is_iso_date(text) => Type::Date,
         Type::Unknown => Type::Text,
         ty => ty,
     };
@@ -159,4 +164,25 @@ fn convert_value(program: &mut Program, value: &SpannedText<'_>, ty: Type) -> Op
 fn to_name_part(text: &str) -> String {
     let name = snake_case(text);
     if name.is_empty() { "blank".to_owned() } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::Compiler;
+
+    #[test]
+    fn values_of_an_unknown_type_have_the_type_of_yaml() {
+        for (values, expected) in [
+            ("[true, false]", "true as k"),
+            ("[2024-01-31]", "date '2024-01-31' as k"),
+            ("[1, 2]", "1 as k"),
+            ("[\"true\", web]", "'true' as k"),
+            ("[\"2024-01-31\"]", "'2024-01-31' as k"),
+        ] {
+            let spec = format!("model: m\nfrom: t\ncolumns: [d, k, x]\npivot_by: k\nvalues: {values}\norder_by: d\n");
+            let compiled = Compiler::default().compile_spec(&spec);
+            let sql = compiled.query().unwrap_or_default();
+            assert!(sql.contains(expected), "{values}: {sql}");
+        }
+    }
 }

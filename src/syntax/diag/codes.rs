@@ -354,6 +354,12 @@ codes! {
         key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
+    SeveralInCell "W0453" "several-in-cell" Warning("have a pivot whose cells may hold several rows", "group by the keys in an earlier step, or declare the key in the schema")
+        "A cell of a pivot shows one row: that with the row's values in `order_by` and the column's value in \
+        `pivot_by`. If no key of the input is known, several rows may belong to a cell, which then shows the largest of \
+        their values."
+        Spec("model: m\nfrom: sales\ncolumns: [month, region, revenue]\npivot_by: region\nvalues: [north, south]\norder_by: month\ncalculations: total = SUM(PIVOTROW(C1))\n")
+        => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(revenue)}\n  - {name: sheet, columns: [month, region, revenue], pivot_by: region, values: [north, south], order_by: month, calculations: total = SUM(PIVOTROW(C1))}\n");
     UnsupportedPattern "F0460" "unsupported-pattern" Error
         "Warehouses interpret regular expressions differently. formulac supports the constructs that all of them \
         interpret the same way: characters, `.`, `[a-z]` and `[^a-z]`, `\\d`, `\\w`, `\\s` and their negations \
