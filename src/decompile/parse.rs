@@ -353,7 +353,7 @@ impl Parser<'_> {
             SqlTokenKind::Hint => return Err("a formula cannot contain a hint".to_owned()),
             SqlTokenKind::Text => self.parse_text(text)?,
             SqlTokenKind::Quoted => {
-                let name = self.value_of_token(text, "a quoted name")?;
+                let name = lexer::token_value(text, self.dialect).ok_or("a quoted name is not closed")?;
                 self.trees.add_leaf(SqlLabel::Quoted(name))
             }
             SqlTokenKind::Word => return self.parse_keyword(&key),
@@ -390,16 +390,13 @@ impl Parser<'_> {
             "e" | "E" => "e",
             _ => return Err("a string has letters before its quote".to_owned()),
         };
-        let value = self.value_of_token(text, "a string")?;
-        Ok(self.trees.add_leaf(SqlLabel::Text(value, prefix)))
-    }
-
-    /// Returns the value of a string or a quoted name.
-    fn value_of_token(&self, text: &str, kind: &str) -> Result<String, String> {
-        lexer::token_value(text, self.dialect).ok_or_else(|| match has_jinja(text) {
-            true => format!("{kind} contains Jinja, which only dbt evaluates"),
-            false => format!("{kind} is not closed"),
-        })
+        let label = match lexer::token_value(text, self.dialect) {
+            Some(value) => SqlLabel::Text(value, prefix),
+            // Only dbt knows the value.
+            None if has_jinja(text) => SqlLabel::Jinja(text.to_owned()),
+            None => return Err("a string is not closed".to_owned()),
+        };
+        Ok(self.trees.add_leaf(label))
     }
 
     fn parse_keyword(&mut self, key: &str) -> Result<ParsedPart, String> {
@@ -502,7 +499,8 @@ impl Parser<'_> {
                     self.at += 1;
                     let name = match token.kind {
                         SqlTokenKind::Quoted => {
-                            let name = self.value_of_token(token.text(self.source), "a quoted name")?;
+                            let name = lexer::token_value(token.text(self.source), self.dialect)
+                                .ok_or("a quoted name is not closed")?;
                             self.trees.add_leaf(SqlLabel::Quoted(name))
                         }
                         _ => self.trees.add_word(&token.comparison_key(self.source)),

@@ -126,11 +126,12 @@ fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Resu
             continue;
         }
         out.extend(is_apart.then_some(' '));
-        match token_value(written, dialect) {
-            Some(value) if token.kind == SqlTokenKind::Text && written.contains("{{") => {
-                out.push_str(&dialect.text_literal(&value));
-            }
-            _ => out.push_str(written),
+        if token.kind == SqlTokenKind::Text && written.contains("{{") {
+            // The value of other Jinja, such as a variable, is any text.
+            let value = token_value(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
+            out.push_str(&dialect.text_literal(&value));
+        } else {
+            out.push_str(written);
         }
     }
     Ok(out)
