@@ -26,6 +26,7 @@
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::todo,
     clippy::unimplemented
@@ -58,6 +59,7 @@ use formulac_syntax::span::Span;
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::allow_attributes_without_reason,
     missing_docs,
     unused,

@@ -240,7 +240,7 @@ impl TypeInference<'_> {
             (Expr::Blank, _) => self.fresh_variable(),
             (Expr::Text, _) => InferTerm::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
-                let name = self.ast.names[frame as usize].text(self.source);
+                let name = self.ast.name(frame).text(self.source);
                 self.infer_timeframe(self.work.terms[base.index()], name, base)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => {

@@ -401,7 +401,7 @@ impl Lowerer<'_> {
             Expr::Percent(operand) => self.lower_percent(operand, span),
             Expr::Timeframe { base, frame } => {
                 let base = self.lower_value(base);
-                self.lower_timeframe(base, self.ast.names[frame as usize], span)
+                self.lower_timeframe(base, self.ast.name(frame), span)
             }
             Expr::Cell => self.report_missing_worksheet(span, "cell references need a worksheet"),
             Expr::Tab { .. } => self.report_missing_worksheet(span, "references to other tabs need a worksheet"),

@@ -251,9 +251,7 @@ impl NameResolver {
 fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<SymbolKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            of @ (NameTarget::Column(_) | NameTarget::Definition(_)) => {
-                Some(SymbolKey::Timeframe(of, ast.names[frame as usize]))
-            }
+            of @ (NameTarget::Column(_) | NameTarget::Definition(_)) => Some(SymbolKey::Timeframe(of, ast.name(frame))),
             _ => None,
         },
         (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {

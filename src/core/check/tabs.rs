@@ -95,7 +95,7 @@ impl Resolver<'_> {
         };
         let to = match to.map(|to| self.ast.expr(to)) {
             Some(Expr::Tab { tab: other, base }) => {
-                let [a, b] = [tab, other].map(|tab| self.ast.names[tab as usize].text(self.source));
+                let [a, b] = [tab, other].map(|tab| self.ast.name(tab).text(self.source));
                 if !a.eq_ignore_ascii_case(b) {
                     let message = format!("both ends of a range must be in the same tab, found `{a}` and `{b}`");
                     self.diagnostics.push(
