@@ -18,6 +18,15 @@ pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(overload_owner(id)).overloads.iter().find(|o| o.id == id)
 }
 
+/// Returns the first overload of a function, which is the only overload of most internal functions.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "the build rejects a function without an overload"
+)]
+pub fn first_overload(id: FunctionId) -> &'static Overload {
+    &get(id).overloads[0]
+}
+
 /// Returns the function to which an overload belongs.
 #[expect(clippy::indexing_slicing, reason = "only the catalogue creates ids")]
 pub fn overload_owner(id: OverloadId) -> FunctionId {

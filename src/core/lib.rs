@@ -34,6 +34,7 @@
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::panic,
     clippy::todo,
     clippy::unimplemented
@@ -64,7 +65,7 @@ pub mod symbol_table;
 
 use formulac_catalog::{ALL_DIGITS, catalog, dialect};
 use formulac_grammar as parse;
-use formulac_syntax::{ast, diag, lex, limits, span, yaml};
+use formulac_syntax::{arena, ast, diag, lex, limits, span, yaml};
 
 pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;

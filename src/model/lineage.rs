@@ -10,6 +10,7 @@ use super::compile::SpecCompilation;
 use super::load::{KeptColumns, Step, StepRead};
 use super::sources::JoinTarget;
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, internal};
 use crate::check::DefinitionRole;
 use crate::ir::Ir;
@@ -134,14 +135,14 @@ impl Lineage {
     /// Returns the lineage of each column of the model.
     pub fn column_lineages(&self) -> Vec<ColumnLineage> {
         // A value that is computed from one other value has the sources of this value.
-        let mut same: Vec<ColumnPosition> = Vec::with_capacity(self.made.len());
+        let mut same: Arena<ColumnPosition> = Arena::new();
         for (at, made) in self.made.iter().enumerate() {
             same.push(match made.as_slice() {
-                [one] => same.get(*one as usize).copied().unwrap_or(*one),
+                [one] => same.try_get(*one as usize).copied().unwrap_or(*one),
                 _ => at as ColumnPosition,
             });
         }
-        let mut seen: Vec<Option<usize>> = vec![None; self.made.len()];
+        let mut seen: Arena<Option<usize>> = Arena::filled(None, self.made.len());
         let mut of = |(column, (name, at)): (usize, &(String, ColumnPosition))| {
             let mut stack = vec![*at];
             let mut sources = Vec::new();
@@ -149,7 +150,7 @@ impl Lineage {
                 let at = same[at as usize];
                 if seen[at as usize].replace(column) != Some(column) {
                     sources.extend(self.sources.get(&at).cloned());
-                    stack.extend(&self.made[at as usize]);
+                    stack.extend(self.made.get(at as usize).into_iter().flatten());
                 }
             }
             sources.sort_unstable();
@@ -164,7 +165,7 @@ impl Lineage {
     /// Returns the lower-case names of the columns that are computed from an instant in a time zone. `is_converted`
     /// returns whether an input column is computed in this way. One pass is sufficient because dependencies come first.
     fn columns_in_timezone(&self, is_converted: impl Fn(&SourceColumn) -> bool) -> FxHashSet<String> {
-        let mut converted: Vec<bool> = Vec::with_capacity(self.made.len());
+        let mut converted: Arena<bool> = Arena::new();
         for (at, made) in self.made.iter().enumerate() {
             let at = at as ColumnPosition;
             let is_own = self.timezone_conversions.contains(&at) || self.sources.get(&at).is_some_and(&is_converted);
@@ -177,7 +178,7 @@ impl Lineage {
     /// Returns the inherited tags of each column, by lower-case name. A column inherits the tags of all its inputs. One
     /// pass is sufficient because dependencies come first.
     fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
-        let mut tagged: Vec<Vec<usize>> = Vec::with_capacity(self.made.len());
+        let mut tagged: Arena<Vec<usize>> = Arena::new();
         for (at, made) in self.made.iter().enumerate() {
             let mut own: Vec<usize> = made
                 .iter()
@@ -200,7 +201,7 @@ impl Lineage {
         let names = |at: ColumnPosition| {
             tagged[at as usize]
                 .iter()
-                .map(|place| inherited[*place].clone())
+                .filter_map(|place| inherited.get(*place).cloned())
                 .collect()
         };
         self.columns
@@ -213,15 +214,16 @@ impl Lineage {
 /// Returns the name of the column that a definition or key produces, if any. `text` is the source of the formulas.
 pub(super) fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
     let program = plan.program;
-    let definition = program.definitions.get(index)?;
-    match (plan.roles.get(index)?, program.node(definition.root)) {
-        (DefinitionRole::GroupBy, Ir::Column(column)) => {
-            program.columns.get(column as usize).map(|c| c.output_name().to_owned())
-        }
+    let definition = program.definitions.try_get(index)?;
+    match (plan.roles.try_get(index)?, program.node(definition.root)) {
+        (DefinitionRole::GroupBy, Ir::Column(column)) => program
+            .columns
+            .try_get(column as usize)
+            .map(|c| c.output_name().to_owned()),
         // The key is a definition, which produces the column itself.
         (DefinitionRole::GroupBy, Ir::Definition(_)) => None,
         (DefinitionRole::GroupBy, _) => Some(key_name(definition.span.text(text))),
-        (DefinitionRole::Definitions, _) if plan.outputs.get(index) == Some(&true) => {
+        (DefinitionRole::Definitions, _) if plan.outputs.try_get(index) == Some(&true) => {
             definition.name.as_deref().map(str::to_owned)
         }
         _ => None,
@@ -271,7 +273,7 @@ impl SpecCompilation<'_> {
         let mut made: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
         let mut given: FxHashMap<String, ColumnPosition> = FxHashMap::default();
         for index in &program.order {
-            let Some(definition) = program.definitions.get(*index as usize) else {
+            let Some(definition) = program.definitions.try_get(*index as usize) else {
                 continue;
             };
             if definition.failed {

@@ -34,6 +34,7 @@
     clippy::unimplemented
 )]
 
+pub mod arena;
 pub mod ast;
 pub mod diag;
 pub mod lex;

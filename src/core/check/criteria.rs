@@ -196,24 +196,27 @@ impl Lowerer<'_> {
         };
         let mut conditions = self.take_list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
-            if self.is_blank(exprs[1]) {
+            let (&[range, value], &[_, criterion]) = (pair, exprs) else {
+                continue;
+            };
+            if self.is_blank(criterion) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
-                let at = self.program.meta(pair[0]).span;
+                let at = self.program.meta(range).span;
                 conditions.push(self.report_criterion(at, "the criterion that follows this range is empty", help));
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1], call)
+                && let Some(of_row) = self.classify_row_criterion(range, value, criterion, call)
             {
                 match of_row {
-                    RowCriterion::Same => of_this_row.same.push(pair[0]),
+                    RowCriterion::Same => of_this_row.same.push(range),
                     RowCriterion::Compared(compared) if of_this_row.compared.is_none() => {
                         of_this_row.compared = Some(compared);
                     }
                     RowCriterion::Compared(_) => {
                         let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
                             result for the lower limit from the result for the upper limit";
-                        let at = self.program.meta(pair[1]).span;
+                        let at = self.program.meta(value).span;
                         conditions.push(self.report_criterion(
                             at,
                             "another criterion already compares with this row's value",
@@ -225,9 +228,9 @@ impl Lowerer<'_> {
                 continue;
             }
             if of_this_row.is_none() {
-                self.warn_of_own_value(pair[0], pair[1], exprs[1], function);
+                self.warn_of_own_value(range, value, criterion, function);
             }
-            let condition = self.build_criterion(pair[0], pair[1], exprs[1]);
+            let condition = self.build_criterion(range, value, criterion);
             conditions.push(condition);
         }
         Some(conditions)

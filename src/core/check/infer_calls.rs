@@ -143,9 +143,9 @@ impl TypeInference<'_> {
                 [range, _] => {
                     self.require_type(*range, number);
                 }
-                [_, _, value] => {
+                [pair @ .., value] if pair.len() == 2 => {
                     self.require_type(*value, number);
-                    rest = &args[..2];
+                    rest = pair;
                 }
                 _ => {}
             },

@@ -219,7 +219,7 @@ impl Lowerer<'_> {
                 by_number: false,
                 matching,
                 ..
-            }) = self.program.finds.get(find as usize).copied()
+            }) = self.program.finds.try_get(find as usize).copied()
             && tab == columns.tab
             && let [value, by] = *self.program.args(args)
         {
@@ -615,7 +615,7 @@ impl Lowerer<'_> {
     #[cold]
     pub(super) fn report_row_number_without_order(&mut self, number: IrId, span: Span) -> IrId {
         let tab = match self.program.node(number) {
-            Ir::RowLookup { find, .. } => self.program.finds.get(find as usize).and_then(|find| find.tab),
+            Ir::RowLookup { find, .. } => self.program.finds.try_get(find as usize).and_then(|find| find.tab),
             _ => None,
         };
         if let Some(function) = self.uncounted.get(&number).copied() {

@@ -198,6 +198,14 @@ pub struct CheckScope<'a> {
     pub column_periods: &'a [ColumnPeriod],
 }
 
+impl<'a> CheckScope<'a> {
+    /// Returns the relation at a position that a search of the relations returned.
+    #[expect(clippy::indexing_slicing, reason = "searches of the same list return the positions")]
+    pub fn relation(&self, position: usize) -> &'a Relation {
+        &self.relations[position]
+    }
+}
+
 impl CheckScope<'_> {
     /// Returns the type that the user specified for a column of unknown type.
     fn user_type(&self, name: &str) -> Type {

@@ -446,7 +446,9 @@ impl Lowerer<'_> {
                 return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
             }
             _ if self.ast.arguments(taken.call).len() == 1 => {
-                self.report_several_columns(function, self.ast.arguments(taken.call)[0]);
+                if let [argument] = self.ast.arguments(taken.call) {
+                    self.report_several_columns(function, *argument);
+                }
                 return self.add_error(span);
             }
             _ => {

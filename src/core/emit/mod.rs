@@ -20,6 +20,7 @@ pub use windows::WindowKeys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, internal};
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
@@ -35,19 +36,19 @@ use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
-    sql: Vec<SqlId>,
+    sql: Arena<SqlId>,
     /// Number of bytes that are written only because a template repeats an argument, per node of the SQL tree.
-    repeated: Vec<u64>,
+    repeated: Arena<u64>,
     /// SQL expression of each definition.
-    roots: Vec<Option<SqlId>>,
-    columns: Vec<EmittedColumn>,
+    roots: Arena<Option<SqlId>>,
+    columns: Arena<EmittedColumn>,
     /// Columns whose names are already in the tree, in insertion order.
     known: Vec<u32>,
-    needed: Vec<bool>,
+    needed: Arena<bool>,
     /// Sizes of numbers, by IR node. The sizes are computed on demand, up to the last requested node.
-    sizes: Vec<u32>,
+    sizes: Arena<u32>,
     /// Precision and scale of decimals, by IR node, computed in the same way.
-    digits: Vec<Option<DecimalDigits>>,
+    digits: Arena<Option<DecimalDigits>>,
     template: template::TemplateBuffers,
     reads: reads::ColumnReadRecord,
 }
@@ -378,7 +379,8 @@ impl<'p> Emitter<'p> {
             (Ir::Not(inner), _) => return self.work.sql[inner.index()],
             // The rules of a model keep their notation.
             (Ir::And(one), _) if one.count == 1 => {
-                if let Some(sql) = self.emit_negated_truncated(self.program.args(one)[0], span) {
+                let negated = self.program.args(one).first();
+                if let Some(sql) = negated.and_then(|x| self.emit_negated_truncated(*x, span)) {
                     return sql;
                 }
             }
@@ -631,7 +633,7 @@ impl<'p> Emitter<'p> {
 
     /// Emits a comparison of two join keys. If they are nullable, two NULLs are equal.
     pub fn emit_key_comparison(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
-        let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
+        let overload = catalog::first_overload(if nullable { internal::SAME_KEY } else { internal::EQUAL }).id;
         let Cell::Template(template) = self.dialect.cell(overload) else {
             return self.null_placeholder(Span::default());
         };

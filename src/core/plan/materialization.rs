@@ -12,6 +12,7 @@ use super::names::UsedNames;
 use super::outputs::key_name;
 use super::value_numbering::equal_values;
 use crate::Level;
+use crate::arena::Arena;
 use crate::catalog;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
@@ -89,7 +90,7 @@ pub(super) fn materialize_values(
     let program = step.program;
     let Liveness { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
-    let mut reads = vec![ReadCounts::default(); program.definitions.len()];
+    let mut reads = Arena::filled(ReadCounts::default(), program.definitions.len());
     // Visit each definition before the definitions that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
@@ -198,7 +199,7 @@ fn role_name(role: DefinitionRole) -> &'static str {
 /// a definition, the column has the definition's name. Otherwise, the name of the column is derived from the formula.
 fn share_equal_values(
     step: &StepPlan<'_>,
-    live: &[bool],
+    live: &Arena<bool>,
     source: &str,
     taken: &mut UsedNames,
     cuts: &mut MaterializedValues,
@@ -215,23 +216,26 @@ fn share_equal_values(
             .into_iter()
             .filter(|id| named == Some(*id) || !roots.contains_key(id))
             .collect();
-        if equal.len() < 2 {
+        let [first, others @ ..] = equal.as_slice() else {
+            continue;
+        };
+        if others.is_empty() {
             continue;
         }
         let name = match named.and_then(|id| roots.get(&id)) {
             Some(index) => taken.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
-                let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_from_formula(program, equal[0], source)
-                    .unwrap_or_else(|| function_based_name(program, equal[0], owner_name(program, equal[0])));
+                let text = program.meta(*first).span.text(source);
+                let wanted = name_from_formula(program, *first, source)
+                    .unwrap_or_else(|| function_based_name(program, *first, owner_name(program, *first)));
                 taken.column(&wanted, text)
             }
         };
         // The list contains a node that occurs several times twice.
-        for id in equal[1..].iter().filter(|id| **id != equal[0]) {
-            cuts.reuse_value(*id, equal[0]);
+        for id in others.iter().filter(|id| *id != first) {
+            cuts.reuse_value(*id, *first);
         }
-        cuts.insert(equal[0], name);
+        cuts.insert(*first, name);
     }
 }
 
@@ -277,14 +281,14 @@ pub(super) fn materialize_late_aggregates(
         let base = definition.first.index();
         // Stratum in which each node is written: the stratum of the enclosing value, unless the node is already a
         // column there.
-        let mut written = vec![0u32; definition.root.index() - base + 1];
+        let mut written = Arena::filled(0u32, definition.root.index() - base + 1);
         let nodes = needed_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
             let own = written[id.index() - base].max(stage_of(*id));
             written[id.index() - base] = own;
             let below = if cuts.contains(*id) { stage_of(*id) } else { own };
             for operand in program.operands(*id) {
-                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.get_mut(i)) {
+                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.try_get_mut(i)) {
                     *stage = (*stage).max(below);
                 }
             }
@@ -488,7 +492,7 @@ impl DefinitionMaterializer<'_> {
         shared: &mut SharedArguments<'_>,
     ) {
         let program = self.program;
-        let Some(find) = program.finds.get(find as usize) else {
+        let Some(find) = program.finds.try_get(find as usize) else {
             return;
         };
         let found = program.args(args).iter().skip(1).take(2);

@@ -204,7 +204,7 @@ fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn])
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => program
             .columns
-            .get(column as usize)
+            .try_get(column as usize)
             .is_some_and(|column| column.quoted && *column.name == *o.name),
         _ => false,
     };

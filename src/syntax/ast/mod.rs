@@ -272,6 +272,16 @@ impl Ast {
             .unwrap_or_default()
     }
 
+    /// Returns the definition at a position.
+    #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "only this tree creates the indices of its definitions"
+    )]
+    pub fn definition(&self, index: u32) -> &Definition {
+        &self.definitions[index as usize]
+    }
+
     /// Returns a call by its index in [`Expr::Call`].
     #[must_use]
     #[expect(clippy::indexing_slicing, reason = "only this tree creates the indices of its calls")]
