@@ -20,7 +20,6 @@
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::todo,
     clippy::unimplemented
