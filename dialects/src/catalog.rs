@@ -18,11 +18,8 @@ pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(overload_owner(id)).overloads.iter().find(|o| o.id == id)
 }
 
-/// Returns the first overload of a function, which is the only overload of most internal functions.
-#[expect(
-    clippy::indexing_slicing,
-    reason = "the build rejects a function without an overload"
-)]
+/// Returns the first overload of a function that has overloads. Most internal functions have only one.
+#[expect(clippy::indexing_slicing, reason = "callers choose functions that have overloads")]
 pub fn first_overload(id: FunctionId) -> &'static Overload {
     &get(id).overloads[0]
 }

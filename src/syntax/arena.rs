@@ -152,7 +152,7 @@ impl<T> Index<usize> for Arena<T> {
 
 impl<T> IndexMut<usize> for Arena<T> {
     #[inline]
-    #[expect(clippy::indexing_slicing, reason = "see `index`")]
+    #[expect(clippy::indexing_slicing, reason = "the code that fills an arena creates its ids")]
     fn index_mut(&mut self, id: usize) -> &mut T {
         &mut self.0[id]
     }

@@ -14,6 +14,7 @@ mod conditional_aggregates;
 mod convert;
 mod criteria;
 mod criteria_order;
+mod criterion_text;
 mod dates;
 mod defined_functions;
 mod english_cell_descriptions;

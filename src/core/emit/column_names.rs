@@ -1,4 +1,4 @@
-//! Names of columns in SQL: qualifiers, quotes, paths into STRUCTs, and generated names.
+//! Names of columns in SQL: qualifiers, quotes, paths into fields of a STRUCT, and generated names.
 
 use super::Emitter;
 use crate::ir::IrId;

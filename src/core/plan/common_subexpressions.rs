@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::materialization::MaterializedValues;
+use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::strata::used_by_having;
 use super::value_numbering::number_values;

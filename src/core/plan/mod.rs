@@ -8,6 +8,7 @@
 
 mod as_of_join;
 mod common_subexpressions;
+mod definition_materializer;
 mod empty_cells;
 mod first_row_of_key;
 mod formula_names;
@@ -19,6 +20,7 @@ mod long_keys;
 mod lookup_by_key;
 mod lookup_by_period;
 mod materialization;
+mod materialized_values;
 mod names;
 mod order;
 mod outputs;

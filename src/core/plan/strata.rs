@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::liveness::{Liveness, is_trivial, needed_nodes};
-use super::materialization::MaterializedValues;
+use super::materialized_values::MaterializedValues;
 use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
