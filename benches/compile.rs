@@ -6,6 +6,7 @@
 
 #![allow(
     missing_docs,
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,

@@ -9,7 +9,11 @@
 //!     cargo bench --bench large_project -- --check   exit status 1 if a goal is missed
 
 #![allow(missing_docs, reason = "this is a program")]
-#![allow(clippy::expect_used, reason = "a benchmark that cannot run should stop")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "a benchmark that cannot run should stop"
+)]
 
 mod corpus;
 mod manifest;

@@ -9,6 +9,7 @@
 
 #![allow(missing_docs, reason = "this is a program")]
 #![allow(
+    clippy::indexing_slicing,
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,

@@ -1,7 +1,7 @@
 //! Tests of the build script's modules.
 
 #![allow(dead_code, reason = "the tests use a part of each module")]
-#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod catalogue;
 mod constructs;

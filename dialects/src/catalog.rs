@@ -8,6 +8,7 @@ pub use crate::tables::internal;
 pub use crate::tables::{Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
 
 /// Returns the function with an id.
+#[expect(clippy::indexing_slicing, reason = "only the catalogue creates ids")]
 pub fn get(id: FunctionId) -> &'static Function {
     &tables::FUNCTIONS[id.0 as usize]
 }
@@ -17,7 +18,14 @@ pub fn overload(id: OverloadId) -> Option<&'static Overload> {
     get(overload_owner(id)).overloads.iter().find(|o| o.id == id)
 }
 
+/// Returns the first overload of a function that has overloads. Most internal functions have only one.
+#[expect(clippy::indexing_slicing, reason = "callers choose functions that have overloads")]
+pub fn first_overload(id: FunctionId) -> &'static Overload {
+    &get(id).overloads[0]
+}
+
 /// Returns the function to which an overload belongs.
+#[expect(clippy::indexing_slicing, reason = "only the catalogue creates ids")]
 pub fn overload_owner(id: OverloadId) -> FunctionId {
     tables::OWNERS[id.0 as usize]
 }
@@ -36,8 +44,10 @@ pub fn lookup(name: &str) -> Option<&'static Function> {
 /// Returns the id of a function by its name in formulas.
 #[inline]
 pub fn find(name: &str) -> Option<FunctionId> {
-    match hash::find(tables::NAME_SLOTS, name, |i| tables::NAMES[i].0) {
-        Some(slot) => Some(tables::NAMES[slot].1),
+    match hash::find(tables::NAME_SLOTS, name, |i| {
+        tables::NAMES.get(i).map_or("", |name| name.0)
+    }) {
+        Some(slot) => tables::NAMES.get(slot).map(|name| name.1),
         None => find_spaced(name),
     }
 }

@@ -16,7 +16,7 @@ pub fn hash(name: &str) -> u32 {
         take(u64::from_le_bytes(*first));
         // Few names are longer than two eight-byte words.
         let mut at = 8;
-        while let (true, Some(word)) = (at + 8 < bytes.len(), bytes[at..].first_chunk::<8>()) {
+        while let (true, Some(word)) = (at + 8 < bytes.len(), first_word(bytes, at)) {
             take(u64::from_le_bytes(*word));
             at += 8;
         }
@@ -27,6 +27,11 @@ pub fn hash(name: &str) -> u32 {
         take(bytes.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)));
     }
     (hash >> 32) as u32
+}
+
+#[inline]
+fn first_word(bytes: &[u8], at: usize) -> Option<&[u8; 8]> {
+    bytes.get(at..)?.first_chunk()
 }
 
 /// Returns `true` if two names are equal, ignoring ASCII case. The exact bytes are compared first, because most names
@@ -60,9 +65,9 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
     let mask = slots.len().checked_sub(1)?;
     let mut slot = hash(name) as usize & mask;
     loop {
-        match slots[slot] {
-            0 => return None,
-            index if same(at(index as usize - 1).as_bytes(), name.as_bytes()) => return Some(index as usize - 1),
+        match slots.get(slot).copied() {
+            None | Some(0) => return None,
+            Some(index) if same(at(index as usize - 1).as_bytes(), name.as_bytes()) => return Some(index as usize - 1),
             _ => slot = (slot + 1) & mask,
         }
     }
@@ -76,10 +81,12 @@ pub fn build_slots(names: &[String]) -> Vec<u16> {
     let mask = slots.len() - 1;
     for (index, name) in names.iter().enumerate() {
         let mut slot = hash(name) as usize & mask;
-        while slots[slot] != 0 {
+        while slots.get(slot).is_some_and(|taken| *taken != 0) {
             slot = (slot + 1) & mask;
         }
-        slots[slot] = index as u16 + 1;
+        if let Some(free) = slots.get_mut(slot) {
+            *free = index as u16 + 1;
+        }
     }
     slots
 }

@@ -58,6 +58,7 @@ use formulac_syntax::span::Span;
     clippy::unwrap_used,
     clippy::panic,
     clippy::expect_used,
+    clippy::indexing_slicing,
     clippy::allow_attributes_without_reason,
     missing_docs,
     unused,

@@ -86,7 +86,8 @@ const KINDS: [TerminalKind; 256] = {
     let mut kinds = [TerminalKind::Other; 256];
     let mut at = 0;
     while at < known.len() {
-        kinds[known[at].0 as usize] = known[at].1;
+        let (token, kind) = known[at];
+        kinds[token as usize] = kind;
         at += 1;
     }
     kinds
@@ -94,6 +95,7 @@ const KINDS: [TerminalKind; 256] = {
 
 impl Terminal {
     #[inline]
+    #[expect(clippy::indexing_slicing, reason = "the table has an entry for each value of a byte")]
     pub fn from_token(token: Token) -> Self {
         Self {
             kind: KINDS[token as usize],

@@ -158,20 +158,26 @@ impl DbtCallResult {
     pub fn find_event(&self, name: &str) -> Option<&Value> {
         self.events
             .iter()
-            .find(|event| event["info"]["name"] == name)
-            .map(|event| &event["data"])
+            .find(|event| event.pointer("/info/name").is_some_and(|own| own == name))
+            .map(|event| event.get("data").unwrap_or(&Value::Null))
     }
 
     /// Returns the messages that the query wrote to dbt's log, in order.
     pub fn messages(&self) -> impl Iterator<Item = Value> {
-        let messages = self.events.iter().filter_map(|event| event["data"]["msg"].as_str());
+        let messages = self
+            .events
+            .iter()
+            .filter_map(|event| event.pointer("/data/msg")?.as_str());
         messages.filter_map(|text| serde_json::from_str(text.strip_prefix(TOLD)?).ok())
     }
 
     /// Returns the text of dbt's first error, without the introductory lines that only name the kind of error.
     pub fn message(&self) -> String {
-        let errors = self.events.iter().filter(|event| event["info"]["level"] == "error");
-        let mut texts = errors.filter_map(|event| event["data"]["exc"].as_str().or(event["info"]["msg"].as_str()));
+        let is_error = |event: &&Value| event.pointer("/info/level").is_some_and(|level| level == "error");
+        let mut texts = self.events.iter().filter(is_error).filter_map(|event| {
+            let mut texts = ["/data/exc", "/info/msg"].into_iter();
+            texts.find_map(|path| event.pointer(path)?.as_str())
+        });
         // For an invalid call, dbt first prints the usage and then the error.
         let of_usage = || {
             self.err

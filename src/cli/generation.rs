@@ -259,7 +259,7 @@ impl<'p> Generation<'p> {
             .map(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
             .collect();
         let has_errors = |model: &CompiledModel| {
-            (faulty[model.spec] || model.built.is_none()).then(|| "the spec has errors".to_owned())
+            (faulty.get(model.spec) != Some(&false) || model.built.is_none()).then(|| "the spec has errors".to_owned())
         };
         let mut out: Vec<Option<String>> = self.models.iter().map(has_errors).collect();
         let with_out = self.models.iter().zip(&out).filter(|(_, out)| out.is_some());

@@ -34,7 +34,9 @@ pub fn format_grouped(reports: &[Report<'_>]) -> String {
                     );
                     at
                 });
-            groups[at].warnings.push((report.file, diagnostic));
+            if let Some(group) = groups.get_mut(at) {
+                group.warnings.push((report.file, diagnostic));
+            }
         }
     }
     let mut out = String::new();

@@ -77,7 +77,8 @@ fn argument_positions(template: &str, names: &[&str]) -> Vec<usize> {
         .skip(1)
         .filter_map(|rest| rest.split(['}', ':']).next())
         .collect();
-    (0..names.len()).filter(|at| named.contains(&names[*at])).collect()
+    let positions = names.iter().enumerate().filter(|(_, name)| named.contains(name));
+    positions.map(|(at, _)| at).collect()
 }
 
 /// A template with its arguments.

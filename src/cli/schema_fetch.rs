@@ -45,8 +45,12 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     for (read, looked) in relations.iter().zip(looked) {
         let fault = match (looked, find_node(manifest, read)) {
             (Ok(Some(columns)), Some(node)) => {
-                let is_source = node.resource_type == ResourceType::Source;
-                tables[usize::from(is_source)].insert(node.unique_id.to_string(), catalog_table(node, &columns));
+                let [nodes, sources] = &mut tables;
+                let tables = match node.resource_type {
+                    ResourceType::Source => sources,
+                    _ => nodes,
+                };
+                tables.insert(node.unique_id.to_string(), catalog_table(node, &columns));
                 told.push(json!({"relation": read.display_name(), "columns": columns.len(), "fault": null}));
                 continue;
             }
@@ -108,7 +112,7 @@ fn keep_unselected_relations(place: &Workspace, tables: &mut [Map<String, Value>
     };
     let before: Value = serde_json::from_str(&text).unwrap_or_default();
     for (tables, key) in tables.iter_mut().zip(["nodes", "sources"]) {
-        for (id, table) in before[key].as_object().into_iter().flatten() {
+        for (id, table) in before.get(key).and_then(Value::as_object).into_iter().flatten() {
             if !tables.contains_key(id) {
                 tables.insert(id.clone(), table.clone());
             }

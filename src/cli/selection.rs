@@ -25,6 +25,16 @@ pub struct SelectedModels {
     pub unmatched: Vec<(String, String)>,
 }
 
+impl SelectedModels {
+    pub fn has_model(&self, model: usize) -> bool {
+        self.models.get(model) == Some(&true)
+    }
+
+    pub fn has_spec(&self, spec: usize) -> bool {
+        self.specs.get(spec) == Some(&true)
+    }
+}
+
 /// Applies a selection. `package` is the name of the dbt project, and `folder` is the folder of its models.
 pub fn apply_selection(
     models: &[CompiledModel],
@@ -82,14 +92,16 @@ pub fn apply_selection(
     // A spec without a name cannot be selected, so its errors are always reported.
     let mut specs = vec![true; found.len()];
     // The models that a selected model reads must be free of errors, even if they are not selected.
-    let mut needed: BTreeSet<usize> = (0..models.len()).filter(|at| chosen[*at]).collect();
+    let mut needed: BTreeSet<usize> = chosen
+        .iter()
+        .enumerate()
+        .filter(|(_, chosen)| **chosen)
+        .map(|(at, _)| at)
+        .collect();
     let mut next: Vec<usize> = needed.iter().copied().collect();
     while let Some(at) = next.pop() {
-        let own = nodes[at]
-            .parents
-            .iter()
-            .copied()
-            .filter(|parent| *parent < models.len());
+        let own = nodes.get(at).into_iter().flat_map(|node| &node.parents);
+        let own = own.copied().filter(|parent| *parent < models.len());
         next.extend(own.filter(|parent| needed.insert(*parent)));
     }
     for (at, model) in models.iter().enumerate() {

@@ -46,9 +46,10 @@ impl Snippet {
         wanted.dedup();
         // If a single line separates two wanted lines, include that line, so that the three lines form one block.
         let between: Vec<u32> = wanted
-            .windows(2)
-            .filter(|w| w[1] - w[0] == 2)
-            .map(|w| w[0] + 1)
+            .iter()
+            .zip(wanted.iter().skip(1))
+            .filter(|(line, next)| *next - *line == 2)
+            .map(|(line, _)| line + 1)
             .collect();
         wanted.extend(between);
         wanted.sort_unstable();

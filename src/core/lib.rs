@@ -64,7 +64,7 @@ pub mod symbol_table;
 
 use formulac_catalog::{ALL_DIGITS, catalog, dialect};
 use formulac_grammar as parse;
-use formulac_syntax::{ast, diag, lex, limits, span, yaml};
+use formulac_syntax::{arena, ast, diag, lex, limits, span, yaml};
 
 pub use calendar::{UnknownWeekday, Weekday};
 pub use check::Context;

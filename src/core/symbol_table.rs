@@ -1,5 +1,6 @@
 //! Index from names to positions in the caller's list. Lookups ignore the case of ASCII letters.
 
+use crate::arena::Arena;
 use crate::catalog::hash::{hash, same};
 
 /// Name with its hash, so that lookups in several indices compute the hash only once.
@@ -22,7 +23,7 @@ impl<'n> From<&'n str> for HashedName<'n> {
 pub struct NameIndex {
     /// Slots with the hash of a name and the name's position plus 1. A value of 0 marks a free slot. The number of
     /// slots is a power of two and at least twice the number of names.
-    slots: Vec<(u32, u32)>,
+    slots: Arena<(u32, u32)>,
     names: usize,
 }
 
@@ -51,7 +52,7 @@ impl NameIndex {
     #[inline]
     pub fn find<'n>(&self, name: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> Option<usize> {
         let slot = self.find_slot(name, at);
-        Some(self.slots.get(slot)?.1.checked_sub(1)? as usize)
+        Some(self.slots.try_get(slot)?.1.checked_sub(1)? as usize)
     }
 
     /// Adds a name and returns its position, which is `place` if the name is new.
@@ -78,7 +79,7 @@ impl NameIndex {
     fn find_slot<'n>(&self, HashedName { name, hash }: HashedName<'_>, at: impl Fn(usize) -> &'n [u8]) -> usize {
         let mask = self.slots.len().wrapping_sub(1);
         let mut slot = hash as usize & mask;
-        while let Some((known, place)) = self.slots.get(slot).filter(|s| s.1 > 0) {
+        while let Some((known, place)) = self.slots.try_get(slot).filter(|s| s.1 > 0) {
             if *known == hash && same(at(*place as usize - 1), name.as_bytes()) {
                 break;
             }
@@ -90,7 +91,7 @@ impl NameIndex {
     #[cold]
     fn grow_slots(&mut self) {
         let size = (self.slots.len() * 2).max(MIN_SLOTS);
-        let before = std::mem::replace(&mut self.slots, vec![(0, 0); size]);
+        let before = std::mem::replace(&mut self.slots, Arena::filled((0, 0), size));
         for entry in before.into_iter().filter(|s| s.1 > 0) {
             let mut slot = entry.0 as usize & (size - 1);
             while self.slots[slot].1 > 0 {

@@ -248,24 +248,25 @@ impl SelectionCriterion<'_> {
             .collect();
         let mut chosen = own.clone();
         let mut add = |more: Vec<bool>| chosen.iter_mut().zip(more).for_each(|(chosen, more)| *chosen |= more);
+        let parents: Vec<&[usize]> = nodes.iter().map(|node| node.parents.as_slice()).collect();
         if let Some(depth) = self.parents {
-            add(nodes_within(&own, depth, |number| &nodes[number].parents));
+            add(nodes_within(&own, depth, &parents));
         }
         if self.children.is_some() || self.childrens_parents {
             let mut children: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
-            for (number, node) in nodes.iter().enumerate() {
-                for parent in &node.parents {
+            for (number, parents) in parents.iter().enumerate() {
+                for parent in *parents {
                     if let Some(children) = children.get_mut(*parent) {
                         children.push(number);
                     }
                 }
             }
             if let Some(depth) = self.children {
-                add(nodes_within(&own, depth, |number| &children[number]));
+                add(nodes_within(&own, depth, &children));
             }
             if self.childrens_parents {
-                let below = nodes_within(&own, usize::MAX, |number| &children[number]);
-                add(nodes_within(&below, usize::MAX, |number| &nodes[number].parents));
+                let below = nodes_within(&own, usize::MAX, &children);
+                add(nodes_within(&below, usize::MAX, &parents));
             }
         }
         Ok(chosen)
@@ -273,14 +274,15 @@ impl SelectionCriterion<'_> {
 }
 
 /// Returns which nodes are at most `depth` edges away from the start nodes. The start nodes are included.
-fn nodes_within<'n>(from: &[bool], depth: usize, next: impl Fn(usize) -> &'n Vec<usize>) -> Vec<bool> {
+fn nodes_within(from: &[bool], depth: usize, edges: &[impl AsRef<[usize]>]) -> Vec<bool> {
     let mut seen = from.to_vec();
-    let mut queue: VecDeque<(usize, usize)> = (0..from.len()).filter(|at| from[*at]).map(|at| (at, 0)).collect();
+    let starts = from.iter().enumerate().filter(|(_, is_start)| **is_start);
+    let mut queue: VecDeque<(usize, usize)> = starts.map(|(at, _)| (at, 0)).collect();
     while let Some((at, far)) = queue.pop_front() {
         if far == depth {
             continue;
         }
-        for to in next(at) {
+        for to in edges.get(at).map(AsRef::as_ref).unwrap_or_default() {
             if let Some(new) = seen.get_mut(*to).filter(|seen| !**seen) {
                 *new = true;
                 queue.push_back((*to, far + 1));
@@ -352,6 +354,7 @@ fn is_source(fqn: &[String], package: &str, value: &str) -> bool {
 fn is_named(node: &SelectableNode, value: &str) -> bool {
     let is_leaf = |fqn: &[String]| fqn.last().is_some_and(|leaf| is_like(leaf, value));
     let parts: Vec<&str> = value.split('.').collect();
+    let rest = |parts: &[&str], from: usize| parts.get(from..).unwrap_or_default().join(".");
     let is_way = |fqn: &[String]| {
         let flat: Vec<&str> = fqn.iter().flat_map(|part| part.split('.')).collect();
         if flat.len() < parts.len() {
@@ -360,7 +363,7 @@ fn is_named(node: &SelectableNode, value: &str) -> bool {
         let wild = parts.iter().position(|part| part.contains(['*', '?', '[', ']']));
         let plain = wild.unwrap_or(parts.len());
         parts.iter().zip(&flat).take(plain).all(|(part, name)| part == name)
-            && wild.is_none_or(|from| is_like(&flat[from..].join("."), &parts[from..].join(".")))
+            && wild.is_none_or(|from| is_like(&rest(&flat, from), &rest(&parts, from)))
     };
     is_leaf(&node.fqn) || is_way(&node.fqn) || node.fqn.get(1..).is_some_and(is_way)
 }
@@ -379,8 +382,8 @@ fn is_like(text: &str, pattern: &str) -> bool {
     let (mut at, mut of) = (0, 0);
     // Position of the last `*` in the pattern, and the end of the text that this `*` matches.
     let mut star: Option<(usize, usize)> = None;
-    while at < text.len() {
-        match match_char(&pattern, of, text[at]) {
+    while let Some(c) = text.get(at) {
+        match match_char(&pattern, of, *c) {
             Some(next) => (at, of) = (at + 1, next),
             None if pattern.get(of) == Some(&'*') => {
                 star = Some((of, at));
@@ -395,7 +398,7 @@ fn is_like(text: &str, pattern: &str) -> bool {
             },
         }
     }
-    pattern[of..].iter().all(|c| *c == '*')
+    pattern.iter().skip(of).all(|c| *c == '*')
 }
 
 /// Returns the position after the next pattern element if the element matches a character.
@@ -407,10 +410,11 @@ fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
             let negated = matches!(pattern.get(of + 1), Some('!'));
             let first = of + 1 + usize::from(negated);
             // A `]` directly after the `[` belongs to the set and does not end it.
-            let Some(end) = (first + 1..pattern.len()).find(|at| pattern[*at] == ']') else {
+            let after = pattern.iter().enumerate().skip(first + 1);
+            let end = after.clone().find(|(_, c)| **c == ']').map(|(end, _)| end);
+            let Some((end, set)) = end.and_then(|end| Some((end, pattern.get(first..end)?))) else {
                 return (c == '[').then_some(of + 1);
             };
-            let set = &pattern[first..end];
             let mut found = false;
             let mut at = 0;
             while let Some(from) = set.get(at) {

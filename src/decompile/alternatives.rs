@@ -115,12 +115,11 @@ impl Alternatives {
         for part in self.parts(trees, expression) {
             let first = self.of(part).first().copied();
             let children = trees.children(part).to_vec();
-            let is_accepted = |place: &usize| {
-                let (_, guards) = rewritten.get(&children[*place])?;
-                accepts_in_child(trees, part, *place, &guards.kinds()).then_some(())
+            let is_accepted = |(place, child): (usize, &SqlNodeId)| {
+                let (_, guards) = rewritten.get(child)?;
+                accepts_in_child(trees, part, place, &guards.kinds()).then_some(place)
             };
-            let places = (0..children.len()).filter(|place| is_accepted(place).is_some());
-            let places: Vec<usize> = places.collect();
+            let places: Vec<usize> = children.iter().enumerate().filter_map(is_accepted).collect();
             // Also replace each child alone, because a spelling may contain the other children.
             let alone = places.iter().map(|place| vec![*place]).filter(|_| places.len() > 1);
             let mut parent = None;
@@ -130,8 +129,9 @@ impl Alternatives {
             {
                 let (mut now, mut guards) = (children.clone(), GuardSet::default());
                 for place in replaced {
-                    if let Some((other, added)) = rewritten.get(&children[place]) {
-                        (now[place], guards) = (*other, guards.union(*added));
+                    let Some(child) = now.get_mut(place) else { continue };
+                    if let Some((other, added)) = rewritten.get(child) {
+                        (*child, guards) = (*other, guards.union(*added));
                     }
                 }
                 let other = trees.add(trees.label(part).clone(), now);

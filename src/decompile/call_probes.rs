@@ -2,8 +2,8 @@
 
 use super::expression_text::ExpressionShape;
 use super::probes::{
-    Arg, NUMBERS, PLACES, ProbeFormula, SMALL, column_args, nth_types_of_parameters, parameter_args, parameter_literal,
-    probe_column, shortest_literal, type_assignments,
+    Arg, NUMBERS, PLACES, ProbeFormula, SMALL, column_args, literal_at, nth_types_of_parameters, parameter_args,
+    parameter_literal, probe_column, shortest_literal, type_assignments, with_value_at,
 };
 use crate::Type;
 use crate::catalog::{Overload, Param};
@@ -101,15 +101,14 @@ impl CallProbes<'_> {
                 self.put(types.iter().enumerate().map(of).collect());
             }
             let of_place = |(at, param): (usize, &&Param)| match at == place {
-                true => Arg::Minus(NUMBERS[at]),
+                true => Arg::Minus(literal_at(&NUMBERS, at)),
                 false => parameter_literal(param, NUMBERS, at, true),
             };
             self.put(params.iter().enumerate().map(of_place).collect());
         }
         for place in 0..self.count.min(2) {
-            let mut args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
-            args[place] = Arg::Fixed("1 / 0".to_owned());
-            self.put(args);
+            let args: Vec<Arg> = params.iter().map(|param| Arg::Fixed(shortest_literal(param))).collect();
+            self.put(with_value_at(&args, place, Arg::Fixed("1 / 0".to_owned())));
         }
     }
 
@@ -122,18 +121,15 @@ impl CallProbes<'_> {
                 let base = column_args(types, nullable);
                 for place in 0..count.min(6) {
                     for literal in literals(place) {
-                        let mut args = base.clone();
-                        args[place] = literal;
-                        self.put(args);
+                        self.put(with_value_at(&base, place, literal));
                     }
                 }
                 for first in 0..count.min(5) {
                     for second in first + 1..count.min(5) {
                         for a in literals(first).into_iter().take(MAX_COMBINED_LITERALS) {
                             for b in literals(second).into_iter().take(MAX_COMBINED_LITERALS) {
-                                let mut args = base.clone();
-                                (args[first], args[second]) = (a.clone(), b);
-                                self.put(args);
+                                let args = with_value_at(&base, first, a.clone());
+                                self.put(with_value_at(&args, second, b));
                             }
                         }
                     }
@@ -141,8 +137,10 @@ impl CallProbes<'_> {
                 if count > 3 {
                     for step in [1, 2] {
                         let mut args = base.clone();
-                        for place in (1..count).step_by(step) {
-                            args[place] = literals(place).into_iter().next().unwrap_or(args[place].clone());
+                        for (place, arg) in args.iter_mut().enumerate().skip(1).step_by(step) {
+                            if let Some(literal) = literals(place).into_iter().next() {
+                                *arg = literal;
+                            }
                         }
                         self.put(args);
                     }

@@ -250,8 +250,7 @@ impl CompiledProbes {
         };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
         // Compile and parse in parallel what is needed.
-        let needed = crate::parallel::map_range(groups.len(), |number| {
-            let CompiledGroup { tried, compiled } = groups[number];
+        let needed = crate::parallel::map(&groups, |CompiledGroup { tried, compiled }| {
             let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
             let patterns = compiled.iter().flat_map(|probe| patterns_of(tried, probe));
             patterns.collect::<Vec<_>>()

@@ -4,7 +4,7 @@
 use rustc_hash::FxHashSet;
 
 use super::expression_text::{ExpressionShape, text_literal};
-use super::probes::{Arg, ProbeFormula, column_args, nth_types_of_parameters, type_assignments};
+use super::probes::{Arg, ProbeFormula, column_args, nth_types_of_parameters, type_assignments, with_value_at};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::catalog::{Overload, Param, ParamType};
@@ -160,9 +160,8 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
             for (place, param) in params.iter().enumerate() {
                 for word in args_from_constants(param, words) {
                     for sign in ["", "-"] {
-                        let mut args = base.clone();
-                        args[place] = Arg::Fixed(format!("{sign}{}", word.text()));
-                        put(args);
+                        let word = Arg::Fixed(format!("{sign}{}", word.text()));
+                        put(with_value_at(&base, place, word));
                     }
                 }
             }
@@ -185,8 +184,7 @@ fn add_constant_argument_probes(
                 let base = column_args(&types, nullable);
                 for (first, param) in params.iter().enumerate() {
                     for (rank, a) in args_from_constants(param, words).into_iter().enumerate() {
-                        let mut args = base.clone();
-                        args[first] = a;
+                        let args = with_value_at(&base, first, a);
                         of_one.push(ProbeFormula {
                             shape: ExpressionShape::Call(name),
                             args: args.clone(),
@@ -196,8 +194,7 @@ fn add_constant_argument_probes(
                         }
                         for (second, param) in params.iter().enumerate().skip(first + 1) {
                             for b in args_from_constants(param, words).into_iter().take(MAX_PAIRED_CONSTANTS) {
-                                let mut args = args.clone();
-                                args[second] = b;
+                                let args = with_value_at(&args, second, b);
                                 of_two.push(ProbeFormula {
                                     shape: ExpressionShape::Call(name),
                                     args,

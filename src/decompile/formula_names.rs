@@ -70,7 +70,7 @@ pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> Str
         out.push_str(&formula[end..range.start]);
         out.push_str(&format_name(name));
         at += part.len();
-        end = tokens[at - 1].1.end;
+        end = tokens.get(at - 1).map_or(range.end, |(_, last, _)| last.end);
     }
     out.push_str(&formula[end..]);
     out

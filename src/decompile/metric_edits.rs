@@ -464,7 +464,7 @@ fn find_definition<'r>(
         .filter(|(_, placed)| placed.name.eq_ignore_ascii_case(column))
         .collect();
     let in_cte = |(at, _): &&(usize, &DefinitionWithPosition)| {
-        let name = read.outline.steps[*at].name.as_deref();
+        let name = read.outline.steps.get(*at).and_then(|step| step.name.as_deref());
         cte.is_some_and(|cte| name.is_some_and(|name| name.eq_ignore_ascii_case(cte)))
     };
     let computes = |(_, placed): &&(usize, &DefinitionWithPosition)| !placed.formula.eq_ignore_ascii_case(column);

@@ -265,21 +265,34 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
         all.extend(ALIKE.iter().map(|ty| vec![(*ty, nullable); count]));
         for (most, other) in NUMBERS {
             for place in 0..count.min(MAX_TRIED_POSITIONS) {
-                let mut values = vec![(most, nullable); count];
-                values[place] = (other, nullable != (most == other));
-                all.push(values);
+                let value = (other, nullable != (most == other));
+                all.push(with_value_at(&vec![(most, nullable); count], place, value));
             }
         }
     }
     all
 }
 
+/// Returns the values with another value at one position.
+pub(super) fn with_value_at<T: Clone>(values: &[T], place: usize, value: T) -> Vec<T> {
+    let mut values = values.to_vec();
+    if let Some(old) = values.get_mut(place) {
+        *old = value;
+    }
+    values
+}
+
+/// Returns the literal for the argument at a position. Arguments after the fifth one share the last literal.
+pub(super) fn literal_at(literals: &[&'static str; 5], place: usize) -> &'static str {
+    let [.., last] = literals;
+    literals.get(place).unwrap_or(last)
+}
+
 pub(super) fn literal_args(place: usize) -> Vec<Arg> {
-    let of = |list: &[&'static str; 5]| list.get(place).copied().unwrap_or(list[0]);
     vec![
-        Arg::Number(of(&NUMBERS)),
-        Arg::Number(of(&POINTS)),
-        Arg::Text("", of(&TEXTS), ""),
+        Arg::Number(literal_at(&NUMBERS, place)),
+        Arg::Number(literal_at(&POINTS, place)),
+        Arg::Text("", literal_at(&TEXTS, place), ""),
     ]
 }
 
@@ -292,24 +305,27 @@ const WORDS: [&str; 16] = [
 pub(super) fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
     let fixed = |text: &str| Arg::Fixed(text.to_owned());
     let mut args = Vec::new();
-    let place = place.min(4);
     match param.ty {
         ParamType::Literal(low, high) if high.saturating_sub(low) <= 40 => {
             args.extend((low..=high).map(|n| fixed(&n.to_string())));
         }
         ParamType::Literal(low, high) => {
-            args.push(Arg::Number(NUMBERS[place]));
+            args.push(Arg::Number(literal_at(&NUMBERS, place)));
             args.extend((low..=high).contains(&1).then(|| fixed("1")));
             let near = (-3..=6).filter(|n| (low..=high).contains(n));
             args.extend(near.map(|n| fixed(&n.to_string())));
         }
         ParamType::Number | ParamType::Positive | ParamType::Is(Type::Integer | Type::Decimal | Type::Float) => {
-            args.extend([Arg::Number(NUMBERS[place]), fixed("1"), Arg::Number(POINTS[place])]);
+            args.extend([
+                Arg::Number(literal_at(&NUMBERS, place)),
+                fixed("1"),
+                Arg::Number(literal_at(&POINTS, place)),
+            ]);
             args.extend((-3..=6).map(|n| fixed(&n.to_string())));
             args.extend(["0.1", "0.5", "0.25", "0.75", "0.9"].map(fixed));
         }
         ParamType::Is(Type::Text) => {
-            args.push(Arg::Text("", TEXTS[place], ""));
+            args.push(Arg::Text("", literal_at(&TEXTS, place), ""));
             args.extend(WORDS.iter().map(|word| fixed(&format!("\"{word}\""))));
         }
         ParamType::Is(Type::Boolean) => args.extend(["TRUE", "FALSE"].map(fixed)),
@@ -324,11 +340,10 @@ pub(super) fn parameter_args(param: &Param, place: usize) -> Vec<Arg> {
 
 /// Returns a literal for a parameter. If possible, the literal represents any other literal.
 pub(super) fn parameter_literal(param: &Param, numbers: [&'static str; 5], place: usize, is_true: bool) -> Arg {
-    let place = place.min(4);
     match accepted_types(param.ty).first() {
         Some(Type::Boolean) => Arg::Fixed(if is_true { "TRUE" } else { "FALSE" }.to_owned()),
-        Some(Type::Text) => Arg::Text("", TEXTS[place], ""),
-        Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(numbers[place]),
+        Some(Type::Text) => Arg::Text("", literal_at(&TEXTS, place), ""),
+        Some(Type::Integer | Type::Decimal | Type::Float) => Arg::Number(literal_at(&numbers, place)),
         _ => Arg::Fixed(shortest_literal(param)),
     }
 }

@@ -149,7 +149,7 @@ pub(super) fn diff_tokens(
     let rest = a.iter().rev().zip(b.iter().rev());
     let tail = rest.take_while(|(one, other)| one == other).count();
     let tail = tail.min(a.len().min(b.len()) - head);
-    let (a, b) = (&a[head..a.len() - tail], &b[head..b.len() - tail]);
+    let [a, b] = [&a, &b].map(|keys| keys.get(head..keys.len() - tail).unwrap_or_default());
     let (own, edited) = (own.start + head, edited.start + head);
     if a.is_empty() && b.is_empty() {
         return Vec::new();
@@ -163,23 +163,27 @@ pub(super) fn diff_tokens(
     }
     // Length of the longest common subsequence of the remaining tokens on both sides.
     let mut common = vec![0u32; (a.len() + 1) * width];
-    for i in (0..a.len()).rev() {
-        for j in (0..b.len()).rev() {
-            common[i * width + j] = match a[i] == b[j] {
-                true => common[(i + 1) * width + j + 1] + 1,
-                false => common[(i + 1) * width + j].max(common[i * width + j + 1]),
+    let length = |common: &[u32], i: usize, j: usize| common.get(i * width + j).copied().unwrap_or_default();
+    for (i, one) in a.iter().enumerate().rev() {
+        for (j, other) in b.iter().enumerate().rev() {
+            let longest = match one == other {
+                true => length(&common, i + 1, j + 1) + 1,
+                false => length(&common, i + 1, j).max(length(&common, i, j + 1)),
             };
+            if let Some(cell) = common.get_mut(i * width + j) {
+                *cell = longest;
+            }
         }
     }
     let mut hunks: Vec<Hunk> = Vec::new();
     let (mut i, mut j) = (0, 0);
     while i < a.len() || j < b.len() {
-        if i < a.len() && j < b.len() && a[i] == b[j] {
+        if i < a.len() && a.get(i) == b.get(j) {
             (i, j) = (i + 1, j + 1);
             continue;
         }
         let (from_i, from_j) = (own + i, edited + j);
-        let takes_own = j == b.len() || i < a.len() && common[(i + 1) * width + j] >= common[i * width + j + 1];
+        let takes_own = j == b.len() || i < a.len() && length(&common, i + 1, j) >= length(&common, i, j + 1);
         (i, j) = if takes_own { (i + 1, j) } else { (i, j + 1) };
         match hunks.last_mut() {
             Some(last) if (last.written.end, last.found.end) == (from_i, from_j) => {

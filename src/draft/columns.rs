@@ -245,8 +245,9 @@ fn choose_column_test_values(
             .for_each(|date| pool.add(Value::Date(date))),
         Type::Timestamp => {
             // Alternate between midnight and the last hour of a day.
-            for (at, date) in candidate_dates(&named, has_today).into_iter().enumerate() {
-                pool.add(Value::Time(date * DAY + [0, 23 * 3600 + 1800][at % 2]));
+            let times = [0, 23 * 3600 + 1800].into_iter().cycle();
+            for (date, time) in candidate_dates(&named, has_today).into_iter().zip(times) {
+                pool.add(Value::Time(date * DAY + time));
             }
         }
         Type::Timestamptz => return Err(format!("`{name}`, whose instants are dates in the session's time zone")),

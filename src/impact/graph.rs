@@ -483,17 +483,21 @@ fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut stack = from.to_vec();
     let mut waiting = vec![0usize; edges.len()];
     while let Some(at) = stack.pop() {
-        if reached.get(at).copied() != Some(false) {
+        let Some(new) = reached.get_mut(at).filter(|reached| !**reached) else {
             continue;
-        }
-        reached[at] = true;
+        };
+        *new = true;
         for next in edges.get(at).into_iter().flatten() {
-            waiting[*next] += 1;
+            if let Some(waiting) = waiting.get_mut(*next) {
+                *waiting += 1;
+            }
             stack.push(*next);
         }
     }
-    let mut ready: Vec<usize> = (0..edges.len())
-        .filter(|at| reached[*at] && waiting[*at] == 0)
+    let state = reached.iter().zip(&waiting).enumerate();
+    let mut ready: Vec<usize> = state
+        .filter(|(_, (reached, waiting))| **reached && **waiting == 0)
+        .map(|(at, _)| at)
         .collect();
     // Nodes without incoming edges are start nodes.
     let first = ready.len();
@@ -501,17 +505,23 @@ fn topological_order(from: &[usize], edges: &[Vec<usize>]) -> Vec<usize> {
     let mut next = 0;
     while let Some(at) = ready.get(next).copied() {
         next += 1;
-        reached[at] = false;
+        if let Some(reached) = reached.get_mut(at) {
+            *reached = false;
+        }
         order.push(at);
         for child in edges.get(at).into_iter().flatten() {
-            waiting[*child] -= 1;
-            if waiting[*child] == 0 {
+            let Some(waiting) = waiting.get_mut(*child) else {
+                continue;
+            };
+            *waiting -= 1;
+            if *waiting == 0 {
                 ready.push(*child);
             }
         }
     }
     order.drain(..first);
-    order.extend((0..edges.len()).filter(|at| reached[*at] && !from.contains(at)));
+    let in_cycles = reached.iter().enumerate().filter(|(_, reached)| **reached);
+    order.extend(in_cycles.map(|(at, _)| at).filter(|at| !from.contains(at)));
     order
 }
 

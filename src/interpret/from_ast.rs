@@ -147,7 +147,9 @@ impl AstReader<'_> {
                     if self.ast.expr(*arg) == Node::Blank {
                         let blank =
                             blank_value(name, at, &args).ok_or_else(|| format!("an empty argument of `{name}`"))?;
-                        args[at] = InterpreterExpr::Literal(blank);
+                        if let Some(arg) = args.get_mut(at) {
+                            *arg = InterpreterExpr::Literal(blank);
+                        }
                     }
                 }
                 self.convert_call(name, args)?
@@ -281,9 +283,11 @@ fn blank_value(name: &str, at: usize, args: &[InterpreterExpr]) -> Option<Value>
     }
     match wanted? {
         Some(value) => Some(value),
-        None if of_same_type(&at) => (0..args.len())
-            .filter(|other| *other != at && of_same_type(other))
-            .find_map(|other| empty_value(&args[other])),
+        None if of_same_type(&at) => args
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at && of_same_type(other))
+            .find_map(|(_, other)| empty_value(other)),
         None => None,
     }
 }

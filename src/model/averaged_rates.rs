@@ -96,7 +96,7 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
         let parts = |ids: &mut dyn Iterator<Item = IrId>| combine_provenances(ids.filter(|id| !constant(*id)).map(of));
         let own = match node {
             Ir::Column(column) => column_provenance(program, column, relations),
-            Ir::Definition(used) => match program.definitions.get(used as usize) {
+            Ir::Definition(used) => match program.definitions.try_get(used as usize) {
                 Some(definition) if !definition.failed => of(definition.root),
                 _ => ColumnProvenance::Other,
             },
@@ -126,7 +126,7 @@ pub(super) fn column_provenances(program: &Program, relations: &[Relation]) -> V
 }
 
 fn column_provenance(program: &Program, column: u32, relations: &[Relation]) -> ColumnProvenance {
-    let Some(used) = program.columns.get(column as usize) else {
+    let Some(used) = program.columns.try_get(column as usize) else {
         return ColumnProvenance::Other;
     };
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
@@ -156,10 +156,10 @@ fn combine_provenances(mut parts: impl Iterator<Item = ColumnProvenance>) -> Col
 /// Returns the name of a value if the value is a column or a definition. Returns an empty string for other values.
 fn value_name(program: &Program, id: IrId) -> String {
     match program.node(id) {
-        Ir::Column(column) => program.columns.get(column as usize).map(|c| c.name.to_string()),
+        Ir::Column(column) => program.columns.try_get(column as usize).map(|c| c.name.to_string()),
         Ir::Definition(used) => program
             .definitions
-            .get(used as usize)
+            .try_get(used as usize)
             .and_then(|d| d.name.as_deref())
             .map(str::to_owned),
         // Use the name of the operand, because a cast or guard does not change the number.

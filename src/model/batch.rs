@@ -12,6 +12,7 @@ use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
 use super::session::{self, KeptFile, KeptSpec, KnownInputs, SpecSession};
 use super::{CompiledSpec, ModelTest};
+use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::parallel;
@@ -29,7 +30,7 @@ pub struct SpecText<'t> {
 
 /// Specs that are compiled together.
 struct Batch<'t> {
-    files: Vec<BatchFile<'t>>,
+    files: Arena<BatchFile<'t>>,
     /// Index and lower-case name of each metric set.
     sets: Vec<(usize, String)>,
     /// Fingerprint of each metric set by lower-case name.
@@ -114,12 +115,12 @@ impl Compiler {
             }
         }
         let files = batch.files.iter().enumerate();
-        let parents: Vec<Vec<usize>> = files
+        let parents: Arena<Vec<usize>> = files
             .map(|(number, file)| spec_parents(number, file.reads(), &first))
             .collect();
         let order = graph::order_specs(&parents);
         let needed = flag_first_specs_and_ancestors(&parents, count);
-        let mut all: Vec<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
+        let mut all: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
             // Models in a cycle, and models that read them, have unknown columns.
@@ -146,7 +147,7 @@ impl Compiler {
         report_duplicate_metric_sets(specs, &batch.sets, &mut all, count);
         all.truncate(count);
         move_metric_set_tests(&mut all);
-        let mut all: Vec<Arc<CompiledSpec>> = all.into_iter().flatten().collect();
+        let mut all: Arena<Arc<CompiledSpec>> = all.into_iter().flatten().collect();
         for (number, file) in batch.files.iter().enumerate().take(count) {
             if let Some((name, span)) = file.name()
                 && first.get(&name.to_lowercase()) != Some(&number)
@@ -164,7 +165,7 @@ impl Compiler {
         if let Some(session) = session {
             session.keep_files(batch.files.into_iter().map(|file| (file.spec, file.kept)));
         }
-        all
+        all.into_iter().collect()
     }
 
     /// Returns a copy of the compiler that also knows the models of these specs.
@@ -281,8 +282,8 @@ impl<'t> Batch<'t> {
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
     fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, done: &(impl Fn() + Sync)) {
         let known = self.known(compiler);
-        let compiled = parallel::map_range(wave.len(), |at| {
-            let file = &self.files[wave[at]];
+        let compiled = parallel::map(wave, |number| {
+            let file = &self.files[*number];
             let is_current = known.is_current(file.kept.compiled.as_ref()) && file.decode(compiler);
             let compiled = (!is_current).then(|| known.keep(|| KeptSpec::from(file.compile(compiler, is_first))));
             done();
@@ -381,8 +382,8 @@ fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, us
 }
 
 /// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one of these specs.
-fn flag_first_specs_and_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<bool> {
-    let mut needed = vec![false; parents.len()];
+fn flag_first_specs_and_ancestors(parents: &Arena<Vec<usize>>, count: usize) -> Arena<bool> {
+    let mut needed = Arena::filled(false, parents.len());
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
     while let Some(number) = next.pop() {
         if !std::mem::replace(&mut needed[number], true) {
@@ -397,7 +398,7 @@ fn flag_first_specs_and_ancestors(parents: &[Vec<usize>], count: usize) -> Vec<b
 fn report_duplicate_metric_sets(
     specs: &[SpecText<'_>],
     sets: &[(usize, String)],
-    all: &mut [Option<Arc<CompiledSpec>>],
+    all: &mut Arena<Option<Arc<CompiledSpec>>>,
     count: usize,
 ) {
     let mut by_name: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -407,7 +408,7 @@ fn report_duplicate_metric_sets(
     let path = |number: &usize| specs.get(*number).and_then(|spec| spec.path);
     for (name, numbers) in by_name.iter().filter(|(_, numbers)| numbers.len() > 1) {
         for number in numbers.iter().filter(|number| **number < count) {
-            let Some(spec) = all.get_mut(*number).and_then(Option::as_mut) else {
+            let Some(spec) = all.try_get_mut(*number).and_then(Option::as_mut) else {
                 continue;
             };
             let Some(set) = spec.metric_set.clone() else { continue };
@@ -444,7 +445,7 @@ fn add_duplicate_set_error(spec: &mut CompiledSpec, set: &str, span: Span, place
 
 /// Moves the tests of each metric set to the alphabetically first model that reads the set, so that the tests are
 /// written only once.
-fn move_metric_set_tests(all: &mut [Option<Arc<CompiledSpec>>]) {
+fn move_metric_set_tests(all: &mut Arena<Option<Arc<CompiledSpec>>>) {
     let tested: Vec<(String, Vec<ModelTest>)> = all
         .iter()
         .flatten()
@@ -464,12 +465,12 @@ fn move_metric_set_tests(all: &mut [Option<Arc<CompiledSpec>>]) {
 }
 
 /// Reports a cycle of specs, in which each spec reads the next one.
-fn report_cycle(circle: &[usize], files: &[BatchFile<'_>], all: &mut [Option<Arc<CompiledSpec>>]) {
+fn report_cycle(circle: &[usize], files: &Arena<BatchFile<'_>>, all: &mut Arena<Option<Arc<CompiledSpec>>>) {
     let name = |number: usize| files[number].name().map_or("", |(name, _)| name.as_str());
     for (place, number) in circle.iter().enumerate() {
-        let around = circle[place..].iter().chain(&circle[..=place]);
+        let around = circle.iter().cycle().skip(place).take(circle.len() + 1);
+        let next = around.clone().nth(1).map_or("", |number| name(*number)).to_lowercase();
         let path: Vec<String> = around.map(|number| format!("`{}`", name(*number))).collect();
-        let next = name(circle[(place + 1) % circle.len()]).to_lowercase();
         let span = files[*number]
             .reads()
             .iter()

@@ -49,7 +49,7 @@ impl SpecCompilation<'_> {
             let asked = on
                 .map(|root| condition_query(plan.program, root, relation))
                 .unwrap_or_default();
-            let name = |column: &u32| plan.program.columns.get(*column as usize).map_or("", |c| &*c.name);
+            let name = |column: &u32| plan.program.columns.try_get(*column as usize).map_or("", |c| &*c.name);
             let equal: Vec<&str> = asked.equal.iter().map(name).collect();
             let missing: Vec<&str> = key
                 .iter()
@@ -157,7 +157,7 @@ pub(super) fn columns_equated_by_join<'p>(
     asked
         .equal
         .iter()
-        .filter_map(|column| plan.program.columns.get(*column as usize))
+        .filter_map(|column| plan.program.columns.try_get(*column as usize))
         .map(|c| &*c.name)
         .collect()
 }
@@ -171,7 +171,7 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
     while let Some(id) = stack.pop() {
         match program.node(id) {
             Ir::And(args) => stack.extend(program.args(args).iter().rev()),
-            Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+            Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
             node => {
                 let (own, others) = reads_this_and_other_relations(program, id, relation);
                 let pair = match node {
@@ -211,7 +211,11 @@ fn condition_query(program: &Program, root: IrId, relation: &str) -> Cardinality
 fn reads_this_and_other_relations(program: &Program, root: IrId, relation: &str) -> (bool, bool) {
     let (mut own, mut others) = (false, false);
     for column in value_columns(program, root) {
-        match program.columns.get(column as usize).and_then(|c| c.relation.as_deref()) {
+        match program
+            .columns
+            .try_get(column as usize)
+            .and_then(|c| c.relation.as_deref())
+        {
             Some(of) if of == relation => own = true,
             _ => others = true,
         }
@@ -229,8 +233,8 @@ fn value_columns(program: &Program, root: IrId) -> Vec<u32> {
             continue;
         }
         match program.node(id) {
-            Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
-            Ir::Column(column) => columns.extend(match program.columns.get(column as usize) {
+            Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+            Ir::Column(column) => columns.extend(match program.columns.try_get(column as usize) {
                 Some(used) if !used.merged.is_empty() => used.merged.clone(),
                 _ => vec![column],
             }),
@@ -297,7 +301,7 @@ pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInpu
         }
         let here = joined.input.relations.get(*place as usize + 1).map_or("", |r| r.name());
         let later = value_columns(program, definition.root).into_iter().find_map(|column| {
-            let relation = program.columns.get(column as usize)?.relation.as_deref()?;
+            let relation = program.columns.try_get(column as usize)?.relation.as_deref()?;
             joined
                 .input
                 .relations

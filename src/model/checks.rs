@@ -365,8 +365,8 @@ pub(super) fn check_helpers(plan: &StepPlan<'_>, ast: &Ast, text: &str, limits: 
     }
     let live = used_definitions(plan);
     for (index, definition) in ast.definitions.iter().enumerate() {
-        let unused =
-            plan.roles.get(index) == Some(&DefinitionRole::Definitions) && !live.get(index).copied().unwrap_or(true);
+        let unused = plan.roles.try_get(index) == Some(&DefinitionRole::Definitions)
+            && !live.try_get(index).copied().unwrap_or(true);
         if let (Some(name), true) = (definition.name, unused) {
             let formula = ast.span(definition.body).text(text);
             if is_key_column(plan, text, (name.text(text), formula), limits) {

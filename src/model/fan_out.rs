@@ -78,7 +78,7 @@ fn repeated_rows_diagnostic(
     joined: &JoinedStepInput<'_>,
 ) -> Diagnostic {
     let of = match program.node(other) {
-        Ir::Column(column) => program.columns.get(column as usize),
+        Ir::Column(column) => program.columns.try_get(column as usize),
         _ => None,
     };
     let name = of.map_or("", |column| &*column.name);
@@ -133,7 +133,10 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
         let of = |id: IrId| made.get(id.index()).copied().unwrap_or_default();
         let own = match node {
             Ir::Column(column) => {
-                let relation = program.columns.get(column as usize).and_then(|c| c.relation.as_deref());
+                let relation = program
+                    .columns
+                    .try_get(column as usize)
+                    .and_then(|c| c.relation.as_deref());
                 let is_many = relation == Some(many);
                 RowOrigin {
                     told: is_many,
@@ -141,7 +144,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                     other: (!is_many).then_some(id),
                 }
             }
-            Ir::Definition(used) => match program.definitions.get(used as usize) {
+            Ir::Definition(used) => match program.definitions.try_get(used as usize) {
                 Some(definition) if !definition.failed => of(definition.root),
                 _ => RowOrigin::default(),
             },

@@ -6,6 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::load::Spec;
+use crate::arena::Arena;
 use crate::dbt::RelationReference;
 use crate::span::Span;
 use crate::yaml::Node;
@@ -87,9 +88,9 @@ pub(super) struct SpecOrder {
 }
 
 /// Orders specs by dependency. `parents` contains the indexes of the specs that each spec reads.
-pub(super) fn order_specs(parents: &[Vec<usize>]) -> SpecOrder {
-    let mut children: Vec<Vec<usize>> = vec![Vec::new(); parents.len()];
-    let mut waiting: Vec<usize> = vec![0; parents.len()];
+pub(super) fn order_specs(parents: &Arena<Vec<usize>>) -> SpecOrder {
+    let mut children: Arena<Vec<usize>> = Arena::filled(Vec::new(), parents.len());
+    let mut waiting: Arena<usize> = Arena::filled(0, parents.len());
     for (child, read) in parents.iter().enumerate() {
         waiting[child] = read.len();
         read.iter().for_each(|parent| children[*parent].push(child));
@@ -145,7 +146,7 @@ pub(super) fn order_specs(parents: &[Vec<usize>]) -> SpecOrder {
 }
 
 /// Returns the shortest cycle that contains a spec, starting with that spec. `None` if no cycle contains the spec.
-fn find_cycle(first: usize, parents: &[Vec<usize>], left: &FxHashSet<usize>) -> Option<Vec<usize>> {
+fn find_cycle(first: usize, parents: &Arena<Vec<usize>>, left: &FxHashSet<usize>) -> Option<Vec<usize>> {
     if !left.contains(&first) {
         return None;
     }
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn each_wave_reads_earlier_waves() {
-        let order = order_specs(&[vec![1, 2], vec![2], vec![], vec![0]]);
+        let order = order_specs(&vec![vec![1, 2], vec![2], vec![], vec![0]].into());
         assert_eq!(order.waves, [vec![2], vec![1], vec![0], vec![3]]);
         assert!(order.circles.is_empty() && order.behind.is_empty());
     }
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn cycles_exclude_their_readers() {
         // 0 and 1 read each other, 2 reads 0, 3 reads itself, 4 reads nothing, and 5 is between two cycles.
-        let order = order_specs(&[vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]]);
+        let order = order_specs(&vec![vec![1], vec![0, 5], vec![0], vec![3], vec![], vec![3]].into());
         assert_eq!(order.waves, [vec![4]]);
         assert_eq!(order.circles, [vec![0, 1], vec![3]]);
         assert_eq!(order.behind, [2, 5]);

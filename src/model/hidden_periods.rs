@@ -171,8 +171,10 @@ fn columns_read(program: &Program, id: IrId) -> Vec<String> {
             continue;
         }
         match program.node(id) {
-            Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
-            Ir::Column(column) => columns.extend(program.columns.get(column as usize).map(|c| c.name.to_lowercase())),
+            Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
+            Ir::Column(column) => {
+                columns.extend(program.columns.try_get(column as usize).map(|c| c.name.to_lowercase()));
+            }
             _ => stack.extend(program.operands(id)),
         }
     }
@@ -185,7 +187,7 @@ pub fn find_look_back(program: &Program, first: IrId, root: IrId) -> Option<Span
     let looks_back = |id: &IrId| match program.node(*id) {
         Ir::PeriodLookup { period, .. } => program
             .periods
-            .get(period as usize)
+            .try_get(period as usize)
             .is_some_and(|period| period.count < 0),
         Ir::Window { call, over } => match (program.window_frame(over), program.node(call)) {
             (WindowFrame::Ordered, Ir::Apply { overload, .. }) => catalog::overload_owner(overload) == internal::LAG,

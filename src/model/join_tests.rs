@@ -231,7 +231,7 @@ fn dependency_nodes(program: &Program, root: IrId) -> Vec<IrId> {
     while let Some(id) = stack.pop() {
         if seen.insert(id) {
             match program.node(id) {
-                Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+                Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
                 _ => stack.extend(program.operands(id)),
             }
         }

@@ -134,4 +134,4 @@ use formulac_grammar as parse;
 #[cfg(feature = "interpreter")]
 use formulac_interpret as interpret;
 use formulac_runtime::parallel;
-use formulac_syntax::{ast, diag, lex, limits, span, yaml};
+use formulac_syntax::{arena, ast, diag, lex, limits, span, yaml};

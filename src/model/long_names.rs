@@ -94,8 +94,8 @@ pub(super) fn check_lengths(
     let mut names = LongNames::new(dialect, last);
     for (index, definition) in program.definitions.iter().enumerate() {
         let span = definition.span;
-        match (plan.roles.get(index), definition.name.as_deref()) {
-            (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.get(index) == Some(&true) => {
+        match (plan.roles.try_get(index), definition.name.as_deref()) {
+            (Some(DefinitionRole::Definitions), Some(name)) if plan.outputs.try_get(index) == Some(&true) => {
                 let written = ast.definitions.get(index).and_then(|d| d.name);
                 let span = written.unwrap_or(span);
                 names.add(name, span, found);

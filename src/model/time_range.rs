@@ -191,7 +191,7 @@ impl SpecCompilation<'_> {
         };
         let mut defined = FxHashSet::default();
         for (index, definition) in program.definitions.iter().enumerate().filter(|(_, d)| !d.failed) {
-            let role = times.plan.roles.get(index);
+            let role = times.plan.roles.try_get(index);
             let condition = match role {
                 Some(DefinitionRole::Where | DefinitionRole::Having) => true,
                 Some(DefinitionRole::On(join)) => step

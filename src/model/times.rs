@@ -69,7 +69,7 @@ impl Times<'_> {
         let used = self
             .program()
             .columns
-            .get(column as usize)
+            .try_get(column as usize)
             .filter(|used| used.merged.is_empty())?;
         let place = match self.input.joined {
             Some(joined) => joined.position(used.relation.as_deref()?)?,
@@ -87,7 +87,7 @@ impl Times<'_> {
                 continue;
             }
             match program.node(id) {
-                Ir::Definition(used) => stack.extend(program.definitions.get(used as usize).map(|d| d.root)),
+                Ir::Definition(used) => stack.extend(program.definitions.try_get(used as usize).map(|d| d.root)),
                 Ir::Column(_) => columns.extend(self.time_column(id)),
                 _ => stack.extend(program.operands(id)),
             }
@@ -98,16 +98,16 @@ impl Times<'_> {
     /// Returns the lower-case name of the column that a definition or key produces, if any.
     pub fn output_column(&self, index: usize) -> Option<String> {
         let program = self.program();
-        let definition = program.definitions.get(index)?;
-        let name = match (self.plan.roles.get(index)?, program.node(definition.root)) {
+        let definition = program.definitions.try_get(index)?;
+        let name = match (self.plan.roles.try_get(index)?, program.node(definition.root)) {
             (DefinitionRole::GroupBy, Ir::Column(column)) => {
-                program.columns.get(column as usize)?.output_name().to_lowercase()
+                program.columns.try_get(column as usize)?.output_name().to_lowercase()
             }
             // The key is a definition, which produces the column itself.
             (DefinitionRole::GroupBy, Ir::Definition(_)) => return None,
             // The name of a timeframe is derived from its notation.
             (DefinitionRole::GroupBy, _) => key_name(definition.span.text(self.text)).to_lowercase(),
-            (DefinitionRole::Definitions, _) if self.plan.outputs.get(index) == Some(&true) => {
+            (DefinitionRole::Definitions, _) if self.plan.outputs.try_get(index) == Some(&true) => {
                 definition.name.as_deref()?.to_lowercase()
             }
             _ => return None,
@@ -204,10 +204,10 @@ impl Times<'_> {
         let mut lengths: FxHashMap<IrId, (TimeLength, TimeLength)> = FxHashMap::default();
         let live = used_definitions(plan);
         for index in &program.order {
-            let Some(definition) = program.definitions.get(*index as usize) else {
+            let Some(definition) = program.definitions.try_get(*index as usize) else {
                 continue;
             };
-            if definition.failed || live.get(*index as usize) != Some(&true) {
+            if definition.failed || live.try_get(*index as usize) != Some(&true) {
                 continue;
             }
             for id in (definition.first.0..=definition.root.0).map(IrId) {
@@ -236,7 +236,7 @@ impl Times<'_> {
                         }
                     },
                     Ir::RowLookup { find, .. } => {
-                        let tab = program.finds.get(find as usize).and_then(|find| find.tab);
+                        let tab = program.finds.try_get(find as usize).and_then(|find| find.tab);
                         let tab = tab.map(|tab| program.find_column_origin(tab, 0).0);
                         let why = match tab
                             .and_then(|tab| self.input.tabs.get(tab as usize))
@@ -281,7 +281,7 @@ impl Times<'_> {
         match program.node(id) {
             Ir::Definition(used) => program
                 .definitions
-                .get(used as usize)
+                .try_get(used as usize)
                 .map(|d| of(d.root))
                 .unwrap_or_default(),
             _ => program.operands(id).map(of).fold(Default::default(), longest),
@@ -297,7 +297,7 @@ impl Times<'_> {
     ) {
         let program = self.program();
         let own = match program.node(id) {
-            Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|p| reach(p.count, p.unit)),
+            Ir::PeriodLookup { period, .. } => program.periods.try_get(period as usize).map(|p| reach(p.count, p.unit)),
             Ir::Window { over, .. } => match program.window_frame(over) {
                 WindowFrame::Calendar(range) => calendar_reach(range),
                 _ => None,

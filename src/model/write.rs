@@ -59,8 +59,9 @@ impl SpecCompilation<'_> {
             };
             let beside = formulas.descriptions.get(part).cloned().flatten();
             let text = definition.span.text(&formulas.text);
-            let formula = match (text.split_once('='), formulas.parts.get(part).and_then(|p| p.name)) {
-                (_, Some(_)) => formulas.parts[part].span.text(&formulas.text).trim().to_owned(),
+            let named = formulas.parts.get(part).filter(|part| part.name.is_some());
+            let formula = match (text.split_once('='), named) {
+                (_, Some(part)) => part.span.text(&formulas.text).trim().to_owned(),
                 (Some((_, formula)), None) => formula.trim().to_owned(),
                 (None, None) => text.to_owned(),
             };

@@ -114,9 +114,9 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (place, view) in existing.iter().enumerate() {
         let table = view.table_name.as_deref().map(str::to_lowercase);
-        let mut names = vec![omni_view_name(&view.path).to_lowercase(), view.path.to_lowercase()];
-        names.extend(table.filter(|table| *table != names[0]));
-        for name in names {
+        let name = omni_view_name(&view.path).to_lowercase();
+        let table = table.filter(|table| *table != name);
+        for name in [name, view.path.to_lowercase()].into_iter().chain(table) {
             by_name.entry(name).or_default().push(place);
         }
     }

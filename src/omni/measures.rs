@@ -185,10 +185,12 @@ impl<'a> MeasureConverter<'a> {
             let Some(table) = self.tables.get(place) else { continue };
             for dimension in &model.dimensions {
                 let expr = dimension.expr.as_deref().unwrap_or(&dimension.name);
-                if let (Some(field), Some(granularity)) = (table.field(expr.trim()), &dimension.granularity) {
-                    self.made[place]
-                        .granularity
-                        .insert(field.name.clone(), granularity.to_string());
+                if let (Some(field), Some(granularity), Some(made)) = (
+                    table.field(expr.trim()),
+                    &dimension.granularity,
+                    self.made.get_mut(place),
+                ) {
+                    made.granularity.insert(field.name.clone(), granularity.to_string());
                 }
                 if table.field(expr.trim()).is_some() {
                     continue;
@@ -209,7 +211,9 @@ impl<'a> MeasureConverter<'a> {
                         .map(|label| ("label".to_owned(), plain_text(label))),
                 );
                 keys.extend(description_pair(&dimension.description));
-                self.made[place].dimensions.push((name, keys));
+                if let Some(made) = self.made.get_mut(place) {
+                    made.dimensions.push((name, keys));
+                }
             }
         }
     }
@@ -392,13 +396,12 @@ impl<'a> MeasureConverter<'a> {
         let parts = input_metrics(metric);
         let places: Option<Vec<(usize, String)>> =
             parts.iter().map(|(name, _)| self.known.get(name).cloned()).collect();
-        let (Some(places), false) = (places, parts.is_empty()) else {
+        let Some((home, places)) = places.and_then(|places| Some((places.first()?.0, places))) else {
             if last {
                 self.add_gap(&node.name, "one of its input metrics does not exist in Omni");
             }
             return last;
         };
-        let (home, _) = places[0];
         let competes = self.source.is_some() && self.competes_with_generated(node, home, aggregates);
         if competes && self.source == Some(MetricSource::Formulac) {
             return true;

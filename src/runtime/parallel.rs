@@ -9,6 +9,12 @@ pub fn map_range<R: Send>(count: usize, work: impl Fn(usize) -> R + Sync) -> Vec
     each_with_stack(count, None, work)
 }
 
+/// Runs `work` for each item on all cores and returns the results in order.
+pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let results = map_range(items.len(), |at| items.get(at).map(&work));
+    results.into_iter().flatten().collect()
+}
+
 /// Like [`map_range`], but runs `work` on threads with this stack size in bytes. The calling thread also works, with
 /// its own stack size. If no thread can be started, the calling thread does all the work.
 pub fn each_with_stack<R: Send>(count: usize, stack: Option<usize>, work: impl Fn(usize) -> R + Sync) -> Vec<R> {

@@ -152,14 +152,16 @@ impl<'m> ExposureGraph<'m> {
         let mut seen = vec![false; self.manifest.nodes.len()];
         let mut names = Vec::new();
         while let Some(place) = next.pop() {
-            if std::mem::replace(&mut seen[place], true) {
+            let (Some(seen), Some(node)) = (seen.get_mut(place), self.manifest.nodes.get(place)) else {
+                continue;
+            };
+            if std::mem::replace(seen, true) {
                 continue;
             }
-            let node = &self.manifest.nodes[place];
             if node.resource_type == ResourceType::Exposure {
                 names.push(node.name.to_string());
             }
-            next.extend(&self.children[place]);
+            next.extend(self.children.get(place).into_iter().flatten());
         }
         names.sort();
         Exposures::Known(names)

@@ -133,8 +133,8 @@ impl Proof {
             let differ = if counts.differing == 1 { "differs" } else { "differ" };
             parts.push(format!("{} {differ}", counts.differing));
         }
-        for (side, place) in [(self.relation_name(), 0), (self.compared_name(), 1)] {
-            let [only, repeated] = [counts.only, counts.repeated].map(|both| both[place]);
+        let sides = [self.relation_name(), self.compared_name()].into_iter();
+        for ((side, only), repeated) in sides.zip(counts.only).zip(counts.repeated) {
             if only > 0 {
                 parts.push(format!("{only} only in {side}"));
             }

@@ -86,5 +86,5 @@ use formulac_decompile as decompile;
 use formulac_model::{self as model, CompiledSpec, Compiler, compiler, verify};
 use formulac_omni as omni;
 use formulac_runtime::parallel;
-use formulac_syntax::{diag, lex, markdown, span, yaml};
+use formulac_syntax::{arena, diag, lex, markdown, span, yaml};
 use formulac_yaml_edit as yaml_edit;

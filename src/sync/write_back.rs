@@ -108,8 +108,8 @@ fn column_key_path(column: &str, key: &str) -> Vec<String> {
     ["columns", column, key].map(str::to_owned).to_vec()
 }
 
-fn key_path(keys: &[String]) -> Path {
-    keys.iter().fold(Path::root(), formulac_yaml_edit::Path::key)
+fn key_path<'k>(keys: impl IntoIterator<Item = &'k String>) -> Path {
+    keys.into_iter().fold(Path::root(), formulac_yaml_edit::Path::key)
 }
 
 /// Returns the edits that set a key, one edit for each path whose remaining keys may be missing.
@@ -124,7 +124,7 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     let mut edits: Vec<Edit> = (1..=keys.len())
         .rev()
         .map(|count| Edit::Set {
-            at: key_path(&keys[..count]),
+            at: key_path(keys.iter().take(count)),
             value: wrapped(count),
             after: Vec::new(),
         })
@@ -202,11 +202,11 @@ fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Ve
 /// Returns the edit that removes a list, with the mappings that contain nothing else. `None` if a comment would be lost.
 fn remove_list_edit(source: &str, root: &YamlValue, keys: &[String]) -> Option<Edit> {
     let has_one_key = |count: usize| {
-        let mapping = keys[..count].iter().try_fold(root, |value, key| value.get(key));
+        let mapping = keys.iter().take(count).try_fold(root, |value, key| value.get(key));
         matches!(mapping, Some(YamlValue::Map(pairs, _)) if pairs.len() == 1)
     };
     let count = (1..keys.len()).rev().take_while(|count| has_one_key(*count)).last();
-    let at = key_path(&keys[..count.unwrap_or(keys.len())]);
+    let at = key_path(keys.iter().take(count.unwrap_or(keys.len())));
     let edit = Edit::Remove { at };
     let removed = apply_edits(source, std::slice::from_ref(&edit)).ok()?;
     let comments = |text: &str| text.matches('#').count();

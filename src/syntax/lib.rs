@@ -9,6 +9,7 @@
 //! - [`limits`]: limits on the size of the input.
 //! - [`lex`]: tokens of a formula and their layout: where definitions begin, which brackets match, and which syntax
 //!   comes from SQL or another spreadsheet.
+//! - [`arena`]: lists that are indexed with ids.
 //! - [`ast`]: the untyped tree that `formulac-grammar` builds from the tokens, with a span for each node. The tree is an arena in which children come
 //!   before their parents, so that a pass over the tree is a loop.
 //! - [`yaml`]: YAML with the position of every byte, so that an error in a formula can be displayed in the file that contains it.
@@ -33,6 +34,7 @@
     clippy::unimplemented
 )]
 
+pub mod arena;
 pub mod ast;
 pub mod diag;
 pub mod lex;

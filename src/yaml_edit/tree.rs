@@ -107,8 +107,8 @@ impl EditNode {
 }
 
 impl YamlTree<'_> {
+    #[expect(clippy::indexing_slicing, reason = "ids are created only by this tree")]
     pub fn node(&self, id: YamlNodeId) -> &EditNode {
-        // Ids are created only by this tree, so the index is valid.
         &self.nodes[id]
     }
 

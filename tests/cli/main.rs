@@ -1,7 +1,12 @@
 //! Runs the command as users do, and checks its output, the streams that it uses, and its exit status.
 //!
 //! `INSTA_UPDATE=always cargo test --test cli` rewrites the snapshots. Review the diff afterwards.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod branches;
 mod change;

@@ -4,7 +4,12 @@
 //! format. The library compiles each case. The four engines run the cases in one batch per engine, and the results are
 //! compared with the expected values.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod batch;
 mod call_facts;

@@ -2,7 +2,12 @@
 //! them exist.
 //!
 //! `FORMULAC_WRITE=1 cargo test --all-features --test docs` rewrites the outputs and `docs/keys.md`.
-#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod crates;
 mod dialects;

@@ -8,6 +8,8 @@
 //! variable is not set, a test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test fails
 //! instead.
 
+#![allow(clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 mod compare;
 mod drafts;
 mod env_diff;

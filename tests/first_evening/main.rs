@@ -5,7 +5,12 @@
 //!
 //! Environment variables specify the tools, as in `tests/example_project`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 #[path = "../example_project/project.rs"]
 #[allow(dead_code, reason = "only the tests of the example read its seeds")]

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, reason = "this is test code")]
 #![allow(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,

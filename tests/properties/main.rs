@@ -1,6 +1,8 @@
 //! Tests of properties that hold for every input: no crash, correct spans, source texts that round-trip, and linear
 //! growth.
 
+#![allow(clippy::indexing_slicing, reason = "tests fail by panicking")]
+
 #[allow(dead_code, reason = "the benchmarks use the other items")]
 mod cells;
 mod constant_folding;

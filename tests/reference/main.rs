@@ -5,7 +5,12 @@
 //! with its seed. `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SPECS=1 FORMULAC_ENGINES=duckdb` runs that spec again.
 //! `FORMULAC_SHOW=1` displays the generated specs.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 #[path = "../conformance/batch.rs"]
 mod batch;

@@ -5,7 +5,12 @@
 //! `FORMULAC_SEED=7000123 FORMULAC_RANDOM_SHEETS=1 FORMULAC_ENGINES=duckdb` runs that sheet again. `FORMULAC_SHOW=1`
 //! displays the generated sheets.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 #[path = "../conformance/batch.rs"]
 mod batch;

@@ -1,5 +1,10 @@
 //! Tests merges of specs and dbt files that were changed on both sides.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "tests fail by panicking"
+)]
 
 mod adopted;
 mod formatters;

@@ -80,14 +80,15 @@ impl Dialect {
     /// Returns the dialect's name for a type, for use in casts.
     #[must_use]
     pub fn type_name(self, ty: Type) -> &'static str {
-        self.0.types[neutral_index(ty)]
+        self.neutral_type(neutral_index(ty) as u8)
     }
 
     /// Returns the other names of a type in handwritten SQL: the names with the same limits and precision, and the names
     /// with other limits or another precision.
     pub fn other_type_names(self, ty: Type) -> [&'static [&'static str]; 2] {
         let index = neutral_index(ty);
-        [self.0.type_synonyms[index], self.0.similar_types[index]]
+        let names = [&self.0.type_synonyms, &self.0.similar_types];
+        names.map(|names| names.get(index).copied().unwrap_or_default())
     }
 
     /// Returns the functions that handwritten SQL of the dialect can call, and that not all dialects have.
@@ -102,11 +103,16 @@ impl Dialect {
     }
 
     /// Returns the dialect's name for the type at this index of [`part::NEUTRAL`].
+    #[expect(clippy::indexing_slicing, reason = "only the catalogue creates indices of types")]
     pub fn neutral_type(self, index: u8) -> &'static str {
         self.0.types[index as usize]
     }
 
     /// Returns the dialect's cell for an overload.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "only the catalogue creates ids, and each dialect has a cell for each"
+    )]
     pub fn cell(self, id: OverloadId) -> &'static Cell {
         &self.0.cells[id.0 as usize]
     }
@@ -121,8 +127,10 @@ impl Dialect {
     /// Returns the facts about the constructs in the template of an overload, and in the internal entries that the
     /// template inserts.
     pub fn facts_of_overload_constructs(self, id: OverloadId) -> impl Iterator<Item = &'static ConstructFact> {
-        let places = self.0.cell_constructs[id.0 as usize];
-        places.iter().map(move |place| &self.0.constructs[*place as usize])
+        let places = self.0.cell_constructs.get(id.0 as usize).copied().unwrap_or_default();
+        places
+            .iter()
+            .filter_map(move |place| self.0.constructs.get(*place as usize))
     }
 
     /// Returns the words that occur in the dialect's templates: keywords, function names and type names.
@@ -173,9 +181,8 @@ fn neutral_index(ty: Type) -> usize {
 impl Default for Dialect {
     /// Returns Postgres, the default dialect outside of a project.
     fn default() -> Self {
-        Self::all()
-            .find(|d| d.name() == "postgres")
-            .unwrap_or(Self(&tables::DIALECTS[0]))
+        const FIRST: &tables::DialectData = &tables::DIALECTS[0];
+        Self::all().find(|d| d.name() == "postgres").unwrap_or(Self(FIRST))
     }
 }
 

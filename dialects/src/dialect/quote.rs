@@ -38,6 +38,20 @@ const ESCAPED: [bool; 256] = {
 /// `Dialect::bare_dialects` has one bit for each dialect.
 const _: () = assert!(crate::tables::DIALECTS.len() <= u32::BITS as usize);
 
+/// Returns the kind of a byte in a name.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "the table has an entry for each value of a byte")]
+fn name_byte_kind(byte: u8) -> u8 {
+    NAME_BYTES[byte as usize]
+}
+
+/// Returns `true` if at least one dialect escapes the byte in a string.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "the table has an entry for each value of a byte")]
+fn is_escaped(byte: u8) -> bool {
+    ESCAPED[byte as usize]
+}
+
 impl Dialect {
     /// Returns `true` if double quotes can also enclose strings, with a backslash before each quote inside.
     pub fn accepts_double_quoted_texts(self) -> bool {
@@ -94,13 +108,13 @@ impl Dialect {
 
     /// Returns `true` if the dialect writes the name in quotes.
     pub fn has_quotes_around(self, name: &str, unquoted_in_source: bool) -> bool {
-        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
         !self.is_plain(name, kinds, unquoted_in_source)
     }
 
     /// Writes a name, in quotes if necessary.
     pub fn push_name(self, out: &mut String, name: &str, unquoted_in_source: bool) {
-        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
         if self.is_plain(name, kinds, unquoted_in_source) {
             let start = out.len();
             out.push_str(name);
@@ -118,7 +132,7 @@ impl Dialect {
     /// Escapes a name for use between quotes, and returns the escaped name without the quotes. A name that is unquoted
     /// in the source is folded to the dialect's case.
     pub fn name_in_quotes(self, name: &str, unquoted_in_source: bool) -> Cow<'_, str> {
-        let stands_bare = |b: u8| NAME_BYTES[b as usize] & QUOTES == 0;
+        let stands_bare = |b: u8| name_byte_kind(b) & QUOTES == 0;
         match self.0.fold {
             Fold::Upper if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_uppercase().into(),
             Fold::Lower if unquoted_in_source && name.bytes().all(stands_bare) => name.to_ascii_lowercase().into(),
@@ -164,13 +178,13 @@ impl Dialect {
 
     /// Returns `true` if the name would refer to a different name without quotes, because the dialect folds its case.
     pub fn is_folded(self, name: &str) -> bool {
-        name.bytes().any(|b| NAME_BYTES[b as usize] & self.folded_kind() != 0)
+        name.bytes().any(|b| name_byte_kind(b) & self.folded_kind() != 0)
     }
 
     /// Returns one bit for each dialect that accepts the name without quotes, if the case of the name is insignificant.
     /// [`Self::accepts_unquoted`] also considers the case.
     pub fn bare_dialects(name: &str) -> u32 {
-        let kinds = name.bytes().fold(0, |kinds, b| kinds | NAME_BYTES[b as usize]);
+        let kinds = name.bytes().fold(0, |kinds, b| kinds | name_byte_kind(b));
         let is_plain = |dialect: &Self| kinds & UPPER_CASE == 0 && dialect.is_plain(name, kinds, true);
         Self::all()
             .filter(is_plain)
@@ -188,8 +202,14 @@ impl Dialect {
     pub fn is_reserved(self, name: &str) -> bool {
         // The first letter and the length are compared first, because few names share both with a keyword.
         let letter = name.bytes().next().map_or(0, |b| b & 31);
-        self.0.reserved_lengths[letter as usize] >> name.len().min(31) & 1 != 0
-            && hash::find(self.0.reserved_slots, name, |i| self.0.reserved[i]).is_some()
+        let lengths = self
+            .0
+            .reserved_lengths
+            .get(usize::from(letter))
+            .copied()
+            .unwrap_or_default();
+        let keyword = |i: usize| self.0.reserved.get(i).copied().unwrap_or_default();
+        lengths >> name.len().min(31) & 1 != 0 && hash::find(self.0.reserved_slots, name, keyword).is_some()
     }
 
     /// Returns a text literal.
@@ -230,7 +250,7 @@ impl Dialect {
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
         out.push(quote);
-        if !value.bytes().any(|b| ESCAPED[b as usize]) {
+        if !value.bytes().any(is_escaped) {
             out.push_str(value);
         } else {
             for c in value.chars() {
@@ -255,8 +275,8 @@ impl Dialect {
 /// Returns `true` if the string contains backslashes, which are easier to read unescaped, but no character that a raw
 /// literal cannot contain.
 fn is_plainly_raw(value: &str) -> bool {
-    let escaped = |b: &u8| ESCAPED[*b as usize];
-    !value.ends_with('\\') && value.contains('\\') && value.bytes().filter(escaped).all(|b| b == b'\\')
+    let mut escaped = value.bytes().filter(|b| is_escaped(*b));
+    !value.ends_with('\\') && value.contains('\\') && escaped.all(|b| b == b'\\')
 }
 
 #[cfg(test)]

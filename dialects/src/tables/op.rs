@@ -13,6 +13,11 @@ macro_rules! operators {
             const ALL: &'static [(Op, &'static str, &'static str, u8)] =
                 &[$((Op::$variant, $text, concat!(" ", $text, " "), $strength)),*];
 
+            #[expect(clippy::indexing_slicing, reason = "the list has an entry for each operator, in the same order")]
+            fn entry(self) -> (Self, &'static str, &'static str, u8) {
+                Self::ALL[self as usize]
+            }
+
             /// Returns the operator with this spelling.
             pub fn parse(text: &str) -> Option<Self> {
                 Self::ALL.iter().find(|(_, t, ..)| *t == text).map(|(op, ..)| *op)
@@ -20,12 +25,12 @@ macro_rules! operators {
 
             /// Returns the spelling of the operator.
             pub fn text(self) -> &'static str {
-                Self::ALL[self as usize].1
+                self.entry().1
             }
 
             /// Returns the spelling of the operator with a space on each side.
             pub fn spaced_symbol(self) -> &'static str {
-                Self::ALL[self as usize].2
+                self.entry().2
             }
 
             /// Returns the equivalent comparison with exchanged operands, such as `>` for `<`.
@@ -43,7 +48,7 @@ macro_rules! operators {
             /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in every
             /// dialect. Operators with a higher number bind more tightly.
             pub fn strength(self) -> u8 {
-                Self::ALL[self as usize].3
+                self.entry().3
             }
         }
     };

@@ -281,9 +281,12 @@ fn explanation_json(main: &DialectSql, others: &[DialectSql], parts: &[FormulaPa
             .map(|it| (it.dialect.name().to_owned(), json!(it.definition_sql(definition))))
             .collect();
         let mut value = definition_json(definition);
-        value["sql"] = Value::Object(sql);
         let sentence = sentences.iter().find(|sentence| sentence.span == definition.span());
-        value["summary"] = json!(sentence.map(|sentence| &sentence.text));
+        if let Value::Object(fields) = &mut value {
+            fields.insert("sql".to_owned(), Value::Object(sql));
+            let sentence = sentence.map(|sentence| &sentence.text);
+            fields.insert("summary".to_owned(), json!(sentence));
+        }
         value
     };
     let summary: Vec<&str> = sentences.iter().map(|sentence| sentence.text.as_str()).collect();

@@ -111,7 +111,9 @@ fn spec_selection_flags(
             let help = format!("specify specs in `{}`", place.root.join(place.specs_folder()).display());
             Failure::new(Exit::Usage, text).with_help(help)
         })?;
-        chosen[*spec] = true;
+        if let Some(chosen) = chosen.get_mut(*spec) {
+            *chosen = true;
+        }
     }
     Ok(chosen)
 }

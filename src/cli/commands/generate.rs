@@ -56,7 +56,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     report_undecided_types(session, made.undecided_types());
     let mut renewed = Vec::new();
     let mut delivery = if goes_on {
-        let is_made = |at: usize| chosen.models[at] && left_out[at].is_none();
+        let is_made = |at: usize| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none);
         let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|told| *told);
         let mut delivery = made.plan_file_changes(is_made, everything)?;
         skip_files_with_kept_edits(session, &place, &mut delivery)?;
@@ -113,14 +113,14 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     let told = models
         .iter()
         .zip(&left_out)
-        .filter(|(model, _)| chosen.specs[model.spec] && goes_on);
+        .filter(|(model, _)| chosen.has_spec(model.spec) && goes_on);
     notes.extend(told.filter_map(|(model, why)| Some(format!("skipped {}: {}", model.name, why.as_ref()?))));
     if goes_on {
         notes.extend(missing_metric_notes(&models, &chosen));
         notes.extend(unverified_dialect_note(dialect));
     }
     if args.json {
-        models.retain(|model| chosen.specs[model.spec]);
+        models.retain(|model| chosen.has_spec(model.spec));
         session.print_json(&result_json(dialect, &models, &delivery, &found))?;
     } else {
         session.report_grouped(&found);

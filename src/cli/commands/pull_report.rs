@@ -72,8 +72,11 @@ fn stale_source_json(source: &StaleSource, now: Timestamp) -> Value {
 /// report.
 pub fn report_table(model: &OmniModel, pull: &Pull, now: Timestamp) -> String {
     let rows = report_rows(model, pull, now);
-    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default();
-    let (first, second) = (width(0), width(1));
+    let width = |texts: fn(&[String; 3]) -> &String| {
+        let widths = rows.iter().map(|row| texts(row).chars().count());
+        widths.max().unwrap_or_default()
+    };
+    let (first, second) = (width(|[kind, ..]| kind), width(|[_, view, _]| view));
     rows.iter()
         .map(|[kind, view, what]| format!("{kind:first$}  {view:second$}  {what}").trim_end().to_owned() + "\n")
         .collect()

@@ -55,10 +55,10 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
     let mut object = expansion.object_schema(shape);
     let version =
         json!({"const": VERSION, "description": "Version of this JSON format. New keys do not change the version."});
-    if let Some(keys) = object["properties"].as_object_mut() {
+    if let Some(keys) = object.get_mut("properties").and_then(Value::as_object_mut) {
         keys.shift_insert(0, "version".to_owned(), version);
     }
-    if let Some(required) = object["required"].as_array_mut() {
+    if let Some(required) = object.get_mut("required").and_then(Value::as_array_mut) {
         required.insert(0, json!("version"));
     }
     // A shared shape may use other shared shapes.

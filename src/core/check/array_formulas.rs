@@ -44,7 +44,9 @@ impl Lowerer<'_> {
         for other in others {
             self.diagnostics.remove(*other);
         }
-        let fault = &mut self.diagnostics[*first];
+        let Some(fault) = self.diagnostics.get_mut(*first) else {
+            return;
+        };
         let help = match fault.help().filter(|_| fault.kind() == Code::TypeMismatch) {
             Some(help) => format!("write `{formula}`, or {help}"),
             None => format!("write `{formula}`"),

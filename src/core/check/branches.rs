@@ -33,7 +33,10 @@ impl Lowerer<'_> {
         let Some(mut values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let condition = self.convert_to_condition(values[0]);
+        let [condition, if_met, ..] = *values.as_slice() else {
+            return self.add_error(span);
+        };
+        let condition = self.convert_to_condition(condition);
         if self.is_error(condition) {
             return condition;
         }
@@ -42,7 +45,7 @@ impl Lowerer<'_> {
             && let Some(met) = self.known_condition(condition)
         {
             self.program.folded = true;
-            let ty = self.program.meta(values[1]).ty;
+            let ty = self.program.meta(if_met).ty;
             let branch = values.get(if met { 1 } else { 2 }).copied();
             self.recycle_list(values);
             return branch.unwrap_or_else(|| self.add_null(ty, span));
@@ -60,12 +63,12 @@ impl Lowerer<'_> {
                 let meta = self.program.meta(condition);
                 let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
                 self.program.folded = true;
-                let node = self.build_case(&[there], &mut values[2..], span, "IF");
+                let node = self.build_case(&[there], values.get_mut(2..).unwrap_or_default(), span, "IF");
                 self.recycle_list(values);
                 return node;
             }
         }
-        let node = self.build_case(&[condition], &mut values[1..], span, "IF");
+        let node = self.build_case(&[condition], values.get_mut(1..).unwrap_or_default(), span, "IF");
         self.recycle_list(values);
         node
     }
@@ -136,8 +139,8 @@ impl Lowerer<'_> {
                 _ => {}
             }
         }
-        if conditions.is_empty() {
-            return self.single_branch(branches[0]);
+        if let (true, Some(branch)) = (conditions.is_empty(), branches.first()) {
+            return self.single_branch(*branch);
         }
         let node = self.build_case(&conditions, &mut branches, span, "IFS");
         [values, conditions, branches]
@@ -212,9 +215,12 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
+        let Some((subject, pairs)) = values.split_first() else {
+            return self.add_error(span);
+        };
         let (mut cases, mut branches) = (self.take_list(), self.take_list());
-        cases.push(values[0]);
-        for pair in values[1..].chunks(2) {
+        cases.push(*subject);
+        for pair in pairs.chunks(2) {
             match pair {
                 [case, branch] => {
                     cases.push(*case);
@@ -224,12 +230,12 @@ impl Lowerer<'_> {
                 _ => {}
             }
         }
-        if matches!(self.program.node(cases[0]), Ir::Null) {
+        if matches!(self.program.node(*subject), Ir::Null) {
             // NULL is not equal to any value.
             self.program.folded = true;
-            return match branches.len() >= cases.len() {
-                true => self.single_branch(branches[branches.len() - 1]),
-                false => self.add_null(Type::Unknown, span),
+            return match branches.last() {
+                Some(default) if branches.len() >= cases.len() => self.single_branch(*default),
+                _ => self.add_null(Type::Unknown, span),
             };
         }
         let node = self.build_switch(&mut cases, &mut branches, span, "SWITCH");
@@ -257,7 +263,9 @@ impl Lowerer<'_> {
         self.set_type_of_decimals(branches, ty);
         let has_else = branches.len() >= cases.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
-        let subject = cases[0];
+        let Some(subject) = cases.first().copied() else {
+            return self.add_error(span);
+        };
         let mut all = self.program.add_args(&[subject]);
         for (index, branch) in branches.iter().enumerate() {
             if let Some(case) = cases.get(index + 1) {
@@ -294,7 +302,7 @@ impl Lowerer<'_> {
         // determines which expressions become columns.
         let level = |values: &[IrId]| values.iter().map(|v| self.program.meta(*v).level).max();
         if let Some(last) = values.iter().position(|v| !self.program.meta(*v).nullable)
-            && level(&values[..=last]) == level(&values)
+            && level(values.get(..=last).unwrap_or_default()) == level(&values)
         {
             self.program.folded |= last + 1 < values.len();
             values.truncate(last + 1);

@@ -43,7 +43,7 @@ pub(super) fn add_sort_key_dependencies(ast: &Ast, scope: &CheckScope<'_>, names
         }
     }
     // Later passes require this order.
-    names.uses.sort_by_key(|(user, _)| *user);
+    names.uses.as_mut_slice().sort_by_key(|(user, _)| *user);
 }
 
 /// Returns whether a call may read the sort key's calendar.
@@ -237,7 +237,7 @@ impl Lowerer<'_> {
     }
 
     fn key_text(&self, key: CalendarKey) -> String {
-        self.source_text(self.ast.definitions[key.definition as usize].span)
+        self.source_text(self.ast.definition(key.definition).span)
     }
 
     fn lower_calendar_key(&mut self, key: CalendarKey, span: Span) -> IrId {

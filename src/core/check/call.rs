@@ -40,8 +40,8 @@ impl Lowerer<'_> {
             return self.lower_intrinsic(lowering, function, call, span);
         }
         let exprs = self.ast.arguments(call);
-        if function.level == Level::Aggregate && exprs.len() == 1 {
-            return self.lower_one_argument_aggregate(id, exprs[0], span);
+        if let (Level::Aggregate, [expr]) = (function.level, exprs) {
+            return self.lower_one_argument_aggregate(id, *expr, span);
         }
         let mut args = self.take_list();
         for expr in exprs {

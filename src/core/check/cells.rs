@@ -60,7 +60,7 @@ impl Lowerer<'_> {
 
     /// Lowers a cell to its value.
     pub(super) fn lower_cell(&mut self, cell: u32, span: Span) -> IrId {
-        let Some(cell) = self.names.cells.get(cell as usize).copied() else {
+        let Some(cell) = self.names.cells.try_get(cell as usize).copied() else {
             return self.add_error(span);
         };
         let value = self.lower_target(cell.of, span);
@@ -114,7 +114,7 @@ impl Lowerer<'_> {
 
     /// Lowers a range of cells to one marker per column, which an aggregate consumes.
     pub(super) fn lower_cell_range(&mut self, range: u32, span: Span) -> IrId {
-        let Some(range) = self.names.cell_ranges.get(range as usize) else {
+        let Some(range) = self.names.cell_ranges.try_get(range as usize) else {
             return self.add_error(span);
         };
         self.record_description(span, |pass| pass.describe_range(range));
@@ -293,7 +293,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         if let [one] = exprs {
-            let target = self.names.targets.get(one.index()).copied();
+            let target = self.names.targets.try_get(one.index()).copied();
             let one_cell = match target {
                 Some(NameTarget::Column(_) | NameTarget::Definition(_) | NameTarget::Cell(_)) => true,
                 _ => matches!(self.ast.expr(*one), Expr::Timeframe { .. }),
@@ -319,8 +319,8 @@ impl Lowerer<'_> {
     fn warn_of_single_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
         let text = self.source_text(self.ast.span(arg));
         let (ast, source, scope) = (self.ast, self.source, self.scope);
-        let column = match self.names.targets.get(arg.index()) {
-            Some(NameTarget::Cell(cell)) => self.names.cells.get(*cell as usize).map(|cell| cell.column),
+        let column = match self.names.targets.try_get(arg.index()) {
+            Some(NameTarget::Cell(cell)) => self.names.cells.try_get(*cell as usize).map(|cell| cell.column),
             _ => {
                 let columns = self.sheet_columns.get_or_init(|| SheetColumns::new(ast, source, scope));
                 columns.position(text.as_str().into())

@@ -61,14 +61,14 @@ impl Resolver<'_> {
 
     pub(super) fn record_column_use(&mut self, relation: usize, position: usize) -> u32 {
         let used = &mut self.tables.used[relation];
-        let relation = &self.scope.relations[relation];
+        let relation = self.scope.relation(relation);
         if used.len() <= position {
             used.resize(relation.columns().len(), (0, 0));
         }
         let slot = &mut used[position];
         if slot.0 != self.tables.text {
             *slot = (self.tables.text, self.columns.len() as u32);
-            let column = &relation.columns()[position];
+            let column = relation.column_at(position);
             let ty = match column.ty() {
                 Type::Unknown => self.scope.user_type(column.name()),
                 ty => ty,

@@ -130,25 +130,27 @@ impl Lowerer<'_> {
         let is_boolean = lowered
             .first()
             .is_some_and(|a| self.program.meta(*a).ty == Type::Boolean);
-        match lowering {
-            Lowering::CountIf if lowered.len() == 1 => {
-                let condition = self.convert_to_condition(lowered[0]);
+        match (lowering, lowered) {
+            (Lowering::CountIf, [condition]) => {
+                let condition = self.convert_to_condition(*condition);
                 Some((None, self.list_with(condition)))
             }
-            Lowering::CountIf | Lowering::CountIfs => self
+            (Lowering::CountIf | Lowering::CountIfs, _) => self
                 .lower_pairs(function, args, lowered, of_rows, span)
                 .map(|c| (None, c)),
-            Lowering::SumIf | Lowering::AverageIf if lowered.len() == 2 && is_boolean => {
-                Some((Some(lowered[1]), self.list_with(lowered[0])))
+            (Lowering::SumIf | Lowering::AverageIf, [condition, value]) if is_boolean => {
+                Some((Some(*value), self.list_with(*condition)))
             }
-            Lowering::SumIf | Lowering::AverageIf => {
-                let value = lowered.get(2).copied().unwrap_or(lowered[0]);
-                self.lower_pairs(function, &args[..2], &lowered[..2], of_rows, span)
-                    .map(|c| (Some(value), c))
+            (Lowering::SumIf | Lowering::AverageIf, _) => {
+                let value = lowered.get(2).or(lowered.first())?;
+                self.lower_pairs(function, args.get(..2)?, lowered.get(..2)?, of_rows, span)
+                    .map(|c| (Some(*value), c))
             }
-            _ => self
-                .lower_pairs(function, &args[1..], &lowered[1..], of_rows, span)
-                .map(|c| (Some(lowered[0]), c)),
+            _ => {
+                let (value, lowered) = lowered.split_first()?;
+                self.lower_pairs(function, args.get(1..)?, lowered, of_rows, span)
+                    .map(|c| (Some(*value), c))
+            }
         }
     }
 

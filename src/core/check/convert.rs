@@ -350,7 +350,7 @@ impl Lowerer<'_> {
     fn requote_fix(&self, literal: IrId, other: IrId) -> Option<(Span, String)> {
         let (ty, span) = (self.program.meta(other).ty, self.program.meta(literal).span);
         let assumed = matches!(self.program.node(other), Ir::Column(column)
-            if self.program.columns.get(column as usize).is_none_or(|c| c.assumed));
+            if self.program.columns.try_get(column as usize).is_none_or(|c| c.assumed));
         match self.program.node(literal) {
             Ir::Text(text) if ty.is_number() => {
                 let number = self.program.text(text);

@@ -1,101 +1,16 @@
 //! Criteria of conditional aggregates, such as `">5"` and `"a*"`, and the conditions that they become.
 
 use super::case_insensitive_text;
+use super::criterion_text::{Criterion, criterion_number, criterion_value_type, like_pattern, parse_criterion};
 use super::lower::Lowerer;
-use super::operators::divide_by_100;
 use super::period_criteria::CriteriaCall;
 use super::running_criteria::ComparedRow;
-use super::wildcards::{WildcardChar, wildcard_chars};
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{FrameBound, Ir, IrId, NodeMeta, PoolRange, WindowFrame};
 use crate::span::Span;
 use crate::{Level, Type};
-
-/// Parsed criterion text.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Criterion<'t> {
-    pub op: BinaryOp,
-    pub value: &'t str,
-}
-
-pub(super) fn parse_criterion(text: &str) -> Criterion<'_> {
-    let operators = [
-        ("<>", BinaryOp::NotEqual),
-        ("<=", BinaryOp::LessEqual),
-        (">=", BinaryOp::GreaterEqual),
-        ("<", BinaryOp::Less),
-        (">", BinaryOp::Greater),
-        ("=", BinaryOp::Equal),
-    ];
-    for (symbol, op) in operators {
-        if let Some(value) = text.strip_prefix(symbol) {
-            return Criterion { op, value };
-        }
-    }
-    Criterion {
-        op: BinaryOp::Equal,
-        value: text,
-    }
-}
-
-pub(super) fn is_number(text: &str) -> bool {
-    let text = text.trim();
-    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
-    digits.starts_with(|c: char| c.is_ascii_digit() || c == '.') && digits.parse::<f64>().is_ok_and(f64::is_finite)
-}
-
-/// Returns the number in a criterion for a column of numbers, such as `5` or `25%`.
-fn criterion_number(text: &str) -> Option<String> {
-    let plain = text.strip_prefix('+').unwrap_or(text);
-    match plain.strip_suffix('%') {
-        Some(percent) if is_number(percent) => divide_by_100(percent),
-        Some(_) => None,
-        None => is_number(text).then(|| plain.to_owned()),
-    }
-}
-
-/// Returns the column type that a criterion text requires. `None` if the text allows any type.
-pub(super) fn criterion_value_type(text: &str) -> Option<Type> {
-    let value = parse_criterion(text).value;
-    if value.is_empty() {
-        None
-    } else if criterion_number(value.trim()).is_some() {
-        Some(Type::Number)
-    } else if super::dates::is_iso_date(value.trim()) {
-        Some(Type::Date)
-    } else if super::dates::parse_iso_moment(value.trim()).is_some() {
-        Some(Type::Timestamp)
-    } else if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
-        Some(Type::Boolean)
-    } else {
-        Some(Type::Text)
-    }
-}
-
-/// Converts a string with wildcards (`*`, `?`, `~`) to a LIKE pattern. Returns the pattern (`None` without wildcards),
-/// the plain text, and whether the pattern needs an escape character.
-fn like_pattern(text: &str) -> (Option<String>, String, bool) {
-    let (mut like, mut plain) = (String::new(), String::new());
-    let (mut wild, mut escaped) = (false, false);
-    for character in wildcard_chars(text) {
-        wild |= !matches!(character, WildcardChar::Plain(_));
-        match character {
-            WildcardChar::Any => like.push('%'),
-            WildcardChar::One => like.push('_'),
-            WildcardChar::Plain(c) => {
-                plain.push(c);
-                if matches!(c, '%' | '_' | '\\') {
-                    like.push('\\');
-                    escaped = true;
-                }
-                like.push(c);
-            }
-        }
-    }
-    (wild.then_some(like), plain, escaped)
-}
 
 /// Criteria of a call that select rows of the range and depend on the current row's value.
 #[derive(Debug, Default)]
@@ -196,24 +111,27 @@ impl Lowerer<'_> {
         };
         let mut conditions = self.take_list();
         for (pair, exprs) in lowered.chunks(2).zip(exprs.chunks(2)) {
-            if self.is_blank(exprs[1]) {
+            let (&[range, value], &[_, criterion]) = (pair, exprs) else {
+                continue;
+            };
+            if self.is_blank(criterion) {
                 let help = "write `\"\"` for values that are NULL or empty, or write `0`";
-                let at = self.program.meta(pair[0]).span;
+                let at = self.program.meta(range).span;
                 conditions.push(self.report_criterion(at, "the criterion that follows this range is empty", help));
                 continue;
             }
             if let Some(of_this_row) = of_this_row
-                && let Some(of_row) = self.classify_row_criterion(pair[0], pair[1], exprs[1], call)
+                && let Some(of_row) = self.classify_row_criterion(range, value, criterion, call)
             {
                 match of_row {
-                    RowCriterion::Same => of_this_row.same.push(pair[0]),
+                    RowCriterion::Same => of_this_row.same.push(range),
                     RowCriterion::Compared(compared) if of_this_row.compared.is_none() => {
                         of_this_row.compared = Some(compared);
                     }
                     RowCriterion::Compared(_) => {
                         let help = "use only one comparison with this row's value; for rows between two limits, subtract the \
                             result for the lower limit from the result for the upper limit";
-                        let at = self.program.meta(pair[1]).span;
+                        let at = self.program.meta(value).span;
                         conditions.push(self.report_criterion(
                             at,
                             "another criterion already compares with this row's value",
@@ -225,9 +143,9 @@ impl Lowerer<'_> {
                 continue;
             }
             if of_this_row.is_none() {
-                self.warn_of_own_value(pair[0], pair[1], exprs[1], function);
+                self.warn_of_own_value(range, value, criterion, function);
             }
-            let condition = self.build_criterion(pair[0], pair[1], exprs[1]);
+            let condition = self.build_criterion(range, value, criterion);
             conditions.push(condition);
         }
         Some(conditions)
@@ -588,32 +506,5 @@ impl Lowerer<'_> {
                 self.add_comparison(op, lower, text, span)
             }
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn criteria_are_parsed() {
-        for (text, op, value) in [
-            (">5", BinaryOp::Greater, "5"),
-            ("<>x", BinaryOp::NotEqual, "x"),
-            ("=", BinaryOp::Equal, ""),
-            ("", BinaryOp::Equal, ""),
-            ("open", BinaryOp::Equal, "open"),
-            ("=>", BinaryOp::Equal, ">"),
-        ] {
-            assert_eq!(parse_criterion(text), Criterion { op, value });
-        }
-    }
-
-    #[test]
-    fn wildcards_become_patterns() {
-        assert_eq!(like_pattern("o*n?"), (Some("o%n_".into()), "on".into(), false));
-        assert_eq!(like_pattern("100%*"), (Some("100\\%%".into()), "100%".into(), true));
-        assert_eq!(like_pattern("what~?"), (None, "what?".into(), false));
-        assert_eq!(like_pattern("~"), (None, "~".into(), false));
     }
 }

@@ -133,7 +133,7 @@ impl Lowerer<'_> {
                 return true;
             }
             match node {
-                Ir::Definition(used) => waiting.extend(self.program.definitions.get(used as usize).map(|d| d.root)),
+                Ir::Definition(used) => waiting.extend(self.program.definitions.try_get(used as usize).map(|d| d.root)),
                 _ => waiting.extend(self.program.operands(id)),
             }
         }

@@ -2,8 +2,7 @@
 
 /// Returns whether a string is a valid ISO date, such as `2024-02-29`.
 pub fn is_iso_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if bytes.len() != 10 || bytes[4] != b'-' || bytes[7] != b'-' {
+    if text.len() != 10 || text.get(4..5) != Some("-") || text.get(7..8) != Some("-") {
         return false;
     }
     let number = |from: usize, to: usize| -> Option<i64> {

@@ -129,7 +129,11 @@ mod tests {
             let Some(source) = overload.define else { continue };
             let (_, diagnostics) = parse(source);
             assert!(diagnostics.is_empty(), "`{source}`: {diagnostics:?}");
-            let unknown = DEFINITIONS[&overload.id].names.targets.contains(&NameTarget::Error);
+            let unknown = DEFINITIONS[&overload.id]
+                .names
+                .targets
+                .as_slice()
+                .contains(&NameTarget::Error);
             assert!(!unknown, "`{source}` contains an unknown name");
         }
     }

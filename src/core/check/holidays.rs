@@ -58,14 +58,16 @@ impl Lowerer<'_> {
         } else {
             internal::WEEKDAY_AFTER
         };
-        let plain = self.add_scalar_call(of_weekdays, &values[..2], span, function.name);
-        let (start, other) = (values[0], values[1]);
+        let &[start, other, ref holidays @ ..] = values.as_slice() else {
+            return self.add_error(span);
+        };
+        let plain = self.add_scalar_call(of_weekdays, &[start, other], span, function.name);
         if of_tab {
             self.recycle_list(values);
             let value = self.lower_workdays_with_tab(function, args, plain, [start, other], span);
             return value.unwrap_or_else(|| self.add_error(span));
         }
-        let holidays = self.collect_holidays(function, &values[2..]);
+        let holidays = self.collect_holidays(function, holidays);
         self.recycle_list(values);
         let Some(holidays) = holidays.filter(|_| !self.is_error(plain)) else {
             return self.add_error(span);

@@ -9,6 +9,7 @@ use rustc_hash::FxHashSet;
 use super::names::{NameResolver, NameTarget, text_value};
 use super::{CheckScope, DefinitionRole};
 use crate::Type;
+use crate::arena::Arena;
 use crate::ast::{Ast, BinaryOp, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -39,15 +40,15 @@ enum InferState {
 /// Scratch buffers for type inference, reused for the next source.
 #[derive(Debug, Default)]
 pub(super) struct InferBuffers {
-    vars: Vec<InferState>,
-    terms: Vec<InferTerm>,
+    vars: Arena<InferState>,
+    terms: Arena<InferTerm>,
     /// Term of each definition.
-    results: Vec<InferTerm>,
+    results: Arena<InferTerm>,
     /// Weak evidence, which applies only to variables without other evidence.
-    weak: Vec<(u32, Type, ExprId)>,
+    weak: Arena<(u32, Type, ExprId)>,
     /// Sums and differences of unknown types. Each tuple contains the operator, the operands and the result, and the
     /// expression.
-    waiting: Vec<(BinaryOp, [InferTerm; 3], ExprId)>,
+    waiting: Arena<(BinaryOp, [InferTerm; 3], ExprId)>,
     conflicts: Vec<(ExprId, ExprId, InferTerm, InferTerm)>,
     /// Type that the sort key must have if a function shifts the sort key by a calendar period.
     pub(super) calendar: Option<InferTerm>,
@@ -122,7 +123,7 @@ pub(super) struct TypeInference<'a> {
     pub ast: &'a Ast,
     pub source: &'a str,
     names: &'a NameResolver,
-    columns: &'a [ColumnUse],
+    columns: &'a Arena<ColumnUse>,
     scope: &'a CheckScope<'a>,
     /// Whether the definition has a syntax error.
     broken: bool,
@@ -152,7 +153,7 @@ pub(super) fn infer(
         work,
     };
     for index in &program.order {
-        let definition = &ast.definitions[*index as usize];
+        let definition = ast.definition(*index);
         pass.broken = definition.broken;
         for node in definition.first.0..definition.body.0 + 1 {
             let id = ExprId(node);
@@ -229,7 +230,7 @@ impl TypeInference<'_> {
             (_, NameTarget::Cell(cell)) => self
                 .names
                 .cells
-                .get(cell as usize)
+                .try_get(cell as usize)
                 .map_or(InferTerm::Any, |c| self.target_term(c.of)),
             (_, NameTarget::CellRange(range)) => self.cell_range_type(range, id),
             (_, NameTarget::TabRange(range)) => self.tab_range_type(range),
@@ -240,7 +241,7 @@ impl TypeInference<'_> {
             (Expr::Blank, _) => self.fresh_variable(),
             (Expr::Text, _) => InferTerm::Type(Type::Text),
             (Expr::Timeframe { base, frame }, _) => {
-                let name = self.ast.names[frame as usize].text(self.source);
+                let name = self.ast.name(frame).text(self.source);
                 self.infer_timeframe(self.work.terms[base.index()], name, base)
             }
             (Expr::Sign { operand, .. } | Expr::Percent(operand), _) => {
@@ -276,12 +277,15 @@ impl TypeInference<'_> {
     fn cell_range_type(&mut self, range: u32, at: ExprId) -> InferTerm {
         let names = self.names;
         if self.looked_up.contains(&at) {
-            let first = names.cell_ranges.get(range as usize).and_then(|range| range.of.first());
+            let first = names
+                .cell_ranges
+                .try_get(range as usize)
+                .and_then(|range| range.of.first());
             return first.map_or(InferTerm::Any, |first| self.target_term(*first));
         }
         let Some((first, rest)) = names
             .cell_ranges
-            .get(range as usize)
+            .try_get(range as usize)
             .and_then(|range| range.of.split_first())
         else {
             return InferTerm::Any;
@@ -596,7 +600,7 @@ fn report(
         .with_help("declare the type of the column in a schema (`--schema`), or change one of the two uses"),
     );
     let at = ast.definitions.partition_point(|d| d.span.start <= second.start);
-    if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.get_mut(i)) {
+    if let Some(failed) = at.checked_sub(1).and_then(|i| names.failed.try_get_mut(i)) {
         *failed = true;
     }
 }

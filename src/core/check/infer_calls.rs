@@ -143,9 +143,9 @@ impl TypeInference<'_> {
                 [range, _] => {
                     self.require_type(*range, number);
                 }
-                [_, _, value] => {
+                [pair @ .., value] if pair.len() == 2 => {
                     self.require_type(*value, number);
-                    rest = &args[..2];
+                    rest = pair;
                 }
                 _ => {}
             },
@@ -158,7 +158,7 @@ impl TypeInference<'_> {
             if let [range, criterion] = pair {
                 match text_value(self.ast, self.source, *criterion) {
                     Some(text) => {
-                        if let Some(ty) = super::criteria::criterion_value_type(&text) {
+                        if let Some(ty) = super::criterion_text::criterion_value_type(&text) {
                             self.require_type(*range, InferTerm::Type(ty));
                         }
                     }

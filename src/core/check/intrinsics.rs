@@ -49,14 +49,14 @@ impl Lowerer<'_> {
             Lowering::Coalesce => self.lower_coalesce(args, span, function),
             Lowering::And => self.lower_logic(args, span, true),
             Lowering::Or => self.lower_logic(args, span, false),
-            Lowering::Not => self.lower_not(args[0], span),
+            Lowering::Not => self.lower_first_argument(args, span, Self::lower_not),
             Lowering::Xor => self.lower_xor(args, span),
             Lowering::Choose => self.lower_choose(args, span),
             Lowering::Gcd => self.lower_gcd_or_lcm(internal::GCD_OF_TWO, args, span, function),
             Lowering::Lcm => self.lower_gcd_or_lcm(internal::LCM_OF_TWO, args, span, function),
-            Lowering::IsBlank => self.lower_is_blank(args[0], span),
+            Lowering::IsBlank => self.lower_first_argument(args, span, Self::lower_is_blank),
             Lowering::Count => self.lower_count(args, span, function),
-            Lowering::Distinct => self.lower_distinct(args[0], span),
+            Lowering::Distinct => self.lower_first_argument(args, span, Self::lower_distinct),
             Lowering::Concat => self.lower_concat(args, span),
             Lowering::Offset => self.lower_offset(args, span),
             Lowering::PeriodOffset => self.lower_period_offset(args, span),
@@ -80,7 +80,7 @@ impl Lowerer<'_> {
             }
             Lowering::SumProduct | Lowering::SumSquares => self.lower_sum_product(function, args, span),
             Lowering::NumberValue => self.lower_number_value(args, span),
-            Lowering::DateValue => self.lower_date_value(args[0], span),
+            Lowering::DateValue => self.lower_first_argument(args, span, Self::lower_date_value),
             Lowering::Search => self.lower_search(args, span),
             Lowering::TextJoin => self.lower_text_join(args, function, span),
             Lowering::Text => self.lower_text(args, span),
@@ -243,11 +243,26 @@ impl Lowerer<'_> {
         }
     }
 
+    fn lower_first_argument(
+        &mut self,
+        args: &[ExprId],
+        span: Span,
+        lower: impl FnOnce(&mut Self, ExprId, Span) -> IrId,
+    ) -> IrId {
+        match args.first() {
+            Some(first) => lower(self, *first, span),
+            None => self.add_error(span),
+        }
+    }
+
     fn lower_datedif(&mut self, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let unit = self.literal_text(values[2]);
+        let [start, end, given] = *values.as_slice() else {
+            return self.add_error(span);
+        };
+        let unit = self.literal_text(given);
         let known = DATEDIF_UNITS
             .iter()
             .find(|(name, _)| unit.is_some_and(|unit| unit.eq_ignore_ascii_case(name)));
@@ -255,7 +270,7 @@ impl Lowerer<'_> {
             Some((_, function)) => *function,
             None => {
                 let other = unit.map(str::to_ascii_uppercase);
-                let at = self.program.meta(values[2]).span;
+                let at = self.program.meta(given).span;
                 let help = match other.map(|o| o.trim_end_matches('S').to_owned()).as_deref() {
                     Some("DAY") => "write \"D\" for days",
                     Some("MONTH") => "write \"M\" for complete months",
@@ -275,13 +290,13 @@ impl Lowerer<'_> {
             }
         };
         let of_months =
-            function == internal::DATEDIF_M && values[..2].iter().all(|date| self.program.is_month_start(*date));
+            function == internal::DATEDIF_M && [start, end].iter().all(|date| self.program.is_month_start(*date));
         let function = if of_months {
             internal::DATEDIF_MONTH_STARTS
         } else {
             function
         };
-        let node = self.add_scalar_call(function, &values[..2], span, "DATEDIF");
+        let node = self.add_scalar_call(function, &[start, end], span, "DATEDIF");
         self.recycle_list(values);
         node
     }
@@ -290,7 +305,9 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let (start, end) = (values[0], values[1]);
+        let [start, end, ..] = *values.as_slice() else {
+            return self.add_error(span);
+        };
         let basis = match values.get(2) {
             Some(basis) if self.program.meta(*basis).level > Level::Const => {
                 let basis = self.truncate_to_integer(*basis, span);
@@ -303,7 +320,7 @@ impl Lowerer<'_> {
             None => Some(0),
         };
         let Some(function) = basis.and_then(|basis| YEARFRAC_BASES.get(basis).copied()) else {
-            let at = self.program.meta(values[2]).span;
+            let at = self.program.meta(values.get(2).copied().unwrap_or(end)).span;
             let text = self.source_text(at);
             self.report(
                 Diagnostic::new(

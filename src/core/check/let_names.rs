@@ -3,13 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::names::{NameTarget, duplicate_definition};
+use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 
 /// Resolves the names that LET calls define. A name is in scope from the end of its value to the end of the call, and
 /// hides columns, definitions and names of outer calls. The resolver handles all other names.
-pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut [NameTarget], diagnostics: &mut Vec<Diagnostic>) {
+pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut Arena<NameTarget>, diagnostics: &mut Vec<Diagnostic>) {
     if !ast.calls.iter().any(|call| is_let(call, source)) {
         return;
     }
@@ -63,7 +64,7 @@ fn mark_names(
     ast: &Ast,
     source: &str,
     (id, pairs): (ExprId, &[[ExprId; 2]]),
-    targets: &mut [NameTarget],
+    targets: &mut Arena<NameTarget>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let Expr::Call(index) = ast.expr(id) else { return };

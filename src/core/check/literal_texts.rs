@@ -41,7 +41,10 @@ impl Lowerer<'_> {
         if self.literal_text(point).is_none_or(str::is_empty) {
             point = self.add_scalar_call(internal::PRESENT_TEXT, &[point], span, "NUMBERVALUE");
         }
-        let mut text = self.reject_misplaced_separator(values[0], point, group, span);
+        let Some(text) = values.first().copied() else {
+            return self.add_error(span);
+        };
+        let mut text = self.reject_misplaced_separator(text, point, group, span);
         for (old, new) in [(group, ""), (point, ".")] {
             let same = self.literal_text(old).is_some_and(|old| old == new || old.is_empty());
             if !same {
@@ -115,8 +118,10 @@ impl Lowerer<'_> {
         let Some(mut values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        values[0] = self.convert_to(values[0], Type::Text);
-        let needle = values[0];
+        let [needle, within, ..] = *values.as_slice() else {
+            return self.add_error(span);
+        };
+        let needle = self.convert_to(needle, Type::Text);
         let wild = self
             .literal_text(needle)
             .and_then(|text| wildcards_to_regex(text.trim_end_matches('*')));
@@ -125,12 +130,12 @@ impl Lowerer<'_> {
             .is_some_and(|text| text.ends_with('*') && !text.ends_with("~*"));
         let node = if let Some(pattern) = wild {
             let at = self.program.meta(needle).span;
-            let mut given = vec![values[1]];
+            let mut given = vec![within];
             given.extend([&pattern.re2, &pattern.ere, &pattern.are].map(|text| self.text_literal(text, at)));
             given.extend(values.get(2));
             self.add_scalar_call(internal::SEARCH_PATTERN, &given, span, "SEARCH")
         } else {
-            values[0] = match self.program.node(needle) {
+            let needle = match self.program.node(needle) {
                 Ir::Text(slice) => {
                     let text = self.program.text(slice);
                     let text = if ends_wild { text.trim_end_matches('*') } else { text };
@@ -141,7 +146,8 @@ impl Lowerer<'_> {
                 }
                 _ => self.add_scalar_call(internal::LOWER, &[needle], span, "SEARCH"),
             };
-            values[1] = self.add_scalar_call(internal::LOWER, &[values[1]], span, "SEARCH");
+            let within = self.add_scalar_call(internal::LOWER, &[within], span, "SEARCH");
+            values.splice(..2, [needle, within]);
             if values.iter().any(|value| self.is_error(*value)) {
                 return self.add_error(span);
             }
@@ -161,7 +167,7 @@ impl Lowerer<'_> {
         };
         let ignores_empty = match self.program.node(ignores) {
             // An empty argument means TRUE, as in spreadsheets.
-            Ir::Bool(ignores) => ignores || self.is_blank(args[1]),
+            Ir::Bool(ignores) => ignores || args.get(1).is_some_and(|arg| self.is_blank(*arg)),
             _ => return self.report_non_constant(ignores, function.name, "ignore_empty", "TEXTJOIN(\", \", TRUE, x)"),
         };
         let mut texts = self.take_list();
@@ -202,12 +208,15 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let Some(pattern) = self.parse_portable_pattern(values[1], function.name) else {
+        let [text, pattern, ..] = *values.as_slice() else {
             return self.add_error(span);
         };
-        let at = self.program.meta(values[1]).span;
+        let at = self.program.meta(pattern).span;
+        let Some(pattern) = self.parse_portable_pattern(pattern, function.name) else {
+            return self.add_error(span);
+        };
         let spell = |pass: &mut Self, texts: &[&str]| -> Vec<IrId> {
-            let mut given = vec![values[0]];
+            let mut given = vec![text];
             given.extend(texts.iter().map(|text| pass.text_literal(text, at)));
             given
         };

@@ -12,6 +12,7 @@ use super::overload::OverloadCache;
 use super::sheet_columns::SheetColumns;
 use super::timeframe::{self, CalendarShift};
 use super::{CheckScope, DefinitionRole};
+use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::catalog::{self, Function, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -24,9 +25,9 @@ use crate::{Level, Type};
 #[derive(Debug, Default)]
 pub(super) struct LowerBuffers {
     /// IR node for each node in the syntax tree.
-    lowered: Vec<IrId>,
-    key_columns: Vec<bool>,
-    key_definitions: Vec<bool>,
+    lowered: Arena<IrId>,
+    key_columns: Arena<bool>,
+    key_definitions: Arena<bool>,
     /// Unused argument lists, kept so that calls need no allocation.
     spare: Vec<Vec<IrId>>,
     choices: OverloadCache,
@@ -62,7 +63,7 @@ pub(super) struct Caller<'a> {
     ast: &'a Ast,
     source: &'a str,
     names: &'a NameResolver,
-    lowered: Vec<IrId>,
+    lowered: Arena<IrId>,
     arguments: Vec<IrId>,
 }
 
@@ -156,7 +157,7 @@ pub(super) fn lower(
     };
     let mut folded = false;
     for index in &order {
-        let definition = &ast.definitions[*index as usize];
+        let definition = ast.definition(*index);
         let first = IrId(pass.program.len() as u32);
         pass.failed = names.failed[*index as usize];
         pass.role = scope.role(definition.part);
@@ -164,7 +165,7 @@ pub(super) fn lower(
         pass.no_windows = pass.role.name_of_role_without_windows();
         pass.broken = definition.broken;
         let at = definition.first.index();
-        let targets = names.targets.get(at..).unwrap_or_default();
+        let targets = names.targets.as_slice().get(at..).unwrap_or_default();
         for (index, ((expr, span), target)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let lowered = pass.lower_node(expr, *target, *span);
             pass.work.lowered[at + index] = lowered;
@@ -237,7 +238,7 @@ impl<'a> Lowerer<'a> {
             ast: std::mem::replace(&mut self.ast, ast),
             source: std::mem::replace(&mut self.source, source),
             names: std::mem::replace(&mut self.names, names),
-            lowered: std::mem::replace(&mut self.work.lowered, vec![IrId(0); ast.len()]),
+            lowered: std::mem::replace(&mut self.work.lowered, Arena::filled(IrId(0), ast.len())),
             arguments: std::mem::replace(&mut self.arguments, arguments),
         }
     }
@@ -401,7 +402,7 @@ impl Lowerer<'_> {
             Expr::Percent(operand) => self.lower_percent(operand, span),
             Expr::Timeframe { base, frame } => {
                 let base = self.lower_value(base);
-                self.lower_timeframe(base, self.ast.names[frame as usize], span)
+                self.lower_timeframe(base, self.ast.name(frame), span)
             }
             Expr::Cell => self.report_missing_worksheet(span, "cell references need a worksheet"),
             Expr::Tab { .. } => self.report_missing_worksheet(span, "references to other tabs need a worksheet"),

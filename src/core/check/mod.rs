@@ -14,6 +14,7 @@ mod conditional_aggregates;
 mod convert;
 mod criteria;
 mod criteria_order;
+mod criterion_text;
 mod dates;
 mod defined_functions;
 mod english_cell_descriptions;
@@ -28,6 +29,7 @@ mod levels;
 mod lint;
 mod literal_texts;
 pub mod literals_from_sql;
+mod lookup_columns;
 mod lookups;
 mod lower;
 mod mask;
@@ -44,10 +46,12 @@ mod period_criteria;
 mod period_units;
 mod pivots;
 mod range_aggregates;
+mod range_markers;
 mod ranges;
 mod ranks;
 mod regex;
 mod rewritten_aggregates;
+mod row_searches;
 mod running_criteria;
 mod sheet;
 mod sheet_columns;
@@ -64,6 +68,7 @@ mod unqualified_names;
 mod unresolved_names;
 mod variadic;
 mod wildcards;
+mod window_aggregates;
 mod windows;
 
 pub use convert::common_type;
@@ -196,6 +201,14 @@ pub struct CheckScope<'a> {
     pub given_types: &'a [(String, Type)],
     /// Columns of the relations that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
+}
+
+impl<'a> CheckScope<'a> {
+    /// Returns the relation at a position that a search of the relations returned.
+    #[expect(clippy::indexing_slicing, reason = "searches of the same list return the positions")]
+    pub fn relation(&self, position: usize) -> &'a Relation {
+        &self.relations[position]
+    }
 }
 
 impl CheckScope<'_> {

@@ -12,6 +12,7 @@ use super::unresolved_names::{CANDIDATES, SEARCHES, describe_columns, no_column_
 use super::{CheckScope, Context, DefinitionRole, calendar_ranges, let_names, ranges};
 use crate::Level;
 use crate::Type;
+use crate::arena::Arena;
 use crate::ast::{Ast, Definition, Expr, ExprId};
 use crate::catalog::{self, FunctionId};
 use crate::diag::{Code, Diagnostic, suggest};
@@ -55,20 +56,20 @@ pub(super) enum NameTarget {
 #[derive(Debug, Default)]
 pub(super) struct NameResolver {
     /// Target of each node.
-    pub targets: Vec<NameTarget>,
+    pub targets: Arena<NameTarget>,
     /// Dependencies between definitions, as pairs `(user, used)` sorted by user.
-    pub uses: Vec<(u32, u32)>,
+    pub uses: Arena<(u32, u32)>,
     /// Whether each definition already has an error.
-    pub failed: Vec<bool>,
+    pub failed: Arena<bool>,
     /// Whether any definition uses an aggregate.
     pub aggregates: bool,
     /// Grouping keys of the step, which are columns, definitions or their timeframes.
     pub keys: Vec<SymbolKey>,
     /// Whether each node contains a range that no call within the node consumes. Empty if there are no ranges.
-    pub holds_range: Vec<bool>,
+    pub holds_range: Arena<bool>,
     /// Cells and cell ranges to which targets refer by index.
-    pub cells: Vec<SheetCell>,
-    pub cell_ranges: Vec<CellRange>,
+    pub cells: Arena<SheetCell>,
+    pub cell_ranges: Arena<CellRange>,
     /// Column ranges in other tabs, to which targets refer by index.
     pub tab_ranges: Vec<TabRange>,
 }
@@ -88,7 +89,7 @@ pub(super) struct NameTables {
     pub symbols: Symbols,
     /// Last use of each column, by relation and position. Each entry consists of the number of the source and the index
     /// of the use.
-    pub used: Vec<Vec<(u32, u32)>>,
+    pub used: Arena<Arena<(u32, u32)>>,
     /// Number of the current source. Entries with another number are ignored, so they need not be cleared.
     pub text: u32,
     /// Index of the entry for each column that no schema lists, by relation and name.
@@ -97,10 +98,10 @@ pub(super) struct NameTables {
 
 impl NameTables {
     fn prepare_for_next_source(&mut self, relations: &[Relation]) {
-        self.used.resize(self.used.len().max(relations.len()), Vec::new());
+        self.used.resize(self.used.len().max(relations.len()), Arena::new());
         self.text = self.text.wrapping_add(1);
         if self.text == 0 {
-            self.used.iter_mut().for_each(Vec::clear);
+            self.used.iter_mut().for_each(Arena::clear);
             self.text = 1;
         }
     }
@@ -112,7 +113,7 @@ pub(super) struct Resolver<'a> {
     pub scope: &'a CheckScope<'a>,
     pub diagnostics: &'a mut Vec<Diagnostic>,
     pub tables: &'a mut NameTables,
-    pub columns: &'a mut Vec<ColumnUse>,
+    pub columns: &'a mut Arena<ColumnUse>,
     /// Relation of the first resolved column, if the scope doesn't specify a relation.
     pub settled: Option<Arc<str>>,
     /// Grouping columns of the step that have been resolved so far.
@@ -124,9 +125,9 @@ pub(super) struct Resolver<'a> {
     /// Columns of the worksheet, by letter and by name.
     pub letters: SheetColumns<'a>,
     /// Whether each worksheet column has already been reported as unknown.
-    pub missing: Vec<bool>,
-    pub cells: Vec<SheetCell>,
-    pub cell_ranges: Vec<CellRange>,
+    pub missing: Arena<bool>,
+    pub cells: Arena<SheetCell>,
+    pub cell_ranges: Arena<CellRange>,
     /// Total number of columns in the cell ranges.
     pub in_ranges: usize,
     /// Ends of ranges such as `C:C`, in the order of the syntax tree.
@@ -142,7 +143,7 @@ pub(super) fn resolve(
     scope: &CheckScope<'_>,
     tables: &mut NameTables,
     names: &mut NameResolver,
-    columns: &mut Vec<ColumnUse>,
+    columns: &mut Arena<ColumnUse>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     names.reset(ast);
@@ -164,10 +165,10 @@ pub(super) fn resolve(
         key_columns: Vec::new(),
         twins: scope.relations.iter().any(Relation::has_duplicate_names),
         searches: SEARCHES,
-        missing: vec![false; letters.len()],
+        missing: Arena::filled(false, letters.len()),
         letters,
-        cells: Vec::new(),
-        cell_ranges: Vec::new(),
+        cells: Arena::new(),
+        cell_ranges: Arena::new(),
         in_ranges: 0,
         column_letters: Vec::new(),
         unqualified: Vec::new(),
@@ -213,7 +214,7 @@ fn declare_definitions(
         let symbol = tables.symbols.symbol_mut(at);
         if let Some(first) = symbol.definition {
             names.failed[index] = true;
-            let other = ast.definitions[first as usize].name.unwrap_or_default();
+            let other = ast.definition(first).name.unwrap_or_default();
             diagnostics.push(duplicate_definition(span, other, source));
         } else {
             symbol.definition = Some(index as u32);
@@ -248,12 +249,10 @@ impl NameResolver {
 }
 
 /// Returns the grouping key of a `group_by` entry.
-fn key(ast: &Ast, body: ExprId, targets: &[NameTarget], source: &str) -> Option<SymbolKey> {
+fn key(ast: &Ast, body: ExprId, targets: &Arena<NameTarget>, source: &str) -> Option<SymbolKey> {
     match (ast.expr(body), targets[body.index()]) {
         (Expr::Timeframe { base, frame }, _) => match targets[base.index()] {
-            of @ (NameTarget::Column(_) | NameTarget::Definition(_)) => {
-                Some(SymbolKey::Timeframe(of, ast.names[frame as usize]))
-            }
+            of @ (NameTarget::Column(_) | NameTarget::Definition(_)) => Some(SymbolKey::Timeframe(of, ast.name(frame))),
             _ => None,
         },
         (expr, of @ (NameTarget::Column(_) | NameTarget::Definition(_))) => {
@@ -281,7 +280,7 @@ impl Resolver<'_> {
         let may_aggregate =
             scope.name_of_context_without_aggregates(role).is_none() && scope.context != Context::Worksheet;
         let at = definition.first.index();
-        let targets = names.targets.get_mut(at..).unwrap_or_default();
+        let targets = names.targets.as_mut_slice().get_mut(at..).unwrap_or_default();
         for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
@@ -507,18 +506,18 @@ impl Resolver<'_> {
             self.diagnostics.push(diagnostic);
             return NameTarget::Error;
         };
-        match self.scope.relations[relation].position(text) {
+        match self.scope.relation(relation).position(text) {
             Some(position) => {
                 let column = self.record_column_use(relation, position);
                 self.resolve_in_one_relation(column, span)
             }
-            None if self.scope.relations[relation].is_open() => {
+            None if self.scope.relation(relation).is_open() => {
                 let scope = self.scope;
-                NameTarget::Column(self.record_unlisted_column_use(Some(scope.relations[relation].name()), text))
+                NameTarget::Column(self.record_unlisted_column_use(Some(scope.relation(relation).name()), text))
             }
             None => {
                 let scope = self.scope;
-                let relation = &scope.relations[relation];
+                let relation = scope.relation(relation);
                 let diagnostic = no_column_diagnostic(relation, text, parts.field, || describe_columns(relation));
                 if !diagnostic.is_error() {
                     return NameTarget::Column(self.record_possible_column_use(relation, text, parts.field));

@@ -82,7 +82,9 @@ impl Lowerer<'_> {
                 self.program.add(Ir::Number(slice), NodeMeta { span, ..meta })
             }
             // Two minus signs cancel out. This also avoids `--` in the SQL, which starts a comment.
-            (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => self.program.args(args)[0],
+            (Sign::Minus, Ir::Apply { args, overload }) if self.is_negation(overload) => {
+                self.program.args(args).first().copied().unwrap_or(x)
+            }
             (Sign::Minus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "-"),
             (Sign::Plus, _) if meta.ty.is_number() || meta.ty == Type::Unknown => x,
             (Sign::Plus, _) => self.add_scalar_call(internal::NEGATE, &[x], span, "+"),

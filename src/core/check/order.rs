@@ -3,6 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::names::NameResolver;
+use crate::arena::Arena;
 use crate::ast::Ast;
 use crate::diag::{Code, Diagnostic};
 
@@ -21,7 +22,7 @@ pub(super) fn order_definitions(
         return;
     }
     // The uses are sorted by user. `starts` contains the index of each user's first use.
-    let mut starts = vec![0u32; count + 1];
+    let mut starts = Arena::filled(0u32, count + 1);
     for (user, _) in &names.uses {
         starts[*user as usize + 1] += 1;
     }
@@ -32,8 +33,8 @@ pub(super) fn order_definitions(
     // `least` the lowest discovery time reachable from the node.
     const NEW: u32 = 0;
     const DONE: u32 = u32::MAX;
-    let mut found = vec![NEW; count];
-    let mut least = vec![0u32; count];
+    let mut found = Arena::filled(NEW, count);
+    let mut least = Arena::filled(0u32, count);
     let mut time = 0;
     let mut stack: Vec<(u32, u32)> = Vec::new();
     let mut open: Vec<u32> = Vec::new();
@@ -71,11 +72,12 @@ pub(super) fn order_definitions(
             }
             if least[at] == found[at] {
                 let from = open.iter().rposition(|d| *d == at as u32).unwrap_or(0);
-                for member in &open[from..] {
+                let members = open.get(from..).unwrap_or_default();
+                for member in members {
                     found[*member as usize] = DONE;
                 }
-                if open.len() - from > 1 {
-                    report_cycle(ast, source, &open[from..], names, &starts, diagnostics);
+                if members.len() > 1 {
+                    report_cycle(ast, source, members, names, &starts, diagnostics);
                 }
                 open.truncate(from);
             }
@@ -91,7 +93,7 @@ fn report_cycle(
     source: &str,
     members: &[u32],
     names: &mut NameResolver,
-    starts: &[u32],
+    starts: &Arena<u32>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let Some(first) = members.iter().copied().min() else {
@@ -101,7 +103,10 @@ fn report_cycle(
     let mut queue = std::collections::VecDeque::from([first]);
     let mut last = first;
     'search: while let Some(user) = queue.pop_front() {
-        for (_, used) in &names.uses[starts[user as usize] as usize..starts[user as usize + 1] as usize] {
+        for (_, used) in names
+            .uses
+            .range(starts[user as usize] as usize..starts[user as usize + 1] as usize)
+        {
             if *used == first {
                 last = user;
                 break 'search;
@@ -113,23 +118,21 @@ fn report_cycle(
         }
     }
     let mut path = vec![last];
-    while let Some(Some(user)) = before
-        .get(&path[path.len() - 1])
-        .filter(|_| path[path.len() - 1] != first)
-    {
+    while let Some(Some(user)) = before.get(&last).filter(|_| last != first) {
         path.push(*user);
+        last = *user;
     }
     path.reverse();
-    let name = |d: &u32| ast.definitions[*d as usize].name.map_or("", |n| n.text(source));
+    let name = |d: &u32| ast.definition(*d).name.map_or("", |n| n.text(source));
     let mut shown: Vec<&str> = path.iter().take(12).map(name).collect();
-    if path.len() > 12 {
-        shown[11] = "…";
+    if let (true, Some(twelfth)) = (path.len() > 12, shown.last_mut()) {
+        *twelfth = "…";
     }
     shown.push(name(&first));
     for member in members {
         names.failed[*member as usize] = true;
     }
-    let span = ast.definitions[first as usize].name.unwrap_or_default();
+    let span = ast.definition(first).name.unwrap_or_default();
     diagnostics.push(
         Diagnostic::new(
             Code::DefinitionCycle,

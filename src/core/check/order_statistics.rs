@@ -34,17 +34,20 @@ impl Lowerer<'_> {
         rows: Option<WindowFrame>,
         span: Span,
     ) -> IrId {
-        let [x, at] = *values else { return self.add_error(span) };
-        let (at, is_null) = (self.follow_definition_references(at), self.is_null(at));
+        let [x, given] = *values else {
+            return self.add_error(span);
+        };
+        let (at, is_null) = (self.follow_definition_references(given), self.is_null(given));
         let Some(number) = self.constant_number(at).or(is_null.then_some(f64::NAN)) else {
-            let meta = self.program.meta(values[1]);
+            let meta = self.program.meta(given);
             let is_key = self.grouped && meta.reads_only_keys && meta.level == Level::Row && !meta.volatile;
             if lowering == Lowering::Nth && rows.is_none() && self.scope.strata && is_key {
                 return self
-                    .nth_by_key(function, x, values[1], span)
+                    .nth_by_key(function, x, given, span)
                     .unwrap_or_else(|| self.add_error(span));
             }
-            let param = function.overloads[0].params.get(1).map_or("", |p| p.name);
+            let param = function.overloads.first().and_then(|overload| overload.params.get(1));
+            let param = param.map_or("", |p| p.name);
             let of = self.source_text(self.program.meta(x).span);
             let constant = match lowering {
                 Lowering::Nth => "2",
@@ -53,10 +56,10 @@ impl Lowerer<'_> {
             };
             let mut ways = format!("write a number, as in `{}({of}, {constant})`", function.name);
             if lowering == Lowering::Nth && rows.is_none() && meta.level == Level::Row {
-                let nth = self.source_text(self.program.meta(values[1]).span);
+                let nth = self.source_text(self.program.meta(given).span);
                 ways.push_str(&format!(", or add `{nth}` to `group_by`"));
             }
-            return self.report_non_constant_with_help(values[1], function.name, param, ways);
+            return self.report_non_constant_with_help(given, function.name, param, ways);
         };
         let own = catalog::find(function.name).unwrap_or(internal::PERCENTILE);
         let (id, digits) = match lowering {
@@ -79,7 +82,7 @@ impl Lowerer<'_> {
         }
         self.program.folded = true;
         if !is_null {
-            self.warn_of_position_outside(lowering, function, (values[1], number));
+            self.warn_of_position_outside(lowering, function, (given, number));
         }
         let ty = self.program.meta(node).ty;
         let null = self.add_null(ty, span);

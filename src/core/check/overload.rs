@@ -62,7 +62,9 @@ impl OverloadCache {
             // `u64::MAX` isn't the key of any call.
             self.known.resize(Self::PLACES, (u64::MAX, choice));
         }
-        self.known[Self::cache_slot(call)] = (call, choice);
+        if let Some(slot) = self.known.get_mut(Self::cache_slot(call)) {
+            *slot = (call, choice);
+        }
     }
 }
 
@@ -122,11 +124,10 @@ impl Lowerer<'_> {
             .iter()
             .copied()
             .find(|a| has_point && self.program.meta(*a).ty == Type::Point);
-        let Some((index, taken)) = self.search_overloads(function, args, shown) else {
+        let Some((overload, taken)) = self.search_overloads(function, args, shown) else {
             self.report_overload_mismatch(function, args, operands.meta.span, shown);
             return None;
         };
-        let overload = &function.overloads[index];
         let taken = taken?;
         let ty = self.result_type(function, overload, &taken);
         let point = point.map_or(Type::Point, |p| self.program.meta(p).ty);
@@ -195,7 +196,7 @@ impl Lowerer<'_> {
         function: &'static Function,
         args: &[IrId],
         shown: &str,
-    ) -> Option<(usize, Option<Vec<IrId>>)> {
+    ) -> Option<(&'static Overload, Option<Vec<IrId>>)> {
         let mut list = self.take_list();
         list.extend_from_slice(args);
         self.assign_decimal_literal_types(function, &mut list);
@@ -203,8 +204,8 @@ impl Lowerer<'_> {
         // Prefer overloads for literals, then exact matches, then the first match. If two overloads match equally well,
         // prefer a fixed number of parameters over a repeated parameter, and a specific type over a generic type. For a
         // number of unknown type, choose the last match, which accepts every numeric type.
-        let mut best: Option<(u8, usize)> = None;
-        for (index, overload) in function.overloads.iter().enumerate() {
+        let mut best: Option<(u8, &'static Overload)> = None;
+        for overload in function.overloads {
             // Best possible rank of this overload.
             let least = if overload.literal { 0 } else { 2 } + u8::from(overload.repeated);
             if !loose && best.is_some_and(|(before, _)| before <= least) {
@@ -222,11 +223,11 @@ impl Lowerer<'_> {
                 _ => 10,
             } + u8::from(overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same));
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
-                best = Some((rank, index));
+                best = Some((rank, overload));
             }
         }
-        let (_, index) = best?;
-        Some((index, self.convert_arguments(&function.overloads[index], list, shown)))
+        let (_, overload) = best?;
+        Some((overload, self.convert_arguments(overload, list, shown)))
     }
 
     /// Assigns a type to decimal literals: decimal if another argument is a decimal, float otherwise. The literals
@@ -379,17 +380,17 @@ impl Lowerer<'_> {
             }
         }
         if same > 1 {
-            let is_same =
-                |index: &usize| Self::overload_param(overload, *index).is_some_and(|p| p.ty == ParamType::Same);
+            let is_same = |index: usize| Self::overload_param(overload, index).is_some_and(|p| p.ty == ParamType::Same);
             let mut shared = self.take_list();
-            shared.extend((0..args.len()).filter(is_same).map(|i| args[i]));
+            shared.extend(args.iter().enumerate().filter(|(i, _)| is_same(*i)).map(|(_, id)| *id));
             let compare = overload.result == ResultType::Is(Type::Boolean);
             self.unify_values(&mut shared, SameTypeReason::Values(shown), compare)?;
             if shared.iter().any(|a| self.is_error(*a)) {
                 return None;
             }
-            for (index, id) in (0..args.len()).filter(is_same).zip(&shared) {
-                args[index] = *id;
+            let unified = args.iter_mut().enumerate().filter(|(i, _)| is_same(*i));
+            for ((_, arg), id) in unified.zip(&shared) {
+                *arg = *id;
             }
             self.recycle_list(shared);
         }

@@ -17,7 +17,9 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let (value, count, unit) = (values[0], values[1], values[2]);
+        let [value, count, unit] = *values.as_slice() else {
+            return self.add_error(span);
+        };
         self.recycle_list(values);
         let Some((count, unit)) = self.period_arguments(count, unit) else {
             return self.add_error(span);
@@ -181,7 +183,7 @@ pub(super) fn check_periods(
             .filter(move |(_, r)| *r == role)
             .map(|(index, _)| index)
     };
-    let ordered = people_with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.get(i));
+    let ordered = people_with_role(DefinitionRole::OrderBy).filter_map(|i| program.definitions.try_get(i));
     let order: Vec<IrId> = ordered.clone().filter(|d| !d.failed).map(|d| d.root).collect();
     if order.is_empty() {
         // The sort key has an error, or the missing sort key has already been reported.

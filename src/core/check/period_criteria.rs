@@ -29,9 +29,12 @@ impl Lowerer<'_> {
         }?;
         let mut pairs = call.lowered.chunks_exact(2).zip(call.exprs.chunks_exact(2));
         let is_up_to_row = pairs.any(|(pair, exprs)| {
-            let compared = self.operator_and_value(exprs[1]);
+            let (&[own, _], &[_, criterion]) = (pair, exprs) else {
+                return false;
+            };
+            let compared = self.operator_and_value(criterion);
             let is_row = |(op, value)| op == BinaryOp::LessEqual && self.is_same_value(range, self.lowered_node(value));
-            self.is_same_value(range, pair[0]) && compared.is_some_and(is_row)
+            self.is_same_value(range, own) && compared.is_some_and(is_row)
         });
         let text = |id: IrId| self.source_text(self.program.meta(id).span);
         let (key, value) = (text(range), text(call.value.unwrap_or(range)));

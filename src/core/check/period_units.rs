@@ -30,7 +30,9 @@ pub(super) fn check_period_units(
     let key = program.meta(key).span;
     let named = key.excerpt(source);
     for at in 0..program.order.len() {
-        let index = program.order[at] as usize;
+        let Some(index) = program.order.get(at).map(|index| *index as usize) else {
+            break;
+        };
         let definition = &program.definitions[index];
         if definition.failed {
             continue;
@@ -98,7 +100,7 @@ pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named
 /// Returns the unit of a calendar offset, or the shorter unit of a calendar range.
 pub fn calendar_unit(program: &Program, id: IrId) -> Option<WindowUnit> {
     match program.node(id) {
-        Ir::PeriodLookup { period, .. } => program.periods.get(period as usize).map(|period| WindowUnit {
+        Ir::PeriodLookup { period, .. } => program.periods.try_get(period as usize).map(|period| WindowUnit {
             unit: period.unit,
             offset: Some(period.count),
         }),
@@ -132,7 +134,7 @@ fn is_first_or_last_call(program: &Program, call: IrId) -> bool {
 /// Returns the period to which a key is truncated, in this step or, for a column in `columns`, in the input.
 pub fn key_period(program: &Program, key: IrId, columns: &[ColumnPeriod]) -> Option<CalendarUnit> {
     if let Ir::Column(column) = program.node(program.resolve_names(key)) {
-        let name = &program.columns.get(column as usize)?.name;
+        let name = &program.columns.try_get(column as usize)?.name;
         return columns
             .iter()
             .find(|(column, _)| column.eq_ignore_ascii_case(name))

@@ -1,17 +1,12 @@
 //! Aggregates over ranges of names, such as `SUM(FIRST(x):x)`, which become window functions.
 
-use super::calendar_ranges::CalendarWindow;
 use super::cells::{FixedEndCase, PartialRange, RangeRows};
 use super::lower::Lowerer;
-use super::names::NameTarget;
-use super::overload::ChosenOverload;
-use super::ranges::{self, RangeEnd, RangeEndKind};
-use crate::ast::{Call, Expr, ExprId};
-use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, internal};
+use crate::ast::{Call, ExprId};
+use crate::catalog::{self, Function, FunctionId, Lowering, internal};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{FrameBound, Ir, IrId, NodeMeta, WindowFrame};
 use crate::span::Span;
-use crate::{Level, Type};
 
 /// Arguments of an aggregate over ranges.
 struct RangeAggregate {
@@ -25,158 +20,6 @@ struct RangeAggregate {
 }
 
 impl Lowerer<'_> {
-    /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
-    /// the row.
-    pub(super) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
-        // The node of the row offset isn't part of the value.
-        self.program.folded = true;
-        match self.ast.arguments(call).first() {
-            Some(name) => self.lower_value(*name),
-            None => self.add_error(span),
-        }
-    }
-
-    pub(super) fn lower_range(&mut self, from: ExprId, to: ExprId, span: Span) -> IrId {
-        let is_cell = |id: ExprId| {
-            let unknown = self.names.targets[id.index()] == NameTarget::Error;
-            match self.ast.expr(id) {
-                Expr::Cell | Expr::Tab { .. } => true,
-                Expr::Name => unknown && ranges::reads_as_cell(self.ast.span(id).text(self.source)),
-                _ => false,
-            }
-        };
-        if self.scope.sheet.is_some() && matches!(self.ast.expr(from), Expr::Number) {
-            // The author of `B-1:B1` probably meant a row before the first row.
-            let text = self.source_text(span);
-            let message = format!("`{text}` is not a range: no row is before row 1, and a `-` before a cell subtracts");
-            let help = "write the formula for a later row, for example `B1:B3` with `row: 3`, or use `OFFSET(B1, -2, 0, \
-                3, 1)`";
-            return self.report_range(span, &message, help);
-        }
-        if is_cell(from) || is_cell(to) {
-            if self.scope.sheet.is_some() {
-                // Errors in the ends of the range have already been reported.
-                return self.add_error(span);
-            }
-            return self.report_missing_worksheet(span, "cell ranges need a worksheet");
-        }
-        if [from, to].iter().any(|end| self.is_error(self.lowered_node(*end))) {
-            return self.add_error(span);
-        }
-        let ends = [from, to].map(|end| ranges::parse_range_end(self.ast, self.names, end));
-        let [Some(first), Some(last)] = ends else {
-            let text = self.source_text(span);
-            let message = format!(
-                "`{text}` is not a range: each end must be a name, or FIRST, LAST, OFFSET or PERIODOFFSET of a name"
-            );
-            return self.report_range(
-                span,
-                &message,
-                "define the value under a name, and use that name: `FIRST(name):name`",
-            );
-        };
-        if !ranges::is_same_name(self.ast, self.source, self.names, first.name, last.name) {
-            let [a, b] = [first.name, last.name].map(|name| self.source_text(self.ast.span(name)));
-            let message = format!("both ends of a range must have the same name, found `{a}` and `{b}`");
-            return self.report_range(
-                span,
-                &message,
-                &format!("write `{a}:{a}` for all rows, or `FIRST({a}):{a}` for the rows up to this one"),
-            );
-        }
-        if first.is_by_calendar() || last.is_by_calendar() {
-            return self.lower_calendar_range([first, last], span);
-        }
-        let bare = |end: &RangeEnd| matches!(end.at, RangeEndKind::Bare);
-        let over = if bare(&first) && bare(&last) {
-            WindowFrame::Partition
-        } else {
-            let text = self.source_text(span);
-            if !self.has_order(&text, span) {
-                return self.add_error(span);
-            }
-            let (Some(a), Some(b)) = (self.end_bound(first), self.end_bound(last)) else {
-                return self.add_error(span);
-            };
-            match (a.min(b), a.max(b)) {
-                (FrameBound::First, FrameBound::Last) => WindowFrame::Partition,
-                (from, to) if from == to && !matches!(from, FrameBound::At(_)) => {
-                    let end = if from == FrameBound::First { "FIRST" } else { "LAST" };
-                    let name = self.source_text(self.ast.span(first.name));
-                    let message = format!("`{text}` contains only one row");
-                    return self.report_range(
-                        span,
-                        &message,
-                        &format!("write only `{end}({name})`, without the surrounding function"),
-                    );
-                }
-                (from, to) => WindowFrame::Rows { from, to },
-            }
-        };
-        self.range_marker(first.name, over, span)
-    }
-
-    /// Builds the marker of a range, which the enclosing aggregate consumes.
-    pub(super) fn range_marker(&mut self, name: ExprId, over: WindowFrame, span: Span) -> IrId {
-        self.markers = true;
-        // The window uses only one of the two names in the range.
-        self.program.folded = true;
-        let x = self.lowered_node(name);
-        let meta = NodeMeta {
-            span,
-            ..self.program.meta(x)
-        };
-        let over = self.program.add_window(over, &[]);
-        self.program.add(Ir::Range { x, over }, meta)
-    }
-
-    fn end_bound(&mut self, end: RangeEnd) -> Option<FrameBound> {
-        match end.at {
-            RangeEndKind::Bare => Some(FrameBound::At(0)),
-            RangeEndKind::Place(place) => Some(place),
-            RangeEndKind::Offset { rows } => self.constant_row_offset(self.lowered_node(rows)).map(FrameBound::At),
-            RangeEndKind::Period { .. } | RangeEndKind::Moved { .. } => None,
-        }
-    }
-
-    pub(super) fn report_range(&mut self, span: Span, message: &str, help: &str) -> IrId {
-        self.report(Diagnostic::new(Code::BadRange, span, message).with_help(help));
-        self.add_error(span)
-    }
-
-    /// Reports a range that is used as a single value.
-    #[cold]
-    pub(super) fn report_misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
-        let first = match self.program.node(marker) {
-            Ir::Ranges(columns) => self
-                .program
-                .args(columns)
-                .first()
-                .map(|column| self.program.node(*column)),
-            node => Some(node),
-        };
-        if let Some(Ir::Range { x, .. }) = first
-            && let Ir::TabColumn { .. } = self.program.node(x)
-        {
-            return self.report_tab_outside_lookup(None, span);
-        }
-        let text = self.source_text(span);
-        let of = match first {
-            Some(Ir::Range { x, .. }) => self.source_text(self.program.meta(x).span),
-            _ => text.clone(),
-        };
-        let name = of.split(':').next_back().unwrap_or_default();
-        let message = format!("`{text}` is a range, and only aggregate functions accept ranges");
-        self.report_range(
-            span,
-            &message,
-            &format!(
-                "write `SUM({text})`; to calculate a value in each row before you aggregate, define it first, as in `y = \
-                    {name} * 2`, and then write `SUM(y:y)`"
-            ),
-        )
-    }
-
     /// Lowers an aggregate over ranges, which is computed for each row.
     pub(super) fn lower_range_call(&mut self, id: FunctionId, call: Call, span: Span) -> IrId {
         let Some(mut taken) = self.range_arguments(id, call) else {
@@ -446,7 +289,9 @@ impl Lowerer<'_> {
                 return self.add_scalar_call(internal::DIVIDE, &[sum, count], span, function.name);
             }
             _ if self.ast.arguments(taken.call).len() == 1 => {
-                self.report_several_columns(function, self.ast.arguments(taken.call)[0]);
+                if let [argument] = self.ast.arguments(taken.call) {
+                    self.report_several_columns(function, *argument);
+                }
                 return self.add_error(span);
             }
             _ => {
@@ -554,119 +399,6 @@ impl Lowerer<'_> {
                 .with_secondary_label(self.ast.span(first), "different rows")
                 .with_help("use the same first and last row in both ranges"),
         );
-    }
-
-    /// Builds an aggregate over a window. The first value is aggregated. The other values are additional arguments,
-    /// such as constants.
-    pub(super) fn window_aggregate(
-        &mut self,
-        id: FunctionId,
-        values: &[IrId],
-        over: WindowFrame,
-        shown: &Function,
-        span: Span,
-    ) -> IrId {
-        self.partitioned_aggregate(id, values, over, &[], shown, span)
-    }
-
-    /// Builds an aggregate over a window, restricted to rows with the same values in `by`.
-    pub(super) fn partitioned_aggregate(
-        &mut self,
-        id: FunctionId,
-        values: &[IrId],
-        over: WindowFrame,
-        by: &[IrId],
-        shown: &Function,
-        span: Span,
-    ) -> IrId {
-        let function = catalog::get(id);
-        let Some(x) = values.first().copied() else {
-            return self.add_error(span);
-        };
-        if self.is_error(x) || !self.check_window_allowed(shown.name, Some(x), span) {
-            return self.add_error(span);
-        }
-        values
-            .iter()
-            .for_each(|value| self.convert_decimal_literal_to_float(*value));
-        let parts = match over {
-            WindowFrame::Calendar(range) if range.frame().is_none() => range.parts_at_current_row(),
-            _ => None,
-        };
-        if let Some(parts) = parts {
-            return self.aggregate_parts(id, values, (parts, by), shown, span);
-        }
-        let calendar = match over {
-            WindowFrame::Calendar(range) => match self.calendar_window(range, span) {
-                Some(calendar) => Some(calendar),
-                None => return self.add_error(span),
-            },
-            _ => None,
-        };
-        let by = &[by, calendar.as_ref().map_or(&[][..], |calendar| &calendar.parted_by)].concat();
-        let counts = function.nulls == Nulls::Never;
-        let entry = if over.is_whole() {
-            function.over
-        } else {
-            function.framed
-        };
-        let operands = self.summarize_operands(values, span);
-        let chosen = self.choose_overload(entry.unwrap_or(id), values, &operands, shown.name);
-        let Some(ChosenOverload { args, choice, .. }) = chosen else {
-            return self.add_error(span);
-        };
-        if self.is_null(x) {
-            // An aggregate over NULLs returns the same result as an aggregate over no rows.
-            self.program.folded = true;
-            return match function.empty {
-                Some(digits) => self.add_number_literal(digits, choice.ty, span),
-                None => self.add_null(choice.ty, span),
-            };
-        }
-        let of = operands.meta;
-        let nullable = !counts && (function.nulls == Nulls::Always || of.nullable || !over.includes_current_row());
-        let meta = NodeMeta {
-            nullable,
-            level: Level::Window,
-            volatile: of.volatile,
-            ..Self::constant_meta(choice.ty, span)
-        };
-        // The alternative form must be added before the window, because it may replace the window.
-        let other = match over {
-            WindowFrame::Partition if by.is_empty() => self.rewrite_window(id, values, meta),
-            WindowFrame::Rows { .. } | WindowFrame::Calendar(_) => self.rewrite_framed(id, values, over, by, meta),
-            _ => None,
-        };
-        let call = self.program.add(
-            Ir::Apply {
-                overload: choice.overload,
-                args,
-            },
-            meta,
-        );
-        let window = self.add_partitioned_window(call, over, by, meta);
-        self.program.other_forms.extend(other.map(|other| (window, other)));
-        let window = match calendar {
-            Some(CalendarWindow { key, .. }) => {
-                let empty = function.empty.filter(|_| !nullable);
-                self.guard_null_calendar_key(window, key, empty, span)
-            }
-            None => window,
-        };
-        match function.empty.filter(|_| nullable) {
-            Some(digits) => {
-                let empty = self.add_number_literal(digits, Type::Integer, span);
-                self.add_node_with_args(
-                    Ir::Coalesce,
-                    &[window, empty],
-                    NodeMeta {
-                        nullable: false,
-                        ..meta
-                    },
-                )
-            }
-            None => window,
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use super::names::{NameResolver, NameTarget};
 use super::symbols::Symbols;
 use super::{CheckScope, Context, unresolved_names};
 use crate::Level;
+use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::ir::FrameBound;
@@ -46,7 +47,7 @@ pub(super) fn mark_cells(
     source: &str,
     scope: &CheckScope<'_>,
     symbols: &Symbols,
-    targets: &mut [NameTarget],
+    targets: &mut Arena<NameTarget>,
 ) {
     let mut inside: Vec<ExprId> = Vec::new();
     for id in ast.ids().rev() {

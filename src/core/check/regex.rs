@@ -303,13 +303,11 @@ impl RegexReader<'_> {
         let groups = frame.first_group..self.optional.len();
         if branches.len() > 1 {
             self.optional.iter_mut().skip(frame.first_inner).for_each(|o| *o = true);
-            let at_odds = |i: usize| {
-                branches
-                    .iter()
-                    .skip(i + 1)
-                    .any(|later| may_choose_different_alternative(&branches[i], later))
+            let at_odds = |(i, branch)| {
+                let mut later = branches.iter().skip(i + 1);
+                later.any(|later| may_choose_different_alternative(branch, later))
             };
-            if length.is_none() && (0..branches.len()).any(at_odds) {
+            if length.is_none() && branches.iter().enumerate().any(at_odds) {
                 self.out.ambiguous.get_or_insert(frame.at..self.at);
             }
         }

@@ -51,7 +51,7 @@ impl Lowerer<'_> {
                 columnless: false,
                 ..meta
             };
-            let overload = catalog::get(window).overloads[0].id;
+            let overload = catalog::first_overload(window).id;
             let call = self.add_node_with_args(|args| Ir::Apply { overload, args }, &args, row);
             let value = self.group_window(&[call], GroupWindowKind::Value, row);
             return self.aggregate_list(internal::MAX, value, meta);
@@ -113,7 +113,7 @@ impl Lowerer<'_> {
         meta: NodeMeta,
     ) -> IrId {
         let args: Vec<IrId> = std::iter::once(values).chain(constants.iter().copied()).collect();
-        let overload = &catalog::get(entry).overloads[0];
+        let overload = catalog::first_overload(entry);
         let (of_list, id) = (overload.result, overload.id);
         let node = self.add_node_with_args(|args| Ir::Apply { overload: id, args }, &args, meta);
         // Some dialects have lists whose values have no type.
@@ -255,7 +255,7 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn row_call(&mut self, entry: FunctionId, x: IrId, meta: NodeMeta) -> IrId {
-        let overload = catalog::get(entry).overloads[0].id;
+        let overload = catalog::first_overload(entry).id;
         self.add_node_with_args(|args| Ir::Apply { overload, args }, &[x], meta)
     }
 

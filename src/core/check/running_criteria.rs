@@ -1,7 +1,7 @@
 //! Criteria that compare other rows with the value of the current row, such as `COUNTIF(C:C, ">" & C1)`. If the rows
 //! are sorted by that value, the criterion selects the rows before the current row.
 
-use super::criteria::parse_criterion;
+use super::criterion_text::parse_criterion;
 use super::lower::Lowerer;
 use crate::ast::{BinaryOp, Expr, ExprId};
 use crate::catalog::{Function, internal};

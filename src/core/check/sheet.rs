@@ -8,6 +8,7 @@ use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet_columns::{column_index, column_letters};
 use super::symbols::ColumnLookup;
 use super::unresolved_names::{CANDIDATES, list_names};
+use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId, Sign};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
@@ -120,7 +121,7 @@ pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
 impl Resolver<'_> {
     /// Finds the ends of ranges such as `C:C`, which are letters even if a column is named `c`, as in spreadsheets.
     /// Warns if the letter and the name belong to different columns.
-    pub(super) fn find_column_letters(&mut self, targets: &[NameTarget]) {
+    pub(super) fn find_column_letters(&mut self, targets: &Arena<NameTarget>) {
         let ast = self.ast;
         for id in ast.ids() {
             let Expr::Range { from, to } = ast.expr(id) else {
@@ -327,7 +328,7 @@ impl Resolver<'_> {
             for at in definition.first.index()..definition.body.index() + 1 {
                 let target = match (ast.expr(ExprId(at as u32)), names.targets[at]) {
                     (Expr::Range { from, to }, _) => {
-                        let ends = [from, to].map(|end| names.targets.get(end.index()).copied());
+                        let ends = [from, to].map(|end| names.targets.try_get(end.index()).copied());
                         let [Some(NameTarget::Cell(a)), Some(NameTarget::Cell(b))] = ends else {
                             continue;
                         };
@@ -373,7 +374,7 @@ impl Resolver<'_> {
             }
         }
         // Later passes require `uses` to be sorted by user.
-        names.uses.sort_by_key(|(user, _)| *user);
+        names.uses.as_mut_slice().sort_by_key(|(user, _)| *user);
         names.cells = std::mem::take(&mut self.cells);
         names.cell_ranges = std::mem::take(&mut self.cell_ranges);
     }
@@ -384,11 +385,11 @@ impl Resolver<'_> {
     fn shift_first_cell_conditions(&mut self, call: Call, names: &mut NameResolver) {
         let args = self.ast.arguments(call);
         for pair in args.windows(2) {
-            let (Some(NameTarget::CellRange(range)), [_, condition]) = (names.targets.get(pair[0].index()), pair)
-            else {
+            let [tested, condition] = pair else { continue };
+            let Some(NameTarget::CellRange(range)) = names.targets.try_get(tested.index()) else {
                 continue;
             };
-            let Some(range) = self.cell_ranges.get(*range as usize) else {
+            let Some(range) = self.cell_ranges.try_get(*range as usize) else {
                 continue;
             };
             let anchor = self.scope.sheet.map_or(1, |sheet| sheet.row);
@@ -405,7 +406,7 @@ impl Resolver<'_> {
             }
             let mut below = vec![*condition];
             while let Some(id) = below.pop() {
-                match names.targets.get(id.index()) {
+                match names.targets.try_get(id.index()) {
                     Some(NameTarget::Cell(cell)) => {
                         let mut moved = self.cells[*cell as usize];
                         moved.row = match moved.row {
@@ -483,13 +484,13 @@ impl Resolver<'_> {
                 .map_or(Some(1), |arg| integer_literal(self.ast, self.source, *arg))
         };
         if args.len() > 3
-            && let Some(at) = (1..args.len()).find(|at| number(*at).is_none())
+            && let Some((at, arg)) = args.iter().enumerate().skip(1).find(|(at, _)| number(*at).is_none())
         {
-            return Some(self.report_non_constant_offset(args[at], at));
+            return Some(self.report_non_constant_offset(*arg, at));
         }
         let [rows, columns, height, width] = [number(1)?, number(2)?, number(3)?, number(4)?];
         let span = Span::new(call.name.start, self.ast.span(*args.last()?).end);
-        let cell = match *names.targets.get(of.index())? {
+        let cell = match *names.targets.try_get(of.index())? {
             NameTarget::Cell(cell) => self.cells[cell as usize],
             // A name refers to the cell in the current row. Its neighbors are known if the sheet lists a column with
             // that name.

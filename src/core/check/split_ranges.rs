@@ -86,7 +86,7 @@ impl Lowerer<'_> {
             lists.push(self.list_values(*value, WindowFrame::Calendar(part), &by, meta));
             key = Some(calendar.key);
         }
-        let overload = catalog::get(internal::JOINED_LISTS).overloads[0].id;
+        let overload = catalog::first_overload(internal::JOINED_LISTS).id;
         let of_list = NodeMeta {
             ty: Type::Other,
             nullable: true,

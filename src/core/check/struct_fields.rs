@@ -29,7 +29,7 @@ impl Resolver<'_> {
             scope.relations.len() == 1 && relation.is_open() && (named.is_some() || !is_similar(relation))
         };
         let of_struct = relations.filter(|at| {
-            let relation = &scope.relations[*at];
+            let relation = scope.relation(*at);
             let is_listed = relation.position(path).is_some();
             is_listed || (scope.struct_fields && (may_have_field(relation, path) || is_only_open(relation)))
         });
@@ -39,9 +39,12 @@ impl Resolver<'_> {
             [] => None,
             [at] => Some(self.field_of_struct(*at, path, whole)),
             several => {
-                let names: Vec<&str> = several.iter().map(|at| scope.relations[*at].name()).collect();
+                let names: Vec<&str> = several.iter().map(|at| scope.relation(*at).name()).collect();
                 let message = format!("`{path}` may be a field of a column of {}", list_names(&names));
-                let help = format!("specify the relation, for example `{}.{path}`", names[0]);
+                let help = format!(
+                    "specify the relation, for example `{}.{path}`",
+                    names.first().copied().unwrap_or_default()
+                );
                 self.diagnostics
                     .push(Diagnostic::new(Code::AmbiguousName, whole, message).with_help(help));
                 Some(NameTarget::Error)
@@ -50,7 +53,7 @@ impl Resolver<'_> {
     }
 
     fn field_of_struct(&mut self, at: usize, path: &str, span: Span) -> NameTarget {
-        let relation = &self.scope.relations[at];
+        let relation = self.scope.relation(at);
         if let Some(array) = prefixes(path).find(|prefix| relation.column(prefix).is_some_and(Column::is_array)) {
             let message = format!("`{array}` is an array, so a row may have several values of `{path}`");
             let help = format!(
@@ -76,7 +79,7 @@ impl Resolver<'_> {
             let message = format!("`{head}` has no field `{}`", &path[head.len() + 1..]);
             let help = match suggest::nearest_name(path, fields.iter().copied()) {
                 Some(near) => suggest::similar_name_help(near),
-                None => format!("the fields are {}", list_names(&fields[..fields.len().min(8)])),
+                None => format!("the fields are {}", list_names(fields.get(..8).unwrap_or(&fields))),
             };
             self.diagnostics
                 .push(Diagnostic::new(Code::UnknownName, span, message).with_help(help));
@@ -87,7 +90,7 @@ impl Resolver<'_> {
 
     /// Returns the help for `device.category` if there is neither a relation nor a column `device`.
     pub(super) fn help_for_unknown_relation(&self, view: &str, field: &str, known: &[&str]) -> String {
-        let meant = format!("did you mean {}?", list_names(&known[..known.len().min(8)]));
+        let meant = format!("did you mean {}?", list_names(known.get(..8).unwrap_or(known)));
         let mut open = self
             .scope
             .relations

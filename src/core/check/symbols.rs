@@ -1,5 +1,6 @@
 //! Symbol table of the names in a source.
 
+use crate::arena::Arena;
 use crate::span::Span;
 use crate::symbol_table::{HashedName, NameIndex};
 
@@ -25,7 +26,7 @@ pub(super) struct Symbol {
 #[derive(Debug, Default)]
 pub(super) struct Symbols {
     index: NameIndex,
-    all: Vec<Symbol>,
+    all: Arena<Symbol>,
 }
 
 impl Symbols {

@@ -4,6 +4,7 @@ use super::names::{NameResolver, NameTarget, Resolver};
 use super::sheet::parse_cell;
 use super::sheet_columns::column_letters;
 use super::unresolved_names::list_names;
+use crate::arena::Arena;
 use crate::ast::{Ast, Expr, ExprId};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::schema::Column;
@@ -28,9 +29,9 @@ pub(super) struct TabRange {
 }
 
 /// Marks references after a tab name before name resolution, so that they don't resolve to columns of the sheet.
-pub(super) fn mark_tabs(ast: &Ast, targets: &mut [NameTarget]) {
+pub(super) fn mark_tabs(ast: &Ast, targets: &mut Arena<NameTarget>) {
     let mut mark = |id: ExprId| {
-        if let Some(target) = targets.get_mut(id.index()) {
+        if let Some(target) = targets.try_get_mut(id.index()) {
             *target = NameTarget::PartOfCells;
         }
     };
@@ -95,7 +96,7 @@ impl Resolver<'_> {
         };
         let to = match to.map(|to| self.ast.expr(to)) {
             Some(Expr::Tab { tab: other, base }) => {
-                let [a, b] = [tab, other].map(|tab| self.ast.names[tab as usize].text(self.source));
+                let [a, b] = [tab, other].map(|tab| self.ast.name(tab).text(self.source));
                 if !a.eq_ignore_ascii_case(b) {
                     let message = format!("both ends of a range must be in the same tab, found `{a}` and `{b}`");
                     self.diagnostics.push(
@@ -208,7 +209,7 @@ impl Resolver<'_> {
                     ),
                     format!(
                         "the columns of the tab are, in order, {}",
-                        list_names(&names[..count.min(8)])
+                        list_names(names.get(..8).unwrap_or(&names))
                     ),
                 )
             }
@@ -219,7 +220,7 @@ impl Resolver<'_> {
                     None if names.is_empty() => "list the tab's columns under `tabs`".to_owned(),
                     None => format!(
                         "the columns of the tab are, in order, {}",
-                        list_names(&names[..names.len().min(8)])
+                        list_names(names.get(..8).unwrap_or(&names))
                     ),
                 },
             ),

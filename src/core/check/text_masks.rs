@@ -26,7 +26,9 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let (value, mask) = (values[0], values[1]);
+        let [value, mask] = *values.as_slice() else {
+            return self.add_error(span);
+        };
         self.recycle_list(values);
         let Some(text) = self.literal_text(mask).map(str::to_owned) else {
             return self.report_non_constant(mask, "TEXT", "format", "TEXT(x, \"#,##0.00\")");

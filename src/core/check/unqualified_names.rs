@@ -95,7 +95,7 @@ impl Resolver<'_> {
             more => format!("`{}` and {more} more names", listed.join("`, `")),
         };
         let what = if names.len() == 1 { "a column" } else { "columns" };
-        let (example, relation) = (names[0], relations.first().copied().unwrap_or_default());
+        let [example, relation] = [&names, &relations].map(|names| names.first().copied().unwrap_or_default());
         let message = format!("{listed} may be {what} of {}", list_names(&relations));
         self.diagnostics.push(
             Diagnostic::new(Code::UnqualifiedName, first, message)

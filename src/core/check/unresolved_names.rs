@@ -34,9 +34,10 @@ impl Resolver<'_> {
             .filter(|r| r.position(text).is_some())
             .map(Relation::name)
             .collect();
-        let is_one_name = owners.iter().all(|owner| owner == &owners[0]);
+        let first = owners.first().copied().unwrap_or_default();
+        let is_one_name = owners.iter().all(|owner| *owner == first);
         self.diagnostics.push(if is_one_name {
-            let message = format!("`{text}` is a column of two relations called `{}`", owners[0]);
+            let message = format!("`{text}` is a column of two relations called `{first}`");
             Diagnostic::new(Code::AmbiguousName, span, message)
                 .with_help("give one of the relations another name with `as`")
         } else {
@@ -49,7 +50,7 @@ impl Resolver<'_> {
                 let written: Vec<String> = owners.iter().map(|owner| format!("`{owner}.{text}`")).collect();
                 format!("write {}", written.join(" or "))
             } else {
-                format!("write `{}.{text}`, or choose the relation with `--from`", owners[0])
+                format!("write `{first}.{text}`, or choose the relation with `--from`")
             })
         });
         NameTarget::Error
@@ -260,7 +261,7 @@ impl Resolver<'_> {
     pub(super) fn record_possible_column_use(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
         let column = self.record_unlisted_column_use(Some(relation.name()), text);
-        if let Some(new) = self.columns.get_mut(before) {
+        if let Some(new) = self.columns.try_get_mut(before) {
             // SQL generation treats the column as a known column of the relation, so the column name needs no
             // qualifier.
             new.unknown = false;

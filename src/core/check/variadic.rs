@@ -89,7 +89,7 @@ impl Lowerer<'_> {
                 {
                     return self.add_error(span);
                 }
-                return self.build_case(&[never], &mut branches[..1], span, "CHOOSE");
+                return self.build_case(&[never], branches.get_mut(..1).unwrap_or_default(), span, "CHOOSE");
             };
             return self.single_branch(*chosen);
         }

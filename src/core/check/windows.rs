@@ -15,7 +15,10 @@ impl Lowerer<'_> {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
         };
-        let Some(rows) = self.constant_row_offset(values[1]) else {
+        let [value, rows, ..] = *values.as_slice() else {
+            return self.add_error(span);
+        };
+        let Some(rows) = self.constant_row_offset(rows) else {
             return self.add_error(span);
         };
         if let Some(columns) = values.get(2)
@@ -28,7 +31,6 @@ impl Lowerer<'_> {
             );
             return self.add_error(span);
         }
-        let value = values[0];
         self.recycle_list(values);
         self.build_value_in_shifted_row(value, rows, "OFFSET", span)
     }
@@ -103,7 +105,9 @@ impl Lowerer<'_> {
         if let [value, unit] = *args {
             return self.lower_end_of_period((value, unit), function, place, span);
         }
-        let value = self.lower_value(args[0]);
+        let Some(value) = args.first().map(|value| self.lower_value(*value)) else {
+            return self.add_error(span);
+        };
         if self.is_error(value) || !self.check_window_allowed(function.name, Some(value), span) {
             return self.add_error(span);
         }
@@ -170,7 +174,7 @@ impl Lowerer<'_> {
         nullable: bool,
         span: Span,
     ) -> IrId {
-        let overload = catalog::get(entry).overloads[0].id;
+        let overload = catalog::first_overload(entry).id;
         let of = args.first().map(|value| self.program.meta(*value));
         let ty = match of.map_or(Type::Integer, |meta| meta.ty) {
             Type::Point => Type::Float,

@@ -45,7 +45,7 @@ impl Compiler {
         for index in &program.order {
             let at = *index as usize;
             let definition = &program.definitions[at];
-            let part = ast.definitions[at].part;
+            let part = ast.definition(*index).part;
             if definition.failed || roles.get(part as usize) != Some(&DefinitionRole::Definitions) {
                 continue;
             }
@@ -130,7 +130,7 @@ impl Compiler {
             if key.is_some() {
                 order.next();
             }
-            if program.definitions.get(index).is_none_or(|d| d.failed) {
+            if program.definitions.try_get(index).is_none_or(|d| d.failed) {
                 continue;
             }
             let ordered_by = |key: &str| {
@@ -244,7 +244,7 @@ fn move_names_and_columns(program: &mut Program, definitions: &mut [Definition])
         definition.name = named.find(|d| d.span == definition.span).and_then(|d| d.name.take());
     }
     if let (false, Some((last, others))) = (program.columns.is_empty(), definitions.split_last_mut()) {
-        let columns: Arc<[ReadColumn]> = program.columns.drain(..).map(ReadColumn).collect();
+        let columns: Arc<[ReadColumn]> = program.columns.drain().map(ReadColumn).collect();
         others.iter_mut().for_each(|d| d.columns = Some(Arc::clone(&columns)));
         last.columns = Some(columns);
     }

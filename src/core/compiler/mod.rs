@@ -506,8 +506,11 @@ fn remove_failed_definitions(definitions: &mut Vec<Definition>, diagnostics: &[D
     let mut failed = vec![false; definitions.len()];
     for error in diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span) {
         let at = definitions.partition_point(|d| d.span.start <= error.start);
-        if let Some(index) = at.checked_sub(1).filter(|i| error.start <= definitions[*i].span.end) {
-            failed[index] = true;
+        let index = at.checked_sub(1);
+        if let Some((definition, failed)) = index.and_then(|i| definitions.get(i).zip(failed.get_mut(i)))
+            && error.start <= definition.span.end
+        {
+            *failed = true;
         }
     }
     let mut failed = failed.into_iter();

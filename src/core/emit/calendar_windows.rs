@@ -70,7 +70,7 @@ impl Emitter<'_> {
     fn emit_frame_order(&mut self, frame: RangeFrame, key: IrId, span: Span) -> (SqlId, FrameScale) {
         let written = (self.work.sql[key.index()], FrameScale::Interval);
         let bounds = [frame.from, frame.to];
-        let overload = catalog::get(internal::RANGE_DISTANCE).overloads[0].id;
+        let overload = catalog::first_overload(internal::RANGE_DISTANCE).id;
         let is_moved = bounds.contains(&RangeBound::After) || bounds.iter().any(|bound| bound.distance().is_some());
         if !is_moved || matches!(self.dialect.cell(overload), Cell::Template(_)) {
             return written;
@@ -89,8 +89,10 @@ impl Emitter<'_> {
             (false, _, false) => (internal::RANGE_NUMBER, FrameScale::Days),
         };
         let overloads = catalog::get(entry).overloads;
-        let place = usize::from(is_time && overloads.len() > 1);
-        (self.emit_call(overloads[place].id, &[key], span), scale)
+        match overloads.get(usize::from(is_time)).or(overloads.first()) {
+            Some(overload) => (self.emit_call(overload.id, &[key], span), scale),
+            None => written,
+        }
     }
 
     /// Reports a range whose frame the dialect does not support.
@@ -151,7 +153,7 @@ impl Emitter<'_> {
     }
 
     fn emit_frame_interval(&mut self, entry: FunctionId, words: &[IrId], span: Span) -> SqlId {
-        let overload = catalog::get(entry).overloads[0].id;
+        let overload = catalog::first_overload(entry).id;
         match self.dialect.cell(overload) {
             Cell::Template(_) => self.emit_call(overload, words, span),
             // The missing frame has already been reported.

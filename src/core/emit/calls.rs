@@ -35,10 +35,10 @@ impl Emitter<'_> {
         if function == internal::COUNTA
             && !distinct
             && self.dialect.facts().count_if
-            && let Some((condition, value)) = self.if_without_else(args[0])
+            && let Some((condition, value)) = args.first().and_then(|arg| self.if_without_else(*arg))
             && !program.meta(value).nullable
         {
-            let overload = catalog::get(internal::COUNT_IF).overloads[0].id;
+            let overload = catalog::first_overload(internal::COUNT_IF).id;
             return self.emit_overload_call(overload, &[condition], false, span);
         }
         let empty = catalog::get(function)
@@ -49,18 +49,18 @@ impl Emitter<'_> {
         };
         // In formulas, the sum of no values is 0 instead of NULL. The default may not be needed with grouping keys,
         // because every group has at least one row.
-        if self.grouped_by_keys {
-            if !program.meta(args[0]).nullable {
+        if let (true, Some(arg)) = (self.grouped_by_keys, args.first()) {
+            if !program.meta(*arg).nullable {
                 return self.emit_overload_call(overload, args, distinct, span);
             }
-            if let (Some((condition, value)), false) = (self.if_without_else(args[0]), distinct)
+            if let (Some((condition, value)), false) = (self.if_without_else(*arg), distinct)
                 && !program.meta(value).nullable
             {
                 let zero = self.work.tree.add_text(span, |out| out.push_str(empty));
                 let (condition, value) = (self.work.sql[condition.index()], self.work.sql[value.index()]);
                 let arms = self.work.tree.add_slice(&[condition, value, zero]);
                 let case = self.work.tree.add(Sql::Case { subject: None, arms }, span);
-                self.work.sql[args[0].index()] = case;
+                self.work.sql[arg.index()] = case;
                 return self.emit_overload_call(overload, args, distinct, span);
             }
         }
@@ -224,18 +224,19 @@ impl Emitter<'_> {
             );
             return self.null_placeholder(span);
         };
-        let mut left = args[0];
-        let mut joined = self.work.sql[left.index()];
-        for right in &args[1..] {
+        let Some((first, others)) = args.split_first() else {
+            return self.null_placeholder(span);
+        };
+        let mut joined = self.work.sql[first.index()];
+        for right in others {
             // Temporarily store the intermediate result as the SQL of the first argument.
-            let own = std::mem::replace(&mut self.work.sql[left.index()], joined);
+            let own = std::mem::replace(&mut self.work.sql[first.index()], joined);
             let grown = self.repeated_bytes(joined) * 2 + u64::from(self.work.tree.width(joined));
-            joined = self.instantiate(template, &[left, *right], false, span);
+            joined = self.instantiate(template, &[*first, *right], false, span);
             self.record_repeated(joined, grown);
-            self.work.sql[left.index()] = own;
-            left = args[0];
+            self.work.sql[first.index()] = own;
         }
-        self.warned.get_or_insert((span, self.program.meta(args[0]).span));
+        self.warned.get_or_insert((span, self.program.meta(*first).span));
         joined
     }
 }

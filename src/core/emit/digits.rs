@@ -3,20 +3,21 @@
 
 use super::Emitter;
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, internal};
 use crate::ir::{Ir, IrId, Program};
 use crate::schema::DecimalDigits;
 
 /// Computes the digits of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
 /// definitions that they use.
-fn compute_node_digits(program: &Program, digits: &mut Vec<Option<DecimalDigits>>, last: IrId) {
+fn compute_node_digits(program: &Program, digits: &mut Arena<Option<DecimalDigits>>, last: IrId) {
     for at in digits.len()..last.index() + 1 {
         let of_node = node_digits(program, digits, IrId(at as u32));
         digits.push(of_node);
     }
 }
 
-fn node_digits(program: &Program, digits: &[Option<DecimalDigits>], id: IrId) -> Option<DecimalDigits> {
+fn node_digits(program: &Program, digits: &Arena<Option<DecimalDigits>>, id: IrId) -> Option<DecimalDigits> {
     let node = program.node(id);
     match (node, program.meta(id).ty) {
         (Ir::Null, _) => return Some(DecimalDigits::NULL),
@@ -25,7 +26,7 @@ fn node_digits(program: &Program, digits: &[Option<DecimalDigits>], id: IrId) ->
         (_, Type::Decimal) => {}
         _ => return None,
     }
-    let of = |id: IrId| digits.get(id.index()).copied().flatten();
+    let of = |id: IrId| digits.try_get(id.index()).copied().flatten();
     match node {
         Ir::Column(column) => {
             let column = &program.columns[column as usize];

@@ -3,7 +3,9 @@
 
 mod calendar_windows;
 mod calls;
+mod column_names;
 mod digits;
+mod numbers;
 mod period;
 mod reads;
 mod repetition;
@@ -20,10 +22,11 @@ pub use windows::WindowKeys;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, internal};
 use crate::diag::Diagnostic;
 use crate::dialect::op::Op;
-use crate::dialect::{Cell, Dialect, Form, Template};
+use crate::dialect::{Cell, Dialect, Template};
 use crate::ir::{Ir, IrId, NodeMeta, Program};
 use crate::limits::Limits;
 use crate::schema::DecimalDigits;
@@ -35,19 +38,19 @@ use crate::sql::{Sql, SqlId, SqlSlice, SqlTree};
 pub struct EmitBuffers {
     pub tree: SqlTree,
     /// SQL expression of each IR node.
-    sql: Vec<SqlId>,
+    sql: Arena<SqlId>,
     /// Number of bytes that are written only because a template repeats an argument, per node of the SQL tree.
-    repeated: Vec<u64>,
+    repeated: Arena<u64>,
     /// SQL expression of each definition.
-    roots: Vec<Option<SqlId>>,
-    columns: Vec<EmittedColumn>,
+    roots: Arena<Option<SqlId>>,
+    columns: Arena<EmittedColumn>,
     /// Columns whose names are already in the tree, in insertion order.
     known: Vec<u32>,
-    needed: Vec<bool>,
+    needed: Arena<bool>,
     /// Sizes of numbers, by IR node. The sizes are computed on demand, up to the last requested node.
-    sizes: Vec<u32>,
+    sizes: Arena<u32>,
     /// Precision and scale of decimals, by IR node, computed in the same way.
-    digits: Vec<Option<DecimalDigits>>,
+    digits: Arena<Option<DecimalDigits>>,
     template: template::TemplateBuffers,
     reads: reads::ColumnReadRecord,
 }
@@ -270,29 +273,6 @@ impl<'p> Emitter<'p> {
         sql
     }
 
-    /// Returns whether a column such as `device.category` is a field of a STRUCT.
-    fn has_struct_path(&self, name: &str) -> bool {
-        name.contains('.') && self.dialect.facts().struct_fields
-    }
-
-    /// Emits a name with dots as several names: `device.category` for a field of a STRUCT. The path is one text, so that its
-    /// output needs an alias: DuckDB does not find the name of the field in ORDER BY.
-    fn emit_path(&mut self, qualifier: Option<SqlId>, path: &str, unquoted: bool, span: Span) -> SqlId {
-        let dialect = self.dialect;
-        let name = self.work.tree.add_text(span, |out| {
-            for (place, field) in path.split('.').enumerate() {
-                if place > 0 {
-                    out.push('.');
-                }
-                dialect.push_name(out, field, unquoted);
-            }
-        });
-        match qualifier {
-            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
-            None => name,
-        }
-    }
-
     /// Emits one node. Its operands must be emitted first.
     // Inlined because inlining makes the loop over a definition's nodes much faster and there are only two callers.
     #[inline(always)]
@@ -378,7 +358,8 @@ impl<'p> Emitter<'p> {
             (Ir::Not(inner), _) => return self.work.sql[inner.index()],
             // The rules of a model keep their notation.
             (Ir::And(one), _) if one.count == 1 => {
-                if let Some(sql) = self.emit_negated_truncated(self.program.args(one)[0], span) {
+                let negated = self.program.args(one).first();
+                if let Some(sql) = negated.and_then(|x| self.emit_negated_truncated(*x, span)) {
                     return sql;
                 }
             }
@@ -417,136 +398,6 @@ impl<'p> Emitter<'p> {
         })
     }
 
-    /// Emits a number literal of the required type.
-    fn emit_number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
-        let forms = self.dialect.forms();
-        let form = match ty {
-            Type::Decimal => &forms.decimal,
-            Type::Float => &forms.float,
-            _ => &Form::BARE,
-        };
-        // Write decimals without an exponent, because engines interpret a literal with an exponent as a float.
-        let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
-        self.work
-            .tree
-            .add_text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
-    }
-
-    #[inline(always)]
-    fn column(&mut self, index: u32, span: Span) -> SqlId {
-        match (self.record_read(index), self.qualifier) {
-            // Reuse the written name, but add a new node because its span differs.
-            (Some(id), None) => self.work.tree.copy_node(id, span),
-            _ => self.new_column(index, span),
-        }
-    }
-
-    #[inline(never)]
-    fn new_column(&mut self, index: u32, span: Span) -> SqlId {
-        let column = &self.program.columns[index as usize];
-        if self.joined && !column.merged.is_empty() {
-            let parts: Vec<SqlId> = column.merged.iter().map(|part| self.column(*part, span)).collect();
-            return self.work.tree.add_call("coalesce", &parts, span);
-        }
-        let dialect = self.dialect;
-        let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
-        if renamed.is_none() && self.has_struct_path(&column.name) {
-            let qualifier = match &column.relation {
-                Some(relation) if self.joined => Some(self.emit_name(relation, span)),
-                _ => self.qualifier,
-            };
-            return self.emit_path(qualifier, &column.name, !column.quoted, span);
-        }
-        let name = self.work.tree.add_text(span, |out| match renamed {
-            Some(name) => dialect.push_name(out, name, true),
-            None if dialect.accepts_unquoted(column.bare, column.quoted) => out.push_str(&column.name),
-            None => dialect.push_name(out, &column.name, !column.quoted),
-        });
-        if let Some(qualifier) = self.qualifier {
-            return self.work.tree.add(Sql::Field { qualifier, name }, span);
-        }
-        let id = match &column.relation {
-            // Write the name of the relation as in the source, because no schema contains the relation.
-            Some(relation) if self.joined || (column.unknown && !self.passed_on) => {
-                // Without a schema, the relation may be qualified, as in `db.orders.amount`.
-                let qualifier = match column.unknown && !self.joined && relation.contains('.') {
-                    true => self.emit_path(None, relation, true, span),
-                    false => self.emit_name(relation, span),
-                };
-                self.work.tree.add(Sql::Field { qualifier, name }, span)
-            }
-            // The unqualified name would refer to the entire row.
-            _ if self
-                .only_relation
-                .is_some_and(|relation| relation.eq_ignore_ascii_case(&column.name)) =>
-            {
-                let qualifier = self.emit_name(&column.name, span);
-                self.work.tree.add(Sql::Field { qualifier, name }, span)
-            }
-            _ => name,
-        };
-        self.work.columns[index as usize].name = Some(id);
-        self.work.known.push(index);
-        id
-    }
-
-    /// Sets the kind of input of the next expressions: several relations or an earlier select of the same step.
-    pub fn set_input_kind(&mut self, joined: bool, passed_on: bool) {
-        self.read.clear();
-        if (self.joined, self.passed_on) != (joined, passed_on) {
-            (self.joined, self.passed_on) = (joined, passed_on);
-            self.clear_names();
-        }
-    }
-
-    /// Emits fields of STRUCT columns under their output names, because an earlier select groups by them.
-    pub fn rename_struct_fields(&mut self) {
-        let fields = (0u32..)
-            .zip(&self.program.columns)
-            .filter(|(_, column)| column.name.contains('.'));
-        let renamed: Vec<(u32, String)> = fields
-            .map(|(index, column)| (index, column.output_name().to_owned()))
-            .collect();
-        if !renamed.is_empty() {
-            self.renamed.extend(renamed);
-            self.clear_names();
-        }
-    }
-
-    /// Clears the renamed columns, so that columns are emitted under their own names again.
-    pub fn clear_renamed_columns(&mut self) {
-        if !self.renamed.is_empty() {
-            self.renamed.clear();
-            self.clear_names();
-        }
-    }
-
-    fn clear_names(&mut self) {
-        let work = &mut *self.work;
-        work.known
-            .drain(..)
-            .for_each(|column| work.columns[column as usize].name = None);
-    }
-
-    /// Emits the column with the given index in the program.
-    pub fn emit_column(&mut self, index: u32) -> SqlId {
-        self.column(index, Span::default())
-    }
-
-    /// Emits a column that is qualified with its relation. Used in selects that read several relations.
-    pub fn emit_field(&mut self, relation: &str, name: &str, quoted: bool) -> SqlId {
-        let span = Span::default();
-        let qualifier = self.emit_name(relation, span);
-        if self.has_struct_path(name) {
-            return self.emit_path(Some(qualifier), name, !quoted, span);
-        }
-        let name = self
-            .work
-            .tree
-            .add_text(span, |out| self.dialect.push_name(out, name, !quoted));
-        self.work.tree.add(Sql::Field { qualifier, name }, span)
-    }
-
     /// Emits one node. Its operands must be emitted first. A reference to a definition uses the SQL of the
     /// definition's root.
     pub fn emit(&mut self, id: IrId) {
@@ -565,49 +416,6 @@ impl<'p> Emitter<'p> {
         self.work.sql[id.index()] = sql;
     }
 
-    /// Emits the column of the current relation that has the given name.
-    pub fn emit_column_by_name(&mut self, name: &str, quoted: bool) -> SqlId {
-        let dialect = self.dialect;
-        let name = self
-            .work
-            .tree
-            .add_text(Span::default(), |out| dialect.push_name(out, name, !quoted));
-        self.qualify_if_shadowed(name, Span::default())
-    }
-
-    /// Emits a node as a column of the current relation.
-    pub fn emit_node_as_column(&mut self, id: IrId, name: &str) {
-        self.read.insert(id);
-        self.work.sql[id.index()] = self.column_name(name, self.program.meta(id).span);
-    }
-
-    /// Emits the name of a column that an earlier select computes.
-    pub fn column_name(&mut self, name: &str, span: Span) -> SqlId {
-        let name = self.generated_name(name, span);
-        self.qualify_if_shadowed(name, span)
-    }
-
-    /// Emits the unqualified name of a column that this step computes.
-    pub fn generated_name(&mut self, name: &str, span: Span) -> SqlId {
-        let (dialect, cased) = (self.dialect, self.cased.contains(name));
-        self.work
-            .tree
-            .add_text(span, |out| dialect.push_name(out, name, !cased))
-    }
-
-    /// Returns the unqualified name of a column that this step computes, as written in SQL.
-    pub fn generated_name_text(&self, name: &str) -> String {
-        self.dialect.name_text(name, !self.cased.contains(name))
-    }
-
-    /// Qualifies a column with its relation if a column of the relation has the same name as the relation.
-    pub fn qualify_if_shadowed(&mut self, name: SqlId, span: Span) -> SqlId {
-        match self.qualifier.filter(|_| self.shadowed) {
-            Some(qualifier) => self.work.tree.add(Sql::Field { qualifier, name }, span),
-            None => name,
-        }
-    }
-
     /// Returns the SQL of an emitted node.
     pub fn emitted_sql(&self, id: IrId) -> SqlId {
         self.work.sql[id.index()]
@@ -623,15 +431,9 @@ impl<'p> Emitter<'p> {
         }
     }
 
-    /// Emits an identifier that the spec or formula defines.
-    pub fn emit_name(&mut self, name: &str, span: Span) -> SqlId {
-        let dialect = self.dialect;
-        self.work.tree.add_text(span, |out| dialect.push_name(out, name, true))
-    }
-
     /// Emits a comparison of two join keys. If they are nullable, two NULLs are equal.
     pub fn emit_key_comparison(&mut self, left: SqlId, right: SqlId, nullable: bool) -> SqlId {
-        let overload = catalog::get(if nullable { internal::SAME_KEY } else { internal::EQUAL }).overloads[0].id;
+        let overload = catalog::first_overload(if nullable { internal::SAME_KEY } else { internal::EQUAL }).id;
         let Cell::Template(template) = self.dialect.cell(overload) else {
             return self.null_placeholder(Span::default());
         };
@@ -680,35 +482,6 @@ impl<'p> Emitter<'p> {
     }
 }
 
-fn or_zero(digits: &str) -> &str {
-    if digits.is_empty() { "0" } else { digits }
-}
-
-/// Rewrites a number without its exponent: `1e3` becomes `1000.0`. Returns `None` if the number has no exponent, or
-/// needs more digits than a decimal can store.
-fn without_exponent(number: &str) -> Option<String> {
-    const DIGITS: usize = 38;
-    let (mantissa, exponent) = number.split_once('e')?;
-    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
-    let (sign, mantissa) = mantissa
-        .strip_prefix('-')
-        .map_or(("", mantissa), |digits| ("-", digits));
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let (before, after) = ((-exponent).max(0) as usize, exponent.max(0) as usize);
-    let digits = [
-        "0".repeat(before).as_str(),
-        whole,
-        fraction,
-        "0".repeat(after.saturating_sub(fraction.len())).as_str(),
-    ]
-    .concat();
-    let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
-    let (whole, fraction) = digits.split_at_checked(point)?;
-    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
-    let is_short = whole.len() + fraction.len() <= DIGITS;
-    is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
-}
-
 /// Returns the dialect's template for a call or an aggregate. `None` if there is none.
 fn find_template(dialect: Dialect, node: Ir) -> Option<&'static Template> {
     match node {
@@ -717,27 +490,5 @@ fn find_template(dialect: Dialect, node: Ir) -> Option<&'static Template> {
             _ => None,
         },
         _ => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn exponents_are_expanded() {
-        for (number, expected) in [
-            ("1e3", Some("1000.0")),
-            ("1e-3", Some("0.001")),
-            ("-12.50e1", Some("-125.0")),
-            ("1.25e1", Some("12.5")),
-            ("1.2345e+2", Some("123.45")),
-            ("123.4e-2", Some("1.234")),
-            ("0e5", Some("0.0")),
-            ("1e-38", Some("0.00000000000000000000000000000000000001")),
-            ("12e37", None),
-            ("1e300", None),
-            ("1.5", None),
-        ] {
-            assert_eq!(super::without_exponent(number).as_deref(), expected, "{number}");
-        }
     }
 }

@@ -21,7 +21,7 @@ pub struct ShiftedDate {
 impl Emitter<'_> {
     pub(super) fn emit_period_value(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
         let span = meta.span;
-        let overload = catalog::get(internal::PERIOD_FRAME).overloads[0].id;
+        let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
         let framed = matches!(self.dialect.cell(overload), Cell::Template(_));
         let Some(moved) = self.windows.moved.clone().filter(|_| framed) else {
             let message = "`PERIODOFFSET` looks up another row, which needs a join";
@@ -46,7 +46,7 @@ impl Emitter<'_> {
         let parts = [parts[0], parts[1], parts[2], parts[3], distance, parts[2]];
         let parts = tree.add_slice(&parts);
         let rows = Some(tree.add(Sql::Spaced(parts), span));
-        let first = catalog::get(internal::FIRST_VALUE).overloads[0].id;
+        let first = catalog::first_overload(internal::FIRST_VALUE).id;
         let x = self.emit_call(first, &[value], span);
         let tree = &mut self.work.tree;
         let (partition, order) = (tree.add_slice(&moved.partition), tree.add_slice(&[moved.key]));

@@ -1,6 +1,7 @@
 //! Columns that definitions read. The columns are recorded while the definitions are emitted.
 
 use super::Emitter;
+use crate::arena::Arena;
 use crate::ir::{Ir, IrId, Program};
 use crate::sql::SqlId;
 
@@ -11,9 +12,9 @@ pub(super) struct ColumnReadRecord {
     /// Columns that this definition reads, in the order of first use.
     found: Vec<u32>,
     /// Columns that are read by definitions that other definitions use, stored consecutively by definition.
-    kept: Vec<u32>,
+    kept: Arena<u32>,
     /// Range of each definition's columns within `kept`.
-    places: Vec<(u32, u32)>,
+    places: Arena<(u32, u32)>,
 }
 
 impl ColumnReadRecord {

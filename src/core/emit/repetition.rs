@@ -32,7 +32,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn repeated_bytes(&self, id: SqlId) -> u64 {
-        self.work.repeated.get(id.0 as usize).copied().unwrap_or(0)
+        self.work.repeated.try_get(id.0 as usize).copied().unwrap_or(0)
     }
 
     pub(super) fn record_repeated(&mut self, id: SqlId, bytes: u64) {

@@ -7,6 +7,7 @@
 
 use super::{Emitter, find_template};
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, OverloadId, internal};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
@@ -20,11 +21,11 @@ pub(super) const INEXACT: u32 = 2;
 const EXACT: u32 = 0;
 
 /// Returns the size of a float: [`ROUNDED`], [`INEXACT`], or 0 if the engine computes it as a float.
-pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
     let node = program.node(id);
     // `None` for a number that the engine computes as a float.
     let size = |id: IrId| match program.meta(id).ty.sql_type() {
-        Type::Float if program.node(id) != Ir::Null => sizes.get(id.index()).copied().filter(|size| *size != EXACT),
+        Type::Float if program.node(id) != Ir::Null => sizes.try_get(id.index()).copied().filter(|size| *size != EXACT),
         _ => Some(EXACT),
     };
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {

@@ -7,6 +7,7 @@
 
 use super::rounded::float_size;
 use super::{Emitter, find_template};
+use crate::arena::Arena;
 use crate::catalog::{self, FunctionId, OverloadId, ParamType, ResultType, internal};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, PoolRange, Program};
@@ -18,7 +19,7 @@ const MAX_NARROW: u32 = i32::MAX as u32;
 
 /// Computes the sizes of the nodes up to `last`. Operands precede the nodes that use them, and definitions follow the
 /// definitions that they use.
-fn compute_node_sizes(program: &Program, dialect: Dialect, sizes: &mut Vec<u32>, last: IrId) {
+fn compute_node_sizes(program: &Program, dialect: Dialect, sizes: &mut Arena<u32>, last: IrId) {
     let facts = dialect.facts();
     for at in sizes.len()..last.index() + 1 {
         let id = IrId(at as u32);
@@ -36,9 +37,9 @@ fn max_size(dialect: Dialect, node: Ir) -> u32 {
     find_template(dialect, node).map_or(0, |template| template.most)
 }
 
-fn decimal_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+fn decimal_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
     let node = program.node(id);
-    let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes.get(id.index()) == Some(&ALL_DIGITS);
+    let wide = |id: IrId| program.meta(id).ty == Type::Decimal && sizes.try_get(id.index()) == Some(&ALL_DIGITS);
     let all = match node {
         Ir::Column(column) => program.columns[column as usize].size == ALL_DIGITS,
         Ir::Definition(used) => wide(program.definitions[used as usize].root),
@@ -47,9 +48,9 @@ fn decimal_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) ->
     if all { ALL_DIGITS } else { 0 }
 }
 
-fn integer_size(program: &Program, dialect: Dialect, sizes: &[u32], id: IrId) -> u32 {
+fn integer_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>, id: IrId) -> u32 {
     let node = program.node(id);
-    let size = |id: &IrId| sizes.get(id.index()).copied().unwrap_or(0);
+    let size = |id: &IrId| sizes.try_get(id.index()).copied().unwrap_or(0);
     // Returns the largest size of several nodes, or 0 if at least one node is not narrow.
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
         let sizes = ids
@@ -133,7 +134,7 @@ impl Emitter<'_> {
     }
 
     /// Returns the sizes of the nodes up to `last`.
-    fn sizes(&mut self, last: IrId) -> &[u32] {
+    fn sizes(&mut self, last: IrId) -> &Arena<u32> {
         compute_node_sizes(self.program, self.dialect, &mut self.work.sizes, last);
         &self.work.sizes
     }

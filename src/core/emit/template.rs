@@ -5,6 +5,7 @@ use std::ops::Range;
 use rustc_hash::FxHashSet;
 
 use super::{Emitter, find_template};
+use crate::arena::Arena;
 use crate::catalog::{self, FunctionId, ParamType, ResultType, internal};
 use crate::dialect::op::Op;
 use crate::dialect::part::{Mode, Part, TypeName};
@@ -19,7 +20,7 @@ use crate::{Level, Type};
 #[derive(Debug, Default)]
 pub(super) struct TemplateBuffers {
     /// SQL node of each template part.
-    locals: Vec<SqlId>,
+    locals: Arena<SqlId>,
     /// Parts that consist of several nodes because their parameter is repeated. Only lists accept such parts. Each
     /// entry contains the part's index and its range in `spread_ids`.
     spread: Vec<(usize, Range<usize>)>,
@@ -157,7 +158,7 @@ impl Emitter<'_> {
             };
             self.work.template.locals.push(id);
         }
-        let root = self.work.template.locals.last().copied();
+        let root = self.work.template.locals.as_slice().last().copied();
         self.work.template.locals.truncate(base);
         self.work.template.spread.truncate(spread);
         self.work.template.spread_ids.truncate(ids);
@@ -229,8 +230,8 @@ impl Emitter<'_> {
         tree.add_list(items.iter().flat_map(|item| {
             let at = base + *item as usize;
             match several.iter().find(|(index, _)| *index == at) {
-                Some((_, ids)) => &spread_ids[ids.clone()],
-                None => &locals[at..at + 1],
+                Some((_, ids)) => spread_ids.get(ids.clone()).unwrap_or_default(),
+                None => locals.range(at..at + 1),
             }
             .iter()
             .copied()

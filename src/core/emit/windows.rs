@@ -40,7 +40,7 @@ impl Emitter<'_> {
             return written;
         }
         self.set_sql(id, written);
-        self.emit_call(catalog::get(internal::PARTITION_KEY).overloads[0].id, &[id], meta.span)
+        self.emit_call(catalog::first_overload(internal::PARTITION_KEY).id, &[id], meta.span)
     }
 
     pub(super) fn emit_window(&mut self, call: IrId, over: WindowFrame, parted_by: &[IrId], span: Span) -> SqlId {

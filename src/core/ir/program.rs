@@ -8,6 +8,7 @@ use super::{
     CalendarOffset, CalendarUnit, Holidays, Ir, IrId, LookupSpec, NodeMeta, PoolRange, WindowFrame, WindowFrameId,
 };
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, FunctionId, internal};
 use crate::schema::{DecimalDigits, field_name};
 use crate::span::Span;
@@ -83,19 +84,19 @@ pub struct IrDefinition {
 /// All definitions of a source or a step.
 #[derive(Clone, Debug, Default)]
 pub struct Program {
-    nodes: Vec<(Ir, NodeMeta)>,
+    nodes: Arena<(Ir, NodeMeta)>,
     /// Windows, each with the partition keys that it has in addition to the step's keys.
     overs: Vec<(WindowFrame, PoolRange)>,
-    pub args: Vec<IrId>,
+    pub args: Arena<IrId>,
     pub texts: String,
-    pub columns: Vec<ColumnUse>,
-    pub definitions: Vec<IrDefinition>,
+    pub columns: Arena<ColumnUse>,
+    pub definitions: Arena<IrDefinition>,
     /// Periods by which lookups shift their keys.
-    pub periods: Vec<CalendarOffset>,
+    pub periods: Arena<CalendarOffset>,
     /// Distances between the current row and the bounds of window frames.
-    pub distances: Vec<CalendarOffset>,
+    pub distances: Arena<CalendarOffset>,
     /// Lookups by key or row number.
-    pub finds: Vec<LookupSpec>,
+    pub finds: Arena<LookupSpec>,
     /// Columns in other tabs that contain holidays.
     pub holidays: Vec<Holidays>,
     /// Aggregates and windows, each with an equivalent expression that consists of window functions, for dialects that
@@ -175,7 +176,9 @@ impl Program {
 
     /// Returns the nodes from `first` to `last`, with their properties.
     pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, NodeMeta))> {
-        (first.0..).map(IrId).zip(&self.nodes[first.index()..last.index() + 1])
+        (first.0..)
+            .map(IrId)
+            .zip(self.nodes.range(first.index()..last.index() + 1))
     }
 
     pub fn meta_mut(&mut self, id: IrId) -> &mut NodeMeta {
@@ -213,7 +216,8 @@ impl Program {
 
     #[inline]
     pub fn args(&self, slice: PoolRange) -> &[IrId] {
-        &self.args[slice.first as usize..(slice.first + slice.count) as usize]
+        self.args
+            .range(slice.first as usize..(slice.first + slice.count) as usize)
     }
 
     pub fn text(&self, slice: PoolRange) -> &str {
@@ -321,7 +325,7 @@ impl Program {
             Ir::Apply { overload, args } => {
                 let of = catalog::overload_owner(overload);
                 let (_, opposite) = OPPOSITES.iter().find(|(comparison, _)| *comparison == of)?;
-                let overload = catalog::get(*opposite).overloads[0].id;
+                let overload = catalog::first_overload(*opposite).id;
                 Some(Ir::Apply { overload, args })
             }
             _ => None,
@@ -333,7 +337,10 @@ impl Program {
     pub fn is_null_error(&self, id: IrId) -> bool {
         let id = self.resolve_names(id);
         match self.node(id) {
-            Ir::Column(column) => self.columns.get(column as usize).is_some_and(|used| used.null_is_error),
+            Ir::Column(column) => self
+                .columns
+                .try_get(column as usize)
+                .is_some_and(|used| used.null_is_error),
             _ => self.errors.contains(&id),
         }
     }
@@ -341,7 +348,7 @@ impl Program {
     /// Returns whether a node is a column of UUIDs.
     pub fn is_uuid(&self, id: IrId) -> bool {
         match self.node(self.resolve_names(id)) {
-            Ir::Column(column) => self.columns.get(column as usize).is_some_and(|used| used.is_uuid),
+            Ir::Column(column) => self.columns.try_get(column as usize).is_some_and(|used| used.is_uuid),
             _ => false,
         }
     }
@@ -359,7 +366,12 @@ impl Program {
         let mut date = self.resolve_names(date);
         loop {
             date = match self.node(date) {
-                Ir::Column(column) => return self.columns.get(column as usize).is_some_and(|used| used.month_start),
+                Ir::Column(column) => {
+                    return self
+                        .columns
+                        .try_get(column as usize)
+                        .is_some_and(|used| used.month_start);
+                }
                 Ir::Date(iso) => return self.text(iso).ends_with("-01"),
                 Ir::Window { call, .. } => call,
                 Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {

@@ -3,10 +3,11 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::materialization::MaterializedValues;
+use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::strata::used_by_having;
 use super::value_numbering::number_values;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::ir::IrId;
 
@@ -14,27 +15,27 @@ use crate::ir::IrId;
 /// column.
 pub(super) struct SharedArguments<'s> {
     pub step: &'s StepPlan<'s>,
-    live: &'s [bool],
-    rows: &'s [bool],
+    live: &'s Arena<bool>,
+    rows: &'s Arena<bool>,
     /// Value numbering, computed when the first argument is cut.
     values: Option<SharedValues>,
 }
 
 struct SharedValues {
-    numbers: Vec<u32>,
+    numbers: Arena<u32>,
     /// Output definition that computes each value, by value number.
     definitions: FxHashMap<u32, usize>,
     /// Position of each definition in the order of computation.
-    places: Vec<usize>,
+    places: Arena<usize>,
     /// For each definition, whether it is the `having` condition or is read by that condition.
-    tested: Vec<bool>,
+    tested: Arena<bool>,
     /// Existing columns. The key contains the value number and two flags: whether the value is at row level, and
     /// whether `having` tests it.
     columns: FxHashMap<(u32, bool, bool), IrId>,
 }
 
 impl<'s> SharedArguments<'s> {
-    pub fn new(step: &'s StepPlan<'s>, live: &'s [bool], rows: &'s [bool]) -> Self {
+    pub fn new(step: &'s StepPlan<'s>, live: &'s Arena<bool>, rows: &'s Arena<bool>) -> Self {
         Self {
             step,
             live,
@@ -48,7 +49,7 @@ impl<'s> SharedArguments<'s> {
         self.values.get_or_insert_with(|| {
             let program = step.program;
             let numbers = number_values(step, live, |_, _| {});
-            let mut places = vec![0; program.definitions.len()];
+            let mut places = Arena::filled(0, program.definitions.len());
             let mut definitions = FxHashMap::default();
             for (place, index) in program.order.iter().enumerate() {
                 let index = *index as usize;

@@ -4,6 +4,7 @@
 use super::StepPlan;
 use super::liveness::{live_definitions, needed_nodes};
 use crate::Level;
+use crate::arena::Arena;
 use crate::catalog::{self, Nulls, internal};
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
@@ -22,7 +23,10 @@ pub fn needs_every_cell(step: &StepPlan<'_>, keys: &[String]) -> bool {
         Ir::Window { call, over } => counts_cells(program, call, program.window_frame(over), keys),
         Ir::PeriodLookup { value, .. } => !is_empty(program, value, keys),
         // A lookup in the sheet itself also searches the rows of empty cells.
-        Ir::RowLookup { find, .. } => program.finds.get(find as usize).is_none_or(|find| find.tab.is_none()),
+        Ir::RowLookup { find, .. } => program
+            .finds
+            .try_get(find as usize)
+            .is_none_or(|find| find.tab.is_none()),
         _ => false,
     })
 }
@@ -107,21 +111,21 @@ fn is_false_in_empty_cell(program: &Program, condition: IrId, keys: &[String]) -
 
 /// Returns, for each definition, whether its value is the same in all columns of a row. `rows` contains the keys
 /// that identify the rows.
-pub fn constant_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
-    let mut same = vec![false; program.definitions.len()];
+pub fn constant_along_row(program: &Program, rows: &[String]) -> Arena<bool> {
+    let mut same = Arena::filled(false, program.definitions.len());
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
         if definition.failed {
             continue;
         }
         let base = definition.first.index();
-        let mut nodes = vec![false; definition.root.index() + 1 - base];
+        let mut nodes = Arena::filled(false, definition.root.index() + 1 - base);
         for at in definition.first.0..=definition.root.0 {
             let id = IrId(at);
             let of = |o: IrId| {
                 o.index()
                     .checked_sub(base)
-                    .and_then(|i| nodes.get(i))
+                    .and_then(|i| nodes.try_get(i))
                     .copied()
                     .unwrap_or(false)
             };
@@ -142,7 +146,7 @@ pub fn constant_along_row(program: &Program, rows: &[String]) -> Vec<bool> {
                 _ => all && !program.meta(id).volatile,
             };
         }
-        same[*index as usize] = nodes.last().copied().unwrap_or(false);
+        same[*index as usize] = nodes.as_slice().last().copied().unwrap_or(false);
     }
     same
 }

@@ -265,10 +265,10 @@ fn across_row_name(
 /// Returns the name of the column to which a value refers. `None` if the source already contains the name.
 fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option<String> {
     let name = match program.node(value) {
-        Ir::Column(column) => program.columns.get(column as usize)?.name.to_string(),
+        Ir::Column(column) => program.columns.try_get(column as usize)?.name.to_string(),
         Ir::Definition(definition) => program
             .definitions
-            .get(definition as usize)?
+            .try_get(definition as usize)?
             .name
             .as_deref()?
             .to_owned(),

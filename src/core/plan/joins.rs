@@ -64,7 +64,7 @@ impl Planner<'_> {
     pub(super) fn input_column(&self, joined: &JoinedInput, column: u32) -> InputColumn {
         let columns = &self.step.program.columns;
         let place = |column: u32| {
-            let relation = columns.get(column as usize)?.relation.as_deref()?;
+            let relation = columns.try_get(column as usize)?.relation.as_deref()?;
             joined.position(relation)
         };
         let used = &columns[column as usize];

@@ -3,15 +3,16 @@
 
 use super::StepPlan;
 use crate::Level;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
 /// Live definitions and row-level nodes of a step.
 pub(super) struct Liveness {
     /// Whether each node is computed per row of the input, before grouping.
-    pub rows: Vec<bool>,
+    pub rows: Arena<bool>,
     /// Whether each definition is needed by the step's columns, filters or keys.
-    pub live: Vec<bool>,
+    pub live: Arena<bool>,
 }
 
 impl Liveness {
@@ -32,13 +33,13 @@ pub(super) fn is_trivial(program: &Program, id: IrId) -> bool {
 /// Returns the nodes on which a definition's value depends, in node order.
 pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
     let base = first.index();
-    let mut wanted = vec![false; root.index() - base + 1];
+    let mut wanted = Arena::filled(false, root.index() - base + 1);
     wanted[root.index() - base] = true;
     for at in (first.0..=root.0).rev() {
         if wanted[at as usize - base] {
             program.operands(IrId(at)).for_each(|o| {
                 // If the node refers to another definition, its operands are outside of this definition's range.
-                if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.get_mut(i)) {
+                if let Some(mark) = o.index().checked_sub(base).and_then(|i| wanted.try_get_mut(i)) {
                     *mark = true;
                 }
             });
@@ -51,9 +52,9 @@ pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
 }
 
 /// Returns, for each node, whether it is computed per row of the input, before grouping.
-fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
+fn row_context(step: &StepPlan<'_>) -> Arena<bool> {
     let program = step.program;
-    let mut rows = vec![false; program.len()];
+    let mut rows = Arena::filled(false, program.len());
     if !step.grouped {
         return rows;
     }
@@ -85,20 +86,20 @@ fn row_context(step: &StepPlan<'_>) -> Vec<bool> {
 
 /// Returns, for each definition, whether it is needed by the step's columns, filters or keys. Definitions that only
 /// join conditions read are not included, because they are inlined into the join conditions.
-pub fn live_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+pub fn live_definitions(step: &StepPlan<'_>) -> Arena<bool> {
     needed_definitions(step, |role| {
         !matches!(role, DefinitionRole::Definitions | DefinitionRole::On(_))
     })
 }
 
 /// Returns, for each definition, whether it is needed by the step's columns, filters, keys or joins.
-pub fn used_definitions(step: &StepPlan<'_>) -> Vec<bool> {
+pub fn used_definitions(step: &StepPlan<'_>) -> Arena<bool> {
     needed_definitions(step, |role| role != DefinitionRole::Definitions)
 }
 
-fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
+fn needed_definitions(step: &StepPlan<'_>, needs: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
-    let mut live: Vec<bool> = (0..program.definitions.len())
+    let mut live: Arena<bool> = (0..program.definitions.len())
         .map(|i| step.outputs[i] || needs(step.roles[i]))
         .collect();
     for index in program.order.iter().rev() {

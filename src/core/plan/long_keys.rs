@@ -1,6 +1,6 @@
 //! Grouping keys that are computed in a separate select, so that GROUP BY can refer to them by name.
 
-use super::materialization::MaterializedValues;
+use super::materialized_values::MaterializedValues;
 use crate::check::split_truncation;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};

@@ -11,6 +11,7 @@ use super::liveness::needed_nodes;
 use super::names::snake_case;
 use super::planner::Planner;
 use super::step::TabSource;
+use crate::arena::Arena;
 use crate::dialect::op::Op;
 use crate::ir::{Holidays, Ir, IrId, KeyMatching, LookupSpec, Program};
 use crate::span::Span;
@@ -73,7 +74,7 @@ pub(super) struct KeyLookups {
     /// value.
     alike: FxHashMap<LookupJoinKey, Vec<IrId>>,
     /// Value number of each node.
-    numbers: Vec<u32>,
+    numbers: Arena<u32>,
     /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
     /// partitions them, and the CTE.
     pub made: Vec<(String, Option<u32>, NumberedRows)>,
@@ -100,7 +101,7 @@ impl LookupJoin {
 }
 
 impl KeyLookups {
-    pub fn new(step: &super::StepPlan<'_>, live: &[bool]) -> Self {
+    pub fn new(step: &super::StepPlan<'_>, live: &Arena<bool>) -> Self {
         let program = step.program;
         if program.finds.is_empty() {
             return Self::default();
@@ -167,7 +168,7 @@ impl KeyLookups {
     }
 
     pub fn lookup_value_number(&self, id: IrId) -> u32 {
-        self.numbers.get(id.index()).copied().unwrap_or_default()
+        self.numbers.try_get(id.index()).copied().unwrap_or_default()
     }
 }
 
@@ -193,7 +194,7 @@ impl LookupParts {
         let Ir::RowLookup { args, find } = program.node(id) else {
             return None;
         };
-        let find = *program.finds.get(find as usize)?;
+        let find = *program.finds.try_get(find as usize)?;
         match *program.args(args) {
             [sought, by] => Some(Self {
                 find,

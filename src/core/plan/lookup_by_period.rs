@@ -12,6 +12,7 @@ use super::outputs::{StepColumn, key_name};
 use super::planner::Planner;
 use super::step::InputColumn;
 use crate::Type;
+use crate::arena::Arena;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::find_sort_key_to_shift;
 use crate::diag::{Code, Diagnostic};
@@ -24,9 +25,9 @@ use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
     /// Lookups in node order, each with the index of its join in `joined`.
-    found: Vec<(IrId, usize)>,
+    found: Arena<(IrId, usize)>,
     /// Joins: one per time offset, and one per lookup key.
-    joined: Vec<PeriodJoin>,
+    joined: Arena<PeriodJoin>,
     /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
     /// columns identify, or the first row of each key.
     pub sources: Vec<Cte>,
@@ -68,13 +69,20 @@ impl Lookups {
 
     /// Returns whether this stratum computes the given lookup.
     pub fn has_lookup(&self, id: IrId) -> bool {
-        self.found.binary_search_by_key(&id, |(node, _)| *node).is_ok()
+        self.found
+            .as_slice()
+            .binary_search_by_key(&id, |(node, _)| *node)
+            .is_ok()
     }
 
     /// Returns the join from which a lookup reads its value.
     fn period_join(&self, id: IrId) -> Option<&PeriodJoin> {
-        let at = self.found.binary_search_by_key(&id, |(node, _)| *node).ok()?;
-        self.joined.get(self.found[at].1)
+        let at = self
+            .found
+            .as_slice()
+            .binary_search_by_key(&id, |(node, _)| *node)
+            .ok()?;
+        self.joined.try_get(self.found[at].1)
     }
 }
 
@@ -159,14 +167,14 @@ impl Planner<'_> {
             .map(|joined| joined.alias().to_ascii_lowercase())
             .collect();
         for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else {
+            let Some(PeriodJoin::Key(found)) = self.lookups.joined.try_get(at) else {
                 continue;
             };
             let mut found = found.clone();
             self.add_holiday_ctes(&found, stage, from, &mut ctes);
             self.resolve_lookup_join(&mut found, stage, from, &taken, &mut ctes);
             taken.insert(found.alias().to_ascii_lowercase());
-            if let Some(joined) = self.lookups.joined.get_mut(at) {
+            if let Some(joined) = self.lookups.joined.try_get_mut(at) {
                 *joined = PeriodJoin::Key(found);
             }
         }
@@ -192,7 +200,7 @@ impl Planner<'_> {
             false => Vec::new(),
         };
         for at in 0..self.lookups.joined.len() {
-            let Some(PeriodJoin::Key(found)) = self.lookups.joined.get(at) else {
+            let Some(PeriodJoin::Key(found)) = self.lookups.joined.try_get(at) else {
                 continue;
             };
             let found = found.clone();
@@ -438,6 +446,7 @@ impl Planner<'_> {
         let first = self
             .lookups
             .found
+            .as_slice()
             .first()
             .map_or(Span::default(), |(id, _)| program.meta(*id).span);
         self.warn_of_several_rows(first, &key.name, compared);

@@ -4,69 +4,19 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
-use super::formula_names::{NamedCall, argument_name, function_based_name, name_from_formula, row_range_name};
+use super::definition_materializer::DefinitionMaterializer;
+use super::formula_names::{function_based_name, name_from_formula};
 use super::liveness::{Liveness, is_trivial, needed_nodes};
 use super::long_keys::is_long;
-use super::lookup_by_key::lookup_values;
+use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::outputs::key_name;
 use super::value_numbering::equal_values;
 use crate::Level;
-use crate::catalog;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
-use crate::dialect::{Cell, Dialect};
-use crate::ir::{GroupWindowKind, Ir, IrDefinition, IrId, KeyMatching, PoolRange, Program, WindowFrame};
-
-/// Cut values. Each cut value is computed once, as a named column.
-#[derive(Debug, Default)]
-pub(super) struct MaterializedValues {
-    names: FxHashMap<IrId, String>,
-    /// Nodes that are not computed, each with the equal node that is computed instead.
-    same: FxHashMap<IrId, IrId>,
-    /// Definitions over grouping keys that become columns of the groups. The map contains the computed reference for
-    /// each definition.
-    helpers: FxHashMap<usize, IrId>,
-}
-
-impl MaterializedValues {
-    /// Returns the node that is computed for the given node: the node itself or an equal node.
-    pub fn representative(&self, id: IrId) -> IrId {
-        self.same.get(&id).copied().unwrap_or(id)
-    }
-
-    pub fn name(&self, id: IrId) -> Option<&str> {
-        self.names.get(&self.representative(id)).map(String::as_str)
-    }
-
-    pub fn contains(&self, id: IrId) -> bool {
-        self.names.contains_key(&self.representative(id))
-    }
-
-    pub fn insert(&mut self, id: IrId, name: String) {
-        self.names.insert(id, name);
-    }
-
-    /// Records that `id` uses the value of `chosen`, which is an equal node.
-    pub fn reuse_value(&mut self, id: IrId, chosen: IrId) {
-        self.same.insert(id, chosen);
-    }
-
-    pub fn has_helpers(&self) -> bool {
-        !self.helpers.is_empty()
-    }
-
-    /// Returns the node of a definition over grouping keys that is a column of the groups.
-    pub fn helper_node(&self, definition: usize) -> Option<IrId> {
-        self.helpers.get(&definition).map(|id| self.representative(*id))
-    }
-
-    /// Returns the cut nodes, in node order.
-    pub fn sorted_nodes(&self) -> Vec<IrId> {
-        let mut ids: Vec<IrId> = self.names.keys().copied().collect();
-        ids.sort_unstable();
-        ids
-    }
-}
+use crate::dialect::Dialect;
+use crate::ir::{Ir, IrDefinition, IrId, Program};
 
 /// Number of expressions that read a definition's value.
 #[derive(Clone, Copy, Default)]
@@ -89,7 +39,7 @@ pub(super) fn materialize_values(
     let program = step.program;
     let Liveness { rows: in_rows, live } = reach;
     let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
-    let mut reads = vec![ReadCounts::default(); program.definitions.len()];
+    let mut reads = Arena::filled(ReadCounts::default(), program.definitions.len());
     // Visit each definition before the definitions that it uses.
     for index in program.order.iter().rev().map(|index| *index as usize) {
         let definition = &program.definitions[index];
@@ -198,7 +148,7 @@ fn role_name(role: DefinitionRole) -> &'static str {
 /// a definition, the column has the definition's name. Otherwise, the name of the column is derived from the formula.
 fn share_equal_values(
     step: &StepPlan<'_>,
-    live: &[bool],
+    live: &Arena<bool>,
     source: &str,
     taken: &mut UsedNames,
     cuts: &mut MaterializedValues,
@@ -215,23 +165,26 @@ fn share_equal_values(
             .into_iter()
             .filter(|id| named == Some(*id) || !roots.contains_key(id))
             .collect();
-        if equal.len() < 2 {
+        let [first, others @ ..] = equal.as_slice() else {
+            continue;
+        };
+        if others.is_empty() {
             continue;
         }
         let name = match named.and_then(|id| roots.get(&id)) {
             Some(index) => taken.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
-                let text = program.meta(equal[0]).span.text(source);
-                let wanted = name_from_formula(program, equal[0], source)
-                    .unwrap_or_else(|| function_based_name(program, equal[0], owner_name(program, equal[0])));
+                let text = program.meta(*first).span.text(source);
+                let wanted = name_from_formula(program, *first, source)
+                    .unwrap_or_else(|| function_based_name(program, *first, owner_name(program, *first)));
                 taken.column(&wanted, text)
             }
         };
         // The list contains a node that occurs several times twice.
-        for id in equal[1..].iter().filter(|id| **id != equal[0]) {
-            cuts.reuse_value(*id, equal[0]);
+        for id in others.iter().filter(|id| *id != first) {
+            cuts.reuse_value(*id, *first);
         }
-        cuts.insert(equal[0], name);
+        cuts.insert(*first, name);
     }
 }
 
@@ -277,14 +230,14 @@ pub(super) fn materialize_late_aggregates(
         let base = definition.first.index();
         // Stratum in which each node is written: the stratum of the enclosing value, unless the node is already a
         // column there.
-        let mut written = vec![0u32; definition.root.index() - base + 1];
+        let mut written = Arena::filled(0u32, definition.root.index() - base + 1);
         let nodes = needed_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
             let own = written[id.index() - base].max(stage_of(*id));
             written[id.index() - base] = own;
             let below = if cuts.contains(*id) { stage_of(*id) } else { own };
             for operand in program.operands(*id) {
-                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.get_mut(i)) {
+                if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.try_get_mut(i)) {
                     *stage = (*stage).max(below);
                 }
             }
@@ -316,301 +269,5 @@ pub(super) fn materialize_late_aggregates(
                 }
             }
         }
-    }
-}
-
-/// Context for cutting nodes inside one definition.
-struct DefinitionMaterializer<'i> {
-    program: &'i Program,
-    dialect: Dialect,
-    source: &'i str,
-    /// Prefix of generated names.
-    owner: &'i str,
-    grouped: bool,
-    /// Nodes that repeat a grouping key, with the name of the key's column.
-    aliases: &'i FxHashMap<IrId, String>,
-}
-
-impl DefinitionMaterializer<'_> {
-    fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
-        taken.column(
-            &format!("{}_{what}", self.owner),
-            self.program.meta(id).span.text(self.source),
-        )
-    }
-
-    /// Returns a name for a value, derived from its formula or, if that is not possible, from its purpose.
-    fn value_name(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
-        let wanted =
-            name_from_formula(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
-        taken.column(&wanted, self.program.meta(id).span.text(self.source))
-    }
-
-    /// Cuts long values that are used several times, arguments that a template repeats, windows over the rows of a
-    /// group, and windows inside windows.
-    fn materialize_value(
-        &self,
-        of: usize,
-        taken: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let program = self.program;
-        let definition = &program.definitions[of];
-        let nodes = needed_nodes(program, definition.first, definition.root);
-        let mut uses: FxHashMap<IrId, u32> = FxHashMap::default();
-        for operand in nodes.iter().flat_map(|node| program.operands(*node)) {
-            *uses.entry(operand).or_default() += 1;
-        }
-        for node in nodes {
-            if uses.get(&node).is_some_and(|uses| *uses > 1) {
-                self.materialize_repeated(node, of, taken, cuts, shared);
-            }
-            match program.node(node) {
-                Ir::Apply { overload, args } => {
-                    let Cell::Template(template) = self.dialect.cell(overload) else {
-                        continue;
-                    };
-                    if template.subquery {
-                        self.materialize_subquery_operands(node, of, taken, cuts, shared);
-                    }
-                    if !template.repeats {
-                        continue;
-                    }
-                    let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
-                    let function =
-                        Some(catalog::get(catalog::overload_owner(overload))).filter(|function| !function.internal);
-                    let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
-                    for (place, ((arg, uses), param)) in uses {
-                        // A constant that is computed per row is not available after grouping.
-                        let constant = self.grouped && program.meta(*arg).level == Level::Const;
-                        let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
-                        if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
-                            shared.materialize_argument(*arg, of, cuts, taken, |taken| {
-                                let function = function.map(|function| function.name);
-                                let call = NamedCall {
-                                    function,
-                                    param: param.name,
-                                    is_first: place == 0,
-                                    of: self.owner,
-                                };
-                                let name = argument_name(program, *arg, self.source, call);
-                                taken.column(&name, program.meta(*arg).span.text(self.source))
-                            });
-                        }
-                    }
-                }
-                Ir::GroupWindow { args, role } => {
-                    let call = program.args(args).first().copied();
-                    let value = call
-                        .and_then(|call| program.operands(call).next())
-                        .filter(|_| role != GroupWindowKind::Value);
-                    // If the window sorts or counts a value, an earlier stratum must compute that value.
-                    let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
-                    if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.materialize_argument(value, of, cuts, taken, |taken| {
-                            self.value_name(value, "value", taken)
-                        });
-                    }
-                    shared.materialize_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
-                }
-                Ir::Window { call, over } => {
-                    // A partition key that reads other rows must be a column.
-                    let late = |by: &&IrId| program.meta(**by).level == Level::Window;
-                    for by in program.partition_keys(over).iter().filter(late) {
-                        self.finish(*by, of, taken, cuts, shared);
-                    }
-                    let Some(value) = program.operands(call).next() else {
-                        continue;
-                    };
-                    let meta = program.meta(value);
-                    if meta.level != Level::Window {
-                        // The SQL contains a ranked value twice because it also tests the value for NULL. A value whose
-                        // duplicates are counted also occurs twice.
-                        let over = program.window_frame(over);
-                        let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
-                        let column = is_trivial(program, value) || self.aliases.contains_key(&value);
-                        if asked && !column && !cuts.contains(value) {
-                            shared.materialize_argument(value, of, cuts, taken, |taken| {
-                                self.value_name(value, "value", taken)
-                            });
-                        }
-                        continue;
-                    }
-                    // An earlier stratum must compute the inner window.
-                    self.finish(value, of, taken, cuts, shared);
-                }
-                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, of, taken, cuts, shared),
-                // A helper over grouping keys becomes a column of the groups, because the value of a lookup must be a
-                // column of the other row.
-                Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
-                    match self.key_helper(value, shared.step) {
-                        Some((helper, name)) => {
-                            shared.materialize_argument(value, of, cuts, taken, |taken| taken.column(name, name));
-                            cuts.helpers.insert(helper, value);
-                        }
-                        None => self.finish(value, of, taken, cuts, shared),
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// Cuts a value that several parts of a formula use, unless it is short or constant. A volatile value is always cut,
-    /// because each occurrence in the SQL would have another value.
-    fn materialize_repeated(
-        &self,
-        node: IrId,
-        of: usize,
-        taken: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let program = self.program;
-        let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
-        let meta = program.meta(node);
-        let is_short = meta.level == Level::Const || !is_long(program, self.dialect, cuts, node);
-        if is_computed && (meta.volatile || !is_short) && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-            shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, "value", taken));
-        }
-    }
-
-    /// Materializes the compared key, the returned value and the sheet's partition keys as columns of the searched
-    /// rows. If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
-    fn materialize_lookup_operands(
-        &self,
-        args: PoolRange,
-        find: u32,
-        of: usize,
-        taken: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let program = self.program;
-        let Some(find) = program.finds.get(find as usize) else {
-            return;
-        };
-        let found = program.args(args).iter().skip(1).take(2);
-        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
-        let step = shared.step;
-        let parts = (0..step.roles.len())
-            .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
-        let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
-        for id in found.chain(&parts).filter(|id| !is_column(**id)) {
-            self.finish(*id, of, taken, cuts, shared);
-        }
-        for sought in lookup_values(program.args(args)) {
-            let meta = program.meta(sought);
-            let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
-            if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
-                continue;
-            }
-            if let Ir::Definition(_) = program.node(sought) {
-                self.finish(sought, of, taken, cuts, shared);
-            } else {
-                shared.materialize_argument(sought, of, cuts, taken, |taken| {
-                    self.value_name(sought, "lookup_key", taken)
-                });
-            }
-        }
-    }
-
-    /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that the subquery
-    /// cannot contain.
-    fn materialize_subquery_operands(
-        &self,
-        node: IrId,
-        of: usize,
-        taken: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let program = self.program;
-        let aggregates = self.dialect.facts().aggregate_in_subquery;
-        for arg in program
-            .operands(node)
-            .filter(|arg| !program.meta(*arg).fits_subquery(aggregates))
-        {
-            if matches!(program.node(arg), Ir::Definition(_)) {
-                self.finish(arg, of, taken, cuts, shared);
-            } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.materialize_argument(arg, of, cuts, taken, |taken| self.value_name(arg, "value", taken));
-            }
-        }
-    }
-
-    /// Cuts a value. If a definition consists of the value, the column has the definition's name.
-    fn finish(
-        &self,
-        value: IrId,
-        of: usize,
-        taken: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let (program, step) = (self.program, shared.step);
-        let mut named = None;
-        // If a definition's formula is only the name of another definition, use the name of that other definition.
-        let finished = program.resolve_names_until(value, |_, definition| {
-            named = Some(definition);
-            false
-        });
-        if cuts.contains(finished) {
-            return;
-        }
-        let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
-        match named {
-            Some((name, true)) => cuts.insert(finished, taken.output_name(name)),
-            Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
-            None => shared.materialize_argument(finished, of, cuts, taken, |taken| {
-                match row_range_name(program, value) {
-                    Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
-                    None => match self.window_suffix(finished) {
-                        Some(kind) => self.name(kind, value, taken),
-                        None => {
-                            let wanted = name_from_formula(program, value, self.source)
-                                .unwrap_or_else(|| function_based_name(program, finished, self.owner));
-                            taken.column(&wanted, program.meta(value).span.text(self.source))
-                        }
-                    },
-                }
-            }),
-        }
-    }
-
-    /// Returns the column suffix of a window that counts equal values or ranks values. `None` for a window that
-    /// returns a value.
-    fn window_suffix(&self, value: IrId) -> Option<&'static str> {
-        match self.program.node(value) {
-            Ir::Window { over, .. } => match self.program.window_frame(over) {
-                WindowFrame::SameValue => Some(GroupWindowKind::Occurrences.name()),
-                WindowFrame::Ranked { descending, .. } => Some(GroupWindowKind::Place { descending }.name()),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-
-    /// Returns the helper that a value refers to, with its name. A helper is a row-level definition of a grouped step
-    /// that is not an output.
-    fn key_helper(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
-        let Ir::Definition(used) = self.program.node(value) else {
-            return None;
-        };
-        let used = used as usize;
-        self.program.definitions[used]
-            .name
-            .as_deref()
-            .filter(|_| step.is_helper(used))
-            .map(|name| (used, name))
-    }
-
-    /// Returns whether a value is an input column or a column of the groups.
-    fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
-        let is_key = |_, definition: usize| step.grouped && step.keys[definition];
-        let value = self.program.resolve_names_until(value, is_key);
-        let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
-        named || self.aliases.contains_key(&value)
     }
 }

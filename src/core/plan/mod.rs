@@ -8,6 +8,7 @@
 
 mod as_of_join;
 mod common_subexpressions;
+mod definition_materializer;
 mod empty_cells;
 mod first_row_of_key;
 mod formula_names;
@@ -19,6 +20,7 @@ mod long_keys;
 mod lookup_by_key;
 mod lookup_by_period;
 mod materialization;
+mod materialized_values;
 mod names;
 mod order;
 mod outputs;
@@ -43,6 +45,7 @@ pub use step::{
 pub use time_columns::TimeColumn;
 
 use crate::Level;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
@@ -52,12 +55,12 @@ use crate::ir::{Ir, IrId, Program};
 pub struct StepPlan<'p> {
     pub program: &'p Program,
     /// Role of each definition.
-    pub roles: Vec<DefinitionRole>,
+    pub roles: Arena<DefinitionRole>,
     pub grouped: bool,
     /// Whether each definition is a grouping key.
-    pub keys: Vec<bool>,
+    pub keys: Arena<bool>,
     /// Whether each definition is a column of the step.
-    pub outputs: Vec<bool>,
+    pub outputs: Arena<bool>,
 }
 
 /// Replaces aggregates and windows that the dialect does not support with equivalent expressions.

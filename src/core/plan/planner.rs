@@ -8,7 +8,8 @@ use super::joins::ColumnsForLaterSelects;
 use super::liveness::Liveness;
 use super::lookup_by_key::KeyLookups;
 use super::lookup_by_period::Lookups;
-use super::materialization::{self, MaterializedValues};
+use super::materialization;
+use super::materialized_values::MaterializedValues;
 use super::names::{CteNames, UsedNames};
 use super::outputs::{StepColumn, step_outputs, timeframe_aliases};
 use super::step::{KeepColumns, StepInput, StepOutput, StepSpec, TabSource};
@@ -204,7 +205,7 @@ fn cased_names(step: &StepPlan<'_>, spec: &StepSpec<'_>, outputs: &[StepColumn])
     let of_column = |o: &&StepColumn| match program.node(program.resolve_names(o.root)) {
         Ir::Column(column) => program
             .columns
-            .get(column as usize)
+            .try_get(column as usize)
             .is_some_and(|column| column.quoted && *column.name == *o.name),
         _ => false,
     };

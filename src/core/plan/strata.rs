@@ -4,8 +4,9 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::liveness::{Liveness, is_trivial, needed_nodes};
-use super::materialization::MaterializedValues;
+use super::materialized_values::MaterializedValues;
 use crate::Level;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::ir::{Ir, IrId, Program};
 
@@ -13,7 +14,7 @@ use crate::ir::{Ir, IrId, Program};
 #[derive(Debug)]
 pub(super) struct Strata {
     /// Stratum of each node.
-    stage: Vec<u32>,
+    stage: Arena<u32>,
     /// Grouping stratum or, in a step without groups, the first stratum that can contain windows.
     pub main: u32,
     /// Stratum whose select filters rows.
@@ -49,8 +50,8 @@ pub(super) fn assign_strata(
         reach,
         cuts,
         aliases,
-        filtered: joined || step.roles.contains(&DefinitionRole::Where),
-        stage: vec![0; program.len()],
+        filtered: joined || step.roles.as_slice().contains(&DefinitionRole::Where),
+        stage: Arena::filled(0, program.len()),
         main: 0,
         filter: 0,
         having: 0,
@@ -78,7 +79,7 @@ struct StratumAssignment<'s> {
     /// Whether lookups need a later stratum than the first select. Joined relations are a single relation from the
     /// second stratum on.
     filtered: bool,
-    stage: Vec<u32>,
+    stage: Arena<u32>,
     main: u32,
     filter: u32,
     having: u32,
@@ -192,7 +193,10 @@ impl StratumAssignment<'_> {
                 Ir::PeriodLookup { .. } => own.max(self.lookup_stratum()).max(self.stratum_of_sort_keys()),
                 // A lookup in the sheet itself searches the filtered rows.
                 Ir::RowLookup { find, .. }
-                    if program.finds.get(find as usize).is_some_and(|find| find.tab.is_none()) =>
+                    if program
+                        .finds
+                        .try_get(find as usize)
+                        .is_some_and(|find| find.tab.is_none()) =>
                 {
                     own.max(self.lookup_stratum()).max(self.stratum_of_partition_keys())
                 }
@@ -226,9 +230,9 @@ impl StratumAssignment<'_> {
         let keys = if step.has_lookups() || step.has_own_row_lookups() {
             used_by_role(step, DefinitionRole::orders_groups)
         } else {
-            Vec::new()
+            Arena::new()
         };
-        let turn = |index: usize| match (tested_by[index], keys.get(index)) {
+        let turn = |index: usize| match (tested_by[index], keys.try_get(index)) {
             (true, _) => 0,
             (false, Some(true)) => 1,
             _ => 2,
@@ -247,7 +251,7 @@ impl StratumAssignment<'_> {
     }
 
     /// Returns the stratum of a node of a group or window, as far as it depends on the node's operands.
-    fn stratum_of_operands(&self, id: IrId, of_keys: &[bool]) -> u32 {
+    fn stratum_of_operands(&self, id: IrId, of_keys: &Arena<bool>) -> u32 {
         let (step, program) = (self.step, self.step.program);
         match program.node(id) {
             Ir::Definition(used)
@@ -261,7 +265,7 @@ impl StratumAssignment<'_> {
                     self.main + 1
                 }
             }
-            Ir::Definition(used) if of_keys.get(used as usize) == Some(&true) => self.main + 1,
+            Ir::Definition(used) if of_keys.try_get(used as usize) == Some(&true) => self.main + 1,
             Ir::Aggregate { .. } => self.main,
             // A repeated key expression also needs a later stratum, because not every engine recognizes a key inside an
             // expression.
@@ -308,12 +312,16 @@ impl StratumAssignment<'_> {
 
 /// Returns, for each definition, whether it is a helper that reads a key from the grouping stratum. Group-level
 /// expressions can read these helpers only in later strata. Empty if the step does not group rows.
-fn key_reading_helpers(step: &StepPlan<'_>, cuts: &MaterializedValues, aliases: &FxHashMap<IrId, String>) -> Vec<bool> {
+fn key_reading_helpers(
+    step: &StepPlan<'_>,
+    cuts: &MaterializedValues,
+    aliases: &FxHashMap<IrId, String>,
+) -> Arena<bool> {
     let program = step.program;
     if !step.grouped {
-        return Vec::new();
+        return Arena::new();
     }
-    let mut of_keys = vec![false; program.definitions.len()];
+    let mut of_keys = Arena::filled(false, program.definitions.len());
     for index in program.order.iter().map(|index| *index as usize) {
         let definition = &program.definitions[index];
         if !step.is_helper(index) || definition.failed {
@@ -346,14 +354,14 @@ fn is_plain_column(program: &Program, cuts: &MaterializedValues, root: IrId) -> 
 }
 
 /// Returns, for each definition, whether it is the `having` condition or is read by that condition.
-pub(super) fn used_by_having(step: &StepPlan<'_>) -> Vec<bool> {
+pub(super) fn used_by_having(step: &StepPlan<'_>) -> Arena<bool> {
     used_by_role(step, |role| role == DefinitionRole::Having)
 }
 
 /// Returns, for each definition, whether its role matches or the role of a definition that reads it.
-fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Vec<bool> {
+fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> Arena<bool> {
     let program = step.program;
-    let mut read: Vec<bool> = step.roles.iter().map(|own| role(*own)).collect();
+    let mut read: Arena<bool> = step.roles.iter().map(|own| role(*own)).collect();
     for index in program.order.iter().rev() {
         let definition = &program.definitions[*index as usize];
         if read[*index as usize] && !definition.failed {
@@ -367,7 +375,7 @@ fn used_by_role(step: &StepPlan<'_>, role: impl Fn(DefinitionRole) -> bool) -> V
     read
 }
 
-fn key_stratum(step: &StepPlan<'_>, cuts: &MaterializedValues, stage: &[u32], index: usize) -> u32 {
+fn key_stratum(step: &StepPlan<'_>, cuts: &MaterializedValues, stage: &Arena<u32>, index: usize) -> u32 {
     let root = step.definition_root(index);
     match step.program.node(root) {
         Ir::Definition(used) => {

@@ -4,11 +4,12 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::liveness::needed_nodes;
+use crate::arena::Arena;
 use crate::ir::{Ir, IrId, Program};
 
 /// Returns the nodes of each aggregate and window that occurs more than once in live definitions. The node that is
 /// computed first comes first.
-pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>> {
+pub(super) fn equal_values(step: &StepPlan<'_>, live: &Arena<bool>) -> Vec<Vec<IrId>> {
     let program = step.program;
     let counts = |node: &Ir| matches!(node, Ir::Aggregate { .. } | Ir::Window { .. } | Ir::PeriodLookup { .. });
     if !program.shares_nodes && program.nodes().filter(counts).count() < 2 {
@@ -17,14 +18,14 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
     let occurrences = if program.shares_nodes {
         count_occurrences(step, live)
     } else {
-        Vec::new()
+        Arena::new()
     };
     let mut classes: FxHashMap<u32, Vec<IrId>> = FxHashMap::default();
     number_values(step, live, |id, number| {
         if counts(&program.node(id)) && !program.meta(id).volatile {
             let class = classes.entry(number).or_default();
             class.push(id);
-            if occurrences.get(id.index()).is_some_and(|count| *count > 1) {
+            if occurrences.try_get(id.index()).is_some_and(|count| *count > 1) {
                 class.push(id);
             }
         }
@@ -39,9 +40,9 @@ pub(super) fn equal_values(step: &StepPlan<'_>, live: &[bool]) -> Vec<Vec<IrId>>
 
 /// Returns the number of occurrences of each node in the SQL of the live definitions. A name in LET, or a parameter of
 /// a defined function, may be used several times.
-fn count_occurrences(step: &StepPlan<'_>, live: &[bool]) -> Vec<u32> {
+fn count_occurrences(step: &StepPlan<'_>, live: &Arena<bool>) -> Arena<u32> {
     let program = step.program;
-    let mut counts = vec![0_u32; program.len()];
+    let mut counts = Arena::filled(0_u32, program.len());
     for (definition, _) in program
         .definitions
         .iter()
@@ -61,12 +62,12 @@ fn count_occurrences(step: &StepPlan<'_>, live: &[bool]) -> Vec<u32> {
 }
 
 /// Returns a number for each node. Equal expressions in live definitions have the same number.
-pub(super) fn number_values(step: &StepPlan<'_>, live: &[bool], mut each: impl FnMut(IrId, u32)) -> Vec<u32> {
+pub(super) fn number_values(step: &StepPlan<'_>, live: &Arena<bool>, mut each: impl FnMut(IrId, u32)) -> Arena<u32> {
     let program = step.program;
     let mut numbering = ValueNumbering {
         program,
         numbers: FxHashMap::default(),
-        of: vec![0; program.len()],
+        of: Arena::filled(0, program.len()),
     };
     for index in &program.order {
         let definition = &program.definitions[*index as usize];
@@ -83,7 +84,7 @@ pub(super) fn number_values(step: &StepPlan<'_>, live: &[bool], mut each: impl F
 struct ValueNumbering<'p> {
     program: &'p Program,
     numbers: FxHashMap<ValueKey, u32>,
-    of: Vec<u32>,
+    of: Arena<u32>,
 }
 
 /// Operation of a node, with the numbers of its operands.
@@ -145,7 +146,7 @@ impl ValueNumbering<'_> {
             }
             Ir::Ranges(_) => (21, 0),
             Ir::RowLookup { find, .. } => {
-                if let Some(find) = program.finds.get(find as usize) {
+                if let Some(find) = program.finds.try_get(find as usize) {
                     text = format!("{:?} {:?} {}", find.tab, find.matching, find.by_number);
                 }
                 (22, 0)

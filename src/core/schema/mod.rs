@@ -15,6 +15,7 @@ mod structs;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use crate::arena::Arena;
 use crate::symbol_table::NameIndex;
 
 pub use column::{Column, ColumnProvenance};
@@ -34,7 +35,7 @@ pub use structs::field_name;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Schema {
-    relations: Vec<Relation>,
+    relations: Arena<Relation>,
     by_name: NameIndex,
     /// Whether relations that are not listed may exist.
     partial: bool,
@@ -68,7 +69,7 @@ impl Schema {
         let place = self
             .by_name
             .find(relation.into(), |i| self.relations[i].schema_name().as_bytes());
-        if let Some(relation) = place.and_then(|place| self.relations.get_mut(place)) {
+        if let Some(relation) = place.and_then(|place| self.relations.try_get_mut(place)) {
             relation.record_removed(columns.into_iter().map(Into::into));
         }
         self
@@ -78,7 +79,7 @@ impl Schema {
     #[must_use]
     pub fn relations(&self) -> &[Relation] {
         lookups::add_lookup(|| Lookup::Everything);
-        &self.relations
+        self.relations.as_slice()
     }
 
     /// Returns the relation with this name, ignoring case.

@@ -5,6 +5,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::column::{Column, ColumnProvenance};
+use crate::arena::Arena;
 use crate::symbol_table::{HashedName, NameIndex};
 
 /// Table, view or model.
@@ -31,7 +32,7 @@ pub struct Relation {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ColumnMap {
-    list: Vec<Column>,
+    list: Arena<Column>,
     by_name: NameIndex,
     /// Positions of the columns whose names differ only in case, by exact name.
     twins: BTreeMap<Arc<str>, usize>,
@@ -49,7 +50,7 @@ impl Hash for ColumnMap {
 #[cfg(feature = "serde")]
 impl serde::Serialize for ColumnMap {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.list.serialize(serializer)
+        self.list.as_slice().serialize(serializer)
     }
 }
 
@@ -74,7 +75,7 @@ impl ColumnMap {
         *beyond_ascii |= !column.name.is_ascii();
         let index = list.len();
         let first = by_name.add((&*column.name).into(), index, |i| list[i].name().as_bytes());
-        if let Some(other) = list.get(first) {
+        if let Some(other) = list.try_get(first) {
             twins.entry(other.shared_name()).or_insert(first);
             twins.entry(column.shared_name()).or_insert(index);
         }
@@ -235,7 +236,7 @@ impl Relation {
 
     fn column_mut(&mut self, name: &str) -> Option<&mut Column> {
         let place = self.position(name)?;
-        Arc::make_mut(&mut self.columns).list.get_mut(place)
+        Arc::make_mut(&mut self.columns).list.try_get_mut(place)
     }
 
     /// Sets the primary key and marks its columns as never NULL.
@@ -353,7 +354,7 @@ impl Relation {
     /// Returns the columns, in order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {
-        &self.columns.list
+        self.columns.list.as_slice()
     }
 
     /// Returns the columns of the primary key.
@@ -365,7 +366,7 @@ impl Relation {
     /// Returns the column with this name, ignoring case.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.position(name).map(|i| &self.columns.list[i])
+        self.position(name).map(|position| self.column_at(position))
     }
 
     /// Returns whether a name is a field of a column of the relation, such as `device.category` if there is a column
@@ -391,6 +392,11 @@ impl Relation {
         };
         columns.cloned().for_each(|column| relation.push(column));
         relation
+    }
+
+    /// Returns the column at a position that [`Self::position`] returned.
+    pub fn column_at(&self, position: usize) -> &Column {
+        &self.columns.list[position]
     }
 
     pub fn position<'n>(&self, name: impl Into<HashedName<'n>>) -> Option<usize> {

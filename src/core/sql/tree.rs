@@ -2,6 +2,7 @@
 //! parent.
 
 use super::precedence::{self, OperandSide};
+use crate::arena::Arena;
 use crate::dialect::op::Op;
 use crate::span::Span;
 
@@ -114,8 +115,8 @@ pub struct SqlMeta {
 /// All expressions of a compilation in one dialect.
 #[derive(Clone, Debug, Default)]
 pub struct SqlTree {
-    nodes: Vec<(Sql, SqlMeta)>,
-    pub args: Vec<SqlId>,
+    nodes: Arena<(Sql, SqlMeta)>,
+    pub args: Arena<SqlId>,
     pub text: String,
 }
 
@@ -150,7 +151,8 @@ impl SqlTree {
 
     #[inline]
     pub fn args(&self, slice: SqlSlice) -> &[SqlId] {
-        &self.args[slice.first as usize..(slice.first + slice.count) as usize]
+        self.args
+            .range(slice.first as usize..(slice.first + slice.count) as usize)
     }
 
     #[inline(always)]

@@ -39,7 +39,7 @@ impl RunResults {
         let mut section = LogSection::default();
         for line in log.lines() {
             let json: Option<Value> = line.starts_with('{').then(|| serde_json::from_str(line).ok()).flatten();
-            let text = |key: &str| json.as_ref().and_then(|json| json["info"][key].as_str());
+            let text = |key: &str| json.as_ref().and_then(|json| json.get("info")?.get(key)?.as_str());
             let found = text("thread").zip(text("msg")).or_else(|| thread_and_message(line));
             let Some((thread, message)) = found else { continue };
             if message.starts_with("Running with dbt=") {

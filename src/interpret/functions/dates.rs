@@ -37,12 +37,13 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     // NULLs among the holidays are ignored, so they do not make the result NULL.
     let given: Vec<Value> = match name {
         "NETWORKDAYS" | "WORKDAY" | "DAYS360" => args
+            .values()
             .iter()
             .enumerate()
             .filter(|(at, value)| *at < 2 || !value.is_null())
             .map(|(_, v)| v.clone())
             .collect(),
-        _ => args.to_vec(),
+        _ => args.values().to_vec(),
     };
     Some(evaluate_strict(CallArgs(&given), of))
 }
@@ -82,7 +83,10 @@ fn days_from_monday(date: i64) -> i64 {
 }
 
 fn days360(args: CallArgs<'_>) -> Option<Value> {
-    let european = args.get(2).is_some_and(|method| method.as_condition() == Some(true));
+    let european = args
+        .values()
+        .get(2)
+        .is_some_and(|method| method.as_condition() == Some(true));
     let [start, end] = [value_day_number(&args[0]), value_day_number(&args[1])];
     let ((y1, m1, d1), (y2, m2, d2)) = (civil_date(start), civil_date(end));
     let is_last_of_february = m1 == 2 && civil_date(start + 1).1 == 3;
@@ -192,9 +196,9 @@ fn is_day(text: &str) -> bool {
             .filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
         digits.and_then(|digits| digits.parse::<u32>().ok())
     };
-    let bytes = text.as_bytes();
     text.len() == 10
-        && (bytes[4], bytes[7]) == (b'-', b'-')
+        && text.get(4..5) == Some("-")
+        && text.get(7..8) == Some("-")
         && number(0..4).is_some()
         && number(5..7).is_some_and(|month| (1..=12).contains(&month))
         && number(8..10).is_some_and(|day| (1..=31).contains(&day))
@@ -217,7 +221,7 @@ fn first_day(kind: i64) -> Option<i64> {
 
 /// Returns the return type of WEEKDAY or WEEKNUM, truncated to an integer. The default is 1.
 fn return_type(args: CallArgs<'_>) -> Option<i64> {
-    args.get(1).map_or(Some(1), truncate_days)
+    args.values().get(1).map_or(Some(1), truncate_days)
 }
 
 fn weekday(args: CallArgs<'_>) -> Option<Value> {
@@ -248,7 +252,7 @@ fn iso_week(date: i64) -> i64 {
 
 /// Returns the code of a weekend: 1 for Saturday and Sunday, up to 7 for Friday and Saturday.
 fn weekend(args: CallArgs<'_>) -> Option<i64> {
-    args.get(2).map_or(Some(1), truncate_days)
+    args.values().get(2).map_or(Some(1), truncate_days)
 }
 
 fn is_working_day(date: i64, weekend: i64) -> bool {
@@ -290,7 +294,7 @@ fn yearfrac(args: CallArgs<'_>) -> Option<Value> {
     let (a, b) = (value_day_number(&args[0]), value_day_number(&args[1]));
     let (start, end) = (a.min(b), a.max(b));
     let apart = (end - start) as f64;
-    let fraction = match args.get(2).map_or(Some(0), truncate_days)? {
+    let fraction = match args.values().get(2).map_or(Some(0), truncate_days)? {
         0 => months_of_30(start, end, true) / 360.0,
         1 => apart / actual_year_length(start, end),
         2 => apart / 360.0,

@@ -37,7 +37,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 }
 
 fn optional(args: CallArgs<'_>, index: usize) -> f64 {
-    args.get(index).map_or(0.0, to_number)
+    args.values().get(index).map_or(0.0, to_number)
 }
 
 /// Returns the future value of 1 after all periods, and the future value of a payment of 1 per period.

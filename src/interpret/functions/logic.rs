@@ -16,11 +16,12 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     // Convert dates to times if one of the possible results is a time.
     let is_choice = |at: usize| match name {
         "IF" | "CHOOSE" => at > 0,
-        "IFS" => at % 2 == 1 || at + 1 == args.len(),
-        "SWITCH" => at > 0 && (at.is_multiple_of(2) || at + 1 == args.len()),
+        "IFS" => at % 2 == 1 || at + 1 == args.values().len(),
+        "SWITCH" => at > 0 && (at.is_multiple_of(2) || at + 1 == args.values().len()),
         _ => true,
     };
     let times = args
+        .values()
         .iter()
         .enumerate()
         .any(|(at, v)| is_choice(at) && matches!(v, Value::Time(_)));
@@ -32,21 +33,26 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
     Some(match name {
-        "IF" => match (args[0].as_condition(), args.get(2)) {
+        "IF" => match (args[0].as_condition(), args.values().get(2)) {
             (Some(true), _) => args[1].clone(),
             (_, otherwise) => otherwise.cloned().unwrap_or(Value::Null),
         },
         "IFS" => value_of_first_true_test(args, |condition| condition.as_condition() == Some(true)),
-        "SWITCH" => value_of_first_true_test(CallArgs(args.get(1..).unwrap_or_default()), |case| {
+        "SWITCH" => value_of_first_true_test(CallArgs(args.values().get(1..).unwrap_or_default()), |case| {
             case.compare(&args[0]) == Some(Ordering::Equal)
         }),
-        "COALESCE" | "IFERROR" | "IFNA" => args.iter().find(|v| !v.is_null()).cloned().unwrap_or(Value::Null),
+        "COALESCE" | "IFERROR" | "IFNA" => args
+            .values()
+            .iter()
+            .find(|v| !v.is_null())
+            .cloned()
+            .unwrap_or(Value::Null),
         "CHOOSE" => evaluate_choose(args),
         "AND" => evaluate_and_or(args, false),
         "OR" => evaluate_and_or(args, true),
         "ISBETWEEN" => is_between(args),
         "XOR" => evaluate_strict(args, |args| {
-            let odd = args.iter().filter(|v| v.as_condition() == Some(true)).count() % 2 == 1;
+            let odd = args.values().iter().filter(|v| v.as_condition() == Some(true)).count() % 2 == 1;
             Some(Value::Bool(odd))
         }),
         "NOT" => args[0].as_condition().map_or(Value::Null, |truth| Value::Bool(!truth)),
@@ -67,7 +73,7 @@ fn evaluate(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 /// Compares a value with both ends, which are included unless the fourth and fifth arguments exclude them.
 fn is_between(args: CallArgs<'_>) -> Value {
-    let includes = |at: usize| args.get(at).is_none_or(|end| end.as_condition() == Some(true));
+    let includes = |at: usize| args.values().get(at).is_none_or(|end| end.as_condition() == Some(true));
     let above = if includes(3) {
         InterpreterOp::GreaterOrEqual
     } else {
@@ -90,7 +96,7 @@ fn is_between(args: CallArgs<'_>) -> Value {
 /// Evaluates AND (decided by FALSE) and OR (decided by TRUE). If no argument decides the result and an argument is
 /// NULL, the result is NULL.
 fn evaluate_and_or(args: CallArgs<'_>, decides: bool) -> Value {
-    let truths: Vec<Option<bool>> = args.iter().map(Value::as_condition).collect();
+    let truths: Vec<Option<bool>> = args.values().iter().map(Value::as_condition).collect();
     match (truths.contains(&Some(decides)), truths.contains(&None)) {
         (true, _) => Value::Bool(decides),
         (false, true) => Value::Null,
@@ -100,7 +106,7 @@ fn evaluate_and_or(args: CallArgs<'_>, decides: bool) -> Value {
 
 /// Returns the value after the first test that is true. A single argument at the end is the default.
 fn value_of_first_true_test(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) -> Value {
-    for pair in args.chunks(2) {
+    for pair in args.values().chunks(2) {
         match pair {
             [default] => return default.clone(),
             [test, value] if holds(test) => return value.clone(),
@@ -112,9 +118,9 @@ fn value_of_first_true_test(args: CallArgs<'_>, holds: impl Fn(&Value) -> bool) 
 
 fn evaluate_choose(args: CallArgs<'_>) -> Value {
     let place = args[0].number().map(f64::trunc);
-    let place = place.filter(|place| (1.0..args.len() as f64).contains(place));
+    let place = place.filter(|place| (1.0..args.values().len() as f64).contains(place));
     place
-        .and_then(|place| args.get(place as usize).cloned())
+        .and_then(|place| args.values().get(place as usize).cloned())
         .unwrap_or(Value::Null)
 }
 
@@ -127,7 +133,7 @@ fn bit_value(value: &Value) -> Option<i64> {
 }
 
 fn evaluate_bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
-    if args.iter().any(Value::is_null) {
+    if args.values().iter().any(Value::is_null) {
         return Value::Null;
     }
     bit_value(&args[0])
@@ -138,7 +144,7 @@ fn evaluate_bits(args: CallArgs<'_>, of: fn(i64, i64) -> Option<i64>) -> Value {
 
 /// Shifts the bits of a number. Results have at most 48 bits.
 fn shift_bits(args: CallArgs<'_>, direction: i64) -> Value {
-    if args.iter().any(Value::is_null) {
+    if args.values().iter().any(Value::is_null) {
         return Value::Null;
     }
     let shift = (to_number(&args[1]).trunc() as i64).saturating_mul(direction);

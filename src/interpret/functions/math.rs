@@ -28,8 +28,8 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         },
         "ROUNDUP" => |a| Some(round_value(&a[0], digits_argument(a), RoundingDirection::Away)),
         "ROUNDDOWN" | "TRUNC" => |a| Some(round_value(&a[0], digits_argument(a), RoundingDirection::Zero)),
-        "CEILING" => |a| round_to_multiple(&a[0], a.get(1), RoundingDirection::Up),
-        "FLOOR" => |a| round_to_multiple(&a[0], a.get(1), RoundingDirection::Down),
+        "CEILING" => |a| round_to_multiple(&a[0], a.values().get(1), RoundingDirection::Up),
+        "FLOOR" => |a| round_to_multiple(&a[0], a.values().get(1), RoundingDirection::Down),
         "CEILING.MATH" => |a| round_to_multiple_with_mode(a, RoundingDirection::Up),
         "FLOOR.MATH" => |a| round_to_multiple_with_mode(a, RoundingDirection::Down),
         "MROUND" => nearest_multiple,
@@ -56,7 +56,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
         "EXP" => |a| finite_value(to_number(&a[0]).exp()),
         "LN" => |a| logarithm(to_number(&a[0]), None),
         "LOG10" => |a| logarithm(to_number(&a[0]), Some(10.0)),
-        "LOG" => |a| logarithm(to_number(&a[0]), Some(a.get(1).map_or(10.0, to_number))),
+        "LOG" => |a| logarithm(to_number(&a[0]), Some(a.values().get(1).map_or(10.0, to_number))),
         "SIN" => |a| float_value(to_number(&a[0]).sin()),
         "COS" => |a| float_value(to_number(&a[0]).cos()),
         "TAN" => |a| float_value(to_number(&a[0]).tan()),
@@ -119,7 +119,9 @@ fn sign(x: f64) -> i64 {
 
 /// Returns the number of decimal places, truncated to an integer.
 fn digits_argument(args: CallArgs<'_>) -> i64 {
-    args.get(1).map_or(0, |digits| to_number(digits).trunc() as i64)
+    args.values()
+        .get(1)
+        .map_or(0, |digits| to_number(digits).trunc() as i64)
 }
 
 /// Converts a decimal to the type of `of`.
@@ -281,11 +283,11 @@ fn round_to_multiple_with_mode(args: CallArgs<'_>, towards: RoundingDirection) -
             value.clone()
         }
     };
-    let significance = args.get(1).map_or(Value::Int(1), absolute);
+    let significance = args.values().get(1).map_or(Value::Int(1), absolute);
     if to_number(&significance) == 0.0 {
         return Some(zero_of_type(&args[0], &significance));
     }
-    if args.get(2).is_none_or(|mode| to_number(mode) == 0.0) || to_number(&args[0]) >= 0.0 {
+    if args.values().get(2).is_none_or(|mode| to_number(mode) == 0.0) || to_number(&args[0]) >= 0.0 {
         return round_to_multiple(&args[0], Some(&significance), towards);
     }
     Some(negate_value(&round_to_multiple(
@@ -392,7 +394,8 @@ fn natural_arguments(args: CallArgs<'_>) -> Option<Vec<i64>> {
         Value::Int(int) => Some(*int),
         _ => truncate_number(value),
     };
-    args.iter()
+    args.values()
+        .iter()
         .map(|value| natural(value).filter(|_| to_number(value) >= 0.0))
         .collect()
 }

@@ -16,7 +16,7 @@ pub mod statistics;
 mod text;
 mod timeframes;
 
-use std::ops::{Deref, Index};
+use std::ops::Index;
 
 use crate::value::Value;
 
@@ -27,10 +27,9 @@ pub use timeframes::timeframe;
 #[derive(Clone, Copy)]
 pub struct CallArgs<'a>(&'a [Value]);
 
-impl Deref for CallArgs<'_> {
-    type Target = [Value];
-
-    fn deref(&self) -> &[Value] {
+impl<'a> CallArgs<'a> {
+    /// Returns the values of the arguments that the call has.
+    pub fn values(self) -> &'a [Value] {
         self.0
     }
 }

@@ -68,6 +68,7 @@ fn literal_pattern(needle: &str) -> Vec<WildcardPart> {
 fn search(pattern: &[WildcardPart], args: CallArgs<'_>) -> Option<Value> {
     let all: Vec<char> = text(&args[1]).chars().collect();
     let start = args
+        .values()
         .get(2)
         .and_then(Value::number)
         .map_or(1, |start| start.floor() as i64);

@@ -110,7 +110,7 @@ pub fn evaluate_aggregate_across_row(name: &str, args: CallArgs<'_>) -> Option<V
     if !ACROSS.contains(&name) {
         return None;
     }
-    let rows: Vec<Vec<Value>> = args.iter().map(|value| vec![value.clone()]).collect();
+    let rows: Vec<Vec<Value>> = args.values().iter().map(|value| vec![value.clone()]).collect();
     aggregate(name, &rows)
 }
 

@@ -13,7 +13,7 @@ const MAX_REPEATED_LENGTH: usize = 32_767;
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     match name {
         // NULL is concatenated as an empty string.
-        "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.iter().map(Value::text).collect())),
+        "CONCAT" | "CONCATENATE" => return Some(Value::Text(args.values().iter().map(Value::text).collect())),
         "TEXTJOIN" => return join_row(args),
         _ => {}
     }
@@ -48,7 +48,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
 
 /// Evaluates a function. The result is NULL if an argument is NULL, or if a spreadsheet would show an error.
 pub fn evaluate_strict(args: CallArgs<'_>, of: fn(CallArgs<'_>) -> Option<Value>) -> Value {
-    if args.iter().any(Value::is_null) {
+    if args.values().iter().any(Value::is_null) {
         Value::Null
     } else {
         of(args).unwrap_or(Value::Null)
@@ -74,7 +74,7 @@ fn position_argument(args: CallArgs<'_>, at: usize) -> i64 {
 
 /// Returns a count or position, or `missing` if the call does not have the argument.
 fn position_or(args: CallArgs<'_>, at: usize, missing: i64) -> i64 {
-    if args.len() > at {
+    if args.values().len() > at {
         position_argument(args, at)
     } else {
         missing
@@ -209,7 +209,7 @@ fn replace(args: CallArgs<'_>) -> Option<Value> {
 fn substitute(args: CallArgs<'_>) -> Option<Value> {
     let (all, old, new) = (text(&args[0]), text(&args[1]), text(&args[2]));
     let (old, new): (&str, &str) = (&old, &new);
-    let which = args.get(3).map(|_| position_argument(args, 3));
+    let which = args.values().get(3).map(|_| position_argument(args, 3));
     match which {
         Some(which) if which < 1 => None,
         _ if old.is_empty() => text_value(all),
@@ -280,7 +280,7 @@ fn code(args: CallArgs<'_>) -> Option<Value> {
 
 /// Joins several values of a row. If TEXTJOIN has only one value, it is an aggregate instead.
 fn join_row(args: CallArgs<'_>) -> Option<Value> {
-    let [delimiter, ignore_empty, values @ ..] = &*args else {
+    let [delimiter, ignore_empty, values @ ..] = args.values() else {
         return None;
     };
     (values.len() > 1).then(|| join(delimiter, ignore_empty, values))

@@ -61,7 +61,7 @@ impl StepClasses<'_> {
         };
         match node {
             Ir::Null | Ir::Bool(_) | Ir::Number(_) | Ir::Text(_) | Ir::Date(_) | Ir::Today(_) => ValueClass::Constant,
-            Ir::Column(column) => match program.columns.get(column as usize) {
+            Ir::Column(column) => match program.columns.try_get(column as usize) {
                 Some(used) => self.column_class(used.relation.as_deref(), &used.name, used.ty),
                 None => ValueClass::Row,
             },
@@ -163,7 +163,7 @@ impl StepClasses<'_> {
 
     /// Returns the additivity of an output column that is an unchanged input column, possibly with another name.
     pub fn additivity_of_unchanged_column(&self, column: u32, value: &ValueClass) -> Additivity {
-        match self.plan.program.columns.get(column as usize) {
+        match self.plan.program.columns.try_get(column as usize) {
             Some(used) => self.additivity_of_kept_column(used.relation.as_deref(), &used.name, used.ty),
             None => additivity_of_value(value, Type::Unknown),
         }
@@ -184,19 +184,19 @@ impl StepClasses<'_> {
     }
 
     fn classify_definition(&self, program: &Program, used: usize, values: &[ValueClass]) -> ValueClass {
-        let Some(definition) = program.definitions.get(used) else {
+        let Some(definition) = program.definitions.try_get(used) else {
             return ValueClass::Row;
         };
         let Some(value) = values.get(definition.root.index()) else {
             return ValueClass::Row;
         };
-        if self.plan.keys.get(used) == Some(&true) {
+        if self.plan.keys.try_get(used) == Some(&true) {
             return ValueClass::Dimension(truncation_unit(program, definition.root));
         }
         let name = definition
             .name
             .as_deref()
-            .filter(|_| self.plan.outputs.get(used) == Some(&true));
+            .filter(|_| self.plan.outputs.try_get(used) == Some(&true));
         match (value, name) {
             (ValueClass::Total(total), Some(name)) => {
                 let columns = vec![name.to_owned()];

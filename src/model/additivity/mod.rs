@@ -265,7 +265,8 @@ impl SpecCompilation<'_> {
             let Some(name) = output_column(plan, index, text) else {
                 continue;
             };
-            let is_key = plan.roles.get(index) == Some(&DefinitionRole::GroupBy) || plan.keys.get(index) == Some(&true);
+            let is_key =
+                plan.roles.try_get(index) == Some(&DefinitionRole::GroupBy) || plan.keys.try_get(index) == Some(&true);
             let additivity = match value {
                 _ if is_key => Additivity::Dimension {
                     unit: truncation_unit(plan.program, definition.root),

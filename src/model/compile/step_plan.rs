@@ -3,6 +3,7 @@
 use super::SpecCompilation;
 use crate::Level;
 use crate::Type;
+use crate::arena::Arena;
 use crate::ast::Ast;
 use crate::check::{self, DefinitionRole};
 use crate::formulas::StepFormulas;
@@ -49,7 +50,7 @@ pub(super) fn record_possible_values(plan: &StepPlan<'_>, read: &[Relation], rel
     for (index, definition) in program.definitions.iter().enumerate() {
         let of = match (program.node(definition.root), plan.roles[index]) {
             (Ir::Column(column), DefinitionRole::GroupBy) => {
-                program.columns.get(column as usize).map(ColumnUse::output_name)
+                program.columns.try_get(column as usize).map(ColumnUse::output_name)
             }
             _ if plan.outputs[index] => definition.name.as_deref(),
             _ => None,
@@ -78,12 +79,12 @@ pub(super) fn build_plan<'p>(
             .unwrap_or(DefinitionRole::Definitions)
     };
     let count = program.definitions.len();
-    let roles: Vec<DefinitionRole> = (0..count).map(role).collect();
+    let roles: Arena<DefinitionRole> = (0..count).map(role).collect();
     let aggregates = program
         .nodes()
         .any(|n| matches!(n, Ir::Aggregate { .. } | Ir::CountRows));
     let grouped = !step.group_by.is_empty() || aggregates;
-    let mut keys = vec![false; count];
+    let mut keys = Arena::filled(false, count);
     for (role, definition) in roles.iter().zip(&program.definitions) {
         if let (DefinitionRole::GroupBy, Ir::Definition(used)) = (role, program.node(definition.root)) {
             keys[used as usize] = true;

@@ -69,7 +69,7 @@ pub(super) fn column_tests(
     if nulls_fail && !tests.contains(&ColumnTest::NotNull) && !is_null_allowed(program, root) {
         tests.push(ColumnTest::NotNull);
     }
-    let used = program.columns.get(column as usize)?;
+    let used = program.columns.try_get(column as usize)?;
     let known = tested.relation.column(&used.name);
     (tested.open || known.is_some()).then(|| (known.map_or(&*used.name, |c| c.name()).to_owned(), tests))
 }

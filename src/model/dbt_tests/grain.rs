@@ -241,7 +241,10 @@ impl SpecCompilation<'_> {
                     let entries: Vec<String> = keys.iter().map(|key| format!("{key}: {{{NOT_NULL}}}")).collect();
                     format!("add `columns: {{{}}}`", entries.join(", "))
                 }
-                _ => format!("add a `not_null` test as for `{}`", keys[0]),
+                _ => format!(
+                    "add a `not_null` test as for `{}`",
+                    keys.first().map_or("", |first| first.as_str())
+                ),
             };
             all.push(nullable_key(key, grouped, &add, span));
         }

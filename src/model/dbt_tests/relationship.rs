@@ -24,7 +24,7 @@ impl SpecCompilation<'_> {
         tested: &TestedModel<'_>,
     ) -> Result<(String, Vec<ColumnTest>), Diagnostic> {
         let used = column(program, root)
-            .and_then(|place| program.columns.get(place as usize))
+            .and_then(|place| program.columns.try_get(place as usize))
             .ok_or_else(|| {
                 let message = "`found_in` checks the values of a column, but this value is computed";
                 Diagnostic::new(Code::WrongShape, rule.check.node.span, message)

@@ -51,7 +51,7 @@ impl SpecCompilation<'_> {
         } = memory;
         let options = &self.compiler.options;
         let ranges = self.compiler.specs.generic_tests.contains(RANGE);
-        let Some(root) = program.definitions.first().map(|check| check.root) else {
+        let Some(root) = program.definitions.as_slice().first().map(|check| check.root) else {
             return Ok(None);
         };
         let found = match &rule.found_in {

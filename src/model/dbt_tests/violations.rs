@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 use super::super::compile::SpecCompilation;
 use super::super::load::Rule;
 use super::{SingularTest, TestedModel};
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::dbt::TestConfig;
 use crate::diag::Diagnostic;
@@ -57,7 +58,7 @@ impl SpecCompilation<'_> {
         let shown = displayed_columns(program, tested);
         rewrite_unsupported(program, dialect);
         // A window must read all filtered rows, so violations are selected in a separate step.
-        let is_window = program.meta(program.definitions.first()?.root).level == Level::Window;
+        let is_window = program.meta(program.definitions.as_slice().first()?.root).level == Level::Window;
         let holds = is_window.then(|| {
             let mut listed = CteNames::new(dialect.max_bytes());
             listed.reserve_columns(&tested.relation);
@@ -211,7 +212,7 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
     let mut shown = tested.grain.to_vec();
     for node in program.nodes() {
         let Ir::Column(column) = node else { continue };
-        let Some(column) = program.columns.get(column as usize) else {
+        let Some(column) = program.columns.try_get(column as usize) else {
             continue;
         };
         if !shown.iter().any(|name| name.eq_ignore_ascii_case(&column.name)) {
@@ -223,7 +224,7 @@ fn displayed_columns(program: &Program, tested: &TestedModel<'_>) -> Vec<String>
 
 /// Plans a step that returns the filtered rows with a column that is true if a row satisfies the rule.
 fn plan_rule_column<'p>(program: &'p mut Program, places: RuleFormulaIndexes, column: &str) -> StepPlan<'p> {
-    if let Some(check) = program.definitions.get_mut(places.check) {
+    if let Some(check) = program.definitions.try_get_mut(places.check) {
         check.name = Some(column.into());
     }
     let indexes = 0..program.definitions.len();
@@ -234,7 +235,7 @@ fn plan_rule_column<'p>(program: &'p mut Program, places: RuleFormulaIndexes, co
     StepPlan {
         roles: indexes.clone().map(role).collect(),
         grouped: false,
-        keys: vec![false; indexes.len()],
+        keys: Arena::filled(false, indexes.len()),
         outputs: indexes.map(|index| index == places.check).collect(),
         program,
     }
@@ -249,8 +250,8 @@ fn plan_violations(program: &mut Program, places: RuleFormulaIndexes, nulls_fail
         false => DefinitionRole::Definitions,
     };
     StepPlan {
-        keys: vec![false; indexes.len()],
-        outputs: vec![false; indexes.len()],
+        keys: Arena::filled(false, indexes.len()),
+        outputs: Arena::filled(false, indexes.len()),
         roles: indexes.map(role).collect(),
         grouped: false,
         program,

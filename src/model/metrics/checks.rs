@@ -59,8 +59,7 @@ impl ModelOverSets<'_> {
                     )),
                 );
             }
-            if definition.level < crate::Level::Window && !definition.aggregates.is_empty() {
-                let call = &definition.aggregates[0];
+            if let (true, Some(call)) = (definition.level < crate::Level::Window, definition.aggregates.first()) {
                 faults.push(
                     Diagnostic::new(
                         Code::AggregateOverSets,

@@ -13,6 +13,7 @@ use super::non_additive::RowGroup;
 use super::request::ModelOverSets;
 use super::spelled::{TextWithOrigins, quote_formula_name};
 use super::step_text::DefinitionText;
+use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::span::Span;
@@ -74,7 +75,7 @@ pub type Replacement = (Range<usize>, TextWithOrigins);
 /// Columns of a model, in dependency order.
 #[derive(Clone, Debug, Default)]
 pub struct ModelColumns {
-    pub all: Vec<MetricColumn>,
+    pub all: Arena<MetricColumn>,
     pub aggregates: Vec<SetAggregate>,
     /// Column of each metric whose formula is not inlined.
     pub metrics: FxHashMap<MetricId, usize>,
@@ -95,7 +96,7 @@ pub struct ColumnBuilder<'m> {
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
     /// Groups of rows that the aggregates read.
-    pub groups: Vec<RowGroup>,
+    pub groups: Arena<RowGroup>,
     needed: Vec<MetricId>,
     pub aggregates: AggregateColumns,
 }
@@ -104,7 +105,7 @@ impl<'m> ColumnBuilder<'m> {
     pub fn new(
         model: &'m ModelOverSets<'m>,
         keys: &'m ModelKeys,
-        groups: Vec<RowGroup>,
+        groups: Arena<RowGroup>,
         is_single: bool,
         needed: &[MetricId],
     ) -> Self {
@@ -398,23 +399,23 @@ impl<'m> ColumnBuilder<'m> {
     /// Returns the model's definitions in dependency order. Definitions that form a cycle keep their order.
     fn definition_order(&self) -> Vec<usize> {
         let mut order = Vec::new();
-        let mut state = vec![0u8; self.model.definitions.len()];
-        let mut stack: Vec<(usize, bool)> = (0..state.len()).rev().map(|place| (place, false)).collect();
+        let mut seen = Arena::filled(false, self.model.definitions.len());
+        let mut stack: Vec<(usize, bool)> = (0..seen.len()).rev().map(|place| (place, false)).collect();
         while let Some((place, is_left)) = stack.pop() {
             if is_left {
                 order.push(place);
                 continue;
             }
-            if std::mem::replace(&mut state[place], 1) == 1 {
+            if std::mem::replace(&mut seen[place], true) {
                 continue;
             }
             stack.push((place, true));
             for name in &self.model.definitions[place].names {
-                let target = self
-                    .model
-                    .resolve_in_model(Some(place), name, Span::default(), &self.keys.names);
+                let target =
+                    self.model
+                        .resolve_in_model(Some(place), name, Span::default(), self.keys.names.as_slice());
                 if let Ok(ModelNameTarget::Definition(used)) = target
-                    && state[used] == 0
+                    && !seen[used]
                 {
                     stack.push((used, false));
                 }
@@ -457,7 +458,7 @@ impl<'m> ColumnBuilder<'m> {
         let mut uses = Vec::new();
         for name in &formula.names {
             let span = formula.file_span(&name.range);
-            match self.model.resolve_in_model(own, name, span, &self.keys.names) {
+            match self.model.resolve_in_model(own, name, span, self.keys.names.as_slice()) {
                 Ok(ModelNameTarget::Metric(id)) => {
                     let text = self.reference(id, name, (0, span), &mut uses);
                     replaced.extend(text.map(|text| (name.range.clone(), text)));

@@ -405,17 +405,17 @@ impl CompiledSpec {
         let mut seen: FxHashSet<(usize, String)> = FxHashSet::default();
         // If a name is defined several times, its last definition is the step's column.
         for mut definition in expanded.into_iter().rev() {
-            let Some(step) = step_of(&definition) else {
+            let step = step_of(&definition).and_then(|step| Some((step, expansion.steps.get(step)?)));
+            let Some((step, written)) = step else {
                 kept.push(definition);
                 continue;
             };
             let same = |(own, _): &&(String, String)| own.eq_ignore_ascii_case(&definition.name);
-            let written = expansion.steps[step].formulas.iter().find(same);
-            if let Some((_, formula)) = written
+            if let Some((_, formula)) = written.formulas.iter().find(same)
                 && seen.insert((step, definition.name.to_lowercase()))
             {
                 definition.formula = crate::write::strip_comments(formula);
-                definition.step.clone_from(&expansion.steps[step].name);
+                definition.step.clone_from(&written.name);
                 kept.push(definition);
             }
         }

@@ -147,7 +147,7 @@ impl Expansion {
             text,
             sets: match first.model.kind {
                 SpecKind::Periods => Vec::new(),
-                _ => first.model.sets,
+                _ => first.model.sets.into_iter().collect(),
             },
             span: first.model.span,
             filled_from,
@@ -212,7 +212,7 @@ fn expand_step<'y>(
     if model.kind == SpecKind::OverSets {
         model.check_window_units(&keys, &needed, faults);
     }
-    let mut builder = ColumnBuilder::new(&model, &keys, groups, is_single, &needed);
+    let mut builder = ColumnBuilder::new(&model, &keys, groups.into(), is_single, &needed);
     builder.kept_fill = fill.clone().filter(|_| is_single);
     builder.describes_formulas = !is_single && model.kind != SpecKind::Periods;
     builder.build();
@@ -239,8 +239,8 @@ fn expand_step<'y>(
         metric_columns,
         listed,
         key_dimensions: model.key_dimensions(&keys),
-        metrics_of_columns: model.metrics_of_columns(&keys.names),
-        metrics_of_rows: model.metrics_of_rows(&keys.names),
+        metrics_of_columns: model.metrics_of_columns(keys.names.as_slice()),
+        metrics_of_rows: model.metrics_of_rows(keys.names.as_slice()),
         is_single,
         model,
     })
@@ -251,10 +251,12 @@ impl ModelOverSets<'_> {
     fn possible_key_names(&self) -> Vec<String> {
         self.keys
             .iter()
-            .map(|key| match self.sets.first().and_then(|set| set.time.as_ref()) {
-                Some(time) => crate::plan::key_name(&time.period(&key.text)),
-                None => crate::plan::key_name(&key.text),
-            })
+            .map(
+                |key| match self.sets.as_slice().first().and_then(|set| set.time.as_ref()) {
+                    Some(time) => crate::plan::key_name(&time.period(&key.text)),
+                    None => crate::plan::key_name(&key.text),
+                },
+            )
             .zip(self.keys.iter().map(|key| crate::plan::key_name(&key.text)))
             .flat_map(|(one, other)| [one, other])
             .collect()
@@ -337,7 +339,7 @@ impl ModelOverSets<'_> {
         let with_since = !self.is_since_applied_after_windows(keys, &builder.columns);
         let bounds = |set: usize| match builder.keeps_bounds() {
             true => Vec::new(),
-            false => self.period_filters(compiler, set, (&keys.of_sets[set], keys.time), with_since),
+            false => self.period_filters(compiler, set, (keys.of_sets[set].as_slice(), keys.time), with_since),
         };
         let (true, [RowGroup { set, rule }]) = (builder.is_single, builder.groups.as_slice()) else {
             return self.steps_over_sets(compiler, needed, keys, (builder, fill), bounds);
@@ -387,7 +389,7 @@ impl ModelOverSets<'_> {
                 aggregates,
             );
             let mut name = self.free_step_name(&grouped_name(&[&self.sets[*set].name], keys));
-            let end_of_name = end_of_group_name(&builder.groups[place], &builder.groups);
+            let end_of_name = end_of_group_name(&builder.groups[place], builder.groups.as_slice());
             if let Some(rule) = rule {
                 let end = if rule.takes_last { "last" } else { "first" };
                 name = self.free_step_name(&format!("{end}_{name}{end_of_name}"));

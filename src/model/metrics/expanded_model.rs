@@ -200,7 +200,7 @@ impl ExpandedModel {
         let of_column = |(name, ..): &&(String, usize, usize)| name.eq_ignore_ascii_case(column);
         let (_, set, formula) = self.expansion.listed.iter().find(of_column)?;
         let set = self.expansion.sets.get(*set)?;
-        let formula = set.definitions.get(*formula)?;
+        let formula = set.definitions.try_get(*formula)?;
         Some(MetricSetFormula {
             set,
             formula,
@@ -224,7 +224,7 @@ impl ExpandedModel {
     ) -> impl Iterator<Item = (&'e str, &'e str, &'e str)> {
         columns.iter().filter_map(|(column, set, formula)| {
             let set = self.expansion.sets.get(*set)?;
-            let formula = set.definitions.get(*formula)?;
+            let formula = set.definitions.try_get(*formula)?;
             Some((column.as_str(), set.name.as_str(), formula.name.as_str()))
         })
     }
@@ -309,7 +309,7 @@ impl<'e> MetricSetPosition<'e> {
 impl<'e> MetricSetFormula<'e> {
     /// Returns the definition of a set with this name.
     pub(crate) fn new(set: &'e MetricSet, name: &str) -> Option<Self> {
-        let formula = set.definitions.get(set.position(name)?)?;
+        let formula = set.definitions.try_get(set.position(name)?)?;
         Some(Self {
             set,
             formula,
@@ -361,7 +361,7 @@ impl<'e> MetricSetFormula<'e> {
     pub fn used_definitions(&self) -> impl Iterator<Item = (&str, &str)> {
         let names = self.formula.names.iter().filter(|name| name.qualifier.is_none());
         names.filter_map(|name| {
-            let used = self.set.definitions.get(self.set.position(&name.name)?)?;
+            let used = self.set.definitions.try_get(self.set.position(&name.name)?)?;
             let is_own = used.name.eq_ignore_ascii_case(&self.formula.name);
             (!is_own).then_some((used.name.as_str(), used.text.as_str()))
         })

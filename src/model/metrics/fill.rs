@@ -40,7 +40,7 @@ impl ModelOverSets<'_> {
     /// its timeframe.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
-        let mut of_sets = keys.of_sets.iter().filter_map(|keys| keys.get(fill.key));
+        let mut of_sets = keys.of_sets.iter().filter_map(|keys| keys.try_get(fill.key));
         self.kind != SpecKind::Periods
             && self.specifies_timeframe(fill, keys)
             && of_sets.all(|key| key.fiscal_offset.is_none())
@@ -50,7 +50,7 @@ impl ModelOverSets<'_> {
     fn specifies_timeframe(&self, fill: &Fill, keys: &ModelKeys) -> bool {
         let mut in_sets = self.sets.iter().zip(&keys.of_sets);
         in_sets.all(|(set, keys)| {
-            keys.get(fill.key).is_none_or(|key| {
+            keys.try_get(fill.key).is_none_or(|key| {
                 let dimension = set.definition_of_key(&key.column);
                 let text = dimension.map_or(key.column.as_str(), |formula| formula.text.as_str());
                 !split_timeframe(text).1.is_empty()
@@ -105,12 +105,9 @@ impl ModelOverSets<'_> {
             faults.push(Diagnostic::new(Code::UnsupportedFunction, node.span, message).with_help(help));
             return None;
         }
-        let frames: Vec<Option<String>> = (0..self.keys.len())
-            .map(|place| keys.key_in_first_set(place)?.frame.clone())
-            .collect();
         let meant = self.filled_keys(keys, by);
         let (key, frame) = match meant.as_slice() {
-            [one] => (*one, frames[*one].clone()),
+            [one] => (*one, keys.key_in_first_set(*one).and_then(|key| key.frame.clone())),
             several => {
                 let names: Vec<String> = keys.names.iter().map(|name| format!("`{name}`")).collect();
                 let message = match several.is_empty() {
@@ -145,8 +142,9 @@ impl ModelOverSets<'_> {
             );
             return None;
         };
-        if let Some(having) = self.having.as_ref().filter(|having| !having.aggregates.is_empty()) {
-            let call = having.file_span(&having.aggregates[0].range);
+        let having = self.having.as_ref();
+        if let Some((having, call)) = having.and_then(|having| Some((having, having.aggregates.first()?))) {
+            let call = having.file_span(&call.range);
             let message = "`having` of a step with `fill` cannot aggregate rows, because filled periods have none";
             faults.push(
                 Diagnostic::new(Code::FillKey, call, message)
@@ -181,7 +179,7 @@ impl ModelOverSets<'_> {
         };
         let in_sets = |place: usize| {
             let sets = self.sets.iter().zip(&keys.of_sets);
-            sets.filter_map(move |(set, keys)| Some((set, keys.get(place)?)))
+            sets.filter_map(move |(set, keys)| Some((set, keys.try_get(place)?)))
         };
         let is_named = |place: usize| same(&self.keys[place].text) || same(&keys.names[place]);
         let is_same_period = |place: usize| in_sets(place).any(|(set, key)| set.is_same_period(&key.column, by));
@@ -236,8 +234,9 @@ impl ModelOverSets<'_> {
             // With an aggregate, the step has one row even if its input has no rows.
             ends.push(definition("row_count", "COUNT()"));
         }
+        let range = self.free_step_name(&format!("range_of_{}s", fill.frame));
         let mut steps = vec![StepText {
-            name: self.free_step_name(&format!("range_of_{}s", fill.frame)),
+            name: range.clone(),
             union: rows.to_vec(),
             group_by: if fill.is_each { placed(&others) } else { Vec::new() },
             definitions: ends,
@@ -254,7 +253,7 @@ impl ModelOverSets<'_> {
             steps.push(StepText {
                 name: self.free_step_name("combinations_with_range"),
                 joins: vec![TextWithPosition::new(
-                    format!("{{to: {}, type: cross}}", steps[0].name),
+                    format!("{{to: {range}, type: cross}}"),
                     0,
                     fill.span,
                 )],

@@ -394,7 +394,11 @@ fn record_aggregate_calls(
     for (place, &(span, node)) in found.iter().enumerate() {
         // A literal that replaces a call with aggregates in its arguments, such as `IF(total > 1, 1 / 0)`, is not an
         // aggregate.
-        let next = found[place..].iter().map(|(next, _)| *next).find(|next| *next != span);
+        let next = found
+            .iter()
+            .skip(place)
+            .map(|(next, _)| *next)
+            .find(|next| *next != span);
         let replaces_aggregates = node.is_literal() && next.is_some_and(|next| next.end <= span.end);
         if span.start < end || replaces_aggregates || matches!(node, Ir::Definition(_)) {
             continue;

@@ -8,6 +8,7 @@ use super::rows::parse_name_use;
 use super::set::MetricSet;
 use super::set_names::SetName;
 use crate::Level;
+use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::plan::split_timeframe;
@@ -274,7 +275,7 @@ impl ModelOverSets<'_> {
 
     /// Returns the metrics to which a definition of the model refers, directly or through other definitions.
     pub fn metrics_of_definition(&self, place: usize, keys: &[String]) -> Vec<MetricId> {
-        let mut seen = vec![false; self.definitions.len()];
+        let mut seen = Arena::filled(false, self.definitions.len());
         let mut stack = vec![place];
         let mut metrics = Vec::new();
         while let Some(place) = stack.pop() {

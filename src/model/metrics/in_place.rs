@@ -4,6 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse};
 use super::spelled::TextWithOrigins;
+use crate::arena::Arena;
 
 /// Maximum length, in bytes, of a formula that replaces the metric's name.
 const MAX_INLINED_BYTES: usize = 400;
@@ -27,14 +28,14 @@ impl ColumnBuilder<'_> {
             }
         }
         // Columns that an aggregate of the base step reads.
-        let mut in_base = vec![false; self.columns.all.len()];
+        let mut in_base = Arena::filled(false, self.columns.all.len());
         for (place, column) in self.columns.all.iter().enumerate().rev() {
             if column.aggregates || in_base[place] {
                 column.uses.iter().for_each(|used| in_base[used.column] = true);
             }
         }
         // Columns that a step after the base step may compute. The base step cannot read them.
-        let mut late: Vec<bool> = Vec::new();
+        let mut late: Arena<bool> = Arena::new();
         for (reader, is_in_base) in in_base.into_iter().enumerate() {
             let column = &self.columns.all[reader];
             let reads_late = column.uses.iter().any(|used| late[used.column]);

@@ -5,6 +5,7 @@ use super::request::{ListedMetric, ModelKey, ModelOverSets};
 use super::set::MetricSet;
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
+use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
@@ -56,9 +57,9 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct ModelKeys {
     /// Output name of each key.
-    pub names: Vec<String>,
+    pub names: Arena<String>,
     /// Keys of each set that has rows, by the index of the set.
-    pub of_sets: Vec<Vec<MetricSetKey>>,
+    pub of_sets: Arena<Arena<MetricSetKey>>,
     /// Key with the shortest period among the times of the sets.
     pub time: Option<usize>,
 }
@@ -66,7 +67,7 @@ pub struct ModelKeys {
 impl ModelKeys {
     /// Returns a key in the first set that has rows.
     pub fn key_in_first_set(&self, place: usize) -> Option<&MetricSetKey> {
-        self.of_sets.iter().find_map(|keys| keys.get(place))
+        self.of_sets.iter().find_map(|keys| keys.try_get(place))
     }
 }
 
@@ -80,7 +81,7 @@ impl ModelOverSets<'_> {
         faults: &mut Vec<Diagnostic>,
     ) -> ModelKeys {
         let mut keys = ModelKeys {
-            of_sets: vec![Vec::new(); self.sets.len()],
+            of_sets: Arena::filled(Arena::new(), self.sets.len()),
             ..ModelKeys::default()
         };
         for (place, key) in self.keys.iter().enumerate() {
@@ -122,7 +123,7 @@ impl ModelOverSets<'_> {
     fn different_periods_error(&self, place: usize, used: &[usize], keys: &ModelKeys) -> Option<Diagnostic> {
         let key = &self.keys[place];
         let parts = used.iter().filter(|_| !key.mapping.is_empty()).filter_map(|set| {
-            let part = keys.of_sets[*set].get(place)?;
+            let part = keys.of_sets[*set].try_get(place)?;
             Some((&self.sets[*set].name, part.period.and(part.frame.as_deref())?))
         });
         let parts: Vec<(&String, &str)> = parts.collect();
@@ -169,7 +170,7 @@ impl ModelOverSets<'_> {
         let dimension = |(place, name): (usize, &String)| {
             let mut parts = keys.of_sets.iter().enumerate();
             let (set, metric) = parts.find_map(|(set, of_set)| {
-                let (name, frame) = split_timeframe(&of_set.get(place)?.column);
+                let (name, frame) = split_timeframe(&of_set.try_get(place)?.column);
                 let metric = self.sets[set].position(name).filter(|_| frame.is_empty())?;
                 Some((set, metric))
             })?;
@@ -310,7 +311,7 @@ impl ModelOverSets<'_> {
     /// Returns a key of several sets with the name that one of the sets gives the relation.
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
-        let of = self.sets.get(set).filter(|_| is_shared)?;
+        let of = self.sets.try_get(set).filter(|_| is_shared)?;
         Some(relation_column(compiler, of, &key.text)?.text)
     }
 
@@ -339,7 +340,7 @@ impl ModelOverSets<'_> {
             .iter()
             .map(|set| relation_column(compiler, &self.sets[*set], &key.text));
         let columns: Option<Vec<[String; 3]>> = columns.map(|column| Some(column?.identity)).collect();
-        if columns.is_some_and(|columns| columns.iter().all(|column| *column == columns[0])) {
+        if columns.is_some_and(|columns| columns.iter().all(|column| Some(column) == columns.first())) {
             return;
         }
         let parts: Vec<String> = used.iter().map(|set| format!("{}: …", self.sets[*set].name)).collect();

@@ -9,6 +9,7 @@ use super::rows::parse_name_use;
 use super::set::MetricSet;
 use super::spelled::{TextWithOrigins, plain_name, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition};
+use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::load::Loader;
 use crate::plan::{key_name, split_timeframe};
@@ -131,7 +132,7 @@ impl ModelOverSets<'_> {
         &self,
         id: MetricId,
         within: &Range<usize>,
-        keys: &[MetricSetKey],
+        keys: &Arena<MetricSetKey>,
     ) -> Vec<(Range<usize>, TextWithOrigins)> {
         let formula = self.formula(id);
         let is_within = |range: &Range<usize>| within.start <= range.start && range.end <= within.end;
@@ -166,7 +167,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         (set, rule, end_of_name): (usize, &NonAdditiveRule, &str),
         formulas: &[&MetricFormula],
-        keys: &[MetricSetKey],
+        keys: &Arena<MetricSetKey>,
         grouped: StepText,
     ) -> [StepText; 2] {
         let file = self.file_number_of_set(set);
@@ -273,7 +274,7 @@ impl ModelOverSets<'_> {
     }
 
     /// Returns whether a definition of a step over a set's rows is a key or dimension.
-    fn is_row_level(&self, set: usize, keys: &[MetricSetKey], definition: &DefinitionText) -> bool {
+    fn is_row_level(&self, set: usize, keys: &Arena<MetricSetKey>, definition: &DefinitionText) -> bool {
         let is_key = keys
             .iter()
             .filter_map(|key| key.definition.as_ref())

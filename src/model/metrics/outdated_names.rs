@@ -8,6 +8,7 @@ use super::request::ModelOverSets;
 use super::set::{MetricSet, MetricSets};
 use super::set_names::SetName;
 use super::spelled::quote_formula_name;
+use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
 use crate::plan::{key_name, split_timeframe};
@@ -80,7 +81,10 @@ impl MetricSet {
             let span = formula.file_span(&name.range);
             let (owner, place) = match self.resolve(&formula.name, name, &find) {
                 SetName::Own(place) => (self, place),
-                SetName::OfSets(found) if found.len() == 1 => found[0],
+                SetName::OfSets(found) => match found.as_slice() {
+                    [one] => *one,
+                    _ => continue,
+                },
                 _ => continue,
             };
             if let Some(current) = owner.current_name(&name.name) {
@@ -105,7 +109,7 @@ impl MetricSet {
     /// Warns about a use of a metric or dimension that the set marks as deprecated. On and after the `until` date, the
     /// use is an error.
     pub fn deprecation(&self, place: usize, span: Span, today: Option<&str>) -> Option<Diagnostic> {
-        let definition = self.definitions.get(place)?;
+        let definition = self.definitions.try_get(place)?;
         let kind = if self.is_metric(definition) {
             "metric"
         } else {
@@ -235,7 +239,7 @@ impl ModelOverSets<'_> {
     /// Returns a name in a formula of a set as the step over the set's rows must write it. A key may have the name of a
     /// column from which the set computes other values, for example after `region` has been renamed to `sales_region`.
     /// The name of the relation then distinguishes the column from the key. `own` is the name of the formula.
-    pub fn column_next_to_keys(&self, set: usize, own: &str, name: &NameUse, keys: &[MetricSetKey]) -> NameUse {
+    pub fn column_next_to_keys(&self, set: usize, own: &str, name: &NameUse, keys: &Arena<MetricSetKey>) -> NameUse {
         let is_hidden = name.qualifier.is_none()
             && position_of_hiding_key(&name.name, keys).is_some()
             && self.resolve_in_set(set, own, name) == SetNameTarget::Column;
@@ -271,7 +275,7 @@ impl ModelOverSets<'_> {
 }
 
 /// Returns the position of a key that is a definition with this name in the step over a set's rows.
-fn position_of_hiding_key(name: &str, keys: &[MetricSetKey]) -> Option<usize> {
+fn position_of_hiding_key(name: &str, keys: &Arena<MetricSetKey>) -> Option<usize> {
     keys.iter().position(|key| {
         let definition = key.definition.as_ref();
         definition.is_some_and(|definition| definition.name.eq_ignore_ascii_case(name))

@@ -11,6 +11,7 @@ use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
 use super::set::{MetricSet, SetTime, column_types};
 use crate::Level;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -102,11 +103,11 @@ pub fn read_period_step<'y>(
         step: node,
         source,
         listed: listed.collect(),
-        sets: vec![Arc::new(set)],
+        sets: vec![Arc::new(set)].into(),
         named: 1,
-        keys,
+        keys: keys.into(),
         overrides: Vec::new(),
-        definitions: Vec::new(),
+        definitions: Arena::new(),
         having: None,
         filters: Vec::new(),
         order_by: node.get("order_by").map(|_| Vec::new()),
@@ -140,7 +141,7 @@ fn set_without_formulas(name: String, pairs: Vec<(Node, Node)>, span: Span) -> M
         sets: Vec::new(),
         time: None,
         filter: None,
-        definitions: Vec::new(),
+        definitions: Arena::new(),
         renamed: BTreeMap::new(),
         periods: BTreeMap::new(),
         faults: Vec::new(),

@@ -6,6 +6,7 @@ use rustc_hash::FxHashSet;
 
 use super::formulas::{MetricFormula, analyze};
 use super::set::{MetricSet, MetricSets};
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic, suggest};
@@ -60,13 +61,13 @@ pub struct ModelOverSets<'y> {
     pub step: &'y Node,
     pub source: &'y str,
     /// Sets to which the model refers, and the sets on which these sets are built.
-    pub sets: Vec<Arc<MetricSet>>,
+    pub sets: Arena<Arc<MetricSet>>,
     /// Number of sets to which the model refers.
     pub named: usize,
-    pub listed: Vec<ListedMetric>,
-    pub keys: Vec<ModelKey>,
+    pub listed: Arena<ListedMetric>,
+    pub keys: Arena<ModelKey>,
     pub overrides: Vec<(String, Span)>,
-    pub definitions: Vec<MetricFormula>,
+    pub definitions: Arena<MetricFormula>,
     pub having: Option<MetricFormula>,
     /// Filters, each with the name of the set to which it applies. The name is `None` if the filter applies to all
     /// sets.
@@ -141,12 +142,12 @@ pub fn read_model<'y>(
         root,
         step: step_node,
         source,
-        sets: Vec::new(),
+        sets: Arena::new(),
         named: 0,
-        listed: Vec::new(),
-        keys,
+        listed: Arena::new(),
+        keys: keys.into(),
         overrides,
-        definitions: Vec::new(),
+        definitions: Arena::new(),
         having: None,
         filters: Vec::new(),
         order_by: step_node.get("order_by").map(|_| Vec::new()),
@@ -430,7 +431,7 @@ impl ModelOverSets<'_> {
     /// affect which rows a metric reads.
     fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
-        while let Some(set) = self.sets.get(next).cloned() {
+        while let Some(set) = self.sets.try_get(next).cloned() {
             // The errors of the set that is checked have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let own = set.faults.iter().filter(|_| !is_checked).cloned();

@@ -11,6 +11,7 @@ use super::request::ModelOverSets;
 use super::set::MetricSet;
 use super::spelled::TextWithOrigins;
 use super::step_text::{DefinitionText, StepText, TextWithPosition, node_text};
+use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
@@ -35,7 +36,7 @@ impl ModelOverSets<'_> {
         compiler: &Compiler,
         set: usize,
         (formulas, rule): (&[&MetricFormula], Option<&NonAdditiveRule>),
-        (keys, bounds): (&[MetricSetKey], Vec<TextWithOrigins>),
+        (keys, bounds): (&Arena<MetricSetKey>, Vec<TextWithOrigins>),
         columns: Vec<DefinitionText>,
     ) -> StepText {
         let of = &self.sets[set];
@@ -121,7 +122,7 @@ impl ModelOverSets<'_> {
         &self,
         set: usize,
         formula: &MetricFormula,
-        keys: &[MetricSetKey],
+        keys: &Arena<MetricSetKey>,
     ) -> Vec<(Range<usize>, TextWithOrigins)> {
         let file = self.file_number_of_set(set);
         let renamed = formula
@@ -167,7 +168,12 @@ impl ModelOverSets<'_> {
     }
 
     /// Combines the filter of the set with the model's filters. A period such as `month` refers to the set's key.
-    fn filter_text(&self, set: usize, keys: &[MetricSetKey], bounds: Vec<TextWithOrigins>) -> Option<TextWithOrigins> {
+    fn filter_text(
+        &self,
+        set: usize,
+        keys: &Arena<MetricSetKey>,
+        bounds: Vec<TextWithOrigins>,
+    ) -> Option<TextWithOrigins> {
         let of = &self.sets[set];
         let mut filters: Vec<TextWithOrigins> = Vec::new();
         filters.extend(of.filter.as_ref().map(|filter| {
@@ -180,7 +186,7 @@ impl ModelOverSets<'_> {
             let mut replaced = Vec::new();
             for name in &filter.names {
                 let key = self.key_of_filter(name);
-                if let Some(key) = key.and_then(|place| keys.get(place)) {
+                if let Some(key) = key.and_then(|place| keys.try_get(place)) {
                     let text = TextWithOrigins::generated(&key.entry.text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
                 } else if let Some(current) = self.current_name_in_filter(set, name) {
@@ -233,9 +239,9 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
     let known = |text: &str| RelationReference::read(text).and_then(|from| known_relation(&compiler.options, &from));
     let from = set.root.text_at("from").and_then(known);
     let mut columns = used.columns.clone();
-    let mut is_needed = vec![false; joins.len()];
+    let mut needed = Vec::new();
     // A join may use columns of an earlier join.
-    for (place, join) in joins.iter().enumerate().rev() {
+    for join in joins.into_iter().rev() {
         let (alias, to) = joined_relation(join).unwrap_or_default();
         let relation = known(to);
         let is_column = |(qualifier, name): &(String, String)| match qualifier.as_str() {
@@ -247,8 +253,8 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
         };
         // The set contains the tests for all its joins.
         let is_inner = matches!(kind, SpecKind::WholeSet | SpecKind::Periods) || join.text_at("type") == Some("inner");
-        is_needed[place] = is_inner || columns.iter().any(is_column);
-        if is_needed[place] {
+        if is_inner || columns.iter().any(is_column) {
+            needed.push(join);
             // A search for words is sufficient to find the relations to which a condition refers, because conditions
             // are rarely long.
             let on = join
@@ -263,9 +269,6 @@ fn used_joins<'s>(compiler: &Compiler, set: &'s MetricSet, kind: SpecKind, used:
             }));
         }
     }
-    joins
-        .into_iter()
-        .zip(is_needed)
-        .filter_map(|(join, needed)| needed.then_some(join))
-        .collect()
+    needed.reverse();
+    needed
 }

@@ -8,6 +8,7 @@ use super::keys::{period_unit, relation_name};
 use super::rows::parse_name_use;
 use super::set_checks::{report_time_with_timeframe, report_unsupported_joins, report_wrong_dates, report_wrong_input};
 use super::spelled::quote_formula_name;
+use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -60,7 +61,7 @@ pub struct MetricSet {
     pub sets: Vec<String>,
     pub time: Option<SetTime>,
     pub filter: Option<MetricFormula>,
-    pub definitions: Vec<MetricFormula>,
+    pub definitions: Arena<MetricFormula>,
     /// Former name of each renamed metric or dimension, in lower case, with its current name.
     pub renamed: BTreeMap<String, String>,
     /// Columns of the input that are periods, by lower-case name, each with its timeframe.
@@ -81,7 +82,7 @@ impl MetricSet {
     pub fn definition_of_key(&self, key: &str) -> Option<&MetricFormula> {
         let (name, frame) = split_timeframe(key);
         let place = self.position(name).filter(|_| frame.is_empty())?;
-        self.definitions.get(place)
+        self.definitions.try_get(place)
     }
 
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
@@ -338,7 +339,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         sets,
         time,
         filter: None,
-        definitions: Vec::new(),
+        definitions: Arena::new(),
         renamed: BTreeMap::new(),
         periods: BTreeMap::new(),
         faults: Vec::new(),

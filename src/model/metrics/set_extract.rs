@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::set::MetricSet;
 use super::step_text::node_text;
 use crate::CompiledSpec;
+use crate::arena::Arena;
 use crate::checks::is_plain_name;
 use crate::span::Span;
 use crate::yaml;
@@ -85,14 +86,14 @@ impl CompiledSpec {
 
     /// Returns, for each definition of a set, whether the model needs it: a metric that the model reads, or a dimension
     /// to which the model's text or a needed formula may refer.
-    fn needed_definitions(&self, set: &MetricSet, source: &str) -> Vec<bool> {
+    fn needed_definitions(&self, set: &MetricSet, source: &str) -> Arena<bool> {
         let is_read = |name: &str| {
             let full = format!("{}.{name}", set.name);
             self.metrics_read
                 .iter()
                 .any(|metric| metric.eq_ignore_ascii_case(&full))
         };
-        let mut needed: Vec<bool> = set.definitions.iter().map(|it| is_read(&it.name)).collect();
+        let mut needed: Arena<bool> = set.definitions.iter().map(|it| is_read(&it.name)).collect();
         let mut texts = vec![source];
         texts.extend(set.filter.as_ref().map(|filter| filter.text.as_str()));
         texts.extend(set.time.as_ref().map(|time| time.column.as_str()));

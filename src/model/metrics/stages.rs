@@ -7,6 +7,7 @@ use super::request::{ModelKey, ModelOverSets};
 use super::rows::conjunction;
 use super::spelled::{TextWithOrigins, quote_formula_name};
 use super::step_text::{DefinitionText, StepText, StepTextRetention, TextWithPosition, node_text};
+use crate::arena::Arena;
 use crate::load::SpecKind;
 use crate::plan::shorten_name;
 
@@ -18,8 +19,8 @@ struct Stage {
 }
 
 /// Distributes the columns over steps. A step has one order and one partition for its windows.
-fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
-    let mut stages = vec![Stage::default()];
+fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
+    let mut stages = Arena::filled(Stage::default(), 1);
     for place in 0..columns.len() {
         let least = columns[place]
             .uses
@@ -34,11 +35,11 @@ fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
             (one, other) => Some(one.or(other)),
         };
         if !column.aggregates {
-            while stages.get(stage).is_some_and(|own| merged(stage, own).is_none()) {
+            while stages.try_get(stage).is_some_and(|own| merged(stage, own).is_none()) {
                 stage += 1;
             }
         }
-        stages.resize_with(stages.len().max(stage + 1), Stage::default);
+        stages.resize(stages.len().max(stage + 1), Stage::default());
         stages[stage].windows = merged(stage, &stages[stage]).unwrap_or(stages[stage].windows);
         stages[stage].columns.push(place);
         column.stage = stage;
@@ -47,7 +48,7 @@ fn assign_stages(columns: &mut [MetricColumn]) -> Vec<Stage> {
 }
 
 /// Distributes the columns over steps. Windows in the model's order follow the columns by which they are sorted.
-fn assign_ordered_stages(columns: &mut [MetricColumn], order: &[Vec<usize>]) -> Vec<Stage> {
+fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]) -> Arena<Stage> {
     // The windows of the sort keys themselves have no order, so all windows in the model's order are over all rows.
     let reads_window = |uses: &Vec<usize>| uses.iter().any(|column| columns[*column].windows.is_some());
     if !order.is_empty() && order.iter().all(reads_window) {
@@ -58,7 +59,7 @@ fn assign_ordered_stages(columns: &mut [MetricColumn], order: &[Vec<usize>]) -> 
     }
     let ordered_by = order.concat();
     let stages = assign_stages(columns);
-    let mut reads_model_windows: Vec<bool> = Vec::new();
+    let mut reads_model_windows: Arena<bool> = Arena::new();
     for column in columns.iter() {
         let reads = column.uses.iter().any(|used| reads_model_windows[used.column]);
         reads_model_windows.push(reads || column.windows == Some(WindowRows::Model));
@@ -189,9 +190,9 @@ impl<'m> StepWriter<'m> {
 
     /// Moves windows after the columns of the condition, so that they read only the groups that the condition keeps.
     /// Returns the stage that filters. `None` if the condition reads windows or nothing follows it.
-    fn delay_windows(&mut self, stages: &mut Vec<Stage>) -> Option<usize> {
+    fn delay_windows(&mut self, stages: &mut Arena<Stage>) -> Option<usize> {
         let (_, uses) = self.having.as_ref()?;
-        let mut reads_windows: Vec<bool> = Vec::new();
+        let mut reads_windows: Arena<bool> = Arena::new();
         for column in &self.columns.all {
             let reads = column.uses.iter().any(|used| reads_windows[used.column]);
             reads_windows.push(reads || column.windows.is_some());
@@ -268,7 +269,7 @@ impl<'m> StepWriter<'m> {
     }
 
     fn time_order(&self) -> Vec<TextWithPosition> {
-        let time = self.ordering_key().and_then(|time| self.keys.names.get(time));
+        let time = self.ordering_key().and_then(|time| self.keys.names.try_get(time));
         time.map(|name| self.generated(name)).into_iter().collect()
     }
 
@@ -283,7 +284,7 @@ impl<'m> StepWriter<'m> {
     }
 
     /// Makes the last step return the model's columns in their order, sorted as the model specifies.
-    fn finish(&mut self, stages: &[Stage], steps: &mut Vec<StepText>) {
+    fn finish(&mut self, stages: &Arena<Stage>, steps: &mut Vec<StepText>) {
         let last = stages.len() - 1;
         let mut outputs: Vec<usize> = (0..self.columns.all.len())
             .filter(|column| self.columns.all[*column].place.is_some())

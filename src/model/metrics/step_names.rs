@@ -30,7 +30,7 @@ pub fn grouped_name(sets: &[&str], keys: &ModelKeys) -> String {
         [one, ..] => format!("{one}_and_more"),
         [] => "metrics".to_owned(),
     };
-    plain_name(&grouped_rows_name(&from, &keys.names))
+    plain_name(&grouped_rows_name(&from, keys.names.as_slice()))
 }
 
 /// Returns the end of the names of the steps for a group of rows, such as `_per_account`, if the same rule with other

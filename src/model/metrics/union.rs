@@ -85,7 +85,7 @@ impl SpecCompilation<'_> {
         body.unions = members.collect();
         let series = steps
             .iter()
-            .find_map(|step| self.spec.steps[self.spec.step_named(step.text)?].series);
+            .find_map(|step| self.spec.steps.get(self.spec.step_named(step.text)?)?.series);
         let name = series.map_or_else(
             || "unioned".to_owned(),
             |series| format!("with_missing_{}s", series.unit),

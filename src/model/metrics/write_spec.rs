@@ -21,6 +21,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         model,
         place: first,
         key_dimensions,
+        steps: first_steps,
         ..
     }) = expanded.first()
     else {
@@ -40,7 +41,7 @@ pub fn write_spec(compiler: &Compiler, expanded: &[ExpandedStep<'_>], out: &mut 
         return;
     }
     // The relation of the first step remains at the top, as in every spec.
-    let from = expanded[0].steps.first().and_then(|step| step.from.as_ref());
+    let from = first_steps.first().and_then(|step| step.from.as_ref());
     let from = from.filter(|_| *first == 0);
     if let Some(from) = from {
         out.write("from: ", 0, model.span);

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::FormulaTrees;
 use crate::Level;
+use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;
 use crate::checks::is_plain_name;
@@ -49,7 +50,7 @@ pub struct FirstStep {
     /// Entries of `partition_by`.
     pub partition_by: Option<Vec<String>>,
     /// Definitions in the order of the file.
-    pub definitions: Vec<FirstStepDefinition>,
+    pub definitions: Arena<FirstStepDefinition>,
     /// Text of `definitions`, if it is a text block.
     pub block: Option<String>,
 }
@@ -204,7 +205,7 @@ impl StepSource<'_> {
         let nodes = root.get("steps").and_then(Node::items);
         let node = nodes.and_then(|steps| steps.first()).unwrap_or(root);
         let (formulas, _) = analyze(compiler, step, text);
-        let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas, Vec::new())?;
+        let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas, Arena::new())?;
         let places = definition_indexes(&definitions);
         // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
         // own name reads such a column.
@@ -300,14 +301,14 @@ fn join_identity(join: &JoinedRelation<'_>, mut number: impl FnMut(&str) -> Opti
 }
 
 /// Returns the index of each definition by its lower-case name.
-fn definition_indexes(definitions: &[FirstStepDefinition]) -> FxHashMap<String, usize> {
+fn definition_indexes(definitions: &Arena<FirstStepDefinition>) -> FxHashMap<String, usize> {
     let names = definitions.iter().map(|definition| definition.name.to_lowercase());
     names.zip(0..).collect()
 }
 
 fn read_group_key(
     text: &str,
-    definitions: &[FirstStepDefinition],
+    definitions: &Arena<FirstStepDefinition>,
     places: &FxHashMap<String, usize>,
 ) -> FirstStepGroupKey {
     let definition = places.get(&text.trim().to_lowercase()).copied();
@@ -330,8 +331,8 @@ pub(super) fn read_definitions(
     step: &Step<'_>,
     (source, relation): (&str, &str),
     formulas: &[MetricFormula],
-    mut definitions: Vec<FirstStepDefinition>,
-) -> Result<Vec<FirstStepDefinition>, String> {
+    mut definitions: Arena<FirstStepDefinition>,
+) -> Result<Arena<FirstStepDefinition>, String> {
     let formulas: Vec<&MetricFormula> = formulas
         .iter()
         .filter(|formula| formula.role == DefinitionRole::Definitions)
@@ -385,10 +386,10 @@ pub(super) fn read_definitions(
                     .iter()
                     .map(|formula| at(formula.span.start)..at(formula.span.end))
                     .collect();
-                split_block_by_definition(text.text, &places, &mut definitions[of_set..])?;
+                split_block_by_definition(text.text, &places, definitions.iter_mut().skip(of_set))?;
             }
             StepDefinitions::Named { name, .. } => {
-                let own = definitions[of_set..].iter_mut().find(|own| own.name == name.text);
+                let own = definitions.iter_mut().skip(of_set).find(|own| own.name == name.text);
                 if let Some(own) = own {
                     own.yaml_comments = yaml_comments_above(source, name.node.span.start as usize);
                     let lines = source.get(own.yaml_comments.clone()).unwrap_or_default().lines();
@@ -411,9 +412,9 @@ fn yaml_comments_above(source: &str, at: usize) -> Range<usize> {
 }
 
 /// Returns the indexes of the definitions, in dependency order. `None` if they form a cycle.
-fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
-    let mut missing: Vec<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
-    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); definitions.len()];
+fn dependency_order(definitions: &Arena<FirstStepDefinition>) -> Option<Vec<usize>> {
+    let mut missing: Arena<usize> = definitions.iter().map(|definition| definition.uses.len()).collect();
+    let mut readers: Arena<Vec<usize>> = Arena::filled(Vec::new(), definitions.len());
     for (place, definition) in definitions.iter().enumerate() {
         definition.uses.iter().for_each(|(_, used)| readers[*used].push(place));
     }
@@ -433,13 +434,13 @@ fn dependency_order(definitions: &[FirstStepDefinition]) -> Option<Vec<usize>> {
 
 /// Splits a text block into the lines of each definition, with the comments above it. `places` contains the bytes of
 /// the definitions.
-fn split_block_by_definition(
+fn split_block_by_definition<'d>(
     text: &str,
     places: &[Range<usize>],
-    definitions: &mut [FirstStepDefinition],
+    definitions: impl Iterator<Item = &'d mut FirstStepDefinition>,
 ) -> Result<(), String> {
     let mut start = 0;
-    for (place, (at, definition)) in places.iter().zip(definitions.iter_mut()).enumerate() {
+    for (place, (at, definition)) in places.iter().zip(definitions).enumerate() {
         let rest = text.get(at.end..).unwrap_or_default();
         let line_end = at.end + rest.find('\n').unwrap_or(rest.len());
         let above = text.get(start..at.start).unwrap_or_default();

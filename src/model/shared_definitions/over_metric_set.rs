@@ -3,6 +3,7 @@
 use super::FormulaTrees;
 use super::first_step::{FirstStep, FirstStepDefinition, FirstStepOrigin, read_definitions};
 use crate::Level;
+use crate::arena::Arena;
 use crate::check::DefinitionRole;
 use crate::compiler::Compiler;
 use crate::load::{StepDefinitions, load_steps};
@@ -25,7 +26,7 @@ pub fn read_step_over_metric_set<'s>(
     let listed = listed_metrics(node, text);
     let (_, first) = listed.first()?;
     let set = set(first.split_once('.')?.0.trim())?;
-    let mut definitions = Vec::new();
+    let mut definitions = Arena::new();
     for (name, metric) in &listed {
         let (of, metric) = metric.split_once('.')?;
         if !of.trim().eq_ignore_ascii_case(&set.model) {
@@ -64,7 +65,7 @@ pub fn read_step_over_metric_set<'s>(
 }
 
 /// Adds the metrics of the set that the model's formulas use without listing them.
-fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Vec<FirstStepDefinition>) {
+fn add_used_metrics(set: &FirstStep, formulas: &[MetricFormula], definitions: &mut Arena<FirstStepDefinition>) {
     let own = |name: &str| {
         let of_model = |formula: &MetricFormula| {
             formula.role == DefinitionRole::Definitions && formula.name.eq_ignore_ascii_case(name)

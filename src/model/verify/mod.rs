@@ -40,6 +40,21 @@ pub enum RelationSide {
 impl RelationSide {
     /// Both sides, in order.
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Theirs];
+
+    /// Returns the value for this side.
+    fn of<T>(self, [ours, theirs]: &[T; 2]) -> &T {
+        match self {
+            Self::Ours => ours,
+            Self::Theirs => theirs,
+        }
+    }
+
+    fn of_mut<T>(self, [ours, theirs]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::Ours => ours,
+            Self::Theirs => theirs,
+        }
+    }
 }
 
 /// Source of the compared rows.
@@ -231,12 +246,11 @@ impl Comparison {
     /// Restricts the comparison to the columns that exist on a side, and uses the types of these columns. Returns the
     /// columns that are missing on that side.
     pub fn keep_columns(&mut self, side: RelationSide, there: &[Column]) -> MissingColumns {
-        let place = side as usize;
         let mut lacking = MissingColumns::default();
         let has = |column: &mut SharedColumn| {
             let found = there.iter().find(|it| it.name().eq_ignore_ascii_case(&column.name))?;
             if found.ty() != Type::Unknown {
-                column.types[place] = found.ty();
+                *side.of_mut(&mut column.types) = found.ty();
             }
             Some(())
         };

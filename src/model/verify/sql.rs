@@ -274,11 +274,11 @@ impl Comparison {
     /// Writes a query for the rows of one side. Each side has separate columns, which are NULL in the rows of the other
     /// side, so that the types of the sides are not mixed.
     fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
-        let place = side as usize;
-        let of = &self.sides[place];
+        let of = side.of(&self.sides);
         let mut items = Vec::new();
         let written = |column: &SharedColumn| {
-            let name = literal_for(&column.written[place], reader);
+            let name: &String = side.of(&column.written);
+            let name = literal_for(name, reader);
             // Not every warehouse supports `max` of a boolean.
             if column.ty() == Type::Boolean {
                 format!("case when {name} then 1 when not {name} then 0 end")

@@ -7,6 +7,7 @@ use super::draft::{Candidate, ExistingMetricSet, group_key, group_key_before_fil
 use super::names::first_with_highest_count;
 use super::proof::ExtractionRun;
 use super::spec_text::SpecEntries;
+use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::model::shared_definitions::{
     FirstStepDefinition, FormulaTrees, read_first_step, read_metric_set_as_step, read_step_over_metric_set,
@@ -21,11 +22,12 @@ impl<'r> ExtractionRun<'r> {
             compiler,
             request,
             before,
-            candidates: Vec::new(),
-            entries: HashMap::new(),
-            groups: Vec::new(),
-            sets: Vec::new(),
-            set_of_group: Vec::new(),
+            candidates: Arena::new(),
+            entries: Arena::new(),
+            specs: request.specs.iter().copied().collect(),
+            groups: Arena::new(),
+            sets: Arena::new(),
+            set_of_group: Arena::new(),
             left_out: BTreeMap::new(),
             changed_properties: HashSet::new(),
         };
@@ -60,8 +62,7 @@ impl<'r> ExtractionRun<'r> {
                     }
                     run.groups[group].push(run.candidates.len());
                     let columns = compiled.columns().iter().map(Column::name);
-                    run.entries
-                        .insert(run.candidates.len(), SpecEntries::new(text.text, &step, columns));
+                    run.entries.push(SpecEntries::new(text.text, &step, columns));
                     run.candidates.push(Candidate {
                         spec,
                         group,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::spec_text::SpecEntries;
 use crate::Level;
+use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepOrigin};
 
 /// Spec whose definitions may move to a set.
@@ -52,7 +53,7 @@ impl ExistingMetricSet {
 
     /// Returns the definition with a formula.
     pub fn definition(&self, tree: u32) -> Option<&FirstStepDefinition> {
-        self.step.definitions.get(*self.by_tree.get(&tree)?)
+        self.step.definitions.try_get(*self.by_tree.get(&tree)?)
     }
 }
 
@@ -61,9 +62,16 @@ impl ExistingMetricSet {
 pub(super) struct MetricSetDraft {
     pub members: Vec<Member>,
     /// Definitions, in dependency order.
-    pub definitions: Vec<DraftDefinition>,
+    pub definitions: Arena<DraftDefinition>,
     /// Column that contains the time of the set's rows.
     pub time: Option<String>,
+}
+
+impl MetricSetDraft {
+    /// Returns the step of the first spec that reads the set.
+    pub fn first_step<'c>(&self, candidates: &'c Arena<Candidate>) -> Option<&'c FirstStep> {
+        self.members.first().map(|member| &candidates[member.candidate].step)
+    }
 }
 
 /// Spec that reads the set.
@@ -123,7 +131,7 @@ fn filter_tree(step: &FirstStep) -> Option<u32> {
 ///
 /// Returns the specs that cannot read the set.
 pub(super) fn draft_metric_set(
-    candidates: &[Candidate],
+    candidates: &Arena<Candidate>,
     group: &[usize],
     set: Option<&ExistingMetricSet>,
 ) -> Result<Option<MetricSetDraft>, Rejected> {
@@ -151,7 +159,7 @@ pub(super) fn draft_metric_set(
         return Ok(None);
     }
     check_joins(candidates, &members, set)?;
-    let moved: Vec<Vec<bool>> = members
+    let moved: Vec<Arena<bool>> = members
         .iter()
         .map(|candidate| moved_definitions(&candidates[*candidate].step, is_shared))
         .collect();
@@ -161,7 +169,7 @@ pub(super) fn draft_metric_set(
         .iter()
         .map(|(tree, replaced)| (*tree, source_of(candidates, names.get(tree), replaced)))
         .collect();
-    let mut definitions: Vec<DraftDefinition> = Vec::new();
+    let mut definitions: Arena<DraftDefinition> = Arena::new();
     let mut place_of_tree: HashMap<u32, usize> = HashMap::new();
     for tree in formulas_in_dependency_order(candidates, &trees, &sources) {
         place_of_tree.insert(tree, definitions.len());
@@ -199,7 +207,11 @@ pub(super) fn draft_metric_set(
 }
 
 /// Rejects specs that join another relation under a name that a join of the set or of an earlier spec already has.
-fn check_joins(candidates: &[Candidate], members: &[usize], set: Option<&ExistingMetricSet>) -> Result<(), Rejected> {
+fn check_joins(
+    candidates: &Arena<Candidate>,
+    members: &[usize],
+    set: Option<&ExistingMetricSet>,
+) -> Result<(), Rejected> {
     let of_set = set.into_iter().flat_map(|set| &set.step.joins);
     let mut known: HashMap<&str, &str> = of_set
         .map(|join| (join.name.as_str(), join.identity.as_str()))
@@ -229,10 +241,10 @@ fn check_joins(candidates: &[Candidate], members: &[usize], set: Option<&Existin
 /// Determines which definitions move to the set: shared definitions, definitions that read columns (which is not
 /// possible in a model built on sets), and the definitions that these use. Definitions before a moved column also move,
 /// because metrics are the first columns of a model.
-fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Vec<bool> {
+fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) -> bool) -> Arena<bool> {
     let definitions = &step.definitions;
     let is_column = |place: usize| definitions[place].level > Level::Row;
-    let mut moved = vec![false; definitions.len()];
+    let mut moved = Arena::filled(false, definitions.len());
     let first = |it: &FirstStepDefinition| it.level == Level::Row || it.has_aggregates || is_shared(it);
     let mut next: Vec<usize> = (0..definitions.len())
         .filter(|place| first(&definitions[*place]))
@@ -253,9 +265,9 @@ fn moved_definitions(step: &FirstStep, is_shared: impl Fn(&FirstStepDefinition) 
 
 /// Returns the definitions that move to the set, keyed by the tree of their formula.
 fn moved_formulas_by_tree(
-    candidates: &[Candidate],
+    candidates: &Arena<Candidate>,
     members: &[usize],
-    moved: &[Vec<bool>],
+    moved: &[Arena<bool>],
 ) -> BTreeMap<u32, Vec<(usize, usize)>> {
     let mut trees: BTreeMap<u32, Vec<(usize, usize)>> = BTreeMap::new();
     for (candidate, moved) in members.iter().zip(moved) {
@@ -271,7 +283,7 @@ fn moved_formulas_by_tree(
 /// Returns the formulas in dependency order. Where possible, dimensions come first, and the formulas are in the order
 /// of their first definitions.
 fn formulas_in_dependency_order(
-    candidates: &[Candidate],
+    candidates: &Arena<Candidate>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     sources: &HashMap<u32, (usize, usize)>,
 ) -> Vec<u32> {
@@ -311,7 +323,7 @@ fn formulas_in_dependency_order(
 /// Returns the definition from which the formula is copied: if possible, a definition that has the name in the set and
 /// refers to other definitions by name instead of repeating their formulas. A definition that only refers to another
 /// definition with the same formula cannot be the source.
-fn source_of(candidates: &[Candidate], name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
+fn source_of(candidates: &Arena<Candidate>, name: Option<&String>, replaced: &[(usize, usize)]) -> (usize, usize) {
     let rank = |(candidate, place): &(usize, usize)| {
         let step = &candidates[*candidate].step;
         let own = &step.definitions[*place];

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::DifferingName;
 use super::draft::{Candidate, ExistingMetricSet, Rejected};
+use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
 
 /// Returns the most frequent item. If several items are equally frequent, returns the first of them.
@@ -26,7 +27,7 @@ pub(super) fn first_with_highest_count<T>(items: impl Iterator<Item = T>, count:
 /// Chooses a name for each formula: the name in the existing set, otherwise the name that most specs use or, if there is a
 /// tie, the first name. Specs whose formulas would need the name of another formula are rejected.
 pub(super) fn choose_names(
-    candidates: &[Candidate],
+    candidates: &Arena<Candidate>,
     trees: &BTreeMap<u32, Vec<(usize, usize)>>,
     set: Option<&ExistingMetricSet>,
 ) -> Result<HashMap<u32, String>, Rejected> {

@@ -1,12 +1,13 @@
 //! Proposes metric sets, and compiles the project again to verify that the SQL of all specs remains the same.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, MetricSetDraft, draft_metric_set};
 use super::names::{differing_names, first_with_highest_count};
 use super::set_text::{MetricSetText, SharedProperties};
 use super::spec_text::{SpecEntries, rewrite_spec};
 use super::{ExtractRequest, ExtractedMetricSet, Extraction, RewrittenSpec, SkippedSpec};
+use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::model::SpecText;
@@ -39,14 +40,16 @@ pub(super) struct ExtractionRun<'r> {
     pub compiler: &'r Compiler,
     pub request: &'r ExtractRequest<'r>,
     pub before: &'r [CompiledSpec],
-    pub candidates: Vec<Candidate>,
+    /// All specs of the project.
+    pub specs: Arena<SpecText<'r>>,
+    pub candidates: Arena<Candidate>,
     /// Values of the candidates' specs.
-    pub entries: HashMap<usize, SpecEntries>,
+    pub entries: Arena<SpecEntries>,
     /// Candidates that may share a set, in the order of their first spec.
-    pub groups: Vec<Vec<usize>>,
-    pub sets: Vec<ExistingMetricSet>,
+    pub groups: Arena<Vec<usize>>,
+    pub sets: Arena<ExistingMetricSet>,
     /// Existing set of each group.
-    pub set_of_group: Vec<Option<usize>>,
+    pub set_of_group: Arena<Option<usize>>,
     pub left_out: BTreeMap<usize, String>,
     /// Specs whose properties files change.
     pub changed_properties: HashSet<usize>,
@@ -92,8 +95,8 @@ impl ExtractionRun<'_> {
                     continue;
                 };
                 let texts = draft.members.iter().map(|member| {
-                    let text = self.request.specs[self.candidates[member.candidate].spec].text;
-                    let entries = &self.entries[&member.candidate];
+                    let text = self.specs[self.candidates[member.candidate].spec].text;
+                    let entries = &self.entries[member.candidate];
                     rewrite_spec(
                         text,
                         &draft,
@@ -133,8 +136,8 @@ impl ExtractionRun<'_> {
     /// Returns the draft of a group, without the specs that cannot be its members.
     fn draft(&mut self, group: usize) -> Option<MetricSetDraft> {
         loop {
-            let set = self.set_of_group.get(group)?.map(|set| &self.sets[set]);
-            match draft_metric_set(&self.candidates, self.groups.get(group)?, set) {
+            let set = self.set_of_group.try_get(group)?.map(|set| &self.sets[set]);
+            match draft_metric_set(&self.candidates, self.groups.try_get(group)?, set) {
                 Ok(draft) => return draft,
                 Err(rejected) => rejected
                     .into_iter()
@@ -150,10 +153,10 @@ impl ExtractionRun<'_> {
         draft: &MetricSetDraft,
         shared: &[SharedProperties],
     ) -> Option<(String, String, MetricSetText)> {
-        let spec = self.request.specs[set.spec];
+        let spec = self.specs[set.spec];
         let text = draft.extended_text(spec.text, set, &self.candidates, shared).ok()?;
         let after = read_metric_set_as_step(self.compiler, &mut FormulaTrees::default(), &text);
-        let after = after.map_or_else(Vec::new, |step| step.definitions);
+        let after = after.map_or_else(Arena::new, |step| step.definitions);
         let place = |definition: &DraftDefinition| {
             let own = after.iter().find(|own| own.name.eq_ignore_ascii_case(&definition.name));
             let own = own.filter(|_| definition.is_new);
@@ -173,7 +176,8 @@ impl ExtractionRun<'_> {
     /// Returns an unused name for a set: the name of the relation, combined with the name of a definition if several
     /// sets read that relation.
     fn set_name(&self, draft: &MetricSetDraft, taken: &mut HashSet<String>, is_first: bool) -> String {
-        let relation = &self.candidates[draft.members[0].candidate].step.relation_name;
+        let first = draft.first_step(&self.candidates);
+        let relation = first.map_or("", |step| step.relation_name.as_str());
         let plain = |c: char| {
             if c.is_alphanumeric() {
                 c.to_ascii_lowercase()
@@ -201,7 +205,7 @@ impl ExtractionRun<'_> {
     /// Compiles the project with the proposals. Returns `true` if all SQL remains the same. Otherwise, changes or omits
     /// the specs whose SQL differs.
     fn is_proven(&mut self, proposals: &[Proposal]) -> bool {
-        let mut specs: Vec<SpecText<'_>> = self.request.specs.to_vec();
+        let mut specs: Arena<SpecText<'_>> = self.specs.clone();
         for proposal in proposals {
             for (member, text) in proposal.draft.members.iter().zip(&proposal.texts) {
                 specs[self.candidates[member.candidate].spec].text = text;
@@ -214,7 +218,7 @@ impl ExtractionRun<'_> {
                 }),
             }
         }
-        let after = self.compiler.compile_specs(&specs);
+        let after = self.compiler.compile_specs(specs.as_slice());
         let (after, new_sets) = after.split_at(self.request.specs.len());
         let mut new_sets = new_sets.iter();
         let mut failures: Vec<(usize, String)> = Vec::new();
@@ -229,7 +233,9 @@ impl ExtractionRun<'_> {
             failures.extend(of_set);
             for member in proposal.draft.members.iter().filter(|_| is_sound) {
                 let spec = self.candidates[member.candidate].spec;
-                failures.extend(difference(&self.before[spec], &after[spec]).map(|reason| (member.candidate, reason)));
+                let both = self.before.get(spec).zip(after.get(spec));
+                let difference = both.and_then(|(before, after)| difference(before, after));
+                failures.extend(difference.map(|reason| (member.candidate, reason)));
             }
         }
         let of_readers = self.dependent_spec_failures(proposals, after);
@@ -273,7 +279,7 @@ impl ExtractionRun<'_> {
             .filter_map(|(spec, (before, after))| Some((spec, difference(before, after)?)));
         let mut failures = Vec::new();
         for (spec, reason) in changed {
-            let SpecText { text, path } = self.request.specs[spec];
+            let SpecText { text, path } = self.specs[spec];
             let path = path.unwrap_or_default();
             for Proposal { draft, name, .. } in proposals.iter().filter(|it| it.spec.is_some()) {
                 let reads_set = text.to_lowercase().contains(&name.to_lowercase());
@@ -300,7 +306,7 @@ impl ExtractionRun<'_> {
         let at = fault.span().start as usize;
         let place = proposal.set.definitions.iter().position(|range| range.contains(&at));
         let reason = format!("the set would have an error: {}", fault.message());
-        let cause = place.and_then(|place| proposal.draft.definitions.get(place));
+        let cause = place.and_then(|place| proposal.draft.definitions.try_get(place));
         let members = proposal.draft.members.iter().map(|member| member.candidate);
         let of_cause =
             |candidate: &usize| cause.is_none_or(|cause| cause.replaced.iter().any(|(of, _)| of == candidate));
@@ -358,6 +364,7 @@ impl ExtractionRun<'_> {
             let is_new = |place: usize| proposal.draft.definitions[place].is_new;
             let is_shared = |place: &usize| specs_of(*place) > 1 || !is_new(*place);
             let shared: Vec<usize> = all.iter().copied().filter(is_shared).collect();
+            let first = proposal.draft.first_step(&self.candidates);
             let added = proposal.draft.definitions.iter().filter(|definition| definition.is_new);
             extraction.sets.push(ExtractedMetricSet {
                 name: proposal.name.clone(),
@@ -367,8 +374,7 @@ impl ExtractionRun<'_> {
                 spec: proposal.spec,
                 added: added.map(|definition| definition.name.clone()).collect(),
                 beside: match proposal.spec {
-                    None => self
-                        .metric_sets_over_relation(&self.candidates[proposal.draft.members[0].candidate].step.relation),
+                    None => first.map_or_else(Vec::new, |step| self.metric_sets_over_relation(&step.relation)),
                     Some(_) => Vec::new(),
                 },
                 shared: shared

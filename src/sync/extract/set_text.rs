@@ -6,6 +6,7 @@ use std::ops::Range;
 use super::draft::{Candidate, DraftDefinition, ExistingMetricSet, Member, MetricSetDraft};
 use super::names::most_frequent;
 use super::spec_text::SpecEntries;
+use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStepDefinition, FirstStepJoin};
 use crate::yaml::{flow_text, format_scalar, key_text};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlRefusal, YamlValue, apply_edits, value};
@@ -20,9 +21,11 @@ pub(super) struct MetricSetText {
 
 impl MetricSetDraft {
     /// Writes the set's file. `shared` contains the properties of each definition.
-    pub fn text(&self, name: &str, candidates: &[Candidate], shared: &[SharedProperties]) -> MetricSetText {
+    pub fn text(&self, name: &str, candidates: &Arena<Candidate>, shared: &[SharedProperties]) -> MetricSetText {
         let mut out = MetricSetText::default();
-        let first = &candidates[self.members[0].candidate].step;
+        let Some(first) = self.first_step(candidates) else {
+            return out;
+        };
         out.push_pair("metric_set", &flow_text(name));
         out.push_pair("from", &format_scalar(&first.from, 2));
         let joins = self.joins(candidates, &[]);
@@ -71,7 +74,7 @@ impl MetricSetDraft {
         &self,
         text: &str,
         set: &ExistingMetricSet,
-        candidates: &[Candidate],
+        candidates: &Arena<Candidate>,
         shared: &[SharedProperties],
     ) -> Result<String, YamlRefusal> {
         let mut edits = Vec::new();
@@ -140,11 +143,13 @@ impl MetricSetDraft {
         used: usize,
     ) -> Option<&str> {
         let place = members.get(&definition.source.0)?.moved.get(used).copied().flatten()?;
-        self.definitions.get(place).map(|definition| definition.name.as_str())
+        self.definitions
+            .try_get(place)
+            .map(|definition| definition.name.as_str())
     }
 
     /// Returns the joins of the specs, without those with a known name.
-    fn joins<'c>(&self, candidates: &'c [Candidate], known: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
+    fn joins<'c>(&self, candidates: &'c Arena<Candidate>, known: &[FirstStepJoin]) -> Vec<&'c FirstStepJoin> {
         let mut joins: Vec<&FirstStepJoin> = Vec::new();
         for member in &self.members {
             for join in &candidates[member.candidate].step.joins {
@@ -160,8 +165,8 @@ impl MetricSetDraft {
     /// specify, and the properties that all specs specify.
     pub fn shared_properties(
         &self,
-        entries: &HashMap<usize, SpecEntries>,
-        candidates: &[Candidate],
+        entries: &Arena<SpecEntries>,
+        candidates: &Arena<Candidate>,
         set: Option<&ExistingMetricSet>,
     ) -> Vec<SharedProperties> {
         let of = |definition: &DraftDefinition| {
@@ -175,7 +180,7 @@ impl MetricSetDraft {
             }
             let all = definition.replaced.iter().filter_map(|(candidate, place)| {
                 let own = &candidates[*candidate].step.definitions[*place];
-                Some((entries.get(candidate)?, own))
+                Some((entries.try_get(*candidate)?, own))
             });
             let all: Vec<(&SpecEntries, &FirstStepDefinition)> = all.collect();
             let descriptions = all.iter().filter_map(|(entries, own)| entries.description(own));
@@ -217,7 +222,7 @@ impl MetricSetText {
         &mut self,
         definition: &DraftDefinition,
         description: Option<&str>,
-        candidates: &[Candidate],
+        candidates: &Arena<Candidate>,
         name: impl Fn(usize) -> Option<&'n str>,
     ) {
         let of = |(candidate, place): (usize, usize)| &candidates[candidate].step.definitions[place];

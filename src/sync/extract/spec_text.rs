@@ -7,6 +7,7 @@ use super::comments::with_lost_comments;
 use super::draft::{Candidate, Member, MetricSetDraft};
 use super::set_text::{SharedProperties, has_pair};
 use crate::Level;
+use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepDefinition, FirstStepGroupKey, FirstStepOrigin};
 use crate::yaml_edit::{CollectionStyle, Edit, Path, PathSegment, YamlRefusal, YamlValue, apply_edits, value};
 
@@ -102,7 +103,7 @@ pub(super) fn rewrite_spec(
     text: &str,
     draft: &MetricSetDraft,
     member: &Member,
-    candidates: &[Candidate],
+    candidates: &Arena<Candidate>,
     ((set, set_text), entries, shared): ((&str, &str), &SpecEntries, &[SharedProperties]),
 ) -> Result<String, YamlRefusal> {
     let candidate = &candidates[member.candidate];
@@ -183,7 +184,7 @@ impl SpecWriter<'_> {
         let is_key = |place: usize| self.step.keys.iter().any(|key| key.definition == Some(place));
         let all = self.step.definitions.iter().zip(&member.moved).enumerate();
         let metrics = all.filter_map(|(place, (own, moved))| {
-            let metric = &draft.definitions.get((*moved)?)?.name;
+            let metric = &draft.definitions.try_get((*moved)?)?.name;
             let path = format!("{set}.{metric}");
             let entry = match own.name.eq_ignore_ascii_case(metric) {
                 true => YamlValue::text(path),

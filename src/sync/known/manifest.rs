@@ -138,8 +138,7 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         .collect();
     nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
     nodes.extend(manifest.with_type(ResourceType::Source));
-    let relations = parallel::map_range(nodes.len(), |number| {
-        let node = nodes[number];
+    let relations = parallel::map(&nodes, |node| {
         let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
         let tests = tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
         relation_facts(node, table, tests, dialect).relation(dialect)

@@ -272,16 +272,35 @@ impl Ast {
             .unwrap_or_default()
     }
 
+    /// Returns the definition at a position.
+    #[must_use]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "only this tree creates the indices of its definitions"
+    )]
+    pub fn definition(&self, index: u32) -> &Definition {
+        &self.definitions[index as usize]
+    }
+
     /// Returns a call by its index in [`Expr::Call`].
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "only this tree creates the indices of its calls")]
     pub fn call(&self, index: u32) -> Call {
         self.calls[index as usize]
+    }
+
+    /// Returns the span of a timeframe or tab by its index in [`Expr::Timeframe`] or [`Expr::Tab`].
+    #[must_use]
+    pub fn name(&self, index: u32) -> Span {
+        self.names.get(index as usize).copied().unwrap_or_default()
     }
 
     /// Returns the arguments of a call.
     #[must_use]
     pub fn arguments(&self, call: Call) -> &[ExprId] {
-        &self.args[call.first as usize..(call.first + call.count) as usize]
+        self.args
+            .get(call.first as usize..(call.first + call.count) as usize)
+            .unwrap_or_default()
     }
 
     /// Returns the ids of all nodes, children before parents.

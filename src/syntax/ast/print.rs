@@ -68,12 +68,12 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
             Expr::Field => out.extend(text.chars().filter(|c| !c.is_whitespace())),
             Expr::Timeframe { base, frame } => {
                 stack.push(PrintStep::Word("]"));
-                stack.push(PrintStep::Word(ast.names[frame as usize].text(source)));
+                stack.push(PrintStep::Word(ast.name(frame).text(source)));
                 stack.push(PrintStep::Word("["));
                 stack.push(PrintStep::Node(base, base_strength(ast, base)));
             }
             Expr::Tab { tab, base } => {
-                out.push_str(ast.names[tab as usize].text(source));
+                out.push_str(ast.name(tab).text(source));
                 out.push('!');
                 stack.push(PrintStep::Node(base, ATOM));
             }

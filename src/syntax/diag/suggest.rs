@@ -87,18 +87,26 @@ impl EditDistances {
         let Self { older, last, row } = self;
         last.clear();
         last.extend(0..=other.len());
+        let mut before_a = None;
         for (i, a) in word.iter().enumerate() {
+            let mut left = i + 1;
             row.clear();
-            row.push(i + 1);
-            for (j, b) in other.iter().enumerate() {
-                let mut cost = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
-                if i > 0 && j > 0 && *a == other[j - 1] && word[i - 1] == *b {
-                    cost = cost.min(older[j - 1] + 1);
+            row.push(left);
+            let mut before_b = None;
+            for (j, (b, costs)) in other.iter().zip(last.windows(2)).enumerate() {
+                let &[diagonal, above] = costs else { continue };
+                let mut cost = (diagonal + usize::from(a != b)).min(above + 1).min(left + 1);
+                let is_swap = before_b == Some(a) && before_a == Some(b);
+                if let (true, Some(swapped)) = (is_swap, j.checked_sub(1).and_then(|before| older.get(before))) {
+                    cost = cost.min(swapped + 1);
                 }
                 row.push(cost);
+                left = cost;
+                before_b = Some(b);
             }
             std::mem::swap(older, last);
             std::mem::swap(last, row);
+            before_a = Some(a);
         }
         last.last().copied().filter(|d| *d <= limit)
     }

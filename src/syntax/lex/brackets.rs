@@ -36,7 +36,9 @@ impl LayoutPass<'_, '_> {
         if opening & DROPPED != 0 && token == Token::CloseSquare {
             return;
         }
-        let (open_token, open_span) = self.tokens[(opening & !DROPPED) as usize];
+        let Some((open_token, open_span)) = self.tokens.get((opening & !DROPPED) as usize).copied() else {
+            return;
+        };
         let wanted = closing_token(open_token);
         if wanted != token {
             let right = if wanted == Token::Close { ")" } else { "]" };
@@ -123,7 +125,9 @@ impl LayoutPass<'_, '_> {
 
     pub(super) fn close_all(&mut self, end: u32, silent: bool) {
         while let Some(opening) = self.open.pop() {
-            let (token, span) = self.tokens[(opening & !DROPPED) as usize];
+            let Some((token, span)) = self.tokens.get((opening & !DROPPED) as usize).copied() else {
+                continue;
+            };
             let right = if token == Token::Open { ")" } else { "]" };
             if opening & DROPPED == 0 {
                 self.push(closing_token(token), Span::new(end, end));
@@ -188,8 +192,8 @@ pub(super) fn matched_brackets(tokens: &[(Token, Span)]) -> Vec<bool> {
         match token {
             Token::Open | Token::OpenSquare => stack.push(index),
             Token::Close | Token::CloseSquare => {
-                if let Some(opening) = stack.pop() {
-                    closed[opening] = true;
+                if let Some(closed) = stack.pop().and_then(|opening: usize| closed.get_mut(opening)) {
+                    *closed = true;
                 }
             }
             _ => {}

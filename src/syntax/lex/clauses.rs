@@ -11,7 +11,7 @@ impl LayoutPass<'_, '_> {
     /// the number of tokens consumed. Returns 0 if there is no such clause.
     #[cold]
     pub(super) fn report_clause(&mut self, at: usize, single: bool) -> usize {
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         let bracket = self.token_at(at + 1) == Some(Token::Open);
         let named = self.token_at(at + 1) == Some(Token::Name);
@@ -60,7 +60,7 @@ impl LayoutPass<'_, '_> {
             ),
             _ => return 0,
         };
-        let words = if by { span.to(self.tokens[at + 1].1) } else { span };
+        let words = if by { span.to(self.span_at(at + 1)) } else { span };
         self.report_syntax(words, format!("`{shown}` is not part of the language"), help);
         let end = match word.as_str() {
             "FILTER" | "OVER" => self.group_end(at + 1, single),
@@ -115,7 +115,7 @@ impl LayoutPass<'_, '_> {
     /// Reports `DISTINCT x` or `INTERVAL 3 day` and returns the number of tokens consumed.
     #[cold]
     pub(super) fn report_modifier(&mut self, at: usize, single: bool) -> Option<usize> {
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         match self.text_at(at).to_ascii_uppercase().as_str() {
             "DISTINCT" => {
                 let mut diagnostic =
@@ -126,7 +126,7 @@ impl LayoutPass<'_, '_> {
                         let call = format!("DISTINCT({operand})");
                         diagnostic
                             .with_help(format!("write `{call}`"))
-                            .with_fix(span.to(self.tokens[at + 1].1), call)
+                            .with_fix(span.to(self.span_at(at + 1)), call)
                     }
                     None => diagnostic.with_help("write `DISTINCT(value)`"),
                 };
@@ -136,7 +136,7 @@ impl LayoutPass<'_, '_> {
             "INTERVAL" if matches!(self.token_at(at + 1), Some(Token::Number | Token::Text | Token::Tab)) => {
                 let unit = self.token_at(at + 2) == Some(Token::Name) && (single || !self.is_definition(at + 2));
                 let count = 2 + usize::from(unit);
-                let whole = span.to(self.tokens[at + count - 1].1);
+                let whole = span.to(self.span_at(at + count - 1));
                 let help =
                     "add a number of days, as in `date + 3`, or use `EOMONTH(date, months)` for the end of a month";
                 self.report_syntax(whole, "`INTERVAL` is not part of the language", help);
@@ -163,7 +163,7 @@ impl LayoutPass<'_, '_> {
         };
         let dotted = self.token_at(close + 2) == Some(Token::Dot) && self.token_at(close + 3) == Some(Token::Name);
         let end = close + 2 + if dotted { 2 } else { 0 };
-        let whole = self.tokens[at].1.to(self.tokens[end - 1].1);
+        let whole = self.span_at(at).to(self.span_at(end - 1));
         let help = if dotted {
             format!(
                 "write `{}`, and move the `ref` to `from` in a spec",
@@ -202,6 +202,6 @@ impl LayoutPass<'_, '_> {
         self.single_token_operand(last)?;
         let ends =
             matches!(self.token_at(last + 1), Some(Token::Close | Token::Comma) | None) || self.is_definition(last + 1);
-        ends.then(|| self.tokens[at].1.to(self.tokens[last].1))
+        ends.then(|| self.span_at(at).to(self.span_at(last)))
     }
 }

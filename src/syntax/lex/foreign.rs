@@ -32,6 +32,11 @@ impl LayoutPass<'_, '_> {
         self.tokens.get(at).map_or("", |(_, span)| span.text(self.source))
     }
 
+    /// Returns the span of a token, or an empty span for a position after the last token.
+    pub(super) fn span_at(&self, at: usize) -> Span {
+        self.tokens.get(at).map_or_else(Span::default, |(_, span)| *span)
+    }
+
     pub(super) fn is_word(&self, at: usize, word: &str) -> bool {
         self.token_at(at) == Some(Token::Name) && self.text_at(at).eq_ignore_ascii_case(word)
     }
@@ -73,12 +78,12 @@ impl LayoutPass<'_, '_> {
         };
         match self.token_at(at + 1) {
             Some(Token::Name) if defines(at + 1) => {
-                let (word, span) = (self.text_at(at).to_ascii_lowercase(), self.tokens[at].1);
+                let (word, span) = (self.text_at(at).to_ascii_lowercase(), self.span_at(at));
                 if !["let", "var", "const", "def", "set"].contains(&word.as_str()) || !self.is_first_on_line(span.start)
                 {
                     return 0;
                 }
-                let name = self.tokens[at + 1].1;
+                let name = self.span_at(at + 1);
                 self.report(
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
@@ -92,7 +97,7 @@ impl LayoutPass<'_, '_> {
                 1
             }
             Some(Token::Dot) if defines(at + 2) => {
-                let span = self.tokens[at].1;
+                let span = self.span_at(at);
                 // This may be a comparison with a field if the source is a single formula.
                 let sure = at > 0
                     || (self.token_at(at + 5) == Some(Token::Open)
@@ -100,7 +105,7 @@ impl LayoutPass<'_, '_> {
                 if !sure || !self.is_first_on_line(span.start) {
                     return 0;
                 }
-                let name = self.tokens[at + 2].1;
+                let name = self.span_at(at + 2);
                 self.report(
                     Diagnostic::new(
                         Code::NotFormulaSyntax,
@@ -146,7 +151,7 @@ impl LayoutPass<'_, '_> {
             (Some(Token::Colon), _) => {
                 if self.until.last() == Some(&(":", self.open.len())) {
                     self.until.pop();
-                    self.emit_reported(at + 1, self.tokens[at].1);
+                    self.emit_reported(at + 1, self.span_at(at));
                     return 1;
                 }
                 0
@@ -157,7 +162,7 @@ impl LayoutPass<'_, '_> {
             (Some(Token::Dot), next)
                 if next != Some(Token::Name) && self.out.tokens.last().is_some_and(|t| t.0 == Token::Name) =>
             {
-                let span = self.tokens[at].1;
+                let span = self.span_at(at);
                 self.report(
                     Diagnostic::new(Code::UnexpectedToken, span, "expected a field name after `.`")
                         .with_help("write `view.field`, or `${view.field}` if its name contains spaces"),
@@ -165,7 +170,7 @@ impl LayoutPass<'_, '_> {
                 1
             }
             (Some(Token::Tab), next) if next != Some(Token::Bang) => {
-                let span = self.tokens[at].1;
+                let span = self.span_at(at);
                 let text = span.text(self.source);
                 let inner = text
                     .strip_prefix('\'')
@@ -191,8 +196,7 @@ impl LayoutPass<'_, '_> {
 
     /// Reports symbols that cannot occur in a formula and returns the number of tokens consumed.
     #[cold]
-    pub(super) fn report_symbols(&mut self, at: usize) -> usize {
-        let (token, span) = self.tokens[at];
+    pub(super) fn report_symbols(&mut self, at: usize, token: Token, span: Span) -> usize {
         let replaced = |what: &str, right: &str| {
             Diagnostic::new(Code::NotFormulaSyntax, span, format!("`{what}` is not an operator"))
                 .with_help(format!("write `{right}`"))
@@ -266,7 +270,7 @@ impl LayoutPass<'_, '_> {
                 end = close.map_or(end, |c| c + 1);
             }
         }
-        let whole = span.to(self.tokens[end - 1].1);
+        let whole = span.to(self.span_at(end - 1));
         self.report(
             Diagnostic::new(Code::NotFormulaSyntax, span, "`::` is not part of the language")
                 .with_help(format!(
@@ -300,7 +304,7 @@ impl LayoutPass<'_, '_> {
             self.braces = self.braces.max(end);
             end = at + 1;
         }
-        let whole = span.to(self.tokens[end - 1].1);
+        let whole = span.to(self.span_at(end - 1));
         self.report_syntax(
             whole,
             "array literals `{…}` are not part of the language",
@@ -329,23 +333,23 @@ impl LayoutPass<'_, '_> {
 
     #[cold]
     pub(super) fn report_invalid_timeframe(&mut self, at: usize) -> usize {
-        let inside = self.tokens[at + 1];
+        let inside = self.span_at(at + 1);
         let message = "expected a timeframe, such as `month`";
-        if inside.0 == Token::CloseSquare {
-            let span = self.tokens[at].1.to(inside.1);
+        if self.token_at(at + 1) == Some(Token::CloseSquare) {
+            let span = self.span_at(at).to(inside);
             let help = "write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`, or remove the brackets";
             self.report(Diagnostic::new(Code::ExpectedExpression, span, message).with_help(help));
             return 2;
         }
-        let text = inside.1.text(self.source);
+        let text = inside.text(self.source);
         let name = text.trim_matches('"');
         let shown: String = text.chars().take(24).collect();
-        let mut diagnostic = Diagnostic::new(Code::UnexpectedToken, inside.1, format!("{message}, found `{shown}`"));
+        let mut diagnostic = Diagnostic::new(Code::UnexpectedToken, inside, format!("{message}, found `{shown}`"));
         let known = ["day", "week", "month", "quarter", "year"].contains(&name);
         diagnostic = if known {
             diagnostic
                 .with_help(format!("write the timeframe without quotes: `[{name}]`"))
-                .with_fix(inside.1, name.to_owned())
+                .with_fix(inside, name.to_owned())
         } else {
             diagnostic.with_help("write `[day]`, `[week]`, `[month]`, `[quarter]` or `[year]`")
         };

@@ -30,7 +30,7 @@ impl InfixWord {
 impl LayoutPass<'_, '_> {
     #[cold]
     pub(super) fn report_modulo(&mut self, at: usize) -> usize {
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         let help = match (self.whole_operand(at), self.single_token_operand(at + 1)) {
             (Some(left), Some(right)) => format!("write `MOD({}, {right})`", left.text(self.source)),
             _ => "write `MOD(a, b)`".to_owned(),
@@ -53,7 +53,7 @@ impl LayoutPass<'_, '_> {
             return None;
         }
         let dotted = last >= 2 && self.token_at(last - 1) == Some(Token::Dot);
-        Some(if dotted { self.tokens[last - 2].1.to(span) } else { span })
+        Some(if dotted { self.span_at(last - 2).to(span) } else { span })
     }
 
     /// Returns the text of an operand that is a single token. Returns `None` if the next token also belongs to the
@@ -73,7 +73,7 @@ impl LayoutPass<'_, '_> {
     /// Reports a word directly before an operand and returns the number of tokens consumed.
     #[cold]
     pub(super) fn report_prefix_word(&mut self, at: usize, single: bool) -> usize {
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         match word.as_str() {
             "NOT" => {
@@ -116,7 +116,7 @@ impl LayoutPass<'_, '_> {
                         break;
                     }
                 }
-                self.push(Token::Fault, span.to(self.tokens[end - 1].1));
+                self.push(Token::Fault, span.to(self.span_at(end - 1)));
                 end - at
             }
             "SELECT" if self.out.tokens.last().is_some_and(|t| t.0 == Token::Start) => {
@@ -124,7 +124,7 @@ impl LayoutPass<'_, '_> {
                 let mut from = None;
                 while end < self.tokens.len() && (single || !self.is_definition(end)) {
                     if from.is_none() && self.is_word(end, "from") && end > at + 1 {
-                        from = Some(self.tokens[at + 1].1.to(self.tokens[end - 1].1));
+                        from = Some(self.span_at(at + 1).to(self.span_at(end - 1)));
                     }
                     end += 1;
                 }
@@ -135,7 +135,7 @@ impl LayoutPass<'_, '_> {
                     format!("write `{inner}`, and specify the relation with `--from` or in a spec")
                 };
                 self.report_syntax(span, "a formula is one expression, not a query", help);
-                self.push(Token::Fault, span.to(self.tokens[end - 1].1));
+                self.push(Token::Fault, span.to(self.span_at(end - 1)));
                 end - at
             }
             _ if !single => self.report_definition_prefix(at),
@@ -146,7 +146,7 @@ impl LayoutPass<'_, '_> {
     /// Reports a word directly after an operand and returns the number of tokens consumed.
     #[cold]
     pub(super) fn report_infix_word(&mut self, at: usize, single: bool) -> usize {
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         let word = self.text_at(at).to_ascii_uppercase();
         if self
             .until
@@ -207,7 +207,7 @@ impl LayoutPass<'_, '_> {
 
     fn report_is(&mut self, infix: &InfixWord) -> usize {
         let (at, shown) = (infix.at, &infix.shown);
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         let negated = self.is_word(at + 1, "not");
         let last = at + 1 + usize::from(negated);
         if !self.is_word(last, "null") {
@@ -224,7 +224,7 @@ impl LayoutPass<'_, '_> {
         } else {
             ("", format!("ISBLANK({shown})"))
         };
-        let whole = span.to(self.tokens[last].1);
+        let whole = span.to(self.span_at(last));
         let message = format!("`IS {not}NULL` is not part of the language");
         let mut diagnostic =
             Diagnostic::new(Code::NotFormulaSyntax, whole, message).with_help(format!("write `{call}`"));
@@ -263,7 +263,7 @@ impl LayoutPass<'_, '_> {
         let mut diagnostic =
             Diagnostic::new(Code::NotFormulaSyntax, infix.words, message).with_help(format!("write `{call}`"));
         if let (Some(operand), Some(_)) = (infix.operand, bounds) {
-            diagnostic = diagnostic.with_fix(operand.to(self.tokens[verb + 3].1), call);
+            diagnostic = diagnostic.with_fix(operand.to(self.span_at(verb + 3)), call);
         }
         self.report(diagnostic);
         self.until.push(("and", self.open.len()));
@@ -277,7 +277,7 @@ impl LayoutPass<'_, '_> {
             return 0;
         }
         let skipped = self.report_definition_prefix(at);
-        let span = self.tokens[at].1;
+        let span = self.span_at(at);
         if skipped > 0
             || self.part.mode != LayoutMode::File
             || self.is_named

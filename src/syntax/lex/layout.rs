@@ -189,7 +189,7 @@ impl<'t> LayoutPass<'_, 't> {
     pub(super) fn is_definition(&self, at: usize) -> bool {
         matches!(self.tokens.get(at), Some((Token::Name, _)))
             && matches!(self.tokens.get(at + 1), Some((Token::Equal | Token::ColonEqual, _)))
-            && (self.named == Some(at) || self.is_first_on_line(self.tokens[at].1.start))
+            && (self.named == Some(at) || self.is_first_on_line(self.span_at(at).start))
     }
 
     pub(super) fn is_first_on_line(&self, offset: u32) -> bool {
@@ -238,7 +238,7 @@ impl<'t> LayoutPass<'_, 't> {
                 }
                 Token::OpenSquare if self.has_invalid_timeframe(at) => {
                     let count = self.report_invalid_timeframe(at);
-                    end = self.tokens[at + count - 1].1.end;
+                    end = self.span_at(at + count - 1).end;
                     at += count;
                     continue;
                 }
@@ -257,7 +257,7 @@ impl<'t> LayoutPass<'_, 't> {
                     if skipped == 0 {
                         self.push(token, span);
                     } else {
-                        end = self.tokens[at + skipped - 1].1.end;
+                        end = self.span_at(at + skipped - 1).end;
                         at += skipped;
                         continue;
                     }
@@ -271,8 +271,8 @@ impl<'t> LayoutPass<'_, 't> {
                 | Token::DoubleAmpersand
                 | Token::DoubleColon
                 | Token::ColonEqual => {
-                    let skipped = self.report_symbols(at);
-                    end = self.tokens[at + skipped - 1].1.end;
+                    let skipped = self.report_symbols(at, token, span);
+                    end = self.span_at(at + skipped - 1).end;
                     at += skipped;
                     continue;
                 }

@@ -169,13 +169,8 @@ pub fn is_plain(value: &str) -> bool {
 }
 
 /// Writes `count` spaces.
-pub fn write_blanks(out: &mut String, mut count: usize) {
-    const BLANKS: &str = "                                ";
-    while count > 0 {
-        let some = count.min(BLANKS.len());
-        out.push_str(&BLANKS[..some]);
-        count -= some;
-    }
+pub fn write_blanks(out: &mut String, count: usize) {
+    out.extend(std::iter::repeat_n(' ', count));
 }
 
 #[cfg(test)]

@@ -25,15 +25,17 @@ The warehouse planned each statement without running it. A plan does not show
 pub fn print(session: &Session, args: &ProveArgs, outcome: &ProofOutcome) -> Result<(), Failure> {
     if args.json {
         let mut report = serde_json::to_value(&outcome.report).unwrap_or_default();
-        report["problems"] = json!(outcome.problems);
-        report["wrong_parameters"] = json!(outcome.wrong_parameters);
-        report["dry_run"] = json!(outcome.is_dry);
         let models: Vec<Value> = outcome
             .unproven
             .iter()
             .map(|(model, reason)| json!({"model": model, "reason": reason}))
             .collect();
-        report["models_without_proof"] = models.into();
+        if let Value::Object(fields) = &mut report {
+            fields.insert("problems".to_owned(), json!(outcome.problems));
+            fields.insert("wrong_parameters".to_owned(), json!(outcome.wrong_parameters));
+            fields.insert("dry_run".to_owned(), json!(outcome.is_dry));
+            fields.insert("models_without_proof".to_owned(), models.into());
+        }
         return session.print_json(&report);
     }
     session.print_data(&text(outcome))

@@ -189,7 +189,7 @@ fn generated_files_health(session: &Session, place: &Workspace, selection: &Sele
     }
     let left_out = made.omission_reasons();
     let delivery = made.plan_file_changes(
-        |at| chosen.models[at] && left_out[at].is_none(),
+        |at| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none),
         selection.selects_all_models(),
     )?;
     let faulty = fault_summary(&made.found, SPECS_WITH_ERRORS);

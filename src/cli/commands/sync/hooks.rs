@@ -53,19 +53,20 @@ fn find_failed_hook(trace: &str) -> Option<FailedHook> {
         let Ok(event) = serde_json::from_str::<Value>(line) else {
             continue;
         };
-        let child = Value::from(vec![event["sid"].clone(), event["child_id"].clone()]);
-        match event["event"].as_str() {
-            Some("child_start") if event["child_class"] == "hook" => {
-                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let field = |path: &str| event.pointer(path).unwrap_or(&Value::Null);
+        let child = Value::from(vec![field("/sid").clone(), field("/child_id").clone()]);
+        match field("/event").as_str() {
+            Some("child_start") if field("/child_class") == "hook" => {
+                let text = |path: &str| field(path).as_str().unwrap_or_default().to_owned();
                 let hook = FailedHook {
-                    name: text(&event["hook_name"]),
-                    program: text(&event["argv"][0]),
+                    name: text("/hook_name"),
+                    program: text("/argv/0"),
                     status: 0,
                 };
                 hooks.push((child, hook));
             }
             Some("child_exit") => {
-                let status = event["code"].as_i64().unwrap_or_default();
+                let status = field("/code").as_i64().unwrap_or_default();
                 if let Some((_, hook)) = hooks.iter().find(|(started, _)| status != 0 && *started == child) {
                     last = Some(FailedHook { status, ..hook.clone() });
                 }

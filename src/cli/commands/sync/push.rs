@@ -212,7 +212,11 @@ fn report(
 /// they depend on dbt's manifest, which does not influence the push.
 pub fn plan_file(plan: &Plan, selection: &Selection) -> Value {
     let mut kept = plan.json();
-    let models = kept["models"].as_array_mut().into_iter().flatten();
+    let models = kept
+        .get_mut("models")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
     for model in models.filter_map(Value::as_object_mut) {
         model.remove("effects");
     }

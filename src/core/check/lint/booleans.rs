@@ -85,7 +85,10 @@ impl Lints<'_> {
     fn is_known_boolean(&self, id: IrId) -> bool {
         let program = self.program;
         match program.node(self.resolve_name(id)) {
-            Ir::Column(column) => program.columns.get(column as usize).is_some_and(|used| !used.assumed),
+            Ir::Column(column) => program
+                .columns
+                .try_get(column as usize)
+                .is_some_and(|used| !used.assumed),
             Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::IsNull { .. } => true,
             Ir::Apply { overload, .. } => {
                 catalog::overload(overload).is_some_and(|found| found.result == ResultType::Is(Type::Boolean))

@@ -55,7 +55,9 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
             Ir::Column(column) => listed_values(program, relations, column)?
                 .iter()
                 .for_each(|value| add(value)),
-            Ir::Definition(used) => waiting.push(program.definitions.get(used as usize).filter(|d| !d.failed)?.root),
+            Ir::Definition(used) => {
+                waiting.push(program.definitions.try_get(used as usize).filter(|d| !d.failed)?.root);
+            }
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
                 if arms.count as usize > MAX_NODES * 2 {
                     return None;
@@ -77,7 +79,7 @@ pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> O
 fn listed_values<'r>(program: &Program, relations: &'r [Relation], column: u32) -> Option<&'r [String]> {
     let used = program
         .columns
-        .get(column as usize)
+        .try_get(column as usize)
         .filter(|c| !c.unknown && c.merged.is_empty())?;
     let is_of = |r: &&Relation| used.relation.as_deref().is_none_or(|name| name == r.name());
     relations

@@ -134,10 +134,13 @@ pub(super) fn run_lints(
                     // of its column.
                     let is_named = |name: Option<&str>| name.is_some_and(|name| name.eq_ignore_ascii_case(text));
                     let named = match *node {
-                        Ir::Column(column) => is_named(program.columns.get(column as usize).map(|c| &*c.name)),
-                        Ir::Definition(used) => {
-                            is_named(program.definitions.get(used as usize).and_then(|d| d.name.as_deref()))
-                        }
+                        Ir::Column(column) => is_named(program.columns.try_get(column as usize).map(|c| &*c.name)),
+                        Ir::Definition(used) => is_named(
+                            program
+                                .definitions
+                                .try_get(used as usize)
+                                .and_then(|d| d.name.as_deref()),
+                        ),
                         _ => false,
                     };
                     if named && let Some(diagnostic) = shadowed_cell_warning(text, meta.span) {
@@ -221,7 +224,7 @@ impl Lints<'_> {
         let mut names = 0;
         self.program.resolve_names_until(id, |_, used| {
             names += 1;
-            names > NAMES || self.program.definitions.get(used).is_none_or(|d| d.failed)
+            names > NAMES || self.program.definitions.try_get(used).is_none_or(|d| d.failed)
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::{ComparisonOperator, Lints};
 use crate::Type;
-use crate::check::criteria::is_number;
+use crate::check::criterion_text::is_number;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange};
 
@@ -28,7 +28,7 @@ impl Lints<'_> {
         }
         let name = self.excerpt(of);
         let symbol = comparison.symbol();
-        let assumed = program.columns.get(column as usize).is_some_and(|c| c.assumed);
+        let assumed = program.columns.try_get(column as usize).is_some_and(|c| c.assumed);
         let number = digits.trim();
         let help = match assumed {
             true => format!("write the number without quotes: `{number}`"),

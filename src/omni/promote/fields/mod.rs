@@ -1,22 +1,24 @@
 //! Converts Omni fields to definitions. Each field becomes a definition with the same name, so that no field is
 //! computed twice.
 
+mod conversion;
 mod groups;
+
+use conversion::NO_DIMENSION;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
 use super::display::{DisplaySettingValue, display_settings, original_definition};
-use super::filters::{self, FilteredValue};
-use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
+use super::from_sql::{ConvertedSql, plain_column};
 use super::joins::Joins;
-use super::names::{UsedSpecNames, is_plain, to_snake_case};
+use super::names::{UsedSpecNames, to_snake_case};
 use super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
 use super::term::FormulaTerm;
 use super::{PromoteGap, measures};
 use crate::Type;
 use crate::dialect::Dialect;
-use crate::schema::{Relation, Schema};
-use crate::yaml::Node;
+use crate::schema::Schema;
 
 /// Definition in the generated spec.
 #[derive(Clone, Debug)]
@@ -48,16 +50,6 @@ pub(super) struct ResolvedField {
 
 /// Key that identifies a field: the name of the view in the joins, and the name of the field, both in lower case.
 pub(super) type FieldKey = (String, String);
-
-/// Dimension settings that formulas cannot express, with the reasons.
-const NO_DIMENSION: &[(&str, &str)] = &[
-    (
-        "level_of_detail",
-        "`level_of_detail` aggregates at another grain, so it needs a separate grouped step",
-    ),
-    ("dynamic_top_n", "the values of `dynamic_top_n` depend on the query"),
-    ("duration", "the query chooses the unit of a `duration`"),
-];
 
 /// Name of the measure that exists in every Omni view.
 const COUNT: &str = "count";
@@ -408,169 +400,6 @@ impl<'m, 't> FieldResolver<'m, 't> {
             is_carried,
         });
     }
-
-    /// Converts a dimension.
-    fn convert_dimension(&mut self, key: &FieldKey, field: &ViewField) -> Result<(ConvertedSql, bool), String> {
-        for (name, why) in NO_DIMENSION {
-            if field.node.get(name).is_some() {
-                return Err((*why).to_owned());
-            }
-        }
-        let has_timeframes = field.node.get("timeframes").is_some();
-        let mut converted = match field.text("sql") {
-            None => self.convert_column(&key.0, &field.name),
-            Some(sql) => self.convert_sql(&key.0, Some(&key.1), sql)?,
-        };
-        if let Some(groups) = field.node.get("groups") {
-            converted = groups::convert_groups(converted, groups, field)?;
-        } else if let Some(bounds) = field.node.get("bin_boundaries") {
-            converted.term = groups::convert_bins(converted.term, bounds)?;
-        }
-        let is_temporal = has_timeframes || converted.term.ty.is_some_and(Type::is_temporal);
-        Ok((converted, is_temporal))
-    }
-
-    fn convert_column(&self, view: &str, column: &str) -> ConvertedSql {
-        ConvertedSql {
-            term: self.table_column(view, column).term,
-            doubts: Vec::new(),
-            computes: false,
-        }
-    }
-
-    /// Converts the SQL of a view's field. `own` is the name of this field.
-    pub fn convert_sql(&self, view: &str, own: Option<&str>, sql: &str) -> Result<ConvertedSql, String> {
-        from_sql::convert(
-            sql,
-            self.dialect,
-            &FieldScope {
-                fields: self,
-                view,
-                own,
-            },
-        )
-    }
-
-    /// Converts an Omni filter on a field to a condition.
-    pub fn convert_filter(
-        &self,
-        key: &FieldKey,
-        frame: Option<&str>,
-        filter: &Node,
-    ) -> Result<filters::ConvertedCondition, String> {
-        let resolved = self.resolved_field(key)?;
-        convert_filter_of_term(resolved.term, resolved.is_temporal, (frame, filter))
-    }
-
-    /// Converts a filter for `where`. In `where`, columns take precedence over definitions, so a definition with the
-    /// same name as a column is replaced with its formula.
-    pub fn convert_row_filter(
-        &self,
-        key: &FieldKey,
-        frame: Option<&str>,
-        filter: &Node,
-    ) -> Result<filters::ConvertedCondition, String> {
-        let resolved = self.resolved_field(key)?;
-        convert_filter_of_term(self.inlined_term(&resolved), resolved.is_temporal, (frame, filter))
-    }
-
-    /// Returns the term for use in `where` and join conditions.
-    pub fn inlined_term(&self, resolved: &ResolvedField) -> FormulaTerm {
-        match resolved.definition.and_then(|place| self.definitions.get(place)) {
-            Some(definition) if self.is_column_name(&definition.name) => definition.term.clone(),
-            _ => resolved.term.clone(),
-        }
-    }
-
-    fn is_column_name(&self, name: &str) -> bool {
-        let name = name.to_lowercase();
-        let of_schema = || {
-            self.relations
-                .values()
-                .filter_map(|it| self.schema.relation(it))
-                .any(|it| it.column(&name).is_some())
-        };
-        self.columns.borrow().contains(&name) || of_schema()
-    }
-
-    fn relation(&self, view: &str) -> Option<&'m Relation> {
-        self.schema.relation(self.relations.get(view)?)
-    }
-
-    /// Converts a column of the view's table to formula syntax.
-    pub fn table_column(&self, view: &str, column: &str) -> ResolvedField {
-        let known = self.relation(view).and_then(|relation| relation.column(column));
-        let name = known.map_or_else(|| column.to_lowercase(), |known| known.name().to_owned());
-        let name = if known.is_none() && !is_plain(&column.to_lowercase()) {
-            column.to_owned()
-        } else {
-            name
-        };
-        let relation = self.relations.get(view).map_or(view, String::as_str);
-        self.columns.borrow_mut().insert(column.to_lowercase());
-        let is_clear = self.joins.all.is_empty() && !self.defined.contains(&name.to_lowercase());
-        let text = match is_plain(&name) {
-            true if is_clear => name,
-            true => format!("{relation}.{name}"),
-            false => format!("${{{relation}.{name}}}"),
-        };
-        let ty = known.map(formulac_core::Column::ty).filter(|ty| *ty != Type::Unknown);
-        let is_there = known.is_some_and(|known| !known.is_nullable()) && !self.joins.may_be_missing(view);
-        ResolvedField {
-            term: FormulaTerm::atom(text).with_type(ty).with_never_null(is_there),
-            is_temporal: ty.is_some_and(Type::is_temporal),
-            definition: None,
-        }
-    }
-}
-
-/// Name resolution for the SQL of a field.
-struct FieldScope<'f, 'm, 't> {
-    fields: &'f FieldResolver<'m, 't>,
-    view: &'f str,
-    own: Option<&'f str>,
-}
-
-impl SqlNames for FieldScope<'_, '_, '_> {
-    fn field(&self, reference: &str) -> Result<FormulaTerm, String> {
-        let reference = OmniReference::read(reference);
-        let key = self.fields.key(self.view, &reference);
-        let is_own = key.0 == self.view.to_lowercase() && self.own == Some(key.1.as_str());
-        let resolved = if is_own {
-            self.fields.table_column(&key.0, &key.1)
-        } else {
-            self.fields.resolved_field(&key)?
-        };
-        Ok(apply_timeframe(resolved.term, false, reference.frame.as_deref()).0)
-    }
-
-    fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
-        let view = match relation {
-            None => self.view.to_lowercase(),
-            Some(relation) => {
-                let of_table = self
-                    .fields
-                    .relations
-                    .iter()
-                    .find(|(_, table)| table.eq_ignore_ascii_case(relation));
-                of_table.map_or_else(|| self.fields.model.canonical_name(relation), |(view, _)| view.clone())
-            }
-        };
-        if self.fields.view(&view).is_none() {
-            return Err(format!("`{view}` is not a joined view"));
-        }
-        Ok(self.fields.table_column(&view, column).term)
-    }
-}
-
-/// Converts an Omni filter on a term to a condition.
-fn convert_filter_of_term(
-    term: FormulaTerm,
-    is_temporal: bool,
-    (frame, filter): (Option<&str>, &Node),
-) -> Result<filters::ConvertedCondition, String> {
-    let (term, is_temporal) = apply_timeframe(term, is_temporal, frame);
-    filters::convert_filter(&FilteredValue { term, is_temporal }, filter)
 }
 
 /// Applies a timeframe to a term. The flag is `true` if the result is a date or time.

@@ -2,16 +2,22 @@
 //! replaced with their expressions. Joined values are identified by their rows and their join condition, not by the
 //! names of the CTEs.
 
+mod join_condition;
+mod sites;
+mod window_names;
+
 use std::collections::HashMap;
 use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use join_condition::put_joined_column_first;
+pub(super) use sites::ColumnExpression;
+
 use super::file::{FilePartKind, SqlFile, is_same_name};
 use super::from_clause::{FromClauseRelation, from_clause_relations};
 use super::parse::{parse, parse_list};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
-use crate::dbt::tokens::{SqlToken, SqlTokenKind};
 
 /// Words that can appear next to column names in expressions.
 pub(super) const KEYWORDS: [&str; 44] = [
@@ -99,12 +105,6 @@ pub(super) struct ColumnResolver<'f, 's> {
     visited_rows: Vec<(String, Range<usize>)>,
 }
 
-/// A column's expression, with the CTE that computes it.
-pub(super) struct ColumnExpression {
-    pub cte: Option<String>,
-    pub tokens: Range<usize>,
-}
-
 /// Context in which an expression is resolved.
 #[derive(Clone, Copy)]
 struct ResolutionContext<'l> {
@@ -181,144 +181,6 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         columns
     }
 
-    /// Finds the place where a column of a CTE is computed, skipping CTEs that only forward it.
-    pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
-        let mut site = ColumnExpression {
-            cte: cte.map(str::to_owned),
-            tokens: self.file.column(cte, column)?,
-        };
-        for _ in 0..MAX_CTE_CHAIN {
-            let below = self.follow_column_reference(&site, column);
-            let Some(below) = below.or_else(|| self.site_before_fill(&site, column)) else {
-                return Some(site);
-            };
-            site = below;
-        }
-        None
-    }
-
-    /// Returns the place that computes a column of a step with `fill` before the step adds rows: after the union with the
-    /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has another form.
-    fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
-        let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
-        let keys: Vec<_> = tokens
-            .iter()
-            .map(|token| token.comparison_key(self.file.source))
-            .collect();
-        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
-        let tokens = match keys.as_slice() {
-            ["max", "(", .., ")"] => tokens,
-            ["coalesce", "(", "max", "(", _, ")", ",", .., ")"] => tokens.get(2..6)?,
-            _ => return None,
-        };
-        let [_, _, name, _] = tokens else { return None };
-        let name = super::file::token_name(*name, self.file).filter(|name| is_same_name(name, column))?;
-        let [read] = self.relations_read(site.cte.as_deref()) else {
-            return None;
-        };
-        let union = read.relation.as_str();
-        let mut parts = self.file.parts.iter();
-        parts.find(|part| part.place.branch > 0 && part.place.cte.as_deref() == Some(union))?;
-        let tokens = self.file.column(Some(union), &name)?;
-        Some(ColumnExpression {
-            cte: Some(union.to_owned()),
-            tokens,
-        })
-    }
-
-    /// Returns the preceding place that defines a column if this site only refers to the column. `None` if this site
-    /// computes the column itself.
-    fn follow_column_reference(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
-        let tokens = self.file.tokens.get(site.tokens.clone())?;
-        let qualifier = match tokens {
-            [_] => None,
-            [relation, _, _] => Some(relation.comparison_key(self.file.source).into_owned()),
-            _ => return None,
-        };
-        let name = super::file::token_name(*tokens.last()?, self.file)?;
-        if !is_same_name(&name, column) {
-            return None;
-        }
-        // A column of a joined relation is treated as if this CTE computed it.
-        self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
-            .filter(|(at, _)| *at == 0)
-            .map(|(_, site)| site)
-    }
-
-    /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
-    /// reads a relation.
-    fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
-        let place = |cte: &str| self.places.get(cte).copied();
-        let Some(at) = place(relation) else { return false };
-        !self.bounds.contains(&relation.to_ascii_lowercase())
-            && cte.and_then(place).is_none_or(|reader| at < reader)
-            && self
-                .reads
-                .get(&Some(relation.to_owned()))
-                .is_some_and(|reads| !reads.is_empty())
-    }
-
-    fn relations_read(&self, cte: Option<&str>) -> &[FromClauseRelation] {
-        self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
-    }
-
-    /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
-    /// the relation in the `from` clause of the CTE, and the place that defines the name.
-    fn find_source(&self, cte: Option<&str>, qualifier: Option<&str>, name: &str) -> Option<(usize, ColumnExpression)> {
-        let mut seen = FxHashSet::default();
-        for (at, read) in self.relations_read(cte).iter().enumerate() {
-            if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_resolvable_cte(&read.relation, cte)
-            {
-                continue;
-            }
-            let mut left = vec![read.relation.as_str()];
-            while let Some(relation) = left.pop().filter(|_| seen.len() < MAX_CTE_CHAIN) {
-                if !seen.insert(relation) {
-                    continue;
-                }
-                if let Some(tokens) = self.file.column(Some(relation), name) {
-                    return Some((
-                        at,
-                        ColumnExpression {
-                            cte: Some(relation.to_owned()),
-                            tokens,
-                        },
-                    ));
-                }
-                for alias in self.passing.get(relation).into_iter().flatten().rev() {
-                    let is_it = |read: &&FromClauseRelation| {
-                        alias.as_ref().is_none_or(|alias| is_same_name(alias, &read.alias))
-                    };
-                    let below = self
-                        .relations_read(Some(relation))
-                        .iter()
-                        .filter(is_it)
-                        .map(|read| read.relation.as_str());
-                    let below = below
-                        .filter(|below| self.is_resolvable_cte(below, Some(relation)))
-                        .collect::<Vec<_>>();
-                    left.extend(below.into_iter().rev());
-                }
-            }
-        }
-        None
-    }
-
-    /// Returns the relation from which a CTE's rows come, skipping helper CTEs.
-    pub fn base_relation_of(&self, cte: Option<&str>) -> String {
-        let mut cte = cte.map(str::to_owned);
-        for _ in 0..MAX_CTE_CHAIN {
-            let Some(read) = self.relations_read(cte.as_deref()).first() else {
-                break;
-            };
-            if !self.is_resolvable_cte(&read.relation, cte.as_deref()) {
-                return read.relation.clone();
-            }
-            cte = Some(read.relation.clone());
-        }
-        cte.unwrap_or_default()
-    }
-
     /// Returns the tokens that determine which rows the resolved expressions look up. Omits the rows of the CTE itself
     /// and of earlier CTEs, because these rows are not looked up.
     pub fn visited_rows(&self, cte: Option<&str>) -> Vec<Range<usize>> {
@@ -382,46 +244,6 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             self.visited.extend(self.file.clause(cte, "window"));
         }
         parse(self.file.source, &tokens, self.file.dialect, trees)
-    }
-
-    /// Replaces the window name in `over w` and `over (w rows …)` with the definition of `w` in the select.
-    fn replace_window_names(&self, cte: Option<&str>, tokens: &[SqlToken]) -> Vec<SqlToken> {
-        let Some(window) = self
-            .file
-            .clause(cte, "window")
-            .and_then(|range| self.file.tokens.get(range))
-        else {
-            return tokens.to_vec();
-        };
-        let [name, _as, open, inner @ .., close] = window else {
-            return tokens.to_vec();
-        };
-        let key = |token: &SqlToken| token.comparison_key(self.file.source).into_owned();
-        let name = key(name);
-        let mut out = Vec::with_capacity(tokens.len());
-        let mut rest = tokens;
-        while let [token, tail @ ..] = rest {
-            out.push(*token);
-            rest = tail;
-            if key(token) != "over" {
-                continue;
-            }
-            match tail {
-                [used, tail @ ..] if key(used) == name => {
-                    out.push(*open);
-                    out.extend_from_slice(inner);
-                    out.push(*close);
-                    rest = tail;
-                }
-                [bracket, used, tail @ ..] if bracket.kind == SqlTokenKind::Sign && key(used) == name => {
-                    out.push(*bracket);
-                    out.extend_from_slice(inner);
-                    rest = tail;
-                }
-                _ => {}
-            }
-        }
-        out
     }
 
     fn inlined(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
@@ -734,56 +556,6 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         self.rows.insert(relation.to_owned(), rows);
         Ok(rows)
     }
-}
-
-/// Rewrites a join condition so that each comparison with a column of the joined relation has that column on the left,
-/// without changing its meaning.
-fn put_joined_column_first(on: SqlNodeId, joined: &str, trees: &mut Trees) -> SqlNodeId {
-    let and = SqlLabel::Op("and".to_owned());
-    let mut last_first = Vec::new();
-    let mut rest = on;
-    while let (true, [before, last]) = (*trees.label(rest) == and, trees.children(rest)) {
-        last_first.push(*last);
-        rest = *before;
-    }
-    last_first.push(rest);
-    let is_joined = |trees: &Trees, id: SqlNodeId| {
-        trees
-            .column(id)
-            .and_then(|(relation, _)| relation)
-            .is_some_and(|relation| is_same_name(relation, joined))
-    };
-    let turned = |trees: &mut Trees, part: SqlNodeId| {
-        let (SqlLabel::Op(op), [left, right]) = (trees.label(part), trees.children(part)) else {
-            return part;
-        };
-        let (left, right) = (*left, *right);
-        match swapped_operator(op).filter(|_| is_joined(trees, right) && !is_joined(trees, left)) {
-            Some(op) => trees.add(SqlLabel::Op(op.to_owned()), vec![right, left]),
-            None => part,
-        }
-    };
-    let parts: Vec<SqlNodeId> = last_first.into_iter().rev().map(|part| turned(trees, part)).collect();
-    parts
-        .into_iter()
-        .reduce(|all, next| trees.add(and.clone(), vec![all, next]))
-        .unwrap_or(on)
-}
-
-/// Returns the equivalent operator for a comparison whose operands are swapped.
-fn swapped_operator(op: &str) -> Option<&'static str> {
-    Some(match op {
-        "=" => "=",
-        "<>" => "<>",
-        "<=>" => "<=>",
-        "is distinct from" => "is distinct from",
-        "is not distinct from" => "is not distinct from",
-        "<" => ">",
-        ">" => "<",
-        "<=" => ">=",
-        ">=" => "<=",
-        _ => return None,
-    })
 }
 
 fn too_deep() -> String {

@@ -1,0 +1,75 @@
+//! Number literals in the syntax of the dialect.
+
+use super::Emitter;
+use crate::Type;
+use crate::dialect::Form;
+use crate::span::Span;
+use crate::sql::SqlId;
+
+impl Emitter<'_> {
+    /// Emits a number literal of the required type.
+    pub(super) fn emit_number(&mut self, digits: &str, ty: Type, span: Span) -> SqlId {
+        let forms = self.dialect.forms();
+        let form = match ty {
+            Type::Decimal => &forms.decimal,
+            Type::Float => &forms.float,
+            _ => &Form::BARE,
+        };
+        // Write decimals without an exponent, because engines interpret a literal with an exponent as a float.
+        let plain = (ty == Type::Decimal).then(|| without_exponent(digits)).flatten();
+        self.work
+            .tree
+            .add_text(span, |out| form.push(out, plain.as_deref().unwrap_or(digits)))
+    }
+}
+
+fn or_zero(digits: &str) -> &str {
+    if digits.is_empty() { "0" } else { digits }
+}
+
+/// Rewrites a number without its exponent: `1e3` becomes `1000.0`. Returns `None` if the number has no exponent, or
+/// needs more digits than a decimal can store.
+fn without_exponent(number: &str) -> Option<String> {
+    const DIGITS: usize = 38;
+    let (mantissa, exponent) = number.split_once('e')?;
+    let exponent: i32 = exponent.parse().ok().filter(|exponent| (-38..=38).contains(exponent))?;
+    let (sign, mantissa) = mantissa
+        .strip_prefix('-')
+        .map_or(("", mantissa), |digits| ("-", digits));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let (before, after) = ((-exponent).max(0) as usize, exponent.max(0) as usize);
+    let digits = [
+        "0".repeat(before).as_str(),
+        whole,
+        fraction,
+        "0".repeat(after.saturating_sub(fraction.len())).as_str(),
+    ]
+    .concat();
+    let point = usize::try_from(before as i64 + whole.len() as i64 + i64::from(exponent)).ok()?;
+    let (whole, fraction) = digits.split_at_checked(point)?;
+    let (whole, fraction) = (whole.trim_start_matches('0'), fraction.trim_end_matches('0'));
+    let is_short = whole.len() + fraction.len() <= DIGITS;
+    is_short.then(|| [sign, or_zero(whole), ".", or_zero(fraction)].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn exponents_are_expanded() {
+        for (number, expected) in [
+            ("1e3", Some("1000.0")),
+            ("1e-3", Some("0.001")),
+            ("-12.50e1", Some("-125.0")),
+            ("1.25e1", Some("12.5")),
+            ("1.2345e+2", Some("123.45")),
+            ("123.4e-2", Some("1.234")),
+            ("0e5", Some("0.0")),
+            ("1e-38", Some("0.00000000000000000000000000000000000001")),
+            ("12e37", None),
+            ("1e300", None),
+            ("1.5", None),
+        ] {
+            assert_eq!(super::without_exponent(number).as_deref(), expected, "{number}");
+        }
+    }
+}

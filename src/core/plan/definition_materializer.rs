@@ -1,0 +1,313 @@
+//! Selects the values of one definition that become named columns.
+
+use rustc_hash::FxHashMap;
+
+use super::StepPlan;
+use super::common_subexpressions::SharedArguments;
+use super::formula_names::{NamedCall, argument_name, function_based_name, name_from_formula, row_range_name};
+use super::liveness::{is_trivial, needed_nodes};
+use super::long_keys::is_long;
+use super::lookup_by_key::lookup_values;
+use super::materialized_values::MaterializedValues;
+use super::names::UsedNames;
+use crate::Level;
+use crate::catalog;
+use crate::check::DefinitionRole;
+use crate::dialect::{Cell, Dialect};
+use crate::ir::{GroupWindowKind, Ir, IrId, KeyMatching, PoolRange, Program, WindowFrame};
+
+/// Context for cutting nodes inside one definition.
+pub(super) struct DefinitionMaterializer<'i> {
+    pub program: &'i Program,
+    pub dialect: Dialect,
+    pub source: &'i str,
+    /// Prefix of generated names.
+    pub owner: &'i str,
+    pub grouped: bool,
+    /// Nodes that repeat a grouping key, with the name of the key's column.
+    pub aliases: &'i FxHashMap<IrId, String>,
+}
+
+impl DefinitionMaterializer<'_> {
+    pub(super) fn name(&self, what: &str, id: IrId, taken: &mut UsedNames) -> String {
+        taken.column(
+            &format!("{}_{what}", self.owner),
+            self.program.meta(id).span.text(self.source),
+        )
+    }
+
+    /// Returns a name for a value, derived from its formula or, if that is not possible, from its purpose.
+    fn value_name(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
+        let wanted =
+            name_from_formula(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
+        taken.column(&wanted, self.program.meta(id).span.text(self.source))
+    }
+
+    /// Cuts long values that are used several times, arguments that a template repeats, windows over the rows of a
+    /// group, and windows inside windows.
+    pub fn materialize_value(
+        &self,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
+        let program = self.program;
+        let definition = &program.definitions[of];
+        let nodes = needed_nodes(program, definition.first, definition.root);
+        let mut uses: FxHashMap<IrId, u32> = FxHashMap::default();
+        for operand in nodes.iter().flat_map(|node| program.operands(*node)) {
+            *uses.entry(operand).or_default() += 1;
+        }
+        for node in nodes {
+            if uses.get(&node).is_some_and(|uses| *uses > 1) {
+                self.materialize_repeated(node, of, taken, cuts, shared);
+            }
+            match program.node(node) {
+                Ir::Apply { overload, args } => {
+                    let Cell::Template(template) = self.dialect.cell(overload) else {
+                        continue;
+                    };
+                    if template.subquery {
+                        self.materialize_subquery_operands(node, of, taken, cuts, shared);
+                    }
+                    if !template.repeats {
+                        continue;
+                    }
+                    let params = catalog::overload(overload).map_or(&[][..], |o| o.params);
+                    let function =
+                        Some(catalog::get(catalog::overload_owner(overload))).filter(|function| !function.internal);
+                    let uses = program.args(args).iter().zip(template.uses).zip(params).enumerate();
+                    for (place, ((arg, uses), param)) in uses {
+                        // A constant that is computed per row is not available after grouping.
+                        let constant = self.grouped && program.meta(*arg).level == Level::Const;
+                        let column = is_trivial(program, *arg) || self.aliases.contains_key(arg);
+                        if *uses > 1 && !constant && !column && !cuts.contains(*arg) {
+                            shared.materialize_argument(*arg, of, cuts, taken, |taken| {
+                                let function = function.map(|function| function.name);
+                                let call = NamedCall {
+                                    function,
+                                    param: param.name,
+                                    is_first: place == 0,
+                                    of: self.owner,
+                                };
+                                let name = argument_name(program, *arg, self.source, call);
+                                taken.column(&name, program.meta(*arg).span.text(self.source))
+                            });
+                        }
+                    }
+                }
+                Ir::GroupWindow { args, role } => {
+                    let call = program.args(args).first().copied();
+                    let value = call
+                        .and_then(|call| program.operands(call).next())
+                        .filter(|_| role != GroupWindowKind::Value);
+                    // If the window sorts or counts a value, an earlier stratum must compute that value.
+                    let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
+                    if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
+                        shared.materialize_argument(value, of, cuts, taken, |taken| {
+                            self.value_name(value, "value", taken)
+                        });
+                    }
+                    shared.materialize_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
+                }
+                Ir::Window { call, over } => {
+                    // A partition key that reads other rows must be a column.
+                    let late = |by: &&IrId| program.meta(**by).level == Level::Window;
+                    for by in program.partition_keys(over).iter().filter(late) {
+                        self.finish(*by, of, taken, cuts, shared);
+                    }
+                    let Some(value) = program.operands(call).next() else {
+                        continue;
+                    };
+                    let meta = program.meta(value);
+                    if meta.level != Level::Window {
+                        // The SQL contains a ranked value twice because it also tests the value for NULL. A value whose
+                        // duplicates are counted also occurs twice.
+                        let over = program.window_frame(over);
+                        let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
+                        let column = is_trivial(program, value) || self.aliases.contains_key(&value);
+                        if asked && !column && !cuts.contains(value) {
+                            shared.materialize_argument(value, of, cuts, taken, |taken| {
+                                self.value_name(value, "value", taken)
+                            });
+                        }
+                        continue;
+                    }
+                    // An earlier stratum must compute the inner window.
+                    self.finish(value, of, taken, cuts, shared);
+                }
+                Ir::RowLookup { args, find } => self.materialize_lookup_operands(args, find, of, taken, cuts, shared),
+                // A helper over grouping keys becomes a column of the groups, because the value of a lookup must be a
+                // column of the other row.
+                Ir::PeriodLookup { value, .. } if !self.is_column(value, shared.step) => {
+                    match self.key_helper(value, shared.step) {
+                        Some((helper, name)) => {
+                            shared.materialize_argument(value, of, cuts, taken, |taken| taken.column(name, name));
+                            cuts.helpers.insert(helper, value);
+                        }
+                        None => self.finish(value, of, taken, cuts, shared),
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Cuts a value that several parts of a formula use, unless it is short or constant. A volatile value is always cut,
+    /// because each occurrence in the SQL would have another value.
+    fn materialize_repeated(
+        &self,
+        node: IrId,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
+        let program = self.program;
+        let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
+        let meta = program.meta(node);
+        let is_short = meta.level == Level::Const || !is_long(program, self.dialect, cuts, node);
+        if is_computed && (meta.volatile || !is_short) && !self.aliases.contains_key(&node) && !cuts.contains(node) {
+            shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, "value", taken));
+        }
+    }
+
+    /// Materializes the compared key, the returned value and the sheet's partition keys as columns of the searched
+    /// rows. If the lookup chooses the nearest key, also materializes the lookup value as a column of the current row.
+    fn materialize_lookup_operands(
+        &self,
+        args: PoolRange,
+        find: u32,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
+        let program = self.program;
+        let Some(find) = program.finds.try_get(find as usize) else {
+            return;
+        };
+        let found = program.args(args).iter().skip(1).take(2);
+        let is_column = |id: IrId| self.is_column(id, shared.step) || matches!(program.node(id), Ir::TabColumn { .. });
+        let step = shared.step;
+        let parts = (0..step.roles.len())
+            .filter(|index| find.tab.is_none() && step.has_role(*index, DefinitionRole::PartitionBy));
+        let parts: Vec<IrId> = parts.map(|index| step.definition_root(index)).collect();
+        for id in found.chain(&parts).filter(|id| !is_column(**id)) {
+            self.finish(*id, of, taken, cuts, shared);
+        }
+        for sought in lookup_values(program.args(args)) {
+            let meta = program.meta(sought);
+            let in_place = find.matching == KeyMatching::Exact && meta.level < Level::Window && !meta.volatile;
+            if meta.is_constant() || in_place || self.is_column(sought, shared.step) || cuts.contains(sought) {
+                continue;
+            }
+            if let Ir::Definition(_) = program.node(sought) {
+                self.finish(sought, of, taken, cuts, shared);
+            } else {
+                shared.materialize_argument(sought, of, cuts, taken, |taken| {
+                    self.value_name(sought, "lookup_key", taken)
+                });
+            }
+        }
+    }
+
+    /// Cuts the operands that a template's subquery must read as columns: windows, and aggregates that the subquery
+    /// cannot contain.
+    fn materialize_subquery_operands(
+        &self,
+        node: IrId,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
+        let program = self.program;
+        let aggregates = self.dialect.facts().aggregate_in_subquery;
+        for arg in program
+            .operands(node)
+            .filter(|arg| !program.meta(*arg).fits_subquery(aggregates))
+        {
+            if matches!(program.node(arg), Ir::Definition(_)) {
+                self.finish(arg, of, taken, cuts, shared);
+            } else if !is_trivial(program, arg) && !cuts.contains(arg) {
+                shared.materialize_argument(arg, of, cuts, taken, |taken| self.value_name(arg, "value", taken));
+            }
+        }
+    }
+
+    /// Cuts a value. If a definition consists of the value, the column has the definition's name.
+    fn finish(
+        &self,
+        value: IrId,
+        of: usize,
+        taken: &mut UsedNames,
+        cuts: &mut MaterializedValues,
+        shared: &mut SharedArguments<'_>,
+    ) {
+        let (program, step) = (self.program, shared.step);
+        let mut named = None;
+        // If a definition's formula is only the name of another definition, use the name of that other definition.
+        let finished = program.resolve_names_until(value, |_, definition| {
+            named = Some(definition);
+            false
+        });
+        if cuts.contains(finished) {
+            return;
+        }
+        let named = named.and_then(|of: usize| Some((program.definitions[of].name.as_deref()?, step.outputs[of])));
+        match named {
+            Some((name, true)) => cuts.insert(finished, taken.output_name(name)),
+            Some((name, false)) => cuts.insert(finished, taken.column(name, name)),
+            None => shared.materialize_argument(finished, of, cuts, taken, |taken| {
+                match row_range_name(program, value) {
+                    Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
+                    None => match self.window_suffix(finished) {
+                        Some(kind) => self.name(kind, value, taken),
+                        None => {
+                            let wanted = name_from_formula(program, value, self.source)
+                                .unwrap_or_else(|| function_based_name(program, finished, self.owner));
+                            taken.column(&wanted, program.meta(value).span.text(self.source))
+                        }
+                    },
+                }
+            }),
+        }
+    }
+
+    /// Returns the column suffix of a window that counts equal values or ranks values. `None` for a window that
+    /// returns a value.
+    fn window_suffix(&self, value: IrId) -> Option<&'static str> {
+        match self.program.node(value) {
+            Ir::Window { over, .. } => match self.program.window_frame(over) {
+                WindowFrame::SameValue => Some(GroupWindowKind::Occurrences.name()),
+                WindowFrame::Ranked { descending, .. } => Some(GroupWindowKind::Place { descending }.name()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Returns the helper that a value refers to, with its name. A helper is a row-level definition of a grouped step
+    /// that is not an output.
+    fn key_helper(&self, value: IrId, step: &StepPlan<'_>) -> Option<(usize, &str)> {
+        let Ir::Definition(used) = self.program.node(value) else {
+            return None;
+        };
+        let used = used as usize;
+        self.program.definitions[used]
+            .name
+            .as_deref()
+            .filter(|_| step.is_helper(used))
+            .map(|name| (used, name))
+    }
+
+    /// Returns whether a value is an input column or a column of the groups.
+    pub fn is_column(&self, value: IrId, step: &StepPlan<'_>) -> bool {
+        let is_key = |_, definition: usize| step.grouped && step.keys[definition];
+        let value = self.program.resolve_names_until(value, is_key);
+        let named = matches!(self.program.node(value), Ir::Column(_) | Ir::Definition(_));
+        named || self.aliases.contains_key(&value)
+    }
+}

@@ -1,0 +1,56 @@
+//! Values that become named columns.
+
+use rustc_hash::FxHashMap;
+
+use crate::ir::IrId;
+
+/// Cut values. Each cut value is computed once, as a named column.
+#[derive(Debug, Default)]
+pub(super) struct MaterializedValues {
+    names: FxHashMap<IrId, String>,
+    /// Nodes that are not computed, each with the equal node that is computed instead.
+    same: FxHashMap<IrId, IrId>,
+    /// Definitions over grouping keys that become columns of the groups. The map contains the computed reference for
+    /// each definition.
+    pub helpers: FxHashMap<usize, IrId>,
+}
+
+impl MaterializedValues {
+    /// Returns the node that is computed for the given node: the node itself or an equal node.
+    pub fn representative(&self, id: IrId) -> IrId {
+        self.same.get(&id).copied().unwrap_or(id)
+    }
+
+    pub fn name(&self, id: IrId) -> Option<&str> {
+        self.names.get(&self.representative(id)).map(String::as_str)
+    }
+
+    pub fn contains(&self, id: IrId) -> bool {
+        self.names.contains_key(&self.representative(id))
+    }
+
+    pub fn insert(&mut self, id: IrId, name: String) {
+        self.names.insert(id, name);
+    }
+
+    /// Records that `id` uses the value of `chosen`, which is an equal node.
+    pub fn reuse_value(&mut self, id: IrId, chosen: IrId) {
+        self.same.insert(id, chosen);
+    }
+
+    pub fn has_helpers(&self) -> bool {
+        !self.helpers.is_empty()
+    }
+
+    /// Returns the node of a definition over grouping keys that is a column of the groups.
+    pub fn helper_node(&self, definition: usize) -> Option<IrId> {
+        self.helpers.get(&definition).map(|id| self.representative(*id))
+    }
+
+    /// Returns the cut nodes, in node order.
+    pub fn sorted_nodes(&self) -> Vec<IrId> {
+        let mut ids: Vec<IrId> = self.names.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+}

@@ -1,0 +1,160 @@
+//! Finds the CTE that computes a column, past CTEs that only forward it, and the relation from which rows come.
+
+use std::ops::Range;
+
+use rustc_hash::FxHashSet;
+
+use super::super::file::is_same_name;
+use super::super::from_clause::FromClauseRelation;
+use super::{ColumnResolver, MAX_CTE_CHAIN};
+
+/// A column's expression, with the CTE that computes it.
+pub struct ColumnExpression {
+    pub cte: Option<String>,
+    pub tokens: Range<usize>,
+}
+
+impl ColumnResolver<'_, '_> {
+    /// Finds the place where a column of a CTE is computed, skipping CTEs that only forward it.
+    pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
+        let mut site = ColumnExpression {
+            cte: cte.map(str::to_owned),
+            tokens: self.file.column(cte, column)?,
+        };
+        for _ in 0..MAX_CTE_CHAIN {
+            let below = self.follow_column_reference(&site, column);
+            let Some(below) = below.or_else(|| self.site_before_fill(&site, column)) else {
+                return Some(site);
+            };
+            site = below;
+        }
+        None
+    }
+
+    /// Returns the place that computes a column of a step with `fill` before the step adds rows: after the union with the
+    /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has another form.
+    pub(super) fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
+        let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
+        let keys: Vec<_> = tokens
+            .iter()
+            .map(|token| token.comparison_key(self.file.source))
+            .collect();
+        let keys: Vec<&str> = keys.iter().map(AsRef::as_ref).collect();
+        let tokens = match keys.as_slice() {
+            ["max", "(", .., ")"] => tokens,
+            ["coalesce", "(", "max", "(", _, ")", ",", .., ")"] => tokens.get(2..6)?,
+            _ => return None,
+        };
+        let [_, _, name, _] = tokens else { return None };
+        let name = super::super::file::token_name(*name, self.file).filter(|name| is_same_name(name, column))?;
+        let [read] = self.relations_read(site.cte.as_deref()) else {
+            return None;
+        };
+        let union = read.relation.as_str();
+        let mut parts = self.file.parts.iter();
+        parts.find(|part| part.place.branch > 0 && part.place.cte.as_deref() == Some(union))?;
+        let tokens = self.file.column(Some(union), &name)?;
+        Some(ColumnExpression {
+            cte: Some(union.to_owned()),
+            tokens,
+        })
+    }
+
+    /// Returns the preceding place that defines a column if this site only refers to the column. `None` if this site
+    /// computes the column itself.
+    fn follow_column_reference(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
+        let tokens = self.file.tokens.get(site.tokens.clone())?;
+        let qualifier = match tokens {
+            [_] => None,
+            [relation, _, _] => Some(relation.comparison_key(self.file.source).into_owned()),
+            _ => return None,
+        };
+        let name = super::super::file::token_name(*tokens.last()?, self.file)?;
+        if !is_same_name(&name, column) {
+            return None;
+        }
+        // A column of a joined relation is treated as if this CTE computed it.
+        self.find_source(site.cte.as_deref(), qualifier.as_deref(), &name)
+            .filter(|(at, _)| *at == 0)
+            .map(|(_, site)| site)
+    }
+
+    /// Returns whether a relation is a CTE whose expressions can be resolved: a CTE that precedes the given CTE and
+    /// reads a relation.
+    pub(super) fn is_resolvable_cte(&self, relation: &str, cte: Option<&str>) -> bool {
+        let place = |cte: &str| self.places.get(cte).copied();
+        let Some(at) = place(relation) else { return false };
+        !self.bounds.contains(&relation.to_ascii_lowercase())
+            && cte.and_then(place).is_none_or(|reader| at < reader)
+            && self
+                .reads
+                .get(&Some(relation.to_owned()))
+                .is_some_and(|reads| !reads.is_empty())
+    }
+
+    pub(super) fn relations_read(&self, cte: Option<&str>) -> &[FromClauseRelation] {
+        self.reads.get(&cte.map(str::to_owned)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
+    /// the relation in the `from` clause of the CTE, and the place that defines the name.
+    pub(super) fn find_source(
+        &self,
+        cte: Option<&str>,
+        qualifier: Option<&str>,
+        name: &str,
+    ) -> Option<(usize, ColumnExpression)> {
+        let mut seen = FxHashSet::default();
+        for (at, read) in self.relations_read(cte).iter().enumerate() {
+            if qualifier.is_some_and(|q| !is_same_name(q, &read.alias)) || !self.is_resolvable_cte(&read.relation, cte)
+            {
+                continue;
+            }
+            let mut left = vec![read.relation.as_str()];
+            while let Some(relation) = left.pop().filter(|_| seen.len() < MAX_CTE_CHAIN) {
+                if !seen.insert(relation) {
+                    continue;
+                }
+                if let Some(tokens) = self.file.column(Some(relation), name) {
+                    return Some((
+                        at,
+                        ColumnExpression {
+                            cte: Some(relation.to_owned()),
+                            tokens,
+                        },
+                    ));
+                }
+                for alias in self.passing.get(relation).into_iter().flatten().rev() {
+                    let is_it = |read: &&FromClauseRelation| {
+                        alias.as_ref().is_none_or(|alias| is_same_name(alias, &read.alias))
+                    };
+                    let below = self
+                        .relations_read(Some(relation))
+                        .iter()
+                        .filter(is_it)
+                        .map(|read| read.relation.as_str());
+                    let below = below
+                        .filter(|below| self.is_resolvable_cte(below, Some(relation)))
+                        .collect::<Vec<_>>();
+                    left.extend(below.into_iter().rev());
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns the relation from which a CTE's rows come, skipping helper CTEs.
+    pub fn base_relation_of(&self, cte: Option<&str>) -> String {
+        let mut cte = cte.map(str::to_owned);
+        for _ in 0..MAX_CTE_CHAIN {
+            let Some(read) = self.relations_read(cte.as_deref()).first() else {
+                break;
+            };
+            if !self.is_resolvable_cte(&read.relation, cte.as_deref()) {
+                return read.relation.clone();
+            }
+            cte = Some(read.relation.clone());
+        }
+        cte.unwrap_or_default()
+    }
+}

@@ -1,0 +1,210 @@
+//! Column lineage of a spec: the input columns from which each column is computed, the tags that each column inherits,
+//! and whether its values were converted to a time zone.
+//!
+//! Conditions inside a value are inputs. Filters, sort order and partitions are not.
+
+mod record;
+
+pub(super) use record::output_column;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
+
+use crate::arena::Arena;
+use crate::schema::Relation;
+
+/// Input column of a spec.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SourceColumn {
+    relation: String,
+    column: String,
+}
+
+impl SourceColumn {
+    /// Returns the relation's name in the schema.
+    #[must_use]
+    pub fn relation(&self) -> &str {
+        &self.relation
+    }
+
+    /// Returns the name of the column.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+}
+
+/// Input columns from which a column of a model is computed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnLineage {
+    column: String,
+    sources: Vec<SourceColumn>,
+}
+
+impl ColumnLineage {
+    /// Returns the column of the model.
+    #[must_use]
+    pub fn column(&self) -> &str {
+        &self.column
+    }
+
+    /// Returns the distinct input columns, sorted. Empty if the column is constant or counts rows.
+    #[must_use]
+    pub fn sources(&self) -> &[SourceColumn] {
+        &self.sources
+    }
+}
+
+/// Index of a value.
+type ColumnPosition = u32;
+
+/// Inputs of all values of a spec. Dependencies come before the values that use them.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Lineage {
+    made: Vec<Vec<ColumnPosition>>,
+    sources: FxHashMap<ColumnPosition, SourceColumn>,
+    /// Index of each input column, by relation and lower-case column name.
+    known: FxHashMap<(String, String), ColumnPosition>,
+    /// Values whose own formula converts an instant to a time zone.
+    timezone_conversions: FxHashSet<ColumnPosition>,
+    /// Columns of each step, by lower-case name.
+    steps: Vec<FxHashMap<String, ColumnPosition>>,
+    /// Columns of the model.
+    columns: Vec<(String, ColumnPosition)>,
+}
+
+impl Lineage {
+    fn add(&mut self, mut of: Vec<ColumnPosition>) -> ColumnPosition {
+        of.sort_unstable();
+        of.dedup();
+        self.made.push(of);
+        self.made.len() as ColumnPosition - 1
+    }
+
+    fn source(&mut self, relation: &str, column: &str) -> ColumnPosition {
+        let key = (relation.to_lowercase(), column.to_lowercase());
+        if let Some(at) = self.known.get(&key) {
+            return *at;
+        }
+        let at = self.add(Vec::new());
+        self.known.insert(key, at);
+        self.sources.insert(
+            at,
+            SourceColumn {
+                relation: relation.to_owned(),
+                column: column.to_owned(),
+            },
+        );
+        at
+    }
+
+    /// Adds a column for the total of a measure, with the same lineage as the measure.
+    pub fn add_total(&mut self, measure: &str, column: &str) {
+        if let Some(step) = self.steps.last_mut()
+            && let Some(at) = step.get(&measure.to_lowercase()).copied()
+        {
+            step.insert(column.to_lowercase(), at);
+        }
+    }
+
+    /// Records the output columns of the most recent step. `last` specifies whether these are also the columns of the
+    /// model. The columns of a wide pivot are named after values, so they may depend on any column of the step.
+    pub fn record_outputs(&mut self, output: &Relation, last: bool) {
+        let Some(mut given) = self.steps.pop() else { return };
+        let mut all: Vec<ColumnPosition> = given.values().copied().collect();
+        all.sort_unstable();
+        for column in output.columns() {
+            let name = column.name().to_lowercase();
+            let at = match given.get(&name) {
+                Some(at) => *at,
+                None => self.add(all.clone()),
+            };
+            given.insert(name, at);
+            if last {
+                self.columns.push((column.name().to_owned(), at));
+            }
+        }
+        self.steps.push(given);
+    }
+
+    /// Returns the lineage of each column of the model.
+    pub fn column_lineages(&self) -> Vec<ColumnLineage> {
+        // A value that is computed from one other value has the sources of this value.
+        let mut same: Arena<ColumnPosition> = Arena::new();
+        for (at, made) in self.made.iter().enumerate() {
+            same.push(match made.as_slice() {
+                [one] => same.try_get(*one as usize).copied().unwrap_or(*one),
+                _ => at as ColumnPosition,
+            });
+        }
+        let mut seen: Arena<Option<usize>> = Arena::filled(None, self.made.len());
+        let mut of = |(column, (name, at)): (usize, &(String, ColumnPosition))| {
+            let mut stack = vec![*at];
+            let mut sources = Vec::new();
+            while let Some(at) = stack.pop() {
+                let at = same[at as usize];
+                if seen[at as usize].replace(column) != Some(column) {
+                    sources.extend(self.sources.get(&at).cloned());
+                    stack.extend(self.made.get(at as usize).into_iter().flatten());
+                }
+            }
+            sources.sort_unstable();
+            ColumnLineage {
+                column: name.clone(),
+                sources,
+            }
+        };
+        self.columns.iter().enumerate().map(&mut of).collect()
+    }
+
+    /// Returns the lower-case names of the columns that are computed from an instant in a time zone. `is_converted`
+    /// returns whether an input column is computed in this way. One pass is sufficient because dependencies come first.
+    fn columns_in_timezone(&self, is_converted: impl Fn(&SourceColumn) -> bool) -> FxHashSet<String> {
+        let mut converted: Arena<bool> = Arena::new();
+        for (at, made) in self.made.iter().enumerate() {
+            let at = at as ColumnPosition;
+            let is_own = self.timezone_conversions.contains(&at) || self.sources.get(&at).is_some_and(&is_converted);
+            converted.push(is_own || made.iter().any(|at| converted[*at as usize]));
+        }
+        let found = self.columns.iter().filter(|(_, at)| converted[*at as usize]);
+        found.map(|(name, _)| name.to_lowercase()).collect()
+    }
+
+    /// Returns the inherited tags of each column, by lower-case name. A column inherits the tags of all its inputs. One
+    /// pass is sufficient because dependencies come first.
+    fn tags(&self, inherited: &[String], of: impl Fn(&SourceColumn) -> Vec<String>) -> FxHashMap<String, Vec<String>> {
+        let mut tagged: Arena<Vec<usize>> = Arena::new();
+        for (at, made) in self.made.iter().enumerate() {
+            let mut own: Vec<usize> = made
+                .iter()
+                .flat_map(|at| tagged[*at as usize].iter().copied())
+                .collect();
+            if let Some(source) = self.sources.get(&(at as ColumnPosition)) {
+                let tags = of(source);
+                own.extend(
+                    inherited
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, tag)| tags.contains(tag))
+                        .map(|(place, _)| place),
+                );
+            }
+            own.sort_unstable();
+            own.dedup();
+            tagged.push(own);
+        }
+        let names = |at: ColumnPosition| {
+            tagged[at as usize]
+                .iter()
+                .filter_map(|place| inherited.get(*place).cloned())
+                .collect()
+        };
+        self.columns
+            .iter()
+            .map(|(name, at)| (name.to_lowercase(), names(*at)))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

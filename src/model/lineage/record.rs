@@ -1,0 +1,270 @@
+//! Records the lineage of a spec while its steps are compiled.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::super::compile::SpecCompilation;
+use super::super::load::{KeptColumns, Step, StepRead};
+use super::super::sources::JoinTarget;
+use super::{ColumnPosition, SourceColumn};
+use crate::Type;
+use crate::catalog::{self, internal};
+use crate::check::DefinitionRole;
+use crate::ir::Ir;
+use crate::plan::{StepInput, StepPlan, key_name};
+use crate::schema::{Column, Relation};
+use crate::yaml::Node;
+
+/// Returns the name of the column that a definition or key produces, if any. `text` is the source of the formulas.
+pub fn output_column(plan: &StepPlan<'_>, index: usize, text: &str) -> Option<String> {
+    let program = plan.program;
+    let definition = program.definitions.try_get(index)?;
+    match (plan.roles.try_get(index)?, program.node(definition.root)) {
+        (DefinitionRole::GroupBy, Ir::Column(column)) => program
+            .columns
+            .try_get(column as usize)
+            .map(|c| c.output_name().to_owned()),
+        // The key is a definition, which produces the column itself.
+        (DefinitionRole::GroupBy, Ir::Definition(_)) => None,
+        (DefinitionRole::GroupBy, _) => Some(key_name(definition.span.text(text))),
+        (DefinitionRole::Definitions, _) if plan.outputs.try_get(index) == Some(&true) => {
+            definition.name.as_deref().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// Returns the relations in `keep`, by the lower-case name of the column: `u` for `u.created_at`.
+fn kept_relations<'s>(step: &Step<'s>) -> FxHashMap<String, &'s str> {
+    let KeptColumns::Columns(names) = &step.keep else {
+        return FxHashMap::default();
+    };
+    let qualified = names.iter().rev().filter_map(|name| name.text.rsplit_once('.'));
+    let unquoted =
+        qualified.map(|(relation, name)| (name.trim_matches('"').to_lowercase(), relation.trim_matches('"')));
+    unquoted.collect()
+}
+
+/// Returns whether a node converts an instant to wall-clock time in a time zone.
+fn is_timezone_conversion(node: Ir) -> bool {
+    matches!(node, Ir::Apply { overload, .. } if catalog::overload_owner(overload) == internal::TO_WALL_CLOCK)
+}
+
+impl SpecCompilation<'_> {
+    /// Records the lineage of a step's columns. `text` is the source of the step's formulas.
+    pub fn record_lineage(
+        &mut self,
+        step: &Step<'_>,
+        plan: &StepPlan<'_>,
+        input: &StepInput<'_>,
+        output: &Relation,
+        text: &str,
+    ) {
+        let program = plan.program;
+        let mut columns: Vec<Option<ColumnPosition>> = Vec::with_capacity(program.columns.len());
+        for column in &program.columns {
+            columns.push(match column.merged.as_slice() {
+                [] => self.read_column(step, input, column.relation.as_deref(), &column.name),
+                merged => {
+                    let merged = merged
+                        .iter()
+                        .filter_map(|part| columns.get(*part as usize).copied().flatten());
+                    let merged = merged.collect();
+                    Some(self.lineage.add(merged))
+                }
+            });
+        }
+        let mut made: FxHashMap<u32, ColumnPosition> = FxHashMap::default();
+        let mut given: FxHashMap<String, ColumnPosition> = FxHashMap::default();
+        for index in &program.order {
+            let Some(definition) = program.definitions.try_get(*index as usize) else {
+                continue;
+            };
+            if definition.failed {
+                continue;
+            }
+            let (mut of, mut seen, mut stack) = (Vec::new(), FxHashSet::default(), vec![definition.root]);
+            let mut is_converted = false;
+            while let Some(id) = stack.pop() {
+                if !seen.insert(id) {
+                    continue;
+                }
+                match program.node(id) {
+                    Ir::Column(column) => of.extend(columns.get(column as usize).copied().flatten()),
+                    Ir::Definition(used) => of.extend(made.get(&used)),
+                    Ir::TabColumn { tab, column } => {
+                        let (tab, column) = program.find_column_origin(tab, column);
+                        of.extend(self.tab_column(step, input, tab, column));
+                    }
+                    node => {
+                        is_converted |= is_timezone_conversion(node);
+                        stack.extend(program.operands(id));
+                    }
+                }
+            }
+            let at = self.lineage.add(of);
+            if is_converted {
+                self.lineage.timezone_conversions.insert(at);
+            }
+            made.insert(*index, at);
+        }
+        for index in 0..program.definitions.len() {
+            let Some(at) = made.get(&(index as u32)) else { continue };
+            let name = output_column(plan, index, text);
+            given.extend(name.map(|name| (name.to_lowercase(), *at)));
+        }
+        // Kept columns keep their lineage.
+        let kept = kept_relations(step);
+        for column in output.columns() {
+            let name = column.name().to_lowercase();
+            if !given.contains_key(&name) {
+                let has = |relation: &Relation| relation.is_open() || relation.column(&name).is_some();
+                let in_joined = input
+                    .joined
+                    .and_then(|joined| joined.relations.iter().find(|relation| has(relation)));
+                let of = kept.get(&name).copied();
+                let of = of.or_else(|| in_joined.map(Relation::name));
+                let at = self.read_column(step, input, of, column.name());
+                given.extend(at.map(|at| (name, at)));
+            }
+        }
+        self.lineage.steps.push(given);
+    }
+
+    /// Returns the position of a column that a step reads. `relation` is the column's relation if the step reads
+    /// several relations.
+    fn read_column(
+        &mut self,
+        step: &Step<'_>,
+        input: &StepInput<'_>,
+        relation: Option<&str>,
+        name: &str,
+    ) -> Option<ColumnPosition> {
+        let place = self.lineage.steps.len();
+        let joined = input
+            .joined
+            .and_then(|joined| joined.position(relation?))
+            .and_then(|at| at.checked_sub(1));
+        if let Some(join) = joined.and_then(|at| step.joins.get(at)) {
+            return self.target_column(self.sources.resolve_join_target(self.spec, place, &join.to), name);
+        }
+        match self.spec.step_input(place) {
+            StepRead::Relation(from) => Some(self.lineage.source(from.name(), name)),
+            StepRead::Step(of) => self.step_column(of, name),
+            StepRead::Union(steps) => steps.into_iter().find_map(|of| self.step_column(of, name)),
+        }
+    }
+
+    fn tab_column(&mut self, step: &Step<'_>, input: &StepInput<'_>, tab: u32, column: u32) -> Option<ColumnPosition> {
+        let place = self.lineage.steps.len();
+        let column = input.tabs.get(tab as usize)?.columns.get(column as usize)?;
+        let keys = step.sheet.as_ref()?.tabs.get(tab as usize)?;
+        self.target_column(
+            self.sources.resolve_join_target(self.spec, place, &keys.model),
+            column.name(),
+        )
+    }
+
+    fn target_column(&mut self, target: JoinTarget, name: &str) -> Option<ColumnPosition> {
+        match target {
+            JoinTarget::Step(of) => self.step_column(of, name),
+            JoinTarget::Source(of) => {
+                let relation = self.sources.all.get(of)?.from.name().to_owned();
+                Some(self.lineage.source(&relation, name))
+            }
+            JoinTarget::Later => None,
+        }
+    }
+
+    /// Returns the position of a column of an earlier step. Any name may be a column of an undeclared relation whose
+    /// columns the step passes on.
+    fn step_column(&mut self, of: usize, name: &str) -> Option<ColumnPosition> {
+        let key = name.to_lowercase();
+        let mut seen = FxHashSet::default();
+        let mut places = vec![of];
+        let at = loop {
+            let place = places.pop()?;
+            if let Some(at) = self.lineage.steps.get(place)?.get(&key) {
+                break *at;
+            }
+            let step = self.spec.steps.get(place)?;
+            if !matches!(step.keep, KeptColumns::All) || !step.joins.is_empty() || !seen.insert(place) {
+                continue;
+            }
+            match self.spec.step_input(place) {
+                StepRead::Relation(from) => break self.lineage.source(from.name(), name),
+                StepRead::Step(before) => places.push(before),
+                StepRead::Union(steps) => places.extend(steps.into_iter().rev()),
+            }
+        };
+        self.lineage.steps.get_mut(of)?.insert(key, at);
+        Some(at)
+    }
+
+    /// Records a step of periods, whose columns are not computed from columns of a relation.
+    pub fn record_period_step(&mut self, kept: &[&str]) {
+        let place = self.lineage.steps.len();
+        let columns = kept.iter().filter_map(|name| {
+            let before = place.checked_sub(1)?;
+            Some((name.to_lowercase(), self.step_column(before, name)?))
+        });
+        let columns: FxHashMap<String, ColumnPosition> = columns.collect();
+        self.lineage.steps.push(columns);
+    }
+
+    /// Returns the relation of a source column, if it is known.
+    fn relation_of_source(&self, column: &SourceColumn) -> Option<&Relation> {
+        let mut sources = self.sources.all.iter().map(|source| &source.from);
+        self.known_relation(sources.find(|from| from.name() == column.relation)?)
+    }
+
+    /// Marks the dates and times among the model's columns that were converted from instants to a time zone.
+    pub fn mark_converted_times(&self, columns: &mut [Column]) {
+        let is_wall_clock = |column: &Column| matches!(column.ty(), Type::Date | Type::Timestamp);
+        if !columns.iter().any(is_wall_clock) {
+            return;
+        }
+        let converted = self.lineage.columns_in_timezone(|source| {
+            let relation = self.relation_of_source(source);
+            let column = relation.and_then(|relation| relation.column(&source.column));
+            column.is_some_and(Column::is_converted_to_timezone)
+        });
+        for column in columns.iter_mut().filter(|column| is_wall_clock(column)) {
+            let is_converted = converted.contains(&column.name().to_lowercase());
+            *column = column.clone().converted_to_timezone(is_converted);
+        }
+    }
+
+    /// Returns the model's columns with their inherited tags.
+    pub fn with_tags(&self, columns: Vec<Column>) -> Vec<Column> {
+        let inherit = &self.compiler.specs.inherit;
+        if inherit.is_empty() {
+            return columns;
+        }
+        let of = |source: &SourceColumn| {
+            let relation = self.relation_of_source(source);
+            let known = relation.and_then(|relation| relation.column(&source.column));
+            known.map(|column| column.tags().to_vec()).unwrap_or_default()
+        };
+        let tags = self.lineage.tags(inherit, of);
+        let said = |column: &Column| {
+            let said = self
+                .spec
+                .columns
+                .iter()
+                .find(|said| said.name.text.eq_ignore_ascii_case(column.name()));
+            let tags = said.and_then(|said| said.tags).map(Node::texts).unwrap_or_default();
+            tags.into_iter().filter(|tag| inherit.contains(tag)).collect::<Vec<_>>()
+        };
+        let tagged = |column: Column| {
+            let kept = tags.get(&column.name().to_lowercase()).into_iter().flatten().cloned();
+            // Models that read this model also inherit the tags that its spec sets.
+            let own = said(&column);
+            let all: Vec<String> = kept
+                .filter(|tag| !own.contains(tag))
+                .chain(own.iter().cloned())
+                .collect();
+            if all.is_empty() { column } else { column.with_tags(all) }
+        };
+        columns.into_iter().map(tagged).collect()
+    }
+}
