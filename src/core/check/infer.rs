@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use super::names::{NameResolver, NameTarget, text_value};
 use super::{CheckScope, DefinitionRole};
 use crate::Type;
-use crate::ast::{Ast, BinaryOp, Expr, ExprId};
+use crate::ast::{Ast, BinaryOp, Definition, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
@@ -54,6 +54,18 @@ pub(super) struct InferBuffers {
 }
 
 impl InferBuffers {
+    /// Forgets the terms of the previous source, because no type of this source is inferred.
+    pub(super) fn forget_terms(&mut self) {
+        self.terms.clear();
+    }
+
+    /// Returns whether the types in a definition depend on other definitions that use the same values.
+    pub(super) fn has_variables(&self, definition: &Definition) -> bool {
+        let nodes = definition.first.index()..definition.body.index() + 1;
+        let mut terms = self.terms.get(nodes).unwrap_or_default().iter();
+        terms.any(|term| matches!(term, InferTerm::Var(_)))
+    }
+
     fn resolve_term(&mut self, term: InferTerm) -> InferTerm {
         let InferTerm::Var(var) = term else { return term };
         let root = self.find_root(var);

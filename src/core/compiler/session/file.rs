@@ -1,0 +1,453 @@
+//! File of formulas whose definitions are compiled again only if a change affects them.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use rustc_hash::FxHashSet;
+
+use super::chunks::{Chunk, mentioned_names, split_chunks};
+use super::dependencies::{ChunkId, Dependencies, KEYS};
+use super::edit::TextEdit;
+use super::part::{CompiledPart, PartChunk};
+use super::results::Replacement;
+use crate::check::{Context, RestOfFile, SEARCHES};
+use crate::compiler::{Compiled, Compiler};
+use crate::span::Span;
+
+/// Maximum number of times that an edit is compiled. Each time, more chunks turn out to be affected.
+const MAX_ROUNDS: usize = 4;
+/// Maximum number of names with which an unknown name is compared.
+const MAX_NAMES: usize = 1000;
+
+/// Chunk at its position in the file.
+#[derive(Clone, Copy, Debug)]
+struct PlacedChunk {
+    start: u32,
+    id: ChunkId,
+}
+
+impl PlacedChunk {
+    fn in_part(self, start: u32) -> PartChunk {
+        PartChunk { start, id: self.id }
+    }
+}
+
+/// Compiled file.
+#[derive(Debug)]
+pub(super) struct CompiledFile {
+    emit: bool,
+    text: String,
+    /// Chunks in the order of the file. The first chunk starts at 0.
+    order: Vec<PlacedChunk>,
+    /// Position of each chunk in `order`, by number.
+    places: Vec<u32>,
+    dependencies: Dependencies,
+    /// Whether a definition uses an aggregate.
+    has_aggregates: bool,
+    /// A chunk that uses an aggregate, or the keys. `None` if no chunk is known.
+    aggregate: Option<ChunkId>,
+    /// Relation to which all columns belong, and the first chunk that reads a column of it, or the keys.
+    settled: Option<(Arc<str>, ChunkId)>,
+    /// Names in the keys of the options.
+    key_names: Vec<u64>,
+    /// Number of definitions that were compiled for the last edit.
+    pub recompiled: usize,
+    pub compiled: Compiled,
+}
+
+/// Chunks that an edit replaces.
+struct ChangedRegion {
+    /// Positions of the old chunks.
+    first: usize,
+    last: usize,
+    /// Old offsets.
+    old: Span,
+    new: Vec<Chunk>,
+}
+
+impl CompiledFile {
+    /// Compiles a file. Returns only the result if edits of the file cannot be compiled separately.
+    pub fn new(compiler: &Compiler, source: &str, emit: bool) -> Result<Self, Compiled> {
+        let whole = || split_chunks(source, Span::new(0, source.len() as u32), &compiler.options.limits);
+        let Some(chunks) = supports_sessions(compiler, source).then(whole).flatten() else {
+            return Err(compiler
+                .pool
+                .lend_memory(|memory| compiler.run(memory, source, emit, RestOfFile::default(), |_, _| ())));
+        };
+        let mut dependencies = Dependencies::default();
+        let place = |chunk: Chunk| PlacedChunk {
+            start: chunk.span.start,
+            id: dependencies.add(chunk),
+        };
+        let order: Vec<PlacedChunk> = chunks.into_iter().map(place).collect();
+        let chunks: Vec<PartChunk> = order.iter().map(|chunk| chunk.in_part(chunk.start)).collect();
+        let part = CompiledPart::new(compiler, source, chunks, emit, RestOfFile::default());
+        let options = &compiler.options;
+        let keys = [&options.group_by, &options.partition_by, &options.order_by];
+        let mut file = Self {
+            emit,
+            text: source.to_owned(),
+            places: (0..order.len() as u32).collect(),
+            order,
+            dependencies,
+            has_aggregates: part.aggregate.is_some(),
+            aggregate: part.aggregate,
+            settled: part.settled,
+            key_names: keys
+                .into_iter()
+                .flatten()
+                .flat_map(|key| mentioned_names(key))
+                .collect(),
+            recompiled: part.count,
+            compiled: part.compiled,
+        };
+        for (chunk, facts) in part.chunks.iter().zip(part.facts) {
+            file.dependencies.update(chunk.id, facts);
+        }
+        file.dependencies.add_keys(&part.keys);
+        if part.is_supported && file.is_within_limits(compiler) && part.count == file.count_names() {
+            Ok(file)
+        } else {
+            Err(file.compiled)
+        }
+    }
+
+    /// Compiles the changes of a new version of the file. Returns the file as an error if the new text cannot be split
+    /// into definitions, and `None` if the whole file must be compiled again.
+    pub fn apply_edit(mut self, compiler: &Compiler, source: &str) -> Result<Self, Option<Self>> {
+        self.recompiled = 0;
+        let Some(edit) = TextEdit::between(&self.text, source) else {
+            return Ok(self);
+        };
+        let region = self.find_region(compiler, source, edit);
+        let Some(region) = region.filter(|_| supports_sessions(compiler, source)) else {
+            return Err(Some(self));
+        };
+        let is_settled_after =
+            |(_, id): &(Arc<str>, ChunkId)| *id == KEYS || self.places[*id as usize] as usize >= region.first;
+        if self.settled.as_ref().is_some_and(is_settled_after) {
+            return Err(None);
+        }
+        let (old, added) = (region.old, region.first..region.first + region.new.len());
+        let affected = self.replace_chunks(source, region, edit).ok_or(None)?;
+        let part = self.compile_affected(compiler, affected).ok_or(None)?;
+        self.install(part, old, &added, edit);
+        Ok(self)
+    }
+
+    /// Finds the chunks that contain the change and the chunk before it, to which the changed text may belong.
+    fn find_region(&self, compiler: &Compiler, source: &str, edit: TextEdit) -> Option<ChangedRegion> {
+        let place_of = |offset: usize| self.order.partition_point(|chunk| chunk.start as usize <= offset) - 1;
+        let first = place_of(edit.start).saturating_sub(1);
+        let start = self.order[first].start;
+        // A comment at the end of the region belongs to the chunk after it.
+        let mut last = place_of(edit.old_end);
+        let split = |last: usize| {
+            let end = edit.shift(self.end_of(last));
+            split_chunks(source, Span::new(start, end), &compiler.options.limits)
+        };
+        let new = split(last).or_else(|| {
+            last = (last + 1).min(self.order.len() - 1);
+            split(last)
+        })?;
+        let mut region = ChangedRegion {
+            first,
+            last: last + 1,
+            old: Span::default(),
+            new,
+        };
+        self.skip_unchanged_chunks(&mut region, source);
+        let start = self
+            .order
+            .get(region.first)
+            .map_or(self.text.len() as u32, |chunk| chunk.start);
+        let end = self
+            .order
+            .get(region.last)
+            .map_or(self.text.len() as u32, |chunk| chunk.start);
+        region.old = Span::new(start, end);
+        let is_unbalanced = |chunk: &&Chunk| chunk.is_unbalanced;
+        let removed = &self.order[region.first..region.last];
+        let removed = removed
+            .iter()
+            .filter(|chunk| self.dependencies.is_unbalanced(chunk.id))
+            .count();
+        let unbalanced = self.dependencies.unbalanced - removed + region.new.iter().filter(is_unbalanced).count();
+        (unbalanced <= 1).then_some(region)
+    }
+
+    /// Removes chunks at both ends of the region that have the same text as before.
+    fn skip_unchanged_chunks(&self, region: &mut ChangedRegion, source: &str) {
+        let pairs = (region.first..region.last).zip(&region.new);
+        let same = pairs
+            .take_while(|(place, chunk)| self.chunk_text(*place) == chunk.span.text(source))
+            .count();
+        region.new.drain(..same);
+        region.first += same;
+        let pairs = (region.first..region.last).rev().zip(region.new.iter().rev());
+        let same = pairs
+            .take_while(|(place, chunk)| self.chunk_text(*place) == chunk.span.text(source))
+            .count();
+        region.new.truncate(region.new.len() - same);
+        region.last -= same;
+    }
+
+    fn chunk_text(&self, place: usize) -> &str {
+        Span::new(self.order[place].start, self.end_of(place)).text(&self.text)
+    }
+
+    /// Returns the number of definitions in the file.
+    fn count_names(&self) -> usize {
+        self.order
+            .iter()
+            .map(|chunk| self.dependencies.names(chunk.id).len())
+            .sum()
+    }
+
+    /// Returns whether no limit for the whole file can be exceeded.
+    fn is_within_limits(&self, compiler: &Compiler) -> bool {
+        let Dependencies {
+            unbalanced,
+            searches,
+            width,
+            ..
+        } = self.dependencies;
+        unbalanced <= 1 && searches <= SEARCHES && width <= compiler.options.limits.output / 2
+    }
+
+    /// Returns the end offset of a chunk.
+    fn end_of(&self, place: usize) -> u32 {
+        self.order
+            .get(place + 1)
+            .map_or(self.text.len() as u32, |next| next.start)
+    }
+
+    /// Replaces the chunks of a region. Returns the chunks that this affects. `None` if it affects the keys.
+    fn replace_chunks(&mut self, source: &str, region: ChangedRegion, edit: TextEdit) -> Option<FxHashSet<ChunkId>> {
+        let ChangedRegion { first, last, new, .. } = region;
+        let new_names: Vec<&str> = new
+            .iter()
+            .flat_map(|chunk| {
+                chunk
+                    .names
+                    .iter()
+                    .map(|name| name.shift_right(chunk.span.start).text(source))
+            })
+            .collect();
+        let removed: Vec<ChunkId> = self.order[first..last].iter().map(|chunk| chunk.id).collect();
+        let has_same_names = (first..last)
+            .flat_map(|place| self.names_at(place, &self.text))
+            .eq(new_names);
+        let mut affected = FxHashSet::default();
+        for id in &removed {
+            affected.extend(self.dependencies.dependents(*id));
+        }
+        if !has_same_names {
+            affected.extend(&self.dependencies.readers_of_all_names);
+        }
+        let changes_keys = |file: &Self, ids: &[ChunkId]| {
+            let names = &file.key_names;
+            ids.iter().any(|id| file.dependencies.defines_any(*id, names))
+        };
+        if changes_keys(self, &removed) {
+            return None;
+        }
+        for id in &removed {
+            affected.remove(id);
+        }
+        for id in removed {
+            self.dependencies.remove(id);
+            if self.aggregate == Some(id) {
+                self.aggregate = None;
+            }
+        }
+        let place = |chunk: Chunk| PlacedChunk {
+            start: chunk.span.start,
+            id: self.dependencies.add(chunk),
+        };
+        let placed: Vec<PlacedChunk> = new.into_iter().map(place).collect();
+        let added: Vec<ChunkId> = placed.iter().map(|chunk| chunk.id).collect();
+        let after = first + placed.len();
+        let moves = placed.len() != last - first;
+        self.order.splice(first..last, placed);
+        for chunk in &mut self.order[after..] {
+            chunk.start = edit.shift(chunk.start);
+        }
+        for (place, chunk) in self.order.iter().enumerate().skip(first) {
+            if place >= after && !moves {
+                break;
+            }
+            let id = chunk.id as usize;
+            self.places.resize(self.places.len().max(id + 1), 0);
+            self.places[id] = place as u32;
+        }
+        self.text
+            .replace_range(edit.start..edit.old_end, source.get(edit.start..edit.new_end)?);
+        affected.extend(&added);
+        (!changes_keys(self, &added)).then_some(affected)
+    }
+
+    /// Compiles the affected chunks. `None` if the results of all chunks may change.
+    fn compile_affected(&mut self, compiler: &Compiler, mut affected: FxHashSet<ChunkId>) -> Option<CompiledPart> {
+        let mut compiled: FxHashSet<ChunkId> = FxHashSet::default();
+        let mut last = None;
+        for _ in 0..MAX_ROUNDS {
+            self.dependencies.add_dependents(&mut affected);
+            let is_global = |id: &ChunkId| {
+                let is_before_settled = |(_, settled): &(Arc<str>, ChunkId)| {
+                    *settled != KEYS && self.places[*id as usize] <= self.places[*settled as usize]
+                };
+                self.dependencies.defines_any(*id, &self.key_names)
+                    || self.settled.as_ref().is_some_and(is_before_settled)
+            };
+            if affected.iter().any(is_global) {
+                return None;
+            }
+            let needed = self.dependencies.chunks_to_compile(&affected, &self.key_names);
+            if needed.is_subset(&compiled) {
+                return last;
+            }
+            compiled.extend(needed);
+            let part = self.compile_chunks(compiler, &compiled)?;
+            for (chunk, facts) in part.chunks.iter().zip(&part.facts) {
+                self.dependencies.update(chunk.id, facts.clone());
+            }
+            if !self.is_within_limits(compiler) {
+                return None;
+            }
+            last = Some(part);
+        }
+        None
+    }
+
+    /// Compiles chunks as one text. `None` if the results of all chunks may change.
+    fn compile_chunks(&mut self, compiler: &Compiler, ids: &FxHashSet<ChunkId>) -> Option<CompiledPart> {
+        let mut places: Vec<u32> = ids.iter().map(|id| self.places[*id as usize]).collect();
+        places.sort_unstable();
+        let mut text = String::new();
+        let mut chunks = Vec::with_capacity(places.len());
+        let mut count = 0;
+        for place in places {
+            let chunk = self.order[place as usize];
+            chunks.push(chunk.in_part(text.len() as u32));
+            text.push_str(self.chunk_text(place as usize));
+            count += self.dependencies.names(chunk.id).len();
+        }
+        let names: Vec<&str> = (0..self.order.len())
+            .flat_map(|place| self.names_at(place, &self.text))
+            .take(MAX_NAMES)
+            .collect();
+        let rest = RestOfFile {
+            names: Some(&names),
+            settled: self.settled.as_ref().map(|(relation, _)| relation),
+            has_aggregates: self.aggregate.is_some(),
+        };
+        let part = CompiledPart::new(compiler, &text, chunks, self.emit, rest);
+        if self.aggregate.is_none() {
+            self.aggregate = part.aggregate;
+        }
+        let is_same = self.aggregate.is_some() == self.has_aggregates && part.settled.is_none();
+        (part.is_supported && part.count == count && is_same).then_some(part)
+    }
+
+    /// Replaces the results of the compiled chunks, and moves all other results. `old` contains the old offsets of the
+    /// chunks that were replaced by the chunks at `added`.
+    fn install(&mut self, mut part: CompiledPart, old: Span, added: &Range<usize>, edit: TextEdit) {
+        let definitions = std::mem::take(&mut part.compiled.definitions);
+        let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
+        let length = part.chunks.last().map_or(0, |chunk| {
+            chunk.start + self.chunk_text(self.places[chunk.id as usize] as usize).len() as u32
+        });
+        let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
+        // Positions after the text are in the keys.
+        let place_span = |span: Span| match part.chunks.get(part.chunk_at(span.start)) {
+            _ if span == Span::default() => span,
+            Some(chunk) if span.start <= length => move_span(
+                span,
+                chunk.start,
+                self.order[self.places[chunk.id as usize] as usize].start,
+            ),
+            _ => move_span(span, length, self.text.len() as u32),
+        };
+        let (mut replacements, owners) = self.replaced_chunks(&part.chunks, old, added, edit);
+        for mut definition in definitions {
+            let owner = owners[part.chunk_at(definition.span.start)];
+            definition.span = place_span(definition.span);
+            for mapping in &mut definition.mappings {
+                mapping.formula = place_span(mapping.formula);
+            }
+            replacements[owner].definitions.push(definition);
+        }
+        for mut diagnostic in diagnostics {
+            let owner = owners[part.chunk_at(diagnostic.span().start)];
+            diagnostic.update_spans(place_span);
+            replacements[owner].diagnostics.push(diagnostic);
+        }
+        self.recompiled = part.count;
+        self.compiled.replace_results(replacements, |span| {
+            if span.start >= old.end && span != Span::default() {
+                Span::new(edit.shift(span.start), edit.shift(span.end))
+            } else {
+                span
+            }
+        });
+    }
+
+    /// Returns the old offsets of the chunks that were compiled, and the index of the replacement of each chunk.
+    fn replaced_chunks(
+        &self,
+        chunks: &[PartChunk],
+        old: Span,
+        added: &Range<usize>,
+        edit: TextEdit,
+    ) -> (Vec<Replacement>, Vec<usize>) {
+        // Old offset of a chunk that the edit did not replace.
+        let old_start = |place: usize| match self.order.get(place) {
+            _ if place == added.start => old.start,
+            None => u32::MAX,
+            Some(chunk) if place < added.start => chunk.start,
+            Some(chunk) => (chunk.start as usize + edit.old_end - edit.new_end) as u32,
+        };
+        let mut replacements: Vec<Replacement> = Vec::new();
+        let mut owners = Vec::with_capacity(chunks.len());
+        let mut region = None;
+        let region_end = if added.end == self.order.len() {
+            u32::MAX
+        } else {
+            old.end
+        };
+        let places = chunks.iter().map(|chunk| self.places[chunk.id as usize] as usize);
+        // The region is replaced even if it contains no chunks any more.
+        for place in places.chain([self.order.len()]) {
+            if place >= added.start {
+                region = region.or_else(|| {
+                    replacements.push(Replacement::new(old.start, region_end));
+                    Some(replacements.len() - 1)
+                });
+            }
+            match region {
+                Some(region) if added.contains(&place) => owners.push(region),
+                _ if place == self.order.len() => {}
+                _ => {
+                    owners.push(replacements.len());
+                    let start = if place == added.end { old.end } else { old_start(place) };
+                    replacements.push(Replacement::new(start, old_start(place + 1)));
+                }
+            }
+        }
+        (replacements, owners)
+    }
+
+    /// Returns the names that a chunk defines.
+    fn names_at<'t>(&self, place: usize, text: &'t str) -> impl Iterator<Item = &'t str> + use<'_, 't> {
+        let PlacedChunk { start, id } = self.order[place];
+        let names = self.dependencies.names(id).iter();
+        names.map(move |name| name.shift_right(start).text(text))
+    }
+}
+
+/// Returns whether the results of some definitions of a file can be computed without the other definitions.
+fn supports_sessions(compiler: &Compiler, source: &str) -> bool {
+    let options = &compiler.options;
+    options.context != Context::Worksheet && options.given_types.is_empty() && source.len() <= options.limits.source
+}
