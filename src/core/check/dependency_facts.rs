@@ -12,7 +12,7 @@ use super::lint::WeekCallKind;
 use super::names::NameTarget;
 use crate::ast::Ast;
 use crate::catalog;
-use crate::ir::{Ir, Program};
+use crate::ir::{ColumnUse, Ir, Program};
 
 pub use super::unresolved_names::SEARCHES;
 
@@ -48,6 +48,19 @@ pub struct DefinitionFacts {
     pub searches: usize,
 }
 
+impl DefinitionFacts {
+    /// Adds a link to a column of unknown type, because all uses of the column determine its type.
+    fn add_column(&mut self, columns: &[ColumnUse], column: u32) {
+        if let Some(column) = columns.get(column as usize).filter(|column| column.assumed) {
+            let link = Link::new(("type", column.name.to_ascii_lowercase()), true);
+            self.is_open = true;
+            if !self.links.contains(&link) {
+                self.links.push(link);
+            }
+        }
+    }
+}
+
 /// Facts about a source. Indices refer to the definitions of the syntax tree.
 #[derive(Clone, Debug, Default)]
 pub struct DependencyFacts {
@@ -63,21 +76,23 @@ pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Pro
     let CheckBuffers { names, infer, .. } = buffers;
     let mut definitions: Vec<DefinitionFacts> = Vec::with_capacity(ast.definitions.len());
     for definition in &ast.definitions {
-        let nodes = definition.first.index()..definition.body.index() + 1;
         let mut facts = DefinitionFacts {
             is_open: infer.has_variables(definition),
             ..DefinitionFacts::default()
         };
+        let nodes = definition.first.index()..definition.body.index() + 1;
         for target in names.targets.get(nodes).unwrap_or_default() {
-            let NameTarget::Column(column) = target else { continue };
-            if let Some(column) = program.columns.get(*column as usize).filter(|column| column.assumed) {
-                facts.is_open = true;
-                facts
-                    .links
-                    .push(Link::new(("type", column.name.to_ascii_lowercase()), true));
+            if let NameTarget::Column(column) = target {
+                facts.add_column(&program.columns, *column);
             }
         }
         definitions.push(facts);
+    }
+    for (node, column) in &names.conflicting {
+        let owner = ast.definitions.partition_point(|definition| definition.body < *node);
+        if let Some(facts) = definitions.get_mut(owner) {
+            facts.add_column(&program.columns, *column);
+        }
     }
     for definition in &names.unknown_names {
         definitions[*definition as usize].reads_all_names = true;

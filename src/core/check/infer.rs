@@ -192,7 +192,10 @@ pub(super) fn infer(
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
         // Suppress errors that result from this conflict.
-        names.targets[second.index()] = NameTarget::Error;
+        let target = std::mem::replace(&mut names.targets[second.index()], NameTarget::Error);
+        if let NameTarget::Column(column) = target {
+            names.conflicting.push((second, column));
+        }
         report(
             ast,
             source,

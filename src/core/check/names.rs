@@ -64,6 +64,8 @@ pub(super) struct NameResolver {
     pub first_aggregate: Option<u32>,
     /// Relation of the first column, with the definition that reads it, if the scope doesn't specify a relation.
     pub settled: Option<(Arc<str>, u32)>,
+    /// Uses of columns that became errors because another use requires another type.
+    pub conflicting: Vec<(ExprId, u32)>,
     /// Definitions with an unknown name, one entry for each report. The help depends on the names of all definitions.
     pub unknown_names: Vec<u32>,
     /// Definitions with a name for which similar names were searched, one entry for each search.
@@ -246,6 +248,7 @@ impl NameResolver {
             failed,
             first_aggregate,
             settled,
+            conflicting,
             unknown_names,
             searches,
             keys,
@@ -260,6 +263,7 @@ impl NameResolver {
         failed.clear();
         *first_aggregate = None;
         *settled = None;
+        conflicting.clear();
         unknown_names.clear();
         searches.clear();
         keys.clear();

@@ -84,7 +84,7 @@ pub(super) fn split_chunks(text: &str, part: Span, limits: &Limits) -> Option<Ve
     // Comments after the last definition belong to the next chunk.
     let is_whole_file = part.end as usize == text.len();
     let is_complete = is_whole_file || line_after(text, before?.end) == Some(part.end);
-    is_complete.then_some(chunks)
+    (is_complete && !chunks.is_empty()).then_some(chunks)
 }
 
 /// Returns the hashes of the names in a formula.
