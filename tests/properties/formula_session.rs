@@ -3,6 +3,7 @@
 use formulac::{Column, Compiled, Compiler, Context, FormulaSession, Relation, Schema, Type};
 use proptest::prelude::*;
 
+use crate::formulas::measure;
 use crate::mutations::{Change, change, changed};
 
 /// Names of definitions. Some are also columns or functions, or differ only in case.
@@ -122,7 +123,8 @@ fn line() -> impl Strategy<Value = Line> {
             Line(text)
         },
     );
-    prop_oneof![8 => definition, 1 => prop::sample::select(LINES).prop_map(|line| Line(line.to_owned()))]
+    let random = (name(), measure()).prop_map(|(name, formula)| Line(format!("{name} = {formula}")));
+    prop_oneof![8 => definition, 2 => random, 1 => prop::sample::select(LINES).prop_map(|line| Line(line.to_owned()))]
 }
 
 #[derive(Clone, Debug)]
@@ -182,6 +184,7 @@ fn compilers() -> Vec<Compiler> {
         .with(Column::new("discount", Type::Decimal))
         .with(Column::new("status", Type::Text))
         .with(Column::new("paid", Type::Boolean))
+        .with(Column::new("customer_id", Type::Integer))
         .with(Column::new("ordered_on", Type::Date));
     let untyped = orders.clone().with(Column::new("unknown_one", Type::Unknown));
     let customers = Relation::new("customers")
@@ -285,4 +288,101 @@ proptest! {
     ) {
         check(&compilers()[compiler], &first, &edits)?;
     }
+}
+
+/// Compiles versions of a file in a session, and checks that each result equals that of the compiler. Returns the number
+/// of definitions that the session compiled for the last version.
+fn compile_versions(compiler: &Compiler, versions: &[&str]) -> usize {
+    let mut session = FormulaSession::default();
+    for text in versions {
+        let expected = contents(&compiler.compile(text));
+        assert_eq!(contents(session.compile(compiler, text)), expected, "{text}");
+    }
+    session.recompiled()
+}
+
+/// Checks that an edit compiles only the definitions that depend on it, and those that they use.
+#[test]
+fn only_affected_definitions_are_compiled() {
+    let compiler = &compilers()[0];
+    let text = "a = SUM(amount)\nb = a + 1\nc = b * 2\n// note\nd = COUNT()\ne = SUMIF(status, \"open\", amount)\n\
+                f = COUNTIF(status = \"open\")\ng = amuont\nh = WEEKNUM(ordered_on)\ni = ordered_on[week]\nj = 1";
+    for (what, part, new, expected) in [
+        ("nothing", "j", "j", 0),
+        ("a formula that no other uses", "COUNT()", "COUNT() / 2", 1),
+        ("a comment", "// note", "// a note", 1),
+        ("a formula that two others use", "SUM(amount)\n", "SUM(discount)\n", 3),
+        ("a formula that uses two others", "b * 2", "b * 3", 3),
+        (
+            "a criterion that is also compared with `=`",
+            "SUMIF(status, \"open\"",
+            "SUMIF(status, \"closed\"",
+            2,
+        ),
+        (
+            "the first day of the week",
+            "WEEKNUM(ordered_on)",
+            "WEEKNUM(ordered_on, 2)",
+            2,
+        ),
+        ("a name, which the unknown name is compared with", "d =", "amuon =", 2),
+        (
+            "a new definition, after which the last line ends",
+            "j = 1",
+            "j = 1\nk = 2",
+            3,
+        ),
+        ("a definition that no other uses", "j = 1", "", 1),
+        ("an unclosed bracket", "COUNT()", "COUNT(", 1),
+        ("a syntax error", "COUNT()", "COUNT() +", 1),
+        ("a name that is a column elsewhere", "d =", "discount =", 2),
+    ] {
+        assert_eq!(
+            compile_versions(compiler, &[text, &text.replacen(part, new, 1)]),
+            expected,
+            "{what}"
+        );
+    }
+}
+
+/// Checks that the limits for the whole file still apply if only a part of it is compiled.
+#[test]
+fn limits_apply_to_the_whole_file() {
+    let typed = &compilers()[0];
+    let unknown: Vec<String> = (0..60).map(|n| format!("x{n} = amuont + {n}\n")).collect();
+    let versions: Vec<String> = (45..60).chain((45..55).rev()).map(|n| unknown[..n].concat()).collect();
+    compile_versions(typed, &versions.iter().map(String::as_str).collect::<Vec<_>>());
+    let limits = formulac::Limits::default();
+    for limits in [limits.with_output(100), limits.with_source(100), limits.with_nesting(2)] {
+        let limited = Compiler::builder().limits(limits).build();
+        let first = "a = x + y\nb = x - y\nc = x\n";
+        let long = first.replace(
+            "b = x",
+            "b = x + x + x + x + x + x + x + x + x + x + x + x + x + x + x + x",
+        );
+        let deep = first.replace("b = x", "b = ((((x))))");
+        let longer = format!("{first}{}", "d = x\n".repeat(20));
+        compile_versions(&limited, &[first, &long, first, &deep, &long, &longer, first]);
+    }
+    let many: String = (0..1_100).map(|n| format!("definition_{n} = amount\n")).collect();
+    let misspelled = format!("{many}last = definition_1098x\n");
+    compile_versions(
+        typed,
+        &[
+            &misspelled,
+            &misspelled.replacen("definition_7 =", "definition_1098 =", 1),
+            &many,
+        ],
+    );
+}
+
+/// Checks files with many definitions, of which an edit affects many.
+#[test]
+fn many_results_are_replaced() {
+    let compiler = &compilers()[0];
+    let users: String = (0..40)
+        .map(|n| format!("x{n} = amount + {n}\ny{n} = base * {n}\n"))
+        .collect();
+    let [used, broken, removed] = ["base = amount\n", "base = missing\n", ""].map(|base| format!("{base}{users}"));
+    compile_versions(compiler, &[&used, &broken, &used, &removed, &used]);
 }

@@ -14,8 +14,6 @@ use crate::ast::Ast;
 use crate::catalog;
 use crate::ir::{ColumnUse, Ir, Program};
 
-pub use super::unresolved_names::SEARCHES;
-
 /// Subject that several definitions may have in common, as a hash. If one of them is decisive, then the results of all
 /// definitions with this subject depend on each other. For example, a comparison with a text causes a warning only if
 /// there is a criterion for the same text.
@@ -44,7 +42,7 @@ pub struct DefinitionFacts {
     pub is_open: bool,
     /// Whether a diagnostic depends on the names of all definitions.
     pub reads_all_names: bool,
-    /// Number of searches for similar names, which [`SEARCHES`] limits.
+    /// Number of searches for similar names, which [`SEARCHES`](super::SEARCHES) limits.
     pub searches: usize,
 }
 

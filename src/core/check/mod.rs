@@ -69,7 +69,7 @@ mod windows;
 
 pub use convert::common_type;
 pub use dates::{is_iso_date, next_day, shift_date};
-pub use dependency_facts::{DefinitionFacts, DependencyFacts, Link, SEARCHES, collect_dependency_facts};
+pub use dependency_facts::{DefinitionFacts, DependencyFacts, Link, collect_dependency_facts};
 pub use foreign_functions::sql_function_advice;
 
 pub use lint::possible_values;
@@ -80,7 +80,7 @@ pub use tabs::Tab;
 pub use timeframe::timeframe_names as timeframes;
 pub use today::Today;
 pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
-pub use unresolved_names::{describe_columns, explain_removed_column, no_column_diagnostic};
+pub use unresolved_names::{CANDIDATES, SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic};
 
 use crate::Type;
 use std::sync::Arc;

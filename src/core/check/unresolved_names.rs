@@ -11,7 +11,7 @@ use crate::span::Span;
 use crate::symbol_table::HashedName;
 
 /// Maximum number of candidates per kind to compare with a name.
-pub(super) const CANDIDATES: usize = 1000;
+pub const CANDIDATES: usize = 1000;
 /// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
 pub const SEARCHES: usize = 50;
 

@@ -53,7 +53,7 @@ struct RelationKeys {
     descending: Vec<bool>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompilerOptions {
     pub dialect: Dialect,
     pub schema: Arc<Schema>,

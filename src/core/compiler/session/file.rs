@@ -6,18 +6,16 @@ use std::sync::Arc;
 use rustc_hash::FxHashSet;
 
 use super::chunks::{Chunk, mentioned_names, split_chunks};
-use super::dependencies::{ChunkId, Dependencies, KEYS};
+use super::dependencies::{ChunkId, Dependencies, FOLLOWER, KEYS};
 use super::edit::TextEdit;
 use super::part::{CompiledPart, PartChunk};
 use super::results::Replacement;
-use crate::check::{Context, RestOfFile, SEARCHES};
+use crate::check::{CANDIDATES, Context, RestOfFile, SEARCHES};
 use crate::compiler::{Compiled, Compiler};
 use crate::span::Span;
 
 /// Maximum number of times that an edit is compiled. Each time, more chunks turn out to be affected.
 const MAX_ROUNDS: usize = 4;
-/// Maximum number of names with which an unknown name is compared.
-const MAX_NAMES: usize = 1000;
 
 /// Chunk at its position in the file.
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +80,6 @@ impl CompiledFile {
         let order: Vec<PlacedChunk> = chunks.into_iter().map(place).collect();
         let chunks: Vec<PartChunk> = order.iter().map(|chunk| chunk.in_part(chunk.start)).collect();
         let part = CompiledPart::new(compiler, source, chunks, emit, RestOfFile::default());
-        let options = &compiler.options;
-        let keys = [&options.group_by, &options.partition_by, &options.order_by];
         let mut file = Self {
             emit,
             text: source.to_owned(),
@@ -93,11 +89,7 @@ impl CompiledFile {
             has_aggregates: part.aggregate.is_some(),
             aggregate: part.aggregate,
             settled: part.settled,
-            key_names: keys
-                .into_iter()
-                .flatten()
-                .flat_map(|key| mentioned_names(key))
-                .collect(),
+            key_names: keys(compiler).flat_map(|key| mentioned_names(key)).collect(),
             recompiled: part.count,
             compiled: part.compiled,
         };
@@ -119,8 +111,9 @@ impl CompiledFile {
         let Some(edit) = TextEdit::between(&self.text, source) else {
             return Ok(self);
         };
-        let region = self.find_region(compiler, source, edit);
-        let Some(region) = region.filter(|_| supports_sessions(compiler, source)) else {
+        let is_supported = supports_sessions(compiler, source);
+        let region = is_supported.then(|| self.find_region(compiler, source, edit));
+        let Some(region) = region.flatten() else {
             return Err(Some(self));
         };
         let is_settled_after =
@@ -135,21 +128,15 @@ impl CompiledFile {
         Ok(self)
     }
 
-    /// Finds the chunks that contain the change and the chunk before it, to which the changed text may belong.
+    /// Finds the chunks that contain the change. The changed text may also belong to the chunk before it. The first
+    /// token of the chunk after it may affect the layout of the changed text.
     fn find_region(&self, compiler: &Compiler, source: &str, edit: TextEdit) -> Option<ChangedRegion> {
         let place_of = |offset: usize| self.order.partition_point(|chunk| chunk.start as usize <= offset) - 1;
         let first = place_of(edit.start).saturating_sub(1);
         let start = self.order[first].start;
-        // A comment at the end of the region belongs to the chunk after it.
-        let mut last = place_of(edit.old_end);
-        let split = |last: usize| {
-            let end = edit.shift(self.end_of(last));
-            split_chunks(source, Span::new(start, end), &compiler.options.limits)
-        };
-        let new = split(last).or_else(|| {
-            last = (last + 1).min(self.order.len() - 1);
-            split(last)
-        })?;
+        let last = (place_of(edit.old_end) + 1).min(self.order.len() - 1);
+        let end = edit.shift(self.end_of(last));
+        let new = split_chunks(source, Span::new(start, end), &compiler.options.limits)?;
         let mut region = ChangedRegion {
             first,
             last: last + 1,
@@ -309,7 +296,8 @@ impl CompiledFile {
             }
             compiled.extend(needed);
             let part = self.compile_chunks(compiler, &compiled)?;
-            for (chunk, facts) in part.chunks.iter().zip(&part.facts) {
+            let facts = part.chunks.iter().zip(&part.facts);
+            for (chunk, facts) in facts.filter(|(chunk, _)| chunk.id != FOLLOWER) {
                 self.dependencies.update(chunk.id, facts.clone());
             }
             if !self.is_within_limits(compiler) {
@@ -327,15 +315,22 @@ impl CompiledFile {
         let mut text = String::new();
         let mut chunks = Vec::with_capacity(places.len());
         let mut count = 0;
-        for place in places {
-            let chunk = self.order[place as usize];
+        for (index, place) in places.iter().map(|place| *place as usize).enumerate() {
+            let chunk = self.order[place];
             chunks.push(chunk.in_part(text.len() as u32));
-            text.push_str(self.chunk_text(place as usize));
+            text.push_str(self.chunk_text(place));
             count += self.dependencies.names(chunk.id).len();
+            // The first token of the next definition may affect errors at the end of this definition.
+            if place + 1 < self.order.len() && places.get(index + 1) != Some(&(place as u32 + 1)) {
+                let name = self.names_at(place + 1, &self.text).next()?;
+                let start = text.len() as u32;
+                chunks.push(PartChunk { start, id: FOLLOWER });
+                text.push_str(&format!("{name} = 0\n"));
+            }
         }
         let names: Vec<&str> = (0..self.order.len())
             .flat_map(|place| self.names_at(place, &self.text))
-            .take(MAX_NAMES)
+            .take(CANDIDATES)
             .collect();
         let rest = RestOfFile {
             names: Some(&names),
@@ -355,23 +350,22 @@ impl CompiledFile {
     fn install(&mut self, mut part: CompiledPart, old: Span, added: &Range<usize>, edit: TextEdit) {
         let definitions = std::mem::take(&mut part.compiled.definitions);
         let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
-        let length = part.chunks.last().map_or(0, |chunk| {
-            chunk.start + self.chunk_text(self.places[chunk.id as usize] as usize).len() as u32
-        });
         let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
         // Positions after the text are in the keys.
         let place_span = |span: Span| match part.chunks.get(part.chunk_at(span.start)) {
             _ if span == Span::default() => span,
-            Some(chunk) if span.start <= length => move_span(
+            Some(chunk) if span.start <= part.length => move_span(
                 span,
                 chunk.start,
                 self.order[self.places[chunk.id as usize] as usize].start,
             ),
-            _ => move_span(span, length, self.text.len() as u32),
+            _ => move_span(span, part.length, self.text.len() as u32),
         };
         let (mut replacements, owners) = self.replaced_chunks(&part.chunks, old, added, edit);
         for mut definition in definitions {
-            let owner = owners[part.chunk_at(definition.span.start)];
+            let Some(owner) = owners[part.chunk_at(definition.span.start)] else {
+                continue;
+            };
             definition.span = place_span(definition.span);
             for mapping in &mut definition.mappings {
                 mapping.formula = place_span(mapping.formula);
@@ -379,7 +373,9 @@ impl CompiledFile {
             replacements[owner].definitions.push(definition);
         }
         for mut diagnostic in diagnostics {
-            let owner = owners[part.chunk_at(diagnostic.span().start)];
+            let Some(owner) = owners[part.chunk_at(diagnostic.span().start)] else {
+                continue;
+            };
             diagnostic.update_spans(place_span);
             replacements[owner].diagnostics.push(diagnostic);
         }
@@ -394,13 +390,14 @@ impl CompiledFile {
     }
 
     /// Returns the old offsets of the chunks that were compiled, and the index of the replacement of each chunk.
+    /// `None` for a definition that only follows a chunk.
     fn replaced_chunks(
         &self,
         chunks: &[PartChunk],
         old: Span,
         added: &Range<usize>,
         edit: TextEdit,
-    ) -> (Vec<Replacement>, Vec<usize>) {
+    ) -> (Vec<Replacement>, Vec<Option<usize>>) {
         // Old offset of a chunk that the edit did not replace.
         let old_start = |place: usize| match self.order.get(place) {
             _ if place == added.start => old.start,
@@ -416,9 +413,15 @@ impl CompiledFile {
         } else {
             old.end
         };
-        let places = chunks.iter().map(|chunk| self.places[chunk.id as usize] as usize);
+        let places = chunks
+            .iter()
+            .map(|chunk| (chunk.id != FOLLOWER).then(|| self.places[chunk.id as usize] as usize));
         // The region is replaced even if it contains no chunks any more.
-        for place in places.chain([self.order.len()]) {
+        for place in places.chain([Some(self.order.len())]) {
+            let Some(place) = place else {
+                owners.push(None);
+                continue;
+            };
             if place >= added.start {
                 region = region.or_else(|| {
                     replacements.push(Replacement::new(old.start, region_end));
@@ -426,10 +429,10 @@ impl CompiledFile {
                 });
             }
             match region {
-                Some(region) if added.contains(&place) => owners.push(region),
+                Some(region) if added.contains(&place) => owners.push(Some(region)),
                 _ if place == self.order.len() => {}
                 _ => {
-                    owners.push(replacements.len());
+                    owners.push(Some(replacements.len()));
                     let start = if place == added.end { old.end } else { old_start(place) };
                     replacements.push(Replacement::new(start, old_start(place + 1)));
                 }
@@ -449,5 +452,15 @@ impl CompiledFile {
 /// Returns whether the results of some definitions of a file can be computed without the other definitions.
 fn supports_sessions(compiler: &Compiler, source: &str) -> bool {
     let options = &compiler.options;
-    options.context != Context::Worksheet && options.given_types.is_empty() && source.len() <= options.limits.source
+    let length = source.len() + keys(compiler).map(|key| key.len() + 1).sum::<usize>();
+    options.context != Context::Worksheet
+        && options.given_types.is_empty()
+        && length <= options.limits.source.min(u32::MAX as usize / 2)
+}
+
+/// Returns the grouping, partition and sort keys of the compiler's options.
+fn keys(compiler: &Compiler) -> impl Iterator<Item = &String> {
+    let options = &compiler.options;
+    let keys = [&options.group_by, &options.partition_by, &options.order_by];
+    keys.into_iter().flatten()
 }

@@ -28,7 +28,7 @@ use file::CompiledFile;
 /// A session compiles the whole file again in the following cases, in which the results equal those of the compiler but
 /// are not faster:
 ///
-/// - The compiler is not the same or a clone of the same compiler, or the context is a worksheet.
+/// - The compiler has other options than in the last call, or the context is a worksheet.
 /// - The file contains a syntax error that may affect the text after it, such as an unclosed string or SQL syntax, two
 ///   definitions with unmatched brackets, or a formula without a name.
 /// - The file contains more than 50 unknown names, or the options contain an error.
@@ -86,7 +86,7 @@ impl FormulaSession {
 
 impl KeptFile {
     fn update(&mut self, compiler: &Compiler, source: &str, emit: bool) -> (&Compiled, usize) {
-        if !Arc::ptr_eq(&self.options, &compiler.options) {
+        if !Arc::ptr_eq(&self.options, &compiler.options) && self.options != compiler.options {
             self.options = Arc::clone(&compiler.options);
             self.file = None;
         }

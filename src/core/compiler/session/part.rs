@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::dependencies::{CheckedFacts, ChunkId, KEYS};
+use super::dependencies::{CheckedFacts, ChunkId, FOLLOWER, KEYS};
 use crate::check::{RestOfFile, collect_dependency_facts};
 use crate::compiler::{Compiled, Compiler};
 use crate::diag::Diagnostic;
@@ -32,6 +32,8 @@ pub(super) struct CompiledPart {
     pub settled: Option<(Arc<str>, ChunkId)>,
     /// Number of definitions in the chunks.
     pub count: usize,
+    /// Length of the text, without the keys.
+    pub length: u32,
     /// Whether the results of chunks can be computed separately. They cannot if the options have an error.
     pub is_supported: bool,
 }
@@ -51,6 +53,7 @@ impl CompiledPart {
             aggregate: None,
             settled: None,
             count: 0,
+            length: text.len() as u32,
             is_supported: true,
         };
         let end = text.len() as u32;
@@ -88,7 +91,7 @@ impl CompiledPart {
             } else {
                 let chunk = self.chunk_at(definition.span.start);
                 self.facts[chunk].add(facts);
-                self.count += 1;
+                self.count += usize::from(self.chunks[chunk].id != FOLLOWER);
             }
         }
         self.aggregate = found.first_aggregate.map(|definition| owner(self, definition));
