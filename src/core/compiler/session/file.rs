@@ -1,6 +1,7 @@
 //! File of formulas whose definitions are compiled again only if a change affects them.
 
-use std::ops::Range;
+mod install;
+
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
@@ -9,7 +10,6 @@ use super::chunks::{Chunk, mentioned_names, split_chunks};
 use super::dependencies::{ChunkId, Dependencies, FOLLOWER, KEYS};
 use super::edit::TextEdit;
 use super::part::{CompiledPart, PartChunk};
-use super::results::Replacement;
 use crate::check::{CANDIDATES, Context, RestOfFile, SEARCHES};
 use crate::compiler::{Compiled, Compiler};
 use crate::span::Span;
@@ -343,102 +343,6 @@ impl CompiledFile {
         }
         let is_same = self.aggregate.is_some() == self.has_aggregates && part.settled.is_none();
         (part.is_supported && part.count == count && is_same).then_some(part)
-    }
-
-    /// Replaces the results of the compiled chunks, and moves all other results. `old` contains the old offsets of the
-    /// chunks that were replaced by the chunks at `added`.
-    fn install(&mut self, mut part: CompiledPart, old: Span, added: &Range<usize>, edit: TextEdit) {
-        let definitions = std::mem::take(&mut part.compiled.definitions);
-        let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
-        let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
-        // Positions after the text are in the keys.
-        let place_span = |span: Span| match part.chunks.get(part.chunk_at(span.start)) {
-            _ if span == Span::default() => span,
-            Some(chunk) if span.start <= part.length => move_span(
-                span,
-                chunk.start,
-                self.order[self.places[chunk.id as usize] as usize].start,
-            ),
-            _ => move_span(span, part.length, self.text.len() as u32),
-        };
-        let (mut replacements, owners) = self.replaced_chunks(&part.chunks, old, added, edit);
-        for mut definition in definitions {
-            let Some(owner) = owners[part.chunk_at(definition.span.start)] else {
-                continue;
-            };
-            definition.span = place_span(definition.span);
-            for mapping in &mut definition.mappings {
-                mapping.formula = place_span(mapping.formula);
-            }
-            replacements[owner].definitions.push(definition);
-        }
-        for mut diagnostic in diagnostics {
-            let Some(owner) = owners[part.chunk_at(diagnostic.span().start)] else {
-                continue;
-            };
-            diagnostic.update_spans(place_span);
-            replacements[owner].diagnostics.push(diagnostic);
-        }
-        self.recompiled = part.count;
-        self.compiled.replace_results(replacements, |span| {
-            if span.start >= old.end && span != Span::default() {
-                Span::new(edit.shift(span.start), edit.shift(span.end))
-            } else {
-                span
-            }
-        });
-    }
-
-    /// Returns the old offsets of the chunks that were compiled, and the index of the replacement of each chunk.
-    /// `None` for a definition that only follows a chunk.
-    fn replaced_chunks(
-        &self,
-        chunks: &[PartChunk],
-        old: Span,
-        added: &Range<usize>,
-        edit: TextEdit,
-    ) -> (Vec<Replacement>, Vec<Option<usize>>) {
-        // Old offset of a chunk that the edit did not replace.
-        let old_start = |place: usize| match self.order.get(place) {
-            _ if place == added.start => old.start,
-            None => u32::MAX,
-            Some(chunk) if place < added.start => chunk.start,
-            Some(chunk) => (chunk.start as usize + edit.old_end - edit.new_end) as u32,
-        };
-        let mut replacements: Vec<Replacement> = Vec::new();
-        let mut owners = Vec::with_capacity(chunks.len());
-        let mut region = None;
-        let region_end = if added.end == self.order.len() {
-            u32::MAX
-        } else {
-            old.end
-        };
-        let places = chunks
-            .iter()
-            .map(|chunk| (chunk.id != FOLLOWER).then(|| self.places[chunk.id as usize] as usize));
-        // The region is replaced even if it contains no chunks any more.
-        for place in places.chain([Some(self.order.len())]) {
-            let Some(place) = place else {
-                owners.push(None);
-                continue;
-            };
-            if place >= added.start {
-                region = region.or_else(|| {
-                    replacements.push(Replacement::new(old.start, region_end));
-                    Some(replacements.len() - 1)
-                });
-            }
-            match region {
-                Some(region) if added.contains(&place) => owners.push(Some(region)),
-                _ if place == self.order.len() => {}
-                _ => {
-                    owners.push(Some(replacements.len()));
-                    let start = if place == added.end { old.end } else { old_start(place) };
-                    replacements.push(Replacement::new(start, old_start(place + 1)));
-                }
-            }
-        }
-        (replacements, owners)
     }
 
     /// Returns the names that a chunk defines.
