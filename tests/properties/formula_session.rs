@@ -291,8 +291,8 @@ proptest! {
 }
 
 /// Compiles versions of a file in a session, and checks that each result equals that of the compiler. Returns the number
-/// of definitions that the session compiled for the last version.
-fn compile_versions(compiler: &Compiler, versions: &[&str]) -> usize {
+/// of definitions that the session compiled for the last version, or `None` if it compiled the whole file.
+fn compile_versions(compiler: &Compiler, versions: &[&str]) -> Option<usize> {
     let mut session = FormulaSession::default();
     for text in versions {
         let expected = contents(&compiler.compile(text));
@@ -339,10 +339,28 @@ fn only_affected_definitions_are_compiled() {
     ] {
         assert_eq!(
             compile_versions(compiler, &[text, &text.replacen(part, new, 1)]),
-            expected,
+            Some(expected),
             "{what}"
         );
     }
+}
+
+/// Checks which compilers and which errors require that the whole file is compiled.
+#[test]
+fn usual_edits_do_not_compile_the_whole_file() {
+    let text = "first = amount\nother = 1\nlast = 2\n";
+    let edited = text.replace('2', "3");
+    // The keys of two compilers have an error or an unknown type, one has an unknown relation, and the last is for a
+    // worksheet.
+    let whole = [4, 9, 10, 11];
+    for (number, compiler) in compilers().iter().enumerate() {
+        let expected = (!whole.contains(&number)).then_some(1);
+        assert_eq!(compile_versions(compiler, &[text, &edited]), expected, "{number}");
+    }
+    let compiler = &compilers()[0];
+    let broken = text.replace('2', "\"2");
+    assert_eq!(compile_versions(compiler, &[text, &broken]), None);
+    assert_eq!(compile_versions(compiler, &[text, &broken, &edited]), Some(1));
 }
 
 /// Checks that the limits for the whole file still apply if only a part of it is compiled.

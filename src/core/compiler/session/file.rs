@@ -90,7 +90,7 @@ impl CompiledFile {
             aggregate: part.aggregate,
             settled: part.settled,
             key_names: keys(compiler).flat_map(|key| mentioned_names(key)).collect(),
-            recompiled: part.count,
+            recompiled: 0,
             compiled: part.compiled,
         };
         for (chunk, facts) in part.chunks.iter().zip(part.facts) {

@@ -43,13 +43,13 @@ use file::CompiledFile;
 /// let compiled = session.compile(&compiler, "net = SUM(price)\ngross = net * 1.19\norders = COUNT()\n");
 /// assert_eq!(compiled.definitions()[1].sql(), "coalesce(sum(price), 0) * 1.19");
 /// // `net` is compiled again because `gross` uses it.
-/// assert_eq!(session.recompiled(), 2);
+/// assert_eq!(session.recompiled(), Some(2));
 /// ```
 #[derive(Debug, Default)]
 pub struct FormulaSession {
     checked: KeptFile,
     compiled: KeptFile,
-    recompiled: usize,
+    recompiled: Option<usize>,
 }
 
 /// Results of the last call.
@@ -77,15 +77,15 @@ impl FormulaSession {
         compiled
     }
 
-    /// Returns the number of definitions that the last call compiled.
+    /// Returns the number of definitions that the last call compiled. `None` if it compiled the whole file.
     #[must_use]
-    pub fn recompiled(&self) -> usize {
+    pub fn recompiled(&self) -> Option<usize> {
         self.recompiled
     }
 }
 
 impl KeptFile {
-    fn update(&mut self, compiler: &Compiler, source: &str, emit: bool) -> (&Compiled, usize) {
+    fn update(&mut self, compiler: &Compiler, source: &str, emit: bool) -> (&Compiled, Option<usize>) {
         if !Arc::ptr_eq(&self.options, &compiler.options) && self.options != compiler.options {
             self.options = Arc::clone(&compiler.options);
             self.file = None;
@@ -94,7 +94,7 @@ impl KeptFile {
         let before = match self.file.take().map(|file| file.apply_edit(compiler, source)) {
             Some(Ok(file)) => {
                 let file = self.file.insert(Box::new(file));
-                return (&file.compiled, file.recompiled);
+                return (&file.compiled, Some(file.recompiled));
             }
             Some(Err(before)) => before,
             None => None,
@@ -102,12 +102,11 @@ impl KeptFile {
         match CompiledFile::new(compiler, source, emit) {
             Ok(file) => {
                 let file = self.file.insert(Box::new(file));
-                (&file.compiled, file.recompiled)
+                (&file.compiled, None)
             }
             Err(compiled) => {
                 self.file = before.map(Box::new);
-                let count = compiled.definitions.len();
-                (self.other.insert(compiled), count)
+                (self.other.insert(compiled), None)
             }
         }
     }
