@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use corpus::floor;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use formulac::lex;
+use formulac::{Compiler, FormulaSession, lex};
 
 fn stages(c: &mut Criterion) {
     let (typed, untyped) = (corpus::compiler(true), corpus::compiler(false));
@@ -88,11 +88,55 @@ fn sizes(c: &mut Criterion) {
     }
 }
 
+/// Edits one of 10,000 definitions. The measured time does not include the construction of the new text.
+fn edits(c: &mut Criterion) {
+    let typed = corpus::compiler(true);
+    let keyed = Compiler::builder()
+        .schema(corpus::schema())
+        .order_by(["order_date desc"]);
+    let keyed = keyed.partition_by(["region"]).build();
+    let mut group = c.benchmark_group("one edit");
+    let files = [
+        ("10,000 definitions", &typed, corpus::chains(10_000, 1)),
+        ("10,000 with keys", &keyed, corpus::chains(10_000, 1)),
+        ("10,000 in chains of 10", &typed, corpus::chains(10_000, 10)),
+        ("100,000 definitions", &typed, corpus::chains(100_000, 1)),
+    ];
+    for (name, compiler, text) in files {
+        corpus::verify(compiler, [text.as_str()]);
+        let middle = text[text.len() / 2..].find('\n').expect("the text has many lines") + text.len() / 2;
+        let edits = ["", " + 1", " + cost", " + 1\nadded = cost"];
+        let texts = edits.map(|edit| format!("{}{edit}{}", &text[..middle], &text[middle..]));
+        for (kind, versions) in [("changed", &texts[..3]), ("added and removed", &texts[2..])] {
+            let mut session = FormulaSession::default();
+            let mut versions = versions.iter().cycle();
+            session.check(compiler, &text);
+            group.bench_function(format!("check, {name}, {kind}"), |b| {
+                b.iter(|| {
+                    black_box(session.check(compiler, versions.next().expect("the versions repeat")));
+                });
+            });
+            session.compile(compiler, &text);
+            group.bench_function(format!("compile, {name}, {kind}"), |b| {
+                b.iter(|| {
+                    black_box(session.compile(compiler, versions.next().expect("the versions repeat")));
+                });
+            });
+            session.compile(compiler, &text);
+            session.compile(compiler, versions.next().expect("the versions repeat"));
+            assert!(
+                session.recompiled().is_some_and(|count| count <= 11),
+                "the session compiles only the edited definitions"
+            );
+        }
+    }
+}
+
 fn config() -> Criterion {
     Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))
 }
 
-criterion_group! { name = benches; config = config(); targets = stages, specs, sizes }
+criterion_group! { name = benches; config = config(); targets = stages, specs, sizes, edits }
 criterion_main!(benches);

@@ -37,7 +37,8 @@ pub use formulac_catalog::{
 };
 #[doc(inline)]
 pub use formulac_core::{
-    Access, Column, Compiled, Context, Definition, ReadColumn, Relation, Schema, UndecidedType, UnknownWeekday, Weekday,
+    Access, Column, Compiled, Context, Definition, FormulaSession, ReadColumn, Relation, Schema, UndecidedType,
+    UnknownWeekday, Weekday,
 };
 #[doc(inline)]
 pub use formulac_dbt as dbt;

@@ -103,7 +103,8 @@ impl AstBuilder<'_> {
             .collect();
         if token == Token::Bang && !name.is_empty() {
             let name: String = name.chars().rev().collect();
-            let cells: String = after
+            let line = after.lines().next().unwrap_or_default();
+            let cells: String = line
                 .trim_start()
                 .chars()
                 .take_while(|c| word(*c) || matches!(c, ':' | '$'))

@@ -288,6 +288,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn help_for_a_tab_does_not_read_the_next_definition() {
+        let (_, diagnostics) = parse("a = Sheet1!\nb = 2");
+        let help: Vec<_> = diagnostics.iter().filter_map(Diagnostic::help).collect();
+        assert_eq!(help, ["put the tab name in single quotes: `'Sheet1'!`"]);
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -127,9 +127,10 @@ fn run(session: &Session, command: &Command) -> Result<Exit, Failure> {
         Command::Check(args) if args.watch => {
             let schema = args.settings.target.schema.iter();
             let files: Vec<PathBuf> = args.files.iter().chain(schema).cloned().collect();
-            watch::repeat(session, &files, || commands::check::run(session, args))
+            let sessions = commands::check::FormulaSessions::default();
+            watch::repeat(session, &files, || commands::check::run(session, args, Some(&sessions)))
         }
-        Command::Check(args) => commands::check::run(session, args),
+        Command::Check(args) => commands::check::run(session, args, None),
         Command::Extract(args) => commands::extract::run(session, args),
         Command::Explain(args) => commands::explain::run(session, args),
         Command::Functions(args) => commands::functions::run(session, args),

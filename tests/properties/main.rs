@@ -8,6 +8,7 @@ mod cells;
 mod constant_folding;
 mod corpus;
 mod deep;
+mod formula_session;
 mod formulas;
 mod fuzz;
 mod independence;

@@ -1,9 +1,10 @@
 //! `formulac check`: prints the diagnostics for formula files and specs.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, Project};
+use formulac::{Compiler, FormulaSession, Project};
 
 use crate::cli::args::CheckArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
@@ -27,14 +28,18 @@ use formulac::diag::{Code, Diagnostic};
 /// Maximum number of rounds of fixes. A fix may make another fix possible, but real files rarely need this many rounds.
 const MAX_ROUNDS: usize = 10;
 
-pub fn run(session: &Session, args: &CheckArgs) -> Result<Exit, Failure> {
+/// Sessions of the formula files that `--watch` checks again and again, by path.
+pub type FormulaSessions = RefCell<BTreeMap<PathBuf, FormulaSession>>;
+
+/// Checks the files. `sessions` contains results of earlier checks.
+pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSessions>) -> Result<Exit, Failure> {
     if args.fix && args.files.iter().any(|f| f.as_os_str() == "-") {
         return Err(Failure::new(
             Exit::Usage,
             "`--fix` changes files, but standard input is not a file",
         ));
     }
-    let (found, fixed) = match load_check_inputs(session, args) {
+    let (found, fixed) = match load_check_inputs(session, args, sessions) {
         Ok(setup) => {
             let (mut found, fixed) = setup.check(session, args)?;
             if let Some(place) = &setup.knowledge.place {
@@ -91,12 +96,13 @@ fn writable_folders(session: &Session, args: &CheckArgs) -> Result<WritableFolde
 }
 
 /// Files to check, and the facts about the project that are needed to check them.
-struct CheckInputs {
+struct CheckInputs<'s> {
     knowledge: CommandKnowledge,
     files: Vec<PathBuf>,
+    sessions: Option<&'s FormulaSessions>,
 }
 
-impl CheckInputs {
+impl CheckInputs<'_> {
     fn check(&self, session: &Session, args: &CheckArgs) -> Result<(Vec<FileDiagnostics>, Vec<PlannedFile>), Failure> {
         let sources: Vec<SourceText> = self.files.iter().map(|path| SourceText::from_file(path)).collect();
         let compiler = args.settings.apply_to(self.knowledge.builder())?.build();
@@ -123,7 +129,11 @@ impl CheckInputs {
 }
 
 /// Returns the facts about the project, and the files to check: the named files or, by default, the project's specs.
-fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs, Failure> {
+fn load_check_inputs<'s>(
+    session: &Session,
+    args: &CheckArgs,
+    sessions: Option<&'s FormulaSessions>,
+) -> Result<CheckInputs<'s>, Failure> {
     let knowledge = CommandKnowledge::new(session, &args.settings.target)?;
     let files = match &knowledge.place {
         _ if !args.files.is_empty() => Generation::find_named_specs(session, &args.settings.target, &args.files)?,
@@ -139,10 +149,14 @@ fn load_check_inputs(session: &Session, args: &CheckArgs) -> Result<CheckInputs,
             .with_help("specify files, or `-` for standard input"));
         }
     };
-    Ok(CheckInputs { knowledge, files })
+    Ok(CheckInputs {
+        knowledge,
+        files,
+        sessions,
+    })
 }
 
-impl CheckInputs {
+impl CheckInputs<'_> {
     /// Warns about definitions that exist both in a spec and in the project's Omni model.
     fn warn_of_omni_duplicates(&self, args: &CheckArgs, place: &Workspace, found: &mut [FileDiagnostics]) {
         let Workspace { project, root, .. } = place;
@@ -237,7 +251,15 @@ impl CheckInputs {
                     spec.add_model_diagnostics();
                     spec.found
                 }
-                None => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
+                None => match (&of_formulas, self.sessions) {
+                    (Some(compiler), Some(sessions)) if source.fault.is_none() => {
+                        let mut sessions = sessions.borrow_mut();
+                        let kept = sessions.entry(path.clone()).or_default();
+                        let diagnostics = kept.compile(compiler, &source.text).diagnostics().to_vec();
+                        source.with_diagnostics(diagnostics)
+                    }
+                    _ => diagnose(of_formulas.as_ref().unwrap_or(compiler), kind, source),
+                },
             };
             if fix && apply_fixes(of_formulas.as_ref().unwrap_or(&knowing), kind, &mut it) {
                 fixed.push(PlannedFile {

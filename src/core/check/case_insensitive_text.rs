@@ -29,42 +29,76 @@ pub(super) fn criterion_equality_warning(range: &str, value: &str, span: Span) -
     ))
 }
 
-/// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
-/// only once.
-pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
-    // Maps a column and a string to the span of the criterion. `None` after the pair has been reported.
-    let mut criteria: FxHashMap<(ComparedName, String), Option<Span>> = FxHashMap::default();
-    for (range, value, span) in &program.criteria {
+/// Column or definition, and text in lower case, that a criterion or a comparison compares.
+pub(super) type ComparedText = (ComparedName, String);
+
+/// Returns the criteria of a program, with their spans. Criteria for which case makes no difference are skipped.
+pub(super) fn compared_criteria(program: &Program) -> impl Iterator<Item = (IrId, ComparedText, Span)> {
+    program.criteria.iter().filter_map(|(range, value, span)| {
         let value = program.text(*value);
-        if let (Some(of), true) = (find_compared_name(program, *range), has_case(value)) {
-            criteria.entry((of, value.to_lowercase())).or_insert(Some(*span));
-        }
+        let of = find_compared_name(program, *range).filter(|_| has_case(value))?;
+        Some((*range, (of, value.to_lowercase()), *span))
+    })
+}
+
+/// Comparison of a value with a text, `value = "text"` or `value <> "text"`.
+pub(super) struct TextComparison {
+    /// Node of the compared value.
+    value: IrId,
+    pub of: ComparedText,
+    is_equal: bool,
+}
+
+/// Returns the comparison with a text at a node. `None` for other nodes.
+pub(super) fn text_comparison(program: &Program, node: Ir) -> Option<TextComparison> {
+    let Ir::Apply { overload, args } = node else {
+        return None;
+    };
+    let [a, b] = *program.args(args) else { return None };
+    let is_equal = catalog::overload_owner(overload) == internal::EQUAL;
+    if !is_equal && catalog::overload_owner(overload) != internal::NOT_EQUAL {
+        return None;
+    }
+    let (value, text) = match (program.node(a), program.node(b)) {
+        (_, Ir::Text(text)) => (a, text),
+        (Ir::Text(text), _) => (b, text),
+        _ => return None,
+    };
+    let of = (find_compared_name(program, value)?, program.text(text).to_lowercase());
+    Some(TextComparison { value, of, is_equal })
+}
+
+/// Warns if a criterion and `=` compare the same column with the same text. Reports each combination of column and text
+/// only once, at its first comparison in the source.
+pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
+    // First criterion in the source, and first comparison with the same text, for each column and text.
+    let mut criteria: FxHashMap<ComparedText, (Span, Option<(Span, TextComparison)>)> = FxHashMap::default();
+    for (_, of, span) in compared_criteria(program) {
+        let first = &mut criteria.entry(of).or_insert((span, None)).0;
+        *first = span.min(*first);
     }
     if criteria.is_empty() {
         return;
     }
     for (index, node) in program.nodes().enumerate() {
-        let Ir::Apply { overload, args } = node else { continue };
-        let [a, b] = program.args(args) else { continue };
-        let is_equal = catalog::overload_owner(overload) == internal::EQUAL;
-        if !is_equal && catalog::overload_owner(overload) != internal::NOT_EQUAL {
-            continue;
-        }
-        let (range, value) = match (program.node(*a), program.node(*b)) {
-            (_, Ir::Text(text)) => (*a, text),
-            (Ir::Text(text), _) => (*b, text),
-            _ => continue,
-        };
-        let Some(of) = find_compared_name(program, range) else {
+        let Some(comparison) = text_comparison(program, node) else {
             continue;
         };
-        let Some(criterion) = criteria.get_mut(&(of, program.text(value).to_lowercase())) else {
-            continue;
-        };
-        let Some(other) = criterion.take() else { continue };
         let span = program.meta(IrId(index as u32)).span;
-        let (name, text) = (program.meta(range).span.text(source), other.text(source));
-        let (small, sign) = (program.text(value).to_lowercase(), if is_equal { "=" } else { "<>" });
+        if let Some((_, first)) = criteria.get_mut(&comparison.of)
+            && first.as_ref().is_none_or(|(first, _)| span < *first)
+        {
+            *first = Some((span, comparison));
+        }
+    }
+    let mut found: Vec<(Span, TextComparison, Span)> = criteria
+        .into_values()
+        .filter_map(|(criterion, first)| first.map(|(span, comparison)| (span, comparison, criterion)))
+        .collect();
+    found.sort_by_key(|(span, ..)| *span);
+    for (span, TextComparison { value, of, is_equal }, other) in found {
+        let (name, text) = (program.meta(value).span.text(source), other.text(source));
+        let (small, sign) = (of.1, if is_equal { "=" } else { "<>" });
         diagnostics.push(
             Diagnostic::new(
                 Code::CriterionIgnoresCase,
@@ -84,7 +118,7 @@ pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostic
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum ComparedName {
+pub(super) enum ComparedName {
     Column(u32),
     Definition(u32),
 }

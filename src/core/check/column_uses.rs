@@ -105,7 +105,10 @@ impl Resolver<'_> {
     fn resolve_in_same_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if let Some(relation) = &self.columns[column as usize].relation {
             match &self.settled {
-                None => self.settled = Some(relation.clone()),
+                None => {
+                    self.settled = Some(relation.clone());
+                    self.settled_by = Some(self.current);
+                }
                 Some(first) if first != relation => {
                     self.diagnostics.push(
                         Diagnostic::new(

@@ -10,7 +10,7 @@ use super::names::{NameResolver, NameTarget, text_value};
 use super::{CheckScope, DefinitionRole};
 use crate::Type;
 use crate::arena::Arena;
-use crate::ast::{Ast, BinaryOp, Expr, ExprId};
+use crate::ast::{Ast, BinaryOp, Definition, Expr, ExprId};
 use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{ColumnUse, Program};
@@ -55,6 +55,18 @@ pub(super) struct InferBuffers {
 }
 
 impl InferBuffers {
+    /// Forgets the terms of the previous source, because no type of this source is inferred.
+    pub(super) fn forget_terms(&mut self) {
+        self.terms.clear();
+    }
+
+    /// Returns whether the types in a definition depend on other definitions that use the same values.
+    pub(super) fn has_variables(&self, definition: &Definition) -> bool {
+        let nodes = definition.first.index()..definition.body.index() + 1;
+        let mut terms = self.terms.as_slice().get(nodes).unwrap_or_default().iter();
+        terms.any(|term| matches!(term, InferTerm::Var(_)))
+    }
+
     fn resolve_term(&mut self, term: InferTerm) -> InferTerm {
         let InferTerm::Var(var) = term else { return term };
         let root = self.find_root(var);
@@ -181,7 +193,10 @@ pub(super) fn infer(
     }
     for (first, second, was, is) in work.conflicts.drain(..) {
         // Suppress errors that result from this conflict.
-        names.targets[second.index()] = NameTarget::Error;
+        let target = std::mem::replace(&mut names.targets[second.index()], NameTarget::Error);
+        if let NameTarget::Column(column) = target {
+            names.conflicting.push((second, column));
+        }
         report(
             ast,
             source,

@@ -142,7 +142,7 @@ pub(super) fn lower(
         diagnostics,
         work,
         arguments: Vec::new(),
-        grouped: names.aggregates || !names.keys.is_empty(),
+        grouped: names.first_aggregate.is_some() || scope.rest.has_aggregates || !names.keys.is_empty(),
         failed: false,
         role: DefinitionRole::Definitions,
         no_aggregates: None,

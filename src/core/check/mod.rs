@@ -17,6 +17,7 @@ mod criteria_order;
 mod criterion_text;
 mod dates;
 mod defined_functions;
+mod dependency_facts;
 mod english_cell_descriptions;
 mod foreign_functions;
 mod holiday_columns;
@@ -73,6 +74,7 @@ mod windows;
 
 pub use convert::common_type;
 pub use dates::{is_iso_date, next_day, shift_date};
+pub use dependency_facts::{DefinitionFacts, DependencyFacts, Link, collect_dependency_facts};
 pub use foreign_functions::sql_function_advice;
 
 pub use lint::possible_values;
@@ -83,9 +85,11 @@ pub use tabs::Tab;
 pub use timeframe::timeframe_names as timeframes;
 pub use today::Today;
 pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
-pub use unresolved_names::{describe_columns, explain_removed_column, no_column_diagnostic};
+pub use unresolved_names::{CANDIDATES, SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic};
 
 use crate::Type;
+use std::sync::Arc;
+
 use crate::ast::Ast;
 use crate::calendar::Calendar;
 use crate::diag::Diagnostic;
@@ -165,6 +169,17 @@ pub struct MergedColumn {
     pub full: bool,
 }
 
+/// Facts about the definitions of a file that are not in the source, because only some definitions are compiled again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RestOfFile<'a> {
+    /// Names of all definitions of the file, in order. `None` if the source contains all definitions.
+    pub names: Option<&'a [&'a str]>,
+    /// Relation of the first column in the file, if the scope doesn't choose a relation.
+    pub settled: Option<&'a Arc<str>>,
+    /// Whether a definition that is not in the source uses an aggregate.
+    pub has_aggregates: bool,
+}
+
 /// Names that formulas can refer to, and features that they can use.
 #[derive(Clone, Debug)]
 pub struct CheckScope<'a> {
@@ -201,6 +216,7 @@ pub struct CheckScope<'a> {
     pub given_types: &'a [(String, Type)],
     /// Columns of the relations that are truncated to calendar periods.
     pub column_periods: &'a [ColumnPeriod],
+    pub rest: RestOfFile<'a>,
 }
 
 impl<'a> CheckScope<'a> {
@@ -285,6 +301,8 @@ pub fn check(
     order::order_definitions(ast, source, names, &mut program.order, diagnostics);
     if ast.blanks || program.columns.iter().any(|c| c.assumed) {
         infer::infer(ast, source, scope, names, program, infer, diagnostics);
+    } else {
+        infer.forget_terms();
     }
     lower::lower(ast, source, scope, names, lower, program, diagnostics);
     if !program.criteria.is_empty() {

@@ -8,7 +8,7 @@ use super::sheet::{CellRange, SheetCell};
 use super::sheet_columns::SheetColumns;
 use super::symbols::{ColumnLookup, Symbol, Symbols};
 use super::tabs::{self, TabRange};
-use super::unresolved_names::{CANDIDATES, SEARCHES, describe_columns, no_column_diagnostic};
+use super::unresolved_names::{CANDIDATES, describe_columns, no_column_diagnostic};
 use super::{CheckScope, Context, DefinitionRole, calendar_ranges, let_names, ranges};
 use crate::Level;
 use crate::Type;
@@ -61,8 +61,16 @@ pub(super) struct NameResolver {
     pub uses: Arena<(u32, u32)>,
     /// Whether each definition already has an error.
     pub failed: Arena<bool>,
-    /// Whether any definition uses an aggregate.
-    pub aggregates: bool,
+    /// First definition that uses an aggregate.
+    pub first_aggregate: Option<u32>,
+    /// Relation of the first column, with the definition that reads it, if the scope doesn't specify a relation.
+    pub settled: Option<(Arc<str>, u32)>,
+    /// Uses of columns that became errors because another use requires another type.
+    pub conflicting: Vec<(ExprId, u32)>,
+    /// Definitions with an unknown name, one entry for each report. The help depends on the names of all definitions.
+    pub unknown_names: Vec<u32>,
+    /// Definitions with a name for which similar names were searched, one entry for each search.
+    pub searches: Vec<u32>,
     /// Grouping keys of the step, which are columns, definitions or their timeframes.
     pub keys: Vec<SymbolKey>,
     /// Whether each node contains a range that no call within the node consumes. Empty if there are no ranges.
@@ -116,12 +124,17 @@ pub(super) struct Resolver<'a> {
     pub columns: &'a mut Arena<ColumnUse>,
     /// Relation of the first resolved column, if the scope doesn't specify a relation.
     pub settled: Option<Arc<str>>,
+    /// Definition that reads the first resolved column.
+    pub settled_by: Option<u32>,
+    /// Definition whose names are being resolved.
+    pub current: u32,
+    pub unknown_names: Vec<u32>,
     /// Grouping columns of the step that have been resolved so far.
     key_columns: Vec<u32>,
     /// Whether names are case-sensitive because a relation has columns whose names differ only in case.
     twins: bool,
-    /// Remaining number of searches for similar names. The limit keeps checks fast if a source contains many errors.
-    pub searches: u32,
+    /// Definition of each search for similar names.
+    pub searches: Vec<u32>,
     /// Columns of the worksheet, by letter and by name.
     pub letters: SheetColumns<'a>,
     /// Whether each worksheet column has already been reported as unknown.
@@ -161,10 +174,13 @@ pub(super) fn resolve(
         diagnostics,
         tables,
         columns,
-        settled: None,
+        settled: scope.rest.settled.cloned(),
+        settled_by: None,
+        current: 0,
+        unknown_names: Vec::new(),
         key_columns: Vec::new(),
         twins: scope.relations.iter().any(Relation::has_duplicate_names),
-        searches: SEARCHES,
+        searches: Vec::new(),
         missing: Arena::filled(false, letters.len()),
         letters,
         cells: Arena::new(),
@@ -184,6 +200,9 @@ pub(super) fn resolve(
     for (index, definition) in ast.definitions.iter().enumerate() {
         reads_calendar |= resolver.resolve_definition(index, definition, names);
     }
+    names.settled = resolver.settled.take().zip(resolver.settled_by);
+    names.unknown_names = std::mem::take(&mut resolver.unknown_names);
+    names.searches = std::mem::take(&mut resolver.searches);
     resolver.report_unqualified_names();
     if scope.sheet.is_some() {
         resolver.resolve_cells(names);
@@ -228,7 +247,11 @@ impl NameResolver {
             targets,
             uses,
             failed,
-            aggregates,
+            first_aggregate,
+            settled,
+            conflicting,
+            unknown_names,
+            searches,
             keys,
             holds_range,
             cells,
@@ -239,7 +262,11 @@ impl NameResolver {
         targets.resize(ast.len(), NameTarget::None);
         uses.clear();
         failed.clear();
-        *aggregates = false;
+        *first_aggregate = None;
+        *settled = None;
+        conflicting.clear();
+        unknown_names.clear();
+        searches.clear();
         keys.clear();
         holds_range.clear();
         cells.clear();
@@ -274,6 +301,7 @@ impl Resolver<'_> {
     /// Resolves the names of a definition. Returns whether the definition reads the calendar.
     fn resolve_definition(&mut self, index: usize, definition: &Definition, names: &mut NameResolver) -> bool {
         let (ast, source, scope) = (self.ast, self.source, self.scope);
+        self.current = index as u32;
         let mut reads_calendar = false;
         let role = scope.role(definition.part);
         let own = definition.name.map(|n| n.text(source));
@@ -303,11 +331,12 @@ impl Resolver<'_> {
                     if let NameTarget::Function(function) = target {
                         reads_calendar |= calendar_ranges::uses_calendar(catalog::get(function), call.count);
                     }
-                    let counts = may_aggregate && !ast.ranges && !names.aggregates;
+                    let counts = may_aggregate && !ast.ranges && names.first_aggregate.is_none();
                     if let (NameTarget::Function(function), true) = (target, counts) {
                         let function = catalog::get(function);
                         let across = function.is_row_combination(call.count as usize);
-                        names.aggregates = function.level == Level::Aggregate && !across;
+                        let aggregates = function.level == Level::Aggregate && !across;
+                        names.first_aggregate = aggregates.then_some(self.current);
                     }
                     target
                 }

@@ -100,7 +100,7 @@ pub(super) fn reads_as_cell(text: &str) -> bool {
 pub(super) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
-    for definition in &ast.definitions {
+    for (index, definition) in (0u32..).zip(&ast.definitions) {
         let allowed = scope
             .name_of_context_without_aggregates(scope.role(definition.part))
             .is_none();
@@ -127,7 +127,9 @@ pub(super) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut Name
                     let marker = function.lower == Some(Lowering::Distinct);
                     let across = function.is_row_combination(ast.call(call).count as usize);
                     let aggregates = function.level == Level::Aggregate;
-                    names.aggregates |= may_aggregate && aggregates && !across && !below;
+                    if may_aggregate && aggregates && !across && !below {
+                        names.first_aggregate.get_or_insert(index);
+                    }
                     below && (marker || !aggregates)
                 }
                 _ => below,

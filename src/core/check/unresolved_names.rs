@@ -11,19 +11,39 @@ use crate::span::Span;
 use crate::symbol_table::HashedName;
 
 /// Maximum number of candidates per kind to compare with a name.
-pub(super) const CANDIDATES: usize = 1000;
-/// Maximum number of searches for similar names.
-pub(super) const SEARCHES: u32 = 50;
+pub const CANDIDATES: usize = 1000;
+/// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
+pub const SEARCHES: usize = 50;
 
-impl Resolver<'_> {
+impl<'a> Resolver<'a> {
     /// Returns the candidate that is most similar to a name.
     pub(super) fn nearest_name<'c>(
         &mut self,
         word: &str,
         candidates: impl IntoIterator<Item = &'c str>,
     ) -> Option<&'c str> {
-        self.searches = self.searches.checked_sub(1)?;
-        suggest::nearest_name(word, candidates)
+        self.searches.push(self.current);
+        (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name(word, candidates))?
+    }
+
+    /// Returns the names of definitions and columns with which an unknown name is compared.
+    fn similar_candidates<'n>(&self, text: &'n str) -> impl Iterator<Item = &'n str> + Clone + use<'n, 'a>
+    where
+        'a: 'n,
+    {
+        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let is_whole = scope.rest.names.is_none();
+        let own = ast.definitions.iter().filter(move |_| is_whole);
+        let own = own.filter_map(|d| d.name).map(|n| n.text(source));
+        let listed = scope.rest.names.unwrap_or_default().iter().copied();
+        let columns = scope
+            .relations
+            .iter()
+            .flat_map(|r| r.columns().iter().map(Column::name));
+        let definitions = own.chain(listed).take(CANDIDATES);
+        definitions
+            .chain(columns.take(CANDIDATES))
+            .filter(move |name| !name.eq_ignore_ascii_case(text))
     }
 
     pub(super) fn report_ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
@@ -108,24 +128,12 @@ impl Resolver<'_> {
             self.diagnostics.push(explain_removed_column(diagnostic, relation));
             return NameTarget::Error;
         }
-        let (ast, source, scope) = (self.ast, self.source, self.scope);
+        let scope = self.scope;
+        self.unknown_names.push(self.current);
         if let Some(target) = self.resolve_unlisted_column(text, span) {
             return target;
         }
-        let definitions = ast
-            .definitions
-            .iter()
-            .filter_map(|d| d.name)
-            .map(|n| n.text(source))
-            .take(CANDIDATES);
-        let columns = scope
-            .relations
-            .iter()
-            .flat_map(|r| r.columns().iter().map(Column::name))
-            .take(CANDIDATES);
-        let others = definitions
-            .chain(columns)
-            .filter(|name| !name.eq_ignore_ascii_case(text));
+        let others = self.similar_candidates(text);
         let help = match self.nearest_name(text, others.clone()) {
             Some(near) => {
                 let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
@@ -220,27 +228,13 @@ impl Resolver<'_> {
     /// several relations may have the column. `None` if no relation may have the column, or if the source or the schema
     /// contains a similar name.
     fn resolve_unlisted_column(&mut self, text: &str, span: Span) -> Option<NameTarget> {
-        let (ast, source, scope) = (self.ast, self.source, self.scope);
-        let partial: Vec<&Relation> = scope
+        let partial: Vec<&Relation> = self
+            .scope
             .relations
             .iter()
             .filter(|relation| relation.is_partial())
             .collect();
-        let definitions = ast
-            .definitions
-            .iter()
-            .filter_map(|d| d.name)
-            .map(|n| n.text(source))
-            .take(CANDIDATES);
-        let columns = scope
-            .relations
-            .iter()
-            .flat_map(|r| r.columns().iter().map(Column::name))
-            .take(CANDIDATES);
-        let others = definitions
-            .chain(columns)
-            .filter(|name| !name.eq_ignore_ascii_case(text));
-        if suggest::nearest_name_within(text, SLIP, others).is_some() {
+        if suggest::nearest_name_within(text, SLIP, self.similar_candidates(text)).is_some() {
             return None;
         }
         match partial.as_slice() {

@@ -2,15 +2,18 @@
 
 mod compiled;
 mod emission;
+mod session;
 mod undecided;
 
 use std::sync::Arc;
 
 pub use compiled::{Compiled, Definition, ReadColumn};
+pub use session::FormulaSession;
+
 pub use undecided::{UndecidedType, column_path};
 
 use crate::calendar::{Calendar, Weekday};
-use crate::check::{self, CheckScope, Context, DefinitionRole, WorksheetGrid};
+use crate::check::{self, CheckScope, Context, DefinitionRole, RestOfFile, WorksheetGrid};
 use crate::diag::{self, Code, Diagnostic};
 use crate::dialect::Dialect;
 
@@ -50,7 +53,7 @@ struct RelationKeys {
     descending: Vec<bool>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CompilerOptions {
     pub dialect: Dialect,
     pub schema: Arc<Schema>,
@@ -250,7 +253,8 @@ impl Compiler {
     /// ```
     #[must_use]
     pub fn compile(&self, source: &str) -> Compiled {
-        self.pool.lend_memory(|memory| self.run(memory, source, true))
+        self.pool
+            .lend_memory(|memory| self.run(memory, source, true, RestOfFile::default(), |_, _| ()))
     }
 
     /// Returns the diagnostics for definitions or a single formula without generating SQL: syntax, names, types and
@@ -263,11 +267,20 @@ impl Compiler {
     #[must_use]
     pub fn check(&self, source: &str) -> Vec<Diagnostic> {
         self.pool
-            .lend_memory(|memory| self.run(memory, source, false))
+            .lend_memory(|memory| self.run(memory, source, false, RestOfFile::default(), |_, _| ()))
             .diagnostics
     }
 
-    fn run(&self, memory: &mut CompileMemory, source: &str, emit: bool) -> Compiled {
+    /// Compiles a source. `observe` is called after the check, and again after SQL generation, before definitions with
+    /// errors and silenced warnings are removed.
+    fn run(
+        &self,
+        memory: &mut CompileMemory,
+        source: &str,
+        emit: bool,
+        rest: RestOfFile<'_>,
+        mut observe: impl FnMut(&CompileMemory, Option<(&[Definition], &[Diagnostic])>),
+    ) -> Compiled {
         let options = &*self.options;
         let mut diagnostics = Vec::new();
         let keys = self.keys(source);
@@ -286,17 +299,20 @@ impl Compiler {
         let mut scope = self.check_scope(roles, &mut diagnostics);
         let sheet = self.worksheet_grid(scope.relations);
         scope.sheet = sheet.as_ref();
+        scope.rest = rest;
         scope.descending = keys.as_ref().map_or(&[], |keys| &keys.descending);
         let CompileMemory {
             ast, check, program, ..
         } = &mut *memory;
         check::check(ast, text, &scope, check, program, &mut diagnostics);
         self.warn_comparisons(program, source, &mut diagnostics);
+        observe(memory, None);
         memory.free_check_buffers();
         let mut definitions = Vec::new();
         if emit {
             definitions = self.emit(memory, roles, text, &mut diagnostics);
         }
+        observe(memory, Some((&definitions, &diagnostics)));
         if !diagnostics.is_empty() {
             remove_failed_definitions(&mut definitions, &diagnostics, source);
             move_option_diagnostics_to_end(&mut diagnostics, source, text);
@@ -456,6 +472,7 @@ impl Compiler {
             sheet: None,
             given_types: &options.given_types,
             column_periods: &[],
+            rest: RestOfFile::default(),
         }
     }
 

@@ -154,6 +154,7 @@ impl SpecCompilation<'_> {
             sheet: sheet.as_ref(),
             given_types: &options.given_types,
             column_periods: &[],
+            rest: check::RestOfFile::default(),
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         found.retain(is_independent);

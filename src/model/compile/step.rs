@@ -229,6 +229,7 @@ impl SpecCompilation<'_> {
             sheet: work.sheet,
             given_types: &options.given_types,
             column_periods: work.column_periods,
+            rest: check::RestOfFile::default(),
         }
     }
 

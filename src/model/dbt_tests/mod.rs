@@ -272,6 +272,7 @@ impl SpecCompilation<'_> {
             sheet: None,
             given_types: &options.given_types,
             column_periods: &[],
+            rest: check::RestOfFile::default(),
         };
         check::check(ast, &formulas.text, &scope, check, program, found);
         for diagnostic in found.iter_mut() {

@@ -170,6 +170,7 @@ pub fn analyze_in(
             sheet: None,
             given_types: known.types,
             column_periods: &[],
+            rest: check::RestOfFile::default(),
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
         check_unnamed_formulas(ast, &formulas, &mut found);

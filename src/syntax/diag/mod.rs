@@ -132,6 +132,12 @@ impl Diagnostic {
     /// Maps all spans, for example from a formula to the file that contains it.
     #[must_use]
     pub fn map_spans(mut self, map: impl Fn(Span) -> Span) -> Self {
+        self.update_spans(map);
+        self
+    }
+
+    /// Like [`Self::map_spans`], but changes the diagnostic in place.
+    pub fn update_spans(&mut self, map: impl Fn(Span) -> Span) {
         self.span = map(self.span);
         for label in &mut self.labels {
             label.span = map(label.span);
@@ -139,7 +145,6 @@ impl Diagnostic {
         if let Some(fix) = &mut self.fix {
             fix.span = map(fix.span);
         }
-        self
     }
 
     /// Maps the replacement text of the edit.

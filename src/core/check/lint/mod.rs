@@ -21,6 +21,7 @@ use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::schema::Relation;
 
 pub use known_values::possible_values;
+pub(super) use weeks::WeekCallKind;
 
 /// Comparison functions, with the operator of each.
 const COMPARISONS: [(FunctionId, ComparisonOperator); 6] = [

@@ -7,26 +7,49 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::span::Span;
 
+/// Kind of a call whose result depends on the first day of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::check) enum WeekCallKind {
+    Weeknum,
+    Weekday,
+    /// `day[week]`.
+    Week,
+    /// `day[day_of_week_num]`.
+    DayOfWeek,
+}
+
+impl WeekCallKind {
+    /// Returns the kind of a call. `None` if the call specifies the first day, or does not depend on it.
+    #[inline]
+    pub(in crate::check) fn from_call(program: &Program, function: FunctionId, args: PoolRange) -> Option<Self> {
+        match function {
+            internal::WEEKNUM if has_default_week_type(program, args) => Some(Self::Weeknum),
+            internal::WEEKDAY if has_default_week_type(program, args) => Some(Self::Weekday),
+            internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => Some(Self::Week),
+            internal::DAY_OF_WEEK_NUM | internal::DAY_OF_WEEK_NUM_FROM => Some(Self::DayOfWeek),
+            _ => None,
+        }
+    }
+}
+
 /// Span of the first call of each kind in a program.
 #[derive(Default)]
 pub(super) struct WeekCalls {
     weeknum: Option<Span>,
     weekday: Option<Span>,
-    /// `day[week]`.
     week: Option<Span>,
-    /// `day[day_of_week_num]`.
     day_of_week: Option<Span>,
 }
 
 impl WeekCalls {
     #[inline]
     pub(super) fn record_call(&mut self, program: &Program, id: IrId, function: FunctionId, args: PoolRange) {
-        let slot = match function {
-            internal::WEEKNUM if has_default_week_type(program, args) => &mut self.weeknum,
-            internal::WEEKDAY if has_default_week_type(program, args) => &mut self.weekday,
-            internal::TRUNC_WEEK | internal::TRUNC_WEEK_FROM => &mut self.week,
-            internal::DAY_OF_WEEK_NUM | internal::DAY_OF_WEEK_NUM_FROM => &mut self.day_of_week,
-            _ => return,
+        let slot = match WeekCallKind::from_call(program, function, args) {
+            Some(WeekCallKind::Weeknum) => &mut self.weeknum,
+            Some(WeekCallKind::Weekday) => &mut self.weekday,
+            Some(WeekCallKind::Week) => &mut self.week,
+            Some(WeekCallKind::DayOfWeek) => &mut self.day_of_week,
+            None => return,
         };
         slot.get_or_insert(program.meta(id).span);
     }

@@ -1,0 +1,157 @@
+//! Facts about the definitions of a source that determine which other definitions a result depends on, apart from the
+//! definitions whose names it mentions.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use rustc_hash::FxHasher;
+
+use super::CheckBuffers;
+use super::case_insensitive_text::{ComparedName, compared_criteria, text_comparison};
+use super::lint::WeekCallKind;
+use super::names::NameTarget;
+use crate::ast::Ast;
+use crate::catalog;
+use crate::ir::{ColumnUse, Ir, Program};
+
+/// Subject that several definitions may have in common, as a hash. If one of them is decisive, then the results of all
+/// definitions with this subject depend on each other. For example, a comparison with a text causes a warning only if
+/// there is a criterion for the same text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub subject: u64,
+    pub is_decisive: bool,
+}
+
+impl Link {
+    fn new(subject: impl Hash, is_decisive: bool) -> Self {
+        let mut hasher = FxHasher::default();
+        subject.hash(&mut hasher);
+        Self {
+            subject: hasher.finish(),
+            is_decisive,
+        }
+    }
+}
+
+/// Facts about a definition.
+#[derive(Clone, Debug, Default)]
+pub struct DefinitionFacts {
+    pub links: Vec<Link>,
+    /// Whether the types in the definition depend on other definitions that use the same values.
+    pub is_open: bool,
+    /// Whether a diagnostic depends on the names of all definitions.
+    pub reads_all_names: bool,
+    /// Number of searches for similar names, which [`SEARCHES`](super::SEARCHES) limits.
+    pub searches: usize,
+}
+
+impl DefinitionFacts {
+    /// Adds a link to a column of unknown type, because all uses of the column determine its type.
+    fn add_column(&mut self, columns: &[ColumnUse], column: u32) {
+        if let Some(column) = columns.get(column as usize).filter(|column| column.assumed) {
+            let link = Link::new(("type", column.name.to_ascii_lowercase()), true);
+            self.is_open = true;
+            if !self.links.contains(&link) {
+                self.links.push(link);
+            }
+        }
+    }
+}
+
+/// Facts about a source. Indices refer to the definitions of the syntax tree.
+#[derive(Clone, Debug, Default)]
+pub struct DependencyFacts {
+    pub definitions: Vec<DefinitionFacts>,
+    /// First definition that uses an aggregate.
+    pub first_aggregate: Option<u32>,
+    /// Relation of the first column, with the definition that reads it, if several relations are possible.
+    pub settled: Option<(Arc<str>, u32)>,
+}
+
+/// Collects facts about the source that was checked last.
+pub fn collect_dependency_facts(ast: &Ast, buffers: &CheckBuffers, program: &Program) -> DependencyFacts {
+    let CheckBuffers { names, infer, .. } = buffers;
+    let mut definitions: Vec<DefinitionFacts> = Vec::with_capacity(ast.definitions.len());
+    for definition in &ast.definitions {
+        let mut facts = DefinitionFacts {
+            is_open: infer.has_variables(definition),
+            ..DefinitionFacts::default()
+        };
+        let nodes = definition.first.index()..definition.body.index() + 1;
+        for target in names.targets.as_slice().get(nodes).unwrap_or_default() {
+            if let NameTarget::Column(column) = target {
+                facts.add_column(program.columns.as_slice(), *column);
+            }
+        }
+        definitions.push(facts);
+    }
+    for (node, column) in &names.conflicting {
+        let owner = ast.definitions.partition_point(|definition| definition.body < *node);
+        if let Some(facts) = definitions.get_mut(owner) {
+            facts.add_column(program.columns.as_slice(), *column);
+        }
+    }
+    for definition in &names.unknown_names {
+        if let Some(facts) = definitions.get_mut(*definition as usize) {
+            facts.reads_all_names = true;
+        }
+    }
+    for definition in &names.searches {
+        if let Some(facts) = definitions.get_mut(*definition as usize) {
+            facts.searches += 1;
+        }
+    }
+    add_links_of_lints(program, &mut definitions);
+    DependencyFacts {
+        definitions,
+        first_aggregate: names.first_aggregate,
+        settled: names.settled.clone(),
+    }
+}
+
+/// Adds the links of definitions that a lint compares with each other.
+fn add_links_of_lints(program: &Program, definitions: &mut [DefinitionFacts]) {
+    // The nodes of a definition end where the nodes of the next lowered definition begin.
+    let mut starts: Vec<(u32, usize)> = (0..).zip(&program.definitions).map(|(at, d)| (d.first.0, at)).collect();
+    starts.sort_unstable();
+    let mut add = |node: u32, link: Link| {
+        let place = starts.partition_point(|(start, _)| *start <= node);
+        let owner = place
+            .checked_sub(1)
+            .and_then(|place| definitions.get_mut(starts.get(place)?.1));
+        if let Some(owner) = owner.filter(|owner| !owner.links.contains(&link)) {
+            owner.links.push(link);
+        }
+    };
+    let name = |of: ComparedName| match of {
+        ComparedName::Column(column) => program
+            .columns
+            .try_get(column as usize)
+            .map(|c| c.name.to_ascii_lowercase()),
+        ComparedName::Definition(used) => {
+            let named = program
+                .definitions
+                .try_get(used as usize)
+                .and_then(|d| d.name.as_deref());
+            named.map(str::to_ascii_lowercase)
+        }
+    };
+    for (range, (of, text), _) in compared_criteria(program) {
+        add(range.0, Link::new(("text", name(of), text), true));
+    }
+    for (id, node) in (0u32..).zip(program.nodes()) {
+        let Ir::Apply { overload, args } = node else { continue };
+        if let Some(comparison) = text_comparison(program, node) {
+            let (of, text) = comparison.of;
+            add(id, Link::new(("text", name(of), text), false));
+        }
+        match WeekCallKind::from_call(program, catalog::overload_owner(overload), args) {
+            Some(WeekCallKind::Weeknum) => add(id, Link::new("week", true)),
+            Some(WeekCallKind::Week) => add(id, Link::new("week", false)),
+            Some(WeekCallKind::Weekday) => add(id, Link::new("weekday", true)),
+            Some(WeekCallKind::DayOfWeek) => add(id, Link::new("weekday", false)),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Dependencies between the chunks of a file.
+
+use crate::arena::Arena;
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::chunks::Chunk;
+use crate::check::{DefinitionFacts, Link};
+use crate::span::Span;
+
+/// Number of a chunk. A chunk keeps its number when chunks before it are added or removed.
+pub(super) type ChunkId = u32;
+
+/// Number that represents the keys of the compiler's options.
+pub(super) const KEYS: ChunkId = ChunkId::MAX;
+/// Number of definitions that only represent the start of the next chunk.
+pub(super) const FOLLOWER: ChunkId = ChunkId::MAX - 1;
+
+/// Facts that are known after a chunk was compiled.
+#[derive(Clone, Debug, Default)]
+pub(super) struct CheckedFacts {
+    links: Vec<Link>,
+    is_open: bool,
+    reads_all_names: bool,
+    searches: usize,
+    /// Length of the SQL.
+    pub width: usize,
+}
+
+impl CheckedFacts {
+    pub fn add(&mut self, definition: &DefinitionFacts) {
+        self.links.extend(&definition.links);
+        self.is_open |= definition.is_open;
+        self.reads_all_names |= definition.reads_all_names;
+        self.searches += definition.searches;
+    }
+
+    /// Returns whether the types depend on the types of other chunks that use the same values.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+}
+
+#[derive(Debug, Default)]
+struct ChunkFacts {
+    names: Vec<Span>,
+    defines: Vec<u64>,
+    mentions: Vec<u64>,
+    is_unbalanced: bool,
+    checked: CheckedFacts,
+}
+
+/// Chunks with a link to the same subject.
+#[derive(Debug, Default)]
+struct LinkedChunks {
+    decisive: Vec<ChunkId>,
+    others: Vec<ChunkId>,
+}
+
+/// Dependencies between the chunks of a file.
+#[derive(Debug, Default)]
+pub(super) struct Dependencies {
+    chunks: Arena<ChunkFacts>,
+    /// Numbers that no chunk uses any more.
+    unused: Vec<ChunkId>,
+    /// Chunks that define a name, by hash.
+    definers: FxHashMap<u64, Vec<ChunkId>>,
+    /// Chunks that contain a name, by hash.
+    users: FxHashMap<u64, Vec<ChunkId>>,
+    links: FxHashMap<u64, LinkedChunks>,
+    /// Chunks whose diagnostics depend on the names of all definitions.
+    pub readers_of_all_names: FxHashSet<ChunkId>,
+    /// Number of chunks with an unmatched bracket.
+    pub unbalanced: usize,
+    /// Number of searches for similar names.
+    pub searches: usize,
+    /// Length of the SQL of all definitions.
+    pub width: usize,
+}
+
+fn remove_from(lists: &mut FxHashMap<u64, Vec<ChunkId>>, key: u64, id: ChunkId) {
+    let Some(list) = lists.get_mut(&key) else { return };
+    remove_id(list, id);
+    if list.is_empty() {
+        lists.remove(&key);
+    }
+}
+
+fn remove_id(list: &mut Vec<ChunkId>, id: ChunkId) {
+    if let Some(at) = list.iter().position(|other| *other == id) {
+        list.swap_remove(at);
+    }
+}
+
+impl Dependencies {
+    /// Adds a chunk that has not been compiled yet.
+    pub fn add(&mut self, chunk: Chunk) -> ChunkId {
+        let facts = ChunkFacts {
+            names: chunk.names,
+            defines: chunk.defines,
+            mentions: chunk.mentions,
+            is_unbalanced: chunk.is_unbalanced,
+            checked: CheckedFacts::default(),
+        };
+        let id = self.unused.pop().unwrap_or(self.chunks.len() as ChunkId);
+        for name in &facts.defines {
+            self.definers.entry(*name).or_default().push(id);
+        }
+        for name in &facts.mentions {
+            self.users.entry(*name).or_default().push(id);
+        }
+        self.unbalanced += usize::from(facts.is_unbalanced);
+        match self.chunks.try_get_mut(id as usize) {
+            Some(slot) => *slot = facts,
+            None => self.chunks.push(facts),
+        }
+        id
+    }
+
+    pub fn remove(&mut self, id: ChunkId) {
+        self.update(id, CheckedFacts::default());
+        let facts = std::mem::take(&mut self.chunks[id as usize]);
+        for name in facts.defines {
+            remove_from(&mut self.definers, name, id);
+        }
+        for name in facts.mentions {
+            remove_from(&mut self.users, name, id);
+        }
+        self.unbalanced -= usize::from(facts.is_unbalanced);
+        self.unused.push(id);
+    }
+
+    /// Replaces the facts that are known after a chunk was compiled.
+    pub fn update(&mut self, id: ChunkId, facts: CheckedFacts) {
+        let new_links = facts.links.clone();
+        self.searches += facts.searches;
+        self.width += facts.width;
+        if facts.reads_all_names {
+            self.readers_of_all_names.insert(id);
+        } else {
+            self.readers_of_all_names.remove(&id);
+        }
+        let before = std::mem::replace(&mut self.chunks[id as usize].checked, facts);
+        self.searches -= before.searches;
+        self.width -= before.width;
+        for link in before.links {
+            let Some(linked) = self.links.get_mut(&link.subject) else {
+                continue;
+            };
+            remove_id(
+                if link.is_decisive {
+                    &mut linked.decisive
+                } else {
+                    &mut linked.others
+                },
+                id,
+            );
+            if linked.decisive.is_empty() && linked.others.is_empty() {
+                self.links.remove(&link.subject);
+            }
+        }
+        self.add_links(id, &new_links);
+    }
+
+    fn add_links(&mut self, id: ChunkId, links: &[Link]) {
+        for link in links {
+            let linked = self.links.entry(link.subject).or_default();
+            if link.is_decisive {
+                linked.decisive.push(id);
+            } else {
+                linked.others.push(id);
+            }
+        }
+    }
+
+    /// Adds the links of the keys, which are part of every compilation.
+    pub fn add_keys(&mut self, facts: &CheckedFacts) {
+        self.add_links(KEYS, &facts.links);
+    }
+
+    /// Returns whether a bracket of a chunk has no counterpart.
+    pub fn is_unbalanced(&self, id: ChunkId) -> bool {
+        self.chunks[id as usize].is_unbalanced
+    }
+
+    /// Returns the spans of the names that a chunk defines, relative to its start.
+    pub fn names(&self, id: ChunkId) -> &[Span] {
+        &self.chunks[id as usize].names
+    }
+
+    /// Returns whether a chunk defines one of the names.
+    pub fn defines_any(&self, id: ChunkId, names: &[u64]) -> bool {
+        self.chunks[id as usize].defines.iter().any(|name| names.contains(name))
+    }
+
+    fn definers_of(&self, names: &[u64]) -> impl Iterator<Item = ChunkId> {
+        names
+            .iter()
+            .filter_map(|name| self.definers.get(name))
+            .flatten()
+            .copied()
+    }
+
+    fn users_of(&self, names: &[u64]) -> impl Iterator<Item = ChunkId> {
+        names.iter().filter_map(|name| self.users.get(name)).flatten().copied()
+    }
+
+    /// Returns the other chunks that are linked to a chunk, if one of the chunks is decisive.
+    fn linked_chunks(&self, facts: &ChunkFacts) -> impl Iterator<Item = ChunkId> {
+        let linked = facts
+            .checked
+            .links
+            .iter()
+            .filter_map(|link| self.links.get(&link.subject));
+        let active = linked.filter(|linked| !linked.decisive.is_empty());
+        let members = active.flat_map(|linked| linked.decisive.iter().chain(&linked.others));
+        members.copied().filter(|id| *id != KEYS)
+    }
+
+    /// Returns the chunks whose results depend directly on a chunk.
+    pub fn dependents(&self, id: ChunkId) -> impl Iterator<Item = ChunkId> {
+        let facts = &self.chunks[id as usize];
+        let names = &facts.defines;
+        // The types of open chunks depend on each other in both directions.
+        let used: &[u64] = if facts.checked.is_open { &facts.mentions } else { &[] };
+        let open = self
+            .definers_of(used)
+            .filter(|id| self.chunks[*id as usize].checked.is_open);
+        let same_names = self.definers_of(names).chain(self.users_of(names));
+        same_names.chain(open).chain(self.linked_chunks(facts))
+    }
+
+    /// Adds all chunks whose results depend on one of the chunks.
+    pub fn add_dependents(&self, affected: &mut FxHashSet<ChunkId>) {
+        let mut queue: Vec<ChunkId> = affected.iter().copied().collect();
+        while let Some(id) = queue.pop() {
+            queue.extend(self.dependents(id).filter(|other| affected.insert(*other)));
+        }
+    }
+
+    /// Returns the chunks that must be compiled together so that the results of `affected` are the same as in the whole
+    /// file. `keys` are the names that the keys contain.
+    pub fn chunks_to_compile(&self, affected: &FxHashSet<ChunkId>, keys: &[u64]) -> FxHashSet<ChunkId> {
+        // The order in which types are inferred depends on all users of an open chunk.
+        let mut with_users = FxHashSet::default();
+        let mut all: FxHashSet<ChunkId> = affected.iter().copied().chain(self.definers_of(keys)).collect();
+        let mut queue: Vec<ChunkId> = all.iter().copied().collect();
+        while let Some(id) = queue.pop() {
+            let facts = &self.chunks[id as usize];
+            let used = self
+                .definers_of(&facts.mentions)
+                .chain(self.definers_of(&facts.defines));
+            let needed = used.chain(self.linked_chunks(facts));
+            queue.extend(needed.filter(|other| all.insert(*other)));
+            if facts.checked.is_open || with_users.contains(&id) {
+                for user in self.users_of(&facts.defines) {
+                    if with_users.insert(user) {
+                        all.insert(user);
+                        queue.push(user);
+                    }
+                }
+            }
+        }
+        all
+    }
+}

@@ -1,0 +1,121 @@
+//! Places the results of the compiled chunks among the results of the other chunks.
+
+use std::ops::Range;
+
+use super::CompiledFile;
+use crate::compiler::session::dependencies::FOLLOWER;
+use crate::compiler::session::edit::TextEdit;
+use crate::compiler::session::part::{CompiledPart, PartChunk};
+use crate::compiler::session::results::Replacement;
+use crate::span::Span;
+
+impl CompiledFile {
+    /// Replaces the results of the compiled chunks, and moves all other results. `old` contains the old offsets of the
+    /// chunks that were replaced by the chunks at `added`.
+    pub(super) fn install(&mut self, mut part: CompiledPart, old: Span, added: &Range<usize>, edit: TextEdit) {
+        let definitions = std::mem::take(&mut part.compiled.definitions);
+        let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
+        let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
+        // Positions after the text are in the keys.
+        let place_span = |span: Span| {
+            let index = part.chunk_at(span.start);
+            match part.chunks.get(index) {
+                _ if span == Span::default() => span,
+                Some(chunk) if span.start <= part.length => {
+                    move_span(span, chunk.start, self.start_of(&part.chunks, index))
+                }
+                _ => move_span(span, part.length, self.text.len() as u32),
+            }
+        };
+        let (mut replacements, owners) = self.replaced_chunks(&part.chunks, old, added, edit);
+        for mut definition in definitions {
+            let owner = owners.get(part.chunk_at(definition.span.start)).copied().flatten();
+            let Some(replacement) = owner.and_then(|owner| replacements.get_mut(owner)) else {
+                continue;
+            };
+            definition.span = place_span(definition.span);
+            for mapping in &mut definition.mappings {
+                mapping.formula = place_span(mapping.formula);
+            }
+            replacement.definitions.push(definition);
+        }
+        for mut diagnostic in diagnostics {
+            let owner = owners.get(part.chunk_at(diagnostic.span().start)).copied().flatten();
+            let Some(replacement) = owner.and_then(|owner| replacements.get_mut(owner)) else {
+                continue;
+            };
+            diagnostic.update_spans(place_span);
+            replacement.diagnostics.push(diagnostic);
+        }
+        self.recompiled = part.count;
+        self.compiled.replace_results(replacements, |span| {
+            if span.start >= old.end && span != Span::default() {
+                Span::new(edit.shift(span.start), edit.shift(span.end))
+            } else {
+                span
+            }
+        });
+    }
+
+    /// Returns the start offset of a compiled chunk in the file.
+    fn start_of(&self, chunks: &[PartChunk], index: usize) -> u32 {
+        let id = |index: usize| chunks.get(index).map_or(FOLLOWER, |chunk| chunk.id);
+        if id(index) != FOLLOWER {
+            return self.chunk(self.place(id(index))).start;
+        }
+        let next = self.chunk(self.place(id(index - 1)) + 1);
+        next.start + self.dependencies.names(next.id).first().map_or(0, |name| name.start)
+    }
+
+    /// Returns the old offsets of the chunks that were compiled, and the index of the replacement of each chunk.
+    /// `None` for a definition that only follows a chunk.
+    fn replaced_chunks(
+        &self,
+        chunks: &[PartChunk],
+        old: Span,
+        added: &Range<usize>,
+        edit: TextEdit,
+    ) -> (Vec<Replacement>, Vec<Option<usize>>) {
+        // Old offset of a chunk that the edit did not replace.
+        let old_start = |place: usize| match self.order.get(place) {
+            _ if place == added.start => old.start,
+            None => u32::MAX,
+            Some(chunk) if place < added.start => chunk.start,
+            Some(chunk) => (chunk.start as usize + edit.old_end - edit.new_end) as u32,
+        };
+        let mut replacements: Vec<Replacement> = Vec::new();
+        let mut owners = Vec::with_capacity(chunks.len());
+        let mut region = None;
+        let region_end = if added.end == self.order.len() {
+            u32::MAX
+        } else {
+            old.end
+        };
+        let places = chunks
+            .iter()
+            .map(|chunk| (chunk.id != FOLLOWER).then(|| self.place(chunk.id)));
+        // The region is replaced even if it contains no chunks any more.
+        for place in places.chain([Some(self.order.len())]) {
+            let Some(place) = place else {
+                owners.push(None);
+                continue;
+            };
+            if place >= added.start {
+                region = region.or_else(|| {
+                    replacements.push(Replacement::new(old.start, region_end));
+                    Some(replacements.len() - 1)
+                });
+            }
+            match region {
+                Some(region) if added.contains(&place) => owners.push(Some(region)),
+                _ if place == self.order.len() => {}
+                _ => {
+                    owners.push(Some(replacements.len()));
+                    let start = if place == added.end { old.end } else { old_start(place) };
+                    replacements.push(Replacement::new(start, old_start(place + 1)));
+                }
+            }
+        }
+        (replacements, owners)
+    }
+}

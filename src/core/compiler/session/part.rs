@@ -1,0 +1,118 @@
+//! Compiles some chunks of a file as one text.
+
+use std::sync::Arc;
+
+use super::dependencies::{CheckedFacts, ChunkId, FOLLOWER, KEYS};
+use crate::check::{RestOfFile, collect_dependency_facts};
+use crate::compiler::{Compiled, Compiler};
+use crate::diag::Diagnostic;
+use crate::scratch::CompileMemory;
+use crate::span::Span;
+
+/// Chunk in a text of chunks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PartChunk {
+    /// Start offset in the text.
+    pub start: u32,
+    pub id: ChunkId,
+}
+
+/// Result of compiling some chunks of a file.
+#[derive(Debug)]
+pub(super) struct CompiledPart {
+    pub compiled: Compiled,
+    pub chunks: Vec<PartChunk>,
+    /// Facts about the chunks, in the order of `chunks`.
+    pub facts: Vec<CheckedFacts>,
+    /// Facts about the keys of the options.
+    pub keys: CheckedFacts,
+    /// First chunk that uses an aggregate, or the keys.
+    pub aggregate: Option<ChunkId>,
+    /// Relation of the first column, and the chunk that reads this column, if several relations are possible.
+    pub settled: Option<(Arc<str>, ChunkId)>,
+    /// Number of definitions in the chunks.
+    pub count: usize,
+    /// Length of the text, without the keys.
+    pub length: u32,
+    /// Whether the results of chunks can be computed separately. They cannot if the options have an error.
+    pub is_supported: bool,
+}
+
+impl CompiledPart {
+    pub fn new(compiler: &Compiler, text: &str, chunks: Vec<PartChunk>, emit: bool, rest: RestOfFile<'_>) -> Self {
+        let mut part = Self {
+            compiled: Compiled {
+                dialect: compiler.dialect(),
+                definitions: Vec::new(),
+                diagnostics: Vec::new(),
+                meanings: Vec::new(),
+            },
+            facts: vec![CheckedFacts::default(); chunks.len()],
+            chunks,
+            keys: CheckedFacts::default(),
+            aggregate: None,
+            settled: None,
+            count: 0,
+            length: text.len() as u32,
+            is_supported: true,
+        };
+        let end = text.len() as u32;
+        let compiled = compiler.pool.lend_memory(|memory| {
+            compiler.run(memory, text, emit, rest, |memory, results| match results {
+                None => part.collect_facts(memory),
+                Some((definitions, diagnostics)) => {
+                    for definition in definitions {
+                        let chunk = part.chunk_at(definition.span.start);
+                        if let Some(facts) = part.facts.get_mut(chunk) {
+                            facts.width += definition.sql.len();
+                        }
+                    }
+                    // These positions do not belong to a chunk: errors in the keys, and in the name of the relation.
+                    let is_outside = |d: &Diagnostic| d.span().start > end || d.span() == Span::default();
+                    part.is_supported = !part.keys.is_open() && !diagnostics.iter().any(is_outside);
+                }
+            })
+        });
+        part.compiled = compiled;
+        part
+    }
+
+    fn collect_facts(&mut self, memory: &CompileMemory) {
+        let CompileMemory {
+            ast, check, program, ..
+        } = memory;
+        let found = collect_dependency_facts(ast, check, program);
+        let owner = |part: &Self, definition: u32| match ast.definitions.get(definition as usize) {
+            Some(definition) if definition.part == 0 => part.id_at(definition.span.start),
+            _ => KEYS,
+        };
+        for (definition, facts) in ast.definitions.iter().zip(&found.definitions) {
+            if definition.part > 0 {
+                self.keys.add(facts);
+            } else {
+                let chunk = self.chunk_at(definition.span.start);
+                if let Some(of_chunk) = self.facts.get_mut(chunk) {
+                    of_chunk.add(facts);
+                }
+                self.count += usize::from(self.id_at(definition.span.start) != FOLLOWER);
+            }
+        }
+        self.aggregate = found.first_aggregate.map(|definition| owner(self, definition));
+        self.settled = found
+            .settled
+            .map(|(relation, definition)| (relation, owner(self, definition)));
+    }
+
+    fn id_at(&self, offset: u32) -> ChunkId {
+        self.chunks
+            .get(self.chunk_at(offset))
+            .map_or(FOLLOWER, |chunk| chunk.id)
+    }
+
+    /// Returns the index of the chunk that contains an offset.
+    pub fn chunk_at(&self, offset: u32) -> usize {
+        self.chunks
+            .partition_point(|chunk| chunk.start <= offset)
+            .saturating_sub(1)
+    }
+}
