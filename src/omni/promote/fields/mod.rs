@@ -5,7 +5,7 @@ mod groups;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
-use super::display::{DisplaySettingValue, display_settings, original_definition};
+use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
 use super::filters::{self, FilteredValue};
 use super::from_sql::{self, ConvertedSql, SqlNames, plain_column};
 use super::joins::Joins;
@@ -364,6 +364,16 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 grants.join("`, `")
             );
             self.record_gap(field, &field.name, reason, true);
+        }
+    }
+
+    /// Records the settings in Omni of a field that the spec does not contain.
+    pub fn record_omitted_settings(&mut self, field: &ViewField) {
+        for (name, original, reason) in omitted_settings(&field.node) {
+            self.record_gap(field, &format!("{}.{name}", field.name), reason.to_owned(), false);
+            if let Some(gap) = self.gaps.last_mut() {
+                gap.original = original;
+            }
         }
     }
 
