@@ -67,9 +67,9 @@ impl<'p> Generation<'p> {
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
         }
-        missing_versions::warn(place, &models, &mut found);
+        missing_versions::warn(place, models::built_specs(&models), &mut found);
         if time_spine::is_missing(known) {
-            time_spine::warn_if_missing(&models, &mut found);
+            time_spine::warn_if_missing(models::built_specs(&models), &mut found);
         }
         Ok(Self {
             place,

@@ -5,15 +5,22 @@ use std::collections::BTreeSet;
 
 use formulac::diag::{Code, Diagnostic};
 
+use formulac::CompiledSpec;
+
 use super::exit::FileDiagnostics;
 use super::folder;
-use super::models::{CompiledModel, built_models};
 use super::workspace::Workspace;
 
-/// Adds a warning for each entry in `versions:` that has no file.
-pub fn warn(place: &Workspace, models: &[CompiledModel], found: &mut [FileDiagnostics]) {
-    let has_versions = |(_, built): &(_, &super::models::ModelFiles)| !built.compiled.other_versions.is_empty();
-    let (Some(dbt), true) = (&place.dbt, built_models(models).any(|model| has_versions(&model))) else {
+/// Adds a warning for each entry in `versions:` that has no file. Each model has the index of its spec.
+pub fn warn<'m>(
+    place: &Workspace,
+    models: impl Iterator<Item = (usize, &'m CompiledSpec)>,
+    found: &mut [FileDiagnostics],
+) {
+    let models: Vec<_> = models
+        .filter(|(_, compiled)| !compiled.other_versions.is_empty())
+        .collect();
+    let (Some(dbt), false) = (&place.dbt, models.is_empty()) else {
         return;
     };
     let folders = dbt.model_paths.iter().map(|folder| dbt.folder.join(folder));
@@ -21,14 +28,15 @@ pub fn warn(place: &Workspace, models: &[CompiledModel], found: &mut [FileDiagno
     let stem = |path: std::path::PathBuf| Some(path.file_stem()?.to_str()?.to_lowercase());
     let stems: BTreeSet<String> = files.filter_map(stem).collect();
     let folder = place.output_folders().0;
-    for (model, built) in built_models(models) {
-        for other in &built.compiled.other_versions {
+    for (spec, compiled) in models {
+        for other in &compiled.other_versions {
             if other.files.iter().any(|file| stems.contains(&file.to_lowercase())) {
                 continue;
             }
             let message = format!(
                 "`{}` has no file for version {}, so dbt skips this version",
-                model.name, other.version
+                compiled.name().unwrap_or_default(),
+                other.version
             );
             let file = other.files.first().map_or("", String::as_str);
             let help = format!(
@@ -37,7 +45,7 @@ pub fn warn(place: &Workspace, models: &[CompiledModel], found: &mut [FileDiagno
                 folder.trim_end_matches('/')
             );
             let warning = Diagnostic::new(Code::KeyWithoutEffect, other.span, message).with_help(help);
-            let found = found.get_mut(model.spec);
+            let found = found.get_mut(spec);
             found
                 .into_iter()
                 .for_each(|found| found.diagnostics.push(warning.clone()));

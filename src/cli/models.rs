@@ -149,6 +149,11 @@ pub fn models_from_specs(
     (models, found)
 }
 
+/// Returns the models that could be built, each with the index of its spec.
+pub fn built_specs(models: &[CompiledModel]) -> impl Iterator<Item = (usize, &CompiledSpec)> {
+    built_models(models).map(|(model, built)| (model.spec, &built.compiled))
+}
+
 /// Returns the models that could be built.
 pub fn built_models(models: &[CompiledModel]) -> impl Iterator<Item = (&CompiledModel, &ModelFiles)> {
     models.iter().filter_map(|model| Some((model, model.built.as_ref()?)))

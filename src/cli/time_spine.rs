@@ -3,8 +3,9 @@
 use formulac::artifacts::{Manifest, ManifestNode};
 use formulac::diag::{Code, Diagnostic};
 
+use formulac::CompiledSpec;
+
 use super::exit::FileDiagnostics;
-use super::models::{self, CompiledModel};
 
 /// Help for a project without a time spine: a model to add, and its properties.
 const TIME_SPINE_HELP: &str = "add `models/time_spine.sql` with `{{ config(materialized='table') }} select cast(date_day as date) as date_day from ({{ dbt.date_spine('day', \"cast('2015-01-01' as date)\", \"cast('2035-01-01' as date)\") }}) as days`, and to a properties file `models: [{name: time_spine, time_spine: {standard_granularity_column: date_day}, columns: [{name: date_day, granularity: day}]}]`";
@@ -14,16 +15,16 @@ pub fn is_missing(manifest: &Manifest) -> bool {
     manifest.metadata.dbt_version.is_some() && !manifest.nodes.iter().any(ManifestNode::is_time_spine)
 }
 
-/// Adds one warning about the missing time spine if a spec has a semantic model.
-pub fn warn_if_missing(models: &[CompiledModel], found: &mut [FileDiagnostics]) {
-    let Some((model, _)) = models::built_models(models).find(|(_, built)| built.semantic.is_some()) else {
+/// Adds one warning about the missing time spine if a spec has a semantic model. Each model has the index of its spec.
+pub fn warn_if_missing<'m>(mut models: impl Iterator<Item = (usize, &'m CompiledSpec)>, found: &mut [FileDiagnostics]) {
+    let Some((spec, compiled)) = models.find(|(_, compiled)| compiled.semantic_model().is_some()) else {
         return;
     };
     let message = "dbt needs a time spine, but the project has none".to_owned();
-    let warning = Diagnostic::new(Code::NoTimeSpine, model.name_span, message).with_help(TIME_SPINE_HELP);
+    let warning = Diagnostic::new(Code::NoTimeSpine, compiled.name_span(), message).with_help(TIME_SPINE_HELP);
     found
         .iter_mut()
-        .skip(model.spec)
+        .skip(spec)
         .take(1)
         .for_each(|found| found.diagnostics.push(warning.clone()));
 }

@@ -21,12 +21,15 @@ pub fn depends_on_comment(node: &RelationReference) -> String {
     }
 }
 
+/// Brackets of Jinja's expressions, statements and comments.
+const MARKERS: [&str; 6] = ["{{", "{%", "{#", "#}", "}}", "%}"];
+
 /// Escapes a string so that dbt renders it unchanged. Each Jinja marker is replaced with an expression that prints the
 /// marker. In long SQL strings, this is easier to read than `raw` blocks.
 ///
 /// `a {{ b` becomes `a {{ '{{' }} b`.
 pub fn escape_jinja(text: &str) -> String {
-    if !["{{", "{%", "{#", "#}", "}}", "%}"].iter().any(|m| text.contains(m)) {
+    if !MARKERS.iter().any(|marker| text.contains(marker)) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 32);
@@ -63,7 +66,7 @@ pub fn incremental_sql(sql: &str, escapes: bool) -> String {
 
 /// Escapes a string in YAML so that dbt renders it unchanged. A `raw` block is easiest to read, but a string that
 /// contains `endraw` needs expressions instead.
-pub(super) fn escape_raw(text: &str) -> String {
+pub fn escape_raw(text: &str) -> String {
     if !has_jinja(text) {
         return text.to_owned();
     }
@@ -72,6 +75,23 @@ pub(super) fn escape_raw(text: &str) -> String {
     } else {
         format!("{{% raw %}}{text}{{% endraw %}}")
     }
+}
+
+/// Returns the text that [`escape_raw`] escaped. Returns `None` if the string contains other Jinja, which is code.
+pub fn unescape_raw(string: &str) -> Option<String> {
+    if !has_jinja(string) {
+        return Some(string.to_owned());
+    }
+    let raw = string
+        .strip_prefix("{% raw %}")
+        .and_then(|text| text.strip_suffix("{% endraw %}"));
+    if let Some(text) = raw.filter(|text| !text.contains("endraw")) {
+        return Some(text.to_owned());
+    }
+    let text = MARKERS.iter().fold(string.to_owned(), |text, marker| {
+        text.replace(&format!("{{{{ '{marker}' }}}}"), marker)
+    });
+    (escape_raw(&text) == string).then_some(text)
 }
 
 /// Prefix of the lines that dbt logs for these queries. The rest of each line is JSON.
@@ -156,7 +176,7 @@ fn timed_run_jinja(timed: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{escape_jinja, escape_raw};
+    use super::{escape_jinja, escape_raw, unescape_raw};
 
     #[test]
     fn texts_cannot_close_their_raw_block() {
@@ -166,6 +186,28 @@ mod tests {
             escape_raw("{%-endraw-%}{{ evil }}"),
             "{{ '{%' }}-endraw-{{ '%}' }}{{ '{{' }} evil {{ '}}' }}"
         );
+    }
+
+    #[test]
+    fn only_escaped_text_is_unescaped() {
+        for text in [
+            "a } b",
+            "a {{ b }}",
+            "{%-endraw-%}{{ evil }}",
+            "{{ '{{' }} endraw",
+            "{{{ endraw",
+        ] {
+            assert_eq!(unescape_raw(&escape_raw(text)).as_deref(), Some(text));
+        }
+        assert_eq!(unescape_raw("{% raw %}a{% endraw %}").as_deref(), Some("a"));
+        for code in [
+            "{{ doc('a') }}",
+            "{% raw %}a{% endraw %} {{ b }}{% raw %}c{% endraw %}",
+            "{{ '{{' }} b {{ '}}' }}",
+            "{{ '{%' }} endraw {{ b }}",
+        ] {
+            assert_eq!(unescape_raw(code), None, "{code}");
+        }
     }
 
     #[test]

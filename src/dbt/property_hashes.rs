@@ -7,6 +7,7 @@
 use super::header::hash;
 use super::yaml_output::YamlOutput;
 use crate::yaml::{self, Node, NodeKind};
+use formulac_syntax::diag::Code;
 
 /// Path of a hash in `meta`.
 const HASH_PATH: [&str; 2] = ["formulac", "hash"];
@@ -57,7 +58,7 @@ pub fn recorded_hashes(text: &str) -> Vec<RecordedHash> {
 /// Returns whether two properties files have the same values, apart from their hashes.
 pub fn have_same_values(one: &str, other: &str) -> bool {
     match (PropertyHashes::from_text(one), PropertyHashes::from_text(other)) {
-        (Some(one), Some(other)) => one.model == other.model && one.rest == other.rest,
+        (Some(one), Some(other)) => one.has_values_of(&other),
         _ => one == other,
     }
 }
@@ -68,7 +69,7 @@ pub fn is_hash(above: &str, key: &str) -> bool {
 }
 
 /// Hashed values of a properties file, and the hashes that the file contains.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct PropertyHashes {
     /// Properties that dbt compares to detect modified models.
     model: String,
@@ -79,12 +80,17 @@ pub(super) struct PropertyHashes {
 }
 
 impl PropertyHashes {
-    /// Parses a properties file. Returns `None` if the text is not a properties file.
+    /// Parses a properties file. Returns `None` if the text is not a properties file, or has values that no hash covers:
+    /// those of a duplicate key or of a second document.
     pub fn from_text(text: &str) -> Option<Self> {
         if !text.contains("models:") {
             return None;
         }
-        let root = yaml::root(text)?;
+        let mut faults = Vec::new();
+        let root = yaml::read(text, &mut faults).ok()??;
+        if faults.iter().any(|fault| fault.code() == Code::InvalidYaml.code()) {
+            return None;
+        }
         let mut hashes = Self::default();
         for (key, value) in sorted_pairs(&root)? {
             match (key, value.items()) {
@@ -96,16 +102,31 @@ impl PropertyHashes {
         Some(hashes)
     }
 
-    /// Returns whether the hashes in the file match its values.
+    /// Returns whether the hashes in the file match its values. The hashes may be those of the values without the line
+    /// breaks with which block scalars end.
     pub fn has_matching_hashes(&self) -> bool {
+        self.is_as_noted() || self.without_final_breaks().is_as_noted()
+    }
+
+    fn is_as_noted(&self) -> bool {
         let noted = |noted: &Option<RecordedHash>| noted.as_ref().map(|noted| noted.hash.clone());
         noted(&self.noted_of_model) == Some(self.model_hash())
             && noted(&self.noted_of_rest) == self.hash_of_other_properties()
     }
 
-    /// Returns whether both files have the same values.
+    /// Returns whether both files have the same values, apart from the line breaks with which block scalars end.
     pub fn has_values_of(&self, other: &Self) -> bool {
-        (&self.model, &self.rest) == (&other.model, &other.rest)
+        let [one, other] = [self, other].map(Self::without_final_breaks);
+        (one.model, one.rest) == (other.model, other.rest)
+    }
+
+    fn without_final_breaks(&self) -> Self {
+        let [model, rest] = [&self.model, &self.rest].map(|text| text.replace("\n\u{1}", "\u{1}"));
+        Self {
+            model,
+            rest,
+            ..self.clone()
+        }
     }
 
     fn model_hash(&self) -> String {

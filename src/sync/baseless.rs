@@ -6,7 +6,9 @@ use super::{lines, state};
 use crate::dbt::{recorded_hashes, with_header_of, without_added_config};
 use crate::decompile::{self, LayoutClash};
 use crate::dialect::Dialect;
+use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
+use std::ops::Range;
 
 /// Merges three texts: the text that formulac wrote last, the newly generated text, and the text in the file. Returns
 /// `None` if both sides changed the same part.
@@ -91,9 +93,42 @@ fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<Strin
         .list("models", &["name"])
         .list("models.*.columns", &["name"])
         .list("unit_tests", &["name"]);
-    let [base, found] = [base, found].map(|text| with_hashes_of(text, ours, model));
+    let [base, found] = [base, found].map(|text| with_hashes_of(&with_test_keys_of(text, ours, model), ours, model));
     let merged = merge(Some(&base), &found, ours, &rules).ok()?;
     merged.kept.is_empty().then(|| with_header_of(&merged.text, ours))
+}
+
+/// Replaces the key `tests` of the model and its columns with `data_tests` if the new file has this key, because dbt
+/// rejects files with both.
+fn with_test_keys_of(text: &str, other: &str, model: &str) -> String {
+    fn entry<'n>(list: &'n Node, name: &str) -> Option<&'n Node> {
+        list.items()?.iter().find(|entry| entry.text_at("name") == Some(name))
+    }
+    let roots = yaml::root(text).zip(yaml::root(other));
+    let models = roots
+        .as_ref()
+        .map(|(found, new)| [found, new].map(|root| entry(root.get("models")?, model)));
+    let Some([Some(found), Some(new)]) = models else {
+        return text.to_owned();
+    };
+    let columns = found.items_at("columns").iter().filter_map(|column| {
+        let new = entry(new.get("columns")?, column.text_at("name")?)?;
+        Some((column, new))
+    });
+    let mut keys: Vec<Range<usize>> = std::iter::once((found, new))
+        .chain(columns)
+        .filter(|(found, new)| new.get("data_tests").is_some() && found.get("data_tests").is_none())
+        .filter_map(|(found, _)| {
+            let (key, _) = found.pairs()?.iter().find(|(key, _)| key.text() == Some("tests"))?;
+            Some(key.span.start as usize..key.span.end as usize)
+        })
+        .collect();
+    keys.sort_by_key(|range| range.start);
+    let mut out = text.to_owned();
+    keys.into_iter()
+        .rev()
+        .for_each(|key| out.replace_range(key, "data_tests"));
+    out
 }
 
 /// Replaces the hashes in a properties file with the hashes recorded in `other`.

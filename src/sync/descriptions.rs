@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::artifacts::{Manifest, ManifestNode as DbtNode, ResourceType};
-use crate::dbt::has_jinja;
+use crate::dbt::{escape_raw, unescape_raw};
 use crate::omni::PullRecord;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
@@ -230,6 +230,8 @@ fn omni_descriptions(view: &PulledView) -> Vec<OmniDescription> {
 }
 
 fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
+    // The edit is compared with the strings in the model's properties file.
+    let [before, after] = [said.before.as_deref(), Some(&*said.after)].map(|text| text.map(escape_raw));
     HandEdit {
         // Use the spelling of column names in the spec.
         definition: said.column,
@@ -238,12 +240,12 @@ fn spec_edit(view: &PulledView, said: OmniDescription) -> HandEdit {
         detail: String::new(),
         file: view.file.clone(),
         line: said.line,
-        before: said.before.clone(),
-        after: Some(said.after.clone()),
+        before: before.clone(),
+        after: after.clone(),
         why: None,
         rewritten: None,
         place: None,
-        values: (said.before.map(YamlValue::Text), Some(YamlValue::Text(said.after))),
+        values: (before.map(YamlValue::Text), after.map(YamlValue::Text)),
     }
 }
 
@@ -290,15 +292,16 @@ impl DescriptionFile {
                 None => found.get("description"),
                 Some(column) => column.and_then(|column| column.get("description")),
             };
-            let theirs = now.and_then(Node::text).map(|text| text.trim_end().to_owned());
-            if theirs.as_ref() == Some(&one.after) {
-                continue;
-            }
-            if theirs.as_deref().is_some_and(has_jinja) {
+            let theirs = now.and_then(Node::text).map(|string| unescape_raw(string.trim_end()));
+            if theirs == Some(None) {
                 refused.push((
                     description_place(view, &one),
                     format!("the description in `{path}` contains Jinja: change the description there"),
                 ));
+                continue;
+            }
+            let theirs = theirs.flatten();
+            if theirs.as_ref() == Some(&one.after) {
                 continue;
             }
             let name = match &one.column {
@@ -427,7 +430,7 @@ fn column_node<'n>(found: &'n Node, name: &str) -> Option<&'n Node> {
 
 /// Returns the edit that sets the description for the node or for one of the node's columns.
 fn description_edit(at: &Path, found: &Node, column: Option<&str>, text: &str) -> Edit {
-    let value = YamlValue::text(text);
+    let value = YamlValue::text(escape_raw(text));
     let after = vec!["name".to_owned()];
     let Some(name) = column else {
         return Edit::Set {

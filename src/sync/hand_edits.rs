@@ -8,7 +8,7 @@ use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
 use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, with_column_order_of};
 use crate::dialect::Dialect;
-use crate::yaml_edit::YamlValue;
+use crate::yaml_edit::{self, YamlValue};
 
 /// A property of a definition or a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -219,9 +219,18 @@ pub(super) fn hand_edits_between(
     if now == yml && md_now == md {
         return edits;
     }
+    if let Some(refusal) = yaml_edit::refusal(&now) {
+        // The file cannot be compared with the generated file.
+        edits.push(HandEdit {
+            line: refusal.line(),
+            why: Some(refusal.reason().to_owned()),
+            ..whole_file_edit(&path, &yml, &now, Property::Text)
+        });
+        return edits;
+    }
     let both = (
-        properties::read(&yml, md.as_deref()),
-        properties::read(&now, md_now.as_deref()),
+        properties::read(model, &yml, md.as_deref()),
+        properties::read(model, &now, md_now.as_deref()),
     );
     let before = edits.len();
     match both {

@@ -43,6 +43,7 @@ mod plan;
 mod properties;
 mod reconcile;
 mod renamed_models;
+mod replaced_tests;
 mod resolve;
 mod respellings;
 pub mod secrets;

@@ -94,9 +94,22 @@ impl LogEntry {
     #[must_use]
     pub fn read_verified_entry(name: &str, text: &str) -> Option<Self> {
         let text = text.replace('\r', "");
-        has_hash_in_name(name, &content_hash(text.as_bytes()))
-            .then(|| Self::read(&text))
-            .flatten()
+        let entry = Self::read(&text)?;
+        has_hash_in_name(name, &entry.written_hash(name, &text)).then_some(entry)
+    }
+
+    /// Returns the hash of the entry's file as it was written. A formatter may have changed the layout of the file.
+    fn written_hash(&self, name: &str, text: &str) -> String {
+        let found = content_hash(text.as_bytes());
+        if has_hash_in_name(name, &found) {
+            return found;
+        }
+        let written = self.hash();
+        if has_hash_in_name(name, &written) {
+            written
+        } else {
+            found
+        }
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -176,11 +189,11 @@ impl Log {
         for (name, text) in files {
             // Line endings may have been converted, for example by git.
             let text = text.replace('\r', "");
-            let hash = content_hash(text.as_bytes());
             let Some(entry) = LogEntry::read(&text) else {
                 log.faults.push((name, "the file is not a log entry".to_owned()));
                 continue;
             };
+            let hash = entry.written_hash(&name, &text);
             if !has_hash_in_name(&name, &hash) {
                 log.faults
                     .push((name.clone(), "the entry was changed after it was written".to_owned()));

@@ -67,7 +67,7 @@ impl PromisedTests {
         for (path, text) in files {
             match HandEditKind::new(path, model) {
                 HandEditKind::Properties => {
-                    for (about, said) in properties::read(text, None).unwrap_or_default() {
+                    for (about, said) in properties::read(model, text, None).unwrap_or_default() {
                         match (about.property, about.detail.as_str(), &said.value) {
                             (Property::Tests, ..) => promised.data += 1,
                             (Property::Text, "unit_tests", YamlValue::List(items, _)) => promised.unit += items.len(),

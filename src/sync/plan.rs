@@ -233,7 +233,7 @@ impl ModelPlan {
             });
         }
         let state = sides.ours.map(|ours| PushState::from_pushed(sides.model, ours).text());
-        let states_differ = state != state_before;
+        let states_differ = state != state_before && !is_same_state(state.as_deref(), state_before.as_deref());
         let said = match (sides.bases.first(), sides.ours) {
             (Some(state), Some(ours)) if base.is_some() && !is_new => {
                 different_properties(sides.model, [&state.files, &ours.files])
@@ -405,6 +405,12 @@ impl CurrentSpec {
         let said = different_properties(model, [&earlier.files, &self.files]);
         changes(sides, Some(&earlier.compiled), false, &said)
     }
+}
+
+/// Returns whether a state file has the contents of a state, in another layout.
+fn is_same_state(state: Option<&str>, before: Option<&str>) -> bool {
+    let versions = before.map(PushState::versions).unwrap_or_default();
+    matches!(versions.as_slice(), [one] if Some(one.text().as_str()) == state)
 }
 
 /// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `said`

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::Property;
-use crate::dbt::{call_arguments, is_hash, jinja_blocks, jinja_expression, jinja_string};
+use crate::dbt::{call_arguments, escape_raw, is_hash, jinja_blocks, jinja_expression, jinja_string, unescape_raw};
 use crate::yaml::{self, Node, NodeKind, YamlStyle};
 use crate::yaml_edit::YamlValue;
 
@@ -35,9 +35,14 @@ impl LocatedPropertyValue {
 }
 
 /// Reads all properties of a model, and replaces `doc()` calls with the contents of their docs blocks. Returns `None`
-/// if the file has no properties.
-pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, LocatedPropertyValue>> {
+/// if the file has no entry for the model.
+pub(super) fn read(model: &str, yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarget, LocatedPropertyValue>> {
     let root = yaml::merged_root(yml)?;
+    let models = root.get("models")?.items()?;
+    let own = match models {
+        [_] => 0,
+        _ => models.iter().position(|entry| entry.text_at("name") == Some(model))?,
+    };
     let mut reader = PropertiesReader {
         text: yml,
         docs: md.map(docs_blocks).unwrap_or_default(),
@@ -47,7 +52,16 @@ pub(super) fn read(yml: &str, md: Option<&str>) -> Option<BTreeMap<PropertyTarge
         let key = key.text().unwrap_or_default();
         match (key, value.items()) {
             ("version", _) => {}
-            ("models", Some([model])) => reader.model(model),
+            ("models", Some(models)) => {
+                for (number, entry) in models.iter().enumerate() {
+                    if number == own {
+                        reader.model(entry);
+                        continue;
+                    }
+                    let detail = format!("model {}", entry.text_at("name").unwrap_or_default());
+                    reader.record_property_value(None, Property::Text, &detail, entry);
+                }
+            }
             _ => reader.record_property_value(None, Property::Text, key, value),
         }
     }
@@ -66,7 +80,7 @@ impl PropertiesReader<'_> {
             let key = key.text().unwrap_or_default();
             match (key, value.items()) {
                 ("columns", Some(columns)) => columns.iter().for_each(|column| self.column(column)),
-                _ => self.add_property(None, key, value),
+                _ => self.add_property(None, model, key, value),
             }
         }
     }
@@ -76,12 +90,12 @@ impl PropertiesReader<'_> {
             return;
         };
         for (key, value) in column.pairs().unwrap_or_default() {
-            self.add_property(Some(name), key.text().unwrap_or_default(), value);
+            self.add_property(Some(name), column, key.text().unwrap_or_default(), value);
         }
     }
 
-    /// Adds the property of a model or column that is stored under `key`.
-    fn add_property(&mut self, column: Option<&str>, key: &str, value: &Node) {
+    /// Adds the property of a model or column (`of`) that is stored under `key`.
+    fn add_property(&mut self, column: Option<&str>, of: &Node, key: &str, value: &Node) {
         match key {
             "description" => self.description(column, value),
             "data_tests" | "tests" => {
@@ -95,7 +109,10 @@ impl PropertiesReader<'_> {
                     self.record_property_value(column, Property::Config, key.text().unwrap_or_default(), value);
                 }
             }
-            "tags" | "meta" => self.record_property_value(column, Property::Config, key, value),
+            // dbt adds these values to the values of the same key below `config`.
+            "tags" | "meta" if of.get("config").and_then(|config| config.get(key)).is_none() => {
+                self.record_property_value(column, Property::Config, key, value);
+            }
             _ => self.record_property_value(column, Property::Text, key, value),
         }
     }
@@ -183,22 +200,38 @@ fn doc_call(text: &str) -> Option<&str> {
     jinja_string(call_arguments(jinja_expression(text)?, "doc")?)
 }
 
-/// Returns the docs blocks of a file by name, each with the number of the line on which its text begins. `raw` blocks,
-/// which protect text from Jinja, are removed.
+/// Returns the docs blocks of a file by name, each with the number of the line on which its text begins.
 fn docs_blocks(md: &str) -> BTreeMap<String, (String, usize)> {
     let blocks = jinja_blocks(md, &["docs"]).into_iter().map(|block| {
         let line = line_at(md, block.start) + usize::from(block.inside.starts_with('\n'));
-        let text = bare_name(block.inside.trim_matches('\n'));
-        (block.name.to_owned(), (text.to_owned(), line))
+        let text = canonical_string(block.inside.trim_matches('\n'));
+        (block.name.to_owned(), (text, line))
     });
     blocks.collect()
 }
 
-/// Removes the `raw` block around a string.
-pub(super) fn bare_name(text: &str) -> &str {
-    text.strip_prefix("{% raw %}")
-        .and_then(|text| text.strip_suffix("{% endraw %}"))
-        .unwrap_or(text)
+/// Removes a `raw` block around text without Jinja. Text and code with the same characters remain different strings,
+/// because Jinja in text is escaped.
+fn canonical_string(string: &str) -> String {
+    unescape_raw(string).map_or_else(|| string.to_owned(), |text| escape_raw(&text))
+}
+
+/// Returns the value that dbt renders from the strings of a value. Returns `None` if a string contains Jinja, which is
+/// code. Recursion is safe because the parser limits the nesting depth.
+pub(super) fn rendered_value(value: &YamlValue) -> Option<YamlValue> {
+    Some(match value {
+        YamlValue::Text(string) => YamlValue::Text(unescape_raw(string)?),
+        YamlValue::List(items, style) => {
+            YamlValue::List(items.iter().map(rendered_value).collect::<Option<_>>()?, *style)
+        }
+        YamlValue::Map(pairs, style) => {
+            let pairs = pairs
+                .iter()
+                .map(|(key, value)| Some((key.clone(), rendered_value(value)?)));
+            YamlValue::Map(pairs.collect::<Option<_>>()?, *style)
+        }
+        YamlValue::Bare(_) | YamlValue::Verbatim(_) => value.clone(),
+    })
 }
 
 /// Returns the line number of a byte offset, starting at 1.
@@ -213,7 +246,7 @@ fn value_of(node: &Node) -> YamlValue {
             value,
             style: YamlStyle::Plain,
         } if yaml::non_text_type(value).is_some() => YamlValue::Bare(value.clone()),
-        NodeKind::Scalar { value, .. } => YamlValue::Text(bare_name(value).to_owned()),
+        NodeKind::Scalar { value, .. } => YamlValue::Text(canonical_string(value)),
         NodeKind::Sequence(items) => YamlValue::list(items.iter().map(value_of).collect()),
         NodeKind::Mapping(pairs) => YamlValue::map(
             pairs
@@ -252,7 +285,13 @@ mod tests {
             "# x\n{% docs a %}\n{% raw %}b {% enddocs %}{% endraw %}\n{% enddocs %}\n{%- docs c -%}d{%- enddocs -%}";
         let found: Vec<_> = docs_blocks(md).into_iter().collect();
         let block = |name: &str, text: &str, line| (name.to_owned(), (text.to_owned(), line));
-        assert_eq!(found, [block("a", "b {% enddocs %}", 3), block("c", "d", 5)]);
+        assert_eq!(
+            found,
+            [
+                block("a", "{% raw %}b {% enddocs %}{% endraw %}", 3),
+                block("c", "d", 5)
+            ]
+        );
     }
 
     #[test]

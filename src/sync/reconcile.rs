@@ -11,6 +11,7 @@ use super::{baseless, write_back};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
 use crate::parallel;
+use crate::yaml_edit::YamlValue;
 use crate::{CompiledSpec, Compiler};
 
 /// Spec with the files that it now generates.
@@ -124,6 +125,14 @@ impl Conflict {
     pub fn is_omni_conflict(&self) -> bool {
         self.property == Property::Description && self.edit.is_none()
     }
+
+    /// Returns `true` if the file cannot be compared with the spec, because the file is not valid YAML.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        self.edit
+            .as_ref()
+            .is_some_and(|edit| edit.is_whole_file() && edit.why.is_some())
+    }
 }
 
 /// Result of reconciling the hand edits in a model's files.
@@ -217,6 +226,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
     work.apply_respellings(&mut edits, &mut done);
     work.apply_structure_edits(&mut edits, &mut done);
     work.apply_respellings_beside_other_edits(&mut edits, &mut done);
+    work.reconcile_replaced_tests(&mut edits, &mut done);
     // A list of tests that becomes empty is removed from the spec, so new tests are added first.
     edits.sort_by_key(|edit| edit.property == Property::Tests && edit.after.is_none());
     for edit in edits {
@@ -231,8 +241,12 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
             dialect,
         );
         let is_left = |edit: &HandEdit| {
+            // A removed property has no line in the file.
+            let is_same_place = |other: &HandEdit| {
+                other.line == edit.line || edit.place.is_none() && property_target(other) == property_target(edit)
+            };
             let is_it =
-                |other: &HandEdit| (&other.file, other.line, &other.after) == (&edit.file, edit.line, &edit.after);
+                |other: &HandEdit| (&other.file, &other.after) == (&edit.file, &edit.after) && is_same_place(other);
             edit.is_whole_file() || left.iter().any(is_it)
         };
         let (kept, made): (Vec<_>, Vec<_>) = done.kept.drain(..).partition(is_left);
@@ -264,11 +278,11 @@ pub(super) type ModelProperties = BTreeMap<PropertyTarget, LocatedPropertyValue>
 
 /// Returns the properties that a model's files specify.
 pub(super) fn specified_properties(model: &str, files: &BTreeMap<String, String>) -> ModelProperties {
-    read_properties(property_texts(model, files))
+    read_properties(model, property_texts(model, files))
 }
 
-fn read_properties((yml, md): PropertyTexts<'_>) -> ModelProperties {
-    yml.and_then(|yml| properties::read(yml, md)).unwrap_or_default()
+fn read_properties(model: &str, (yml, md): PropertyTexts<'_>) -> ModelProperties {
+    yml.and_then(|yml| properties::read(model, yml, md)).unwrap_or_default()
 }
 
 /// Returns the properties that two versions of a model's files specify. If the files with properties are the same, both
@@ -278,7 +292,7 @@ pub(super) fn different_properties(model: &str, versions: [&BTreeMap<String, Str
     if texts[0] == texts[1] {
         return <[ModelProperties; 2]>::default();
     }
-    texts.map(read_properties)
+    texts.map(|texts| read_properties(model, texts))
 }
 
 /// Contents of a model's properties file and of its file with docs blocks.
@@ -312,11 +326,25 @@ pub(super) struct ModelReconciler<'a> {
 }
 
 impl ModelReconciler<'_> {
-    fn reconcile_edit(&mut self, edit: HandEdit, done: &mut Reconciled) {
+    fn reconcile_edit(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
         if edit.property == Property::Formula {
             return self.reconcile_formula(edit, done);
         }
         if self.reconcile_metric_set_part(&edit, done) {
+            return;
+        }
+        if edit.is_whole_file()
+            && let Some(reason) = &edit.why
+        {
+            let mut conflict =
+                self.build_conflict(&edit, edit.before.clone(), self.ours.files.get(&edit.file).cloned());
+            let line = edit
+                .after
+                .as_deref()
+                .and_then(|text| text.lines().nth(edit.line.saturating_sub(1)));
+            let texts = [String::new(), String::new(), line.unwrap_or_default().to_owned()];
+            conflict.clashes = vec![LayoutClash::new(reason, edit.line, texts)];
+            done.conflicts.push(conflict);
             return;
         }
         let (base, ours) = self.edited_values(&edit);
@@ -348,12 +376,17 @@ impl ModelReconciler<'_> {
             return;
         }
         for source in write_back::spec_candidates(&self.ours.source, &edit) {
-            let carried = self.tools.compile(&self.ours.spec, &source);
-            if let Some(carried) = carried.filter(|carried| self.has_edited_value(carried, &edit)) {
+            if let Some(carried) = self.compile_with_values(&source, &[&edit]) {
                 self.ours = carried;
                 done.carried.push(edit);
                 return;
             }
+        }
+        let is_code = |value: &YamlValue| properties::rendered_value(value).is_none();
+        if matches!(edit.property, Property::Description | Property::Config)
+            && edit.values.1.as_ref().is_some_and(is_code)
+        {
+            edit.why = Some("dbt renders the Jinja, but would not render it in the text of a spec".to_owned());
         }
         done.kept.push(edit);
     }
@@ -454,7 +487,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the values of an edited property in the base and in the spec, in the format of the file.
-    fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
+    pub fn edited_values(&self, edit: &HandEdit) -> (Option<String>, Option<String>) {
         if edit.is_whole_file() {
             let of = |files: &BTreeMap<String, String>| files.get(&edit.file).cloned();
             return (of(&self.base.files), of(&self.ours.files));
@@ -467,15 +500,18 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Returns `true` if a spec contains the edited value and is otherwise unchanged.
-    fn has_edited_value(&self, carried: &CurrentSpec, edit: &HandEdit) -> bool {
-        let about = property_target(edit);
+    /// Compiles a version of the spec. Returns `None` unless it contains the edited values and is otherwise unchanged.
+    pub fn compile_with_values(&self, source: &str, edits: &[&HandEdit]) -> Option<CurrentSpec> {
+        let carried = self.tools.compile(&self.ours.spec, source)?;
         let (mut before, mut after) = (
             specified_properties(self.sides.model, &self.ours.files),
             specified_properties(self.sides.model, &carried.files),
         );
-        let says = after.remove(&about).map(|said| said.text()) == edit.after;
-        before.remove(&about);
+        let says = edits.iter().all(|edit| {
+            let about = property_target(edit);
+            before.remove(&about);
+            after.remove(&about).map(|said| said.text()) == edit.after
+        });
         let same = before.len() == after.len()
             && before
                 .iter()
@@ -486,7 +522,7 @@ impl ModelReconciler<'_> {
                 .map(|(path, text)| (path.clone(), text.clone()))
                 .collect::<Vec<_>>()
         };
-        says && same && sql(&self.ours) == sql(carried)
+        (says && same && sql(&self.ours) == sql(&carried)).then_some(carried)
     }
 
     /// Returns the replacements that undo the edit to a column in the model's SQL.

@@ -1,7 +1,7 @@
 //! Transfers hand edits from generated files to the spec that generates them.
 
 use super::hand_edits::{HandEdit, Property};
-use super::properties::bare_name;
+use super::properties::rendered_value;
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits, value as yaml_value};
 
 /// Maximum number of data tests of a list that are examined for the test that a user removed.
@@ -12,9 +12,10 @@ const MAX_TRIED_TESTS: usize = 20;
 pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
     let (before, after) = &hand.values;
     match (hand.property, after) {
-        (Property::Description, Some(YamlValue::Text(text))) => {
-            description_candidates(source, hand.definition.as_deref(), bare_name(text))
-        }
+        (Property::Description, Some(value)) => match rendered_value(value) {
+            Some(YamlValue::Text(text)) => description_candidates(source, hand.definition.as_deref(), &text),
+            _ => Vec::new(),
+        },
         (Property::Tests, _) => {
             let edits = match (before, after) {
                 (None, Some(item)) => add_test_edits(source, hand.definition.as_deref(), item),
@@ -34,8 +35,17 @@ pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
                     vec!["config".to_owned(), hand.detail.clone()],
                 ],
             };
+            // Some keys of a spec contain text, others contain Jinja for dbt.
+            let text = after
+                .as_ref()
+                .and_then(rendered_value)
+                .filter(|text| Some(text) != after.as_ref());
             let edits = places.iter().flat_map(|keys| match after {
-                Some(value) => set_edits(source, keys, value),
+                Some(value) => [Some(value), text.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|value| set_edits(source, keys, value))
+                    .collect(),
                 None => vec![Edit::Remove { at: key_path(keys) }],
             });
             edits.filter_map(|one| apply_edits(source, &[one]).ok()).collect()
@@ -197,6 +207,29 @@ fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Ve
     }
     equal.extend(others);
     equal
+}
+
+/// Returns versions of the spec in which one of its rules has another severity.
+pub(super) fn with_rule_severity(source: &str, severity: Option<&str>) -> Vec<String> {
+    let root = yaml_value(source);
+    let Some(YamlValue::List(rules, _)) = root.as_ref().and_then(|root| root.get("rules")) else {
+        return Vec::new();
+    };
+    let with_severity = |number: usize| {
+        let at = Path::root().key("rules").position(number).key("severity");
+        let edit = match severity {
+            Some(severity) => Edit::Set {
+                at,
+                value: YamlValue::text(severity),
+                after: vec!["check".to_owned(), "name".to_owned()],
+            },
+            None => Edit::Remove { at },
+        };
+        apply_edits(source, &[edit]).ok()
+    };
+    (0..rules.len().min(MAX_TRIED_TESTS))
+        .filter_map(with_severity)
+        .collect()
 }
 
 /// Returns the edit that removes a list, with the mappings that contain nothing else. `None` if a comment would be lost.

@@ -95,6 +95,11 @@ impl fmt::Display for YamlRefusal {
 
 impl std::error::Error for YamlRefusal {}
 
+/// Returns the reason why a file cannot be edited: it is not valid YAML, or contains several documents or a duplicate key.
+pub fn refusal(text: &str) -> Option<YamlRefusal> {
+    tree::read(without_byte_order_mark(text).1).err()
+}
+
 /// Parses the value of a file. `None` if the file is empty or not valid YAML.
 pub fn value(text: &str) -> Option<YamlValue> {
     let tree = tree::read(without_byte_order_mark(text).1).ok()?;

@@ -88,6 +88,25 @@ impl YamlValue {
         }
     }
 
+    /// Returns `true` if this value is the other value without some of its keys and items, at any depth. The recursion is
+    /// bounded because the parser limits the nesting depth.
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(own, _), Self::List(others, _)) => {
+                let mut others = others.iter();
+                own.iter().all(|item| others.any(|other| item.is_part_of(other)))
+            }
+            (Self::Map(own, _), Self::Map(others, _)) => {
+                let others: HashMap<&str, &Self> = others.iter().map(|(key, value)| (key.as_str(), value)).collect();
+                let is_part = |(key, value): &(String, Self)| {
+                    others.get(key.as_str()).is_some_and(|other| value.is_part_of(other))
+                };
+                own.iter().all(is_part)
+            }
+            _ => self.is_same_value(other),
+        }
+    }
+
     /// Returns the text of a scalar, without line breaks at its end.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {

@@ -484,7 +484,16 @@ fn a_version_without_a_file_is_reported() {
     let warning = "metrics/sales.yml:6:12: warning[W0816]: `sales` has no file for version 1, so dbt skips this version; \
                    help: save the SQL of version 1 as models/formulac/sales_v1.sql, or remove the entry from `versions`\n";
     assert!(run.err.contains(warning), "{}", run.err);
+    let run = place.run(&["check", "--deny", "warnings", "--output-format", "concise"]);
+    assert!(
+        run.exit == 1 && run.out.contains(warning),
+        "{} {}{}",
+        run.exit,
+        run.out,
+        run.err
+    );
     place.write("models/marts/sales_v1.sql", "select 1 as n");
+    assert_eq!(place.run(&["check", "--deny", "warnings"]).exit, 0);
     let run = place.run(&["generate", "--output-format", "concise"]);
     assert!(!run.err.contains("W0816"), "{}", run.err);
 }

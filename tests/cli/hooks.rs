@@ -84,6 +84,31 @@ fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
     }
 }
 
+/// A formatter of YAML that also changes the layout of the state and of the log.
+#[test]
+fn the_layout_of_the_state_and_the_log_is_no_change() {
+    let place = place("layout");
+    let format = "for f in .formulac/state/revenue.yml .formulac/state/lines.yml .formulac/log/*.yml; do\n\
+                  grep -q '^---' \"$f\" || sed -i -e '1s/^/---\\n/' -e \"s/: '\\(.*\\)'\\$/: \\\"\\1\\\"/\" \"$f\"\ndone\ngit add .formulac\n";
+    hook(&place, "pre-commit", format);
+    let run = push(&place);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(place.read(".formulac/state/revenue.yml").starts_with("---\n"));
+    let plan = place.run(&["plan"]);
+    let is_quiet = plan.out.contains("0 to create, 0 to update") && !plan.err.contains("changed by hand");
+    assert!(is_quiet, "{}{}", plan.out, plan.err);
+    let log = place.run(&["log"]);
+    assert!(
+        log.exit == 0 && !format!("{}{}", log.out, log.err).contains("changed after"),
+        "{}{}",
+        log.out,
+        log.err
+    );
+    edit(&place, "metrics/revenue.yml", "- fees", "+ fees");
+    let run = push(&place);
+    assert_eq!((run.exit, run.err.as_str()), (0, ""));
+}
+
 #[test]
 fn files_that_a_hook_adds_are_in_step() {
     let place = place("adds");

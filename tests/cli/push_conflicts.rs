@@ -143,13 +143,8 @@ fn conflicts_are_decided() {
     snapshot(&place, "conflicts_are_decided");
 }
 
-#[test]
-#[allow(
-    clippy::too_many_lines,
-    reason = "this is one list of cases, to be split when a case is added"
-)]
-fn descriptions_in_omni_go_to_where_dbt_has_them() {
-    let mut place = place("push_described");
+/// Returns a manifest with described models, each with its name, its package and the file that describes it.
+fn described_manifest(nodes: &[(&str, &str, &str)]) -> serde_json::Value {
     let node = |name: &str, package: &str, patch: &str| {
         serde_json::json!({
             "unique_id": format!("model.{package}.{name}"), "name": name, "resource_type": "model",
@@ -160,22 +155,31 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
             "config": {"materialized": "table"},
         })
     };
-    let nodes = [
-        ("orders", "shop", "shop://models/shop.yml"),
-        ("refunds", "shop", "shop://models/shop.yml"),
-        ("lib", "other", "other://models/lib.yml"),
-    ];
     let nodes: serde_json::Map<String, serde_json::Value> = nodes
         .iter()
         .map(|(name, package, patch)| (format!("model.{package}.{name}"), node(name, package, patch)))
         .collect();
-    let manifest = serde_json::json!({
+    serde_json::json!({
         "metadata": {
             "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
             "adapter_type": "duckdb",
         },
         "nodes": nodes, "sources": {},
-    });
+    })
+}
+
+#[test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "this is one list of cases, to be split when a case is added"
+)]
+fn descriptions_in_omni_go_to_where_dbt_has_them() {
+    let mut place = place("push_described");
+    let manifest = described_manifest(&[
+        ("orders", "shop", "shop://models/shop.yml"),
+        ("refunds", "shop", "shop://models/shop.yml"),
+        ("lib", "other", "other://models/lib.yml"),
+    ]);
     place
         .write("dbt_project.yml", "name: shop\n")
         .write("target/manifest.json", manifest.to_string());
@@ -257,4 +261,53 @@ fn descriptions_in_omni_go_to_where_dbt_has_them() {
     assert!(text.contains("description: \"{{ doc('refunds') }}\""), "{text}");
     place.show(&["plan"]);
     snapshot(&place, "descriptions_in_omni_go_to_where_dbt_has_them");
+}
+
+/// Omni does not evaluate Jinja, so dbt must not evaluate it either.
+#[test]
+fn jinja_in_omni_is_text_in_dbt() {
+    let place = place("push_described_jinja");
+    let mut manifest = described_manifest(&[("orders", "shop", "shop://models/shop.yml")]);
+    place
+        .write("dbt_project.yml", "name: shop\n")
+        .write("target/manifest.json", manifest.to_string());
+    place.write(".gitignore", "target/\n");
+    fs::remove_dir_all(place.path("metrics")).unwrap();
+    let described = "models:\n  - name: orders\n    description: About orders.\n    columns: [{name: amount, description: What was paid.}]\n";
+    place.write("models/shop.yml", described);
+    place.run(&["pull"]);
+    commit(&place, "pulled");
+    let view = "omni/main/orders.view.yaml";
+    edit(&place, view, "About orders.", "About {{ env_var('HOME') }}.");
+    edit(&place, view, "What was paid.", "The {% endraw %} {{ amount }}.");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let text = place.read("models/shop.yml");
+    for escaped in [
+        "description: \"{% raw %}About {{ env_var('HOME') }}.{% endraw %}\"",
+        "description: \"The {{ '{%' }} endraw {{ '%}' }} {{ '{{' }} amount {{ '}}' }}.\"",
+    ] {
+        assert!(text.contains(escaped), "{text}");
+    }
+    // dbt's file already has the text.
+    let plan = place.run(&["plan"]);
+    assert!(
+        plan.out.contains("0 to update, 0 to delete, 0 conflicts"),
+        "{}{}",
+        plan.out,
+        plan.err
+    );
+    assert!(!plan.err.contains("Jinja"), "{}", plan.err);
+    // Escaped text can be changed again, unlike Jinja that somebody wrote.
+    manifest["nodes"]["model.shop.orders"]["description"] = "About {{ env_var('HOME') }}.".into();
+    place.write("target/manifest.json", manifest.to_string());
+    assert_eq!(place.run(&["pull"]).exit, 0);
+    edit(&place, view, "About {{ env_var('HOME') }}.", "About {{ all }} orders.");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert!(
+        place
+            .read("models/shop.yml")
+            .contains("{% raw %}About {{ all }} orders.{% endraw %}")
+    );
 }

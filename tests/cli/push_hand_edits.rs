@@ -627,3 +627,25 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     );
     assert!(!place.read(path).contains("round(avg(amount), 2)"));
 }
+
+/// No command that discards the edits is proposed.
+#[test]
+fn yaml_that_is_not_valid_is_reported_with_its_line() {
+    let place = place("push_invalid_yaml");
+    let yml = "models/formulac/revenue.yml";
+    edit(&place, yml, "description: SUM(amount)", "description: Sum: of amounts");
+    let line = 1 + place
+        .read(yml)
+        .lines()
+        .position(|line| line.contains("Sum: of"))
+        .unwrap();
+    let run = place.run(&["plan"]);
+    assert_eq!(run.exit, 3, "{}{}", run.out, run.err);
+    for told in [
+        "the text is not valid YAML",
+        &format!("next    correct line {line} of {yml}\n"),
+    ] {
+        assert!(run.out.contains(told), "{}", run.out);
+    }
+    assert!(!run.out.contains("--ours"), "{}", run.out);
+}

@@ -11,6 +11,7 @@ mod formatters;
 mod group_keys;
 mod guarded_edits;
 mod hand_edits;
+mod property_edits;
 mod random;
 mod set_edits;
 mod several_edits;

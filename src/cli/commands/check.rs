@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use formulac::{Compiler, FormulaSession, Project};
+use formulac::{CompiledSpec, Compiler, FormulaSession, Project};
 
 use crate::cli::args::CheckArgs;
 use crate::cli::atomic_write::{PlannedFile, write_all};
@@ -15,12 +15,14 @@ use crate::cli::commands::pull;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
+use crate::cli::missing_versions;
 use crate::cli::project;
 use crate::cli::safe_fixes;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::SourceText;
 use crate::cli::spec;
 use crate::cli::spec::Spec;
+use crate::cli::time_spine;
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
 use formulac::diag::{Code, Diagnostic};
@@ -231,6 +233,7 @@ impl CheckInputs<'_> {
         } else {
             compiler.clone()
         };
+        let mut models = Vec::new();
         let mut compiled = compiled.into_iter();
         for ((path, kind), source) in self.files.iter().zip(kinds).zip(sources) {
             let of_spec = if is_spec(&(&kind, &source)) {
@@ -248,6 +251,8 @@ impl CheckInputs<'_> {
             };
             let mut it = match of_spec {
                 Some(mut spec) => {
+                    let built = spec.compiled.take().filter(|_| spec.model_fault.is_none());
+                    models.extend(built.map(|compiled| (found.len(), compiled)));
                     spec.add_model_diagnostics();
                     spec.found
                 }
@@ -269,7 +274,28 @@ impl CheckInputs<'_> {
             }
             found.push(it);
         }
+        let models = models.iter().map(|(spec, compiled)| (*spec, compiled));
+        self.warn_of_missing_files(models, &mut found)?;
         Ok((found, fixed))
+    }
+
+    /// Warns about files that dbt needs for the models of the project.
+    fn warn_of_missing_files<'m>(
+        &self,
+        models: impl Iterator<Item = (usize, &'m CompiledSpec)> + Clone,
+        found: &mut [FileDiagnostics],
+    ) -> Result<(), Failure> {
+        let Some(place) = self.knowledge.place.as_ref().filter(|place| place.has_project_file()) else {
+            return Ok(());
+        };
+        missing_versions::warn(place, models.clone(), found);
+        if place.manifest()?.is_some_and(time_spine::is_missing) {
+            time_spine::warn_if_missing(models, found);
+        }
+        let silenced = place.project.silenced();
+        let is_shown = |fault: &Diagnostic| !silenced.contains(&fault.kind());
+        found.iter_mut().for_each(|found| found.diagnostics.retain(is_shown));
+        Ok(())
     }
 }
 

@@ -4,7 +4,39 @@ use super::omni_model::ViewField;
 use crate::yaml::Node;
 
 /// Display settings for fields in Omni. The `omni` key of a column in the spec contains these settings.
-const DISPLAY_SETTINGS: [&str; 6] = ["label", "format", "synonyms", "group_label", "view_label", "ai_context"];
+const DISPLAY_SETTINGS: [&str; 8] = [
+    "label",
+    "format",
+    "synonyms",
+    "group_label",
+    "view_label",
+    "sample_values",
+    "all_values",
+    "ai_context",
+];
+
+/// Settings that become part of the formula, the grain or other properties of the column, or that cause their own gaps.
+const CONVERTED_SETTINGS: [&str; 16] = [
+    "sql",
+    "aggregate_type",
+    "filters",
+    "percentile",
+    "custom_primary_key_sql",
+    "groups",
+    "else",
+    "bin_boundaries",
+    "level_of_detail",
+    "dynamic_top_n",
+    "duration",
+    "timeframes",
+    "primary_key",
+    "description",
+    "tags",
+    "required_access_grants",
+];
+
+/// Settings that name fields, of which the model may not have a column.
+const SETTINGS_WITH_FIELDS: [&str; 4] = ["drill_fields", "links", "order_by_field", "suggest_from_field"];
 
 /// Value of a display setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +84,22 @@ pub(super) fn one_line(node: &Node) -> String {
         .split_whitespace()
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Returns the settings of a field that the spec does not contain: the name, the setting on one line, and the reason.
+pub(super) fn omitted_settings(node: &Node) -> Vec<(&str, String, &'static str)> {
+    let pairs = node.pairs().unwrap_or_default().iter();
+    let omitted = pairs.filter_map(|(key, value)| {
+        let key = key.text()?;
+        let is_known = CONVERTED_SETTINGS.contains(&key) || DISPLAY_SETTINGS.contains(&key);
+        let reason = match key {
+            _ if is_known => return None,
+            _ if SETTINGS_WITH_FIELDS.contains(&key) => "the setting depends on fields that the model may not contain",
+            _ => "add the setting to `omni` of the column if the view of the model needs it",
+        };
+        Some((key, format!("{key}: {}", one_line(value)), reason))
+    });
+    omitted.collect()
 }
 
 /// Returns the display settings that a field has in Omni.

@@ -38,7 +38,7 @@ pub fn write_conflict(
     let who = |path: &str, line: Option<usize>, text: &Option<String>| {
         let lines = text
             .as_ref()
-            .filter(|_| conflict.edit.is_some())
+            .filter(|_| conflict.edit.is_some() && conflict.clashes.is_empty())
             .map_or(1, |text| text.lines().count());
         let said = repository.as_ref().and_then(|repository| match line {
             Some(line) => repository.blame(path, line, lines),
@@ -119,6 +119,8 @@ pub fn write_conflict(
 /// Prints the command that resolves a conflict with a spec, and the other possible resolutions.
 fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, sides: &[ConflictSide]) {
     let edit = manual_resolution(conflict);
+    // The commands would discard all edits to the file.
+    let sides = if conflict.is_unreadable() { &[] } else { sides };
     let Some((first, others)) = sides.split_first() else {
         let _ = writeln!(out, "  next    {edit}\n");
         return;
@@ -142,6 +144,11 @@ fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, s
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(MAX_SHOWN_PARTS) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
+        // The file cannot be compared with the other versions.
+        if clash.base.is_empty() && clash.ours.is_empty() {
+            let _ = writeln!(out, "    {}", excerpt(clash.theirs.trim(), 0));
+            continue;
+        }
         let nothing = |text: &str| {
             if text.trim().is_empty() {
                 "nothing".to_owned()
@@ -241,6 +248,7 @@ fn resolve_command(model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -
 /// Returns a sentence part that tells how to resolve the conflict, for a single line.
 pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
     match possible_sides(place, made, model, conflict).split_first() {
+        _ if conflict.is_unreadable() => manual_resolution(conflict),
         None => manual_resolution(conflict),
         Some((first, [])) => resolve_command(model, conflict, *first),
         Some((first, others)) => {

@@ -100,6 +100,7 @@ pub fn possible_sides(
 /// Returns an instruction for conflicts that `resolve` cannot resolve as the user wishes.
 pub fn manual_resolution(conflict: &Conflict) -> String {
     match conflict.spec.as_str() {
+        _ if conflict.is_unreadable() => format!("correct line {} of {}", conflict.line, conflict.file),
         "" => format!("restore the spec that generated {}", conflict.file),
         spec => format!("edit {spec} and {} so that they agree", conflict.file),
     }

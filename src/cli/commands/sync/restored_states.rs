@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use formulac::sync::{Log, STATES, content_hash, state_path};
+use formulac::sync::{Log, PushState, STATES, content_hash, state_path};
 
 use super::history;
 use super::repository::Repository;
@@ -33,10 +33,14 @@ pub fn restore_states(
     let log = history::read_log(place);
     let mut changed = last_recorded_hashes(&log);
     changed.retain(|path, record| {
-        let hash = texts
-            .get(&record.model)
-            .map(|text| content_hash(text.replace('\r', "").as_bytes()));
-        let is_known = hash.as_ref() == Some(&record.hash);
+        let text = texts.get(&record.model);
+        let hash = text.map(|text| content_hash(text.replace('\r', "").as_bytes()));
+        // A formatter may have changed the layout of the file.
+        let is_state = |text: &String| {
+            let versions = PushState::versions(text);
+            matches!(versions.as_slice(), [one] if content_hash(one.text().as_bytes()) == record.hash)
+        };
+        let is_known = hash.as_ref() == Some(&record.hash) || text.is_some_and(is_state);
         !is_known && !hash.is_some_and(|hash| is_of_other_branch(&log, path, &hash, &record.entry))
     });
     if changed.is_empty() {

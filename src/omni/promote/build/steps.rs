@@ -66,6 +66,7 @@ impl SpecBuilder<'_, '_> {
             };
             if let Some(field) = self.fields.field(&key) {
                 self.fields.record_grants(&key, field);
+                self.fields.record_omitted_settings(field);
             }
             let frame = reference.frame.as_deref().filter(|frame| *frame != "raw");
             let known_as = reference_name(&key.0, &reference);

@@ -9,7 +9,7 @@ use conversion::NO_DIMENSION;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
-use super::display::{DisplaySettingValue, display_settings, original_definition};
+use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
 use super::from_sql::{ConvertedSql, plain_column};
 use super::joins::Joins;
 use super::names::{UsedSpecNames, to_snake_case};
@@ -356,6 +356,16 @@ impl<'m, 't> FieldResolver<'m, 't> {
                 grants.join("`, `")
             );
             self.record_gap(field, &field.name, reason, true);
+        }
+    }
+
+    /// Records the settings in Omni of a field that the spec does not contain.
+    pub fn record_omitted_settings(&mut self, field: &ViewField) {
+        for (name, original, reason) in omitted_settings(&field.node) {
+            self.record_gap(field, &format!("{}.{name}", field.name), reason.to_owned(), false);
+            if let Some(gap) = self.gaps.last_mut() {
+                gap.original = original;
+            }
         }
     }
 

@@ -9,6 +9,9 @@ use super::empty_sums::EMPTY_SUM;
 use super::{MARK, SqlReader, integer_literal, literal_text, unsupported_sql};
 use crate::{Type, catalog};
 
+/// Difference between `round` in SQL and `ROUND`, which rounds the decimal digits of a float.
+const ROUNDED_FLOAT: &str = "SQL rounds the binary value of a float, so halves may be rounded in the other direction";
+
 impl SqlReader<'_> {
     pub(super) fn convert_call(&mut self, function: &Function, whole: &Expr) -> Result<FormulaTerm, String> {
         let name = function.name.to_string().to_lowercase();
@@ -46,14 +49,16 @@ impl SqlReader<'_> {
                 let ty = x.ty;
                 Ok(FormulaTerm::call("IF", &[x.clone().compare_with("=", &y), FormulaTerm::null(), x]).with_type(ty))
             }
-            ("round", [x]) => Ok(FormulaTerm::call(
-                "ROUND",
-                &[self.convert_term(x)?, FormulaTerm::integer(0)],
-            )),
-            ("round", [x, digits]) => {
+            ("round", [x, digits @ ..]) if digits.len() < 2 => {
                 let x = self.convert_term(x)?;
-                let ty = x.ty;
-                Ok(FormulaTerm::call("ROUND", &[x, self.convert_term(digits)?]).with_type(ty))
+                let ty = x.ty.filter(|_| !digits.is_empty());
+                let digits = digits
+                    .first()
+                    .map_or_else(|| Ok(FormulaTerm::integer(0)), |digits| self.convert_term(digits))?;
+                if !x.ty.is_some_and(|ty| matches!(ty, Type::Integer | Type::Decimal)) {
+                    self.doubts.push(ROUNDED_FLOAT.to_owned());
+                }
+                Ok(FormulaTerm::call("ROUND", &[x, digits]).with_type(ty))
             }
             ("left" | "right", [x, count]) if self::integer_literal(count).is_some_and(|count| count >= 0) => {
                 let args = [self.convert_term(x)?, self.convert_term(count)?];
