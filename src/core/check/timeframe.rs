@@ -8,6 +8,7 @@
 use crate::calendar::Calendar;
 use crate::catalog::{FunctionId, internal};
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::CalendarPeriod;
 use crate::span::Span;
 
 /// Timeframes and the catalog function of each timeframe. `raw` is the column itself.
@@ -39,6 +40,19 @@ const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
 /// Returns the names of all timeframes.
 pub fn timeframe_names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
+}
+
+/// Returns the longest period whose days all have the same value of a timeframe, such as a month for `month_name`.
+/// `None` for timeframes that a date does not determine.
+pub fn constant_period(timeframe: &str) -> Option<CalendarPeriod> {
+    let timeframe = timeframe.to_ascii_lowercase();
+    match timeframe.as_str() {
+        "date" => Some(CalendarPeriod::Day),
+        "month_name" | "month_num" => Some(CalendarPeriod::Month),
+        "quarter_of_year" => Some(CalendarPeriod::Quarter),
+        day if day.starts_with("day_of_") => Some(CalendarPeriod::Day),
+        period => CalendarPeriod::named(period),
+    }
 }
 
 /// Function that computes a timeframe, with the offset from which the function's other arguments are derived.
