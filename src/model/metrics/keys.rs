@@ -2,7 +2,7 @@
 
 use super::formulas::NameUse;
 use super::request::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::MetricSet;
+use super::set::{MetricSet, SetTime};
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::catalog_lookup::known_relation;
@@ -191,20 +191,30 @@ impl ModelOverSets<'_> {
         formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name) || is_key(used)))
     }
 
-    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set.
+    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model over
+    /// several sets, a word is a period of each time, even of a time that has this name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
+        let is_column = || match set.is_time(word) {
+            true => self.sets.len() == 1,
+            false => relation.is_some_and(|relation| relation.position(word).is_some()),
+        };
         self.kind != SpecKind::Periods
             && period_unit(word).is_some()
             && set.position_by_any_name(word).is_none()
-            && relation.is_none_or(|relation| relation.position(word).is_none())
+            && !is_column()
     }
 
-    /// Returns whether a word is a period of the set's time, or a column that has such a name and is the set's time.
-    fn is_period_or_time(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
-        self.is_period(compiler, set, word)
-            || set.grain_of(word) == Some(word)
-            || word == "day" && set.is_date_of_time(compiler, word)
+    /// Returns whether a key of several sets is a period of the set's time and has the name of this time, so that formulas
+    /// must qualify the time.
+    fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
+        let name = match key.mapped(set) {
+            Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
+            Some(_) => key.text.clone(),
+            None => key_name(&key.text),
+        };
+        let is_period = !key.mapping.is_empty() || self.is_period(compiler, set, &key.text);
+        self.sets.len() > 1 && is_period && set.is_time(&name) && set.position(&name).is_none()
     }
 
     fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
@@ -277,9 +287,14 @@ impl ModelOverSets<'_> {
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
-        let text = match time {
-            Some(time) => of.with_qualified_time(compiler, time, &text),
-            None => text,
+        let hides_time = |key: &ModelKey| self.hides_time(compiler, of, key);
+        let hidden = of.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
+        let text = match (hidden, time) {
+            (Some(hidden), _) => {
+                SetTime::qualified(&text, &hidden.column, &format!("{}.{}", of.input_name(), hidden.column))
+            }
+            (None, Some(time)) => of.with_qualified_time(compiler, time, &text),
+            (None, None) => text,
         };
         // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
@@ -329,10 +344,10 @@ impl ModelOverSets<'_> {
         if !key.mapping.is_empty() || used.len() < 2 {
             return;
         }
-        if used
-            .iter()
-            .all(|set| self.is_period_or_time(compiler, &self.sets[*set], &key.text))
-        {
+        if used.iter().all(|set| {
+            let set = &self.sets[*set];
+            self.is_period(compiler, set, &key.text) || set.grain_of(&key.text) == Some(&key.text)
+        }) {
             return;
         }
         let columns = used
