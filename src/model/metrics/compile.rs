@@ -342,8 +342,9 @@ impl Expansion {
         }
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine the rows in a partition.
-        let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
+        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's joins.
+        let is_shown =
+            diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         match set {
             None => Some(mapped),
@@ -355,9 +356,13 @@ impl Expansion {
     }
 
     /// Keeps the first error about each place in the model, because the expansion contains a condition of the model once
-    /// per metric set. Errors in the sets all have the same place.
+    /// per metric set. Errors in the sets all have the same place. The expansion may also contain a join several times.
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
+        let mut joins: FxHashSet<String> = FxHashSet::default();
+        diagnostics.retain(|fault| {
+            fault.kind() != Code::JoinMayMultiply || joins.insert(fault.message().to_owned())
+        });
         diagnostics.retain(|fault| {
             !fault.is_error() || fault.span() == self.span || seen.insert((fault.span(), fault.kind()))
         });
