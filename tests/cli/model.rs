@@ -201,7 +201,13 @@ fn tests_go_where_dbt_looks_for_them() {
         {over: ordered_on, take: last, per: [customers.country]}}}\n",
     );
     place.write("metrics/of_set.yml", "model: of_set\nmetrics: [orders.*]\n");
-    let metrics = ["query", "--metrics", "orders.countries,orders.latest", "--by", "customers.country"];
+    let metrics = [
+        "query",
+        "--metrics",
+        "orders.countries,orders.latest",
+        "--by",
+        "customers.country",
+    ];
     assert_eq!(warnings(&metrics), 1);
     assert_eq!(warnings(&["query", "metrics/of_set.yml"]), 1);
     assert_eq!(warnings(&["model", "metrics/of_set.yml"]), 0);

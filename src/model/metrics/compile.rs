@@ -175,7 +175,11 @@ impl Compiler {
             SpecKind::Written => SpecKind::Periods,
             of_sets => of_sets,
         };
-        let (compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, written));
+        // The expansion omits helpers that nothing uses.
+        let unused = plain.diagnostics.iter().filter(|it| it.kind() == Code::UnusedHelper);
+        faults.extend(unused.cloned());
+        let (mut compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, written));
+        compiled.diagnostics.dedup();
         compiled.check_columns_match(&plain)
     }
 
@@ -360,9 +364,7 @@ impl Expansion {
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
         let mut joins: FxHashSet<String> = FxHashSet::default();
-        diagnostics.retain(|fault| {
-            fault.kind() != Code::JoinMayMultiply || joins.insert(fault.message().to_owned())
-        });
+        diagnostics.retain(|fault| fault.kind() != Code::JoinMayMultiply || joins.insert(fault.message().to_owned()));
         diagnostics.retain(|fault| {
             !fault.is_error() || fault.span() == self.span || seen.insert((fault.span(), fault.kind()))
         });

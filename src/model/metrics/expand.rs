@@ -206,6 +206,7 @@ fn expand_step<'y>(
     }
     model.check_bounds(compiler, &keys, &used, faults);
     model.check_hidden_periods(&keys, &needed, faults);
+    model.check_partitions(compiler, &keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
     let keeps_fill = model.keeps_fill(fill.as_ref(), &keys);
     let is_single = groups.len() <= 1 && model.sets.len() == 1 && keeps_fill;

@@ -1,7 +1,7 @@
 //! Rows for periods without any rows in the sets: the key `fill`.
 
 use super::columns::ColumnBuilder;
-use super::keys::{MetricSetKey, ModelKeys, first_day};
+use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::spelled::quote_formula_name;
@@ -22,8 +22,7 @@ pub struct Fill {
     frame: String,
     from: Option<PeriodBound>,
     to: Option<PeriodBound>,
-    /// Keys whose values the filled period determines, each with its formula.
-    determined: Vec<(usize, String)>,
+    determined: Vec<KeyWithinPeriod>,
     /// Whether each combination of the other keys has a separate first and last period.
     is_each: bool,
     span: Span,
@@ -161,7 +160,7 @@ impl ModelOverSets<'_> {
             frame,
             from: bound("from"),
             to: bound("to"),
-            determined: self.determined_keys(compiler, keys, key),
+            determined: self.keys_within(compiler, keys, key),
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
@@ -205,30 +204,11 @@ impl ModelOverSets<'_> {
         found.find(|places| !places.is_empty()).unwrap_or_default()
     }
 
-    /// Returns the keys that are the same for all dates of the filled period, such as its year, each with the formula that
-    /// computes the key from this period.
-    fn determined_keys(&self, compiler: &Compiler, keys: &ModelKeys, filled: usize) -> Vec<(usize, String)> {
-        let formula = |place: usize| {
-            let mut formulas = self.sets.iter().zip(&keys.of_sets).filter_map(|(set, of_set)| {
-                let (key, period) = (of_set.get(place)?, of_set.get(filled)?);
-                let offset = self.fiscal_offset(compiler, set);
-                let timeframe = set.timeframe_within(&key.column, &period.column, offset);
-                let period = |timeframe| format!("{}[{timeframe}]", quote_formula_name(&keys.names[filled]));
-                Some(timeframe.map(|timeframe| first_day(&period(timeframe), key.fiscal_offset)))
-            });
-            let first = formulas.next()??;
-            let is_shared = formulas.all(|formula| formula.as_ref() == Some(&first));
-            is_shared.then_some((place, first))
-        };
-        let others = (0..keys.names.len()).filter(|place| *place != filled);
-        others.filter_map(formula).collect()
-    }
-
     /// Returns the steps that list the periods. The last of these steps has a row for each period and combination of
     /// the other keys. `rows` contains the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
-        let is_determined = |place: usize| fill.determined.iter().any(|(of, _)| *of == place);
+        let is_determined = |place: usize| fill.determined.iter().any(|of| of.place == place);
         let is_other = |place: &usize| *place != fill.key && !is_determined(*place);
         let others = (0..keys.names.len()).filter(is_other);
         let others: Vec<String> = others.map(|place| keys.names[place].clone()).collect();
@@ -299,7 +279,7 @@ impl ModelOverSets<'_> {
             ..StepText::default()
         });
         if !fill.determined.is_empty() {
-            let names: Vec<&str> = fill.determined.iter().map(|(of, _)| keys.names[*of].as_str()).collect();
+            let names: Vec<&str> = fill.determined.iter().map(|of| keys.names[of.place].as_str()).collect();
             let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
             let kept = others.into_iter().chain([key.clone()]);
             let definitions = fill.determined.iter();
@@ -307,7 +287,7 @@ impl ModelOverSets<'_> {
                 name: self.free_step_name(&name),
                 keep: Some(StepTextRetention::Columns(kept.collect())),
                 definitions: definitions
-                    .map(|(of, formula)| definition(&keys.names[*of], formula))
+                    .map(|of| definition(&keys.names[of.place], &of.formula(key)))
                     .collect(),
                 ..StepText::default()
             });

@@ -52,6 +52,25 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     }
 }
 
+/// Key that is the same for all dates of another key's period, such as the year of a month.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyWithinPeriod {
+    pub place: usize,
+    pub timeframe: String,
+    fiscal_offset: Option<u8>,
+}
+
+impl KeyWithinPeriod {
+    /// Returns the formula that computes the key from the name of the other key.
+    pub fn formula(&self, period: &str) -> String {
+        let timeframe = &self.timeframe;
+        first_day(
+            &format!("{}[{timeframe}]", quote_formula_name(period)),
+            self.fiscal_offset,
+        )
+    }
+}
+
 /// Keys of a model.
 #[derive(Clone, Debug, Default)]
 pub struct ModelKeys {
@@ -116,6 +135,26 @@ impl ModelOverSets<'_> {
             self.make_column_the_time_key(compiler, used, finest, &mut keys);
         }
         keys
+    }
+
+    /// Returns the other keys that a period determines in every set.
+    pub fn keys_within(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
+        let within = |place: usize| {
+            let mut of_sets = self.sets.iter().zip(&keys.of_sets).filter_map(|(set, of_set)| {
+                let (key, period) = (of_set.get(place)?, of_set.get(period)?);
+                let offset = self.fiscal_offset(compiler, set);
+                let timeframe = set.timeframe_within(&key.column, &period.column, offset);
+                Some(timeframe.map(|timeframe| KeyWithinPeriod {
+                    place,
+                    timeframe,
+                    fiscal_offset: key.fiscal_offset,
+                }))
+            });
+            let first = of_sets.next()?;
+            of_sets.all(|other| other == first).then_some(first)?
+        };
+        let others = (0..keys.names.len()).filter(|place| *place != period);
+        others.filter_map(within).collect()
     }
 
     /// Reports a mapped key whose parts are different periods.

@@ -141,10 +141,12 @@ impl MetricSet {
     }
 
     /// Returns the timeframe of a key that all dates of a period have in common, such as `year` for `ordered_at[year]`
-    /// and the period `ordered_at[month]`.
+    /// and the period `ordered_at[month]`. The period may also be a date.
     pub fn timeframe_within(&self, key: &str, period: &str, fiscal_month_offset: Option<u8>) -> Option<String> {
         let (column, timeframe) = self.date_part_of(key)?;
-        let (of_period, frame) = self.timeframe_of(period)?;
+        let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
+        let date = || is_date().then(|| (period, "day".to_owned()));
+        let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
         let is_within = CalendarPeriod::named(&frame)?.nests_in(constant_period(&timeframe)?, fiscal_month_offset);
         let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
         let is_same = self.is_same_column(column, of_period)
