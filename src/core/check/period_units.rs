@@ -73,9 +73,10 @@ impl WindowUnit {
         self.unit >= frame && !moves_weeks_by_years
     }
 
-    /// Returns whether an offset moves weeks by months, so that only a few rows have a matching row.
+    /// Returns whether an offset moves weeks by months, so that only a few rows have a matching row. Six years may be a
+    /// whole number of weeks.
     pub fn moves_weeks_by_months(self, frame: CalendarUnit) -> bool {
-        frame == CalendarUnit::Week && self.months().is_some_and(|months| months > 0)
+        frame == CalendarUnit::Week && self.months().is_some_and(|months| !months.is_multiple_of(12))
     }
 
     /// Returns the length of an offset in months. `None` for a range and for offsets in shorter units.
@@ -89,11 +90,7 @@ impl WindowUnit {
 /// Builds the warning about an offset that moves weeks by months.
 pub fn unit_warning(unit: WindowUnit, span: Span, (key, named): (Span, &str)) -> Diagnostic {
     let offset = unit.offset.unwrap_or_default();
-    let weeks = match unit.unit {
-        CalendarUnit::Month => 4,
-        CalendarUnit::Quarter => 13,
-        _ => 52,
-    };
+    let weeks = if unit.unit == CalendarUnit::Quarter { 13 } else { 4 };
     let unit = unit.unit.name();
     let message = format!(
         "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per week, so only few rows have a match"

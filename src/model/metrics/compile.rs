@@ -113,6 +113,12 @@ impl Compiler {
         );
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
+        // The expansion has the same windows.
+        if faults.iter().any(|it| it.kind() == Code::PeriodOutsidePartition) {
+            compiled
+                .diagnostics
+                .retain(|it| it.kind() != Code::PeriodOutsidePartition);
+        }
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -342,6 +348,9 @@ impl Expansion {
             return None;
         }
         if diagnostic.kind() == Code::RowsNotPeriods && self.filled_from.is_some_and(|start| start <= place) {
+            return None;
+        }
+        if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
             return None;
         }
         let (file, in_set) = self.text.origin(diagnostic.span());

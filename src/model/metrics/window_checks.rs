@@ -77,7 +77,7 @@ impl ModelOverSets<'_> {
         faults: &mut Vec<Diagnostic>,
     ) {
         let is_own = self.kind == SpecKind::Periods;
-        let ordered = self.order_by.as_ref().map(|order| self.keys_in_order(keys, order));
+        let ordered = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
         let of_model = match &ordered {
             Some(order) => order
                 .iter()
@@ -111,8 +111,23 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the keys in `order_by`.
-    fn keys_in_order(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
+    /// Returns whether `partition_by` and the ordering key determine all keys, so that they identify the model's rows.
+    pub fn is_row_identified(&self, compiler: &Compiler, keys: &ModelKeys) -> bool {
+        let Some(partition) = &self.partition_by else {
+            return false;
+        };
+        let partition = self.keys_in(keys, partition);
+        let order = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
+        let key = order.and_then(|order| order.first().copied()).or(keys.time);
+        let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
+        let is_determined = |place| {
+            Some(place) == key || partition.contains(&place) || within.iter().any(|longer| longer.place == place)
+        };
+        (0..keys.names.len()).all(is_determined)
+    }
+
+    /// Returns the keys in `order_by` or `partition_by`.
+    fn keys_in(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
         let place = |entry: &MetricFormula| {
             let [name] = entry.names.as_slice() else { return None };
             let text = format!("{}{}", name.name, name.frame);
