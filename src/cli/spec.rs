@@ -54,14 +54,18 @@ pub struct Spec {
 impl Spec {
     /// Adds the diagnostics that apply only if the spec is a dbt model.
     pub fn add_model_diagnostics(&mut self) {
+        // Skip the warning, because the model has a test for this problem.
+        self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
+        self.append_model_diagnostics();
+    }
+
+    fn append_model_diagnostics(&mut self) {
         let faults = self
             .model_fault
             .take()
             .into_iter()
             .chain(std::mem::take(&mut self.model_warnings));
         self.found.diagnostics.extend(faults);
-        // Skip the warning, because the model has a test for this problem.
-        self.found.diagnostics.retain(|it| it.kind() != Code::JoinMayMultiply);
         diag::sort(&mut self.found.diagnostics);
     }
 
@@ -69,7 +73,7 @@ impl Spec {
     pub fn add_model_warnings(&mut self) {
         if self.model_fault.is_none() {
             self.model_warnings.retain(|it| it.kind() == Code::NullableKey);
-            self.add_model_diagnostics();
+            self.append_model_diagnostics();
         }
     }
 

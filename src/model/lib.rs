@@ -96,6 +96,7 @@ mod today;
 mod totals;
 pub mod verify;
 mod versions;
+mod window_reach;
 mod worksheet;
 mod write;
 mod yaml_output;

@@ -3,7 +3,7 @@
 
 use crate::Type;
 use crate::catalog::{self, internal};
-use crate::check::{ColumnPeriod, DefinitionRole, key_period};
+use crate::check::{ColumnPeriod, DatePart, DefinitionRole, date_part, key_period};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarPeriod, CalendarUnit, FrameBound, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepInput, StepPlan, used_definitions};
@@ -50,12 +50,24 @@ pub(super) fn check_gaps(
         };
         is_period && program.meta(root).ty == Type::Date
     };
-    let count = program.definitions.len();
-    let Some(order) = (0..count).find(|i| plan.roles[*i] == DefinitionRole::OrderBy && !program.definitions[*i].failed)
-    else {
+    let with_role = |role: DefinitionRole| {
+        let all = 0..program.definitions.len();
+        all.filter(move |i| plan.roles[*i] == role && !program.definitions[*i].failed)
+    };
+    let named = |i: usize| program.definitions[i].span.text(text).trim();
+    // A key of the partition does not order its rows.
+    let is_constant =
+        |i: usize| with_role(DefinitionRole::PartitionBy).any(|by| named(by).eq_ignore_ascii_case(named(i)));
+    let mut ordered = with_role(DefinitionRole::OrderBy).filter(|i| !is_constant(*i));
+    let Some(order) = ordered.next().filter(|order| dated(*order)) else {
         return;
     };
-    if !dated(order) {
+    // The rows of `[ordered_at[year], ordered_at[month_num]]` are not years.
+    let part = |i: usize| date_part(program, program.definitions[i].root);
+    let of_key = part(order);
+    let is_shorter =
+        |part: DatePart| of_key.is_some_and(|key| part != key && part.date == key.date && !part.is_within(key, None));
+    if ordered.any(|i| part(i).is_some_and(is_shorter)) {
         return;
     }
     let live = used_definitions(plan);

@@ -1,14 +1,22 @@
-//! Lint for partitions in which windows find no other rows.
+//! Lint for partitions in which windows find no other rows, or not all rows of the periods that they read.
 
-use super::load::Step;
-use crate::check::{DefinitionRole, find_sort_key_to_shift, split_truncation};
+use super::load::{SpecKind, Step};
+use super::window_reach::WindowReach;
+use crate::check::{DatePart, DefinitionRole, date_part, find_sort_key_to_shift, split_truncation};
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{CalendarUnit, Ir, IrId, Program, WindowFrame};
 use crate::plan::{StepPlan, used_definitions};
+use crate::yaml;
 
 /// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
-/// about calendar offsets that always point outside the partition.
-pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str, found: &mut Vec<Diagnostic>) {
+/// about look-backs that leave the partition, and about dates in `order_by` along which the look-backs do not count.
+pub(super) fn check_partitions(
+    plan: &StepPlan<'_>,
+    step: &Step<'_>,
+    text: &str,
+    (kind, fiscal_month_offset): (SpecKind, Option<u8>),
+    found: &mut Vec<Diagnostic>,
+) {
     let program = plan.program;
     let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
         let places = (0..program.definitions.len()).filter(|i| plan.roles[*i] == role);
@@ -37,9 +45,6 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     } else {
         keys.iter().copied().filter(|key| !is_among(*key, &order)).collect()
     };
-    if partition.is_empty() {
-        return;
-    }
     let live = used_definitions(plan);
     let definitions = program
         .definitions
@@ -49,7 +54,7 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
     let nodes: Vec<IrId> = definitions
         .flat_map(|(d, _)| (d.first.0..d.root.0 + 1).map(IrId))
         .collect();
-    if plan.grouped && !keys.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
+    if plan.grouped && !keys.is_empty() && !partition.is_empty() && keys.iter().all(|key| is_among(*key, &partition)) {
         let looks = |id: &IrId| match program.node(*id) {
             Ir::Window { over, .. } => said || !matches!(program.window_frame(over), WindowFrame::Ranked { .. }),
             _ => false,
@@ -70,60 +75,168 @@ pub(super) fn check_partitions(plan: &StepPlan<'_>, step: &Step<'_>, text: &str,
             found.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
         }
     }
-    check_frames(program, &nodes, &partition, &order, text, found);
+    let keys = StepKeys {
+        program,
+        nodes: &nodes,
+        partition: &partition,
+        order: &order,
+        text,
+        fiscal_month_offset,
+    };
+    let fault = keys.offset_out_of_partition();
+    // The default partition of expanded steps is checked before they are expanded.
+    let is_checked = plan.grouped && !said && kind == SpecKind::Written;
+    let fault = fault.or_else(|| keys.period_of_partition().filter(|_| is_checked));
+    found.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
 }
 
-/// Warns about calendar offsets that always lead out of the partition. For example, no row of a partition by year is
-/// one year earlier than another row.
-fn check_frames(
-    program: &Program,
-    nodes: &[IrId],
-    partition: &[IrId],
-    order: &[IrId],
-    text: &str,
-    found: &mut Vec<Diagnostic>,
-) {
-    let Some(key) = find_sort_key_to_shift(program, order.iter().copied()) else {
-        return;
-    };
-    let Some((moved, _)) = key_timeframe(program, key) else {
-        return;
-    };
-    let frames = partition.iter().filter_map(|id| {
-        let (column, unit) = key_timeframe(program, *id)?;
-        Some((*id, unit.filter(|_| column == moved)?))
-    });
-    let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
-    let leaves = |id: IrId| {
-        let Ir::PeriodLookup { period, .. } = program.node(id) else {
-            return None;
+/// Keys of a step's windows.
+struct StepKeys<'s> {
+    program: &'s Program,
+    /// Nodes of the definitions that the step computes.
+    nodes: &'s [IrId],
+    partition: &'s [IrId],
+    order: &'s [IrId],
+    text: &'s str,
+    fiscal_month_offset: Option<u8>,
+}
+
+impl StepKeys<'_> {
+    fn named(&self, id: IrId) -> &str {
+        self.program.meta(id).span.text(self.text).trim()
+    }
+
+    /// Returns the date that look-backs move, and its timeframe.
+    fn ordering_date(&self) -> Option<(IrId, DatePart)> {
+        let key = find_sort_key_to_shift(self.program, self.order.iter().copied())?;
+        Some((key, date_part(self.program, key)?))
+    }
+
+    /// Returns the warning about a calendar offset that always leads out of the partition. For example, no row of a
+    /// partition by year is one year earlier than another row.
+    fn offset_out_of_partition(&self) -> Option<Diagnostic> {
+        let program = self.program;
+        let key = find_sort_key_to_shift(program, self.order.iter().copied())?;
+        let (moved, _) = key_timeframe(program, key)?;
+        let frames = self.partition.iter().filter_map(|id| {
+            let (column, unit) = key_timeframe(program, *id)?;
+            Some((*id, unit.filter(|_| column == moved)?))
+        });
+        let frames: Vec<(IrId, CalendarUnit)> = frames.collect();
+        let leaves = |id: IrId| {
+            let Ir::PeriodLookup { period, .. } = program.node(id) else {
+                return None;
+            };
+            let (distance, months) = program.periods[period as usize].distance();
+            let frame = frames.iter().find(|(_, unit)| match (unit.unit_length(), months) {
+                ((length, of_months), _) if of_months == months => distance.abs() >= length,
+                // An offset in months always leads out of a day or a week. An offset in days may remain within a month, so
+                // it is not reported.
+                ((_, of_months), months) => months && !of_months,
+            })?;
+            Some((id, *frame))
         };
-        let (distance, months) = program.periods[period as usize].distance();
-        let frame = frames.iter().find(|(_, unit)| match (unit.unit_length(), months) {
-            ((length, of_months), _) if of_months == months => distance.abs() >= length,
-            // An offset in months always leads out of a day or a week. An offset in days may remain within a month, so
-            // it is not reported.
-            ((_, of_months), months) => months && !of_months,
-        })?;
-        Some((id, *frame))
-    };
-    let Some((lookup, (frame, unit))) = nodes.iter().copied().find_map(leaves) else {
-        return;
-    };
-    let span = program.meta(lookup).span;
-    let named = |id: IrId| program.meta(id).span.text(text).trim();
-    let (name, key) = (named(frame), named(key));
-    let unit = unit.name();
-    let message = format!(
-        "`{}` reads another {unit}, but a partition contains only rows with the same `{name}`",
-        span.excerpt(text)
-    );
-    let diagnostic = Diagnostic::new(Code::PeriodOutsidePartition, span, message)
-        .with_secondary_label(program.meta(frame).span, "the same in all rows of a partition")
-        .with_help(format!(
-            "remove `{name}` from `group_by` and `partition_by`, and compute it from `{key}` in a later step"
-        ));
-    found.push(diagnostic);
+        let (lookup, (frame, unit)) = self.nodes.iter().copied().find_map(leaves)?;
+        let span = program.meta(lookup).span;
+        let (name, key) = (self.named(frame), self.named(key));
+        let message = format!(
+            "`{}` reads another {}, but a partition contains only rows with the same `{name}`",
+            span.excerpt(self.text),
+            unit.name()
+        );
+        Some(
+            Diagnostic::new(Code::PeriodOutsidePartition, span, message)
+                .with_secondary_label(program.meta(frame).span, "the same in all rows of a partition")
+                .with_help(format!(
+                    "remove `{name}` from `group_by` and `partition_by`, and compute it from `{key}` in a later step"
+                )),
+        )
+    }
+
+    /// Returns the warning about a look-back that a key of the default partition cuts, because the key is a longer period
+    /// or a label of the date by which the rows are ordered.
+    fn period_of_partition(&self) -> Option<Diagnostic> {
+        let program = self.program;
+        let (key, of_key) = self.ordering_date()?;
+        let timeframe = |id: &IrId| {
+            let part = date_part(program, *id).filter(|part| part.is_within(of_key, self.fiscal_month_offset))?;
+            Some((*id, part.timeframe?))
+        };
+        let parts: Vec<(IrId, &str)> = self.partition.iter().filter_map(timeframe).collect();
+        // PERIODOFFSET also compares the other keys in `order_by`.
+        let ordered: Vec<(IrId, &str)> = self
+            .order
+            .iter()
+            .filter(|id| **id != key)
+            .filter_map(timeframe)
+            .collect();
+        let cut = |id: IrId| {
+            let reach = WindowReach::at(program, id)?;
+            let compared = ordered.iter().filter(|_| matches!(reach, WindowReach::Offset { .. }));
+            let mut parts = parts.iter().chain(compared);
+            let part = parts.find(|(_, timeframe)| !reach.stays_in(timeframe, self.fiscal_month_offset))?;
+            Some((id, part.0))
+        };
+        let (window, part) = self.nodes.iter().copied().find_map(cut)?;
+        let is_part = |id: &IrId| parts.iter().any(|(part, _)| part == id);
+        let others = self.partition.iter().filter(|id| !is_part(id));
+        let others: Vec<String> = others.map(|id| yaml::flow_text(self.named(*id))).collect();
+        let span = program.meta(window).span;
+        let (name, key) = (self.named(part), self.named(key));
+        Some(
+            Diagnostic::new(
+                Code::PeriodOutsidePartition,
+                span,
+                format!(
+                    "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
+                    span.excerpt(self.text)
+                ),
+            )
+            .with_secondary_label(program.meta(part).span, "the same in all rows that the look-back reads")
+            .with_help(format!(
+                "write `partition_by: [{}]`, or remove `{name}` from `group_by` and compute it from `{key}` in a later step",
+                others.join(", ")
+            )),
+        )
+    }
+
+    /// Returns the warning about a look-back along a date in `order_by` next to a shorter timeframe of the same date.
+    fn longer_period_in_order(&self) -> Option<Diagnostic> {
+        let program = self.program;
+        let (key, of_key) = self.ordering_date()?;
+        let is_shorter = |part: DatePart| {
+            let is_weekday = part.timeframe.is_some_and(|name| name.starts_with("day_of_week"));
+            part != of_key
+                && part.date == of_key.date
+                && !is_weekday
+                && !part.is_within(of_key, self.fiscal_month_offset)
+        };
+        let shorter = self
+            .order
+            .iter()
+            .find(|id| date_part(program, **id).is_some_and(is_shorter))?;
+        let of_shorter = date_part(program, *shorter)?;
+        let counts = |id: &IrId| WindowReach::at(program, *id).is_some_and(WindowReach::moves_from_current_key);
+        let window = self.nodes.iter().copied().find(counts)?;
+        let span = program.meta(window).span;
+        let (key, name) = (self.named(key), self.named(*shorter));
+        let is_period = of_key.is_within(of_shorter, self.fiscal_month_offset);
+        let help = match is_period {
+            true => format!("begin `order_by` with `{name}`"),
+            false => format!("group and order by a shorter timeframe than `{key}`"),
+        };
+        Some(
+            Diagnostic::new(
+                Code::PeriodOutsidePartition,
+                span,
+                format!(
+                    "`{}` counts along `{key}`, the first date of `order_by`, and `{name}` has no effect on it",
+                    span.excerpt(self.text)
+                ),
+            )
+            .with_help(help),
+        )
+    }
 }
 
 /// Returns the column of a key, and the unit if the key is truncated.

@@ -175,7 +175,7 @@ fn tests_go_where_dbt_looks_for_them() {
     place.write("metrics/joined.yml", joined);
     let all = ["model", "metrics/joined.yml", "--out", "models/gen"];
     let run = place.run(&all);
-    // The generated test of the join replaces the warning that `query` prints outside a project.
+    // The generated test of the join replaces the warning that `query` prints.
     let wrote =
         |tests: &str| format!("wrote models/gen/joined.sql\nwrote models/gen/joined.yml\nwrote {tests}/{test}\n");
     assert_eq!((run.exit, run.err), (0, wrote("tests/formulac")));
@@ -185,15 +185,33 @@ fn tests_go_where_dbt_looks_for_them() {
         text.contains("most one match.\n-- depends_on: {{ ref('joined') }}\nwith customers as ("),
         "{text}"
     );
-    assert!(
-        place
-            .run(&["query", "metrics/joined.yml", "--no-project"])
-            .err
-            .contains("W0441")
-    );
     place.write("formulac.yml", "tests: checks/joins\n");
-    // All commands report the same warnings within a project.
-    assert!(!place.run(&["query", "metrics/joined.yml"]).err.contains("W0441"));
+    // A query does not run the test.
+    let warnings = |command: &[&str]| {
+        let run = place.run(command);
+        format!("{}{}", run.out, run.err).matches("W0441").count()
+    };
+    assert_eq!(warnings(&["query", "metrics/joined.yml", "--no-project"]), 1);
+    assert_eq!(warnings(&["query", "metrics/joined.yml"]), 1);
+    assert_eq!(warnings(&["check", "metrics/joined.yml"]), 0);
+    place.write(
+        "metrics/orders.yml",
+        "metric_set: orders\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ntime: ordered_on\ndefinitions: |\n  \
+        n = COUNT()\n  latest = COUNT()\n  countries = COUNT(DISTINCT(customers.country))\ncolumns: {latest: {non_additive: \
+        {over: ordered_on, take: last, per: [customers.country]}}}\n",
+    );
+    place.write("metrics/of_set.yml", "model: of_set\nmetrics: [orders.*]\n");
+    let metrics = [
+        "query",
+        "--metrics",
+        "orders.countries,orders.latest",
+        "--by",
+        "customers.country",
+    ];
+    assert_eq!(warnings(&metrics), 1);
+    assert_eq!(warnings(&["query", "metrics/of_set.yml"]), 1);
+    assert_eq!(warnings(&["model", "metrics/of_set.yml"]), 0);
+    assert_eq!(warnings(&["check"]), 0);
     let warned = |args: &[&str]| {
         let run = place.run(args);
         format!("{}{}", run.out, run.err).contains("W0610")

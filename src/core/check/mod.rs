@@ -79,10 +79,12 @@ pub use foreign_functions::sql_function_advice;
 
 pub use lint::possible_values;
 pub use period::find_sort_key_to_shift;
-pub use period_units::{ColumnPeriod, WindowUnit, calendar_unit, key_period, split_truncation, unit_error};
+pub use period_units::{
+    ColumnPeriod, WindowUnit, calendar_unit, key_period, split_truncation, unit_error, unit_warning,
+};
 pub use sheet::{Pivot, WorksheetGrid};
 pub use tabs::Tab;
-pub use timeframe::timeframe_names as timeframes;
+pub use timeframe::{DatePart, constant_period, date_part, is_label, timeframe_names as timeframes};
 pub use today::Today;
 pub use totals::{SheetTotal, SheetTotalKind, TotalUse, find_totals};
 pub use unresolved_names::{CANDIDATES, SEARCHES, describe_columns, explain_removed_column, no_column_diagnostic};

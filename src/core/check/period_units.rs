@@ -43,9 +43,15 @@ pub(super) fn check_period_units(
                 // A definition also fails if a definition that it uses fails.
                 failed |= program.definitions[used as usize].failed;
             }
-            if let Some(unit) = calendar_unit(program, id).filter(|unit| !unit.fits(frame)) {
-                diagnostics.push(unit_error(unit, program.meta(id).span, frame, (key, &named)));
+            let Some(unit) = calendar_unit(program, id) else {
+                continue;
+            };
+            let span = program.meta(id).span;
+            if !unit.fits(frame) {
+                diagnostics.push(unit_error(unit, span, frame, (key, &named)));
                 failed = true;
+            } else if unit.moves_weeks_by_months(frame) {
+                diagnostics.push(unit_warning(unit, span, (key, &named)));
             }
         }
         program.definitions[index].failed = failed;
@@ -64,20 +70,49 @@ impl WindowUnit {
     /// Returns whether rows with one value per `frame` can be this far apart. The start of a week moved by one to four
     /// years is never the start of a week, because so many years are never a whole number of weeks.
     pub fn fits(self, frame: CalendarUnit) -> bool {
-        let moves_weeks_by_years = frame == CalendarUnit::Week
-            && self.unit == CalendarUnit::Year
-            && self.offset.is_some_and(|years| (1..=4).contains(&years.unsigned_abs()));
+        let is_few_years = |months: u64| months.is_multiple_of(12) && (1..=4).contains(&(months / 12));
+        let moves_weeks_by_years = frame == CalendarUnit::Week && self.months().is_some_and(is_few_years);
         self.unit >= frame && !moves_weeks_by_years
     }
+
+    /// Returns whether an offset moves weeks by months, so that only a few rows have a matching row. Six years may be a
+    /// whole number of weeks.
+    pub fn moves_weeks_by_months(self, frame: CalendarUnit) -> bool {
+        frame == CalendarUnit::Week && self.months().is_some_and(|months| !months.is_multiple_of(12))
+    }
+
+    /// Returns the length of an offset in months. `None` for a range and for offsets in shorter units.
+    fn months(self) -> Option<u64> {
+        let (length, is_in_months) = self.unit.unit_length();
+        let count = self.offset.filter(|_| is_in_months)?;
+        Some(count.unsigned_abs().saturating_mul(length.unsigned_abs()))
+    }
+}
+
+/// Builds the warning about an offset that moves weeks by months.
+pub fn unit_warning(unit: WindowUnit, span: Span, (key, named): (Span, &str)) -> Diagnostic {
+    let offset = unit.offset.unwrap_or_default();
+    let weeks = if unit.unit == CalendarUnit::Quarter { 13 } else { 4 };
+    let unit = unit.unit.name();
+    let message = format!(
+        "`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per week, so only few rows have a match"
+    );
+    Diagnostic::new(Code::MonthsOfWeeks, span, message)
+        .with_secondary_label(key, "one value per week")
+        .with_help(format!(
+            "a {unit} is not a whole number of weeks: move by {} weeks, or group and order by the {unit}",
+            offset.saturating_mul(weeks)
+        ))
 }
 
 /// Builds the error about a unit that does not fit the periods of the key.
 pub fn unit_error(unit: WindowUnit, span: Span, frame: CalendarUnit, (key, named): (Span, &str)) -> Diagnostic {
     let is_longer = unit.unit > frame;
+    let years = unit.offset.unwrap_or_default().signum() * unit.months().map_or(0, |months| (months / 12) as i64);
     let (offset, unit, frame) = (unit.offset, unit.unit.name(), frame.name());
     let (message, help) = match offset {
-        Some(years) if is_longer => (
-            format!("`PERIODOFFSET` moves by years, but `{named}` has only one value per week, so no row matches"),
+        Some(_) if is_longer => (
+            format!("`PERIODOFFSET` moves by {unit}s, but `{named}` has only one value per week, so no row matches"),
             format!(
                 "a year is not a whole number of weeks: move by {} weeks",
                 years.saturating_mul(52)

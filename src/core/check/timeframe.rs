@@ -6,8 +6,9 @@
 //! starts.
 
 use crate::calendar::Calendar;
-use crate::catalog::{FunctionId, internal};
+use crate::catalog::{self, FunctionId, internal};
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::ir::{CalendarPeriod, Ir, IrId, Program};
 use crate::span::Span;
 
 /// Timeframes and the catalog function of each timeframe. `raw` is the column itself.
@@ -39,6 +40,80 @@ const TIMEFRAMES: &[(&str, Option<FunctionId>)] = &[
 /// Returns the names of all timeframes.
 pub fn timeframe_names() -> impl Iterator<Item = &'static str> {
     TIMEFRAMES.iter().map(|(name, _)| *name)
+}
+
+/// Returns the longest period whose days all have the same value of a timeframe, such as a month for `month_name`.
+/// `None` for timeframes that a date does not determine.
+pub fn constant_period(timeframe: &str) -> Option<CalendarPeriod> {
+    let timeframe = timeframe.to_ascii_lowercase();
+    match timeframe.as_str() {
+        "date" => Some(CalendarPeriod::Day),
+        "month_name" | "month_num" => Some(CalendarPeriod::Month),
+        "quarter_of_year" => Some(CalendarPeriod::Quarter),
+        day if day.starts_with("day_of_") => Some(CalendarPeriod::Day),
+        period => CalendarPeriod::named(period),
+    }
+}
+
+/// Part of a date: a timeframe, or a function with the same result.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DatePart {
+    /// Column or other value of which this is a part.
+    pub date: Ir,
+    /// Name of the timeframe. `None` for the whole date, and for a time that is truncated to an hour or a shorter unit.
+    pub timeframe: Option<&'static str>,
+}
+
+impl DatePart {
+    /// Returns whether all dates with the same value of `other` also have the same value of this part.
+    pub fn is_within(self, other: Self, fiscal_month_offset: Option<u8>) -> bool {
+        let period = |part: Self| part.timeframe.and_then(constant_period);
+        // A label such as `month_num` does not determine the year.
+        let truncated = other.timeframe.is_none_or(|name| !is_label(name));
+        let nests = |longer| period(other).is_none_or(|period| period.nests_in(longer, fiscal_month_offset));
+        self.date == other.date && truncated && period(self).is_some_and(nests)
+    }
+}
+
+/// Returns whether a timeframe has the same value in several periods, such as `month_name`.
+pub fn is_label(timeframe: &str) -> bool {
+    timeframe != "date" && CalendarPeriod::named(timeframe).is_none()
+}
+
+/// Returns the date and the timeframe of a value. `None` for a value such as `hour_of_day`, which a date does not
+/// determine.
+pub fn date_part(program: &Program, id: IrId) -> Option<DatePart> {
+    let (mut id, mut timeframe) = (program.resolve_names(id), None);
+    while let Ir::Apply { overload, args } = program.node(id) {
+        let args = program.args(args);
+        let is_number = |part: &IrId| matches!(program.node(*part), Ir::Number(_));
+        match (catalog::overload_owner(overload), args) {
+            (internal::TO_WALL_CLOCK, _) => {}
+            // The same day of each fiscal year.
+            (internal::DATE_FROM_PARTS, [_, month, day]) if is_number(month) && is_number(day) => {}
+            (function, _) => match function_timeframe(function)? {
+                "hour_of_day" => return None,
+                "hour" | "minute" | "second" | "millisecond" => {}
+                name => timeframe = timeframe.or(Some(name)),
+            },
+        }
+        id = program.resolve_names(*args.first()?);
+    }
+    let date = program.node(id);
+    Some(DatePart { date, timeframe })
+}
+
+fn function_timeframe(function: FunctionId) -> Option<&'static str> {
+    Some(match function {
+        internal::YEAR => "year",
+        internal::QUARTER => "quarter_of_year",
+        internal::MONTH => "month_num",
+        internal::TRUNC_WEEK_FROM => "week",
+        internal::DAY_OF_WEEK_NUM_FROM => "day_of_week_num",
+        internal::FISCAL_QUARTER => "fiscal_quarter",
+        internal::FISCAL_YEAR => "fiscal_year",
+        _ => TIMEFRAMES.iter().find(|(_, of)| *of == Some(function))?.0,
+    })
 }
 
 /// Function that computes a timeframe, with the offset from which the function's other arguments are derived.

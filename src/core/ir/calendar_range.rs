@@ -55,6 +55,20 @@ impl CalendarPeriod {
             .find(|period| period.name().eq_ignore_ascii_case(name))
     }
 
+    /// Returns whether all days of this period are in the same longer period. A week may be in two months or years.
+    pub fn nests_in(self, longer: Self, fiscal_month_offset: Option<u8>) -> bool {
+        // These fiscal quarters are calendar quarters.
+        let has_calendar_quarters = fiscal_month_offset.is_some_and(|months| months % 3 == 0);
+        match (self, longer) {
+            (Self::Day, _) | (Self::Quarter, Self::Year) | (Self::FiscalQuarter, Self::FiscalYear) => true,
+            (Self::Month, longer) => !matches!(longer, Self::Day | Self::Week),
+            (Self::Quarter, Self::FiscalQuarter | Self::FiscalYear)
+            | (Self::FiscalQuarter, Self::Quarter | Self::Year) => has_calendar_quarters,
+            (Self::Year, Self::FiscalYear) | (Self::FiscalYear, Self::Year) => fiscal_month_offset == Some(0),
+            (one, other) => one == other,
+        }
+    }
+
     /// Returns the unit with the length of this period.
     pub fn unit(self) -> CalendarUnit {
         match self {

@@ -14,7 +14,7 @@ use super::step::InputColumn;
 use crate::Type;
 use crate::arena::Arena;
 use crate::catalog::{self, ParamType, internal};
-use crate::check::find_sort_key_to_shift;
+use crate::check::{date_part, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::op::Op;
 use crate::ir::{CalendarOffset, Ir, IrId};
@@ -370,7 +370,9 @@ impl Planner<'_> {
         }
         // Columns that identify the rows. Each tuple contains the column's name and whether the column is quoted,
         // nullable, and the key.
+        let mut determined: Vec<String> = Vec::new();
         let told_apart: Vec<(String, bool, bool, bool)> = if self.step.grouped {
+            determined = self.keys_within(key);
             let key_column = self
                 .input_column_name(key, stage)
                 .map(|(name, _)| name)
@@ -429,8 +431,22 @@ impl Planner<'_> {
                 .any(|c| c.computed.is_none() && c.name.eq_ignore_ascii_case(name))
         };
         let known = self.step.grouped || !told_apart.is_empty();
-        let unique = known && told_apart.iter().all(|(name, .., is_key)| *is_key || tells(name));
+        let unique = known
+            && told_apart
+                .iter()
+                .all(|(name, .., is_key)| *is_key || tells(name) || determined.contains(name));
         (compared, unique)
+    }
+
+    /// Returns the names of the grouping keys that the sort key determines, such as the year of a month.
+    fn keys_within(&self, key: IrId) -> Vec<String> {
+        let program = self.step.program;
+        let Some(of_key) = date_part(program, key) else {
+            return Vec::new();
+        };
+        let is_within = |o: &&StepColumn| date_part(program, o.root).is_some_and(|part| part.is_within(of_key, None));
+        let keys = self.outputs.iter().filter(|o| o.key).filter(is_within);
+        keys.map(|o| o.name.clone()).collect()
     }
 
     /// Adds a CTE with the rows of the previous stratum that the key and the compared columns identify, and the columns

@@ -8,7 +8,7 @@ use crate::averaged_rates::{check_rates, column_provenances, input_relations, is
 use crate::cardinality::{CardinalityQuery, check_join_support, check_join_visibility};
 use crate::check::{self, CheckScope, ColumnPeriod, Context, SheetTotal, WorksheetGrid};
 use crate::checks::{check_helpers, check_keys, check_outputs, check_shape, check_unnamed_formulas};
-use crate::diag::Diagnostic;
+use crate::diag::{Code, Diagnostic};
 use crate::fan_out::check_fan_out;
 use crate::formulas::StepFormulas;
 use crate::hidden_periods::check_hidden_periods;
@@ -259,9 +259,18 @@ impl SpecCompilation<'_> {
         check_keys(plan, found);
         check_outputs(plan, text, found);
         check_helpers(plan, ast, text, &self.compiler.options.limits, found);
-        check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
+        let before = found.len();
+        let fiscal_month_offset = self.calendar().fiscal_month_offset;
+        check_partitions(plan, step, text, (self.spec.kind, fiscal_month_offset), found);
+        let is_cut = found
+            .iter()
+            .skip(before)
+            .any(|it| it.kind() == Code::PeriodOutsidePartition);
+        // PERIODOFFSET, which the help proposes, would be cut, too.
+        if !is_cut {
+            check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
+        }
         check_hidden_periods(plan, text, found);
-        check_partitions(plan, step, text, found);
         check_lengths(plan, ast, text, work.last, dialect, found);
         check_rates(plan, provenances, input_relations(work.input), text, found);
         if let Some(joined) = self.sound_joins(work) {

@@ -102,7 +102,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Reports a step of an incremental model that reads something other than the previous step.
-    fn check_inputs_of_incremental_model(&self, diagnostics: &mut Vec<Diagnostic>) {
+    fn check_inputs_of_incremental_model(&mut self, diagnostics: &mut Vec<Diagnostic>) {
         let mut inputs = self.spec.steps.iter().skip(1).filter_map(|step| {
             let union = step.union.first().map(|name| ("union", name.node.span));
             let series = step.series.map(|series| ("series", series.name.node.span));
@@ -118,6 +118,8 @@ impl SpecCompilation<'_> {
             );
             let help = "write `materialized: table`";
             diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
+            // Other errors would be about steps that the spec does not contain.
+            self.incremental = !is_filled;
         }
     }
 

@@ -169,7 +169,8 @@ static NON_ADDITIVE: KeyTable = KeyTable {
 
 pub(super) static FILL: KeyTable = KeyTable {
     title: "fill",
-    doc: "Periods for which rows are added to the step.",
+    doc: "Periods for which rows are added to the step. A key that the filled period determines, such as `ordered_at[year]` \
+        beside `ordered_at[month]`, is computed from this period.",
     open: false,
     keys: &[
         Key::new(

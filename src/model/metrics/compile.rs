@@ -113,6 +113,12 @@ impl Compiler {
         );
         compiled.restore_definitions(&expansion);
         expansion.remove_repeated_errors(&mut compiled.diagnostics);
+        // The expansion has the same windows.
+        if faults.iter().any(|it| it.kind() == Code::PeriodOutsidePartition) {
+            compiled
+                .diagnostics
+                .retain(|it| it.kind() != Code::PeriodOutsidePartition);
+        }
         compiled.diagnostics.append(&mut faults);
         crate::compiler::remove_silenced(&mut compiled.diagnostics, source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
@@ -175,7 +181,11 @@ impl Compiler {
             SpecKind::Written => SpecKind::Periods,
             of_sets => of_sets,
         };
-        let (compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, written));
+        // The expansion omits helpers that nothing uses.
+        let unused = plain.diagnostics.iter().filter(|it| it.kind() == Code::UnusedHelper);
+        faults.extend(unused.cloned());
+        let (mut compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, written));
+        compiled.diagnostics.dedup();
         compiled.check_columns_match(&plain)
     }
 
@@ -340,10 +350,14 @@ impl Expansion {
         if diagnostic.kind() == Code::RowsNotPeriods && self.filled_from.is_some_and(|start| start <= place) {
             return None;
         }
+        if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
+            return None;
+        }
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine the rows in a partition.
-        let is_shown = diagnostic.is_error() || diagnostic.kind() == Code::PartitionOfOne;
+        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's joins.
+        let is_shown =
+            diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
         let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         match set {
             None => Some(mapped),
@@ -355,9 +369,11 @@ impl Expansion {
     }
 
     /// Keeps the first error about each place in the model, because the expansion contains a condition of the model once
-    /// per metric set. Errors in the sets all have the same place.
+    /// per metric set. Errors in the sets all have the same place. The expansion may also contain a join several times.
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
+        let mut joins: FxHashSet<String> = FxHashSet::default();
+        diagnostics.retain(|fault| fault.kind() != Code::JoinMayMultiply || joins.insert(fault.message().to_owned()));
         diagnostics.retain(|fault| {
             !fault.is_error() || fault.span() == self.span || seen.insert((fault.span(), fault.kind()))
         });

@@ -33,6 +33,8 @@ pub struct Expansion {
     pub span: Span,
     /// Start of the first step that has a row for every period. `None` if no step does.
     pub filled_from: Option<u32>,
+    /// Whether the written partition and the ordering key identify the rows, although later steps do not know this.
+    pub is_row_identified: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
     pub metrics: Vec<String>,
     /// Columns that are computed from metrics, each with all metrics from which it is computed.
@@ -67,6 +69,7 @@ pub struct ExpandedStep<'y> {
     /// Index of the step in the spec.
     pub place: usize,
     pub steps: Vec<StepText>,
+    is_row_identified: bool,
     metrics: Vec<String>,
     metric_columns: Vec<(String, usize, usize)>,
     listed: Vec<(String, usize, usize)>,
@@ -151,6 +154,7 @@ impl Expansion {
             },
             span: first.model.span,
             filled_from,
+            is_row_identified: first.is_row_identified,
             metrics: first.metrics,
             metric_columns: first.metric_columns,
             listed: first.listed,
@@ -206,6 +210,7 @@ fn expand_step<'y>(
     }
     model.check_bounds(compiler, &keys, &used, faults);
     model.check_hidden_periods(&keys, &needed, faults);
+    model.check_partitions(compiler, &keys, &needed, faults);
     let fill = model.read_fill(compiler, &keys, faults);
     let keeps_fill = model.keeps_fill(fill.as_ref(), &keys);
     let is_single = groups.len() <= 1 && model.sets.len() == 1 && keeps_fill;
@@ -235,6 +240,7 @@ fn expand_step<'y>(
     Some(ExpandedStep {
         place,
         steps,
+        is_row_identified: model.is_row_identified(compiler, &keys),
         metrics,
         metric_columns,
         listed,

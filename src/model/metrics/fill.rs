@@ -1,7 +1,7 @@
 //! Rows for periods without any rows in the sets: the key `fill`.
 
 use super::columns::ColumnBuilder;
-use super::keys::{MetricSetKey, ModelKeys};
+use super::keys::{KeyWithinPeriod, MetricSetKey, ModelKeys};
 use super::period_range::PeriodBound;
 use super::request::ModelOverSets;
 use super::spelled::quote_formula_name;
@@ -9,7 +9,7 @@ use super::step_text::{DefinitionText, SeriesText, StepText, StepTextRetention, 
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
-use crate::plan::split_timeframe;
+use crate::plan::{shorten_name, split_timeframe};
 use crate::span::Span;
 use crate::yaml;
 
@@ -22,6 +22,7 @@ pub struct Fill {
     frame: String,
     from: Option<PeriodBound>,
     to: Option<PeriodBound>,
+    determined: Vec<KeyWithinPeriod>,
     /// Whether each combination of the other keys has a separate first and last period.
     is_each: bool,
     span: Span,
@@ -157,6 +158,7 @@ impl ModelOverSets<'_> {
             frame,
             from: bound("from"),
             to: bound("to"),
+            determined: self.keys_within(compiler, keys, key),
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
@@ -204,7 +206,10 @@ impl ModelOverSets<'_> {
     /// the other keys. `rows` contains the steps with the rows of the sets.
     pub fn period_steps(&self, fill: &Fill, keys: &ModelKeys, rows: &[String]) -> Vec<StepText> {
         let key = &keys.names[fill.key];
-        let others: Vec<String> = keys.names.iter().filter(|name| *name != key).cloned().collect();
+        let is_determined = |place: usize| fill.determined.iter().any(|of| of.place == place);
+        let is_other = |place: &usize| *place != fill.key && !is_determined(*place);
+        let others = (0..keys.names.len()).filter(is_other);
+        let others: Vec<String> = others.map(|place| keys.names[place].clone()).collect();
         let placed = |names: &[String]| -> Vec<TextWithPosition> {
             let name = |name: &String| TextWithPosition::new(quote_formula_name(name), 0, fill.span);
             names.iter().map(name).collect()
@@ -263,7 +268,7 @@ impl ModelOverSets<'_> {
         }
         steps.push(StepText {
             name: self.free_step_name(&format!("every_{}", fill.frame)),
-            keep: (!others.is_empty()).then_some(StepTextRetention::Columns(others)),
+            keep: (!others.is_empty()).then(|| StepTextRetention::Columns(others.clone())),
             series: Some(SeriesText {
                 name: key.clone(),
                 unit: fill.frame.clone(),
@@ -272,6 +277,20 @@ impl ModelOverSets<'_> {
             }),
             ..StepText::default()
         });
+        if !fill.determined.is_empty() {
+            let names: Vec<&str> = fill.determined.iter().map(|of| keys.names[of.place].as_str()).collect();
+            let name = shorten_name(&format!("every_{}_with_{}", fill.frame, names.join("_and_")));
+            let kept = others.into_iter().chain([key.clone()]);
+            let definitions = fill.determined.iter();
+            steps.push(StepText {
+                name: self.free_step_name(&name),
+                keep: Some(StepTextRetention::Columns(kept.collect())),
+                definitions: definitions
+                    .map(|of| definition(&keys.names[of.place], &of.formula(key)))
+                    .collect(),
+                ..StepText::default()
+            });
+        }
         steps
     }
 }

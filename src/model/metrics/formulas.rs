@@ -16,6 +16,7 @@ use crate::parse;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
+use crate::window_reach::WindowReach;
 use crate::yaml::{Node, NodeKind, YamlStyle};
 use crate::{Level, Type};
 
@@ -92,6 +93,8 @@ pub struct MetricFormula {
     pub look_back: Option<Range<usize>>,
     /// Units of the windows that use calendar units.
     pub window_units: Vec<WindowUnit>,
+    /// Windows that read rows of other periods, each with its bytes of the formula.
+    pub reaches: Vec<(WindowReach, Range<usize>)>,
 }
 
 /// Parses and checks the formulas of a step. Names that the step does not define are columns. Returns the formulas and
@@ -233,6 +236,7 @@ fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: 
             conditions: Vec::new(),
             look_back: find_look_back(program, checked.first, checked.root).map(within),
             window_units: Vec::new(),
+            reaches: Vec::new(),
         };
         if role == DefinitionRole::Where && !checked.failed {
             let mut conditions = row_conditions(program, checked.root, &formulas.text);
@@ -353,6 +357,8 @@ fn record_window_kinds(
 ) {
     let nodes = || nodes.clone().map(IrId);
     formula.window_units = nodes().filter_map(|id| calendar_unit(program, id)).collect();
+    let reaches = nodes().filter_map(|id| Some((WindowReach::at(program, id)?, within(program.meta(id).span))));
+    formula.reaches = reaches.collect();
     for id in nodes() {
         match program.node(id) {
             Ir::Window { over, .. } => {

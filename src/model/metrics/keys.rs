@@ -2,7 +2,7 @@
 
 use super::formulas::NameUse;
 use super::request::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::MetricSet;
+use super::set::{MetricSet, SetTime};
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::arena::Arena;
@@ -50,6 +50,25 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
     match fiscal_offset {
         Some(offset) => format!("DATE({period}, {}, 1)", offset + 1),
         None => period.to_owned(),
+    }
+}
+
+/// Key that is the same for all dates of another key's period, such as the year of a month.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyWithinPeriod {
+    pub place: usize,
+    pub timeframe: String,
+    fiscal_offset: Option<u8>,
+}
+
+impl KeyWithinPeriod {
+    /// Returns the formula that computes the key from the name of the other key.
+    pub fn formula(&self, period: &str) -> String {
+        let timeframe = &self.timeframe;
+        first_day(
+            &format!("{}[{timeframe}]", quote_formula_name(period)),
+            self.fiscal_offset,
+        )
     }
 }
 
@@ -117,6 +136,26 @@ impl ModelOverSets<'_> {
             self.make_column_the_time_key(compiler, used, finest, &mut keys);
         }
         keys
+    }
+
+    /// Returns the other keys that a period determines in every set.
+    pub fn keys_within(&self, compiler: &Compiler, keys: &ModelKeys, period: usize) -> Vec<KeyWithinPeriod> {
+        let within = |place: usize| {
+            let mut of_sets = self.sets.iter().zip(&keys.of_sets).filter_map(|(set, of_set)| {
+                let (key, period) = (of_set.try_get(place)?, of_set.try_get(period)?);
+                let offset = self.fiscal_offset(compiler, set);
+                let timeframe = set.timeframe_within(&key.column, &period.column, offset);
+                Some(timeframe.map(|timeframe| KeyWithinPeriod {
+                    place,
+                    timeframe,
+                    fiscal_offset: key.fiscal_offset,
+                }))
+            });
+            let first = of_sets.next()?;
+            of_sets.all(|other| other == first).then_some(first)?
+        };
+        let others = (0..keys.names.len()).filter(|place| *place != period);
+        others.filter_map(within).collect()
     }
 
     /// Reports a mapped key whose parts are different periods.
@@ -192,20 +231,30 @@ impl ModelOverSets<'_> {
         formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name) || is_key(used)))
     }
 
-    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set.
+    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model over
+    /// several sets, a word is a period of each time, even of a time that has this name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
+        let is_column = || match set.is_time(word) {
+            true => self.sets.len() == 1,
+            false => relation.is_some_and(|relation| relation.position(word).is_some()),
+        };
         self.kind != SpecKind::Periods
             && period_unit(word).is_some()
             && set.position_by_any_name(word).is_none()
-            && relation.is_none_or(|relation| relation.position(word).is_none())
+            && !is_column()
     }
 
-    /// Returns whether a word is a period of the set's time, or a column that has such a name and is the set's time.
-    fn is_period_or_time(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
-        self.is_period(compiler, set, word)
-            || set.grain_of(word) == Some(word)
-            || word == "day" && set.is_date_of_time(compiler, word)
+    /// Returns whether a key of several sets is a period of the set's time and has the name of this time, so that formulas
+    /// must qualify the time.
+    fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
+        let name = match key.mapped(set) {
+            Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
+            Some(_) => key.text.clone(),
+            None => key_name(&key.text),
+        };
+        let is_period = !key.mapping.is_empty() || self.is_period(compiler, set, &key.text);
+        self.sets.len() > 1 && is_period && set.is_time(&name) && set.position(&name).is_none()
     }
 
     fn single_name(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> String {
@@ -278,9 +327,14 @@ impl ModelOverSets<'_> {
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
-        let text = match time {
-            Some(time) => of.with_qualified_time(compiler, time, &text),
-            None => text,
+        let hides_time = |key: &ModelKey| self.hides_time(compiler, of, key);
+        let hidden = of.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
+        let text = match (hidden, time) {
+            (Some(hidden), _) => {
+                SetTime::qualified(&text, &hidden.column, &format!("{}.{}", of.input_name(), hidden.column))
+            }
+            (None, Some(time)) => of.with_qualified_time(compiler, time, &text),
+            (None, None) => text,
         };
         // In a step with `from`, `ordered_at[fiscal_year]` is the number of the year.
         let is_year = frame.as_deref() == Some("fiscal_year") && text.contains('[') && self.kind != SpecKind::Periods;
@@ -330,10 +384,10 @@ impl ModelOverSets<'_> {
         if !key.mapping.is_empty() || used.len() < 2 {
             return;
         }
-        if used
-            .iter()
-            .all(|set| self.is_period_or_time(compiler, &self.sets[*set], &key.text))
-        {
+        if used.iter().all(|set| {
+            let set = &self.sets[*set];
+            self.is_period(compiler, set, &key.text) || set.grain_of(&key.text) == Some(&key.text)
+        }) {
             return;
         }
         let columns = used

@@ -259,7 +259,10 @@ impl ModelOverSets<'_> {
             let Some(time) = of.time.as_ref() else { continue };
             let own = &keys.of_sets[*set];
             let is_column = of.position(&time.column).is_none();
-            if is_column && let Some(place) = position_of_hiding_key(&time.column, own) {
+            let hiding = position_of_hiding_key(&time.column, own);
+            // In a model over several sets, the period of a time is computed from the qualified time.
+            let is_period = |place: &usize| self.sets.len() > 1 && own[*place].period.is_some();
+            if is_column && let Some(place) = hiding.filter(|place| !is_period(place)) {
                 let (name, column) = (&time.column, &own[place].column);
                 let message = format!(
                     "the key `{name}` is computed from `{column}`, but `{name}` is also the time of the set `{}`",

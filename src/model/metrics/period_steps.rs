@@ -9,7 +9,7 @@ use rustc_hash::FxHashSet;
 use super::formulas::{AnalysisScope, analyze, analyze_in};
 use super::keys::relation_name;
 use super::request::{ListedMetric, ModelKey, ModelOverSets, read_keys};
-use super::set::{MetricSet, SetTime, column_types};
+use super::set::{InputTimeframe, MetricSet, SetTime, column_types};
 use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
@@ -240,19 +240,28 @@ fn time_column(set: &MetricSet, keys: &[ModelKey], node: &Node) -> Result<String
         })
 }
 
-/// Returns the names and timeframes of the keys and definitions in earlier steps that are periods.
-fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: usize) -> BTreeMap<String, String> {
+/// Returns the keys and definitions in earlier steps that are timeframes, by name.
+fn earlier_periods(
+    compiler: &Compiler,
+    (root, source): (&Node, &str),
+    place: usize,
+) -> BTreeMap<String, InputTimeframe> {
     let mut ignored = Vec::new();
     let mut loader = Loader::new(source, &mut ignored);
-    let mut periods = BTreeMap::new();
+    let mut periods: BTreeMap<String, InputTimeframe> = BTreeMap::new();
     let steps = root.items_at("steps");
     let reads_relation = |node: &Node| {
         let is_step = |from: &str| steps.iter().any(|step| step.text_at("name") == Some(from));
         node.text_at("from").is_some_and(|from| !is_step(from))
     };
-    for node in steps.iter().take(place) {
+    for (at, node) in steps.iter().enumerate().take(place) {
         if reads_relation(node) {
             periods.clear();
+        }
+        if node.get("union").is_some() {
+            // Each step of the union may compute the columns from another date.
+            let all = periods.iter_mut();
+            all.for_each(|(name, period)| period.origin = format!("{at}.{name}"));
         }
         let (formulas, _) = analyze(compiler, &loader.read_step(node, false), source);
         let mut set = set_without_formulas(String::new(), Vec::new(), node.span);
@@ -261,8 +270,12 @@ fn earlier_periods(compiler: &Compiler, (root, source): (&Node, &str), place: us
         let definitions = set.definitions.iter().map(|formula| formula.name.clone());
         for text in definitions.chain(read_keys(&loader, node).into_iter().map(|key| key.text)) {
             let name = key_name(&text).to_lowercase();
-            match set.timeframe_of(&text) {
-                Some((_, frame)) => periods.insert(name, frame),
+            match set.date_part_of(&text) {
+                Some((column, frame)) => {
+                    let origin = set.origin(column, &frame).map(str::to_owned);
+                    let origin = origin.unwrap_or_else(|| format!("{at}.{}", column.to_lowercase()));
+                    periods.insert(name, InputTimeframe { frame, origin })
+                }
                 None => periods.remove(&name),
             };
         }

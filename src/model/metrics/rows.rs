@@ -187,7 +187,10 @@ impl ModelOverSets<'_> {
             for name in &filter.names {
                 let key = self.key_of_filter(name);
                 if let Some(key) = key.and_then(|place| keys.try_get(place)) {
-                    let text = TextWithOrigins::generated(&key.entry.text, 0, filter.file_span(&name.range));
+                    // In a condition on rows, the name of a time refers to the column.
+                    let hiding = key.definition.as_ref().filter(|key| of.is_time(&key.name));
+                    let text = hiding.map_or(&key.entry.text, |key| &key.formula.text);
+                    let text = TextWithOrigins::generated(text, 0, filter.file_span(&name.range));
                     replaced.push((name.range.clone(), text));
                 } else if let Some(current) = self.current_name_in_filter(set, name) {
                     let span = filter.file_span(&name.range);

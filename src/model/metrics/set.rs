@@ -10,12 +10,13 @@ use super::set_checks::{report_time_with_timeframe, report_unsupported_joins, re
 use super::spelled::quote_formula_name;
 use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
-use crate::check::DefinitionRole;
+use crate::check::{DefinitionRole, constant_period};
 use crate::checks::is_plain_name;
 use crate::compiler::Compiler;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::file::SpecFile;
+use crate::ir::CalendarPeriod;
 use crate::keys::METRIC_SET;
 use crate::load::Loader;
 use crate::plan::split_timeframe;
@@ -47,6 +48,24 @@ impl SetTime {
     pub fn period(&self, frame: &str) -> String {
         format!("{}[{frame}]", self.reference())
     }
+
+    /// Returns a key in which a qualified name replaces the name of the time. Other keys are not changed.
+    pub fn qualified(key: &str, time: &str, qualified: &str) -> String {
+        let (name, frame) = split_timeframe(key);
+        match name.eq_ignore_ascii_case(time) && qualified != time {
+            true if frame.is_empty() => quote_formula_name(qualified),
+            true => format!("{}[{frame}]", quote_formula_name(qualified)),
+            false => key.to_owned(),
+        }
+    }
+}
+
+/// Column that an earlier step has computed as a timeframe of a date.
+#[derive(Clone, Debug)]
+pub struct InputTimeframe {
+    pub frame: String,
+    /// Date and the step in which the timeframe was computed.
+    pub origin: String,
 }
 
 /// Parsed metric set.
@@ -64,8 +83,8 @@ pub struct MetricSet {
     pub definitions: Arena<MetricFormula>,
     /// Former name of each renamed metric or dimension, in lower case, with its current name.
     pub renamed: BTreeMap<String, String>,
-    /// Columns of the input that are periods, by lower-case name, each with its timeframe.
-    pub periods: BTreeMap<String, String>,
+    /// Columns of the input that are timeframes, by lower-case name.
+    pub periods: BTreeMap<String, InputTimeframe>,
     /// Errors in the file's keys. Errors in formulas are not included, because they affect only the definitions that
     /// use the formulas.
     pub faults: Vec<Diagnostic>,
@@ -88,6 +107,13 @@ impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
     /// set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        let found = self.date_part_of(key);
+        found.filter(|(_, frame)| period_unit(frame).is_some())
+    }
+
+    /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
+    /// that is no period, such as `month_name`.
+    pub fn date_part_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         // The time may be a dimension that is computed from a number, such as a year.
         if let ((column, ""), Some(grain)) = (split_timeframe(key), self.grain_of(split_timeframe(key).0)) {
             return Some((column, grain.to_owned()));
@@ -105,15 +131,35 @@ impl MetricSet {
         if frame.is_empty() {
             let frame = self
                 .grain_of(column)
-                .or_else(|| self.periods.get(&column.to_lowercase()).map(String::as_str));
+                .or_else(|| Some(self.periods.get(&column.to_lowercase())?.frame.as_str()));
             return Some((column, frame?.to_owned()));
         }
         let frame = match frame.to_lowercase() {
             date if date == "date" => "day".to_owned(),
             frame => frame,
         };
-        period_unit(&frame)?;
         Some((column, frame))
+    }
+
+    /// Returns the timeframe of a key that all dates of a period have in common, such as `year` for `ordered_at[year]`
+    /// and the period `ordered_at[month]`. The period may also be a date.
+    pub fn timeframe_within(&self, key: &str, period: &str, fiscal_month_offset: Option<u8>) -> Option<String> {
+        let (column, timeframe) = self.date_part_of(key)?;
+        let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
+        let date = || is_date().then(|| (period, "day".to_owned()));
+        let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
+        let is_within = CalendarPeriod::named(&frame)?.nests_in(constant_period(&timeframe)?, fiscal_month_offset);
+        let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
+        let is_same = self.is_same_column(column, of_period)
+            || self.is_same_period(column, period)
+            || origins.is_some_and(|(one, other)| one == other);
+        (is_within && is_same).then_some(timeframe)
+    }
+
+    /// Returns the date from which an earlier step has computed a column with this timeframe.
+    pub fn origin(&self, column: &str, frame: &str) -> Option<&str> {
+        let known = self.periods.get(&column.to_lowercase())?;
+        (known.frame == frame).then_some(known.origin.as_str())
     }
 
     /// Returns the grain of the set's time, if the time is this column and has a grain.
@@ -131,6 +177,11 @@ impl MetricSet {
         let (Some((one, frame)), Some((other, of_other))) = (self.timeframe_of(one), self.timeframe_of(other)) else {
             return false;
         };
+        frame == of_other && self.is_same_column(one, other)
+    }
+
+    /// Returns whether two names are the same column. One of them may be qualified with the set's relation.
+    fn is_same_column(&self, one: &str, other: &str) -> bool {
         let (one, other) = (parse_name_use(one), parse_name_use(other));
         let is_input = |name: &str| {
             [self.input_name(), self.name.clone()]
@@ -142,7 +193,7 @@ impl MetricSet {
             (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
             (Some(name), None) | (None, Some(name)) => is_input(name),
         };
-        frame == of_other && is_same_relation && one.name.eq_ignore_ascii_case(&other.name)
+        is_same_relation && one.name.eq_ignore_ascii_case(&other.name)
     }
 
     /// Returns the name by which formulas refer to the relation or step that contains the rows. Empty for a set built
@@ -180,13 +231,7 @@ impl MetricSet {
     /// Returns a key or formula for a period of the set's time in which the time is qualified if a join makes it
     /// ambiguous.
     pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
-        let qualified = self.qualified_column(compiler, &time.column);
-        let (name, frame) = split_timeframe(key);
-        match name.eq_ignore_ascii_case(&time.column) && qualified != time.column {
-            true if frame.is_empty() => quote_formula_name(&qualified),
-            true => format!("{}[{frame}]", quote_formula_name(&qualified)),
-            false => key.to_owned(),
-        }
+        SetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
 
     /// Returns whether a name is a column of the set's relation that is known to be a date or time.

@@ -1,14 +1,30 @@
 //! Checks the windows of a model against its time key.
 
+use std::ops::Range;
+
 use super::formulas::MetricFormula;
 use super::graph::MetricId;
-use super::keys::{ModelKeys, period_unit};
+use super::keys::{KeyWithinPeriod, ModelKeys, period_unit};
 use super::request::ModelOverSets;
-use crate::check::unit_error;
-use crate::diag::Diagnostic;
+use crate::check::{unit_error, unit_warning};
+use crate::compiler::Compiler;
+use crate::diag::{Code, Diagnostic};
 use crate::hidden_periods::hidden_periods;
 use crate::load::SpecKind;
+use crate::plan::split_timeframe;
 use crate::span::Span;
+use crate::window_reach::WindowReach;
+use crate::yaml;
+
+/// Keys that determine the rows of windows.
+struct WindowKeys {
+    /// Key that orders the rows.
+    key: usize,
+    /// Keys in `order_by`. Empty by default.
+    order: Vec<usize>,
+    /// Keys that the ordering key determines.
+    within: Vec<KeyWithinPeriod>,
+}
 
 impl ModelOverSets<'_> {
     /// Reports windows whose unit does not fit the periods of the time key. In the expanded spec, these windows may
@@ -32,6 +48,12 @@ impl ModelOverSets<'_> {
             if let Some(unit) = misfit(self.formula(*id)) {
                 let context = format!("in the metric set `{}`", self.sets[id.0].name);
                 faults.push(unit_error(unit, self.listed_span(*id), frame, key).with_context(&context));
+                continue;
+            }
+            let mut units = self.formula(*id).window_units.iter().copied();
+            if let Some(unit) = units.find(|unit| unit.moves_weeks_by_months(frame)) {
+                let context = format!("in the metric set `{}`", self.sets[id.0].name);
+                faults.push(unit_warning(unit, self.listed_span(*id), key).with_context(&context));
             }
         }
         for formula in &self.definitions {
@@ -43,6 +65,172 @@ impl ModelOverSets<'_> {
     fn listed_span(&self, id: MetricId) -> Span {
         let listed = self.listed.iter().find(|listed| (listed.set, listed.metric) == id);
         listed.map_or(self.span, |listed| listed.span)
+    }
+
+    /// Warns about a look-back that another key cuts, because this key is a longer period or a label of the date that orders
+    /// the rows. Also warns about a look-back along a key next to a shorter period in `order_by`.
+    pub fn check_partitions(
+        &self,
+        compiler: &Compiler,
+        keys: &ModelKeys,
+        needed: &[MetricId],
+        faults: &mut Vec<Diagnostic>,
+    ) {
+        let is_own = self.kind == SpecKind::Periods;
+        let ordered = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
+        let of_model = match &ordered {
+            Some(order) => order
+                .iter()
+                .copied()
+                .find(|place| keys.key_in_first_set(*place).is_some_and(|key| key.frame.is_some())),
+            None => keys.time.filter(|_| !is_own),
+        };
+        let windows_of = |key: Option<usize>, order: &[usize]| {
+            let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
+            key.map(|key| WindowKeys {
+                key,
+                order: order.to_vec(),
+                within,
+            })
+        };
+        let of_sets = windows_of(keys.time.filter(|_| !is_own), &[]);
+        let of_model = windows_of(of_model, ordered.as_deref().unwrap_or_default());
+        let metrics = needed
+            .iter()
+            .map(|id| (self.formula(*id), Some(*id).filter(|_| !is_own)));
+        for (formula, id) in metrics.chain(self.definitions.iter().map(|formula| (formula, None))) {
+            let windows = if id.is_some() { &of_sets } else { &of_model };
+            let fault = windows.as_ref().and_then(|windows| {
+                let cut = self.window_in_partition(compiler, windows, keys, formula, id);
+                cut.or_else(|| self.window_along_longer_period(compiler, windows, keys, formula, id))
+            });
+            if let Some(fault) = fault.filter(|_| self.kind != SpecKind::WholeSet) {
+                faults.push(fault);
+                return;
+            }
+        }
+    }
+
+    /// Returns whether `partition_by` and the ordering key determine all keys, so that they identify the model's rows.
+    pub fn is_row_identified(&self, compiler: &Compiler, keys: &ModelKeys) -> bool {
+        let Some(partition) = &self.partition_by else {
+            return false;
+        };
+        let partition = self.keys_in(keys, partition);
+        let order = self.order_by.as_ref().map(|order| self.keys_in(keys, order));
+        let key = order.and_then(|order| order.first().copied()).or(keys.time);
+        let within = key.map_or_else(Vec::new, |key| self.keys_within(compiler, keys, key));
+        let is_determined = |place| {
+            Some(place) == key || partition.contains(&place) || within.iter().any(|longer| longer.place == place)
+        };
+        (0..keys.names.len()).all(is_determined)
+    }
+
+    /// Returns the keys in `order_by` or `partition_by`.
+    fn keys_in(&self, keys: &ModelKeys, order: &[MetricFormula]) -> Vec<usize> {
+        let place = |entry: &MetricFormula| {
+            let [name] = entry.names.as_slice() else { return None };
+            let text = format!("{}{}", name.name, name.frame);
+            let is_named = |place: &usize| {
+                [&self.keys[*place].text, &keys.names[*place]]
+                    .iter()
+                    .any(|key| key.eq_ignore_ascii_case(&text))
+            };
+            self.timeframe_key(name).or_else(|| (0..self.keys.len()).find(is_named))
+        };
+        order.iter().filter_map(place).collect()
+    }
+
+    fn window_in_partition(
+        &self,
+        compiler: &Compiler,
+        windows: &WindowKeys,
+        keys: &ModelKeys,
+        formula: &MetricFormula,
+        id: Option<MetricId>,
+    ) -> Option<Diagnostic> {
+        if id.is_none() && self.partition_by.is_some() {
+            return None;
+        }
+        let set = &self.sets[id.map_or(0, |id| id.0)];
+        let offset = self.fiscal_offset(compiler, set);
+        let cut = |(reach, range): &(WindowReach, Range<usize>)| {
+            // PERIODOFFSET also compares the other keys in `order_by`.
+            let is_compared = |place| matches!(reach, WindowReach::Offset { .. }) || !windows.order.contains(&place);
+            let mut parts = windows.within.iter().filter(|part| is_compared(part.place));
+            let part = parts.find(|part| !reach.stays_in(&part.timeframe, offset))?;
+            Some((part.clone(), range.clone()))
+        };
+        let (part, range) = formula.reaches.iter().find_map(cut)?;
+        let (key, name) = (&self.keys[windows.key].text, &self.keys[part.place].text);
+        let message = format!(
+            "`{}` reads only rows with the same `{name}`, although `{key}` determines `{name}`",
+            formula.text.get(range.clone()).unwrap_or_default()
+        );
+        let is_left = |place: &usize| {
+            *place != windows.key
+                && !windows.order.contains(place)
+                && windows.within.iter().all(|part| part.place != *place)
+        };
+        let others = (0..self.keys.len())
+            .filter(is_left)
+            .map(|place| yaml::flow_text(&self.keys[place].text));
+        let help = match self.kind {
+            SpecKind::Periods => format!(
+                "write `partition_by: [{}]`, or remove `{name}` from `group_by` and compute it from `{key}` in a later step",
+                others.collect::<Vec<_>>().join(", ")
+            ),
+            _ => format!(
+                "remove `{name}` from `group_by`, and add the definition `{} = {}`",
+                keys.names[part.place],
+                part.formula(match split_timeframe(key).1 {
+                    "" => key,
+                    _ => &keys.names[windows.key],
+                })
+            ),
+        };
+        Some(self.window_warning(formula, range, id, message).with_help(help))
+    }
+
+    fn window_along_longer_period(
+        &self,
+        compiler: &Compiler,
+        windows: &WindowKeys,
+        keys: &ModelKeys,
+        formula: &MetricFormula,
+        id: Option<MetricId>,
+    ) -> Option<Diagnostic> {
+        let is_shorter = |place: &usize| {
+            let within = self.keys_within(compiler, keys, *place);
+            within.iter().any(|longer| longer.place == windows.key)
+        };
+        let shorter = windows.order.iter().copied().find(is_shorter)?;
+        let (_, range) = formula
+            .reaches
+            .iter()
+            .find(|(reach, _)| reach.moves_from_current_key())?;
+        let (key, name) = (&self.keys[windows.key].text, &self.keys[shorter].text);
+        let message = format!(
+            "`{}` counts along `{key}`, the first date of `order_by`, and `{name}` has no effect on it",
+            formula.text.get(range.clone()).unwrap_or_default()
+        );
+        let fault = self.window_warning(formula, range.clone(), id, message);
+        Some(fault.with_help(format!("begin `order_by` with `{name}`")))
+    }
+
+    fn window_warning(
+        &self,
+        formula: &MetricFormula,
+        range: Range<usize>,
+        id: Option<MetricId>,
+        message: String,
+    ) -> Diagnostic {
+        let span = id.map_or_else(|| formula.file_span(&range), |id| self.listed_span(id));
+        let fault = Diagnostic::new(Code::PeriodOutsidePartition, span, message);
+        match id {
+            Some(id) => fault.with_context(&format!("in the metric set `{}`", self.sets[id.0].name)),
+            None => fault,
+        }
     }
 
     /// Warns about filters on the time key that remove periods needed by a look-back. `needed` are the metrics that the

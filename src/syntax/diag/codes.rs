@@ -325,12 +325,21 @@ codes! {
         "PERIODOFFSET finds one row by its date and its partition columns. If these columns are not known to identify a row, several rows may match, and the value is then empty. Group by them in an earlier step, add a `primary_key` to the schema, or add the other names to `partition_by`."
         Spec("model: m\nfrom: t\nkeep: [x]\norder_by: day\ndefinitions: a = PERIODOFFSET(x, -1, \"day\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day\norder_by: day\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"day\")\n");
-    PeriodOutsidePartition "W0432" "period-outside-partition" Warning("use PERIODOFFSET to read outside its partition", "group by the finer timeframe only")
-        "PERIODOFFSET searches the rows of its partition: rows with equal values in `partition_by`, or in the \
-        `group_by` names that are not in `order_by`. No row of the same year is a year earlier, so no row is found. \
-        Group only by the finer timeframe, and compute the coarser timeframe in a later step."
-        Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n")
-        => Spec("model: m\nfrom: t\ngroup_by: [\"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"year\")\n");
+    PeriodOutsidePartition "W0432" "period-outside-partition" Warning("look back from a partition that does not contain the period", "partition by other keys, or group by the shorter timeframe only")
+        "A window reads the rows of its partition: rows with equal values in `partition_by` or, by default, in the \
+        `group_by` names that are not in `order_by`. If one of these names is a longer period or a label of the date \
+        in `order_by`, such as its year, the look-back ends with this period: January has no previous month, and a \
+        running total begins again each year. Write `partition_by` with the other names, or group only by the shorter \
+        timeframe and compute the longer one in a later step. In a model over metric sets, compute it with a \
+        definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins with the longer \
+        timeframe, because it moves along the first date."
+        Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
+        => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
+    MonthsOfWeeks "W0433" "months-of-weeks" Warning("move weeks by months", "move by weeks")
+        "PERIODOFFSET looks up the row whose key is a number of months before or after the key of this row. The first \
+        day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly all rows."
+        Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
+        => Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -4, \"week\")\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or count of their columns counts them repeatedly. Aggregate the repeated rows in an earlier step, and join its result, which has one row per key."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")

@@ -194,3 +194,10 @@ fn a_set_of_sets_may_read_a_set_whose_time_is_called_like_a_period() {
     let both = "metric_set: h\nsets: [b, r]\ndefinitions: net = b.bal - r.refunded\n";
     assert_eq!(errors(&[balances, refunds, both]), Vec::<String>::new());
 }
+
+#[test]
+fn the_column_of_a_time_with_the_name_of_a_period_is_a_key_even_without_a_schema() {
+    let set = "metric_set: budget\nfrom: budget\ntime: {column: month, grain: month}\ndefinitions: budget = SUM(x)\n";
+    let sql = sql(&[set, "model: m\nmetrics: [budget.budget]\ngroup_by: month\n"]);
+    assert!(sql.contains("group by month"), "{sql}");
+}
