@@ -51,9 +51,9 @@ impl WindowReach {
             }
             (WindowFrame::Ordered, Some(internal::LAG | internal::LEAD)) => Some(Self::Rows),
             (WindowFrame::Rows { from, to }, _) => {
-                let is_current = |bound: FrameBound| bound == FrameBound::At(0);
+                let is_current_row = (from, to) == (FrameBound::At(0), FrameBound::At(0));
                 let is_all = (from, to) == (FrameBound::First, FrameBound::Last);
-                (!is_all && !(is_current(from) && is_current(to))).then_some(Self::Rows)
+                (!is_all && !is_current_row).then_some(Self::Rows)
             }
             (WindowFrame::Calendar(range), _) => Some(Self::of_range([range.from, range.to])),
             _ => None,
