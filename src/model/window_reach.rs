@@ -52,8 +52,9 @@ impl WindowReach {
             (WindowFrame::Ordered, Some(internal::LAG | internal::LEAD)) => Some(Self::Rows),
             (WindowFrame::Rows { from, to }, _) => {
                 let is_current = |bound: FrameBound| bound == FrameBound::At(0);
-                let is_all = (from, to) == (FrameBound::First, FrameBound::Last);
-                (!is_all && !(is_current(from) && is_current(to))).then_some(Self::Rows)
+                let reads_all_rows = (from, to) == (FrameBound::First, FrameBound::Last);
+                let reads_no_other = is_current(from) && is_current(to);
+                (!reads_all_rows && !reads_no_other).then_some(Self::Rows)
             }
             (WindowFrame::Calendar(range), _) => Some(Self::of_range([range.from, range.to])),
             _ => None,
