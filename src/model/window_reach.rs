@@ -28,7 +28,7 @@ impl WindowReach {
     pub fn at(program: &Program, id: IrId) -> Option<Self> {
         let (call, over) = match program.node(id) {
             Ir::PeriodLookup { period, .. } => {
-                let (distance, is_in_months) = program.periods.try_get(period as usize)?.distance();
+                let (distance, is_in_months) = program.periods.get(period as usize)?.distance();
                 return Some(Self::Offset { distance, is_in_months });
             }
             Ir::Window { call, over } => (call, over),
@@ -51,9 +51,10 @@ impl WindowReach {
             }
             (WindowFrame::Ordered, Some(internal::LAG | internal::LEAD)) => Some(Self::Rows),
             (WindowFrame::Rows { from, to }, _) => {
-                let is_current_row = (from, to) == (FrameBound::At(0), FrameBound::At(0));
-                let is_all = (from, to) == (FrameBound::First, FrameBound::Last);
-                (!is_all && !is_current_row).then_some(Self::Rows)
+                let is_current = |bound: FrameBound| bound == FrameBound::At(0);
+                let reads_all_rows = (from, to) == (FrameBound::First, FrameBound::Last);
+                let reads_no_other = is_current(from) && is_current(to);
+                (!reads_all_rows && !reads_no_other).then_some(Self::Rows)
             }
             (WindowFrame::Calendar(range), _) => Some(Self::of_range([range.from, range.to])),
             _ => None,
