@@ -28,7 +28,7 @@ impl WindowReach {
     pub fn at(program: &Program, id: IrId) -> Option<Self> {
         let (call, over) = match program.node(id) {
             Ir::PeriodLookup { period, .. } => {
-                let (distance, is_in_months) = program.periods.get(period as usize)?.distance();
+                let (distance, is_in_months) = program.periods.try_get(period as usize)?.distance();
                 return Some(Self::Offset { distance, is_in_months });
             }
             Ir::Window { call, over } => (call, over),
