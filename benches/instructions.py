@@ -50,7 +50,7 @@ WORKLOADS = {
         "formulac_grammar::parse_parts",
         "formulac_core::check::names::resolve",
         "formulac_core::check::check",
-        "formulac_core::compiler::Compiler::run",
+        "formulac_core::compiler::Compiler::compile",
     ]),
     "formulas without a schema": (["compile", "--file", "formulas.txt"], "formulas", ["formulac_core::check::infer::infer"]),
     "formulas with errors": (["check", "misspelled.txt", "--schema", "schema.yml", "--from", "orders"], "formulas", []),
