@@ -200,8 +200,8 @@ fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) ->
 /// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None` for
 /// the last select), each with its new input.
 fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
-    let froms = found.parts.iter().filter(|part| part.place.is_from_clause());
-    let new = froms.filter_map(|part| {
+    let clauses = found.parts.iter().filter(|part| part.place.is_from_clause());
+    let new = clauses.filter_map(|part| {
         let cte = part.place.cte.as_deref();
         let first = found.key(part.tokens.start);
         let is_new_cte = found.ctes.contains(&first) && !written.ctes.contains(&first);

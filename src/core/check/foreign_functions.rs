@@ -178,7 +178,10 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("NORMSDIST", Write("NORM.S.DIST(z, TRUE)")),
     ("NORMSINV", Say(QUANTILE)),
     ("NPV", Write("SUM(amount / POWER(1 + rate, period))")),
-    ("NTILE", Write("INT((RANK(x) - 1) * 4 / COUNT(x:x)) + 1")),
+    (
+        "NTILE",
+        Say("write `INT((RANK(x) - 1) * n / COUNT(x:x)) + 1`, with the number of groups for `n`"),
+    ),
     ("NULLIF", Write("IF(a <> b, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
     ("ODER", Write("OR(a, b)")),
@@ -244,7 +247,10 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TOCOL", Say(ONE_VALUE)),
     ("TOROW", Say(ONE_VALUE)),
     ("TO_CHAR", Write("TEXT(x, \"yyyy-mm-dd\")")),
-    ("TO_DATE", Write("DATEVALUE(text)")),
+    (
+        "TO_DATE",
+        Say("write `DATEVALUE(text)` for text, and `created_at[date]` for the date of a time"),
+    ),
     ("TO_DOLLARS", Write("TEXT(x, \"$#,##0.00\")")),
     ("TO_NUMBER", Write("VALUE(text)")),
     ("TO_PERCENT", Write("TEXT(x, \"0%\")")),
