@@ -2,7 +2,7 @@
 # Runs the tests. Without a task, it installs missing tools, then runs every test with all engines required, and pytest.
 #
 #   tests/run.sh                                          all tests, with those of the Python package
-#   tests/run.sh --full                                   also ignored tests, and about nine times as many random cases, others each day
+#   tests/run.sh --full                                   about nine times as many random cases, others each day
 #   tests/run.sh --test conformance                       arguments are passed to `cargo test`; no other test runs
 #   FORMULAC_CASES=round tests/run.sh --test conformance  only cases whose name contains this text
 #   PROPTEST_RNG_SEED=$RANDOM tests/run.sh                other random cases than in every run
@@ -87,11 +87,10 @@ if [ "$task" = record ]; then
     exec "$FORMULAC_PYTHON" tests/oracle/answers.py merge "$FORMULAC_RECORD"
 fi
 status=0
-ignored=(${full:+-- --include-ignored})
 # Only `--full` builds the command again from the packed crates.
 python=(-k "not published_crates")
 [ -z "$full" ] || python=()
-[ "$everything" ] || exec cargo test --all-features "$@" "${ignored[@]}"
+[ "$everything" ] || exec cargo test --all-features "$@"
 
 # These tests and the Python tests run in parallel with all others, because dbt and single long tests leave a core idle. Their output is printed last.
 first=(example_project first_evening decompile properties sync)
@@ -102,13 +101,13 @@ printed=$(mktemp)
 trap 'rm -f "$printed"' EXIT
 wait "$build" || exit
 {
-    cargo test --all-features "$@" "${first[@]}" "${ignored[@]}" || status=$?
+    cargo test --all-features "$@" "${first[@]}" || status=$?
     bindings/python/test.sh "${python[@]}" || status=$?
     exit $status
 } >"$printed" 2>&1 &
 beside=$!
-cargo test --all-features "$@" --lib --bins --examples "${others[@]}" "${ignored[@]}" || status=$?
-cargo test --all-features "$@" --doc "${ignored[@]}" || status=$?
+cargo test --all-features "$@" --lib --bins --examples "${others[@]}" || status=$?
+cargo test --all-features "$@" --doc || status=$?
 wait $beside || status=$?
 cat "$printed"
 exit $status

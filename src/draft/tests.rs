@@ -58,6 +58,23 @@ keep: order_id
     ));
 }
 
+/// The sort key is the name that the key of another relation has in the output.
+#[test]
+fn groups_by_a_joined_column_are_drafted() {
+    assert_snapshot!(draft(
+        "
+model: m
+from: orders
+joins: [{to: customers, using: customer_id}]
+group_by: customers.country
+order_by: country
+definitions: |
+  revenue = SUM(amount)
+  place = RANK(revenue)
+"
+    ));
+}
+
 /// Checks that the last day of the week is among the dates, even together with `TODAY()`, which excludes most dates.
 #[test]
 fn weekday_conditions_are_drafted() {

@@ -122,6 +122,11 @@ impl InterpreterStep {
         self.definitions.iter().find(|(n, _)| n == name).map(|(_, x)| x)
     }
 
+    /// Returns the group key with this name in the output, such as `customers.country` for `country`.
+    pub fn key_with_output(&self, name: &str) -> Option<&KeptColumn> {
+        self.group_by.iter().find(|key| key.output() == name)
+    }
+
     /// Returns whether a NULL operand counts as 0 with `blanks: zero`. A blank does, but the NULL of arithmetic, such as
     /// a division by 0, stands for an error. In the definition `own`, the name `own` refers to the input column.
     pub fn counts_as_zero(&self, operand: &InterpreterExpr, own: Option<&str>) -> bool {

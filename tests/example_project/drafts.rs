@@ -19,7 +19,6 @@ const NOT_DRAFTED: [&str; 4] = [
 ];
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let project = begun("drafts");
@@ -43,7 +42,6 @@ fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn drafted_unit_tests_pass_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;

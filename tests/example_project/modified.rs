@@ -37,7 +37,6 @@ const CHANGES: [(&str, &str, bool); 8] = [
 ];
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn what_does_not_change_the_model_is_not_modified_for_dbt() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = scratch("modified");

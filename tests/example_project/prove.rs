@@ -156,7 +156,6 @@ fn formulas_are_proven_on_duckdb() {
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn formulas_are_proven_on_the_lowest_versions() {
     let Some(dbt) = tool("FORMULAC_DBT_1_8") else { return };
     let place = project("prove_lowest");
@@ -234,7 +233,6 @@ fn formulas_are_proven_on_postgres() {
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn formulas_are_proven_on_the_newest_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;

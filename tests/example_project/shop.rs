@@ -123,7 +123,6 @@ fn on_duckdb(dbt: &Path) -> &'static Path {
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn older_versions_of_dbt_build_what_is_made_for_them() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let versions = [
@@ -305,7 +304,6 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn models_join_a_project_that_people_wrote_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;

@@ -125,7 +125,6 @@ fn from_omni_to_dbt_on_duckdb() {
 }
 
 #[test]
-#[ignore = "takes over a minute; runs with --full"]
 fn from_omni_to_dbt_on_postgres() {
     let Some((mut story, _server)) = run_page_on_postgres(FROM_OMNI, "story_postgres") else {
         return;
@@ -148,7 +147,6 @@ fn production_agrees(story: &mut Run) {
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn from_a_proposal_to_production_on_duckdb() {
     let Some(mut story) = run_page_on_duckdb(FROM_A_PROPOSAL, "proposal_duckdb") else {
         return;
@@ -157,7 +155,6 @@ fn from_a_proposal_to_production_on_duckdb() {
 }
 
 #[test]
-#[ignore = "takes over a minute; runs with --full"]
 fn from_a_proposal_to_production_on_postgres() {
     let Some((mut story, _server)) = run_page_on_postgres(FROM_A_PROPOSAL, "proposal_postgres") else {
         return;

@@ -19,7 +19,6 @@ apply_dbt_builtins = True
 const HEADER: &str = "L:   1 | P:   1 | LT05 ";
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn sqlfluff_finds_nothing() {
     if tool("FORMULAC_SQLFLUFF").is_none() {
         return;

@@ -23,7 +23,6 @@ fn built_models_are_verified_on_duckdb() {
 }
 
 #[test]
-#[ignore = "takes long; runs with --full"]
 fn built_models_are_verified_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;

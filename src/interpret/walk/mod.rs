@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use crate::arithmetic::{evaluate_aggregate, evaluate_scalar, truncate_to_period};
 use crate::expr::{InterpreterExpr, InterpreterLevel};
 use crate::joins::join_rows;
-use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, unqualified_name};
+use crate::spec::{InterpreterKeep, InterpreterSpec, InterpreterStep, KeptColumn, unqualified_name};
 use crate::trace;
 use crate::uncertainty;
 use crate::value::Value;
@@ -286,6 +286,9 @@ impl StepEvaluation<'_> {
             InterpreterExpr::Name(name) if !self.grouped && step.definition(&name).is_none() => {
                 InterpreterExpr::name(input.resolve_name(&name))
             }
+            InterpreterExpr::Name(name) if self.grouped && step.definition(&name).is_none() => step
+                .key_with_output(&name)
+                .map_or(InterpreterExpr::Name(name), KeptColumn::expr),
             other => other,
         };
         let mut order: Vec<(InterpreterExpr, bool)> =
@@ -297,7 +300,7 @@ impl StepEvaluation<'_> {
             .map(|n| meant(InterpreterExpr::name(n)))
             .collect();
         let grain: Vec<InterpreterExpr> = if self.grouped {
-            step.group_by.iter().map(super::spec::KeptColumn::expr).collect()
+            step.group_by.iter().map(KeptColumn::expr).collect()
         } else {
             input.grain.iter().map(|g| InterpreterExpr::name(g)).collect()
         };
@@ -390,11 +393,11 @@ impl StepEvaluation<'_> {
         match x {
             InterpreterExpr::Name(name) => match self.step.definition(name) {
                 Some(definition) if own != Some(name) => self.evaluate(definition, unit, Some(name)),
-                _ if self.grouped => here
-                    .keys
-                    .get(name)
-                    .cloned()
-                    .unwrap_or_else(|| report_unknown_name(name)),
+                _ if self.grouped => {
+                    let key = || here.keys.get(&self.step.key_with_output(name)?.to_string());
+                    let value = here.keys.get(name).or_else(key).cloned();
+                    value.unwrap_or_else(|| report_unknown_name(name))
+                }
                 _ => {
                     let row = here.rows.first();
                     let value = row.map_or(Value::Null, |row| {
