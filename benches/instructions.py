@@ -104,7 +104,7 @@ def inputs(folder, command):
 
 def build():
     """Builds the command as the tests do, and returns its path."""
-    env = BUILD | os.environ
+    env = os.environ | BUILD
     target = pathlib.Path(env.get("CARGO_TARGET_DIR", ROOT / "target"))
     subprocess.run(["cargo", "test", "--quiet", "--all-features", "--no-run", "--test", "levels"], cwd=ROOT, env=env, check=True)
     return (ROOT / target / "debug" / "formulac").resolve()

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::file::{FilePartKind, FilePartPosition, SqlFile};
+use super::file::{FilePartKind, FilePartPosition, SqlFile, token_name};
 use super::order;
 use crate::dialect::Dialect;
 
@@ -21,8 +21,6 @@ pub struct ColumnEdit {
     pub line: usize,
     /// Position of the column in the file.
     pub place: FilePartPosition,
-    /// Input of the column's select that only the edited file has: the name of a CTE, or `a subquery`.
-    pub new_input: Option<String>,
 }
 
 /// A difference that is not a changed column expression.
@@ -40,7 +38,7 @@ pub struct OtherEdit {
     pub line: usize,
     /// Position of the part. `None` if the edit concerns the whole file.
     pub place: Option<FilePartPosition>,
-    /// Input of the part's select that only the edited file has: the name of a CTE, or `a subquery`.
+    /// Input of the part's select that only the edited file has: a CTE or a subquery.
     pub new_input: Option<String>,
 }
 
@@ -61,7 +59,7 @@ pub struct OtherEdit {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
-    /// Columns that exist in both strings but have different expressions.
+    /// Columns that exist in both strings but have different expressions, in selects that read the same input.
     pub items: Vec<ColumnEdit>,
     /// All other differences.
     pub rest: Vec<OtherEdit>,
@@ -85,6 +83,15 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     let mut edits = Edits::default();
     let new_inputs = new_inputs(written, found);
     let new_input = |place: &FilePartPosition| new_inputs.get(&place.cte.as_deref()).cloned();
+    let edit_of_part = |place: &FilePartPosition, before: String, after: String, line: usize| OtherEdit {
+        cte: place.cte.clone(),
+        what: describe_file_part(place),
+        before,
+        after,
+        line,
+        place: Some(place.clone()),
+        new_input: new_input(place),
+    };
     let before: HashMap<&FilePartPosition, usize> = written
         .parts
         .iter()
@@ -105,14 +112,16 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         }
         let was = written.text(&old.tokens).to_owned();
         match &part.place.what {
-            FilePartKind::Column(column) if part.place.branch == 0 && part.place.nth == 0 => {
+            // The columns of another input are not those of the written select, even if they have the same names.
+            FilePartKind::Column(column)
+                if part.place.branch == 0 && part.place.nth == 0 && new_input(&part.place).is_none() =>
+            {
                 edits.items.push(ColumnEdit {
                     cte: part.place.cte.clone(),
                     column: column.clone(),
                     before: was,
                     after: now,
                     line,
-                    new_input: new_input(&part.place),
                     place: part.place.clone(),
                 });
             }
@@ -156,9 +165,6 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             .rest
             .push(edit_of_whole_file(written, found, "the order of the query's parts"));
     }
-    for edit in &mut edits.rest {
-        edit.new_input = edit.place.as_ref().and_then(new_input);
-    }
     let has_same_parts =
         !is_moved && before.len() == after.len() && after.iter().all(|place| before.contains_key(*place));
     // If only the tokens between the parts differ, the text contains a construct that this comparison does not
@@ -171,18 +177,6 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
         ));
     }
     edits
-}
-
-fn edit_of_part(place: &FilePartPosition, before: String, after: String, line: usize) -> OtherEdit {
-    OtherEdit {
-        cte: place.cte.clone(),
-        what: describe_file_part(place),
-        before,
-        after,
-        line,
-        place: Some(place.clone()),
-        new_input: None,
-    }
 }
 
 fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> OtherEdit {
@@ -203,17 +197,15 @@ fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Opti
     let clauses = found.parts.iter().filter(|part| part.place.is_from_clause());
     let new = clauses.filter_map(|part| {
         let cte = part.place.cte.as_deref();
-        let first = found.key(part.tokens.start);
-        let is_new_cte = found.ctes.contains(&first) && !written.ctes.contains(&first);
-        let is_new_subquery = first == "(" && {
+        let first = found.tokens.get(part.tokens.start)?;
+        if first.text(found.source) == "(" {
             let before = written.clause(cte, "from");
-            !before.is_some_and(|before| written.has_same_tokens(&before, found, &part.tokens))
-        };
-        match (is_new_cte, is_new_subquery) {
-            (true, _) => Some((cte, format!("the CTE `{first}`"))),
-            (_, true) => Some((cte, "a subquery".to_owned())),
-            _ => None,
+            let is_same = before.is_some_and(|before| written.has_same_tokens(&before, found, &part.tokens));
+            return (!is_same).then(|| (cte, "a subquery".to_owned()));
         }
+        let name = token_name(*first, found)?;
+        let is_new = found.ctes.contains(&name) && !written.ctes.contains(&name);
+        is_new.then(|| (cte, format!("the CTE `{name}`")))
     });
     new.collect()
 }

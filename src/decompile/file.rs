@@ -48,12 +48,6 @@ impl FilePartPosition {
         self.cte.is_none() && self.what == FilePartKind::Unnamed
     }
 
-    /// Describes the part, for example `` the column `revenue` ``.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        super::edits::describe_file_part(self)
-    }
-
     /// Returns the name of the CTE whose `from` clause this part is. `None` if the part is something else.
     #[must_use]
     pub fn cte_of_from_clause(&self) -> Option<&str> {

@@ -281,31 +281,23 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
 fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::from_texts(written, now, dialect);
     let begin = edits.len();
-    // The columns of another input are not those that the spec's formulas read, even if they have the same names.
-    let why = |input: &String| format!("its `from` reads {input}, which only the edited file has");
-    let item = |item: ColumnEdit| match &item.new_input {
-        Some(input) => HandEdit {
-            cte: item.cte,
-            detail: item.place.describe(),
-            line: item.line,
-            why: Some(why(input)),
-            ..whole_file_edit(path, &item.before, &item.after, Property::Text)
-        },
-        None => HandEdit {
-            definition: Some(item.column),
-            cte: item.cte,
-            line: item.line,
-            place: Some(item.place),
-            ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
-        },
+    let item = |item: ColumnEdit| HandEdit {
+        definition: Some(item.column),
+        cte: item.cte,
+        line: item.line,
+        place: Some(item.place),
+        ..whole_file_edit(path, &item.before, &item.after, Property::Formula)
     };
     edits.extend(found.items.into_iter().map(item));
     let rest = |rest: OtherEdit| HandEdit {
         cte: rest.cte,
         detail: rest.what,
         line: rest.line,
+        // Without its position, the edit is not read as an edit of the spec.
         place: rest.place.filter(|_| rest.new_input.is_none()),
-        why: rest.new_input.as_ref().map(why),
+        why: rest
+            .new_input
+            .map(|input| format!("its `from` reads {input}, which only the edited file has")),
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));

@@ -587,10 +587,11 @@ fn edits_that_no_spec_expresses_are_kept() {
 /// each column that seems to be missing. Jinja in a text is code. The spec and the file stay as they are.
 #[test]
 fn selects_that_formulac_cannot_read_are_kept() {
-    const SELECTS: [&str; 7] = [
+    const SELECTS: [&str; 8] = [
         "agg as (\n\n{select}\n)\n\nselect * from agg",
         "agg as (\n\n{select}\n)\n\nselect\n    country,\n    n,\n    largest\nfrom agg\nwhere n > 0",
         "agg as (\n\n{select}\n)\n\nselect\n    country,\n    n,\n    n * 2 as twice\nfrom agg",
+        "\"Agg\" as (\n\n{select}\n)\n\nselect\n    country,\n    n,\n    largest\nfrom \"Agg\"",
         "agg as (\n\n{select}\n)\n\nselect\n    country,\n    amount as n,\n    largest\nfrom (select *, 1 as amount from agg) as a",
         "select * from (\n{select}\n) as f",
         "select\n    country,\n    count(*) n,\n    max(amount) as largest\nfrom orders\ngroup by country",
@@ -615,9 +616,12 @@ fn selects_that_formulac_cannot_read_are_kept() {
         let pushed = pushed(&compiler, RANKED);
         let sql = pushed.text(SQL);
         let (ctes, select) = sql.rsplit_once(")\n\nselect").unwrap();
-        let nested = |text: &str| match text.strip_prefix("agg") {
-            Some(_) => format!("{ctes}),\n\n{}\n", text.replace("{select}", &format!("select{select}"))),
-            None => format!("{ctes})\n\n{}\n", text.replace("{select}", &format!("select{select}"))),
+        let quote = if dialect == "bigquery" { "`" } else { "\"" };
+        let nested = |text: &str| {
+            // A select stands alone, and all other texts begin with a CTE.
+            let separator = if text.starts_with("select") { ")" } else { ")," };
+            let text = text.replace("{select}", &format!("select{select}")).replace('"', quote);
+            format!("{ctes}{separator}\n\n{text}\n")
         };
         let texts = TEXTS.iter().map(|(from, to)| sql.replacen(from, to, 1));
         for edited in SELECTS.iter().map(|text| nested(text)).chain(texts) {

@@ -15,15 +15,20 @@ use crate::{Level, Type};
 impl Lowerer<'_> {
     /// Returns whether a value is a column of another tab.
     pub(super) fn is_tab_column(&self, id: IrId) -> bool {
-        let first = match self.program.node(id) {
+        let first = self.first_range(id);
+        matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::TabColumn { .. }))
+    }
+
+    /// Returns the first range of a group of ranges, or the node itself.
+    pub(super) fn first_range(&self, id: IrId) -> Option<Ir> {
+        match self.program.node(id) {
             Ir::Ranges(columns) => self
                 .program
                 .args(columns)
                 .first()
                 .map(|column| self.program.node(*column)),
             node => Some(node),
-        };
-        matches!(first, Some(Ir::Range { x, .. }) if matches!(self.program.node(x), Ir::TabColumn { .. }))
+        }
     }
 
     /// Lowers a call whose holidays are in a column of a tab.

@@ -131,21 +131,11 @@ impl Lowerer<'_> {
     /// Reports a range that is used as a single value.
     #[cold]
     pub(super) fn report_misplaced_range(&mut self, marker: IrId, span: Span) -> IrId {
-        let first = match self.program.node(marker) {
-            Ir::Ranges(columns) => self
-                .program
-                .args(columns)
-                .first()
-                .map(|column| self.program.node(*column)),
-            node => Some(node),
-        };
-        if let Some(Ir::Range { x, .. }) = first
-            && let Ir::TabColumn { .. } = self.program.node(x)
-        {
+        if self.is_tab_column(marker) {
             return self.report_tab_outside_lookup(None, span);
         }
         let text = self.source_text(span);
-        let of = match first {
+        let of = match self.first_range(marker) {
             Some(Ir::Range { x, .. }) => self.source_text(self.program.meta(x).span),
             _ => text.clone(),
         };
