@@ -82,6 +82,13 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
                     powers.extend([zeros.to_string(), format!("-{zeros}")]);
                 }
             }
+            // A negative number that occurs is likelier than the negated numbers below.
+            SqlLabel::Negative => {
+                let [inner] = trees.children(part) else { continue };
+                if let SqlLabel::Number(number) = trees.label(*inner) {
+                    words.numbers.push(format!("-{number}"));
+                }
+            }
             SqlLabel::Text(text, _) if text.len() <= 200 => {
                 if is_iso_date(text) && text != FIRST_DAY && !words.dates.contains(text) {
                     words.dates.push(text.clone());
