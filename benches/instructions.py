@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Counts the processor instructions of fixed inputs with callgrind, and fails if a count exceeds its record by more than 5 %.
+"""Counts processor instructions with callgrind. Fails if the count of a fixed input exceeds its record by more than 5 %, or if
+four times the input takes far more than four times the instructions.
 
-  benches/instructions.py          compares the counts with benches/instructions.toml
+  benches/instructions.py          compares the counts with benches/instructions.toml, and checks the growth
   benches/instructions.py --write  records the counts; the message of the commit says why they changed
+  benches/instructions.py growth   only checks the growth
 
-Instructions do not depend on the load of the machine, so 5 % is enough, unlike for times. The command is built as for the
+Instructions do not depend on the load of the machine, so 5 % is enough, unlike for times. The programs are built as for the
 tests. Needs the Debian packages `valgrind` and `libc6-dbg`, which tests/setup.sh installs.
 """
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -20,6 +23,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 RECORD = ROOT / "benches" / "instructions.toml"
 # Factor by which a count may exceed its record.
 TOLERANCE = 1.05
+# Factor by which a count may grow if the input grows by a factor of four. Quadratic growth gives a factor of 16.
+GROWTH = 5.5
 # Settings of `.ci/run`, so that its build is used.
 BUILD = {"CARGO_INCREMENTAL": "0", "CARGO_PROFILE_DEV_CODEGEN_UNITS": "1"}
 
@@ -103,11 +108,12 @@ def inputs(folder, command):
 
 
 def build():
-    """Builds the command as the tests do, and returns its path."""
-    env = os.environ | BUILD
-    target = pathlib.Path(env.get("CARGO_TARGET_DIR", ROOT / "target"))
-    subprocess.run(["cargo", "test", "--quiet", "--all-features", "--no-run", "--test", "levels"], cwd=ROOT, env=env, check=True)
-    return (ROOT / target / "debug" / "formulac").resolve()
+    """Builds the command and the bench `growth` as the tests do, and returns their paths."""
+    built = subprocess.run(["cargo", "test", "--quiet", "--all-features", "--no-run", "--test", "levels", "--bench", "growth",
+                            "--message-format", "json"], cwd=ROOT, env=os.environ | BUILD, stdout=subprocess.PIPE, check=True)
+    messages = [json.loads(line) for line in built.stdout.splitlines()]
+    programs = {message["target"]["name"]: message["executable"] for message in messages if message.get("executable")}
+    return programs["formulac"], programs["growth"]
 
 
 def count(command, arguments, folder, functions, home):
@@ -130,39 +136,69 @@ def count(command, arguments, folder, functions, home):
     return result
 
 
+def check_growth(program, folder):
+    """Returns whether the instructions of all shapes of benches/growth.rs grow linearly."""
+    counts = folder / "growth.out"
+    call = "growth::run_shape"
+    ran = subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={counts}", f"--zero-before={call}",
+                          f"--dump-after={call}", program], capture_output=True, text=True)
+    shapes = ran.stdout.splitlines()
+    dumps = [folder / f"growth.out.{number}" for number in range(1, 2 * len(shapes) + 1)]
+    if ran.returncode or not shapes or not all(dump.exists() for dump in dumps):
+        sys.exit(f"instructions: the bench `growth` failed:\n{ran.stdout}{ran.stderr}")
+    linear = True
+    totals = [int(re.search(r"^(?:totals|summary): (\d+)", dump.read_text(), re.MULTILINE)[1]) for dump in dumps]
+    for shape, small, large in zip(shapes, totals[::2], totals[1::2]):
+        factor = large / max(small, 1)
+        linear &= factor <= GROWTH
+        print(f"{'ok' if factor <= GROWTH else 'GROWS':7}{factor:7.1f} x{small:15,}{large:15,}  {shape}")
+    return linear
+
+
 def compiler():
     return subprocess.run(["rustc", "--version"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def main():
-    command = build()
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        inputs(folder, command)
-        home = {"HOME": name, "XDG_CACHE_HOME": f"{name}/cache", "NO_COLOR": "1"}
-        counts = {}
-        for workload, (arguments, place, functions) in WORKLOADS.items():
-            counts[workload] = count(command, arguments, folder / place, functions, home)
-    if sys.argv[1:] == ["--write"]:
+def check_counts(command, folder, record):
+    """Compares the counts of all workloads with their records, or records them. Returns whether all are within the tolerance."""
+    inputs(folder, command)
+    home = {"HOME": str(folder), "XDG_CACHE_HOME": f"{folder}/cache", "NO_COLOR": "1"}
+    counts = {workload: count(command, arguments, folder / place, functions, home)
+              for workload, (arguments, place, functions) in WORKLOADS.items()}
+    if record is None:
         tables = [f"\n[\"{workload}\"]\n" + "".join(f"\"{name}\" = {number:_}\n" for name, number in numbers.items())
                   for workload, numbers in counts.items()]
         RECORD.write_text("# Instructions, written by benches/instructions.py --write.\n"
                           f"compiler = \"{compiler()}\"\n" + "".join(tables))
-        return
-    record = tomllib.loads(RECORD.read_text())
-    if record["compiler"] != compiler():
-        sys.exit(f"instructions: recorded with {record['compiler']}, but this is {compiler()}; record the counts again")
-    failed = False
+        return True
+    within = True
     for workload, numbers in counts.items():
         for name, number in numbers.items():
             recorded = record.get(workload, {}).get(name, 0)
             change = (number / recorded - 1) * 100 if recorded else float("inf")
             slower = number > recorded * TOLERANCE
-            failed |= slower
+            within &= not slower
             print(f"{'SLOWER' if slower else 'ok':7}{change:+7.1f} %{number:15,}  {workload}: {name}")
-    if failed:
-        sys.exit("instructions: more than 5 % over the record; if this is intended, run benches/instructions.py --write, and say "
-                 "why in the commit")
+    return within
+
+
+def main():
+    task = sys.argv[1:]
+    record = None if task == ["--write"] else tomllib.loads(RECORD.read_text())
+    if record and record["compiler"] != compiler():
+        sys.exit(f"instructions: recorded with {record['compiler']}, but this is {compiler()}; record the counts again")
+    command, growth = build()
+    with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor() as pool:
+        folder = pathlib.Path(name)
+        linear = pool.submit(check_growth, growth, folder)
+        within = task == ["growth"] or check_counts(command, folder, record)
+        linear = linear.result()
+    if not within:
+        print("instructions: more than 5 % over the record; if this is intended, run benches/instructions.py --write, and say "
+              "why in the commit")
+    if not linear:
+        print(f"instructions: four times the input takes more than {GROWTH} times the instructions")
+    sys.exit(not (within and linear))
 
 
 if __name__ == "__main__":

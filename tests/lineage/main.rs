@@ -13,6 +13,7 @@
 mod bounded;
 mod catalogue;
 mod forms;
+mod large;
 mod mutated;
 mod projects;
 mod sqlglot;

@@ -1,10 +1,9 @@
-//! Tests edits by path: the effect of each kind of edit, the rejected edits, and the running time.
-
-use std::time::Instant;
+//! Tests edits by path: the effect of each kind of edit, and the rejected edits.
 
 use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits, merge};
 
 use super::cases::rules;
+use super::large::{many_edits, properties_file};
 
 fn order() -> Path {
     Path::root().key("models").item("name", "orders")
@@ -206,62 +205,12 @@ fn deep_texts_are_refused_and_overflow_nothing() {
     assert!(apply_edits("a: 1\n", &[set(Path::root().key("a"), value)]).is_err());
 }
 
-fn large(models: usize) -> String {
-    let column =
-        |n: usize| format!("      - name: col_{n}\n        description: 'text of {n}' # why\n        tags: [a, b]\n");
-    let columns: String = (0..20).map(column).collect();
-    let model = |n: usize| format!("  - name: model_{n}\n    # about it\n    columns:\n{columns}");
-    format!("version: 2\nmodels:\n{}", (0..models).map(model).collect::<String>())
-}
-
-fn many(models: usize) -> Vec<Edit> {
-    let column = |model: usize, column: usize| {
-        let model = Path::root().key("models").item("name", format!("model_{model}"));
-        model.key("columns").item("name", format!("col_{column}"))
-    };
-    let each = |number: usize| match number % 4 {
-        0 => set(
-            column(number / 5, number % 20).key("description"),
-            YamlValue::text("new: text"),
-        ),
-        1 => Edit::Add {
-            to: column(number / 5, number % 20).key("tags"),
-            value: YamlValue::text("more"),
-        },
-        2 => Edit::Set {
-            at: column(number / 5, number % 20).key("label"),
-            value: YamlValue::text("L"),
-            after: vec!["name".into()],
-        },
-        _ => Edit::Remove {
-            at: column(number / 5, number % 20).key("tags"),
-        },
-    };
-    (0..models * 5).map(each).collect()
-}
-
-/// Eight times as much text and eight times as many edits must take far less than 64 times as long, even on a busy
-/// machine.
 #[test]
-fn time_is_linear() {
-    let time = |models: usize| {
-        let (text, edits) = (large(models), many(models));
-        let times = (0..5).map(|_| {
-            let start = Instant::now();
-            let edited = apply_edits(&text, &edits).unwrap();
-            assert!(edited.len() > text.len() / 2);
-            start.elapsed()
-        });
-        times.min().unwrap()
-    };
-    let (small, big) = (time(25), time(200));
-    println!("{} bytes, {} edits: {big:?}", large(200).len(), many(200).len());
-    assert!(big < small * 48, "8 times the text: {small:?}, then {big:?}");
-    let (text, edits) = (large(200), many(200));
+fn many_edits_of_a_large_file() {
+    let (text, edits) = (properties_file(200), many_edits(200));
     let edited = apply_edits(&text, &edits).unwrap();
-    let start = Instant::now();
+    assert!(edited.len() > text.len() / 2);
     let merged = merge(Some(&text), &text, &edited, &rules()).unwrap();
-    println!("merged in {:?}", start.elapsed());
     assert!(merged.kept.len() < edits.len());
 }
 

@@ -4,4 +4,5 @@
 
 mod cases;
 mod edits;
+mod large;
 mod random;

@@ -558,28 +558,28 @@ pub fn remove_silenced(diagnostics: &mut Vec<Diagnostic>, source: &str, silenced
     if !source.contains("noqa") {
         return;
     }
+    // Diagnostics are in the order of the source, so many of them in one line need only one search for the comment.
+    let mut last_line = (0..0, None);
     diagnostics.retain(|d| {
+        let start = d.span().start as usize;
         if d.is_error() {
             return true;
         }
-        let start = d.span().start as usize;
-        let line_start = source.get(..start).and_then(|s| s.rfind('\n')).map_or(0, |i| i + 1);
-        let line = source
-            .get(line_start..)
-            .unwrap_or_default()
-            .lines()
-            .next()
-            .unwrap_or_default();
-        let Some((_, comment)) = line.rsplit_once("//") else {
-            return true;
-        };
-        match comment.trim().strip_prefix("noqa") {
-            Some(codes) => {
-                // In YAML, the formula may be quoted, so there may be a closing quote after the codes.
-                let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
-                !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
-            }
-            None => true,
+        if !last_line.0.contains(&start) {
+            let before = source.get(..start).unwrap_or_default();
+            let after = source.get(start..).unwrap_or_default();
+            let end = after.find('\n').map_or(source.len(), |i| start + i + 1);
+            let line = before.rfind('\n').map_or(0, |i| i + 1)..end;
+            let comment = source.get(line.clone()).unwrap_or_default().rsplit_once("//");
+            last_line = (
+                line,
+                comment.and_then(|(_, comment)| comment.trim().strip_prefix("noqa")),
+            );
         }
+        last_line.1.is_none_or(|codes| {
+            // In YAML, the formula may be quoted, so there may be a closing quote after the codes.
+            let codes = codes.trim_start_matches(':').trim().trim_end_matches(['"', '\'']);
+            !(codes.is_empty() || codes.split([',', ' ']).any(|c| Code::parse(c.trim()) == Some(d.kind())))
+        })
     });
 }

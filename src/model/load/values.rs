@@ -151,7 +151,7 @@ impl<'y> Loader<'y, '_> {
         // The length is limited, so that many of these formulas do not take long.
         let rest: &str = rest
             .char_indices()
-            .nth(4_096)
+            .nth(1_000)
             .map_or(rest, |(end, _)| rest.get(..end).unwrap_or_default());
         let (mut depth, mut quoted) = (0usize, false);
         let ends = |(_, c): &(usize, char)| {
