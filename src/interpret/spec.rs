@@ -5,6 +5,7 @@ use std::fmt;
 use crate::calendar::PeriodFrame;
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp};
 use crate::uncertainty;
+use crate::value::Value;
 
 #[derive(Clone, Debug)]
 pub struct InterpreterSpec {
@@ -109,8 +110,21 @@ enum NullMeaning {
     Blank,
 }
 
-/// Functions that return one of their arguments, or NULL if no condition is met.
-const CHOICE_FUNCTIONS: [&str; 4] = ["CHOOSE", "IF", "IFS", "SWITCH"];
+/// Returns the arguments that a function such as IF can return, if it returns one of them for every condition. `None` for
+/// functions that do not choose an argument.
+fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<Vec<&'x InterpreterExpr>> {
+    let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
+    let choices = match (name, args) {
+        ("IF", [_, then, otherwise]) => vec![then, otherwise],
+        ("IFS", [.., last, _]) if args.len() % 2 == 0 && is_true(last) => args.iter().skip(1).step_by(2).collect(),
+        ("SWITCH", [_, pairs @ .., otherwise]) if pairs.len() % 2 == 0 => {
+            pairs.iter().skip(1).step_by(2).chain([otherwise]).collect()
+        }
+        ("CHOOSE" | "IF" | "IFS" | "SWITCH", _) => Vec::new(),
+        _ => return None,
+    };
+    Some(choices)
+}
 
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
@@ -161,9 +175,10 @@ impl InterpreterStep {
                     _ => NullMeaning::Blank,
                 }
             }
-            InterpreterExpr::Call(name, args) if !CHOICE_FUNCTIONS.contains(name) => {
-                let arguments = args.iter().map(|x| self.meaning_of_null(x, own));
-                arguments.max().unwrap_or(NullMeaning::Blank)
+            InterpreterExpr::Call(name, args) => {
+                let values = choices(name, args).unwrap_or_else(|| args.iter().collect());
+                let values = values.into_iter().map(|x| self.meaning_of_null(x, own));
+                values.max().unwrap_or(NullMeaning::Blank)
             }
             _ => NullMeaning::Blank,
         }

@@ -45,6 +45,17 @@ macro_rules! operators {
                 }
             }
 
+            /// Returns the comparison that is true where this one is false, such as `>=` for `<`.
+            pub fn negated(self) -> Option<Self> {
+                match self {
+                    Self::Less => Some(Self::GreaterEqual),
+                    Self::LessEqual => Some(Self::Greater),
+                    Self::Greater => Some(Self::LessEqual),
+                    Self::GreaterEqual => Some(Self::Less),
+                    _ => None,
+                }
+            }
+
             /// Returns the precedence of the operator. If the dialects differ, this precedence is safe in every
             /// dialect. Operators with a higher number bind more tightly.
             pub fn strength(self) -> u8 {

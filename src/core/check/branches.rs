@@ -190,7 +190,16 @@ impl Lowerer<'_> {
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
         let nothing = values.are_all_null();
         self.program.folded |= nothing;
-        self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
+        let result = self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta);
+        self.record_null_error(result, branches, has_else);
+        result
+    }
+
+    /// Records, for `blanks: zero`, that a NULL of a choice is always an error: no branch can be blank.
+    fn record_null_error(&mut self, choice: IrId, branches: &[IrId], has_else: bool) {
+        if self.scope.blank_zero && has_else && self.null_is_error(branches) {
+            self.program.errors.insert(choice);
+        }
     }
 
     /// Assigns the given type to decimal literals.
@@ -280,7 +289,9 @@ impl Lowerer<'_> {
             first: all.first + 1,
             count: all.count - 1,
         };
-        self.program.add(Ir::Switch { subject, arms }, meta)
+        let result = self.program.add(Ir::Switch { subject, arms }, meta);
+        self.record_null_error(result, branches, has_else);
+        result
     }
 
     pub(super) fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {

@@ -324,6 +324,6 @@ impl Lowerer<'_> {
             return node;
         }
         let key = self.lower_calendar_key(key, span);
-        self.guard_null_key(node, key, empty, span)
+        self.guard_null_keys(node, &[key], empty, span)
     }
 }

@@ -68,7 +68,9 @@ impl Lowerer<'_> {
         // A row with a NULL value must not match any rows, because NULL is not equal to any value.
         let counts = matches!(lowering, Lowering::CountIf | Lowering::CountIfs);
         let RowCriteria { same: by, compared, .. } = of_this_row;
-        if !counts || !conditions.is_empty() || by.len() > 1 || compared.is_some() {
+        // The rank of the row in its part is the number of rows before it.
+        let is_rank = counts && conditions.is_empty() && compared.is_some_and(|compared| !compared.includes_equal);
+        if !is_rank && (!counts || !conditions.is_empty() || by.len() > 1 || compared.is_some()) {
             let nullable = by.iter().copied().filter(|same| self.program.meta(*same).nullable);
             let nullable: Vec<IrId> = nullable.collect();
             conditions.extend(nullable.into_iter().map(|x| self.build_not_null(x, span)));
@@ -94,7 +96,9 @@ impl Lowerer<'_> {
             );
         };
         let empty = (counts || matches!(lowering, Lowering::SumIf | Lowering::SumIfs)).then_some("0");
-        let node = if counts && conditions.is_empty() && !compared.includes_equal {
+        let mut keys = vec![compared.key];
+        let node = if is_rank {
+            keys.extend(&by);
             self.count_compared_rows(compared, &same_rows, function, span)
         } else {
             let Some((over, key)) = self.build_window_of_compared_rows(compared, function, span) else {
@@ -114,7 +118,7 @@ impl Lowerer<'_> {
                 span,
             )
         };
-        self.guard_null_key(node, compared.key, empty, span)
+        self.guard_null_keys(node, &keys, empty, span)
     }
 
     /// Lowers the criteria of a call. Returns the value to aggregate, if any, and the conditions.

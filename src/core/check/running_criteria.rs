@@ -127,13 +127,16 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If the key is
+    /// Wraps a node in a CASE for NULL keys, because comparisons with NULL select no rows. If a key is
     /// NULL, the CASE returns the number `empty`, or NULL if `empty` is `None`.
-    pub(super) fn guard_null_key(&mut self, node: IrId, key: IrId, empty: Option<&str>, span: Span) -> IrId {
-        if self.is_error(node) || !self.program.meta(key).nullable {
+    pub(super) fn guard_null_keys(&mut self, node: IrId, keys: &[IrId], empty: Option<&str>, span: Span) -> IrId {
+        let nullable = keys.iter().filter(|key| self.program.meta(**key).nullable);
+        let nullable: Vec<IrId> = nullable.copied().collect();
+        if self.is_error(node) || nullable.is_empty() {
             return node;
         }
-        let there = self.build_not_null(key, span);
+        let there: Vec<IrId> = nullable.iter().map(|key| self.build_not_null(*key, span)).collect();
+        let there = self.build_and_or(&there, span, true);
         let meta = self.program.meta(node);
         match empty {
             Some(digits) => {

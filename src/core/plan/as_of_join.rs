@@ -1,9 +1,13 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
-use super::lookup_by_key::{LookupJoin, LookupJoinKind, LookupParts, QuotableColumnName, SearchedRows, to_name_part};
+use super::lookup_by_key::{
+    LookupJoin, LookupJoinKind, LookupParts, NumberedRows, QuotableColumnName, SearchedRows, to_name_part,
+};
 use super::planner::Planner;
+use crate::dialect::op::Op;
 use crate::ir::{IrId, KeyMatching};
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
+use crate::span::Span;
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId};
 
 /// Columns of the CTE with the candidates for each lookup value.
 struct CandidateColumns {
@@ -26,15 +30,12 @@ impl Planner<'_> {
         &mut self,
         found: &mut LookupJoin,
         parts: LookupParts,
+        alike: &[LookupParts],
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
     ) -> (SearchedRows, bool) {
-        let counts = self
-            .lookups_sharing_cte(parts, true)
-            .iter()
-            .any(|other| other.returned.is_none());
-        if !counts {
+        if !alike.iter().any(|other| other.returned.is_none()) {
             return (self.searched_rows(parts.find.tab, stage, from), false);
         }
         let numbered = self.number_rows(parts, stage, from, ctes);
@@ -84,7 +85,108 @@ impl Planner<'_> {
         order
     }
 
-    /// Adds the CTEs that choose the row with the nearest key for each lookup value.
+    /// Joins the row with the nearest key: a CTE adds to each row the key of the next row, and a row matches the lookup
+    /// values between both keys. Lookups with other lookup values share the CTE.
+    pub(super) fn join_next_key(
+        &mut self,
+        found: &mut LookupJoin,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) {
+        let key_id = (
+            format!("{:?} of {:?} in {from}", parts.find.matching, parts.find.tab),
+            Some(self.finds.lookup_value_number(parts.by)),
+        );
+        let known = self
+            .finds
+            .made
+            .iter()
+            .find(|(rows, key, _)| (rows, key) == (&key_id.0, &key_id.1));
+        let known = known.map(|(.., known)| known.clone());
+        let made = known.unwrap_or_else(|| self.add_next_key_cte(found, parts, stage, from, ctes));
+        self.finds.made.push((key_id.0, key_id.1, made.clone()));
+        found.source = Some(SelectSource::Name(self.quoted_name(&made.name)));
+        found.alias = made.name;
+        found.position = made.position;
+        found.how = LookupJoinKind::Between((made.place.unwrap_or_default(), false));
+    }
+
+    fn add_next_key_cte(
+        &mut self,
+        found: &mut LookupJoin,
+        parts: LookupParts,
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) -> NumberedRows {
+        let mut alike = self.lookups_sharing_cte(parts, false);
+        alike.retain(|other| !self.step.program.meta(other.sought).is_constant());
+        let (among, counted) = self.candidate_rows(found, parts, &alike, stage, from, ctes);
+        let columns = self.columns_read(&alike, stage);
+        let position = counted.then(|| found.position.clone());
+        let alone = if counted {
+            None
+        } else {
+            self.set_single_qualifier(parts.find.tab, stage, from)
+        };
+        let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
+        let key = self.emitter.emit_column_by_name(&by, quoted);
+        let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), alone.as_deref());
+        let partition = self.emit_search_partition_keys(parts.find.tab, stage);
+        let side = match parts.find.matching {
+            KeyMatching::Above => "previous",
+            _ => "next",
+        };
+        let next = self.free_name(&format!("{side}_{}", to_name_part(&by)), &columns, parts.find.tab);
+        let mut items = self.returned_columns(&columns, position.as_deref());
+        // In this order, the row to choose is the first one with its key, so the key before it is the next one.
+        items.push(Item {
+            expr: self.window_call("lag", &[key], &partition, &order),
+            alias: Some(self.quoted_name(&next)),
+        });
+        let origin = self.searched_rows(parts.find.tab, stage, from).name;
+        let name = self.cte_names.choose_short_name(&format!("{origin}_with_{side}"));
+        ctes.push(Cte {
+            name: self.quoted_name(&name),
+            body: Select {
+                items,
+                from: Some(among.source),
+                ..Select::default()
+            },
+        });
+        self.reset_qualifier();
+        NumberedRows {
+            name,
+            first: None,
+            place: Some(next),
+            position: position.unwrap_or_default(),
+        }
+    }
+
+    /// Returns the condition that a lookup value has reached the key of a row, but not the key of the next row.
+    pub(super) fn emit_between_keys(
+        &mut self,
+        reached: SqlId,
+        (next, quoted): &QuotableColumnName,
+        found: &LookupJoin,
+        parts: LookupParts,
+    ) -> SqlId {
+        let next = self.emitter.emit_field(&found.alias, next, *quoted);
+        self.emitter.set_sql(parts.by, next);
+        let next_reached = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
+        let alias = self.quoted_name(&found.alias);
+        let tree = self.emitter.tree();
+        let before_next = tree.add_negation(next_reached);
+        let [reached, before_next] = [reached, before_next].map(|test| tree.put_joined_column_last(test, &alias));
+        let is_last = tree.add(Sql::Postfix { op: "is null", x: next }, Span::default());
+        let ends = tree.add_binary(Op::Or, before_next, is_last, Span::default());
+        self.combine_conditions(Some(reached), ends)
+    }
+
+    /// Adds the CTEs that choose the row with the nearest key for each lookup value. They need no left join with a
+    /// condition other than an equality.
     pub(super) fn add_chosen_row_ctes(
         &mut self,
         found: &mut LookupJoin,
@@ -97,7 +199,7 @@ impl Planner<'_> {
             return;
         };
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidate_rows(found, parts, stage, from, ctes);
+        let (among, counted) = self.candidate_rows(found, parts, &alike, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let there = match columns.iter().any(|((name, _), _)| name.eq_ignore_ascii_case(&here.0)) {
             true => self.free_name(&format!("{}_sought", here.0), &columns, parts.find.tab),
@@ -218,7 +320,7 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidate_rows(found, parts, stage, from, ctes);
+        let (among, counted) = self.candidate_rows(found, parts, &alike, stage, from, ctes);
         let columns = self.columns_read(&alike, stage);
         let position = found.position.clone();
         let alone = if counted {

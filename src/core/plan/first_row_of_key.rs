@@ -79,8 +79,18 @@ impl Planner<'_> {
     }
 
     pub(super) fn row_number(&mut self, partition: &[SqlId], order: &[SqlId]) -> SqlId {
+        self.window_call("row_number", &[], partition, order)
+    }
+
+    pub(super) fn window_call(
+        &mut self,
+        name: &'static str,
+        args: &[SqlId],
+        partition: &[SqlId],
+        order: &[SqlId],
+    ) -> SqlId {
         let tree = self.emitter.tree();
-        let x = tree.add_call("row_number", &[], Span::default());
+        let x = tree.add_call(name, args, Span::default());
         let mut order = order.to_vec();
         tree.add_missing_asc_keywords(&mut order);
         let (partition, order) = (tree.add_slice(partition), tree.add_slice(&order));

@@ -50,6 +50,8 @@ pub(super) enum LookupJoinKind {
     ByKey,
     /// Join on the values for which the row was chosen. The variant contains the left and right column of each value.
     ByValues(Vec<(QuotableColumnName, QuotableColumnName)>),
+    /// Join on the nearest key: the lookup value is between the key and this column, which is the key of the next row.
+    Between(QuotableColumnName),
     /// Join without a key. The joined CTE contains a single row, or one row per partition if the sheet has partition
     /// keys.
     One,
@@ -283,7 +285,10 @@ impl Planner<'_> {
             (KeyMatching::Count, _) => self.add_count_ctes(found, parts, stage, from, ctes),
             (KeyMatching::Exact, false) => self.join_by_key(found, parts, stage, from, ctes),
             (KeyMatching::Exact, true) => self.look_up_constant_key(found, parts, stage, from, ctes),
-            (_, false) => self.add_chosen_row_ctes(found, parts, stage, from, ctes),
+            (_, false) if self.emitter.dialect.facts().left_join_needs_equality => {
+                self.add_chosen_row_ctes(found, parts, stage, from, ctes);
+            }
+            (_, false) => self.join_next_key(found, parts, stage, from, ctes),
             (_, true) => self.add_single_nearest_ctes(found, parts, stage, from, ctes),
         }
         // Relations in the same select must have different names.
@@ -297,10 +302,11 @@ impl Planner<'_> {
 
     /// Returns the join to the rows that a lookup finds.
     pub(super) fn build_lookup_join(&mut self, found: &LookupJoin, stage: u32, from: &str) -> Option<Join> {
-        let LookupParts { find, sought, by, .. } = self.lookup_parts(found.id)?;
+        let parts = self.lookup_parts(found.id)?;
+        let LookupParts { find, sought, by, .. } = parts;
         let on = match &found.how {
             LookupJoinKind::One => None,
-            LookupJoinKind::ByKey => {
+            how @ (LookupJoinKind::ByKey | LookupJoinKind::Between(_)) => {
                 self.emit_current_row_value(sought, stage);
                 let written = self.emit_column_or_value(sought, stage);
                 self.emitter.set_sql(sought, written);
@@ -310,7 +316,11 @@ impl Planner<'_> {
                 };
                 let key = self.emitter.emit_field(&found.alias, &name, quoted);
                 self.emitter.set_sql(by, key);
-                Some(self.emit_condition(find.test, &[sought, by]))
+                let reached = self.emit_condition(find.test, &[sought, by]);
+                match how {
+                    LookupJoinKind::Between(next) => Some(self.emit_between_keys(reached, next, found, parts)),
+                    _ => Some(reached),
+                }
             }
             LookupJoinKind::ByValues(values) => {
                 let mut on = None;

@@ -16,7 +16,9 @@ use crate::arena::Arena;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::{date_part, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
+use crate::dialect::Cell;
 use crate::dialect::op::Op;
+use crate::emit::ShiftedDate;
 use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
@@ -31,6 +33,8 @@ pub(super) struct Lookups {
     /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
     /// columns identify, or the first row of each key.
     pub sources: Vec<Cte>,
+    /// Keys of the window frames that period lookups read instead of a join.
+    pub frame: Option<ShiftedDate>,
 }
 
 #[derive(Debug)]
@@ -103,12 +107,14 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
+        let framed = self.keys_of_period_frames(stage).is_some();
         let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
         for id in self.nodes_in_order(roots, stage) {
             if self.stratum_column(id, stage).is_some() {
                 continue;
             }
             let joined = match program.node(id) {
+                Ir::PeriodLookup { .. } if framed => continue,
                 Ir::PeriodLookup { period, .. } => {
                     let period = program.periods[period as usize];
                     let mut alias = period_alias(period);
@@ -135,6 +141,40 @@ impl Planner<'_> {
         lookups
     }
 
+    /// Returns the shifted sort key and the compared columns if lookups read a window frame instead of a join. This is
+    /// the case if the dialect cannot hash the comparison of a compared column. `None` if a join is needed.
+    fn keys_of_period_frames(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
+        let dialect = self.emitter.dialect;
+        let frame = catalog::first_overload(internal::PERIOD_FRAME).id;
+        if dialect.facts().hashes_nullable_keys || !matches!(dialect.cell(frame), Cell::Template(_)) {
+            return None;
+        }
+        let order = self.roles.order.iter().map(|(id, _)| *id);
+        let key = find_sort_key_to_shift(self.step.program, order)?;
+        let (compared, unique) = self.compared_columns(key, stage);
+        (unique && compared.iter().any(|column| column.nullable)).then_some((key, compared))
+    }
+
+    /// Emits the keys of the window frames that lookups read.
+    pub(super) fn emit_keys_of_period_frames(&mut self, stage: u32) -> Option<ShiftedDate> {
+        if !self.step.has_lookups() {
+            return None;
+        }
+        let (key, compared) = self.keys_of_period_frames(stage)?;
+        let mut partition = Vec::with_capacity(compared.len());
+        for column in compared {
+            partition.push(match column.computed {
+                Some(id) => self.emit_current_row_value(id, stage),
+                None => self.emitter.emit_column_by_name(&column.name, column.quoted),
+            });
+        }
+        Some(ShiftedDate {
+            partition,
+            key: self.emit_current_row_value(key, stage),
+            nullable: self.step.program.meta(key).nullable,
+        })
+    }
+
     /// Emits the value that a lookup reads from another row.
     pub(super) fn emit_lookup_value(&mut self, id: IrId, stage: u32) {
         let value = match self.step.program.node(id) {
@@ -150,6 +190,14 @@ impl Planner<'_> {
                 let alias = alias.clone();
                 self.input_column_name(value, stage)
                     .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
+            }
+            None if self.lookups.frame.is_some() => {
+                self.emit_current_row_value(value, stage);
+                let column = self.emit_column_or_value(value, stage);
+                self.emitter.set_sql(value, column);
+                self.emitter.windows.moved.clone_from(&self.lookups.frame);
+                self.emitter.emit(id);
+                return;
             }
             None => None,
         };

@@ -250,19 +250,13 @@ pub(super) fn write_over(tree: &SqlTree, id: SqlId, indent: usize, stack: &mut V
     stack.extend([LayoutStep::Str(")"), LayoutStep::Line(indent)]);
     match *tree.node(id) {
         Sql::OverNamed { name, rows, .. } => {
-            stack.extend(
-                rows.into_iter()
-                    .flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]),
-            );
+            rows.into_iter().for_each(|rows| write_frame(tree, rows, inner, stack));
             stack.extend([LayoutStep::Flat(name), LayoutStep::Line(inner)]);
         }
         Sql::Over {
             partition, order, rows, ..
         } => {
-            stack.extend(
-                rows.into_iter()
-                    .flat_map(|rows| [LayoutStep::Flat(rows), LayoutStep::Line(inner)]),
-            );
+            rows.into_iter().for_each(|rows| write_frame(tree, rows, inner, stack));
             for (word, slice) in [("order by", order), ("partition by", partition)] {
                 if slice.count == 0 {
                     continue;
@@ -334,4 +328,25 @@ fn write_arm(tree: &SqlTree, test: SqlId, value: SqlId, indent: usize, stack: &m
             LayoutStep::Line(indent),
         ]);
     }
+}
+
+/// Prints the frame of a window on its own line. A long frame continues on the next line with its second bound.
+fn write_frame(tree: &SqlTree, frame: SqlId, indent: usize, stack: &mut Vec<LayoutStep>) {
+    match *tree.node(frame) {
+        Sql::Spaced(parts) if indent + tree.width(frame) as usize > WIDTH => {
+            for (place, part) in tree.args(parts).iter().enumerate().rev() {
+                stack.push(LayoutStep::Flat(*part));
+                if place > 0 {
+                    let is_second = tree.node(*part) == &Sql::Word("and");
+                    stack.push(if is_second {
+                        LayoutStep::Line(indent)
+                    } else {
+                        LayoutStep::Str(" ")
+                    });
+                }
+            }
+        }
+        _ => stack.push(LayoutStep::Flat(frame)),
+    }
+    stack.push(LayoutStep::Line(indent));
 }

@@ -6,6 +6,17 @@ use crate::dialect::op::Op;
 use crate::span::Span;
 
 impl SqlTree {
+    /// Adds the negation of a condition. A comparison gets the opposite operator.
+    pub fn add_negation(&mut self, condition: SqlId) -> SqlId {
+        let span = self.meta(condition).span;
+        if let Sql::Binary { op, left, right } = *self.node(condition)
+            && let Some(op) = op.negated()
+        {
+            return self.add_binary(op, left, right, span);
+        }
+        self.add(Sql::Not(condition), span)
+    }
+
     /// Adds `asc` to keys of `order by` if another key is descending.
     pub fn add_missing_asc_keywords(&mut self, keys: &mut [SqlId]) {
         let says = |tree: &Self, key: SqlId, direction: &'static str| {
