@@ -33,6 +33,7 @@ impl Span {
     }
 
     /// Returns the text of the span, or an empty string if the span is not valid in `source`.
+    #[inline]
     #[must_use]
     pub fn text(self, source: &str) -> &str {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()

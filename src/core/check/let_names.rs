@@ -46,8 +46,8 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut Arena<NameTarget>, 
 }
 
 fn is_let(call: &Call, source: &str) -> bool {
-    let name = call.name.text(source);
-    name.len() == 3 && catalog::lookup(name).is_some_and(|f| f.lower == Some(Lowering::Let))
+    let is_short = call.name.end - call.name.start == 3;
+    is_short && catalog::lookup(call.name.text(source)).is_some_and(|f| f.lower == Some(Lowering::Let))
 }
 
 /// Returns the pairs of a name and a value in a LET call. `None` for other nodes and for calls with fewer than three

@@ -26,6 +26,7 @@ use crate::{Level, Type};
 pub(super) struct LowerBuffers {
     /// IR node for each node in the syntax tree.
     lowered: Arena<IrId>,
+    /// Whether each column or definition is a grouping key. Empty if there are no keys.
     key_columns: Arena<bool>,
     key_definitions: Arena<bool>,
     /// Unused argument lists, kept so that calls need no allocation.
@@ -45,8 +46,11 @@ impl LowerBuffers {
         lowered.clear();
         lowered.resize(ast.len(), IrId(0));
         key_columns.clear();
-        key_columns.resize(columns, false);
         key_definitions.clear();
+        if names.keys.is_empty() {
+            return;
+        }
+        key_columns.resize(columns, false);
         key_definitions.resize(ast.definitions.len(), false);
         for key in &names.keys {
             match key {
@@ -455,7 +459,7 @@ impl Lowerer<'_> {
             ty: used.ty,
             nullable: used.nullable,
             level: Level::Row,
-            reads_only_keys: self.work.key_columns[column as usize],
+            reads_only_keys: self.work.key_columns.try_get(column as usize) == Some(&true),
             volatile: false,
             columnless: false,
             span,
@@ -478,7 +482,7 @@ impl Lowerer<'_> {
         if self.is_null(root) {
             return self.program.add(Ir::Null, NodeMeta { span, ..meta });
         }
-        let keyed = meta.reads_only_keys || self.work.key_definitions[index as usize];
+        let keyed = meta.reads_only_keys || self.work.key_definitions.try_get(index as usize) == Some(&true);
         self.program.definitions[index as usize].used = true;
         self.program.add(
             Ir::Definition(index),
