@@ -345,10 +345,21 @@ impl Lowerer<'_> {
         self.work.lowered[id.index()] = node;
     }
 
+    /// Lowers a node of the syntax tree. Columns, calls and expressions without a name have short paths, because most
+    /// nodes are one of these.
     #[inline]
     pub(super) fn lower_node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {
             (NameTarget::None, _) => self.lower_unnamed(expr, span),
+            (NameTarget::Column(column), Expr::Name) => self.lower_column(column, span),
+            (NameTarget::Function(function), Expr::Call(call)) => self.lower_call(function, self.ast.call(*call), span),
+            _ => self.lower_reference(expr, target, span),
+        }
+    }
+
+    #[inline(never)]
+    fn lower_reference(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
+        match (target, expr) {
             (NameTarget::Column(_) | NameTarget::Definition(_), Expr::Model) => {
                 let node = match target {
                     NameTarget::Definition(index) => self.lower_definition_use(index, span),
@@ -362,10 +373,6 @@ impl Lowerer<'_> {
             }
             (NameTarget::Column(column), _) => self.lower_column(column, span),
             (NameTarget::Definition(index), _) => self.lower_definition_use(index, span),
-            (NameTarget::Function(function), Expr::Call(call)) => {
-                let call = self.ast.call(*call);
-                self.lower_call(function, call, span)
-            }
             (NameTarget::RangeEnd(_), Expr::Call(call)) => self.lower_range_end(self.ast.call(*call), span),
             (NameTarget::LetName, _) => self.add_null(Type::Unknown, span),
             (NameTarget::LetValue(value), _) => {
@@ -385,22 +392,18 @@ impl Lowerer<'_> {
             (NameTarget::PartOfCells, _) => self.add_range_placeholder(span),
             (NameTarget::Bool(value), _) => self.add_boolean(value, span),
             (NameTarget::Blank(ty), _) => self.lower_empty_argument(ty, span),
-            (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.add_error(span),
+            (NameTarget::None | NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => {
+                self.add_error(span)
+            }
         }
     }
 
-    /// Lowers an expression that is neither a name nor a function call. This function is not inlined, so that the loop
-    /// over the nodes remains fast for columns.
-    #[inline(never)]
+    /// Lowers an expression that is neither a name nor a function call.
     fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
             Expr::Binary { op, left, right } => self.lower_binary(op, left, right, span),
             Expr::Number => self.lower_number(span),
-            Expr::Text => {
-                let source = self.source;
-                let text = unquote(span.text(source));
-                self.add_text_literal(&text, span)
-            }
+            Expr::Text => self.lower_text_literal(span),
             Expr::Bool(value) => self.add_boolean(value, span),
             Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
             Expr::Percent(operand) => self.lower_percent(operand, span),
@@ -413,6 +416,12 @@ impl Lowerer<'_> {
             Expr::Range { from, to } => self.lower_range(from, to, span),
             Expr::Error | Expr::Blank | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.add_error(span),
         }
+    }
+
+    #[inline(never)]
+    fn lower_text_literal(&mut self, span: Span) -> IrId {
+        let text = unquote(span.text(self.source));
+        self.add_text_literal(&text, span)
     }
 
     fn add_boolean(&mut self, value: bool, span: Span) -> IrId {
@@ -544,10 +553,18 @@ impl Lowerer<'_> {
 
     /// Returns the IR node of an expression that must be a value. Reports markers (`DISTINCT` and ranges), which only
     /// some functions accept.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lower_value(&mut self, id: ExprId) -> IrId {
+        if self.markers {
+            return self.lower_value_without_marker(id);
+        }
+        self.lowered_node(id)
+    }
+
+    #[inline(never)]
+    fn lower_value_without_marker(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered_node(id);
-        if self.markers && self.is_marker(lowered) {
+        if self.is_marker(lowered) {
             let error = self.report_misplaced_marker(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;
