@@ -345,11 +345,14 @@ impl Lowerer<'_> {
         self.work.lowered[id.index()] = node;
     }
 
-    /// Lowers a node of the syntax tree. Columns, calls and expressions without a name have short paths, because most
-    /// nodes are one of these.
-    #[inline]
+    /// Lowers a node of the syntax tree. Most nodes are columns, calls, binary operations and literals. These have short
+    /// paths, so the rest is not inlined.
+    #[inline(always)]
     pub(super) fn lower_node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {
+            (NameTarget::None, Expr::Binary { op, left, right }) => self.lower_binary(*op, *left, *right, span),
+            (NameTarget::None, Expr::Number) => self.lower_number(span),
+            (NameTarget::None, Expr::Text) => self.lower_text_literal(span),
             (NameTarget::None, _) => self.lower_unnamed(expr, span),
             (NameTarget::Column(column), Expr::Name) => self.lower_column(column, span),
             (NameTarget::Function(function), Expr::Call(call)) => self.lower_call(function, self.ast.call(*call), span),
@@ -398,12 +401,9 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Lowers an expression that is neither a name nor a function call.
+    #[inline(never)]
     fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
-            Expr::Binary { op, left, right } => self.lower_binary(op, left, right, span),
-            Expr::Number => self.lower_number(span),
-            Expr::Text => self.lower_text_literal(span),
             Expr::Bool(value) => self.add_boolean(value, span),
             Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
             Expr::Percent(operand) => self.lower_percent(operand, span),
@@ -414,7 +414,7 @@ impl Lowerer<'_> {
             Expr::Cell => self.report_missing_worksheet(span, "cell references need a worksheet"),
             Expr::Tab { .. } => self.report_missing_worksheet(span, "references to other tabs need a worksheet"),
             Expr::Range { from, to } => self.lower_range(from, to, span),
-            Expr::Error | Expr::Blank | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.add_error(span),
+            _ => self.add_error(span),
         }
     }
 
