@@ -18,6 +18,7 @@ impl Span {
     }
 
     /// Returns the smallest span that contains both spans.
+    #[inline]
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self {

@@ -466,8 +466,9 @@ impl Resolver<'_> {
     }
 
     /// Returns the grouping column with the given name, if the role applies to groups.
+    #[inline]
     fn grouping_key_named(&self, text: &str, role: DefinitionRole) -> Option<u32> {
-        if role != DefinitionRole::Having && !role.orders_groups() {
+        if self.key_columns.is_empty() || (role != DefinitionRole::Having && !role.orders_groups()) {
             return None;
         }
         let is = |column: &u32| self.columns[*column as usize].output_name().eq_ignore_ascii_case(text);

@@ -430,6 +430,7 @@ impl Program {
     }
 
     /// Returns the operands of a node, in order.
+    #[inline]
     pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
         let (one, many) = match self.node(id) {
             Ir::Apply { args, .. }
