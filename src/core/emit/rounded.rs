@@ -121,6 +121,9 @@ impl Emitter<'_> {
             floats += 1;
             are_rounded &= self.size_of_float(*id) != EXACT;
         }
+        if floats == 0 {
+            return Vec::new();
+        }
         // Two quotients may be rounded to different numbers of digits.
         let least = if are_rounded && floats > 1 { ROUNDED } else { INEXACT };
         let mut replaced = Vec::new();

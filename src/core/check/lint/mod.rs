@@ -104,7 +104,7 @@ pub(super) fn run_lints(
     let mut weeks = weeks::WeekCalls::default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         let last = definition.root;
-        let mut cases = false;
+        let mut cases: Option<(IrId, IrId)> = None;
         for (id, (node, meta)) in program.entries(definition.first, last) {
             match *node {
                 Ir::Apply { overload, args } => {
@@ -123,7 +123,7 @@ pub(super) fn run_lints(
                 Ir::And(args) => traps.check_and_or_conditions(id, args, true),
                 Ir::Or(args) => traps.check_and_or_conditions(id, args, false),
                 Ir::Case(arms) => {
-                    cases = true;
+                    cases = Some((cases.map_or(id, |(first, _)| first), id));
                     traps.warn_of_redundant_if(id, arms);
                 }
                 Ir::Switch { subject, arms } => {
@@ -152,8 +152,8 @@ pub(super) fn run_lints(
                 _ => {}
             }
         }
-        if cases {
-            traps.warn_of_unreachable(definition.first, last);
+        if let Some((first, last)) = cases {
+            traps.warn_of_unreachable(first, last);
         }
     }
     weeks.check(scope.calendar, source, diagnostics);
