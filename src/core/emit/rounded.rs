@@ -29,8 +29,8 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
         _ => Some(EXACT),
     };
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
-        let sizes = ids.map(size);
-        sizes.fold(Some(EXACT), |a, b| Some(a?.max(b?))).unwrap_or(EXACT)
+        let mut sizes = ids.map(size);
+        sizes.try_fold(EXACT, |a, b| Some(a.max(b?))).unwrap_or(EXACT)
     };
     match node {
         Ir::Column(column) => program.columns[column as usize].size,
