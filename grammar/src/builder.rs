@@ -459,7 +459,9 @@ impl<'s> AstBuilder<'s> {
     /// Adds a call. `l..m` is the span of its name. The span `c..r` of the closing bracket is empty if the layout pass
     /// added the bracket.
     pub fn call(&mut self, l: u32, m: u32, args: Arguments, c: u32, r: u32) -> ExprId {
-        if let (Arguments::None, Some(value)) = (&args, boolean_call(Span::new(l, m).text(self.source))) {
+        if let Arguments::None = args
+            && let Some(value) = boolean_call(Span::new(l, m).text(self.source))
+        {
             return self.add(Expr::Bool(value), Span::new(l, r));
         }
         let first = self.ast.args.len() as u32;

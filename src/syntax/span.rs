@@ -18,6 +18,7 @@ impl Span {
     }
 
     /// Returns the smallest span that contains both spans.
+    #[inline]
     #[must_use]
     pub fn to(self, other: Self) -> Self {
         Self {
@@ -33,6 +34,7 @@ impl Span {
     }
 
     /// Returns the text of the span, or an empty string if the span is not valid in `source`.
+    #[inline]
     #[must_use]
     pub fn text(self, source: &str) -> &str {
         source.get(self.start as usize..self.end as usize).unwrap_or_default()
@@ -51,11 +53,12 @@ impl Span {
     /// Returns the first 40 characters of the span's text on one line, for messages.
     pub fn excerpt(self, source: &str) -> String {
         let text = self.text(source);
-        let mut short: String = text.chars().take(40).collect();
-        if short.len() < text.len() {
+        let end = text.char_indices().nth(40).map_or(text.len(), |(at, _)| at);
+        let mut short = text.get(..end).unwrap_or_default().replace('\n', " ");
+        if end < text.len() {
             short.push('…');
         }
-        short.replace('\n', " ")
+        short
     }
 
     /// Returns the span as a range for slicing.

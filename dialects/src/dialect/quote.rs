@@ -231,6 +231,12 @@ impl Dialect {
 
     /// Writes a string literal.
     pub fn push_text(self, out: &mut String, value: &str) {
+        if !value.bytes().any(is_escaped) {
+            out.push('\'');
+            out.push_str(value);
+            out.push('\'');
+            return;
+        }
         let data = self.0;
         if !data.raw.is_empty() && is_plainly_raw(value) {
             out.push_str(data.raw);
@@ -250,22 +256,18 @@ impl Dialect {
         let doubled = data.text_backslash && value.contains('\'') && !value.contains('"');
         let quote = if doubled { '"' } else { '\'' };
         out.push(quote);
-        if !value.bytes().any(is_escaped) {
-            out.push_str(value);
-        } else {
-            for c in value.chars() {
-                match c {
-                    '\'' if doubled => out.push(c),
-                    '\'' if data.text_backslash => out.push_str("\\'"),
-                    '\'' => out.push_str("''"),
-                    '\\' if backslash => out.push_str("\\\\"),
-                    // A literal with backslash escapes cannot contain these two characters unescaped: one would break
-                    // the line, and the other would start an escape.
-                    '\n' if backslash => out.push_str("\\n"),
-                    '\r' if backslash => out.push_str("\\r"),
-                    '\0' => {}
-                    c => out.push(c),
-                }
+        for c in value.chars() {
+            match c {
+                '\'' if doubled => out.push(c),
+                '\'' if data.text_backslash => out.push_str("\\'"),
+                '\'' => out.push_str("''"),
+                '\\' if backslash => out.push_str("\\\\"),
+                // A literal with backslash escapes cannot contain these two characters unescaped: one would break
+                // the line, and the other would start an escape.
+                '\n' if backslash => out.push_str("\\n"),
+                '\r' if backslash => out.push_str("\\r"),
+                '\0' => {}
+                c => out.push(c),
             }
         }
         out.push(quote);

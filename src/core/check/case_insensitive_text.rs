@@ -1,6 +1,8 @@
 //! Lint for case sensitivity: warns if a program compares a column with the same text in two ways: with a criterion,
 //! which ignores case, and with `=`, which is case-sensitive.
 
+use std::borrow::Cow;
+
 use rustc_hash::FxHashMap;
 
 use crate::catalog::{self, internal};
@@ -30,27 +32,37 @@ pub(super) fn criterion_equality_warning(range: &str, value: &str, span: Span) -
 }
 
 /// Column or definition, and text in lower case, that a criterion or a comparison compares.
-pub(super) type ComparedText = (ComparedName, String);
+pub(super) type ComparedText<'p> = (ComparedName, Cow<'p, str>);
 
 /// Returns the criteria of a program, with their spans. Criteria for which case makes no difference are skipped.
-pub(super) fn compared_criteria(program: &Program) -> impl Iterator<Item = (IrId, ComparedText, Span)> {
+pub(super) fn compared_criteria(program: &Program) -> impl Iterator<Item = (IrId, ComparedText<'_>, Span)> {
     program.criteria.iter().filter_map(|(range, value, span)| {
         let value = program.text(*value);
         let of = find_compared_name(program, *range).filter(|_| has_case(value))?;
-        Some((*range, (of, value.to_lowercase()), *span))
+        Some((*range, (of, lowercase(value)), *span))
     })
 }
 
+fn lowercase(text: &str) -> Cow<'_, str> {
+    let is_lowercase = text.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+    if is_lowercase {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
+    }
+}
+
 /// Comparison of a value with a text, `value = "text"` or `value <> "text"`.
-pub(super) struct TextComparison {
+pub(super) struct TextComparison<'p> {
     /// Node of the compared value.
     value: IrId,
-    pub of: ComparedText,
+    pub of: ComparedText<'p>,
     is_equal: bool,
 }
 
 /// Returns the comparison with a text at a node. `None` for other nodes.
-pub(super) fn text_comparison(program: &Program, node: Ir) -> Option<TextComparison> {
+#[inline]
+pub(super) fn text_comparison(program: &Program, node: Ir) -> Option<TextComparison<'_>> {
     let Ir::Apply { overload, args } = node else {
         return None;
     };
@@ -64,7 +76,7 @@ pub(super) fn text_comparison(program: &Program, node: Ir) -> Option<TextCompari
         (Ir::Text(text), _) => (b, text),
         _ => return None,
     };
-    let of = (find_compared_name(program, value)?, program.text(text).to_lowercase());
+    let of = (find_compared_name(program, value)?, lowercase(program.text(text)));
     Some(TextComparison { value, of, is_equal })
 }
 
@@ -72,7 +84,7 @@ pub(super) fn text_comparison(program: &Program, node: Ir) -> Option<TextCompari
 /// only once, at its first comparison in the source.
 pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostics: &mut Vec<Diagnostic>) {
     // First criterion in the source, and first comparison with the same text, for each column and text.
-    let mut criteria: FxHashMap<ComparedText, (Span, Option<(Span, TextComparison)>)> = FxHashMap::default();
+    let mut criteria: FxHashMap<ComparedText<'_>, (Span, Option<(Span, TextComparison<'_>)>)> = FxHashMap::default();
     for (_, of, span) in compared_criteria(program) {
         let first = &mut criteria.entry(of).or_insert((span, None)).0;
         *first = span.min(*first);
@@ -91,7 +103,7 @@ pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostic
             *first = Some((span, comparison));
         }
     }
-    let mut found: Vec<(Span, TextComparison, Span)> = criteria
+    let mut found: Vec<(Span, TextComparison<'_>, Span)> = criteria
         .into_values()
         .filter_map(|(criterion, first)| first.map(|(span, comparison)| (span, comparison, criterion)))
         .collect();

@@ -275,10 +275,12 @@ impl Lowerer<'_> {
 
     /// Returns the text of a criterion that is the same in every row: a literal, or literals that `&` joins.
     fn criterion_text(&mut self, value: IrId) -> Option<PoolRange> {
+        if let Ir::Text(slice) = self.program.node(value) {
+            return Some(slice);
+        }
         let (mut joined, mut open) = (String::new(), vec![value]);
         while let Some(id) = open.pop() {
             match self.program.node(id) {
-                Ir::Text(slice) if id == value => return Some(slice),
                 Ir::Text(slice) => joined.push_str(self.program.text(slice)),
                 Ir::Number(slice) if id != value && self.program.meta(id).ty == Type::Integer => {
                     joined.push_str(self.program.text(slice));

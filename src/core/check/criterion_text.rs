@@ -51,13 +51,15 @@ pub(super) fn criterion_number(text: &str) -> Option<String> {
 /// Returns the column type that a criterion text requires. `None` if the text allows any type.
 pub(super) fn criterion_value_type(text: &str) -> Option<Type> {
     let value = parse_criterion(text).value;
+    let trimmed = value.trim();
+    let is_literal = trimmed.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.'));
     if value.is_empty() {
         None
-    } else if criterion_number(value.trim()).is_some() {
+    } else if is_literal && criterion_number(trimmed).is_some() {
         Some(Type::Number)
-    } else if super::dates::is_iso_date(value.trim()) {
+    } else if is_literal && super::dates::is_iso_date(trimmed) {
         Some(Type::Date)
-    } else if super::dates::parse_iso_moment(value.trim()).is_some() {
+    } else if is_literal && super::dates::parse_iso_moment(trimmed).is_some() {
         Some(Type::Timestamp)
     } else if value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false") {
         Some(Type::Boolean)

@@ -21,7 +21,7 @@ pub fn is_iso_date(text: &str) -> bool {
 /// Converts an ISO date and time, such as `2024-02-29 12:30`, to the SQL form `2024-02-29 12:30:00`. Accepts strings
 /// with or without seconds, and `T` as separator.
 pub fn parse_iso_moment(text: &str) -> Option<String> {
-    let (date, time) = text.split_once([' ', 'T'])?;
+    let (date, time) = text.split_once([' ', 'T']).filter(|(date, _)| is_iso_date(date))?;
     let parts: Vec<&str> = time.split(':').collect();
     let below = |part: &str, limit: u8| {
         part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < limit)
@@ -31,8 +31,7 @@ pub fn parse_iso_moment(text: &str) -> Option<String> {
         [hour, minute, second] => (hour, minute, *second),
         _ => return None,
     };
-    (is_iso_date(date) && below(hour, 24) && below(minute, 60) && below(second, 60))
-        .then(|| format!("{date} {hour}:{minute}:{second}"))
+    (below(hour, 24) && below(minute, 60) && below(second, 60)).then(|| format!("{date} {hour}:{minute}:{second}"))
 }
 
 /// Returns the number of days from 0001-01-01, a Monday, to an ISO date.

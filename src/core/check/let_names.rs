@@ -5,7 +5,6 @@ use rustc_hash::FxHashMap;
 use super::names::{NameTarget, duplicate_definition};
 use crate::arena::Arena;
 use crate::ast::{Ast, Call, Expr, ExprId};
-use crate::catalog::{self, Lowering};
 use crate::diag::{Code, Diagnostic};
 
 /// Resolves the names that LET calls define. A name is in scope from the end of its value to the end of the call, and
@@ -46,8 +45,7 @@ pub(super) fn resolve(ast: &Ast, source: &str, targets: &mut Arena<NameTarget>, 
 }
 
 fn is_let(call: &Call, source: &str) -> bool {
-    let name = call.name.text(source);
-    name.len() == 3 && catalog::lookup(name).is_some_and(|f| f.lower == Some(Lowering::Let))
+    call.name.bytes(source).eq_ignore_ascii_case(b"LET")
 }
 
 /// Returns the pairs of a name and a value in a LET call. `None` for other nodes and for calls with fewer than three

@@ -26,6 +26,7 @@ use crate::{Level, Type};
 pub(super) struct LowerBuffers {
     /// IR node for each node in the syntax tree.
     lowered: Arena<IrId>,
+    /// Whether each column or definition is a grouping key. Empty if there are no keys.
     key_columns: Arena<bool>,
     key_definitions: Arena<bool>,
     /// Unused argument lists, kept so that calls need no allocation.
@@ -45,8 +46,11 @@ impl LowerBuffers {
         lowered.clear();
         lowered.resize(ast.len(), IrId(0));
         key_columns.clear();
-        key_columns.resize(columns, false);
         key_definitions.clear();
+        if names.keys.is_empty() {
+            return;
+        }
+        key_columns.resize(columns, false);
         key_definitions.resize(ast.definitions.len(), false);
         for key in &names.keys {
             match key {
@@ -341,10 +345,24 @@ impl Lowerer<'_> {
         self.work.lowered[id.index()] = node;
     }
 
-    #[inline]
+    /// Lowers a node of the syntax tree. Most nodes are columns, calls, binary operations and literals. These have short
+    /// paths, so the rest is not inlined.
+    #[inline(always)]
     pub(super) fn lower_node(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
         match (target, expr) {
+            (NameTarget::None, Expr::Binary { op, left, right }) => self.lower_binary(*op, *left, *right, span),
+            (NameTarget::None, Expr::Number) => self.lower_number(span),
+            (NameTarget::None, Expr::Text) => self.lower_text_literal(span),
             (NameTarget::None, _) => self.lower_unnamed(expr, span),
+            (NameTarget::Column(column), Expr::Name) => self.lower_column(column, span),
+            (NameTarget::Function(function), Expr::Call(call)) => self.lower_call(function, self.ast.call(*call), span),
+            _ => self.lower_reference(expr, target, span),
+        }
+    }
+
+    #[inline(never)]
+    fn lower_reference(&mut self, expr: &Expr, target: NameTarget, span: Span) -> IrId {
+        match (target, expr) {
             (NameTarget::Column(_) | NameTarget::Definition(_), Expr::Model) => {
                 let node = match target {
                     NameTarget::Definition(index) => self.lower_definition_use(index, span),
@@ -358,10 +376,6 @@ impl Lowerer<'_> {
             }
             (NameTarget::Column(column), _) => self.lower_column(column, span),
             (NameTarget::Definition(index), _) => self.lower_definition_use(index, span),
-            (NameTarget::Function(function), Expr::Call(call)) => {
-                let call = self.ast.call(*call);
-                self.lower_call(function, call, span)
-            }
             (NameTarget::RangeEnd(_), Expr::Call(call)) => self.lower_range_end(self.ast.call(*call), span),
             (NameTarget::LetName, _) => self.add_null(Type::Unknown, span),
             (NameTarget::LetValue(value), _) => {
@@ -381,22 +395,15 @@ impl Lowerer<'_> {
             (NameTarget::PartOfCells, _) => self.add_range_placeholder(span),
             (NameTarget::Bool(value), _) => self.add_boolean(value, span),
             (NameTarget::Blank(ty), _) => self.lower_empty_argument(ty, span),
-            (NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => self.add_error(span),
+            (NameTarget::None | NameTarget::Error | NameTarget::Function(_) | NameTarget::RangeEnd(_), _) => {
+                self.add_error(span)
+            }
         }
     }
 
-    /// Lowers an expression that is neither a name nor a function call. This function is not inlined, so that the loop
-    /// over the nodes remains fast for columns.
     #[inline(never)]
     fn lower_unnamed(&mut self, expr: &Expr, span: Span) -> IrId {
         match *expr {
-            Expr::Binary { op, left, right } => self.lower_binary(op, left, right, span),
-            Expr::Number => self.lower_number(span),
-            Expr::Text => {
-                let source = self.source;
-                let text = unquote(span.text(source));
-                self.add_text_literal(&text, span)
-            }
             Expr::Bool(value) => self.add_boolean(value, span),
             Expr::Sign { sign, operand } => self.lower_sign(sign, operand, span),
             Expr::Percent(operand) => self.lower_percent(operand, span),
@@ -407,8 +414,14 @@ impl Lowerer<'_> {
             Expr::Cell => self.report_missing_worksheet(span, "cell references need a worksheet"),
             Expr::Tab { .. } => self.report_missing_worksheet(span, "references to other tabs need a worksheet"),
             Expr::Range { from, to } => self.lower_range(from, to, span),
-            Expr::Error | Expr::Blank | Expr::Name | Expr::Field | Expr::Model | Expr::Call(_) => self.add_error(span),
+            _ => self.add_error(span),
         }
+    }
+
+    #[inline(never)]
+    fn lower_text_literal(&mut self, span: Span) -> IrId {
+        let text = unquote(span.text(self.source));
+        self.add_text_literal(&text, span)
     }
 
     fn add_boolean(&mut self, value: bool, span: Span) -> IrId {
@@ -455,7 +468,7 @@ impl Lowerer<'_> {
             ty: used.ty,
             nullable: used.nullable,
             level: Level::Row,
-            reads_only_keys: self.work.key_columns[column as usize],
+            reads_only_keys: self.work.key_columns.try_get(column as usize) == Some(&true),
             volatile: false,
             columnless: false,
             span,
@@ -478,7 +491,7 @@ impl Lowerer<'_> {
         if self.is_null(root) {
             return self.program.add(Ir::Null, NodeMeta { span, ..meta });
         }
-        let keyed = meta.reads_only_keys || self.work.key_definitions[index as usize];
+        let keyed = meta.reads_only_keys || self.work.key_definitions.try_get(index as usize) == Some(&true);
         self.program.definitions[index as usize].used = true;
         self.program.add(
             Ir::Definition(index),
@@ -540,10 +553,18 @@ impl Lowerer<'_> {
 
     /// Returns the IR node of an expression that must be a value. Reports markers (`DISTINCT` and ranges), which only
     /// some functions accept.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lower_value(&mut self, id: ExprId) -> IrId {
+        if self.markers {
+            return self.lower_value_without_marker(id);
+        }
+        self.lowered_node(id)
+    }
+
+    #[inline(never)]
+    fn lower_value_without_marker(&mut self, id: ExprId) -> IrId {
         let lowered = self.lowered_node(id);
-        if self.markers && self.is_marker(lowered) {
+        if self.is_marker(lowered) {
             let error = self.report_misplaced_marker(lowered, self.ast.span(id));
             self.work.lowered[id.index()] = error;
             return error;

@@ -280,6 +280,7 @@ pub struct CheckBuffers {
     names: names::NameResolver,
     infer: infer::InferBuffers,
     lower: lower::LowerBuffers,
+    comparisons: Vec<lint::NameComparison>,
 }
 
 /// Checks and lowers all definitions of a syntax tree. Marks definitions with errors as failed. Replaces the previous
@@ -298,6 +299,7 @@ pub fn check(
         names,
         infer,
         lower,
+        comparisons,
     } = buffers;
     names::resolve(ast, source, scope, tables, names, &mut program.columns, diagnostics);
     order::order_definitions(ast, source, names, &mut program.order, diagnostics);
@@ -316,5 +318,5 @@ pub fn check(
     if scope.ordered {
         period_units::check_period_units(ast, source, scope, program, diagnostics);
     }
-    lint::run_lints(ast, source, scope, program, diagnostics);
+    lint::run_lints(ast, source, scope, program, comparisons, diagnostics);
 }

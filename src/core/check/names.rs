@@ -309,7 +309,15 @@ impl Resolver<'_> {
             scope.name_of_context_without_aggregates(role).is_none() && scope.context != Context::Worksheet;
         let at = definition.first.index();
         let targets = names.targets.as_mut_slice().get_mut(at..).unwrap_or_default();
-        for (offset, ((expr, span), slot)) in ast.nodes_of(definition).iter().zip(targets).enumerate() {
+        let is_name = |expr: &Expr| {
+            matches!(
+                expr,
+                Expr::Name | Expr::Field | Expr::Model | Expr::Cell | Expr::Call(_)
+            )
+        };
+        let nodes = ast.nodes_of(definition).iter().enumerate();
+        for (offset, (expr, span)) in nodes.filter(|(_, (expr, _))| is_name(expr)) {
+            let Some(slot) = targets.get_mut(offset) else { break };
             let id = ExprId((at + offset) as u32);
             let target = match *expr {
                 _ if matches!(
@@ -433,7 +441,9 @@ impl Resolver<'_> {
         };
         if lookup == ColumnLookup::NotLookedUp {
             // Without a schema, only `group_by` specifies to which relation a key belongs.
-            if let (Some(key), None) = (self.grouping_key_named(text, role), self.find_column(name)) {
+            if let Some(key) = self.grouping_key_named(text, role)
+                && self.find_column(name).is_none()
+            {
                 return Some(NameTarget::Column(key));
             }
             lookup = self.resolve_column(name);
@@ -456,8 +466,9 @@ impl Resolver<'_> {
     }
 
     /// Returns the grouping column with the given name, if the role applies to groups.
+    #[inline]
     fn grouping_key_named(&self, text: &str, role: DefinitionRole) -> Option<u32> {
-        if role != DefinitionRole::Having && !role.orders_groups() {
+        if self.key_columns.is_empty() || (role != DefinitionRole::Having && !role.orders_groups()) {
             return None;
         }
         let is = |column: &u32| self.columns[*column as usize].output_name().eq_ignore_ascii_case(text);

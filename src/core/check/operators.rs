@@ -15,6 +15,7 @@ impl Lowerer<'_> {
     }
 
     /// Lowers a number literal to its SQL digits and its default type.
+    #[inline(never)]
     pub(super) fn lower_number(&mut self, span: Span) -> IrId {
         let source = self.source;
         let text = span.text(source);
@@ -111,6 +112,7 @@ impl Lowerer<'_> {
         self.add_scalar_call(internal::PERCENT, &[x], span, "%")
     }
 
+    #[inline(never)]
     pub(super) fn lower_binary(&mut self, op: BinaryOp, left: ExprId, right: ExprId, span: Span) -> IrId {
         let (mut a, mut b) = (self.lower_value(left), self.lower_value(right));
         let mut operands = self.summarize_operands(&[a, b], span);

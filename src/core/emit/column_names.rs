@@ -8,7 +8,7 @@ use crate::sql::{Sql, SqlId};
 impl Emitter<'_> {
     /// Returns whether a column such as `device.category` is a field of a STRUCT.
     fn has_struct_path(&self, name: &str) -> bool {
-        name.contains('.') && self.dialect.facts().struct_fields
+        self.dialect.facts().struct_fields && name.contains('.')
     }
 
     /// Emits a name with dots as several names: `device.category` for a field of a STRUCT. The path is one text, so that its
@@ -46,7 +46,7 @@ impl Emitter<'_> {
             return self.work.tree.add_call("coalesce", &parts, span);
         }
         let dialect = self.dialect;
-        let renamed = self.renamed.get(&index).filter(|_| self.passed_on);
+        let renamed = self.passed_on.then(|| self.renamed.get(&index)).flatten();
         if renamed.is_none() && self.has_struct_path(&column.name) {
             let qualifier = match &column.relation {
                 Some(relation) if self.joined => Some(self.emit_name(relation, span)),

@@ -29,8 +29,8 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
         _ => Some(EXACT),
     };
     let largest = |ids: &mut dyn Iterator<Item = IrId>| {
-        let sizes: Option<Vec<u32>> = ids.map(size).collect();
-        sizes.and_then(|sizes| sizes.into_iter().max()).unwrap_or(EXACT)
+        let mut sizes = ids.map(size);
+        sizes.try_fold(EXACT, |a, b| Some(a.max(b?))).unwrap_or(EXACT)
     };
     match node {
         Ir::Column(column) => program.columns[column as usize].size,
@@ -44,11 +44,12 @@ pub(super) fn float_size(program: &Program, dialect: Dialect, sizes: &Arena<u32>
         Ir::Coalesce(args) => largest(&mut program.args(args).iter().copied()),
         Ir::Apply { overload, args } | Ir::Aggregate { overload, args, .. } => {
             let args = program.args(args);
-            let Some(operands) = args.iter().map(|id| size(*id)).collect::<Option<Vec<u32>>>() else {
-                return EXACT;
-            };
-            let rounded = operands.iter().filter(|size| **size != EXACT).count();
-            let largest = operands.iter().copied().max().unwrap_or(EXACT);
+            let (mut rounded, mut largest) = (0, EXACT);
+            for id in args {
+                let Some(size) = size(*id) else { return EXACT };
+                rounded += u32::from(size != EXACT);
+                largest = largest.max(size);
+            }
             if find_template(dialect, node).is_some_and(|template| template.gives.is_some()) {
                 return if rounded == 0 { ROUNDED } else { INEXACT };
             }
@@ -92,32 +93,45 @@ fn keeps_decimals(program: &Program, id: IrId) -> bool {
 }
 
 impl Emitter<'_> {
+    /// Returns the size of a float. Most floats are columns, for which the sizes of the other nodes are not needed.
+    fn size_of_float(&mut self, id: IrId) -> u32 {
+        match self.program.node(id) {
+            Ir::Column(column) => self.program.columns[column as usize].size,
+            _ => self.size(id),
+        }
+    }
+
     /// Casts the arguments of a discontinuous function to float if the last digits of these decimals may be wrong.
     /// Returns the SQL of the arguments before the casts, for [`Emitter::restore_arguments`].
     #[inline]
     pub(super) fn cast_rounded_arguments(&mut self, overload: OverloadId, args: &[IrId]) -> Vec<(IrId, SqlId)> {
-        let is_float = |id: &IrId| self.program.meta(*id).ty.sql_type() == Type::Float;
-        if !self.dialect.has_rounded_decimals()
-            || !args.iter().any(is_float)
-            || !catalog::get(catalog::overload_owner(overload)).discontinuous
-        {
+        let is_discontinuous = catalog::get(catalog::overload_owner(overload)).discontinuous;
+        if !is_discontinuous || !self.dialect.has_rounded_decimals() {
             return Vec::new();
         }
-        let floats: Vec<(IrId, u32)> = args
-            .iter()
-            .filter(|id| is_float(id))
-            .map(|id| (*id, self.size(*id)))
-            .collect();
+        self.cast_rounded_floats(args)
+    }
+
+    #[inline(never)]
+    fn cast_rounded_floats(&mut self, args: &[IrId]) -> Vec<(IrId, SqlId)> {
+        let program = self.program;
+        let is_float = |id: &&IrId| program.meta(**id).ty.sql_type() == Type::Float;
+        let (mut floats, mut are_rounded) = (0, true);
+        for id in args.iter().filter(is_float) {
+            floats += 1;
+            are_rounded &= self.size_of_float(*id) != EXACT;
+        }
+        if floats == 0 {
+            return Vec::new();
+        }
         // Two quotients may be rounded to different numbers of digits.
-        let least = if floats.iter().all(|(_, size)| *size != EXACT) && floats.len() > 1 {
-            ROUNDED
-        } else {
-            INEXACT
-        };
+        let least = if are_rounded && floats > 1 { ROUNDED } else { INEXACT };
         let mut replaced = Vec::new();
-        for (id, _) in floats.into_iter().filter(|(_, size)| *size >= least) {
-            replaced.push((id, self.work.sql[id.index()]));
-            self.emit_cast(id, Type::Float);
+        for id in args.iter().filter(is_float) {
+            if self.size_of_float(*id) >= least {
+                replaced.push((*id, self.work.sql[id.index()]));
+                self.emit_cast(*id, Type::Float);
+            }
         }
         replaced
     }

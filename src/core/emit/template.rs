@@ -537,10 +537,10 @@ impl Emitter<'_> {
     /// `*`, COALESCE and branches have a type if each operand has that type or is exact.
     fn number_kind(&self, id: IrId) -> Option<Type> {
         let mut given = None;
-        let mut open = vec![id];
+        let (mut next, mut open) = (Some(id), Vec::new());
         // Check at most 32 nodes, because the expression may contain many nodes.
         let mut left = 32;
-        while let Some(id) = open.pop() {
+        while let Some(id) = next.take().or_else(|| open.pop()) {
             left -= 1;
             let id = self.unwrap_window(self.program.resolve_names(id));
             let said = find_template(self.dialect, self.program.node(id)).and_then(|template| template.gives);

@@ -11,15 +11,19 @@ use crate::{Level, Type};
 impl Emitter<'_> {
     /// Emits `truncated <= constant` as `truncated < next` if the dialect requires it. `next` is the day after the
     /// constant, or the first instant after the constant.
+    #[inline]
     pub(super) fn emit_truncated_at_most(&mut self, op: Op, left: IrId, right: IrId, span: Span) -> Option<SqlId> {
+        match op {
+            Op::LessEqual => self.emit_truncated_before_next(left, right, span),
+            Op::GreaterEqual => self.emit_truncated_before_next(right, left, span),
+            _ => None,
+        }
+    }
+
+    fn emit_truncated_before_next(&mut self, truncated: IrId, constant: IrId, span: Span) -> Option<SqlId> {
         if self.dialect.facts().truncated_at_most.is_empty() {
             return None;
         }
-        let (truncated, constant) = match op {
-            Op::LessEqual => (left, right),
-            Op::GreaterEqual => (right, left),
-            _ => return None,
-        };
         let sql = self.work.sql[truncated.index()];
         if self.program.meta(constant).level != Level::Const || !self.is_truncated(sql) {
             return None;

@@ -176,9 +176,10 @@ impl Program {
 
     /// Returns the nodes from `first` to `last`, with their properties.
     pub fn entries(&self, first: IrId, last: IrId) -> impl Iterator<Item = (IrId, &(Ir, NodeMeta))> {
-        (first.0..)
-            .map(IrId)
-            .zip(self.nodes.range(first.index()..last.index() + 1))
+        let nodes = self.nodes.range(first.index()..last.index() + 1).iter();
+        nodes
+            .enumerate()
+            .map(move |(at, entry)| (IrId(first.0 + at as u32), entry))
     }
 
     pub fn meta_mut(&mut self, id: IrId) -> &mut NodeMeta {
@@ -429,6 +430,7 @@ impl Program {
     }
 
     /// Returns the operands of a node, in order.
+    #[inline]
     pub fn operands(&self, id: IrId) -> impl DoubleEndedIterator<Item = IrId> + '_ {
         let (one, many) = match self.node(id) {
             Ir::Apply { args, .. }

@@ -240,6 +240,11 @@ impl Ast {
         };
     }
 
+    /// Frees the memory that is reserved for more nodes.
+    pub fn shrink_nodes(&mut self) {
+        self.nodes.shrink_to_fit();
+    }
+
     /// Returns the number of nodes for which memory is allocated.
     pub fn capacity(&self) -> usize {
         self.nodes.capacity()

@@ -48,8 +48,19 @@ struct SubjectConditions<'p> {
 /// Maximum number of literals that are stored per subject.
 const MAX_LITERALS: usize = 64;
 
-struct ConditionTest<'p> {
+/// Comparison of a name with a literal. Literals are only read if a name has several comparisons.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::check) struct NameComparison {
     subject: ConditionSubject,
+    comparison: ComparisonOperator,
+    literal: IrId,
+    /// Node of the comparison.
+    condition: IrId,
+    /// Position in the list of comparisons.
+    place: u32,
+}
+
+struct ConditionTest<'p> {
     comparison: ComparisonOperator,
     literal: OrderedLiteral<'p>,
 }
@@ -72,37 +83,47 @@ impl ConditionTest<'_> {
 }
 
 impl<'a> Lints<'a> {
-    /// Parses a comparison of a name with a literal.
-    fn parse_test(&self, condition: IrId) -> Option<ConditionTest<'a>> {
+    /// Adds a condition to the list if the condition compares a name with a literal.
+    fn add_comparison(&self, condition: IrId, list: &mut Vec<NameComparison>) {
         let program = self.program;
         let Ir::Apply { overload, args } = program.node(condition) else {
-            return None;
+            return;
         };
-        let [a, b] = *program.args(args) else { return None };
+        let [a, b] = *program.args(args) else { return };
         let function = catalog::overload_owner(overload);
         let ignores_case = function == internal::EQUAL_IGNORE_CASE;
-        let comparison = if ignores_case {
-            ComparisonOperator::Equal
-        } else {
-            ComparisonOperator::from_function(function)?
+        let comparison = match ComparisonOperator::from_function(function) {
+            Some(comparison) => comparison,
+            None if ignores_case => ComparisonOperator::Equal,
+            None => return,
         };
-        let (of, literal, comparison) = match (self.ordered_literal(a), self.ordered_literal(b)) {
-            (None, Some(literal)) => (a, literal, comparison),
-            (Some(literal), None) => (b, literal, comparison.swapped()),
-            _ => return None,
+        let is_literal = |id: IrId| matches!(program.node(id), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));
+        let (of, literal, comparison) = match (is_literal(a), is_literal(b)) {
+            (false, true) => (a, b, comparison),
+            (true, false) => (b, a, comparison.swapped()),
+            _ => return,
         };
         let subject = match program.node(self.resolve_name(of)) {
             Ir::Column(column) => (column, false, ignores_case),
             Ir::Definition(definition) => (definition, true, ignores_case),
             _ => match program.node(of) {
                 Ir::Definition(definition) => (definition, true, ignores_case),
-                _ => return None,
+                _ => return,
             },
         };
-        Some(ConditionTest {
+        list.push(NameComparison {
             subject,
             comparison,
             literal,
+            condition,
+            place: list.len() as u32,
+        });
+    }
+
+    fn condition_test(&self, one: &NameComparison) -> Option<ConditionTest<'a>> {
+        Some(ConditionTest {
+            comparison: one.comparison,
+            literal: self.ordered_literal(one.literal)?,
         })
     }
 
@@ -122,16 +143,26 @@ impl<'a> Lints<'a> {
 
     /// Warns about an AND that is never true, and about an OR that is always true.
     pub(super) fn check_and_or_conditions(&mut self, id: IrId, args: PoolRange, and: bool) {
-        let mut subjects: FxHashMap<ConditionSubject, SubjectConditions<'a>> = FxHashMap::default();
+        let mut list = std::mem::take(&mut *self.comparisons);
+        list.clear();
         for condition in self.program.args(args) {
-            let Some(test) = self.parse_test(*condition) else {
-                continue;
-            };
-            let seen = subjects.entry(test.subject).or_default();
-            if seen.is_contradiction(&test, and) {
-                return self.warn_of_constant_condition(id, *condition, and);
+            self.add_comparison(*condition, &mut list);
+        }
+        let mut first: Option<NameComparison> = None;
+        for group in comparisons_of_same_name(&mut list) {
+            let mut seen = SubjectConditions::default();
+            for one in group {
+                let Some(test) = self.condition_test(one) else { continue };
+                if seen.is_contradiction(&test, and) {
+                    first = first.filter(|other| other.place < one.place).or(Some(*one));
+                    break;
+                }
+                seen.add(&test, Span::default(), and);
             }
-            seen.add(&test, Span::default(), and);
+        }
+        *self.comparisons = list;
+        if let Some(one) = first {
+            self.warn_of_constant_condition(id, one.condition, and);
         }
     }
 
@@ -173,37 +204,52 @@ impl<'a> Lints<'a> {
     /// Warns about CASE branches in a range of nodes that are unreachable because of an earlier branch. If the default
     /// branch of a CASE is another CASE, its branches continue the list.
     pub(super) fn warn_of_unreachable(&mut self, first: IrId, last: IrId) {
+        let program = self.program;
         let mut continued: FxHashSet<u32> = FxHashSet::default();
-        for at in (first.0..=last.0).rev().map(IrId) {
-            if !matches!(self.program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
+        let mut list = std::mem::take(&mut *self.comparisons);
+        for at in (first.0..last.0 + 1).rev().map(IrId) {
+            if !matches!(program.node(at), Ir::Case(_)) || continued.contains(&at.0) {
                 continue;
             }
-            let mut subjects: FxHashMap<ConditionSubject, SubjectConditions<'a>> = FxHashMap::default();
+            list.clear();
             let mut next = Some(at);
-            while let Some(Ir::Case(arms)) = next.map(|id| self.program.node(id)) {
+            while let Some(Ir::Case(arms)) = next.map(|id| program.node(id)) {
                 next = None;
-                for arm in self.program.args(arms).chunks(2) {
+                for arm in program.args(arms).chunks(2) {
                     match *arm {
-                        [condition, _] => self.check_case_branch(condition, &mut subjects),
-                        [other] if other < at && continued.insert(other.0) => next = Some(other),
+                        [condition, _] => self.add_comparison(condition, &mut list),
+                        [other] if other < at && matches!(program.node(other), Ir::Case(_)) => {
+                            next = continued.insert(other.0).then_some(other);
+                        }
                         _ => {}
                     }
                 }
             }
+            self.check_case_branches(&mut list);
+        }
+        *self.comparisons = list;
+    }
+
+    fn check_case_branches(&mut self, list: &mut [NameComparison]) {
+        let mut unreachable: Vec<(u32, Span, Span)> = Vec::new();
+        for group in comparisons_of_same_name(list) {
+            let mut seen = SubjectConditions::default();
+            for one in group {
+                let Some(test) = self.condition_test(one) else { continue };
+                let span = self.program.meta(one.condition).span;
+                match seen.find_covering_test(&test) {
+                    Some(earlier) => unreachable.push((one.place, span, earlier)),
+                    None => seen.add(&test, span, false),
+                }
+            }
+        }
+        unreachable.sort_unstable();
+        for (_, span, earlier) in unreachable {
+            self.warn_of_unreachable_branch(span, earlier);
         }
     }
 
-    fn check_case_branch(
-        &mut self,
-        condition: IrId,
-        subjects: &mut FxHashMap<ConditionSubject, SubjectConditions<'a>>,
-    ) {
-        let Some(test) = self.parse_test(condition) else { return };
-        let span = self.program.meta(condition).span;
-        let seen = subjects.entry(test.subject).or_default();
-        let Some(earlier) = seen.find_covering_test(&test) else {
-            return seen.add(&test, span, false);
-        };
+    fn warn_of_unreachable_branch(&mut self, span: Span, earlier: Span) {
         let (shown, before) = (span.excerpt(self.source), earlier.excerpt(self.source));
         let help = if shown == before {
             "remove the condition, or correct its value".to_owned()
@@ -345,6 +391,13 @@ impl<'p> SubjectConditions<'p> {
             *kept = Some((bound, span));
         }
     }
+}
+
+/// Returns the comparisons of each name that has several, in the order in which they were added.
+fn comparisons_of_same_name(list: &mut [NameComparison]) -> impl Iterator<Item = &[NameComparison]> {
+    list.sort_by_key(|one| one.subject);
+    let groups = list.chunk_by(|a, b| a.subject == b.subject);
+    groups.filter(|group| group.len() > 1)
 }
 
 /// Returns whether there are values between two bounds. If `covers` is set, returns whether the two ranges contain all

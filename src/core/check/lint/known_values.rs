@@ -37,6 +37,10 @@ impl CaseConversion {
 /// Returns all strings that a value can be, apart from NULL: the known values of a column, or the results of all
 /// branches. `None` if the values aren't known.
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
+    // Most values are columns without known values.
+    if let Ir::Column(column) = program.node(id) {
+        listed_values(program, relations, column)?;
+    }
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
     let mut waiting = vec![id];

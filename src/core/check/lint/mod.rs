@@ -20,18 +20,9 @@ use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, PoolRange, Program};
 use crate::schema::Relation;
 
+pub(super) use conditions::NameComparison;
 pub use known_values::possible_values;
 pub(super) use weeks::WeekCallKind;
-
-/// Comparison functions, with the operator of each.
-const COMPARISONS: [(FunctionId, ComparisonOperator); 6] = [
-    (internal::EQUAL, ComparisonOperator::Equal),
-    (internal::NOT_EQUAL, ComparisonOperator::NotEqual),
-    (internal::LESS, ComparisonOperator::Less),
-    (internal::LESS_EQUAL, ComparisonOperator::LessEqual),
-    (internal::GREATER, ComparisonOperator::Greater),
-    (internal::GREATER_EQUAL, ComparisonOperator::GreaterEqual),
-];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ComparisonOperator {
@@ -44,11 +35,17 @@ enum ComparisonOperator {
 }
 
 impl ComparisonOperator {
+    #[inline]
     fn from_function(function: FunctionId) -> Option<Self> {
-        COMPARISONS
-            .iter()
-            .find(|(id, _)| *id == function)
-            .map(|(_, comparison)| *comparison)
+        Some(match function {
+            internal::EQUAL => Self::Equal,
+            internal::NOT_EQUAL => Self::NotEqual,
+            internal::LESS => Self::Less,
+            internal::LESS_EQUAL => Self::LessEqual,
+            internal::GREATER => Self::Greater,
+            internal::GREATER_EQUAL => Self::GreaterEqual,
+            _ => return None,
+        })
     }
 
     /// Returns the comparison after swapping its sides.
@@ -83,6 +80,8 @@ struct Lints<'a> {
     relations: &'a [Relation],
     program: &'a Program,
     found: &'a mut Vec<Diagnostic>,
+    /// List of comparisons, reused for the next condition.
+    comparisons: &'a mut Vec<NameComparison>,
 }
 
 /// Warns about formulas that may not have the intended meaning.
@@ -91,6 +90,7 @@ pub(super) fn run_lints(
     source: &str,
     scope: &CheckScope<'_>,
     program: &Program,
+    comparisons: &mut Vec<NameComparison>,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     check_names(ast, source, diagnostics);
@@ -99,11 +99,12 @@ pub(super) fn run_lints(
         relations: scope.relations,
         program,
         found: diagnostics,
+        comparisons,
     };
     let mut weeks = weeks::WeekCalls::default();
     for definition in program.definitions.iter().filter(|d| !d.failed) {
         let last = definition.root;
-        let mut cases = false;
+        let mut cases: Option<(IrId, IrId)> = None;
         for (id, (node, meta)) in program.entries(definition.first, last) {
             match *node {
                 Ir::Apply { overload, args } => {
@@ -122,7 +123,7 @@ pub(super) fn run_lints(
                 Ir::And(args) => traps.check_and_or_conditions(id, args, true),
                 Ir::Or(args) => traps.check_and_or_conditions(id, args, false),
                 Ir::Case(arms) => {
-                    cases = true;
+                    cases = Some((cases.map_or(id, |(first, _)| first), id));
                     traps.warn_of_redundant_if(id, arms);
                 }
                 Ir::Switch { subject, arms } => {
@@ -151,8 +152,8 @@ pub(super) fn run_lints(
                 _ => {}
             }
         }
-        if cases {
-            traps.warn_of_unreachable(definition.first, last);
+        if let Some((first, last)) = cases {
+            traps.warn_of_unreachable(first, last);
         }
     }
     weeks.check(scope.calendar, source, diagnostics);
@@ -162,26 +163,23 @@ impl Lints<'_> {
     /// Runs the lints for function calls.
     #[inline]
     fn check_call(&mut self, id: IrId, function: FunctionId, args: PoolRange) {
-        if function == internal::AVERAGE {
-            let args = self.program.args(args);
-            return self.check_aggregate(id, function, args, false);
+        match (function, self.program.args(args)) {
+            (internal::AVERAGE, args) => self.check_aggregate(id, function, args, false),
+            (internal::ROUND, [_, _]) => self.warn_of_double_rounding(id),
+            (internal::EQUAL_IGNORE_CASE, [a, b]) => self.check_criterion_value(*a, *b, false),
+            (internal::LIKE_IGNORE_CASE | internal::LIKE_IGNORE_CASE_ESCAPED, [a, b]) => {
+                self.check_criterion_value(*a, *b, true);
+            }
+            (_, [a, b]) => {
+                if let Some(comparison) = ComparisonOperator::from_function(function) {
+                    self.check_comparison(id, comparison, *a, *b);
+                }
+            }
+            _ => {}
         }
-        let [a, b] = *self.program.args(args) else { return };
-        if function == internal::ROUND {
-            return self.warn_of_double_rounding(id);
-        }
-        if [
-            internal::EQUAL_IGNORE_CASE,
-            internal::LIKE_IGNORE_CASE,
-            internal::LIKE_IGNORE_CASE_ESCAPED,
-        ]
-        .contains(&function)
-        {
-            return self.check_criterion_value(a, b, function != internal::EQUAL_IGNORE_CASE);
-        }
-        let Some(comparison) = ComparisonOperator::from_function(function) else {
-            return;
-        };
+    }
+
+    fn check_comparison(&mut self, id: IrId, comparison: ComparisonOperator, a: IrId, b: IrId) {
         self.warn_of_redundant_comparison(id, comparison, a, b);
         // Swap the sides if necessary, so that the literal or date is on the right-hand side.
         let turned = matches!(self.program.node(a), Ir::Text(_) | Ir::Number(_) | Ir::Date(_));

@@ -57,7 +57,7 @@ impl WeekCalls {
     /// Warns if weeks in a program start on different days.
     pub(super) fn check(self, calendar: Calendar, source: &str, found: &mut Vec<Diagnostic>) {
         let first = calendar.week_start;
-        if first == Weekday::Sunday {
+        if first == Weekday::Sunday || (self.weeknum.is_none() && self.weekday.is_none()) {
             return;
         }
         for (call, frame, name) in [
