@@ -4,7 +4,7 @@
 use super::super::compile::SpecCompilation;
 use super::super::load::{CompareEntry, SpannedText};
 use super::super::sources::ReadSource;
-use super::compared_columns::{ComparedPair, ComparisonSide};
+use super::compared_columns::{ComparedColumns, ComparedPair, ComparisonSide};
 use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::check::{DefinitionRole, no_column_diagnostic};
 use crate::dbt::{self, TestConfig};
@@ -64,12 +64,8 @@ impl SpecCompilation<'_> {
         let tree = &mut memory.emit.tree;
         let mut ctes = Vec::new();
         let is_marked = compared.never_null_key().is_none();
-        let own_key = (!tested.grain.is_empty()).then_some(tested.grain);
-        let known_keys = [own_key, other_known.map(Relation::key).filter(|key| !key.is_empty())];
-        let counts = known_keys.map(|key| compared.may_repeat_keys(key));
-        let counts = [counts[0] && !tested.single, counts[1]];
-        let mut side = |place: u32, source: &ReadSource, filter: Option<SqlId>| {
-            let is_counted = counts[place as usize];
+        let [own_counts, other_counts] = counted_sides(&compared, tested, other_known);
+        let mut side = |(place, is_counted): (u32, bool), source: &ReadSource, filter: Option<SqlId>| {
             if filter.is_none() && !is_marked && !is_counted {
                 return ComparisonSide {
                     name: source.import.clone(),
@@ -94,7 +90,8 @@ impl SpecCompilation<'_> {
                 is_counted,
             }
         };
-        let sides = [side(0, own, filters[0]), side(1, other, filters[1])];
+        let here = side((0, own_counts), own, filters[0]);
+        let sides = [here, side((1, other_counts), other, filters[1])];
         let (with, file_name) = (&other.name, to_file_name_part(&other.name));
         let items = compared.items(&sides, &file_name, dialect, tree);
         let on = compared.join_condition(&sides, dialect, tree);
@@ -195,4 +192,14 @@ impl SpecCompilation<'_> {
         diagnostics.extend(found.into_iter().map(|d| formulas.to_file(d)));
         sql
     }
+}
+
+/// Returns whether the model and the other relation may have several rows with the same keys, so that they are counted.
+fn counted_sides(compared: &ComparedColumns<'_>, tested: &TestedModel<'_>, other: Option<&Relation>) -> [bool; 2] {
+    let own_key = (!tested.grain.is_empty()).then_some(tested.grain);
+    let other_key = other.map(Relation::key).filter(|key| !key.is_empty());
+    [
+        !tested.single && compared.may_repeat_keys(own_key),
+        compared.may_repeat_keys(other_key),
+    ]
 }
