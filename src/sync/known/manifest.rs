@@ -161,8 +161,10 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
 /// Returns whether a catalog is not older than the manifest, so that a column that is missing from the catalog is not
 /// a column that was added later.
 fn is_current(catalog: &Catalog, manifest: &Manifest) -> bool {
-    let [listed, parsed] = [&catalog.metadata, &manifest.metadata].map(|metadata| metadata.generated_at());
-    listed.zip(parsed).is_some_and(|(listed, parsed)| listed >= parsed)
+    let listed = catalog.metadata.generated_at();
+    listed
+        .zip(manifest.metadata.generated_at())
+        .is_some_and(|(listed, parsed)| listed >= parsed)
 }
 
 /// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
