@@ -52,8 +52,9 @@ const CLAUSES: [(&str, Condition); 25] = [
 ];
 
 /// Calls that the compiler writes without a template.
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 7] = [
     "count(*)",
+    "count(*) over (partition by)",
     "coalesce(any...)",
     "greatest(float...)",
     "max(any)",

@@ -174,8 +174,8 @@ pub fn noisy_ratio(a: f64, b: f64) -> f64 {
 }
 
 /// Returns whether a float equals its printed decimal. Sums of a few powers of two, such as 0.75, equal their printed
-/// decimals, but 0.1 does not.
+/// decimals, but 0.1 does not. The fraction of a large number may have been rounded off.
 fn is_short(x: f64) -> bool {
     let scaled = x * 1_048_576.0;
-    scaled == scaled.trunc()
+    scaled == scaled.trunc() && scaled.abs() < 9e15
 }

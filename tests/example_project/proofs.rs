@@ -265,6 +265,7 @@ fn every_engine_finds_the_same_rows() {
     let day = Some("2024-01-01");
     let moment = Some("2024-01-01 10:00:00");
     let full = |word| [Some("1"), Some(word), day, moment, Some("true")];
+    let twice = |word| [Some("2"), Some(word), None, moment, Some("true")];
     let none = [None; 5];
     let ours = [
         row(full("same"), Some("4.00"), "a", moment),
@@ -278,6 +279,9 @@ fn every_engine_finds_the_same_rows() {
         row(full("note"), Some("2.00"), "it's", None),
         row(full("seen"), Some("2.00"), "a", moment),
         row(full("other"), Some("2.00"), "left out", None),
+        row(twice("ours twice"), Some("9.00"), "a", None),
+        row(twice("ours twice"), Some("9.00"), "a", None),
+        row(twice("theirs twice"), Some("9.00"), "a", None),
     ];
     let theirs = [
         row(full("same"), Some("4.00"), "a", moment),
@@ -291,6 +295,9 @@ fn every_engine_finds_the_same_rows() {
         row(full("seen"), Some("2.00"), "a", None),
         row(full("theirs"), Some("2.00"), "a", None),
         row(full("other"), Some("9.00"), "left out", None),
+        row(twice("ours twice"), Some("9.00"), "a", None),
+        row(twice("theirs twice"), Some("9.00"), "a", None),
+        row(twice("theirs twice"), Some("9.00"), "a", None),
     ];
     let table = |name: &str, rows: &[Value]| json!({"name": format!("{name}_data"), "columns": types, "rows": rows});
     let tables = json!({"tables": [table("compared", &ours), table("theirs", &theirs)]});
@@ -336,7 +343,7 @@ fn every_engine_finds_the_same_rows() {
     }
     assert_eq!(answered.len(), 12);
     let [differ, breaks] = [
-        "empty, far, note, ours, part, part, seen, theirs",
+        "empty, far, note, ours, ours twice, ours twice, part, part, seen, theirs, theirs twice, theirs twice",
         "both empty, empty, none, part",
     ];
     for (test, words) in answered {

@@ -16,7 +16,7 @@ use crate::database::Database;
 use crate::draw_formulas::Draw;
 use crate::drawn::{self, number};
 use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, say};
-use crate::expr::InterpreterExpr;
+use crate::expr::{InterpreterExpr, Window};
 use crate::forms::{Form, Gap, Known, known};
 use crate::formula_tables::{self, GROUP, KEY};
 use crate::json::AsJson;
@@ -505,6 +505,8 @@ fn ask<'a>(
 fn calls(x: &InterpreterExpr, of: &[String], inside: &[String], is_inside: bool) -> bool {
     let name = match x {
         InterpreterExpr::Call(name, _) | InterpreterExpr::Aggregate(name, _) => Some(*name),
+        InterpreterExpr::Window(Window::Rank(name, ..)) => Some(*name),
+        InterpreterExpr::Window(Window::PercentRank(_)) => Some("PERCENTRANK"),
         _ => None,
     };
     let among = |names: &[String]| name.is_some_and(|name| names.iter().any(|n| n == name));

@@ -1,5 +1,7 @@
 //! Order of rows: the sort and partition keys of windows, and the sort keys of a query's result.
 
+use rustc_hash::FxHashSet;
+
 use super::planner::Planner;
 use super::step::{InputColumn, KeepColumns};
 use crate::ir::{Ir, IrId};
@@ -63,6 +65,12 @@ impl Planner<'_> {
         let own_partition: Vec<SqlId> = own_partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let partition: Vec<SqlId> = partition.iter().map(|id| self.partition_key(*id, stage)).collect();
         let mut keys: Vec<SqlId> = Vec::new();
+        let varying = self.sort_keys_in_partition(&order);
+        let order = if varying.is_empty() && plain.is_empty() {
+            order
+        } else {
+            varying
+        };
         for (id, descending) in order {
             keys.push(self.emit_sort_key(id, descending, stage));
         }
@@ -81,6 +89,21 @@ impl Planner<'_> {
         self.emitter.tree().add_missing_asc_keywords(&mut windows.order);
         self.emitter.tree().add_missing_asc_keywords(&mut windows.pivot_order);
         self.emitter.windows = windows;
+    }
+
+    /// Returns the sort keys that may differ between the rows of a partition.
+    fn sort_keys_in_partition(&self, order: &[(IrId, bool)]) -> Vec<(IrId, bool)> {
+        let value = |id: IrId| {
+            let node = self.canonical_node(id);
+            match (self.program().node(node), self.order_key_name(id)) {
+                (Ir::Column(column), _) => (Some(column), None, String::new()),
+                (_, name) if name.is_empty() => (None, Some(node), name),
+                (_, name) => (None, None, name.to_ascii_lowercase()),
+            }
+        };
+        let partition: FxHashSet<_> = self.roles.partition.iter().map(|id| value(*id)).collect();
+        let varies = |(id, _): &&(IrId, bool)| !partition.contains(&value(*id));
+        order.iter().filter(varies).copied().collect()
     }
 
     /// Adds a named window in the step's order if several values of a worksheet use this window and the dialect
@@ -105,7 +128,8 @@ impl Planner<'_> {
                 .filter(|name| !name.is_empty())
                 .collect()
         };
-        let order = names(&mut self.roles.order.iter().map(|(id, _)| *id)).join("_and_");
+        let order = self.sort_keys_in_partition(&self.roles.order);
+        let order = names(&mut order.iter().map(|(id, _)| *id)).join("_and_");
         let partition = names(&mut self.roles.partition.iter().copied()).join("_and_");
         let name = match (partition.as_str(), order.as_str()) {
             (_, "") => "in_order".to_owned(),

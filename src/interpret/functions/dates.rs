@@ -274,6 +274,7 @@ fn workday(args: CallArgs<'_>, weekend: i64, holidays: Vec<i64>) -> Option<Value
     let (mut date, count) = (value_day_number(&args[0]), truncate_days(&args[1])?);
     // The offset exceeds the range of any calendar.
     if count.abs() > 3_660_000 {
+        uncertainty::mark_result_too_large();
         return None;
     }
     for _ in 0..count.abs() {

@@ -5,6 +5,7 @@ use std::f64::consts::{PI, SQRT_2};
 use crate::functions::CallArgs;
 use crate::functions::math::{finite_value, to_number};
 use crate::functions::text::evaluate_strict;
+use crate::uncertainty::add_noise;
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
@@ -30,12 +31,15 @@ fn score(args: CallArgs<'_>) -> Option<f64> {
     (deviation > 0.0).then(|| (value - mean) / deviation)
 }
 
+/// Returns the share below a score, or the density at the score. Far from 0, where the SQL limits the score because
+/// some engines reject the exponential of a small number, only the first 290 decimals are reliable.
 fn distribution(z: f64, cumulative: &Value) -> f64 {
-    if cumulative.as_condition() == Some(true) {
+    let value = if cumulative.as_condition() == Some(true) {
         share_below(z)
     } else {
         density(z)
-    }
+    };
+    add_noise(value, value.max(1e-290))
 }
 
 fn density(z: f64) -> f64 {

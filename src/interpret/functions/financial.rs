@@ -3,22 +3,22 @@
 use crate::functions::CallArgs;
 use crate::functions::math::{finite_value, to_number};
 use crate::functions::text::evaluate_strict;
-use crate::uncertainty;
+use crate::uncertainty::{self, add_noise, noisy_sum, with_float_noise};
 use crate::value::Value;
 
 pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
     let of: fn(CallArgs<'_>) -> Option<Value> = match name {
         "PMT" => |a| {
             let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
-            quotient(-(to_number(&a[2]) * growth + optional(a, 3)), factor)
+            quotient(-noisy_sum(to_number(&a[2]) * growth, optional(a, 3)), factor)
         },
         "FV" => |a| {
             let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
-            finite_value(-(to_number(&a[2]) * factor + optional(a, 3) * growth))
+            finite_value(-noisy_sum(to_number(&a[2]) * factor, optional(a, 3) * growth))
         },
         "PV" => |a| {
             let [growth, factor] = growth_and_factor(a, to_number(&a[1]), 4)?;
-            quotient(-(to_number(&a[2]) * factor + optional(a, 3)), growth)
+            quotient(-noisy_sum(to_number(&a[2]) * factor, optional(a, 3)), growth)
         },
         "NPER" => periods,
         "IPMT" => |a| finite_value(interest(a)?),
@@ -28,7 +28,7 @@ pub fn call(name: &str, args: CallArgs<'_>) -> Option<Value> {
             } else {
                 1.0 + to_number(&a[0])
             };
-            finite_value(payment_at_the_end(a)? / early - interest(a)?)
+            finite_value(noisy_sum(payment_at_the_end(a)? / early, -interest(a)?))
         },
         "SLN" => |a| quotient(to_number(&a[0]) - to_number(&a[1]), to_number(&a[2])),
         _ => return None,
@@ -53,9 +53,9 @@ fn growth_and_factor(args: CallArgs<'_>, periods: f64, due: usize) -> Option<[f6
         // Subtraction would lose digits here.
         uncertainty::mark_uncertain();
     }
-    let growth = (1.0 + rate).powf(periods);
+    let growth = with_float_noise((1.0 + rate).powf(periods));
     let early = if optional(args, due) == 0.0 { 1.0 } else { 1.0 + rate };
-    Some([growth, (growth - 1.0) / rate * early])
+    Some([growth, noisy_sum(growth, -1.0) / rate * early])
 }
 
 fn quotient(dividend: f64, divisor: f64) -> Option<Value> {
@@ -74,10 +74,11 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
         optional(args, 3),
     );
     if rate == 0.0 {
-        return quotient(-(present + future), payment);
+        return quotient(-noisy_sum(present, future), payment);
     }
     let early = if optional(args, 4) == 0.0 { 1.0 } else { 1.0 + rate };
-    let (end, begin) = (payment * early - future * rate, payment * early + present * rate);
+    let end = noisy_sum(payment * early, -future * rate);
+    let begin = noisy_sum(payment * early, present * rate);
     if rate <= -1.0 || begin == 0.0 || end / begin <= 0.0 {
         return None;
     }
@@ -87,7 +88,8 @@ fn periods(args: CallArgs<'_>) -> Option<Value> {
 /// Returns the payment for the arguments of IPMT if it is due at the end of each period.
 fn payment_at_the_end(args: CallArgs<'_>) -> Option<f64> {
     let [growth, factor] = growth_and_factor(args, to_number(&args[2]), 6)?;
-    Some(-(to_number(&args[3]) * growth + optional(args, 4)) / factor)
+    let value = noisy_sum(to_number(&args[3]) * growth, optional(args, 4));
+    Some(with_float_noise(-value / factor))
 }
 
 /// Returns the interest on the remaining loan at the beginning of a period.
@@ -98,11 +100,11 @@ fn interest(args: CallArgs<'_>) -> Option<f64> {
     }
     let payment = payment_at_the_end(args)?;
     let [growth, factor] = growth_and_factor(args, period - 1.0, 6)?;
-    let interest = -rate * (to_number(&args[3]) * growth + payment * factor);
+    let interest = -rate * noisy_sum(to_number(&args[3]) * growth, payment * factor);
     Some(match (optional(args, 5) == 0.0, period == 1.0) {
         (true, _) => interest,
-        // The first payment is due at once.
-        (false, true) => 0.0,
+        // The first payment is due at once. The SQL of PPMT subtracts the interest again, which may be much larger.
+        (false, true) => add_noise(0.0, interest.abs()),
         (false, false) => interest / (1.0 + rate),
     })
 }

@@ -352,6 +352,11 @@ fn remainder(args: CallArgs<'_>) -> Option<Value> {
     if to_number(&args[1]) == 0.0 {
         return None;
     }
+    let quotient = to_number(&args[0]) / to_number(&args[1]);
+    if quotient != quotient.round() && (quotient - quotient.round()).abs() < 1e-8 {
+        // The SQL rounds the quotient.
+        uncertainty::mark_uncertain();
+    }
     let (a, b, scale) = align_places(&args[0], &args[1])?;
     let kind = zero_of_type(&args[0], &args[1]);
     Some(to_remainder_type(

@@ -27,11 +27,16 @@ fn is_independent(diagnostic: &Diagnostic) -> bool {
 }
 
 impl SpecCompilation<'_> {
-    /// Reports the independent errors in a spec whose first relation is missing.
-    pub(super) fn report_errors_without_input(&self, memory: &mut CompileMemory, diagnostics: &mut Vec<Diagnostic>) {
-        if let Some(first) = self.spec.steps.first() {
-            self.report_independent_errors(first, None, memory, diagnostics);
-            self.report_errors_after(0, None, memory, diagnostics);
+    /// Reports the independent errors in a step whose input is unknown, and in the steps after it.
+    pub(super) fn report_errors_from(
+        &self,
+        index: usize,
+        memory: &mut CompileMemory,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        if let Some(step) = self.spec.steps.get(index) {
+            self.report_independent_errors(step, None, memory, diagnostics);
+            self.report_errors_after(index, None, memory, diagnostics);
         }
     }
 
@@ -88,7 +93,11 @@ impl SpecCompilation<'_> {
             Some(place) => outputs.get(place)?.as_ref(),
             None => self.facts.get(place)?.relation.as_ref(),
         };
-        let steps = match self.spec.step_input(failed + outputs.len()) {
+        let place = failed + outputs.len();
+        if self.spec.steps.get(place)?.has_unknown_input {
+            return None;
+        }
+        let steps = match self.spec.step_input(place) {
             StepRead::Relation(from) => return self.known_relation(from).cloned(),
             StepRead::Step(of) => return output(of).cloned(),
             StepRead::Union(steps) => steps,

@@ -128,6 +128,10 @@ impl SpecCompilation<'_> {
         self.check_plan(&work, &plan, &provenances, ast, &mut found);
         let keep = work.columns_to_keep(diagnostics);
         let unproven_joins = self.check_rows(&work, &plan, &found, diagnostics);
+        if step.faulty {
+            // A name that resembles no other name may belong to the key or the definition that has an error.
+            found.retain(|it| it.kind() != Code::UnknownName || it.fix().is_some());
+        }
         let found = found.into_iter().map(|diagnostic| work.in_file(diagnostic));
         diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
         self.record_reads(&work, program);

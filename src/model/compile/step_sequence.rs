@@ -71,7 +71,7 @@ impl SpecCompilation<'_> {
             let name = spec.from.name();
             let missing = self.report_missing_relation("from", name, spec.from_span, "", std::iter::empty());
             compiled.diagnostics.push(missing);
-            self.report_errors_without_input(memory, &mut compiled.diagnostics);
+            self.report_errors_from(0, memory, &mut compiled.diagnostics);
             return;
         }
         if let Some((body, output)) = self.compile_steps(compiled, memory) {
@@ -136,6 +136,10 @@ impl SpecCompilation<'_> {
         let mut body = Select::default();
         let has_sheet = spec.steps.iter().any(|step| step.sheet.is_some());
         for (index, step) in spec.steps.iter().enumerate() {
+            if step.has_unknown_input {
+                self.report_errors_from(index, memory, &mut compiled.diagnostics);
+                return None;
+            }
             if let Some((from, _)) = step.from.as_ref().filter(|_| index > 0) {
                 let source = self.sources.source_position(from).map(|at| at as u32);
                 input = self.input_from_relation(from, source);
@@ -147,8 +151,13 @@ impl SpecCompilation<'_> {
                 input.grain = Vec::new();
             }
             if let Some(series) = step.series {
-                input = self.add_period_step(step, series, &input, memory, &mut compiled.diagnostics)?;
-                continue;
+                if let Some(periods) = self.add_period_step(step, series, &input, memory, &mut compiled.diagnostics) {
+                    input = periods;
+                    continue;
+                }
+                let columns = input.relation.as_ref();
+                self.report_errors_after(index, columns, memory, &mut compiled.diagnostics);
+                return None;
             }
             let output = self.compile_step_at(index, &input, memory, &mut compiled.diagnostics);
             let Some(mut output) = output else {
@@ -223,7 +232,7 @@ impl SpecCompilation<'_> {
                 input.relation.as_ref(),
             ));
         }
-        if diagnostics.iter().skip(before).any(Diagnostic::is_error) {
+        if step.unsound || diagnostics.iter().skip(before).any(Diagnostic::is_error) {
             return None;
         }
         let periods = self.add_period_series_cte(step, series, &input.name, input.relation.as_ref(), memory);

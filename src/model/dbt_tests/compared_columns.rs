@@ -14,15 +14,19 @@ use crate::sql::{Item, SelectSource, Sql, SqlId, SqlTree};
 use crate::verify::{SharedColumn, is_tolerance_applicable};
 
 /// Name of the column that marks existing rows if no key column can serve this purpose.
-pub(super) const PRESENT: &str = "is_present";
+const PRESENT: &str = "is_present";
+/// Name of the column with the number of rows that have the same keys.
+const ROWS_OF_KEY: &str = "rows_of_key";
 /// Span of generated nodes, which are not part of a formula.
-pub(super) const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
+const EMPTY_SPAN: Span = Span { start: 0, end: 0 };
 
 /// One side of the select that compares two relations.
 pub(super) struct ComparisonSide {
     /// Name of the relation in SQL.
     pub name: String,
     pub source: SelectSource,
+    /// Whether a column counts the rows that have the same keys.
+    pub is_counted: bool,
 }
 
 /// Column that both relations have.
@@ -155,6 +159,49 @@ impl ComparedColumns<'_> {
         self.keys.iter().find(|key| key.never_null)
     }
 
+    /// Returns whether a relation may have several rows with the same keys. `known` is a key of the relation. Floats are
+    /// not counted, because some warehouses cannot partition rows by them.
+    pub(super) fn may_repeat_keys(&self, known: Option<&[String]>) -> bool {
+        let is_key = |name: &String| self.keys.iter().any(|key| key.said.text.eq_ignore_ascii_case(name));
+        let is_float = |key: &ComparedPair<'_>| key.types.contains(&Type::Float);
+        !known.is_some_and(|known| known.iter().all(is_key)) && !self.keys.iter().any(is_float)
+    }
+
+    /// Returns the columns that are added to the rows of a side: whether the row exists, and the number of rows with its
+    /// keys.
+    pub(super) fn added_columns(
+        &self,
+        side: usize,
+        is_marked: bool,
+        is_counted: bool,
+        tree: &mut SqlTree,
+    ) -> Vec<Item> {
+        let present = is_marked.then(|| Item {
+            expr: tree.add_word("true", EMPTY_SPAN),
+            alias: Some(PRESENT.to_owned()),
+        });
+        let mut items: Vec<Item> = present.into_iter().collect();
+        if is_counted {
+            let names = self.keys.iter().filter_map(|key| key.names.get(side));
+            let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
+            let all = tree.add_raw_text("*");
+            let x = tree.add_call("count", &[all], EMPTY_SPAN);
+            let (partition, order) = (tree.add_slice(&keys), tree.add_slice(&[]));
+            let rows = None;
+            let count = Sql::Over {
+                x,
+                partition,
+                order,
+                rows,
+            };
+            items.push(Item {
+                expr: tree.add(count, EMPTY_SPAN),
+                alias: Some(ROWS_OF_KEY.to_owned()),
+            });
+        }
+        items
+    }
+
     /// Returns the columns that describe a difference: the keys, and each compared column of both sides. `other` is the
     /// prefix for columns of the other relation.
     pub(super) fn items(
@@ -207,7 +254,8 @@ impl ComparedColumns<'_> {
         on
     }
 
-    /// Returns the condition that a row is missing from one side or that a compared column differs.
+    /// Returns the condition that a row is missing from one side, that another row of a side has the same keys, or that a
+    /// compared column differs.
     pub(super) fn difference(
         &self,
         sides: &[ComparisonSide; 2],
@@ -221,6 +269,11 @@ impl ComparedColumns<'_> {
             let x = tree.add_field(&side.name, key.map_or(PRESENT, String::as_str));
             let missing = tree.add(Sql::Postfix { op: "is null", x }, EMPTY_SPAN);
             filter = append_condition(tree, Op::Or, filter, missing);
+        }
+        for side in sides.iter().filter(|side| side.is_counted) {
+            let (rows, one) = (tree.add_field(&side.name, ROWS_OF_KEY), tree.add_raw_text("1"));
+            let several = tree.add_binary(Op::Greater, rows, one, EMPTY_SPAN);
+            filter = append_condition(tree, Op::Or, filter, several);
         }
         for column in &self.columns {
             for differs in column.difference_conditions(tree, sides, comparison, dialect) {

@@ -1,10 +1,10 @@
 //! Tests for `compare:`, which compare the model and another relation row by row. A row that exists in only one
-//! relation is a difference.
+//! relation, or several times in one of them, is a difference.
 
 use super::super::compile::SpecCompilation;
 use super::super::load::{CompareEntry, SpannedText};
 use super::super::sources::ReadSource;
-use super::compared_columns::{ComparedPair, ComparisonSide, EMPTY_SPAN, PRESENT};
+use super::compared_columns::{ComparedColumns, ComparedPair, ComparisonSide};
 use super::{SingularTest, TestedModel, to_file_name_part};
 use crate::check::{DefinitionRole, no_column_diagnostic};
 use crate::dbt::{self, TestConfig};
@@ -12,7 +12,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::emit::Emitter;
 use crate::schema::Relation;
 use crate::scratch::CompileMemory;
-use crate::sql::{self, Cte, Item, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlTree};
+use crate::sql::{self, Cte, Join, JoinKind, Query, Select, SelectSource, SqlId, SqlTree};
 use crate::verify::{NamedColumns, SharedColumn, SqlTexts};
 
 impl SpecCompilation<'_> {
@@ -64,24 +64,34 @@ impl SpecCompilation<'_> {
         let tree = &mut memory.emit.tree;
         let mut ctes = Vec::new();
         let is_marked = compared.never_null_key().is_none();
-        let mut side = |place, source: &ReadSource, filter: Option<SqlId>| {
-            if filter.is_none() && !is_marked {
+        let [own_counts, other_counts] = counted_sides(&compared, tested, other_known);
+        let mut side = |(place, is_counted): (u32, bool), source: &ReadSource, filter: Option<SqlId>| {
+            if filter.is_none() && !is_marked && !is_counted {
                 return ComparisonSide {
                     name: source.import.clone(),
                     source: SelectSource::Input(place),
+                    is_counted,
                 };
             }
             let name = dialect.name_text(&names.choose_short_name(&format!("{}_rows", source.name)), true);
             ctes.push(Cte {
                 name: name.clone(),
-                body: rows_of_side(place, filter, is_marked, tree),
+                body: Select {
+                    star: true,
+                    items: compared.added_columns(place as usize, is_marked, is_counted, tree),
+                    from: Some(SelectSource::Input(place)),
+                    filter,
+                    ..Select::default()
+                },
             });
             ComparisonSide {
                 name: name.clone(),
                 source: SelectSource::Name(name),
+                is_counted,
             }
         };
-        let sides = [side(0, own, filters[0]), side(1, other, filters[1])];
+        let here = side((0, own_counts), own, filters[0]);
+        let sides = [here, side((1, other_counts), other, filters[1])];
         let (with, file_name) = (&other.name, to_file_name_part(&other.name));
         let items = compared.items(&sides, &file_name, dialect, tree);
         let on = compared.join_condition(&sides, dialect, tree);
@@ -121,7 +131,8 @@ impl SpecCompilation<'_> {
                 ..TestConfig::default()
             },
             about: format!(
-                "Fails for each row that differs between {model} and {with}, or is missing from one of the two."
+                "Fails for each row that differs between {model} and {with}, is missing from one of the two, or has the \
+                 keys of another row."
             ),
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
@@ -183,17 +194,12 @@ impl SpecCompilation<'_> {
     }
 }
 
-/// Returns the select with the rows of one side. `is_marked` is whether a column marks existing rows.
-fn rows_of_side(place: u32, filter: Option<SqlId>, is_marked: bool, tree: &mut SqlTree) -> Select {
-    let present = is_marked.then(|| Item {
-        expr: tree.add_word("true", EMPTY_SPAN),
-        alias: Some(PRESENT.to_owned()),
-    });
-    Select {
-        star: true,
-        items: present.into_iter().collect(),
-        from: Some(SelectSource::Input(place)),
-        filter,
-        ..Select::default()
-    }
+/// Returns whether the model and the other relation may have several rows with the same keys, so that they are counted.
+fn counted_sides(compared: &ComparedColumns<'_>, tested: &TestedModel<'_>, other: Option<&Relation>) -> [bool; 2] {
+    let own_key = (!tested.grain.is_empty()).then_some(tested.grain);
+    let other_key = other.map(Relation::key).filter(|key| !key.is_empty());
+    [
+        !tested.single && compared.may_repeat_keys(own_key),
+        compared.may_repeat_keys(other_key),
+    ]
 }

@@ -62,6 +62,7 @@ impl<'y> Loader<'y, '_> {
                 }
                 (formula, None, DefinitionKeys::default())
             };
+            step.faulty |= formula.is_none();
             step.definitions.extend(formula.map(|formula| StepDefinitions::Named {
                 name,
                 formula,

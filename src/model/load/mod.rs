@@ -118,11 +118,13 @@ pub struct Step<'y> {
     pub limit_span: Span,
     /// Worksheet keys of the step. `None` if the step is not a worksheet.
     pub sheet: Option<SheetKeys<'y>>,
-    /// Whether the mapping has an invalid key or is not a step. A required key may then only appear to be missing,
-    /// because the invalid key may be a misspelling of it.
+    /// Whether the mapping has an invalid key, lacks names because of an error, or is not a step. A required key or a
+    /// name may then only appear to be missing, because the invalid key may be a misspelling of it.
     pub faulty: bool,
     /// Whether an error in the step was reported, which makes the step's columns uncertain.
     pub unsound: bool,
+    /// Whether `from` or `union` has an error, so that the input of the step is unknown.
+    pub has_unknown_input: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -171,7 +171,8 @@ impl<'y> Loader<'y, '_> {
             };
             self.report(Diagnostic::new(Code::UnknownRelation, name.node.span, message).with_help(help));
         }
-        step.unsound |= self.diagnostics.iter().skip(before).any(Diagnostic::is_error);
+        step.has_unknown_input = self.diagnostics.iter().skip(before).any(Diagnostic::is_error);
+        step.unsound |= step.has_unknown_input;
         let named = self
             .text(item, "from")
             .filter(|from| names().any(|name| name == from.text));

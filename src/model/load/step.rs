@@ -49,14 +49,10 @@ impl<'y> Loader<'y, '_> {
             let from = self.text(node, "from");
             step.from = from.and_then(|from| Some((self.parse_relation("from", from)?, from.node.span)));
             step.union = self.list(node, "union").unwrap_or_default();
-            step.series = node.get("series").and_then(|series| {
-                Some(PeriodSeries {
-                    name: self.text(series, "name")?,
-                    unit: self.text(series, "unit")?.text,
-                    first: self.text(series, "first")?,
-                    last: self.text(series, "last")?,
-                })
-            });
+            if let Some(series) = node.get("series") {
+                step.series = self.read_series(series);
+                step.faulty |= step.series.is_none();
+            }
         }
         let (joins, sound) = self.read_joins(node);
         step.joins = joins;
@@ -87,14 +83,29 @@ impl<'y> Loader<'y, '_> {
             self.read_definitions(definitions, &mut step);
         }
         self.read_sheet(node, &mut step);
+        // Without a worksheet, `columns` describes the columns of the model.
+        let keys = ["group_by", "keep"]
+            .into_iter()
+            .chain(step.sheet.as_ref().map(|_| "columns"));
+        let mut lists = keys.filter_map(|key| node.get(key));
+        let since = if at_top { 0 } else { before };
+        step.faulty |= lists.any(|list| self.has_error_in(list.span, since));
         step.unsound = self.has_errors_since(before, node, at_top);
         step
+    }
+
+    fn read_series(&mut self, series: &'y Node) -> Option<PeriodSeries<'y>> {
+        Some(PeriodSeries {
+            name: self.text(series, "name")?,
+            unit: self.text(series, "unit")?.text,
+            first: self.text(series, "first")?,
+            last: self.text(series, "last")?,
+        })
     }
 
     /// Returns whether an error in the step was reported after the first `before` diagnostics. If the step's keys are
     /// at the top level, errors in keys of the model are ignored.
     fn has_errors_since(&self, before: usize, node: &Node, at_top: bool) -> bool {
-        let mut faults = self.diagnostics.iter().filter(|d| d.is_error()).map(Diagnostic::span);
         if !at_top {
             let mut since = self.diagnostics.iter().skip(before);
             return since.any(Diagnostic::is_error);
@@ -104,14 +115,15 @@ impl<'y> Loader<'y, '_> {
                 .is_some_and(|name| MODEL.get(name).is_none() && STEP.get(name).is_some())
         };
         let pairs = node.pairs().unwrap_or_default().iter().filter(|(key, _)| own(key));
-        let places: Vec<Span> = pairs
-            .map(|(key, value)| Span::new(key.span.start, value.span.end))
-            .collect();
-        faults.any(|fault| {
-            places
-                .iter()
-                .any(|place| place.start <= fault.start && fault.end <= place.end)
-        })
+        let mut places = pairs.map(|(key, value)| Span::new(key.span.start, value.span.end));
+        places.any(|place| self.has_error_in(place, 0))
+    }
+
+    /// Returns whether an error at this place was reported after the first `since` diagnostics.
+    fn has_error_in(&self, place: Span, since: usize) -> bool {
+        let later = self.diagnostics.iter().skip(since);
+        let mut faults = later.filter(|d| d.is_error()).map(Diagnostic::span);
+        faults.any(|fault| place.start <= fault.start && fault.end <= place.end)
     }
 
     /// Checks a name that is used in SQL. Names that are empty or contain control characters are invalid even in

@@ -162,6 +162,7 @@ impl ModelOverSets<'_> {
             is_each: node.text_at("within") == Some("each"),
             span: node.span,
         };
+        faults.extend(self.free_keys_of_filled_date(&fill, keys));
         for name in ["from", "to"] {
             let bound = node.get(name);
             faults.extend(bound.and_then(|node| PeriodBound::fault(compiler, name, node, self.source)));
@@ -170,6 +171,28 @@ impl ModelOverSets<'_> {
             faults.extend(PeriodBound::reversed_fault([from, to]));
         }
         Some(fill)
+    }
+
+    /// Warns about periods of the filled date that the filled period does not determine.
+    fn free_keys_of_filled_date(&self, fill: &Fill, keys: &ModelKeys) -> Vec<Diagnostic> {
+        let is_free = |place: &usize| {
+            *place != fill.key && !fill.determined.iter().any(|of| of.place == *place) && {
+                let mut in_sets = self.sets.iter().zip(&keys.of_sets);
+                in_sets.any(|(set, of_set)| {
+                    let both = of_set.try_get(*place).zip(of_set.try_get(fill.key));
+                    both.is_some_and(|(key, period)| set.divides_date_of(&key.column, &period.column))
+                })
+            }
+        };
+        let warning = |place: usize| {
+            let (key, period, unit) = (&keys.names[place], &keys.names[fill.key], &fill.frame);
+            let message = format!(
+                "`{key}` is not the same for all days of a {unit} in `{period}`, so `fill` combines it with every {unit}"
+            );
+            let help = format!("fill a shorter period, or remove `{key}` from `group_by`");
+            Diagnostic::new(Code::KeyOfFilledDate, self.keys[place].span, message).with_help(help)
+        };
+        (0..keys.names.len()).filter(is_free).map(warning).collect()
     }
 
     /// Returns the keys that `fill` may mean by a name: the key or output name if there is one, otherwise the same period

@@ -2,7 +2,7 @@
 
 use super::formulas::NameUse;
 use super::request::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::{MetricSet, SetTime};
+use super::set::{FormulaWithinPeriod, MetricSet, SetTime};
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::arena::Arena;
@@ -57,18 +57,26 @@ pub fn first_day(period: &str, fiscal_offset: Option<u8>) -> String {
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyWithinPeriod {
     pub place: usize,
-    pub timeframe: String,
+    formula: FormulaWithinPeriod,
     fiscal_offset: Option<u8>,
 }
 
 impl KeyWithinPeriod {
     /// Returns the formula that computes the key from the name of the other key.
     pub fn formula(&self, period: &str) -> String {
-        let timeframe = &self.timeframe;
-        first_day(
-            &format!("{}[{timeframe}]", quote_formula_name(period)),
-            self.fiscal_offset,
-        )
+        let period = quote_formula_name(period);
+        match &self.formula {
+            FormulaWithinPeriod::Timeframe(timeframe) => {
+                first_day(&format!("{period}[{timeframe}]"), self.fiscal_offset)
+            }
+            FormulaWithinPeriod::Parts { parts, .. } => parts.join(&period),
+        }
+    }
+
+    /// Returns the timeframe of the key, or the shortest timeframe in its formula.
+    pub fn timeframe(&self) -> &str {
+        let (FormulaWithinPeriod::Timeframe(timeframe) | FormulaWithinPeriod::Parts { timeframe, .. }) = &self.formula;
+        timeframe
     }
 }
 
@@ -144,10 +152,10 @@ impl ModelOverSets<'_> {
             let mut of_sets = self.sets.iter().zip(&keys.of_sets).filter_map(|(set, of_set)| {
                 let (key, period) = (of_set.try_get(place)?, of_set.try_get(period)?);
                 let offset = self.fiscal_offset(compiler, set);
-                let timeframe = set.timeframe_within(&key.column, &period.column, offset);
-                Some(timeframe.map(|timeframe| KeyWithinPeriod {
+                let formula = set.formula_within(&key.column, &period.column, offset);
+                Some(formula.map(|formula| KeyWithinPeriod {
                     place,
-                    timeframe,
+                    formula,
                     fiscal_offset: key.fiscal_offset,
                 }))
             });

@@ -1,6 +1,7 @@
 //! Metric sets: spec files with `metric_set` instead of `model`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in};
@@ -58,6 +59,18 @@ impl SetTime {
             false => key.to_owned(),
         }
     }
+}
+
+/// Formula that computes a key from a period that determines the key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormulaWithinPeriod {
+    Timeframe(String),
+    /// Parts of a formula, with the name of the period between them.
+    Parts {
+        parts: Vec<String>,
+        /// Shortest timeframe that the formula computes.
+        timeframe: String,
+    },
 }
 
 /// Column that an earlier step has computed as a timeframe of a date.
@@ -154,6 +167,65 @@ impl MetricSet {
             || self.is_same_period(column, period)
             || origins.is_some_and(|(one, other)| one == other);
         (is_within && is_same).then_some(timeframe)
+    }
+
+    /// Returns the formula of a key that all dates of a period have in common, such as `YEAR(ordered_at)` for the period
+    /// `ordered_at[month]`.
+    pub fn formula_within(
+        &self,
+        key: &str,
+        period: &str,
+        fiscal_month_offset: Option<u8>,
+    ) -> Option<FormulaWithinPeriod> {
+        if let Some(timeframe) = self.timeframe_within(key, period, fiscal_month_offset) {
+            return Some(FormulaWithinPeriod::Timeframe(timeframe));
+        }
+        let (column, frame) = self.timeframe_of(period)?;
+        let frame = CalendarPeriod::named(&frame)?;
+        let formula = self
+            .definition_of_key(key)
+            .filter(|formula| !formula.names.is_empty())?;
+        let (mut parts, mut end) = (Vec::new(), 0);
+        let mut shortest = CalendarPeriod::Year;
+        for name in &formula.names {
+            let constant = match name.frame.trim_matches(['[', ']']) {
+                "" => constant_period_of_call(&formula.text, &name.range).map(|(period, _)| period),
+                timeframe => constant_period(timeframe),
+            }?;
+            if constant.nests_in(shortest, fiscal_month_offset) {
+                shortest = constant;
+            }
+            let is_within = !name.contains_frame && frame.nests_in(constant, fiscal_month_offset);
+            if !is_within || !self.is_same_column(formula.text.get(name.range.clone())?, column) {
+                return None;
+            }
+            parts.push(formula.text.get(end..name.range.start)?.to_owned());
+            end = name.range.end;
+        }
+        parts.push(formula.text.get(end..)?.to_owned());
+        let timeframe = shortest.name().to_owned();
+        Some(FormulaWithinPeriod::Parts { parts, timeframe })
+    }
+
+    /// Returns whether a key is computed only from the date of a period, and is a period or contains a year. Other parts
+    /// of a date, such as its weekday, occur in every long period.
+    pub fn divides_date_of(&self, key: &str, period: &str) -> bool {
+        let Some((column, _)) = self.timeframe_of(period) else {
+            return false;
+        };
+        let Some(formula) = self.definition_of_key(key) else {
+            let key = self.timeframe_of(key);
+            return key.is_some_and(|(of_key, _)| self.is_same_column(of_key, column));
+        };
+        let is_of_date = |name: &NameUse| {
+            let text = formula.text.get(name.range.clone());
+            text.is_some_and(|text| self.is_same_column(text, column))
+        };
+        let has_year = |name: &NameUse| match name.frame.trim_matches(['[', ']']) {
+            "" => constant_period_of_call(&formula.text, &name.range).is_some_and(|(_, has_year)| has_year),
+            timeframe => CalendarPeriod::named(timeframe).is_some(),
+        };
+        formula.names.iter().all(is_of_date) && formula.names.iter().any(has_year)
     }
 
     /// Returns the date from which an earlier step has computed a column with this timeframe.
@@ -489,5 +561,35 @@ impl MetricSets {
 
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.all().map(|set| set.name.as_str())
+    }
+}
+
+/// Returns the longest period whose days all have the same value of the call around a name, such as a year for
+/// `YEAR(name)` and a month for `TEXT(name, "yyyy-mm")`. Also returns whether the value contains the year.
+fn constant_period_of_call(text: &str, name: &Range<usize>) -> Option<(CalendarPeriod, bool)> {
+    let before = text.get(..name.start)?.trim_end().strip_suffix('(')?.trim_end();
+    let (rest, _) = text.get(name.end..)?.split_once(')')?;
+    let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.'));
+    let function = before.get(start.map_or(0, |at| at + 1)..)?.to_ascii_uppercase();
+    match (function.as_str(), rest.trim()) {
+        ("YEAR", "") => Some((CalendarPeriod::Year, true)),
+        ("QUARTER", "") => Some((CalendarPeriod::Quarter, false)),
+        ("MONTH", "") => Some((CalendarPeriod::Month, false)),
+        ("EOMONTH", rest) => {
+            let months: Option<i32> = rest.strip_prefix(',')?.trim().parse().ok();
+            months.map(|_| (CalendarPeriod::Month, true))
+        }
+        ("TEXT", rest) => {
+            let mask = rest.strip_prefix(',')?.trim().strip_prefix('"')?.strip_suffix('"')?;
+            let letters: Vec<char> = mask.to_lowercase().chars().filter(|c| c.is_alphabetic()).collect();
+            let is_known = letters.iter().all(|c| matches!(c, 'y' | 'm'));
+            let period = if letters.contains(&'m') {
+                CalendarPeriod::Month
+            } else {
+                CalendarPeriod::Year
+            };
+            is_known.then_some((period, letters.contains(&'y')))
+        }
+        _ => None,
     }
 }

@@ -158,7 +158,7 @@ impl ModelOverSets<'_> {
             // PERIODOFFSET also compares the other keys in `order_by`.
             let is_compared = |place| matches!(reach, WindowReach::Offset { .. }) || !windows.order.contains(&place);
             let mut parts = windows.within.iter().filter(|part| is_compared(part.place));
-            let part = parts.find(|part| !reach.stays_in(&part.timeframe, offset))?;
+            let part = parts.find(|part| !reach.stays_in(part.timeframe(), offset))?;
             Some((part.clone(), range.clone()))
         };
         let (part, range) = formula.reaches.iter().find_map(cut)?;

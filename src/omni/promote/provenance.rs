@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::fields::is_column;
 use super::omni_model::{OmniFieldKind, OmniReference, OmniRows, ParsedOmniModel, ViewField, find_references};
-use super::retarget::{RetargetedItem, TargetModel, retarget_edits};
+use super::retarget::{RetargetedItem, TargetModel};
 use super::retarget_checks::RetargetRefusal;
 use crate::diag::{Code, Diagnostic};
 use crate::model::CompiledSpec;
@@ -131,14 +131,13 @@ pub fn defined_twice(
         let compiled = OnceCell::new();
         for record in promotion_records(root) {
             if let Some((fault, item, command)) = taken_over_diagnostic(&model, made, &record) {
-                let target = TargetModel::find_in(specs, &promoted, &model, &item);
-                let changed = target.and_then(|target| match compiled.get_or_init(|| compile(number)) {
-                    Some(compiled) => retarget_edits(&model, &item, &target, compiled),
+                let changed = match compiled.get_or_init(|| compile(number)) {
+                    Some(compiled) => TargetModel::edits_for(number, specs, &promoted, &model, &item, compiled),
                     None => Err(RetargetRefusal::with_remedy(
                         "the spec has errors",
                         "fix the errors in this spec",
                     )),
-                });
+                };
                 let help = duplicate_help(&item, changed.err(), &command);
                 found.push((number, fault.with_help(help)));
             }
@@ -260,4 +259,46 @@ fn output_names(root: &Node) -> Vec<String> {
         }
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::defined_twice;
+    use crate::compiler::Compiler;
+
+    #[test]
+    fn several_specs_of_a_field_are_only_named_if_it_could_read_one_of_them() {
+        let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
+        let spec = |name: &str, key: &str| {
+            let text = format!(
+                "model: {name}\nfrom: orders\ngroup_by: {key}\ndefinitions: revenue = SUM(amount)\n\
+                 columns:\n  revenue: {{meta: {{promoted_from: orders.revenue}}}}\n"
+            );
+            file(&format!("{name}.yml"), &text)
+        };
+        let view = "dimensions:\n  id: {primary_key: true}\n  month: {}\n\
+                    measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
+        let omni = [file("orders.view.yaml", view)];
+        let helps = |specs: [(String, String); 2]| -> Vec<String> {
+            let compile = |at: usize| Some(Compiler::default().compile_spec(&specs[at].1));
+            let found = defined_twice(&specs, &omni, compile);
+            found
+                .iter()
+                .map(|(_, it)| it.help().unwrap_or_default().to_owned())
+                .collect()
+        };
+        let by_month =
+            "remove the field in Omni; to keep both, remove `promoted_from` here. The field cannot read the model";
+        let [first, second] = helps([spec("a", "month"), spec("b", "month")]).try_into().unwrap();
+        assert!(
+            first.starts_with(by_month) && second.starts_with(by_month),
+            "{first}\n{second}"
+        );
+        let [first, second] = helps([spec("a", "month"), spec("b", "id")]).try_into().unwrap();
+        assert!(first.starts_with(by_month), "{first}");
+        assert!(
+            second.starts_with("remove `promoted_from` from all but one of these specs, then run"),
+            "{second}"
+        );
+    }
 }

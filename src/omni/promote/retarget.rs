@@ -77,12 +77,60 @@ impl TargetModel {
         Self::find_in(specs, &PromotedSpecs::read(specs), &ParsedOmniModel::read(omni).0, what)
     }
 
-    pub(super) fn find_in(
+    fn find_in(
         specs: &[(String, String)],
         promoted: &PromotedSpecs,
         model: &ParsedOmniModel<'_>,
         what: &RetargetedItem,
     ) -> Result<Self, RetargetRefusal> {
+        let (mut found, from) = Self::find_all(specs, promoted, model, what)?;
+        match (found.len(), found.pop()) {
+            (1, Some(one)) => Ok(one),
+            (0, _) => Err(RetargetRefusal::with_remedy(
+                format!("no spec was promoted from `{from}`"),
+                format!("add `promoted_from: {from}` to the `meta` of the column"),
+            )),
+            _ => Err(Self::several(&from)),
+        }
+    }
+
+    fn several(from: &str) -> RetargetRefusal {
+        RetargetRefusal::with_remedy(
+            format!("several specs were promoted from `{from}`"),
+            "remove `promoted_from` from all but one of these specs",
+        )
+    }
+
+    /// Returns the edits that make a field read the model of a spec, which was promoted from the field. If several specs
+    /// were promoted from it, the error contains the reason why the field cannot read this model, or else asks for one
+    /// spec.
+    pub(super) fn edits_for(
+        spec: usize,
+        specs: &[(String, String)],
+        promoted: &PromotedSpecs,
+        model: &ParsedOmniModel<'_>,
+        what: &RetargetedItem,
+        compiled: &CompiledSpec,
+    ) -> Result<(Vec<Edit>, String), RetargetRefusal> {
+        let (found, from) = Self::find_all(specs, promoted, model, what)?;
+        let is_alone = found.len() == 1;
+        let Some(own) = found.into_iter().find(|target| target.spec == spec) else {
+            return Err(Self::several(&from));
+        };
+        match retarget_edits(model, what, &own, compiled) {
+            Err(refusal) if is_alone || refusal.remedy.is_none() => Err(refusal),
+            _ if !is_alone => Err(Self::several(&from)),
+            edits => edits,
+        }
+    }
+
+    /// Returns the models of all specs that were promoted from a field or query view, and its name in Omni.
+    fn find_all(
+        specs: &[(String, String)],
+        promoted: &PromotedSpecs,
+        model: &ParsedOmniModel<'_>,
+        what: &RetargetedItem,
+    ) -> Result<(Vec<Self>, String), RetargetRefusal> {
         let (place, view) = view_of_file(model, &what.file)?;
         let from = match &what.field {
             Some(field) if view.rows != OmniRows::Query || model.field(place, field).is_some_and(is_computed) => {
@@ -105,18 +153,8 @@ impl TargetModel {
                 is_filtered,
             })
         };
-        let mut found: Vec<Self> = promoted.promoted_from(&from).filter_map(of_model).collect();
-        match (found.len(), found.pop()) {
-            (1, Some(one)) => Ok(one),
-            (0, _) => Err(RetargetRefusal::with_remedy(
-                format!("no spec was promoted from `{from}`"),
-                format!("add `promoted_from: {from}` to the `meta` of the column"),
-            )),
-            _ => Err(RetargetRefusal::with_remedy(
-                format!("several specs were promoted from `{from}`"),
-                "remove `promoted_from` from all but one of these specs",
-            )),
-        }
+        let found = promoted.promoted_from(&from).filter_map(of_model).collect();
+        Ok((found, from))
     }
 }
 
@@ -152,7 +190,7 @@ pub fn repoint(
 
 /// Returns the edits of the file, and a description of the change. The values are compared first, because a different
 /// value is a final reason.
-pub(super) fn retarget_edits(
+fn retarget_edits(
     model: &ParsedOmniModel<'_>,
     what: &RetargetedItem,
     taken_by: &TargetModel,

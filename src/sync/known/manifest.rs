@@ -138,10 +138,11 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         .collect();
     nodes.sort_by_key(|node| (!is_own(node), !node.is_latest()));
     nodes.extend(manifest.with_type(ResourceType::Source));
+    let is_current = catalog.is_some_and(|catalog| is_current(catalog, manifest));
     let relations = parallel::map(&nodes, |node| {
         let table = catalog.and_then(|catalog| catalog.table(&node.unique_id));
         let tests = tests.get(&*node.unique_id).map(Vec::as_slice).unwrap_or_default();
-        relation_facts(node, table, tests, dialect).relation(dialect)
+        relation_facts(node, (table, is_current), tests, dialect).relation(dialect)
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
         let longer = || match (&node.version, node.source()) {
@@ -157,11 +158,20 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     }
 }
 
+/// Returns whether a catalog is not older than the manifest, so that a column that is missing from the catalog is not
+/// a column that was added later.
+fn is_current(catalog: &Catalog, manifest: &Manifest) -> bool {
+    let listed = catalog.metadata.generated_at();
+    listed
+        .zip(manifest.metadata.generated_at())
+        .is_some_and(|(listed, parsed)| listed >= parsed)
+}
+
 /// Returns the columns in the warehouse with their documentation, then the documented columns that are missing from the
-/// warehouse.
+/// catalog and may have been added after it. `is_current` excludes the latter.
 fn relation_facts(
     node: &ManifestNode,
-    table: Option<&CatalogTable>,
+    (table, is_current): (Option<&CatalogTable>, bool),
     tests: &[DataTest<'_>],
     dialect: Dialect,
 ) -> RelationMetadata {
@@ -187,7 +197,12 @@ fn relation_facts(
     // An enforced contract lists all columns.
     facts.partial = table.is_none() && !node.contract_enforced;
     let holds = node.enforces_constraints();
+    let is_whole = is_current && !node.contract_enforced && table.is_some_and(|table| !table.columns.is_empty());
     for column in &node.columns {
+        // A catalog may list a struct without its fields.
+        if is_whole && !column.name.contains('.') && facts.column_mut(&column.name).is_none() {
+            continue;
+        }
         add_documentation(&mut facts, column, table.is_some());
         for constraint in column.constraints.iter().filter(|_| holds) {
             add_constraint(&mut facts, constraint, std::slice::from_ref(&column.name));

@@ -52,6 +52,28 @@ fn fixture_facts_are_read() {
 }
 
 #[test]
+fn documented_column_that_a_current_catalog_lacks_does_not_exist() {
+    let manifest = |time: &str, more: &str| {
+        format!(
+            r#"{{"metadata": {{"dbt_schema_version": "x/manifest/v12.json", "generated_at": "{time}"}}, "nodes": {{
+            "model.p.m": {{"name": "m", "resource_type": "model", {more}
+            "columns": {{"id": {{}}, "item.id": {{}}, "gone": {{"data_type": "integer"}}}}}}}}}}"#
+        )
+    };
+    let catalog = r#"{"metadata": {"dbt_schema_version": "x/catalog/v1.json", "generated_at": "2026-11-20T10:00:00Z"},
+        "nodes": {"model.p.m": {"columns": {"id": {"name": "id", "type": "integer", "index": 1}}}}}"#;
+    let of = |time: &str, more: &str| columns(read(&[&manifest(time, more), catalog]).relation("m").unwrap());
+    assert_eq!(of("2026-11-20T09:59:58Z", ""), ["id integer", "item.id unknown"]);
+    // The column may have been added after the catalog was written, or dbt creates it because of the contract.
+    let with_column = ["id integer", "item.id unknown", "gone integer"];
+    assert_eq!(of("2026-11-20T10:30:00Z", ""), with_column);
+    assert_eq!(
+        of("2026-11-20T09:59:58Z", r#""contract": {"enforced": true},"#),
+        with_column
+    );
+}
+
+#[test]
 fn catalog_adds_types_and_undocumented_columns() {
     for files in [[MANIFEST, CATALOG], [CATALOG, MANIFEST]] {
         let schema = read(&files);

@@ -340,6 +340,13 @@ codes! {
         day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly all rows."
         Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -4, \"week\")\n");
+    KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods beside a key that divides them", "fill the shorter period, or remove the key")
+        "`fill` adds a row for each period and each combination of the other keys. A key that the period determines, such \
+        as the year of a month, is computed from the period. A key of the same date that the period does not determine, \
+        such as the month of a filled year, is combined with every period, so that added rows have the year 2024 and a \
+        month of 2023. Fill the shorter period, or remove the key."
+        Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: year\ndefinitions: total = SUM(x)\n")
+        => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\nfill: month\ndefinitions: total = SUM(x)\n");
     FanOut "F0440" "fan-out" Error
         "A join with `cardinality: many` repeats a row of the other relations for each of its matches, so a sum or count of their columns counts them repeatedly. Aggregate the repeated rows in an earlier step, and join its result, which has one row per key."
         Spec("model: m\nfrom: orders\njoins:\n  - {to: items, on: orders.id = items.order_id, cardinality: many}\ndefinitions: total = SUM(orders.amount)\n")

@@ -419,9 +419,37 @@ mod tests {
             ),
             ("snowflake", "replace(t, '-')", "SUBSTITUTE(t, \"-\", \"\")"),
             ("bigquery", "replace(t, '-', '_')", "SUBSTITUTE(t, \"-\", \"_\")"),
+            ("postgres", "TO_CHAR(${d}, 'YYYY-MM')", "TEXT(d, \"yyyy-mm\")"),
+            (
+                "postgres",
+                "to_char(d, 'dd.mm.yyyy')",
+                "TEXT(d, \"dd\"\".\"\"mm\"\".\"\"yyyy\")",
+            ),
+            ("postgres", "to_char(d, 'Mon YYYY')", "TEXT(d, \"mmm yyyy\")"),
+            ("snowflake", "to_varchar(d, 'mon yyyy')", "TEXT(d, \"mmm yyyy\")"),
+            ("bigquery", "format_date('%Y%m%d', d)", "TEXT(d, \"yyyymmdd\")"),
+            ("duckdb", "strftime(d, '%Y-%m')", "TEXT(d, \"yyyy-mm\")"),
         ] {
             let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
             assert_eq!(made.map(|it| it.term.text).as_deref(), Ok(expected), "{dialect}: {sql}");
+        }
+    }
+
+    #[test]
+    fn formats_that_no_mask_has_are_refused() {
+        for (dialect, sql) in [
+            ("postgres", "to_char(d, 'YYYY-Q')"),
+            ("postgres", "to_char(d, 'IYYY-IW')"),
+            ("postgres", "to_char(d, 'MON YYYY')"),
+            ("postgres", "to_char(d, 'Month')"),
+            ("postgres", "to_char(d, 'HH:MI')"),
+            ("postgres", "to_char(i, '999')"),
+            ("duckdb", "strftime(d, '%G-%V')"),
+            ("duckdb", "strftime(d, 'YYYY')"),
+            ("bigquery", "format_date(t, d)"),
+        ] {
+            let made = convert(sql, dialect.parse().unwrap_or_default(), &TestColumns);
+            assert!(made.is_err(), "{dialect}: {sql}: {made:?}");
         }
     }
 

@@ -3,8 +3,9 @@
 use sqlparser::ast::Expr;
 
 use super::super::term::FormulaTerm;
-use super::{SqlReader, integer_literal};
+use super::{SqlReader, integer_literal, literal_text};
 use crate::Type;
+use formulac_core::check::literals_from_sql::date_masks_from_sql;
 
 impl SqlReader<'_> {
     /// Converts a function of texts. `None` if the call is another call.
@@ -29,9 +30,39 @@ impl SqlReader<'_> {
                 ];
                 FormulaTerm::call("SUBSTITUTE", &args).with_type(Some(Type::Text))
             }
+            ("to_char" | "to_varchar" | "strftime", [x, format]) | ("format_date" | "format_datetime", [format, x]) => {
+                let mask = literal_text(format).and_then(|format| self.date_mask(name, &format));
+                let Some(mask) = mask else { return Ok(None) };
+                let args = [self.convert_term(x)?, FormulaTerm::string_literal(&mask)];
+                FormulaTerm::call("TEXT", &args).with_type(Some(Type::Text))
+            }
             _ => return Ok(None),
         };
         Ok(Some(term))
+    }
+
+    /// Returns the mask of TEXT for a format of dates. `None` if the format contains text or a part that no mask has.
+    fn date_mask(&self, function: &str, format: &str) -> Option<String> {
+        if format.contains('%') == function.starts_with("to_") {
+            return None;
+        }
+        let is_case_insensitive = self.dialect.facts().sql_family == "snowflake";
+        let has_only_numbers = |c: char| !c.is_alphabetic() || "ymdhis".contains(c.to_ascii_lowercase());
+        let format = match format.contains('%') {
+            false if is_case_insensitive || format.chars().all(has_only_numbers) => format.to_uppercase(),
+            // In capitals, these parts are names in capitals.
+            false if ["MON", "DAY", "DY", "MMMM"].iter().any(|name| format.contains(name)) => return None,
+            _ => format.to_owned(),
+        };
+        let mut masks = date_masks_from_sql(&format).into_iter();
+        // A letter that is no known part of a date was taken for text, which masks enclose in quotes.
+        let has_text = |mask: &str| {
+            mask.split('"')
+                .skip(1)
+                .step_by(2)
+                .any(|text| text.contains(char::is_alphabetic))
+        };
+        masks.find(|mask| !mask.contains(['\\', '%']) && !has_text(mask))
     }
 
     /// Converts the position of a string in a text, which is 0 if the text does not contain the string. `FIND` returns
