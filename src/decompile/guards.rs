@@ -144,7 +144,7 @@ impl Guards {
     }
 
     /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
-    /// also differ in another way.
+    /// also differ in other respects.
     pub fn between(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
         self.compare(trees, generated, edited, Position::WHOLE)
     }

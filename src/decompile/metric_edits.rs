@@ -260,8 +260,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns how a version of the model's SQL contains the edit to a column: exactly, or with guards that the edit lacks
-    /// or in another spelling. `None` if the SQL does not contain the edit.
+    /// Returns how a version of the model's SQL contains the edit to a column: exactly, with additional guards, or with
+    /// a different spelling. `None` if the SQL does not contain the edit.
     #[must_use]
     pub fn find_edit_in(
         &self,

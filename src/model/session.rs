@@ -178,7 +178,7 @@ impl SpecSession {
 /// Results of earlier stages of a spec. `None` if the stage has not run.
 #[derive(Debug, Default)]
 pub(crate) struct KeptFile {
-    /// Metric set of the file, if it is one.
+    /// Metric set, if the file contains one.
     pub set: Option<Kept<Option<MetricSetWithErrors>>>,
     /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a set.
     pub set_fingerprint: Option<u64>,

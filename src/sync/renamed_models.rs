@@ -1,4 +1,4 @@
-//! Models whose spec gives them another name. Their new files keep the layout and the comments of the former files.
+//! Models that were renamed in their spec. Their new files keep the layout and the comments of the former files.
 
 use std::collections::BTreeMap;
 

@@ -355,7 +355,7 @@ fn one_push_at_a_time() {
     let run = place.run(&["push", "--yes"]);
     assert_eq!(
         (run.exit, run.err.lines().next()),
-        (5, Some("error: another formulac is writing in this project"))
+        (5, Some("error: another formulac process is writing to this project"))
     );
     drop(held);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);

@@ -372,7 +372,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         );
         faults.push(
             Diagnostic::new(Code::WrongShape, name.node.span, message)
-                .with_help("use letters, digits and `_`, with a letter first"),
+                .with_help("use letters, digits and `_`, starting with a letter"),
         );
     }
     let mut set = MetricSet {

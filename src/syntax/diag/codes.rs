@@ -145,7 +145,7 @@ codes! {
         Formula("SUM(amount / 2") => Formula("SUM(amount / 2)");
     NestingTooDeep "F0204" "nesting-too-deep" Error
         "Brackets can be nested at most 1,000 levels deep. The limit is an option of the library."
-        Shown("1,001 brackets inside each other") => Formula("((1))");
+        Shown("1,001 nested brackets") => Formula("((1))");
     SurplusBracket "F0205" "surplus-bracket" Error
         "A closing bracket has no matching opening bracket."
         Formula("SUM(amount))") => Formula("SUM(amount)");

@@ -321,7 +321,7 @@ fn non_additive_key(measure: &Measure, model: &DbtSemanticModel) -> Result<Optio
     let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
     let over = match grain.unwrap_or("day") {
         grain @ ("day" | "week" | "month" | "quarter" | "year") => format!("{column}[{grain}]"),
-        // The granularity is finer than the one of timeframes.
+        // The granularity is finer than that of timeframes.
         _ => column,
     };
     let take = match parameters.get("window_choice").and_then(MetaValue::as_str) {

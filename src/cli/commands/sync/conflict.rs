@@ -245,7 +245,7 @@ fn resolve_command(model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -
     format!("formulac resolve {name} {}", side.option())
 }
 
-/// Returns a sentence part that tells how to resolve the conflict, for a single line.
+/// Returns the part of a one-line message that explains how to resolve the conflict.
 pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
     match possible_sides(place, made, model, conflict).split_first() {
         _ if conflict.is_unreadable() => manual_resolution(conflict),

@@ -132,7 +132,7 @@ impl OmniRepository {
     }
 }
 
-/// Maximum number of commits in which the last commit that names the Omni model's repository is searched.
+/// Maximum number of commits to search for the last commit that names the Omni model's repository.
 const SEARCHED_COMMITS: usize = 500;
 
 impl Repository {
