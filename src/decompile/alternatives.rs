@@ -108,7 +108,8 @@ impl Alternatives {
         }
     }
 
-    /// Adds to each part with rewritten children the part that contains them. Returns the added parts.
+    /// For each part with rewritten children, adds an alternative part that contains these children. Returns the added
+    /// parts.
     fn add_parents(&mut self, trees: &mut Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
         let mut added = Vec::new();

@@ -232,12 +232,12 @@ impl<'s> SqlFile<'s> {
         })
     }
 
-    /// Returns the position of the part at a place.
+    /// Returns the index of the part at a position.
     pub fn part_position(&self, place: &FilePartPosition) -> Option<usize> {
         self.parts.iter().position(|part| part.place == *place)
     }
 
-    /// Returns the tokens of the part at a place.
+    /// Returns the tokens of the part at a position.
     pub fn part_tokens(&self, place: &FilePartPosition) -> Option<Range<usize>> {
         let at = self.part_position(place)?;
         self.parts.get(at).map(|part| part.tokens.clone())

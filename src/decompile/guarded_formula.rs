@@ -41,7 +41,7 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
-    /// Whether the generated SQL also has another spelling than the edited SQL.
+    /// Whether the generated SQL is also spelled differently from the edited SQL.
     pub has_other_spelling: bool,
 }
 
@@ -184,7 +184,7 @@ impl Decompiler {
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {
-        true => "; the rest only has another spelling",
+        true => "; the rest differs only in spelling",
         false => "",
     };
     not_a_formula(format!(
@@ -245,7 +245,7 @@ impl CandidateCheck<'_, '_> {
             .iter()
             .all(|item| is_own(item) || self.edits.items.contains(item))
             && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
-        // formulac may compute a part of the formula in another select than the user.
+        // formulac may compute a part of the formula in a different select than the user does.
         let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
         let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
             ours == theirs || guards.between(trees, ours, theirs).is_some() || is_other_edit(column)

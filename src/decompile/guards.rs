@@ -334,7 +334,7 @@ impl Guards {
             return name.is_some_and(|name| is_word(trees, *name, "date_trunc"));
         }
         let is_result = is_call(trees, x);
-        // A number with a decimal point has another type only in its precision.
+        // The type of a number with a decimal point can differ only in its precision.
         if matches!(trees.label(x), SqlLabel::Number(digits) if digits.contains('.')) {
             return self.types.contains(&ty.as_str());
         }

@@ -156,7 +156,7 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// Probes that are compiled together, when an expression is first examined that they may have produced.
+/// Probes that are compiled together, as soon as an expression is examined that may come from one of them.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ProbeGroup {
     Infix(BinaryOp),
@@ -273,7 +273,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     all
 }
 
-/// Returns the values with another value at one position.
+/// Returns the values with a different value at one position.
 pub(super) fn with_value_at<T: Clone>(values: &[T], place: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
     if let Some(old) = values.get_mut(place) {

@@ -198,7 +198,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             .unknown
             .first()
             .map_or_else(String::new, |(_, why)| format!(": {why}"));
-        return Err(format!("no column has a certain value{why}"));
+        return Err(format!("no column has a known value{why}"));
     }
     let said = (day == CurrentDate::Settable).then_some(today);
     Ok(to_yaml::write_draft(&judge, &main, &settled, said))

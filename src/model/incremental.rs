@@ -83,8 +83,8 @@ impl SpecCompilation<'_> {
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
         let given = lookback.combine(further_out);
         let read = given.combine(further_back);
-        // A run begins at the start of a unit. The run reads only complete units of the other truncations if these
-        // units nest within the unit.
+        // A run begins at the start of a unit. If the units of the other truncations nest within this unit, the run
+        // reads only complete units of them.
         let whole = further_out == TimeLength::default()
             && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
         let given = (given != read || !whole).then_some(given);

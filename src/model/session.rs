@@ -135,7 +135,7 @@ impl SpecSession {
     }
 
     /// Restores a session from bytes that the same build of formulac wrote. The caller has to check that the bytes are
-    /// complete and unchanged. Returns `None` if the bytes are no session.
+    /// complete and unchanged. Returns `None` if the bytes are not a session.
     #[doc(hidden)]
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {

@@ -90,7 +90,7 @@ const CASES: &[Case] = &[
         ],
         &["    group_by: country, region\n"],
     ),
-    // A key with another SQL than a column becomes a definition.
+    // A key whose SQL differs from a column becomes a definition.
     (
         GROUPED,
         &[

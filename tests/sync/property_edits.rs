@@ -92,7 +92,7 @@ fn the_entry_of_another_model_stays() {
     assert!(pushed.text(YML).ends_with(other));
 }
 
-/// The entry may have another name, so that only the other entry could belong to the model.
+/// The entry may have a different name, so that only the other entry could belong to the model.
 #[test]
 fn a_missing_entry_removes_nothing_from_the_spec() {
     for project in [

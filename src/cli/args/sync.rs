@@ -93,7 +93,7 @@ pub struct PlanArgs {
 Examples:
   formulac push -m 'Net revenue without refunds'
 
-  # In CI, where nobody can be asked
+  # In CI, without asking for confirmation
   formulac push --yes
 
   # Exactly the plan that was reviewed

@@ -308,7 +308,8 @@ impl Lowerer<'_> {
         result
     }
 
-    /// Casts the UUIDs among the arguments of a call to text. `None` if there are none, or if the call compares two UUIDs.
+    /// Casts the UUIDs among the arguments of a call to text. `None` if no argument is a UUID, or if the call compares
+    /// two UUIDs.
     #[inline]
     fn cast_uuids(&mut self, id: FunctionId, args: &[IrId]) -> Option<Vec<IrId>> {
         if !self.has_uuids || id == internal::UUID_TO_TEXT || !args.iter().any(|arg| self.program.is_uuid(*arg)) {

@@ -222,7 +222,7 @@ pub struct CheckScope<'a> {
 }
 
 impl<'a> CheckScope<'a> {
-    /// Returns the relation at a position that a search of the relations returned.
+    /// Returns the relation at a position. The position must come from a search of the same list.
     #[expect(clippy::indexing_slicing, reason = "searches of the same list return the positions")]
     pub fn relation(&self, position: usize) -> &'a Relation {
         &self.relations[position]

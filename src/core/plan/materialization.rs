@@ -199,8 +199,8 @@ fn owner_name(program: &Program, id: IrId) -> &str {
         .unwrap_or("group")
 }
 
-/// Cuts the aggregates in values that can only be computed after the grouping stratum, so that the grouping stratum
-/// computes the aggregates.
+/// Materializes the aggregates inside values that can only be computed after the grouping stratum, so that the grouping
+/// stratum computes the aggregates.
 pub(super) fn materialize_late_aggregates(
     step: &StepPlan<'_>,
     reach: &Liveness,

@@ -80,7 +80,7 @@ impl Counts {
 
 impl Comparison {
     /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column by its lower-case
-    /// name, which the warehouse may have changed to upper case. Returns `None` if the row has another format.
+    /// name, which the warehouse may have changed to upper case. Returns `None` if the row has a different format.
     #[must_use]
     pub fn parse_counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
         // A sum over no rows is NULL, which is interpreted as 0.

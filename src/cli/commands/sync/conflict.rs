@@ -189,7 +189,7 @@ fn write_metric_set_resolutions(
     sides: &[ConflictSide],
 ) {
     let Some(first) = sides.first() else {
-        let _ = writeln!(out, "  next    undo the edit in {} yourself\n", conflict.file);
+        let _ = writeln!(out, "  next    undo the edit in {} manually\n", conflict.file);
         return;
     };
     let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));

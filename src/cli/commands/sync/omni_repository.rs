@@ -39,7 +39,7 @@ impl OmniRepository {
         Ok(Some(Self { folder, repository }))
     }
 
-    /// Returns the files that the last pull wrote and that are not committed. `None` if there are none.
+    /// Returns the files that the last pull wrote and that are not committed. `None` if all of them are committed.
     pub fn uncommitted_files(&self, place: &Workspace) -> Result<Option<OmniChange>, Failure> {
         let dbt = Repository::find(&place.root)?;
         let records = dbt.uncommitted_paths(&[RECORDS.to_owned()])?;

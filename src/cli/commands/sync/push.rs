@@ -363,7 +363,7 @@ pub fn require_environment_branch(
     match required_branch(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
-                "`{}` is only changed on its branch `{wanted}`, but the current branch is `{now}`",
+                "`{}` can be changed only on its branch `{wanted}`, but the current branch is `{now}`",
                 environment.name
             );
             Err(permissions::report_wrong_branch(

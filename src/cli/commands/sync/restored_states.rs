@@ -116,7 +116,8 @@ pub fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
     last
 }
 
-/// Returns whether an entry on another branch than `last` recorded this hash, so that a merge took that version.
+/// Returns whether an entry on a different branch than `last` recorded this hash, which means that a merge chose that
+/// version.
 fn is_of_other_branch(log: &Log, path: &str, hash: &str, last: &str) -> bool {
     let parents: BTreeMap<&str, &[String]> = log
         .entries
