@@ -64,8 +64,8 @@ fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
 }
 
-/// Returns whether several comparisons of a value see the same value. A volatile function returns another value for each
-/// of them.
+/// Returns whether several comparisons of a value see the same value. A volatile function returns a different value for
+/// each of them.
 fn is_repeatable(trees: &Trees, x: SqlNodeId) -> bool {
     let calls = trees.called_functions(x);
     *trees.label(x) != SqlLabel::Group && calls.iter().all(|name| !volatile_functions().contains(name))

@@ -134,7 +134,7 @@ mod tests {
             .collect()
     }
 
-    /// Returns the sets of parts of the patterns of each group, without sets that contain another set.
+    /// Returns, for each group, the set of parts in each of its patterns. Omits sets that contain another set.
     fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionParts>> {
         let groups: Vec<ProbeGroup> = ProbeGroup::all().collect();
         let groups: Vec<(ProbeGroup, bool)> = groups

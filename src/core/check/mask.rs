@@ -224,7 +224,7 @@ pub(super) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>, MaskError
         };
     }
     if let Some(fifth) = ends.get(3) {
-        let why = "a mask has at most four forms: for positive numbers, negative numbers, 0 and text";
+        let why = "a mask has at most four sections: for positive numbers, negative numbers, 0 and text";
         return mask_error(*fifth..fifth + 1, why);
     }
     ends.push(mask.len());

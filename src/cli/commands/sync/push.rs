@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.report_grouped(&made.found);
         if args.upgrade && made.plan.models.is_empty() {
-            session.report_action("no model changes only because another version of formulac pushed it");
+            session.report_action("no model changes solely because formulac was upgraded");
         } else if made.has_no_errors() {
             session.print_styled(&show::format_plan(session, &place, &made))?;
             show::print_refused_descriptions(session, &made.refused);
