@@ -99,7 +99,7 @@ impl Decompiler {
     ///
     /// # Errors
     ///
-    /// Returns an error in the same cases as [`Self::find_formula`], and if the edit only removes guards from the
+    /// Returns an error in the same cases as [`Self::find_formula`], and also if the edit only removes guards from the
     /// generated SQL of the definition.
     pub fn find_formula_with_guards(
         &self,
@@ -194,8 +194,8 @@ fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
 }
 
 impl CandidateCheck<'_, '_> {
-    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL may differ in nothing
-    /// else.
+    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL may differ in
+    /// nothing else.
     fn first_guarded(
         &self,
         mut forms: Vec<ExpressionText>,

@@ -141,7 +141,7 @@ impl Draft {
 ///
 /// # Errors
 ///
-/// Returns the reason why there are no examples: the spec has errors, or the interpreter doesn't support part of the
+/// Returns the reason why there are no examples: the spec has errors, or the interpreter does not support part of the
 /// spec.
 pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String> {
     let compiled = compiler.compile_spec(source);
@@ -155,7 +155,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         None => (source, compiled),
     };
     let day = current_date(source);
-    // The results must be the same on every day if examples can't set the current day.
+    // The results must be the same on every day if examples cannot set the current day.
     let (today, others): (i64, &[i64]) = match day {
         CurrentDate::Said(day) => (day, &[]),
         CurrentDate::Settable => (day_number(2024, 3, 31), &[]),

@@ -28,7 +28,7 @@ pub struct Counts {
 pub struct ColumnCounts {
     /// Name of the column.
     pub column: String,
-    /// Number of rows in which the values don't agree.
+    /// Number of rows in which the values do not agree.
     pub differing: u64,
     /// Largest difference of numbers, including values that agree within the tolerance.
     pub greatest: Option<String>,

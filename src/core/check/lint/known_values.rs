@@ -35,7 +35,7 @@ impl CaseConversion {
 }
 
 /// Returns all strings that a value can be, apart from NULL: the known values of a column, or the results of all
-/// branches. `None` if the values aren't known.
+/// branches. `None` if the values are not known.
 pub fn possible_values(program: &Program, relations: &[Relation], id: IrId) -> Option<Vec<String>> {
     let mut values: Vec<String> = Vec::new();
     let mut seen: HashSet<String> = HashSet::new();
