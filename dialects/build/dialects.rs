@@ -337,7 +337,7 @@ fn set_cells(
     if !found {
         faults.push(file.fault_at(at, format!("`{key}` is not a function or overload of the catalogue")));
     } else if !changes && faults.len() == faults_before {
-        faults.push(file.fault_at(at, format!("`{key}` is equal to what the dialect inherits; remove it")));
+        faults.push(file.fault_at(at, format!("`{key}` repeats the inherited value; remove it")));
     }
 }
 

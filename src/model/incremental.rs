@@ -156,9 +156,7 @@ impl SpecCompilation<'_> {
         let keys = keys.filter(|keys| !keys.is_empty());
         if keys.is_none() {
             let help = match grain {
-                [] => "add the columns of which no two rows have the same values to `config`, such as \
-                    `unique_key: [id]`"
-                    .to_owned(),
+                [] => "add the columns that identify each row to `config`, such as `unique_key: [id]`".to_owned(),
                 grain => format!("add `unique_key: [{}]` to `config`", grain.join(", ")),
             };
             lacks("the columns that identify each row", help);

@@ -208,7 +208,8 @@ fn other_calls_remain_hand_edits() {
             &large,
             "coalesce(sum(case when name = 'a' then amount end), 0)",
             "sum(case when name = 'a' then amount else null end)",
-            "the SQL of `SUM(IF(name = \"a\", amount))` always has a default for NULL, which the edit removes; the rest differs only in spelling",
+            "the SQL of `SUM(IF(name = \"a\", amount))` always has a default for NULL, which the edit removes; the rest differs \
+             only in spelling",
         ),
     ] {
         let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();
