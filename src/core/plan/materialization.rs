@@ -180,7 +180,7 @@ fn share_equal_values(
                 taken.column(&wanted, text)
             }
         };
-        // The list contains a node that occurs several times twice.
+        // A node that occurs more than once is in the list twice.
         for id in others.iter().filter(|id| *id != first) {
             cuts.reuse_value(*id, *first);
         }

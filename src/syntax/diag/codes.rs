@@ -249,7 +249,7 @@ codes! {
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, -1)\n");
     OrderNeeded "F0410" "order-needed" Error
-        "A function that reads another row, such as the previous row, needs an order of rows."
+        "A function that reads another row, such as the previous row, requires a row order."
         Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
         => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
     BadCriterion "F0411" "bad-criterion" Error
