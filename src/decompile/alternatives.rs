@@ -1,5 +1,5 @@
-//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that analysts
-//! write. The table in `spellings` lists them.
+//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that
+//! analysts write. The table in `spellings` lists them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -187,8 +187,8 @@ impl SpellingPatterns {
         Self(all.collect())
     }
 
-    /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it is
-    /// known.
+    /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it
+    /// is known.
     pub fn alternatives(
         &self,
         trees: &mut Trees,
@@ -334,7 +334,7 @@ mod tests {
         }
     }
 
-    /// A spelling with several parts is found if the parts have other spellings, too.
+    /// A spelling with several parts is also found if the parts have different spellings.
     #[test]
     fn parts_have_equivalent_expressions() {
         let dialect: Dialect = "duckdb".parse().unwrap();

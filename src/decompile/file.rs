@@ -106,7 +106,7 @@ pub(super) struct SqlFile<'s> {
     pub dialect: Dialect,
     pub tokens: Vec<SqlToken>,
     pub parts: Vec<FilePart>,
-    /// Tokens that belong to no part but connect the parts.
+    /// Tokens that connect the parts but do not belong to any part.
     pub between: Vec<usize>,
     /// Names of the CTEs, in order.
     pub ctes: Vec<String>,

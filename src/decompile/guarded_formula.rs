@@ -194,8 +194,8 @@ fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
 }
 
 impl CandidateCheck<'_, '_> {
-    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL may differ in
-    /// nothing else.
+    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL must not differ
+    /// in any other way.
     fn first_guarded(
         &self,
         mut forms: Vec<ExpressionText>,

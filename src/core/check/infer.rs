@@ -492,8 +492,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Binds the first sort key of unknown type to the wanted type if no sort key is known to be a date. Functions that
-    /// shift a sort key by a calendar period require a date.
+    /// Binds the first sort key of unknown type to the required type if no sort key is known to be a date. Functions
+    /// that shift a sort key by a calendar period require a date.
     fn bind_calendar_key(&mut self, wanted: InferTerm) {
         let ast = self.ast;
         let keys = ast

@@ -101,7 +101,7 @@ fn interest(args: CallArgs<'_>) -> Option<f64> {
     let interest = -rate * (to_number(&args[3]) * growth + payment * factor);
     Some(match (optional(args, 5) == 0.0, period == 1.0) {
         (true, _) => interest,
-        // The first payment is due at once.
+        // The first payment is due immediately.
         (false, true) => 0.0,
         (false, false) => interest / (1.0 + rate),
     })

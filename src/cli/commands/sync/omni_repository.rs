@@ -112,7 +112,8 @@ impl OmniRepository {
         })
     }
 
-    /// Finds the latest commit whose log entry is wanted. Also returns the later commits with a log entry, latest first.
+    /// Finds the latest commit with one of the requested log entries. Also returns the later commits with a log entry,
+    /// latest first.
     pub fn find_commit(&self, wanted: impl Fn(&str) -> bool) -> Result<(Option<String>, Vec<String>), Failure> {
         let mut later = Vec::new();
         if self.repository.head_commit()?.is_none() {
