@@ -124,7 +124,7 @@ codes! {
         Shown("a file saved in Latin-1") => Shown("the same file, saved as UTF-8");
     SourceTooLarge "F0105" "source-too-large" Error
         "A source must not exceed 16 MiB, so that a wrong file fails quickly. The limit is an option of the library."
-        Shown("a source of 17 MiB") => Shown("the same in two files");
+        Shown("a source of 17 MiB") => Shown("the same source, split into two files");
     SingleQuotes "F0106" "single-quotes" Error
         "Single quotes enclose the name of a tab in a worksheet, `'Targets'!A:A`. Enclose text in double quotes."
         Formula("COUNTIF(status = 'open)") => Formula("COUNTIF(status = \"open\")");
