@@ -359,7 +359,8 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has a different key, the cell of the previous row may belong to another customer or region."
+        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has a different \
+        key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
     SeveralInCell "W0453" "several-in-cell" Warning("have a pivot whose cells may hold several rows", "group by the keys in an earlier step, or declare the key in the schema")
