@@ -37,7 +37,7 @@ pub struct Dialect {
     pub literals: Vec<(String, String)>,
     /// Other names of each neutral type in handwritten SQL, with the same limits and precision.
     type_synonyms: Vec<(String, Vec<String>)>,
-    /// The same, with other limits or another precision.
+    /// The same, with different limits or a different precision.
     similar_types: Vec<(String, Vec<String>)>,
     /// Warehouse functions that handwritten SQL can call, and that not all dialects have.
     own_functions: Vec<String>,
@@ -337,7 +337,7 @@ fn set_cells(
     if !found {
         faults.push(file.fault_at(at, format!("`{key}` is not a function or overload of the catalogue")));
     } else if !changes && faults.len() == faults_before {
-        faults.push(file.fault_at(at, format!("`{key}` is equal to what the dialect inherits; remove it")));
+        faults.push(file.fault_at(at, format!("`{key}` repeats the inherited value; remove it")));
     }
 }
 

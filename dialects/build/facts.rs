@@ -42,7 +42,7 @@ impl Fact {
 
 pub type Facts = BTreeMap<Construct, Fact>;
 
-/// Constructs of a dialect, each with the first place that uses it.
+/// Constructs of a dialect, each with the position of its first use.
 pub type Used = BTreeMap<Construct, String>;
 
 /// Reads `[results]` of the base: the type class of a call's result, for nested calls.

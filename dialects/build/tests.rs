@@ -335,7 +335,7 @@ fn a_key_that_is_equal_to_the_inherited_key_stops_the_build() {
     ];
     for (text, key) in table {
         let faults = with_new_dialect("equal", text).unwrap_err();
-        let expected = format!("new.toml:6: {key} is equal to what the dialect inherits; remove it");
+        let expected = format!("new.toml:6: {key} repeats the inherited value; remove it");
         assert!(faults.contains(&expected), "{text}: {faults}");
     }
     let faults = with_new_dialect("equal", "lacks = [\"no_such\"]").unwrap_err();

@@ -1,5 +1,5 @@
-//! Folders in which a command may write. All writes and removals of files go through [`WritableFolders::resolve_path`], so that
-//! no path, YAML key or link leads out of the project.
+//! Folders in which a command may write. All writes and removals of files go through [`WritableFolders::resolve_path`],
+//! so that no path, YAML key or link leads out of the project.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -72,8 +72,10 @@ impl WritableFolders {
         let shown = path.display();
         match place.as_ref().and_then(inner) {
             Some(true) => Ok(place.unwrap_or_default()),
-            Some(false) => Err(Failure::new(Exit::Failed, format!("`{shown}` is in a folder of git"))
-                .with_help("specify another folder in formulac.yml")),
+            Some(false) => Err(
+                Failure::new(Exit::Failed, format!("`{shown}` is inside git's own folder"))
+                    .with_help("specify another folder in formulac.yml"),
+            ),
             None => Err(Failure::new(Exit::Failed, format!("`{shown}` is outside the project"))
                 .with_help("replace the link with a file or folder, or specify another folder in formulac.yml")),
         }

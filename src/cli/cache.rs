@@ -210,7 +210,8 @@ pub fn read_omni_fields(
 }
 
 /// Calls `compile` with the session of the previous call, so that only specs that depend on a change are compiled. The
-/// session is kept only in a project with many specs, because compiling a few specs takes less time than reading a session.
+/// session is kept only in a project with many specs, because compiling a few specs takes less time than reading a
+/// session.
 ///
 /// Commands compile with different options, so each combination of options has its own file.
 pub fn with_spec_session<T>(
@@ -368,8 +369,8 @@ fn content_after_header(file: &Path, text: &str) -> Option<Vec<u8>> {
 }
 
 /// Returns a text at the start of a cache file that is valid only for this file. A file that somebody else wrote, for
-/// example a file in a cloned repository, has another inode number and another time of the last change, so it cannot
-/// replace what formulac would compute.
+/// example a file in a cloned repository, has a different inode number and modification time, so it cannot replace the
+/// results that formulac would compute.
 fn file_identity(data: &fs::Metadata, modified: SystemTime) -> String {
     format!("{} {modified:?}\n", inode(data))
 }

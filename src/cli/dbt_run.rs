@@ -63,7 +63,7 @@ pub fn read_versions() -> Result<DbtVersions, Failure> {
 /// Versions that `dbt --version` prints.
 #[derive(Debug)]
 pub struct DbtVersions {
-    /// Version of dbt. Empty if the output has another format.
+    /// Version of dbt. Empty if the output has a different format.
     pub dbt: String,
     pub adapters: Vec<(String, String)>,
 }

@@ -45,7 +45,7 @@ pub fn check_program(dialect: Option<Dialect>) -> Result<String, SetupProblem> {
         .iter()
         .map(|(name, version)| format!("{name} {version}"));
     let adapters = adapters.collect::<Vec<_>>().join(", ");
-    // If the version is not known, the output has another format, which may not list the adapters.
+    // If the version is not known, the output has a different format, which may not list the adapters.
     let lacks = |it: &&str| !versions.dbt.is_empty() && versions.adapters.iter().all(|(own, _)| own != it);
     if let Some(missing) = adapter.filter(lacks) {
         let has = if adapters.is_empty() { "none" } else { &adapters };
@@ -82,7 +82,7 @@ pub fn check_profile(
     }
 }
 
-/// Returns the problem of the setup that explains an error message of dbt. `None` if dbt failed for another reason.
+/// Returns the setup problem that explains an error message from dbt. `None` if dbt failed for another reason.
 pub fn explain_failure(
     message: &str,
     project: &DbtProject,

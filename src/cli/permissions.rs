@@ -154,7 +154,7 @@ pub fn report_missing_right(
         format!("has the role {}", named.join(" and "))
     };
     let who = if who.is_empty() {
-        "a user whom neither git nor FORMULAC_USER names"
+        "an unknown user (neither git nor FORMULAC_USER specifies a name)"
     } else {
         who
     };

@@ -86,7 +86,7 @@ struct PhraseFiller<'a> {
     speaker: &'a SentenceBuilder<'a>,
     names: &'a [&'a str],
     args: &'a [ExprId],
-    /// Position of the repeated parameter. Its placeholder lists all arguments from this position on.
+    /// Position of the repeated parameter. Its placeholder lists the argument at this position and all later arguments.
     all_from: Option<usize>,
     otherwise: Option<ExprId>,
 }

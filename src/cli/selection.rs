@@ -313,7 +313,7 @@ fn is_model_kind(kind: &str) -> bool {
     matches!(kind, "model" | "seed" | "snapshot")
 }
 
-/// Places of the manifest's relations in the graph.
+/// Positions of the manifest's relations in the graph.
 struct RelationIndex<'m> {
     /// Relations by name. If several packages have the same name, the project's own relation.
     by_name: BTreeMap<&'m str, usize>,
@@ -344,7 +344,7 @@ impl<'m> RelationIndex<'m> {
         index
     }
 
-    /// Returns the place of the relation that a model reads. `own` contains the places of the models from specs.
+    /// Returns the position of the relation that a model reads. `own` contains the positions of the models from specs.
     fn find(&self, read: &Read, own: &BTreeMap<String, usize>) -> Option<usize> {
         match read {
             Read::Source { group, table } => self.by_source.get(&(group.as_str(), table.as_str())).copied(),

@@ -44,7 +44,7 @@ impl Snippet {
         let mut wanted: Vec<u32> = spans.iter().map(|(line, _)| *line).collect();
         wanted.sort_unstable();
         wanted.dedup();
-        // If a single line separates two wanted lines, include that line, so that the three lines form one block.
+        // If a single line separates two selected lines, include that line, so that the three lines form one block.
         let between: Vec<u32> = wanted
             .iter()
             .zip(wanted.iter().skip(1))

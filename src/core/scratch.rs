@@ -48,8 +48,7 @@ impl CompileMemory {
 /// Pool of working memory that no compilation currently uses.
 #[derive(Default)]
 pub struct MemoryPool {
-    /// Memory that is locked while in use. It is sufficient if only one compilation runs at a time, which is the usual
-    /// case.
+    /// Memory that is locked while in use. Usually, only one compilation runs at a time and no other memory is needed.
     first: Mutex<CompileMemory>,
     /// Memory for compilations that find `first` locked, for example in other threads.
     #[allow(

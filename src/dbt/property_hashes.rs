@@ -102,8 +102,8 @@ impl PropertyHashes {
         Some(hashes)
     }
 
-    /// Returns whether the hashes in the file match its values. The hashes may be those of the values without the line
-    /// breaks with which block scalars end.
+    /// Returns whether the hashes in the file match its values. The hashes may also match the values without the final
+    /// line breaks of block scalars.
     pub fn has_matching_hashes(&self) -> bool {
         self.is_as_noted() || self.without_final_breaks().is_as_noted()
     }

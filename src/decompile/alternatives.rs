@@ -1,5 +1,5 @@
-//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that analysts
-//! write. The table in `spellings` lists them.
+//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that
+//! analysts write. The table in `spellings` lists them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -108,7 +108,8 @@ impl Alternatives {
         }
     }
 
-    /// Adds to each part with rewritten children the part that contains them. Returns the added parts.
+    /// For each part with rewritten children, adds an alternative part that contains these children. Returns the added
+    /// parts.
     fn add_parents(&mut self, trees: &mut Trees, expression: SqlNodeId) -> Vec<SqlNodeId> {
         let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
         let mut added = Vec::new();
@@ -186,8 +187,8 @@ impl SpellingPatterns {
         Self(all.collect())
     }
 
-    /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it is
-    /// known.
+    /// Finds the equivalent expressions of all parts of an expression. `value_type` returns the type of a part, if it
+    /// is known.
     pub fn alternatives(
         &self,
         trees: &mut Trees,
@@ -333,7 +334,7 @@ mod tests {
         }
     }
 
-    /// A spelling with several parts is found if the parts have other spellings, too.
+    /// A spelling with several parts is also found if the parts have different spellings.
     #[test]
     fn parts_have_equivalent_expressions() {
         let dialect: Dialect = "duckdb".parse().unwrap();

@@ -28,7 +28,7 @@ use crate::dbt::tokens::tokens;
 use crate::model::SpecDefinition;
 use crate::model::outline::DefinitionWithPosition;
 
-/// Maximum number of formulas to compile before the search gives up.
+/// Maximum number of formulas to compile before the search stops.
 const MAX_COMPILED: usize = 150;
 /// Maximum number of further formulas to compile after a formula has been proven, in search of a formula that
 /// reproduces the edited SQL exactly.

@@ -21,8 +21,8 @@ pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negate
     is_compared.then(|| add_comparisons(trees, x, comparisons, combine))?
 }
 
-/// Adds `x between low and high` or `x not between low and high` as comparisons. `None` if it has no comparisons with the
-/// same result.
+/// Adds `x between low and high` or `x not between low and high` as comparisons. `None` if it has no comparisons with
+/// the same result.
 pub(super) fn add_between(trees: &mut Trees, x: SqlNodeId, ends: [SqlNodeId; 2], negated: bool) -> Option<SqlNodeId> {
     let [low, high] = ends;
     let (comparisons, combine) = match negated {
@@ -47,15 +47,15 @@ fn add_comparisons(
         .reduce(|all, next| trees.add(SqlLabel::Op(combine.to_owned()), vec![all, next]))
 }
 
-/// Returns whether comparisons replace `in` and `between` for a value. They do not for a text or a date, because generated
-/// SQL uses `between` for such literals, for example the holidays of NETWORKDAYS, and the formula with the holidays is
-/// easier to read than comparisons.
+/// Returns whether comparisons replace `in` and `between` for a value. Comparisons do not replace them for a text or a
+/// date, because generated SQL uses `between` for such literals, for example the holidays of NETWORKDAYS, and the
+/// formula with the holidays is easier to read than comparisons.
 fn is_compared(trees: &Trees, x: SqlNodeId) -> bool {
     !matches!(trees.label(x), SqlLabel::Text(..) | SqlLabel::Typed) && is_repeatable(trees, x)
 }
 
-/// Returns `false` for subqueries, lists of tuples, and lists that mix strings with numbers, which databases first convert
-/// to one type.
+/// Returns `false` for subqueries, lists of tuples, and lists that mix strings with numbers, which databases first
+/// convert to one type.
 fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     let labels = || list.iter().map(|id| trees.label(*id));
     let is_value = |label: &SqlLabel| !matches!(label, SqlLabel::Row | SqlLabel::Group | SqlLabel::Nothing);
@@ -64,8 +64,8 @@ fn is_list_of_values(trees: &Trees, list: &[SqlNodeId]) -> bool {
     (1..=MAX_VALUES).contains(&list.len()) && labels().all(is_value) && !is_mixed
 }
 
-/// Returns whether several comparisons of a value see the same value. A volatile function returns another value for each
-/// of them.
+/// Returns whether a value is the same in several comparisons. A volatile function returns a different value for
+/// each of them.
 fn is_repeatable(trees: &Trees, x: SqlNodeId) -> bool {
     let calls = trees.called_functions(x);
     *trees.label(x) != SqlLabel::Group && calls.iter().all(|name| !volatile_functions().contains(name))

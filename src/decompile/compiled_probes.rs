@@ -114,7 +114,7 @@ impl ProbesWithCachedSql {
     }
 }
 
-/// Compiles probes beside other formulas. Returns the position and the SQL of each probe.
+/// Compiles probes together with other formulas. Returns the position and the SQL of each probe.
 fn compiled_sql(compiler: &Compiler, others: &str, probes: &[(usize, &ProbeFormula)]) -> Vec<(usize, Box<str>)> {
     let mut text = others.to_owned();
     for (at, probe) in probes {
@@ -226,7 +226,7 @@ impl CompiledProbes {
         pattern.as_ref()
     }
 
-    /// Returns the patterns that call no other functions than those named.
+    /// Returns the patterns that call only the given functions.
     fn patterns_with_calls(&self, names: &BTreeSet<&str>, parts: &ExpressionParts) -> Patterns {
         let dialect = self.compiler.options.dialect;
         self.collect_patterns(parts, |tried, probe| {
@@ -249,7 +249,7 @@ impl CompiledProbes {
             group.is_none_or(|group| may_match(*group, tried.is_temporal, dialect, parts))
         };
         let groups: Vec<&CompiledGroup> = self.groups.iter().filter(is_needed).collect();
-        // Compile and parse in parallel what is needed.
+        // Compile and parse the required probes in parallel.
         let needed = crate::parallel::map(&groups, |CompiledGroup { tried, compiled }| {
             let compiled = compiled.get_or_init(|| tried.compile(&self.compiler));
             let patterns = compiled.iter().flat_map(|probe| patterns_of(tried, probe));

@@ -82,7 +82,7 @@ pub(super) fn find_constants(trees: &Trees, expression: SqlNodeId) -> SqlConstan
                     powers.extend([zeros.to_string(), format!("-{zeros}")]);
                 }
             }
-            // A negative number that occurs is likelier than the negated numbers below.
+            // A negative number in the expression is likelier than the negated numbers below.
             SqlLabel::Negative => {
                 let [inner] = trees.children(part) else { continue };
                 if let SqlLabel::Number(number) = trees.label(*inner) {

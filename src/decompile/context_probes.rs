@@ -360,7 +360,7 @@ impl CandidateCheck<'_, '_> {
             let site = self.read.find_site(&columns, self.found, self.cte, &definition.name);
             let tree = match site {
                 Some(site) => columns.resolve_expression(&site, trees).ok(),
-                // The definition has no column, so its expression is written in each place that uses it.
+                // The definition has no column, so its expression is repeated wherever it is used.
                 None if written < WITHOUT_COLUMN => {
                     written += 1;
                     self.expand_formula(self.placed, &definition.formula, trees)

@@ -106,7 +106,7 @@ struct RowSelects {
 }
 
 impl RowSelects {
-    /// Returns `None` if several selects determine the rows, or if a select has another form.
+    /// Returns `None` if several selects determine the rows, or if a select has a different form.
     fn find(file: &SqlFile<'_>) -> Option<Self> {
         let is_keyword = |at: usize, word: &str| file.key(at) == word;
         // `distinct` is not a clause.

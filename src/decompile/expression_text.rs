@@ -97,7 +97,7 @@ pub(super) enum ExpressionShape {
     Unique(&'static str),
     /// Several arguments in one place, such as `range, criterion`.
     Pair,
-    /// A value of another type in place of a string, written without a conversion.
+    /// A value of a different type in place of a string, written without a conversion.
     AsText,
     /// A string in which `{0}` is the placeholder for the first argument and `{1}` for the second.
     Words(String),

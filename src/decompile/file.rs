@@ -106,7 +106,7 @@ pub(super) struct SqlFile<'s> {
     pub dialect: Dialect,
     pub tokens: Vec<SqlToken>,
     pub parts: Vec<FilePart>,
-    /// Tokens that belong to no part but connect the parts.
+    /// Tokens that connect the parts but do not belong to any part.
     pub between: Vec<usize>,
     /// Names of the CTEs, in order.
     pub ctes: Vec<String>,
@@ -232,12 +232,12 @@ impl<'s> SqlFile<'s> {
         })
     }
 
-    /// Returns the position of the part at a place.
+    /// Returns the index of the part at a position.
     pub fn part_position(&self, place: &FilePartPosition) -> Option<usize> {
         self.parts.iter().position(|part| part.place == *place)
     }
 
-    /// Returns the tokens of the part at a place.
+    /// Returns the tokens of the part at a position.
     pub fn part_tokens(&self, place: &FilePartPosition) -> Option<Range<usize>> {
         let at = self.part_position(place)?;
         self.parts.get(at).map(|part| part.tokens.clone())

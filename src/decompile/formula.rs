@@ -110,7 +110,7 @@ impl Decompiler {
     }
 
     /// Returns a formula that produces the edited SQL of a definition, of which a helper column was edited. With the
-    /// formula, the helper column may have another name. The caller must prove the formula.
+    /// formula, the helper column may have a different name. The caller must prove the formula.
     pub(super) fn find_formula_of_helper(
         &self,
         compiler: &Compiler,
@@ -234,7 +234,7 @@ impl Decompiler {
                 return Ok(formula);
             }
         }
-        // formulac may compute the window in another select than the user.
+        // formulac may compute the window in a different select than the user does.
         if looks_at_rows && case.cte.is_none() && part == expected {
             let whole = expression_of_relations(case.found, &case.placed.name, trees);
             for part in [Some(part), whole].into_iter().flatten() {
@@ -434,7 +434,7 @@ impl SpecPosition<'_> {
         columns
     }
 
-    /// Finds the place in the file where a definition is computed.
+    /// Finds the position in the file where a definition is computed.
     pub(super) fn find_site(
         &self,
         columns: &ColumnResolver<'_, '_>,

@@ -73,8 +73,9 @@ pub struct SameGrouping {
     pub group_by: Option<RewrittenSql>,
 }
 
-/// Compares the `group by` of generated and of edited SQL, and some columns that both contain. Items may have another order
-/// or may be names or positions of columns. Returns the differences, or `None` if the rows have other groups.
+/// Compares the `group by` of generated and of edited SQL, and some columns that both contain. Items may be in a
+/// different order, and may be names or positions of columns. Returns the differences, or `None` if the rows are
+/// grouped differently.
 #[must_use]
 pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
     let mut trees = Trees::default();

@@ -1,4 +1,4 @@
-//! Positions of guards: what the expression around a guard does with the values that the guard adds.
+//! Positions of guards: how the enclosing expression treats the values that the guard adds.
 
 use super::guards::Guard;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
@@ -47,7 +47,7 @@ pub(super) enum Place {
     Other,
 }
 
-/// What an expression around another one does with NULL.
+/// How an enclosing expression treats NULL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum NullContext {
     /// NULL gives NULL or the default of a guard.
@@ -117,7 +117,7 @@ pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, g
     guards.iter().all(|guard| inside.accepts(*guard))
 }
 
-/// Returns what an expression does with NULL in one of its parts. `None` if NULL gives NULL.
+/// Returns how an expression treats NULL in one of its parts. `None` if NULL gives NULL.
 fn null_context(trees: &Trees, parent: SqlNodeId, at: usize) -> Option<NullContext> {
     match (trees.label(parent), trees.children(parent)) {
         (SqlLabel::Op(op), _) if op.starts_with("is ") => Some(NullContext::Tested),

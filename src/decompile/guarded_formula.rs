@@ -41,7 +41,7 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
-    /// Whether the generated SQL also has another spelling than the edited SQL.
+    /// Whether the generated SQL is also spelled differently from the edited SQL.
     pub has_other_spelling: bool,
 }
 
@@ -99,7 +99,7 @@ impl Decompiler {
     ///
     /// # Errors
     ///
-    /// Returns an error in the same cases as [`Self::find_formula`], and if the edit only removes guards from the
+    /// Returns an error in the same cases as [`Self::find_formula`], and also if the edit only removes guards from the
     /// generated SQL of the definition.
     pub fn find_formula_with_guards(
         &self,
@@ -184,7 +184,7 @@ impl Decompiler {
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {
-        true => "; the rest only has another spelling",
+        true => "; the rest differs only in spelling",
         false => "",
     };
     not_a_formula(format!(
@@ -194,8 +194,8 @@ fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
 }
 
 impl CandidateCheck<'_, '_> {
-    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL may differ in nothing
-    /// else.
+    /// Returns the formula whose SQL has the fewest guards that the expected expression lacks. The SQL must not differ
+    /// in any other way.
     fn first_guarded(
         &self,
         mut forms: Vec<ExpressionText>,
@@ -245,7 +245,7 @@ impl CandidateCheck<'_, '_> {
             .iter()
             .all(|item| is_own(item) || self.edits.items.contains(item))
             && left.rest.iter().all(|rest| self.edits.rest.contains(rest));
-        // formulac may compute a part of the formula in another select than the user.
+        // formulac may compute a part of the formula in a different select than the user does.
         let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
         let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
             ours == theirs || guards.between(trees, ours, theirs).is_some() || is_other_edit(column)

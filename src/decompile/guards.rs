@@ -144,7 +144,7 @@ impl Guards {
     }
 
     /// Returns the guards that a generated expression has and an edited expression lacks. `None` if the expressions
-    /// also differ in another way.
+    /// also differ in other respects.
     pub fn between(&mut self, trees: &Trees, generated: SqlNodeId, edited: SqlNodeId) -> Option<GuardSet> {
         self.compare(trees, generated, edited, Position::WHOLE)
     }
@@ -334,7 +334,7 @@ impl Guards {
             return name.is_some_and(|name| is_word(trees, *name, "date_trunc"));
         }
         let is_result = is_call(trees, x);
-        // A number with a decimal point has another type only in its precision.
+        // The type of a number with a decimal point can differ only in its precision.
         if matches!(trees.label(x), SqlLabel::Number(digits) if digits.contains('.')) {
             return self.types.contains(&ty.as_str());
         }

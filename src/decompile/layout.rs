@@ -464,7 +464,7 @@ impl PickedItem {
 }
 
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
-/// be merged. If the file only spells the spec's new item in another way, the spec's item is used.
+/// be merged. If the file contains only a different spelling of the spec's new item, the spec's item is used.
 fn merge_items(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),

@@ -62,7 +62,7 @@ pub struct MetricEdit<'m> {
 pub enum ShownEdit {
     /// The SQL is the edited SQL.
     Exactly,
-    /// The SQL has guards that the edit lacks, or another spelling.
+    /// The SQL has guards that the edit lacks, or is spelled differently.
     Rewritten(RewrittenSql),
 }
 
@@ -260,8 +260,8 @@ impl<'m> EditedModel<'m> {
         })
     }
 
-    /// Returns how a version of the model's SQL contains the edit to a column: exactly, or with guards that the edit lacks
-    /// or in another spelling. `None` if the SQL does not contain the edit.
+    /// Returns how a version of the model's SQL contains the edit to a column: exactly, with additional guards, or with
+    /// a different spelling. `None` if the SQL does not contain the edit.
     #[must_use]
     pub fn find_edit_in(
         &self,
@@ -388,8 +388,8 @@ impl<'m> EditedModel<'m> {
         without_repeats(all)
     }
 
-    /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a model
-    /// over several sets, each aggregate of a formula has its own column.
+    /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
+    /// model over several sets, each aggregate of a formula has its own column.
     fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
         let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
             return Vec::new();

@@ -1,7 +1,7 @@
-//! Index of the probes: the parts that an expression needs so that a pattern of a group of probes can match it. Only the
-//! groups are compiled whose patterns can match an edit, because compiling all groups takes half a second.
+//! Index of the probes: the parts that an expression needs so that a pattern of a group of probes can match it. Only
+//! groups whose patterns can match an edit are compiled, because compiling all groups takes half a second.
 //!
-//! `probe_index.txt` contains the index. After a change of the SQL of functions, write it with
+//! `probe_index.txt` contains the index. After a change to the SQL of functions, rewrite it with
 //! `FORMULAC_WRITE=1 cargo test -p formulac-decompile the_index_is_complete`.
 
 use std::collections::BTreeSet;
@@ -134,7 +134,7 @@ mod tests {
             .collect()
     }
 
-    /// Returns the sets of parts of the patterns of each group, without sets that contain another set.
+    /// Returns, for each group, the set of parts in each of its patterns. Omits sets that contain another set.
     fn sets(dialect: Dialect, compiler: &Compiler, step: usize) -> BTreeMap<String, BTreeSet<ExpressionParts>> {
         let groups: Vec<ProbeGroup> = ProbeGroup::all().collect();
         let groups: Vec<(ProbeGroup, bool)> = groups

@@ -156,7 +156,7 @@ fn accepted_types(ty: ParamType) -> &'static [Type] {
     }
 }
 
-/// Probes that are compiled together, when an expression is first examined that they may have produced.
+/// Probes that are compiled together, when the search first examines an expression that one of them may have produced.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum ProbeGroup {
     Infix(BinaryOp),
@@ -178,8 +178,8 @@ impl ProbeGroup {
         infix.chain([Self::Columns]).chain(functions).chain([Self::Criteria])
     }
 
-    /// Returns the probes of the group whose SQL depends on the time zone or calendar or, if `is_temporal` is false, the
-    /// others. If `is_wide` is true, returns the probes with many arguments instead of those with few arguments.
+    /// Returns the probes of the group whose SQL depends on the time zone or calendar or, if `is_temporal` is false,
+    /// the others. If `is_wide` is true, returns the probes with many arguments instead of those with few arguments.
     pub fn probes(self, is_wide: bool, is_temporal: bool) -> Vec<ProbeFormula> {
         let few = self.probes_up_to(ALWAYS_LEARNED_ARGUMENTS);
         let mut seen: FxHashSet<&ProbeFormula> = FxHashSet::default();
@@ -273,7 +273,7 @@ fn argument_type_combinations(count: usize) -> Vec<Vec<(Type, bool)>> {
     all
 }
 
-/// Returns the values with another value at one position.
+/// Returns the values with a different value at one position.
 pub(super) fn with_value_at<T: Clone>(values: &[T], place: usize, value: T) -> Vec<T> {
     let mut values = values.to_vec();
     if let Some(old) = values.get_mut(place) {

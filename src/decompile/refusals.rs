@@ -35,7 +35,7 @@ pub(super) fn listed_part(trees: &Trees, expression: SqlNodeId) -> Option<SqlNod
     listed.next()
 }
 
-/// Returns the reason for an edit whose nearest formula has other SQL.
+/// Returns the reason for an edit whose nearest formula has different SQL.
 pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     not_a_formula(format!(
         "no formula produces this SQL; the nearest formula is `{formula}`, whose SQL is `{sql}`"

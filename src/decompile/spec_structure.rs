@@ -22,9 +22,9 @@ const KEYS_WITH_NAMES: [&str; 7] = [
     "rules",
 ];
 
-/// Returns the specs in which the last definition with a name, and the columns of later steps that repeat it, have a new
-/// name. Each spec also has the new name in the other definitions and in the column's properties. The second spec has it
-/// in the other keys too, for example in `order_by`, where the old name may also be the name of an input column.
+/// Returns the specs in which the last definition with a name, and the columns of later steps that repeat it, have a
+/// new name. In each spec, the other definitions and the column's properties also use the new name. In the second spec,
+/// the other keys use it too, for example `order_by`, where the old name may also be the name of an input column.
 ///
 /// ```
 /// use formulac_decompile::with_renamed_definition;

@@ -73,7 +73,7 @@ pub(super) fn spellings(dialect: Dialect) -> Vec<Spelling> {
     }
     for (ty, value) in TYPES {
         let own = dialect.type_name(ty);
-        // Values of other types may have other limits or another precision.
+        // Values of other types may have different limits or a different precision.
         for (names, guard) in dialect
             .other_type_names(ty)
             .into_iter()

@@ -14,7 +14,7 @@ use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 
 /// Maximum number of distinct replacements in the SQL.
 const MAX_REPLACEMENTS: usize = 4;
-/// Maximum number of specs that are compiled before the search gives up.
+/// Maximum number of specs to compile before the search stops.
 const MAX_COMPILED: usize = 64;
 
 /// A replacement of bytes in a text.

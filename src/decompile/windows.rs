@@ -63,7 +63,7 @@ pub(super) fn window_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     all
 }
 
-/// Returns probes that call LARGE and SMALL for each of these names, with another name as the position.
+/// Returns probes that call LARGE and SMALL for each of these names, with a different name as the position.
 pub(super) fn large_and_small_probes(names: &[Arg]) -> Vec<ProbeFormula> {
     let names = names.iter().take(NAMES);
     let pairs = names.clone().flat_map(|value| {

@@ -34,7 +34,7 @@ pub struct ColumnTestValues {
     pub pool: Vec<Value>,
 }
 
-/// Default number of decimal places, as in amounts of money, if the column's type doesn't specify a scale.
+/// Default number of decimal places, as in amounts of money, if the column's type does not specify a scale.
 const SCALE: u32 = 2;
 
 /// Final letters of the placeholder strings.

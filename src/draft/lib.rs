@@ -141,7 +141,7 @@ impl Draft {
 ///
 /// # Errors
 ///
-/// Returns the reason why there are no examples: the spec has errors, or the interpreter doesn't support part of the
+/// Returns the reason why there are no examples: the spec has errors, or the interpreter does not support part of the
 /// spec.
 pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String> {
     let compiled = compiler.compile_spec(source);
@@ -155,7 +155,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
         None => (source, compiled),
     };
     let day = current_date(source);
-    // The results must be the same on every day if examples can't set the current day.
+    // The results must be the same on every day if examples cannot set the current day.
     let (today, others): (i64, &[i64]) = match day {
         CurrentDate::Said(day) => (day, &[]),
         CurrentDate::Settable => (day_number(2024, 3, 31), &[]),
@@ -198,7 +198,7 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
             .unknown
             .first()
             .map_or_else(String::new, |(_, why)| format!(": {why}"));
-        return Err(format!("no column has a certain value{why}"));
+        return Err(format!("no column has a known value{why}"));
     }
     let said = (day == CurrentDate::Settable).then_some(today);
     Ok(to_yaml::write_draft(&judge, &main, &settled, said))

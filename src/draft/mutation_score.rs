@@ -142,7 +142,7 @@ impl<'a> MutationScorer<'a> {
         slots.map(|slot| value(slot, chance)).collect()
     }
 
-    /// Returns the reason why a column can't have expected values.
+    /// Returns the reason why a column cannot have expected values.
     fn reason_for_no_expected_value(&self, column: &str, trials: &[RelationRows]) -> Option<String> {
         let columns = [column.to_owned()];
         let specs: Vec<InterpreterSpec> = self.whole.iter().map(|spec| prune_spec(spec, &columns)).collect();

@@ -85,7 +85,7 @@ pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
         };
         let alive = undetected_mutants(judge, &shown);
         let told = judge.detected_mutants(&data, &alive);
-        // A few new outcomes don't justify another example, unless the example covers the case without rows.
+        // A few new outcomes do not justify another example, unless the example covers the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
         if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
             break;

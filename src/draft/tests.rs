@@ -200,13 +200,13 @@ fn deep_and_long_formulas_terminate() {
         "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a\n",
         "a + ".repeat(20_000)
     );
-    assert_snapshot!(draft_examples(&compiler, &chain).unwrap_err(), @"no column has a certain value: such deep nesting cannot be evaluated");
+    assert_snapshot!(draft_examples(&compiler, &chain).unwrap_err(), @"no column has a known value: such deep nesting cannot be evaluated");
     let deep = format!(
         "model: m\nfrom: t\nkeep: a\ndefinitions: b = {}a{}\n",
         "ABS(".repeat(900),
         ")".repeat(900)
     );
-    assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a certain value: such deep nesting cannot be evaluated");
+    assert_snapshot!(draft_examples(&compiler, &deep).unwrap_err(), @"no column has a known value: such deep nesting cannot be evaluated");
     let pairs = |value: &str, count: usize| -> String {
         (1..count)
             .map(|n| format!("v_{n}, {}, ", value.replace('v', &format!("v_{}", n - 1))))
@@ -221,7 +221,7 @@ fn deep_and_long_formulas_terminate() {
         let error = draft_examples(&compiler, &spec).unwrap_err();
         assert_eq!(
             error,
-            "no column has a certain value: such a large LET cannot be evaluated"
+            "no column has a known value: such a large LET cannot be evaluated"
         );
     }
     let doubling: String = (1..40).map(|n| format!("  v_{n} = v_{0} + v_{0}\n", n - 1)).collect();

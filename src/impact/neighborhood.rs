@@ -99,8 +99,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the places one step upstream: the columns from which a column is computed, or the nodes that a node
-    /// reads.
+    /// Returns the nodes and columns one step upstream: the columns from which a column is computed, or the nodes that
+    /// a node reads.
     fn upstream_step(&self, (place, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let whole = || {
             self.parents
@@ -128,8 +128,8 @@ impl Graph<'_> {
         }
     }
 
-    /// Returns the places one step downstream: for a column, the columns computed from it and the models whose rows
-    /// depend on it. For a node, the nodes that read it.
+    /// Returns the nodes and columns one step downstream: for a column, the columns computed from it and the models
+    /// whose rows depend on it. For a node, the nodes that read it.
     fn downstream_step(&self, (place, column): &NodeOrColumn, notes: &mut BTreeSet<String>) -> Vec<NodeOrColumn> {
         let mut found = Vec::new();
         for child in self.children.get(*place).into_iter().flatten() {

@@ -271,7 +271,7 @@ fn grade_changed_node(graph: &Graph<'_>, start: &NodeChanges, state: &mut NodeSt
             ColumnChange::Type if contract && is_said => {
                 state.raise_grade(
                     ChangeGrade::Breaking,
-                    format!("the contract has another type for `{column}`"),
+                    format!("the contract has a different type for `{column}`"),
                     None,
                 );
             }
@@ -395,7 +395,7 @@ fn grade_model(graph: &Graph<'_>, place: usize, states: &NodeStates, starts: &[N
     grade_columns(graph, place, state);
 }
 
-/// Grades the effect of columns to which the SQL refers and that were removed or have another type.
+/// Grades the effect of columns to which the SQL refers and that were removed or changed their type.
 fn grade_lost_columns(graph: &Graph<'_>, place: usize, named: &[(ColumnSource, ColumnChange)], state: &mut NodeState) {
     for (column, change) in named {
         let Some(read) = graph

@@ -5,7 +5,7 @@ use super::propagate::{ChangeGrade, NodeChanges, NodeState, NodeStates, parent_w
 use crate::artifacts::{DataTest, NodeDetail, TestCheck};
 use crate::lineage::{ColumnChange, SqlLineage};
 
-/// Column, with the place of its relation in the graph.
+/// Column, with the position of its relation in the graph.
 type PlacedColumn = (usize, String);
 
 /// Grades the effect on a data test. The test fails to run if a column is removed, and may return different rows if

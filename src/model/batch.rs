@@ -325,7 +325,7 @@ impl<'t> BatchFile<'t> {
         kept.is_some_and(|kept| kept.value.decode(&compiler.specs.sets, self.metric_set()))
     }
 
-    /// Returns the metric set of the file, if it is one.
+    /// Returns the metric set, if the file contains one.
     fn metric_set(&self) -> Option<&MetricSetWithErrors> {
         self.kept.set.as_ref()?.value.as_ref()
     }

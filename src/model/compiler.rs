@@ -229,9 +229,9 @@ impl Builder {
         self
     }
 
-    /// Sets the version of dbt that reads the models, as written in a manifest. By default and from version 1.10.5 on,
-    /// the arguments of a data test are under `arguments:`, which earlier versions reject. By default and from version
-    /// 1.10 on, the tags and meta of a column are under its `config:`, which earlier versions ignore.
+    /// Sets the version of dbt that reads the models, as written in a manifest. By default and in version 1.10.5 or
+    /// later, the arguments of a data test are under `arguments:`, which earlier versions reject. By default and in
+    /// version 1.10 or later, the tags and meta of a column are under its `config:`, which earlier versions ignore.
     ///
     /// ```
     /// let spec = "model: m\nfrom: t\ndata_tests: [{unique: {column_name: a}}]\ndefinitions: a = SUM(x)\n\
@@ -281,8 +281,8 @@ impl Builder {
         self
     }
 
-    /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used from that
-    /// date on. Without a current date, the metric only causes a warning.
+    /// Sets the current date, `YYYY-MM-DD`. A metric whose set has `deprecated: {until: …}` cannot be used on or after
+    /// that date. Without a current date, the metric only causes a warning.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};

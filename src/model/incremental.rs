@@ -83,8 +83,8 @@ impl SpecCompilation<'_> {
         self.check_nulls(output, &time, &keys, event_time, diagnostics);
         let given = lookback.combine(further_out);
         let read = given.combine(further_back);
-        // A run begins at the start of a unit. The run reads only complete units of the other truncations if these
-        // units nest within the unit.
+        // A run begins at the start of a unit. If the units of the other truncations nest within this unit, the run
+        // reads only complete units of them.
         let whole = further_out == TimeLength::default()
             && traced.units.iter().all(|u| cut_to.is_none_or(|to| is_nested(*u, to)));
         let given = (given != read || !whole).then_some(given);
@@ -156,9 +156,7 @@ impl SpecCompilation<'_> {
         let keys = keys.filter(|keys| !keys.is_empty());
         if keys.is_none() {
             let help = match grain {
-                [] => "add the columns of which no two rows have the same values to `config`, such as \
-                    `unique_key: [id]`"
-                    .to_owned(),
+                [] => "add the columns that identify each row to `config`, such as `unique_key: [id]`".to_owned(),
                 grain => format!("add `unique_key: [{}]` to `config`", grain.join(", ")),
             };
             lacks("the columns that identify each row", help);

@@ -122,7 +122,7 @@ fn refused_name(name: &str, span: Span, dialect: Dialect, help: impl Fn(&str) ->
     let message = format!("`{name}` cannot be a column on {dialect}, because its name contains `{refused}`");
     let plain = snake_case(name);
     let help = match plain.as_str() {
-        "" => "use a name of letters and digits".to_owned(),
+        "" => "use a name that consists of letters and digits".to_owned(),
         plain => help(plain),
     };
     Some(Diagnostic::new(Code::RefusedName, span, message).with_help(help))

@@ -9,7 +9,8 @@ use crate::plan::{StepPlan, used_definitions};
 use crate::yaml;
 
 /// Warns once per step about windows that read only a single row because each group is a separate partition. Also warns
-/// about look-backs that leave the partition, and about dates in `order_by` along which the look-backs do not count.
+/// about look-backs that leave the partition, and about dates in `order_by` that the look-backs do not use for
+/// counting.
 pub(super) fn check_partitions(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
@@ -153,8 +154,8 @@ impl StepKeys<'_> {
         )
     }
 
-    /// Returns the warning about a look-back that a key of the default partition cuts, because the key is a longer period
-    /// or a label of the date by which the rows are ordered.
+    /// Returns the warning about a look-back that a key of the default partition cuts short, because the key is a
+    /// longer period or a label of the date by which the rows are ordered.
     fn period_of_partition(&self) -> Option<Diagnostic> {
         let program = self.program;
         let (key, of_key) = self.ordering_date()?;

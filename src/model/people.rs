@@ -93,7 +93,7 @@ impl People {
     }
 }
 
-/// Returns the address in `Name <address>`, or the complete text if it has another form.
+/// Returns the address in `Name <address>`, or the complete text if it has a different form.
 #[must_use]
 pub fn email_address(who: &str) -> &str {
     let who = who.trim();

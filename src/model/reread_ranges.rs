@@ -108,7 +108,7 @@ fn unbounded_diagnostic(span: Span, why: &str, time: &SourceTimeColumn, run: &Sp
 }
 
 /// Returns the total since the start of a period for a total over all earlier rows: `SUM(FIRST(x, "year"):x)` for
-/// `SUM(FIRST(x):x)`. `None` for other formulas, and if the rows are already years. `unit` is the period of a row.
+/// `SUM(FIRST(x):x)`. `None` for other formulas, and if each row is already a year. `unit` is the period of a row.
 fn period_to_date(text: &str, unit: Option<CalendarUnit>) -> Option<String> {
     let (before, range) = text.split_once("FIRST(")?;
     let (value, after) = range.split_once(')')?;

@@ -135,7 +135,7 @@ impl SpecSession {
     }
 
     /// Restores a session from bytes that the same build of formulac wrote. The caller has to check that the bytes are
-    /// complete and unchanged. Returns `None` if the bytes are no session.
+    /// complete and unchanged. Returns `None` if the bytes are not a session.
     #[doc(hidden)]
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -178,7 +178,7 @@ impl SpecSession {
 /// Results of earlier stages of a spec. `None` if the stage has not run.
 #[derive(Debug, Default)]
 pub(crate) struct KeptFile {
-    /// Metric set of the file, if it is one.
+    /// Metric set, if the file contains one.
     pub set: Option<Kept<Option<MetricSetWithErrors>>>,
     /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a set.
     pub set_fingerprint: Option<u64>,

@@ -391,7 +391,8 @@ fn ungrouped_total(measures: &str, fault: Option<Diagnostic>, span: Span) -> Dia
 /// Returns the error of a total of a measure that is computed from the measures of an earlier step, as ratios are in a
 /// step with `fill` or over several metric sets.
 fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
-    let message = format!("`{measure}` is computed from columns of an earlier step, so rows do not give its total");
+    let message =
+        format!("`{measure}` is computed from columns of an earlier step, so its total cannot be computed from rows");
     let help = "compute it from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
     total_diagnostic(span, message).with_help(help)
 }

@@ -84,7 +84,7 @@ pub(super) fn view_locations(
     nodes.iter().zip(found).zip(catalogs).map(of_one).collect()
 }
 
-/// Rule by which an existing view is the view of a table.
+/// Rule that identifies an existing view as the view of a table.
 #[derive(Clone, Copy)]
 enum MatchRule {
     /// Omni recorded the dbt model in the view.
@@ -213,7 +213,7 @@ fn needed_catalogs(nodes: &[&ManifestNode]) -> Vec<bool> {
 }
 
 /// Returns the folder that contains most views of each schema, by the database and the schema in lower case. If several
-/// folders contain equally many views, the first of these folders.
+/// folders contain the same number of views, the first of these folders.
 fn folders_by_schema(existing: &[ExistingView]) -> FxHashMap<(Option<&str>, String), &str> {
     let mut sizes: FxHashMap<(Option<&str>, String), BTreeMap<&str, usize>> = FxHashMap::default();
     for view in existing {

@@ -230,7 +230,7 @@ impl<'a> MeasureConverter<'a> {
     }
 
     /// Returns whether a generated semantic model of the same table defines a measure with the name of a metric. The
-    /// metrics that formulac generates for its measures do not compete with them.
+    /// metrics that formulac generates for its own measures are not counted.
     fn competes_with_generated(&self, metric: &ManifestNode, table: usize, aggregates: &[Aggregate<'_>]) -> bool {
         aggregates.iter().any(|measure| {
             let is_other_file = |file: &str| *metric.original_file_path != *file;

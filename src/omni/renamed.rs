@@ -9,7 +9,7 @@ use super::pull_state::PullRecord;
 
 /// Records whose names are not the names of views or topics.
 pub(super) struct RenamedRecords {
-    /// Name and text of the record of each view that now has another name, by the path of the view.
+    /// Name and text of the record of each renamed view, by the path of the view.
     by_path: FxHashMap<String, (String, String)>,
     /// Names of the other records. Their views and topics no longer exist in dbt.
     pub gone: Vec<String>,

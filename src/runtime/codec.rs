@@ -34,7 +34,8 @@ pub fn to_bytes<T: Stored>(value: &T, shape: &str) -> Vec<u8> {
     out
 }
 
-/// Reads a value from bytes. Returns `None` if the bytes are truncated or damaged, or if the data has another shape.
+/// Reads a value from bytes. Returns `None` if the bytes are truncated or damaged, or if the data has a different
+/// shape.
 pub fn read<T: Stored>(bytes: &[u8], shape: &str) -> Option<T> {
     let (all, checksum) = bytes.split_last_chunk::<8>()?;
     if fingerprint(all) != u64::from_le_bytes(*checksum) {

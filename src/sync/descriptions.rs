@@ -363,7 +363,8 @@ impl DescriptionFile {
         done.plans.push(self.plan);
     }
 
-    /// Returns the file with all edits. Drops the edits that cannot be made, so that they do not prevent the others.
+    /// Returns the file with all edits. Drops the edits that cannot be applied, so that they do not block the other
+    /// edits.
     fn apply_possible_edits(&mut self, refused: &mut Vec<(String, String)>) -> String {
         let all: Vec<Edit> = self.edits.iter().map(|one| one.edit.clone()).collect();
         if let Ok(after) = apply_edits(&self.text, &all) {

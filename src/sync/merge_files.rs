@@ -140,8 +140,8 @@ fn merge_file(
     }
 }
 
-/// Returns the SQL of a file with generated SQL in place of the edits to some columns: with the SQL of the first version
-/// that has the column at the same position. `None` if there are no such columns.
+/// Returns the SQL of a file in which generated SQL replaces the edits to some columns. The generated SQL comes from
+/// the first version that has the column at the same position. `None` if there are no such columns.
 pub(super) fn with_generated_columns<'p>(
     found: &str,
     versions: [Option<&String>; 2],
@@ -154,7 +154,7 @@ pub(super) fn with_generated_columns<'p>(
         let versions = versions.into_iter().flatten();
         let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {
-            // Another place may overlap this one: restoring a column also restores its item of `group by`.
+            // Another range may overlap this one: restoring a column also restores its item of `group by`.
             text = apply_replacements(current, restored.iter().collect()).or(text);
         }
     }

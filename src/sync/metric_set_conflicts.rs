@@ -385,7 +385,7 @@ fn first_error_message(compiled: &CompiledSpec) -> Option<String> {
     error.map(|error| error.message().to_owned())
 }
 
-/// Returns the text of a metric set with another formula for a definition.
+/// Returns the text of a metric set with a different formula for a definition.
 fn with_metric_set_formula(set: &str, name: &str, formula: &str) -> Result<String, String> {
     with_formula(set, None, name, formula).map_err(|refusal| refusal.to_string())
 }

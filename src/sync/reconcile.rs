@@ -112,7 +112,7 @@ pub struct Conflict {
     /// Parts that both sides changed. Empty if the conflict does not concern a file.
     pub clashes: Vec<LayoutClash>,
     /// Replacements of byte ranges in a model's SQL that undo the edit. Line breaks in the file are `\n`. Empty if the
-    /// edit is removed in another way.
+    /// edit is removed by other means.
     pub restored: Vec<Substitution>,
     /// Metric set that contains the definition, if a metric set defines the edited SQL.
     pub set: Option<MetricSetConflict>,

@@ -1,4 +1,4 @@
-//! Models whose spec gives them another name. Their new files keep the layout and the comments of the former files.
+//! Models that were renamed in their spec. Their new files keep the layout and the comments of the former files.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +58,7 @@ fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), 
     }
 }
 
-/// Returns a properties file in which a model has another name.
+/// Returns a properties file in which a model has a new name.
 fn with_model_name(text: &str, before: &str, after: &str) -> Option<String> {
     let rename = Edit::Set {
         at: Path::root().key("models").item("name", before).key("name"),

@@ -121,8 +121,8 @@ pub fn apply_edit_to_spec(
     write_back::spec_candidates(&ours.source, edit).into_iter().find(says)
 }
 
-/// Returns the spec with another formula for the definition that has the conflict. Returns `None` if the conflict does
-/// not concern a formula.
+/// Returns the spec with a different formula for the definition that has the conflict. Returns `None` if the conflict
+/// does not concern a formula.
 #[must_use]
 pub fn with_formula_in_conflict(conflict: &Conflict, ours: &CurrentSpec, formula: &str) -> Option<String> {
     let name = conflict

@@ -15,8 +15,8 @@ impl ModelReconciler<'_> {
         edited.is_some_and(|(edited, place)| edited.metric_set_edit(self.tools.decompiler, place).is_some())
     }
 
-    /// Returns the specs of a model built on metric sets in which `where` has another condition: of the only set, or of one
-    /// of several sets.
+    /// Returns versions of a model's spec in which the condition of its only metric set, or of one of its metric sets,
+    /// is replaced.
     pub fn with_condition_of_sets(&self, condition: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let sets: Vec<(String, String)> = self

@@ -34,7 +34,7 @@ pub(super) enum StructureEdit {
     GroupKeys(Vec<AddedGroupKey>),
     /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
-    /// Joins of a `from` clause have another type. The texts are those of the clause.
+    /// Joins of a `from` clause have a different type. The texts are those of the clause.
     JoinTypes { before: String, after: String },
     /// `where` or `having` has another condition. The condition is empty if the clause was removed.
     Condition {
@@ -265,7 +265,7 @@ impl ModelReconciler<'_> {
             }
             None => after.len() < before.len() && after.iter().all(|one| before.contains(one)),
         };
-        // The user may have written the column in another select.
+        // The user may have written the column in a different select.
         let is_equivalent =
             matches!(edit, StructureEdit::Added(_)) && !is_produced && is_equivalent_sql(&sql, &found, dialect);
         (is_produced || is_equivalent).then(|| TransferredEdit {

@@ -1,8 +1,8 @@
-//! Lists that are indexed only with ids that the code that fills them creates.
+//! Lists that are indexed only with ids, which are created when the list is filled.
 
 use std::ops::{Index, IndexMut, Range};
 
-/// List whose ids come from the code that fills it, such as the nodes of a tree or a value for each node.
+/// List that is indexed with ids, such as the nodes of a tree or a value for each node.
 ///
 /// An id of another arena is a bug and causes a panic. A position that depends on the input belongs in
 /// [`Arena::try_get`].
@@ -110,7 +110,7 @@ impl<T> Arena<T> {
         self.0.retain(keep);
     }
 
-    /// Removes the entries from a position on.
+    /// Removes all entries at or after a position.
     pub fn truncate(&mut self, count: usize) {
         self.0.truncate(count);
     }

@@ -456,7 +456,7 @@ fn an_admin_does_not_count_as_business() {
     assert_eq!(authorized(&place).0, 0);
 }
 
-/// A deletion of a model also deletes its state.
+/// Deleting a model also deletes its state.
 #[test]
 fn a_model_that_is_gone_has_no_state() {
     let place = place("change_gone");

@@ -95,7 +95,8 @@ fn fix_leaves_what_it_would_not_mend() {
     let again = place.run(&["check", "spec.yml"]);
     assert_eq!(run.exit, again.exit);
     assert!(after == text || again.exit == 0, "{after}");
-    // The characters of a fix are escaped for the style of the YAML scalar. A fix that would need other quotes is not made.
+    // The characters of a fix are escaped for the style of the YAML scalar. A fix that would require different quotes
+    // is not made.
     for (before, fixed) in [
         ("\"status != 'open'\"", "\"status <> \\\"open\\\"\""),
         ("'note = “it''''s”'", "'note = \"it''''s\"'"),

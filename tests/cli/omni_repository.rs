@@ -190,7 +190,8 @@ fn a_push_commits_both_repositories() {
     );
 }
 
-/// A description that was edited in Omni goes to dbt's file, and the edited view to the Omni model's repository.
+/// A description that was edited in Omni is written to dbt's file, and the edited view is committed to the Omni model's
+/// repository.
 #[test]
 fn a_push_commits_an_edited_description_in_both_repositories() {
     for is_committed in [false, true] {
@@ -351,8 +352,8 @@ fn copied(template: &Place, name: &str) -> Place {
     place
 }
 
-/// Runs a command in copies of the project. In each copy, another call of git kills the command, from the first commit
-/// or tag on. Afterwards, `next` completes or repeats the command.
+/// Runs a command in copies of the project. In each copy, a different call of git kills the command, starting with the
+/// first commit or tag. Afterwards, `next` completes or repeats the command.
 fn kill_at_each_call(template: &Place, name: &str, args: &[&str], next: &[&str], observe: impl Fn(&Place) -> String) {
     let unharmed = copied(template, &format!("{name}/unharmed"));
     let run_well = run_killed(&unharmed, args, 0, false);
@@ -466,7 +467,7 @@ fn a_rollback_restores_both_repositories() {
     let template = pushed("omni_repository/rollback");
     let view = template.read(VIEW);
     run_well(&template, &["push", "--yes"]);
-    // A file that only a person changed stays.
+    // A file that only a person changed is kept.
     git(
         &template,
         "omni-model",

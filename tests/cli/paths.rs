@@ -326,7 +326,7 @@ fn nothing_outside_the_project_is_written() {
             let (run, told) = run(place, args);
             let said = [
                 "is outside the project",
-                "is in a folder of git",
+                "is inside git's own folder",
                 "another git repository",
             ];
             if run.exit != 5 || !said.iter().any(|said| run.err.contains(said)) {

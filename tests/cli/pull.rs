@@ -272,7 +272,7 @@ fn test_results_that_docs_generate_has_overwritten_are_known() {
     ];
     let line = |(thread, text): &(&str, String)| format!("16:36:33.656652 [info ] [{thread}]: {text}\n");
     place.write("logs/dbt.log", entries.iter().map(line).collect::<String>());
-    // The pull is pending for `status`, too, because both know the results.
+    // `status` also reports the pull as pending, because both commands read the same results.
     assert!(place.run(&["status"]).out.contains("formulac pull"));
     place.run(&["pull"]);
     assert_eq!(status(&place), "pass");

@@ -355,13 +355,13 @@ fn one_push_at_a_time() {
     let run = place.run(&["push", "--yes"]);
     assert_eq!(
         (run.exit, run.err.lines().next()),
-        (5, Some("error: another formulac is writing in this project"))
+        (5, Some("error: another formulac process is writing to this project"))
     );
     drop(held);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
 }
 
-/// A spec that was moved, but not committed, is at one path after the push.
+/// A spec that was moved but not committed exists at only one path after the push.
 #[test]
 fn a_push_commits_the_removal_of_a_moved_spec() {
     let place = place("push_moved_by_hand");

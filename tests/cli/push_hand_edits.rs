@@ -339,7 +339,7 @@ fn edits_of_a_step_with_since_go_into_the_spec() {
 }
 
 /// The state of the last push is the base of each comparison. If somebody removes or changes the state, it is restored
-/// from the history of git.
+/// from the git history.
 #[test]
 fn a_removed_or_changed_state_is_restored() {
     let state = ".formulac/state/revenue.yml";
@@ -539,7 +539,7 @@ fn comments_move_to_a_new_name() {
     assert!(plan.out.contains("agree"), "{}", plan.out);
 }
 
-/// `plan` says why it lists a model of which no file changes, and hand edits that are kept are not part of a commit.
+/// `plan` explains why it lists a model without changed files, and a commit does not contain hand edits that are kept.
 #[test]
 fn a_new_layout_of_a_spec_is_named() {
     let place = place("push_spec_layout");

@@ -260,7 +260,7 @@ fn results_that_docs_generate_has_overwritten_are_in_the_log() {
         run.out,
         run.err
     );
-    // Files that changed after the build are considered untested, also those that formulac wrote.
+    // Files that changed after the build are considered untested, including files that formulac wrote.
     place.write("models/other.sql", "select 1").write(
         "models/own.sql",
         "{# formulac: edit metrics/own.yml, not this file. 831165ade6473aa2 #}\nselect 2\n",

@@ -90,7 +90,7 @@ fn each_role_may_call_what_the_table_says() {
             let run = place.run(&args);
             let expected = may[role];
             // The current branch is not the production branch, so even users who may push to production are rejected.
-            let is_elsewhere = run.exit == 4 && run.err.contains("is only changed on its branch");
+            let is_elsewhere = run.exit == 4 && run.err.contains("can be changed only on its branch");
             if (run.exit != 4 || is_elsewhere) != expected {
                 wrong.push(format!("{role}: {args:?} ended with {}: {}", run.exit, run.err));
             }

@@ -114,7 +114,7 @@ fn push_upgrade_commits_only_what_the_version_changes() {
     );
     let run = place.run(&["push", "--upgrade", "--yes"]);
     assert!(
-        run.exit == 0 && run.err.contains("no model changes only because"),
+        run.exit == 0 && run.err.contains("no model changes solely because"),
         "{}",
         run.err
     );

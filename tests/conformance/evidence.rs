@@ -34,8 +34,8 @@ pub fn sentence(function: &'static Function, dialect: Dialect) -> String {
     why.to_owned() + &doubtful(&facts)
 }
 
-/// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if there are
-/// none.
+/// Lists the constructs that have not run on the warehouse's engine and have no documentation page. Empty if no
+/// construct qualifies.
 fn doubtful(facts: &[&ConstructFact]) -> String {
     let doubtful = facts.iter().filter(|fact| fact.own_verdict() > FactVerdict::Cited);
     let texts: Vec<String> = doubtful.map(|fact| format!("`{}`", fact.text)).collect();

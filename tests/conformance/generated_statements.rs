@@ -231,7 +231,7 @@ fn formulas(statements: &mut Statements, dialect: Dialect) {
             let schema = Schema::new().with(case.table.relation());
             let question = match plan(case, dialect, Variant::Typed) {
                 Plan::Ask(question) => question,
-                // The cases do not say which of them an unverified dialect does not support.
+                // The cases do not specify which of them an unverified dialect does not support.
                 Plan::Failed { fault, .. } if dialect.unverified().is_some() => {
                     let mut texts = UNSUPPORTED.iter().chain(&["says nothing of this dialect"]);
                     let is_unsupported = texts.any(|text| fault.contains(text));

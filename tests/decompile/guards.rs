@@ -1,5 +1,5 @@
-//! Tests edits with calls that people write without guards: without a default for NULL, a conversion of types, or a condition
-//! that prevents errors. Generated SQL has these guards, so the formula compiles to other SQL than the edit.
+//! Tests edits with calls that people write without guards: without a default for NULL, a conversion of types, or a
+//! condition that prevents errors. Generated SQL has these guards, so the SQL of the formula differs from the edit.
 
 use std::sync::OnceLock;
 
@@ -208,8 +208,8 @@ fn other_calls_remain_hand_edits() {
             &large,
             "coalesce(sum(case when name = 'a' then amount end), 0)",
             "sum(case when name = 'a' then amount else null end)",
-            "the SQL of `SUM(IF(name = \"a\", amount))` always has a default for NULL, which the edit removes; the rest only has \
-             another spelling",
+            "the SQL of `SUM(IF(name = \"a\", amount))` always has a default for NULL, which the edit removes; the rest differs \
+             only in spelling",
         ),
     ] {
         let sql = compiler.compile_spec(spec).model_sql().unwrap().to_owned();

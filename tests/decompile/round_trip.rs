@@ -27,7 +27,7 @@ const LOST: [(&str, &str, &str); 19] = [
     // The SQL is NULL for every text.
     ("*", "TEXTSPLIT(x, \"\", 1)", ""),
     ("*", "TEXTSPLIT(x, \"-\", 0)", ""),
-    // With literals in these places, the interest is a formula that contains a logarithm with a condition.
+    // With literals at these positions, the interest is a formula that contains a logarithm with a condition.
     ("*", "IPMT(rate, 2, 10, 1000)", ""),
     // The column of a value that is drawn once has no name in the formula.
     ("*", "LET(drawn, RAND(), drawn = drawn)", ""),
@@ -97,7 +97,7 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
 }
 
 /// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. These
-/// cells are calendar ranges, FIRST or LAST with a unit, and values of a step that specifies its first or last period, and
+/// cells are calendar ranges, FIRST or LAST with a unit, values of a step that specifies its first or last period, and
 /// formulas that write NULL as `1/0`.
 fn is_not_decompiled(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];

@@ -21,7 +21,7 @@ const MODELS: [&str; 6] = [
     "weekly_growth",
 ];
 
-/// Returns sales of two segments, three per month, from 2023 on.
+/// Returns sales of two segments, three per month, starting in 2023.
 fn sales() -> Vec<(String, i64)> {
     let mut rows = Vec::new();
     for month in 0..18 {

@@ -371,7 +371,8 @@ fn a_killed_run_is_cleaned_up(proofs: &Proofs) {
     let left = proofs.own_tables();
     assert_ne!(left, json!([]), "a killed run leaves its table");
 
-    // A view keeps the table from being dropped. The run after the view is gone drops it.
+    // While a view depends on the table, the table cannot be dropped. The first run after the view is dropped removes
+    // the table.
     let name = left[0][0].as_str().expect("a name");
     let schemas =
         proofs.sql(&["select table_schema from information_schema.tables where table_name like 'formulac_prove%'"]);

@@ -71,7 +71,7 @@ const COUNTRIES_SQL: &str = "
 
 const COUNTRIES_COLUMNS: &str = "country, loan_count, lent, loss_rate";
 
-/// A model that reads a source whose table has another name and whose identifiers are quoted.
+/// A model that reads a source whose table has a different name and whose identifiers are quoted.
 const RATES: &str = r"model: loans_by_rate
 description: Loans by their yearly rate
 from: source('core', 'loan_book')

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use formulac::yaml_edit::{MergedText, RuleMark, Rules, YamlRefusal, YamlValue, merge};
 
-/// Rules like the rules that a pull uses for views and for dbt's properties.
+/// Rules similar to those that a pull applies to views and to dbt's properties.
 pub fn rules() -> Rules {
     let mark = RuleMark::new("dbt_removed")
         .add_to_list("tags", "dbt_removed")

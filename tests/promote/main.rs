@@ -1,9 +1,9 @@
 //! Tests the specs that `promote` creates from Omni's files. Their rows must equal the rows of Omni's own SQL.
 //!
-//! A case is a text file that contains Omni's files, each after `==> path`, one call after `==> promote`, and, after
-//! `==> sql`, the SQL that Omni would run, written by hand. Both queries run on DuckDB. `FORMULAC_DUCKDB` is the path
-//! of the program. If it is not set, a test reports that it is skipped. If `FORMULAC_REQUIRE_ENGINES` is set, the test
-//! fails instead.
+//! A case is a text file with three parts: Omni's files, each after `==> path`; a call of `promote`, after `==>
+//! promote`; and the handwritten SQL that Omni would run, after `==> sql`. Both queries run on DuckDB.
+//! `FORMULAC_DUCKDB` is the path of the program. If it is not set, a test reports that it is skipped. If
+//! `FORMULAC_REQUIRE_ENGINES` is set, the test fails instead.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::fmt::Write as _;

@@ -96,7 +96,7 @@ fn specs() {
     each(SPECS, compile_spec);
 }
 
-/// The length of the SQL for nested calls is linear: each level has the same indent from some level on.
+/// The length of the SQL for nested calls is linear: beyond a certain level, all levels have the same indent.
 #[test]
 fn the_length_of_nested_calls_is_linear() {
     for dialect in Dialect::all() {

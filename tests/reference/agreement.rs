@@ -2,7 +2,7 @@
 //! over the whole catalogue.
 //!
 //! Many formulas share a query, in which each formula is a column. `FORMULAC_FORMULAS=2000` sets the number of
-//! formulas, `FORMULAC_SEED=7` generates other formulas, `FORMULAC_FUNCTION=MOD` generates only formulas with this
+//! formulas, `FORMULAC_SEED=7` generates different formulas, `FORMULAC_FUNCTION=MOD` generates only formulas with this
 //! function, and `FORMULAC_ENGINES=duckdb` runs only one engine. If a formula fails, its shrunk form is displayed.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! Tests a relation that holds for every formula in the catalogue: a formula with a different spelling, or next to
 //! other definitions, gives the same SQL. The tests in `metamorphic_values.rs` cover relations between values.
 //!
-//! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` generates other formulas, and
+//! `FORMULAC_METAMORPHIC=100000` sets the number of formulas, `FORMULAC_SEED=7` generates different formulas, and
 //! `FORMULAC_FUNCTION=MOD` generates formulas with one function.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
-//! Compares the values of a formula with the values of the same formula in another form.
+//! Compares the values of a formula with the values of the same formula in a different form.
 //!
-//! Each sheet of formulas is rewritten in one way, and the ways are used in turn. `FORMULAC_WAY=renamed` selects a
-//! single way for all sheets. The variables that select formulas are in `metamorphic.rs`.
+//! Each sheet of formulas is rewritten in one of several ways, which are used in turn. `FORMULAC_WAY=renamed` rewrites
+//! all sheets in the same way. The variables that select formulas are in `metamorphic.rs`.
 
 use std::env;
 

@@ -59,8 +59,7 @@ pub fn renamed(sheet: &Sheet, names: &Names) -> Sheet {
     sheet
 }
 
-/// Returns the formula's source with different whitespace, and with its function names in different upper and
-/// lower case.
+/// Returns the formula's source with different whitespace, and with function names in a different letter case.
 pub fn in_other_layout(text: &str, random: &mut Random) -> String {
     const GAPS: &[&str] = &["", " ", "  ", "\n    ", "\t"];
     let mut out = String::new();

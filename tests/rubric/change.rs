@@ -166,7 +166,7 @@ fn check(before: &Steps, after: &Steps, at: usize, periods: bool, frame: bool) -
         let (first, second) = (query(&one)?, query(&two)?);
         let (mut old, mut new) = (items(&first), items(&second));
         if frame {
-            // In another select, the same column may have other line breaks.
+            // In a different select, the same column may have different line breaks.
             let joined = |item: &String| {
                 let words = item.split_whitespace().collect::<Vec<_>>().join(" ");
                 words.replace("( ", "(").replace(" )", ")")

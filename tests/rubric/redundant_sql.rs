@@ -187,7 +187,7 @@ fn casts_that_matter() {
             let Some((value, ty)) = inside.rsplit_once(" as ") else {
                 continue;
             };
-            // In the specs whose names begin with `founding`, columns with these names may have another type.
+            // In the specs whose names begin with `founding`, columns with these names may have a different type.
             let own = !w.name.starts_with("founding");
             if own
                 && COLUMNS

@@ -50,7 +50,7 @@ impl Sheet {
         self.columns.len() + self.calculations.len()
     }
 
-    /// Returns the sheet with its calculations in another order. `places` specifies the new position of each
+    /// Returns the sheet with its calculations in a different order. `places` specifies the new position of each
     /// calculation.
     pub fn arranged(&self, places: &[usize]) -> Self {
         let own = self.columns.len();

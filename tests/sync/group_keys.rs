@@ -90,7 +90,7 @@ const CASES: &[Case] = &[
         ],
         &["    group_by: country, region\n"],
     ),
-    // A key with another SQL than a column becomes a definition.
+    // A key whose SQL differs from a column becomes a definition.
     (
         GROUPED,
         &[
@@ -228,7 +228,7 @@ fn other_edits_of_the_file_are_kept() {
     }
 }
 
-/// The rows have other groups than those of a spec with the column as a key.
+/// The rows are grouped differently than in a spec with the column as a key.
 #[test]
 fn other_groups_are_no_keys() {
     let compiler = compiler();

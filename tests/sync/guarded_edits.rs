@@ -114,7 +114,7 @@ fn a_comment_keeps_the_edited_sql() {
         assert!(model.kept[0].is_kept_by_comment(), "{edit:?}: {:#?}", plan.json());
         let mut after = project.after(&plan);
         assert_eq!((after.spec(), after.text(SQL)), (GROUPED, project.text(SQL)));
-        // The spec may change beside it.
+        // The spec may change at the same time.
         after.set(SPEC, GROUPED.replace("MAX(amount)", "MIN(amount)"));
         let after = after.pushed(&compiler);
         assert!(after.text(SQL).contains("formulac: keep") && after.text(SQL).contains("min(amount)"));

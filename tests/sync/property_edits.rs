@@ -1,5 +1,5 @@
-//! Tests hand edits to generated properties files that a spec cannot express, or that dbt understands in another way than
-//! plain text.
+//! Tests hand edits to generated properties files that a spec cannot express, or that dbt does not interpret as plain
+//! text.
 
 use formulac::sync::Plan;
 
@@ -32,7 +32,7 @@ fn sub(text: &str, from: &str, to: &str) -> String {
     text.replacen(from, to, 1)
 }
 
-/// Returns the text without the lines from the one that contains `from` to the line before the one that contains `to`.
+/// Removes the lines from the line with `from` up to, but not including, the line with `to`.
 fn cut(text: &str, from: &str, to: &str) -> String {
     let at = |mark: &str, after: usize| {
         let found = after + text[after..].find(mark).unwrap_or_else(|| panic!("{mark}\n{text}"));
@@ -92,7 +92,7 @@ fn the_entry_of_another_model_stays() {
     assert!(pushed.text(YML).ends_with(other));
 }
 
-/// The entry may have another name, so that only the other entry could belong to the model.
+/// The entry may have a different name, so that only the other entry could belong to the model.
 #[test]
 fn a_missing_entry_removes_nothing_from_the_spec() {
     for project in [

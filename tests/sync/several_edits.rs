@@ -1,4 +1,4 @@
-//! Two hand edits of the same file at once. If one push transfers each edit alone, one push transfers both.
+//! Two simultaneous hand edits of the same file. If one push transfers each edit alone, one push transfers both.
 
 use crate::test_project::{SQL, TestProject, compiler};
 

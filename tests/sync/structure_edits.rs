@@ -618,7 +618,7 @@ fn selects_that_formulac_cannot_read_are_kept() {
         let (ctes, select) = sql.rsplit_once(")\n\nselect").unwrap();
         let quote = if dialect == "bigquery" { "`" } else { "\"" };
         let nested = |text: &str| {
-            // A select stands alone, and all other texts begin with a CTE.
+            // A plain select directly follows the CTEs. All other texts begin with another CTE.
             let separator = if text.starts_with("select") { ")" } else { ")," };
             let text = text.replace("{select}", &format!("select{select}")).replace('"', quote);
             format!("{ctes}{separator}\n\n{text}\n")

@@ -151,7 +151,7 @@ impl Reader<'_> {
     }
 
     fn report_repetition(&mut self, at: usize, what: &str) {
-        let fault = format!("`{what}` is equal to what the dialect inherits; remove it");
+        let fault = format!("`{what}` repeats the inherited value; remove it");
         self.faults.push(self.file.fault_at(at, fault));
     }
 

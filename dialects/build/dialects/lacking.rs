@@ -4,7 +4,7 @@ use super::{Cell, Dialect, inserted_function};
 use crate::catalogue::Function;
 use crate::template::Node;
 
-/// Removes the inherited templates that contain a word. Returns `false` if there are none.
+/// Removes the inherited templates that contain a word. Returns `false` if no template contains it.
 pub fn remove_templates(dialect: &mut Dialect, parent: &Dialect, word: &str) -> bool {
     let mut is_found = false;
     for (cell, inherited) in dialect.cells.iter_mut().zip(&parent.cells) {

@@ -83,8 +83,8 @@ impl Dialect {
         self.neutral_type(neutral_index(ty) as u8)
     }
 
-    /// Returns the other names of a type in handwritten SQL: the names with the same limits and precision, and the names
-    /// with other limits or another precision.
+    /// Returns the other names of a type in handwritten SQL: the names with the same limits and precision, and the
+    /// names with different limits or a different precision.
     pub fn other_type_names(self, ty: Type) -> [&'static [&'static str]; 2] {
         let index = neutral_index(ty);
         let names = [&self.0.type_synonyms, &self.0.similar_types];

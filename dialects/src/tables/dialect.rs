@@ -154,7 +154,7 @@ pub struct DialectData {
     pub forms: Forms,
     /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with the same limits and precision.
     pub type_synonyms: [&'static [&'static str]; 8],
-    /// The same, with other limits or another precision.
+    /// The same, with different limits or a different precision.
     pub similar_types: [&'static [&'static str]; 8],
     /// One cell per overload.
     pub cells: &'static [Cell],

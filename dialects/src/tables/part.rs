@@ -83,7 +83,7 @@ pub enum Mode {
     Word,
     /// For a literal number of digits: 1 followed by that number of zeros.
     Tens,
-    /// For a literal number of digits: 1 divided by the number of [`Self::Tens`], with a decimal point.
+    /// For a literal number of digits: 1 divided by the number that [`Self::Tens`] inserts, with a decimal point.
     Tenths,
     /// For a literal number: the number of digits after its decimal point.
     Scale,

@@ -64,7 +64,7 @@ pub struct CompileArgs {
     pub json: bool,
 }
 
-/// Arguments beside which options for metrics have no effect.
+/// Arguments that make the options for metrics ineffective.
 const WITHOUT_METRICS: [&str; 3] = ["spec", "select", "exclude"];
 
 /// Options for querying metrics without a spec.

@@ -93,7 +93,7 @@ pub struct PlanArgs {
 Examples:
   formulac push -m 'Net revenue without refunds'
 
-  # In CI, where nobody can be asked
+  # In CI, without asking for confirmation
   formulac push --yes
 
   # Exactly the plan that was reviewed
@@ -108,7 +108,7 @@ pub struct PushArgs {
     /// Do not ask for confirmation
     #[arg(short, long)]
     pub yes: bool,
-    /// Commit only the models that change because another version of formulac pushed them, and for no other reason
+    /// Commit only the models that change solely because formulac was upgraded
     #[arg(long, conflicts_with = "plan")]
     pub upgrade: bool,
     /// Do not parse the project with dbt before writing

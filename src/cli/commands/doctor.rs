@@ -207,7 +207,7 @@ fn check_repository(root: Option<&Path>) -> HealthPart {
         );
     }
     if !answers(&["config", "user.email"]) {
-        let found = "git has no user, so `push` cannot commit".to_owned();
+        let found = "no git user is configured, so `push` cannot commit".to_owned();
         return unhealthy_part("git", found, "git config user.email you@example.com");
     }
     healthy_part("git", version)

@@ -2,7 +2,7 @@
 //!
 //! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an
 //! array's items, the type of the items, or a list of all allowed values. A key `key?` is optional, `*` stands for any
-//! key, `#name` refers to a shape that several commands share, and `...` includes all keys of another shape.
+//! key, `#name` refers to a shape that several commands share, and `...` includes all keys of the named shape.
 
 use std::collections::BTreeSet;
 

@@ -308,7 +308,8 @@ impl Lowerer<'_> {
         result
     }
 
-    /// Casts the UUIDs among the arguments of a call to text. `None` if there are none, or if the call compares two UUIDs.
+    /// Casts the UUIDs among the arguments of a call to text. `None` if no argument is a UUID, or if the call compares
+    /// two UUIDs.
     #[inline]
     fn cast_uuids(&mut self, id: FunctionId, args: &[IrId]) -> Option<Vec<IrId>> {
         if !self.has_uuids || id == internal::UUID_TO_TEXT || !args.iter().any(|arg| self.program.is_uuid(*arg)) {
@@ -357,8 +358,8 @@ impl Lowerer<'_> {
         id == internal::DIVIDE && args.get(1).is_some_and(by_number)
     }
 
-    /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains the
-    /// bounds of an argument that must be an integer literal.
+    /// Returns the types that the overloads accept for an argument, as phrases such as `a number`. `choices` contains
+    /// the bounds of an argument that must be an integer literal.
     fn accepted_types(function: &Function, index: usize, choices: Option<(i64, i64)>) -> Vec<String> {
         let mut accepted: Vec<String> = Vec::new();
         for param in function.overloads.iter().filter_map(|o| Self::overload_param(o, index)) {
@@ -405,7 +406,7 @@ impl Lowerer<'_> {
         });
         let is_operator = function.internal;
         let Some((index, arg)) = wrong else {
-            // Each argument is valid on its own, but the combination isn't. An example is `+` with two dates.
+            // Each argument is valid on its own, but the combination is not. An example is `+` with two dates.
             let types: Vec<&str> = args.iter().map(|a| self.program.meta(*a).ty.describe()).collect();
             let help = match shown {
                 "+" => "add a number of days to a date, or add two numbers; to join text, use `&`".to_owned(),

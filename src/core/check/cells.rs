@@ -52,7 +52,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments aren't values.
+    /// Returns a placeholder for the arguments of a range or an OFFSET call, because these arguments are not values.
     pub(super) fn add_range_placeholder(&mut self, span: Span) -> IrId {
         self.program.folded = true;
         self.add_null(Type::Unknown, span)

@@ -93,7 +93,7 @@ impl Resolver<'_> {
         slot.1
     }
 
-    /// Resolves a column. If the scope doesn't choose a relation, all columns must belong to the same relation.
+    /// Resolves a column. If the scope does not choose a relation, all columns must belong to the same relation.
     #[inline]
     pub(super) fn resolve_in_one_relation(&mut self, column: u32, span: Span) -> NameTarget {
         if self.scope.relations.len() > 1 && !self.scope.chosen {

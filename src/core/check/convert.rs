@@ -44,7 +44,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Converts a node to a condition: a number becomes `<> 0`. Reports types that can't be conditions.
+    /// Converts a node to a condition: a number becomes `<> 0`. Reports types that cannot be conditions.
     pub(super) fn convert_to_condition(&mut self, id: IrId) -> IrId {
         let meta = self.program.meta(id);
         match meta.ty {
@@ -227,7 +227,7 @@ impl Lowerer<'_> {
     }
 
     /// Converts values to a common type: literals to the type of the other values, dates to timestamps, ISO strings to
-    /// dates. Reports the first value that doesn't match.
+    /// dates. Reports the first value that does not match.
     pub(super) fn unify_values(&mut self, ids: &mut [IrId], what: SameTypeReason<'_>, compare: bool) -> Option<Type> {
         if let Some(timed) = self.has_time_of_day(ids) {
             for id in ids.iter_mut() {

@@ -310,7 +310,7 @@ impl Lowerer<'_> {
         self.add_error(span)
     }
 
-    /// Builds a comparison with a value that isn't a criterion text.
+    /// Builds a comparison with a value that is not a criterion text.
     fn build_value_comparison(&mut self, range: IrId, op: BinaryOp, value: IrId, span: Span) -> IrId {
         let (a, b) = (self.program.meta(range).ty, self.program.meta(value).ty);
         if a == Type::Text && b == Type::Text && op == BinaryOp::Equal {

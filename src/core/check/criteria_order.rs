@@ -77,7 +77,7 @@ impl Lowerer<'_> {
     }
 
     /// Warns about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid", quantity)`, in which
-    /// the condition doesn't use `amount`.
+    /// the condition does not use `amount`.
     fn check_tested_column(&mut self, range: IrId, criterion: IrId) {
         let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
         if self.is_literal(range) && asked.level > Level::Const {

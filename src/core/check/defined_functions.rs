@@ -15,7 +15,7 @@ use crate::ir::IrId;
 use crate::parse::{ParsedSource, parse};
 use crate::span::Span;
 
-/// Parsed definition of an overload. All names in the definition are parameters, so they can't be confused with the
+/// Parsed definition of an overload. All names in the definition are parameters, so they cannot be confused with the
 /// caller's columns.
 struct FunctionDefinition {
     parsed: ParsedSource,
@@ -84,7 +84,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Lowers a definition. All nodes get the span of the call, because the user doesn't see the definition.
+    /// Lowers a definition. All nodes get the span of the call, because the user does not see the definition.
     fn lower_definition(
         &mut self,
         definition: &'static FunctionDefinition,

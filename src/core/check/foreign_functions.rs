@@ -1,4 +1,4 @@
-//! Suggestions for functions from other tools that the catalog doesn't contain.
+//! Suggestions for functions from other tools that the catalog does not contain.
 
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;

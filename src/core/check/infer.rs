@@ -433,7 +433,7 @@ impl TypeInference<'_> {
                 InferTerm::Type(Type::Number)
             }
             BinaryOp::Concat => InferTerm::Type(Type::Text),
-            // A chained comparison such as `a < b < c` has already been reported, so it doesn't determine the types of
+            // A chained comparison such as `a < b < c` has already been reported, so it does not determine the types of
             // its operands.
             _ if self.broken && super::operators::is_comparison(self.ast, left) => InferTerm::Type(Type::Boolean),
             _ => {
@@ -492,8 +492,8 @@ impl TypeInference<'_> {
         }
     }
 
-    /// Binds the first sort key of unknown type to the wanted type if no sort key is known to be a date. Functions that
-    /// shift a sort key by a calendar period require a date.
+    /// Binds the first sort key of unknown type to the required type if no sort key is known to be a date. Functions
+    /// that shift a sort key by a calendar period require a date.
     fn bind_calendar_key(&mut self, wanted: InferTerm) {
         let ast = self.ast;
         let keys = ast
@@ -514,7 +514,8 @@ impl TypeInference<'_> {
         for index in 0..self.work.waiting.len() {
             let (op, terms, at) = self.work.waiting[index];
             let [a, b, result] = terms.map(|term| self.work.resolve_term(term));
-            // The result of `date - x` is a number only if `x` is a date, and a date can be subtracted only from a date.
+            // The result of `date - x` is a number only if `x` is a date, and a date can be subtracted only from a
+            // date.
             let is_date_subtracted = op == BinaryOp::Subtract && (is_date(b) || (is_date(a) && is_number(result)));
             if is_date_subtracted {
                 for side in [a, b].into_iter().filter(|side| matches!(side, InferTerm::Var(_))) {

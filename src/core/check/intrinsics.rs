@@ -1,4 +1,4 @@
-//! Lowering of functions that SQL templates can't express: conditions, conditional aggregates and window functions.
+//! Lowering of functions that SQL templates cannot express: conditions, conditional aggregates and window functions.
 
 use super::lower::Lowerer;
 use crate::ast::{Call, ExprId};
@@ -112,8 +112,8 @@ impl Lowerer<'_> {
         Some(values)
     }
 
-    /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products, and SUMSQ, which multiplies each
-    /// value by itself.
+    /// Lowers SUMPRODUCT, which multiplies the values of each row and sums the products, and SUMSQ, which multiplies
+    /// each value by itself.
     fn lower_sum_product(&mut self, function: &'static Function, args: &[ExprId], span: Span) -> IrId {
         let Some(values) = self.lower_values(args) else {
             return self.add_error(span);
@@ -339,7 +339,7 @@ impl Lowerer<'_> {
         self.year_frac(function, start, end, span)
     }
 
-    /// Lowers YEARFRAC with a basis that isn't constant, as a SWITCH with one branch per basis.
+    /// Lowers YEARFRAC with a basis that is not constant, as a SWITCH with one branch per basis.
     fn lower_year_frac_switch(&mut self, basis: IrId, start: IrId, end: IrId, span: Span) -> IrId {
         let (mut cases, mut branches) = (self.list_with(basis), self.take_list());
         for (place, function) in YEARFRAC_BASES.into_iter().enumerate() {

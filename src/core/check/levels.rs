@@ -75,7 +75,7 @@ impl Lowerer<'_> {
         );
     }
 
-    /// Finds the first column in the operands and their subexpressions that isn't a grouping key.
+    /// Finds the first column in the operands and their subexpressions that is not a grouping key.
     fn first_row_column(&self, args: &[IrId]) -> Option<Span> {
         let mut stack: Vec<IrId> = args.iter().rev().copied().collect();
         let mut steps = 0;
@@ -95,7 +95,7 @@ impl Lowerer<'_> {
         None
     }
 
-    /// Returns whether an aggregate or window function isn't allowed here, because groups or windows are computed
+    /// Returns whether an aggregate or window function is not allowed here, because groups or windows are computed
     /// later. Reports the error once per definition.
     pub(super) fn is_level_forbidden(&mut self, level: Level, span: Span) -> bool {
         match (

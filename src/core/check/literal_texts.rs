@@ -60,7 +60,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the text, or NULL if a group separator follows the decimal separator or the text contains a `.` that is
-    /// not a separator. For example, `1.234,5` isn't a number if the comma is the group separator, and `1.5` isn't a
+    /// not a separator. For example, `1.234,5` is not a number if the comma is the group separator, and `1.5` is not a
     /// number if the comma is the decimal separator and the space is the group separator.
     fn reject_misplaced_separator(&mut self, text: IrId, point: IrId, group: IrId, span: Span) -> IrId {
         let single = |id: IrId| self.literal_text(id).filter(|text| text.chars().count() == 1);
@@ -91,7 +91,7 @@ impl Lowerer<'_> {
     /// Lowers DATEVALUE. A literal that is an ISO date becomes a date literal.
     pub(super) fn lower_date_value(&mut self, arg: ExprId, span: Span) -> IrId {
         let text = self.lower_value(arg);
-        // Unlike other text functions, DATEVALUE rejects integers, because digits alone aren't a date.
+        // Unlike other text functions, DATEVALUE rejects integers, because digits alone are not a date.
         if self.program.meta(text).ty == Type::Integer {
             self.report_overload_mismatch(catalog::get(internal::DATE_VALUE), &[text], span, "DATEVALUE");
             return self.add_error(span);
@@ -311,7 +311,7 @@ impl Lowerer<'_> {
     fn replacement_text(&mut self, new: IrId, pattern: &RegexPattern, function: &'static str) -> Option<[IrId; 2]> {
         let span = self.program.meta(new).span;
         let Some(text) = self.literal_text(new) else {
-            // A replacement text that isn't a literal is inserted verbatim.
+            // A replacement text that is not a literal is inserted verbatim.
             let plain = self.add_scalar_call(internal::REGEX_REPLACEMENT, &[new], span, function);
             return (!self.is_error(plain)).then_some([plain, plain]);
         };

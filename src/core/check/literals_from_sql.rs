@@ -129,7 +129,7 @@ pub fn date_part_mask_from_sql(texts: &[&str]) -> Option<String> {
     Some(if is_short { "h".to_owned() } else { mask })
 }
 
-/// Returns whether a string is a regular expression that removes digits or signs that the number mask doesn't show.
+/// Returns whether a string is a regular expression that removes digits or signs that the number mask does not show.
 pub fn is_digit_pattern(text: &str) -> bool {
     let optional = text.strip_suffix("}$").map(|text| text.trim_start_matches("\\.?"));
     matches!(text, SIGN | SIGN_AND_ZERO)
@@ -227,7 +227,7 @@ fn digit_placeholders(mask: &NumberMask, patterns: &[&str]) -> Vec<String> {
     (0..=mask.decimals).filter_map(written).collect()
 }
 
-/// Returns the wildcard text that may compile to a regular expression. `None` if wildcards can't express the regular
+/// Returns the wildcard text that may compile to a regular expression. `None` if wildcards cannot express the regular
 /// expression.
 pub fn wildcards_from_regex(pattern: &str) -> Option<String> {
     let body = ["(?is)", "(?i)"]

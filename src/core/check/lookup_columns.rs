@@ -26,7 +26,7 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Resolves a range to its columns. Reports ranges that don't contain all rows.
+    /// Resolves a range to its columns. Reports ranges that do not contain all rows.
     pub(super) fn resolve_columns(&mut self, expr: ExprId, function: &Function) -> Option<LookupColumns> {
         let id = self.lowered_node(expr);
         let span = self.ast.span(expr);

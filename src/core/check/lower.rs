@@ -81,15 +81,15 @@ pub(super) struct Lowerer<'a> {
     work: &'a mut LowerBuffers,
     /// Arguments of the call that is being replaced by the definition of its function.
     arguments: Vec<IrId>,
-    /// Whether the step groups rows. If the step groups rows, values per row can't be mixed with aggregates.
+    /// Whether the step groups rows. If the step groups rows, values per row cannot be mixed with aggregates.
     pub grouped: bool,
     /// Whether an error has been reported in the current definition.
     pub failed: bool,
     /// Role of the current definition.
     pub role: DefinitionRole,
-    /// Reason why the current definition can't contain an aggregate. `None` after the reason has been reported.
+    /// Reason why the current definition cannot contain an aggregate. `None` after the reason has been reported.
     pub no_aggregates: Option<&'static str>,
-    /// Reason why the current definition can't contain a window function. `None` after the reason has been reported.
+    /// Reason why the current definition cannot contain a window function. `None` after the reason has been reported.
     pub no_windows: Option<&'static str>,
     /// Whether the current definition has a syntax error.
     pub broken: bool,
@@ -430,7 +430,7 @@ impl Lowerer<'_> {
     }
 
     /// Returns the value of an empty argument: 0, empty text or FALSE, depending on the type. The value of an empty
-    /// date is NULL, because day 0 of a spreadsheet isn't a date.
+    /// date is NULL, because day 0 of a spreadsheet is not a date.
     #[cold]
     fn lower_empty_argument(&mut self, ty: Type, span: Span) -> IrId {
         match ty {
@@ -478,7 +478,7 @@ impl Lowerer<'_> {
 
     pub(super) fn lower_definition_use(&mut self, index: u32, span: Span) -> IrId {
         let used = &self.program.definitions[index as usize];
-        // A circular definition isn't lowered, and its error has already been reported.
+        // A circular definition is not lowered, and its error has already been reported.
         if used.failed {
             return self.add_error(span);
         }

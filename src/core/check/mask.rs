@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 /// Regular expressions for the sign of a formatted number. `SIGN_AND_ZERO` also matches a leading zero that the mask
-/// doesn't contain.
+/// does not contain.
 pub(super) const SIGN: &str = "^(-?)";
 pub(super) const SIGN_AND_ZERO: &str = "^(-?)0?";
 /// Regular expression for the leading zero of an hour, which masks such as `h` omit.
@@ -94,7 +94,7 @@ pub(super) fn parse_quoted(mask: &str, at: usize) -> Option<Result<(String, usiz
     })
 }
 
-/// Returns whether a mask is a date mask, which contains date letters outside of quotes and isn't a mask for elapsed
+/// Returns whether a mask is a date mask, which contains date letters outside of quotes and is not a mask for elapsed
 /// time.
 pub(super) fn is_date_mask(mask: &str) -> bool {
     if find_elapsed(mask).is_some() {
@@ -224,7 +224,7 @@ pub(super) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>, MaskError
         };
     }
     if let Some(fifth) = ends.get(3) {
-        let why = "a mask has at most four forms: for positive numbers, negative numbers, 0 and text";
+        let why = "a mask has at most four sections: for positive numbers, negative numbers, 0 and text";
         return mask_error(*fifth..fifth + 1, why);
     }
     ends.push(mask.len());
@@ -237,7 +237,7 @@ pub(super) fn split_sections(mask: &str) -> Result<Vec<(usize, &str)>, MaskError
 }
 
 /// Returns the text of a section that contains no digits. `None` if the section has digits or characters that masks
-/// don't support.
+/// do not support.
 pub(super) fn literal_section(section: &str) -> Option<String> {
     let (mut out, mut at) = (String::new(), 0);
     while let Some(c) = section.get(at..).and_then(|rest| rest.chars().next()) {
@@ -402,7 +402,7 @@ impl DatePart {
         });
     }
 
-    /// Returns the part in a `TO_CHAR` notation without `FM` and without full day names. `None` if that notation can't
+    /// Returns the part in a `TO_CHAR` notation without `FM` and without full day names. `None` if that notation cannot
     /// express the part.
     pub fn plain_to_char_format(&self) -> Option<&'static str> {
         Some(match self {
@@ -422,7 +422,7 @@ impl DatePart {
         })
     }
 
-    /// Appends the part or literal in a `TO_CHAR` notation without `FM`. `None` if that notation can't express the
+    /// Appends the part or literal in a `TO_CHAR` notation without `FM`. `None` if that notation cannot express the
     /// part.
     pub fn write_plain_to_char(&self, out: &mut String) -> Option<()> {
         match self {

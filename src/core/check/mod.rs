@@ -135,7 +135,7 @@ pub enum DefinitionRole {
 }
 
 impl DefinitionRole {
-    /// Returns the role's name if the role doesn't allow window functions because it is evaluated before them.
+    /// Returns the role's name if the role does not allow window functions because it is evaluated before them.
     fn name_of_role_without_windows(self) -> Option<&'static str> {
         match self {
             Self::Where => Some("`where`"),
@@ -176,7 +176,7 @@ pub struct MergedColumn {
 pub struct RestOfFile<'a> {
     /// Names of all definitions of the file, in order. `None` if the source contains all definitions.
     pub names: Option<&'a [&'a str]>,
-    /// Relation of the first column in the file, if the scope doesn't choose a relation.
+    /// Relation of the first column in the file, if the scope does not choose a relation.
     pub settled: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
@@ -222,7 +222,7 @@ pub struct CheckScope<'a> {
 }
 
 impl<'a> CheckScope<'a> {
-    /// Returns the relation at a position that a search of the relations returned.
+    /// Returns the relation at a position. The position must come from a search of the same list.
     #[expect(clippy::indexing_slicing, reason = "searches of the same list return the positions")]
     pub fn relation(&self, position: usize) -> &'a Relation {
         &self.relations[position]
@@ -258,7 +258,7 @@ impl CheckScope<'_> {
             .unwrap_or(DefinitionRole::Definitions)
     }
 
-    /// Returns the name of a context or role that doesn't allow aggregates because it evaluates each row separately.
+    /// Returns the name of a context or role that does not allow aggregates because it evaluates each row separately.
     /// `None` if aggregates are allowed.
     fn name_of_context_without_aggregates(&self, role: DefinitionRole) -> Option<&'static str> {
         match role {

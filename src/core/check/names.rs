@@ -63,7 +63,7 @@ pub(super) struct NameResolver {
     pub failed: Arena<bool>,
     /// First definition that uses an aggregate.
     pub first_aggregate: Option<u32>,
-    /// Relation of the first column, with the definition that reads it, if the scope doesn't specify a relation.
+    /// Relation of the first column, with the definition that reads it, if the scope does not specify a relation.
     pub settled: Option<(Arc<str>, u32)>,
     /// Uses of columns that became errors because another use requires another type.
     pub conflicting: Vec<(ExprId, u32)>,
@@ -122,7 +122,7 @@ pub(super) struct Resolver<'a> {
     pub diagnostics: &'a mut Vec<Diagnostic>,
     pub tables: &'a mut NameTables,
     pub columns: &'a mut Arena<ColumnUse>,
-    /// Relation of the first resolved column, if the scope doesn't specify a relation.
+    /// Relation of the first resolved column, if the scope does not specify a relation.
     pub settled: Option<Arc<str>>,
     /// Definition that reads the first resolved column.
     pub settled_by: Option<u32>,

@@ -59,7 +59,7 @@ impl OverloadCache {
 
     fn store_choice(&mut self, call: u64, choice: OverloadChoice) {
         if self.known.is_empty() {
-            // `u64::MAX` isn't the key of any call.
+            // `u64::MAX` is not the key of any call.
             self.known.resize(Self::PLACES, (u64::MAX, choice));
         }
         if let Some(slot) = self.known.get_mut(Self::cache_slot(call)) {
@@ -161,11 +161,11 @@ impl Lowerer<'_> {
     }
 
     /// Returns the cache key of a call: the function, the kinds of its arguments, and the value of a short literal if
-    /// the overload can depend on the value. `None` if the key doesn't determine the overload.
+    /// the overload can depend on the value. `None` if the key does not determine the overload.
     fn overload_cache_key(&self, call: u64, function: &Function, args: &[IrId], operands: &Operands) -> Option<u64> {
-        // The kinds of the arguments don't determine the overload in the following cases. A text literal may be a date,
-        // unless all arguments are text values. NULL literals, and expressions that have the type of a decimal literal,
-        // have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
+        // The kinds of the arguments do not determine the overload in the following cases. A text literal may be a
+        // date, unless all arguments are text values. NULL literals, and expressions that have the type of a decimal
+        // literal, have no definite type. The sign of a decimal literal matters if a parameter is `positive`.
         if operands.has_null()
             || (operands.has_decimal_literal() && function.narrow_literals)
             || operands.has_kind(Type::Point as u32)

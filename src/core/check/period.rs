@@ -168,7 +168,7 @@ pub fn find_sort_key_to_shift(program: &Program, order: impl Iterator<Item = IrI
     is(Type::is_temporal).or_else(|| is(|ty| ty == Type::Unknown))
 }
 
-/// Reports period lookups whose sort key can't be shifted. Runs after the types of all keys are known.
+/// Reports period lookups whose sort key cannot be shifted. Runs after the types of all keys are known.
 pub(super) fn check_periods(
     ast: &Ast,
     source: &str,

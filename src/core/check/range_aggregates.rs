@@ -12,7 +12,7 @@ use crate::span::Span;
 struct RangeAggregate {
     call: Call,
     values: Vec<IrId>,
-    /// Range marker of each value, with the span of the range. `None` for values that aren't ranges.
+    /// Range marker of each value, with the span of the range. `None` for values that are not ranges.
     ranges: Vec<Option<(IrId, Span)>>,
     distinct: bool,
     /// Whether the ranges cover different rows. If `true`, the rows of each range must be resolved separately.
@@ -275,7 +275,7 @@ impl Lowerer<'_> {
     }
 
     /// Combines the results of several ranges: adds sums and counts, or takes the minimum of minimums or the maximum of
-    /// maximums. Arguments that aren't ranges are values of the current row.
+    /// maximums. Arguments that are not ranges are values of the current row.
     fn aggregate_several_ranges(&mut self, id: FunctionId, taken: &RangeAggregate, before: bool, span: Span) -> IrId {
         let function = catalog::get(id);
         let all_ranges = taken.ranges.iter().all(Option::is_some);
@@ -402,8 +402,8 @@ impl Lowerer<'_> {
     }
 }
 
-/// Returns the aggregate of each of several sets of rows, and the function that combines the results to the aggregate of
-/// all rows. `None` if the results of an aggregate cannot be combined.
+/// Returns the aggregate of each set of rows, and the function that combines these results into the aggregate of all
+/// rows. `None` if the results of an aggregate cannot be combined.
 pub(super) fn combination(id: FunctionId) -> Option<(FunctionId, FunctionId)> {
     match id {
         internal::SUM | internal::COUNT_IF | internal::COUNTBLANK => Some((id, internal::ROW_SUM)),

@@ -12,7 +12,7 @@ impl Lowerer<'_> {
     /// Lowers a call such as `FIRST(x)` at an end of a range to the name in its argument. The range itself determines
     /// the row.
     pub(super) fn lower_range_end(&mut self, call: Call, span: Span) -> IrId {
-        // The node of the row offset isn't part of the value.
+        // The node of the row offset is not part of the value.
         self.program.folded = true;
         match self.ast.arguments(call).first() {
             Some(name) => self.lower_value(*name),

@@ -96,7 +96,7 @@ pub(super) fn reads_as_cell(text: &str) -> bool {
 
 /// Resolves the ends of ranges after name resolution, and finds the calls that consume the ranges.
 ///
-/// An aggregate over a range is a window function, so it doesn't group rows.
+/// An aggregate over a range is a window function, so it does not group rows.
 pub(super) fn resolve_ranges(ast: &Ast, scope: &CheckScope<'_>, names: &mut NameResolver) {
     names.holds_range.clear();
     names.holds_range.resize(ast.len(), false);
@@ -147,7 +147,7 @@ fn is_pivot_range(ast: &Ast, call: u32, function: crate::catalog::FunctionId) ->
     }
 }
 
-/// Parses one end of a range such as `FIRST(x):x`. `None` if the expression can't be an end.
+/// Parses one end of a range such as `FIRST(x):x`. `None` if the expression cannot be an end.
 pub(super) fn parse_range_end(ast: &Ast, names: &NameResolver, id: ExprId) -> Option<RangeEnd> {
     let is_name = |id: ExprId| {
         matches!(

@@ -54,7 +54,7 @@ struct RegexPiece {
     literal: Option<char>,
     /// Product of the repetition counts inside the piece.
     repeats: u32,
-    /// Whether the piece is an anchor, which can't be repeated.
+    /// Whether the piece is an anchor, which cannot be repeated.
     anchor: bool,
     /// Whether the piece already has a quantifier.
     repeated: bool,
@@ -562,7 +562,7 @@ fn may_choose_different_alternative(first: &Alternative, later: &Alternative) ->
 }
 
 /// Converts a replacement string to SQL: `$1` becomes `\1`. The second result contains the group numbers for
-/// engines in which all groups capture. Returns an error if a group doesn't exist.
+/// engines in which all groups capture. Returns an error if a group does not exist.
 pub(super) fn replacement_to_sql(text: &str, groups: &[u32]) -> Result<(String, String), RegexError> {
     let (mut plain, mut renumbered) = (String::new(), String::new());
     let mut chars = text.char_indices().peekable();

@@ -1,4 +1,4 @@
-//! Alternative forms of aggregates, for dialects that don't support the original aggregates. An alternative form is
+//! Alternative forms of aggregates, for dialects that do not support the original aggregates. An alternative form is
 //! either a window function with a single value per group, or an aggregate of values that depend on each row's position
 //! in its group. The planner computes these values in separate strata.
 
@@ -29,7 +29,7 @@ struct AggregateRowProperties {
 }
 
 impl Lowerer<'_> {
-    /// Builds the alternative form of an aggregate for dialects that don't support the aggregate. `None` if the
+    /// Builds the alternative form of an aggregate for dialects that do not support the aggregate. `None` if the
     /// aggregate has no alternative form.
     pub(super) fn rewrite_aggregate(
         &mut self,
@@ -61,7 +61,7 @@ impl Lowerer<'_> {
         self.aggregate_list(entry.gathered?, row, meta)
     }
 
-    /// Builds the alternative form of an aggregate over an entire partition, for dialects that don't support the call.
+    /// Builds the alternative form of an aggregate over an entire partition, for dialects that do not support the call.
     /// The form consists of other window functions.
     pub(super) fn rewrite_window(&mut self, id: FunctionId, args: &[IrId], meta: NodeMeta) -> Option<IrId> {
         let function = catalog::get(id);
@@ -87,7 +87,7 @@ impl Lowerer<'_> {
         Some(self.add_unpartitioned_window(call, WindowFrame::Partition, meta))
     }
 
-    /// Builds the alternative form of an aggregate over a window frame, for dialects that don't support the call. The
+    /// Builds the alternative form of an aggregate over a window frame, for dialects that do not support the call. The
     /// form aggregates a list of the frame's values.
     pub(super) fn rewrite_framed(
         &mut self,

@@ -41,7 +41,7 @@ impl Lowerer<'_> {
         Some((op, right))
     }
 
-    /// Returns the rows that satisfy a comparison with the value of the current row. `None` if a sort order can't
+    /// Returns the rows that satisfy a comparison with the value of the current row. `None` if a sort order cannot
     /// express the comparison.
     pub(super) fn row_comparison(&self, op: BinaryOp, key: IrId) -> Option<ComparedRow> {
         let ty = self.program.meta(key).ty;

@@ -21,7 +21,7 @@ use crate::symbol_table::HashedName;
 pub struct WorksheetGrid {
     pub columns: Vec<String>,
     pub row: i64,
-    /// Pivot of the sheet. `None` if the sheet isn't pivoted.
+    /// Pivot of the sheet. `None` if the sheet is not pivoted.
     pub pivot: Option<Pivot>,
     /// Totals that the sheet's input contains. `None` if a single expression is compiled.
     pub totals: Option<Vec<super::SheetTotal>>,
@@ -95,7 +95,7 @@ pub(super) enum ExistingNameKind {
 /// value.
 const MAX_RANGE_COLUMNS: usize = 1 << 20;
 
-/// Parses a cell reference. `None` if the string isn't a cell reference.
+/// Parses a cell reference. `None` if the string is not a cell reference.
 pub(super) fn parse_cell(text: &str) -> Option<WrittenCell> {
     let rest = text.strip_prefix('$');
     let pinned = rest.is_some();
@@ -143,7 +143,7 @@ impl Resolver<'_> {
         self.column_letters.sort_unstable();
     }
 
-    /// Returns the index of the column whose letter is the end of a range. `None` if the end isn't a letter.
+    /// Returns the index of the column whose letter is the end of a range. `None` if the end is not a letter.
     fn column_of_letter(&self, end: ExprId) -> Option<usize> {
         let text = self.ast.span(end).text(self.source);
         let is_name = self.ast.expr(end) == Expr::Name && !text.contains('$');
@@ -164,7 +164,7 @@ impl Resolver<'_> {
         Some(Diagnostic::new(Code::LooksLikeACell, range, message).with_help(help))
     }
 
-    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the node isn't a cell.
+    /// Resolves a name or a reference like `C$1` to a cell of the sheet. `None` if the node is not a cell.
     pub(super) fn resolve_cell(&mut self, id: ExprId, own: Option<&str>) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let span = self.ast.span(id);

@@ -23,7 +23,7 @@ impl Resolver<'_> {
             Some(at) => (at..at + 1, rest),
             None => (0..scope.relations.len(), path.as_str()),
         };
-        // Without a schema, another name than that of the only relation can only be a column.
+        // Without a schema, any name except that of the only relation must be a column.
         let is_similar = |relation: &Relation| suggest::nearest_name(first, [relation.name()]).is_some();
         let is_only_open = |relation: &Relation| {
             scope.relations.len() == 1 && relation.is_open() && (named.is_some() || !is_similar(relation))

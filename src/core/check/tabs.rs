@@ -28,7 +28,7 @@ pub(super) struct TabRange {
     pub last: u32,
 }
 
-/// Marks references after a tab name before name resolution, so that they don't resolve to columns of the sheet.
+/// Marks references after a tab name before name resolution, so that they do not resolve to columns of the sheet.
 pub(super) fn mark_tabs(ast: &Ast, targets: &mut Arena<NameTarget>) {
     let mut mark = |id: ExprId| {
         if let Some(target) = targets.try_get_mut(id.index()) {

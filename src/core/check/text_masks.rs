@@ -66,8 +66,8 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Formats a text value with the fourth section of a mask, or with its only section. `None` if the value isn't
-    /// text, or if the section doesn't contain `@` or `General`.
+    /// Formats a text value with the fourth section of a mask, or with its only section. `None` if the value is not
+    /// text, or if the section does not contain `@` or `General`.
     fn format_text_section(&mut self, value: IrId, mask: &str, span: Span) -> Option<IrId> {
         if self.program.meta(value).ty != Type::Text {
             return None;
@@ -254,7 +254,7 @@ impl Lowerer<'_> {
                 text = self.add_scalar_call(internal::TEXT_JOINED, &[prefix, text], span, "TEXT");
             }
         } else if mask.zeros == 0 || !mask.prefix.is_empty() {
-            // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask doesn't contain.
+            // Insert the prefix after the sign. The prefix also replaces a leading zero that the mask does not contain.
             let pattern = if mask.zeros == 0 {
                 mask::SIGN_AND_ZERO
             } else {

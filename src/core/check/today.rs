@@ -17,7 +17,7 @@ pub enum Today {
 }
 
 impl Lowerer<'_> {
-    /// Replaces `TODAY()` with the date in the spec, and `NOW()` with midnight on that date. If the spec doesn't set
+    /// Replaces `TODAY()` with the date in the spec, and `NOW()` with midnight on that date. If the spec does not set
     /// the current date, computes `TODAY()` in the time zone of the spec or project. `None` if neither the date nor the
     /// time zone is set.
     pub(super) fn replace_today(&mut self, function: FunctionId, span: Span) -> Option<IrId> {

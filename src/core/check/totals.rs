@@ -100,7 +100,7 @@ pub fn find_totals(ast: &Ast, source: &str, columns: &[String]) -> Vec<TotalUse>
 }
 
 impl Resolver<'_> {
-    /// Resolves a total such as `B_TOTAL`. `None` if the name isn't a total.
+    /// Resolves a total such as `B_TOTAL`. `None` if the name is not a total.
     pub(super) fn resolve_letter_total(&mut self, span: Span) -> Option<NameTarget> {
         let sheet = self.scope.sheet?;
         let text = span.text(self.source);

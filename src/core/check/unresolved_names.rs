@@ -163,8 +163,8 @@ impl<'a> Resolver<'a> {
         NameTarget::Error
     }
 
-    /// Returns the diagnostic and the target of a bare word that means something else than a column: a truth value, a
-    /// cell, NULL, a name of a worksheet or a function.
+    /// Returns the diagnostic and the target of a bare word that is not a column: a Boolean value, a cell, NULL, the
+    /// name of a worksheet or a function.
     fn diagnose_other_meaning(
         &self,
         id: ExprId,
@@ -250,7 +250,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// Returns the index of the entry for a column that a relation may have although its schema doesn't list it. Warns
+    /// Returns the index of the entry for a column that a relation may have although its schema does not list it. Warns
     /// about the first use.
     pub(super) fn record_possible_column_use(&mut self, relation: &Relation, text: &str, span: Span) -> u32 {
         let before = self.columns.len();
@@ -324,7 +324,7 @@ impl<'a> Resolver<'a> {
 /// Maximum edit distance between a typo and the name of a known column.
 const SLIP: usize = 2;
 
-/// Returns the diagnostic for a column that a relation doesn't list. The diagnostic is a warning if only some
+/// Returns the diagnostic for a column that a relation does not list. The diagnostic is a warning if only some
 /// columns of the relation are known and none of them has a similar name; otherwise it is an error.
 pub fn no_column_diagnostic(relation: &Relation, name: &str, span: Span, help: impl FnOnce() -> String) -> Diagnostic {
     let message = format!("`{}` has no column `{name}`", relation.name());
@@ -381,7 +381,7 @@ pub fn describe_columns(relation: &Relation) -> String {
     }
 }
 
-/// Returns whether a name probably isn't a column, even if any name is accepted as a column.
+/// Returns whether a name probably is not a column, even if any name is accepted as a column.
 pub(super) fn is_unlikely_column(name: &str) -> bool {
     if looks_like_cell(name) || parse_boolean(name).is_some() || name.eq_ignore_ascii_case("null") {
         return true;

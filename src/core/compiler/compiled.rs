@@ -26,14 +26,14 @@ impl ReadColumn {
         &self.0.name
     }
 
-    /// Returns `relation.name`, or only the name if the relation isn't known.
+    /// Returns `relation.name`, or only the name if the relation is not known.
     #[must_use]
     pub fn path(&self) -> String {
         self.relation()
             .map_or_else(|| self.name().to_owned(), |r| format!("{r}.{}", self.name()))
     }
 
-    /// Returns the type inferred from the column's uses, or the unknown type if the uses don't determine a type.
+    /// Returns the type inferred from the column's uses, or the unknown type if the uses do not determine a type.
     /// `None` if a schema declares the type.
     #[must_use]
     pub fn assumed(&self) -> Option<Type> {

@@ -107,7 +107,7 @@ impl Compiler {
         definitions
     }
 
-    /// Emits the sort keys and partition keys of windows. As in a step of a spec, the grouping keys that aren't sort
+    /// Emits the sort keys and partition keys of windows. As in a step of a spec, the grouping keys that are not sort
     /// keys become the partition keys, unless partition keys are specified.
     fn emit_window_keys(
         &self,

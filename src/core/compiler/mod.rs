@@ -258,7 +258,7 @@ impl Compiler {
     }
 
     /// Returns the diagnostics for definitions or a single formula without generating SQL: syntax, names, types and
-    /// levels. Only [`Compiler::compile`] reports features that the dialect doesn't support.
+    /// levels. Only [`Compiler::compile`] reports features that the dialect does not support.
     ///
     /// ```
     /// let found = formulac_core::Compiler::default().check("a = SUM(x)\nb = SUMM(x)");

@@ -21,7 +21,7 @@ impl Emitter<'_> {
         let function = catalog::overload_owner(overload);
         let program = self.program;
         for arg in args {
-            // Cast a bare NULL, because a NULL without a type can't be aggregated.
+            // Cast a bare NULL, because a NULL without a type cannot be aggregated.
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
                 let ty = self

@@ -30,7 +30,7 @@ fn node_digits(program: &Program, digits: &Arena<Option<DecimalDigits>>, id: IrI
     match node {
         Ir::Column(column) => {
             let column = &program.columns[column as usize];
-            // The merged columns of a full join may have other scales.
+            // The merged columns of a full join may have different scales.
             column.digits.filter(|_| column.merged.is_empty())
         }
         Ir::Definition(used) => of(program.definitions[used as usize].root),

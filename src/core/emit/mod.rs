@@ -482,7 +482,7 @@ impl<'p> Emitter<'p> {
     }
 }
 
-/// Returns the dialect's template for a call or an aggregate. `None` if there is none.
+/// Returns the dialect's template for a call or an aggregate. `None` if the dialect has no template for it.
 fn find_template(dialect: Dialect, node: Ir) -> Option<&'static Template> {
     match node {
         Ir::Apply { overload, .. } | Ir::Aggregate { overload, .. } => match dialect.cell(overload) {

@@ -128,7 +128,7 @@ fn integer_result_size(function: FunctionId, left: u32, right: u32) -> Option<u3
 
 impl Emitter<'_> {
     /// Returns the size of a node's numbers, or 0 if it is unknown. The sizes are computed on first use, because most
-    /// programs don't need them.
+    /// programs do not need them.
     pub fn size(&mut self, id: IrId) -> u32 {
         self.sizes(id)[id.index()]
     }

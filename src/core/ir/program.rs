@@ -1,4 +1,4 @@
-//! The program: all nodes of the IR with what they refer to.
+//! The program: all nodes of the IR, and the names and values that they refer to.
 
 use std::sync::Arc;
 

@@ -11,9 +11,9 @@ pub enum GroupWindowKind {
     Place { descending: bool },
     /// Counts the values in the group.
     Count,
-    /// Counts how often the row's value occurs in the group.
+    /// Counts the occurrences of the row's value in the group.
     Occurrences,
-    /// Computes how often the most frequent value of the group occurs.
+    /// Counts the occurrences of the most frequent value in the group.
     MaxOccurrences,
 }
 

@@ -242,8 +242,8 @@ impl Planner<'_> {
         found.how = LookupJoinKind::ByValues(vec![(rows.here, (rows.there, quoted_there))]);
     }
 
-    /// Returns the select that joins each lookup value to the rows on the wanted side of it, and numbers these rows from
-    /// the nearest one.
+    /// Returns the select that joins each lookup value to the rows on the requested side, and numbers these rows
+    /// starting with the nearest row.
     fn candidates_select(
         &mut self,
         rows: &CandidateColumns,

@@ -154,8 +154,8 @@ impl DefinitionMaterializer<'_> {
         }
     }
 
-    /// Cuts a value that several parts of a formula use, unless it is short or constant. A volatile value is always cut,
-    /// because each occurrence in the SQL would have another value.
+    /// Materializes a value that several parts of a formula use, unless it is short or constant. A volatile value is
+    /// always materialized, because each occurrence in the SQL would have a different value.
     fn materialize_repeated(
         &self,
         node: IrId,

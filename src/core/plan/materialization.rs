@@ -180,7 +180,7 @@ fn share_equal_values(
                 taken.column(&wanted, text)
             }
         };
-        // The list contains a node that occurs several times twice.
+        // A node that occurs more than once is in the list twice.
         for id in others.iter().filter(|id| *id != first) {
             cuts.reuse_value(*id, *first);
         }
@@ -199,8 +199,8 @@ fn owner_name(program: &Program, id: IrId) -> &str {
         .unwrap_or("group")
 }
 
-/// Cuts the aggregates in values that can only be computed after the grouping stratum, so that the grouping stratum
-/// computes the aggregates.
+/// Materializes the aggregates inside values that can only be computed after the grouping stratum, so that the grouping
+/// stratum computes the aggregates.
 pub(super) fn materialize_late_aggregates(
     step: &StepPlan<'_>,
     reach: &Liveness,

@@ -162,8 +162,8 @@ fn place_values(
         let stages = strata::assign_strata(step, reach, &cuts, aliases, input.joined.is_some());
         (cuts, stages)
     };
-    // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be cut even if
-    // several expressions read it.
+    // In a single select, the value of a lookup is a column of a joined relation, so it does not have to be
+    // materialized, even if several expressions read it.
     let in_one = match step.program.finds.is_empty() {
         true => None,
         false => {
@@ -300,7 +300,7 @@ impl Planner<'_> {
             } else {
                 self.stages.stratum_of(output.root)
             };
-            // All outputs of the grouping select are columns. In later strata, only cut outputs are columns.
+            // All outputs of the grouping select are columns. In later strata, only materialized outputs are columns.
             let carried = (self.step.grouped && stage == main) || self.cuts.contains(output.root);
             if carried && stage < self.stages.last {
                 let root = self.canonical_node(output.root);

@@ -172,7 +172,7 @@ pub struct StepOutput {
     pub times: Vec<TimeColumn>,
     /// Index of the first select in `ctes`. `None` if the first select is `body`.
     pub first_select: Option<usize>,
-    /// Whether a formula of the step has another value each time it is computed.
+    /// Whether a formula of the step can have a different value each time it is computed.
     pub volatile: bool,
     /// Column that `*` would have to exclude. Set only if no schema specifies the columns.
     pub star_conflict: Option<String>,

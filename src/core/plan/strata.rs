@@ -76,8 +76,8 @@ struct StratumAssignment<'s> {
     reach: &'s Liveness,
     cuts: &'s MaterializedValues,
     aliases: &'s FxHashMap<IrId, String>,
-    /// Whether lookups need a later stratum than the first select. Joined relations are a single relation from the
-    /// second stratum on.
+    /// Whether lookups need a later stratum than the first select. In the second and later strata, joined relations are
+    /// a single relation.
     filtered: bool,
     stage: Arena<u32>,
     main: u32,

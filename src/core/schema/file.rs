@@ -339,12 +339,12 @@ relations:
         assert_eq!(
             format_faults("tables: []"),
             [format!(
-                "F0820 tables: not a schema: the file contains no key of a schema ({help})"
+                "F0820 tables: not a schema: the file contains no schema key ({help})"
             )]
         );
         assert_eq!(
             format_faults("relation: {}"),
-            ["F0820 relation: not a schema: the file contains no key of a schema (did you mean `relations`?)"]
+            ["F0820 relation: not a schema: the file contains no schema key (did you mean `relations`?)"]
         );
         assert!(format_faults("a: [").iter().all(|f| f.starts_with("F0801")));
     }

@@ -87,7 +87,7 @@ impl Relation {
             match (own, others) {
                 (Some(own), Some(others)) => Some(own.merged_with(others)),
                 (Some(own), None) => Some(own.clone()),
-                // If all columns of `self` are known, `other` can't add columns.
+                // If all columns of `self` are known, `other` cannot add columns.
                 (None, others) => others.filter(|_| self.may_have_more_columns()).cloned(),
             }
         };

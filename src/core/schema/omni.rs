@@ -166,8 +166,8 @@ impl OmniViewIndex {
         })
     }
 
-    /// Returns the name by which [`name_of`](Self::name_of) knows the view. Returns other names, such as the alias of a
-    /// join, in lower case.
+    /// Returns the name that [`name_of`](Self::name_of) returns for the view. Returns other names, such as the alias of
+    /// a join, in lower case.
     #[must_use]
     pub fn canonical_name(&self, name: &str) -> String {
         let own = self.find(name).and_then(|place| self.name_of(place));

@@ -113,10 +113,10 @@ fn unknown_format_error(root: &Node) -> Diagnostic {
         .iter()
         .find_map(|(key, _)| Some((key.span, nearest_name(key.text()?, KEYS.iter().copied())?)));
     match near {
-        Some((span, key)) => not_a_schema_error(span, "the file contains no key of a schema", Some(key)),
+        Some((span, key)) => not_a_schema_error(span, "the file contains no schema key", Some(key)),
         None => not_a_schema_error(
             pairs.first().map_or(root.span, |(key, _)| key.span),
-            "the file contains no key of a schema",
+            "the file contains no schema key",
             None,
         ),
     }

@@ -13,8 +13,8 @@ use crate::symbol_table::{HashedName, NameIndex};
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Relation {
     pub(super) name: Arc<str>,
-    /// Name in a schema in which another relation has the same name, such as `raw.orders` for a source beside the model
-    /// `orders`.
+    /// Qualified name, if another relation in the schema has the same name: for example, `raw.orders` for a source if
+    /// there is also a model `orders`.
     pub(super) schema_name: Option<Arc<str>>,
     /// Columns. Copies of the relation share the columns, so that merging and copying the schema of a large project is
     /// cheap.

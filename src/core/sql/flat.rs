@@ -123,7 +123,7 @@ struct StackPrinter<'t> {
     tree: &'t SqlTree,
     stack: &'t mut Vec<FlatStep>,
     out: &'t mut String,
-    /// First child of the current node that has not been printed yet. The following pieces are on the stack.
+    /// First child of the current node that has not been printed yet. The stack contains the pieces after this child.
     next: Option<(SqlId, bool)>,
     mappings: Option<&'t mut Vec<Mapping>>,
 }

@@ -65,7 +65,7 @@ impl Interner {
     }
 
     fn intern_map(&mut self, fields: Vec<(Cow<'_, str>, Json<'_>)>) -> ValueFields {
-        // Don't `collect` in place, because this would keep the larger allocation of the source vector.
+        // Do not `collect` in place, because this would keep the larger allocation of the source vector.
         let mut kept = Vec::with_capacity(fields.len());
         kept.extend(
             fields

@@ -31,7 +31,7 @@ pub(super) struct LenientTexts<'a>(pub Vec<Cow<'a, str>>);
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct LenientFlag(pub Option<bool>);
 
-/// Mapping that is deserialized as `T`. A value with another shape becomes the default of `T`.
+/// Mapping that is deserialized as `T`. A value with a different shape becomes the default of `T`.
 #[derive(Debug, Default)]
 pub(super) struct LenientPart<T>(pub T);
 

@@ -75,7 +75,7 @@ impl ArtifactKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// Version of the artifact's format; `None` if the artifact doesn't specify it.
+    /// Version of the artifact's format; `None` if the artifact does not specify it.
     pub version: Option<u32>,
     /// Version of dbt that wrote the artifact.
     pub dbt_version: Option<String>,

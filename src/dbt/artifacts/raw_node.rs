@@ -230,7 +230,7 @@ fn normalize_path(text: &LenientText<'_>, interner: &mut Interner) -> Arc<str> {
 }
 
 impl<'a> RawNode<'a> {
-    /// Converts a raw node. `section` is the resource type to use if the node doesn't specify one.
+    /// Converts a raw node. `section` is the resource type to use if the node does not specify one.
     pub fn node(mut self, id: &str, section: ResourceType, keep: KeptParts, interner: &mut Interner) -> ManifestNode {
         let resource_type = match self
             .resource_type
@@ -263,7 +263,7 @@ impl<'a> RawNode<'a> {
         };
         let detail = self.node_detail(resource_type, interner);
         let config = interner.intern_fields(std::mem::take(&mut self.config).without_empty_values());
-        // Don't `collect` in place, because this would keep the larger allocation of the source vector.
+        // Do not `collect` in place, because this would keep the larger allocation of the source vector.
         let mut columns = Vec::with_capacity(self.columns.0.len());
         columns.extend(self.columns.0.into_iter().map(|(key, column)| {
             if keep.only_names {

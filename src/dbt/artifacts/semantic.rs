@@ -117,7 +117,7 @@ impl Metric {
         let own = self.type_params.get("metric_aggregation_params")?.as_map()?;
         let text = |key: &str| own.get(key).and_then(MetaValue::as_str);
         let fields = |key: &str| own.get(key).and_then(MetaValue::as_map).cloned().unwrap_or_default();
-        // dbt writes the expression beside the aggregation.
+        // dbt writes the expression next to the aggregation.
         let expr = self.type_params.get("expr").or_else(|| own.get("expr"));
         let measure = Measure {
             name: name.into(),

@@ -15,7 +15,7 @@ pub struct ColumnExpression {
 }
 
 impl ColumnResolver<'_, '_> {
-    /// Finds the place where a column of a CTE is computed, skipping CTEs that only forward it.
+    /// Finds the site where a column of a CTE is computed, skipping CTEs that only forward it.
     pub fn find_site(&self, cte: Option<&str>, column: &str) -> Option<ColumnExpression> {
         let mut site = ColumnExpression {
             cte: cte.map(str::to_owned),
@@ -31,8 +31,9 @@ impl ColumnResolver<'_, '_> {
         None
     }
 
-    /// Returns the place that computes a column of a step with `fill` before the step adds rows: after the union with the
-    /// added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has another form.
+    /// Returns the site that computes a column of a step with `fill` before the step adds rows: after the union with
+    /// the added rows, the column is `max(column)` or `coalesce(max(column), 0)`. `None` if the site has a different
+    /// form.
     pub(super) fn site_before_fill(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
         let tokens = self.file.tokens.get(site.tokens.clone()).filter(|_| self.is_filled)?;
         let keys: Vec<_> = tokens
@@ -60,7 +61,7 @@ impl ColumnResolver<'_, '_> {
         })
     }
 
-    /// Returns the preceding place that defines a column if this site only refers to the column. `None` if this site
+    /// Returns the preceding site that defines a column if this site only refers to the column. `None` if this site
     /// computes the column itself.
     fn follow_column_reference(&self, site: &ColumnExpression, column: &str) -> Option<ColumnExpression> {
         let tokens = self.file.tokens.get(site.tokens.clone())?;
@@ -97,7 +98,7 @@ impl ColumnResolver<'_, '_> {
     }
 
     /// Finds the relation from which a CTE reads a name, if that relation is a helper CTE. Returns the position of
-    /// the relation in the `from` clause of the CTE, and the place that defines the name.
+    /// the relation in the `from` clause of the CTE, and the site that defines the name.
     pub(super) fn find_source(
         &self,
         cte: Option<&str>,

@@ -103,7 +103,7 @@ fn interest(args: CallArgs<'_>) -> Option<f64> {
     let interest = -rate * noisy_sum(to_number(&args[3]) * growth, payment * factor);
     Some(match (optional(args, 5) == 0.0, period == 1.0) {
         (true, _) => interest,
-        // The first payment is due at once. The SQL of PPMT subtracts the interest again, which may be much larger.
+        // The first payment is due immediately. The SQL of PPMT subtracts the interest again, which may be much larger.
         (false, true) => add_noise(0.0, interest.abs()),
         (false, false) => interest / (1.0 + rate),
     })

@@ -340,8 +340,8 @@ impl NumericPairs {
     }
 }
 
-/// Returns, for each row, whether the row meets all criteria. The arguments from index `from` on are pairs of a range
-/// and a criterion.
+/// Returns, for each row, whether the row meets all criteria. The arguments starting at index `from` are pairs of a
+/// range and a criterion.
 fn rows_meeting_criteria(rows: &[Vec<Value>], from: usize) -> Vec<bool> {
     let mut met = vec![true; rows.len()];
     for at in (from..rows.first().map_or(0, Vec::len)).step_by(2) {

@@ -86,8 +86,8 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the columns that a step after the failed step would read: those of a relation, of several steps, or of
-    /// the previous step. `None` if they cannot be determined. `outputs` are the columns of the steps from the failed
-    /// step on.
+    /// the previous step. `None` if they cannot be determined. `outputs` contains the columns of the failed step and of
+    /// all later steps.
     fn possible_input(&self, failed: usize, outputs: &[Option<Relation>]) -> Option<Relation> {
         let output = |place: usize| match place.checked_sub(failed) {
             Some(place) => outputs.get(place)?.as_ref(),

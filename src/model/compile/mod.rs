@@ -185,7 +185,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
-    /// Formulas of definitions in the files from which the spec is generated.
+    /// Formulas of definitions, as written in the files from which the spec is generated.
     pub(crate) written_formulas: WrittenFormulas,
     /// Name of each grouping key, and its text in the spec.
     pub(crate) written_keys: Vec<(String, String)>,

@@ -237,7 +237,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the plan of a step. If only some definitions are computed, the other definitions are no columns of it.
+    /// Returns the plan of a step. If only some definitions are computed, the other definitions are not columns of the
+    /// step.
     fn plan_definitions<'p>(&self, work: &StepToCompile<'_>, program: &'p Program, ast: &Ast) -> StepPlan<'p> {
         let mut plan = build_plan(program, ast, work.formulas, work.step);
         if let Some(only) = &self.only {
@@ -270,7 +271,7 @@ impl SpecCompilation<'_> {
             .iter()
             .skip(before)
             .any(|it| it.kind() == Code::PeriodOutsidePartition);
-        // PERIODOFFSET, which the help proposes, would be cut, too.
+        // PERIODOFFSET, which the help proposes, would be cut short, too.
         if !is_cut {
             check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
         }

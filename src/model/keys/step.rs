@@ -19,7 +19,7 @@ pub static STEP_INPUT: KeyTable = KeyTable {
         Key::new(
             "union",
             KeyShape::Names,
-            "Earlier steps whose rows the step reads, one after the other. Columns with the same name become one \
+            "Earlier steps whose rows the step concatenates. Columns with the same name become one \
             column; a column that a step lacks is NULL in its rows.",
         )
         .foreign_words(&["union_all", "stack", "append"])

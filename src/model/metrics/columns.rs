@@ -91,7 +91,7 @@ pub struct ColumnBuilder<'m> {
     pub is_single: bool,
     /// `fill`, if the expanded step keeps it.
     pub kept_fill: Option<Fill>,
-    /// Whether metrics whose formulas differ from the written ones get the written formula as a description.
+    /// Whether a metric whose formula differs from the written formula has the written formula as its description.
     pub describes_formulas: bool,
     pub columns: ModelColumns,
     pub faults: Vec<Diagnostic>,
@@ -513,7 +513,7 @@ impl<'m> ColumnBuilder<'m> {
         }
     }
 
-    /// Returns the column of a listed metric, which is added if the metric's column has another name.
+    /// Returns the column of a listed metric, which is added if the metric's column has a different name.
     fn output_column(&mut self, at: usize) -> Option<usize> {
         let listed = &self.model.listed[at];
         let id = (listed.set, listed.metric);

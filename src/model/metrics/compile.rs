@@ -368,8 +368,9 @@ impl Expansion {
         }
     }
 
-    /// Keeps the first error about each place in the model, because the expansion contains a condition of the model once
-    /// per metric set. Errors in the sets all have the same place. The expansion may also contain a join several times.
+    /// Keeps the first error at each position in the model, because the expansion contains a condition of the model
+    /// once per metric set. All errors in the sets have the same position. The expansion may also contain a join
+    /// several times.
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
         let mut joins: FxHashSet<String> = FxHashSet::default();
@@ -397,7 +398,7 @@ impl CompiledSpec {
     fn check_columns_match(mut self, plain: &Self) -> Self {
         let own = self.columns.iter().map(Column::name);
         if !own.eq(plain.columns.iter().map(Column::name)) && !self.has_errors() {
-            let message = "the expansion of `fill`, `since` or `until` has other columns than the step";
+            let message = "the expansion of `fill`, `since` or `until` has different columns than the step";
             self.diagnostics
                 .push(Diagnostic::new(Code::Internal, self.name_span, message));
             (self.query, self.model) = (None, None);

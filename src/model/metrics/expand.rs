@@ -165,8 +165,8 @@ impl Expansion {
     }
 }
 
-/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains errors from
-/// index `before` on.
+/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains errors at or
+/// after index `before`.
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,

@@ -37,8 +37,8 @@ impl ColumnBuilder<'_> {
 }
 
 impl ModelOverSets<'_> {
-    /// Returns whether the expanded step may keep `fill`: without metric sets, its key would be a date, too, and specify
-    /// its timeframe.
+    /// Returns whether the expanded step may keep `fill`: without metric sets, its key would be a date, too, and
+    /// specify its timeframe.
     pub fn keeps_fill(&self, fill: Option<&Fill>, keys: &ModelKeys) -> bool {
         let Some(fill) = fill else { return true };
         let mut of_sets = keys.of_sets.iter().filter_map(|keys| keys.try_get(fill.key));
@@ -195,8 +195,8 @@ impl ModelOverSets<'_> {
         (0..keys.names.len()).filter(is_free).map(warning).collect()
     }
 
-    /// Returns the keys that `fill` may mean by a name: the key or output name if there is one, otherwise the same period
-    /// of the same column, the period of the sets' time, or any key with the timeframe.
+    /// Returns the keys to which a name in `fill` may refer: the key or output name if there is one, otherwise the same
+    /// period of the same column, the period of the sets' time, or any key with the timeframe.
     fn filled_keys(&self, keys: &ModelKeys, by: &str) -> Vec<usize> {
         let same = |name: &str| {
             let ((name, frame), (by, of)) = (split_timeframe(name), split_timeframe(by));

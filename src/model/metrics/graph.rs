@@ -114,7 +114,7 @@ impl ModelOverSets<'_> {
             .with_help("compute one of the metrics from columns only")
     }
 
-    /// Returns the metric names that occur in several sets to which the model refers.
+    /// Returns the metrics with this name in the sets to which the model refers.
     fn owners(&self, name: &str) -> Vec<MetricId> {
         let named = self.sets.iter().take(self.named).enumerate();
         named

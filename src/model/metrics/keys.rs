@@ -239,8 +239,8 @@ impl ModelOverSets<'_> {
         formulas.any(|(_, formula)| formula.names.iter().any(|used| same(&used.name) || is_key(used)))
     }
 
-    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model over
-    /// several sets, a word is a period of each time, even of a time that has this name.
+    /// Returns whether a word is a period of the set's time rather than a column or dimension of the set. In a model
+    /// over several sets, a word is a period of each time, even of a time that has this name.
     fn is_period(&self, compiler: &Compiler, set: &MetricSet, word: &str) -> bool {
         let relation = set.relation(compiler);
         let is_column = || match set.is_time(word) {
@@ -253,8 +253,8 @@ impl ModelOverSets<'_> {
             && !is_column()
     }
 
-    /// Returns whether a key of several sets is a period of the set's time and has the name of this time, so that formulas
-    /// must qualify the time.
+    /// Returns whether a key of several sets is a period of the set's time and has the name of this time, so that
+    /// formulas must qualify the time.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
         let name = match key.mapped(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
@@ -370,7 +370,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns a key of several sets with the name that one of the sets gives the relation.
+    /// Returns a key of several sets, qualified with the name of the relation in one of the sets.
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
         let of = self.sets.try_get(set).filter(|_| is_shared)?;
@@ -422,12 +422,12 @@ impl ModelOverSets<'_> {
 struct RelationColumn {
     /// Relation, column and timeframe, which are equal for the same key of another set.
     identity: [String; 3],
-    /// Key with the name that the set gives the relation.
+    /// Key, qualified with the name of the relation in the set.
     text: String,
 }
 
-/// Returns the column of a key in a set. The key may use the name of the relation instead of its alias, or no name if only
-/// one joined relation is known to have the column. `None` if the key is a dimension of the set.
+/// Returns the column of a key in a set. The key may use the name of the relation instead of its alias, or no name if
+/// only one joined relation is known to have the column. `None` if the key is a dimension of the set.
 fn relation_column(compiler: &Compiler, set: &MetricSet, key: &str) -> Option<RelationColumn> {
     let (base, frame) = split_timeframe(key);
     let (qualifier, column) = base.rsplit_once('.').unwrap_or(("", base));

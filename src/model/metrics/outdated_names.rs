@@ -130,7 +130,7 @@ impl MetricSet {
             ),
             (_, Some(until)) => (
                 Code::DeprecatedMetric,
-                format!("the {kind} `{full}` is deprecated, and using it is an error from {until} on"),
+                format!("the {kind} `{full}` is deprecated, and using it becomes an error on {until}"),
             ),
             (_, None) => (Code::DeprecatedMetric, format!("the {kind} `{full}` is deprecated")),
         };

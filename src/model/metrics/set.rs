@@ -117,8 +117,8 @@ impl MetricSet {
         self.definitions.try_get(place)
     }
 
-    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or the
-    /// set's time if it has a grain. `None` if the key is not a period.
+    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or
+    /// the set's time if it has a grain. `None` if the key is not a period.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         let found = self.date_part_of(key);
         found.filter(|(_, frame)| period_unit(frame).is_some())
@@ -243,8 +243,8 @@ impl MetricSet {
         time.grain.as_deref()
     }
 
-    /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a dimension
-    /// `ordered_at[month]`.
+    /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a
+    /// dimension `ordered_at[month]`.
     pub fn is_same_period(&self, one: &str, other: &str) -> bool {
         let (Some((one, frame)), Some((other, of_other))) = (self.timeframe_of(one), self.timeframe_of(other)) else {
             return false;
@@ -300,8 +300,7 @@ impl MetricSet {
         }
     }
 
-    /// Returns a key or formula for a period of the set's time in which the time is qualified if a join makes it
-    /// ambiguous.
+    /// Returns a key or formula for a period of the set's time. The time is qualified if a join makes it ambiguous.
     pub fn with_qualified_time(&self, compiler: &Compiler, time: &SetTime, key: &str) -> String {
         SetTime::qualified(key, &time.column, &self.qualified_column(compiler, &time.column))
     }
@@ -444,7 +443,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
         );
         faults.push(
             Diagnostic::new(Code::WrongShape, name.node.span, message)
-                .with_help("use letters, digits and `_`, with a letter first"),
+                .with_help("use letters, digits and `_`, starting with a letter"),
         );
     }
     let mut set = MetricSet {

@@ -157,7 +157,7 @@ fn different_types(step: &Step<'_>, is_over_sets: bool, one: &Column, other: &Co
     let span = key.or(step.union.first()).map_or(Span::default(), |key| key.node.span);
     if !is_over_sets {
         let (name, one, other) = (one.name(), one.ty().describe(), other.ty().describe());
-        let message = format!("the column `{name}` is {one} in one of the united steps and {other} in another");
+        let message = format!("the column `{name}` is {one} in one of the combined steps and {other} in another");
         let help = "give the columns different names, or convert one of them";
         return Diagnostic::new(Code::TypeMismatch, span, message).with_help(help);
     }

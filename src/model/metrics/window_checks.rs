@@ -67,8 +67,8 @@ impl ModelOverSets<'_> {
         listed.map_or(self.span, |listed| listed.span)
     }
 
-    /// Warns about a look-back that another key cuts, because this key is a longer period or a label of the date that orders
-    /// the rows. Also warns about a look-back along a key next to a shorter period in `order_by`.
+    /// Warns about a look-back that another key cuts short, because this key is a longer period or a label of the date
+    /// that orders the rows. Also warns about a look-back along a key next to a shorter period in `order_by`.
     pub fn check_partitions(
         &self,
         compiler: &Compiler,

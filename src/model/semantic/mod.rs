@@ -1,8 +1,8 @@
 //! Semantic models for dbt's semantic layer: entities, dimensions, and metrics for the columns that can be aggregated.
 //!
 //! There are two YAML formats. The legacy format has separate lists of semantic models and metrics next to the list of
-//! models. From dbt 1.12 on, keys of the model and its columns define the semantic models and metrics. Earlier versions
-//! silently ignore these keys.
+//! models. In dbt 1.12 and later, keys of the model and its columns define the semantic models and metrics. Earlier
+//! versions silently ignore these keys.
 
 mod metrics;
 mod names;
@@ -34,7 +34,7 @@ pub enum SemanticModels {
     ByVersion,
     /// `semantic_models:` and `metrics:` next to the models, for all versions before 1.12.
     Legacy,
-    /// Keys of the model and its columns, from dbt 1.12 on.
+    /// Keys of the model and its columns, for dbt 1.12 and later.
     Latest,
 }
 

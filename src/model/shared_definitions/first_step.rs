@@ -106,9 +106,9 @@ pub struct FirstStepDefinition {
     /// Comments above the definition, one per line, without the comments that form its description. YAML comments are
     /// written as comments of formulas.
     pub comments: Vec<String>,
-    /// Bytes of the file with the YAML comments directly above the definition. Empty if there are none.
+    /// Bytes of the file with the YAML comments directly above the definition. Empty without comments.
     pub yaml_comments: Range<usize>,
-    /// Comment after the formula. Empty if there is none.
+    /// Comment after the formula. Empty without a comment.
     pub note: String,
     /// Description of the definition.
     pub description: Option<String>,

@@ -28,7 +28,7 @@ pub struct Counts {
 pub struct ColumnCounts {
     /// Name of the column.
     pub column: String,
-    /// Number of rows in which the values don't agree.
+    /// Number of rows in which the values do not agree.
     pub differing: u64,
     /// Largest difference of numbers, including values that agree within the tolerance.
     pub greatest: Option<String>,
@@ -80,7 +80,7 @@ impl Counts {
 
 impl Comparison {
     /// Parses the result row of [`Comparison::counts_sql`]. `value` returns the value of a column by its lower-case
-    /// name, which the warehouse may have changed to upper case. Returns `None` if the row has another format.
+    /// name, which the warehouse may have changed to upper case. Returns `None` if the row has a different format.
     #[must_use]
     pub fn parse_counts(&self, value: impl Fn(&str) -> Option<String>) -> Option<Counts> {
         // A sum over no rows is NULL, which is interpreted as 0.

@@ -1,4 +1,4 @@
-//! Access settings in Omni that apply to promoted fields. dbt has no users, so the spec carries the settings on in
+//! Access settings in Omni that apply to promoted fields. dbt has no users, so the spec stores the settings in
 //! `meta.omni`, from which `pull` writes them to the view and the topic of the model.
 
 use super::omni_model::{OmniReference, ParsedOmniModel};

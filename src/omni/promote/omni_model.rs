@@ -260,7 +260,7 @@ impl<'t> ParsedOmniModel<'t> {
 fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {
     let root = of.root;
     let text = |key: &str| root.text_at(key).map(str::to_owned);
-    // Omni records the dbt model of a view in the view's file. The table may have another name than the model.
+    // Omni records the dbt model of a view in the view's file. The table may have a different name than the model.
     let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
     let mut view = OmniViewSource {
         file,

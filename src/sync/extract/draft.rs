@@ -79,10 +79,10 @@ impl MetricSetDraft {
 pub(super) struct Member {
     /// Index of the candidate.
     pub candidate: usize,
-    /// For each definition of the spec, the index of the set's definition that replaces it. `None` if the spec keeps the
-    /// definition.
+    /// For each definition of the spec, the index of the set's definition that replaces it. `None` if the spec keeps
+    /// the definition.
     pub moved: Vec<Option<usize>>,
-    /// Whether the spec keeps its `where`, because the set contains the rows of any `where`.
+    /// Whether the spec keeps its `where`, because the set has no `where` of its own.
     pub keeps_filter: bool,
 }
 
@@ -124,8 +124,8 @@ fn filter_tree(step: &FirstStep) -> Option<u32> {
     step.filter.as_ref().map(|filter| filter.tree)
 }
 
-/// Returns the draft for a group, whose specs may read an existing set. `None` if no definition is in two specs, or in a
-/// spec and the set.
+/// Returns the draft for a group, whose specs may read an existing set. `None` if no definition is in two specs, or in
+/// a spec and the set.
 ///
 /// # Errors
 ///

@@ -63,7 +63,7 @@ pub struct Event {
     pub text: String,
     /// Additional text.
     pub more: String,
-    /// Environment of a proposal. Empty if there is none.
+    /// Environment of a proposal. Empty if no environment is specified.
     pub environment: String,
     /// Branch or revision with which a proposal is compared. Empty for other actions.
     pub base: String,

@@ -32,9 +32,9 @@ impl DifferingContent {
         }
     }
 
-    /// Returns `true` if people are responsible for the file. People are not responsible for records that formulac
-    /// checks in another way, or for files that contain exactly the generated text. People are responsible for specs,
-    /// for facts in `known.yml` that affect SQL, and for records of pulls, because no spec can generate them again.
+    /// Returns `true` if a person is responsible for the contents of the file. This is the case for specs, for facts in
+    /// `known.yml` that affect SQL, and for records of pulls, because no spec can generate them again. Nobody is
+    /// responsible for records that formulac checks separately, or for files that contain exactly the generated text.
     #[must_use]
     pub fn is_written_by_people(&self) -> bool {
         self.alters_sql || !self.is_own_record() && !self.text.as_deref().is_some_and(is_unmodified)

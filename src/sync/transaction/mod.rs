@@ -282,7 +282,7 @@ impl Journal {
             .map_err(|error| TransactionFault::Io(path, error))
     }
 
-    /// Returns the text that [`Journal::write_mark`] stored. `None` if there is none.
+    /// Returns the text that [`Journal::write_mark`] stored. `None` if no text was stored.
     pub fn read_mark(&self, disk: &mut impl Disk, name: &str) -> Option<String> {
         let bytes = disk.read(&journal_path(name)).ok().flatten()?;
         String::from_utf8(bytes).ok()

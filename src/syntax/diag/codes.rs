@@ -121,10 +121,10 @@ codes! {
         Formula("COUNTIF(status = “open”)") => Formula("COUNTIF(status = \"open\")");
     NotUtf8 "F0104" "not-utf8" Error
         "Sources are UTF-8 text. Save the file as UTF-8; the span marks the first byte that is not UTF-8."
-        Shown("a file saved in Latin-1") => Shown("the same saved as UTF-8");
+        Shown("a file saved in Latin-1") => Shown("the same file, saved as UTF-8");
     SourceTooLarge "F0105" "source-too-large" Error
         "A source must not exceed 16 MiB, so that a wrong file fails quickly. The limit is an option of the library."
-        Shown("a source of 17 MiB") => Shown("the same in two files");
+        Shown("a source of 17 MiB") => Shown("the same source, split into two files");
     SingleQuotes "F0106" "single-quotes" Error
         "Single quotes enclose the name of a tab in a worksheet, `'Targets'!A:A`. Enclose text in double quotes."
         Formula("COUNTIF(status = 'open)") => Formula("COUNTIF(status = \"open\")");
@@ -145,7 +145,7 @@ codes! {
         Formula("SUM(amount / 2") => Formula("SUM(amount / 2)");
     NestingTooDeep "F0204" "nesting-too-deep" Error
         "Brackets can be nested at most 1,000 levels deep. The limit is an option of the library."
-        Shown("1,001 brackets inside each other") => Formula("((1))");
+        Shown("1,001 nested brackets") => Formula("((1))");
     SurplusBracket "F0205" "surplus-bracket" Error
         "A closing bracket has no matching opening bracket."
         Formula("SUM(amount))") => Formula("SUM(amount)");
@@ -196,7 +196,7 @@ codes! {
         worksheet's rows, and are then truncated."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = E1 / E0 - 1\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\norder_by: month\ncalculations: growth = B1 / B0 - 1\n");
-    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in small letters", "write TRUE and FALSE in capitals")
+    LowercaseBoolean "W0313" "lowercase-boolean" Warning("write TRUE or FALSE in lower case", "write TRUE and FALSE in capitals")
         "`TRUE` and `FALSE` are written in upper case. In lower case, they are names, which are interpreted as \
         booleans unless a column has the name."
         Formula("COUNTIF(paid = true)") => Formula("COUNTIF(paid = TRUE)");
@@ -207,7 +207,7 @@ codes! {
         "A definition has the name of a cell, in upper case as in sheets, such as `Q1` or `FY24`. In a worksheet and in Omni, the name refers to the cell. Here it refers to the definition, which may confuse readers. Choose a name that is not a cell."
         Formula("Q1 = SUM(amount)") => Formula("quarter_1 = SUM(amount)");
     UnlistedColumn "W0316" "unlisted-column" Warning("use columns that are not known", "run `dbt docs generate` or `formulac schema fetch`")
-        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (from dbt 2.0 on, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
+        "Only some columns of the relation are known, such as the columns in a properties file, and this column is not among them. Its type is inferred from its use. Run `dbt docs generate` (in dbt 2.0 or later, `dbt build --write-catalog`), which writes all columns to `catalog.json`, or `formulac schema fetch`, which queries the warehouse for the columns that specs read. An unlisted column is an error (F0302) if a known column has a similar name, or if several relations may have the column. `check --deny warnings` makes the warning an error in CI."
         Shown("SUM(amount) where dbt's manifest describes only the column `id` of orders")
         => Shown("the same after `dbt docs generate`");
     UnqualifiedName "W0317" "unqualified-name" Warning("use names without a relation that several joined relations may have", "write `relation.column`, or provide the columns of the relations")
@@ -249,7 +249,7 @@ codes! {
         Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, y)\n")
         => Spec("model: m\nfrom: t\norder_by: g\ndefinitions: a = OFFSET(x, -1)\n");
     OrderNeeded "F0410" "order-needed" Error
-        "A function that reads another row, such as the previous row, needs an order of rows."
+        "A function that reads another row, such as the previous row, requires a row order."
         Spec("model: m\nfrom: t\ndefinitions: a = OFFSET(x, -1)\n")
         => Spec("model: m\nfrom: t\norder_by: month\ndefinitions: a = OFFSET(x, -1)\n");
     BadCriterion "F0411" "bad-criterion" Error
@@ -366,7 +366,7 @@ codes! {
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")
         => Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(B:B)\n");
     RowsOfSeveral "W0452" "rows-of-several" Warning("have worksheets whose rows belong to several keys", "add the key to `order_by`")
-        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has another \
+        "The rows of a worksheet are sorted by `order_by`, across customers or regions. If its input has a different \
         key, the cell of the previous row may belong to another customer or region."
         Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, calculations: growth = C1 / C0 - 1}\n")
         => Spec("model: m\nfrom: sales\nsteps:\n  - {name: monthly, group_by: \"month, region\", definitions: revenue = SUM(amount)}\n  - {name: sheet, columns: [month, region, revenue], order_by: month, partition_by: region, calculations: growth = C1 / C0 - 1}\n");
@@ -613,7 +613,7 @@ codes! {
         Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
     PrivateParent "F0641" "private-parent" Error
         "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
-        Shown("`group: sales` of a spec that reads a model which is private to `finance`") => Shown("`group: finance`");
+        Shown("`group: sales` of a spec that reads a model that is private to `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
         "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse."
         Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
@@ -632,7 +632,7 @@ codes! {
         Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard}]\n")
         => Spec("model: m\nfrom: t\ndefinitions: a = SUM(x)\nexposures: [{name: sales, type: dashboard, owner: {name: Sales}}]\n");
     NotASemanticName "W0680" "not-a-semantic-name" Warning("have names that dbt's semantic layer does not accept", "use names that the semantic layer accepts")
-        "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and single `_`, beginning with a letter and not ending with `_`; units of time and `metric_time` are reserved. A column with another name, or with a name that SQL must quote, does not become a dimension or metric. A model with another name has no semantic model."
+        "Names in dbt's semantic layer have at least two characters: lower-case letters, digits and single `_`, beginning with a letter and not ending with `_`; units of time and `metric_time` are reserved. A column with any other name, or with a name that SQL must quote, does not become a dimension or metric. A model with any other name has no semantic model."
         Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a__b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n")
         => Model("model: sales\nfrom: t\ngroup_by: day[month]\ndefinitions: a_b = SUM(x)\nsemantic_model: true\ncolumns: {day_month: {data_tests: [not_null]}}\n");
     NoTimeSpine "W0681" "no-time-spine" Warning("have a semantic model in a project without a time spine", "add a time spine model")

@@ -41,13 +41,13 @@ pub struct Fix {
     pub text: String,
 }
 
-/// Place in another file that causes a diagnostic, for example the formula of a metric that a model reads.
+/// Location in another file that causes a diagnostic, for example the formula of a metric that a model reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Cause {
     /// Path of the other file, relative to the project.
     pub path: String,
-    /// Place in the other file.
+    /// Location in the other file.
     pub span: Span,
 }
 
@@ -116,8 +116,8 @@ impl Diagnostic {
         self
     }
 
-    /// Sets the place in another file that causes the diagnostic. If that file has an error at this place, people need
-    /// not see this diagnostic.
+    /// Sets the location in another file that causes the diagnostic. If that file has an error at this location, this
+    /// diagnostic is redundant.
     #[must_use]
     pub fn with_cause(mut self, path: Option<&str>, span: Span) -> Self {
         self.cause = path.map(|path| {
@@ -257,7 +257,7 @@ impl Diagnostic {
         &self.labels
     }
 
-    /// Returns the place in another file that causes the diagnostic.
+    /// Returns the location in another file that causes the diagnostic.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
         self.cause.as_deref()

@@ -317,7 +317,7 @@ impl<'t> LayoutPass<'_, 't> {
         );
     }
 
-    /// Skips the unclosed strings before an offset. Returns whether there are any.
+    /// Skips the unclosed strings before an offset. Returns whether it skipped at least one string.
     fn skip_unclosed_strings(&mut self, end: u32) -> bool {
         let count = self.swallowed.iter().take_while(|start| **start < end).count();
         self.swallowed = self.swallowed.get(count..).unwrap_or_default();

@@ -57,8 +57,8 @@ fn report_nul_characters(source: &str, lexed: &Lexed, diagnostics: &mut Vec<Diag
     }
 }
 
-/// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of another string for
-/// which the same is necessary.
+/// Lexes the part. The string that starts at `cut` ends at the end of its line. Returns the start of the next string
+/// that must be cut in the same way.
 fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &mut Vec<Diagnostic>) -> u32 {
     let source = whole.get(..part.end as usize).unwrap_or_default();
     lexed.tokens.clear();

@@ -127,8 +127,8 @@ pub fn write_quoted(out: &mut String, clean: &str) {
     out.push('"');
 }
 
-/// Escapes a part of a scalar's value for the scalar's style. Returns `None` if a scalar without quotes would have
-/// another value. `first` specifies whether the part is at the beginning of the scalar.
+/// Escapes a part of a scalar's value for the scalar's style. Returns `None` if a scalar without quotes would have a
+/// different value. `first` specifies whether the part is at the beginning of the scalar.
 pub fn escape_for_style(part: &str, style: YamlStyle, first: bool) -> Option<Cow<'_, str>> {
     let part = Cow::Borrowed(part);
     match style {

@@ -265,7 +265,7 @@ impl<'s> YamlLine<'s> {
                     .or_else(|| pair.value.strip_suffix(':').map(str::len))?;
                 let at = pair.place.start + colon as u32;
                 let message = format!(
-                    "in YAML, `: ` ends a key, so the formula of `{}` is cut off there",
+                    "in YAML, `: ` ends a key, so the formula of `{}` is truncated there",
                     pair.key
                 );
                 Diagnostic::new(Code::FormulaCut, Span::new(at, at + 1), message)

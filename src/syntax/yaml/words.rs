@@ -1,6 +1,6 @@
 //! Unquoted words that YAML does not interpret as strings.
 
-/// Returns the type of a plain scalar in YAML. Returns `None` for a string. Names with another type must be quoted.
+/// Returns the type of a plain scalar in YAML. Returns `None` for a string. Names of any other type must be quoted.
 /// Because parsers differ, the result includes every type that a common parser, old or new, may choose.
 pub fn non_text_type(plain: &str) -> Option<&'static str> {
     match plain.to_ascii_lowercase().as_str() {

@@ -102,7 +102,7 @@ fn check_result(
         .root
         .map_or_else(|| YamlValue::Bare(String::new()), |root| after.value(root));
     if !found.is_same_value(&changes.changed_value(tree)) {
-        return Err(refusal("the edited file would have another meaning"));
+        return Err(refusal("the edited file would have a different meaning"));
     }
     let is_kept = |comment: &&Range<usize>| {
         let next = gone.partition_point(|range| range.end <= comment.start);

@@ -182,7 +182,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Returns the class of an argument. A unit, as in `dateadd(month, …)`, stays a word.
+    /// Returns the class of an argument. A unit, as in `dateadd(month, …)`, remains a word.
     fn argument(&mut self, arg: &FunctionArg, is_unit: bool) -> String {
         let (FunctionArg::Unnamed(value)
         | FunctionArg::Named { arg: value, .. }

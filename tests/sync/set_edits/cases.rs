@@ -378,7 +378,7 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "[change `where` in the set]",
         "[cannot override the `where`]",
     ),
-    // The edit lacks the guards of the formula's SQL, or has another spelling.
+    // The edit lacks the guards of the formula's SQL, or is spelled differently.
     (
         BY_MONTH,
         "coalesce(sum(amount), 0) as revenue",

@@ -283,7 +283,7 @@ fn column_reference(model: &DbtSemanticModel, own: &str, column: &str) -> String
     }
 }
 
-/// Returns whether a dimension has another name than its column.
+/// Returns whether the name of a dimension differs from the name of its column.
 fn is_renamed(dimension: &Dimension) -> bool {
     let column = dimension.expr.as_deref();
     column.is_some_and(|column| !column.trim().eq_ignore_ascii_case(&dimension.name))
@@ -307,7 +307,7 @@ fn dimension_formula(dimension: &Dimension, model: &DbtSemanticModel) -> Result<
 /// Returns the key `non_additive` for the `non_additive_dimension` of a measure, or the reason why it cannot be
 /// expressed.
 ///
-/// dbt takes the first rows by default, and compares the dimension in its granularity:
+/// By default, dbt uses the first rows, and compares the dimension at its granularity:
 /// <https://docs.getdbt.com/docs/build/measures#non-additive-dimensions>.
 fn non_additive_key(measure: &Measure, model: &DbtSemanticModel) -> Result<Option<String>, String> {
     let parameters = &measure.non_additive_dimension;
@@ -321,7 +321,7 @@ fn non_additive_key(measure: &Measure, model: &DbtSemanticModel) -> Result<Optio
     let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
     let over = match grain.unwrap_or("day") {
         grain @ ("day" | "week" | "month" | "quarter" | "year") => format!("{column}[{grain}]"),
-        // The granularity is finer than the one of timeframes.
+        // The granularity is finer than that of timeframes.
         _ => column,
     };
     let take = match parameters.get("window_choice").and_then(MetaValue::as_str) {

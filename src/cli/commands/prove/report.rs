@@ -96,7 +96,7 @@ impl ProofReport {
         format!("{FOLDER}/{name}.json")
     }
 
-    /// Reads the reports of a project. A file in another format is ignored.
+    /// Reads the reports of a project. A file in a different format is ignored.
     pub fn read_all(root: &Path) -> Vec<Self> {
         let files = std::fs::read_dir(root.join(FOLDER)).into_iter().flatten().flatten();
         let mut paths: Vec<_> = files.map(|file| file.path()).collect();

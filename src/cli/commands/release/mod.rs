@@ -160,7 +160,7 @@ fn release_name(repository: &Repository, asked: Option<&str>, last: Option<&Rele
     if name.chars().all(|c| c.is_ascii_hexdigit()) {
         return Err(
             Failure::new(Exit::Usage, format!("`{name}` looks like an entry of the log"))
-                .with_help(format!("put a letter first: `v{name}`")),
+                .with_help(format!("begin the name with a letter: `v{name}`")),
         );
     }
     if repository.has_tag(&name)? {

@@ -260,7 +260,7 @@ fn fault_summary(found: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<St
     (!faulty.is_empty()).then(|| format!("{what}: {}", list_names(&faulty)))
 }
 
-/// Reports definitions that exist both in a spec and in Omni. Returns `None` if there are none.
+/// Reports definitions that exist both in a spec and in Omni. Returns `None` without such definitions.
 fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<HealthPart>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources

@@ -27,7 +27,7 @@ pub struct PushCommit {
     /// branch exists.
     pub branch: String,
     pub begins: Option<String>,
-    /// Last commit before this commit. `None` if there is none.
+    /// Last commit before this commit. `None` if this commit is the first.
     pub parent: Option<String>,
     /// Commit in the Omni model's repository, which follows this commit.
     pub omni: Option<Box<OmniCommit>>,

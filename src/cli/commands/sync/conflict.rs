@@ -189,7 +189,7 @@ fn write_metric_set_resolutions(
     sides: &[ConflictSide],
 ) {
     let Some(first) = sides.first() else {
-        let _ = writeln!(out, "  next    undo the edit in {} yourself\n", conflict.file);
+        let _ = writeln!(out, "  next    undo the edit in {} manually\n", conflict.file);
         return;
     };
     let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
@@ -245,7 +245,7 @@ fn resolve_command(model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -
     format!("formulac resolve {name} {}", side.option())
 }
 
-/// Returns a sentence part that tells how to resolve the conflict, for a single line.
+/// Returns the part of a one-line message that explains how to resolve the conflict.
 pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPlan, conflict: &Conflict) -> String {
     match possible_sides(place, made, model, conflict).split_first() {
         _ if conflict.is_unreadable() => manual_resolution(conflict),

@@ -38,7 +38,7 @@ impl ProjectLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(
-                    Failure::new(Exit::Failed, "another formulac is writing in this project")
+                    Failure::new(Exit::Failed, "another formulac process is writing to this project")
                         .with_help("wait until the other command has finished"),
                 );
             }

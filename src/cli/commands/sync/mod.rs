@@ -112,7 +112,7 @@ pub fn plan_with_committed_facts(
     planner::plan_with_facts(session, place, selection, FactPrecedence::Committed)
 }
 
-/// `formulac push`: plans a push and carries it out.
+/// `formulac push`: plans and performs a push.
 pub fn push(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     push::run(session, args)
 }

@@ -39,7 +39,7 @@ impl OmniRepository {
         Ok(Some(Self { folder, repository }))
     }
 
-    /// Returns the files that the last pull wrote and that are not committed. `None` if there are none.
+    /// Returns the files that the last pull wrote and that are not committed. `None` if all of them are committed.
     pub fn uncommitted_files(&self, place: &Workspace) -> Result<Option<OmniChange>, Failure> {
         let dbt = Repository::find(&place.root)?;
         let records = dbt.uncommitted_paths(&[RECORDS.to_owned()])?;
@@ -112,7 +112,8 @@ impl OmniRepository {
         })
     }
 
-    /// Finds the latest commit whose log entry is wanted. Also returns the later commits with a log entry, latest first.
+    /// Finds the latest commit with one of the requested log entries. Also returns the later commits with a log entry,
+    /// latest first.
     pub fn find_commit(&self, wanted: impl Fn(&str) -> bool) -> Result<(Option<String>, Vec<String>), Failure> {
         let mut later = Vec::new();
         if self.repository.head_commit()?.is_none() {
@@ -132,7 +133,7 @@ impl OmniRepository {
     }
 }
 
-/// Maximum number of commits in which the last commit that names the Omni model's repository is searched.
+/// Maximum number of commits to search for the last commit that names the Omni model's repository.
 const SEARCHED_COMMITS: usize = 500;
 
 impl Repository {

@@ -274,7 +274,7 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
     Ok(())
 }
 
-/// Adds uncommitted edits that require no other change to the plans, such as comments in generated files. Also returns
+/// Adds to the plans uncommitted edits that require no other change, such as comments in generated files. Also returns
 /// the uncommitted metric sets that no plan contains.
 fn with_uncommitted(
     place: &Workspace,
@@ -443,8 +443,8 @@ fn current_specs_by_model(place: &Workspace, generation: &Generation<'_>) -> BTr
     generation.models.iter().filter_map(one).collect()
 }
 
-/// Updates the bases' paths to files that users have moved since the last push. Returns the old paths by model, also those
-/// of moved specs.
+/// Updates the bases' paths to files that users have moved since the last push. Returns the old paths by model,
+/// including the paths of moved specs.
 fn follow_moved_files(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,

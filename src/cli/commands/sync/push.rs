@@ -50,7 +50,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if !args.json {
         session.report_grouped(&made.found);
         if args.upgrade && made.plan.models.is_empty() {
-            session.report_action("no model changes only because another version of formulac pushed it");
+            session.report_action("no model changes solely because formulac was upgraded");
         } else if made.has_no_errors() {
             session.print_styled(&show::format_plan(session, &place, &made))?;
             show::print_refused_descriptions(session, &made.refused);
@@ -363,7 +363,7 @@ pub fn require_environment_branch(
     match required_branch(place, repository, environment)? {
         Some(wanted) if wanted != now && !(or_begun && now.starts_with(&branch_prefix(environment))) => {
             let what = format!(
-                "`{}` is only changed on its branch `{wanted}`, but the current branch is `{now}`",
+                "`{}` can be changed only on its branch `{wanted}`, but the current branch is `{now}`",
                 environment.name
             );
             Err(permissions::report_wrong_branch(

@@ -113,8 +113,8 @@ fn is_named_conflict(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool
     [target, property].iter().any(|other| other == name) || model.model == name
 }
 
-/// Returns whether a name refers to a conflict by the metric in its set. The edited column may have another name than the
-/// metric.
+/// Returns whether a name refers to a conflict by the metric in its set. The edited column may have a different name
+/// than the metric.
 fn is_conflict_with_metric(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let Some(metric) = name.strip_prefix(&model.model).and_then(|rest| rest.strip_prefix('.')) else {
         return false;

@@ -1,5 +1,5 @@
-//! Finds the states of models that somebody removed or changed by hand since a push wrote them, and restores them from the
-//! history of git. The log records the hash of each state that formulac wrote.
+//! Finds the states of models that somebody removed or changed by hand since a push wrote them, and restores them from
+//! the git history. The log records the hash of each state that formulac wrote.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,8 +22,8 @@ pub struct RestoredState {
     pub text: String,
 }
 
-/// Restores the states that differ from those that the last push wrote. `texts` contains the states in the work tree,
-/// by model. Reports each restored state.
+/// Restores the states that differ from the states that the last push wrote. `texts` contains the states in the work
+/// tree, by model. Reports each restored state.
 pub fn restore_states(
     session: &Session,
     place: &Workspace,
@@ -116,7 +116,8 @@ pub fn last_recorded_hashes(log: &Log) -> BTreeMap<String, RecordedState> {
     last
 }
 
-/// Returns whether an entry on another branch than `last` recorded this hash, so that a merge took that version.
+/// Returns whether an entry on a different branch than `last` recorded this hash, which means that a merge chose that
+/// version.
 fn is_of_other_branch(log: &Log, path: &str, hash: &str, last: &str) -> bool {
     let parents: BTreeMap<&str, &[String]> = log
         .entries

@@ -14,7 +14,7 @@ use crate::cli::project;
 use crate::cli::workspace::Workspace;
 
 /// Marks the models that were pushed by another version of formulac and whose spec, metric sets, settings, facts and
-/// parents have not changed since. If git cannot tell, a model is not marked.
+/// parents have not changed since. If git cannot determine this, the model is not marked.
 pub fn mark_upgraded_models(place: &Workspace, made: &mut PlannedModels, states: &ModelStates) {
     let is_candidate = |plan: &ModelPlan| plan.action == Action::Update && has_same_source(plan, made, states);
     let mut candidates: BTreeSet<String> = made

@@ -187,7 +187,7 @@ impl BuildState {
             };
             parts.push(match source.loaded {
                 Some(at) => format!("the source {} was loaded {} ago{state}", source.name, age_text(at)),
-                None => format!("the source {} is of unknown age{state}", source.name),
+                None => format!("the age of the source {} is unknown{state}", source.name),
             });
         }
         if parts.is_empty() {

@@ -48,7 +48,7 @@ impl Lints<'_> {
         });
     }
 
-    /// Warns about `region = ""`, which isn't true for blank values. Skips names that the program also tests for
+    /// Warns about `region = ""`, which is not true for blank values. Skips names that the program also tests for
     /// blanks.
     pub(super) fn warn_of_empty_text(&mut self, id: IrId, comparison: ComparisonOperator, of: IrId) {
         let program = self.program;

@@ -26,7 +26,7 @@ impl Lints<'_> {
         }
     }
 
-    /// Warns about `AVERAGE(a / b)`, which gives the ratio of each row the same weight.
+    /// Warns about `AVERAGE(a / b)`, which gives each row's ratio the same weight.
     fn warn_of_mean_of_ratios(&mut self, id: IrId, value: IrId) {
         let program = self.program;
         // AVERAGEIF becomes the average of a CASE with one branch.

@@ -131,7 +131,7 @@ impl Lints<'_> {
     }
 }
 
-/// Returns whether a call uses the default week type because the formula doesn't specify a type.
+/// Returns whether a call uses the default week type because the formula does not specify a type.
 fn has_default_week_type(program: &Program, args: PoolRange) -> bool {
     matches!(program.args(args), [_, kind] if program.meta(*kind).span == Span::default())
 }

@@ -96,8 +96,8 @@ pub(super) fn mentioned_names(formula: &str) -> Vec<u64> {
     mentions
 }
 
-/// Adds the hashes of the names that a token may refer to. In a reference such as `${view.field[month]}`, these are all
-/// parts.
+/// Adds the hashes of the names that a token may refer to. In a reference such as `${view.field[month]}`, each part is
+/// such a name.
 fn add_mentions(token: Token, text: &str, mentions: &mut Vec<u64>) {
     match token {
         Token::Name => mentions.push(hash_name(text)),

@@ -60,7 +60,7 @@ struct LinkedChunks {
 #[derive(Debug, Default)]
 pub(super) struct Dependencies {
     chunks: Arena<ChunkFacts>,
-    /// Numbers that no chunk uses any more.
+    /// Numbers that no chunk uses anymore.
     unused: Vec<ChunkId>,
     /// Chunks that define a name, by hash.
     definers: FxHashMap<u64, Vec<ChunkId>>,

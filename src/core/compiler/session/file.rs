@@ -45,7 +45,7 @@ pub(super) struct CompiledFile {
     has_aggregates: bool,
     /// A chunk that uses an aggregate, or the keys. `None` if no chunk is known.
     aggregate: Option<ChunkId>,
-    /// Relation to which all columns belong, and the first chunk that reads a column of it, or the keys.
+    /// Relation to which all columns belong, and the first chunk that reads one of its columns or the keys.
     settled: Option<(Arc<str>, ChunkId)>,
     /// Names in the keys of the options.
     key_names: Vec<u64>,

@@ -22,13 +22,13 @@ use file::CompiledFile;
 /// [`Compiler::check`].
 ///
 /// Definitions depend on each other through their names, through columns of unknown type that both use, and through
-/// lints that compare them. Without a schema, most definitions therefore depend on each other. If an edit changes many
-/// places of a file, the definitions between these places are compiled again too.
+/// lints that compare them. Without a schema, most definitions therefore depend on each other. If an edit changes a
+/// file at many positions, the definitions between these positions are also compiled again.
 ///
 /// A session compiles the whole file again in the following cases, in which the results equal those of the compiler but
 /// are not faster:
 ///
-/// - The compiler has other options than in the last call, or the context is a worksheet.
+/// - The compiler's options differ from the last call, or the context is a worksheet.
 /// - The file contains a syntax error that may affect the text after it, such as an unclosed string or SQL syntax, two
 ///   definitions with unmatched brackets, or a formula without a name.
 /// - The file contains more than 50 unknown names, or the options contain an error.

@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::scratch::CompileMemory;
 use crate::span::Span;
 
-/// Chunk in a text of chunks.
+/// Chunk of a text that consists of several chunks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PartChunk {
     /// Start offset in the text.

@@ -26,7 +26,7 @@ columns:
     ] {
         assert!(text.contains(name), "no {name}: {text}");
     }
-    // A model with one of the balances has the short names.
+    // A model with only one of the balances uses the short names.
     let text = sql(&[set, "model: m\nmetrics: [bal.closing]\ngroup_by: month\n"]);
     assert!(text.contains("bal_with_last_day as ("), "{text}");
     let set_alone = compile_last(&[set]);

@@ -247,7 +247,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         Ok(self.compile_promotion(grain))
     }
 
-    /// Carries the access settings on to the model, for the view and the topic that `pull` writes.
+    /// Copies the access settings to the model, so that `pull` writes them to the view and the topic.
     fn write_access(&mut self, made: &[BuiltColumn]) {
         let access = &self.plan.access;
         let mut settings = Vec::new();

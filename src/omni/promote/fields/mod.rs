@@ -128,7 +128,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             return (inside, field);
         };
         let named = self.model.canonical_name(view);
-        // The original name of a view that is joined under an alias refers to the alias.
+        // If a view is joined under an alias, its original name refers to the alias.
         let is_own = self.model.view(&named).is_some() && self.model.view(&named) == self.model.view_instance(&inside);
         if is_own { (inside, field) } else { (named, field) }
     }

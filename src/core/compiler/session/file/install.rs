@@ -94,7 +94,7 @@ impl CompiledFile {
         let places = chunks
             .iter()
             .map(|chunk| (chunk.id != FOLLOWER).then(|| self.place(chunk.id)));
-        // The region is replaced even if it contains no chunks any more.
+        // The region is replaced even if it no longer contains chunks.
         for place in places.chain([Some(self.order.len())]) {
             let Some(place) = place else {
                 owners.push(None);
