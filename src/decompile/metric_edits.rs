@@ -209,6 +209,13 @@ impl<'m> EditedModel<'m> {
         {
             return true;
         }
+        // A later select passes the column on, so the definition is in an earlier CTE.
+        if let ([before, after], [Some(own), Some(edited)]) = (&files, &columns)
+            && is_column_name(before.text(own))
+            && !is_column_name(after.text(edited))
+        {
+            return true;
+        }
         let mut trees = Trees::default();
         let mut expression = |text| {
             let file = SqlFile::read(text, dialect);
@@ -497,4 +504,12 @@ fn without_repeats(all: Vec<String>) -> Vec<String> {
         }
     }
     kept
+}
+
+/// Returns whether an expression is only the name of a column, which may be qualified.
+fn is_column_name(expression: &str) -> bool {
+    !expression.starts_with(|c: char| c.is_ascii_digit())
+        && expression
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '`'))
 }

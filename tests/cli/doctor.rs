@@ -3,10 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::repository::begin;
+use crate::repository::{begin, git};
 use crate::run::{Place, Run, finish};
 
 /// Writes a program that prints `version` as its version.
@@ -32,6 +33,10 @@ fn place(name: &str, dbt: &str) -> Place {
 }
 
 fn doctor(place: &Place, more: &[&str]) -> Run {
+    finish(doctor_command(place, more))
+}
+
+fn doctor_command(place: &Place, more: &[&str]) -> Command {
     let mut command = place.command(&[&["doctor"], more].concat());
     command
         .env("FORMULAC_DBT", place.path("dbt"))
@@ -43,7 +48,7 @@ fn doctor(place: &Place, more: &[&str]) -> Run {
         "GIT_CEILING_DIRECTORIES",
         folder.parent().and_then(Path::parent).unwrap(),
     );
-    finish(command)
+    command
 }
 
 const GOOD: &str = "Core:\n  - installed: 1.10.3\n  - latest:    1.12.6 - Update available!\n\nPlugins:\n  - bigquery: 1.10.1 - Up to date!";
@@ -117,6 +122,45 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
         "model: revenue\nfrom: orders\ndefinitions: revenue = SUMM(amount)\n",
     );
     assert!(doctor(&place, &[]).out.contains("→ formulac check"));
+}
+
+/// The author of commits may be set in environment variables. A pattern such as `log/` for dbt's logs also matches the
+/// folder in which `push` records changes.
+#[test]
+fn what_prevents_a_commit_is_named() {
+    let place = place("doctor_git", GOOD);
+    begin(&place);
+    let without_user = |author: bool| {
+        let mut command = doctor_command(&place, &[]);
+        command
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_COUNT", "1");
+        command
+            .env("GIT_CONFIG_KEY_0", "user.useConfigOnly")
+            .env("GIT_CONFIG_VALUE_0", "true");
+        if author {
+            command
+                .env("GIT_AUTHOR_NAME", "Ann")
+                .env("GIT_AUTHOR_EMAIL", "ann@example.com");
+        }
+        finish(command)
+    };
+    git(&place, &["config", "--unset", "user.name"]);
+    git(&place, &["config", "--unset", "user.email"]);
+    let run = without_user(false);
+    assert!(run.out.contains("no git user is configured"), "{}", run.out);
+    assert_eq!(without_user(true).exit, 0);
+    place.write(".gitignore", "logs/\nlog/\n");
+    let run = without_user(true);
+    assert_eq!(run.exit, 5, "{}", run.out);
+    for part in [
+        "git ignores `.formulac/log/`",
+        "add `!.formulac/log/` at the end of .gitignore",
+    ] {
+        assert!(run.out.contains(part), "{part}\n{}", run.out);
+    }
+    place.write(".gitignore", "logs/\nlog/\n!.formulac/log/\n");
+    assert_eq!(without_user(true).exit, 0);
 }
 
 /// Without the profile, dbt cannot run. The warehouse is not the problem.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use formulac::sync::LOG;
 use formulac::{Dialect, Project};
 
 use crate::cli::args::{DbtArgs, DoctorArgs, Selection, TargetOptions};
@@ -206,9 +207,14 @@ fn check_repository(root: Option<&Path>) -> HealthPart {
             "git init",
         );
     }
-    if !answers(&["config", "user.email"]) {
+    // The user may also be set in environment variables.
+    if !answers(&["var", "GIT_AUTHOR_IDENT"]) {
         let found = "no git user is configured, so `push` cannot commit".to_owned();
         return unhealthy_part("git", found, "git config user.email you@example.com");
+    }
+    if answers(&["check-ignore", "--quiet", &format!("{LOG}/entry.yml")]) {
+        let found = format!("git ignores `{LOG}/`, where `push` records each change");
+        return unhealthy_part("git", found, format!("add `!{LOG}/` at the end of .gitignore"));
     }
     healthy_part("git", version)
 }

@@ -141,9 +141,10 @@ impl Planner<'_> {
         };
         let next = self.free_name(&format!("{side}_{}", to_name_part(&by)), &columns, parts.find.tab);
         let mut items = self.returned_columns(&columns, position.as_deref());
+        let one = self.emitter.tree().add_raw_text("1");
         // In this order, the row to choose is the first one with its key, so the key before it is the next one.
         items.push(Item {
-            expr: self.window_call("lag", &[key], &partition, &order),
+            expr: self.window_call("lag", &[key, one], &partition, &order),
             alias: Some(self.quoted_name(&next)),
         });
         let origin = self.searched_rows(parts.find.tab, stage, from).name;

@@ -47,6 +47,7 @@ pub const SIZES: &str = "model: m\nmetrics: [orders.revenue]\ngroup_by: is_large
 pub const PLANS: &str = "model: m\nmetrics: [visits.visit_count]\ngroup_by: plan\nwhere: pages > 3\n";
 const FILLED: &str = "model: m\nmetrics: [orders.revenue, orders.aov]\ngroup_by: [month, region]\nfill: month\n";
 const SHARED: &str = "model: m\nmetrics: [orders.revenue, refunds.twice_refunded]\ngroup_by: month\ndefinitions: net = revenue - refunded\n";
+const RUNNING: &str = "model: m\nmetrics: [orders.revenue, refunds.refunded]\ngroup_by: month\norder_by: month\ndefinitions: running = SUM(FIRST(revenue):revenue)\n";
 pub const SEVERAL: &str = "model: m\nmetrics: [orders.revenue, refunds.half, health.net]\ngroup_by: month\n";
 
 /// Edits: the model, the SQL before and after the edit, the name of the definition in its set, the set's new formula,
@@ -241,6 +242,15 @@ pub const CASES: &[(&str, &str, &str, &str, &str, &str)] = &[
         "refunds.half",
         "SUM(refund * 2) / 2",
         "[cannot aggregate rows itself]",
+    ),
+    // The last select only passes the column on.
+    (
+        RUNNING,
+        "    revenue,\n    refunded,\n    sum(",
+        "    revenue * 1.2 as revenue,\n    refunded,\n    sum(",
+        "orders.revenue",
+        "[",
+        "[",
     ),
     // The column is part of another metric, too.
     (

@@ -82,10 +82,7 @@ impl OmniRepository {
         let now = self.repository.branch().map_err(failed)?;
         self.repository.author().map_err(failed)?;
         if let Some(path) = self.repository.ignored_paths(files)?.first() {
-            let path = self.path_in_project(path);
-            let message = format!("git ignores `{path}`, which is part of the push");
-            return Err(Failure::new(Exit::Failed, message)
-                .with_help(format!("remove the matching pattern from {}/.gitignore", self.folder)));
+            return Err(in_repository(&self.folder, self.repository.ignored_path_failure(path)));
         }
         let begins = match branch.begins.as_deref().filter(|name| *name != now) {
             Some(name) if self.repository.has_branch(name)? => {

@@ -480,10 +480,7 @@ fn commit(
     let changes = apply::resolve_paths(place, changes.into_iter().chain(what.omni_changes))?;
     let ignored = repository.ignored_paths(&paths)?;
     if let Some(path) = ignored.first() {
-        return Err(
-            Failure::new(Exit::Failed, format!("git ignores `{path}`, which is part of the push"))
-                .with_help("remove the matching pattern from .gitignore"),
-        );
+        return Err(repository.ignored_path_failure(path));
     }
     let hash = entry.hash();
     let mut message = commit_message(&what.title, &what.lines, &hash);

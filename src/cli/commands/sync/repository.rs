@@ -167,6 +167,19 @@ impl Repository {
             .collect())
     }
 
+    /// Returns the error for a path that git ignores, with the pattern that matches it.
+    pub fn ignored_path_failure(&self, path: &str) -> Failure {
+        let rule = self.run(&["check-ignore", "--verbose", "--", path]).ok();
+        // `file:line:pattern`, a tab, and the path.
+        let rule = rule.as_ref().and_then(|output| output.out.split('\t').next());
+        let rule = rule.and_then(|rule| rule.split_once(':'));
+        let help = match rule.and_then(|(file, rest)| Some((file, rest.split_once(':')?))) {
+            Some((file, (line, pattern))) => format!("remove the pattern `{pattern}` from line {line} of {file}"),
+            None => "remove the matching pattern from .gitignore".to_owned(),
+        };
+        Failure::new(Exit::Failed, format!("git ignores `{path}`, which is part of the push")).with_help(help)
+    }
+
     /// Creates a branch at HEAD and switches to it. The work tree does not change.
     pub fn begin_branch(&self, name: &str) -> Result<(), Failure> {
         self.run_git(&["switch", "--quiet", "-c", name]).map(|_| ())
