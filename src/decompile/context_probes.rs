@@ -172,9 +172,10 @@ impl CandidateCheck<'_, '_> {
         };
         let (left, cross) = (joins("left join"), joins("cross join"));
         let looks = self.is_reading_other_rows(trees, expression);
+        let reads_frames = looks && !self.compiler.options.dialect.facts().hashes_nullable_keys;
         let Some(sheet) = self.sheet_outline() else {
             let probes = match wave {
-                0 if left => {
+                0 if left || reads_frames => {
                     let columns = expression_columns(trees, expression);
                     let marked = columns
                         .iter()

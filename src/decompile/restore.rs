@@ -256,9 +256,17 @@ pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &File
     let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
         return Vec::new();
     };
+    // A column that is only passed on has no `as`, but an expression in its place has one.
+    let has_as =
+        |file: &SqlFile<'_>, column: &Range<usize>| file.text(&(column.end..column.end + 1)).eq_ignore_ascii_case("as");
+    let alias = if has_as(&found, &edited) && !has_as(&written, &own) {
+        2
+    } else {
+        0
+    };
     let whole = Hunk {
         written: own.clone(),
-        found: edited.clone(),
+        found: edited.start..edited.end + alias,
     };
     let mut restored = vec![whole.restore(&written, &found)];
     if let FilePartKind::Column(column) = &place.what {

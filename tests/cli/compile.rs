@@ -369,3 +369,23 @@ fn unknown_types_that_affect_the_sql_are_named() {
     let run = place.run(&["compile", "x[month]"]);
     assert!(run.err.contains("unknown types: `x`"), "{}", run.err);
 }
+
+/// Without types, `SUMIF(flag, value)` means a condition and a value. Another use of the column can show that it is a
+/// number; then the second argument is its criterion.
+#[test]
+fn a_flag_without_a_type_is_a_condition() {
+    let place = Place::new("flag_without_type");
+    for (formulas, sql) in [
+        ("a = SUMIF(flag, x)", "coalesce(sum(case when flag then x end), 0)"),
+        ("a = AVERAGEIF(flag, x * 2)", "avg(case when flag then x * 2 end)"),
+        ("a = SUMIF(n, \">5\")", "coalesce(sum(case when n > 5 then n end), 0)"),
+        (
+            "a = SUMIF(n, x)\nb = SUM(n)",
+            "coalesce(sum(case when n = x then n end), 0)",
+        ),
+    ] {
+        place.write("formulas.txt", formulas);
+        let run = place.run(&["compile", "--file", "formulas.txt", "--dialect", "duckdb"]);
+        assert!(run.out.starts_with(sql), "{formulas}: {}{}", run.out, run.err);
+    }
+}

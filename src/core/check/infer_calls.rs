@@ -135,7 +135,9 @@ impl TypeInference<'_> {
                 }
             }
             Some(Lowering::SumIf | Lowering::AverageIf) => match args {
-                [condition, value] if self.is_condition(*condition) => {
+                [condition, value]
+                    if self.is_condition(*condition) || self.may_be_condition_of_value(*condition, *value) =>
+                {
                     self.require_type(*value, number);
                     self.infer_condition(*condition);
                     return number;
@@ -180,6 +182,20 @@ impl TypeInference<'_> {
             (Some(Lowering::MinIfs | Lowering::MaxIfs), Some(value)) => self.node_term(*value),
             _ => number,
         }
+    }
+
+    /// Returns whether the arguments of SUMIF may be a condition and a value: the name of a column of unknown type, and
+    /// an expression. A criterion is usually a literal.
+    fn may_be_condition_of_value(&mut self, first: ExprId, second: ExprId) -> bool {
+        let is_name = |expr| matches!(expr, Expr::Name | Expr::Field);
+        let is_value = match self.ast.expr(second) {
+            Expr::Binary { op, .. } => matches!(
+                op,
+                BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply | BinaryOp::Divide
+            ),
+            other => is_name(other) || matches!(other, Expr::Call(_)),
+        };
+        is_value && is_name(self.ast.expr(first)) && matches!(self.node_term(first), InferTerm::Var(_))
     }
 
     fn is_condition(&mut self, id: ExprId) -> bool {
