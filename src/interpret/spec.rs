@@ -116,7 +116,9 @@ fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<Vec<&'x Interp
     let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
     let choices = match (name, args) {
         ("IF", [_, then, otherwise]) => vec![then, otherwise],
-        ("IFS", [.., last, _]) if args.len().is_multiple_of(2) && is_true(last) => args.iter().skip(1).step_by(2).collect(),
+        ("IFS", [.., last, _]) if args.len().is_multiple_of(2) && is_true(last) => {
+            args.iter().skip(1).step_by(2).collect()
+        }
         ("SWITCH", [_, pairs @ .., otherwise]) if pairs.len().is_multiple_of(2) => {
             pairs.iter().skip(1).step_by(2).chain([otherwise]).collect()
         }

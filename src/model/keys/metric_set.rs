@@ -143,7 +143,7 @@ static DEPRECATED: KeyTable = KeyTable {
 };
 
 static NON_ADDITIVE: KeyTable = KeyTable {
-    title: "non additive",
+    title: "non_additive",
     doc: "The rows of each group that are aggregated.",
     open: false,
     keys: &[

@@ -167,10 +167,15 @@ impl Compiler {
         let expansion = file
             .root()
             .and_then(|root| expand_periods(self, (root, source), &periods, &mut faults));
+        let has_fill = periods.iter().any(|(_, step)| step.get("fill").is_some());
         // Errors that are unrelated to these keys are found by compiling the spec without them.
         let plain = self.compile_spec_file(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
+            // The spec without `fill` may lack periods.
+            if has_fill {
+                compiled.diagnostics.retain(|it| it.kind() != Code::RowsNotPeriods);
+            }
             compiled.diagnostics.append(&mut faults);
             diag::sort(&mut compiled.diagnostics);
             (compiled.query, compiled.model) = (None, None);

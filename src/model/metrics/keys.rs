@@ -1,8 +1,9 @@
 //! Keys of a model built on metric sets: the columns by which the model groups each set.
 
 use super::formulas::NameUse;
+use super::key_periods::FormulaWithinPeriod;
 use super::request::{ListedMetric, ModelKey, ModelOverSets};
-use super::set::{FormulaWithinPeriod, MetricSet, SetTime};
+use super::set::{MetricSet, SetTime};
 use super::spelled::quote_formula_name;
 use super::step_text::{DefinitionText, TextWithPosition};
 use crate::arena::Arena;

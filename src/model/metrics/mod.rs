@@ -24,6 +24,7 @@ mod formulas;
 mod graph;
 mod in_place;
 mod key_columns;
+mod key_periods;
 mod keys;
 mod non_additive;
 mod outdated_names;

@@ -95,7 +95,7 @@ pub(super) fn empty_block_diagnostic(source: &str, span: Span) -> Option<Diagnos
 }
 
 /// Maximum number of bytes that are examined on either side of an error.
-const MAX_EXAMINED_BYTES: usize = 4_096;
+const MAX_EXAMINED_BYTES: usize = 1_024;
 
 /// Returns the last character boundary at or before a position, or the end of the text.
 fn char_boundary(source: &str, at: usize) -> usize {

@@ -1,6 +1,6 @@
 //! Sums of no rows, which are NULL in SQL and 0 in formulas, and the expressions in which this does not matter.
 
-use sqlparser::ast::{BinaryOperator, Expr, Value};
+use sqlparser::ast::{BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, Value};
 
 use super::super::term::FormulaTerm;
 use super::SqlReader;
@@ -29,12 +29,21 @@ impl SqlReader<'_> {
         Ok(Some(term.with_type(ty).with_never_null(true)))
     }
 
+    /// Converts the numerator of a division. If a sum of some rows is empty, the quotient is NULL in SQL and 0 in a
+    /// formula. If a sum of all rows is empty, the denominator usually is, too.
+    pub(super) fn convert_numerator(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
+        match multiplied_sum(expr) {
+            Some(sum) if has_condition(sum) => self.convert_term(expr),
+            _ => self.convert_without_empty_sum(expr),
+        }
+    }
+
     /// Converts a term in which it does not matter whether a sum of no rows is NULL or 0: the operand of a division, or a
     /// value that is replaced by 0 if it is NULL.
     pub(super) fn convert_without_empty_sum(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         let before = self.doubts.len();
         let term = self.convert_term(expr)?;
-        if is_multiple_of_sum(expr) {
+        if multiplied_sum(expr).is_some() {
             let mut place = 0;
             self.doubts.retain(|doubt| {
                 place += 1;
@@ -45,8 +54,22 @@ impl SqlReader<'_> {
     }
 }
 
-/// Returns whether an expression is a sum, or the product of a sum and numbers.
-fn is_multiple_of_sum(expr: &Expr) -> bool {
+/// Returns whether a sum adds only the values of rows that meet a condition.
+fn has_condition(sum: &Function) -> bool {
+    let FunctionArguments::List(list) = &sum.args else {
+        return sum.filter.is_some();
+    };
+    let is_case = |arg: &FunctionArg| {
+        matches!(
+            arg,
+            FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Case { else_result: None, .. }))
+        )
+    };
+    sum.filter.is_some() || list.args.iter().any(is_case)
+}
+
+/// Returns the sum in an expression that is a sum, or the product of a sum and numbers.
+fn multiplied_sum(expr: &Expr) -> Option<&Function> {
     let mut inner = expr;
     loop {
         inner = match inner {
@@ -59,10 +82,12 @@ fn is_multiple_of_sum(expr: &Expr) -> bool {
             } => match (is_number_literal(left), is_number_literal(right)) {
                 (true, _) => right,
                 (_, true) => left,
-                _ => return false,
+                _ => return None,
             },
-            Expr::Function(function) => return function.name.to_string().eq_ignore_ascii_case("sum"),
-            _ => return false,
+            Expr::Function(function) => {
+                return Some(function).filter(|sum| sum.name.to_string().eq_ignore_ascii_case("sum"));
+            }
+            _ => return None,
         };
     }
 }

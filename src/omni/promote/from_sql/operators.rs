@@ -62,10 +62,7 @@ impl SqlReader<'_> {
     pub(super) fn convert_division(&mut self, left: &Expr, right: &Expr) -> Result<FormulaTerm, String> {
         let (left, left_is_real) = strip_widening(left);
         let (right, right_is_real) = strip_widening(strip_nullif_zero(right));
-        let (left, right) = (
-            self.convert_without_empty_sum(left)?,
-            self.convert_without_empty_sum(right)?,
-        );
+        let (left, right) = (self.convert_numerator(left)?, self.convert_without_empty_sum(right)?);
         let is_real = |term: &FormulaTerm| matches!(term.ty, Some(Type::Decimal | Type::Float));
         let is_whole = |term: &FormulaTerm| term.ty == Some(Type::Integer);
         if self.dialect.facts().divides_integers

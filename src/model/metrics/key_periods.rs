@@ -1,0 +1,206 @@
+//! Keys that are periods of a date, and keys that all dates of a period have in common.
+
+use std::ops::Range;
+
+use super::formulas::NameUse;
+use super::keys::period_unit;
+use super::rows::parse_name_use;
+use super::set::MetricSet;
+use crate::check::constant_period;
+use crate::ir::CalendarPeriod;
+use crate::plan::split_timeframe;
+
+/// Formula that computes a key from a period that determines the key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FormulaWithinPeriod {
+    Timeframe(String),
+    /// Parts of a formula, with the name of the period between them.
+    Parts {
+        parts: Vec<String>,
+        /// Shortest timeframe that the formula computes.
+        timeframe: String,
+    },
+}
+
+impl MetricSet {
+    /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or
+    /// the set's time if it has a grain. `None` if the key is not a period.
+    pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        let found = self.date_part_of(key);
+        found.filter(|(_, frame)| period_unit(frame).is_some())
+    }
+
+    /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
+    /// that is no period, such as `month_name`.
+    pub fn date_part_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
+        // The time may be a dimension that is computed from a number, such as a year.
+        if let ((column, ""), Some(grain)) = (split_timeframe(key), self.grain_of(split_timeframe(key).0)) {
+            return Some((column, grain.to_owned()));
+        }
+        let mut text = key;
+        // A definition may be the name of another definition. The limit ends cycles.
+        for _ in 0..=self.definitions.len() {
+            match self.definition_of_key(text) {
+                Some(formula) if formula.is_operation => return None,
+                Some(formula) => text = &formula.text,
+                None => break,
+            }
+        }
+        let (column, frame) = split_timeframe(text);
+        if frame.is_empty() {
+            let frame = self
+                .grain_of(column)
+                .or_else(|| Some(self.periods.get(&column.to_lowercase())?.frame.as_str()));
+            return Some((column, frame?.to_owned()));
+        }
+        let frame = match frame.to_lowercase() {
+            date if date == "date" => "day".to_owned(),
+            frame => frame,
+        };
+        Some((column, frame))
+    }
+
+    /// Returns the timeframe of a key that all dates of a period have in common, such as `year` for `ordered_at[year]`
+    /// and the period `ordered_at[month]`. The period may also be a date.
+    pub fn timeframe_within(&self, key: &str, period: &str, fiscal_month_offset: Option<u8>) -> Option<String> {
+        let (column, timeframe) = self.date_part_of(key)?;
+        let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
+        let date = || is_date().then(|| (period, "day".to_owned()));
+        let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
+        let is_within = CalendarPeriod::named(&frame)?.nests_in(constant_period(&timeframe)?, fiscal_month_offset);
+        let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
+        let is_same = self.is_same_column(column, of_period)
+            || self.is_same_period(column, period)
+            || origins.is_some_and(|(one, other)| one == other);
+        (is_within && is_same).then_some(timeframe)
+    }
+
+    /// Returns the formula of a key that all dates of a period have in common, such as `YEAR(ordered_at)` for the period
+    /// `ordered_at[month]`.
+    pub fn formula_within(
+        &self,
+        key: &str,
+        period: &str,
+        fiscal_month_offset: Option<u8>,
+    ) -> Option<FormulaWithinPeriod> {
+        if let Some(timeframe) = self.timeframe_within(key, period, fiscal_month_offset) {
+            return Some(FormulaWithinPeriod::Timeframe(timeframe));
+        }
+        let (column, frame) = self.timeframe_of(period)?;
+        let frame = CalendarPeriod::named(&frame)?;
+        let formula = self
+            .definition_of_key(key)
+            .filter(|formula| !formula.names.is_empty())?;
+        let (mut parts, mut end) = (Vec::new(), 0);
+        let mut shortest = CalendarPeriod::Year;
+        for name in &formula.names {
+            let constant = match name.frame.trim_matches(['[', ']']) {
+                "" => constant_period_of_call(&formula.text, &name.range).map(|(period, _)| period),
+                timeframe => constant_period(timeframe),
+            }?;
+            if constant.nests_in(shortest, fiscal_month_offset) {
+                shortest = constant;
+            }
+            let is_within = !name.contains_frame && frame.nests_in(constant, fiscal_month_offset);
+            if !is_within || !self.is_same_column(formula.text.get(name.range.clone())?, column) {
+                return None;
+            }
+            parts.push(formula.text.get(end..name.range.start)?.to_owned());
+            end = name.range.end;
+        }
+        parts.push(formula.text.get(end..)?.to_owned());
+        let timeframe = shortest.name().to_owned();
+        Some(FormulaWithinPeriod::Parts { parts, timeframe })
+    }
+
+    /// Returns whether a key is computed only from the date of a period, and is a period or contains a year. Other parts
+    /// of a date, such as its weekday, occur in every long period.
+    pub fn divides_date_of(&self, key: &str, period: &str) -> bool {
+        let Some((column, _)) = self.timeframe_of(period) else {
+            return false;
+        };
+        let Some(formula) = self.definition_of_key(key) else {
+            let key = self.timeframe_of(key);
+            return key.is_some_and(|(of_key, _)| self.is_same_column(of_key, column));
+        };
+        let is_of_date = |name: &NameUse| {
+            let text = formula.text.get(name.range.clone());
+            text.is_some_and(|text| self.is_same_column(text, column))
+        };
+        let has_year = |name: &NameUse| match name.frame.trim_matches(['[', ']']) {
+            "" => constant_period_of_call(&formula.text, &name.range).is_some_and(|(_, has_year)| has_year),
+            timeframe => CalendarPeriod::named(timeframe).is_some(),
+        };
+        formula.names.iter().all(is_of_date) && formula.names.iter().any(has_year)
+    }
+
+    /// Returns the date from which an earlier step has computed a column with this timeframe.
+    pub fn origin(&self, column: &str, frame: &str) -> Option<&str> {
+        let known = self.periods.get(&column.to_lowercase())?;
+        (known.frame == frame).then_some(known.origin.as_str())
+    }
+
+    /// Returns the grain of the set's time, if the time is this column and has a grain.
+    pub fn grain_of(&self, column: &str) -> Option<&str> {
+        let time = self
+            .time
+            .as_ref()
+            .filter(|time| time.column.eq_ignore_ascii_case(column))?;
+        time.grain.as_deref()
+    }
+
+    /// Returns whether two keys are the same period of the same column, such as `orders.ordered_at[month]` and a
+    /// dimension `ordered_at[month]`.
+    pub fn is_same_period(&self, one: &str, other: &str) -> bool {
+        let (Some((one, frame)), Some((other, of_other))) = (self.timeframe_of(one), self.timeframe_of(other)) else {
+            return false;
+        };
+        frame == of_other && self.is_same_column(one, other)
+    }
+
+    /// Returns whether two names are the same column. One of them may be qualified with the set's relation.
+    fn is_same_column(&self, one: &str, other: &str) -> bool {
+        let (one, other) = (parse_name_use(one), parse_name_use(other));
+        let is_input = |name: &str| {
+            [self.input_name(), self.name.clone()]
+                .iter()
+                .any(|of| of.eq_ignore_ascii_case(name))
+        };
+        let is_same_relation = match (one.qualifier.as_deref(), other.qualifier.as_deref()) {
+            (None, None) => true,
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (Some(name), None) | (None, Some(name)) => is_input(name),
+        };
+        is_same_relation && one.name.eq_ignore_ascii_case(&other.name)
+    }
+}
+
+/// Returns the longest period whose days all have the same value of the call around a name, such as a year for
+/// `YEAR(name)` and a month for `TEXT(name, "yyyy-mm")`. Also returns whether the value contains the year.
+fn constant_period_of_call(text: &str, name: &Range<usize>) -> Option<(CalendarPeriod, bool)> {
+    let before = text.get(..name.start)?.trim_end().strip_suffix('(')?.trim_end();
+    let (rest, _) = text.get(name.end..)?.split_once(')')?;
+    let start = before.rfind(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '.'));
+    let function = before.get(start.map_or(0, |at| at + 1)..)?.to_ascii_uppercase();
+    match (function.as_str(), rest.trim()) {
+        ("YEAR", "") => Some((CalendarPeriod::Year, true)),
+        ("QUARTER", "") => Some((CalendarPeriod::Quarter, false)),
+        ("MONTH", "") => Some((CalendarPeriod::Month, false)),
+        ("EOMONTH", rest) => {
+            let months: Option<i32> = rest.strip_prefix(',')?.trim().parse().ok();
+            months.map(|_| (CalendarPeriod::Month, true))
+        }
+        ("TEXT", rest) => {
+            let mask = rest.strip_prefix(',')?.trim().strip_prefix('"')?.strip_suffix('"')?;
+            let letters: Vec<char> = mask.to_lowercase().chars().filter(|c| c.is_alphabetic()).collect();
+            let is_known = letters.iter().all(|c| matches!(c, 'y' | 'm'));
+            let period = if letters.contains(&'m') {
+                CalendarPeriod::Month
+            } else {
+                CalendarPeriod::Year
+            };
+            is_known.then_some((period, letters.contains(&'y')))
+        }
+        _ => None,
+    }
+}
