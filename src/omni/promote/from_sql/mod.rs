@@ -558,10 +558,11 @@ mod tests {
         assert_eq!(doubts("x / y"), Ok(1));
         assert_eq!(doubts("sum(n)"), Ok(1));
         assert_eq!(doubts("sum(n) - sum(n2)"), Ok(1));
+        assert_eq!(doubts("100.0 * sum(case when i > 1 then n end) / sum(n)"), Ok(1));
         // A sum of no rows does not matter in these cases.
         for sql in [
             "sum(n) / count(*)",
-            "100.0 * sum(case when i > 1 then n end) / nullif(sum(n), 0)",
+            "100.0 * sum(case when i > 1 then n else 0 end) / nullif(sum(n), 0)",
             "coalesce(sum(n), 0)",
         ] {
             assert_eq!(doubts(sql), Ok(0), "{sql}");
