@@ -9,6 +9,7 @@ four times the input takes far more than four times the instructions.
 Instructions do not depend on the load of the machine, so 5 % is enough, unlike for times. The programs are built as for the
 tests. Needs the Debian packages `valgrind` and `libc6-dbg`, which tests/setup.sh installs.
 """
+import argparse
 import concurrent.futures
 import json
 import os
@@ -183,15 +184,18 @@ def check_counts(command, folder, record):
 
 
 def main():
-    task = sys.argv[1:]
-    record = None if task == ["--write"] else tomllib.loads(RECORD.read_text())
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("task", nargs="?", choices=["growth"])
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    record = None if given.write else tomllib.loads(RECORD.read_text())
     if record and record["compiler"] != compiler():
         sys.exit(f"instructions: recorded with {record['compiler']}, but this is {compiler()}; record the counts again")
     command, growth = build()
     with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor() as pool:
         folder = pathlib.Path(name)
         linear = pool.submit(check_growth, growth, folder)
-        within = task == ["growth"] or check_counts(command, folder, record)
+        within = given.task == "growth" or check_counts(command, folder, record)
         linear = linear.result()
     if not within:
         print("instructions: more than 5 % over the record; if this is intended, run benches/instructions.py --write, and say "

@@ -4,8 +4,8 @@
   . target/test-tools/env.sh && "$FORMULAC_PYTHON" benches/engines/measure.py          all metrics with a million orders
   … benches/engines/measure.py --rows 100000 cohorts percentiles                        two metrics; only prints
 
-Each query runs three times, in turn with its counterpart; the shortest time counts. Before that, both queries run on a tenth of
-a thousandth part of the rows, and their rows must be equal.
+Each query runs three times, in turn with its counterpart; the shortest time counts. Before that, both queries run on a
+thousandth of the rows, but at least 1,000, and must return equal rows.
 """
 import argparse
 import copy

@@ -178,6 +178,15 @@ impl<'s> SqlFile<'s> {
         self.source.get(first.start..last.end).unwrap_or_default()
     }
 
+    /// Returns the name of a column if the tokens are only this name, which may be qualified.
+    pub fn column_name(&self, tokens: &Range<usize>) -> Option<String> {
+        match *self.tokens.get(tokens.clone())? {
+            [name] => token_name(name, self),
+            [_, dot, name] if dot.text(self.source) == "." => token_name(name, self),
+            _ => None,
+        }
+    }
+
     /// Returns the byte range of tokens. If there are no tokens, the range is at the end of the text.
     pub fn byte_range(&self, tokens: &Range<usize>) -> Range<usize> {
         match self.tokens.get(tokens.clone()) {

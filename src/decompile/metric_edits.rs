@@ -211,8 +211,8 @@ impl<'m> EditedModel<'m> {
         }
         // A later select passes the column on, so the definition is in an earlier CTE.
         if let ([before, after], [Some(own), Some(edited)]) = (&files, &columns)
-            && is_column_name(before.text(own))
-            && !is_column_name(after.text(edited))
+            && before.column_name(own).is_some()
+            && after.column_name(edited).is_none()
         {
             return true;
         }
@@ -504,12 +504,4 @@ fn without_repeats(all: Vec<String>) -> Vec<String> {
         }
     }
     kept
-}
-
-/// Returns whether an expression is only the name of a column, which may be qualified.
-fn is_column_name(expression: &str) -> bool {
-    !expression.starts_with(|c: char| c.is_ascii_digit())
-        && expression
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"' | '`'))
 }

@@ -130,7 +130,7 @@ fn what_is_missing_or_too_old_is_named_with_its_fix() {
 fn what_prevents_a_commit_is_named() {
     let place = place("doctor_git", GOOD);
     begin(&place);
-    let without_user = |author: bool| {
+    let without_user = |roles: &[&str]| {
         let mut command = doctor_command(&place, &[]);
         command
             .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -138,20 +138,23 @@ fn what_prevents_a_commit_is_named() {
         command
             .env("GIT_CONFIG_KEY_0", "user.useConfigOnly")
             .env("GIT_CONFIG_VALUE_0", "true");
-        if author {
+        for role in roles {
             command
-                .env("GIT_AUTHOR_NAME", "Ann")
-                .env("GIT_AUTHOR_EMAIL", "ann@example.com");
+                .env(format!("GIT_{role}_NAME"), "Ann")
+                .env(format!("GIT_{role}_EMAIL"), "ann@example.com");
         }
         finish(command)
     };
+    let both = ["AUTHOR", "COMMITTER"];
     git(&place, &["config", "--unset", "user.name"]);
     git(&place, &["config", "--unset", "user.email"]);
-    let run = without_user(false);
-    assert!(run.out.contains("no git user is configured"), "{}", run.out);
-    assert_eq!(without_user(true).exit, 0);
+    for roles in [&[][..], &both[..1], &both[1..]] {
+        let run = without_user(roles);
+        assert!(run.out.contains("no git user is configured"), "{roles:?}: {}", run.out);
+    }
+    assert_eq!(without_user(&both).exit, 0);
     place.write(".gitignore", "logs/\nlog/\n");
-    let run = without_user(true);
+    let run = without_user(&both);
     assert_eq!(run.exit, 5, "{}", run.out);
     for part in [
         "git ignores `.formulac/log/`",
@@ -160,7 +163,16 @@ fn what_prevents_a_commit_is_named() {
         assert!(run.out.contains(part), "{part}\n{}", run.out);
     }
     place.write(".gitignore", "logs/\nlog/\n!.formulac/log/\n");
-    assert_eq!(without_user(true).exit, 0);
+    assert_eq!(without_user(&both).exit, 0);
+    place.write(".gitignore", ".formulac/\n");
+    let run = without_user(&both);
+    assert!(
+        run.out.contains("add `!.formulac/` at the end of .gitignore"),
+        "{}",
+        run.out
+    );
+    place.write(".gitignore", ".formulac/\n!.formulac/\n");
+    assert_eq!(without_user(&both).exit, 0);
 }
 
 /// Without the profile, dbt cannot run. The warehouse is not the problem.

@@ -16,6 +16,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
 use crate::cli::health::{HealthPart, OPTIONAL, print_health};
+use crate::cli::identity;
 use crate::cli::lowest_versions::{self, outdated_version_message, version_in};
 use crate::cli::program::ExternalProgram;
 use crate::cli::progress::WaitIndicator;
@@ -207,14 +208,18 @@ fn check_repository(root: Option<&Path>) -> HealthPart {
             "git init",
         );
     }
-    // The user may also be set in environment variables.
-    if !answers(&["var", "GIT_AUTHOR_IDENT"]) {
+    // The users may also be set in environment variables.
+    if identity::current_user(root).is_none() || !answers(&["var", "GIT_COMMITTER_IDENT"]) {
         let found = "no git user is configured, so `push` cannot commit".to_owned();
         return unhealthy_part("git", found, "git config user.email you@example.com");
     }
-    if answers(&["check-ignore", "--quiet", &format!("{LOG}/entry.yml")]) {
-        let found = format!("git ignores `{LOG}/`, where `push` records each change");
-        return unhealthy_part("git", found, format!("add `!{LOG}/` at the end of .gitignore"));
+    let is_ignored = |path: &str| answers(&["check-ignore", "--quiet", path]);
+    if is_ignored(&format!("{LOG}/entry.yml")) {
+        // A pattern cannot include the contents of an ignored folder.
+        let parent = LOG.split_once('/').map(|(parent, _)| parent);
+        let folder = parent.filter(|parent| is_ignored(&format!("{parent}/"))).unwrap_or(LOG);
+        let found = format!("git ignores `{folder}/`, where `push` records each change");
+        return unhealthy_part("git", found, format!("add `!{folder}/` at the end of .gitignore"));
     }
     healthy_part("git", version)
 }

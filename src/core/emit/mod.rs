@@ -15,7 +15,7 @@ mod template;
 mod truncated;
 mod windows;
 
-pub use period::ShiftedDate;
+pub use period::{ShiftedDate, has_period_frames};
 pub use repetition::repeated_random_value;
 pub use windows::WindowKeys;
 

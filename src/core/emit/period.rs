@@ -4,7 +4,7 @@
 use super::Emitter;
 use crate::catalog::{self, internal};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::Cell;
+use crate::dialect::{Cell, Dialect};
 use crate::ir::{CalendarOffset, IrId, NodeMeta};
 use crate::sql::{Sql, SqlId};
 
@@ -18,12 +18,18 @@ pub struct ShiftedDate {
     pub nullable: bool,
 }
 
+/// Returns whether the dialect has window frames in calendar units.
+pub fn has_period_frames(dialect: Dialect) -> bool {
+    let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
+    matches!(dialect.cell(overload), Cell::Template(_))
+}
+
 impl Emitter<'_> {
     pub(super) fn emit_period_value(&mut self, value: IrId, period: CalendarOffset, meta: NodeMeta) -> SqlId {
         let span = meta.span;
         let overload = catalog::first_overload(internal::PERIOD_FRAME).id;
-        let framed = matches!(self.dialect.cell(overload), Cell::Template(_));
-        let Some(moved) = self.windows.moved.clone().filter(|_| framed) else {
+        let moved = self.windows.moved.clone();
+        let Some(moved) = moved.filter(|_| has_period_frames(self.dialect)) else {
             let message = "`PERIODOFFSET` looks up another row, which needs a join";
             self.report(
                 Diagnostic::new(Code::NeedsQuery, span, message).with_help(

@@ -190,22 +190,13 @@ impl Emitter<'_> {
         let x = self.work.sql[call.index()];
         let mut partition = self.windows.groups.clone();
         partition.extend(by.iter().map(|by| self.work.sql[by.index()]));
-        let mut order = SqlSlice::default();
+        let mut order = Vec::new();
         if let (GroupWindowKind::Place { descending }, Some(value)) = (role, self.program.operands(*call).next()) {
             let key = self.work.sql[value.index()];
             let key = self.emit_order_key(key, descending, self.program.meta(value).nullable);
-            order = self.work.tree.add_slice(&[key]);
+            order.push(key);
         }
-        let partition = self.work.tree.add_slice(&partition);
-        self.work.tree.add(
-            Sql::Over {
-                x,
-                partition,
-                order,
-                rows: None,
-            },
-            span,
-        )
+        self.work.tree.add_window(x, &partition, &order, span)
     }
 
     /// Emits a window that is sorted by the call's argument.
@@ -231,17 +222,7 @@ impl Emitter<'_> {
         }
         // The position of NULLs does not matter if `apart` is set, because NULLs are then in a separate partition.
         let key = self.emit_order_key(key, descending, nullable && !apart);
-        let partition = self.work.tree.add_slice(&partition);
-        let order = self.work.tree.add_slice(&[key]);
-        self.work.tree.add(
-            Sql::Over {
-                x,
-                partition,
-                order,
-                rows: None,
-            },
-            span,
-        )
+        self.work.tree.add_window(x, &partition, &[key], span)
     }
 
     /// Returns the call inside a window, or the node itself.

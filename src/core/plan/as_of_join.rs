@@ -1,7 +1,7 @@
 //! CTEs that choose the row whose key is nearest to the lookup value.
 
 use super::lookup_by_key::{
-    LookupJoin, LookupJoinKind, LookupParts, NumberedRows, QuotableColumnName, SearchedRows, to_name_part,
+    LookupJoin, LookupJoinKind, LookupParts, QuotableColumnName, RowsWithNextKey, SearchedRows, to_name_part,
 };
 use super::planner::Planner;
 use crate::dialect::op::Op;
@@ -23,6 +23,20 @@ struct CandidateColumns {
     place: String,
 }
 
+/// Rows that nearest-key lookups search, in the order that puts the row to choose first.
+struct NearestRows {
+    source: SelectSource,
+    /// Columns that the lookups read.
+    columns: Vec<(QuotableColumnName, IrId)>,
+    items: Vec<Item>,
+    key: SqlId,
+    key_name: String,
+    order: Vec<SqlId>,
+    partition: Vec<SqlId>,
+    /// Column of the row numbers, if a lookup returns a row number.
+    position: Option<String>,
+}
+
 impl Planner<'_> {
     /// Returns the rows that a nearest-key lookup searches. The rows are numbered if a lookup with the same join
     /// returns a row number.
@@ -38,7 +52,7 @@ impl Planner<'_> {
         if !alike.iter().any(|other| other.returned.is_none()) {
             return (self.searched_rows(parts.find.tab, stage, from), false);
         }
-        let numbered = self.number_rows(parts, stage, from, ctes);
+        let numbered = self.number_rows(parts, alike, stage, from, ctes);
         found.position = numbered.position;
         let source = SelectSource::Name(self.quoted_name(&numbered.name));
         (
@@ -85,6 +99,39 @@ impl Planner<'_> {
         order
     }
 
+    /// Returns the rows that nearest-key lookups search, in the order that puts the row to choose first. The emitter's
+    /// qualifier is set for a select that reads only these rows.
+    fn nearest_rows(
+        &mut self,
+        found: &mut LookupJoin,
+        parts: LookupParts,
+        alike: &[LookupParts],
+        stage: u32,
+        from: &str,
+        ctes: &mut Vec<Cte>,
+    ) -> NearestRows {
+        let (rows, counted) = self.candidate_rows(found, parts, alike, stage, from, ctes);
+        let columns = self.columns_read(alike, stage);
+        let position = counted.then(|| found.position.clone());
+        let alone = if counted {
+            None
+        } else {
+            self.set_single_qualifier(parts.find.tab, stage, from)
+        };
+        let (key_name, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
+        let key = self.emitter.emit_column_by_name(&key_name, quoted);
+        NearestRows {
+            order: self.nearest_sort_keys(parts, key, stage, position.as_deref(), alone.as_deref()),
+            partition: self.emit_search_partition_keys(parts.find.tab, stage),
+            items: self.returned_columns(&columns, position.as_deref()),
+            source: rows.source,
+            columns,
+            key,
+            key_name,
+            position,
+        }
+    }
+
     /// Joins the row with the nearest key: a CTE adds to each row the key of the next row, and a row matches the lookup
     /// values between both keys. Lookups with other lookup values share the CTE.
     pub(super) fn join_next_key(
@@ -95,22 +142,19 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let key_id = (
-            format!("{:?} of {:?} in {from}", parts.find.matching, parts.find.tab),
-            Some(self.finds.lookup_value_number(parts.by)),
-        );
-        let known = self
-            .finds
-            .made
-            .iter()
-            .find(|(rows, key, _)| (rows, key) == (&key_id.0, &key_id.1));
-        let known = known.map(|(.., known)| known.clone());
-        let made = known.unwrap_or_else(|| self.add_next_key_cte(found, parts, stage, from, ctes));
-        self.finds.made.push((key_id.0, key_id.1, made.clone()));
-        found.source = Some(SelectSource::Name(self.quoted_name(&made.name)));
-        found.alias = made.name;
-        found.position = made.position;
-        found.how = LookupJoinKind::Between((made.place.unwrap_or_default(), false));
+        let stratum = parts.find.tab.is_none().then(|| from.to_owned());
+        let key = (found.same.of_any_value(), stratum);
+        let rows = match self.finds.with_next_key.get(&key) {
+            Some(rows) => rows.clone(),
+            None => self.add_next_key_cte(found, parts, stage, from, ctes),
+        };
+        found.source = Some(SelectSource::Name(self.quoted_name(&rows.name)));
+        found.alias.clone_from(&rows.name);
+        found.how = LookupJoinKind::BetweenKeys(rows.next.clone());
+        if let Some(position) = &rows.position {
+            found.position.clone_from(position);
+        }
+        self.finds.with_next_key.insert(key, rows);
     }
 
     fn add_next_key_cte(
@@ -120,31 +164,20 @@ impl Planner<'_> {
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
-    ) -> NumberedRows {
+    ) -> RowsWithNextKey {
         let mut alike = self.lookups_sharing_cte(parts, false);
         alike.retain(|other| !self.step.program.meta(other.sought).is_constant());
-        let (among, counted) = self.candidate_rows(found, parts, &alike, stage, from, ctes);
-        let columns = self.columns_read(&alike, stage);
-        let position = counted.then(|| found.position.clone());
-        let alone = if counted {
-            None
-        } else {
-            self.set_single_qualifier(parts.find.tab, stage, from)
-        };
-        let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.emit_column_by_name(&by, quoted);
-        let order = self.nearest_sort_keys(parts, key, stage, position.as_deref(), alone.as_deref());
-        let partition = self.emit_search_partition_keys(parts.find.tab, stage);
+        let mut rows = self.nearest_rows(found, parts, &alike, stage, from, ctes);
         let side = match parts.find.matching {
             KeyMatching::Above => "previous",
             _ => "next",
         };
-        let next = self.free_name(&format!("{side}_{}", to_name_part(&by)), &columns, parts.find.tab);
-        let mut items = self.returned_columns(&columns, position.as_deref());
+        let wanted = format!("{side}_{}", to_name_part(&rows.key_name));
+        let next = self.free_name(&wanted, &rows.columns, parts.find.tab);
         let one = self.emitter.tree().add_raw_text("1");
         // In this order, the row to choose is the first one with its key, so the key before it is the next one.
-        items.push(Item {
-            expr: self.window_call("lag", &[key, one], &partition, &order),
+        rows.items.push(Item {
+            expr: self.window_call("lag", &[rows.key, one], &rows.partition, &rows.order),
             alias: Some(self.quoted_name(&next)),
         });
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
@@ -152,17 +185,16 @@ impl Planner<'_> {
         ctes.push(Cte {
             name: self.quoted_name(&name),
             body: Select {
-                items,
-                from: Some(among.source),
+                items: rows.items,
+                from: Some(rows.source),
                 ..Select::default()
             },
         });
         self.reset_qualifier();
-        NumberedRows {
+        RowsWithNextKey {
             name,
-            first: None,
-            place: Some(next),
-            position: position.unwrap_or_default(),
+            next,
+            position: rows.position,
         }
     }
 
@@ -170,11 +202,11 @@ impl Planner<'_> {
     pub(super) fn emit_between_keys(
         &mut self,
         reached: SqlId,
-        (next, quoted): &QuotableColumnName,
+        next: &str,
         found: &LookupJoin,
         parts: LookupParts,
     ) -> SqlId {
-        let next = self.emitter.emit_field(&found.alias, next, *quoted);
+        let next = self.emitter.emit_field(&found.alias, next, false);
         self.emitter.set_sql(parts.by, next);
         let next_reached = self.emit_condition(parts.find.test, &[parts.sought, parts.by]);
         let alias = self.quoted_name(&found.alias);
@@ -321,30 +353,12 @@ impl Planner<'_> {
         ctes: &mut Vec<Cte>,
     ) {
         let alike = self.lookups_sharing_cte(parts, true);
-        let (among, counted) = self.candidate_rows(found, parts, &alike, stage, from, ctes);
-        let columns = self.columns_read(&alike, stage);
-        let position = found.position.clone();
-        let alone = if counted {
-            None
-        } else {
-            self.set_single_qualifier(parts.find.tab, stage, from)
-        };
-        let test = self.emit_key_condition(parts, stage, &position);
-        let (by, quoted) = self.searched_column(parts.by, stage).unwrap_or_default();
-        let key = self.emitter.emit_column_by_name(&by, quoted);
-        let order = self.nearest_sort_keys(
-            parts,
-            key,
-            stage,
-            counted.then_some(position.as_str()),
-            alone.as_deref(),
-        );
-        let place = self.free_name(&format!("{}_row", to_name_part(&by)), &columns, parts.find.tab);
-        let mut items = self.returned_columns(&columns, counted.then_some(position.as_str()));
-        let parted = self.emit_search_partition_keys(parts.find.tab, stage);
-        let expr = self.row_number(&parted, &order);
-        items.push(Item {
-            expr,
+        let mut rows = self.nearest_rows(found, parts, &alike, stage, from, ctes);
+        let test = self.emit_key_condition(parts, stage, &found.position);
+        let wanted = format!("{}_row", to_name_part(&rows.key_name));
+        let place = self.free_name(&wanted, &rows.columns, parts.find.tab);
+        rows.items.push(Item {
+            expr: self.row_number(&rows.partition, &rows.order),
             alias: Some(self.quoted_name(&place)),
         });
         let origin = self.searched_rows(parts.find.tab, stage, from).name;
@@ -357,8 +371,8 @@ impl Planner<'_> {
             .cte_names
             .choose_short_name(&format!("{origin}_{side}_{}", self.lookup_value_name(parts.sought)));
         let body = Select {
-            items,
-            from: Some(among.source),
+            items: rows.items,
+            from: Some(rows.source),
             filter: Some(test),
             ..Select::default()
         };

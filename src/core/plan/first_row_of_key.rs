@@ -9,7 +9,7 @@ use crate::dialect::op::Op;
 use crate::ir::{IrId, KeyMatching};
 use crate::schema::Column;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Select, SelectSource, Sql, SqlId};
+use crate::sql::{Cte, Item, Select, SelectSource, SqlId};
 
 impl Planner<'_> {
     /// Returns the sort keys of the searched rows, qualified with `qualifier`. If `behind_key` is set, the result
@@ -93,16 +93,7 @@ impl Planner<'_> {
         let x = tree.add_call(name, args, Span::default());
         let mut order = order.to_vec();
         tree.add_missing_asc_keywords(&mut order);
-        let (partition, order) = (tree.add_slice(partition), tree.add_slice(&order));
-        tree.add(
-            Sql::Over {
-                x,
-                partition,
-                order,
-                rows: None,
-            },
-            Span::default(),
-        )
+        tree.add_window(x, partition, &order, Span::default())
     }
 
     /// Returns a name that no other column of the CTE uses.
@@ -124,10 +115,11 @@ impl Planner<'_> {
     }
 
     /// Adds a CTE that numbers the searched rows in their sort order, both overall and among the rows with the same
-    /// key.
+    /// key. `alike` are the lookups that read the CTE.
     pub(super) fn number_rows(
         &mut self,
         parts: LookupParts,
+        alike: &[LookupParts],
         stage: u32,
         from: &str,
         ctes: &mut Vec<Cte>,
@@ -150,8 +142,7 @@ impl Planner<'_> {
             return known.clone();
         }
         let among = self.searched_rows(parts.find.tab, stage, from);
-        let alike = self.lookups_sharing_cte(parts, !exact);
-        let columns = self.columns_read(&alike, stage);
+        let columns = self.columns_read(alike, stage);
         let unique = by_number || !exact || self.is_unique(parts, stage);
         let counts = by_number || alike.iter().any(|other| other.returned.is_none());
         let key_name = self
@@ -308,7 +299,8 @@ impl Planner<'_> {
             self.set_single_qualifier(parts.find.tab, stage, from);
             (self.searched_rows(parts.find.tab, stage, from).source, None)
         } else {
-            let numbered = self.number_rows(parts, stage, from, ctes);
+            let of_any_value = self.lookups_sharing_cte(parts, false);
+            let numbered = self.number_rows(parts, &of_any_value, stage, from, ctes);
             found.position = numbered.position;
             (SelectSource::Name(self.quoted_name(&numbered.name)), numbered.place)
         };

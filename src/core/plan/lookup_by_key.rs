@@ -50,8 +50,9 @@ pub(super) enum LookupJoinKind {
     ByKey,
     /// Join on the values for which the row was chosen. The variant contains the left and right column of each value.
     ByValues(Vec<(QuotableColumnName, QuotableColumnName)>),
-    /// Join on the nearest key: the lookup value is between the key and this column, which is the key of the next row.
-    Between(QuotableColumnName),
+    /// Join on the nearest key: the lookup value is between the key and this column, which contains the key of the next
+    /// row.
+    BetweenKeys(String),
     /// Join without a key. The joined CTE contains a single row, or one row per partition if the sheet has partition
     /// keys.
     One,
@@ -80,6 +81,9 @@ pub(super) struct KeyLookups {
     /// Existing CTEs with row numbers. Each entry contains the numbered rows, the value number of the key that
     /// partitions them, and the CTE.
     pub made: Vec<(String, Option<u32>, NumberedRows)>,
+    /// Existing CTEs with the key of the next row. The sheet's own rows differ between strata, so their CTEs also have
+    /// the name of the stratum.
+    pub with_next_key: FxHashMap<(LookupJoinKey, Option<String>), RowsWithNextKey>,
 }
 
 /// CTE with the numbered rows of a sheet.
@@ -90,6 +94,23 @@ pub(super) struct NumberedRows {
     pub first: Option<String>,
     pub place: Option<String>,
     pub position: String,
+}
+
+/// CTE in which each row has the key of the next row.
+#[derive(Clone, Debug)]
+pub(super) struct RowsWithNextKey {
+    pub name: String,
+    /// Column with the key of the next row.
+    pub next: String,
+    /// Column with the row numbers, if a lookup returns a row number.
+    pub position: Option<String>,
+}
+
+impl LookupJoinKey {
+    /// Returns the key of lookups that differ only in the lookup value.
+    pub fn of_any_value(self) -> Self {
+        Self { sought: None, ..self }
+    }
 }
 
 impl LookupJoin {
@@ -110,9 +131,8 @@ impl KeyLookups {
         }
         let numbers = super::value_numbering::number_values(step, live, |_, _| ());
         let mut finds = Self {
-            alike: FxHashMap::default(),
             numbers,
-            made: Vec::new(),
+            ..Self::default()
         };
         for index in program.order.iter().map(|index| *index as usize) {
             let definition = &program.definitions[index];
@@ -124,11 +144,7 @@ impl KeyLookups {
                 {
                     let same = finds.same(parts);
                     finds.alike.entry(same).or_default().push(id);
-                    finds
-                        .alike
-                        .entry(LookupJoinKey { sought: None, ..same })
-                        .or_default()
-                        .push(id);
+                    finds.alike.entry(same.of_any_value()).or_default().push(id);
                 }
             }
         }
@@ -306,7 +322,7 @@ impl Planner<'_> {
         let LookupParts { find, sought, by, .. } = parts;
         let on = match &found.how {
             LookupJoinKind::One => None,
-            how @ (LookupJoinKind::ByKey | LookupJoinKind::Between(_)) => {
+            how @ (LookupJoinKind::ByKey | LookupJoinKind::BetweenKeys(_)) => {
                 self.emit_current_row_value(sought, stage);
                 let written = self.emit_column_or_value(sought, stage);
                 self.emitter.set_sql(sought, written);
@@ -318,7 +334,7 @@ impl Planner<'_> {
                 self.emitter.set_sql(by, key);
                 let reached = self.emit_condition(find.test, &[sought, by]);
                 match how {
-                    LookupJoinKind::Between(next) => Some(self.emit_between_keys(reached, next, found, parts)),
+                    LookupJoinKind::BetweenKeys(next) => Some(self.emit_between_keys(reached, next, found, parts)),
                     _ => Some(reached),
                 }
             }
@@ -521,11 +537,7 @@ impl Planner<'_> {
     /// all strata of the step. Lookups in the sheet itself can share a CTE only within the current stratum.
     pub(super) fn lookups_sharing_cte(&self, parts: LookupParts, with_sought: bool) -> Vec<LookupParts> {
         let same = self.finds.same(parts);
-        let same = if with_sought {
-            same
-        } else {
-            LookupJoinKey { sought: None, ..same }
-        };
+        let same = if with_sought { same } else { same.of_any_value() };
         let all = self.finds.alike.get(&same).into_iter().flatten();
         let here = all.filter(|id| parts.find.tab.is_some() || self.lookups.has_lookup(**id));
         here.filter_map(|id| self.lookup_parts(*id)).collect()
@@ -570,13 +582,9 @@ impl Planner<'_> {
         from: &str,
         ctes: &mut Vec<Cte>,
     ) {
-        let counts = |planner: &Self| {
-            planner
-                .lookups_sharing_cte(parts, false)
-                .iter()
-                .any(|other| other.returned.is_none())
-        };
-        if !parts.find.by_number && self.is_unique(parts, stage) && !counts(self) {
+        let alike = self.lookups_sharing_cte(parts, false);
+        let counts = alike.iter().any(|other| other.returned.is_none());
+        if !parts.find.by_number && self.is_unique(parts, stage) && !counts {
             let among = self.searched_rows(parts.find.tab, stage, from);
             found.source = Some(among.source);
             (found.alias, found.renamed) = match parts.find.tab {
@@ -588,7 +596,7 @@ impl Planner<'_> {
             };
             return;
         }
-        let numbered = self.number_rows(parts, stage, from, ctes);
+        let numbered = self.number_rows(parts, &alike, stage, from, ctes);
         let name = numbered.first.unwrap_or(numbered.name);
         found.source = Some(SelectSource::Name(self.quoted_name(&name)));
         found.alias = name;

@@ -16,9 +16,8 @@ use crate::arena::Arena;
 use crate::catalog::{self, ParamType, internal};
 use crate::check::{date_part, find_sort_key_to_shift};
 use crate::diag::{Code, Diagnostic};
-use crate::dialect::Cell;
 use crate::dialect::op::Op;
-use crate::emit::ShiftedDate;
+use crate::emit::{ShiftedDate, has_period_frames};
 use crate::ir::{CalendarOffset, Ir, IrId};
 use crate::span::Span;
 use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId};
@@ -33,8 +32,8 @@ pub(super) struct Lookups {
     /// CTEs with the rows to join, for joins that do not read all rows. The CTEs contain the rows that the compared
     /// columns identify, or the first row of each key.
     pub sources: Vec<Cte>,
-    /// Keys of the window frames that period lookups read instead of a join.
-    pub frame: Option<ShiftedDate>,
+    /// Shifted sort key and compared columns of period lookups that read a window frame instead of a join.
+    frame_keys: Option<(IrId, Vec<IdentifyingColumn>)>,
 }
 
 #[derive(Debug)]
@@ -91,6 +90,7 @@ impl Lookups {
 }
 
 /// Value that identifies the row to look up: a column of the stratum, or an expression over columns.
+#[derive(Debug)]
 struct IdentifyingColumn {
     name: String,
     quoted: bool,
@@ -107,14 +107,18 @@ impl Planner<'_> {
             return lookups;
         }
         let program = self.step.program;
-        let framed = self.keys_of_period_frames(stage).is_some();
+        let frame_keys = self.find_frame_keys(stage);
+        let mut is_framed = false;
         let mut places: FxHashMap<SharedJoinKey, usize> = FxHashMap::default();
         for id in self.nodes_in_order(roots, stage) {
             if self.stratum_column(id, stage).is_some() {
                 continue;
             }
             let joined = match program.node(id) {
-                Ir::PeriodLookup { .. } if framed => continue,
+                Ir::PeriodLookup { .. } if frame_keys.is_some() => {
+                    is_framed = true;
+                    continue;
+                }
                 Ir::PeriodLookup { period, .. } => {
                     let period = program.periods[period as usize];
                     let mut alias = period_alias(period);
@@ -138,15 +142,15 @@ impl Planner<'_> {
             }
             lookups.found.push((id, at));
         }
+        lookups.frame_keys = frame_keys.filter(|_| is_framed);
         lookups
     }
 
     /// Returns the shifted sort key and the compared columns if lookups read a window frame instead of a join. This is
     /// the case if the dialect cannot hash the comparison of a compared column. `None` if a join is needed.
-    fn keys_of_period_frames(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
+    fn find_frame_keys(&self, stage: u32) -> Option<(IrId, Vec<IdentifyingColumn>)> {
         let dialect = self.emitter.dialect;
-        let frame = catalog::first_overload(internal::PERIOD_FRAME).id;
-        if dialect.facts().hashes_nullable_keys || !matches!(dialect.cell(frame), Cell::Template(_)) {
+        if dialect.facts().hashes_nullable_keys || !has_period_frames(dialect) {
             return None;
         }
         let order = self.roles.order.iter().map(|(id, _)| *id);
@@ -155,12 +159,9 @@ impl Planner<'_> {
         (unique && compared.iter().any(|column| column.nullable)).then_some((key, compared))
     }
 
-    /// Emits the keys of the window frames that lookups read.
-    pub(super) fn emit_keys_of_period_frames(&mut self, stage: u32) -> Option<ShiftedDate> {
-        if !self.step.has_lookups() {
-            return None;
-        }
-        let (key, compared) = self.keys_of_period_frames(stage)?;
+    /// Emits the keys of the window frames that lookups of this stratum read.
+    pub(super) fn emit_frame_keys(&mut self, stage: u32) -> Option<ShiftedDate> {
+        let (key, compared) = self.lookups.frame_keys.take()?;
         let mut partition = Vec::with_capacity(compared.len());
         for column in compared {
             partition.push(match column.computed {
@@ -191,11 +192,10 @@ impl Planner<'_> {
                 self.input_column_name(value, stage)
                     .map(|(name, quoted)| self.emitter.emit_field(&alias, &name, quoted))
             }
-            None if self.lookups.frame.is_some() => {
+            None if self.emitter.windows.moved.is_some() => {
                 self.emit_current_row_value(value, stage);
                 let column = self.emit_column_or_value(value, stage);
                 self.emitter.set_sql(value, column);
-                self.emitter.windows.moved.clone_from(&self.lookups.frame);
                 self.emitter.emit(id);
                 return;
             }

@@ -8,11 +8,25 @@ use crate::ir::{Ir, IrId};
 use crate::span::Span;
 use crate::sql::{NamedWindow, OrderKey, SqlId};
 
+/// Value of a sort or partition key.
+#[derive(PartialEq, Eq, Hash)]
+enum KeyValue {
+    Column(u32),
+    /// Name of a definition or an alias, in lower case.
+    Named(String),
+    Expression(IrId),
+}
+
 impl Planner<'_> {
     /// Sets the sort and partition keys of this stratum's windows. Columns of the grain that are not among these keys
     /// break ties.
     pub(super) fn set_window_keys(&mut self, stage: u32) {
-        self.emitter.windows = crate::emit::WindowKeys::default();
+        // The keys of period lookups belong to the select, not to its windows.
+        let moved = self.emitter.windows.moved.take();
+        self.emitter.windows = crate::emit::WindowKeys {
+            moved,
+            ..Default::default()
+        };
         let (mut order, mut partition) = (self.roles.order.clone(), self.roles.partition.clone());
         let own_partition = partition.clone();
         let roots = || order.iter().map(|(id, _)| *id).chain(partition.iter().copied());
@@ -81,6 +95,7 @@ impl Planner<'_> {
             partition,
             own_partition,
             order: keys,
+            moved: self.emitter.windows.moved.take(),
             ..Default::default()
         };
         if self.spec.pivot.is_some() {
@@ -96,9 +111,9 @@ impl Planner<'_> {
         let value = |id: IrId| {
             let node = self.canonical_node(id);
             match (self.program().node(node), self.order_key_name(id)) {
-                (Ir::Column(column), _) => (Some(column), None, String::new()),
-                (_, name) if name.is_empty() => (None, Some(node), name),
-                (_, name) => (None, None, name.to_ascii_lowercase()),
+                (Ir::Column(column), _) => KeyValue::Column(column),
+                (_, name) if name.is_empty() => KeyValue::Expression(node),
+                (_, name) => KeyValue::Named(name.to_ascii_lowercase()),
             }
         };
         let partition: FxHashSet<_> = self.roles.partition.iter().map(|id| value(*id)).collect();

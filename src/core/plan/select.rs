@@ -264,7 +264,7 @@ impl Planner<'_> {
             self.emitter.qualifier = Some(self.emitter.emit_name(from, Span::default()));
         }
         self.named_window = None;
-        self.lookups.frame = self.emit_keys_of_period_frames(stage);
+        self.emitter.windows.moved = self.emit_frame_keys(stage);
         self.emit_nodes(&roots, stage);
         let mut select = Select {
             window: self.named_window.take(),

@@ -261,6 +261,20 @@ impl SqlTree {
         self.add(Sql::Binary { op, left, right }, span)
     }
 
+    /// Adds a window over a call, without a frame.
+    pub fn add_window(&mut self, x: SqlId, partition: &[SqlId], order: &[SqlId], span: Span) -> SqlId {
+        let (partition, order) = (self.add_slice(partition), self.add_slice(order));
+        self.add(
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows: None,
+            },
+            span,
+        )
+    }
+
     // Inlining removes most of `measure`, because callers pass a node of a known kind.
     #[inline(always)]
     pub fn add(&mut self, node: Sql, span: Span) -> SqlId {

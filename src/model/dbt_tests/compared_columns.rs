@@ -186,16 +186,8 @@ impl ComparedColumns<'_> {
             let keys: Vec<SqlId> = names.map(|name| tree.add_raw_text(name)).collect();
             let all = tree.add_raw_text("*");
             let x = tree.add_call("count", &[all], EMPTY_SPAN);
-            let (partition, order) = (tree.add_slice(&keys), tree.add_slice(&[]));
-            let rows = None;
-            let count = Sql::Over {
-                x,
-                partition,
-                order,
-                rows,
-            };
             items.push(Item {
-                expr: tree.add(count, EMPTY_SPAN),
+                expr: tree.add_window(x, &keys, &[], EMPTY_SPAN),
                 alias: Some(ROWS_OF_KEY.to_owned()),
             });
         }

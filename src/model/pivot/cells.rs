@@ -18,7 +18,7 @@ use crate::load::{KeptColumns, Step};
 use crate::plan::StepInput;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlSlice, SqlTree};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::worksheet::{pivot_keys, pivot_rows};
 
 /// Alias of the input's rows in the select that returns the cells.
@@ -324,14 +324,7 @@ impl CellColumns {
         let by: Vec<SqlId> = keys
             .map(|name| tree.add_field(&sources.columns, &written.column(name)))
             .collect();
-        let partition = tree.add_slice(&by);
-        let over = Sql::Over {
-            x,
-            partition,
-            order: SqlSlice::default(),
-            rows: None,
-        };
-        tree.add(over, Span::default())
+        tree.add_window(x, &by, &[], Span::default())
     }
 
     /// Returns the number of the pivot column.
