@@ -1,9 +1,11 @@
 //! References to relations that a spec reads.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::{RelationName, call_arguments, jinja_string};
 use crate::dialect::Dialect;
+use formulac_core::schema::{Relation, Schema};
 
 /// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -153,6 +155,14 @@ impl RelationReference {
         }
     }
 
+    /// Returns the relation of the schema. If several relations have the same name, such as a model and a table of a
+    /// source, the schema lists all but one of them with a longer name.
+    #[must_use]
+    pub fn find_in<'s>(&self, schema: &'s Schema) -> Option<&'s Relation> {
+        let qualified = self.qualified_name().and_then(|name| schema.relation(&name));
+        qualified.or_else(|| schema.relation(self.name()))
+    }
+
     /// Returns a name that is longer than [`name`](Self::name) and distinguishes relations with the same last part:
     /// `raw.orders` becomes `raw_orders`.
     pub fn long_name(&self) -> String {
@@ -187,6 +197,16 @@ impl RelationReference {
             Self::Ref { model, .. } => model,
             Self::Source { table, .. } => table,
             Self::Relation(relation) => relation.name(),
+        }
+    }
+}
+
+/// Writes the reference as in a spec.
+impl fmt::Display for RelationReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.ref_call() {
+            Some(call) if !matches!(self, Self::Table(_)) => f.write_str(&call),
+            _ => f.write_str(&self.display_name()),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::compile::SpecCompilation;
 use crate::compiler::CompilerOptions;
 use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic, suggest};
-use crate::schema::{Relation, Schema};
+use crate::schema::Relation;
 use crate::span::Span;
 
 /// Returns the relation, if its columns are known.
@@ -13,15 +13,8 @@ pub(super) fn known_relation<'o>(options: &'o CompilerOptions, from: &RelationRe
         .unversioned_model()
         .and_then(|model| options.models.relation(model));
     model
-        .or_else(|| relation_in_schema(&options.schema, from))
+        .or_else(|| from.find_in(&options.schema))
         .filter(|relation| !relation.is_open())
-}
-
-/// Returns the relation of the schema. If several relations have the same name, such as a model and a table of a source,
-/// the schema lists all but one of them with a longer name.
-pub(super) fn relation_in_schema<'s>(schema: &'s Schema, from: &RelationReference) -> Option<&'s Relation> {
-    let qualified = from.qualified_name().and_then(|name| schema.relation(&name));
-    qualified.or_else(|| schema.relation(from.name()))
 }
 
 impl<'r> SpecCompilation<'r> {
@@ -37,7 +30,7 @@ impl<'r> SpecCompilation<'r> {
         let is_made = from
             .unversioned_model()
             .is_some_and(|model| options.models.relation(model).is_some());
-        !options.schema.is_partial_list() && !is_made && relation_in_schema(&options.schema, from).is_none()
+        !options.schema.is_partial_list() && !is_made && from.find_in(&options.schema).is_none()
     }
 
     /// Returns a diagnostic about a missing relation. `also` contains additional names that can be suggested.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog_lookup::relation_in_schema;
 use super::compile::SpecCompilation;
 use super::load::{KeptColumns, Step};
 use crate::dbt::RelationReference;
@@ -96,7 +95,7 @@ impl SpecCompilation<'_> {
             let is_made = from
                 .unversioned_model()
                 .is_some_and(|model| options.models.relation(model).is_some());
-            relation_in_schema(&options.schema, from).filter(|_| !is_made)
+            from.find_in(&options.schema).filter(|_| !is_made)
         };
         let mut relations: Vec<Relation> = Vec::new();
         for (place, from) in self

@@ -2,7 +2,7 @@
 
 use crate::artifacts::ManifestNode;
 use crate::parallel;
-use crate::schema::OmniViewNames;
+use crate::schema::{OmniViewNames, omni_view_name};
 use crate::yaml::{self, Node};
 
 /// View file of the Omni model that shows a table.
@@ -74,6 +74,14 @@ impl ExistingView {
     /// Returns the folder of the file.
     pub fn folder(&self) -> &str {
         self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// Returns the names by which dbt may know the view's table: the dbt model that Omni recorded, and the table.
+    pub fn table_names(&self) -> Vec<String> {
+        let table = self.table_name.clone().unwrap_or_else(|| omni_view_name(&self.path));
+        let mut names: Vec<String> = self.dbt.iter().map(|dbt| dbt.name.clone()).chain([table]).collect();
+        names.dedup();
+        names
     }
 
     /// Returns whether Omni recorded this dbt model in the view.

@@ -9,7 +9,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::existing::ExistingView;
 use super::names::{UsedOmniNames, to_omni_name};
-use crate::artifacts::ManifestNode;
+use super::relations::group_by_relation;
+use crate::artifacts::{Manifest, ManifestNode};
+use crate::dbt::RelationReference;
 use crate::schema::omni_view_name;
 
 /// File and name of a view, and the keys that specify its table.
@@ -142,6 +144,60 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
         }
     }
     matched
+}
+
+/// Returns the dbt relation that each view shows, by the path of the view's file. Each file has a path, relative to the
+/// folder of the Omni model, and a text. Views that `pull` would not recognize are not listed, unless another view shows
+/// the dbt node with the name of their table.
+#[must_use]
+pub fn view_relations(manifest: &Manifest, files: &[(String, String)]) -> FxHashMap<String, RelationReference> {
+    let groups = group_by_relation(manifest);
+    let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
+    let catalogs = needed_catalogs(&nodes);
+    let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
+    for (place, node) in nodes.iter().enumerate() {
+        let names = [&*node.name, node.table_name()].map(str::to_lowercase);
+        let other = Some(names[1].clone()).filter(|table| *table != names[0]);
+        for name in std::iter::once(names[0].clone()).chain(other) {
+            by_name.entry(name).or_default().push(place);
+        }
+    }
+    let nodes_named = |name: String| {
+        let places = by_name.get(&name.to_lowercase()).into_iter().flatten();
+        places.filter_map(|place| Some((*place, *nodes.get(*place)?)))
+    };
+    let views = ExistingView::read_all(files);
+    let node_of = |view: &ExistingView| {
+        let candidates = || view.table_names().into_iter().flat_map(&nodes_named);
+        [MatchRule::Model, MatchRule::Table, MatchRule::Path]
+            .into_iter()
+            .find_map(|rule| {
+                let needs_catalog = |place: usize| catalogs.get(place).copied().unwrap_or_default();
+                let fitting = candidates().filter(|(place, node)| rule.accepts(node, needs_catalog(*place), view));
+                fitting.max_by_key(|(place, node)| (view.fit(node), std::cmp::Reverse(*place)))
+            })
+    };
+    let found: Vec<_> = views.iter().map(|view| (view, node_of(view))).collect();
+    let shown: FxHashSet<usize> = found.iter().filter_map(|(_, node)| Some(node.as_ref()?.0)).collect();
+    let relation = |(view, node): &(&ExistingView, Option<(usize, &ManifestNode)>)| {
+        let named = || view.table_names().into_iter().flat_map(&nodes_named);
+        let reference = match (node, view.schema.as_deref()) {
+            (Some((_, node)), _) => manifest.reference(node),
+            (None, None) => {
+                let mut named = named();
+                let (_, single) = named.next().filter(|_| named.next().is_none())?;
+                manifest.reference(single)
+            }
+            (None, Some(schema)) => {
+                named().next().filter(|(place, _)| shown.contains(place))?;
+                let table = view.table_names().into_iter().last()?;
+                let parts = view.catalog.as_deref().into_iter().chain([schema, &table]);
+                RelationReference::Table(parts.collect::<Vec<_>>().join("."))
+            }
+        };
+        Some((view.path.clone(), reference))
+    };
+    found.iter().filter_map(relation).collect()
 }
 
 /// Returns the path of a view file that `pull` writes if no view of the table exists.

@@ -193,3 +193,54 @@ fn a_field_reads_the_column_where_that_is_exact() {
     place.show(&["check"]);
     assert_snapshot!(place.transcript());
 }
+
+#[test]
+fn views_read_the_relation_that_dbt_has_for_their_table() {
+    let node = |name: &str, schema: &str, alias: &str| {
+        format!(
+            "\"model.shop.{name}\": {{\"name\": \"{name}\", \"resource_type\": \"model\", \"package_name\": \"shop\", \
+             \"schema\": \"{schema}\", \"alias\": \"{alias}\", \"relation_name\": \"{schema}.{alias}\"}}"
+        )
+    };
+    let models = [
+        node("orders", "main", "orders"),
+        node("eu_orders", "eu", "orders"),
+        node("stg_sales", "main", "sales"),
+    ];
+    let source = "\"source.shop.raw.orders\": {\"name\": \"orders\", \"source_name\": \"landing\", \"resource_type\": \"source\", \
+                  \"package_name\": \"shop\", \"schema\": \"raw\", \"identifier\": \"orders\", \"relation_name\": \"raw.orders\"}";
+    let place = Place::new("promote_relations");
+    let manifest = format!(
+        "{{\"metadata\": {{\"dbt_schema_version\": \"https://schemas.getdbt.com/dbt/manifest/v12.json\", \"adapter_type\": \
+         \"duckdb\"}}, \"nodes\": {{{}}}, \"sources\": {{{source}}}}}\n",
+        models.join(", ")
+    );
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\nlint: [W0610]\nomni: omni/\n")
+        .write("target/manifest.json", manifest);
+    // The file of the view, the keys of its table, and the relation in the spec.
+    let views = [
+        ("main/orders", "schema: main\n", "orders"),
+        ("eu/orders", "schema: eu\ntable_name: orders\n", "eu_orders"),
+        (
+            "raw/orders",
+            "schema: raw\ntable_name: orders\n",
+            "source('landing', 'orders')",
+        ),
+        ("main/sales", "schema: main\n", "stg_sales"),
+        // dbt does not know this table.
+        ("old/orders", "schema: old\n", "old.orders"),
+        ("main/large", "extends: [eu__orders]\n", "eu_orders"),
+    ];
+    for (file, keys, _) in views {
+        let measures = "measures:\n  revenue: {sql: '${amount}', aggregate_type: sum}\n";
+        place.write(&format!("omni/{file}.view.yaml"), format!("{keys}{measures}"));
+    }
+    for (file, _, relation) in views {
+        let item = format!("omni/{file}.view.yaml:revenue");
+        let run = place.run(&["promote", &item, "--name", "m", "--dry-run"]);
+        let from = format!("from: {relation}\n");
+        assert!(run.out.contains(&from), "{file}: {}{}", run.out, run.err);
+    }
+}

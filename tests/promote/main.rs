@@ -46,6 +46,10 @@ impl Case {
             let (title, body) = part.split_once('\n').unwrap();
             match title.split_once(' ').map_or((title, ""), |(first, rest)| (first, rest)) {
                 ("promote", call) => {
+                    let (call, drop_access) = match call.strip_suffix(" --drop-access") {
+                        Some(call) => (call, true),
+                        None => (call, false),
+                    };
                     let (file, rest) = call
                         .split_once(" --grain ")
                         .map_or((call, ""), |(file, grain)| (file, grain));
@@ -59,6 +63,7 @@ impl Case {
                     case.request = Request::from_file(file.trim());
                     case.request.fields = list(fields);
                     case.request.grain = list(rest);
+                    case.request.drop_access = drop_access;
                 }
                 ("sql", _) => case.sql = Some(body.trim().to_owned()),
                 (path, _) => case.files.push((path.to_owned(), body.to_owned())),

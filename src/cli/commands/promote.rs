@@ -3,12 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use formulac::dbt::RelationReference;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::promote::{
     PromoteGap, Promotion, Request, RetargetRefusal, RetargetedItem, TargetModel, promote, repoint,
 };
 use formulac::span::Span;
 use formulac::{CompiledSpec, Project, SpecText};
+use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use crate::cli::args::PromoteArgs;
@@ -56,7 +58,7 @@ fn promote_to_spec(
         .collect();
     request.name.clone_from(&args.name);
     request.drop_access = args.drop_access;
-    request.sources = source_tables(knowledge)?;
+    request.relations = view_relations(knowledge, files)?;
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
         Err((number, fault)) => {
@@ -432,35 +434,43 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
     let folder = or_current_folder(&folder).to_owned();
     let mut paths = omni_paths(&folder);
     // The named file keeps the path that the user specified.
-    paths.retain(|path| fs::canonicalize(path).ok() != own);
-    paths.insert(0, file.to_owned());
+    match paths.iter_mut().find(|path| fs::canonicalize(path).ok() == own) {
+        Some(path) => file.clone_into(path),
+        None => paths.push(file.to_owned()),
+    }
     read_all(&paths)
 }
 
-/// Returns the dbt sources, except sources that have the same name as a model.
-fn source_tables(knowledge: &CommandKnowledge) -> Result<Vec<(String, String, String)>, Failure> {
-    let Some(place) = &knowledge.place else {
-        return Ok(Vec::new());
+/// Returns the dbt relation of each view, by the path of its file.
+fn view_relations(
+    knowledge: &CommandKnowledge,
+    files: &[(String, String)],
+) -> Result<FxHashMap<String, RelationReference>, Failure> {
+    let manifest = knowledge.place.as_ref().map(Workspace::manifest).transpose()?.flatten();
+    let Some(manifest) = manifest else {
+        return Ok(FxHashMap::default());
     };
-    let Some(manifest) = place.manifest()? else {
-        return Ok(Vec::new());
+    let root = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok());
+    // `pull` writes a view to a path in the folder of the Omni model.
+    let in_model = |path: &str| {
+        let path = fs::canonicalize(path).ok()?;
+        Some(path.strip_prefix(root.as_ref()?).ok()?.to_str()?.replace('\\', "/"))
     };
-    let is_model = |name: &str| {
-        manifest
-            .nodes
-            .iter()
-            .any(|node| node.resource_type.is_referenceable() && node.name.eq_ignore_ascii_case(name))
-    };
-    let sources = manifest.with_type(formulac::artifacts::ResourceType::Source);
-    let sources = sources.filter(|node| !is_model(&node.name)).filter_map(|node| {
-        let group = node.source()?.source_name.to_string();
-        Some((
-            node.schema.as_deref().unwrap_or_default().to_owned(),
-            node.name.to_string(),
-            group,
-        ))
-    });
-    Ok(sources.collect())
+    let named: Vec<String> = files
+        .iter()
+        .map(|(path, _)| in_model(path).unwrap_or_else(|| path.clone()))
+        .collect();
+    let views: Vec<(String, String)> = named
+        .iter()
+        .cloned()
+        .zip(files.iter().map(|(_, text)| text.clone()))
+        .collect();
+    let mut relations = formulac::omni::view_relations(&manifest, &views);
+    let by_path = files
+        .iter()
+        .zip(&named)
+        .filter_map(|((path, _), named)| Some((path.clone(), relations.remove(named)?)));
+    Ok(by_path.collect())
 }
 
 /// Returns the files in a folder that belong to an Omni model.

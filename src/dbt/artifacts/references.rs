@@ -77,6 +77,43 @@ impl Manifest {
         }
     }
 
+    /// Returns the shortest reference to a node: the name of a model, or a `ref` or `source` call where the name is not
+    /// sufficient.
+    ///
+    /// ```
+    /// use formulac_dbt::artifacts::{KeptParts, Manifest};
+    /// let text = r#"{"nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model"}},
+    ///     "sources": {"source.shop.raw.orders": {"name": "orders", "source_name": "raw", "resource_type": "source"}}}"#;
+    /// let manifest = Manifest::from_text(text, KeptParts::default()).unwrap();
+    /// let reference = |id| manifest.reference(manifest.node(id).unwrap()).to_string();
+    /// assert_eq!(reference("model.shop.orders"), "orders");
+    /// assert_eq!(reference("source.shop.raw.orders"), "source('raw', 'orders')");
+    /// ```
+    #[must_use]
+    pub fn reference(&self, node: &ManifestNode) -> RelationReference {
+        if let Some(source) = node.source() {
+            return RelationReference::Source {
+                group: source.source_name.to_string(),
+                table: node.name.to_string(),
+            };
+        }
+        let mut others = self.nodes.iter().filter(|other| {
+            let is_built = other.resource_type.is_referenceable();
+            is_built && other.name == node.name && other.package != node.package
+        });
+        let package = others.next().map(|_| node.package.to_string());
+        let version = node.version.as_deref().filter(|_| !node.is_latest()).map(str::to_owned);
+        let is_plain = package.is_none() && version.is_none() && !node.name.contains('.');
+        match is_plain {
+            true => RelationReference::Table(node.name.to_string()),
+            false => RelationReference::Ref {
+                package,
+                model: node.name.to_string(),
+                version,
+            },
+        }
+    }
+
     /// Returns the source table with this source name and table name.
     #[must_use]
     pub fn source(&self, source: &str, table: &str) -> Option<&ManifestNode> {

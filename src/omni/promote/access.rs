@@ -33,9 +33,9 @@ pub(super) struct AccessFilter {
 }
 
 impl<'m> ViewAccess<'m> {
-    /// Returns the access settings that apply to a view. A user who can see the view in one topic needs only the grants of
-    /// this topic, so only the grants that all topics require apply to the view.
-    pub fn find(model: &'m ParsedOmniModel<'_>, view: usize) -> Self {
+    /// Returns the access settings that apply to a view, in one topic or in all topics. A user who can see the view in one
+    /// topic needs only the grants of this topic, so only the grants that all topics require apply to the view.
+    pub fn find(model: &'m ParsedOmniModel<'_>, view: usize, only: Option<&str>) -> Self {
         let mut access = Self::default();
         let name = model.name_of(view);
         if let Some(of_view) = model.views.get(view)
@@ -46,7 +46,8 @@ impl<'m> ViewAccess<'m> {
             access.grants = grants_of(&file.root);
         }
         let mut of_topics: Option<Vec<String>> = None;
-        for (topic, file) in model.topics_by_name() {
+        let topics = model.topics_by_name().into_iter();
+        for (topic, file) in topics.filter(|(topic, _)| only.is_none_or(|only| only.eq_ignore_ascii_case(topic))) {
             let Some(root) = model.files.get(file).map(|file| &file.root) else {
                 continue;
             };

@@ -33,6 +33,12 @@ impl CalculationSheet {
             .get(&lower)
             .ok_or_else(|| format!("`{reference}` is not a column of the query"))
     }
+
+    fn has_column(&self, name: &str) -> bool {
+        self.columns
+            .values()
+            .any(|(column, _)| column.eq_ignore_ascii_case(name))
+    }
 }
 
 impl SqlNames for CalculationSheet {
@@ -81,7 +87,8 @@ pub(super) fn column_letters(place: usize) -> String {
     out.iter().rev().collect()
 }
 
-/// Converts a calculation to a formula. `letters_fit` is `true` if the columns have the same letters as in Omni.
+/// Converts a calculation to a formula. `lettered` is the number of the first columns that have the same letters as in
+/// Omni.
 ///
 /// # Errors
 ///
@@ -89,17 +96,16 @@ pub(super) fn column_letters(place: usize) -> String {
 pub(super) fn calculation_formula(
     sql: &str,
     sheet: &CalculationSheet,
-    letters_fit: bool,
+    lettered: usize,
     dialect: Dialect,
 ) -> Result<String, String> {
     let Some(text) = sql.trim().strip_prefix('=') else {
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if !letters_fit && has_cells(&text) {
-        return Err(
-            "the calculation refers to columns by letter, but another calculation is between the columns".to_owned(),
-        );
+    if cell_columns(&text).any(|column| column >= lettered) {
+        let reason = "the calculation refers to a column by letter, but the column has another letter in the spec";
+        return Err(reason.to_owned());
     }
     with_columns(&text, sheet)
 }
@@ -142,6 +148,11 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
                 } else {
                     None
                 };
+                // A formula would read a column with the name of the cell.
+                let is_hidden = column.is_none() && cell_column(word).is_some() && sheet.has_column(word);
+                if is_hidden && !out.ends_with('$') {
+                    out.push('$');
+                }
                 out.push_str(column.map_or(word, |(column, _)| column));
                 rest = after;
             }
@@ -150,7 +161,8 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
     Ok(out)
 }
 
-fn has_cells(text: &str) -> bool {
+/// Returns the indices of the columns to which the cells and ranges of a formula refer.
+fn cell_columns(text: &str) -> impl Iterator<Item = usize> {
     let (parsed, _) = parse::parse(&format!("={text}"));
     let ast = parsed.ast();
     let nodes = ast
@@ -158,18 +170,26 @@ fn has_cells(text: &str) -> bool {
         .first()
         .map(|definition| ast.nodes_of(definition))
         .unwrap_or_default();
-    nodes.iter().any(|(expr, span)| match expr {
-        Expr::Cell | Expr::Range { .. } => true,
-        Expr::Name => {
-            let word = span.text(parsed.source());
-            let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
-            (1..=2).contains(&letters)
-                && word
-                    .get(letters..)
-                    .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()))
-        }
-        _ => false,
-    })
+    let has_row = |word: &str| word.bytes().any(|b| b.is_ascii_digit());
+    let columns = nodes.iter().flat_map(|(expr, span)| {
+        let text = match (expr, span.text(parsed.source())) {
+            (Expr::Cell | Expr::Range { .. }, text) => text,
+            (Expr::Name, text) if has_row(text) => text,
+            _ => "",
+        };
+        text.split(':').filter_map(cell_column)
+    });
+    columns.collect::<Vec<_>>().into_iter()
+}
+
+/// Returns the index of the column of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.
+fn cell_column(word: &str) -> Option<usize> {
+    let word: String = word.chars().filter(|c| *c != '$').collect();
+    let letters = word.bytes().take_while(u8::is_ascii_alphabetic).count();
+    let (letters, row) = word.split_at_checked(letters)?;
+    let is_cell = (1..=2).contains(&letters.len()) && row.bytes().all(|b| b.is_ascii_digit());
+    let digits = letters.bytes().map(|b| usize::from(b.to_ascii_uppercase() - b'A') + 1);
+    is_cell.then(|| digits.fold(0, |column, digit| column * 26 + digit) - 1)
 }
 
 /// Returns whether a formula does arithmetic with a column that may be NULL. In such a formula, blanks must be treated

@@ -42,7 +42,10 @@ pub use provenance::defined_twice;
 pub use retarget::{RetargetedFile, RetargetedItem, TargetModel, repoint};
 pub use retarget_checks::RetargetRefusal;
 
+use rustc_hash::FxHashMap;
+
 use crate::compiler::Compiler;
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::lineage::with_large_stack;
 use crate::span::Span;
@@ -62,8 +65,9 @@ pub struct Request {
     /// Whether to omit the columns by which topics filter the rows of each user. By default, these columns are keys of a
     /// grouped model.
     pub drop_access: bool,
-    /// Tables that are dbt sources, each with its schema, table name and dbt source name.
-    pub sources: Vec<(String, String, String)>,
+    /// Relations that the views show, by the path of the view's file
+    /// ([`view_relations`](crate::view_relations)). Other views read the dbt model with the name of their table.
+    pub relations: FxHashMap<String, RelationReference>,
 }
 
 impl Request {

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::fields::is_column;
 
+use crate::dbt::RelationReference;
 use crate::diag::Diagnostic;
 pub(super) use crate::schema::{OmniFieldKind, OmniRows};
 use crate::schema::{OmniFile, OmniFileKind, OmniViewIndex, OmniViewNames, omni_references};
@@ -30,11 +31,7 @@ pub(super) struct OmniViewSource {
     pub file: usize,
     /// Name of the view's file. `ParsedOmniModel::name_of` returns the name that references use.
     pub name: String,
-    pub catalog: Option<String>,
-    pub schema: Option<String>,
-    pub table_name: String,
-    /// Name of the dbt model or, if it is unknown, of the table.
-    pub table: String,
+    pub table: OmniTable,
     pub rows: OmniRows,
     /// Names of the views from which the view inherits fields.
     extends: Vec<String>,
@@ -46,6 +43,20 @@ pub(super) struct OmniViewSource {
     pub clashes: Vec<ViewField>,
     /// Names of the fields that form the primary key.
     pub key: Vec<String>,
+}
+
+/// Table of the warehouse that a view shows.
+#[derive(Clone)]
+pub(super) struct OmniTable {
+    /// Index of the file that specifies the table: the file of the view, or of a view that it extends.
+    file: usize,
+    pub catalog: Option<String>,
+    pub schema: Option<String>,
+    pub table_name: String,
+    /// Name of the dbt model or, if it is unknown, of the table.
+    pub name: String,
+    /// Relation in dbt, if it is known.
+    pub relation: Option<RelationReference>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,7 +136,47 @@ impl<'t> ParsedOmniModel<'t> {
                 Err(fault) => faults.push((number, fault)),
             }
         }
+        model.inherit_tables();
         (model, faults)
+    }
+
+    /// Sets the table of each view that does not specify its rows: it is the table of the view that it extends.
+    ///
+    /// Source: <https://docs.omni.co/modeling/views/parameters/extends>
+    fn inherit_tables(&mut self) {
+        let has_rows = |view: &OmniViewSource| {
+            let root = self.files.get(view.file).map(|file| &file.root);
+            let keys = ["dbt", "schema", "table_name", "sql", "query"];
+            root.is_none_or(|root| keys.iter().any(|key| root.get(key).is_some()))
+        };
+        let inherited = |place: usize| {
+            let mut seen = vec![place];
+            let mut view = self.views.get(place)?;
+            while !has_rows(view) {
+                let next = view.extends.iter().find_map(|name| self.view(name));
+                let next = next.filter(|next| !seen.contains(next))?;
+                seen.push(next);
+                view = self.views.get(next)?;
+            }
+            (seen.len() > 1).then(|| (place, view.table.clone(), view.rows))
+        };
+        let inherited: Vec<_> = (0..self.views.len()).filter_map(inherited).collect();
+        for (place, table, rows) in inherited {
+            if let Some(view) = self.views.get_mut(place) {
+                (view.table, view.rows) = (table, rows);
+            }
+        }
+    }
+
+    /// Sets the relations that the views show, given by the path of the view's file.
+    pub fn set_relations(&mut self, relations: &FxHashMap<String, RelationReference>) {
+        for view in &mut self.views {
+            let path = self.files.get(view.table.file).map(|file| file.path);
+            if let Some(relation) = path.and_then(|path| relations.get(path)) {
+                relation.name().clone_into(&mut view.table.name);
+                view.table.relation = Some(relation.clone());
+            }
+        }
     }
 
     fn add(&mut self, path: &'t str, text: &'t str, root: Node) {
@@ -264,12 +315,16 @@ fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {
     let dbt_model = root.get("dbt").and_then(|dbt| dbt.text_at("name")).map(str::to_owned);
     let mut view = OmniViewSource {
         file,
-        catalog: text("catalog"),
-        schema: text("schema"),
-        table_name: text("table_name").unwrap_or_else(|| name.to_owned()),
-        table: dbt_model
-            .or_else(|| text("table_name"))
-            .unwrap_or_else(|| name.to_owned()),
+        table: OmniTable {
+            file,
+            catalog: text("catalog"),
+            schema: text("schema"),
+            table_name: text("table_name").unwrap_or_else(|| name.to_owned()),
+            name: dbt_model
+                .or_else(|| text("table_name"))
+                .unwrap_or_else(|| name.to_owned()),
+            relation: None,
+        },
         name: name.to_owned(),
         rows: of.rows(),
         extends: of.extends(),

@@ -144,7 +144,7 @@ pub fn defined_twice(
         }
         let views = model.views.iter().enumerate();
         for (place, view) in
-            views.filter(|(_, view)| view.table.eq_ignore_ascii_case(made) && view.rows == OmniRows::Table)
+            views.filter(|(_, view)| view.table.name.eq_ignore_ascii_case(made) && view.rows == OmniRows::Table)
         {
             for column in output_names(root) {
                 let Some(field) = model.field(place, &column) else {
@@ -234,7 +234,7 @@ fn reads_model(model: &ParsedOmniModel<'_>, field: &ViewField, made: &str, colum
         let place = reference.view.as_deref().and_then(|view| model.view_instance(view));
         place
             .and_then(|place| model.views.get(place))
-            .is_some_and(|view| view.table.eq_ignore_ascii_case(made))
+            .is_some_and(|view| view.table.name.eq_ignore_ascii_case(made))
     })
 }
 

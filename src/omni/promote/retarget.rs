@@ -221,7 +221,7 @@ fn retarget_edits(
     let made = model
         .views
         .iter()
-        .position(|view| view.rows == OmniRows::Table && view.table.eq_ignore_ascii_case(&taken_by.name));
+        .position(|view| view.rows == OmniRows::Table && view.table.name.eq_ignore_ascii_case(&taken_by.name));
     let Some((made, made_view)) = made.and_then(|made| Some((made, model.views.get(made)?))) else {
         return Err(RetargetRefusal::with_remedy(
             format!("no Omni view reads `{}` yet", taken_by.name),
@@ -317,12 +317,12 @@ fn retarget_query_view(
         value: YamlValue::text(value),
         after: vec!["schema".to_owned()],
     };
-    let of_table = [("catalog", &made.catalog), ("schema", &made.schema)];
+    let of_table = [("catalog", &made.table.catalog), ("schema", &made.table.schema)];
     let of_table = of_table
         .into_iter()
         .filter_map(|(key, value)| Some((key, value.as_deref()?)));
     let mut edits: Vec<Edit> = of_table.map(|(key, value)| set(key, value)).collect();
-    edits.push(set("table_name", &made.table_name));
+    edits.push(set("table_name", &made.table.table_name));
     edits.push(Edit::Remove {
         at: Path::root().key("query"),
     });

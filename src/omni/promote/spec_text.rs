@@ -33,6 +33,7 @@ pub(super) struct SpecStep {
     pub gaps: Vec<String>,
     pub definitions: Vec<SpecLine>,
     pub calculations: Vec<SpecLine>,
+    pub partition_by: Vec<String>,
     pub havings: Vec<String>,
     pub order_by: Vec<String>,
     pub limit: Option<u64>,
@@ -153,6 +154,7 @@ impl SpecWriter {
         self.write_list(indent, "group_by", &step.group_by);
         self.write_list(indent, "columns", &step.columns);
         if !step.calculations.is_empty() {
+            self.write_list(indent, "partition_by", &step.partition_by);
             self.write_list(indent, "order_by", &step.order_by);
         }
         self.write_gaps(indent, &step.gaps);

@@ -61,8 +61,10 @@ struct PromotionPlan<'m> {
     sorts_at: Option<&'m Node>,
     limit: Option<u64>,
     calculations: Vec<Calculation<'m>>,
-    /// Whether all columns precede the calculations in Omni, as in the spec, so that the column letters are the same.
-    letters_fit: bool,
+    /// Columns that separate the rows for calculations.
+    partitions: Vec<OmniReference>,
+    /// Number of the first columns that have the same letters in Omni and in the spec.
+    lettered: usize,
     topic: Option<&'m Node>,
     file: usize,
     name: String,
@@ -82,7 +84,8 @@ pub(super) fn build_promotion(
     request: &Request,
     compiler: &Compiler,
 ) -> Result<Promotion, PromoteFault> {
-    let (model, faults) = ParsedOmniModel::read(files);
+    let (mut model, faults) = ParsedOmniModel::read(files);
+    model.set_relations(&request.relations);
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
         let text = format!("the Omni model has no file `{}`", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));

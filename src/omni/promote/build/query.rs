@@ -7,6 +7,7 @@ use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
 use super::super::request::{is_computed, query_fields, query_sorts};
 use super::super::{PromoteFault, Request};
+use super::view::add_access_keys;
 use super::{Calculation, PromotionPlan, SpecOutput, field_key};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::Node;
@@ -15,7 +16,8 @@ use crate::yaml::Node;
 const UNCONVERTED_KEYS: [(&str, &str); 5] = [
     (
         "pivots",
-        "the spec does not contain the query's pivot; use `pivot_by` in a worksheet instead",
+        "the spec has a row for each column of the pivot, and computes calculations for each of these columns; for \
+         columns, use `pivot_by`",
     ),
     (
         "bind",
@@ -58,14 +60,13 @@ pub(super) fn plan_query_promotion<'m>(
         .and_then(|name| Some((name.to_owned(), &model.topic(name)?.root)));
     let base = find_base_view(model, node, topic.as_ref()).map_err(|fault| (number, fault))?;
     let (mut calculations, mut gaps) = read_calculations(node);
-    let (outputs, letters_fit) = read_outputs(model, &model.name_of(base), node, &mut calculations);
+    let (mut outputs, mut lettered) = read_outputs(model, &model.name_of(base), node, &mut calculations);
     if let Some(chosen) = chosen {
         let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
         let needed = needed_calculations(&calculations, &is_named);
         calculations.retain(|it| needed.contains(&it.omni_name));
     }
     let topic_node = topic.as_ref().map(|(_, node)| *node);
-    gaps.extend(topic_node.into_iter().flat_map(access_gaps));
     gaps.extend(unconverted_keys(node));
     let field_gaps = match model.view_in_file(file) {
         Some(view) if is_view => fields_of_query_view(model, view, &name, request),
@@ -75,7 +76,25 @@ pub(super) fn plan_query_promotion<'m>(
         .into_iter()
         .map(|(name, desc)| (name.to_owned(), desc))
         .collect();
-    let mut notes = Vec::new();
+    // The filters of topics do not apply to a query without a topic.
+    let access = ViewAccess::find(model, base, Some(topic.as_ref().map_or("", |(name, _)| name)));
+    let fields = outputs.len();
+    let mut notes = match request.drop_access {
+        true => Vec::new(),
+        // The columns of the query keep their letters.
+        false => add_access_keys(model, &model.name_of(base), &access, &mut outputs, fields),
+    };
+    if outputs.len() > fields {
+        lettered = lettered.min(fields);
+    }
+    // Omni computes calculations from the rows that the user can see, and for each column of a pivot.
+    let filtered = access.filters.iter().map(|filter| filter.field.clone());
+    let filtered = filtered.filter(|_| !request.drop_access);
+    let pivots = node
+        .texts_at("pivots")
+        .into_iter()
+        .map(|name| OmniReference::read(&name));
+    let partitions: Vec<OmniReference> = filtered.chain(pivots).collect();
     let limit = node.text_at("limit");
     let limit = match limit.and_then(|text| text.parse().ok()) {
         Some(_) if is_view => {
@@ -84,6 +103,10 @@ pub(super) fn plan_query_promotion<'m>(
         }
         Some(_) if sorts.is_empty() => {
             notes.push("`limit` is dropped, because without sorts it would keep arbitrary rows".to_owned());
+            None
+        }
+        Some(_) if outputs.len() > fields => {
+            notes.push("`limit` is dropped, because it would apply to the rows of all users together".to_owned());
             None
         }
         limit => limit,
@@ -103,7 +126,8 @@ pub(super) fn plan_query_promotion<'m>(
         sorts_at: node.get("sorts"),
         limit,
         calculations,
-        letters_fit,
+        partitions,
+        lettered,
         topic: topic_node,
         file,
         name: request.name.clone().unwrap_or_else(|| to_snake_case(&name)),
@@ -112,7 +136,7 @@ pub(super) fn plan_query_promotion<'m>(
         takes_over: false,
         gaps,
         field_gaps,
-        access: ViewAccess::default(),
+        access,
         notes,
     })
 }
@@ -167,17 +191,18 @@ fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
     (calculations, gaps)
 }
 
-/// Returns the output columns of a query, and whether they all precede the calculations. Names and sorts the
-/// calculations as in the query's field list. Calculations that are missing from the list come last.
+/// Returns the output columns of a query, and the number of its first columns that have the same position in the spec, in
+/// which the calculations are last. Names and sorts the calculations as in the query's field list. Calculations that are
+/// missing from the list come last.
 fn read_outputs(
     model: &ParsedOmniModel<'_>,
     base: &str,
     query: &Node,
     calculations: &mut [Calculation<'_>],
-) -> (Vec<SpecOutput>, bool) {
+) -> (Vec<SpecOutput>, usize) {
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
-    let mut letters_fit = true;
+    let mut lettered = usize::MAX;
     for (place, (field, column)) in query_fields(query).into_iter().enumerate() {
         if let Some(calculation) = calculations
             .iter_mut()
@@ -189,7 +214,9 @@ fn read_outputs(
             }
             continue;
         }
-        letters_fit &= places.is_empty();
+        if !places.is_empty() {
+            lettered = lettered.min(places.first().map_or(0, |(place, _)| *place));
+        }
         let reference = OmniReference::read(field);
         let key = field_key(model, base, &reference);
         outputs.push(SpecOutput {
@@ -204,7 +231,7 @@ fn read_outputs(
             .find(|(_, name)| *name == it.omni_name)
             .map_or(usize::MAX, |it| it.0)
     });
-    (outputs, letters_fit)
+    (outputs, lettered)
 }
 
 /// Returns the filters of a query and its topic, each with the YAML nodes of the filter and its name.
@@ -231,13 +258,6 @@ fn read_conditions(topic: &Node) -> Vec<(&str, &Node, bool)> {
             Some((node.text()?, node, of_groups))
         })
         .collect()
-}
-
-fn access_gaps(topic: &Node) -> impl Iterator<Item = Gap<'_>> {
-    let why = "only Omni controls who may see which rows; in dbt, use `access`, `group` and warehouse grants";
-    ["access_filters", "required_access_grants"]
-        .into_iter()
-        .filter_map(move |key| Some((topic.get(key)?, key.to_owned(), why.to_owned())))
 }
 
 fn unconverted_keys(query: &Node) -> impl Iterator<Item = Gap<'_>> {

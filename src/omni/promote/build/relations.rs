@@ -11,6 +11,7 @@ use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniReference, OmniRows, find_references};
 use super::super::spec_text::{SpecJoin, SpecStep};
 use super::{SpecBuilder, field_key};
+use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -57,7 +58,7 @@ impl SpecBuilder<'_, '_> {
             return;
         };
         let relation = match view.rows {
-            OmniRows::Table => view.table.clone(),
+            OmniRows::Table => view.table.name.clone(),
             _ => view.name.clone(),
         };
         let why = match view.rows {
@@ -77,15 +78,14 @@ impl SpecBuilder<'_, '_> {
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }
-        self.spec.from = self.source_call(self.plan.base).unwrap_or_else(|| relation.clone());
-        self.fields.relations.insert(self.fields.base_name.clone(), relation);
-        for join in &self.fields.joins.all {
-            let table = self
-                .model
-                .views
-                .get(join.view)
-                .map(|view| view.table.clone())
-                .unwrap_or_default();
+        self.spec.from = match &view.table.relation {
+            Some(known) if view.rows == OmniRows::Table => known.to_string(),
+            _ => relation.clone(),
+        };
+        self.add_relation(self.plan.base, self.fields.base_name.clone(), relation);
+        for join in self.fields.joins.all.clone() {
+            let view = self.model.views.get(join.view);
+            let table = view.map(|view| view.table.name.clone()).unwrap_or_default();
             let is_taken = self
                 .fields
                 .relations
@@ -96,19 +96,21 @@ impl SpecBuilder<'_, '_> {
             } else {
                 table
             };
-            self.fields.relations.insert(join.name.clone(), name);
+            self.add_relation(join.view, join.name, name);
         }
     }
 
-    /// Returns the relation as a dbt source, such as `source('raw', 'orders')`. `None` if the table is not a dbt
-    /// source.
-    pub(super) fn source_call(&self, view: usize) -> Option<String> {
-        let view = self.model.views.get(view)?;
-        let of_table = self.request.sources.iter().find(|(schema, table, _)| {
-            let same_schema = view.schema.as_ref().is_none_or(|own| own.eq_ignore_ascii_case(schema));
-            same_schema && table.eq_ignore_ascii_case(&view.table)
-        });
-        of_table.map(|(_, table, group)| format!("source('{group}', '{table}')"))
+    /// Adds the relation of a view under the name that formulas use.
+    fn add_relation(&mut self, view: usize, of: String, name: String) {
+        let relation = self.model.views.get(view).and_then(|view| view.table.relation.as_ref());
+        let known = match relation {
+            Some(relation) => relation.find_in(self.fields.schema),
+            None => self.fields.schema.relation(&name),
+        };
+        self.fields
+            .known_relations
+            .extend(known.map(|known| (of.clone(), known)));
+        self.fields.relations.insert(of, name);
     }
 
     /// Converts all fields that the spec reads to definitions.
@@ -216,12 +218,9 @@ impl SpecBuilder<'_, '_> {
             let Some(relationship) = self.model.relationships.get(join.relationship) else {
                 continue;
             };
-            let table = self
-                .model
-                .views
-                .get(join.view)
-                .map(|view| view.table.clone())
-                .unwrap_or_default();
+            let view = self.model.views.get(join.view);
+            let table = view.map(|view| view.table.name.clone()).unwrap_or_default();
+            let relation = view.and_then(|view| view.table.relation.as_ref());
             let known = self.fields.relations.get(&join.name).cloned().unwrap_or_default();
             let on = relationship
                 .on
@@ -240,7 +239,7 @@ impl SpecBuilder<'_, '_> {
                 None => None,
             };
             step.joins.push(SpecJoin {
-                to: self.source_call(join.view).unwrap_or_else(|| table.clone()),
+                to: relation.map_or_else(|| table.clone(), RelationReference::to_string),
                 name: (known != table).then_some(known),
                 on,
                 kind: join.kind,

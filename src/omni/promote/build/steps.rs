@@ -377,8 +377,18 @@ impl SpecBuilder<'_, '_> {
             last.limit = self.plan.limit.filter(|_| !last.order_by.is_empty());
             return;
         }
+        let partitions = self.plan.partitions.iter().filter_map(|reference| {
+            let key = field_key(self.model, &self.fields.base_name, reference);
+            let known = reference_name(&key.0, reference);
+            let column = made.iter().find(|made| made.known_as == known);
+            Some(column?.name.clone())
+        });
+        let mut partition_by: Vec<String> = partitions.collect();
+        partition_by.sort();
+        partition_by.dedup();
         let mut worksheet = SpecStep {
             name: "calculations".to_owned(),
+            partition_by,
             columns: made.iter().map(|made| made.name.clone()).collect(),
             order_by: names,
             calculations: lines,
@@ -405,8 +415,7 @@ impl SpecBuilder<'_, '_> {
             );
             let what = calculation.omni_name.clone();
             let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
-            match calculations::calculation_formula(calculation.sql, sheet, self.plan.letters_fit, self.fields.dialect)
-            {
+            match calculations::calculation_formula(calculation.sql, sheet, self.plan.lettered, self.fields.dialect) {
                 Ok(formula) => {
                     self.sources.insert(calculation.name.clone(), gap);
                     self.carried.push(PromotedField {

@@ -29,22 +29,15 @@ pub(super) fn plan_view_promotion<'m>(
         let reason = "a dimension of the view has the same name; rename the measure or the dimension in Omni";
         (&field.at, format!("{own}.{}", field.name), reason.to_owned())
     });
-    let access = ViewAccess::find(model, view);
-    let mut notes = Vec::new();
-    let filters = access.filters.iter().filter(|_| !of_rows && !drop_access);
-    for filter in filters {
-        let key = output(filter.field.clone());
-        if outputs.iter().any(|known| known.key == key.key) {
-            continue;
+    let access = ViewAccess::find(model, view, None);
+    let notes = match of_rows || drop_access {
+        true => Vec::new(),
+        false => {
+            let first_measure = outputs.iter().position(|output| is_measure(model, output));
+            let position = first_measure.unwrap_or(outputs.len());
+            add_access_keys(model, &own, &access, &mut outputs, position)
         }
-        notes.push(format!(
-            "`{}` is a key of the model, because the {} filters the rows of each user by it; use \
-             `--drop-access` to omit the key",
-            filter.field.field, filter.of
-        ));
-        let first_measure = outputs.iter().position(|output| is_measure(model, output));
-        outputs.insert(first_measure.unwrap_or(outputs.len()), key);
-    }
+    };
     PromotionPlan {
         base: view,
         name: default_name(model, &own, &outputs, of_rows),
@@ -56,7 +49,8 @@ pub(super) fn plan_view_promotion<'m>(
         sorts_at: None,
         limit: None,
         calculations: Vec::new(),
-        letters_fit: true,
+        partitions: Vec::new(),
+        lettered: usize::MAX,
         topic: None,
         file,
         description: None,
@@ -67,6 +61,35 @@ pub(super) fn plan_view_promotion<'m>(
         access,
         notes,
     }
+}
+
+/// Adds the columns of access filters as keys, at a position in the list of columns. Returns a note on each of them.
+pub(super) fn add_access_keys(
+    model: &ParsedOmniModel<'_>,
+    base: &str,
+    access: &ViewAccess<'_>,
+    outputs: &mut Vec<SpecOutput>,
+    position: usize,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for filter in &access.filters {
+        let key = field_key(model, base, &filter.field);
+        if outputs.iter().any(|known| known.key == key) {
+            continue;
+        }
+        notes.push(format!(
+            "`{}` is a key of the model, because the {} filters the rows of each user by it; use \
+             `--drop-access` to omit the key",
+            filter.field.field, filter.of
+        ));
+        let output = SpecOutput {
+            reference: filter.field.clone(),
+            key,
+            asked: None,
+        };
+        outputs.insert(position + notes.len() - 1, output);
+    }
+    notes
 }
 
 /// Returns whether an output column is a measure.

@@ -108,17 +108,12 @@ impl<'m> FieldResolver<'m, '_> {
 
     fn is_column_name(&self, name: &str) -> bool {
         let name = name.to_lowercase();
-        let of_schema = || {
-            self.relations
-                .values()
-                .filter_map(|it| self.schema.relation(it))
-                .any(|it| it.column(&name).is_some())
-        };
+        let of_schema = || self.known_relations.values().any(|it| it.column(&name).is_some());
         self.columns.borrow().contains(&name) || of_schema()
     }
 
     pub(super) fn relation(&self, view: &str) -> Option<&'m Relation> {
-        self.schema.relation(self.relations.get(view)?)
+        self.known_relations.get(view).copied()
     }
 
     /// Converts a column of the view's table to formula syntax.

@@ -18,7 +18,7 @@ use super::term::FormulaTerm;
 use super::{PromoteGap, measures};
 use crate::Type;
 use crate::dialect::Dialect;
-use crate::schema::Schema;
+use crate::schema::{Relation, Schema};
 
 /// Definition in the generated spec.
 #[derive(Clone, Debug)]
@@ -60,12 +60,14 @@ const GRANTS: &str = "required_access_grants";
 pub(super) struct FieldResolver<'m, 't> {
     pub model: &'m ParsedOmniModel<'t>,
     pub dialect: Dialect,
-    schema: &'m Schema,
+    pub schema: &'m Schema,
     pub base: usize,
     pub base_name: String,
     pub joins: Joins,
-    /// Relation name of each view, as used in formulas.
+    /// Name that formulas use for the relation of each view.
     pub relations: FxHashMap<String, String>,
+    /// Known columns of each view's relation.
+    pub known_relations: FxHashMap<String, &'m Relation>,
     pub definitions: Vec<PromotedDefinition>,
     resolved: FxHashMap<FieldKey, Result<ResolvedField, String>>,
     /// Definition name of each field that becomes a definition.
@@ -94,6 +96,7 @@ impl<'m, 't> FieldResolver<'m, 't> {
             base_name,
             joins: Joins::default(),
             relations: FxHashMap::default(),
+            known_relations: FxHashMap::default(),
             definitions: Vec::new(),
             resolved: FxHashMap::default(),
             names: FxHashMap::default(),
