@@ -53,6 +53,7 @@ mod view;
 use formulac_catalog::{Type, catalog, dialect};
 use formulac_core::{calendar, schema};
 use formulac_dbt::{self as dbt, artifacts};
+use formulac_decompile as decompile;
 use formulac_grammar as parse;
 use formulac_lineage as lineage;
 use formulac_model::{self as model, compiler};

@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &str)] = &[
     // Omni models from dbt's artifacts, and specs from Omni's fields.
     (
         "omni",
-        "syntax grammar catalog core dbt lineage model runtime yaml-edit",
+        "syntax grammar catalog core dbt decompile lineage model runtime yaml-edit",
     ),
     // Plans, pushes, approvals and the state of a project.
     ("sync", "syntax catalog core dbt decompile model omni runtime yaml-edit"),

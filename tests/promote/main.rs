@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use formulac::promote::{Promotion, Request, promote};
-use formulac::{Compiler, Schema};
+use formulac::{Builder, Compiler, Schema};
 
 mod operators;
 
@@ -22,10 +22,14 @@ fn folder() -> PathBuf {
 }
 
 fn compiler() -> Compiler {
-    let dialect = "duckdb".parse().unwrap();
+    compiler_for("duckdb").build()
+}
+
+fn compiler_for(dialect: &str) -> Builder {
+    let dialect = dialect.parse().unwrap();
     let (schema, faults) = Schema::from_text(&fs::read_to_string(folder().join("schema.yml")).unwrap(), dialect);
     assert_eq!(faults, []);
-    Compiler::builder().dialect(dialect).schema(schema).build()
+    Compiler::builder().dialect(dialect).schema(schema)
 }
 
 /// A case: its files, the words of the call, and the SQL.
@@ -175,4 +179,79 @@ fn specs_and_their_rows() {
     }
     assert!(differ.is_empty(), "{}", differ.join("\n\n"));
     assert!(compared >= 12, "{compared}");
+}
+
+/// Returns the formula of a dimension with this SQL, or the reason of its gap.
+fn promoted_sql(compiler: &Compiler, sql: &str) -> String {
+    let view = "table_name: events\ndimensions:\n  at: {}\n  day: {}\n  text: {}\n  n: {}\n  x:\n    sql: |-\n      ";
+    let files = [("events.view.yaml".to_owned(), format!("{view}{sql}\n"))];
+    let mut request = Request::from_file("events.view.yaml");
+    request.fields = vec!["x".to_owned()];
+    let promotion = promote(&files, &request, compiler).unwrap();
+    match promotion.carried.first() {
+        Some(field) => field.formula.clone(),
+        None => format!("gap: {}", promotion.gaps[0].reason),
+    }
+}
+
+#[test]
+fn sql_that_formulac_writes_becomes_its_formula() {
+    for (dialect, sql, formula) in [
+        ("bigquery", "DATE_DIFF(CURRENT_DATE(), ${day}, DAY)", "TODAY() - day"),
+        ("bigquery", "DATE_ADD(${day}, INTERVAL 30 DAY)", "day + 30"),
+        ("bigquery", "EXTRACT(DAYOFWEEK FROM ${day})", "WEEKDAY(day)"),
+        ("bigquery", "DATE_TRUNC(day, ISOWEEK)", "day[week]"),
+        ("bigquery", "DIV(${n}, 2)", "QUOTIENT(n, 2)"),
+        (
+            "bigquery",
+            "REGEXP_CONTAINS(${text}, r'@gmail[.]com$')",
+            "REGEXMATCH(text, \"@gmail[.]com$\")",
+        ),
+        ("snowflake", "LAST_DAY(${day})", "EOMONTH(day, 0)"),
+        ("snowflake", "WEEKISO(${day})", "ISOWEEKNUM(day)"),
+        (
+            "postgres",
+            "CASE WHEN trunc(${n} / 2.0) > 3 THEN 'many' END",
+            "IF(ROUNDDOWN(n / 2.0) > 3, \"many\")",
+        ),
+        (
+            "duckdb",
+            "SUBSTR(${text}, -3)",
+            "gap: warehouses count a negative start in different ways; `RIGHT` returns the last characters",
+        ),
+    ] {
+        assert_eq!(
+            promoted_sql(&compiler_for(dialect).build(), sql),
+            formula,
+            "{dialect}: {sql}"
+        );
+    }
+}
+
+/// Omni does not convert the time zone of raw SQL, but formulas do.
+#[test]
+fn sql_over_points_in_time_is_not_converted_to_the_time_zone() {
+    let converts = "gap: the formula would convert the point in time to the time zone of the project";
+    for (sql, in_berlin, without_zone) in [
+        ("CAST(${at} AS DATE)", converts, "at[date]"),
+        ("EXTRACT(hour FROM ${at})", converts, "HOUR(at)"),
+        ("${at} < '2024-02-01'", converts, "at < \"2024-02-01\""),
+        ("COALESCE(${at}, ${at})", "COALESCE(at, at)", "COALESCE(at, at)"),
+        (
+            "CAST(timezone('Europe/Berlin', ${at}) AS DATE)",
+            "at[day]",
+            "gap: no formula expresses `timezone('Europe/Berlin', ${at})`",
+        ),
+    ] {
+        assert_eq!(
+            promoted_sql(&compiler_for("duckdb").timezone("Europe/Berlin").build(), sql),
+            in_berlin,
+            "{sql}"
+        );
+        assert_eq!(
+            promoted_sql(&compiler_for("duckdb").build(), sql),
+            without_zone,
+            "{sql}"
+        );
+    }
 }

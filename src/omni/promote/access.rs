@@ -14,13 +14,15 @@ pub(super) struct ViewAccess<'m> {
     pub filters: Vec<AccessFilter>,
 }
 
-/// Access setting that the user has to check.
+/// Setting of a view or topic that the user has to check.
 pub(super) struct AccessNotice<'m> {
     /// Index of the file.
     pub file: usize,
     pub node: &'m Node,
     pub what: String,
     pub reason: String,
+    /// Whether the spec contains the setting.
+    pub is_carried: bool,
 }
 
 /// Field by which a view or topic filters the rows that a user can see.
@@ -97,6 +99,7 @@ impl<'m> ViewAccess<'m> {
                     "the {of} filters `{of_view}.{}`{attribute}, but the model contains the rows of all users",
                     field.field
                 ),
+                is_carried: true,
             });
             // A key from another view would repeat the rows, unless the topic starts at the promoted view.
             if of_view == view || base == view {
@@ -115,7 +118,36 @@ impl<'m> ViewAccess<'m> {
                 node,
                 what: format!("default filters of the {of}"),
                 reason: format!("the {of} filters rows by default, but the model contains all rows"),
+                is_carried: true,
             });
+        }
+    }
+
+    /// Adds the settings of a query's topic that a spec cannot express.
+    pub fn add_topic_gaps(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
+        let Some((file, root)) = model.topic_file(topic) else {
+            return;
+        };
+        let settings = [
+            (
+                "extends",
+                "conditions and access settings of the extended topic are not converted",
+            ),
+            (
+                "views",
+                "the topic changes fields, but the spec contains the fields as their views define them",
+            ),
+        ];
+        for (key, reason) in settings {
+            if let Some(node) = root.get(key).filter(|node| changes_values(key, node)) {
+                self.notices.push(AccessNotice {
+                    file,
+                    node,
+                    what: format!("{key} of the topic `{topic}`"),
+                    reason: reason.to_owned(),
+                    is_carried: false,
+                });
+            }
         }
     }
 
@@ -132,6 +164,7 @@ impl<'m> ViewAccess<'m> {
                 "the {of} requires the access grants `{names}` in Omni; the grants do not restrict who can read the \
                  model in the warehouse"
             ),
+            is_carried: true,
         });
     }
 }
@@ -153,6 +186,20 @@ impl AccessFilter {
         }
         format!("{{{}}}", keys.join(", "))
     }
+}
+
+/// Returns whether a setting of a topic changes rows or values, and not only labels and formats.
+fn changes_values(key: &str, node: &Node) -> bool {
+    const OF_VALUES: [&str; 4] = ["sql", "aggregate_type", "filters", "ignored"];
+    let fields = |view: &Node| {
+        ["dimensions", "measures", "filters"]
+            .iter()
+            .flat_map(|kind| view.pairs_at(kind).to_vec())
+            .collect::<Vec<_>>()
+    };
+    let views = node.pairs().unwrap_or_default();
+    let mut fields = views.iter().flat_map(|(_, view)| fields(view));
+    key != "views" || fields.any(|(_, field)| OF_VALUES.iter().any(|key| field.get(key).is_some()))
 }
 
 /// Returns the names of the access grants that a view, topic or field requires.

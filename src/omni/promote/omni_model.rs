@@ -255,6 +255,29 @@ impl<'t> ParsedOmniModel<'t> {
             .and_then(|file| self.files.get(*file))
     }
 
+    /// Returns the index of a topic's file, and its YAML.
+    pub fn topic_file(&self, name: &str) -> Option<(usize, &Node)> {
+        let file = *self.topics.get(&name.to_lowercase())?;
+        Some((file, &self.files.get(file)?.root))
+    }
+
+    /// Returns the base view of a topic, which the topic may have from a topic that it extends.
+    pub fn base_view_of_topic(&self, name: &str) -> Option<String> {
+        let mut open = vec![name.to_lowercase()];
+        let mut seen: Vec<String> = Vec::new();
+        while let Some(topic) = open.pop() {
+            let Some((_, root)) = self.topic_file(&topic).filter(|_| !seen.contains(&topic)) else {
+                continue;
+            };
+            if let Some(base) = root.text_at("base_view") {
+                return Some(base.to_owned());
+            }
+            open.extend(root.texts_at("extends").iter().rev().map(|name| name.to_lowercase()));
+            seen.push(topic);
+        }
+        None
+    }
+
     /// Returns the names of the topics with the indices of their files, ordered by name.
     pub fn topics_by_name(&self) -> Vec<(&str, usize)> {
         let mut topics: Vec<(&str, usize)> = self.topics.iter().map(|(name, file)| (name.as_str(), *file)).collect();

@@ -1,5 +1,6 @@
 //! Builds the spec for a promotion request: outputs, filters, order and calculations. The spec is then compiled.
 
+mod calculations;
 mod query;
 mod relations;
 mod steps;
@@ -21,7 +22,6 @@ use super::spec_text::{self, SpecLine, SpecSource, SpecStep, flow_list};
 use super::{PromoteFault, PromoteGap, PromotedField, Promotion, Request};
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
-use crate::schema::Schema;
 use crate::span::Span;
 use crate::yaml::Node;
 
@@ -53,6 +53,8 @@ struct PromotionPlan<'m> {
     /// Whether the spec adds columns to the rows without grouping them.
     of_rows: bool,
     filters: Vec<(OmniReference, &'m Node, &'m Node)>,
+    /// Filters of calculations, which apply after the calculations.
+    calculation_filters: Vec<(OmniReference, &'m Node, &'m Node)>,
     /// SQL conditions. Each entry contains the text, the YAML node of the key, and whether the condition applies to
     /// groups.
     conditions: Vec<(&'m str, &'m Node, bool)>,
@@ -185,8 +187,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         request: &'m Request,
         plan: PromotionPlan<'m>,
     ) -> Self {
-        let schema: &Schema = &compiler.options.schema;
-        let fields = FieldResolver::new(model, schema, compiler.dialect(), plan.base);
+        let fields = FieldResolver::new(model, compiler, plan.base);
         Self {
             model,
             compiler,
@@ -215,7 +216,14 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         }
         for notice in std::mem::take(&mut self.plan.access.notices) {
             let original = one_line(notice.node);
-            let gap = self.gap_at(notice.file, notice.node, &notice.what, original, notice.reason, true);
+            let gap = self.gap_at(
+                notice.file,
+                notice.node,
+                &notice.what,
+                original,
+                notice.reason,
+                notice.is_carried,
+            );
             self.spec.gaps.push(gap.comment());
             self.gaps.push(gap);
         }

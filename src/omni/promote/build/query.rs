@@ -7,7 +7,7 @@ use super::super::names::to_snake_case;
 use super::super::omni_model::{OmniReference, OmniSavedQuery, ParsedOmniModel};
 use super::super::request::{is_computed, query_fields, query_sorts};
 use super::super::{PromoteFault, Request};
-use super::view::add_access_keys;
+use super::view::{add_access_keys, is_measure};
 use super::{Calculation, PromotionPlan, SpecOutput, field_key};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::yaml::Node;
@@ -77,7 +77,9 @@ pub(super) fn plan_query_promotion<'m>(
         .map(|(name, desc)| (name.to_owned(), desc))
         .collect();
     // The filters of topics do not apply to a query without a topic.
-    let access = ViewAccess::find(model, base, Some(topic.as_ref().map_or("", |(name, _)| name)));
+    let topic_name = topic.as_ref().map_or("", |(name, _)| name);
+    let mut access = ViewAccess::find(model, base, Some(topic_name));
+    access.add_topic_gaps(model, topic_name);
     let fields = outputs.len();
     let mut notes = match request.drop_access {
         true => Vec::new(),
@@ -116,11 +118,14 @@ pub(super) fn plan_query_promotion<'m>(
         (Some((topic, _)), false) => format!("{topic}: {name}"),
         (None, false) => name.clone(),
     };
+    // Source: https://docs.omni.co/modeling/query-views/parameters/default-group-by
+    let is_ungrouped = node.get("default_group_by").and_then(Node::boolean) == Some(false);
     Ok(PromotionPlan {
         base,
+        of_rows: is_ungrouped && !outputs.iter().any(|output| is_measure(model, output)),
         outputs,
-        of_rows: false,
         filters: read_filters(node, topic_node),
+        calculation_filters: Vec::new(),
         conditions: topic_node.map(read_conditions).unwrap_or_default(),
         sorts,
         sorts_at: node.get("sorts"),
@@ -147,11 +152,13 @@ fn find_base_view(
     query: &Node,
     topic: Option<&(String, &Node)>,
 ) -> Result<usize, Diagnostic> {
-    let text = |key: &str| query.text_at(key);
-    let name = text("base_view")
-        .or_else(|| text("table"))
-        .or_else(|| topic?.1.text_at("base_view"))
-        .or_else(|| topic.map(|(name, _)| name.as_str()));
+    let text = |key: &str| query.text_at(key).map(str::to_owned);
+    let of_topic = || {
+        let (name, _) = topic?;
+        Some(model.base_view_of_topic(name).unwrap_or_else(|| name.clone()))
+    };
+    let name = text("base_view").or_else(|| text("table")).or_else(of_topic);
+    let name = name.as_deref();
     if let Some(base) = name.and_then(|name| model.view(name)) {
         return Ok(base);
     }

@@ -3,12 +3,12 @@
 use rustc_hash::FxHashSet;
 
 use super::super::calculations::{CalculationSheet, reference_name};
-use super::super::display::{display_settings, one_line};
+use super::super::display::one_line;
 use super::super::fields::{FieldKey, apply_timeframe};
 use super::super::names::to_snake_case;
 use super::super::omni_model::OmniReference;
 use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
-use super::super::{PromoteGap, PromotedField, calculations};
+use super::super::{PromoteGap, PromotedField};
 use super::{BuiltColumn, SpecBuilder, SpecOutput, field_key};
 use crate::calendar::Weekday;
 use crate::yaml::Node;
@@ -86,12 +86,11 @@ impl SpecBuilder<'_, '_> {
                     wanted.clone()
                 }
                 _ => {
+                    let with_view = format!("{}_{wanted}", to_snake_case(&key.0));
                     let name = match frame {
+                        None if made.iter().any(|it| it.name == wanted) => self.fields.taken.choose(&[&with_view]),
                         None => wanted.clone(),
-                        Some(_) => self
-                            .fields
-                            .taken
-                            .choose(&[&wanted, &format!("{}_{wanted}", to_snake_case(&key.0))]),
+                        Some(_) => self.fields.taken.choose(&[&wanted, &with_view]),
                     };
                     let definition = self.fields.define_column(&key, name.clone(), &term);
                     self.fields.definitions.push(definition);
@@ -126,7 +125,8 @@ impl SpecBuilder<'_, '_> {
                 written_as,
             });
         }
-        if self.plan.of_rows && !self.fields.definitions.is_empty() {
+        // The rows of a query have only its columns.
+        if self.plan.of_rows && self.plan.takes_over && !self.fields.definitions.is_empty() {
             step.keep = vec!["all".to_owned()];
         }
         made
@@ -153,12 +153,18 @@ impl SpecBuilder<'_, '_> {
     pub(super) fn write_filters(&mut self, step: &mut SpecStep) {
         let base = self.fields.base_name.clone();
         for (reference, filter, at) in std::mem::take(&mut self.plan.filters) {
+            if self.calculation(&reference).is_some() {
+                self.plan.calculation_filters.push((reference, filter, at));
+                continue;
+            }
             let key = field_key(self.model, &base, &reference);
             let of_groups = self
                 .fields
                 .resolved_field(&key)
                 .is_ok_and(|resolved| resolved.term.aggregates);
-            let condition = if of_groups {
+            let condition = if self.fields.view(&key.0).is_none() {
+                Err(format!("`{}` is not a joined view", key.0))
+            } else if of_groups {
                 self.fields.convert_filter(&key, reference.frame.as_deref(), filter)
             } else {
                 self.fields.convert_row_filter(&key, reference.frame.as_deref(), filter)
@@ -375,6 +381,7 @@ impl SpecBuilder<'_, '_> {
         if lines.is_empty() {
             last.order_by = entries;
             last.limit = self.plan.limit.filter(|_| !last.order_by.is_empty());
+            self.write_calculation_filters(&lines);
             return;
         }
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
@@ -391,7 +398,7 @@ impl SpecBuilder<'_, '_> {
             partition_by,
             columns: made.iter().map(|made| made.name.clone()).collect(),
             order_by: names,
-            calculations: lines,
+            calculations: lines.clone(),
             ..SpecStep::default()
         };
         match self.plan.limit {
@@ -403,61 +410,7 @@ impl SpecBuilder<'_, '_> {
             limit => worksheet.limit = limit,
         }
         self.spec.steps.push(worksheet);
-    }
-
-    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
-        let mut lines = Vec::new();
-        let mut gaps = Vec::new();
-        for calculation in &self.plan.calculations {
-            let original = format!(
-                "sql: {}",
-                calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
-            );
-            let what = calculation.omni_name.clone();
-            let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
-            match calculations::calculation_formula(calculation.sql, sheet, self.plan.lettered, self.fields.dialect) {
-                Ok(formula) => {
-                    self.sources.insert(calculation.name.clone(), gap);
-                    self.carried.push(PromotedField {
-                        field: calculation.omni_name.clone(),
-                        column: calculation.name.clone(),
-                        formula: formula.clone(),
-                    });
-                    let description = calculation.node.text_at("description").map(str::to_owned);
-                    lines.push(SpecLine {
-                        name: calculation.name.clone(),
-                        formula,
-                        description,
-                    });
-                    let mut meta = Vec::new();
-                    if calculation.omni_name != calculation.name {
-                        meta.push(("omni_name", calculation.omni_name.clone()));
-                    }
-                    self.spec.columns.push(SpecColumnMetadata {
-                        name: calculation.name.clone(),
-                        shown: display_settings(calculation.node),
-                        meta,
-                        ..SpecColumnMetadata::default()
-                    });
-                }
-                Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
-            }
-        }
-        let blanks = lines
-            .iter()
-            .any(|line| calculations::has_arithmetic_with_nulls(&line.formula, sheet));
-        if blanks && self.fields.computes {
-            for line in &mut lines {
-                line.formula = calculations::with_blanks_as_zero(&line.formula, sheet);
-            }
-        } else if blanks {
-            self.spec.settings.push(("blanks", "zero".to_owned()));
-        }
-        if let Some(last) = self.spec.steps.last_mut() {
-            last.gaps.extend(gaps.iter().map(PromoteGap::comment));
-        }
-        self.gaps.extend(gaps);
-        lines
+        self.write_calculation_filters(&lines);
     }
 
     /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from

@@ -44,6 +44,7 @@ pub(super) fn plan_view_promotion<'m>(
         outputs,
         of_rows,
         filters: Vec::new(),
+        calculation_filters: Vec::new(),
         conditions: Vec::new(),
         sorts: Vec::new(),
         sorts_at: None,
@@ -93,7 +94,7 @@ pub(super) fn add_access_keys(
 }
 
 /// Returns whether an output column is a measure.
-fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bool {
+pub(super) fn is_measure(model: &ParsedOmniModel<'_>, output: &SpecOutput) -> bool {
     let place = model.view_instance(&output.key.0);
     let field = place.and_then(|place| model.field(place, &output.key.1));
     field.is_some_and(|field| field.kind == OmniFieldKind::Measure)

@@ -1,7 +1,7 @@
 //! Converts the SQL and the filters of fields to formulas.
 
 use super::super::filters::{self, FilteredValue};
-use super::super::from_sql::{self, ConvertedSql, SqlNames};
+use super::super::from_sql::{self, ConvertedSql, ProvenFormulas, SqlNames};
 use super::super::names::is_plain;
 use super::super::omni_model::{OmniReference, ViewField};
 use super::super::term::FormulaTerm;
@@ -156,6 +156,10 @@ impl SqlNames for FieldScope<'_, '_, '_> {
         Ok(apply_timeframe(resolved.term, false, reference.frame.as_deref()).0)
     }
 
+    fn proven_formulas(&self) -> Option<&ProvenFormulas> {
+        Some(&self.fields.proven)
+    }
+
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String> {
         let view = match relation {
             None => self.view.to_lowercase(),
@@ -176,7 +180,7 @@ impl SqlNames for FieldScope<'_, '_, '_> {
 }
 
 /// Converts an Omni filter on a term to a condition.
-fn convert_filter_of_term(
+pub(in super::super) fn convert_filter_of_term(
     term: FormulaTerm,
     is_temporal: bool,
     (frame, filter): (Option<&str>, &Node),

@@ -5,18 +5,20 @@ mod conversion;
 mod groups;
 
 use conversion::NO_DIMENSION;
+pub(super) use conversion::convert_filter_of_term;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::access::grants_of;
 use super::display::{DisplaySettingValue, display_settings, omitted_settings, original_definition};
-use super::from_sql::{ConvertedSql, plain_column};
+use super::from_sql::{ConvertedSql, ProvenFormulas, plain_column};
 use super::joins::Joins;
 use super::names::{UsedSpecNames, to_snake_case};
 use super::omni_model::{OmniFieldKind, OmniReference, ParsedOmniModel, ViewField, find_references};
 use super::term::FormulaTerm;
 use super::{PromoteGap, measures};
 use crate::Type;
+use crate::compiler::Compiler;
 use crate::dialect::Dialect;
 use crate::schema::{Relation, Schema};
 
@@ -66,6 +68,7 @@ pub(super) struct FieldResolver<'m, 't> {
     pub joins: Joins,
     /// Name that formulas use for the relation of each view.
     pub relations: FxHashMap<String, String>,
+    pub(super) proven: ProvenFormulas,
     /// Known columns of each view's relation.
     pub known_relations: FxHashMap<String, &'m Relation>,
     pub definitions: Vec<PromotedDefinition>,
@@ -86,16 +89,17 @@ pub(super) struct FieldResolver<'m, 't> {
 }
 
 impl<'m, 't> FieldResolver<'m, 't> {
-    pub fn new(model: &'m ParsedOmniModel<'t>, schema: &'m Schema, dialect: Dialect, base: usize) -> Self {
+    pub fn new(model: &'m ParsedOmniModel<'t>, compiler: &'m Compiler, base: usize) -> Self {
         let base_name = model.name_of(base);
         Self {
             model,
-            dialect,
-            schema,
+            dialect: compiler.dialect(),
+            schema: &compiler.options.schema,
             base,
             base_name,
             joins: Joins::default(),
             relations: FxHashMap::default(),
+            proven: ProvenFormulas::new(compiler),
             known_relations: FxHashMap::default(),
             definitions: Vec::new(),
             resolved: FxHashMap::default(),

@@ -3,10 +3,15 @@
 mod calls;
 mod empty_sums;
 mod operators;
+mod proven;
 mod text_calls;
+
+pub(super) use proven::ProvenFormulas;
 
 use calls::date_part;
 use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, UnaryOperator, Value};
+
+use proven::{NamedTerms, words};
 
 use super::filters::{is_number, number_term};
 use super::term::FormulaTerm;
@@ -21,6 +26,17 @@ use crate::schema::replace_omni_references;
 const MAX_SQL_BYTES: usize = 16 << 10;
 /// Prefix of the placeholders that replace references while SQL is parsed.
 const MARK: &str = "omni_ref_";
+/// Functions that return a point in time or count points in time, in each time zone in the same way.
+const KEEPS_INSTANTS: [&str; 8] = [
+    "min",
+    "max",
+    "count",
+    "any_value",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+];
 
 /// Resolves names in SQL.
 pub(super) trait SqlNames {
@@ -30,6 +46,10 @@ pub(super) trait SqlNames {
     fn column(&self, relation: Option<&str>, column: &str) -> Result<FormulaTerm, String>;
     /// Returns the letter of a worksheet column, for operators on the rows of a result. `None` outside of worksheets.
     fn column_letter(&self, _reference: &str) -> Option<String> {
+        None
+    }
+    /// Returns the formulas for SQL that no rule converts. `None` in worksheets.
+    fn proven_formulas(&self) -> Option<&ProvenFormulas> {
         None
     }
 }
@@ -65,6 +85,7 @@ pub(super) fn convert(sql: &str, dialect: Dialect, names: &dyn SqlNames) -> Resu
         doubts: Vec::new(),
         computes: false,
         depth: 0,
+        proofs: 0,
     };
     let term = reader.convert_term(&expr);
     let references = &reader.references;
@@ -156,8 +177,12 @@ struct SqlReader<'n> {
     doubts: Vec<String>,
     computes: bool,
     depth: usize,
+    /// Number of expressions for which a proven formula was searched.
+    proofs: usize,
 }
 
+/// Maximum number of expressions in an SQL text for which a proven formula is searched.
+const MAX_PROOFS: usize = 8;
 /// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
 const MAX_DEPTH: usize = 2_000;
 
@@ -166,11 +191,82 @@ impl SqlReader<'_> {
         self.depth += 1;
         let term = if self.depth > MAX_DEPTH {
             Err("the SQL is nested too deeply".to_owned())
+        } else if self.depends_on_time_zone(expr) {
+            let reason = "the formula would convert the point in time to the time zone of the project";
+            self.prove(expr).ok_or_else(|| reason.to_owned())
         } else {
-            self.convert_part(expr)
+            let (doubts, computes) = (self.doubts.len(), self.computes);
+            self.convert_part(expr).or_else(|reason| {
+                self.doubts.truncate(doubts);
+                self.computes = computes;
+                self.prove(expr).ok_or(reason)
+            })
         };
         self.depth -= 1;
         term
+    }
+
+    /// Returns the formula that compiles to the expression.
+    fn prove(&mut self, expr: &Expr) -> Option<FormulaTerm> {
+        let proven = self.names.proven_formulas()?;
+        self.proofs += 1;
+        if self.proofs > MAX_PROOFS
+            || matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+        {
+            return None;
+        }
+        let sql = proven::with_plain_literals(&expr.to_string(), self.dialect);
+        let mut names = NamedTerms::default();
+        for word in words(&sql, self.dialect) {
+            let term = match self.reference_of_placeholder(&word) {
+                Some(reference) => self.names.field(&reference).ok()?,
+                None => self.names.column(None, &word).ok()?,
+            };
+            names.insert(word.to_ascii_lowercase(), term);
+        }
+        let (term, doubt) = proven.find(&sql, &names)?;
+        self.doubts.extend(doubt);
+        self.computes |= term.text.contains(['+', '-', '*', '/']);
+        Some(term)
+    }
+
+    /// Returns whether the value of an expression depends on the time zone to which formulas convert points in time, but
+    /// SQL does not.
+    fn depends_on_time_zone(&self, expr: &Expr) -> bool {
+        if !self
+            .names
+            .proven_formulas()
+            .is_some_and(ProvenFormulas::converts_time_zones)
+        {
+            return false;
+        }
+        let operands: Vec<&Expr> = match expr {
+            Expr::BinaryOp { left, right, .. } => vec![left, right],
+            Expr::Between { expr, low, high, .. } => vec![expr, low, high],
+            Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
+            Expr::Cast { expr, .. } | Expr::Extract { expr, .. } => vec![expr],
+            Expr::Function(function) if !KEEPS_INSTANTS.contains(&&*function.name.to_string().to_lowercase()) => {
+                calls::call_arguments(&function.args).map_or_else(Vec::new, |(arguments, _)| arguments)
+            }
+            _ => Vec::new(),
+        };
+        operands.into_iter().any(|operand| self.is_instant(operand))
+    }
+
+    fn is_instant(&self, expr: &Expr) -> bool {
+        let term = match expr {
+            Expr::Nested(inner) => return self.is_instant(inner),
+            Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
+                Some(reference) => self.names.field(&reference),
+                None => self.names.column(None, &ident.value),
+            },
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [relation, column] => self.names.column(Some(&relation.value), &column.value),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        term.is_ok_and(|term| term.ty == Some(Type::Timestamptz))
     }
 
     fn convert_terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {

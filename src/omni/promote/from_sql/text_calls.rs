@@ -1,6 +1,6 @@
 //! Converts functions of texts whose arguments or results differ from those of formula functions.
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{Expr, UnaryOperator};
 
 use super::super::term::FormulaTerm;
 use super::{SqlReader, integer_literal, literal_text};
@@ -90,6 +90,19 @@ impl SqlReader<'_> {
         from: &Expr,
         length: Option<&Expr>,
     ) -> Result<FormulaTerm, String> {
+        let is_negative = |expr: &Expr| {
+            matches!(
+                expr,
+                Expr::UnaryOp {
+                    op: UnaryOperator::Minus,
+                    ..
+                }
+            )
+        };
+        if is_negative(from) {
+            let reason = "warehouses count a negative start in different ways; `RIGHT` returns the last characters";
+            return Err(reason.to_owned());
+        }
         let is_from_valid = integer_literal(from).is_some_and(|from| from >= 1);
         let is_length_valid = length.is_none_or(|length| integer_literal(length).is_some_and(|length| length >= 0));
         if !(is_from_valid && is_length_valid) {

@@ -1,0 +1,116 @@
+//! Calculations of the spec, and the filters that apply after them.
+
+use super::super::calculations::CalculationSheet;
+use super::super::display::{display_settings, one_line};
+use super::super::fields::convert_filter_of_term;
+use super::super::omni_model::OmniReference;
+use super::super::spec_text::{SpecColumnMetadata, SpecLine, SpecStep};
+use super::super::term::FormulaTerm;
+use super::super::{PromoteGap, PromotedField, calculations};
+use super::{Calculation, SpecBuilder};
+
+impl<'m> SpecBuilder<'m, '_> {
+    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
+        let mut lines = Vec::new();
+        let mut gaps = Vec::new();
+        for calculation in &self.plan.calculations {
+            let original = format!(
+                "sql: {}",
+                calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
+            );
+            let what = calculation.omni_name.clone();
+            let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
+            match calculations::calculation_formula(calculation.sql, sheet, self.plan.lettered, self.fields.dialect) {
+                Ok(formula) => {
+                    self.sources.insert(calculation.name.clone(), gap);
+                    self.carried.push(PromotedField {
+                        field: calculation.omni_name.clone(),
+                        column: calculation.name.clone(),
+                        formula: formula.clone(),
+                    });
+                    let description = calculation.node.text_at("description").map(str::to_owned);
+                    lines.push(SpecLine {
+                        name: calculation.name.clone(),
+                        formula,
+                        description,
+                    });
+                    let mut meta = Vec::new();
+                    if calculation.omni_name != calculation.name {
+                        meta.push(("omni_name", calculation.omni_name.clone()));
+                    }
+                    self.spec.columns.push(SpecColumnMetadata {
+                        name: calculation.name.clone(),
+                        shown: display_settings(calculation.node),
+                        meta,
+                        ..SpecColumnMetadata::default()
+                    });
+                }
+                Err(reason) => gaps.push(PromoteGap { reason, ..gap }),
+            }
+        }
+        let blanks = lines
+            .iter()
+            .any(|line| calculations::has_arithmetic_with_nulls(&line.formula, sheet));
+        if blanks && self.fields.computes {
+            for line in &mut lines {
+                line.formula = calculations::with_blanks_as_zero(&line.formula, sheet);
+            }
+        } else if blanks {
+            self.spec.settings.push(("blanks", "zero".to_owned()));
+        }
+        if let Some(last) = self.spec.steps.last_mut() {
+            last.gaps.extend(gaps.iter().map(PromoteGap::comment));
+        }
+        self.gaps.extend(gaps);
+        lines
+    }
+
+    /// Returns the calculation to which a filter refers.
+    pub(super) fn calculation(&self, reference: &OmniReference) -> Option<&Calculation<'m>> {
+        let mut calculations = self.plan.calculations.iter();
+        calculations.find(|it| reference.view.is_none() && it.omni_name.eq_ignore_ascii_case(&reference.field))
+    }
+
+    /// Writes the filters of calculations to a step after the calculations.
+    pub(super) fn write_calculation_filters(&mut self, calculated: &[SpecLine]) {
+        let mut filtered = SpecStep {
+            name: "filtered".to_owned(),
+            keep: vec!["all".to_owned()],
+            ..SpecStep::default()
+        };
+        for (reference, filter, at) in std::mem::take(&mut self.plan.calculation_filters) {
+            let name = self
+                .calculation(&reference)
+                .map(|it| it.name.clone())
+                .unwrap_or_default();
+            let condition = match calculated.iter().any(|line| line.name == name) {
+                true => convert_filter_of_term(FormulaTerm::atom(name), false, (None, filter)),
+                false => Err("the calculation is not converted".to_owned()),
+            };
+            let (reason, is_carried) = match condition {
+                Ok(condition) => {
+                    filtered.wheres.push(condition.term.text);
+                    (condition.doubts.join("; "), true)
+                }
+                Err(reason) => (
+                    format!("{reason}, so the model has rows that the query does not have"),
+                    false,
+                ),
+            };
+            if !reason.is_empty() {
+                let what = format!("filter of {}", reference.field);
+                let original = format!("{}: {}", one_line(at), one_line(filter));
+                let gap = self.gap_at(self.plan.file, at, &what, original, reason, is_carried);
+                self.spec.gaps.push(gap.comment());
+                self.gaps.push(gap);
+            }
+        }
+        if let Some(last) = self.spec.steps.last_mut().filter(|_| !filtered.wheres.is_empty()) {
+            filtered.limit = last.limit.take();
+            if filtered.limit.is_some() {
+                filtered.order_by.clone_from(&last.order_by);
+            }
+            self.spec.steps.push(filtered);
+        }
+    }
+}

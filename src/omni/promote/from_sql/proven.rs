@@ -1,0 +1,147 @@
+//! Formulas that compile to exactly the given SQL, for SQL that the rules of this module do not convert.
+
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+use super::super::term::FormulaTerm;
+use crate::Type;
+use crate::ast;
+use crate::compiler::Compiler;
+use crate::dbt::tokens::{SqlTokenKind, replace_tokens, tokens};
+use crate::decompile::{Decompiler, FoundFormula};
+use crate::dialect::Dialect;
+use crate::parse;
+use crate::schema::{Column, Relation, Schema};
+
+/// Relation that the compiled formulas read.
+const RELATION: &str = "omni_rows";
+/// Definition whose SQL is replaced, and a number that occurs only in this SQL.
+const NAME: &str = "omni_value";
+const VALUE: &str = "73019284";
+/// Settings of a spec with one row for each row of the relation, and with one row for each group.
+const ROWS: &str = "keep: omni_key\n";
+const GROUPS: &str = "group_by: omni_key\n";
+
+/// Finds formulas by the SQL to which they compile.
+pub(in super::super) struct ProvenFormulas {
+    compiler: Compiler,
+    decompiler: Decompiler,
+}
+
+/// Names in SQL, with the terms that replace them in the formula.
+pub(super) type NamedTerms = FxHashMap<String, FormulaTerm>;
+
+impl ProvenFormulas {
+    pub fn new(compiler: &Compiler) -> Self {
+        Self {
+            compiler: compiler.clone(),
+            decompiler: Decompiler::default(),
+        }
+    }
+
+    /// Returns whether formulas convert points in time to another time zone.
+    pub fn converts_time_zones(&self) -> bool {
+        self.compiler.options.timezone.is_some()
+    }
+
+    /// Returns the formula that compiles to an expression, and the differences of its SQL from the expression.
+    pub fn find(&self, sql: &str, names: &NamedTerms) -> Option<(FormulaTerm, Option<String>)> {
+        let compiler = self.compiler_with(names);
+        let find = |rows: &str| {
+            let spec = format!("model: omni_model\nfrom: {RELATION}\n{rows}definitions: {NAME} = {VALUE}\n");
+            let written = compiler.compile_spec(&spec).model_sql()?.to_owned();
+            let edited = written.replacen(VALUE, sql, 1);
+            let found = self
+                .decompiler
+                .find_formula_with_guards(&compiler, &spec, None, &edited, None, NAME);
+            Some((found.ok()?, spec))
+        };
+        let of_rows = || find(ROWS).map(|found| (found, false));
+        let of_groups = || {
+            let is_of_rows = names.values().all(|term| !term.aggregates);
+            find(GROUPS).filter(|_| is_of_rows).map(|found| (found, true))
+        };
+        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = of_rows().or_else(of_groups)?;
+        let compiled = compiler.compile_spec(&spec.replacen(VALUE, &formula, 1));
+        let ty = compiled
+            .columns()
+            .iter()
+            .find(|column| column.name() == NAME)
+            .map(|column| column.ty());
+        let aggregates = aggregates || names.values().any(|term| term.aggregates);
+        let term = with_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
+        let doubt = rewritten.filter(|it| !it.guards.is_empty());
+        let doubt = doubt.map(|it| format!("the SQL of the formula adds {}", it.describe()));
+        Some((if aggregates { term.into_aggregate() } else { term }, doubt))
+    }
+
+    /// Returns a compiler whose schema contains the names with the types of their terms.
+    fn compiler_with(&self, names: &NamedTerms) -> Compiler {
+        let column = |(name, term): (&String, &FormulaTerm)| {
+            Column::new(name.as_str(), term.ty.unwrap_or(Type::Unknown)).nullable(!term.is_there)
+        };
+        let relation = names.iter().map(column).fold(Relation::new(RELATION), Relation::with);
+        let mut options = (*self.compiler.options).clone();
+        options.schema = Arc::new(Schema::new().with(relation.with(Column::new("omni_key", Type::Text))));
+        self.compiler.with_options(options)
+    }
+}
+
+/// Writes the prefixes of string literals as the compiler does: `R'\d'` as `r'\d'`, and `r'a'` as `'a'`.
+pub(super) fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
+    replace_tokens(sql, dialect, |tokens, at| {
+        let token = tokens.get(at).filter(|token| token.kind == SqlTokenKind::Text)?;
+        let text = token.text(sql);
+        let prefix = text.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let (prefix, literal) = text.split_at_checked(prefix).filter(|(prefix, _)| !prefix.is_empty())?;
+        let is_raw = !prefix.eq_ignore_ascii_case("r") || literal.contains('\\');
+        Some(format!(
+            "{}{literal}",
+            if is_raw {
+                prefix.to_ascii_lowercase()
+            } else {
+                String::new()
+            }
+        ))
+    })
+}
+
+/// Returns the words of an expression that may be names of columns.
+pub(super) fn words(sql: &str, dialect: Dialect) -> Vec<String> {
+    let tokens = tokens(sql, dialect);
+    let is_word = |at: &usize| {
+        let is_called = tokens.get(at + 1).is_some_and(|next| next.text(sql) == "(");
+        tokens.get(*at).is_some_and(|token| token.kind == SqlTokenKind::Word) && !is_called
+    };
+    let words = (0..tokens.len())
+        .filter(is_word)
+        .filter_map(|at| Some(tokens.get(at)?.text(sql).to_owned()));
+    words.collect()
+}
+
+/// Replaces the names of a formula with their terms. `None` if a name has no term.
+fn with_names(formula: &str, names: &NamedTerms) -> Option<FormulaTerm> {
+    let (parsed, _) = parse::parse(&format!("={formula}"));
+    let (ast, source) = (parsed.ast(), parsed.source());
+    let nodes = ast.nodes_of(ast.definitions.first()?);
+    let mut text = source.to_owned();
+    let mut places: Vec<_> = nodes
+        .iter()
+        .filter(|(expr, _)| matches!(expr, ast::Expr::Name))
+        .map(|(_, span)| *span)
+        .collect();
+    places.sort_by_key(|span| std::cmp::Reverse(span.start));
+    for span in places {
+        let term = names.get(&span.text(source).to_ascii_lowercase())?;
+        text.replace_range(span.start as usize..span.end as usize, &term.text);
+    }
+    let text = text.strip_prefix('=')?;
+    let is_whole = nodes
+        .last()
+        .is_some_and(|(expr, _)| matches!(expr, ast::Expr::Name | ast::Expr::Call { .. }));
+    Some(if is_whole {
+        FormulaTerm::atom(text)
+    } else {
+        FormulaTerm::compound(text)
+    })
+}
