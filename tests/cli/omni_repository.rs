@@ -493,6 +493,21 @@ fn a_rollback_restores_both_repositories() {
     run_well(&undone, &rollback);
     let next = run_well(&undone, &["push", "--yes"]);
     assert!(!next.err.contains("is missing"), "{}", next.err);
+    // The changes of other commits in a file that a push changed are kept.
+    let shared = copied(&template, "omni_repository/shared");
+    let with_measure = format!("{}measures:\n  orders: {{aggregate_type: count}}\n", shared.read(VIEW));
+    shared.write(VIEW, with_measure);
+    git(
+        &shared,
+        "omni-model",
+        &["commit", "--quiet", "--all", "--message", "measure"],
+    );
+    run_well(&shared, &rollback);
+    let view = shared.read(VIEW);
+    assert!(
+        view.contains("Before tax.") && view.contains("aggregate_type: count"),
+        "{view}"
+    );
     kill_at_each_call(&template, "omni_repository/rolled_back", &rollback, &rollback, observe);
     template.write(VIEW, "mine");
     let refused = run(&template, &rollback);

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
+use formulac::sync::{
+    Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, merge_lines, short_hash,
+};
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
@@ -40,11 +42,17 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let log = history::read_log(&place);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let undone = undone_entries(&repository, &log, &point.commit)?;
-    let changes = changes(&place, &repository, &undone, &point.commit)?;
+    let mut kept = Vec::new();
+    let changes = changes(&place, &repository, &undone, &point.commit, &mut kept)?;
     let (omni_files, omni_changes) = match &omni {
-        Some(omni) => omni_changes(&place, &repository, omni, &log, &point)?,
+        Some(omni) => omni_changes(&place, &repository, omni, &log, &point, &mut kept)?,
         None => Default::default(),
     };
+    for path in kept {
+        session.warn(&format!(
+            "`{path}` keeps its contents, because later commits changed the lines that the rollback would restore"
+        ));
+    }
     let all = [changes.clone(), omni_changes.clone()].concat();
     if !args.json {
         session.print_escaped(&display_changes(&all, &point, &undone))?;
@@ -235,12 +243,14 @@ fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Re
     Ok(log.entries.iter().filter(is_later).collect())
 }
 
-/// Returns the changes that restore the commit's version of all files that a push may change.
+/// Returns the changes that restore the commit's version of all files that formulac generates, and undo the later pushes
+/// in other files. Adds files in which the pushes cannot be undone to `kept`.
 fn changes(
     place: &Workspace,
     repository: &Repository,
     undone: &[&NumberedEntry],
     commit: &str,
+    kept: &mut Vec<String>,
 ) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.output_folders();
     let mut folders = vec![place.specs_folder(), models, tests, STATES.to_owned()];
@@ -266,7 +276,23 @@ fn changes(
     let mut changes = Vec::new();
     for path in paths {
         let before = read_project_file(&place.root, &path);
-        let after = then.get(&path).cloned().flatten();
+        let after = match folders.iter().any(|folder| is_inside(&path, folder)) {
+            true => then.get(&path).cloned().flatten(),
+            false => {
+                let is_changed = |logged: &&&NumberedEntry| logged.entry.files.iter().any(|(file, _)| *file == path);
+                let entries = undone.iter().rev().filter(is_changed);
+                let commits = entries.map(|it| repository.commit_that_added(&format!("{LOG}/{}", it.file)));
+                let commits: Vec<String> = commits.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+                match without_commits(repository, &path, before.as_ref(), &commits)? {
+                    Some(after) => after,
+                    None => {
+                        reject_uncommitted_changes(repository, &[path.clone()], str::to_owned)?;
+                        kept.push(path.clone());
+                        before.clone()
+                    }
+                }
+            }
+        };
         if before != after {
             changes.push(TextChange::new(&path, before, after));
         }
@@ -274,14 +300,51 @@ fn changes(
     Ok(changes)
 }
 
-/// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that
-/// restore these files. Files that only other commits changed keep their contents.
+fn is_inside(path: &str, folder: &str) -> bool {
+    path.strip_prefix(folder.trim_end_matches('/'))
+        .is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Returns the text of a file without the changes of these commits, which are in order from the newest. Other commits
+/// keep their changes. `None` if other commits changed the same lines.
+fn without_commits(
+    repository: &Repository,
+    path: &str,
+    text: Option<&String>,
+    commits: &[String],
+) -> Result<Option<Option<String>>, Failure> {
+    let mut text = text.cloned();
+    for commit in commits {
+        let file = [path.to_owned()];
+        let made = repository.file_contents_at_commit(commit, &file)?.pop().flatten();
+        let parent = repository.resolve_commit(&format!("{commit}^"))?;
+        let before = match parent {
+            Some(parent) => repository.file_contents_at_commit(&parent, &file)?.pop().flatten(),
+            None => None,
+        };
+        text = match (made, text, before) {
+            (made, text, before) if made == text => before,
+            (made, text, before) if made == before => text,
+            (Some(made), Some(text), Some(before)) => match merge_lines(&made, &text, &before) {
+                Some(merged) => Some(merged),
+                None => return Ok(None),
+            },
+            _ => return Ok(None),
+        };
+    }
+    Ok(Some(text))
+}
+
+/// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that undo
+/// the pushes in these files. The changes of other commits are kept. Adds files in which the pushes cannot be undone to
+/// `kept`.
 fn omni_changes(
     place: &Workspace,
     dbt: &Repository,
     omni: &OmniRepository,
     log: &Log,
     point: &RollbackTarget,
+    kept: &mut Vec<String>,
 ) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
     let repository = &omni.repository;
     let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;
@@ -290,33 +353,27 @@ fn omni_changes(
         let logged = entries.find(|logged| logged.hash == entry);
         logged.is_some_and(|logged| reached.contains(&format!("{LOG}/{}", logged.file)))
     };
-    let (last, later) = omni.find_commit(is_reached)?;
-    let Some(first) = later.last() else {
-        return Ok(Default::default());
-    };
-    let released = match point.number {
-        Some(_) => None,
-        None => repository.resolve_commit(&format!("refs/tags/{}", point.id))?,
-    };
-    let then = match released.or(last) {
-        Some(commit) => Some(commit),
-        None => repository.resolve_commit(&format!("{first}^"))?,
-    };
-    let mut files = BTreeSet::new();
-    for commit in &later {
-        files.extend(repository.files_changed_by(commit)?);
+    let (_, later) = omni.find_commit(is_reached)?;
+    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for commit in later {
+        for file in repository.files_changed_by(&commit)? {
+            files.entry(file).or_default().push(commit.clone());
+        }
     }
-    let files: Vec<String> = files.into_iter().collect();
-    let texts = match &then {
-        Some(commit) => repository.file_contents_at_commit(commit, &files)?,
-        None => vec![None; files.len()],
-    };
-    let changes = files.iter().zip(texts).filter_map(|(file, after)| {
-        let path = omni.path_in_project(file);
+    let mut changes = Vec::new();
+    for (file, commits) in files {
+        let path = omni.path_in_project(&file);
         let before = read_project_file(&place.root, &path);
-        (before != after).then(|| (file.clone(), TextChange::new(&path, before, after)))
-    });
-    Ok(changes.unzip())
+        match without_commits(repository, &file, before.as_ref(), &commits)? {
+            Some(after) if before != after => changes.push((file, TextChange::new(&path, before, after))),
+            Some(_) => {}
+            None => {
+                reject_uncommitted_changes(repository, &[file], |path| omni.path_in_project(path))?;
+                kept.push(path);
+            }
+        }
+    }
+    Ok(changes.into_iter().unzip())
 }
 
 /// Returns the log line for a model whose push state changes, such as `update revenue`.
