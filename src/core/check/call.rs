@@ -279,7 +279,9 @@ impl Lowerer<'_> {
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.meta.nullable,
-            Nulls::Always => operands.meta.nullable || !self.has_nonzero_divisor(id, self.program.args(args)),
+            Nulls::Always | Nulls::Error => {
+                operands.meta.nullable || !self.has_nonzero_divisor(id, self.program.args(args))
+            }
             Nulls::Never => false,
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
@@ -301,11 +303,7 @@ impl Lowerer<'_> {
             meta.reads_only_keys = false;
         }
         let overload = choice.overload;
-        let result = self.program.add(Ir::Apply { overload, args }, meta);
-        if self.scope.blank_zero && choice.nulls != Nulls::Never && self.null_is_error(given) {
-            self.program.errors.insert(result);
-        }
-        result
+        self.program.add(Ir::Apply { overload, args }, meta)
     }
 
     /// Casts the UUIDs among the arguments of a call to text. `None` if no argument is a UUID, or if the call compares
@@ -338,7 +336,7 @@ impl Lowerer<'_> {
     /// untyped NULL as an argument.
     #[inline]
     pub(super) fn fold_null_call(&mut self, operands: &Operands, choice: &OverloadChoice) -> Option<IrId> {
-        if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always)) {
+        if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always | Nulls::Error)) {
             return None;
         }
         self.program.folded = true;

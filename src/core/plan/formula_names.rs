@@ -272,6 +272,8 @@ fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option
             .name
             .as_deref()?
             .to_owned(),
+        // A literal marks the rows that exist.
+        Ir::Number(_) if text.is_empty() => "row".to_owned(),
         _ => return None,
     };
     let said = !text.is_empty() && text.to_lowercase().contains(&name.to_lowercase());
