@@ -147,6 +147,12 @@ impl Lowerer<'_> {
             return self.add_integer(&value.to_string(), span);
         }
         let adds = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
+        if adds && self.scope.timezone.is_some() && operands.has_kind(Type::Timestamptz as u32) {
+            // A day later is the same time on the next day, even if the clock changes.
+            a = self.instant_to_timestamp(a);
+            b = self.instant_to_timestamp(b);
+            operands = self.summarize_operands(&[a, b], span);
+        }
         if adds && operands.has_kind(Type::Time as u32) && operands.has_kind(Type::Date as u32) {
             // The date becomes a timestamp at midnight before the time is added or subtracted.
             a = self.date_to_timestamp(a);
@@ -203,6 +209,13 @@ impl Lowerer<'_> {
             self.convert_to(id, Type::Timestamp)
         } else {
             id
+        }
+    }
+
+    fn instant_to_timestamp(&mut self, id: IrId) -> IrId {
+        match self.program.meta(id).ty {
+            Type::Timestamptz => self.convert_to_wall_clock(id),
+            _ => id,
         }
     }
 
