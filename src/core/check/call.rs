@@ -111,7 +111,9 @@ impl Lowerer<'_> {
         };
         let left_empty = most.is_some_and(|most| count == most + 1)
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        let decimal = self.decimal_with_comma(call).filter(|_| most.is_some_and(|most| count == most + 1));
         let help = match function.arity_help {
+            _ if decimal.is_some() => format!("write decimals with a point: `{}`", decimal.unwrap_or_default()),
             _ if left_empty => "remove the last comma".to_owned(),
             "" => format!("write `{}`", function.signature()),
             help => help.to_owned(),
@@ -125,6 +127,22 @@ impl Lowerer<'_> {
             .with_help(help),
         );
         false
+    }
+
+    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space.
+    fn decimal_with_comma(&self, call: Call) -> Option<String> {
+        let arguments = self.ast.arguments(call);
+        arguments
+            .iter()
+            .zip(arguments.iter().skip(1))
+            .find_map(|(whole, fraction)| {
+                let [whole, fraction] = [whole, fraction].map(|id| (self.ast.expr(*id), self.ast.span(*id)));
+                let are_numbers = [whole.0, fraction.0] == [Expr::Number, Expr::Number];
+                let [whole, fraction] = [whole.1, fraction.1];
+                let digits = fraction.text(self.source);
+                (are_numbers && fraction.start == whole.end + 1 && digits.bytes().all(|b| b.is_ascii_digit()))
+                    .then(|| format!("{}.{digits}", whole.text(self.source)))
+            })
     }
 
     /// Lowers a call to an aggregate with one argument.
