@@ -3,124 +3,12 @@
 use std::cmp::Ordering;
 
 use crate::calendar::{PeriodFrame, civil_date, day_number};
-use crate::expr::{InterpreterExpr, InterpreterOp, Window};
+use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::functions::{self, statistics};
-use crate::spec::NullSources;
+use crate::operands::{NullSourcesOf, operand_value};
 use crate::trace;
 use crate::value::{DAY, Value};
 use crate::{exact::ExactDecimal, uncertainty};
-
-/// Returns what the NULL of an expression may stand for. `None` if blank operands are not 0.
-type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
-
-/// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, also in a branch or an argument, but the NULL
-/// of an error remains NULL.
-fn operand_value(
-    x: &InterpreterExpr,
-    sources: NullSourcesOf<'_>,
-    value: &mut dyn FnMut(&InterpreterExpr) -> Value,
-) -> Value {
-    let found = value(x);
-    let Some(sources_of_x) = sources(x).filter(|_| found.is_null()) else {
-        return found;
-    };
-    let Some(_deeper) = uncertainty::enter_recursion() else {
-        return found;
-    };
-    match (sources_of_x, x) {
-        (NullSources { error: false, .. }, _) => return Value::Int(0),
-        (NullSources { blank: false, .. }, _) => {}
-        (_, InterpreterExpr::Call("COALESCE" | "IFERROR" | "IFNA", args)) => {
-            return args
-                .last()
-                .map_or(Value::Null, |last| operand_value(last, sources, value));
-        }
-        (_, InterpreterExpr::Call(name @ ("IF" | "IFS" | "SWITCH" | "CHOOSE"), args)) => {
-            let values: Vec<Value> = args.iter().map(&mut *value).collect();
-            return match taken_argument(name, &values).and_then(|at| args.get(at)) {
-                Some(taken) => operand_value(taken, sources, value),
-                None if *name == "IF" => Value::Int(0),
-                None => Value::Null,
-            };
-        }
-        (_, InterpreterExpr::Call(name, args)) if !SKIPS_NULLS.contains(name) => {
-            let is_blank = |x: &InterpreterExpr| sources(x).is_some_and(|sources| !sources.error);
-            let mut values = Vec::new();
-            for (at, arg) in args.iter().enumerate() {
-                match value(arg) {
-                    Value::Null if !is_number_argument(name, at) => match is_blank(arg) {
-                        true => return Value::Int(0),
-                        false => values.push(Value::Null),
-                    },
-                    Value::Null => values.push(operand_value(arg, sources, value)),
-                    known => values.push(known),
-                }
-            }
-            return functions::call(name, &values).unwrap_or(Value::Null);
-        }
-        (_, InterpreterExpr::Binary(InterpreterOp::Power, a, b)) => {
-            let [a, b] = [a, b].map(|x| operand_value(x, sources, value));
-            return evaluate_binary(InterpreterOp::Power, &a, &b);
-        }
-        (_, InterpreterExpr::Window(Window::Offset(_, n))) => {
-            return or_zero_without_row(|one| Window::Offset(one, *n), value);
-        }
-        (_, InterpreterExpr::Window(Window::Period(_, n, unit))) => {
-            return or_zero_without_row(|one| Window::Period(one, *n, *unit), value);
-        }
-        (_, InterpreterExpr::Window(Window::InPeriod(_, frame, is_last))) => {
-            return or_zero_without_row(|one| Window::InPeriod(one, *frame, *is_last), value);
-        }
-        _ => {}
-    }
-    found
-}
-
-/// Functions that skip NULL arguments.
-const SKIPS_NULLS: [&str; 7] = ["SUM", "MIN", "MAX", "AVERAGE", "MEDIAN", "PRODUCT", "COUNT"];
-
-/// Returns whether an argument of a function that may return a number is a number itself.
-fn is_number_argument(name: &str, at: usize) -> bool {
-    match name {
-        "VALUE" | "NUMBERVALUE" | "FIND" | "CODE" | "DATEDIF" | "LEN" => false,
-        "SEARCH" => at == 2,
-        "YEAR" | "MONTH" | "DAY" | "WEEKDAY" | "WEEKNUM" | "HOUR" | "MINUTE" | "SECOND" | "DAYS" => at == 1,
-        _ => true,
-    }
-}
-
-/// Returns the 0 of a window that finds no row, and NULL if it finds one, whose value is the NULL of an error.
-fn or_zero_without_row(
-    window: impl FnOnce(Box<InterpreterExpr>) -> Window,
-    value: &mut dyn FnMut(&InterpreterExpr) -> Value,
-) -> Value {
-    let one = Box::new(InterpreterExpr::Literal(Value::Int(1)));
-    match value(&InterpreterExpr::Window(window(one))) {
-        Value::Null => Value::Int(0),
-        _ => Value::Null,
-    }
-}
-
-/// Returns the index of the argument that a conditional function returns.
-fn taken_argument(name: &str, args: &[Value]) -> Option<usize> {
-    let (first, count) = match name {
-        "CHOOSE" => {
-            let index = args.first()?.number()?.trunc();
-            return (index >= 1.0 && index < args.len() as f64).then_some(index as usize);
-        }
-        "IF" => (0, args.len()),
-        "IFS" => (0, args.len()),
-        _ => (1, args.len() - 1),
-    };
-    let branch = chosen_argument(name, args)?;
-    match name {
-        "IF" => Some(branch + 1),
-        _ if 2 * branch + 1 < count => Some(first + 2 * branch + 1),
-        _ if count % 2 == 1 => Some(args.len() - 1),
-        _ => None,
-    }
-    .filter(|at| *at < args.len())
-}
 
 /// Evaluates an expression, given the values of its operands.
 pub fn evaluate_scalar(
@@ -216,7 +104,7 @@ fn operator_outcome(op: InterpreterOp, a: &Value, b: &Value) -> Option<&'static 
 }
 
 /// Returns the index of the branch that a conditional function takes. The default is the last branch.
-fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
+pub fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.as_condition() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
         let held = tests

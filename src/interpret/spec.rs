@@ -4,9 +4,8 @@ use std::fmt;
 
 use crate::calendar::PeriodFrame;
 use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, Window};
-use crate::temporal::result_arguments;
+use crate::operands::{NullSources, can_fail, choices};
 use crate::uncertainty;
-use crate::value::Value;
 
 #[derive(Clone, Debug)]
 pub struct InterpreterSpec {
@@ -97,71 +96,6 @@ impl KeptColumn {
             None => InterpreterExpr::name(&self.name),
             Some(frame) => InterpreterExpr::Period(self.name.clone(), frame),
         }
-    }
-}
-
-/// What the NULL of an expression may stand for in arithmetic with `blanks: zero`. Neither, if the expression is never
-/// NULL.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct NullSources {
-    pub blank: bool,
-    /// Whether NULL may stand for an error, such as a division by 0.
-    pub error: bool,
-}
-
-impl NullSources {
-    const BLANK: Self = Self {
-        blank: true,
-        error: false,
-    };
-    const ERROR: Self = Self {
-        blank: false,
-        error: true,
-    };
-
-    fn or(self, other: Self) -> Self {
-        Self {
-            blank: self.blank || other.blank,
-            error: self.error || other.error,
-        }
-    }
-}
-
-/// Returns the arguments that a function such as IF can return, and the meaning of its NULL if it returns none of them.
-/// `None` for functions that do not choose an argument.
-fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<(Vec<&'x InterpreterExpr>, NullSources)> {
-    let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
-    let has_default = match (name, args) {
-        ("IF", _) => args.len() == 3,
-        ("IFS", [.., last, _]) => args.len().is_multiple_of(2) && is_true(last) || !args.len().is_multiple_of(2),
-        ("SWITCH", _) => args.len().is_multiple_of(2),
-        ("CHOOSE" | "IFS", _) => false,
-        ("COALESCE" | "IFERROR" | "IFNA", [.., last]) => return Some((vec![last], NullSources::default())),
-        _ => return None,
-    };
-    let nothing = match (name, has_default) {
-        (_, true) => NullSources::default(),
-        ("IF", false) => NullSources::BLANK,
-        _ => NullSources::ERROR,
-    };
-    let chosen = result_arguments(name, args.len()).unwrap_or_default();
-    Some((chosen.into_iter().filter_map(|at| args.get(at)).collect(), nothing))
-}
-
-/// Returns whether a spreadsheet may show an error for a call with arguments that are not blank.
-pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
-    let last = match args.last() {
-        Some(InterpreterExpr::Literal(value)) => value.number(),
-        _ => None,
-    };
-    match name {
-        "MOD" | "QUOTIENT" | "CEILING" | "FLOOR" | "MROUND" => !last.is_some_and(|last| last > 0.0),
-        "POWER" => !last.is_some_and(|last| last > 0.0 && last.fract() == 0.0),
-        "SQRT" | "SQRTPI" | "LN" | "LOG" | "LOG10" | "EXP" | "COT" | "ASIN" | "ACOS" | "ATAN2" | "SINH" | "COSH"
-        | "FACT" | "COMBIN" | "PERMUT" | "GCD" | "LCM" | "BITAND" | "BITOR" | "BITXOR" | "BITLSHIFT" | "BITRSHIFT"
-        | "VALUE" | "NUMBERVALUE" | "DATEVALUE" | "TIMEVALUE" | "DATE" | "TIME" | "DATEDIF" | "FIND" | "SEARCH"
-        | "CODE" => true,
-        _ => false,
     }
 }
 

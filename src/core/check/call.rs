@@ -111,7 +111,9 @@ impl Lowerer<'_> {
         };
         let left_empty = most.is_some_and(|most| count == most + 1)
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
-        let decimal = self.decimal_with_comma(call).filter(|_| most.is_some_and(|most| count == most + 1));
+        let decimal = self
+            .decimal_with_comma(call)
+            .filter(|_| most.is_some_and(|most| count == most + 1));
         let help = match function.arity_help {
             _ if decimal.is_some() => format!("write decimals with a point: `{}`", decimal.unwrap_or_default()),
             _ if left_empty => "remove the last comma".to_owned(),
