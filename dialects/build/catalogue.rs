@@ -284,7 +284,7 @@ fn check_phrase(file: &File, at: usize, name: &str, phrase: &str, overloads: &[O
 
 fn read_null_rule(file: &File, at: usize, table: &DeTable<'_>, faults: &mut Vec<String>) -> Option<String> {
     let rule = toml_file::text(file, table, "nulls", faults)?;
-    if !["any", "always", "never", "all", "skipped"].contains(&rule) {
+    if !["any", "always", "error", "never", "all", "skipped"].contains(&rule) {
         faults.push(file.fault_at(at, format!("unknown null rule `{rule}`")));
     }
     Some(rule.to_owned())

@@ -90,6 +90,15 @@ impl AstBuilder<'_> {
                 after.get(..3).unwrap_or_default()
             );
         }
+        if token == Token::Comma && left > 0 && digits(after) > 0 {
+            let number = |text: &str| text.bytes().take(20).take_while(u8::is_ascii_digit).count();
+            let whole = before.bytes().rev().take(20).take_while(u8::is_ascii_digit).count();
+            return format!(
+                "write decimals with a point: `{}.{}`",
+                before.get(before.len() - whole..).unwrap_or_default(),
+                after.get(..number(after)).unwrap_or_default()
+            );
+        }
         if token == Token::Comma && after.lines().next().is_none_or(|rest| rest.trim().is_empty()) {
             return "remove the comma, and write each definition on its own line".to_owned();
         }

@@ -5,31 +5,31 @@ use std::cmp::Ordering;
 use crate::calendar::{PeriodFrame, civil_date, day_number};
 use crate::expr::{InterpreterExpr, InterpreterOp};
 use crate::functions::{self, statistics};
+use crate::operands::{NullSourcesOf, operand_value};
 use crate::trace;
 use crate::value::{DAY, Value};
 use crate::{exact::ExactDecimal, uncertainty};
 
-/// Evaluates an expression, given the values of its operands. `counts_as_zero` returns whether a NULL operand is 0 in
-/// arithmetic.
+/// Evaluates an expression, given the values of its operands.
 pub fn evaluate_scalar(
     x: &InterpreterExpr,
-    counts_as_zero: &dyn Fn(&InterpreterExpr) -> bool,
+    sources: NullSourcesOf<'_>,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
     match x {
         InterpreterExpr::Literal(literal) => literal.clone(),
         InterpreterExpr::Binary(op, a, b) => {
-            let or_zero = |x: Value, of: &InterpreterExpr, is_read_so: bool| match x {
-                Value::Null if is_read_so && counts_as_zero(of) => Value::Int(0),
-                other => other,
+            let mut operand = |x: &InterpreterExpr, is_zero_if_blank: bool| match is_zero_if_blank {
+                true => operand_value(x, sources, value),
+                false => value(x),
             };
             let number = matches!(
                 op,
                 InterpreterOp::Add | InterpreterOp::Subtract | InterpreterOp::Multiply
             );
             let moved = matches!(op, InterpreterOp::Later | InterpreterOp::Earlier);
-            let a = or_zero(value(a), a, number || *op == InterpreterOp::Divide);
-            let b = or_zero(value(b), b, number || moved);
+            let a = operand(a, number || *op == InterpreterOp::Divide);
+            let b = operand(b, number || moved);
             if let Some(outcome) = operator_outcome(*op, &a, &b) {
                 trace::record_event(|| x.to_string(), outcome);
             }
@@ -104,7 +104,7 @@ fn operator_outcome(op: InterpreterOp, a: &Value, b: &Value) -> Option<&'static 
 }
 
 /// Returns the index of the branch that a conditional function takes. The default is the last branch.
-fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
+pub fn chosen_argument(name: &str, args: &[Value]) -> Option<usize> {
     let is_true = |value: &Value| value.as_condition() == Some(true);
     let pairs = |tests: &[Value], holds: &dyn Fn(&Value) -> bool| {
         let held = tests

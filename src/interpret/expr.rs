@@ -248,7 +248,7 @@ impl Window {
         }
     }
 
-    fn children(&self) -> Vec<&InterpreterExpr> {
+    pub fn children(&self) -> Vec<&InterpreterExpr> {
         match self {
             Self::Offset(x, _)
             | Self::Period(x, ..)

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | [`from_ast`] | converts a syntax tree to an expression of the interpreter |
 //! | [`spec`], [`joins`] | evaluates the steps of a spec: filters, joins, groups, windows |
-//! | [`functions`], [`arithmetic`], [`temporal`] | evaluates calls and operators |
+//! | [`functions`], [`arithmetic`], [`operands`], [`temporal`] | evaluates calls and operators |
 //! | [`value`], [`exact`] | values, with decimals of any precision |
 //! | [`uncertainty`] | values that differ between engines, such as the sum of floats |
 //! | [`trace`] | values of all subexpressions, for mutants and messages |
@@ -38,6 +38,7 @@ pub mod expr;
 pub mod from_ast;
 pub mod functions;
 pub mod joins;
+pub mod operands;
 pub mod spec;
 pub mod temporal;
 pub mod trace;

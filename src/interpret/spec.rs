@@ -3,9 +3,9 @@
 use std::fmt;
 
 use crate::calendar::PeriodFrame;
-use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp};
+use crate::expr::{InterpreterExpr, InterpreterLevel, InterpreterOp, Window};
+use crate::operands::{NullSources, can_fail, choices};
 use crate::uncertainty;
-use crate::value::Value;
 
 #[derive(Clone, Debug)]
 pub struct InterpreterSpec {
@@ -99,35 +99,6 @@ impl KeptColumn {
     }
 }
 
-/// Meaning of a NULL in arithmetic with `blanks: zero`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum NullMeaning {
-    /// The expression is a constant that is not NULL.
-    None,
-    /// NULL stands for an error, such as a division by 0.
-    Error,
-    /// NULL may be a blank.
-    Blank,
-}
-
-/// Returns the arguments that a function such as IF can return, if it returns one of them for every condition. `None` for
-/// functions that do not choose an argument.
-fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<Vec<&'x InterpreterExpr>> {
-    let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
-    let choices = match (name, args) {
-        ("IF", [_, then, otherwise]) => vec![then, otherwise],
-        ("IFS", [.., last, _]) if args.len().is_multiple_of(2) && is_true(last) => {
-            args.iter().skip(1).step_by(2).collect()
-        }
-        ("SWITCH", [_, pairs @ .., otherwise]) if pairs.len().is_multiple_of(2) => {
-            pairs.iter().skip(1).step_by(2).chain([otherwise]).collect()
-        }
-        ("CHOOSE" | "IF" | "IFS" | "SWITCH", _) => Vec::new(),
-        _ => return None,
-    };
-    Some(choices)
-}
-
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
@@ -143,46 +114,50 @@ impl InterpreterStep {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
-    /// Returns whether a NULL operand counts as 0 with `blanks: zero`. A blank does, but the NULL of arithmetic, such as
-    /// a division by 0, stands for an error. In the definition `own`, the name `own` refers to the input column.
-    pub fn counts_as_zero(&self, operand: &InterpreterExpr, own: Option<&str>) -> bool {
-        self.blank_zero && self.meaning_of_null(operand, own) != NullMeaning::Error
+    /// Returns what a NULL of an expression may stand for. In the definition `own`, the name `own` refers to the input
+    /// column. `None` without `blanks: zero`.
+    pub fn null_sources(&self, x: &InterpreterExpr, own: Option<&str>) -> Option<NullSources> {
+        self.blank_zero.then(|| self.sources(x, own))
     }
 
-    /// Returns what a NULL of an expression means.
-    fn meaning_of_null(&self, x: &InterpreterExpr, own: Option<&str>) -> NullMeaning {
+    fn sources(&self, x: &InterpreterExpr, own: Option<&str>) -> NullSources {
         use InterpreterOp::{Add, Divide, Multiply, Power, Subtract};
         let Some(_deeper) = uncertainty::enter_recursion() else {
-            return NullMeaning::Blank;
+            return NullSources::BLANK;
         };
+        let of = |x: &InterpreterExpr| self.sources(x, own);
+        let any = |args: &[&InterpreterExpr]| args.iter().fold(NullSources::default(), |all, x| all.or(of(x)));
         match x {
             InterpreterExpr::Name(name) => match self.definition(name).filter(|_| own != Some(name)) {
-                Some(definition) => self.meaning_of_null(definition, Some(name)),
-                None if self.error_columns.contains(name) => NullMeaning::Error,
-                None => NullMeaning::Blank,
+                Some(definition) => self.sources(definition, Some(name)),
+                None if self.error_columns.contains(name) => NullSources::ERROR,
+                None => NullSources::BLANK,
             },
-            InterpreterExpr::Literal(value) if !value.is_null() => NullMeaning::None,
-            InterpreterExpr::Binary(Divide, ..) => NullMeaning::Error,
-            InterpreterExpr::Binary(op, a, b) => {
-                let [a, b] = [a, b].map(|x| self.meaning_of_null(x, own));
-                let is_error = match op {
-                    // A blank operand is 0.
-                    Add | Subtract | Multiply => true,
-                    Power => a != NullMeaning::Blank && b != NullMeaning::Blank,
-                    _ => false,
-                };
-                match a.max(b) {
-                    NullMeaning::None => NullMeaning::None,
-                    _ if is_error && (a == NullMeaning::Error || b == NullMeaning::Error) => NullMeaning::Error,
-                    _ => NullMeaning::Blank,
+            InterpreterExpr::Literal(value) if !value.is_null() => NullSources::default(),
+            InterpreterExpr::Binary(Divide, ..) => NullSources::ERROR,
+            InterpreterExpr::Binary(op, a, b) => match (op, any(&[a, b])) {
+                // A blank operand is 0.
+                (Add | Subtract | Multiply, NullSources { error: true, .. }) => NullSources::ERROR,
+                (Power, sources) if can_fail("POWER", &[(**a).clone(), (**b).clone()]) => {
+                    sources.or(NullSources::ERROR)
                 }
+                (_, sources) => sources,
+            },
+            InterpreterExpr::Call(name, args) => match choices(name, args) {
+                Some((chosen, nothing)) => any(&chosen).or(nothing),
+                None if can_fail(name, args) => any(&args.iter().collect::<Vec<_>>()).or(NullSources::ERROR),
+                None => any(&args.iter().collect::<Vec<_>>()),
+            },
+            InterpreterExpr::Aggregate(name, _) if name.starts_with("COUNT") || name.starts_with("SUM") => {
+                NullSources::default()
             }
-            InterpreterExpr::Call(name, args) => {
-                let values = choices(name, args).unwrap_or_else(|| args.iter().collect());
-                let values = values.into_iter().map(|x| self.meaning_of_null(x, own));
-                values.max().unwrap_or(NullMeaning::Blank)
+            InterpreterExpr::Aggregate(_, args) => any(&args.iter().take(1).collect::<Vec<_>>()),
+            InterpreterExpr::Range(x, _) => of(x),
+            InterpreterExpr::Window(Window::Offset(x, _) | Window::Period(x, ..) | Window::InPeriod(x, ..)) => {
+                NullSources::BLANK.or(of(x))
             }
-            _ => NullMeaning::Blank,
+            InterpreterExpr::Window(window) => any(&window.children()),
+            _ => NullSources::BLANK,
         }
     }
 
@@ -198,7 +173,7 @@ impl InterpreterStep {
         let computed = keys
             .map(|key| (key.output(), key.expr(), None))
             .chain(defined.map(|(name, x)| (name.clone(), x.clone(), Some(name.as_str()))))
-            .filter(|(_, x, own)| self.meaning_of_null(x, *own) == NullMeaning::Error);
+            .filter(|(_, x, own)| self.sources(x, *own).error);
         kept.map(|name| unqualified_name(name).to_owned())
             .chain(computed.map(|(name, _, _)| name))
             .collect()

@@ -144,7 +144,7 @@ impl TemporalScope<'_> {
 }
 
 /// Returns the indexes of the arguments that a conditional function may return. `None` for any other function.
-fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
+pub fn result_arguments(name: &str, count: usize) -> Option<Vec<usize>> {
     let all = 0..count;
     let last = count.saturating_sub(1);
     Some(match name {

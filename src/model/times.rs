@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::load::{KeptColumns, Step};
+use super::lookback::is_nested;
 use super::time_range::{CrossRowRead, TimeKey, TimeLength, TimeOrigin, TimeValue};
 use crate::Level;
 use crate::check::{DefinitionRole, find_sort_key_to_shift, split_truncation};
@@ -27,7 +28,13 @@ impl Times<'_> {
     }
 
     fn time_key(&self, id: IrId) -> TimeKey {
-        let (of, unit) = split_truncation(self.program(), id);
+        let (mut of, unit) = split_truncation(self.program(), id);
+        // The month of a day is the month of the time itself.
+        while let (inner, Some(finer)) = split_truncation(self.program(), of)
+            && unit.is_some_and(|unit| is_nested(finer, unit))
+        {
+            of = inner;
+        }
         TimeKey {
             base: self.time_origin(of),
             unit,

@@ -18,6 +18,8 @@ pub enum Nulls {
     Any,
     /// NULL if any argument is NULL, and possibly NULL if no argument is NULL.
     Always,
+    /// NULL if any argument is NULL, and in place of an error that a spreadsheet would show.
+    Error,
     /// Never NULL.
     Never,
     /// NULL only if every argument is NULL.
@@ -221,7 +223,7 @@ impl Function {
             Nulls::Any if aggregates && self.empty.is_none() => "skips NULLs; NULL if there are no rows",
             Nulls::Any if aggregates => "skips NULLs",
             Nulls::Any => "NULL if an argument is NULL",
-            Nulls::Always => "may be NULL",
+            Nulls::Always | Nulls::Error => "may be NULL",
             Nulls::Never => "never NULL",
             Nulls::All => "NULL if all arguments are NULL",
             Nulls::Skipped => "skips NULLs; may be NULL",

@@ -59,7 +59,7 @@ impl Lowerer<'_> {
                 return self.build_coalesce(values, span, "IF");
             }
             // `IF(ISBLANK(x), 1/0, y)` returns `y` if `x` is not NULL, and NULL otherwise.
-            if !negated && self.is_null(*a) {
+            if !negated && self.is_null(*a) && !self.scope.blank_zero {
                 let meta = self.program.meta(condition);
                 let there = self.program.add(Ir::IsNull { x, negated: true }, meta);
                 self.program.folded = true;
@@ -142,6 +142,10 @@ impl Lowerer<'_> {
         if let (true, Some(branch)) = (conditions.is_empty(), branches.first()) {
             return self.single_branch(*branch);
         }
+        if self.scope.blank_zero && branches.len() == conditions.len() {
+            // IFS returns an error if no condition is met.
+            branches.push(self.add_null(Type::Unknown, span));
+        }
         let node = self.build_case(&conditions, &mut branches, span, "IFS");
         [values, conditions, branches]
             .into_iter()
@@ -174,8 +178,8 @@ impl Lowerer<'_> {
         for (index, branch) in branches.iter().enumerate() {
             match conditions.get(index) {
                 Some(condition) => self.program.extend_args(&mut arms, *condition),
-                // `ELSE NULL` is redundant.
-                None if self.is_null(*branch) => break,
+                // `ELSE NULL` is redundant, unless its NULL stands for an error.
+                None if self.is_null(*branch) && !self.scope.blank_zero => break,
                 None => {}
             }
             self.program.extend_args(&mut arms, *branch);
@@ -190,16 +194,7 @@ impl Lowerer<'_> {
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
         let nothing = values.are_all_null();
         self.program.folded |= nothing;
-        let result = self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta);
-        self.record_null_error(result, branches, has_else);
-        result
-    }
-
-    /// Records, for `blanks: zero`, that a NULL of a choice is always an error: no branch can be blank.
-    fn record_null_error(&mut self, choice: IrId, branches: &[IrId], has_else: bool) {
-        if self.scope.blank_zero && has_else && self.null_is_error(branches) {
-            self.program.errors.insert(choice);
-        }
+        self.program.add(if nothing { Ir::Null } else { Ir::Case(arms) }, meta)
     }
 
     /// Assigns the given type to decimal literals.
@@ -289,9 +284,7 @@ impl Lowerer<'_> {
             first: all.first + 1,
             count: all.count - 1,
         };
-        let result = self.program.add(Ir::Switch { subject, arms }, meta);
-        self.record_null_error(result, branches, has_else);
-        result
+        self.program.add(Ir::Switch { subject, arms }, meta)
     }
 
     pub(super) fn lower_coalesce(&mut self, args: &[ExprId], span: Span, function: &'static Function) -> IrId {

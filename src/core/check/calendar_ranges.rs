@@ -182,13 +182,8 @@ impl Lowerer<'_> {
         self.report_range(span, &message, help)
     }
 
-    /// Returns the sort key of calendar ranges: the first key that is a date or, if no key is a date, the first key of
-    /// unknown type. Reports a missing key and a key without a date.
-    fn calendar_key(&mut self, span: Span) -> Option<CalendarKey> {
-        let shown = self.source_text(span);
-        if !self.has_order(&shown, span) {
-            return None;
-        }
+    /// Returns the sort key of calendar ranges, and the span of the first sort key.
+    fn find_calendar_key(&self) -> (Option<CalendarKey>, Option<Span>) {
         let (mut found, mut other): (Option<CalendarKey>, Option<Span>) = (None, None);
         for (index, definition) in self.ast.definitions.iter().enumerate() {
             let lowered = &self.program.definitions[index];
@@ -212,6 +207,25 @@ impl Lowerer<'_> {
                 _ => {}
             }
         }
+        (found, other)
+    }
+
+    /// Returns a value that is not NULL in a row that PERIODOFFSET finds: the sort key.
+    pub(super) fn marker_of_found_period(&mut self, span: Span) -> IrId {
+        match self.find_calendar_key().0 {
+            Some(key) => self.lower_calendar_key(key, span),
+            None => self.add_integer("1", span),
+        }
+    }
+
+    /// Returns the sort key of calendar ranges: the first key that is a date or, if no key is a date, the first key of
+    /// unknown type. Reports a missing key and a key without a date.
+    fn calendar_key(&mut self, span: Span) -> Option<CalendarKey> {
+        let shown = self.source_text(span);
+        if !self.has_order(&shown, span) {
+            return None;
+        }
+        let (found, other) = self.find_calendar_key();
         // If all keys have errors, these errors have already been reported.
         let first = other?;
         let Some(key) = found else {
@@ -240,7 +254,7 @@ impl Lowerer<'_> {
         self.source_text(self.ast.definition(key.definition).span)
     }
 
-    fn lower_calendar_key(&mut self, key: CalendarKey, span: Span) -> IrId {
+    pub(super) fn lower_calendar_key(&mut self, key: CalendarKey, span: Span) -> IrId {
         self.lower_definition_use(key.definition, span)
     }
 

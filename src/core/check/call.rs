@@ -111,7 +111,11 @@ impl Lowerer<'_> {
         };
         let left_empty = most.is_some_and(|most| count == most + 1)
             && self.ast.arguments(call).last().is_some_and(|last| self.is_blank(*last));
+        let decimal = self
+            .decimal_with_comma(call)
+            .filter(|_| most.is_some_and(|most| count == most + 1));
         let help = match function.arity_help {
+            _ if decimal.is_some() => format!("write decimals with a point: `{}`", decimal.unwrap_or_default()),
             _ if left_empty => "remove the last comma".to_owned(),
             "" => format!("write `{}`", function.signature()),
             help => help.to_owned(),
@@ -125,6 +129,22 @@ impl Lowerer<'_> {
             .with_help(help),
         );
         false
+    }
+
+    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space.
+    fn decimal_with_comma(&self, call: Call) -> Option<String> {
+        let arguments = self.ast.arguments(call);
+        arguments
+            .iter()
+            .zip(arguments.iter().skip(1))
+            .find_map(|(whole, fraction)| {
+                let [whole, fraction] = [whole, fraction].map(|id| (self.ast.expr(*id), self.ast.span(*id)));
+                let are_numbers = [whole.0, fraction.0] == [Expr::Number, Expr::Number];
+                let [whole, fraction] = [whole.1, fraction.1];
+                let digits = fraction.text(self.source);
+                (are_numbers && fraction.start == whole.end + 1 && digits.bytes().all(|b| b.is_ascii_digit()))
+                    .then(|| format!("{}.{digits}", whole.text(self.source)))
+            })
     }
 
     /// Lowers a call to an aggregate with one argument.
@@ -279,7 +299,9 @@ impl Lowerer<'_> {
         }
         let nullable = match choice.nulls {
             Nulls::Any => operands.meta.nullable,
-            Nulls::Always => operands.meta.nullable || !self.has_nonzero_divisor(id, self.program.args(args)),
+            Nulls::Always | Nulls::Error => {
+                operands.meta.nullable || !self.has_nonzero_divisor(id, self.program.args(args))
+            }
             Nulls::Never => false,
             Nulls::All => operands.all_null,
             Nulls::Skipped => true,
@@ -301,11 +323,7 @@ impl Lowerer<'_> {
             meta.reads_only_keys = false;
         }
         let overload = choice.overload;
-        let result = self.program.add(Ir::Apply { overload, args }, meta);
-        if self.scope.blank_zero && choice.nulls != Nulls::Never && self.null_is_error(given) {
-            self.program.errors.insert(result);
-        }
-        result
+        self.program.add(Ir::Apply { overload, args }, meta)
     }
 
     /// Casts the UUIDs among the arguments of a call to text. `None` if no argument is a UUID, or if the call compares
@@ -338,7 +356,7 @@ impl Lowerer<'_> {
     /// untyped NULL as an argument.
     #[inline]
     pub(super) fn fold_null_call(&mut self, operands: &Operands, choice: &OverloadChoice) -> Option<IrId> {
-        if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always)) {
+        if !(operands.has_null() && matches!(choice.nulls, Nulls::Any | Nulls::Always | Nulls::Error)) {
             return None;
         }
         self.program.folded = true;

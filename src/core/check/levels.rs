@@ -2,6 +2,8 @@
 
 use super::DefinitionRole;
 use super::lower::Lowerer;
+use super::names::NameTarget;
+use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::span::Span;
@@ -115,6 +117,9 @@ impl Lowerer<'_> {
         self.failed = true;
         let Some(place) = self.no_aggregates.take() else { return };
         let help = match self.role {
+            DefinitionRole::Where if self.is_in_window_call(span) => {
+                "define the value in this step, and use it in `where` of the next step"
+            }
             DefinitionRole::Where => "move the condition to `having`, which filters groups",
             DefinitionRole::GroupBy => "compute the aggregate in an earlier step, then group by it",
             DefinitionRole::Rule | DefinitionRole::Check => {
@@ -132,6 +137,17 @@ impl Lowerer<'_> {
             )
             .with_help(help),
         );
+    }
+
+    /// Returns whether a part of the source is an argument of a window function.
+    fn is_in_window_call(&self, part: Span) -> bool {
+        self.ast.ids().any(|id| {
+            let span = self.ast.span(id);
+            let is_window = |function| catalog::get(function).level == Level::Window;
+            matches!(self.names.targets[id.index()], NameTarget::Function(function) if is_window(function))
+                && span.start < part.start
+                && part.end < span.end
+        })
     }
 
     #[cold]

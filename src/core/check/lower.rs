@@ -175,6 +175,9 @@ pub(super) fn lower(
             pass.work.lowered[at + index] = lowered;
         }
         let root = pass.finish(pass.lowered_node(definition.body));
+        if scope.blank_zero {
+            pass.program.null_meaning(root);
+        }
         let failed = pass.failed || pass.is_error(root);
         let lowered = &mut pass.program.definitions[*index as usize];
         (lowered.root, lowered.first, lowered.failed) = (root, first, failed);

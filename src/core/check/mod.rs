@@ -4,6 +4,7 @@
 //! columns that no schema declares. `lower` checks and lowers each definition after the definitions that it uses.
 
 mod array_formulas;
+mod blank_operands;
 mod branches;
 mod calendar_ranges;
 mod call;

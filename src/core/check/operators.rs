@@ -129,18 +129,13 @@ impl Lowerer<'_> {
             // NULL.
             return self.add_null(Type::Float, span);
         }
-        let mut may_be_error = false;
         if self.scope.blank_zero {
             match op {
                 BinaryOp::Add | BinaryOp::Subtract | BinaryOp::Multiply => {
-                    may_be_error = self.program.is_null_error(a) || self.program.is_null_error(b);
                     a = self.blank_as_zero(a);
                     b = self.blank_as_zero(b);
                 }
-                BinaryOp::Divide => {
-                    may_be_error = true;
-                    a = self.blank_as_zero(a);
-                }
+                BinaryOp::Divide => a = self.blank_as_zero(a),
                 _ => {}
             }
             operands = self.summarize_operands(&[a, b], span);
@@ -151,29 +146,23 @@ impl Lowerer<'_> {
             self.program.folded = true;
             return self.add_integer(&value.to_string(), span);
         }
-        let sum = matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.has_kind(Type::Time as u32);
-        if sum && operands.has_kind(Type::Date as u32) {
+        let adds = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
+        if adds && self.scope.timezone.is_some() && operands.has_kind(Type::Timestamptz as u32) {
+            // A day later is the same time on the next day, even if the clock changes.
+            a = self.instant_to_timestamp(a);
+            b = self.instant_to_timestamp(b);
+            operands = self.summarize_operands(&[a, b], span);
+        }
+        if adds && operands.has_kind(Type::Time as u32) && operands.has_kind(Type::Date as u32) {
             // The date becomes a timestamp at midnight before the time is added or subtracted.
             a = self.date_to_timestamp(a);
             b = self.date_to_timestamp(b);
             operands = self.summarize_operands(&[a, b], span);
         }
-        if matches!(op, BinaryOp::Add | BinaryOp::Subtract) && operands.has_kind(Type::Date as u32) {
+        if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
         }
-        let result = self.apply_to(operator_function(op), &[a, b], operands, op.symbol());
-        if may_be_error {
-            self.program.errors.insert(result);
-        }
-        result
-    }
-
-    /// Returns whether a NULL result of a function stands for an error: every argument is a constant or a failed
-    /// operation, so no argument can be blank.
-    pub(super) fn null_is_error(&self, args: &[IrId]) -> bool {
-        let is_value = |id: IrId| self.program.meta(id).level == Level::Const && !self.program.meta(id).nullable;
-        args.iter().any(|id| self.program.is_null_error(*id))
-            && args.iter().all(|id| self.program.is_null_error(*id) || is_value(*id))
+        self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
     }
 
     /// Warns if a fraction of a day is added to a date, because a date has no time of day. The fraction is a literal
@@ -223,6 +212,13 @@ impl Lowerer<'_> {
         }
     }
 
+    fn instant_to_timestamp(&mut self, id: IrId) -> IrId {
+        match self.program.meta(id).ty {
+            Type::Timestamptz => self.convert_to_wall_clock(id),
+            _ => id,
+        }
+    }
+
     /// Computes constant integer arithmetic if the result exceeds 32 bits, because SQL engines treat short literals as
     /// 32-bit integers, so `60 * 60 * 24 * 1000 * 30` would overflow. The user does not see the arithmetic in the
     /// definition of a function, so it is always computed.
@@ -249,22 +245,6 @@ impl Lowerer<'_> {
     pub(super) fn is_zero(&self, id: IrId) -> bool {
         matches!(self.program.node(id), Ir::Number(slice)
             if self.program.text(slice).bytes().take_while(|b| *b != b'e').all(|b| matches!(b, b'0' | b'.' | b'-')))
-    }
-
-    fn blank_as_zero(&mut self, id: IrId) -> IrId {
-        let meta = self.program.meta(id);
-        if !meta.nullable || !meta.ty.is_number() || self.program.is_null_error(id) {
-            return id;
-        }
-        let zero = self.add_integer("0", meta.span);
-        let args = self.program.add_args(&[id, zero]);
-        self.program.add(
-            Ir::Coalesce(args),
-            NodeMeta {
-                nullable: false,
-                ..meta
-            },
-        )
     }
 }
 

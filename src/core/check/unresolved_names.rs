@@ -219,6 +219,14 @@ impl<'a> Resolver<'a> {
             let name = relation.name();
             return Some(format!("write a column of the relation `{name}` as `{name}.column`"));
         }
+        // `Table[column]` refers to a column of a table in a spreadsheet.
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        let bracketed = after.strip_prefix('[').and_then(|after| after.split_once(']'));
+        if let Some((column, _)) = bracketed
+            && self.find_column(HashedName::from(column)).is_some()
+        {
+            return Some(format!("write `{column}`, because only the column has a name here"));
+        }
         let (base, frame) =
             split_timeframe_name(text).find(|(base, _)| self.find_column(HashedName::from(*base)).is_some())?;
         Some(format!("write the timeframe of `{base}` as `{base}[{frame}]`"))

@@ -305,7 +305,13 @@ impl<'p> Emitter<'p> {
             Ir::Apply { overload, args } => self.emit_call(overload, program.args(args), span),
             Ir::Case(arms) => {
                 self.cast_branches_to_same_scale(arms);
-                let arms = self.emit_operands(program.args(arms));
+                let arms = match program.args(arms) {
+                    [pairs @ .., default] if pairs.len().is_multiple_of(2) && program.node(*default) == Ir::Null => {
+                        pairs
+                    }
+                    arms => arms,
+                };
+                let arms = self.emit_operands(arms);
                 self.work.tree.add(Sql::Case { subject: None, arms }, span)
             }
             Ir::Switch { subject, arms } => {

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashSet;
-
 use super::{
     CalendarOffset, CalendarUnit, Holidays, Ir, IrId, LookupSpec, NodeMeta, PoolRange, WindowFrame, WindowFrameId,
 };
@@ -106,9 +104,8 @@ pub struct Program {
     pub criteria: Vec<(IrId, PoolRange, Span)>,
     /// English descriptions of cells and cell ranges.
     pub meanings: Vec<(Span, String)>,
-    /// With `blanks: zero`, nodes whose NULL stands for failed arithmetic, such as a division by 0, and is therefore
-    /// not 0 in other arithmetic.
-    pub errors: FxHashSet<IrId>,
+    /// With `blanks: zero`, the meaning of each node's NULL, for the nodes up to the last evaluated node.
+    pub null_meanings: Vec<super::NullMeaning>,
     /// Whether at least one definition is folded. During lowering, specifies whether the current definition is folded.
     pub folded: bool,
     /// Whether several nodes may have the same operand, because the program contains LET or functions with a
@@ -134,7 +131,7 @@ impl Program {
             other_forms,
             criteria,
             meanings,
-            errors,
+            null_meanings,
             folded,
             shares_nodes,
             order,
@@ -152,7 +149,7 @@ impl Program {
         other_forms.clear();
         criteria.clear();
         meanings.clear();
-        errors.clear();
+        null_meanings.clear();
         *folded = false;
         *shares_nodes = false;
         order.clear();
@@ -333,17 +330,11 @@ impl Program {
         }
     }
 
-    /// Returns whether a NULL of this node stands for an error, with `blanks: zero`. Spreadsheets return the error of
-    /// an operand, whereas a blank operand counts as 0.
+    /// Returns whether a NULL of this node may stand for an error, with `blanks: zero`.
     pub fn is_null_error(&self, id: IrId) -> bool {
-        let id = self.resolve_names(id);
-        match self.node(id) {
-            Ir::Column(column) => self
-                .columns
-                .try_get(column as usize)
-                .is_some_and(|used| used.null_is_error),
-            _ => self.errors.contains(&id),
-        }
+        self.null_meanings
+            .get(id.index())
+            .is_some_and(|meaning| meaning.may_be_error)
     }
 
     /// Returns whether a node is a column of UUIDs.

@@ -86,7 +86,15 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
         (_, "left" | "right") => format!("{param}_side_of_{of}"),
         _ => format!("{param}_for_{of}"),
     };
-    name_from_formula(program, id, source).unwrap_or_else(fallback)
+    // The name that remains of `region & " "` is the name of a column.
+    let text = program.meta(id).span.text(source);
+    let is_in_text = |name: &String| {
+        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        words.any(|word| word.eq_ignore_ascii_case(name))
+    };
+    name_from_formula(program, id, source)
+        .filter(|name| !is_in_text(name))
+        .unwrap_or_else(fallback)
 }
 
 /// Call that uses an argument.
@@ -272,6 +280,8 @@ fn column_name_not_in_text(program: &Program, value: IrId, text: &str) -> Option
             .name
             .as_deref()?
             .to_owned(),
+        // A literal marks the rows that exist.
+        Ir::Number(_) if text.is_empty() => "row".to_owned(),
         _ => return None,
     };
     let said = !text.is_empty() && text.to_lowercase().contains(&name.to_lowercase());

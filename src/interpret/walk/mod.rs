@@ -269,7 +269,7 @@ pub fn row_value(step: &InterpreterStep, x: &InterpreterExpr, row: &ValueRow, se
                 NamePrecedence::Own(name) => Some(name),
                 NamePrecedence::ColumnsFirst | NamePrecedence::DefinitionsFirst => None,
             };
-            evaluate_scalar(x, &|x| step.counts_as_zero(x, own), &mut |x| {
+            evaluate_scalar(x, &|x| step.null_sources(x, own), &mut |x| {
                 row_value(step, x, row, sees)
             })
         }
@@ -427,7 +427,7 @@ impl StepEvaluation<'_> {
                 trace::record_event(|| x.to_string(), trace::outcome_kind(&value));
                 value
             }
-            _ => evaluate_scalar(x, &|x| self.step.counts_as_zero(x, own), &mut |x| {
+            _ => evaluate_scalar(x, &|x| self.step.null_sources(x, own), &mut |x| {
                 self.evaluate(x, unit, own)
             }),
         }

@@ -352,7 +352,7 @@ impl Expansion {
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;
         }
-        if diagnostic.kind() == Code::RowsNotPeriods && self.filled_from.is_some_and(|start| start <= place) {
+        if diagnostic.kind() == Code::RowsNotPeriods && self.filled.contains(&place) {
             return None;
         }
         if diagnostic.kind() == Code::SeveralInPeriod && self.is_row_identified {
@@ -363,7 +363,15 @@ impl Expansion {
         // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's joins.
         let is_shown =
             diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
-        let mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
+        let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
+        if mapped.kind() == Code::RowsNotPeriods && self.filled.end <= place {
+            let by_calendar = mapped.help().and_then(|help| help.split_once(", or add `fill:"));
+            let moved = "move the condition in `having`, which may remove periods, to a later step";
+            let help = by_calendar.map_or(moved.to_owned(), |(by_calendar, _)| {
+                format!("{by_calendar}, or {moved}")
+            });
+            mapped = mapped.with_help(help);
+        }
         match set {
             None => Some(mapped),
             Some(set) => is_shown.then(|| {

@@ -1,5 +1,6 @@
 //! Expands a model built on metric sets to a spec with `from` and `definitions`.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::columns::ColumnBuilder;
@@ -31,8 +32,8 @@ pub struct Expansion {
     pub sets: Vec<Arc<MetricSet>>,
     /// Position in the model's spec for diagnostics about the sets.
     pub span: Span,
-    /// Start of the first step that has a row for every period. `None` if no step does.
-    pub filled_from: Option<u32>,
+    /// Positions of the steps that have a row for every period. Empty if no step does.
+    pub filled: Range<u32>,
     /// Whether the written partition and the ordering key identify the rows, although later steps do not know this.
     pub is_row_identified: bool,
     /// Metrics that the model reads, as `set.metric`, sorted.
@@ -144,7 +145,12 @@ impl Expansion {
             span: step.model.step.span,
         });
         let steps = steps.collect();
-        let filled_from = expanded.iter().find(is_filled).map(|step| step.model.step.span.start);
+        let start = |step: &ExpandedStep<'_>| step.model.step.span.start;
+        let from = expanded.iter().find(is_filled).map_or(u32::MAX, start);
+        let mut removing = expanded
+            .iter()
+            .filter(|step| start(step) >= from && step.model.removes_periods());
+        let filled = from..removing.next().map_or(u32::MAX, start);
         let first = expanded.into_iter().next()?;
         Some(Self {
             text,
@@ -153,7 +159,7 @@ impl Expansion {
                 _ => first.model.sets.into_iter().collect(),
             },
             span: first.model.span,
-            filled_from,
+            filled,
             is_row_identified: first.is_row_identified,
             metrics: first.metrics,
             metric_columns: first.metric_columns,
@@ -309,6 +315,17 @@ impl ModelOverSets<'_> {
             (self.definitions[place].name.clone(), names(&first))
         });
         listed.chain(defined).collect()
+    }
+
+    /// Returns whether `having` may remove some of the periods, because its condition reads more than keys.
+    fn removes_periods(&self) -> bool {
+        let formulas = self.written_formulas();
+        let mut names = self.having.iter().flat_map(|formula| &formula.names);
+        names.any(|name| {
+            formulas
+                .iter()
+                .any(|(formula, _)| formula.eq_ignore_ascii_case(&name.name))
+        })
     }
 
     /// Returns the metrics in the formulas that determine which rows the step has: `having`, and `order_by` next to

@@ -14,11 +14,11 @@ impl LayoutPass<'_, '_> {
             }
             let row = self.source.get(span.start as usize..).unwrap_or_default();
             let row = row.bytes().take_while(|b| matches!(b, b')' | b']')).count() as u32;
-            let span = Span::new(span.start, span.start + row.max(1));
+            let span = Span::new(span.start, span.end.max(span.start + row));
             self.surplus = Some(span.end);
             self.broken = true;
             let message = match span.text(self.source) {
-                one if one.len() == 1 => format!("`{one}` has no matching opening bracket"),
+                one if one.chars().nth(1).is_none() => format!("`{one}` has no matching opening bracket"),
                 few if few.len() <= 24 => format!("`{few}` have no matching opening brackets"),
                 _ => format!("{row} brackets have no matching opening brackets"),
             };

@@ -229,6 +229,14 @@ impl LayoutPass<'_, '_> {
                 self.report(replaced("**", "^"));
                 self.push(Token::Caret, span);
             }
+            Token::EqualGreater => {
+                self.report(replaced("=>", ">="));
+                self.push(Token::GreaterEqual, span);
+            }
+            Token::EqualLess => {
+                self.report(replaced("=<", "<="));
+                self.push(Token::LessEqual, span);
+            }
             Token::DoubleAmpersand => {
                 self.report_syntax(span, "`&&` is not an operator", "write `AND(a, b)`");
                 self.emit_reported(at + 1, span);

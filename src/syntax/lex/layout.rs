@@ -270,7 +270,9 @@ impl<'t> LayoutPass<'_, 't> {
                 | Token::DoubleStar
                 | Token::DoubleAmpersand
                 | Token::DoubleColon
-                | Token::ColonEqual => {
+                | Token::ColonEqual
+                | Token::EqualGreater
+                | Token::EqualLess => {
                     let skipped = self.report_symbols(at, token, span);
                     end = self.span_at(at + skipped - 1).end;
                     at += skipped;

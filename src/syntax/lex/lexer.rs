@@ -4,6 +4,7 @@ use logos::Logos;
 
 use super::Token;
 use super::faults::{SpecialTokenLexer, report_single_quote, report_unexpected};
+use super::spreadsheet::is_full_width;
 use crate::diag::Diagnostic;
 use crate::span::Span;
 
@@ -95,6 +96,7 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
                 lexed.swallowed.push(span.start);
                 Some(Token::Text)
             }
+            Ok(Token::NonAscii) if is_full_width(span.text(source)) => faults.report_full_width(&mut span),
             Ok(Token::NonAscii) => faults.lex_non_ascii_name(&mut span, lexed),
             Ok(Token::Dollar) => faults.lex_cell(&mut span, lexed),
             Ok(Token::Backtick) => faults.report_backticks(span),
@@ -103,10 +105,12 @@ fn lex_pass(whole: &str, part: Span, cut: u32, lexed: &mut Lexed, diagnostics: &
                 span.start += 1;
                 Some(Token::Minus)
             }
+            Ok(Token::Hash) if faults.report_error_value(&mut span) => Some(Token::Fault),
             Ok(Token::Hash) if !faults.report_line_comment(&mut span, false) => Some(Token::Hash),
             Ok(Token::DoubleMinus | Token::Hash) => None,
             Ok(Token::BlockComment) => faults.report_block_comment(&mut span),
             Ok(token) => Some(token),
+            Err(()) if faults.report_table_reference(&mut span, lexed) => Some(Token::Fault),
             Err(()) => faults.lex_unreadable(&mut span, lexed),
         };
         nul |= span.text(source).as_bytes().contains(&0);

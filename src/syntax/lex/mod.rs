@@ -8,6 +8,7 @@ mod foreign_words;
 mod layout;
 mod lexer;
 mod names;
+mod spreadsheet;
 mod text;
 mod token;
 

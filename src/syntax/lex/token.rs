@@ -32,6 +32,10 @@ pub enum Token {
     DoubleColon,
     #[token(":=")]
     ColonEqual,
+    #[token("=>")]
+    EqualGreater,
+    #[token("=<")]
+    EqualLess,
     #[token("+")]
     Plus,
     #[token("-")]

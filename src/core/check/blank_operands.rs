@@ -1,0 +1,145 @@
+//! With `blanks: zero`, replaces blank operands with 0. A NULL that stands for an error remains NULL.
+
+use super::lower::Lowerer;
+use crate::catalog::{self, Nulls, internal};
+use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
+use crate::{Level, Type};
+
+/// Maximum depth of nested choices and calls in which blanks are replaced one by one.
+const MAX_DEPTH: u8 = 64;
+
+impl Lowerer<'_> {
+    /// Replaces an operand's NULL with 0 if the NULL stands for a blank.
+    pub(super) fn blank_as_zero(&mut self, id: IrId) -> IrId {
+        self.blanks_as_zero_to(id, MAX_DEPTH)
+    }
+
+    fn blanks_as_zero_to(&mut self, id: IrId, depth: u8) -> IrId {
+        let meta = self.program.meta(id);
+        if !meta.nullable || !meta.ty.is_number() {
+            return id;
+        }
+        let meaning = self.program.null_meaning(id);
+        if !meaning.may_be_error {
+            let zero = self.add_integer("0", meta.span);
+            return self.add_node_with_args(
+                Ir::Coalesce,
+                &[id, zero],
+                NodeMeta {
+                    nullable: false,
+                    ..meta
+                },
+            );
+        }
+        match depth.checked_sub(1) {
+            Some(depth) if meaning.may_be_blank => self.replace_inner_blanks(id, depth),
+            _ => id,
+        }
+    }
+
+    /// Replaces the blanks in the parts of a node whose NULL may be a blank or an error. The value of a definition
+    /// does not show which of them it is, so its NULL counts as an error.
+    fn replace_inner_blanks(&mut self, id: IrId, depth: u8) -> IrId {
+        let meta = self.program.meta(id);
+        match self.program.node(id) {
+            Ir::Case(arms) => {
+                let mut arms = self.branches_without_blanks(arms, depth);
+                if arms.count.is_multiple_of(2) {
+                    let zero = self.add_integer("0", meta.span);
+                    self.program.extend_args(&mut arms, zero);
+                }
+                self.program.add(Ir::Case(arms), meta)
+            }
+            Ir::Switch { subject, arms } => {
+                let arms = self.branches_without_blanks(arms, depth);
+                self.program.add(Ir::Switch { subject, arms }, meta)
+            }
+            Ir::Coalesce(args) => {
+                let mut values = self.program.args(args).to_vec();
+                if let Some(last) = values.last_mut() {
+                    *last = self.blanks_as_zero_to(*last, depth);
+                }
+                self.add_node_with_args(Ir::Coalesce, &values, meta)
+            }
+            Ir::Apply { overload, args } => {
+                let function = catalog::get(catalog::overload_owner(overload));
+                let nulls = catalog::overload(overload)
+                    .and_then(|o| o.nulls)
+                    .unwrap_or(function.nulls);
+                if !matches!(nulls, Nulls::Any | Nulls::Always | Nulls::Error) || function.level > Level::Row {
+                    return id;
+                }
+                let mut values = self.program.args(args).to_vec();
+                for value in &mut values {
+                    *value = self.blanks_as_zero_to(*value, depth);
+                }
+                let args = self.program.add_args(&values);
+                let call = self.program.add(Ir::Apply { overload, args }, meta);
+                self.zero_if_null(&values, call)
+            }
+            Ir::Window { call, over } => match self.program.node(call) {
+                Ir::Apply { overload, args }
+                    if matches!(catalog::overload_owner(overload), internal::LAG | internal::LEAD) =>
+                {
+                    let one = self.add_integer("1", meta.span);
+                    let mut values = self.program.args(args).to_vec();
+                    values.iter_mut().take(1).for_each(|value| *value = one);
+                    let args = self.program.add_args(&values);
+                    let marker = NodeMeta {
+                        ty: Type::Integer,
+                        ..meta
+                    };
+                    let call = self.program.add(Ir::Apply { overload, args }, marker);
+                    let marker = self.program.add(Ir::Window { call, over }, marker);
+                    self.zero_if_null(&[marker], id)
+                }
+                _ => id,
+            },
+            Ir::PeriodLookup { period, .. } => {
+                let value = self.marker_of_found_period(meta.span);
+                let ty = self.program.meta(value).ty;
+                let marker = Ir::PeriodLookup { value, period };
+                let marker = self.program.add(marker, NodeMeta { ty, ..meta });
+                self.zero_if_null(&[marker], id)
+            }
+            _ => id,
+        }
+    }
+
+    fn branches_without_blanks(&mut self, arms: PoolRange, depth: u8) -> PoolRange {
+        let mut arms = self.program.args(arms).to_vec();
+        for branch in arms.chunks_mut(2).filter_map(|pair| pair.last_mut()) {
+            *branch = self.blanks_as_zero_to(*branch, depth);
+        }
+        self.program.add_args(&arms)
+    }
+
+    /// Returns 0 if one of `tested` is a blank, and otherwise the value of a node.
+    fn zero_if_null(&mut self, tested: &[IrId], value: IrId) -> IrId {
+        let meta = self.program.meta(value);
+        let mut arms = Vec::new();
+        for x in tested {
+            let of = self.program.meta(*x);
+            if of.nullable && !self.program.null_meaning(*x).may_be_error {
+                let test = Ir::IsNull { x: *x, negated: false };
+                let ty = Type::Boolean;
+                arms.push(self.program.add(
+                    test,
+                    NodeMeta {
+                        ty,
+                        nullable: false,
+                        ..of
+                    },
+                ));
+                arms.push(self.add_integer("0", meta.span));
+            }
+        }
+        if arms.is_empty() {
+            return value;
+        }
+        // The value and the tests read the same node.
+        self.program.shares_nodes = true;
+        arms.push(value);
+        self.add_node_with_args(Ir::Case, &arms, meta)
+    }
+}

@@ -1,0 +1,117 @@
+//! Meaning of NULL with `blanks: zero`: a blank, which is 0 in arithmetic, or an error, which remains NULL.
+
+use super::{Ir, IrId, PoolRange, Program};
+use crate::Level;
+use crate::catalog::{self, FunctionId, Nulls, OverloadId, internal};
+
+/// What the NULL of a node may stand for. Neither, if the node is never NULL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NullMeaning {
+    pub may_be_blank: bool,
+    /// Whether NULL may stand for an error, such as a division by 0. Spreadsheets return the error of an operand.
+    pub may_be_error: bool,
+}
+
+const BLANK: NullMeaning = NullMeaning {
+    may_be_blank: true,
+    may_be_error: false,
+};
+const ERROR: NullMeaning = NullMeaning {
+    may_be_blank: false,
+    may_be_error: true,
+};
+
+impl NullMeaning {
+    fn or(self, other: Self) -> Self {
+        Self {
+            may_be_blank: self.may_be_blank || other.may_be_blank,
+            may_be_error: self.may_be_error || other.may_be_error,
+        }
+    }
+}
+
+impl Program {
+    /// Returns the meaning of a node's NULL. Evaluates all nodes before it, because operands precede their operators.
+    pub fn null_meaning(&mut self, id: IrId) -> NullMeaning {
+        for index in self.null_meanings.len()..=id.index() {
+            let id = IrId(index as u32);
+            let meaning = match self.meta(id).nullable {
+                true => self.evaluate_null_meaning(id),
+                false => NullMeaning::default(),
+            };
+            self.null_meanings.push(meaning);
+        }
+        self.known_null_meaning(id)
+    }
+
+    fn known_null_meaning(&self, id: IrId) -> NullMeaning {
+        self.null_meanings.get(id.index()).copied().unwrap_or_default()
+    }
+
+    fn evaluate_null_meaning(&self, id: IrId) -> NullMeaning {
+        let any = |ids: &mut dyn Iterator<Item = IrId>| {
+            ids.fold(NullMeaning::default(), |all, id| all.or(self.known_null_meaning(id)))
+        };
+        match self.node(id) {
+            // NULL is the value of `1/0`.
+            Ir::Null => ERROR,
+            Ir::Column(column) => match self.columns.try_get(column as usize) {
+                Some(column) if column.null_is_error => ERROR,
+                _ => BLANK,
+            },
+            Ir::Definition(used) => self.known_null_meaning(self.definitions[used as usize].root),
+            Ir::Apply { overload, args } => self.null_meaning_of_call(overload, args),
+            // IF without a third argument returns a blank. SWITCH and CHOOSE return an error if nothing matches.
+            Ir::Case(arms) if self.args(arms).len().is_multiple_of(2) => BLANK.or(any(&mut self.branches(arms))),
+            Ir::Switch { arms, .. } if self.args(arms).len().is_multiple_of(2) => {
+                ERROR.or(any(&mut self.branches(arms)))
+            }
+            Ir::Case(arms) | Ir::Switch { arms, .. } => any(&mut self.branches(arms)),
+            Ir::Coalesce(args) => any(&mut self.args(args).last().copied().into_iter()),
+            Ir::Window { call, .. } => self.known_null_meaning(call),
+            // A period without a row is blank.
+            Ir::PeriodLookup { value, .. } => BLANK.or(self.known_null_meaning(value)),
+            Ir::Aggregate { args, .. } | Ir::GroupWindow { args, .. } => {
+                any(&mut self.args(args).first().copied().into_iter())
+            }
+            _ => match any(&mut self.operands(id)) {
+                NullMeaning { may_be_error: true, .. } => ERROR,
+                _ => BLANK,
+            },
+        }
+    }
+
+    fn null_meaning_of_call(&self, overload: OverloadId, args: PoolRange) -> NullMeaning {
+        let function = catalog::overload_owner(overload);
+        let args = self.args(args);
+        let of_args = args
+            .iter()
+            .fold(NullMeaning::default(), |all, id| all.or(self.known_null_meaning(*id)));
+        match function {
+            internal::DIVIDE => ERROR,
+            // Blank numbers are 0 in these operations.
+            internal::ADD | internal::SUBTRACT | internal::MULTIPLY if of_args.may_be_error => ERROR,
+            // Outside of the partition, there is no row.
+            internal::LAG | internal::LEAD | internal::NTH_VALUE => BLANK.or(of_args),
+            _ if self.can_fail(overload, function, args) => ERROR.or(of_args),
+            _ if catalog::get(function).level == Level::Aggregate && !of_args.may_be_error => BLANK,
+            _ if of_args == NullMeaning::default() => BLANK,
+            _ => of_args,
+        }
+    }
+
+    /// Returns whether a call with arguments that are not NULL may return NULL in place of an error.
+    fn can_fail(&self, overload: OverloadId, function: FunctionId, args: &[IrId]) -> bool {
+        let nulls = catalog::overload(overload).and_then(|overload| overload.nulls);
+        let last = args.last().and_then(|last| match self.node(*last) {
+            Ir::Number(digits) => self.text(digits).parse::<f64>().ok(),
+            _ => None,
+        });
+        let is_safe = last.is_some_and(|last| match catalog::get(function).name {
+            "MOD" | "QUOTIENT" | "CEILING" | "FLOOR" | "MROUND" => last > 0.0,
+            "POWER" | "power" => last > 0.0 && last.fract() == 0.0,
+            _ => false,
+        });
+        nulls.unwrap_or(catalog::get(function).nulls) == Nulls::Error && !is_safe
+    }
+}

@@ -1,0 +1,184 @@
+//! Operands of arithmetic with `blanks: zero`: a blank is 0, but the NULL of an error remains NULL.
+
+use crate::arithmetic::{chosen_argument, evaluate_binary};
+use crate::expr::{InterpreterExpr, InterpreterOp, Window};
+use crate::temporal::result_arguments;
+use crate::value::Value;
+use crate::{functions, uncertainty};
+
+/// What the NULL of an expression may stand for in arithmetic with `blanks: zero`. Neither, if the expression is never
+/// NULL.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct NullSources {
+    pub blank: bool,
+    /// Whether NULL may stand for an error, such as a division by 0.
+    pub error: bool,
+}
+
+impl NullSources {
+    pub const BLANK: Self = Self {
+        blank: true,
+        error: false,
+    };
+    pub const ERROR: Self = Self {
+        blank: false,
+        error: true,
+    };
+
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            blank: self.blank || other.blank,
+            error: self.error || other.error,
+        }
+    }
+}
+
+/// Returns the arguments that a function such as IF can return, and the meaning of its NULL if it returns none of them.
+/// `None` for functions that do not choose an argument.
+pub fn choices<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<(Vec<&'x InterpreterExpr>, NullSources)> {
+    let is_true = |x: &InterpreterExpr| matches!(x, InterpreterExpr::Literal(Value::Bool(true)));
+    let has_default = match (name, args) {
+        ("IF", _) => args.len() == 3,
+        ("IFS", [.., last, _]) => args.len().is_multiple_of(2) && is_true(last) || !args.len().is_multiple_of(2),
+        ("SWITCH", _) => args.len().is_multiple_of(2),
+        ("CHOOSE" | "IFS", _) => false,
+        ("COALESCE" | "IFERROR" | "IFNA", [.., last]) => return Some((vec![last], NullSources::default())),
+        _ => return None,
+    };
+    let nothing = match (name, has_default) {
+        (_, true) => NullSources::default(),
+        ("IF", false) => NullSources::BLANK,
+        _ => NullSources::ERROR,
+    };
+    let chosen = result_arguments(name, args.len()).unwrap_or_default();
+    Some((chosen.into_iter().filter_map(|at| args.get(at)).collect(), nothing))
+}
+
+/// Returns whether a spreadsheet may show an error for a call with arguments that are not blank.
+pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
+    let last = match args.last() {
+        Some(InterpreterExpr::Literal(value)) => value.number(),
+        _ => None,
+    };
+    match name {
+        "MOD" | "QUOTIENT" | "CEILING" | "FLOOR" | "MROUND" => !last.is_some_and(|last| last > 0.0),
+        "POWER" => !last.is_some_and(|last| last > 0.0 && last.fract() == 0.0),
+        "SQRT" | "SQRTPI" | "LN" | "LOG" | "LOG10" | "EXP" | "COT" | "ASIN" | "ACOS" | "ATAN2" | "SINH" | "COSH"
+        | "FACT" | "COMBIN" | "PERMUT" | "GCD" | "LCM" | "BITAND" | "BITOR" | "BITXOR" | "BITLSHIFT" | "BITRSHIFT"
+        | "VALUE" | "NUMBERVALUE" | "DATEVALUE" | "TIMEVALUE" | "DATE" | "TIME" | "DATEDIF" | "FIND" | "SEARCH"
+        | "CODE" => true,
+        _ => false,
+    }
+}
+
+/// Returns what the NULL of an expression may stand for. `None` if blank operands are not 0.
+pub type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
+
+/// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, also in a branch or an argument, but the NULL
+/// of an error remains NULL.
+pub fn operand_value(
+    x: &InterpreterExpr,
+    sources: NullSourcesOf<'_>,
+    value: &mut dyn FnMut(&InterpreterExpr) -> Value,
+) -> Value {
+    let found = value(x);
+    let Some(sources_of_x) = sources(x).filter(|_| found.is_null()) else {
+        return found;
+    };
+    let Some(_deeper) = uncertainty::enter_recursion() else {
+        return found;
+    };
+    match (sources_of_x, x) {
+        (NullSources { error: false, .. }, _) => return Value::Int(0),
+        (NullSources { blank: false, .. }, _) => {}
+        (_, InterpreterExpr::Call("COALESCE" | "IFERROR" | "IFNA", args)) => {
+            return args
+                .last()
+                .map_or(Value::Null, |last| operand_value(last, sources, value));
+        }
+        (_, InterpreterExpr::Call(name @ ("IF" | "IFS" | "SWITCH" | "CHOOSE"), args)) => {
+            let values: Vec<Value> = args.iter().map(&mut *value).collect();
+            return match taken_argument(name, &values).and_then(|at| args.get(at)) {
+                Some(taken) => operand_value(taken, sources, value),
+                None if *name == "IF" => Value::Int(0),
+                None => Value::Null,
+            };
+        }
+        (_, InterpreterExpr::Call(name, args)) if !SKIPS_NULLS.contains(name) => {
+            let is_blank = |x: &InterpreterExpr| sources(x).is_some_and(|sources| !sources.error);
+            let mut values = Vec::new();
+            for (at, arg) in args.iter().enumerate() {
+                match value(arg) {
+                    Value::Null if !is_number_argument(name, at) => match is_blank(arg) {
+                        true => return Value::Int(0),
+                        false => values.push(Value::Null),
+                    },
+                    Value::Null => values.push(operand_value(arg, sources, value)),
+                    known => values.push(known),
+                }
+            }
+            return functions::call(name, &values).unwrap_or(Value::Null);
+        }
+        (_, InterpreterExpr::Binary(InterpreterOp::Power, a, b)) => {
+            let [a, b] = [a, b].map(|x| operand_value(x, sources, value));
+            return evaluate_binary(InterpreterOp::Power, &a, &b);
+        }
+        (_, InterpreterExpr::Window(Window::Offset(_, n))) => {
+            return or_zero_without_row(|one| Window::Offset(one, *n), value);
+        }
+        (_, InterpreterExpr::Window(Window::Period(_, n, unit))) => {
+            return or_zero_without_row(|one| Window::Period(one, *n, *unit), value);
+        }
+        (_, InterpreterExpr::Window(Window::InPeriod(_, frame, is_last))) => {
+            return or_zero_without_row(|one| Window::InPeriod(one, *frame, *is_last), value);
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Functions that skip NULL arguments.
+const SKIPS_NULLS: [&str; 7] = ["SUM", "MIN", "MAX", "AVERAGE", "MEDIAN", "PRODUCT", "COUNT"];
+
+/// Returns whether an argument of a function that may return a number is a number itself.
+fn is_number_argument(name: &str, at: usize) -> bool {
+    match name {
+        "VALUE" | "NUMBERVALUE" | "FIND" | "CODE" | "DATEDIF" | "LEN" => false,
+        "SEARCH" => at == 2,
+        "YEAR" | "MONTH" | "DAY" | "WEEKDAY" | "WEEKNUM" | "HOUR" | "MINUTE" | "SECOND" | "DAYS" => at == 1,
+        _ => true,
+    }
+}
+
+/// Returns the 0 of a window that finds no row, and NULL if it finds one, whose value is the NULL of an error.
+fn or_zero_without_row(
+    window: impl FnOnce(Box<InterpreterExpr>) -> Window,
+    value: &mut dyn FnMut(&InterpreterExpr) -> Value,
+) -> Value {
+    let one = Box::new(InterpreterExpr::Literal(Value::Int(1)));
+    match value(&InterpreterExpr::Window(window(one))) {
+        Value::Null => Value::Int(0),
+        _ => Value::Null,
+    }
+}
+
+/// Returns the index of the argument that a conditional function returns.
+fn taken_argument(name: &str, args: &[Value]) -> Option<usize> {
+    let (first, count) = match name {
+        "CHOOSE" => {
+            let index = args.first()?.number()?.trunc();
+            return (index >= 1.0 && index < args.len() as f64).then_some(index as usize);
+        }
+        "SWITCH" => (1, args.len().saturating_sub(1)),
+        _ => (0, args.len()),
+    };
+    let branch = chosen_argument(name, args)?;
+    match name {
+        "IF" => Some(branch + 1),
+        _ if 2 * branch + 1 < count => Some(first + 2 * branch + 1),
+        _ if count % 2 == 1 => Some(args.len() - 1),
+        _ => None,
+    }
+    .filter(|at| *at < args.len())
+}
