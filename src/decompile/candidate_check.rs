@@ -14,7 +14,6 @@ use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_n
 use super::file::SqlFile;
 use super::formula::NotAFormula;
 use super::formula_names::has_division_by_zero;
-use super::parse::parse;
 use super::patterns::{Binding, build_pattern};
 use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
 use super::ranges;
@@ -24,7 +23,6 @@ use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
-use crate::dbt::tokens::tokens;
 use crate::model::SpecDefinition;
 use crate::model::outline::DefinitionWithPosition;
 
@@ -363,13 +361,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         if !self.compares_file {
             return Some(0);
         }
-        let mut left = compare_files(&file, self.found);
-        // Redundant brackets and equivalent spellings are not differences.
-        left.items.retain(|item| {
-            let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
-            let both = (read(&item.before), read(&item.after));
-            both.0.is_none() || both.0 != both.1
-        });
+        let left = compare_files(&file, self.found);
         if left.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&left).is_some() {
             return None;
         }

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::file::{FilePart, FilePartKind, SqlFile, is_same_name, token_name};
-use super::parse::parse;
+use super::parse::{parse, parse_list};
 use super::tree::{SqlNodeId, Trees};
-use crate::dbt::tokens::tokens;
+use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
 /// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects compute
@@ -42,6 +42,49 @@ pub fn is_same_expression(one: &str, other: &str, dialect: Dialect) -> bool {
     one.is_some() && one == read(other)
 }
 
+impl SqlFile<'_> {
+    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, and equivalent spellings such as
+    /// `x::date` and `cast(x as date)`, are not differences.
+    pub fn is_same_part(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
+        if self.has_same_tokens(tokens, other, others) {
+            return true;
+        }
+        let mut trees = Trees::default();
+        let mut read = |file: &SqlFile<'_>, tokens: &Range<usize>| {
+            parse_list(file.source, &file.required_tokens(tokens), file.dialect, &mut trees).ok()
+        };
+        let one = read(self, tokens);
+        one.is_some() && one == read(other, others)
+    }
+
+    /// Returns whether two files have the same parts in the same order.
+    pub fn is_same_query(&self, other: &SqlFile<'_>) -> bool {
+        let is_same = |(one, two): (&FilePart, &FilePart)| {
+            one.place == two.place && self.is_same_part(&one.tokens, other, &two.tokens)
+        };
+        self.parts.len() == other.parts.len()
+            && self.parts.iter().zip(&other.parts).all(is_same)
+            && self.tokens_between_parts() == other.tokens_between_parts()
+    }
+
+    /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets.
+    fn required_tokens(&self, tokens: &Range<usize>) -> Vec<SqlToken> {
+        let mut depth = 0usize;
+        let is_required = |at: &usize| {
+            match self.key(*at).as_str() {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                "inner" | "outer" => return self.key(*at + 1) != "join",
+                "as" => return depth > 0,
+                _ => {}
+            }
+            true
+        };
+        let tokens = tokens.clone().filter(is_required);
+        tokens.filter_map(|at| self.tokens.get(at).copied()).collect()
+    }
+}
+
 /// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the
 /// rows, and all selects after this select may only compute columns.
 pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
@@ -58,7 +101,7 @@ pub(super) fn are_equivalent_if(
     let (Some(first), Some(second)) = (RowSelects::find(one), RowSelects::find(other)) else {
         return false;
     };
-    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.has_same_tokens(a, other, b);
+    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.is_same_part(a, other, b);
     let is_same_rows = first.tokens.len() == second.tokens.len()
         && first.names == second.names
         && first.tokens.iter().zip(&second.tokens).all(has_same);

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::columns::KEYWORDS;
+use super::parse::{is_keyword, parse};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
@@ -97,6 +100,8 @@ pub(super) struct FilePart {
     pub place: FilePartPosition,
     /// Tokens of the part, as a range of indices in the file's tokens.
     pub tokens: Range<usize>,
+    /// End of the part, including the name of a column after its expression.
+    pub end: usize,
 }
 
 /// Text of a file, usually a model's SQL, split into tokens and parts.
@@ -211,6 +216,15 @@ impl<'s> SqlFile<'s> {
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
+    /// Returns the end of the part with these tokens, including the name of a column after its expression.
+    pub fn end_with_name(&self, tokens: &Range<usize>) -> usize {
+        let first = self.parts.partition_point(|part| part.tokens.start < tokens.start);
+        let mut parts = self.parts.iter().skip(first);
+        parts
+            .find(|part| part.tokens == *tokens)
+            .map_or(tokens.end, |part| part.end)
+    }
+
     /// Returns the tokens between the parts.
     pub fn tokens_between_parts(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
@@ -296,6 +310,18 @@ impl Splitter<'_, '_> {
     }
 
     fn add_part(&mut self, cte: Option<&str>, branch: usize, what: FilePartKind, tokens: Range<usize>) {
+        let end = tokens.end;
+        self.add_named_part(cte, branch, what, tokens, end);
+    }
+
+    fn add_named_part(
+        &mut self,
+        cte: Option<&str>,
+        branch: usize,
+        what: FilePartKind,
+        tokens: Range<usize>,
+        end: usize,
+    ) {
         let cte = cte.map(str::to_owned);
         if let (FilePartKind::Column(name), 0) = (&what, branch) {
             let at = self.file.parts.len();
@@ -312,7 +338,7 @@ impl Splitter<'_, '_> {
             nth: *count,
         };
         *count += 1;
-        self.file.parts.push(FilePart { place, tokens });
+        self.file.parts.push(FilePart { place, tokens, end });
     }
 
     fn split_file(mut self) {
@@ -486,13 +512,36 @@ impl Splitter<'_, '_> {
         let Some((last, name)) = name else {
             return self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
         };
+        let column = FilePartKind::Column(name);
         if last >= tokens.start + 2 && self.is_word(last - 1, "as") {
-            self.add_part(cte, branch, FilePartKind::Column(name), tokens.start..last - 1);
-            self.file.between.extend(last - 1..=last);
+            self.add_named_part(cte, branch, column, tokens.start..last - 1, last + 1);
         } else if last == tokens.start || (last == tokens.start + 2 && self.is_word(last - 1, ".")) {
-            self.add_part(cte, branch, FilePartKind::Column(name), tokens);
+            self.add_part(cte, branch, column, tokens);
+        } else if self.ends_with_name(&tokens) {
+            self.add_named_part(cte, branch, column, tokens.start..last, last + 1);
         } else {
             self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
+        }
+    }
+
+    /// Returns whether a column consists of an expression and its name, without `as`: `count(*) n`.
+    fn ends_with_name(&self, tokens: &Range<usize>) -> bool {
+        let Some(tokens) = self.file.tokens.get(tokens.clone()) else {
+            return false;
+        };
+        let mut trees = Trees::default();
+        let Ok(row) = parse(self.file.source, tokens, self.file.dialect, &mut trees) else {
+            return false;
+        };
+        let is_name = |part: &SqlNodeId| match trees.label(*part) {
+            SqlLabel::Word(word) => !KEYWORDS.contains(&word.as_str()) && !is_keyword(word),
+            label => matches!(label, SqlLabel::Quoted(_)),
+        };
+        match (trees.label(row), trees.children(row)) {
+            (SqlLabel::Row, [value, name]) => {
+                is_name(name) && (is_name(value) || !matches!(trees.label(*value), SqlLabel::Word(_)))
+            }
+            _ => false,
         }
     }
 }

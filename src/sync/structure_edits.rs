@@ -14,7 +14,7 @@ use super::structure_specs::{
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
     AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql,
-    is_same_expression, with_cte_names_of, with_renamed_definition,
+    with_cte_names_of, with_renamed_definition,
 };
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
@@ -120,14 +120,6 @@ impl ModelReconciler<'_> {
             }
             let is_of_set = |place: &usize| edits.get(*place).is_some_and(|edit| self.is_edit_of_set(edit));
             if places.iter().any(is_of_set) || mark_kept_edits(edits, &places, &found) {
-                continue;
-            }
-            let dialect = self.ours.compiled.dialect();
-            if edit
-                .condition()
-                .is_some_and(|(before, after)| is_same_expression(before, after, dialect))
-            {
-                carried_edits.extend(places);
                 continue;
             }
             let columns: Vec<FilePartPosition> = places
@@ -360,8 +352,7 @@ impl ModelReconciler<'_> {
         Some(decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION))
     }
 
-    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
-    /// spellings of an expression are not differences.
+    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
     fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
         self.column_and_clause_differences(ours, found).concat()
     }
@@ -371,10 +362,9 @@ impl ModelReconciler<'_> {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let dialect = ours.compiled.dialect();
         let edits = Edits::from_texts(sql, found, dialect);
-        let is_other = |(before, after): &(String, String)| !is_same_expression(before, after, dialect);
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
         let clauses = edits.rest.into_iter().map(|edit| (edit.before, edit.after));
-        [columns.filter(is_other).collect(), clauses.filter(is_other).collect()]
+        [columns.collect(), clauses.collect()]
     }
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added

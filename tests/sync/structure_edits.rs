@@ -477,13 +477,10 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
 fn spellings_of_a_condition_are_no_edits() {
     let compiler = crate::test_project::compiler();
     let spec = BLOCK.replace("group_by", "where: OR(amount = 6, amount = 7)\ngroup_by");
-    for (from, to, kept) in [
-        ("where amount = 6 or amount = 7", "where amount in (6, 7)", ""),
-        (
-            "where amount = 6 or amount = 7",
-            "where amount in (6, 8)",
-            "qualify true",
-        ),
+    let from = "where amount = 6 or amount = 7";
+    for (to, kept) in [
+        ("where amount in (6, 7)", ""),
+        ("where amount in (6, 8)", "qualify true"),
     ] {
         let mut project = pushed(&compiler, &spec);
         let sql = project.text(SQL).to_owned();
@@ -494,11 +491,7 @@ fn spellings_of_a_condition_are_no_edits() {
         let left: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert_eq!(left, usize::from(!kept.is_empty()), "{:#?}", plan.json());
         let after = project.after(&plan);
-        assert!(
-            after.text(SQL).contains("where amount = 6 or amount = "),
-            "{}",
-            after.text(SQL)
-        );
+        assert!(after.text(SQL).contains(to), "{}", after.text(SQL));
         assert!(after.text(SQL).contains(kept), "{}", after.text(SQL));
         assert_eq!(after.plan(&compiler).conflicts(), 0);
     }
