@@ -265,12 +265,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             if !left.items.iter().any(|item| self.is_own_column(item))
                 && let Some((part, sql)) = self.first_other_difference(&left)
             {
-                return Some(refusals::other_part(&form.text, &part, &sql));
+                return Some(refusals::other_part(&form.text, &part, sql.as_deref()));
             }
             // A formula without the outer part of the edit, such as a conversion, is not similar.
             let generated = self.shown_expression(&file, self.shown, trees).ok();
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;
+            }
+            if generated == Some(edited)
+                && let Some(cte) = &site.cte
+            {
+                return Some(refusals::other_select(&form.text, cte));
             }
             let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
             return Some(refusals::nearest_formula(&form.text, &sql));
@@ -281,14 +286,18 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .or(error)
     }
 
-    /// Returns the first difference that is no edit: the description of the part, and its generated SQL.
-    fn first_other_difference(&self, left: &Edits) -> Option<(String, String)> {
+    /// Returns the first difference that is no edit: the description of the part, and its generated SQL. The SQL is `None` if
+    /// the difference concerns the whole file.
+    fn first_other_difference(&self, left: &Edits) -> Option<(String, Option<String>)> {
         let mut columns = left.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns
             .next()
-            .map(|item| (format!("the column `{}`", item.column), item.before.clone()));
+            .map(|item| (format!("the column `{}`", item.column), Some(item.before.clone())));
         let mut rest = left.rest.iter().filter(|rest| !self.edits.rest.contains(rest));
-        column.or_else(|| rest.next().map(|rest| (rest.what.clone(), rest.before.clone())))
+        column.or_else(|| {
+            let rest = rest.next()?;
+            Some((rest.what.clone(), rest.place.as_ref().map(|_| rest.before.clone())))
+        })
     }
 
     /// Returns the definition's expression after replacing its formula.

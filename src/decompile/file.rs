@@ -35,14 +35,13 @@ pub struct FilePartPosition {
 }
 
 impl FilePartPosition {
-    /// Returns the name of a column of the last select. `None` if the part is something else, or if the select has
-    /// several columns with this name.
+    /// Returns the name of a column that the query returns: a column of the last select, or of the CTE `output`, all of
+    /// whose columns the last select returns. `None` if the part is something else, or if the select has several columns
+    /// with this name.
     #[must_use]
-    pub fn column_of_last_select(&self) -> Option<&str> {
-        match &self.what {
-            FilePartKind::Column(name) if self.cte.is_none() && self.branch == 0 && self.nth == 0 => Some(name),
-            _ => None,
-        }
+    pub fn column_of_output(&self, output: Option<&str>) -> Option<&str> {
+        self.column_of_select()
+            .filter(|_| self.cte.is_none() || self.cte.as_deref() == output)
     }
 
     /// Returns whether the part is a column of the last select without a known name, such as `*`.
@@ -289,6 +288,17 @@ impl<'s> SqlFile<'s> {
         let is_it = |part: &&FilePart| matches!(&part.place.what, FilePartKind::Clause(clause) if clause == name);
         self.select_parts(cte).find(is_it).map(|part| part.tokens.clone())
     }
+}
+
+/// Returns the CTE of `select * from cte` in the last select. `None` if the last select is another select.
+#[must_use]
+pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
+    let file = SqlFile::read(sql, dialect);
+    let is_unnamed = |part: &&FilePart| part.place.what == FilePartKind::Unnamed;
+    let all = file.select_parts(None).find(is_unnamed)?;
+    let from = file.clause(None, "from")?;
+    let name = token_name(*file.tokens.get(from.start)?, &file)?;
+    (file.text(&all.tokens) == "*" && file.ctes.contains(&name)).then_some(name)
 }
 
 /// Compares two column names without regard to case.

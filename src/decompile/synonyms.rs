@@ -25,6 +25,11 @@ pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut
         let all = trees.add_word("*");
         return trees.add(SqlLabel::Call, vec![name, all]);
     }
+    // Without a number, the previous and the next row are read.
+    if matches!(word.as_str(), "lag" | "lead") && args.len() == 1 {
+        args.push(trees.add_leaf(SqlLabel::Number("1".to_owned())));
+        return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());
+    }
     // Without digits, the value is rounded to an integer, too.
     let is_zero = |arg: &SqlNodeId| *trees.label(*arg) == SqlLabel::Number("0".to_owned());
     if matches!(word.as_str(), "round" | "trunc") && args.len() == 2 && args.last().is_some_and(is_zero) {

@@ -11,11 +11,13 @@ use super::structure_specs::{
     join_types, placeholder_formula, step_with_condition, with_definition, with_join_types, with_relation,
     without_definition, without_results,
 };
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
     AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql,
-    with_cte_names_of, with_renamed_definition,
+    output_cte, with_cte_names_of, with_renamed_definition,
 };
+use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
@@ -24,11 +26,11 @@ const MAX_RENAMED_PAIRS: usize = 16;
 /// Edit to the structure of a model's SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StructureEdit {
-    /// The last select has a new column.
+    /// The query returns a new column.
     Added(String),
-    /// The last select lacks a column.
+    /// The query no longer returns a column.
     Removed(String),
-    /// A column of the last select has a new name.
+    /// A column of the query has a new name.
     Renamed(String, String),
     /// The last step has new group keys.
     GroupKeys(Vec<AddedGroupKey>),
@@ -107,7 +109,10 @@ impl ModelReconciler<'_> {
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = found.to_owned();
         let keys = self.added_keys(edits, &found).into_iter();
-        let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(structure_edits(edits)).collect();
+        let dialect = self.ours.compiled.dialect();
+        let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
+        let of_output = structure_edits(edits, output.as_deref());
+        let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(of_output).collect();
         // Other relations and keys rename CTEs, so the positions of other edits would no longer be found.
         all.sort_by_key(|(edit, _)| match edit {
             StructureEdit::Condition { .. } => 0,
@@ -284,13 +289,15 @@ impl ModelReconciler<'_> {
             return None;
         }
         let without = self.tools.compile(&self.ours.spec, &without)?;
+        let dialect = without.compiled.dialect();
         let differences = self.differences(&without, found);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
             Some((before, _)) => on_one_line(before),
             // The user removed the other part of the clause.
             None => return Some(String::new()),
         };
-        let edited = on_one_line(edited);
+        let generated = without_jinja_block(&generated, dialect).to_owned();
+        let edited = on_one_line(without_jinja_block(edited, dialect));
         if generated.is_empty() {
             return None;
         }
@@ -379,7 +386,8 @@ impl ModelReconciler<'_> {
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { cte, clause, after, .. } => {
                 let own = self.without_generated_condition((cte.as_deref(), clause), after, found);
-                let condition = own.as_deref().unwrap_or(after);
+                let dialect = self.ours.compiled.dialect();
+                let condition = own.as_deref().unwrap_or_else(|| without_jinja_block(after, dialect));
                 return match self.edited {
                     Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
                     Some(_) if !condition.is_empty() => Vec::new(),
@@ -426,9 +434,9 @@ fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> boo
 }
 
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several edits
-/// may explain the same hand edits.
-fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
-    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_last_select()?.to_owned());
+/// may explain the same hand edits. The last select may return all columns of the CTE `output`.
+fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
+    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_output(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
     let mut found = Vec::new();
     // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.
@@ -488,6 +496,17 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
     found.extend(removed.into_iter().map(one(StructureEdit::Removed)));
     found.extend(added.into_iter().map(one(StructureEdit::Added)));
     found
+}
+
+/// Returns a condition without the block for incremental runs at its end, `{% if is_incremental() %} and … {% endif %}`.
+fn without_jinja_block(condition: &str, dialect: Dialect) -> &str {
+    let tokens = tokens(condition, dialect);
+    let is_block = |token: &&SqlToken| token.kind == SqlTokenKind::Jinja && token.text(condition).starts_with("{%");
+    let end = tokens
+        .iter()
+        .find(is_block)
+        .map_or(condition.len(), |token| token.start);
+    condition.get(..end).unwrap_or(condition).trim_end()
 }
 
 /// Returns the call in `{{ ref('orders') }}`.

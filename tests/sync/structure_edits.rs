@@ -102,6 +102,19 @@ examples:
     expect: {rows: [{ordered_on_month: 2024-02-01, revenue: 7}]}
 contract: {enforced: true}
 ";
+/// The condition is next to a condition for incremental runs, and the last select returns all columns of a CTE.
+const INCREMENTAL: &str = "\
+model: m
+from: orders
+where: country <> \"x\"
+config: {materialized: incremental, event_time: ordered_on_month, unique_key: ordered_on_month}
+group_by: ordered_on[month]
+order_by: ordered_on[month]
+definitions: |
+  revenue = SUM(amount)
+  n = COUNT()
+  growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1
+";
 /// The first step filters the rows that it passes on.
 const PREPARED: &str = "\
 model: m
@@ -399,6 +412,27 @@ const CASES: &[Case] = &[
         &["where: AND(amount - tax >= 5, amount - tax <= 10)\n"],
     ),
     (
+        INCREMENTAL,
+        &[("country <> 'x'", "country in ('a', 'b') and amount > 5")],
+        &["where: AND(OR(country = \"a\", country = \"b\"), amount > 5)\n"],
+    ),
+    (
+        INCREMENTAL,
+        &[(
+            "        orders_by_ordered_on_month.n,",
+            "        orders_by_ordered_on_month.n,\n        orders_by_ordered_on_month.n > 3 as many,",
+        )],
+        &["  many = n > 3\n"],
+    ),
+    (
+        INCREMENTAL,
+        &[
+            ("        orders_by_ordered_on_month.n,\n", ""),
+            (",\n        count(*) as n", ""),
+        ],
+        &["!n = COUNT()"],
+    ),
+    (
         MANY_KEYS,
         &[("amount > 5", "amount not between 5 and 10")],
         &["where: OR(amount < 5, amount > 10)\n"],
@@ -472,7 +506,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
     assert_eq!(wrong, "");
 }
 
-/// Equivalent SQL is replaced by the SQL that the spec produces, even if the file has another edit that is kept.
+/// The file keeps an equivalent condition, even if it has another edit that is kept.
 #[test]
 fn spellings_of_a_condition_are_no_edits() {
     let compiler = crate::test_project::compiler();
@@ -555,6 +589,12 @@ fn edits_that_no_spec_expresses_are_kept() {
         (NESTED, ",\n    largest", ""),
         (JOINED, "{{ ref('customers') }}", "raw.customers"),
         (MANY_KEYS, "amount > 5", "amount in (select 6)"),
+        (
+            INCREMENTAL,
+            "count(*) as n",
+            "count(*) as n,\n        max(amount) as largest",
+        ),
+        (INCREMENTAL, "country <> 'x'", "country <> '{{ var(\"x\") }}'"),
         // The value of the months that `fill` adds.
         (FILLED, "coalesce(max(revenue), 0)", "max(revenue)"),
         (FILLED, "coalesce(max(revenue), 0)", "coalesce(max(revenue), 1)"),
@@ -572,6 +612,10 @@ fn edits_that_no_spec_expresses_are_kept() {
         let plan = project.plan(&compiler);
         let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert!(kept > 0, "{}", project.after(&plan).spec());
+        for edit in plan.models.iter().flat_map(|model| &model.kept) {
+            let why = edit.reason_to_keep().unwrap_or_default();
+            assert!(!why.is_empty() && !why.contains("… …"), "{to}: {why}");
+        }
         assert_eq!(project.after(&plan).spec(), spec);
     }
 }
