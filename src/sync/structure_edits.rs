@@ -96,7 +96,7 @@ impl RewrittenParts {
 }
 
 /// Name of the column that temporarily stands for a condition.
-const CONDITION: &str = "fx_condition";
+pub(super) const CONDITION: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
