@@ -21,6 +21,8 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
+    /// Keys of the model: `group_by` of the last step. No hand edit has this property.
+    Grain,
     /// Any other part of a file that no spec can express.
     Text,
 }
@@ -34,6 +36,7 @@ impl Property {
             Self::Description => "description",
             Self::Tests => "tests",
             Self::Config => "config",
+            Self::Grain => "group_by",
             Self::Text => "text",
         }
     }

@@ -14,7 +14,9 @@ use super::properties::LocatedPropertyValue;
 use super::reconcile::{Conflict, CurrentSpec, ModelProperties, ModelSides, Reconciled, different_properties};
 use super::renamed_models::keep_former_layout;
 use super::state::{PushState, normalize_lines};
+use super::structure_specs::last_step;
 use crate::dbt::is_same_content;
+use crate::yaml_edit::{YamlValue, value};
 use crate::{CompiledSpec, Compiler, parallel};
 
 /// Folder for the models' bases, relative to the project's folder.
@@ -82,9 +84,10 @@ pub struct PlannedChange {
 impl fmt::Display for PlannedChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.definition.as_deref().unwrap_or("the model");
-        write!(f, "{name}")?;
-        if self.property != Property::Formula {
-            write!(f, ", {}", self.property)?;
+        match self.property {
+            Property::Formula => write!(f, "{name}")?,
+            Property::Grain => write!(f, "{}", self.property)?,
+            property => write!(f, "{name}, {property}")?,
         }
         match (&self.before, &self.after) {
             (None, Some(after)) => write!(f, ": {after}"),
@@ -439,6 +442,18 @@ fn changes(
             .map(|(_, formula)| formula.clone())
     };
     let mut changes: Vec<PlannedChange> = Vec::new();
+    if let (false, [base, ..], Some(ours)) = (is_new, sides.bases, sides.ours) {
+        let (before, after) = (group_by(&base.source), group_by(&ours.source));
+        if before != after {
+            changes.push(PlannedChange {
+                definition: None,
+                property: Property::Grain,
+                before,
+                after,
+                metric: None,
+            });
+        }
+    }
     let mut say = |name: &str, before: Option<String>, after: Option<String>| {
         if before != after {
             changes.push(PlannedChange {
@@ -487,6 +502,20 @@ fn changes(
         }
     }
     changes
+}
+
+/// Returns `group_by` of the last step of a spec on one line. `None` if the step is not grouped.
+fn group_by(spec: &str) -> Option<String> {
+    let root = value(spec)?;
+    let (_, step) = last_step(&root)?;
+    let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    Some(match step.get("group_by")? {
+        YamlValue::List(keys, _) => {
+            let key = |key: &YamlValue| key.as_text().map_or_else(|| on_one_line(&key.to_string()), on_one_line);
+            keys.iter().map(key).collect::<Vec<_>>().join(", ")
+        }
+        keys => keys.as_text().map(on_one_line)?,
+    })
 }
 
 /// Adds the changed formulas of the metric sets that the model reads. A change to a metric that is a column of the

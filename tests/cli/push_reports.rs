@@ -147,3 +147,26 @@ fn a_merge_request_says_what_it_changes_and_reaches() {
     place.show(&["--env", "prod", "plan", "--markdown"]);
     snapshot(&place, "a_merge_request_says_what_it_changes_and_reaches");
 }
+
+/// Another grain changes the meaning of all columns, although their formulas are the same.
+#[test]
+fn a_changed_grain_is_part_of_the_plan_and_the_log() {
+    let place = place("push_grain");
+    place.run(&["push", "--yes"]);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "group_by: country",
+        "group_by: [country, \"ordered_at[month]\"]",
+    );
+    for command in [&["plan"][..], &["push", "--yes"], &["log", "--limit", "1"]] {
+        let run = place.run(command);
+        assert!(
+            run.out.contains("group_by: country → country, ordered_at[month]\n"),
+            "{}{}",
+            run.out,
+            run.err
+        );
+    }
+    assert!(!place.run(&["plan"]).out.contains("group_by"));
+}
