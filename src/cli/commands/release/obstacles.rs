@@ -81,6 +81,9 @@ fn check_omni_repository(place: &Workspace, made: &PlannedModels) -> Result<Opti
     let Some(omni) = OmniRepository::find(place)? else {
         return Ok(None);
     };
+    if let Some(missing) = &made.missing_in_omni {
+        return Ok(Some(new_obstacle(Exit::Faulty, missing.message.clone(), &missing.fix)));
+    }
     let what = match &made.plan.omni {
         Some(change) => format!("{} has uncommitted files: {}", omni.folder, list_names(&change.files)),
         None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),

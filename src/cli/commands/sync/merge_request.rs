@@ -16,6 +16,7 @@ use super::push;
 use super::read_project_file;
 use super::repository::Repository;
 use crate::cli::commands::impact::ImpactContext;
+use crate::cli::environment::Environment;
 use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
@@ -73,6 +74,9 @@ pub fn new(
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
     request.approvers = named_approvers(place, made);
+    let is_reviewed = made.environment.as_ref().is_some_and(Environment::is_reviewed);
+    let omni = made.plan.omni.as_ref().filter(|_| is_reviewed);
+    request.omni = omni.map(|omni| omni.repository.clone());
     request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
