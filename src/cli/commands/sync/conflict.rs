@@ -8,7 +8,7 @@ use formulac::sync::{
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
-use super::resolve::{manual_resolution, possible_sides};
+use super::resolve::{is_in_omni, manual_resolution, possible_sides};
 use crate::cli::args::ConflictSide;
 use crate::cli::workspace::Workspace;
 
@@ -57,7 +57,7 @@ pub fn write_conflict(
         },
         None => format!("{}{step}", conflict.property),
     };
-    let name = conflict_name(model, conflict);
+    let name = conflict_name(place, model, conflict);
     let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
@@ -111,13 +111,19 @@ pub fn write_conflict(
     }
     let sides = possible_sides(place, made, model, conflict);
     match &conflict.set {
-        Some(set) => write_metric_set_resolutions(out, model, conflict, set, &sides),
-        None => write_resolutions(out, model, conflict, &sides),
+        Some(set) => write_metric_set_resolutions(out, place, model, conflict, set, &sides),
+        None => write_resolutions(out, place, model, conflict, &sides),
     }
 }
 
 /// Prints the command that resolves a conflict with a spec, and the other possible resolutions.
-fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, sides: &[ConflictSide]) {
+fn write_resolutions(
+    out: &mut String,
+    place: &Workspace,
+    model: &ModelPlan,
+    conflict: &Conflict,
+    sides: &[ConflictSide],
+) {
     let edit = manual_resolution(conflict);
     // The commands would discard all edits to the file.
     let sides = if conflict.is_unreadable() { &[] } else { sides };
@@ -125,7 +131,7 @@ fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, s
         let _ = writeln!(out, "  next    {edit}\n");
         return;
     };
-    let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
+    let _ = writeln!(out, "  next    {}", resolve_command(place, model, conflict, *first));
     if !others.is_empty() {
         let _ = writeln!(
             out,
@@ -183,6 +189,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
 /// Prints the possible resolutions of a conflict with a metric set, each with its effect.
 fn write_metric_set_resolutions(
     out: &mut String,
+    place: &Workspace,
     model: &ModelPlan,
     conflict: &Conflict,
     set: &MetricSetConflict,
@@ -192,7 +199,7 @@ fn write_metric_set_resolutions(
         let _ = writeln!(out, "  next    undo the edit in {} manually\n", conflict.file);
         return;
     };
-    let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
+    let _ = writeln!(out, "  next    {}", resolve_command(place, model, conflict, *first));
     let mut option = |side: ConflictSide, possible: Result<String, &String>, sql: &Option<RewrittenSql>| {
         let name = side.option();
         let _ = match possible {
@@ -234,8 +241,8 @@ fn write_metric_set_resolutions(
 }
 
 /// Returns the command that resolves the conflict in favor of a side, quoted for a shell.
-fn resolve_command(model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
-    let name = conflict_name(model, conflict);
+fn resolve_command(place: &Workspace, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
+    let name = conflict_name(place, model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
     let name = if name.chars().all(is_plain) {
         name
@@ -250,9 +257,9 @@ pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPla
     match possible_sides(place, made, model, conflict).split_first() {
         _ if conflict.is_unreadable() => manual_resolution(conflict),
         None => manual_resolution(conflict),
-        Some((first, [])) => resolve_command(model, conflict, *first),
+        Some((first, [])) => resolve_command(place, model, conflict, *first),
         Some((first, others)) => {
-            let command = resolve_command(model, conflict, *first);
+            let command = resolve_command(place, model, conflict, *first);
             format!("{command} (or {})", list_options(others))
         }
     }
@@ -264,10 +271,20 @@ fn list_options(sides: &[ConflictSide]) -> String {
 }
 
 /// Returns the name that makes `resolve` select only this conflict.
-fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
+pub fn conflict_name(place: &Workspace, model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
     if metric_set_clause_conflict(conflict).is_some() {
         return target;
+    }
+    // Somebody changed the same property in dbt's file and in Omni.
+    let target_of = |of: &Conflict| (of.definition.clone(), of.step.clone(), of.property, of.detail.clone());
+    let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
+    if model.conflicts.iter().filter(is_same).count() > 1 {
+        let file = match is_in_omni(place, &conflict.file) {
+            true => "omni",
+            false => "dbt",
+        };
+        return format!("{target}:{}:{file}", conflict.property);
     }
     // The name of the model selects all its conflicts.
     if conflict.definition.is_none() && model.conflicts.len() > 1 {
