@@ -21,8 +21,8 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
-    /// Keys of the model: `group_by` of the last step. No hand edit has this property.
-    Grain,
+    /// Key of a spec or step that determines the rows or checks them, such as `where`. No hand edit has this property.
+    Clause(&'static str),
     /// Any other part of a file that no spec can express.
     Text,
 }
@@ -36,7 +36,7 @@ impl Property {
             Self::Description => "description",
             Self::Tests => "tests",
             Self::Config => "config",
-            Self::Grain => "group_by",
+            Self::Clause(key) => key,
             Self::Text => "text",
         }
     }

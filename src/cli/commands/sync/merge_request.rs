@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formulac::impact::{self, ColumnChange, NodeChanges, show};
 use formulac::sync::{
-    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, PromisedTests, Property, ReportedValues, Verdict,
     VerificationEvidence,
 };
 use formulac::team::required_approvers;
@@ -277,7 +277,9 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
             .file_name()
             .is_some_and(|name| name == own.as_str())
     });
-    if names.is_empty() && is_made_otherwise && model.changes.iter().all(|change| change.before.is_some()) {
+    let is_clause = |change: &PlannedChange| matches!(change.property, Property::Clause(_));
+    let is_old = |change: &PlannedChange| change.before.is_some() || is_clause(change);
+    if names.is_empty() && is_made_otherwise && model.changes.iter().all(is_old) {
         return whole(ColumnChange::Values);
     }
     names
