@@ -7,6 +7,7 @@ use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::structure_conflicts::SpecChange;
 use super::structure_specs::{
     join_types, placeholder_formula, step_with_condition, with_definition, with_join_types, with_relation,
     without_definition, without_results,
@@ -119,6 +120,7 @@ impl ModelReconciler<'_> {
             StructureEdit::Relation { .. } => 2,
             _ => 1,
         });
+        let mut conflicts = Vec::new();
         for (edit, places) in all {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
@@ -134,6 +136,15 @@ impl ModelReconciler<'_> {
             let transferred = match self.transfer_structure_edit(&edit, &columns, &found) {
                 Ok(transferred) => transferred,
                 Err(why) => {
+                    let hand = places.first().and_then(|place| edits.get(*place));
+                    match hand.and_then(|hand| self.compare_with_spec_change(&edit, hand)) {
+                        Some(SpecChange::Same) => {
+                            carried_edits.extend(places);
+                            continue;
+                        }
+                        Some(SpecChange::Different(conflict)) => conflicts.push((places.clone(), *conflict)),
+                        None => {}
+                    }
                     for place in places {
                         let edit = edits.get_mut(place).filter(|edit| edit.why.is_none());
                         edit.into_iter().for_each(|edit| edit.why.clone_from(&why));
@@ -153,6 +164,8 @@ impl ModelReconciler<'_> {
         // The spec may have been changed in the same way.
         let is_produced = || self.ours.source != self.base.source && self.differences(&self.ours, &found).is_empty();
         if carried_edits.is_empty() && !is_produced() {
+            done.conflicts
+                .extend(conflicts.into_iter().map(|(_, conflict)| conflict));
             return;
         }
         // A new name also changes the formulas that refer to the column.
@@ -168,10 +181,13 @@ impl ModelReconciler<'_> {
         let mut at = 0;
         edits.retain(|edit| {
             let is_carried = carried_edits.contains(&at) || (of_model(edit) && !is_left(edit));
-            at += 1;
             if is_carried {
                 done.carried.push(edit.clone());
+            } else {
+                let own = conflicts.iter().filter(|(places, _)| places.contains(&at));
+                done.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
             }
+            at += 1;
             !is_carried
         });
     }

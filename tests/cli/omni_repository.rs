@@ -234,6 +234,25 @@ fn a_push_commits_an_edited_description_in_both_repositories() {
     }
 }
 
+/// The author of a committed description is found in the Omni model's repository.
+#[test]
+fn a_conflict_names_the_author_in_the_omni_model() {
+    let place = described("omni_repository/author");
+    place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
+    let plan = run_well(&place, &["plan"]).out;
+    assert!(!plan.contains("conflict 1"), "{plan}");
+    git(
+        &place,
+        "omni-model",
+        &["commit", "--quiet", "--message", "Analyst's text", "main"],
+    );
+    let properties = place.read("project/models/orders.yml");
+    place.write("project/models/orders.yml", properties.replace("Before tax.", "Net."));
+    let plan = run(&place, &["plan"]).out;
+    let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
+    assert!(ours.contains("Ann") && ours.contains("\"Analyst's text\""), "{plan}");
+}
+
 #[test]
 fn a_protected_environment_has_the_same_branch_in_both_repositories() {
     let place = pushed("omni_repository/protected");

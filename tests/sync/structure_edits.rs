@@ -672,3 +672,68 @@ fn selects_that_formulac_cannot_read_are_kept() {
         }
     }
 }
+
+/// Both sides changed the same condition, or added a column with the same name. Each side can be kept.
+#[test]
+fn conflicts_of_conditions_and_new_columns_have_formulas() {
+    const SPEC: &str = r#"model: m
+from: orders
+where: country <> "x"
+group_by: country
+definitions: |
+  n = COUNT()
+having: n > 0
+"#;
+    let compiler = crate::test_project::compiler();
+    let added = "count(*) as n,\n    max(amount) as big";
+    for (sql, spec, target, theirs, base) in [
+        (
+            ("country <> 'x'", "country <> 'x' and amount > 20"),
+            ("country <> \"x\"", "country <> \"y\""),
+            ("where", "where: AND(country <> \"x\", amount > 20)"),
+            "AND(country <> \"x\", amount > 20)",
+            Some("country <> \"x\""),
+        ),
+        (
+            ("n > 0", "n > 2"),
+            ("n > 0", "n > 1"),
+            ("having", "having: n > 2"),
+            "n > 2",
+            Some("n > 0"),
+        ),
+        (
+            ("count(*) as n", added),
+            ("n = COUNT()\n", "n = COUNT()\n  big = MIN(amount)\n"),
+            ("big", "big = MAX(amount)"),
+            "MAX(amount)",
+            None,
+        ),
+    ] {
+        // Without `having`, the query has one select.
+        let of_spec = match base {
+            Some(_) => SPEC.to_owned(),
+            None => SPEC.replace("having: n > 0\n", ""),
+        };
+        let mut project = pushed(&compiler, &of_spec);
+        let text = project.text(SQL).to_owned();
+        assert!(text.contains(sql.0), "{text}");
+        project.set(SQL, text.replacen(sql.0, sql.1, 1));
+        project.set(crate::test_project::SPEC, of_spec.replacen(spec.0, spec.1, 1));
+        let plan = project.plan(&compiler);
+        let conflicts = &plan.models[0].conflicts;
+        assert_eq!(conflicts.len(), 1, "{:#?}", plan.json());
+        let conflict = &conflicts[0];
+        assert_eq!(conflict.clause().or(conflict.definition.as_deref()), Some(target.0));
+        assert_eq!(conflict.theirs_formula.as_deref(), Some(theirs));
+        assert_eq!(conflict.base.as_deref(), base);
+        assert!(!conflict.restored.is_empty());
+        let ours = crate::test_project::ours(&compiler, project.spec()).unwrap();
+        let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
+        assert!(resolved.contains(target.1), "{resolved}");
+        // Both sides now agree.
+        project.set(crate::test_project::SPEC, resolved);
+        let plan = project.plan(&compiler);
+        let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
+        assert_eq!((plan.conflicts(), kept), (0, 0), "{:#?}", plan.json());
+    }
+}

@@ -40,10 +40,22 @@ pub fn write_conflict(
             .as_ref()
             .filter(|_| conflict.edit.is_some() && conflict.clashes.is_empty())
             .map_or(1, |text| text.lines().count());
-        let said = repository.as_ref().and_then(|repository| match line {
-            Some(line) => repository.blame(path, line, lines),
-            None => last_change(repository, path),
-        });
+        // The Omni model may have its own repository.
+        let of_omni = is_in_omni(place, path).then(|| place.root.join(path));
+        let own = of_omni
+            .as_deref()
+            .and_then(|file| Some((file.parent()?, file.file_name()?.to_str()?)));
+        let (other, path) = match own {
+            Some((folder, name)) => (Repository::find(folder).ok(), name),
+            None => (None, path),
+        };
+        let said = other
+            .as_ref()
+            .or(repository.as_ref())
+            .and_then(|repository| match line {
+                Some(line) => repository.blame(path, line, lines),
+                None => last_change(repository, path),
+            });
         said.unwrap_or_else(|| "not committed".to_owned())
     };
     let step = conflict
@@ -55,7 +67,7 @@ pub fn write_conflict(
             SetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
             SetPart::Filter | SetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
         },
-        None => format!("{}{step}", conflict.property),
+        None => format!("{}{step}", conflict.clause().unwrap_or(conflict.property.name())),
     };
     let name = conflict_name(place, model, conflict);
     let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
@@ -273,7 +285,7 @@ fn list_options(sides: &[ConflictSide]) -> String {
 /// Returns the name that makes `resolve` select only this conflict.
 pub fn conflict_name(place: &Workspace, model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
-    if metric_set_clause_conflict(conflict).is_some() {
+    if metric_set_clause_conflict(conflict).is_some() || conflict.clause().is_some() {
         return target;
     }
     // Somebody changed the same property in dbt's file and in Omni.
@@ -301,13 +313,17 @@ pub fn conflict_name(place: &Workspace, model: &ModelPlan, conflict: &Conflict) 
     }
 }
 
-/// Returns the name of the item in conflict: `model.definition`, the clause of a metric set as `model:set.where`, or the
-/// model.
+/// Returns the name of the item in conflict: `model.definition`, a clause as `model:where`, `model:step.where` or
+/// `model:set.where`, or the model.
 pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     match (&conflict.definition, metric_set_clause_conflict(conflict)) {
         (_, Some(set)) => format!("{}:{}", model.model, set.full_name()),
         (Some(definition), None) => format!("{}.{definition}", model.model),
-        (None, None) => model.model.clone(),
+        (None, None) => match (conflict.clause(), &conflict.step) {
+            (Some(clause), Some(step)) => format!("{}:{step}.{clause}", model.model),
+            (Some(clause), None) => format!("{}:{clause}", model.model),
+            (None, _) => model.model.clone(),
+        },
     }
 }
 

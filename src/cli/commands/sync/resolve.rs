@@ -7,9 +7,9 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, MetricSetConflict, ModelPlan, PulledView, SetPart, Substitution, TextChange, apply_edit_to_spec,
-    content_hash, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
-    with_formula_in_conflict, with_override,
+    Conflict, MetricSetConflict, ModelPlan, Property, PulledView, SetPart, Substitution, TextChange,
+    apply_edit_to_spec, content_hash, describe_rewritten_sql, restore_parts, revert_edit,
+    set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
@@ -276,9 +276,10 @@ impl<'w> ConflictResolver<'w> {
             ConflictSide::Base => {
                 let base = conflict.base.as_deref().unwrap_or_default();
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, base));
-                let both = text
-                    .zip(undone())
-                    .ok_or_else(|| impossible("only a formula can be reset to its base"))?;
+                let both = text.zip(undone()).ok_or_else(|| match conflict.base {
+                    Some(_) => impossible("only a formula can be reset to its base"),
+                    None => impossible("the last push does not contain it"),
+                })?;
                 self.set_text(&conflict.spec, both.0);
                 self.set_text(&conflict.file, both.1);
             }
@@ -528,7 +529,12 @@ fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Usage, "no editor is set").with_help("set EDITOR, for example `EDITOR=nano`"));
     };
     let text = |text: &Option<String>| text.as_deref().unwrap_or("nothing").replace('\n', "\n//         ");
-    let name = conflict.definition.as_deref().unwrap_or_default();
+    let name = conflict.definition.as_deref().or(conflict.clause());
+    let name = name.unwrap_or_default();
+    let what = match conflict.clause() {
+        Some(_) => Property::Formula,
+        None => conflict.property,
+    };
     let begin = format!(
         "// base    {}\n// ours    {}\n// theirs  {}\n// The {} of {name}, below:\n{}\n",
         text(&conflict.base),
@@ -539,7 +545,7 @@ fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
                 .as_ref()
                 .map_or(&conflict.theirs, |_| &conflict.theirs_formula)
         ),
-        conflict.property,
+        what,
         conflict.ours.as_deref().unwrap_or_default()
     );
     let failed = |error: &std::io::Error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), error);
