@@ -68,19 +68,28 @@ impl Workspace {
         self.refuse_unsearched_folders(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
-    /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan changes.
-    /// Also warns if dbt disables the generated models.
+    /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan removes. Also
+    /// warns if dbt disables the generated models.
     pub fn warn_of_unsearched_folders(&self, session: &Session, plan: Option<&Plan>) {
-        let changed = plan
+        let files = plan
             .into_iter()
             .flat_map(|plan| &plan.models)
             .flat_map(|model| &model.files);
-        let changed: BTreeSet<&str> = changed.map(|change| change.path.as_str()).collect();
-        let left = orphans::files_outside_folders(self)
-            .into_iter()
-            .map(|path| self.relative_path(&path));
-        let left: Vec<String> = left.filter(|path| !changed.contains(path.as_str())).collect();
-        if !left.is_empty() {
+        let removed = files.filter(|change| change.after.is_none());
+        let removed: BTreeSet<&str> = removed.map(|change| change.path.as_str()).collect();
+        let outside = orphans::files_outside_folders(self);
+        for (files, advice) in [
+            (
+                outside.updated,
+                "they stay there, and formulac updates them there; move them to the new folders with `git mv`, then push",
+            ),
+            (outside.obsolete, "remove them, because no push does"),
+        ] {
+            let left = files.iter().map(|path| self.relative_path(path));
+            let left: Vec<String> = left.filter(|path| !removed.contains(path.as_str())).collect();
+            if left.is_empty() {
+                continue;
+            }
             let mut named: Vec<String> = left.iter().take(MAX_LISTED_FILES).cloned().collect();
             named.extend(
                 left.len()
@@ -89,8 +98,7 @@ impl Workspace {
             );
             let files = format_count(left.len(), "generated file is", "generated files are");
             session.warn(&format!(
-                "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; remove or move \
-                 them, because no push does",
+                "{files} outside the folders `models:` and `tests:` of formulac.yml: {}; {advice}",
                 named.join(", ")
             ));
         }

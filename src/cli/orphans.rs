@@ -17,10 +17,19 @@ use super::workspace::Workspace;
 /// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;
 
-/// Returns generated files that are outside the folders set by `models:` and `tests:`, because an earlier version of
-/// the project file named other folders. The search covers the folders that dbt reads and the default folders. Files
-/// that users moved are omitted, because they are generated at their current paths.
-pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
+/// Generated files that are outside the folders set by `models:` and `tests:`, because an earlier version of the project
+/// file named other folders.
+#[derive(Debug, Default)]
+pub struct FilesOutsideFolders {
+    /// Files of existing specs, which formulac updates at their current paths.
+    pub updated: Vec<PathBuf>,
+    /// Tests, files of specs that do not exist, and files that also exist in the folders of the project file.
+    pub obsolete: Vec<PathBuf>,
+}
+
+/// Finds generated files outside the folders set by `models:` and `tests:`. The search covers the folders that dbt reads
+/// and the default folders. Files that users moved to another folder are omitted.
+pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
     let (models, tests) = place.output_folders();
     let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));
     let dbt = place.dbt.as_ref();
@@ -33,24 +42,23 @@ pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
     let specs = place.specs_folder();
     let defaults = [project::MODELS, project::TESTS].map(|folder| absolute_path(&place.root.join(folder)));
-    let is_moved = |path: &Path, spec: &str| {
-        let is_in = |folders: &[PathBuf]| folders.iter().any(|folder| absolute_path(path).starts_with(folder));
-        let is_twice = || {
-            path.file_name()
-                .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()))
-        };
-        !is_in(&defaults) && !is_twice() && place.root.join(spec).is_file()
+    let of_models = |path: &Path| {
+        let mut folders = dbt
+            .iter()
+            .flat_map(|dbt| dbt.model_paths.iter().map(|path| dbt.folder.join(path)));
+        folders.any(|folder| absolute_path(path).starts_with(absolute_path(&folder)))
     };
-    let is_ours = |path: &PathBuf| {
+    // Returns whether a file is updated at its path, as opposed to generated tests. `None` if formulac did not generate the file.
+    let is_updated = |path: &Path| {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
-        let spec = spec_in_header(&head).filter(|spec| {
-            spec.strip_prefix(specs.as_str())
-                .is_some_and(|rest| rest.starts_with('/'))
-                && !is_moved(path, spec)
-        });
-        read.is_ok() && spec.is_some()
+        let spec = spec_in_header(&head).filter(|_| read.is_ok())?;
+        spec.strip_prefix(specs.as_str()).filter(|rest| rest.starts_with('/'))?;
+        let is_twice = path
+            .file_name()
+            .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
+        Some(!is_twice && of_models(path) && place.root.join(spec).is_file())
     };
     let is_elsewhere = |path: &Path| {
         let is_kind = path
@@ -61,7 +69,16 @@ pub fn files_outside_folders(place: &Workspace) -> Vec<PathBuf> {
     let files: BTreeSet<PathBuf> = folders
         .flat_map(|folder| folder::find_files(&folder, is_elsewhere))
         .collect();
-    files.into_iter().filter(is_ours).collect()
+    let mut found = FilesOutsideFolders::default();
+    for path in files {
+        let is_in_default = || defaults.iter().any(|folder| absolute_path(&path).starts_with(folder));
+        match is_updated(&path) {
+            Some(true) if is_in_default() => found.updated.push(path),
+            Some(false) => found.obsolete.push(path),
+            Some(true) | None => {}
+        }
+    }
+    found
 }
 
 /// Returns the leftover tests of a model: tests that have its name, were generated from its spec and not edited since,

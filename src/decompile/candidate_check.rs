@@ -14,7 +14,6 @@ use super::expression_text::{ExpressionShape, ExpressionText, RangeUse, format_n
 use super::file::SqlFile;
 use super::formula::NotAFormula;
 use super::formula_names::has_division_by_zero;
-use super::parse::parse;
 use super::patterns::{Binding, build_pattern};
 use super::probes::{Arg, NUMBERS, POINTS, ProbeFormula, TEXTS};
 use super::ranges;
@@ -24,7 +23,6 @@ use super::spec_edit::SpecPosition;
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::Type;
 use crate::compiler::Compiler;
-use crate::dbt::tokens::tokens;
 use crate::model::SpecDefinition;
 use crate::model::outline::DefinitionWithPosition;
 
@@ -267,12 +265,17 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             if !left.items.iter().any(|item| self.is_own_column(item))
                 && let Some((part, sql)) = self.first_other_difference(&left)
             {
-                return Some(refusals::other_part(&form.text, &part, &sql));
+                return Some(refusals::other_part(&form.text, &part, sql.as_deref()));
             }
             // A formula without the outer part of the edit, such as a conversion, is not similar.
             let generated = self.shown_expression(&file, self.shown, trees).ok();
             if generated.is_some_and(|generated| generated != edited && parts.contains(&generated)) {
                 continue;
+            }
+            if generated == Some(edited)
+                && let Some(cte) = &site.cte
+            {
+                return Some(refusals::other_select(&form.text, cte));
             }
             let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
             return Some(refusals::nearest_formula(&form.text, &sql));
@@ -283,14 +286,18 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .or(error)
     }
 
-    /// Returns the first difference that is no edit: the description of the part, and its generated SQL.
-    fn first_other_difference(&self, left: &Edits) -> Option<(String, String)> {
+    /// Returns the first difference that is no edit: the description of the part, and its generated SQL. The SQL is `None` if
+    /// the difference concerns the whole file.
+    fn first_other_difference(&self, left: &Edits) -> Option<(String, Option<String>)> {
         let mut columns = left.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns
             .next()
-            .map(|item| (format!("the column `{}`", item.column), item.before.clone()));
+            .map(|item| (format!("the column `{}`", item.column), Some(item.before.clone())));
         let mut rest = left.rest.iter().filter(|rest| !self.edits.rest.contains(rest));
-        column.or_else(|| rest.next().map(|rest| (rest.what.clone(), rest.before.clone())))
+        column.or_else(|| {
+            let rest = rest.next()?;
+            Some((rest.what.clone(), rest.place.as_ref().map(|_| rest.before.clone())))
+        })
     }
 
     /// Returns the definition's expression after replacing its formula.
@@ -363,13 +370,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         if !self.compares_file {
             return Some(0);
         }
-        let mut left = compare_files(&file, self.found);
-        // Redundant brackets and equivalent spellings are not differences.
-        left.items.retain(|item| {
-            let mut read = |sql: &str| parse(sql, &tokens(sql, file.dialect), file.dialect, trees).ok();
-            let both = (read(&item.before), read(&item.after));
-            both.0.is_none() || both.0 != both.1
-        });
+        let left = compare_files(&file, self.found);
         if left.items.iter().any(|item| self.is_own_column(item)) || self.difference_in_added_periods(&left).is_some() {
             return None;
         }

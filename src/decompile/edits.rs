@@ -42,8 +42,8 @@ pub struct OtherEdit {
     pub new_input: Option<String>,
 }
 
-/// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words and the
-/// order of a select's columns do not count as differences.
+/// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words, the order
+/// of a select's columns and equivalent spellings such as `x::date` do not count as differences.
 ///
 /// ```
 /// use formulac_catalog::Dialect;
@@ -107,7 +107,7 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
             continue;
         };
         let Some(old) = written.parts.get(*at) else { continue };
-        if written.has_same_tokens(&old.tokens, found, &part.tokens) {
+        if written.is_same_part(&old.tokens, found, &part.tokens) {
             continue;
         }
         let was = written.text(&old.tokens).to_owned();
@@ -200,7 +200,7 @@ fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Opti
         let first = found.tokens.get(part.tokens.start)?;
         if first.text(found.source) == "(" {
             let before = written.clause(cte, "from");
-            let is_same = before.is_some_and(|before| written.has_same_tokens(&before, found, &part.tokens));
+            let is_same = before.is_some_and(|before| written.is_same_part(&before, found, &part.tokens));
             return (!is_same).then(|| (cte, "a subquery".to_owned()));
         }
         let name = token_name(*first, found)?;

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::file::{FilePart, FilePartKind, SqlFile, is_same_name, token_name};
-use super::parse::parse;
+use super::parse::{parse, parse_list};
 use super::tree::{SqlNodeId, Trees};
-use crate::dbt::tokens::tokens;
+use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
 /// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects compute
@@ -42,6 +42,77 @@ pub fn is_same_expression(one: &str, other: &str, dialect: Dialect) -> bool {
     one.is_some() && one == read(other)
 }
 
+impl SqlFile<'_> {
+    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, and equivalent spellings such as
+    /// `x::date` and `cast(x as date)`, are not differences.
+    pub fn is_same_part(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
+        if self.has_same_tokens(tokens, other, others) {
+            return true;
+        }
+        let mut trees = Trees::default();
+        let mut read = |file: &SqlFile<'_>, tokens: &Range<usize>| {
+            parse_list(file.source, &file.required_tokens(tokens), file.dialect, &mut trees).ok()
+        };
+        let one = read(self, tokens);
+        one.is_some() && one == read(other, others)
+    }
+
+    /// Returns whether two files have the same parts in the same order.
+    pub fn is_same_query(&self, other: &SqlFile<'_>) -> bool {
+        let is_same = |(one, two): (&FilePart, &FilePart)| {
+            one.place == two.place && self.is_same_part(&one.tokens, other, &two.tokens)
+        };
+        self.parts.len() == other.parts.len()
+            && self.parts.iter().zip(&other.parts).all(is_same)
+            && self.tokens_between_parts() == other.tokens_between_parts()
+    }
+
+    /// Returns whether two files have the same CTEs with the same clauses, and each column of a CTE in both files has the same
+    /// expression. One of the files may compute more columns in its CTEs.
+    fn has_same_selects(&self, other: &SqlFile<'_>) -> bool {
+        let is_union = |file: &SqlFile<'_>| {
+            let mut places = file.parts.iter().map(|part| &part.place);
+            places.any(|place| place.branch > 0 || place.clause() == Some("distinct"))
+        };
+        let has_parts_of = |one: &SqlFile<'_>, other: &SqlFile<'_>| {
+            let of_rows = one
+                .parts
+                .iter()
+                .filter(|part| !matches!(part.place.what, FilePartKind::Column(_)));
+            of_rows
+                .map(|part| &part.place)
+                .all(|place| other.part_position(place).is_some())
+        };
+        let mut in_both = self.parts.iter().filter_map(|part| {
+            let tokens = other.part_tokens(&part.place)?;
+            let is_output = part.place.cte.is_none() && part.place.column_of_select().is_some();
+            (!is_output).then_some((&part.tokens, tokens))
+        });
+        self.ctes == other.ctes
+            && ![self, other].into_iter().any(is_union)
+            && has_parts_of(self, other)
+            && has_parts_of(other, self)
+            && in_both.all(|(one, two)| self.is_same_part(one, other, &two))
+    }
+
+    /// Returns tokens without the optional words `inner`, `outer` and `as` outside brackets.
+    fn required_tokens(&self, tokens: &Range<usize>) -> Vec<SqlToken> {
+        let mut depth = 0usize;
+        let is_required = |at: &usize| {
+            match self.key(*at).as_str() {
+                "(" => depth += 1,
+                ")" => depth = depth.saturating_sub(1),
+                "inner" | "outer" => return self.key(*at + 1) != "join",
+                "as" => return depth > 0,
+                _ => {}
+            }
+            true
+        };
+        let tokens = tokens.clone().filter(is_required);
+        tokens.filter_map(|at| self.tokens.get(at).copied()).collect()
+    }
+}
+
 /// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the
 /// rows, and all selects after this select may only compute columns.
 pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
@@ -55,14 +126,19 @@ pub(super) fn are_equivalent_if(
     trees: &mut Trees,
     is_same: &mut dyn FnMut(&Trees, &str, SqlNodeId, SqlNodeId) -> bool,
 ) -> bool {
-    let (Some(first), Some(second)) = (RowSelects::find(one), RowSelects::find(other)) else {
+    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.is_same_part(a, other, b);
+    let is_same_rows = match (RowSelects::find(one), RowSelects::find(other)) {
+        (Some(first), Some(second)) => {
+            first.tokens.len() == second.tokens.len()
+                && first.names == second.names
+                && first.tokens.iter().zip(&second.tokens).all(has_same)
+        }
+        _ => false,
+    };
+    let (Some(first), Some(second)) = (output_columns(one), output_columns(other)) else {
         return false;
     };
-    let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.has_same_tokens(a, other, b);
-    let is_same_rows = first.tokens.len() == second.tokens.len()
-        && first.names == second.names
-        && first.tokens.iter().zip(&second.tokens).all(has_same);
-    if !is_same_rows || first.columns.len() != second.columns.len() {
+    if !(is_same_rows || one.has_same_selects(other)) || first.len() != second.len() {
         return false;
     }
     let mut trees_of = |file: &SqlFile<'_>, columns: &[(String, Range<usize>)]| -> Option<Vec<SqlNodeId>> {
@@ -75,12 +151,12 @@ pub(super) fn are_equivalent_if(
         };
         columns.iter().map(|(_, tokens)| expression(tokens)).collect()
     };
-    let names = first.columns.iter().zip(&second.columns);
+    let names = first.iter().zip(&second);
     let is_same_names = names.into_iter().all(|((a, _), (b, _))| is_same_name(a, b));
-    let (Some(one), Some(other)) = (trees_of(one, &first.columns), trees_of(other, &second.columns)) else {
+    let (Some(one), Some(other)) = (trees_of(one, &first), trees_of(other, &second)) else {
         return false;
     };
-    let mut columns = first.columns.iter().zip(one.into_iter().zip(other));
+    let mut columns = first.iter().zip(one.into_iter().zip(other));
     is_same_names && columns.all(|((name, _), (one, other))| is_same(trees, name, one, other))
 }
 
@@ -94,6 +170,20 @@ pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &
         .ok()
 }
 
+/// Returns the columns of the last select, with their expressions. `None` if a name is not known.
+fn output_columns(file: &SqlFile<'_>) -> Option<Vec<(String, Range<usize>)>> {
+    let columns = file.parts.iter().filter(|part| part.place.cte.is_none());
+    let mut found = Vec::new();
+    for part in columns {
+        match &part.place.what {
+            FilePartKind::Column(name) => found.push((name.clone(), part.tokens.clone())),
+            FilePartKind::Unnamed => return None,
+            FilePartKind::Config | FilePartKind::Other | FilePartKind::Clause(_) => {}
+        }
+    }
+    Some(found)
+}
+
 /// Parts of a file that determine the rows of its last select.
 #[derive(Debug, Default)]
 struct RowSelects {
@@ -101,8 +191,6 @@ struct RowSelects {
     names: Vec<String>,
     /// Tokens of these parts.
     tokens: Vec<Range<usize>>,
-    /// Columns of the last select, with their expressions.
-    columns: Vec<(String, Range<usize>)>,
 }
 
 impl RowSelects {
@@ -163,8 +251,6 @@ impl RowSelects {
                 }
             }
             let is_unreadable = |part: &&FilePart| match &part.place.what {
-                // The columns of the result must be known.
-                FilePartKind::Unnamed => cte.is_none(),
                 FilePartKind::Clause(name) => name == "window",
                 _ => false,
             };
@@ -172,13 +258,9 @@ impl RowSelects {
                 return None;
             }
             for part in parts.iter().filter(|_| cte.is_none()) {
-                match &part.place.what {
-                    FilePartKind::Column(name) => found.columns.push((name.clone(), part.tokens.clone())),
-                    FilePartKind::Config | FilePartKind::Other => {
-                        found.names.push(String::new());
-                        found.tokens.push(part.tokens.clone());
-                    }
-                    FilePartKind::Unnamed | FilePartKind::Clause(_) => {}
+                if matches!(part.place.what, FilePartKind::Config | FilePartKind::Other) {
+                    found.names.push(String::new());
+                    found.tokens.push(part.tokens.clone());
                 }
             }
         }
@@ -223,6 +305,27 @@ mod tests {
         ] {
             assert!(apart.contains(from), "{from}");
             assert!(!is_same(together, &apart.replacen(from, to, 1)), "{to}");
+        }
+    }
+
+    /// A value may be computed before or after a join if the rows are the same.
+    #[test]
+    fn values_may_be_in_other_selects_with_the_same_rows() {
+        let before = "days as (select day, sum(x) as n, current_date as today from orders group by day) \
+                      select days.day, days.n - old.n as change, days.today from days left join days as old on days.day = old.day + 1";
+        let after = before
+            .replace(", current_date as today", "")
+            .replace("days.today", "current_date as today");
+        assert!(is_same(before, &after) && is_same(&after, before));
+        for (from, to) in [
+            ("left join", "join"),
+            ("sum(x)", "max(x)"),
+            ("as today from days", "as today from days, orders"),
+            ("group by day", "group by day having n > 1"),
+            ("current_date as today", "n as today"),
+        ] {
+            assert!(after.contains(from), "{from}");
+            assert!(!is_same(before, &after.replacen(from, to, 1)), "{to}");
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use super::columns::KEYWORDS;
+use super::parse::{is_keyword, parse};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dialect::Dialect;
 
@@ -32,14 +35,13 @@ pub struct FilePartPosition {
 }
 
 impl FilePartPosition {
-    /// Returns the name of a column of the last select. `None` if the part is something else, or if the select has
-    /// several columns with this name.
+    /// Returns the name of a column that the query returns: a column of the last select, or of the CTE `output`, all of
+    /// whose columns the last select returns. `None` if the part is something else, or if the select has several columns
+    /// with this name.
     #[must_use]
-    pub fn column_of_last_select(&self) -> Option<&str> {
-        match &self.what {
-            FilePartKind::Column(name) if self.cte.is_none() && self.branch == 0 && self.nth == 0 => Some(name),
-            _ => None,
-        }
+    pub fn column_of_output(&self, output: Option<&str>) -> Option<&str> {
+        self.column_of_select()
+            .filter(|_| self.cte.is_none() || self.cte.as_deref() == output)
     }
 
     /// Returns whether the part is a column of the last select without a known name, such as `*`.
@@ -97,6 +99,8 @@ pub(super) struct FilePart {
     pub place: FilePartPosition,
     /// Tokens of the part, as a range of indices in the file's tokens.
     pub tokens: Range<usize>,
+    /// End of the part, including the name of a column after its expression.
+    pub end: usize,
 }
 
 /// Text of a file, usually a model's SQL, split into tokens and parts.
@@ -211,6 +215,15 @@ impl<'s> SqlFile<'s> {
         mine.len() == theirs.len() && mine.iter().zip(theirs).all(same)
     }
 
+    /// Returns the end of the part with these tokens, including the name of a column after its expression.
+    pub fn end_with_name(&self, tokens: &Range<usize>) -> usize {
+        let first = self.parts.partition_point(|part| part.tokens.start < tokens.start);
+        let mut parts = self.parts.iter().skip(first);
+        parts
+            .find(|part| part.tokens == *tokens)
+            .map_or(tokens.end, |part| part.end)
+    }
+
     /// Returns the tokens between the parts.
     pub fn tokens_between_parts(&self) -> Vec<String> {
         self.between.iter().map(|token| self.key(*token)).collect()
@@ -277,6 +290,17 @@ impl<'s> SqlFile<'s> {
     }
 }
 
+/// Returns the CTE of `select * from cte` in the last select. `None` if the last select is another select.
+#[must_use]
+pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
+    let file = SqlFile::read(sql, dialect);
+    let is_unnamed = |part: &&FilePart| part.place.what == FilePartKind::Unnamed;
+    let all = file.select_parts(None).find(is_unnamed)?;
+    let from = file.clause(None, "from")?;
+    let name = token_name(*file.tokens.get(from.start)?, &file)?;
+    (file.text(&all.tokens) == "*" && file.ctes.contains(&name)).then_some(name)
+}
+
 /// Compares two column names without regard to case.
 pub(super) fn is_same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
@@ -296,6 +320,18 @@ impl Splitter<'_, '_> {
     }
 
     fn add_part(&mut self, cte: Option<&str>, branch: usize, what: FilePartKind, tokens: Range<usize>) {
+        let end = tokens.end;
+        self.add_named_part(cte, branch, what, tokens, end);
+    }
+
+    fn add_named_part(
+        &mut self,
+        cte: Option<&str>,
+        branch: usize,
+        what: FilePartKind,
+        tokens: Range<usize>,
+        end: usize,
+    ) {
         let cte = cte.map(str::to_owned);
         if let (FilePartKind::Column(name), 0) = (&what, branch) {
             let at = self.file.parts.len();
@@ -312,7 +348,7 @@ impl Splitter<'_, '_> {
             nth: *count,
         };
         *count += 1;
-        self.file.parts.push(FilePart { place, tokens });
+        self.file.parts.push(FilePart { place, tokens, end });
     }
 
     fn split_file(mut self) {
@@ -486,13 +522,36 @@ impl Splitter<'_, '_> {
         let Some((last, name)) = name else {
             return self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
         };
+        let column = FilePartKind::Column(name);
         if last >= tokens.start + 2 && self.is_word(last - 1, "as") {
-            self.add_part(cte, branch, FilePartKind::Column(name), tokens.start..last - 1);
-            self.file.between.extend(last - 1..=last);
+            self.add_named_part(cte, branch, column, tokens.start..last - 1, last + 1);
         } else if last == tokens.start || (last == tokens.start + 2 && self.is_word(last - 1, ".")) {
-            self.add_part(cte, branch, FilePartKind::Column(name), tokens);
+            self.add_part(cte, branch, column, tokens);
+        } else if self.ends_with_name(&tokens) {
+            self.add_named_part(cte, branch, column, tokens.start..last, last + 1);
         } else {
             self.add_part(cte, branch, FilePartKind::Unnamed, tokens);
+        }
+    }
+
+    /// Returns whether a column consists of an expression and its name, without `as`: `count(*) n`.
+    fn ends_with_name(&self, tokens: &Range<usize>) -> bool {
+        let Some(tokens) = self.file.tokens.get(tokens.clone()) else {
+            return false;
+        };
+        let mut trees = Trees::default();
+        let Ok(row) = parse(self.file.source, tokens, self.file.dialect, &mut trees) else {
+            return false;
+        };
+        let is_name = |part: &SqlNodeId| match trees.label(*part) {
+            SqlLabel::Word(word) => !KEYWORDS.contains(&word.as_str()) && !is_keyword(word),
+            label => matches!(label, SqlLabel::Quoted(_)),
+        };
+        match (trees.label(row), trees.children(row)) {
+            (SqlLabel::Row, [value, name]) => {
+                is_name(name) && (is_name(value) || !matches!(trees.label(*value), SqlLabel::Word(_)))
+            }
+            _ => false,
         }
     }
 }

@@ -68,7 +68,7 @@ impl EditedModel<'_> {
         let dialect = self.compiler.options.dialect;
         let (made, found) = (SqlFile::read(made, dialect), SqlFile::read(self.found, dialect));
         match (made.part_tokens(place), found.part_tokens(place)) {
-            (Some(own), Some(edited)) => made.has_same_tokens(&own, &found, &edited),
+            (Some(own), Some(edited)) => made.is_same_part(&own, &found, &edited),
             (own, edited) => own.is_none() && edited.is_none(),
         }
     }

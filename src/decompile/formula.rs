@@ -234,8 +234,8 @@ impl Decompiler {
                 return Ok(formula);
             }
         }
-        // formulac may compute the window in a different select than the user does.
-        if looks_at_rows && case.cte.is_none() && part == expected {
+        // formulac may compute the value in a different select than the user does.
+        if case.cte.is_none() && part == expected {
             let whole = expression_of_relations(case.found, &case.placed.name, trees);
             for part in [Some(part), whole].into_iter().flatten() {
                 let forms = FormulaSearch::new(&all, trees).with_input(&named).candidates(part);

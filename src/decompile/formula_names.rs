@@ -47,6 +47,21 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     out
 }
 
+/// Returns a formula in which the names of columns are qualified with their relations. Each pair contains a column and its
+/// relation.
+///
+/// ```
+/// use formulac_decompile::with_relations;
+/// assert_eq!(with_relations("AND(paid, x > 5)", &[("paid", "orders")]), "AND(orders.paid, x > 5)");
+/// ```
+#[must_use]
+pub fn with_relations(formula: &str, columns: &[(&str, &str)]) -> String {
+    let qualified =
+        |(column, relation): &(&'_ str, &'_ str)| format!("{}.{}", format_name(relation), format_name(column));
+    let names: Vec<(&str, String)> = columns.iter().map(|pair| (pair.0, qualified(pair))).collect();
+    rename_names(formula, &names)
+}
+
 /// Replaces the parts of a formula that equal other formulas with the names of those formulas. Each pair contains a
 /// formula and its name. The first formula that matches is used.
 pub fn replace_formulas_with_names(formula: &str, known: &[(&str, &str)]) -> String {

@@ -9,7 +9,7 @@ use super::file::{SqlFile, token_name};
 pub(super) struct FromClauseRelation {
     pub relation: String,
     pub alias: String,
-    /// Type of the join, such as `left join`. Empty for the first relation.
+    /// Type of the join, such as `left join`, without the optional words `inner` and `outer`. Empty for the first relation.
     pub how: String,
     /// The tokens of the join condition.
     pub on: Range<usize>,
@@ -51,12 +51,17 @@ pub(super) fn from_clause_relations(file: &SqlFile<'_>, tokens: Range<usize>) ->
                 .and_then(|(at, _)| token_name(file.tokens.get(*at).copied()?, file))
         };
         let Some(relation) = name_at(*name) else { continue };
-        let alias = if key(name + 1) == "as" { name_at(name + 2) } else { None };
+        let alias = match key(name + 1) {
+            "as" => name_at(name + 2),
+            "" | "on" | "using" | "natural" | "lateral" | "tablesample" => None,
+            _ => (name + 1 < end).then(|| name_at(name + 1)).flatten(),
+        };
         let place_of = |at: usize| outside.get(at).map_or(tokens.end, |(at, _)| *at);
         let on = (*name..end)
             .find(|at| key(*at) == "on")
             .map_or(0..0, |at| place_of(at) + 1..place_of(end));
         let how = outside.get(*words..*name).unwrap_or_default().iter();
+        let how = how.filter(|(_, word)| !matches!(word.as_str(), "inner" | "outer"));
         let how = how.map(|(_, word)| word.as_str()).collect::<Vec<_>>().join(" ");
         found.push(FromClauseRelation {
             alias: alias.unwrap_or_else(|| relation.clone()),

@@ -174,6 +174,9 @@ impl Decompiler {
         all.push(&windows);
         let mut given = SearchInput::new();
         case.add_definitions(&mut trees, &mut given);
+        for (part, forms) in case.learn_ranges((&all, &given), &mut trees, expected, &names) {
+            given.entry(part).or_default().extend(forms);
+        }
         let search = FormulaSearch::new(&all, &trees).with_input(&given);
         let forms = search.with_alternatives(&alternatives).candidates(expected);
         Ok(case.first_guarded(forms, guards, &mut trees, expected))

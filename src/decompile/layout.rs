@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use super::comments::restore_lost_comments;
 use super::edits::describe_file_part;
-use super::equivalent_files::is_same_expression;
 use super::file::{FilePart, FilePartKind, FilePartPosition, SqlFile};
 use super::separated_parts::{ListItem, SeparatedList};
 use crate::dbt::with_header_of;
@@ -17,7 +16,7 @@ use crate::dialect::Dialect;
 pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
     let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
-    let merged = if f.has_same_tokens(&all(&f), &o, &all(&o)) && !is_missing_comment(&o, &f) {
+    let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {
         found.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
         one_sided_text(&LayoutSides {
@@ -83,7 +82,7 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
     let same = |one: (&SqlFile<'_>, Option<&Range<usize>>), other: (&SqlFile<'_>, Option<&Range<usize>>)| match (
         one.1, other.1,
     ) {
-        (Some(tokens), Some(others)) => one.0.has_same_tokens(tokens, other.0, others),
+        (Some(tokens), Some(others)) => one.0.is_same_part(tokens, other.0, others),
         (one, other) => one.is_none() && other.is_none(),
     };
     let gone = b.parts.iter().filter(|part| !in_f.contains_key(&part.place));
@@ -104,9 +103,6 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
             continue;
         }
         let texts = sides.map(|(file, tokens)| tokens.map(|tokens| file.text(tokens).to_owned()).unwrap_or_default());
-        if is_same_expression(&texts[1], &texts[2], dialect) {
-            continue;
-        }
         clashes.push(LayoutClash::new(describe_file_part(&part.place), line, texts));
     }
     clashes
@@ -114,9 +110,8 @@ pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> 
 
 /// Returns whether each part of the merged SQL is equal to the part that the spec produces or to the part in the file.
 fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>) -> bool {
-    let all = |file: &SqlFile<'_>| 0..file.tokens.len();
-    if f.has_same_tokens(&all(f), b, &all(b)) {
-        return merged.has_same_tokens(&all(merged), o, &all(o));
+    if f.is_same_query(b) {
+        return merged.is_same_query(o);
     }
     let [ours, theirs] = [o, f].map(|file| {
         let parts = file.parts.iter().map(|part| (&part.place, &part.tokens));
@@ -126,7 +121,7 @@ fn has_known_parts(merged: &SqlFile<'_>, b: &SqlFile<'_>, o: &SqlFile<'_>, f: &S
         let is_in = |(file, parts): &(&SqlFile<'_>, HashMap<_, &Range<usize>>)| {
             parts
                 .get(&part.place)
-                .is_some_and(|tokens| merged.has_same_tokens(&part.tokens, file, tokens))
+                .is_some_and(|tokens| merged.is_same_part(&part.tokens, file, tokens))
         };
         is_in(&ours)
             || is_in(&theirs)
@@ -318,10 +313,7 @@ impl SelectLayout {
             let Range { start, end } = part.tokens;
             let (key, tokens, list) = match &part.place.what {
                 _ if part.place.branch > 0 => return None,
-                FilePartKind::Column(name) => {
-                    let named = if file.key(end) == "as" { end + 2 } else { end };
-                    (format!("column {name}"), start..named, &mut read.columns)
-                }
+                FilePartKind::Column(name) => (format!("column {name}"), start..part.end, &mut read.columns),
                 FilePartKind::Unnamed => (
                     file.text(&part.tokens).to_ascii_lowercase(),
                     start..end,
@@ -464,7 +456,7 @@ impl PickedItem {
 }
 
 /// Merges the items of a list. `None` if both sides changed the same item, unless the items consist of parts that can
-/// be merged. If the file contains only a different spelling of the spec's new item, the spec's item is used.
+/// be merged. If the file contains only a different spelling of the spec's new item, the file's spelling is kept.
 fn merge_items(
     (base, b): (&SqlFile<'_>, &[LayoutItem]),
     (ours, o): (&SqlFile<'_>, &[LayoutItem]),
@@ -483,7 +475,7 @@ fn merge_items(
     let mut picked = Vec::new();
     for (at, item) in f.iter().enumerate() {
         let was = of_base(&item.key);
-        let as_base = was.is_some_and(|was| base.has_same_tokens(&was.tokens, found, &item.tokens));
+        let as_base = was.is_some_and(|was| base.is_same_part(&was.tokens, found, &item.tokens));
         let Some(now) = in_o.get(item.key.as_str()).copied() else {
             match was {
                 None => picked.push(PickedItem::Found(at)),
@@ -493,8 +485,8 @@ fn merge_items(
             continue;
         };
         let new = &o.get(now)?.tokens;
-        let is_unchanged = was.is_some_and(|was| base.has_same_tokens(&was.tokens, ours, new));
-        picked.push(if found.has_same_tokens(&item.tokens, ours, new) || is_unchanged {
+        let is_unchanged = was.is_some_and(|was| base.is_same_part(&was.tokens, ours, new));
+        picked.push(if found.is_same_part(&item.tokens, ours, new) || is_unchanged {
             PickedItem::Found(at)
         } else if let Some(base) = in_b.get(item.key.as_str()).copied().filter(|_| have_parts) {
             PickedItem::Both {
@@ -502,7 +494,7 @@ fn merge_items(
                 ours: now,
                 found: at,
             }
-        } else if as_base || is_same_expression(ours.text(new), found.text(&item.tokens), found.dialect) {
+        } else if as_base {
             PickedItem::Ours { ours: now, found: at }
         } else {
             return None;
@@ -517,7 +509,7 @@ fn merge_items(
     {
         match of_base(&item.key) {
             None => new.push(at),
-            Some(was) if base.has_same_tokens(&was.tokens, ours, &item.tokens) => {}
+            Some(was) if base.is_same_part(&was.tokens, ours, &item.tokens) => {}
             Some(_) => return None,
         }
     }

@@ -1,7 +1,7 @@
 //! Restores the order of columns that a formatter or user moved within a select. For example, sqlfluff moves plain
 //! columns before computed columns (ST06).
 
-use super::file::SqlFile;
+use super::file::{FilePartKind, SqlFile};
 use super::layout::SelectLayout;
 use crate::dialect::Dialect;
 
@@ -12,10 +12,19 @@ pub fn with_column_order_of(text: &str, other: &str, dialect: Dialect) -> Option
 }
 
 pub(super) fn reorder_columns(moved: &SqlFile<'_>, other: &SqlFile<'_>) -> Option<String> {
-    if [moved, other]
-        .iter()
-        .any(|file| file.parts.iter().any(|part| part.place.branch > 0))
-    {
+    let unites_all_columns = |file: &&SqlFile<'_>| {
+        let is_united = |cte: &Option<String>| {
+            file.parts
+                .iter()
+                .any(|part| part.place.branch > 0 && part.place.cte == *cte)
+        };
+        let mut unnamed = file
+            .parts
+            .iter()
+            .filter(|part| part.place.what == FilePartKind::Unnamed);
+        unnamed.any(|part| is_united(&part.place.cte))
+    };
+    if [moved, other].iter().any(unites_all_columns) {
         return None;
     }
     let selects = |file: &SqlFile<'_>| {

@@ -53,6 +53,11 @@ const KEYWORDS: [&str; 23] = [
     "where",
 ];
 
+/// Returns whether a word is never a name.
+pub(super) fn is_keyword(word: &str) -> bool {
+    KEYWORDS.contains(&word)
+}
+
 /// Words that may follow the number of an interval.
 const UNITS: [&str; 9] = [
     "year",
@@ -169,7 +174,10 @@ impl Parser<'_> {
     fn parse_adjacent(&mut self) -> Result<SqlNodeId, String> {
         let mut parts = Vec::new();
         while !matches!(self.key_at(0).as_str(), "," | ")" | "]") && self.peek().is_some() {
-            parts.push(self.parse_expression(0)?.0);
+            // `asc` is the default order.
+            if parts.is_empty() || !self.take_word("asc") {
+                parts.push(self.parse_expression(0)?.0);
+            }
         }
         Ok(match parts.as_slice() {
             [] => self.trees.add_leaf(SqlLabel::Nothing),

@@ -1,6 +1,6 @@
 //! Reasons why edited SQL is not a formula. They name the construct in the words of the SQL, and the nearest formula.
 
-use super::file::FilePartPosition;
+use super::file::{FilePartKind, FilePartPosition};
 use super::formula::{NotAFormula, not_a_formula};
 use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::check::sql_function_advice;
@@ -42,6 +42,13 @@ pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
+/// Returns the reason for an edit whose formula has the edited SQL in a CTE that the edited file lacks.
+pub(super) fn other_select(formula: &str, cte: &str) -> NotAFormula {
+    not_a_formula(format!(
+        "formulac computes the formula `{formula}` in the CTE `{cte}`; add the definition to the spec"
+    ))
+}
+
 /// Returns the reason for an edit of the value of the periods that `fill` adds.
 pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -57,12 +64,14 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit whose formula also changes another part of the SQL.
-pub(super) fn other_part(formula: &str, part: &str, sql: &str) -> NotAFormula {
-    let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
-    not_a_formula(match sql.as_str() {
-        "" => format!("the SQL of the formula `{formula}` also lacks {part}"),
-        sql => format!("with the formula `{formula}`, {part} is also generated as `{sql}`"),
+/// Returns the reason for an edit whose formula also changes another part of the SQL. `sql` is the generated SQL of the part.
+/// It is `None` if the part is the whole query.
+pub(super) fn other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
+    let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
+    not_a_formula(match sql.as_deref() {
+        None => format!("the formula `{formula}` also changes {part}"),
+        Some("") => format!("the SQL of the formula `{formula}` also lacks {part}"),
+        Some(sql) => format!("with the formula `{formula}`, {part} is also generated as `{sql}`"),
     })
 }
 
@@ -164,7 +173,12 @@ fn describe_construct(trees: &Trees, part: SqlNodeId) -> String {
         (SqlLabel::Group, [inner]) => describe_construct(trees, *inner),
         (SqlLabel::Row, _) => {
             let words: Vec<String> = parts.iter().map(|part| short_sql(trees, *part)).collect();
-            format!("`{}`", words.join(" "))
+            let is_jinja = |part: &SqlNodeId| matches!(trees.label(*part), SqlLabel::Jinja(_));
+            match trees.descendants(part).into_iter().find(is_jinja) {
+                Some(jinja) => describe_construct(trees, jinja),
+                None if words.iter().all(|word| word == "…") => "this sequence of expressions".to_owned(),
+                None => format!("`{}`", words.join(" ")),
+            }
         }
         (SqlLabel::Joined(_), [value, ..]) => format!("`{}` of the joined rows", short_sql(trees, *value)),
         _ => "this SQL".to_owned(),
@@ -216,10 +230,25 @@ fn short_sql(trees: &Trees, part: SqlNodeId) -> String {
 }
 
 impl FilePartPosition {
-    /// Returns the way to write an edited clause in a spec. `None` if there is no general way.
+    /// Returns the way to write an edited part in a spec, or the reason why a spec cannot express the edit. `None` if there
+    /// is no general answer.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
-        Some(match self.clause()? {
+        let clause = match &self.what {
+            FilePartKind::Column(_) if self.cte.is_some() => {
+                return Some("a definition is a column that the query returns, not a column of a CTE alone");
+            }
+            FilePartKind::Column(_) => return Some("the spec would also change other parts of the query"),
+            FilePartKind::Unnamed => {
+                return Some("a definition has a name, and only the warehouse knows these columns");
+            }
+            FilePartKind::Config => return Some("a spec has the key `config` for the settings of dbt"),
+            FilePartKind::Other => return Some("a spec generates one query"),
+            FilePartKind::Clause(clause) => clause,
+        };
+        Some(match clause.as_str() {
+            "where" | "having" => "no condition of the spec generates this SQL",
+            "group by" => "an edit of `group by` becomes a key of `group_by` only together with the column of the key",
             "from" => "a spec joins relations with `joins`",
             "qualify" => "a spec filters the result of a window with `where` in the next step",
             "order by" => "a model has no order; `order_by` with `limit` selects the first rows",

@@ -63,7 +63,7 @@ pub(super) fn diff_part(place: &FilePartPosition, written: &SqlFile<'_>, found: 
     let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
-        None => tokens.start.saturating_sub(1)..end_including_column_name(file, &tokens),
+        None => tokens.start.saturating_sub(1)..file.end_with_name(&tokens),
     };
     match (written.part_tokens(place), found.part_tokens(place)) {
         (Some(own), Some(edited)) => {
@@ -119,11 +119,6 @@ fn diff_relations(
     before.peek().is_none().then_some(hunks)
 }
 
-/// Returns the end of a part, including the name of a column.
-fn end_including_column_name(file: &SqlFile<'_>, tokens: &Range<usize>) -> usize {
-    tokens.end + if file.key(tokens.end) == "as" { 2 } else { 0 }
-}
-
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
 fn token_after_preceding(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
@@ -135,7 +130,7 @@ fn token_after_preceding(place: &FilePartPosition, written: &SqlFile<'_>, found:
     let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
     let is_column = matches!(part.place.what, FilePartKind::Column(_) | FilePartKind::Unnamed);
     // A column needs a preceding column because of the comma.
-    (is_column || place.clause().is_some()).then(|| end_including_column_name(found, &part.tokens))
+    (is_column || place.clause().is_some()).then_some(part.end)
 }
 
 /// Compares two ranges of tokens.
@@ -227,7 +222,7 @@ impl GroupItem {
         let place = before.iter().position(|item| is_of_column(written, own, item))?;
         let current = after.iter().find(|item| is_of_column(found, edited, item));
         // If the edited SQL groups by a different expression, the item is at the same position.
-        let is_known = |item: &Range<usize>| before.iter().any(|own| found.has_same_tokens(item, written, own));
+        let is_known = |item: &Range<usize>| before.iter().any(|own| found.is_same_part(item, written, own));
         let moved = after.get(place).filter(|item| !is_known(item));
         Some(Self {
             written: before.get(place)?.clone(),
@@ -256,17 +251,21 @@ pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &File
     let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
         return Vec::new();
     };
-    // A column that is only passed on has no `as`, but an expression in its place has one.
-    let has_as =
-        |file: &SqlFile<'_>, column: &Range<usize>| file.text(&(column.end..column.end + 1)).eq_ignore_ascii_case("as");
-    let alias = if has_as(&found, &edited) && !has_as(&written, &own) {
-        2
-    } else {
-        0
-    };
-    let whole = Hunk {
-        written: own.clone(),
-        found: edited.start..edited.end + alias,
+    // A column that is only passed on has no name after it, but an expression in its place has one.
+    let (own_end, edited_end) = (written.end_with_name(&own), found.end_with_name(&edited));
+    let whole = match (own_end == own.end, edited_end == edited.end) {
+        (true, false) => Hunk {
+            written: own.clone(),
+            found: edited.start..edited_end,
+        },
+        (false, true) => Hunk {
+            written: own.start..own_end,
+            found: edited.clone(),
+        },
+        _ => Hunk {
+            written: own.clone(),
+            found: edited.clone(),
+        },
     };
     let mut restored = vec![whole.restore(&written, &found)];
     if let FilePartKind::Column(column) = &place.what {

@@ -6,7 +6,7 @@ use crate::check::sql_functions::{extracted_unit, synonym};
 use crate::dialect::Dialect;
 
 /// Adds a call of a function, given the name of the function and its arguments.
-pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, args: Vec<SqlNodeId>) -> SqlNodeId {
+pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut args: Vec<SqlNodeId>) -> SqlNodeId {
     let SqlLabel::Word(word) = trees.label(name) else {
         return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());
     };
@@ -21,9 +21,17 @@ pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, arg
         let extract = trees.add_word("extract");
         return trees.add(SqlLabel::Call, vec![extract, row]);
     }
+    if word == "count" && matches!(args.as_slice(), [one] if matches!(trees.label(*one), SqlLabel::Number(_))) {
+        let all = trees.add_word("*");
+        return trees.add(SqlLabel::Call, vec![name, all]);
+    }
+    // Without a number, the previous and the next row are read.
+    if matches!(word.as_str(), "lag" | "lead") && args.len() == 1 {
+        args.push(trees.add_leaf(SqlLabel::Number("1".to_owned())));
+        return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());
+    }
     // Without digits, the value is rounded to an integer, too.
     let is_zero = |arg: &SqlNodeId| *trees.label(*arg) == SqlLabel::Number("0".to_owned());
-    let mut args = args;
     if matches!(word.as_str(), "round" | "trunc") && args.len() == 2 && args.last().is_some_and(is_zero) {
         args.truncate(1);
     }

@@ -1,6 +1,6 @@
 //! Writes the results of compiling a spec: the query, and the model's SQL file and properties.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::compile::SpecCompilation;
 use super::formulas::StepFormulas;
@@ -132,21 +132,45 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
-    /// repeat the name are omitted.
+    /// repeat the name are omitted. A column of united steps has the formulas of all these steps.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let as_written = |definition: &SpecDefinition| {
             let step = definition.step.clone().unwrap_or_default();
             self.written_formulas.get(&(step, definition.name.to_lowercase()))
         };
-        let formulas = self
-            .definitions
+        let united: FxHashSet<&str> = self
+            .spec
+            .steps
             .iter()
-            .map(|d| (d.name(), as_written(d).map_or(d.formula(), String::as_str)));
-        let written = formulas.chain(self.written_keys.iter().map(|(n, t)| (n.as_str(), t.as_str())));
-        let telling = written.filter(|(name, formula)| !name.eq_ignore_ascii_case(formula));
-        telling
-            .map(|(name, formula)| (name.to_ascii_lowercase(), on_one_line(formula)))
-            .collect()
+            .flat_map(|step| &step.union)
+            .map(|name| name.text)
+            .collect();
+        let is_united = |step: Option<&str>| step.is_some_and(|step| united.contains(step));
+        let formulas = self.definitions.iter().map(|d| {
+            let formula = as_written(d).map_or(d.formula(), String::as_str);
+            (d.name(), formula, is_united(d.step()))
+        });
+        let keys = self
+            .written_keys
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str(), false));
+        let telling = formulas
+            .chain(keys)
+            .filter(|(name, formula, _)| !name.eq_ignore_ascii_case(formula));
+        let mut found: FxHashMap<String, (Vec<String>, bool)> = FxHashMap::default();
+        for (name, formula, is_united) in telling {
+            let (all, were_united) = found.entry(name.to_ascii_lowercase()).or_default();
+            if !(is_united && *were_united) {
+                all.clear();
+            }
+            let formula = on_one_line(formula);
+            if !all.contains(&formula) {
+                all.push(formula);
+            }
+            *were_united = is_united;
+        }
+        let text = |(name, (all, _)): (String, (Vec<String>, bool))| (name, all.join(" or "));
+        found.into_iter().map(text).collect()
     }
 
     /// Returns the inputs of a plain query.

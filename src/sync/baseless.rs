@@ -4,7 +4,7 @@
 use super::hand_edits::HandEditKind;
 use super::{lines, state};
 use crate::dbt::{recorded_hashes, with_header_of, without_added_config};
-use crate::decompile::{self, LayoutClash};
+use crate::decompile::{self, Edits, LayoutClash};
 use crate::dialect::Dialect;
 use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, Rules, YamlValue, apply_edits, merge};
@@ -76,7 +76,7 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
     let merged = match without_added_config(&text).or_else(in_order) {
         Some(was) => merge_without_base(path, model, dialect, [&was, &made, &text])?,
         // A user may have made the same edit by hand.
-        None if made == text => text,
+        None if made == text || path.ends_with(".sql") && Edits::from_texts(&made, &text, dialect).is_empty() => text,
         None => return None,
     };
     Some(if found.contains("\r\n") {

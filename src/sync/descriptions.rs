@@ -103,7 +103,9 @@ pub fn changed_descriptions(
             ));
             continue;
         }
-        let Some(path) = node.patch_path.as_deref() else {
+        // The file that declares a source also describes it.
+        let declared = Some(&*node.original_file_path).filter(|_| node.resource_type == ResourceType::Source);
+        let Some(path) = node.patch_path.as_deref().or(declared) else {
             let file = &node.original_file_path;
             refuse(format!(
                 "no properties file describes `{}`; create one next to {file}",

@@ -6,7 +6,7 @@ use std::fmt;
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::normalize_lines;
 use crate::dbt::{have_same_values, is_unmodified, tokens::canonical_text};
-use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql, with_column_order_of};
+use crate::decompile::{ColumnEdit, Edits, FilePartPosition, OtherEdit, RewrittenSql};
 use crate::dialect::Dialect;
 use crate::yaml_edit::{self, YamlValue};
 
@@ -21,6 +21,8 @@ pub enum Property {
     Tests,
     /// Tags, meta and similar settings.
     Config,
+    /// Key of a spec or step that determines the rows or checks them, such as `where`. No hand edit has this property.
+    Clause(&'static str),
     /// Any other part of a file that no spec can express.
     Text,
 }
@@ -34,6 +36,7 @@ impl Property {
             Self::Description => "description",
             Self::Tests => "tests",
             Self::Config => "config",
+            Self::Clause(key) => key,
             Self::Text => "text",
         }
     }
@@ -277,10 +280,9 @@ fn whole_file_edit(path: &str, before: &str, after: &str, property: Property) ->
 }
 
 /// Adds the edits in a model's SQL: first the edits to columns, then the edits to other parts. Changes to layout,
-/// comments and column order are not edits.
+/// comments, column order and the spelling of expressions are not edits.
 fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: &mut Vec<HandEdit>) {
     let found = Edits::from_texts(written, now, dialect);
-    let begin = edits.len();
     let item = |item: ColumnEdit| HandEdit {
         definition: Some(item.column),
         cte: item.cte,
@@ -301,11 +303,6 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         ..whole_file_edit(path, &rest.before, &rest.after, Property::Text)
     };
     edits.extend(found.rest.into_iter().map(rest));
-    let is_written = |now: &str| canonical_text(written) == canonical_text(now);
-    let is_moved = || with_column_order_of(now, written, dialect).is_some_and(|now| is_written(&now));
-    if edits.len() == begin && !is_written(now) && !is_moved() {
-        edits.push(whole_file_edit(path, written, now, Property::Text));
-    }
 }
 
 fn properties_between(

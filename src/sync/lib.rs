@@ -49,6 +49,7 @@ mod respellings;
 pub mod secrets;
 mod set_structure_edits;
 mod state;
+mod structure_conflicts;
 mod structure_edits;
 mod structure_specs;
 pub mod team;

@@ -33,6 +33,8 @@ pub struct MergeRequest {
     pub needs: Vec<(String, usize)>,
     /// Specs and metric sets that specify approvers, each with its path and the names of the approvers.
     pub approvers: Vec<(String, Vec<String>)>,
+    /// Repository of the Omni model, if the push also creates a branch there.
+    pub omni: Option<String>,
     /// Command that undoes the change.
     pub undo: Option<String>,
 }
@@ -186,6 +188,13 @@ impl MergeRequest {
             let _ = write!(out, " **Needs**: {}.", needs.join(", "));
         }
         out.push_str("\n\n");
+        if let Some(omni) = &self.omni {
+            let omni = inline_code(omni);
+            let _ = writeln!(
+                out,
+                "**Merge together**: the branch with the same name in {omni}, which contains the files of the Omni model.\n"
+            );
+        }
         write_details(&mut out, plan);
         if let Some(undo) = &self.undo {
             let _ = writeln!(out, "undo: {}", inline_code(undo));

@@ -15,6 +15,7 @@ use super::reconcile::{Conflict, CurrentSpec, ModelProperties, ModelSides, Recon
 use super::renamed_models::keep_former_layout;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_same_content;
+use crate::yaml_edit::{YamlValue, value};
 use crate::{CompiledSpec, Compiler, parallel};
 
 /// Folder for the models' bases, relative to the project's folder.
@@ -82,9 +83,10 @@ pub struct PlannedChange {
 impl fmt::Display for PlannedChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.definition.as_deref().unwrap_or("the model");
-        write!(f, "{name}")?;
-        if self.property != Property::Formula {
-            write!(f, ", {}", self.property)?;
+        match self.property {
+            Property::Formula => write!(f, "{name}")?,
+            Property::Clause(key) if self.definition.is_none() => write!(f, "{key}")?,
+            property => write!(f, "{name}, {property}")?,
         }
         match (&self.before, &self.after) {
             (None, Some(after)) => write!(f, ": {after}"),
@@ -439,6 +441,9 @@ fn changes(
             .map(|(_, formula)| formula.clone())
     };
     let mut changes: Vec<PlannedChange> = Vec::new();
+    if let (false, [base, ..], Some(ours)) = (is_new, sides.bases, sides.ours) {
+        changes.extend(changed_clauses(&base.source, &ours.source));
+    }
     let mut say = |name: &str, before: Option<String>, after: Option<String>| {
         if before != after {
             changes.push(PlannedChange {
@@ -487,6 +492,61 @@ fn changes(
         }
     }
     changes
+}
+
+/// Keys of a spec or step that determine its rows or check them.
+const CLAUSES: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
+
+/// Returns the changes of [`CLAUSES`]. Changes of the last step and of the spec itself have no name.
+fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
+    let (Some(before), Some(after)) = (value(before), value(after)) else {
+        return Vec::new();
+    };
+    let (before, after) = (named_steps(&before), named_steps(&after));
+    let text = |steps: &[(Option<&str>, &YamlValue)], name: Option<&str>, key: &str| {
+        let mut own = steps.iter().filter(|(other, _)| *other == name);
+        own.find_map(|(_, step)| step.get(key)).map(clause_text)
+    };
+    let mut names: Vec<Option<&str>> = after.iter().map(|(name, _)| *name).collect();
+    names.dedup();
+    let keys = names.iter().flat_map(|name| CLAUSES.map(|key| (*name, key)));
+    let change = |(name, key): (Option<&str>, &'static str)| {
+        let (before, after) = (text(&before, name, key), text(&after, name, key));
+        (before != after).then(|| PlannedChange {
+            definition: name.map(str::to_owned),
+            property: Property::Clause(key),
+            before,
+            after,
+            metric: None,
+        })
+    };
+    keys.filter_map(change).collect()
+}
+
+/// Returns the steps of a spec with their names, then the spec itself. The last step and the spec have no name.
+fn named_steps(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
+    let steps: &[YamlValue] = match root.get("steps") {
+        Some(YamlValue::List(steps, _)) => steps,
+        _ => &[],
+    };
+    let name = |(number, step): (usize, _)| {
+        let name = YamlValue::get(step, "name").and_then(YamlValue::as_text);
+        (name.filter(|_| number + 1 < steps.len()), step)
+    };
+    steps.iter().enumerate().map(name).chain([(None, root)]).collect()
+}
+
+/// Formats the value of a key on one line.
+fn clause_text(value: &YamlValue) -> String {
+    let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = |value: &YamlValue| match value.as_text() {
+        Some(text) => on_one_line(text),
+        None => on_one_line(&value.to_string()),
+    };
+    match value {
+        YamlValue::List(items, _) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        value => text(value),
+    }
 }
 
 /// Adds the changed formulas of the metric sets that the model reads. A change to a metric that is a column of the

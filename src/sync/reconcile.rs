@@ -11,6 +11,7 @@ use super::{baseless, write_back};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
 use crate::parallel;
+use crate::yaml::{self, Node};
 use crate::yaml_edit::YamlValue;
 use crate::{CompiledSpec, Compiler};
 
@@ -56,13 +57,37 @@ impl CurrentSpec {
     }
 
     /// Returns the line number of a definition's formula in the spec, starting at 1.
-    fn line(&self, name: &str) -> Option<usize> {
+    pub(super) fn line(&self, name: &str) -> Option<usize> {
         let found = self
             .compiled
             .definitions()
             .iter()
             .find(|definition| definition.name() == name)?;
         Some(properties::line_at(&self.source, found.span().start as usize))
+    }
+}
+
+impl CurrentSpec {
+    /// Returns the line number of the description of a definition, or of the model if there is no name. `None` if the spec
+    /// contains no description.
+    fn description_line(&self, name: Option<&str>) -> Option<usize> {
+        let root = yaml::root(&self.source)?;
+        let line = |node: &Node| properties::line_at(&self.source, node.span.start as usize);
+        let Some(name) = name else {
+            return root.get("description").map(line);
+        };
+        let in_mapping = |key: &str| root.get(key)?.get(name)?.get("description").map(line);
+        let comment = || {
+            let at = self.line(name)?.saturating_sub(1);
+            let lines: Vec<&str> = self.source.lines().take(at).collect();
+            let is_comment = |line: &&&str| line.trim_start().starts_with("///");
+            let count = lines.iter().rev().take_while(is_comment).count();
+            (count > 0).then_some(at + 1 - count)
+        };
+        ["definitions", "columns"]
+            .into_iter()
+            .find_map(in_mapping)
+            .or_else(comment)
     }
 }
 
@@ -556,7 +581,10 @@ impl ModelReconciler<'_> {
             base,
             ours,
             spec: self.ours.spec.clone(),
-            spec_line: edit.definition.as_deref().and_then(|name| self.ours.line(name)),
+            spec_line: match edit.property {
+                Property::Description => self.ours.description_line(edit.definition.as_deref()),
+                _ => edit.definition.as_deref().and_then(|name| self.ours.line(name)),
+            },
             theirs: edit.after.clone(),
             theirs_formula: None,
             file: edit.file.clone(),
@@ -576,7 +604,7 @@ pub(super) fn is_in_model_file(model: &str) -> impl Fn(&HandEdit) -> bool {
 
 /// Returns the SQL that a spec generates, without the headers. The headers are excluded because they contain the
 /// formulas as spelled by the user.
-fn sql_bodies(ours: &CurrentSpec) -> Vec<&str> {
+pub(super) fn sql_bodies(ours: &CurrentSpec) -> Vec<&str> {
     let sql = ours.files.iter().filter(|(path, _)| path.ends_with(".sql"));
     sql.map(|(_, text)| text.split_once(" #}\n").map_or(text.as_str(), |(_, body)| body))
         .collect()

@@ -110,7 +110,7 @@ pub fn apply_edit_to_spec(
     tools: ReconcileTools<'_>,
 ) -> Option<String> {
     let edit = conflict.edit.as_ref()?;
-    if edit.property == Property::Formula {
+    if conflict.property == Property::Formula || conflict.clause().is_some() {
         let formula = conflict.theirs_formula.as_ref().or(conflict.base.as_ref())?;
         return with_formula_in_conflict(conflict, ours, formula);
     }
@@ -122,13 +122,16 @@ pub fn apply_edit_to_spec(
 }
 
 /// Returns the spec with a different formula for the definition that has the conflict. Returns `None` if the conflict
-/// does not concern a formula.
+/// does not concern a formula. An empty formula removes a condition.
 #[must_use]
 pub fn with_formula_in_conflict(conflict: &Conflict, ours: &CurrentSpec, formula: &str) -> Option<String> {
+    if conflict.clause().is_some() {
+        return conflict.with_condition(&ours.source, formula);
+    }
     let name = conflict
         .definition
         .as_deref()
-        .filter(|_| conflict.property == Property::Formula)?;
+        .filter(|_| conflict.property == Property::Formula && !formula.is_empty())?;
     let (step, _) = reconcile::spec_definition(ours, name, conflict.step.as_deref())?;
     with_formula(&ours.source, step.as_deref(), name, formula).ok()
 }

@@ -3,9 +3,10 @@
 
 use super::hand_edits::HandEdit;
 use super::reconcile::ModelReconciler;
-use super::structure_edits::SpecWithStructure;
+use super::structure_edits::{CONDITION, SpecWithStructure};
 use super::structure_specs::{removed_results, with_definition};
-use crate::decompile::{EditOrigin, EditedModel, FoundFormula};
+use crate::decompile::{EditOrigin, EditedModel, FoundFormula, with_relations};
+use crate::model::ColumnLineage;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {
@@ -34,7 +35,10 @@ impl ModelReconciler<'_> {
         };
         let mut specs = Vec::new();
         for (set, rows) in &sets {
-            let FoundFormula { formula, rewritten, .. } = match self.formula_in_rows(rows, condition) {
+            let found = self
+                .formula_in_rows(rows, condition)
+                .map(|found| found.or_else(|refusal| self.formula_without_joins(rows, condition).ok_or(refusal)));
+            let FoundFormula { formula, rewritten, .. } = match found {
                 Some(Ok(found)) => found,
                 Some(Err(refusal)) => {
                     specs.push(Err(refusal));
@@ -55,6 +59,20 @@ impl ModelReconciler<'_> {
             specs.extend(apply_edits(source, &[edit]).ok().map(|spec| Ok((spec, rewritten))));
         }
         specs
+    }
+
+    /// Returns the formula for a condition on the rows of a set whose SQL does not contain the set's joins, because nothing
+    /// uses them. Its names are qualified, because a joined relation may have columns with the same names.
+    fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
+        let at = Path::root().key("joins");
+        let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
+        let mut found = self.formula_in_rows(&rows, condition)?.ok()?;
+        let spec = with_definition(&rows, CONDITION, &found.formula)?;
+        let lineage = self.tools.compile(&self.ours.spec, &spec)?.compiled.lineage();
+        let sources = lineage.iter().flat_map(ColumnLineage::sources);
+        let columns: Vec<(&str, &str)> = sources.map(|source| (source.column(), source.relation())).collect();
+        found.formula = with_relations(&found.formula, &columns);
+        Some(found)
     }
 
     /// Returns the spec of a model built on metric sets with a definition for an added column.

@@ -7,15 +7,18 @@ use super::group_key_edits::same_grouping_of;
 use super::hand_edits::{HandEdit, KEEP_COMMENT};
 use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
+use super::structure_conflicts::SpecChange;
 use super::structure_specs::{
     join_types, placeholder_formula, step_with_condition, with_definition, with_join_types, with_relation,
     without_definition, without_results,
 };
+use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
     AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql,
-    is_same_expression, with_cte_names_of, with_renamed_definition,
+    output_cte, with_cte_names_of, with_renamed_definition,
 };
+use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
 
 /// Maximum number of pairs of removed and added columns that are examined for renamed columns.
@@ -24,11 +27,11 @@ const MAX_RENAMED_PAIRS: usize = 16;
 /// Edit to the structure of a model's SQL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum StructureEdit {
-    /// The last select has a new column.
+    /// The query returns a new column.
     Added(String),
-    /// The last select lacks a column.
+    /// The query no longer returns a column.
     Removed(String),
-    /// A column of the last select has a new name.
+    /// A column of the query has a new name.
     Renamed(String, String),
     /// The last step has new group keys.
     GroupKeys(Vec<AddedGroupKey>),
@@ -94,7 +97,7 @@ impl RewrittenParts {
 }
 
 /// Name of the column that temporarily stands for a condition.
-const CONDITION: &str = "fx_condition";
+pub(super) const CONDITION: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
@@ -107,27 +110,23 @@ impl ModelReconciler<'_> {
         let mut carried_edits: BTreeSet<usize> = BTreeSet::new();
         let mut found = found.to_owned();
         let keys = self.added_keys(edits, &found).into_iter();
-        let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(structure_edits(edits)).collect();
+        let dialect = self.ours.compiled.dialect();
+        let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
+        let of_output = structure_edits(edits, output.as_deref());
+        let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(of_output).collect();
         // Other relations and keys rename CTEs, so the positions of other edits would no longer be found.
         all.sort_by_key(|(edit, _)| match edit {
             StructureEdit::Condition { .. } => 0,
             StructureEdit::Relation { .. } => 2,
             _ => 1,
         });
+        let mut conflicts = Vec::new();
         for (edit, places) in all {
             if places.iter().any(|place| carried_edits.contains(place)) {
                 continue;
             }
             let is_of_set = |place: &usize| edits.get(*place).is_some_and(|edit| self.is_edit_of_set(edit));
             if places.iter().any(is_of_set) || mark_kept_edits(edits, &places, &found) {
-                continue;
-            }
-            let dialect = self.ours.compiled.dialect();
-            if edit
-                .condition()
-                .is_some_and(|(before, after)| is_same_expression(before, after, dialect))
-            {
-                carried_edits.extend(places);
                 continue;
             }
             let columns: Vec<FilePartPosition> = places
@@ -137,6 +136,15 @@ impl ModelReconciler<'_> {
             let transferred = match self.transfer_structure_edit(&edit, &columns, &found) {
                 Ok(transferred) => transferred,
                 Err(why) => {
+                    let hand = places.first().and_then(|place| edits.get(*place));
+                    match hand.and_then(|hand| self.compare_with_spec_change(&edit, hand)) {
+                        Some(SpecChange::Same) => {
+                            carried_edits.extend(places);
+                            continue;
+                        }
+                        Some(SpecChange::Different(conflict)) => conflicts.push((places.clone(), *conflict)),
+                        None => {}
+                    }
                     for place in places {
                         let edit = edits.get_mut(place).filter(|edit| edit.why.is_none());
                         edit.into_iter().for_each(|edit| edit.why.clone_from(&why));
@@ -156,6 +164,8 @@ impl ModelReconciler<'_> {
         // The spec may have been changed in the same way.
         let is_produced = || self.ours.source != self.base.source && self.differences(&self.ours, &found).is_empty();
         if carried_edits.is_empty() && !is_produced() {
+            done.conflicts
+                .extend(conflicts.into_iter().map(|(_, conflict)| conflict));
             return;
         }
         // A new name also changes the formulas that refer to the column.
@@ -171,10 +181,13 @@ impl ModelReconciler<'_> {
         let mut at = 0;
         edits.retain(|edit| {
             let is_carried = carried_edits.contains(&at) || (of_model(edit) && !is_left(edit));
-            at += 1;
             if is_carried {
                 done.carried.push(edit.clone());
+            } else {
+                let own = conflicts.iter().filter(|(places, _)| places.contains(&at));
+                done.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
             }
+            at += 1;
             !is_carried
         });
     }
@@ -292,13 +305,15 @@ impl ModelReconciler<'_> {
             return None;
         }
         let without = self.tools.compile(&self.ours.spec, &without)?;
+        let dialect = without.compiled.dialect();
         let differences = self.differences(&without, found);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
             Some((before, _)) => on_one_line(before),
             // The user removed the other part of the clause.
             None => return Some(String::new()),
         };
-        let edited = on_one_line(edited);
+        let generated = without_jinja_block(&generated, dialect).to_owned();
+        let edited = on_one_line(without_jinja_block(edited, dialect));
         if generated.is_empty() {
             return None;
         }
@@ -360,8 +375,7 @@ impl ModelReconciler<'_> {
         Some(decompiler.find_formula_with_guards(compiler, spec, path, &found, None, CONDITION))
     }
 
-    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after. Equivalent
-    /// spellings of an expression are not differences.
+    /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
     fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
         self.column_and_clause_differences(ours, found).concat()
     }
@@ -371,10 +385,9 @@ impl ModelReconciler<'_> {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let dialect = ours.compiled.dialect();
         let edits = Edits::from_texts(sql, found, dialect);
-        let is_other = |(before, after): &(String, String)| !is_same_expression(before, after, dialect);
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
         let clauses = edits.rest.into_iter().map(|edit| (edit.before, edit.after));
-        [columns.filter(is_other).collect(), clauses.filter(is_other).collect()]
+        [columns.collect(), clauses.collect()]
     }
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added
@@ -389,7 +402,8 @@ impl ModelReconciler<'_> {
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { cte, clause, after, .. } => {
                 let own = self.without_generated_condition((cte.as_deref(), clause), after, found);
-                let condition = own.as_deref().unwrap_or(after);
+                let dialect = self.ours.compiled.dialect();
+                let condition = own.as_deref().unwrap_or_else(|| without_jinja_block(after, dialect));
                 return match self.edited {
                     Some(_) if !condition.is_empty() && *clause == "where" => self.with_condition_of_sets(condition),
                     Some(_) if !condition.is_empty() => Vec::new(),
@@ -436,9 +450,9 @@ fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> boo
 }
 
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several edits
-/// may explain the same hand edits.
-fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
-    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_last_select()?.to_owned());
+/// may explain the same hand edits. The last select may return all columns of the CTE `output`.
+fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
+    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_output(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
     let mut found = Vec::new();
     // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.
@@ -498,6 +512,17 @@ fn structure_edits(edits: &[HandEdit]) -> Vec<(StructureEdit, Vec<usize>)> {
     found.extend(removed.into_iter().map(one(StructureEdit::Removed)));
     found.extend(added.into_iter().map(one(StructureEdit::Added)));
     found
+}
+
+/// Returns a condition without the block for incremental runs at its end, `{% if is_incremental() %} and … {% endif %}`.
+fn without_jinja_block(condition: &str, dialect: Dialect) -> &str {
+    let tokens = tokens(condition, dialect);
+    let is_block = |token: &&SqlToken| token.kind == SqlTokenKind::Jinja && token.text(condition).starts_with("{%");
+    let end = tokens
+        .iter()
+        .find(is_block)
+        .map_or(condition.len(), |token| token.start);
+    condition.get(..end).unwrap_or(condition).trim_end()
 }
 
 /// Returns the call in `{{ ref('orders') }}`.

@@ -29,7 +29,13 @@ pub(super) fn spec_candidates(source: &str, hand: &HandEdit) -> Vec<String> {
         }
         (Property::Config, after) => {
             let places: Vec<Vec<String>> = match &hand.definition {
-                Some(column) => vec![column_key_path(column, &hand.detail)],
+                Some(column) => {
+                    let in_definition = ["definitions", column, &hand.detail].map(str::to_owned).to_vec();
+                    let is_there = has_key(source, &in_definition);
+                    let in_definition = Some(in_definition).filter(|_| is_there);
+                    let in_columns = column_key_path(column, &hand.detail);
+                    in_definition.into_iter().chain([in_columns]).collect()
+                }
                 None => vec![
                     vec![hand.detail.clone()],
                     vec!["config".to_owned(), hand.detail.clone()],
@@ -67,23 +73,33 @@ fn description_candidates(source: &str, column: Option<&str>, text: &str) -> Vec
         return apply_edits(source, &[first]).into_iter().collect();
     };
     // Try the current location of the description first.
+    let in_definitions = ["definitions".to_owned(), column.to_owned(), "description".to_owned()];
+    let in_definition = apply_edits(
+        source,
+        &[Edit::Set {
+            at: key_path(&in_definitions),
+            value: value.clone(),
+            after: vec!["formula".to_owned()],
+        }],
+    );
     let mut texts: Vec<String> = with_comment_above(source, column, text).into_iter().collect();
+    let is_there = has_key(source, &in_definitions);
+    texts.extend(in_definition.clone().into_iter().filter(|_| is_there));
     let keys = column_key_path(column, "description");
     texts.extend(
         set_edits(source, &keys, &value)
             .into_iter()
             .filter_map(|one| apply_edits(source, &[one]).ok()),
     );
-    let in_definitions = ["definitions".to_owned(), column.to_owned(), "description".to_owned()];
-    texts.extend(apply_edits(
-        source,
-        &[Edit::Set {
-            at: key_path(&in_definitions),
-            value,
-            after: vec!["formula".to_owned()],
-        }],
-    ));
+    texts.extend(in_definition);
     texts
+}
+
+/// Returns whether a YAML file contains the key at a path.
+fn has_key(source: &str, keys: &[String]) -> bool {
+    let root = yaml_value(source);
+    let found = |root: &YamlValue| keys.iter().try_fold(root.clone(), |value, key| value.get(key).cloned());
+    root.as_ref().and_then(found).is_some()
 }
 
 /// Returns the spec with a new `///` comment above a definition in its text block, if the definition already has

@@ -204,7 +204,7 @@ fn the_first_spec_fits_what_is_known() {
     };
     let nothing = first("init_nothing_known", "models: []\n");
     assert!(
-        nothing.contains("from: ref('customers')") && nothing.ends_with("row_count = COUNT()\n"),
+        nothing.contains("from: ref('orders')") && nothing.ends_with("row_count = COUNT()\n"),
         "{nothing}"
     );
     let number = "models: [{name: orders, columns: [{name: id, data_type: int}, {name: qty, data_type: int}]}]\n";
@@ -218,6 +218,61 @@ fn the_first_spec_fits_what_is_known() {
         "models: [{name: orders, columns: [{name: \"Net Revenue\", data_type: int}, {name: on, data_type: date}]}]\n";
     let odd = first("init_odd_names", odd);
     assert!(odd.contains("group_by: on[month]") && !odd.contains("Net"), "{odd}");
+}
+
+/// Models that prepare data for other models are used only if nothing is known of the others.
+#[test]
+fn the_first_spec_reads_a_model_for_users() {
+    let known = "columns: [{name: day, data_type: date}, {name: amount, data_type: numeric}]";
+    let first = |name: &str, models: &[&str], documented: &[&str]| {
+        let place = Place::new(name);
+        place.write(
+            "shop/dbt_project.yml",
+            "name: shop\nprofile: shop\nmodel-paths: [dbt_models]\n",
+        );
+        place.write("shop/profiles.yml", PROFILES);
+        for model in models {
+            place.write(&format!("shop/dbt_models/{model}.sql"), "select 1");
+        }
+        let documented: Vec<String> = documented
+            .iter()
+            .map(|name| format!("{{name: {name}, {known}}}"))
+            .collect();
+        place.write(
+            "shop/dbt_models/models.yml",
+            format!("models: [{}]\n", documented.join(", ")),
+        );
+        assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
+        let [file] = place.files("shop/metrics").try_into().unwrap();
+        let text = place.read(&format!("shop/metrics/{file}"));
+        let from = text
+            .lines()
+            .find(|line| line.starts_with("from: "))
+            .unwrap_or_default()
+            .to_owned();
+        from
+    };
+    let layers = [
+        "base/orders_raw",
+        "int_orders",
+        "marts/customers",
+        "marts/fct_orders",
+        "staging/orders",
+    ];
+    let names = ["orders_raw", "int_orders", "customers", "fct_orders", "orders"];
+    assert_eq!(first("init_facts", &layers, &names), "from: ref('fct_orders')");
+    assert_eq!(
+        first("init_marts", &layers, &["int_orders", "customers"]),
+        "from: ref('customers')"
+    );
+    assert_eq!(
+        first("init_staging", &layers, &["int_orders", "orders"]),
+        "from: ref('int_orders')"
+    );
+    assert_eq!(
+        first("init_unlayered", &["a_daily", "int_a", "z"], &["int_a", "z"]),
+        "from: ref('z')"
+    );
 }
 
 #[test]

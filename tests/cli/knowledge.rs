@@ -168,6 +168,26 @@ fn a_lost_key_contradicts_the_known_facts() {
     assert!(status.out.contains("dbt contradicts known.yml"), "{}", status.out);
 }
 
+/// `release` names the file if only known facts are out of date.
+#[test]
+fn a_release_names_known_facts_that_are_out_of_date() {
+    let place = project("knowledge_release");
+    place.write(".gitignore", "target/\n.formulac/local/\n");
+    crate::repository::begin(&place);
+    let pushed = place.run(&["push", "--yes"]);
+    assert_eq!(pushed.exit, 0, "{}{}", pushed.out, pushed.err);
+    let nodes = [node("orders", &["order_id"]), test_of("orders", "not_null", "order_id")];
+    place.write("target/manifest.json", manifest(nodes));
+    let release = place.run(&["release", "--yes"]);
+    let said = "error: .formulac/state/known.yml is out of date: orders: primary_key: [order_id] → not known";
+    assert!(
+        release.exit == 1 && release.out.contains(said),
+        "{}{}",
+        release.out,
+        release.err
+    );
+}
+
 #[test]
 fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
     let mut place = project("knowledge_renewed");

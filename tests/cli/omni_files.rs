@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::push::place;
-use crate::repository::{commit, edit};
+use crate::repository::{commit, edit, git};
 use crate::run::Place;
 
 const VIEW: &str = "omni/main/orders.view.yaml";
@@ -160,4 +160,151 @@ fn omni_files_that_are_not_yaml_stop_a_push() {
         place.write(file, text);
     }
     assert_eq!(place.run(&["plan"]).exit, 0);
+}
+
+/// Creates a pushed and pulled project with the spec of `revenue`.
+fn project_with_spec(name: &str) -> Place {
+    let place = place(name);
+    fs::remove_file(place.path("metrics/share.yml")).unwrap();
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let column = |name: &str, text: &str| serde_json::json!({"name": name, "description": text});
+    let orders = serde_json::json!({
+        "unique_id": "model.shop.orders", "name": "orders", "resource_type": "model", "package_name": "shop",
+        "original_file_path": "models/orders.sql", "schema": "main", "alias": "orders",
+        "relation_name": "db.main.orders",
+    });
+    let manifest = serde_json::json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": {"model.shop.orders": orders, "model.shop.revenue": {
+            "unique_id": "model.shop.revenue", "name": "revenue", "resource_type": "model", "package_name": "shop",
+            "original_file_path": "models/formulac/revenue.sql", "patch_path": "shop://models/formulac/revenue.yml",
+            "schema": "main", "alias": "revenue", "relation_name": "db.main.revenue",
+            "columns": {"country": column("country", ""), "revenue": column("revenue", "Before tax.")},
+        }},
+        "sources": {},
+    });
+    place
+        .write("dbt_project.yml", "name: shop\n")
+        .write("target/manifest.json", manifest.to_string())
+        .write(".gitignore", "target/\n.formulac/local/\n");
+    assert_eq!(place.run(&["pull"]).exit, 0);
+    commit(&place, "pulled");
+    place
+}
+
+/// Returns the saved versions of files that `resolve` has overwritten, and removes them.
+fn saved_versions(place: &Place) -> Vec<String> {
+    let folder = ".formulac/local/undone";
+    let read = |name: &String| place.read(&format!("{folder}/{name}"));
+    let texts = place.files(folder).iter().map(read).collect();
+    fs::remove_dir_all(place.path(folder)).unwrap();
+    texts
+}
+
+#[test]
+fn resolve_keeps_the_file_that_the_option_names() {
+    let (view, spec, yml) = (
+        "omni/main/revenue.view.yaml",
+        "metrics/revenue.yml",
+        "models/formulac/revenue.yml",
+    );
+    let place = project_with_spec("omni_kept_file");
+    edit(&place, view, "Before tax.", "In Omni.");
+    edit(&place, spec, "Before tax.", "In the spec.");
+    let refused = place.run(&["resolve", "revenue.revenue", "--dbt"]);
+    assert!(
+        refused.exit == 2 && refused.err.contains("use --spec or --omni instead of --dbt"),
+        "{}",
+        refused.err
+    );
+    for (option, in_spec, in_omni, saved) in [
+        ("--omni", "In Omni.", "In Omni.", "In the spec."),
+        ("--spec", "In the spec.", "Before tax.", "In Omni."),
+    ] {
+        let before = [view, spec].map(|file| (file, place.read(file)));
+        let run = place.run(&["resolve", "revenue.revenue", option]);
+        assert_eq!(run.exit, 0, "{option}: {}", run.err);
+        assert!(place.read(spec).contains(in_spec), "{option}: {}", place.read(spec));
+        assert!(place.read(view).contains(in_omni), "{option}: {}", place.read(view));
+        let kept = saved_versions(&place);
+        assert!(kept.iter().any(|text| text.contains(saved)), "{option}: {kept:?}");
+        for (file, text) in before {
+            place.write(file, text);
+        }
+    }
+    // Each of three texts is a different one.
+    edit(&place, yml, "Before tax.", "In dbt.");
+    let plan = place.run(&["plan"]);
+    for name in ["revenue.revenue:description:dbt", "revenue.revenue:description:omni"] {
+        assert!(
+            plan.out.contains(&format!("formulac resolve {name} --ours")),
+            "{}",
+            plan.out
+        );
+    }
+    let refused = place.run(&["resolve", "revenue.revenue:description", "--theirs"]);
+    assert!(
+        refused.exit == 2 && refused.err.contains("contain different texts"),
+        "{}",
+        refused.err
+    );
+    let run = place.run(&["resolve", "revenue.revenue:description", "--dbt"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(place.read(spec).contains("/// In dbt."), "{}", place.read(spec));
+    assert!(saved_versions(&place).iter().any(|text| text.contains("In the spec.")));
+    assert!(place.read(view).contains("In Omni."));
+    // A committed text is not saved.
+    git(&place, &["checkout", "--quiet", "."]);
+    edit(&place, view, "Before tax.", "In Omni.");
+    edit(&place, spec, "Before tax.", "In the spec.");
+    commit(&place, "both");
+    assert_eq!(place.run(&["resolve", "revenue.revenue", "--omni"]).exit, 0);
+    assert!(!place.path(".formulac/local/undone").exists());
+    let none = place.run(&["resolve", "revenue.revenue", "--omni"]);
+    assert!(
+        none.err.contains("`formulac plan` reports no conflicts"),
+        "{}",
+        none.err
+    );
+}
+
+#[test]
+fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
+    let place = place("omni_sources");
+    fs::remove_dir_all(place.path("metrics")).unwrap();
+    let payments = serde_json::json!({
+        "unique_id": "source.shop.raw.payments", "name": "payments", "resource_type": "source", "package_name": "shop",
+        "source_name": "raw", "original_file_path": "models/src.yml", "patch_path": null,
+        "fqn": ["shop", "raw", "payments"], "schema": "raw", "identifier": "payments",
+        "relation_name": "db.raw.payments", "description": "Raw payments",
+        "columns": {"paid": {"name": "paid", "description": "In cents"}},
+    });
+    let manifest = serde_json::json!({
+        "metadata": {
+            "dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb",
+        },
+        "nodes": {}, "sources": {"source.shop.raw.payments": payments},
+    });
+    let properties = "sources:\n  - name: raw\n    tables:\n      - name: payments\n        description: Raw payments\n        \
+                      columns:\n          - name: paid\n            description: In cents\n";
+    place
+        .write("dbt_project.yml", "name: shop\n")
+        .write("target/manifest.json", manifest.to_string())
+        .write(".gitignore", "target/\n")
+        .write("models/src.yml", properties);
+    assert_eq!(place.run(&["pull"]).exit, 0);
+    commit(&place, "pulled");
+    let view = "omni/raw/payments.view.yaml";
+    edit(&place, view, "Raw payments", "All payments");
+    edit(&place, view, "In cents", "In euros");
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let expected = properties
+        .replace("Raw payments", "All payments")
+        .replace("In cents", "In euros");
+    assert_eq!(place.read("models/src.yml"), expected);
 }

@@ -190,24 +190,35 @@ fn a_push_commits_both_repositories() {
     );
 }
 
+/// Pulls a model that a properties file describes.
+fn pull_described(place: &Place, description: &str) {
+    let with_patch = manifest(description).replace(
+        r#""original_file_path":"models/orders.sql""#,
+        r#""original_file_path":"models/orders.sql","patch_path":"shop://models/orders.yml""#,
+    );
+    place.write("project/target/manifest.json", with_patch);
+    run_well(place, &["pull"]);
+}
+
+/// Creates a project that was pushed once, and whose model is described in a properties file.
+fn described(name: &str) -> Place {
+    let place = project(name);
+    let properties =
+        "models:\n  - name: orders\n    columns:\n      - name: amount\n        description: Before tax.\n";
+    place.write("project/models/orders.yml", properties);
+    pull_described(&place, "Before tax.");
+    git(&place, "project", &["add", "--all"]);
+    git(&place, "project", &["commit", "--quiet", "--message", "columns"]);
+    run_well(&place, &["push", "--yes"]);
+    place
+}
+
 /// A description that was edited in Omni is written to dbt's file, and the edited view is committed to the Omni model's
 /// repository.
 #[test]
 fn a_push_commits_an_edited_description_in_both_repositories() {
     for is_committed in [false, true] {
-        let place = project(&format!("omni_repository/description_{is_committed}"));
-        let properties =
-            "models:\n  - name: orders\n    columns:\n      - name: amount\n        description: Before tax.\n";
-        place.write("project/models/orders.yml", properties);
-        let with_patch = manifest("Before tax.").replace(
-            r#""original_file_path":"models/orders.sql""#,
-            r#""original_file_path":"models/orders.sql","patch_path":"shop://models/orders.yml""#,
-        );
-        place.write("project/target/manifest.json", with_patch);
-        run_well(&place, &["pull"]);
-        git(&place, "project", &["add", "--all"]);
-        git(&place, "project", &["commit", "--quiet", "--message", "columns"]);
-        run_well(&place, &["push", "--yes"]);
+        let place = described(&format!("omni_repository/description_{is_committed}"));
         place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
         if is_committed {
             git(
@@ -223,15 +234,94 @@ fn a_push_commits_an_edited_description_in_both_repositories() {
     }
 }
 
+/// The author of a committed description is found in the Omni model's repository.
+#[test]
+fn a_conflict_names_the_author_in_the_omni_model() {
+    let place = described("omni_repository/author");
+    place.write(VIEW, place.read(VIEW).replace("Before tax.", "Without tax."));
+    let plan = run_well(&place, &["plan"]).out;
+    assert!(!plan.contains("conflict 1"), "{plan}");
+    git(
+        &place,
+        "omni-model",
+        &["commit", "--quiet", "--message", "Analyst's text", "main"],
+    );
+    let properties = place.read("project/models/orders.yml");
+    place.write("project/models/orders.yml", properties.replace("Before tax.", "Net."));
+    let plan = run(&place, &["plan"]).out;
+    let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
+    assert!(ours.contains("Ann") && ours.contains("\"Analyst's text\""), "{plan}");
+}
+
 #[test]
 fn a_protected_environment_has_the_same_branch_in_both_repositories() {
     let place = pushed("omni_repository/protected");
-    run_well(&place, &["push", "--yes", "--env", "prod"]);
+    let pushed = run_well(&place, &["push", "--yes", "--env", "prod"]);
     let branches = ["project", "omni-model"].map(|folder| git(&place, folder, &["branch", "--show-current"]));
     assert!(
         branches[0].starts_with("formulac/prod-") && branches[0] == branches[1],
         "{branches:?}"
     );
+    // Both branches have to be merged.
+    let branch = branches[0].trim();
+    let said = format!("merge the branch {branch} of ../omni-model at the same time");
+    assert!(pushed.err.contains(&said), "{}", pushed.err);
+    let request = place.read("project/.formulac/local/merge_request.md");
+    assert!(
+        request.contains("**Merge together**: the branch with the same name in `../omni-model`"),
+        "{request}"
+    );
+    for folder in ["project", "omni-model"] {
+        git(&place, folder, &["switch", "--quiet", "main"]);
+    }
+    git(&place, "project", &["merge", "--quiet", "--ff-only", branch]);
+    let plan = run_well(&place, &["plan"]);
+    assert!(
+        plan.err.contains(&format!("run `git -C ../omni-model merge {branch}`")),
+        "{}",
+        plan.err
+    );
+}
+
+/// A clone of the Omni model that lacks the commit of the last push contains older descriptions, which nobody edited.
+#[test]
+fn older_files_of_the_omni_model_are_not_edits() {
+    let place = described("omni_repository/behind");
+    git(&place, "omni-model", &["branch", "old"]);
+    let properties = place.read("project/models/orders.yml");
+    place.write("project/models/orders.yml", properties.replace("Before", "Without"));
+    git(&place, "project", &["commit", "--quiet", "--all", "--message", "text"]);
+    pull_described(&place, "Without tax.");
+    run_well(&place, &["push", "--yes"]);
+    let now = git(&place, "omni-model", &["rev-parse", "HEAD"]);
+    git(&place, "omni-model", &["branch", "--force", "colleague"]);
+    git(&place, "omni-model", &["reset", "--quiet", "--keep", "old"]);
+    assert!(place.read(VIEW).contains("Before tax."));
+    let warning = "lacks the commit that follows";
+    for args in [["plan", "--json"], ["push", "--yes"]] {
+        let run = run_well(&place, &args);
+        assert!(run.err.contains(warning), "{}", run.err);
+        assert!(
+            run.err.contains("run `git -C ../omni-model merge colleague`"),
+            "{}",
+            run.err
+        );
+    }
+    assert!(place.read("project/models/orders.yml").contains("Without tax."));
+    assert_eq!(state(&place)[1], "");
+    let release = run(&place, &["release", "--yes"]);
+    assert!(release.exit == 1 && release.out.contains(warning), "{}", release.out);
+    // A merge into one commit leaves the trailer in the middle of the message.
+    let entry = trailer(&last_message(&place, "project"), "Formulac-Entry");
+    let message = format!("Merge\n\n* Update\n\nFormulac-Entry: {entry}\n\n* more\n");
+    git(
+        &place,
+        "omni-model",
+        &["commit", "--quiet", "--allow-empty", "--message", &message],
+    );
+    assert!(!run_well(&place, &["plan"]).err.contains(warning));
+    git(&place, "omni-model", &["reset", "--quiet", "--keep", now.trim()]);
+    assert!(run_well(&place, &["plan"]).out.contains("Specs, dbt and Omni agree."));
 }
 
 #[test]

@@ -148,6 +148,35 @@ fn a_conflict_names_who_changed_the_line() {
     );
 }
 
+#[test]
+fn a_conflict_names_who_changed_the_description() {
+    let place = place("push_description_who");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let spec = place.read("metrics/revenue.yml");
+    let line = spec.lines().position(|line| line.contains("revenue = ")).unwrap();
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "  revenue = ",
+        "  /// Net amount\n  revenue = ",
+    );
+    commit(&place, "Net");
+    edit(
+        &place,
+        "models/formulac/revenue.yml",
+        "description: SUM(amount)",
+        "description: gross amount",
+    );
+    let plan = place.run(&["plan"]).out;
+    let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
+    assert!(ours.contains(&format!("metrics/revenue.yml:{} ", line + 1)), "{plan}");
+    assert!(ours.contains("\"Net\""), "{plan}");
+    edit(&place, "metrics/revenue.yml", "Net amount", "Net amount of all orders");
+    let plan = place.run(&["plan"]).out;
+    let ours = plan.lines().find(|line| line.trim_start().starts_with("ours")).unwrap();
+    assert!(ours.ends_with("not committed"), "{plan}");
+}
+
 /// A moved model causes no further warnings, and `model --out` does not write it a second time.
 #[test]
 fn a_moved_file_is_not_warned_of() {
@@ -470,10 +499,10 @@ fn every_offered_resolution_is_possible() {
             &["--ours", "--theirs", "--edit", "--base"],
         ),
         (
-            "text",
+            "where",
             ("status <> \"test\"", "status = \"paid\""),
             (SQL, ("status <> 'test'", "status <> 'test' and amount % 7 < 3")),
-            &["--ours"],
+            &["--ours", "--theirs", "--edit", "--base"],
         ),
         (
             "description",

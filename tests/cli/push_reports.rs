@@ -147,3 +147,61 @@ fn a_merge_request_says_what_it_changes_and_reaches() {
     place.show(&["--env", "prod", "plan", "--markdown"]);
     snapshot(&place, "a_merge_request_says_what_it_changes_and_reaches");
 }
+
+/// Another grain changes the meaning of all columns, although their formulas are the same.
+#[test]
+fn a_changed_grain_is_part_of_the_plan_and_the_log() {
+    let place = place("push_grain");
+    place.run(&["push", "--yes"]);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "group_by: country",
+        "group_by: [country, \"ordered_at[month]\"]",
+    );
+    for command in [&["plan"][..], &["push", "--yes"], &["log", "--limit", "1"]] {
+        let run = place.run(command);
+        assert!(
+            run.out.contains("group_by: country → country, ordered_at[month]\n"),
+            "{}{}",
+            run.out,
+            run.err
+        );
+    }
+    assert!(!place.run(&["plan"]).out.contains("group_by"));
+}
+
+/// Conditions and limits change the rows, and rules change the tests, although all formulas are the same.
+#[test]
+fn changed_conditions_are_part_of_the_plan_and_the_log() {
+    let place = place("push_conditions");
+    place.run(&["push", "--yes"]);
+    let clauses = "group_by: country\nwhere: amount > 20\nhaving: customers > 1\norder_by: country\nlimit: 5\n";
+    edit(&place, "metrics/revenue.yml", "group_by: country\n", clauses);
+    let said = ["where: amount > 20\n", "having: customers > 1\n", "limit: 5\n"];
+    for command in [&["plan"][..], &["push", "--yes"], &["log", "--limit", "1"]] {
+        let run = place.run(command);
+        assert!(said.iter().all(|line| run.out.contains(line)), "{}{}", run.out, run.err);
+    }
+    edit(&place, "metrics/revenue.yml", "amount > 20", "amount > 30");
+    let plan = place.run(&["plan"]);
+    assert!(
+        plan.out.contains("    where: amount > 20 → amount > 30\n"),
+        "{}",
+        plan.out
+    );
+    let steps = "model: revenue\nfrom: orders\nsteps:\n  - name: paid\n    group_by: country\n    where: amount > 0\n    \
+                 definitions: revenue = SUM(amount)\n  - name: large\n    where: revenue > 1\n    keep: all\n    \
+                 definitions: half = revenue / 2\n";
+    place.write("metrics/revenue.yml", steps);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    edit(&place, "metrics/revenue.yml", "amount > 0", "amount > 9");
+    edit(&place, "metrics/revenue.yml", "revenue > 1", "revenue > 2");
+    let plan = place.run(&["plan"]);
+    for line in [
+        "paid, where: amount > 0 → amount > 9\n",
+        "    where: revenue > 1 → revenue > 2\n",
+    ] {
+        assert!(plan.out.contains(line), "{}", plan.out);
+    }
+}

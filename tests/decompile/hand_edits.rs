@@ -38,7 +38,7 @@ fn compiler(dialect: Dialect) -> Compiler {
 }
 
 /// Sections of the table: the spec, and the SQL of its column.
-const SECTIONS: [(&str, &str, &str); 3] = [
+const SECTIONS: [(&str, &str, &str); 4] = [
     (
         "columns of rows",
         "model: m\nfrom: orders\ndefinitions: value = 7919\n",
@@ -48,6 +48,11 @@ const SECTIONS: [(&str, &str, &str); 3] = [
         "columns of groups by country",
         "model: m\nfrom: orders\ngroup_by: country\ndefinitions: value = COUNT()\n",
         "count(*)",
+    ),
+    (
+        "columns with a step before",
+        "model: m\nfrom: orders\nsteps:\n  - name: revenues\n    group_by: country\n    definitions: revenue = SUM(amount)\n  - name: shares\n    keep: all\n    order_by: country\n    definitions: value = revenue + 7919\n",
+        "revenue + 7919",
     ),
     (
         "columns of all months",

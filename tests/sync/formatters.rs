@@ -8,7 +8,7 @@ use crate::hand_edits::{CHANGES, MODEL};
 use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, ours};
 use formulac::sync::with_layout_of;
 
-const RULES: [(&str, &str); 6] = [
+const RULES: [(&str, &str); 8] = [
     ("as it comes", ""),
     (
         "upper case",
@@ -26,6 +26,14 @@ const RULES: [(&str, &str); 6] = [
     (
         "trailing commas",
         "[sqlfluff:rules:convention.select_trailing_comma]\nselect_clause_trailing_comma = require\n",
+    ),
+    (
+        "short casts",
+        "[sqlfluff:rules:convention.casting_style]\npreferred_type_casting_style = shorthand\n",
+    ),
+    (
+        "few words",
+        "[sqlfluff:rules:aliasing.column]\naliasing = implicit\n[sqlfluff:rules:aliasing.table]\naliasing = implicit\n[sqlfluff:rules:ambiguous.join]\nfully_qualify_join_types = both\n",
     ),
 ];
 
@@ -84,10 +92,14 @@ fn formatted_files_take_the_next_change_of_the_spec() {
             );
             let after = project.after(&plan);
             // `generate` has no base but gives the same result, unless a removed column makes the position of another
-            // column unknown.
+            // column unknown, or the formatter changed tokens.
+            let has_other_tokens = ["short casts", "few words"].contains(&name);
             let made = ours(&compiler, project.spec()).unwrap();
             let generated = with_layout_of(SQL, &text, &made.files[SQL], "duckdb".parse().unwrap());
-            assert!(generated.is_some() || to.is_empty(), "{name}: {from}");
+            assert!(
+                generated.is_some() || to.is_empty() || has_other_tokens,
+                "{name}: {from}"
+            );
             assert!(
                 generated.is_none_or(|generated| generated == after.text(SQL)),
                 "{name}: {from}"

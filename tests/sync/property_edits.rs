@@ -308,3 +308,24 @@ fn long_descriptions_leave_no_edit() {
         }
     }
 }
+
+/// The description and the meta of a definition that is a mapping are changed in the mapping.
+#[test]
+fn properties_of_a_mapping_are_changed_in_place() {
+    let spec = "model: m\nfrom: ref('orders')\ngroup_by: region\ndefinitions:\n  n:\n    formula: COUNT()\n    \
+                description: Number of orders\n  total: {formula: SUM(amount), description: Total, meta: {unit: EUR}}\n";
+    let changes = [
+        ("Number of orders", "All orders"),
+        ("Total", "Sum"),
+        ("unit: EUR", "unit: USD"),
+    ];
+    let change = |text: &str| {
+        changes
+            .iter()
+            .fold(text.to_owned(), |text, (from, to)| sub(&text, from, to))
+    };
+    let project = edited(spec, change);
+    let plan = project.plan(&compiler());
+    assert_eq!(kept(&plan), Vec::<String>::new());
+    assert_eq!(project.after(&plan).spec(), change(spec));
+}

@@ -102,6 +102,19 @@ examples:
     expect: {rows: [{ordered_on_month: 2024-02-01, revenue: 7}]}
 contract: {enforced: true}
 ";
+/// The condition is next to a condition for incremental runs, and the last select returns all columns of a CTE.
+const INCREMENTAL: &str = "\
+model: m
+from: orders
+where: country <> \"x\"
+config: {materialized: incremental, event_time: ordered_on_month, unique_key: ordered_on_month}
+group_by: ordered_on[month]
+order_by: ordered_on[month]
+definitions: |
+  revenue = SUM(amount)
+  n = COUNT()
+  growth = revenue / PERIODOFFSET(revenue, -1, \"month\") - 1
+";
 /// The first step filters the rows that it passes on.
 const PREPARED: &str = "\
 model: m
@@ -399,6 +412,27 @@ const CASES: &[Case] = &[
         &["where: AND(amount - tax >= 5, amount - tax <= 10)\n"],
     ),
     (
+        INCREMENTAL,
+        &[("country <> 'x'", "country in ('a', 'b') and amount > 5")],
+        &["where: AND(OR(country = \"a\", country = \"b\"), amount > 5)\n"],
+    ),
+    (
+        INCREMENTAL,
+        &[(
+            "        orders_by_ordered_on_month.n,",
+            "        orders_by_ordered_on_month.n,\n        orders_by_ordered_on_month.n > 3 as many,",
+        )],
+        &["  many = n > 3\n"],
+    ),
+    (
+        INCREMENTAL,
+        &[
+            ("        orders_by_ordered_on_month.n,\n", ""),
+            (",\n        count(*) as n", ""),
+        ],
+        &["!n = COUNT()"],
+    ),
+    (
         MANY_KEYS,
         &[("amount > 5", "amount not between 5 and 10")],
         &["where: OR(amount < 5, amount > 10)\n"],
@@ -472,18 +506,15 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
     assert_eq!(wrong, "");
 }
 
-/// Equivalent SQL is replaced by the SQL that the spec produces, even if the file has another edit that is kept.
+/// The file keeps an equivalent condition, even if it has another edit that is kept.
 #[test]
 fn spellings_of_a_condition_are_no_edits() {
     let compiler = crate::test_project::compiler();
     let spec = BLOCK.replace("group_by", "where: OR(amount = 6, amount = 7)\ngroup_by");
-    for (from, to, kept) in [
-        ("where amount = 6 or amount = 7", "where amount in (6, 7)", ""),
-        (
-            "where amount = 6 or amount = 7",
-            "where amount in (6, 8)",
-            "qualify true",
-        ),
+    let from = "where amount = 6 or amount = 7";
+    for (to, kept) in [
+        ("where amount in (6, 7)", ""),
+        ("where amount in (6, 8)", "qualify true"),
     ] {
         let mut project = pushed(&compiler, &spec);
         let sql = project.text(SQL).to_owned();
@@ -494,11 +525,7 @@ fn spellings_of_a_condition_are_no_edits() {
         let left: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert_eq!(left, usize::from(!kept.is_empty()), "{:#?}", plan.json());
         let after = project.after(&plan);
-        assert!(
-            after.text(SQL).contains("where amount = 6 or amount = "),
-            "{}",
-            after.text(SQL)
-        );
+        assert!(after.text(SQL).contains(to), "{}", after.text(SQL));
         assert!(after.text(SQL).contains(kept), "{}", after.text(SQL));
         assert_eq!(after.plan(&compiler).conflicts(), 0);
     }
@@ -562,6 +589,12 @@ fn edits_that_no_spec_expresses_are_kept() {
         (NESTED, ",\n    largest", ""),
         (JOINED, "{{ ref('customers') }}", "raw.customers"),
         (MANY_KEYS, "amount > 5", "amount in (select 6)"),
+        (
+            INCREMENTAL,
+            "count(*) as n",
+            "count(*) as n,\n        max(amount) as largest",
+        ),
+        (INCREMENTAL, "country <> 'x'", "country <> '{{ var(\"x\") }}'"),
         // The value of the months that `fill` adds.
         (FILLED, "coalesce(max(revenue), 0)", "max(revenue)"),
         (FILLED, "coalesce(max(revenue), 0)", "coalesce(max(revenue), 1)"),
@@ -579,6 +612,10 @@ fn edits_that_no_spec_expresses_are_kept() {
         let plan = project.plan(&compiler);
         let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
         assert!(kept > 0, "{}", project.after(&plan).spec());
+        for edit in plan.models.iter().flat_map(|model| &model.kept) {
+            let why = edit.reason_to_keep().unwrap_or_default();
+            assert!(!why.is_empty() && !why.contains("… …"), "{to}: {why}");
+        }
         assert_eq!(project.after(&plan).spec(), spec);
     }
 }
@@ -633,5 +670,70 @@ fn selects_that_formulac_cannot_read_are_kept() {
             assert_eq!(after.spec(), RANKED, "{dialect}: {edited}");
             assert_eq!(after.text(SQL), edited, "{dialect}");
         }
+    }
+}
+
+/// Both sides changed the same condition, or added a column with the same name. Each side can be kept.
+#[test]
+fn conflicts_of_conditions_and_new_columns_have_formulas() {
+    const SPEC: &str = r#"model: m
+from: orders
+where: country <> "x"
+group_by: country
+definitions: |
+  n = COUNT()
+having: n > 0
+"#;
+    let compiler = crate::test_project::compiler();
+    let added = "count(*) as n,\n    max(amount) as big";
+    for (sql, spec, target, theirs, base) in [
+        (
+            ("country <> 'x'", "country <> 'x' and amount > 20"),
+            ("country <> \"x\"", "country <> \"y\""),
+            ("where", "where: AND(country <> \"x\", amount > 20)"),
+            "AND(country <> \"x\", amount > 20)",
+            Some("country <> \"x\""),
+        ),
+        (
+            ("n > 0", "n > 2"),
+            ("n > 0", "n > 1"),
+            ("having", "having: n > 2"),
+            "n > 2",
+            Some("n > 0"),
+        ),
+        (
+            ("count(*) as n", added),
+            ("n = COUNT()\n", "n = COUNT()\n  big = MIN(amount)\n"),
+            ("big", "big = MAX(amount)"),
+            "MAX(amount)",
+            None,
+        ),
+    ] {
+        // Without `having`, the query has one select.
+        let of_spec = match base {
+            Some(_) => SPEC.to_owned(),
+            None => SPEC.replace("having: n > 0\n", ""),
+        };
+        let mut project = pushed(&compiler, &of_spec);
+        let text = project.text(SQL).to_owned();
+        assert!(text.contains(sql.0), "{text}");
+        project.set(SQL, text.replacen(sql.0, sql.1, 1));
+        project.set(crate::test_project::SPEC, of_spec.replacen(spec.0, spec.1, 1));
+        let plan = project.plan(&compiler);
+        let conflicts = &plan.models[0].conflicts;
+        assert_eq!(conflicts.len(), 1, "{:#?}", plan.json());
+        let conflict = &conflicts[0];
+        assert_eq!(conflict.clause().or(conflict.definition.as_deref()), Some(target.0));
+        assert_eq!(conflict.theirs_formula.as_deref(), Some(theirs));
+        assert_eq!(conflict.base.as_deref(), base);
+        assert!(!conflict.restored.is_empty());
+        let ours = crate::test_project::ours(&compiler, project.spec()).unwrap();
+        let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
+        assert!(resolved.contains(target.1), "{resolved}");
+        // Both sides now agree.
+        project.set(crate::test_project::SPEC, resolved);
+        let plan = project.plan(&compiler);
+        let kept: usize = plan.models.iter().map(|model| model.kept.len()).sum();
+        assert_eq!((plan.conflicts(), kept), (0, 0), "{:#?}", plan.json());
     }
 }

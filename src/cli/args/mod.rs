@@ -24,7 +24,7 @@ pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
 pub use settings::{ContextName, Settings, TargetOptions};
 pub use sync::{
-    AdoptArgs, ConflictSide, ExtractArgs, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs,
+    AdoptArgs, ConflictSide, ExtractArgs, KeptFile, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs,
     RollbackArgs, StatusArgs,
 };
 pub use team::{

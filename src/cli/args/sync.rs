@@ -141,11 +141,20 @@ pub struct ResolveArgs {
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Keep the spec, and remove the hand edit from the file
-    #[arg(long, visible_aliases = ["spec", "omni"], group = "side")]
+    #[arg(long, group = "side")]
     pub ours: bool,
     /// Keep the file, and convert the edit to a formula if possible; otherwise revert the spec to its base
-    #[arg(long, visible_alias = "dbt", group = "side")]
+    #[arg(long, group = "side")]
     pub theirs: bool,
+    /// Keep the spec, whichever side it is
+    #[arg(long, group = "side")]
+    pub spec: bool,
+    /// Keep dbt's file, whichever side it is
+    #[arg(long, group = "side")]
+    pub dbt: bool,
+    /// Keep Omni's file, whichever side it is
+    #[arg(long, group = "side")]
+    pub omni: bool,
     /// Change the definition in the metric set and therefore in all models that use the metric
     #[arg(long, group = "side")]
     pub to_set: bool,
@@ -198,8 +207,37 @@ impl ConflictSide {
     }
 }
 
+/// File of a conflict to keep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFile {
+    Spec,
+    Dbt,
+    Omni,
+}
+
+impl KeptFile {
+    /// Returns the option of `resolve` that chooses the file.
+    pub fn option(self) -> &'static str {
+        match self {
+            Self::Spec => "--spec",
+            Self::Dbt => "--dbt",
+            Self::Omni => "--omni",
+        }
+    }
+}
+
 impl ResolveArgs {
-    /// Returns the chosen side. The command-line parser requires exactly one side.
+    /// Returns the file to keep. `None` if the user chose a side instead of a file.
+    pub fn kept_file(&self) -> Option<KeptFile> {
+        let files = [
+            (self.spec, KeptFile::Spec),
+            (self.dbt, KeptFile::Dbt),
+            (self.omni, KeptFile::Omni),
+        ];
+        files.into_iter().find_map(|(is_kept, file)| is_kept.then_some(file))
+    }
+
+    /// Returns the chosen side. The command-line parser requires exactly one side or file.
     pub fn chosen_side(&self) -> ConflictSide {
         let sides = [
             (self.theirs, ConflictSide::Theirs),

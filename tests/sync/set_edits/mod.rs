@@ -235,6 +235,39 @@ fn added_conditions_and_columns_become_part_of_the_spec() {
     }
 }
 
+/// The generated SQL does not contain a join that nothing uses, so names that both relations have are not ambiguous there.
+#[test]
+fn added_conditions_do_not_depend_on_unused_joins() {
+    let both = ["customer_id", "is_paid", "is_new"];
+    let relation = |name: &str, more: &[&str]| {
+        let columns = both.iter().chain(more).map(|name| Column::new(*name, Type::Boolean));
+        columns.fold(Relation::new(name), Relation::with)
+    };
+    let orders = relation("orders", &[]).with(Column::new("amount", Type::Integer));
+    let schema = Schema::new().with(orders).with(relation("customers", &[]));
+    let set = "metric_set: orders\nfrom: orders\njoins: [{to: customers, using: customer_id}]\ndefinitions: |\n  \
+               revenue = SUM(amount)\n  is_regular = NOT(customers.is_new)\n";
+    let compiler = Compiler::builder()
+        .dialect("duckdb".parse().unwrap())
+        .schema(schema)
+        .build();
+    let compiler = compiler.with_metric_sets([("orders.yml", set)]);
+    let spec = "model: m\nmetrics: [orders.revenue]\ngroup_by: customer_id\n";
+    let edit = |sql: &str| {
+        assert!(sql.contains("from orders\ngroup by") && !sql.contains("join"), "{sql}");
+        sql.replace(
+            "from orders\ngroup by",
+            "from orders\nwhere is_paid and is_new = true\ngroup by",
+        )
+    };
+    let done = edited_by(&Decompiler::default(), (&compiler, &compiler), spec, edit);
+    let source = done.source.unwrap_or_else(|| panic!("{:#?}", done.kept));
+    assert!(
+        source.contains("where: AND(orders.is_paid, orders.is_new = TRUE)\n"),
+        "{source}"
+    );
+}
+
 /// The condition of a model over several sets is in the select of each set.
 #[test]
 fn a_condition_that_is_removed_for_one_set_remains_a_hand_edit() {

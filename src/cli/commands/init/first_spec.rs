@@ -1,7 +1,11 @@
 //! Generates a small first spec for a model of the project. The spec is certain to compile.
 
-use std::path::PathBuf;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 
+use formulac::artifacts::{Manifest, ManifestNode, ResourceType};
 use formulac::{Column, Compiler, Dialect, Relation, Schema, Type};
 
 use crate::cli::dbt_project::DbtProject;
@@ -16,17 +20,71 @@ pub struct FirstSpec {
     pub text: String,
 }
 
-/// Returns a spec for the model with the most known facts. The spec groups by month if the model has a date column, and
-/// includes a sum if the model has a number column.
+/// Layer of a model in a project, the most suitable layer for a first spec first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Layer {
+    /// Events with values, such as `fct_orders`.
+    Fact,
+    /// Other models for users, such as models in the folder `marts`.
+    Mart,
+    Unknown,
+    /// Models that prepare data for other models, such as `stg_orders`, and seeds.
+    Preparation,
+}
+
+impl Layer {
+    /// Returns the layer of the model in a file, given the path relative to the folder of the models.
+    fn of_file(path: &Path) -> Self {
+        const FOLDERS: [&str; 7] = ["base", "int", "intermediate", "raw", "sources", "staging", "stg"];
+        const PREFIXES: [&str; 6] = ["base_", "int_", "raw_", "src_", "stg_", "tmp_"];
+        let name = path
+            .file_stem()
+            .and_then(OsStr::to_str)
+            .unwrap_or_default()
+            .to_lowercase();
+        let folders = || path.parent().into_iter().flat_map(Path::components);
+        let is_in = |names: &[&str]| {
+            folders().any(|folder| names.iter().any(|name| folder.as_os_str().eq_ignore_ascii_case(name)))
+        };
+        let begins_with = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+        if begins_with(&PREFIXES) || is_in(&FOLDERS) {
+            Self::Preparation
+        } else if begins_with(&["fct_", "fact_"]) {
+            Self::Fact
+        } else if begins_with(&["mart_"]) || is_in(&["marts", "mart"]) {
+            Self::Mart
+        } else {
+            Self::Unknown
+        }
+    }
+}
+
+/// Returns a spec for a model that users read, with many known facts. The spec groups by month if the model has a date
+/// column, and includes a sum if the model has a number column.
 pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Failure> {
     let models = model_names(dbt);
     let schema = schema(dbt, dialect)?;
+    let manifest = dbt.artifacts()?.map(|artifacts| &artifacts.manifest);
+    let uses = manifest.map(model_uses).unwrap_or_default();
     let known = |name: &str| schema.relation(name).cloned().unwrap_or_else(|| Relation::new(name));
-    let mut relations: Vec<Relation> = models.iter().map(|name| known(name)).collect();
+    let mut relations: Vec<(Relation, Layer)> = models.iter().map(|(name, layer)| (known(name), *layer)).collect();
     // The sort is stable, so the first of several equally suitable relations is used.
-    relations.sort_by_key(|relation| (date_column(relation).is_none(), amount_column(relation).is_none()));
-    let taken = |name: &str| models.iter().any(|model| model.eq_ignore_ascii_case(name));
-    let specs = relations.iter().flat_map(|relation| candidate_specs(relation, &taken));
+    relations.sort_by_key(|(relation, layer)| {
+        let uses = uses.get(relation.name()).copied().unwrap_or_default();
+        let is_preparation = *layer == Layer::Preparation || uses.is_ephemeral;
+        let lacks = (date_column(relation).is_none(), amount_column(relation).is_none());
+        (
+            relation.columns().is_empty(),
+            is_preparation,
+            lacks,
+            *layer,
+            Reverse(uses),
+        )
+    });
+    let taken = |name: &str| models.iter().any(|(model, _)| model.eq_ignore_ascii_case(name));
+    let specs = relations
+        .iter()
+        .flat_map(|(relation, _)| candidate_specs(relation, &taken));
     let mut specs = specs.filter(|spec| {
         [Schema::new(), schema.clone()]
             .iter()
@@ -35,34 +93,67 @@ pub fn find(dbt: &DbtProject, dialect: Dialect) -> Result<Option<FirstSpec>, Fai
     Ok(specs.next())
 }
 
+/// Facts that show whether users read a model, the most important fact first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct ModelUses {
+    has_exposure: bool,
+    /// Whether no other model reads the model.
+    is_last: bool,
+    is_tested: bool,
+    is_described: bool,
+    is_ephemeral: bool,
+}
+
+/// Returns the uses of each model in a manifest, by name.
+fn model_uses(manifest: &Manifest) -> BTreeMap<&str, ModelUses> {
+    let (children, tests) = (manifest.children(), manifest.tests_by_node());
+    let uses = |(node, children): (&ManifestNode, &Vec<usize>)| {
+        let is_read_by = |kind| {
+            let mut readers = children.iter().filter_map(|child| manifest.nodes.get(*child));
+            readers.any(|reader| reader.resource_type == kind)
+        };
+        ModelUses {
+            has_exposure: is_read_by(ResourceType::Exposure),
+            is_last: !is_read_by(ResourceType::Model),
+            is_tested: tests.contains_key(&*node.unique_id),
+            is_described: !node.description.is_empty(),
+            is_ephemeral: node.materialized() == Some("ephemeral"),
+        }
+    };
+    let nodes = manifest.nodes.iter().zip(&children);
+    let models = nodes.filter(|(node, _)| node.resource_type == ResourceType::Model);
+    models.map(|pair| (&*pair.0.name, uses(pair))).collect()
+}
+
 fn is_compilable(spec: &FirstSpec, schema: &Schema, dialect: Dialect) -> bool {
     let compiler = Compiler::builder().dialect(dialect).schema(schema.clone()).build();
     let compiled = compiler.compile_spec(&spec.text);
     compiled.diagnostics().is_empty() && compiled.model_sql().is_some()
 }
 
-/// Returns the names of the project's own models, followed by its seeds.
-fn model_names(dbt: &DbtProject) -> Vec<String> {
-    let of = |folders: &[String], section: &str, ending: &str| -> Vec<String> {
+/// Returns the names of the project's own models with their layers, followed by its seeds.
+fn model_names(dbt: &DbtProject) -> Vec<(String, Layer)> {
+    let of = |folders: &[String], section: &str, ending: &str| -> Vec<PathBuf> {
         let enabled = |folder: &String| {
             let folder = dbt.folder.join(folder);
-            let is_enabled = |path: &PathBuf| {
-                let inner = path.strip_prefix(&folder).unwrap_or(path).with_extension("");
-                dbt.is_enabled(section, &inner)
-            };
-            let mut files = super::find_files(&folder, ending);
-            files.retain(is_enabled);
+            let inner = |path: PathBuf| path.strip_prefix(&folder).map(Path::to_owned).unwrap_or(path);
+            let mut files: Vec<PathBuf> = super::find_files(&folder, ending).into_iter().map(inner).collect();
+            files.retain(|path| dbt.is_enabled(section, &path.with_extension("")));
             files
         };
         let files = folders.iter().flat_map(enabled);
-        let files = files.filter(|path| !path.components().any(|part| part.as_os_str() == "formulac"));
         files
-            .filter_map(|path| path.file_stem()?.to_str().map(str::to_owned))
+            .filter(|path| !path.components().any(|part| part.as_os_str() == "formulac"))
             .collect()
     };
-    let mut names = of(&dbt.model_paths, "models", "sql");
-    names.extend(of(&dbt.seed_paths, "seeds", "csv"));
-    names
+    let name = |path: &PathBuf| path.file_stem()?.to_str().map(str::to_owned);
+    let models = of(&dbt.model_paths, "models", "sql");
+    let models = models
+        .iter()
+        .filter_map(|path| Some((name(path)?, Layer::of_file(path))));
+    let seeds = of(&dbt.seed_paths, "seeds", "csv");
+    let seeds = seeds.iter().filter_map(|path| Some((name(path)?, Layer::Preparation)));
+    models.chain(seeds).collect()
 }
 
 /// Returns the schema from the last manifest or, without a manifest, from the properties files.

@@ -69,8 +69,13 @@ fn check_generated_files(made: &PlannedModels) -> Option<Obstacle> {
         ));
     }
     let names: Vec<String> = made.plan.changed_models().map(|model| model.model.clone()).collect();
-    if names.is_empty() && made.plan.known.is_none() {
-        return None;
+    match &made.plan.known {
+        None if names.is_empty() => return None,
+        Some(known) if names.is_empty() => {
+            let what = format!("{} is out of date: {}", known.file.path, list_names(&known.facts));
+            return Some(new_obstacle(Exit::Faulty, what, "formulac push"));
+        }
+        _ => {}
     }
     let what = format!("specs and dbt's files differ: {}", list_names(&names));
     Some(new_obstacle(Exit::Faulty, what, "formulac push"))
@@ -81,6 +86,9 @@ fn check_omni_repository(place: &Workspace, made: &PlannedModels) -> Result<Opti
     let Some(omni) = OmniRepository::find(place)? else {
         return Ok(None);
     };
+    if let Some(missing) = &made.missing_in_omni {
+        return Ok(Some(new_obstacle(Exit::Faulty, missing.message.clone(), &missing.fix)));
+    }
     let what = match &made.plan.omni {
         Some(change) => format!("{} has uncommitted files: {}", omni.folder, list_names(&change.files)),
         None if omni.repository.head_commit()?.is_none() => format!("{} has no commit yet", omni.folder),

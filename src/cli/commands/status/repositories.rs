@@ -29,14 +29,9 @@ pub fn repository_health(place: &Workspace) -> Result<Option<HealthPart>, Failur
     };
     if is_push_interrupted(place)? {
         part.found.push("a push or release was interrupted".to_owned());
-    } else if let Some((entry, commit)) = dbt.last_commit_of_pair()?
-        && omni.find_commit(|other| other == entry)?.0.is_none()
-    {
-        let folder = &omni.folder;
-        part.found.push(format!(
-            "{folder} lacks the commit that follows {commit} in dbt's repository"
-        ));
-        part.fix = format!("git -C {folder} pull");
+    } else if let Some(missing) = omni.find_missing_commit(place)? {
+        part.found.push(missing.message);
+        part.fix = missing.fix;
     }
     if let Some(change) = omni.uncommitted_files(place)? {
         let count = format_count(change.files.len(), "file is", "files are");

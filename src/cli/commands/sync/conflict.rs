@@ -8,7 +8,7 @@ use formulac::sync::{
 
 use super::planner::PlannedModels;
 use super::repository::Repository;
-use super::resolve::{manual_resolution, possible_sides};
+use super::resolve::{is_in_omni, manual_resolution, possible_sides};
 use crate::cli::args::ConflictSide;
 use crate::cli::workspace::Workspace;
 
@@ -40,10 +40,22 @@ pub fn write_conflict(
             .as_ref()
             .filter(|_| conflict.edit.is_some() && conflict.clashes.is_empty())
             .map_or(1, |text| text.lines().count());
-        let said = repository.as_ref().and_then(|repository| match line {
-            Some(line) => repository.blame(path, line, lines),
-            None => last_change(repository, path),
-        });
+        // The Omni model may have its own repository.
+        let of_omni = is_in_omni(place, path).then(|| place.root.join(path));
+        let own = of_omni
+            .as_deref()
+            .and_then(|file| Some((file.parent()?, file.file_name()?.to_str()?)));
+        let (other, path) = match own {
+            Some((folder, name)) => (Repository::find(folder).ok(), name),
+            None => (None, path),
+        };
+        let said = other
+            .as_ref()
+            .or(repository.as_ref())
+            .and_then(|repository| match line {
+                Some(line) => repository.blame(path, line, lines),
+                None => last_change(repository, path),
+            });
         said.unwrap_or_else(|| "not committed".to_owned())
     };
     let step = conflict
@@ -55,9 +67,9 @@ pub fn write_conflict(
             SetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
             SetPart::Filter | SetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
         },
-        None => format!("{}{step}", conflict.property),
+        None => format!("{}{step}", conflict.clause().unwrap_or(conflict.property.name())),
     };
-    let name = conflict_name(model, conflict);
+    let name = conflict_name(place, model, conflict);
     let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");
     let ours = match conflict.spec_line {
         Some(line) => format!("{}:{line}", conflict.spec),
@@ -111,13 +123,19 @@ pub fn write_conflict(
     }
     let sides = possible_sides(place, made, model, conflict);
     match &conflict.set {
-        Some(set) => write_metric_set_resolutions(out, model, conflict, set, &sides),
-        None => write_resolutions(out, model, conflict, &sides),
+        Some(set) => write_metric_set_resolutions(out, place, model, conflict, set, &sides),
+        None => write_resolutions(out, place, model, conflict, &sides),
     }
 }
 
 /// Prints the command that resolves a conflict with a spec, and the other possible resolutions.
-fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, sides: &[ConflictSide]) {
+fn write_resolutions(
+    out: &mut String,
+    place: &Workspace,
+    model: &ModelPlan,
+    conflict: &Conflict,
+    sides: &[ConflictSide],
+) {
     let edit = manual_resolution(conflict);
     // The commands would discard all edits to the file.
     let sides = if conflict.is_unreadable() { &[] } else { sides };
@@ -125,7 +143,7 @@ fn write_resolutions(out: &mut String, model: &ModelPlan, conflict: &Conflict, s
         let _ = writeln!(out, "  next    {edit}\n");
         return;
     };
-    let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
+    let _ = writeln!(out, "  next    {}", resolve_command(place, model, conflict, *first));
     if !others.is_empty() {
         let _ = writeln!(
             out,
@@ -183,6 +201,7 @@ fn write_file_clashes(out: &mut String, conflict: &Conflict) {
 /// Prints the possible resolutions of a conflict with a metric set, each with its effect.
 fn write_metric_set_resolutions(
     out: &mut String,
+    place: &Workspace,
     model: &ModelPlan,
     conflict: &Conflict,
     set: &MetricSetConflict,
@@ -192,7 +211,7 @@ fn write_metric_set_resolutions(
         let _ = writeln!(out, "  next    undo the edit in {} manually\n", conflict.file);
         return;
     };
-    let _ = writeln!(out, "  next    {}", resolve_command(model, conflict, *first));
+    let _ = writeln!(out, "  next    {}", resolve_command(place, model, conflict, *first));
     let mut option = |side: ConflictSide, possible: Result<String, &String>, sql: &Option<RewrittenSql>| {
         let name = side.option();
         let _ = match possible {
@@ -234,8 +253,8 @@ fn write_metric_set_resolutions(
 }
 
 /// Returns the command that resolves the conflict in favor of a side, quoted for a shell.
-fn resolve_command(model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
-    let name = conflict_name(model, conflict);
+fn resolve_command(place: &Workspace, model: &ModelPlan, conflict: &Conflict, side: ConflictSide) -> String {
+    let name = conflict_name(place, model, conflict);
     let is_plain = |c: char| c.is_alphanumeric() || "_-./:".contains(c);
     let name = if name.chars().all(is_plain) {
         name
@@ -250,9 +269,9 @@ pub fn resolution_hint(place: &Workspace, made: &PlannedModels, model: &ModelPla
     match possible_sides(place, made, model, conflict).split_first() {
         _ if conflict.is_unreadable() => manual_resolution(conflict),
         None => manual_resolution(conflict),
-        Some((first, [])) => resolve_command(model, conflict, *first),
+        Some((first, [])) => resolve_command(place, model, conflict, *first),
         Some((first, others)) => {
-            let command = resolve_command(model, conflict, *first);
+            let command = resolve_command(place, model, conflict, *first);
             format!("{command} (or {})", list_options(others))
         }
     }
@@ -264,10 +283,20 @@ fn list_options(sides: &[ConflictSide]) -> String {
 }
 
 /// Returns the name that makes `resolve` select only this conflict.
-fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
+pub fn conflict_name(place: &Workspace, model: &ModelPlan, conflict: &Conflict) -> String {
     let target = conflict_target(model, conflict);
-    if metric_set_clause_conflict(conflict).is_some() {
+    if metric_set_clause_conflict(conflict).is_some() || conflict.clause().is_some() {
         return target;
+    }
+    // Somebody changed the same property in dbt's file and in Omni.
+    let target_of = |of: &Conflict| (of.definition.clone(), of.step.clone(), of.property, of.detail.clone());
+    let is_same = |other: &&Conflict| target_of(other) == target_of(conflict);
+    if model.conflicts.iter().filter(is_same).count() > 1 {
+        let file = match is_in_omni(place, &conflict.file) {
+            true => "omni",
+            false => "dbt",
+        };
+        return format!("{target}:{}:{file}", conflict.property);
     }
     // The name of the model selects all its conflicts.
     if conflict.definition.is_none() && model.conflicts.len() > 1 {
@@ -284,13 +313,17 @@ fn conflict_name(model: &ModelPlan, conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the name of the item in conflict: `model.definition`, the clause of a metric set as `model:set.where`, or the
-/// model.
+/// Returns the name of the item in conflict: `model.definition`, a clause as `model:where`, `model:step.where` or
+/// `model:set.where`, or the model.
 pub fn conflict_target(model: &ModelPlan, conflict: &Conflict) -> String {
     match (&conflict.definition, metric_set_clause_conflict(conflict)) {
         (_, Some(set)) => format!("{}:{}", model.model, set.full_name()),
         (Some(definition), None) => format!("{}.{definition}", model.model),
-        (None, None) => model.model.clone(),
+        (None, None) => match (conflict.clause(), &conflict.step) {
+            (Some(clause), Some(step)) => format!("{}:{step}.{clause}", model.model),
+            (Some(clause), None) => format!("{}:{clause}", model.model),
+            (None, _) => model.model.clone(),
+        },
     }
 }
 

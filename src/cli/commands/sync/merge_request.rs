@@ -5,7 +5,7 @@ use std::path::Path;
 
 use formulac::impact::{self, ColumnChange, NodeChanges, show};
 use formulac::sync::{
-    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PromisedTests, Property, ReportedValues, Verdict,
+    Action, CurrentSpec, Log, MergeRequest, ModelPlan, PlannedChange, PromisedTests, Property, ReportedValues, Verdict,
     VerificationEvidence,
 };
 use formulac::team::required_approvers;
@@ -16,6 +16,7 @@ use super::push;
 use super::read_project_file;
 use super::repository::Repository;
 use crate::cli::commands::impact::ImpactContext;
+use crate::cli::environment::Environment;
 use crate::cli::exit::{Failure, FileDiagnostics};
 use crate::cli::session::Session;
 use crate::cli::source::read_text;
@@ -73,6 +74,9 @@ pub fn new(
         .map(|(role, count)| (role.to_string(), *count))
         .collect();
     request.approvers = named_approvers(place, made);
+    let is_reviewed = made.environment.as_ref().is_some_and(Environment::is_reviewed);
+    let omni = made.plan.omni.as_ref().filter(|_| is_reviewed);
+    request.omni = omni.map(|omni| omni.repository.clone());
     request.undo = match log.head_hashes().as_slice() {
         [head] => log
             .entries
@@ -273,7 +277,9 @@ fn changed_columns(model: &ModelPlan, ours: Option<&CurrentSpec>) -> Vec<(String
             .file_name()
             .is_some_and(|name| name == own.as_str())
     });
-    if names.is_empty() && is_made_otherwise && model.changes.iter().all(|change| change.before.is_some()) {
+    let is_clause = |change: &PlannedChange| matches!(change.property, Property::Clause(_));
+    let is_old = |change: &PlannedChange| change.before.is_some() || is_clause(change);
+    if names.is_empty() && is_made_otherwise && model.changes.iter().all(is_old) {
         return whole(ColumnChange::Values);
     }
     names

@@ -55,6 +55,7 @@ pub fn plan(session: &Session, args: &PlanArgs) -> Result<Exit, Failure> {
     lock::report_waiting(session, &place)?;
     let made = planner::plan_selected_models(session, &place, &args.selection)?;
     place.warn_of_unsearched_folders(session, Some(&made.plan));
+    show::report_missing_omni_commit(session, &made);
     let exit = made.exit();
     if args.markdown && made.has_no_errors() && made.plan.conflicts() == 0 {
         let parsed = ParsedProject::No("runs during `formulac push`");

@@ -8,6 +8,7 @@ use formulac::sync::OmniChange;
 use serde_json::{Value, json};
 
 use super::apply::{PushCommit, TRAILER};
+use super::lock::is_push_interrupted;
 use super::push::PushBranch;
 use super::repository::Repository;
 use crate::cli::commands::pull::{RECORDS, pull_records};
@@ -63,6 +64,50 @@ impl OmniRepository {
             files,
             records,
         }))
+    }
+
+    /// Returns the commit that belongs to dbt's commit, if the current branch of this repository does not contain the
+    /// commit. `None` if a push was interrupted, because the next push creates the commit.
+    pub fn find_missing_commit(&self, place: &Workspace) -> Result<Option<MissingCommit>, Failure> {
+        let pair = Repository::find(&place.root)?.last_commit_of_pair()?;
+        let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {
+            return Ok(None);
+        };
+        // The merge of a branch into one commit may leave the trailer in the middle of the message.
+        let grep = format!("--grep={TRAILER}: {entry}");
+        let find = |of: &str| -> Result<String, Failure> {
+            let args = ["log", "-1", "--fixed-strings", &grep, "--format=%H", of];
+            Ok(self.repository.run_git(&args)?.trim().to_owned())
+        };
+        let is_here = self.repository.head_commit()?.is_some() && !find("HEAD")?.is_empty();
+        if is_here || is_push_interrupted(place)? {
+            return Ok(None);
+        }
+        let folder = &self.folder;
+        let now = self.repository.branch().unwrap_or_default();
+        let fix = match find("--all")?.as_str() {
+            "" => format!("git -C {folder} pull"),
+            commit => match self.other_branch_with(commit, &now)? {
+                Some(branch) => format!("git -C {folder} merge {branch}"),
+                None => format!("git -C {folder} pull"),
+            },
+        };
+        Ok(Some(MissingCommit {
+            message: format!("{folder} lacks the commit that follows {dbt} in dbt's repository"),
+            fix,
+        }))
+    }
+
+    /// Returns a branch that contains the commit. `None` if `git pull` adds the commit to the current branch.
+    fn other_branch_with(&self, commit: &str, now: &str) -> Result<Option<String>, Failure> {
+        let refs = ["refs/heads", "refs/remotes"];
+        let args = ["for-each-ref", "--contains", commit, "--format=%(refname:short)"];
+        let output = self.repository.run_git(&[args.as_slice(), &refs].concat())?;
+        let is_upstream = |name: &str| name.split_once('/').is_some_and(|(_, branch)| branch == now);
+        Ok(match output.lines().any(is_upstream) {
+            true => None,
+            false => output.lines().next().map(str::to_owned),
+        })
     }
 
     /// Returns the path of a file of this repository, relative to the project's folder.
@@ -128,6 +173,15 @@ impl OmniRepository {
         }
         Ok((None, later))
     }
+}
+
+/// Commit that belongs to dbt's commit and that a clone of the Omni model lacks. The clone's files may be older than the
+/// last pull, so their differences are not edits.
+#[derive(Clone, Debug)]
+pub struct MissingCommit {
+    pub message: String,
+    /// Command that adds the commit to the current branch.
+    pub fix: String,
 }
 
 /// Maximum number of commits to search for the last commit that names the Omni model's repository.

@@ -7,12 +7,13 @@ use std::sync::OnceLock;
 use formulac::dbt::is_unmodified;
 use formulac::decompile::Decompiler;
 use formulac::sync::{
-    Action, CurrentSpec, ExposureGraph, Exposures, HandEdit, KNOWN, KnownFactsChange, ModelPlan, ModelSides, Plan,
-    PlannedModel, PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all, state_path,
+    Action, CurrentSpec, DescriptionActions, ExposureGraph, Exposures, HandEdit, KNOWN, KnownFactsChange, ModelPlan,
+    ModelSides, Plan, PlannedModel, PushState, ReconcileTools, Reconciled, STATES, TextChange, reconcile_all,
+    state_path,
 };
 use formulac::{CompiledSpec, Compiler};
 
-use super::omni_repository::OmniRepository;
+use super::omni_repository::{MissingCommit, OmniRepository};
 use super::repository::Repository;
 use super::restored_states::{RestoredState, restore_states};
 use super::{omni, read_project_file, version_upgrade};
@@ -39,6 +40,8 @@ pub struct PlannedModels {
     pub models: Vec<CompiledModel>,
     /// Descriptions in Omni's files that cannot be transferred to dbt, each with its location and the reason.
     pub refused: Vec<(String, String)>,
+    /// Commit that the clone of the Omni model lacks. The plan then ignores Omni's files.
+    pub missing_in_omni: Option<MissingCommit>,
     pub environment: Option<Environment>,
     /// Generated files and definitions, by model.
     pub ours: BTreeMap<String, CurrentSpec>,
@@ -144,6 +147,7 @@ pub fn plan_with_facts(
         found: generation.found.clone(),
         models: Vec::new(),
         refused: Vec::new(),
+        missing_in_omni: None,
         environment,
         ours: BTreeMap::new(),
         tools: None,
@@ -157,7 +161,13 @@ pub fn plan_with_facts(
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
-    let (described, faults) = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    if let Ok(Some(omni)) = OmniRepository::find(place) {
+        made.missing_in_omni = omni.find_missing_commit(place)?;
+    }
+    let (described, faults) = match &made.missing_in_omni {
+        Some(_) => (DescriptionActions::default(), Vec::new()),
+        None => omni::plan_descriptions(place, |model| ours.contains_key(model))?,
+    };
     if !faults.is_empty() {
         made.found.extend(faults);
         return Ok(made);
@@ -215,7 +225,7 @@ pub fn plan_with_facts(
     if selection.selects_all_models() {
         made.plan.metric_sets = sets;
     }
-    separate_omni_repository(place, selection, &mut made.plan)?;
+    separate_omni_repository(place, selection, &mut made)?;
     find_exposures(session, place, &mut made.plan)?;
     made.refused = described.refused;
     made.ours = ours;
@@ -225,14 +235,14 @@ pub fn plan_with_facts(
 }
 
 /// Moves the files of an Omni model in its own repository out of the commits of the project.
-fn separate_omni_repository(place: &Workspace, selection: &Selection, plan: &mut Plan) -> Result<(), Failure> {
+fn separate_omni_repository(place: &Workspace, selection: &Selection, made: &mut PlannedModels) -> Result<(), Failure> {
     // A missing repository of the Omni model is an error of the commands that write there.
     if let Ok(Some(omni)) = OmniRepository::find(place) {
         let of_omni = omni.path_in_project("");
-        let models = plan.models.iter_mut();
+        let models = made.plan.models.iter_mut();
         models.for_each(|plan| plan.paths.retain(|path| !path.starts_with(&of_omni)));
-        if selection.selects_all_models() {
-            plan.omni = omni.uncommitted_files(place)?;
+        if selection.selects_all_models() && made.missing_in_omni.is_none() {
+            made.plan.omni = omni.uncommitted_files(place)?;
         }
     }
     Ok(())

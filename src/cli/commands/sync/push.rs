@@ -47,6 +47,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     if let (Some(path), Some(plan)) = (&args.plan, &kept) {
         require_same_plan(path, plan, &super::push::plan_file(&made.plan, &selection))?;
     }
+    show::report_missing_omni_commit(session, &made);
     if !args.json {
         session.report_grouped(&made.found);
         if args.upgrade && made.plan.models.is_empty() {
@@ -119,13 +120,7 @@ pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
         let title = args.message.as_deref();
         let request = merge_request::new(session, &place, &made, &parsed, &log, title)?;
         pushed.request = Some(request.text(&made.plan));
-        print_merge_request(
-            session,
-            args,
-            &place,
-            &branch,
-            pushed.request.as_deref().unwrap_or_default(),
-        )?;
+        print_merge_request(session, args, &place, &branch, &pushed)?;
     }
     report(session, args, &made.plan, &made.found, Some(&pushed))?;
     Ok(Exit::Done)
@@ -166,8 +161,9 @@ fn print_merge_request(
     args: &PushArgs,
     place: &Workspace,
     branch: &PushBranch,
-    text: &str,
+    pushed: &PushResult,
 ) -> Result<(), Failure> {
+    let text = pushed.request.as_deref().unwrap_or_default();
     write_all(
         &place.writable_folders()?,
         &[PlannedFile {
@@ -180,6 +176,12 @@ fn print_merge_request(
     }
     session.report_action(&format!("merge this branch into {} after it is approved", branch.now));
     session.report_action(&merge_request::next_step(branch.name(), &branch.now));
+    if let Some(omni) = &pushed.omni {
+        session.report_action(&format!(
+            "merge the branch {} of {} at the same time, because it contains the files of the Omni model",
+            omni.branch, omni.repository
+        ));
+    }
     Ok(())
 }
 

@@ -7,17 +7,18 @@ use std::process::Command;
 
 use formulac::diag::render;
 use formulac::sync::{
-    Conflict, MetricSetConflict, ModelPlan, PulledView, SetPart, Substitution, TextChange, apply_edit_to_spec,
-    content_hash, describe_rewritten_sql, restore_parts, revert_edit, set_description_in_properties,
-    with_formula_in_conflict, with_override,
+    Conflict, MetricSetConflict, ModelPlan, Property, PulledView, SetPart, Substitution, TextChange,
+    apply_edit_to_spec, content_hash, describe_rewritten_sql, restore_parts, revert_edit,
+    set_description_in_properties, with_formula_in_conflict, with_override,
 };
 use serde_json::json;
 
-use super::conflict::conflict_target;
+use super::conflict::{conflict_name, conflict_target};
 use super::lock::ProjectLock;
 use super::planner::{self, PlannedModels};
+use super::repository::Repository;
 use super::{apply, omni, read_project_file};
-use crate::cli::args::{ConflictSide, ResolveArgs};
+use crate::cli::args::{ConflictSide, KeptFile, ResolveArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
@@ -48,7 +49,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         .collect();
     let mut meant: Vec<&(&ModelPlan, &Conflict)> = all
         .iter()
-        .filter(|(model, one)| is_named_conflict(&args.name, model, one))
+        .filter(|(model, one)| is_named_conflict(&place, &args.name, model, one))
         .collect();
     if meant.is_empty() {
         meant = all
@@ -60,20 +61,21 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
         let mut names: Vec<String> = all.iter().map(|(model, one)| conflict_target(model, one)).collect();
         names.dedup();
         let help = match names.is_empty() {
-            true => "there are no conflicts: `formulac plan` shows them".to_owned(),
+            true => "`formulac plan` reports no conflicts".to_owned(),
             false => format!("the conflicts are {}", names.join(", ")),
         };
         return Err(Failure::new(Exit::Usage, format!("there is no conflict `{}`", args.name)).with_help(help));
     }
+    let meant = choose_sides(&place, args, &meant)?;
     let mut work = ConflictResolver::new(&place, &made, edit_conflict_in_editor);
     let mut resolved = Vec::new();
-    for (model, conflict) in meant {
-        work.resolve_conflict(model, conflict, args.chosen_side())?;
+    for (model, conflict, side) in meant {
+        work.resolve_conflict(model, conflict, side)?;
         resolved.push(json!({
             "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
         }));
     }
-    let files = work.write(session, args.chosen_side())?;
+    let files = work.write(session)?;
     if args.json {
         let diagnostics = render::reports_json(&to_reports(&made.found));
         session.print_json(&json!({"resolved": resolved, "files": files, "diagnostics": diagnostics}))?;
@@ -106,11 +108,73 @@ pub fn manual_resolution(conflict: &Conflict) -> String {
     }
 }
 
+/// Returns the side to keep in each conflict. Leaves out conflicts in which the chosen file is no side, and returns an
+/// error if two files would overwrite each other.
+fn choose_sides<'p>(
+    place: &Workspace,
+    args: &ResolveArgs,
+    meant: &[&(&'p ModelPlan, &'p Conflict)],
+) -> Result<Vec<(&'p ModelPlan, &'p Conflict, ConflictSide)>, Failure> {
+    let side = |conflict: &Conflict| match args.kept_file() {
+        None => Some(args.chosen_side()),
+        Some(kept) => {
+            let files = files_in_conflict(place, conflict);
+            let at = files.iter().position(|file| *file == kept)?;
+            Some([ConflictSide::Ours, ConflictSide::Theirs][at])
+        }
+    };
+    let chosen = meant
+        .iter()
+        .filter_map(|(model, conflict)| Some((*model, *conflict, side(conflict)?)));
+    let chosen: Vec<_> = chosen.collect();
+    if let (Some(kept), Some((model, conflict)), []) = (args.kept_file(), meant.first(), chosen.as_slice()) {
+        let [ours, theirs] = files_in_conflict(place, conflict).map(KeptFile::option);
+        let target = conflict_target(model, conflict);
+        let message = format!(
+            "`{target}` is a conflict between {} and {}",
+            conflict.spec, conflict.file
+        );
+        let help = format!("use {ours} or {theirs} instead of {}", kept.option());
+        return Err(Failure::new(Exit::Usage, message).with_help(help));
+    }
+    for (number, (model, conflict, side)) in chosen.iter().enumerate() {
+        let is_same = |(other_model, other, other_side): &(&ModelPlan, &Conflict, ConflictSide)| {
+            let target = |of: &Conflict| (of.definition.clone(), of.step.clone(), of.property, of.detail.clone());
+            other_model.model == model.model && target(other) == target(conflict) && other_side == side
+        };
+        if *side == ConflictSide::Theirs
+            && let Some((_, other, _)) = chosen.iter().skip(number + 1).find(|other| is_same(other))
+        {
+            let names = [*conflict, *other].map(|one| conflict_name(place, model, one));
+            let message = format!("{} and {} contain different texts", conflict.file, other.file);
+            let help = format!("choose `{}` or `{}`, or keep the spec with --ours", names[0], names[1]);
+            return Err(Failure::new(Exit::Usage, message).with_help(help));
+        }
+    }
+    Ok(chosen)
+}
+
+/// Returns the files on both sides of a conflict, `ours` first.
+fn files_in_conflict(place: &Workspace, conflict: &Conflict) -> [KeptFile; 2] {
+    match (conflict.is_omni_conflict(), is_in_omni(place, &conflict.file)) {
+        (true, _) => [KeptFile::Omni, KeptFile::Dbt],
+        (false, true) => [KeptFile::Spec, KeptFile::Omni],
+        (false, false) => [KeptFile::Spec, KeptFile::Dbt],
+    }
+}
+
+/// Returns whether a file belongs to the Omni model.
+pub fn is_in_omni(place: &Workspace, file: &str) -> bool {
+    let rest = file.strip_prefix(&place.omni_folder());
+    rest.is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// Returns whether a name refers to a conflict by its model, its definition or a property of the definition.
-fn is_named_conflict(name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
+fn is_named_conflict(place: &Workspace, name: &str, model: &ModelPlan, conflict: &Conflict) -> bool {
     let target = conflict_target(model, conflict);
     let property = format!("{target}:{}", conflict.property);
-    [target, property].iter().any(|other| other == name) || model.model == name
+    let full = conflict_name(place, model, conflict);
+    [target, property, full].iter().any(|other| other == name) || model.model == name
 }
 
 /// Returns whether a name refers to a conflict by the metric in its set. The edited column may have a different name
@@ -212,9 +276,10 @@ impl<'w> ConflictResolver<'w> {
             ConflictSide::Base => {
                 let base = conflict.base.as_deref().unwrap_or_default();
                 let text = current.and_then(|ours| with_formula_in_conflict(conflict, &ours, base));
-                let both = text
-                    .zip(undone())
-                    .ok_or_else(|| impossible("only a formula can be reset to its base"))?;
+                let both = text.zip(undone()).ok_or_else(|| match conflict.base {
+                    Some(_) => impossible("only a formula can be reset to its base"),
+                    None => impossible("the last push does not contain it"),
+                })?;
                 self.set_text(&conflict.spec, both.0);
                 self.set_text(&conflict.file, both.1);
             }
@@ -360,7 +425,11 @@ impl<'w> ConflictResolver<'w> {
             .definition
             .as_deref()
             .and_then(|name| name.strip_prefix(&*node.name)?.strip_prefix('.'));
-        self.of_people.extend([conflict.spec.clone(), conflict.file.clone()]);
+        self.of_people.insert(conflict.file.clone());
+        // A push commits the views in the Omni model's own repository.
+        if !self.place.project.omni_is_repository() {
+            self.of_people.insert(conflict.spec.clone());
+        }
         if in_omni {
             let text = view
                 .with_description(column, agreed.as_deref())
@@ -396,11 +465,11 @@ impl<'w> ConflictResolver<'w> {
     }
 
     /// Writes the files and returns their paths.
-    fn write(mut self, session: &Session, side: ConflictSide) -> Result<Vec<String>, Failure> {
+    fn write(mut self, session: &Session) -> Result<Vec<String>, Failure> {
         self.restore_files()?;
         self.notes.iter().for_each(|note| session.report_action(note));
         let (mut changes, mut written) = (Vec::new(), Vec::new());
-        let is_of_people = self.texts.keys().all(|path| self.of_people.contains(path));
+        let generated = self.place.output_folders().0;
         for (path, (before, after)) in self.texts {
             let crlf = before.as_ref().is_some_and(|before| before.contains("\r\n"));
             let after = if crlf {
@@ -413,9 +482,9 @@ impl<'w> ConflictResolver<'w> {
             }
             session.report_action(&format!("wrote {path}"));
             written.push(path.clone());
-            // Save a rejected hand edit, because no commit may contain it.
-            if let Some(before) = before.as_ref().filter(|_| side != ConflictSide::Theirs)
-                && path.starts_with(&self.place.output_folders().0)
+            // Save a rejected text that no commit contains, and all rejected edits of generated files.
+            if let Some(before) = &before
+                && (path.starts_with(&generated) || is_uncommitted(self.place, &path))
             {
                 let name = path.rsplit('/').next().unwrap_or(&path);
                 let hash = content_hash(before.as_bytes());
@@ -428,13 +497,27 @@ impl<'w> ConflictResolver<'w> {
             changes.push(TextChange::new(&path, before, Some(after)));
         }
         apply::apply_without_commit(self.place, changes)?;
-        session.report_action(if is_of_people {
-            "commit the change yourself, because `formulac push` does not commit these files"
-        } else {
-            "run `formulac push` to finish"
-        });
+        let (of_people, of_push): (Vec<_>, Vec<_>) = written.iter().partition(|path| self.of_people.contains(*path));
+        if !of_people.is_empty() {
+            let what = "commit the change yourself, because `formulac push` does not commit these files";
+            session.report_action(what);
+        }
+        if !of_push.is_empty() || of_people.is_empty() {
+            session.report_action("run `formulac push` to finish");
+        }
         Ok(written)
     }
+}
+
+/// Returns whether a file differs from the last commit in its repository. A file without a repository is uncommitted.
+fn is_uncommitted(place: &Workspace, path: &str) -> bool {
+    let file = place.root.join(path);
+    let (Some(folder), Some(name)) = (file.parent(), file.file_name()) else {
+        return true;
+    };
+    let name = name.to_string_lossy().into_owned();
+    let found = Repository::find(folder).and_then(|repository| repository.uncommitted_paths(&[name]));
+    found.map_or(true, |paths| !paths.is_empty())
 }
 
 /// Lets the user write the formula or the description in an editor that shows both sides.
@@ -446,7 +529,12 @@ fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Usage, "no editor is set").with_help("set EDITOR, for example `EDITOR=nano`"));
     };
     let text = |text: &Option<String>| text.as_deref().unwrap_or("nothing").replace('\n', "\n//         ");
-    let name = conflict.definition.as_deref().unwrap_or_default();
+    let name = conflict.definition.as_deref().or(conflict.clause());
+    let name = name.unwrap_or_default();
+    let what = match conflict.clause() {
+        Some(_) => Property::Formula,
+        None => conflict.property,
+    };
     let begin = format!(
         "// base    {}\n// ours    {}\n// theirs  {}\n// The {} of {name}, below:\n{}\n",
         text(&conflict.base),
@@ -457,7 +545,7 @@ fn edit_conflict_in_editor(conflict: &Conflict) -> Result<String, Failure> {
                 .as_ref()
                 .map_or(&conflict.theirs, |_| &conflict.theirs_formula)
         ),
-        conflict.property,
+        what,
         conflict.ours.as_deref().unwrap_or_default()
     );
     let failed = |error: &std::io::Error| Failure::io_failure("write", &std::env::temp_dir().to_string_lossy(), error);

@@ -126,6 +126,16 @@ fn write_unknown_exposures(out: &mut String, plan: &Plan) {
     }
 }
 
+/// Warns about a plan that ignores Omni's files because the clone of the Omni model is incomplete.
+pub fn report_missing_omni_commit(session: &Session, made: &PlannedModels) {
+    if let Some(missing) = &made.missing_in_omni {
+        session.warn(&format!(
+            "{}, so the plan ignores the files of the Omni model; run `{}`",
+            missing.message, missing.fix
+        ));
+    }
+}
+
 /// Prints the descriptions in Omni that cannot be transferred to dbt.
 pub fn print_refused_descriptions(session: &Session, refused: &[(String, String)]) {
     for (place, reason) in refused {

@@ -44,6 +44,9 @@ fn descriptions_in_a_model_over_several_sets_show_the_formulas_of_the_sets() {
         descriptions(&[ORDERS, REFUNDS, model]),
         ["COUNT(DISTINCT(id))", "MAX(amount)", "SUM(amount) * 2"]
     );
+    let compiled = compile_last(&[ORDERS, REFUNDS, model]);
+    let key = compiled.columns().iter().next().expect("a key");
+    assert_eq!(key.description_text(), Some("ordered_on[month] or refunded_on[month]"));
 }
 
 #[test]

@@ -1,0 +1,142 @@
+//! Conflicts between hand edits to the structure of a model's SQL and changes of its spec: conditions and new columns.
+
+use super::hand_edits::{HandEdit, Property};
+use super::properties::line_at;
+use super::reconcile::{
+    Conflict, CurrentSpec, ModelReconciler, ModelSides, ReconcileTools, reconcile, spec_definition, sql_bodies,
+};
+use super::resolve::with_formula_in_conflict;
+use super::structure_edits::StructureEdit;
+use super::structure_specs::step_with_condition;
+use crate::decompile::restore_column;
+use crate::yaml::{self, Node};
+use crate::yaml_edit::{Edit, YamlValue, apply_edits};
+
+/// Comparison of an edit with the change of the spec to the same part.
+pub(super) enum SpecChange {
+    /// The spec already generates the edited SQL.
+    Same,
+    /// The spec has another formula.
+    Different(Box<Conflict>),
+}
+
+impl ModelReconciler<'_> {
+    /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same part,
+    /// or if the edit cannot be separated from the rest of the file.
+    pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
+        let (found, place) = (self.found?, hand.place.as_ref()?);
+        let base = self.before.as_ref().filter(|_| self.edited.is_none())?;
+        if base.source == self.ours.source {
+            return None;
+        }
+        let theirs = self.transferred_to_base(base, hand);
+        let mut conflict = match edit {
+            StructureEdit::Condition { cte, clause, .. } => {
+                let of = |spec: &CurrentSpec, key: &str| {
+                    let root = yaml::root(&spec.source)?;
+                    Some(condition(&root, cte.as_deref(), key)?.text()?.to_owned())
+                };
+                let other = if *clause == "where" { "having" } else { "where" };
+                // The condition of a later select may be the other key of the spec.
+                let is_changed = |key: &&str| match &theirs {
+                    Some(theirs) => of(theirs, key) != of(base, key),
+                    None => of(&self.ours, key) != of(base, key),
+                };
+                let key = [*clause, other].into_iter().find(is_changed)?;
+                let mut conflict = self.build_conflict(hand, of(base, key), of(&self.ours, key));
+                conflict.theirs_formula = theirs.as_ref().and_then(|theirs| of(theirs, key));
+                let root = yaml::root(&self.ours.source)?;
+                conflict.step = cte.clone().filter(|cte| step(&root, Some(cte)).is_some());
+                key.clone_into(&mut conflict.detail);
+                let node = condition(&root, cte.as_deref(), key);
+                conflict.spec_line = node.map(|node| line_at(&self.ours.source, node.span.start as usize));
+                conflict
+            }
+            StructureEdit::Added(name) => {
+                let of = |spec: &CurrentSpec| spec_definition(spec, name, None);
+                let (step, formula) = of(&self.ours)?;
+                let mut conflict = self.build_conflict(hand, of(base).map(|(_, formula)| formula), Some(formula));
+                conflict.theirs_formula = theirs.as_ref().and_then(of).map(|(_, formula)| formula);
+                conflict.step = step;
+                conflict.definition = Some(name.clone());
+                conflict.property = Property::Formula;
+                conflict.spec_line = self.ours.line(name);
+                conflict
+            }
+            _ => return None,
+        };
+        if conflict.base == conflict.ours {
+            return None;
+        }
+        let same = conflict.theirs_formula.as_ref().and_then(|formula| {
+            let text = with_formula_in_conflict(&conflict, &self.ours, formula)?;
+            self.tools.compile(&self.ours.spec, &text)
+        });
+        if same.is_some_and(|same| sql_bodies(&same) == sql_bodies(&self.ours)) {
+            return Some(SpecChange::Same);
+        }
+        // The last push did not generate a new column.
+        let written = [&self.base.files, &self.ours.files].map(|files| files.get(&hand.file));
+        let dialect = self.ours.compiled.dialect();
+        let restored = written.into_iter().flatten();
+        let mut restored = restored.map(|written| restore_column(written, found, dialect, place));
+        conflict.restored = restored.find(|restored| !restored.is_empty())?;
+        Some(SpecChange::Different(Box::new(conflict)))
+    }
+
+    /// Returns the spec of the last push with the hand edits. `None` if this spec cannot express the edit.
+    fn transferred_to_base(&self, base: &CurrentSpec, hand: &HandEdit) -> Option<CurrentSpec> {
+        let sides = ModelSides {
+            ours: Some(base),
+            ..self.sides
+        };
+        let tools = ReconcileTools {
+            compiler: self.base_compiler,
+            ..self.tools
+        };
+        let done = reconcile(sides, Vec::new(), || tools);
+        let is_edit = |edit: &HandEdit| (&edit.file, edit.line) == (&hand.file, hand.line);
+        let source = done.source.filter(|_| done.carried.iter().any(is_edit))?;
+        tools.compile(&base.spec, &source)
+    }
+}
+
+impl Conflict {
+    /// Returns `where` or `having` if the conflict concerns this condition of the spec.
+    #[must_use]
+    pub fn clause(&self) -> Option<&str> {
+        let place = self.edit.as_ref()?.place.as_ref()?;
+        (self.definition.is_none() && place.condition_clause().is_some()).then_some(self.detail.as_str())
+    }
+
+    /// Returns the spec with another formula for the condition in conflict. An empty formula removes the condition.
+    pub(super) fn with_condition(&self, source: &str, formula: &str) -> Option<String> {
+        let clause = self.clause()?;
+        let at = step_with_condition(source, self.step.as_deref())?.0.key(clause);
+        let edit = match formula {
+            "" => Edit::Remove { at },
+            _ => Edit::Set {
+                at,
+                value: YamlValue::text(formula),
+                after: ["group_by", "where", "joins", "from"].map(str::to_owned).to_vec(),
+            },
+        };
+        apply_edits(source, &[edit]).ok()
+    }
+}
+
+/// Returns the step with this name. `None` if no step has the name.
+fn step<'n>(root: &'n Node, name: Option<&str>) -> Option<&'n Node> {
+    let steps = root.items_at("steps").iter();
+    let is_named = |step: &&Node| {
+        let own = step.text_at("name");
+        own.zip(name).is_some_and(|(own, name)| own.eq_ignore_ascii_case(name))
+    };
+    steps.rev().find(is_named)
+}
+
+/// Returns the condition of a step. The default is the last step, or the whole spec if there are no steps.
+fn condition<'n>(root: &'n Node, name: Option<&str>, clause: &str) -> Option<&'n Node> {
+    let last = root.items_at("steps").last().unwrap_or(root);
+    step(root, name).unwrap_or(last).get(clause)
+}
