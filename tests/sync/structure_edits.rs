@@ -561,13 +561,18 @@ fn new_columns_keep_their_places() {
                 .filter_map(|column| Some(column.split_whitespace().last()?.to_owned()))
                 .collect()
         };
-        if !sql.contains(from) {
-            panic!("{from} is not in\n{sql}");
-        }
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
         let edited = sql.replacen(from, to, 1);
         project.set(SQL, edited.clone());
         let plan = project.plan(&compiler);
         let after = project.after(&plan);
+        let position = |text: &str| after.spec().find(text).unwrap_or(usize::MAX);
+        let (added, next) = match spec {
+            BLOCK => ("  n = COUNT()", "  smallest = "),
+            NESTED => ("  thrice = largest * 3", "  twice = "),
+            _ => ("  more: tax + 1", "  code: "),
+        };
+        assert!(position(added) < position(next), "{}", after.spec());
         assert_eq!(names(after.text(SQL)), names(&edited), "{}", after.text(SQL));
         assert!(
             after.plan(&compiler).models.is_empty() && after.spec() != spec,
