@@ -166,7 +166,13 @@ impl Workspace {
             return Ok(None);
         }
         let changes = describe_fact_changes(&now, (!is_new).then_some(&committed));
-        Ok(Some((PlannedFile { path, text: now.text() }, changes)))
+        // The file keeps its layout and line endings if the facts are the same.
+        let is_same = !is_new && now.text() == committed.text();
+        let found = is_same
+            .then(|| SourceText::from_file(&path))
+            .filter(|source| source.fault.is_none());
+        let text = found.map_or_else(|| now.text(), |source| source.text);
+        Ok(Some((PlannedFile { path, text }, changes)))
     }
 }
 

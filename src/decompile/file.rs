@@ -301,6 +301,20 @@ pub fn output_cte(sql: &str, dialect: Dialect) -> Option<String> {
     (file.text(&all.tokens) == "*" && file.ctes.contains(&name)).then_some(name)
 }
 
+/// Returns the columns before a column that the query returns.
+#[must_use]
+pub fn columns_before(sql: &str, name: &str, dialect: Dialect) -> Vec<String> {
+    let output = output_cte(sql, dialect);
+    let file = SqlFile::read(sql, dialect);
+    let names = file
+        .select_parts(output.as_deref())
+        .filter_map(|part| part.place.column_of_select());
+    names
+        .take_while(|other| !is_same_name(other, name))
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Compares two column names without regard to case.
 pub(super) fn is_same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)

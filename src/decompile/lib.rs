@@ -77,7 +77,7 @@ mod windows;
 
 pub use edits::{ColumnEdit, Edits, OtherEdit};
 pub use equivalent_files::{is_equivalent_sql, is_same_expression};
-pub use file::{FilePartPosition, output_cte};
+pub use file::{FilePartPosition, columns_before, output_cte};
 pub use filter_edits::FilterEdit;
 pub use formula::{Decompiler, NotAFormula};
 pub use formula_names::with_relations;

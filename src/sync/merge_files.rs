@@ -129,6 +129,14 @@ fn merge_file(
             Err(Vec::new())
         };
     };
+    // A new column in the file stays where it is, unless the spec moves columns.
+    let is_new = |edit: &HandEdit| edit.file == path && edit.before.as_deref().is_none_or(str::is_empty);
+    let keeps_order = base.is_some_and(|base| with_column_order_of(ours, base, dialect).is_none());
+    let keeps_order = keeps_order && carried.iter().any(is_new);
+    let in_file_order = keeps_order
+        .then(|| with_column_order_of(ours, &found, dialect))
+        .flatten();
+    let ours = in_file_order.as_ref().unwrap_or(ours);
     let texts = [was.as_str(), ours, &found];
     let merged = baseless::merge_without_base(path, sides.model, dialect, texts);
     // If there are no edits to keep, discard a layout that cannot be merged instead of reporting a conflict.

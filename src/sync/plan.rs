@@ -178,6 +178,38 @@ impl ModelPlan {
         self
     }
 
+    /// Returns whether the plan only records another layout of the spec, such as the layout of a formatter.
+    #[must_use]
+    pub fn is_layout_of_spec(&self) -> bool {
+        let one = |text: &Option<String>| match PushState::versions(text.as_deref()?).as_slice() {
+            [state] => Some(state.clone()),
+            _ => None,
+        };
+        let [file] = self.files.as_slice() else { return false };
+        let (Some(before), Some(after)) = (one(&file.before), one(&file.after)) else {
+            return false;
+        };
+        let values = value(&before.source).zip(value(&after.source));
+        let is_same_value = values.is_some_and(|(old, new)| old.is_same_value(&new));
+        let with_source = |state: PushState| PushState {
+            source: after.source.clone(),
+            ..state
+        };
+        self.conflicts.is_empty() && is_same_value && with_source(before) == after
+    }
+
+    /// Removes the record of another layout of the spec, because the spec is committed.
+    #[must_use]
+    pub fn without_layout_of_spec(mut self) -> Self {
+        self.files.clear();
+        self.paths.clear();
+        self.action = match self.kept.is_empty() {
+            true => Action::Nothing,
+            false => Action::Keep,
+        };
+        self
+    }
+
     /// Adds the restoration of the model's state, which somebody removed or changed by hand. `found` is the content of
     /// the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
     #[must_use]

@@ -9,14 +9,14 @@ use super::merge_files::with_generated_columns;
 use super::reconcile::{CurrentSpec, ModelReconciler, Reconciled, is_in_model_file};
 use super::structure_conflicts::SpecChange;
 use super::structure_specs::{
-    join_types, placeholder_formula, step_with_condition, with_definition, with_join_types, with_relation,
-    without_definition, without_results,
+    join_types, placeholder_formula, step_with_condition, with_definition, with_definition_after, with_join_types,
+    with_relation, without_definition, without_results,
 };
 use crate::dbt::tokens::{SqlToken, SqlTokenKind, tokens};
 use crate::dbt::{RelationReference, jinja_expression};
 use crate::decompile::{
-    AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, is_equivalent_sql,
-    output_cte, with_cte_names_of, with_renamed_definition,
+    AddedGroupKey, Edits, FilePartPosition, FoundFormula, NotAFormula, RewrittenSql, SameGrouping, columns_before,
+    is_equivalent_sql, output_cte, with_cte_names_of, with_renamed_definition,
 };
 use crate::dialect::Dialect;
 use crate::yaml_edit::{Edit, YamlValue, apply_edits};
@@ -416,22 +416,27 @@ impl ModelReconciler<'_> {
             StructureEdit::Added(name) if self.edited.is_some() => {
                 return self.with_column_of_metrics(name, found).into_iter().collect();
             }
-            StructureEdit::Added(name) => return self.with_added_column(name, found).into_iter().collect(),
+            StructureEdit::Added(name) => return self.with_added_column(name, found),
         };
         specs.into_iter().map(|spec| Ok((spec, None))).collect()
     }
 
-    /// Returns the spec with a definition for an added column.
-    fn with_added_column(&self, name: &str, found: &str) -> Option<SpecWithStructure> {
+    /// Returns the specs with a definition for an added column: after the definitions of the columns before it, or at the end.
+    fn with_added_column(&self, name: &str, found: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         // The formula is found as if a definition with this name had another formula.
-        let before = with_definition(source, name, placeholder_formula(source)?)?;
+        let before = placeholder_formula(source).and_then(|formula| with_definition(source, name, formula));
+        let Some(before) = before else { return Vec::new() };
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
-        let found = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
-        Some(match found {
-            Ok(found) => Ok((with_definition(source, name, &found.formula)?, found.rewritten)),
-            Err(refusal) => Err(refusal),
-        })
+        let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
+        let FoundFormula { formula, rewritten, .. } = match formula {
+            Ok(formula) => formula,
+            Err(refusal) => return vec![Err(refusal)],
+        };
+        let columns = columns_before(found, name, self.ours.compiled.dialect());
+        let in_place = with_definition_after(source, name, &formula, &columns);
+        let specs = in_place.into_iter().chain(with_definition(source, name, &formula));
+        specs.map(|spec| Ok((spec, rewritten.clone()))).collect()
     }
 }
 

@@ -121,6 +121,34 @@ pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<S
     apply_edits(spec, &[edit]).ok()
 }
 
+/// Returns a spec with a new definition in its last step, after the last of some definitions. `None` if the step defines none
+/// of them.
+pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
+    let root = value(spec)?;
+    let (at, step) = last_step(&root)?;
+    match step.get("definitions")? {
+        YamlValue::Map(pairs, _) => {
+            let other = others
+                .iter()
+                .rfind(|other| pairs.iter().any(|(name, _)| name == *other))?;
+            let edit = Edit::Set {
+                at: at.key("definitions").key(name),
+                value: YamlValue::text(formula),
+                after: vec![other.clone()],
+            };
+            apply_edits(spec, &[edit]).ok()
+        }
+        _ if is_plain_name(name) => {
+            let lines = others.iter().rev().find_map(|other| definition_lines(spec, other))?;
+            let text = spec.get(lines.clone())?.strip_suffix('\n')?;
+            let indentation = text.get(..text.len() - text.trim_start().len())?;
+            let line = format!("{indentation}{name} = {formula}\n");
+            Some([spec.get(..lines.end)?, &line, spec.get(lines.end..)?].concat())
+        }
+        _ => None,
+    }
+}
+
 /// Returns a formula whose level is that of the output columns of a spec's last step.
 pub(super) fn placeholder_formula(spec: &str) -> Option<&'static str> {
     let root = value(spec)?;

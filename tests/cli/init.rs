@@ -245,12 +245,8 @@ fn the_first_spec_reads_a_model_for_users() {
         assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
         let [file] = place.files("shop/metrics").try_into().unwrap();
         let text = place.read(&format!("shop/metrics/{file}"));
-        let from = text
-            .lines()
-            .find(|line| line.starts_with("from: "))
-            .unwrap_or_default()
-            .to_owned();
-        from
+        let from = text.lines().find(|line| line.starts_with("from: "));
+        from.unwrap_or_default().to_owned()
     };
     let layers = [
         "base/orders_raw",

@@ -471,7 +471,7 @@ fn files_in_former_folders_are_named() {
             assert!(run.err.contains(&said), "{command}: {}", run.err);
         }
     }
-    place.write("metrics/revenue.yml", &REVENUE.replace("SUM(", "MAX("));
+    place.write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
     assert_eq!(place.run(&["generate", "--check"]).exit, 1);
     assert_eq!(place.run(&["generate"]).exit, 0);
     assert!(place.read("models/formulac/revenue.sql").contains("max("));

@@ -205,3 +205,24 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
         assert!(plan.out.contains(line), "{}", plan.out);
     }
 }
+
+/// A formatter in a hook, or a user, may have committed another layout of the spec.
+#[test]
+fn another_layout_of_a_committed_spec_is_no_change() {
+    let place = place("push_spec_layout");
+    place.run(&["push", "--yes"]);
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "group_by: country",
+        "group_by:   \"country\"  # the market",
+    );
+    let plan = place.run(&["plan"]).out;
+    assert!(plan.contains("1 to update"), "{plan}");
+    commit(&place, "Layout");
+    let plan = place.run(&["plan"]).out;
+    assert!(plan.contains("agree") && plan.contains("0 to update"), "{plan}");
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert!(place.read("models/formulac/revenue.sql").contains("amount - tax"));
+}

@@ -531,6 +531,57 @@ fn spellings_of_a_condition_are_no_edits() {
     }
 }
 
+/// A new column stays where the user wrote it.
+#[test]
+fn new_columns_keep_their_places() {
+    let compiler = crate::test_project::compiler();
+    for (spec, from, to) in [
+        (
+            BLOCK,
+            "max(amount) as largest,",
+            "max(amount) as largest,\n    count(*) as n,",
+        ),
+        (
+            NESTED,
+            "    largest * 2 as twice,",
+            "    largest * 3 as thrice,\n    largest * 2 as twice,",
+        ),
+        (
+            MAPPING,
+            "upper(country) as code",
+            "tax + 1 as more,\n    upper(country) as code",
+        ),
+    ] {
+        let mut project = pushed(&compiler, spec);
+        let sql = project.text(SQL).to_owned();
+        let names = |sql: &str| -> Vec<String> {
+            let (_, select) = sql.rsplit_once("select").unwrap();
+            let columns = select.split("\nfrom").next().unwrap().split(',');
+            columns
+                .filter_map(|column| Some(column.split_whitespace().last()?.to_owned()))
+                .collect()
+        };
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
+        let edited = sql.replacen(from, to, 1);
+        project.set(SQL, edited.clone());
+        let plan = project.plan(&compiler);
+        let after = project.after(&plan);
+        let position = |text: &str| after.spec().find(text).unwrap_or(usize::MAX);
+        let (added, next) = match spec {
+            BLOCK => ("  n = COUNT()", "  smallest = "),
+            NESTED => ("  thrice = largest * 3", "  twice = "),
+            _ => ("  more: tax + 1", "  code: "),
+        };
+        assert!(position(added) < position(next), "{}", after.spec());
+        assert_eq!(names(after.text(SQL)), names(&edited), "{}", after.text(SQL));
+        assert!(
+            after.plan(&compiler).models.is_empty() && after.spec() != spec,
+            "{}",
+            after.spec()
+        );
+    }
+}
+
 /// The spec has another change at the same time.
 #[test]
 fn other_changes_of_the_spec_stay() {

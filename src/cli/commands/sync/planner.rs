@@ -284,8 +284,8 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
     Ok(())
 }
 
-/// Adds to the plans uncommitted edits that require no other change, such as comments in generated files. Also returns
-/// the uncommitted metric sets that no plan contains.
+/// Adds to the plans uncommitted edits that require no other change, such as comments in generated files, and removes
+/// records of another layout of committed specs. Also returns the uncommitted metric sets that no plan contains.
 fn with_uncommitted(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
@@ -293,6 +293,9 @@ fn with_uncommitted(
     plans: Vec<ModelPlan>,
 ) -> (Vec<ModelPlan>, Vec<String>) {
     let files = |plan: &ModelPlan| -> Vec<String> {
+        if plan.is_layout_of_spec() {
+            return vec![plan.spec.clone()];
+        }
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
         let ours = ours.get(&plan.model).filter(|_| stays);
         ours.into_iter().flat_map(|ours| ours.files.keys().cloned()).collect()
@@ -303,8 +306,15 @@ fn with_uncommitted(
     let all: Vec<String> = plans.iter().flat_map(files).chain(sets.clone()).collect();
     // Without a repository there are no commits.
     let differing = Repository::find(&place.root).and_then(|repository| repository.uncommitted_paths(&all));
+    let is_repository = differing.is_ok();
     let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
     let noted = |plan: ModelPlan| {
+        if plan.is_layout_of_spec() {
+            return match is_repository && !differing.contains(&plan.spec) {
+                true => plan.without_layout_of_spec(),
+                false => plan,
+            };
+        }
         let files = files(&plan)
             .into_iter()
             .filter(|path| differing.contains(path))
@@ -312,11 +322,7 @@ fn with_uncommitted(
         plan.with_uncommitted(files)
     };
     let sets = sets.intersection(&differing).cloned().collect();
-    if differing.is_empty() {
-        (plans, sets)
-    } else {
-        (plans.into_iter().map(noted).collect(), sets)
-    }
+    (plans.into_iter().map(noted).collect(), sets)
 }
 
 /// Returns the files that would exist after a push of the specs, regardless of the current files: generated files, push
