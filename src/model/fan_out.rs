@@ -98,7 +98,7 @@ fn repeated_rows_diagnostic(
     Diagnostic::new(
         Code::FanOut,
         span,
-        format!("`{relation}.{name}` is counted once for each matching row of `{many}`"),
+        format!("`{relation}.{name}` is repeated for each matching row of `{many}`"),
     )
     .with_secondary_label(program.meta(other).span, format!("a column of `{relation}`"))
     .with_help(format!(

@@ -340,7 +340,11 @@ fn replace_omni_field(
                     text: repointed.text.clone(),
                 }],
             )?;
-            notes.push(format!("changed {}: {}", repointed.file, repointed.what));
+            let is_changed = files
+                .iter()
+                .any(|(file, text)| *file == repointed.file && *text != repointed.text);
+            let did = if is_changed { "changed" } else { "no change of" };
+            notes.push(format!("{did} {}: {}", repointed.file, repointed.what));
         } else if !args.json {
             session.print_data(&repointed.text)?;
         }

@@ -231,6 +231,17 @@ impl<'t> ParsedOmniModel<'t> {
 
     /// Returns a field of a view or of the views that it extends. `None` if the field is ignored.
     pub fn field(&self, view: usize, name: &str) -> Option<&ViewField> {
+        self.any_field(view, name)
+            .filter(|field| !field.node.is_true("ignored"))
+    }
+
+    /// Returns whether a view has a field with `ignored: true`.
+    pub fn is_ignored(&self, view: usize, name: &str) -> bool {
+        self.any_field(view, name)
+            .is_some_and(|field| field.node.is_true("ignored"))
+    }
+
+    fn any_field(&self, view: usize, name: &str) -> Option<&ViewField> {
         let name = name.trim().to_lowercase();
         let mut next = vec![view];
         let mut seen = Vec::new();
@@ -241,8 +252,7 @@ impl<'t> ParsedOmniModel<'t> {
             seen.push(place);
             let view = self.views.get(place)?;
             if let Some(field) = view.fields.get(&name) {
-                let ignored = field.node.is_true("ignored");
-                return (!ignored).then_some(field);
+                return Some(field);
             }
             next.extend(view.extends.iter().rev().filter_map(|name| self.view(name)));
         }

@@ -184,6 +184,15 @@ fn request_from_view<'m>(
         match kind(&reference.field) {
             Some(OmniFieldKind::Measure) => measures.push(reference.field),
             Some(OmniFieldKind::Dimension) => dimensions.push(reference),
+            _ if model.is_ignored(place, &reference.field) => {
+                return Err(nothing(
+                    format!(
+                        "the field `{}` of the view `{}` is ignored in Omni",
+                        reference.field, view.name
+                    ),
+                    "remove `ignored: true` from the field".to_owned(),
+                ));
+            }
             _ => {
                 let near = suggest::nearest_name(&reference.field, view.order.iter().map(String::as_str));
                 let help = near.map_or_else(
@@ -230,13 +239,6 @@ fn request_from_view<'m>(
         ));
     }
     let grain: Vec<OmniReference> = grain.into_iter().chain(dimensions).collect();
-    if grain.is_empty() {
-        let text = format!(
-            "one row for all rows of {}; use `--grain` to group the rows, for example `--grain 'created_at[month]'`",
-            view.name
-        );
-        notes.push(text);
-    }
     Ok((
         PromoteRequest::Measures {
             view: place,

@@ -21,15 +21,15 @@ const UNCONVERTED_KEYS: [(&str, &str); 5] = [
     ),
     (
         "bind",
-        "filters on the current user are possible only in a query, because a model has no current user",
+        "the filters of the query that reads this one are not applied to its rows, because a model has no outer query",
     ),
     (
         "bind_all_filters",
-        "filters on the current user are possible only in a query, because a model has no current user",
+        "the filters of the query that reads this one are not applied to its rows, because a model has no outer query",
     ),
     (
         "fill_fields",
-        "missing rows are not added; use a model of dates and a left join",
+        "missing rows are not added; add `fill: month`, or another period, to the spec",
     ),
     (
         "join_via_map",

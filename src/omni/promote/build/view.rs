@@ -30,7 +30,7 @@ pub(super) fn plan_view_promotion<'m>(
         (&field.at, format!("{own}.{}", field.name), reason.to_owned())
     });
     let access = ViewAccess::find(model, view, None);
-    let notes = match of_rows || drop_access {
+    let mut notes = match of_rows || drop_access {
         true => Vec::new(),
         false => {
             let first_measure = outputs.iter().position(|output| is_measure(model, output));
@@ -38,6 +38,12 @@ pub(super) fn plan_view_promotion<'m>(
             add_access_keys(model, &own, &access, &mut outputs, position)
         }
     };
+    if !of_rows && outputs.iter().all(|output| is_measure(model, output)) {
+        notes.push(format!(
+            "one row for all rows of {}; use `--grain` to group the rows, for example `--grain 'created_at[month]'`",
+            model.views.get(view).map_or(&*own, |view| &view.name)
+        ));
+    }
     PromotionPlan {
         base: view,
         name: default_name(model, &own, &outputs, of_rows),
