@@ -99,6 +99,15 @@ impl KeptColumn {
     }
 }
 
+/// Returns the argument of an aggregate that contains the values.
+fn aggregated_argument<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<&'x InterpreterExpr> {
+    match (name, args) {
+        // A second argument that is no criterion contains the values.
+        ("AVERAGEIF", [_, values] | [_, _, values]) if !matches!(values, InterpreterExpr::Literal(_)) => Some(values),
+        _ => args.first(),
+    }
+}
+
 /// Returns a column name without its qualifier.
 pub fn unqualified_name(name: &str) -> &str {
     name.rsplit('.').next().unwrap_or(name)
@@ -151,7 +160,7 @@ impl InterpreterStep {
             InterpreterExpr::Aggregate(name, _) if name.starts_with("COUNT") || name.starts_with("SUM") => {
                 NullSources::default()
             }
-            InterpreterExpr::Aggregate(_, args) => any(&args.iter().take(1).collect::<Vec<_>>()),
+            InterpreterExpr::Aggregate(name, args) => aggregated_argument(name, args).map_or(NullSources::BLANK, of),
             InterpreterExpr::Range(x, _) => of(x),
             InterpreterExpr::Window(Window::Offset(x, _) | Window::Period(x, ..) | Window::InPeriod(x, ..)) => {
                 NullSources::BLANK.or(of(x))
