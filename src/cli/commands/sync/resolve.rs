@@ -120,7 +120,7 @@ fn choose_sides<'p>(
         Some(kept) => {
             let files = files_in_conflict(place, conflict);
             let at = files.iter().position(|file| *file == kept)?;
-            Some([ConflictSide::Ours, ConflictSide::Theirs][at])
+            [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied()
         }
     };
     let chosen = meant
