@@ -72,7 +72,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     for (model, conflict, side) in meant {
         work.resolve_conflict(model, conflict, side)?;
         resolved.push(json!({
-            "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
+            "model": model.model, "definition": conflict.definition, "property": conflict.property_name(),
         }));
     }
     let files = work.write(session)?;
