@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::args::{EngineArgs, SchemaFetchArgs, TargetOptions};
 use super::atomic_write::{PlannedFile, write_all};
 use super::dbt_run::DbtCall;
-use super::engine::Engine;
+use super::engine::{Engine, FoundRelation};
 use super::environment;
 use super::exit::{Exit, Failure};
 use super::generation::Generation;
@@ -44,7 +44,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     let mut told = Vec::new();
     for (read, looked) in relations.iter().zip(looked) {
         let fault = match (looked, find_node(manifest, read)) {
-            (Ok(Some(columns)), Some(node)) => {
+            (Ok(Some(FoundRelation { columns, .. })), Some(node)) => {
                 let [nodes, sources] = &mut tables;
                 let tables = match node.resource_type {
                     ResourceType::Source => sources,

@@ -123,7 +123,7 @@ pub fn relation_lookup_query(relations: &[RelationReference]) -> String {
          {{% set there = load_relation(relation) %}}{{% set columns = [] %}}{{% if there is not none %}}\
          {{% for column in adapter.get_columns_in_relation(there) %}}\
          {{% do columns.append([column.name, column.data_type]) %}}{{% endfor %}}{{% endif %}}\
-         {{% do log('{TOLD}' ~ tojson([there is not none, columns]), info=true) %}}{{% endfor %}}{{% endif %}}\
+         {{% do log('{TOLD}' ~ tojson([there is not none, columns, there ~ '']), info=true) %}}{{% endfor %}}{{% endif %}}\
          select 1 as done\n",
         calls.join(", ")
     )

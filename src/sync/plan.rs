@@ -366,7 +366,7 @@ impl ModelPlan {
         };
         let conflict = |conflict: &Conflict| {
             json!({
-                "definition": conflict.definition, "step": conflict.step, "property": conflict.property.name(),
+                "definition": conflict.definition, "step": conflict.step, "property": conflict.property_name(),
                 "base": conflict.base,
                 "clashes": conflict.clashes.iter().map(|clash| json!({
                     "what": clash.what, "line": clash.line, "base": clash.base, "ours": clash.ours, "theirs": clash.theirs,

@@ -109,6 +109,12 @@ impl Conflict {
         (self.definition.is_none() && place.condition_clause().is_some()).then_some(self.detail.as_str())
     }
 
+    /// Returns the name of the property in conflict, or of the condition.
+    #[must_use]
+    pub fn property_name(&self) -> &str {
+        self.clause().unwrap_or(self.property.name())
+    }
+
     /// Returns the spec with another formula for the condition in conflict. An empty formula removes the condition.
     pub(super) fn with_condition(&self, source: &str, formula: &str) -> Option<String> {
         let clause = self.clause()?;

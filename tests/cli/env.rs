@@ -257,6 +257,14 @@ fn what_is_built_can_be_compared_only_where_it_is_known() {
     );
     let key = "development has no column `country`, which is part of the key";
     assert_eq!(told(&place, r#""\"db\".\"prod\".\"revenue\"""#), key);
+    // If dbt reads the same relation on both sides, the rows agree without a comparison.
+    let says = says.replace("]]]", r#"]], \"db.prod.revenue\"]"#);
+    let same = format!("#!/bin/sh\nfor side in 1 2; do echo {says}; done\n");
+    place.program("dbt", &same);
+    assert_eq!(
+        told(&place, r#""\"db\".\"prod\".\"revenue\"""#),
+        "development and production have the same relation db.prod.revenue; the dbt profile may ignore FORMULAC_SCHEMA"
+    );
     place.show(&["env", "diff", "production", "--rows", "--env", "production"]);
     place.show(&["env", "diff", "production", "--limit", "3"]);
     place.show(&["env", "diff", "production", "--rows", "--engine", "duckdb"]);

@@ -775,6 +775,8 @@ having: n > 0
         assert_eq!(conflicts.len(), 1, "{:#?}", plan.json());
         let conflict = &conflicts[0];
         assert_eq!(conflict.clause().or(conflict.definition.as_deref()), Some(target.0));
+        let name = conflict.clause().unwrap_or("formula");
+        assert_eq!(plan.json()["models"][0]["conflicts"][0]["property"], name);
         assert_eq!(conflict.theirs_formula.as_deref(), Some(theirs));
         assert_eq!(conflict.base.as_deref(), base);
         assert!(!conflict.restored.is_empty());

@@ -233,9 +233,18 @@ pub fn built_relations(relations: &[Read], run: &DbtRun) -> Result<Vec<RelationP
         .collect())
 }
 
-/// Result of looking up a relation with dbt: the names and types of its columns, `None` if the relation is missing, or
-/// the reason why the lookup failed.
-pub type RelationLookup = Result<Option<Vec<(String, String)>>, String>;
+/// Relation in the warehouse.
+#[derive(Clone, Debug)]
+pub struct FoundRelation {
+    /// Names and types of the columns.
+    pub columns: Vec<(String, String)>,
+    /// Full name, in the spelling of dbt. `None` if dbt did not report it.
+    pub name: Option<String>,
+}
+
+/// Result of looking up a relation with dbt: the relation, `None` if the relation is missing, or the reason why the lookup
+/// failed.
+pub type RelationLookup = Result<Option<FoundRelation>, String>;
 
 /// Returns the columns of each relation, with the warehouse's names for their types. If the call for all relations
 /// fails, dbt is called once per relation.
@@ -257,7 +266,7 @@ pub fn look_up_relations(
     )?;
     let told: Vec<RelationLookup> = output
         .messages()
-        .filter_map(|told| parse_columns(&told))
+        .filter_map(|told| parse_relation(&told))
         .map(Ok)
         .collect();
     if output.succeeded && told.len() == relations.len() {
@@ -282,7 +291,7 @@ pub fn look_up_relations(
     }])
 }
 
-fn parse_columns(told: &Value) -> Option<Option<Vec<(String, String)>>> {
+fn parse_relation(told: &Value) -> Option<Option<FoundRelation>> {
     if !told.get(0)?.as_bool()? {
         return Some(None);
     }
@@ -290,21 +299,20 @@ fn parse_columns(told: &Value) -> Option<Option<Vec<(String, String)>>> {
         let ty = pair.get(1).and_then(Value::as_str).unwrap_or_default();
         Some((pair.get(0)?.as_str()?.to_owned(), ty.to_owned()))
     };
-    told.get(1)?
-        .as_array()?
-        .iter()
-        .map(column)
-        .collect::<Option<_>>()
-        .map(Some)
+    let columns: Option<_> = told.get(1)?.as_array()?.iter().map(column).collect();
+    Some(Some(FoundRelation {
+        columns: columns?,
+        name: told.get(2).and_then(Value::as_str).map(str::to_owned),
+    }))
 }
 
 fn relation_presence(looked: RelationLookup) -> RelationPresence {
     match looked {
         Ok(None) => RelationPresence::Missing,
         Err(why) => RelationPresence::Unknown(why),
-        Ok(Some(columns)) => {
+        Ok(Some(FoundRelation { columns, name })) => {
             let known = |(name, ty): (String, String)| Known::new(name, ty.parse().unwrap_or_default());
-            RelationPresence::There(columns.into_iter().map(known).collect())
+            RelationPresence::There(columns.into_iter().map(known).collect(), name)
         }
     }
 }

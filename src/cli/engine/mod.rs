@@ -23,7 +23,7 @@ use super::project as project_file;
 use super::session::Session;
 pub use answer::{Answer, AnswerColumn};
 use data::DataFile;
-pub use dbt::{DbtRun, RelationLookup};
+pub use dbt::{DbtRun, FoundRelation, RelationLookup};
 pub use duckdb::PROGRAM as DUCKDB;
 pub use fault::first_paragraph;
 use formulac::diag::suggest;
@@ -53,8 +53,8 @@ pub struct EngineRequest<'q> {
 /// Result of looking up a relation.
 #[derive(Debug)]
 pub enum RelationPresence {
-    /// The relation exists and has these columns.
-    There(Vec<Known>),
+    /// The relation exists and has these columns. Only dbt reports its full name.
+    There(Vec<Known>, Option<String>),
     Missing,
     /// The lookup failed for this reason.
     Unknown(String),
@@ -278,7 +278,10 @@ impl Engine {
         match self.answer(asked, typed) {
             Ok(answer) => {
                 let known = |column: AnswerColumn| Known::new(column.name, column.ty);
-                Ok(RelationPresence::There(answer.columns.into_iter().map(known).collect()))
+                Ok(RelationPresence::There(
+                    answer.columns.into_iter().map(known).collect(),
+                    None,
+                ))
             }
             Err(Failure::Found(found)) => {
                 let mut said = found

@@ -227,11 +227,23 @@ impl RelationNamePair<'_> {
         both: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
+        // The profile of the dbt project may ignore the schema of the environment.
+        if let [
+            RelationPresence::There(_, Some(here)),
+            RelationPresence::There(_, Some(there)),
+        ] = &both
+            && here == there
+        {
+            return Err(format!(
+                "{} and {} have the same relation {here}; the dbt profile may ignore FORMULAC_SCHEMA",
+                self.here, self.there
+            ));
+        }
         for ((presence, name), side) in both.into_iter().zip([&self.here, &self.there]).zip(RelationSide::BOTH) {
             let columns = match presence {
                 RelationPresence::Missing => return Err(format!("`{model}` is not built in {name}")),
                 RelationPresence::Unknown(why) => return Err(why),
-                RelationPresence::There(columns) => columns,
+                RelationPresence::There(columns, _) => columns,
             };
             let lacking = comparison.keep_columns(side, &columns);
             if let Some(key) = lacking.keys.first() {

@@ -67,7 +67,7 @@ pub fn write_conflict(
             SetPart::Definition => format!("{} of {} in a metric set", Property::Formula, set.full_name()),
             SetPart::Filter | SetPart::Relation => format!("{} of the metric set {}", set.name, set.set),
         },
-        None => format!("{}{step}", conflict.clause().unwrap_or(conflict.property.name())),
+        None => format!("{}{step}", conflict.property_name()),
     };
     let name = conflict_name(place, model, conflict);
     let _ = writeln!(out, "conflict {number} of {all}: {name} ({about})");

@@ -161,15 +161,8 @@ pub fn plan_with_facts(
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
-    if let Ok(Some(omni)) = OmniRepository::find(place) {
-        made.missing_in_omni = omni.find_missing_commit(place)?;
-    }
-    let (described, faults) = match &made.missing_in_omni {
-        Some(_) => (DescriptionActions::default(), Vec::new()),
-        None => omni::plan_descriptions(place, |model| ours.contains_key(model))?,
-    };
-    if !faults.is_empty() {
-        made.found.extend(faults);
+    let described = plan_descriptions(place, &ours, &mut made)?;
+    if !made.has_no_errors() {
         return Ok(made);
     }
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
@@ -232,6 +225,24 @@ pub fn plan_with_facts(
     version_upgrade::mark_upgraded_models(place, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Plans the transfer of descriptions from Omni, and reports the files that cannot be parsed. There are no descriptions if
+/// the clone of the Omni model is incomplete.
+fn plan_descriptions(
+    place: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    made: &mut PlannedModels,
+) -> Result<DescriptionActions, Failure> {
+    if let Ok(Some(omni)) = OmniRepository::find(place) {
+        made.missing_in_omni = omni.find_missing_commit(place)?;
+    }
+    if made.missing_in_omni.is_some() {
+        return Ok(DescriptionActions::default());
+    }
+    let (described, faults) = omni::plan_descriptions(place, |model| ours.contains_key(model))?;
+    made.found.extend(faults);
+    Ok(described)
 }
 
 /// Moves the files of an Omni model in its own repository out of the commits of the project.

@@ -72,7 +72,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     for (model, conflict, side) in meant {
         work.resolve_conflict(model, conflict, side)?;
         resolved.push(json!({
-            "model": model.model, "definition": conflict.definition, "property": conflict.property.name(),
+            "model": model.model, "definition": conflict.definition, "property": conflict.property_name(),
         }));
     }
     let files = work.write(session)?;
@@ -120,7 +120,7 @@ fn choose_sides<'p>(
         Some(kept) => {
             let files = files_in_conflict(place, conflict);
             let at = files.iter().position(|file| *file == kept)?;
-            Some([ConflictSide::Ours, ConflictSide::Theirs][at])
+            [ConflictSide::Ours, ConflictSide::Theirs].get(at).copied()
         }
     };
     let chosen = meant

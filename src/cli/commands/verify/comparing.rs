@@ -196,7 +196,7 @@ impl ModelComparer<'_> {
         match of(comparison.compared_relation()) {
             Some(RelationPresence::Missing) => return Err(format!("`{}` does not exist", proof.compared_name())),
             Some(RelationPresence::Unknown(why)) => return Err(why.clone()),
-            Some(RelationPresence::There(columns)) => {
+            Some(RelationPresence::There(columns, _)) => {
                 let lacking = comparison.keep_columns(RelationSide::Theirs, columns);
                 require_key_columns(&lacking, |key| {
                     format!(
@@ -226,7 +226,7 @@ impl ModelComparer<'_> {
                 *comparison = of_formula.ok_or_else(|| format!("`{name}` is not built"))?;
             }
             Some(RelationPresence::Unknown(why)) => return Err(why.clone()),
-            Some(RelationPresence::There(columns)) => {
+            Some(RelationPresence::There(columns, _)) => {
                 let lacking = comparison.keep_columns(RelationSide::Ours, columns);
                 require_key_columns(&lacking, |key| format!("the key column `{key}` is not built"))?;
                 told.extend(lacking.columns.iter().map(|column| format!("`{column}` is not built")));
