@@ -172,7 +172,8 @@ impl TargetFolder {
         let mut known = self.dbt_facts();
         known.schema = formulac::known::from_dbt(&self.manifest, self.catalog()?, dialect);
         if let Some(fetched) = fetched {
-            known.schema = formulac::known::from_dbt(&self.manifest, Some(fetched), dialect).filled_by(known.schema);
+            known.schema =
+                formulac::known::from_dbt(&self.manifest, Some(fetched), dialect).fill_missing_from(known.schema);
         }
         Ok(known)
     }

@@ -23,7 +23,7 @@ pub struct Revision {
 
 /// A file that differs from the revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DifferingPath {
+pub struct ChangedPath {
     /// Path of the file, relative to the folder.
     pub path: PathBuf,
     /// Text of the file at that revision. `None` if the file did not exist.
@@ -59,7 +59,7 @@ impl Revision {
     }
 
     /// Returns the files in these folders that differ from the revision, with their contents at that revision.
-    pub fn differing_files(&self, folders: &[PathBuf]) -> Result<Vec<DifferingPath>, Failure> {
+    pub fn differing_files(&self, folders: &[PathBuf]) -> Result<Vec<ChangedPath>, Failure> {
         let mut args = vec![
             "diff",
             "--no-ext-diff",
@@ -84,7 +84,7 @@ impl Revision {
             } else {
                 Some(self.run_git(&["cat-file", "blob", &format!("{}:./{path}", self.id)])?)
             };
-            found.push(DifferingPath {
+            found.push(ChangedPath {
                 path: PathBuf::from(path),
                 before,
             });
@@ -94,7 +94,7 @@ impl Revision {
         args.extend(folders.iter().map(String::as_str));
         let output = self.run_git(&args)?;
         let new = output.split('\0').filter(|path| !path.is_empty());
-        found.extend(new.map(|path| DifferingPath {
+        found.extend(new.map(|path| ChangedPath {
             path: PathBuf::from(path),
             before: None,
         }));

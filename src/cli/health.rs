@@ -14,7 +14,7 @@ pub const OPTIONAL: char = '○';
 
 /// Line of a health report: the part of the project that was checked, and the problems found.
 #[derive(Default)]
-pub struct HealthPart {
+pub struct HealthCheck {
     pub name: &'static str,
     /// Problems of the part. Empty if there are no problems.
     pub found: Vec<String>,
@@ -27,9 +27,9 @@ pub struct HealthPart {
 }
 
 /// Prints the parts, or one JSON object with them.
-pub fn print_health(session: &Session, as_json: bool, parts: &[HealthPart]) -> Result<Exit, Failure> {
+pub fn print_health(session: &Session, as_json: bool, parts: &[HealthCheck]) -> Result<Exit, Failure> {
     if as_json {
-        let part = |part: &HealthPart| {
+        let part = |part: &HealthCheck| {
             let fix = (!part.found.is_empty()).then_some(&part.fix);
             json!({"part": part.name, "in_step": part.found.is_empty(), "found": part.found, "fix": fix})
         };

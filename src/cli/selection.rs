@@ -136,7 +136,7 @@ pub fn select_metric_sets(sets: &[CompiledSet], select: &[String], exclude: &[St
             .map(|(metric, _)| format!("{name}.{metric}"))
             .collect();
         node.tags = set.compiled.tags().to_vec();
-        node.parents = set.compiled.sets_of_set().iter().filter_map(place).collect();
+        node.parents = set.compiled.combined_sets().iter().filter_map(place).collect();
         node.change = Some(StateChange::default());
         node
     };

@@ -159,7 +159,7 @@ impl Session {
         } else {
             self.print_reports(&to_reports(found));
         }
-        self.note_affected_files(&shown);
+        self.report_affected_files(&shown);
     }
 
     /// Returns the diagnostics to print. JSON contains all diagnostics, other formats contain each error once.
@@ -168,7 +168,7 @@ impl Session {
     }
 
     /// Prints a note about the files whose errors are not printed.
-    pub fn note_affected_files(&self, shown: &ShownDiagnostics) {
+    pub fn report_affected_files(&self, shown: &ShownDiagnostics) {
         if let Some(note) = shown.note() {
             self.note(&note);
         }
@@ -195,7 +195,7 @@ impl Session {
         let shown = self.shown_diagnostics(found);
         let all = to_reports(&shown.found);
         self.print_reports(&with_diagnostics(&all, &errors_by_source(&shown.found)));
-        self.note_affected_files(&shown);
+        self.report_affected_files(&shown);
         self.message(&grouped_warnings::format_grouped(&all));
     }
 

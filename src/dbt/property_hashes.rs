@@ -105,10 +105,10 @@ impl PropertyHashes {
     /// Returns whether the hashes in the file match its values. The hashes may also match the values without the final
     /// line breaks of block scalars.
     pub fn has_matching_hashes(&self) -> bool {
-        self.is_as_noted() || self.without_final_breaks().is_as_noted()
+        self.hashes_match() || self.without_final_breaks().hashes_match()
     }
 
-    fn is_as_noted(&self) -> bool {
+    fn hashes_match(&self) -> bool {
         let noted = |noted: &Option<RecordedHash>| noted.as_ref().map(|noted| noted.hash.clone());
         noted(&self.noted_of_model) == Some(self.model_hash())
             && noted(&self.noted_of_rest) == self.hash_of_other_properties()

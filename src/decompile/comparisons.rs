@@ -14,7 +14,7 @@ use crate::dialect::{Cell, Dialect};
 const MAX_VALUES: usize = 100;
 
 /// Adds `x in (list)` or `x not in (list)` as comparisons. `None` if it has no comparisons with the same result.
-pub(super) fn add_in(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negated: bool) -> Option<SqlNodeId> {
+pub(super) fn expand_in_list(trees: &mut Trees, x: SqlNodeId, list: &[SqlNodeId], negated: bool) -> Option<SqlNodeId> {
     let (compare, combine) = if negated { ("<>", "and") } else { ("=", "or") };
     let comparisons = list.iter().map(|value| (compare, *value)).collect();
     let is_compared = is_list_of_values(trees, list) && is_compared(trees, x);

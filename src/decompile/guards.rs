@@ -510,7 +510,7 @@ mod tests {
 
     /// The parts that these expressions add determine the result for usual values, too.
     #[test]
-    fn other_parts_are_no_guards() {
+    fn other_parts_are_not_guards() {
         for (generated, edited) in [
             // Postgres divides integers without a remainder.
             ("cast(x as double precision) / nullif(y, 0)", "x / y"),

@@ -86,7 +86,7 @@ pub use guarded_formula::{FoundFormula, RewrittenSql};
 pub use guards::Guard;
 pub use layout::LayoutClash;
 pub use layout::{keep_comments, layout_clashes, merge};
-pub use metric_edits::{EditOrigin, EditedModel, MetricEdit, ShownEdit};
+pub use metric_edits::{EditMatch, EditOrigin, EditedModel, MetricEdit};
 pub use metric_set_edits::{EditedSetPart, MetricSetEdit};
 pub use order::with_column_order_of;
 pub use restore::restore_column;

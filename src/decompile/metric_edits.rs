@@ -59,14 +59,14 @@ pub struct MetricEdit<'m> {
 
 /// Way in which a version of a model's SQL contains an edit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ShownEdit {
+pub enum EditMatch {
     /// The SQL is the edited SQL.
     Exactly,
     /// The SQL has guards that the edit lacks, or is spelled differently.
     Rewritten(RewrittenSql),
 }
 
-impl ShownEdit {
+impl EditMatch {
     /// Returns the SQL that differs from the edited SQL. `None` if it is exactly the edited SQL.
     #[must_use]
     pub fn rewritten(self) -> Option<RewrittenSql> {
@@ -245,7 +245,7 @@ impl<'m> EditedModel<'m> {
 
     /// Returns whether a version of the model's SQL contains exactly the edit to a column.
     #[must_use]
-    pub fn is_shown_by(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
+    pub fn is_reflected_in(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
         let (made, written, found) = (file(made), file(&self.written), file(self.found));
@@ -275,9 +275,9 @@ impl<'m> EditedModel<'m> {
         decompiler: &Decompiler,
         made: &str,
         (cte, column): (Option<&str>, &str),
-    ) -> Option<ShownEdit> {
-        if self.is_shown_by(made, cte, column) {
-            return Some(ShownEdit::Exactly);
+    ) -> Option<EditMatch> {
+        if self.is_reflected_in(made, cte, column) {
+            return Some(EditMatch::Exactly);
         }
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
@@ -302,7 +302,7 @@ impl<'m> EditedModel<'m> {
         columns.find_map(|(cte, now)| {
             let (own, sql) = resolved_column(&made, (cte, now?), &mut trees)?;
             let added = guards.between(&trees, own, edited)?;
-            Some(ShownEdit::Rewritten(RewrittenSql::new(sql, added)))
+            Some(EditMatch::Rewritten(RewrittenSql::new(sql, added)))
         })
     }
 

@@ -247,11 +247,11 @@ impl Parser<'_> {
         self.clear(&word, strength, left)?;
         self.at += 1 + usize::from(negated);
         let id = match word.as_str() {
-            "is" => self.parse_is(left.0)?,
+            "is" => self.parse_is_operator(left.0)?,
             "in" => {
                 self.require_word("(")?;
                 let list = self.parse_items(")")?;
-                if let Some(id) = comparisons::add_in(self.trees, left.0, &list, negated) {
+                if let Some(id) = comparisons::expand_in_list(self.trees, left.0, &list, negated) {
                     negated = false;
                     id
                 } else {
@@ -327,7 +327,7 @@ impl Parser<'_> {
             .fold(left, |all, next| self.trees.add(op.clone(), vec![all, next]))
     }
 
-    fn parse_is(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
+    fn parse_is_operator(&mut self, left: SqlNodeId) -> Result<SqlNodeId, String> {
         let mut op = String::from("is");
         if self.take_word("not") {
             op.push_str(" not");

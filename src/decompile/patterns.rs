@@ -252,7 +252,7 @@ struct PatternBuilder<'l> {
 }
 
 impl PatternBuilder<'_> {
-    fn mark_argument_found(&mut self, place: usize, part: PatternPart) -> PatternPart {
+    fn record_argument_position(&mut self, place: usize, part: PatternPart) -> PatternPart {
         if let Some(found) = self.found.get_mut(place) {
             *found = true;
         }
@@ -262,7 +262,7 @@ impl PatternBuilder<'_> {
     fn pattern_part(&mut self, id: SqlNodeId) -> PatternPart {
         if let Some(place) = self.spelled.iter().position(|spelled| *spelled == Some(id)) {
             let is_value = matches!(self.probe.args.get(place), Some(Arg::Quotient(_) | Arg::MonthStart(_)));
-            return self.mark_argument_found(
+            return self.record_argument_position(
                 place,
                 if is_value {
                     PatternPart::Any(place)
@@ -275,17 +275,17 @@ impl PatternBuilder<'_> {
         for (place, arg) in self.probe.args.iter().enumerate() {
             match (arg, &label) {
                 (Arg::Column(name), SqlLabel::Word(word)) if name == word => {
-                    return self.mark_argument_found(place, PatternPart::Any(place));
+                    return self.record_argument_position(place, PatternPart::Any(place));
                 }
                 (Arg::Named(_, tree), _) if *tree == id || self.trees.without_relation(*tree) == id => {
-                    return self.mark_argument_found(place, PatternPart::Any(place));
+                    return self.record_argument_position(place, PatternPart::Any(place));
                 }
                 (Arg::Number(digits) | Arg::Minus(digits), SqlLabel::Number(number)) => {
                     if number == digits {
-                        return self.mark_argument_found(place, PatternPart::Number(place, 0, ""));
+                        return self.record_argument_position(place, PatternPart::Number(place, 0, ""));
                     }
                     if number.strip_suffix(".0") == Some(digits) {
-                        return self.mark_argument_found(place, PatternPart::Number(place, 0, ".0"));
+                        return self.record_argument_position(place, PatternPart::Number(place, 0, ".0"));
                     }
                     let by = number
                         .parse::<i64>()
@@ -293,24 +293,24 @@ impl PatternBuilder<'_> {
                         .zip(digits.parse::<i64>().ok())
                         .map(|(a, b)| a - b);
                     if let Some(by @ (-1 | 1)) = by {
-                        return self.mark_argument_found(place, PatternPart::Number(place, by, ""));
+                        return self.record_argument_position(place, PatternPart::Number(place, by, ""));
                     }
                 }
                 // The string in the SQL may be escaped and in lower case.
                 (Arg::Wild(_, marker), SqlLabel::Text(text, prefix))
                     if text.replace('\\', "") == marker.replace('*', "%") =>
                 {
-                    return self.mark_argument_found(place, PatternPart::Wild(place, prefix));
+                    return self.record_argument_position(place, PatternPart::Wild(place, prefix));
                 }
                 (Arg::Text(_, marker, _), SqlLabel::Number(number)) if number == marker => {
-                    return self.mark_argument_found(place, PatternPart::Number(place, 0, ""));
+                    return self.record_argument_position(place, PatternPart::Number(place, 0, ""));
                 }
                 (Arg::Text(_, marker, _) | Arg::Number(marker) | Arg::Minus(marker), SqlLabel::Text(text, prefix))
                     if text.matches(marker).count() == 1 =>
                 {
                     if let Some((before, after)) = text.split_once(marker) {
                         let part = PatternPart::Text(place, before.to_owned(), after.to_owned(), prefix);
-                        return self.mark_argument_found(place, part);
+                        return self.record_argument_position(place, part);
                     }
                 }
                 _ => {}
@@ -389,7 +389,7 @@ impl SqlPattern {
     /// the pattern.
     pub fn match_node(&self, trees: &Trees, id: SqlNodeId) -> Option<Vec<Option<Binding>>> {
         let mut bound = vec![None; self.args.len()];
-        is_part_match(&self.root, trees, id, &mut bound).then_some(bound)
+        matches_part(&self.root, trees, id, &mut bound).then_some(bound)
     }
 }
 
@@ -404,7 +404,7 @@ fn bind(bound: &mut [Option<Binding>], place: usize, what: Binding) -> bool {
     }
 }
 
-fn is_part_match(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
+fn matches_part(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [Option<Binding>]) -> bool {
     match part {
         PatternPart::Any(place) => bind(bound, *place, Binding::Node(id)),
         PatternPart::Criterion(place) => bind(bound, *place, Binding::Criterion(id)),
@@ -450,7 +450,7 @@ fn is_part_match(part: &PatternPart, trees: &Trees, id: SqlNodeId, bound: &mut [
                 && parts
                     .iter()
                     .zip(kids)
-                    .all(|(part, kid)| is_part_match(part, trees, *kid, bound))
+                    .all(|(part, kid)| matches_part(part, trees, *kid, bound))
         }
     }
 }

@@ -10,7 +10,7 @@ use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
 use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
-use super::session::{self, KeptFile, KeptSpec, KnownInputs, SpecSession};
+use super::session::{self, CachedFile, CachedSpec, KnownInputs, SpecSession};
 use super::{CompiledSpec, ModelTest};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
@@ -41,7 +41,7 @@ struct Batch<'t> {
 /// Spec of a batch, with the results of its stages.
 struct BatchFile<'t> {
     spec: SpecText<'t>,
-    kept: KeptFile,
+    kept: CachedFile,
     /// Parsed file and its contents, which are removed from here when the spec is compiled. The contents were read
     /// without knowing the models of other specs.
     parts: Mutex<Option<(SpecFile<'t>, Option<SpecContents>)>>,
@@ -200,7 +200,7 @@ impl<'t> Batch<'t> {
     fn new(compiler: &Compiler, specs: &[SpecText<'t>], session: Option<&mut SpecSession>) -> Self {
         let is_session = session.is_some();
         let kept = session.map_or_else(
-            || specs.iter().map(|_| KeptFile::default()).collect(),
+            || specs.iter().map(|_| CachedFile::default()).collect(),
             |session| session.take_files(compiler, specs),
         );
         let files = specs.iter().zip(kept).map(|(spec, kept)| BatchFile {
@@ -236,7 +236,7 @@ impl<'t> Batch<'t> {
             if let Some((parsed, set)) = read {
                 let fingerprint = set.set_fingerprint(file.spec);
                 if fingerprint != file.kept.set_fingerprint {
-                    file.kept = KeptFile::default();
+                    file.kept = CachedFile::default();
                 }
                 (file.kept.set, file.kept.set_fingerprint) = (Some(set), fingerprint);
                 file.parts = Mutex::new(Some((parsed, None)));
@@ -285,7 +285,7 @@ impl<'t> Batch<'t> {
         let compiled = parallel::map(wave, |number| {
             let file = &self.files[*number];
             let is_current = known.is_current(file.kept.compiled.as_ref()) && file.decode(compiler);
-            let compiled = (!is_current).then(|| known.keep(|| KeptSpec::from(file.compile(compiler, is_first))));
+            let compiled = (!is_current).then(|| known.keep(|| CachedSpec::from(file.compile(compiler, is_first))));
             done();
             compiled
         });

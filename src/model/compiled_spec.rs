@@ -284,7 +284,7 @@ impl CompiledSpec {
 
     /// Returns the names of the sets on which a metric set is built.
     #[must_use]
-    pub fn sets_of_set(&self) -> &[String] {
+    pub fn combined_sets(&self) -> &[String] {
         self.metric_set.as_ref().map_or(&[], |set| &set.sets)
     }
 

@@ -27,7 +27,7 @@ impl NamesUsed {
 
 impl SpecCompilation<'_> {
     /// Records the names in a step.
-    pub(super) fn note_names(&mut self, step: &Step<'_>, input: &StepInput<'_>, program: &Program) {
+    pub(super) fn record_names(&mut self, step: &Step<'_>, input: &StepInput<'_>, program: &Program) {
         let used = &mut self.names_used;
         used.add(program.columns.iter().map(|column| &*column.name));
         used.add(

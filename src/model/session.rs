@@ -39,7 +39,7 @@ pub struct SpecSession {
     /// Fingerprint of the compiler's options.
     options: u64,
     /// Results by fingerprint of the spec's path and text.
-    files: FxHashMap<u64, KeptFile>,
+    files: FxHashMap<u64, CachedFile>,
 }
 
 impl SpecSession {
@@ -87,7 +87,7 @@ impl SpecSession {
     }
 
     /// Takes the results of earlier compilations of these specs, and discards all others.
-    pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<KeptFile> {
+    pub(crate) fn take_files(&mut self, compiler: &Compiler, specs: &[SpecText<'_>]) -> Vec<CachedFile> {
         let options = Self::options_fingerprint(compiler);
         let mut known = std::mem::take(&mut self.files);
         if std::mem::replace(&mut self.options, options) != options {
@@ -101,7 +101,7 @@ impl SpecSession {
     #[doc(hidden)]
     #[must_use]
     pub fn has_new_results(&self) -> bool {
-        let is_new = |kept: &Kept<KeptSpec>| kept.value.encoded.is_none();
+        let is_new = |kept: &Kept<CachedSpec>| kept.value.encoded.is_none();
         self.files
             .values()
             .filter_map(|file| file.compiled.as_ref())
@@ -145,7 +145,7 @@ impl SpecSession {
             Option<(EncodedSpec, Vec<(Lookup, u64)>)>,
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
-        let file = |(set_fingerprint, inputs, compiled): StoredFile| KeptFile {
+        let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
             // The metric set itself is parsed again.
             set: set_fingerprint.is_none().then(|| Kept {
                 value: None,
@@ -154,7 +154,7 @@ impl SpecSession {
             set_fingerprint,
             inputs,
             compiled: compiled.map(|(encoded, lookups)| Kept {
-                value: KeptSpec {
+                value: CachedSpec {
                     decoded: OnceLock::new(),
                     encoded: Some(encoded),
                 },
@@ -170,20 +170,20 @@ impl SpecSession {
         })
     }
 
-    pub(crate) fn keep_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, KeptFile)>) {
+    pub(crate) fn keep_files<'t>(&mut self, files: impl Iterator<Item = (SpecText<'t>, CachedFile)>) {
         self.files = files.map(|(spec, file)| (spec_fingerprint(spec), file)).collect();
     }
 }
 
 /// Results of earlier stages of a spec. `None` if the stage has not run.
 #[derive(Debug, Default)]
-pub(crate) struct KeptFile {
+pub(crate) struct CachedFile {
     /// Metric set, if the file contains one.
     pub set: Option<Kept<Option<MetricSetWithErrors>>>,
     /// Fingerprint of the metric set with which the other results were computed. `None` if the file is not a set.
     pub set_fingerprint: Option<u64>,
     pub inputs: Option<Kept<SpecInputs>>,
-    pub compiled: Option<Kept<KeptSpec>>,
+    pub compiled: Option<Kept<CachedSpec>>,
 }
 
 /// Result with everything that was looked up to compute it.
@@ -195,14 +195,14 @@ pub(crate) struct Kept<T> {
 
 /// Compiled spec. At least one of the fields is not `None`.
 #[derive(Debug)]
-pub(crate) struct KeptSpec {
+pub(crate) struct CachedSpec {
     /// Empty for a stored spec that has not been needed yet.
     pub decoded: OnceLock<Arc<CompiledSpec>>,
     /// `None` for a spec that has not been stored yet.
     pub encoded: Option<EncodedSpec>,
 }
 
-impl From<CompiledSpec> for KeptSpec {
+impl From<CompiledSpec> for CachedSpec {
     fn from(compiled: CompiledSpec) -> Self {
         Self {
             decoded: OnceLock::from(Arc::new(compiled)),
@@ -211,7 +211,7 @@ impl From<CompiledSpec> for KeptSpec {
     }
 }
 
-impl KeptSpec {
+impl CachedSpec {
     /// Decodes a stored spec. `known` contains the project's metric sets, and `own` the metric set that the file defines.
     /// Returns `false` if the bytes are damaged.
     pub fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {

@@ -94,7 +94,7 @@ impl WindowReach {
                     return false;
                 };
                 let mut periods = within.into_iter().flatten();
-                periods.all(|period| period.nests_in(longer, fiscal_month_offset))
+                periods.all(|period| period.is_nested_in(longer, fiscal_month_offset))
             }
         }
     }

@@ -7,8 +7,8 @@ use super::hand_edits::{HandEdit, Property};
 use super::reconcile::{Conflict, CurrentSpec, ModelReconciler, ReconcileTools, Reconciled, is_in_model_file};
 use super::state::PushState;
 use crate::decompile::{
-    Decompiler, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit, RewrittenSql,
-    ShownEdit, Substitution, with_formula,
+    Decompiler, EditMatch, EditedModel, EditedSetPart, FilePartPosition, FilterEdit, MetricEdit, MetricSetEdit,
+    RewrittenSql, Substitution, with_formula,
 };
 use crate::model::MetricSetRelation;
 use crate::model::shared_definitions::is_plain_name;
@@ -237,7 +237,7 @@ impl ModelReconciler<'_> {
         done: &mut Reconciled,
     ) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
-        if column.is_shown_by(sql) {
+        if column.is_reflected_in(sql) {
             done.carried.push(edit.clone());
             return;
         }
@@ -336,7 +336,7 @@ const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
     /// Compiles the base with other sets or another spec, and finds the edit in the resulting SQL.
-    fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<ShownEdit, String> {
+    fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<EditMatch, String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
         let sql = compiled
             .model_sql()
@@ -347,17 +347,17 @@ impl EditedMetricColumn<'_> {
     }
 
     /// Returns whether a version of the model's SQL contains the edit.
-    pub fn is_shown_by(&self, sql: &str) -> bool {
+    pub fn is_reflected_in(&self, sql: &str) -> bool {
         let (cte, column) = &self.edit.shown;
-        self.edited.is_shown_by(sql, cte.as_deref(), column)
+        self.edited.is_reflected_in(sql, cte.as_deref(), column)
     }
 }
 
 /// Formula that resolves a conflict, with the edit in its SQL, or the reason why no formula resolves it.
-type ValidFormula = Result<(String, ShownEdit), Option<String>>;
+type ValidFormula = Result<(String, EditMatch), Option<String>>;
 
 /// Returns the first formula for which the check succeeds, or the reason why the first formula fails.
-fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<ShownEdit, String>) -> ValidFormula {
+fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditMatch, String>) -> ValidFormula {
     let mut reason = None;
     for formula in formulas {
         match check(formula) {

@@ -588,7 +588,7 @@ fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Ve
         let is_shown = |change: &&mut PlannedChange| {
             let formulas = [change.before.as_deref(), change.after.as_deref()];
             let column = change.definition.as_deref().unwrap_or_default();
-            change.property == Property::Formula && metric.is_shown_by(ours, column, formulas)
+            change.property == Property::Formula && metric.is_reflected_in(ours, column, formulas)
         };
         match changes.iter_mut().find(is_shown) {
             Some(change) => change.metric = Some(metric.metric),

@@ -18,7 +18,7 @@ impl ModelReconciler<'_> {
             let added = replacement(&removed, edits).filter(|added| self.are_unchanged_in_spec([&removed, *added]));
             let Some(added) = added.cloned() else { continue };
             let both = [removed, added];
-            if self.carry_replaced_test(&both) {
+            if self.transfer_replaced_test(&both) {
                 done.carried.extend(both.iter().cloned());
             } else if self.can_remove_test(&both[0]) {
                 continue;
@@ -43,7 +43,7 @@ impl ModelReconciler<'_> {
     }
 
     /// Transfers an edited test to the spec. Returns `false` if no spec can express the test.
-    fn carry_replaced_test(&mut self, [removed, added]: &[HandEdit; 2]) -> bool {
+    fn transfer_replaced_test(&mut self, [removed, added]: &[HandEdit; 2]) -> bool {
         let mut with_test = write_back::spec_candidates(&self.ours.source, added);
         let without = with_test
             .iter()

@@ -24,7 +24,7 @@ struct YamlBlock<'s> {
 
 /// Block that users edited and whose generated text also changed.
 #[derive(Debug)]
-pub(super) struct DifferingBlock {
+pub(super) struct BlockDifference {
     pub name: String,
     pub base: Option<String>,
     pub file: Option<String>,
@@ -75,7 +75,7 @@ pub(super) fn merge(
     file: &str,
     new: &YamlTree<'_>,
     line_break: &str,
-) -> Result<(String, Vec<DifferingBlock>), YamlRefusal> {
+) -> Result<(String, Vec<BlockDifference>), YamlRefusal> {
     let sources = [file, new.source].into_iter().chain(base.map(|tree| tree.source));
     if !sources
         .into_iter()
@@ -152,9 +152,9 @@ fn differing_block(
     base: Option<&YamlBlock<'_>>,
     file: Option<&YamlBlock<'_>>,
     new: Option<&YamlBlock<'_>>,
-) -> DifferingBlock {
+) -> BlockDifference {
     let text = |block: Option<&YamlBlock<'_>>| block.map(|block| block.lines.join("\n"));
-    DifferingBlock {
+    BlockDifference {
         name: name.to_owned(),
         base: text(base),
         file: text(file),

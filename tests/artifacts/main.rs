@@ -203,7 +203,7 @@ fn times_and_figures_of_the_warehouse() {
 }
 
 #[test]
-fn freshness_is_of_now_and_not_of_then() {
+fn freshness_uses_the_current_time() {
     for text in [
         include_str!("dbt_1_12/sources.json"),
         include_str!("dbt_1_10/sources.json"),
@@ -309,7 +309,7 @@ fn what_is_another_file_is_refused() {
 }
 
 #[test]
-fn a_broken_file_tells_where() {
+fn errors_in_artifacts_have_a_position() {
     for (text, line, column, reason) in [
         ("", 1, 0, "EOF while parsing a value"),
         ("[]", 1, 0, "invalid type: sequence, expected dbt's manifest"),
@@ -348,7 +348,7 @@ fn a_broken_file_tells_where() {
 }
 
 #[test]
-fn shapes_that_do_no_harm_are_taken_for_what_they_can_be() {
+fn harmless_unexpected_shapes_are_accepted() {
     let text = r#"{"nodes": {"model.p.m": {"name": "m", "resource_type": "model", "description": null, "tags": "one", "fqn": null,
         "version": 2, "latest_version": "2", "columns": {"a": null, "b": {"name": "B", "tags": ["x", 1], "config": {"tags": "x"}}},
         "depends_on": [], "contract": "yes", "constraints": null, "meta": {"old": 1}, "config": {"meta": {}, "materialized": "view", "none": null},

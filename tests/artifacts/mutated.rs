@@ -87,7 +87,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_cut_off_is_an_error(number in 0..TEXTS.len(), at in any::<prop::sample::Index>()) {
+    fn a_truncated_artifact_is_an_error(number in 0..TEXTS.len(), at in any::<prop::sample::Index>()) {
         let text = TEXTS[number].trim_end();
         let mut at = at.index(text.len());
         while !text.is_char_boundary(at) {

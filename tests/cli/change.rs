@@ -152,7 +152,7 @@ fn layout_of_generated_files_is_free() {
 }
 
 #[test]
-fn a_program_that_runs_it_for_others_says_who_they_are() {
+fn a_program_can_specify_the_user() {
     let place = proposed("change_for_others");
     be(&place, "service");
     for (user, exit) in [
@@ -179,7 +179,7 @@ fn a_program_that_runs_it_for_others_says_who_they_are() {
 }
 
 #[test]
-fn no_branch_allows_itself_anything() {
+fn a_branch_cannot_grant_itself_permissions() {
     let place = proposed("change_forged");
     for (name, command) in [("dan", "approve"), ("fay", "approve")] {
         assert_eq!(by(&place, name, &["change", command, "rev"]).exit, 0);
@@ -258,7 +258,7 @@ comparisons:
 /// Each state file must be the result of a push of the specs, and evidence must be the output of `verify`. Approvals
 /// cover state files and evidence.
 #[test]
-fn what_formulac_records_is_judged() {
+fn authorize_checks_recorded_facts() {
     let place = proposed("change_records");
     place.write(".formulac/evidence/revenue.yml", EVIDENCE);
     commit(&place, "evidence");

@@ -86,7 +86,7 @@ fn fix_puts_the_only_near_name_in_place() {
 
 /// A fix is not applied if it would make the surrounding YAML invalid.
 #[test]
-fn fix_leaves_what_it_would_not_mend() {
+fn fix_skips_errors_without_a_safe_fix() {
     let place = Place::new("fix_in_quotes");
     let text = "model: m\nfrom: t\ndefinitions: {a: \"COUNTIF(status = “open”)\"}\n";
     place.write("spec.yml", text);

@@ -141,7 +141,7 @@ fn without_options_the_environment_says_them() {
 /// The message appears before dbt runs. The stand-in continues only after the test has read the message, so a message
 /// that is printed after dbt would never arrive.
 #[test]
-fn a_line_says_that_dbt_is_being_waited_for() {
+fn a_line_reports_that_dbt_is_running() {
     for (number, args) in STARTS.into_iter().enumerate() {
         let place = place(&format!("dbt_waiting_{number}"));
         change(&place, args, 1);
@@ -163,7 +163,7 @@ fn a_line_says_that_dbt_is_being_waited_for() {
 }
 
 #[test]
-fn nothing_is_said_of_waiting_where_nobody_reads_it() {
+fn no_progress_is_shown_without_a_terminal() {
     let place = place("dbt_quiet");
     let (run, _) = asked(&place, &["preview", "metrics/revenue.yml"]);
     assert!(
@@ -183,7 +183,7 @@ fn nothing_is_said_of_waiting_where_nobody_reads_it() {
 
 /// The message includes dbt's error, because dbt's usage text alone does not explain the problem.
 #[test]
-fn what_dbt_says_against_a_call_is_shown() {
+fn the_error_of_a_dbt_call_is_shown() {
     let place = place("dbt_usage");
     place.program(
         "dbt",

@@ -86,7 +86,7 @@ fn programs_are_named_with_their_versions() {
 }
 
 #[test]
-fn what_is_missing_or_too_old_is_named_with_its_fix() {
+fn missing_and_outdated_programs_are_reported_with_a_fix() {
     let rows = [
         (
             "Core:\n  - installed: 1.7.19\nPlugins:\n  - bigquery: 1.7.0",

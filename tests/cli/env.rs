@@ -124,7 +124,7 @@ fn a_push_to_production_from_elsewhere_is_refused() {
 }
 
 #[test]
-fn everything_wrong_is_told_at_once() {
+fn all_errors_are_reported_in_one_run() {
     let mut place = Place::new("env_check");
     place.write(
         "formulac.yml",

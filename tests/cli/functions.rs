@@ -57,7 +57,7 @@ fn every_function_shows_its_sql() {
 
 /// The matrix page and the command give the same information about each function.
 #[test]
-fn every_function_says_what_cases_show_of_it() {
+fn every_function_lists_its_evidence() {
     let place = Place::new("functions_cases");
     let json = place.run(&["functions", "--json"]).json();
     for function in json["functions"].as_array().unwrap() {

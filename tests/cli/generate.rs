@@ -35,7 +35,7 @@ fn specs_read_each_others_models() {
 }
 
 #[test]
-fn only_what_changed_is_written_and_what_is_left_over_removed() {
+fn changed_files_are_written_and_obsolete_files_are_removed() {
     let mut place = place("generate_changes");
     place.run(&CALL);
     let stamp = |file: &str| std::fs::metadata(place.path(file)).unwrap().modified().unwrap();
@@ -97,7 +97,7 @@ fn contracts_that_the_project_enforces_are_kept() {
 }
 
 #[test]
-fn nobodys_work_is_lost() {
+fn no_edit_is_lost_in_merges() {
     let mut place = place("generate_by_hand");
     place.run(&CALL);
     // A comment alone is not an edit.
@@ -166,7 +166,7 @@ fn a_selection_makes_what_it_names_and_nothing_else() {
 }
 
 #[test]
-fn names_that_dbt_has_taken_are_told() {
+fn names_that_dbt_already_uses_are_reported() {
     let mut place = place("generate_names");
     place
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
@@ -239,7 +239,7 @@ fn where_all_columns_are_told_is_said() {
 
 /// The name is available if the model's properties file is generated, even if the model's SQL is handwritten.
 #[test]
-fn another_version_of_a_model_takes_no_name_away() {
+fn versions_of_a_model_do_not_reserve_names() {
     let place = place("generate_versions");
     place
         .write("dbt_project.yml", "name: shop\nprofile: shop\n")
@@ -270,7 +270,7 @@ fn another_version_of_a_model_takes_no_name_away() {
 /// The command reports names of docs blocks, exposures and metrics that dbt or another spec already uses. The command
 /// also reports that the project has no calendar.
 #[test]
-fn what_is_declared_twice_is_told() {
+fn duplicate_declarations_are_reported() {
     let mut place = place("generate_declared");
     let long = |model: &str, exposure: &str| {
         format!(
@@ -330,7 +330,7 @@ fn what_is_declared_twice_is_told() {
 }
 
 #[test]
-fn a_manifest_says_how_old_it_is_and_what_is_newer() {
+fn the_age_of_a_manifest_and_newer_files_are_reported() {
     let place = place("generate_old");
     place
         .write("dbt_project.yml", "name: shop\n")

@@ -47,7 +47,7 @@ fn status(place: &Place) -> String {
 const OTHERS: &str = " M notes.md\nA  staged.txt\n?? README.md\n";
 
 #[test]
-fn what_a_formatter_rewrites_is_in_the_commit_and_in_step() {
+fn files_rewritten_by_a_formatter_are_committed() {
     for (name, text) in [
         ("stages", format!("{FORMAT}git add models\n")),
         ("leaves", FORMAT.to_owned()),
@@ -170,7 +170,7 @@ fn a_hook_that_fails_is_named_and_nothing_is_changed() {
 /// Error messages contain the path of the hook in the folder that `core.hooksPath` specifies. If a commit fails but
 /// there is no hook, the messages do not mention hooks.
 #[test]
-fn what_failed_is_what_is_named() {
+fn the_failed_hook_is_named() {
     let place = place("paths");
     place.program("hooks/pre-commit", "#!/bin/sh\nexit 1\n");
     commit(&place, "hooks");

@@ -372,7 +372,7 @@ fn the_example_is_ready() {
 }
 
 #[test]
-fn the_package_has_what_the_example_is_made_of() {
+fn the_package_contains_the_example_files() {
     let place = Place::new("init_package");
     assert_eq!(place.run(&["init", "--example", "shop"]).exit, 0);
     let mut command = std::process::Command::new(env!("CARGO"));
@@ -631,7 +631,7 @@ fn metrics_with_their_own_measures_become_a_metric_set() {
 }
 
 #[test]
-fn definitions_of_several_specs_are_told() {
+fn definitions_of_several_specs_are_reported() {
     let place = place("init_repeated");
     for (name, keys) in [("a", "group_by: ordered_on[month]\n"), ("b", "")] {
         let spec = format!("model: {name}\nfrom: orders\n{keys}definitions: |\n  revenue = SUM(amount)\n");

@@ -189,7 +189,7 @@ fn a_release_names_known_facts_that_are_out_of_date() {
 }
 
 #[test]
-fn what_is_renewed_is_listed_and_what_contradicts_is_warned_of() {
+fn updated_facts_are_listed_and_contradictions_are_reported() {
     let mut place = project("knowledge_renewed");
     place.run(&["generate"]);
     let dates = [(

@@ -453,7 +453,7 @@ fn json_of_models() {
 /// A key with several columns that may be NULL is tested with `group by`, regardless of the columns' types, because
 /// `group by` treats NULL as a value.
 #[test]
-fn a_grain_is_tested_whatever_is_known_of_it() {
+fn a_grain_is_tested_even_if_its_types_are_unknown() {
     let place = Place::new("model_grain");
     let write = |group_by: &str, more: &str| {
         let spec = format!("model: m\nfrom: t\ngroup_by: \"{group_by}\"\ndefinitions: n = COUNT()\n{more}");

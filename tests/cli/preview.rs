@@ -197,7 +197,7 @@ fn types_are_those_of_the_data_or_the_schema() {
 }
 
 #[test]
-fn what_cannot_be_run_is_said() {
+fn statements_that_cannot_run_are_reported() {
     let mut place = place("preview_faults");
     if !has("FORMULAC_DUCKDB") {
         return;
@@ -247,7 +247,7 @@ fn what_cannot_be_run_is_said() {
 }
 
 #[test]
-fn how_to_get_duckdb_is_said() {
+fn the_help_explains_how_to_install_duckdb() {
     let place = place("preview_missing");
     let run = |variable: &str, value: &str| {
         let mut command = place.command(&["preview", "revenue.yml", "--data", "data"]);

@@ -36,7 +36,7 @@ fn the_dialect_is_the_projects() {
 }
 
 #[test]
-fn a_faulty_project_file_is_said() {
+fn errors_in_the_project_file_are_reported() {
     let place = Place::new("faulty_project");
     let err = |text: &[u8]| {
         place.write("formulac.yml", text);

@@ -67,7 +67,7 @@ const CUSTOMERS: &str = "bi/omni/analytics/dim_customers.view.yaml";
 const ORDERS: &str = "bi/omni/analytics/stg_orders.view.yaml";
 
 #[test]
-fn what_people_wrote_stays() {
+fn handwritten_text_is_kept() {
     let mut place = place("pull");
     place.show(&["pull"]);
     let before = files(&place);
@@ -360,7 +360,7 @@ fn topics_and_grants_are_written_where_they_are_asked_for() {
 }
 
 #[test]
-fn slower_runs_and_stale_sources_are_told() {
+fn slower_runs_and_stale_sources_are_reported() {
     let mut place = place("pull_health");
     place.run(&["pull"]);
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
@@ -390,7 +390,7 @@ fn slower_runs_and_stale_sources_are_told() {
 /// `check` reports a formula that uses a column that no longer exists in dbt or whose type changed. `check` compares
 /// the formula with dbt's artifacts and with the record of the last pull.
 #[test]
-fn check_tells_what_is_gone_since_the_pull() {
+fn check_reports_columns_removed_since_the_pull() {
     let mut place = place("pull_check");
     place.write("metrics/orders.yml", "model: order_totals\nfrom: stg_orders\ngroup_by: [order_status]\ndefinitions: |\n  rate = AVERAGE(discount_rate)\n  total = SUM(order_total)\n  lates = COUNTIF(stg_orders.discount_rate > 0.1)\n");
     place.write("notes.txt", "sum_of_it = SUM(discount_rate)\n");

@@ -62,7 +62,7 @@ fn specs_become_a_commit() {
 }
 
 #[test]
-fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
+fn one_sided_edits_are_merged_and_conflicts_are_reported() {
     let mut place = place("push_merge");
     place.run(&["push", "--yes"]);
     // A colleague adds a description and tests to dbt's file while an analyst works on the spec.
@@ -102,13 +102,13 @@ fn one_sided_edits_go_together_and_two_sided_ones_are_told() {
     commit(&place, "Dollars, I think");
     edit(&place, "metrics/revenue.yml", "in euros", "in pounds");
     place.show(&["push", "--yes"]).show(&["plan", "--json"]);
-    snapshot(&place, "one_sided_edits_go_together_and_two_sided_ones_are_told");
+    snapshot(&place, "one_sided_edits_are_merged_and_conflicts_are_reported");
     assert!(place.read("metrics/revenue.yml").contains("in pounds"));
     assert!(place.read("models/formulac/revenue.yml").contains("in dollars"));
 }
 
 #[test]
-fn what_no_spec_says_stays_in_the_file() {
+fn properties_that_no_spec_can_express_are_kept() {
     let mut place = place("push_keep");
     place.run(&["push", "--yes"]);
     edit(
@@ -131,7 +131,7 @@ fn what_no_spec_says_stays_in_the_file() {
     fs::remove_file(place.path("metrics/revenue.yml")).unwrap();
     fs::remove_file(place.path("metrics/share.yml")).unwrap();
     place.show(&["push", "--yes"]);
-    snapshot(&place, "what_no_spec_says_stays_in_the_file");
+    snapshot(&place, "properties_that_no_spec_can_express_are_kept");
     assert!(place.path("models/formulac/revenue.sql").is_file());
 }
 
@@ -222,7 +222,7 @@ fn what_was_generated_and_never_pushed_is_adopted() {
 }
 
 #[test]
-fn where_a_commit_cannot_be_nothing_is_written() {
+fn nothing_is_written_if_no_commit_is_possible() {
     let mut place = place("push_refused");
     place.show(&["rollback", "7", "--yes"]);
     git(&place, &["checkout", "--quiet", "--detach"]);
@@ -247,7 +247,7 @@ fn where_a_commit_cannot_be_nothing_is_written() {
     place.write("models/formulac/Revenue.sql", "select 1");
     place.show(&["push", "--yes"]);
     fs::remove_file(place.path("models/formulac/Revenue.sql")).unwrap();
-    snapshot(&place, "where_a_commit_cannot_be_nothing_is_written");
+    snapshot(&place, "nothing_is_written_if_no_commit_is_possible");
     assert_eq!(place.files("models/formulac"), Vec::<String>::new());
     assert_eq!(git(&place, &["log", "--format=%s"]), "specs\n");
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
@@ -267,7 +267,7 @@ fn where_a_commit_cannot_be_nothing_is_written() {
 }
 
 #[test]
-fn line_ends_and_other_branches_entries_stay() {
+fn line_endings_and_entries_of_other_branches_are_kept() {
     let mut place = place("push_crlf");
     place.run(&["push", "--yes"]);
     for file in [
@@ -328,7 +328,7 @@ fn line_ends_and_other_branches_entries_stay() {
     place.show(&["plan"]).show(&["rollback", "3", "--yes"]);
     edit(&place, "metrics/share.yml", "* 100", "* 1000");
     place.show(&["push", "--yes"]).show(&["log", "--limit", "1", "--json"]);
-    snapshot(&place, "line_ends_and_other_branches_entries_stay");
+    snapshot(&place, "line_endings_and_entries_of_other_branches_are_kept");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn place(name: &str) -> Place {
 }
 
 #[test]
-fn a_moved_file_stays_moved() {
+fn a_moved_file_is_not_moved_back() {
     let place = place("push_moved");
     fs::create_dir_all(place.path("models/marts")).unwrap();
     git(
@@ -67,7 +67,7 @@ fn a_moved_file_stays_moved() {
 }
 
 #[test]
-fn a_conflict_shows_what_differs() {
+fn a_conflict_shows_the_differences() {
     let mut place = place("push_clash");
     edit(
         &place,

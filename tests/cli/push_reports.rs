@@ -52,7 +52,7 @@ fn status_says_what_a_push_would_do() {
 }
 
 #[test]
-fn a_merge_request_says_what_it_changes_and_reaches() {
+fn a_merge_request_lists_changes_and_impact() {
     let mut place = place("push_request");
     place.run(&["push", "--yes", "--message", "Revenue"]);
     git(&place, &["switch", "--quiet", "--create", "trunk"]);
@@ -145,7 +145,7 @@ fn a_merge_request_says_what_it_changes_and_reaches() {
         fs::remove_file(place.path("metrics/share.yml")).unwrap();
     }
     place.show(&["--env", "prod", "plan", "--markdown"]);
-    snapshot(&place, "a_merge_request_says_what_it_changes_and_reaches");
+    snapshot(&place, "a_merge_request_lists_changes_and_impact");
 }
 
 /// Another grain changes the meaning of all columns, although their formulas are the same.

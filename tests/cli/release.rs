@@ -38,7 +38,7 @@ fn merge(place: &Place, branch: &str) {
 }
 
 #[test]
-fn what_is_in_step_tested_and_approved_gets_a_name() {
+fn a_tested_and_approved_project_can_be_released() {
     let mut place = merged("release");
     place
         .show(&["release", "--dry-run"])
@@ -84,7 +84,7 @@ fn what_is_in_step_tested_and_approved_gets_a_name() {
 }
 
 #[test]
-fn all_that_stands_against_it_is_told_at_once() {
+fn all_obstacles_are_reported_in_one_run() {
     let mut place = merged("release_refused");
     be(&place, "eve");
     // The change was made directly on the branch. The change was not approved, and the files were not regenerated.
@@ -100,7 +100,7 @@ fn all_that_stands_against_it_is_told_at_once() {
 
 /// Changes that were pushed and rolled back are not listed. Changes that were pushed twice are listed once.
 #[test]
-fn notes_tell_the_net_change() {
+fn release_notes_list_the_net_change() {
     let place = Place::new("release_net");
     let spec = |name: &str, formula: &str| {
         format!("model: {name}\nfrom: orders\nkeep: [id]\ndefinitions: |\n  {name}_value = {formula}\n")

@@ -60,7 +60,7 @@ fn table() -> Vec<(Vec<String>, String, BTreeMap<String, bool>)> {
 }
 
 #[test]
-fn each_role_may_call_what_the_table_says() {
+fn each_role_may_run_the_commands_in_the_table() {
     let people = [
         ("business", "fay"),
         ("analyst", "ann"),
@@ -113,7 +113,7 @@ fn each_role_may_call_what_the_table_says() {
 }
 
 #[test]
-fn every_command_stands_in_the_table() {
+fn the_table_lists_every_command() {
     let place = Place::new("roles_commands");
     let help = place.run(&["--help"]).out;
     let commands = help
@@ -132,7 +132,7 @@ fn every_command_stands_in_the_table() {
 }
 
 #[test]
-fn a_refusal_says_what_it_takes_and_is_logged() {
+fn a_rejection_names_the_required_role_and_is_logged() {
     let mut place = place("roles_refused");
     place
         .show(&["push", "--env", "production", "--yes"])
@@ -180,7 +180,7 @@ fn a_refusal_leaves_git_status_as_it_is() {
 }
 
 #[test]
-fn who_one_is() {
+fn identity_of_the_user() {
     let place = place("roles_who");
     let as_user = |user: &str| {
         let mut command = place.command(&["push", "--env", "production", "--yes", "--quiet"]);

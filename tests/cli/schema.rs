@@ -9,7 +9,7 @@ const CATALOG: &str = include_str!("fixtures/dbt/catalog.json");
 const VIEW: &str = include_str!("fixtures/omni/analytics/orders.view.yaml");
 
 #[test]
-fn kinds_are_told_by_content() {
+fn artifact_kinds_are_recognized_by_content() {
     let place = Place::new("schema_kinds");
     place
         .write("target/manifest.json", MANIFEST)

@@ -236,7 +236,7 @@ fn write_manifest(place: &Place, models: &[&str]) {
 }
 
 #[test]
-fn a_plan_says_what_a_changed_set_does_to_each_model() {
+fn a_plan_lists_the_effects_of_a_changed_set_on_each_model() {
     let mut place = project("set_changes_effects");
     write_manifest(&place, &["by_month"]);
     let incremental = "group_by: month\nconfig: {materialized: incremental, event_time: ordered_at_month, unique_key: [ordered_at_month]}\n";

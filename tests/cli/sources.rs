@@ -117,7 +117,7 @@ fn a_source_past_the_limit_is_refused() {
 
 /// If a program closes the pipe because it has read enough, formulac neither fails nor panics.
 #[test]
-fn a_closed_pipe_is_no_panic() {
+fn a_closed_pipe_does_not_cause_a_panic() {
     let place = Place::new("closed_pipe");
     let mut command = place.command(&["functions", "--json"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -129,7 +129,7 @@ fn a_closed_pipe_is_no_panic() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_full_disk_is_said() {
+fn a_full_disk_is_reported() {
     let place = Place::new("full_disk");
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
     let mut command = place.command(&["compile", "SUM(x)"]);

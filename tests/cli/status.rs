@@ -17,7 +17,7 @@ fn without_age(transcript: &str) -> String {
 }
 
 #[test]
-fn one_screen_of_what_is_out_of_step() {
+fn status_fits_on_one_screen() {
     let mut place = Place::new("status");
     place
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")

@@ -68,7 +68,7 @@ fn plan(place: &Place) -> String {
 const HEADING: &str = "Changed only by the upgrade of formulac from 0.1.0 to ";
 
 #[test]
-fn plan_lists_apart_what_only_the_version_changes() {
+fn plan_lists_upgrade_changes_separately() {
     let place = pushed_by_other_version("upgrade_plan", &["revenue", "customers"]);
     edit(
         &place,
@@ -90,7 +90,7 @@ fn plan_lists_apart_what_only_the_version_changes() {
 }
 
 #[test]
-fn push_upgrade_commits_only_what_the_version_changes() {
+fn push_upgrade_commits_only_upgrade_changes() {
     let place = pushed_by_other_version("upgrade_push", &["revenue", "customers"]);
     edit(
         &place,

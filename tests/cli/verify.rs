@@ -83,7 +83,7 @@ fn alike() -> insta::Settings {
 }
 
 #[test]
-fn what_agrees_is_told_and_kept() {
+fn agreement_is_reported_and_saved() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -139,7 +139,7 @@ fn metric_sets_are_not_models() {
 }
 
 #[test]
-fn what_differs_is_told_with_the_worst_rows() {
+fn differences_are_reported_with_the_largest_rows() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -216,7 +216,7 @@ fn a_verification_that_compares_nothing_fails() {
 }
 
 #[test]
-fn faulty_specs_are_told_and_others_go_on() {
+fn specs_with_errors_are_skipped_and_reported() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -241,7 +241,7 @@ fn faulty_specs_are_told_and_others_go_on() {
 }
 
 #[test]
-fn tolerances_are_those_that_are_said() {
+fn tolerances_are_as_specified() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -430,7 +430,7 @@ fn with_dbt(place: &Place, args: &[&str]) -> Run {
 
 #[cfg(unix)]
 #[test]
-fn builds_and_sources_of_environments_are_told() {
+fn builds_and_sources_of_environments_are_reported() {
     let place = dbt_place("verify_freshness");
     let (runs, sources) = (
         crate::run::artifact("run_results.json"),
@@ -496,7 +496,7 @@ fn builds_and_sources_of_environments_are_told() {
 
 #[cfg(unix)]
 #[test]
-fn an_answer_that_is_none_is_no_agreement() {
+fn an_invalid_answer_does_not_count_as_agreement() {
     let place = dbt_place("verify_no_answer");
     for (says, told) in [
         // Stand-ins that return no rows, rows with a different shape, or no result.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use formulac::dbt::{RelationName, RelationReference};
-use formulac::verify::{Comparison, ComparisonReader, Counts, DifferingRow};
+use formulac::verify::{Comparison, ComparisonReader, Counts, RowDifference};
 use formulac::{Compiler, Dialect, Schema};
 use serde_json::{Value as Json, json};
 
@@ -211,13 +211,13 @@ fn says(counts: &Counts) -> String {
     out.join("; ")
 }
 
-fn told(row: &DifferingRow, comparison: &Comparison) -> String {
+fn told(row: &RowDifference, comparison: &Comparison) -> String {
     let text = |value: &Option<String>| value.as_deref().map_or("NULL".to_owned(), alike);
     let key: Vec<String> = row.key.iter().map(text).collect();
     let what = if row.values.is_empty() {
         format!("{} and {}", row.rows[0], row.rows[1])
     } else {
-        let one = |value: &formulac::verify::DifferingValue| {
+        let one = |value: &formulac::verify::ValueDifference| {
             let [ours, theirs] = value.values.each_ref().map(text);
             let by = value
                 .difference
@@ -269,7 +269,7 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
         .rows
         .iter()
         .map(|row| comparison.parse_row(|name| value(rows, row, name)));
-    let Some(read) = read.collect::<Option<Vec<DifferingRow>>>() else {
+    let Some(read) = read.collect::<Option<Vec<RowDifference>>>() else {
         return Some(format!("{:?}", rows.rows));
     };
     let mut got: Vec<String> = read.iter().map(|row| told(row, comparison)).collect();

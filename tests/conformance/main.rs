@@ -76,7 +76,7 @@ fn functions() {
 }
 
 #[test]
-fn cases_say_what_they_are_warned_of() {
+fn cases_list_their_warnings() {
     warnings::run();
 }
 

@@ -69,7 +69,7 @@ fn edits_are_named_by_column() {
 }
 
 #[test]
-fn what_means_the_same_is_no_edit() {
+fn equivalent_sql_is_not_an_edit() {
     for dialect in Dialect::verified() {
         let sql = written(dialect);
         let body = sql.as_str();
@@ -89,7 +89,7 @@ fn what_means_the_same_is_no_edit() {
 }
 
 #[test]
-fn all_else_is_told() {
+fn all_other_edits_are_reported() {
     let dialect = Dialect::default();
     let sql = written(dialect);
     let told = |found: &str| -> Vec<String> {

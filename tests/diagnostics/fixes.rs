@@ -9,7 +9,7 @@ fn errors(diagnostics: &[Diagnostic]) -> usize {
 }
 
 #[test]
-fn every_fix_mends() {
+fn every_fix_removes_its_error() {
     let mut wrong = Vec::new();
     for case in cases() {
         let before = case.setting.run(&case.text);

@@ -137,7 +137,7 @@ fn begun(name: &str, dialect: &str) -> PathBuf {
     place
 }
 
-fn runs_are_as_full_refreshes(project: &Project<'_>) {
+fn incremental_runs_match_full_refreshes(project: &Project<'_>) {
     project.seed(&[]);
     let first = project.build(&[]);
     project.seed(&LATE);
@@ -172,7 +172,7 @@ fn incremental_runs_are_as_full_refreshes_on_duckdb() {
         reader.arg(script("duckdb_rows.py")).arg(&database);
         reader
     };
-    runs_are_as_full_refreshes(&Project {
+    incremental_runs_match_full_refreshes(&Project {
         dbt: &dbt,
         place,
         environment: Vec::new(),
@@ -193,7 +193,7 @@ fn incremental_runs_are_as_full_refreshes_on_postgres() {
         ("PGHOST", server.folder.clone()),
         ("PGUSER", "oracle".to_owned()),
     ];
-    runs_are_as_full_refreshes(&Project {
+    incremental_runs_match_full_refreshes(&Project {
         dbt: &dbt,
         place,
         environment,

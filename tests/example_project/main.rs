@@ -52,7 +52,7 @@ fn every_metric_has_expected_rows() {
 }
 
 #[test]
-fn schema_and_seeds_tell_the_same() {
+fn schema_and_seeds_agree() {
     let schema = project::schema();
     assert_eq!(schema, project::seeds(), "schema.yml and seeds/_seeds.yml");
     let mut described: Vec<_> = schema.iter().map(|(name, _)| name.clone()).collect();

@@ -32,7 +32,7 @@ fn git(folder: &Path, args: &[&str]) {
 }
 
 #[test]
-fn a_push_asks_dbt_of_the_whole_project() {
+fn a_push_lets_dbt_parse_the_whole_project() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = scratch("nested");
     copy(&script("nested"), &place);

@@ -228,7 +228,7 @@ fn formulas_are_proven_on_postgres() {
     session_parameters_do_not_matter(&proofs);
     parameters_that_matter_are_reported(&proofs);
     planted_differences_are_found(&proofs);
-    what_the_role_may_not_do_is_not_proven(&proofs);
+    statements_without_permission_are_not_proven(&proofs);
     a_killed_run_is_cleaned_up(&proofs);
 }
 
@@ -337,7 +337,7 @@ fn planted_differences_are_found(proofs: &Proofs) {
     assert!(shown.contains(outdated), "{shown}");
 }
 
-fn what_the_role_may_not_do_is_not_proven(proofs: &Proofs) {
+fn statements_without_permission_are_not_proven(proofs: &Proofs) {
     proofs.sql(&[
         "create role reader login",
         "grant usage on schema dev_ann to reader",

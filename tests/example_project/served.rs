@@ -27,7 +27,7 @@ fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
 }
 
 #[test]
-fn a_served_dbt_says_what_dbt_itself_says() {
+fn the_dbt_server_returns_the_output_of_dbt() {
     let (Some(served), Some(unserved)) = (tool("FORMULAC_DBT"), tool("FORMULAC_DBT_UNSERVED")) else {
         return;
     };

@@ -422,7 +422,7 @@ fn every_command_knows_the_same_of_the_shop() {
 }
 
 #[test]
-fn every_command_knows_the_same_of_the_example() {
+fn all_commands_use_the_same_facts_about_the_example() {
     let Some(project) = built("example", |project| copy(&project::folder(), project)) else {
         return;
     };

@@ -106,7 +106,7 @@ fn told(merged: &MergedText) -> String {
 }
 
 #[test]
-fn cases_come_out_as_they_say() {
+fn cases_have_the_expected_results() {
     let folder = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/merge/cases"));
     let is_written = std::env::var_os("FORMULAC_WRITE").is_some();
     let mut count = 0;

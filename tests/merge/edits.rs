@@ -90,7 +90,7 @@ exposures:
 }
 
 #[test]
-fn what_cannot_be_done_is_refused_with_its_place() {
+fn unsupported_edits_are_rejected_with_a_position() {
     let id = || order().key("columns").item("name", "id");
     let tags = || id().key("tags");
     for (edits, place, reason) in [

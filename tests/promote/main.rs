@@ -190,7 +190,7 @@ fn promoted_sql(compiler: &Compiler, sql: &str) -> String {
     let promotion = promote(&files, &request, compiler).unwrap();
     match promotion.carried.first() {
         Some(field) => field.formula.clone(),
-        None => format!("gap: {}", promotion.gaps[0].reason),
+        None => format!("gap: {}", promotion.gaps.first().unwrap().reason),
     }
 }
 

@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn keep_a_total_one_row(formula in folded(), having in any::<bool>()) {
+    fn a_folded_total_still_returns_one_row(formula in folded(), having in any::<bool>()) {
         let having = if having { "having: COUNT() > 0\n" } else { "" };
         let spec = format!("model: m\nfrom: orders\n{having}definitions: {{v: '{formula}'}}\n");
         for dialect in Dialect::all() {

@@ -19,7 +19,7 @@ use crate::engine::{Answer, Run, Table, announce_missing, is_emulator, run_all, 
 use crate::expr::{InterpreterExpr, Window};
 use crate::forms::{Form, Gap, Known, known};
 use crate::formula_tables::{self, GROUP, KEY};
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::quiet::quietly;
 use crate::random::Random;
 use crate::shrink::smaller;

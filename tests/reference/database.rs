@@ -4,7 +4,7 @@ use formulac::{Column, Relation, Schema, Type};
 use serde_json::{Value as Json, json};
 
 use crate::calendar::day_number;
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::kind::Kind;
 use crate::random::Random;
 use crate::spec::InterpreterSpec;

@@ -11,14 +11,14 @@ use crate::files;
 use formulac::interpret::from_ast::UnsupportedFormula;
 
 use crate::formula_text::{cell, value};
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::value::{DAY, Value};
 
 /// Minimum number of readable row cases. A lower number means that the reader has lost cases.
 const CASES: usize = 1210;
 
 #[test]
-fn the_interpreter_gives_what_the_cases_say() {
+fn the_interpreter_agrees_with_the_cases() {
     let mut unread: BTreeMap<UnsupportedFormula, Vec<String>> = BTreeMap::new();
     let mut faults = Vec::new();
     let (mut cases, mut values) = (0, 0);

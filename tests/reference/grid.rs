@@ -16,7 +16,7 @@ use crate::compare::same;
 use crate::engine::{Run, announce_missing, is_emulator, run_all, say};
 use crate::files;
 use crate::formula_text::{cell, value as value_of};
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::value::Value;
 use crate::yaml::{self, Node, Result};
 

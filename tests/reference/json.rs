@@ -4,11 +4,11 @@ use serde_json::{Value as Json, json};
 
 use crate::value::Value;
 
-pub trait AsJson {
+pub trait ToJson {
     fn json(&self) -> Json;
 }
 
-impl AsJson for Value {
+impl ToJson for Value {
     fn json(&self) -> Json {
         match self {
             Self::Null => Json::Null,

@@ -103,7 +103,7 @@ fn random_metric_sets_give_what_the_interpreter_says() {
 }
 
 #[test]
-fn random_formulas_give_what_the_interpreter_says() {
+fn random_formulas_match_the_interpreter() {
     agreement::run();
 }
 

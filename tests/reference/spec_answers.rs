@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use crate::drawn::{near, rows_fault};
 use crate::engine::{Table, is_emulator};
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::value::Value;
 
 /// Returns whether all formulas in the text are safe on the emulator, which writes sums with `.0`: none may compute the

@@ -40,7 +40,7 @@ fn as_stated() {
 
 /// If no schema lists the columns, `*` also includes columns of earlier strata, but each column only once.
 #[test]
-fn of_unknown_columns_none_comes_twice() {
+fn unknown_columns_appear_once() {
     let query = |definitions: &str| {
         let spec = format!("model: m\nfrom: t\nkeep: all\norder_by: day\ndefinitions: |\n{definitions}");
         let compiled = Compiler::default().compile_spec(&spec);

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::draw;
 use crate::drawn::{Drawn, near, rows_fault};
 use crate::engine;
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::random::Random;
 use crate::share;
 use crate::sheet::Sheet;

@@ -6,7 +6,7 @@ use formulac::{Column, Relation, Type};
 use serde_json::{Value as Json, json};
 
 use crate::calendar::day_number;
-use crate::json::AsJson;
+use crate::json::ToJson;
 use crate::random::Random;
 use crate::value::Value;
 

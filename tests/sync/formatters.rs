@@ -125,7 +125,7 @@ fn formatted_files_take_the_next_change_of_the_spec() {
 }
 
 #[test]
-fn comments_of_parts_that_are_gone_stay() {
+fn comments_of_removed_parts_are_kept() {
     let made = |definitions: &str| {
         let spec = format!("model: m\nfrom: t\ngroup_by: g\ndefinitions: |\n  a = SUM(x)\n{definitions}");
         formulac::Compiler::default()

@@ -230,7 +230,7 @@ fn other_edits_of_the_file_are_kept() {
 
 /// The rows are grouped differently than in a spec with the column as a key.
 #[test]
-fn other_groups_are_no_keys() {
+fn different_groups_are_not_keys() {
     let compiler = compiler();
     for replaced in [
         // The column is not grouped by.

@@ -508,7 +508,7 @@ fn edits_of_the_structure_become_specs_in_all_dialects() {
 
 /// The file keeps an equivalent condition, even if it has another edit that is kept.
 #[test]
-fn spellings_of_a_condition_are_no_edits() {
+fn spellings_of_a_condition_are_not_edits() {
     let compiler = crate::test_project::compiler();
     let spec = BLOCK.replace("group_by", "where: OR(amount = 6, amount = 7)\ngroup_by");
     let from = "where amount = 6 or amount = 7";
@@ -600,7 +600,7 @@ fn other_changes_of_the_spec_stay() {
 
 /// The spec has the same new name, so nothing is left to be decided.
 #[test]
-fn edits_that_the_spec_already_has_are_no_conflicts() {
+fn edits_that_the_spec_already_contains_are_not_conflicts() {
     let compiler = crate::test_project::compiler();
     let renamed = |text: &str| text.replace("settled", "paid_out");
     for spec in [KEPT_ALL, KEPT_LIST] {

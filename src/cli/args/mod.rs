@@ -24,8 +24,8 @@ pub use help::{command, parse};
 pub use impact::{FailOn, GraphFormat, ImpactArgs, LineageArgs};
 pub use settings::{ContextName, Settings, TargetOptions};
 pub use sync::{
-    AdoptArgs, ConflictSide, ExtractArgs, KeptFile, LogArgs, PlanArgs, PromoteArgs, PullArgs, PushArgs, ResolveArgs,
-    RollbackArgs, StatusArgs,
+    AdoptArgs, ConflictSide, ExtractArgs, LogArgs, PlanArgs, PreferredFile, PromoteArgs, PullArgs, PushArgs,
+    ResolveArgs, RollbackArgs, StatusArgs,
 };
 pub use team::{
     AuthorizeArgs, ChangeArgs, ChangeCommand, EnvArgs, EnvCommand, EnvDiffArgs, EnvNameArgs, EnvUseArgs, ProposeArgs,

@@ -209,13 +209,13 @@ impl ConflictSide {
 
 /// File of a conflict to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum KeptFile {
+pub enum PreferredFile {
     Spec,
     Dbt,
     Omni,
 }
 
-impl KeptFile {
+impl PreferredFile {
     /// Returns the option of `resolve` that chooses the file.
     pub fn option(self) -> &'static str {
         match self {
@@ -228,11 +228,11 @@ impl KeptFile {
 
 impl ResolveArgs {
     /// Returns the file to keep. `None` if the user chose a side instead of a file.
-    pub fn kept_file(&self) -> Option<KeptFile> {
+    pub fn preferred_file(&self) -> Option<PreferredFile> {
         let files = [
-            (self.spec, KeptFile::Spec),
-            (self.dbt, KeptFile::Dbt),
-            (self.omni, KeptFile::Omni),
+            (self.spec, PreferredFile::Spec),
+            (self.dbt, PreferredFile::Dbt),
+            (self.omni, PreferredFile::Omni),
         ];
         files.into_iter().find_map(|(is_kept, file)| is_kept.then_some(file))
     }

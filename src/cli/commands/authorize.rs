@@ -7,7 +7,7 @@ use std::path::{Component, Path};
 use formulac::dbt::is_same_except_layout;
 use formulac::sync::VerificationEvidence;
 use formulac::team::{
-    DifferingContent, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
+    ContentDifference, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
 };
 use serde_json::{Value, json};
 
@@ -123,9 +123,9 @@ fn hand_edited_files(
     under_way: &BranchDifferences,
 ) -> Result<Vec<HandEditedFile>, Failure> {
     let is_generated =
-        |it: &DifferingContent| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
-    let is_made = |it: &&DifferingContent| is_generated(it) || it.state_model().is_some() || it.is_known();
-    let made_by_specs: Vec<&DifferingContent> = under_way.files.iter().filter(is_made).collect();
+        |it: &ContentDifference| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
+    let is_made = |it: &&ContentDifference| is_generated(it) || it.state_model().is_some() || it.is_known();
+    let made_by_specs: Vec<&ContentDifference> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
     if !made_by_specs.is_empty() {
         let paths: Vec<String> = made_by_specs.iter().map(|it| it.path.clone()).collect();

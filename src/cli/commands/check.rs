@@ -65,7 +65,7 @@ pub fn run(session: &Session, args: &CheckArgs, sessions: Option<&FormulaSession
     } else {
         let shown = session.shown_diagnostics(&found);
         session.print_styled(&session.format_checked(&shown.found))?;
-        session.note_affected_files(&shown);
+        session.report_affected_files(&shown);
     }
     for file in &fixed {
         session.report_action(&format!("fixed {}", file.path.display()));

@@ -15,7 +15,7 @@ use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::folder::or_current_folder;
 use crate::cli::git::{GIT, run_git_in};
-use crate::cli::health::{HealthPart, OPTIONAL, print_health};
+use crate::cli::health::{HealthCheck, OPTIONAL, print_health};
 use crate::cli::identity;
 use crate::cli::lowest_versions::{self, outdated_version_message, version_in};
 use crate::cli::program::ExternalProgram;
@@ -25,9 +25,9 @@ use crate::cli::workspace::Workspace;
 
 pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     let place = Workspace::find_workspace_or_dbt_project(session)?;
-    let mut parts = vec![healthy_part("formulac", env!("CARGO_PKG_VERSION").to_owned())];
+    let mut parts = vec![passed_check("formulac", env!("CARGO_PKG_VERSION").to_owned())];
     let mut exit = Exit::Done;
-    let mut add = |mut part: HealthPart, fault: Exit| {
+    let mut add = |mut part: HealthCheck, fault: Exit| {
         if !part.found.is_empty() {
             exit = exit.most_severe(fault);
             part.is_optional = fault == Exit::Done;
@@ -91,55 +91,55 @@ pub fn run(session: &Session, args: &DoctorArgs) -> Result<Exit, Failure> {
     Ok(shown.most_severe(exit))
 }
 
-fn healthy_part(name: &'static str, well: String) -> HealthPart {
-    HealthPart {
+fn passed_check(name: &'static str, well: String) -> HealthCheck {
+    HealthCheck {
         name,
         well,
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }
 }
 
 /// Returns the report line for a missing program that only some users need.
-fn unneeded_part(name: &'static str, well: String) -> HealthPart {
-    HealthPart {
+fn unneeded_check(name: &'static str, well: String) -> HealthCheck {
+    HealthCheck {
         name,
         well,
         is_optional: true,
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }
 }
 
-fn unhealthy_part(name: &'static str, found: String, fix: impl Into<String>) -> HealthPart {
-    HealthPart {
+fn failed_check(name: &'static str, found: String, fix: impl Into<String>) -> HealthCheck {
+    HealthCheck {
         name,
         found: vec![found],
         fix: fix.into(),
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }
 }
 
 /// Checks dbt and its adapter for the warehouse. Both are optional without a dbt project.
-fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthPart {
+fn check_dbt(project: Option<&DbtProject>, dialect: Option<Dialect>) -> HealthCheck {
     match (dbt_setup::check_program(dialect.filter(|_| project.is_some())), project) {
-        (Ok(versions), _) => healthy_part("dbt", versions),
+        (Ok(versions), _) => passed_check("dbt", versions),
         (Err(_), None) if !dbt_run::is_dbt_installed() => {
-            unneeded_part("dbt", "not installed; only needed in a dbt project".to_owned())
+            unneeded_check("dbt", "not installed; only needed in a dbt project".to_owned())
         }
-        (Err(SetupProblem { found, fix }), _) => unhealthy_part("dbt", found, fix),
+        (Err(SetupProblem { found, fix }), _) => failed_check("dbt", found, fix),
     }
 }
 
 /// Checks the profile that dbt uses in the selected environment. `None` if there are no problems, because the check of
 /// the warehouse uses the profile.
-fn check_dbt_profile(session: &Session, place: &Workspace, project: &DbtProject) -> Option<HealthPart> {
+fn check_dbt_profile(session: &Session, place: &Workspace, project: &DbtProject) -> Option<HealthCheck> {
     let environment = environment::selected_environment(&session.global, &place.project).ok()?;
     let checked = dbt_setup::check_profile(project, environment.as_ref(), &DbtArgs::default());
     let SetupProblem { found, fix } = checked.err()?;
-    Some(unhealthy_part("dbt profile", found, fix))
+    Some(failed_check("dbt profile", found, fix))
 }
 
 /// Checks the version and the session parameters of the warehouse. A warehouse that cannot be reached is not an error.
-fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
+fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthCheck {
     let name = "warehouse";
     let none = Project::default();
     let project = place.map_or(&none, |place| &place.project);
@@ -150,16 +150,16 @@ fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
     };
     let Ok((dialect, state)) = read() else {
         let text = "the warehouse cannot be reached, so its version and its session parameters are unknown";
-        return unneeded_part(name, text.to_owned());
+        return unneeded_check(name, text.to_owned());
     };
     let found = state.faults(dialect);
     if !found.is_empty() {
-        return HealthPart {
+        return HealthCheck {
             name,
             found,
             fix: "upgrade the warehouse; set parameters in the dbt profile, or for the role of the warehouse"
                 .to_owned(),
-            ..HealthPart::default()
+            ..HealthCheck::default()
         };
     }
     let version = match version_in(&state.version) {
@@ -167,42 +167,42 @@ fn check_warehouse(session: &Session, place: Option<&Workspace>) -> HealthPart {
         version => format!("{} {version}", dialect.name()),
     };
     if state.parameters.is_empty() {
-        return unneeded_part(name, format!("{version}; the session parameters cannot be read"));
+        return unneeded_check(name, format!("{version}; the session parameters cannot be read"));
     }
-    healthy_part(
+    passed_check(
         name,
         format!("{version}; the session parameters have the values that the generated SQL requires"),
     )
 }
 
 /// Checks a program that only some commands run. A missing program is not an error, but an outdated program is.
-fn check_optional_program(program: &ExternalProgram, name: &'static str, lowest: &str, needed_by: &str) -> HealthPart {
+fn check_optional_program(program: &ExternalProgram, name: &'static str, lowest: &str, needed_by: &str) -> HealthCheck {
     match program.version() {
-        None => unneeded_part(
+        None => unneeded_check(
             name,
             format!("not installed; only needed for {needed_by}: {}", program.install),
         ),
         Some(version) => match outdated_version_message(lowest, &version) {
-            Some(found) => unhealthy_part(name, found, program.install),
-            None => healthy_part(name, version),
+            Some(found) => failed_check(name, found, program.install),
+            None => passed_check(name, version),
         },
     }
 }
 
-fn check_repository(root: Option<&Path>) -> HealthPart {
+fn check_repository(root: Option<&Path>) -> HealthCheck {
     let Some(version) = GIT.version() else {
-        return unhealthy_part("git", "the program `git` was not found".to_owned(), GIT.install);
+        return failed_check("git", "the program `git` was not found".to_owned(), GIT.install);
     };
     if let Some(found) = outdated_version_message(lowest_versions::GIT, &version) {
-        return unhealthy_part("git", found, GIT.install);
+        return failed_check("git", found, GIT.install);
     }
     let Some(root) = root else {
-        return healthy_part("git", version);
+        return passed_check("git", version);
     };
     let root = or_current_folder(root);
     let answers = |args: &[&str]| run_git_in(root, args, "").is_ok_and(|output| output.succeeded);
     if !answers(&["rev-parse", "--git-dir"]) {
-        return unhealthy_part(
+        return failed_check(
             "git",
             "the project is not in a repository, so `push` cannot commit".to_owned(),
             "git init",
@@ -211,7 +211,7 @@ fn check_repository(root: Option<&Path>) -> HealthPart {
     // The users may also be set in environment variables.
     if identity::current_user(root).is_none() || !answers(&["var", "GIT_COMMITTER_IDENT"]) {
         let found = "no git user is configured, so `push` cannot commit".to_owned();
-        return unhealthy_part("git", found, "git config user.email you@example.com");
+        return failed_check("git", found, "git config user.email you@example.com");
     }
     let is_ignored = |path: &str| answers(&["check-ignore", "--quiet", path]);
     if is_ignored(&format!("{LOG}/entry.yml")) {
@@ -219,27 +219,27 @@ fn check_repository(root: Option<&Path>) -> HealthPart {
         let parent = LOG.split_once('/').map(|(parent, _)| parent);
         let folder = parent.filter(|parent| is_ignored(&format!("{parent}/"))).unwrap_or(LOG);
         let found = format!("git ignores `{folder}/`, where `push` records each change");
-        return unhealthy_part("git", found, format!("add `!{folder}/` at the end of .gitignore"));
+        return failed_check("git", found, format!("add `!{folder}/` at the end of .gitignore"));
     }
-    healthy_part("git", version)
+    passed_check("git", version)
 }
 
-fn check_project(place: Option<&Workspace>) -> HealthPart {
+fn check_project(place: Option<&Workspace>) -> HealthCheck {
     let fix = "formulac init";
     match place {
-        None => unhealthy_part(
+        None => failed_check(
             "project",
             "there is no dbt_project.yml or formulac.yml here or in a parent folder".to_owned(),
             fix,
         ),
         Some(place) if !place.has_project_file() => {
-            unhealthy_part("project", "there is no formulac.yml yet".to_owned(), fix)
+            failed_check("project", "there is no formulac.yml yet".to_owned(), fix)
         }
         Some(place) => {
             let root = or_current_folder(&place.root);
             match place.dialect(&TargetOptions::default()) {
-                Ok(dialect) => healthy_part("project", format!("{}, SQL for {}", root.display(), dialect.name())),
-                Err(_) => unhealthy_part(
+                Ok(dialect) => passed_check("project", format!("{}, SQL for {}", root.display(), dialect.name())),
+                Err(_) => failed_check(
                     "project",
                     "the dialect of the project is unknown".to_owned(),
                     "set `dialect: duckdb` in formulac.yml, or the dialect of your warehouse",
@@ -250,19 +250,15 @@ fn check_project(place: Option<&Workspace>) -> HealthPart {
 }
 
 /// Checks the artifacts in which dbt describes its models and columns.
-fn check_artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthPart, Failure> {
+fn check_artifacts(place: &Workspace, dbt: &DbtProject) -> Result<HealthCheck, Failure> {
     let name = "dbt artifacts";
     if place.artifacts()?.is_none() {
         let found = format!("there is no {}", dbt.manifest_path().display());
-        return Ok(unhealthy_part(name, found, "dbt build, then dbt docs generate"));
+        return Ok(failed_check(name, found, "dbt build, then dbt docs generate"));
     }
     if !place.has_catalog()? {
         let found = "no catalog: only columns in properties files are known".to_owned();
-        return Ok(unhealthy_part(
-            name,
-            found,
-            "dbt docs generate, or formulac schema fetch",
-        ));
+        return Ok(failed_check(name, found, "dbt docs generate, or formulac schema fetch"));
     }
-    Ok(healthy_part(name, dbt.target_folder().display().to_string()))
+    Ok(passed_check(name, dbt.target_folder().display().to_string()))
 }

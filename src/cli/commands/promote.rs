@@ -469,7 +469,7 @@ fn view_relations(
         .cloned()
         .zip(files.iter().map(|(_, text)| text.clone()))
         .collect();
-    let mut relations = formulac::omni::view_relations(&manifest, &views);
+    let mut relations = formulac::omni::view_relations(manifest, &views);
     let by_path = files
         .iter()
         .zip(&named)

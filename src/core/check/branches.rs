@@ -189,7 +189,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         };
         if values.has_decimal_literal() {
-            self.set_type_of_decimals(branches, ty);
+            self.set_decimal_type(branches, ty);
         }
         // If all branches are NULL (`1/0`), the result is NULL for every condition.
         let nothing = values.are_all_null();
@@ -198,7 +198,7 @@ impl Lowerer<'_> {
     }
 
     /// Assigns the given type to decimal literals.
-    pub(super) fn set_type_of_decimals(&mut self, ids: &[IrId], ty: Type) {
+    pub(super) fn set_decimal_type(&mut self, ids: &[IrId], ty: Type) {
         for id in ids {
             if self.program.meta(*id).ty == Type::Point
                 && matches!(self.program.node(*id), Ir::Number(_))
@@ -211,7 +211,7 @@ impl Lowerer<'_> {
 
     /// Returns a branch that is always taken, with the type that it would have in a CASE.
     pub(super) fn single_branch(&mut self, branch: IrId) -> IrId {
-        self.set_type_of_decimals(&[branch], Type::Float);
+        self.set_decimal_type(&[branch], Type::Float);
         branch
     }
 
@@ -264,7 +264,7 @@ impl Lowerer<'_> {
             return self.add_error(span);
         }
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        self.set_type_of_decimals(branches, ty);
+        self.set_decimal_type(branches, ty);
         let has_else = branches.len() >= cases.len();
         let nullable = !has_else || branches.iter().any(|b| self.program.meta(*b).nullable);
         let Some(subject) = cases.first().copied() else {
@@ -313,7 +313,7 @@ impl Lowerer<'_> {
         }
         values.retain(|v| !matches!(self.program.node(*v), Ir::Null));
         let ty = if ty == Type::Point { Type::Float } else { ty };
-        self.set_type_of_decimals(&values, ty);
+        self.set_decimal_type(&values, ty);
         match values.as_slice() {
             [] => return self.add_null(ty, span),
             [one] => return *one,

@@ -299,7 +299,7 @@ impl Lowerer<'_> {
                 _ => matches!(self.ast.expr(*one), Expr::Timeframe { .. }),
             };
             if one_cell {
-                self.warn_of_single_cell(function, *one, span);
+                self.warn_about_single_cell(function, *one, span);
             }
         }
         let node = self.add_scalar_call(across, &values, span, function.name);
@@ -316,7 +316,7 @@ impl Lowerer<'_> {
     }
 
     #[cold]
-    fn warn_of_single_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
+    fn warn_about_single_cell(&mut self, function: &Function, arg: crate::ast::ExprId, span: Span) {
         let text = self.source_text(self.ast.span(arg));
         let (ast, source, scope) = (self.ast, self.source, self.scope);
         let column = match self.names.targets.try_get(arg.index()) {

@@ -137,13 +137,13 @@ impl Lowerer<'_> {
         match (lowering, lowered) {
             (Lowering::CountIf, [condition]) => {
                 let condition = self.convert_to_condition(*condition);
-                Some((None, self.list_with(condition)))
+                Some((None, self.singleton_list(condition)))
             }
             (Lowering::CountIf | Lowering::CountIfs, _) => self
                 .lower_pairs(function, args, lowered, of_rows, span)
                 .map(|c| (None, c)),
             (Lowering::SumIf | Lowering::AverageIf, [condition, value]) if is_boolean => {
-                Some((Some(*value), self.list_with(*condition)))
+                Some((Some(*value), self.singleton_list(*condition)))
             }
             (Lowering::SumIf | Lowering::AverageIf, _) => {
                 let value = lowered.get(2).or(lowered.first())?;

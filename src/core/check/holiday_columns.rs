@@ -154,7 +154,7 @@ impl Lowerer<'_> {
         let find = self.program.finds.len() as u32 - 1;
         let count = self.add_node_with_args(|args| Ir::RowLookup { args, find }, &args, meta);
         let none = self.add_integer("0", span);
-        let mut counts = self.list_with(count);
+        let mut counts = self.singleton_list(count);
         counts.push(none);
         Some(self.build_coalesce(counts, span, function.name))
     }

@@ -173,7 +173,7 @@ impl Lowerer<'_> {
             return Some(if self.is_error(missing) { missing } else { found });
         }
         if !self.program.meta(gives).nullable {
-            let mut values = self.list_with(found);
+            let mut values = self.singleton_list(found);
             values.push(missing);
             return Some(self.build_coalesce(values, span, function.name));
         }

@@ -328,7 +328,7 @@ impl Lowerer<'_> {
         self.work.spare.pop().unwrap_or_default()
     }
 
-    pub(super) fn list_with(&mut self, id: IrId) -> Vec<IrId> {
+    pub(super) fn singleton_list(&mut self, id: IrId) -> Vec<IrId> {
         let mut list = self.take_list();
         list.push(id);
         list
@@ -536,7 +536,7 @@ impl Lowerer<'_> {
                 return self.add_error(span);
             }
         };
-        let mut args = self.list_with(base);
+        let mut args = self.singleton_list(base);
         match found.shift {
             CalendarShift::None => {}
             CalendarShift::Week(days) => {

@@ -70,7 +70,7 @@ impl DatePart {
         let period = |part: Self| part.timeframe.and_then(constant_period);
         // A label such as `month_num` does not determine the year.
         let truncated = other.timeframe.is_none_or(|name| !is_label(name));
-        let nests = |longer| period(other).is_none_or(|period| period.nests_in(longer, fiscal_month_offset));
+        let nests = |longer| period(other).is_none_or(|period| period.is_nested_in(longer, fiscal_month_offset));
         self.date == other.date && truncated && period(self).is_some_and(nests)
     }
 }

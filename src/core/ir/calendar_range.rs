@@ -56,7 +56,7 @@ impl CalendarPeriod {
     }
 
     /// Returns whether all days of this period are in the same longer period. A week may be in two months or years.
-    pub fn nests_in(self, longer: Self, fiscal_month_offset: Option<u8>) -> bool {
+    pub fn is_nested_in(self, longer: Self, fiscal_month_offset: Option<u8>) -> bool {
         // These fiscal quarters are calendar quarters.
         let has_calendar_quarters = fiscal_month_offset.is_some_and(|months| months % 3 == 0);
         match (self, longer) {

@@ -37,7 +37,7 @@ impl Schema {
     /// Returns the relations of `other`. If `self` contains all columns of a relation, that relation replaces the
     /// relation in `other`.
     #[must_use]
-    pub fn filled_by(self, other: Self) -> Self {
+    pub fn fill_missing_from(self, other: Self) -> Self {
         let partial = other.partial;
         let mut schema = Self {
             partial,

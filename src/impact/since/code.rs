@@ -21,7 +21,7 @@ pub(super) fn compare_specs(
         let formulas = [Some(was.formula()), Some(is.formula())];
         metrics
             .iter()
-            .any(|change| change.is_shown_by(&new.compiled, is.name(), formulas))
+            .any(|change| change.is_reflected_in(&new.compiled, is.name(), formulas))
     };
     for definition in new.compiled.definitions() {
         let same = |other: &&crate::model::SpecDefinition| {

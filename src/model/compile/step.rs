@@ -315,7 +315,7 @@ impl SpecCompilation<'_> {
         if work.input.source.is_some() || work.joined.is_some() {
             self.columns_read.extend(program.columns.iter().cloned());
         }
-        self.note_names(work.step, work.rows, program);
+        self.record_names(work.step, work.rows, program);
     }
 }
 

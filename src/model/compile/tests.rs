@@ -129,7 +129,7 @@ fn fields_that_do_not_exist_are_errors() {
 }
 
 #[test]
-fn fields_of_structs_are_no_columns_of_steps_with_rows() {
+fn struct_fields_are_not_columns_of_steps_with_rows() {
     let sorted = "model: m\nfrom: events\nkeep: [id]\norder_by: device.category\nlimit: 1\n";
     let (text, codes) = compile(sorted, "duckdb", &[events()]);
     assert!(

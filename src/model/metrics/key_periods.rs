@@ -67,7 +67,7 @@ impl MetricSet {
         let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
         let date = || is_date().then(|| (period, "day".to_owned()));
         let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
-        let is_within = CalendarPeriod::named(&frame)?.nests_in(constant_period(&timeframe)?, fiscal_month_offset);
+        let is_within = CalendarPeriod::named(&frame)?.is_nested_in(constant_period(&timeframe)?, fiscal_month_offset);
         let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
         let is_same = self.is_same_column(column, of_period)
             || self.is_same_period(column, period)
@@ -98,10 +98,10 @@ impl MetricSet {
                 "" => constant_period_of_call(&formula.text, &name.range).map(|(period, _)| period),
                 timeframe => constant_period(timeframe),
             }?;
-            if constant.nests_in(shortest, fiscal_month_offset) {
+            if constant.is_nested_in(shortest, fiscal_month_offset) {
                 shortest = constant;
             }
-            let is_within = !name.contains_frame && frame.nests_in(constant, fiscal_month_offset);
+            let is_within = !name.contains_frame && frame.is_nested_in(constant, fiscal_month_offset);
             if !is_within || !self.is_same_column(formula.text.get(name.range.clone())?, column) {
                 return None;
             }

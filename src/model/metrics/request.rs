@@ -162,7 +162,7 @@ pub fn read_model<'y>(
         model.add_listed_metric(sets, &entry, faults);
     }
     model.named = model.sets.len();
-    model.add_sets_of_sets(sets, faults);
+    model.add_combined_sets(sets, faults);
     model.check_set_names(step_node, faults);
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
@@ -429,7 +429,7 @@ impl ModelOverSets<'_> {
 
     /// Adds the sets on which other sets are built, and reports errors in the keys of all sets. An invalid key could
     /// affect which rows a metric reads.
-    fn add_sets_of_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
+    fn add_combined_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
             // The errors of the set that is checked have already been reported.

@@ -43,10 +43,10 @@ impl ModelOverSets<'_> {
         let file = self.file_number_of_set(set);
         let mut used = NamesUsed::default();
         for formula in formulas.iter().copied().chain(&of.filter) {
-            self.note_names(set, formula, &mut used);
+            self.record_names(set, formula, &mut used);
         }
         for (_, filter) in self.filters_of(set) {
-            self.note_names_of_filter(set, filter, &mut used);
+            self.record_filter_names(set, filter, &mut used);
         }
         if let (false, Some(time)) = (bounds.is_empty(), &of.time) {
             self.record_used_name(set, "", &parse_name_use(&time.column), &mut used);
@@ -99,14 +99,14 @@ impl ModelOverSets<'_> {
             .filter(move |(of, _)| of.as_ref().is_none_or(|of| of.eq_ignore_ascii_case(name)))
     }
 
-    fn note_names(&self, set: usize, formula: &MetricFormula, used: &mut NamesUsed) {
+    fn record_names(&self, set: usize, formula: &MetricFormula, used: &mut NamesUsed) {
         for name in &formula.names {
             self.record_used_name(set, &formula.name, name, used);
         }
     }
 
     /// Records the names in a filter of the model, which may be former names of dimensions.
-    fn note_names_of_filter(&self, set: usize, filter: &MetricFormula, used: &mut NamesUsed) {
+    fn record_filter_names(&self, set: usize, filter: &MetricFormula, used: &mut NamesUsed) {
         for name in &filter.names {
             let current = self.current_name_in_filter(set, name);
             let name = NameUse {
@@ -157,7 +157,7 @@ impl ModelOverSets<'_> {
         let mut next: Vec<usize> = used.dimensions.iter().copied().collect();
         while let Some(place) = next.pop() {
             let mut more = NamesUsed::default();
-            self.note_names(set, &self.sets[set].definitions[place], &mut more);
+            self.record_names(set, &self.sets[set].definitions[place], &mut more);
             used.columns.append(&mut more.columns);
             next.extend(
                 more.dimensions

@@ -19,7 +19,7 @@ impl MetricChange {
     /// Returns whether a column of the model already shows the change, because the column's formula changes in the same
     /// way.
     #[must_use]
-    pub fn is_shown_by(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
+    pub fn is_reflected_in(&self, spec: &CompiledSpec, column: &str, [before, after]: [Option<&str>; 2]) -> bool {
         let is_same = |formula: Option<&str>, own: &Option<String>| formula.map(write::on_one_line) == *own;
         is_same(before, &self.before)
             && is_same(after, &self.after)

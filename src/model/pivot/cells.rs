@@ -76,7 +76,7 @@ impl SpecCompilation<'_> {
             return None;
         }
         if input.grain.is_empty() && !values.is_empty() {
-            diagnostics.push(several_in_cell(work.step, &columns, self.source));
+            diagnostics.push(several_rows_in_cell_diagnostic(work.step, &columns, self.source));
         }
         let options = &self.compiler.options;
         let mut emitter = Emitter::new(program, options.dialect, &options.limits, emit);
@@ -398,7 +398,7 @@ fn input_source(input: &StepInput<'_>, dialect: Dialect) -> SelectSource {
 }
 
 /// Returns the warning about an input without a known key.
-fn several_in_cell(step: &Step<'_>, columns: &CellColumns, source: &str) -> Diagnostic {
+fn several_rows_in_cell_diagnostic(step: &Step<'_>, columns: &CellColumns, source: &str) -> Diagnostic {
     let keys = [columns.rows.as_slice(), &columns.keys].concat();
     let message = format!(
         "several rows may have the same {}, and a cell shows only the largest of their values",

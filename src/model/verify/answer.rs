@@ -38,18 +38,18 @@ pub struct ColumnCounts {
 
 /// Row that differs between the sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DifferingRow {
+pub struct RowDifference {
     /// Values of the key columns, in order. `None` is NULL.
     pub key: Vec<Option<String>>,
     /// Number of rows with this key on each side.
     pub rows: [u64; 2],
     /// Differing values. Empty if the row exists on only one side, or several times on a side.
-    pub values: Vec<DifferingValue>,
+    pub values: Vec<ValueDifference>,
 }
 
 /// Value that differs between the sides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DifferingValue {
+pub struct ValueDifference {
     /// Index of the column among the compared columns.
     pub column: usize,
     /// Values on the model's side and on the other side. `None` is NULL.
@@ -129,7 +129,7 @@ impl Comparison {
     /// Parses a result row of [`Comparison::rows_sql`]. The parameter `value` is the same as in
     /// [`Comparison::parse_counts`].
     #[must_use]
-    pub fn parse_row(&self, value: impl Fn(&str) -> Option<String>) -> Option<DifferingRow> {
+    pub fn parse_row(&self, value: impl Fn(&str) -> Option<String>) -> Option<RowDifference> {
         let number = |name: &str| parse_count(&value(name)?);
         let rows = [number("in_ours_text")?, number("in_theirs_text")?];
         let mut values = Vec::new();
@@ -137,7 +137,7 @@ impl Comparison {
             if number(&format!("differs_{column}_text"))? == 1 {
                 let of = |side: &str| value(&format!("{side}_{column}_text"));
                 let difference = value(&format!("apart_{column}_text")).map(|text| without_trailing_zeros(&text));
-                values.push(DifferingValue {
+                values.push(ValueDifference {
                     column,
                     values: [of("ours"), of("theirs")],
                     difference,
@@ -147,7 +147,7 @@ impl Comparison {
         let key = (0..self.keys.len())
             .map(|place| value(&format!("key_{place}_text")))
             .collect();
-        Some(DifferingRow { key, rows, values })
+        Some(RowDifference { key, rows, values })
     }
 }
 

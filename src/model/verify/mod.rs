@@ -5,7 +5,7 @@
 mod answer;
 mod sql;
 
-pub use answer::{ColumnCounts, Counts, DifferingRow, DifferingValue};
+pub use answer::{ColumnCounts, Counts, RowDifference, ValueDifference};
 
 use serde::{Deserialize, Serialize};
 

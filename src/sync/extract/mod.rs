@@ -48,7 +48,7 @@ pub struct Extraction {
     /// Specs that remain unchanged although they could share definitions with a set.
     pub left_out: Vec<SkippedSpec>,
     /// Names with different formulas over the same relation.
-    pub differing: Vec<DifferingName>,
+    pub differing: Vec<NameConflict>,
 }
 
 impl Extraction {
@@ -104,7 +104,7 @@ pub struct SkippedSpec {
 
 /// Name with different formulas in several specs.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DifferingName {
+pub struct NameConflict {
     /// Defined name.
     pub name: String,
     /// Name of the relation that the specs read.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::DifferingName;
+use super::NameConflict;
 use super::draft::{Candidate, ExistingMetricSet, Rejected};
 use crate::arena::Arena;
 use crate::model::shared_definitions::{FirstStep, FirstStepOrigin};
@@ -74,7 +74,7 @@ pub(super) fn choose_names(
 
 /// Returns the names that have different formulas in specs and sets over the same relation. Each step has the index of its
 /// file.
-pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<DifferingName> {
+pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstStep)>) -> Vec<NameConflict> {
     type Formulas = Vec<(u32, String, Vec<usize>)>;
     let mut names: BTreeMap<(String, String), (String, String, Formulas)> = BTreeMap::new();
     for (spec, step) in steps {
@@ -91,7 +91,7 @@ pub(super) fn differing_names<'s>(steps: impl Iterator<Item = (usize, &'s FirstS
     }
     let several = names.into_values().filter(|(.., formulas)| formulas.len() > 1);
     several
-        .map(|(name, relation, formulas)| DifferingName {
+        .map(|(name, relation, formulas)| NameConflict {
             name,
             relation,
             formulas: formulas

@@ -212,7 +212,7 @@ fn model_columns_and_key(fields: &str, nodes: &str) -> (Vec<String>, Vec<String>
 }
 
 #[test]
-fn constraints_of_the_whole_table_hold_where_they_are_made() {
+fn table_constraints_hold_if_they_are_enforced() {
     let of = |materialized: &str, enforced: bool, constraints: &str| {
         let fields = format!(
             r#", "contract": {{"enforced": {enforced}}}, "config": {{"materialized": "{materialized}"}}, "constraints": {constraints}"#
@@ -266,7 +266,7 @@ fn constraints_of_the_whole_table_hold_where_they_are_made() {
 }
 
 #[test]
-fn composite_keys_come_of_tests_that_always_hold() {
+fn composite_keys_come_from_unconditional_tests() {
     let of = |config: &str| {
         let test = |id: u8, name: &str, column: &str, arguments: &str, config: &str| {
             format!(

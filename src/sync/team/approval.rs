@@ -50,7 +50,7 @@ impl RequiredApproval {
     /// Returns `true` if a person may approve or reject the change because of the person's role or because a spec names
     /// the person as an approver.
     #[must_use]
-    pub fn can_be_judged_by(&self, people: &People, who: &str) -> bool {
+    pub fn can_be_reviewed_by(&self, people: &People, who: &str) -> bool {
         let mut named = self.specs.iter().flat_map(|(_, names)| names);
         people.rights(who).has_right(Right::Approve) || named.any(|name| people.is_among(who, name))
     }
@@ -93,7 +93,7 @@ impl RequiredApproval {
             let by = event.by.clone();
             if is_author {
                 standing.void.push((by, "users cannot approve their own changes"));
-            } else if !self.can_be_judged_by(people, &event.by) {
+            } else if !self.can_be_reviewed_by(people, &event.by) {
                 standing.void.push((by, "the user's role is not permitted to approve"));
             } else if event.said == ChangeComment::Approved {
                 standing.approved.push(by);

@@ -8,7 +8,7 @@ use crate::{EVIDENCE, KNOWN, LOG, PushState, STATES, content_hash};
 /// File that differs between two revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct DifferingContent {
+pub struct ContentDifference {
     /// Path of the file, relative to the project's folder.
     pub path: String,
     /// Identifier of the current content, and the file mode. `None` if the file was removed.
@@ -20,7 +20,7 @@ pub struct DifferingContent {
     pub alters_sql: bool,
 }
 
-impl DifferingContent {
+impl ContentDifference {
     /// Creates a record of a file that differs between two revisions.
     #[must_use]
     pub fn new(path: &str, now: Option<String>, text: Option<String>) -> Self {
@@ -72,8 +72,8 @@ impl DifferingContent {
 
 /// Returns the files of a change that an approval covers: the handwritten files, and the evidence for them. Evidence
 /// alone needs no approval.
-pub fn approved_files(files: &[DifferingContent]) -> impl Iterator<Item = &DifferingContent> {
-    let is_written = files.iter().any(DifferingContent::is_written_by_people);
+pub fn approved_files(files: &[ContentDifference]) -> impl Iterator<Item = &ContentDifference> {
+    let is_written = files.iter().any(ContentDifference::is_written_by_people);
     files
         .iter()
         .filter(move |file| file.is_written_by_people() || (is_written && file.is_evidence()))
@@ -82,18 +82,18 @@ pub fn approved_files(files: &[DifferingContent]) -> impl Iterator<Item = &Diffe
 /// Returns the hash of the content that an approval covers. `None` if the change contains no handwritten files.
 ///
 /// ```
-/// use formulac_sync::team::{DifferingContent, approved_content_hash};
+/// use formulac_sync::team::{ContentDifference, approved_content_hash};
 ///
-/// let spec = DifferingContent::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
-/// let record = DifferingContent::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
+/// let spec = ContentDifference::new("metrics/revenue.yml", Some("100644 ab12".to_owned()), None);
+/// let record = ContentDifference::new(".formulac/state/revenue.yml", Some("100644 cd34".to_owned()), None);
 /// assert_eq!(approved_content_hash(&[spec.clone()]), approved_content_hash(&[record.clone(), spec.clone()]));
 /// assert_eq!(approved_content_hash(&[record]), None);
-/// let evidence = DifferingContent::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
+/// let evidence = ContentDifference::new(".formulac/evidence/revenue.yml", Some("100644 ef56".to_owned()), None);
 /// assert_ne!(approved_content_hash(&[spec.clone(), evidence.clone()]), approved_content_hash(&[spec]));
 /// assert_eq!(approved_content_hash(&[evidence]), None);
 /// ```
 #[must_use]
-pub fn approved_content_hash(files: &[DifferingContent]) -> Option<String> {
+pub fn approved_content_hash(files: &[ContentDifference]) -> Option<String> {
     let mut lines: Vec<String> = approved_files(files)
         .map(|file| format!("{}\0{}\n", file.path, file.now.as_deref().unwrap_or_default()))
         .collect();

@@ -11,5 +11,5 @@ pub use approval::{ApprovalState, RequiredApproval, required_approvers, spec_app
 pub use authorize::{Commit, ForbiddenChange, TouchedFile, approved_for_others, forbidden_changes};
 pub use change::{CHANGES, Change, ChangeComment, Event, change_id, is_same_person, parse_changes};
 pub use codeowners::codeowners;
-pub use content::{DifferingContent, approved_content_hash, approved_files};
+pub use content::{ContentDifference, approved_content_hash, approved_files};
 pub use formulac_model::{People, Right, Rights, Role, UnknownRole};

@@ -29,7 +29,7 @@ fn strength(expr: Expr) -> u8 {
 
 /// Returns the minimum precedence for the base of a timeframe. Square brackets can only follow a name, a reference, a
 /// cell or a closing bracket.
-fn base_strength(ast: &Ast, base: ExprId) -> u8 {
+fn base_precedence(ast: &Ast, base: ExprId) -> u8 {
     let mut last = base;
     while let Expr::Tab { base, .. } = ast.expr(last) {
         last = base;
@@ -70,7 +70,7 @@ pub fn print(ast: &Ast, source: &str, root: ExprId) -> String {
                 stack.push(PrintStep::Word("]"));
                 stack.push(PrintStep::Word(ast.name(frame).text(source)));
                 stack.push(PrintStep::Word("["));
-                stack.push(PrintStep::Node(base, base_strength(ast, base)));
+                stack.push(PrintStep::Node(base, base_precedence(ast, base)));
             }
             Expr::Tab { tab, base } => {
                 out.push_str(ast.name(tab).text(source));

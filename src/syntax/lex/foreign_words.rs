@@ -178,8 +178,8 @@ impl LayoutPass<'_, '_> {
                 self.emit_reported(at + 1, span);
                 1
             }
-            "IN" => self.report_in(&infix, single),
-            "IS" if !negated => self.report_is(&infix),
+            "IN" => self.report_in_operator(&infix, single),
+            "IS" if !negated => self.report_is_operator(&infix),
             "LIKE" | "ILIKE" | "RLIKE" => self.report_like(&infix),
             "BETWEEN" => self.report_between(&infix),
             _ => match self.report_clause(at, single) {
@@ -189,7 +189,7 @@ impl LayoutPass<'_, '_> {
         }
     }
 
-    fn report_in(&mut self, infix: &InfixWord, single: bool) -> usize {
+    fn report_in_operator(&mut self, infix: &InfixWord, single: bool) -> usize {
         let open = infix.verb + 1;
         let list = self.in_list_as_or(open, &infix.shown);
         self.report_syntax(
@@ -205,7 +205,7 @@ impl LayoutPass<'_, '_> {
         end - infix.at
     }
 
-    fn report_is(&mut self, infix: &InfixWord) -> usize {
+    fn report_is_operator(&mut self, infix: &InfixWord) -> usize {
         let (at, shown) = (infix.at, &infix.shown);
         let span = self.span_at(at);
         let negated = self.is_word(at + 1, "not");

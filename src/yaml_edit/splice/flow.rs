@@ -72,8 +72,8 @@ impl<'t> Splicer<'t, '_> {
         Ok(())
     }
 
-    pub(super) fn flow_places(&self, child: &Child) -> (usize, usize, Option<usize>) {
-        flow_places(self.tree, child)
+    pub(super) fn flow_item_range(&self, child: &Child) -> (usize, usize, Option<usize>) {
+        flow_item_range(self.tree, child)
     }
 
     /// Returns `true` if the rest of the line is empty or a comment.
@@ -99,7 +99,7 @@ impl<'t> Splicer<'t, '_> {
             let Some(child) = anchor.and_then(|number| node.children().get(number)) else {
                 continue;
             };
-            let (start, end, comma) = self.flow_places(child);
+            let (start, end, comma) = self.flow_item_range(child);
             let pad = " ".repeat(lines::column_at(source, start));
             let is_line = lines::is_first_in_line(source, start);
             let items: Vec<String> = added.iter().map(in_flow).collect();
@@ -146,7 +146,7 @@ impl<'t> Splicer<'t, '_> {
             }
             return;
         }
-        let end_of = |number: usize| node.children().get(number).map(|child| self.flow_places(child).1);
+        let end_of = |number: usize| node.children().get(number).map(|child| self.flow_item_range(child).1);
         let range = if run.start > last_kept {
             end_of(last_kept).zip(end_of(run.end - 1)).map(|(from, to)| from..to)
         } else {
@@ -160,7 +160,7 @@ impl<'t> Splicer<'t, '_> {
 }
 
 /// Returns the start and end of a child between brackets, and the offset after the comma that follows.
-pub(super) fn flow_places(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
+pub(super) fn flow_item_range(tree: &YamlTree<'_>, child: &Child) -> (usize, usize, Option<usize>) {
     let source = tree.source;
     let end = tree.node(child.value).end.max(child.after);
     let next = lines::skip_blanks_and_comments(source, end);

@@ -390,7 +390,7 @@ impl<'t> Splicer<'t, '_> {
 
 /// Returns the lines of a child between brackets. `None` if these lines contain other text, except for a comment.
 pub(super) fn own_lines(tree: &YamlTree<'_>, child: &Child) -> Option<Range<usize>> {
-    let (start, end, comma) = flow::flow_places(tree, child);
+    let (start, end, comma) = flow::flow_item_range(tree, child);
     let line_end = lines::line_end(tree.source, end);
     let comma = comma.filter(|comma| *comma <= line_end);
     let rest = tree.source.get(comma.unwrap_or(end)..line_end)?.trim_start();

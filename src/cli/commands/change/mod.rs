@@ -140,7 +140,7 @@ impl ChangeContext<'_> {
         } else {
             "change reject"
         };
-        if !under_way.can_be_judged_by(&event.by) {
+        if !under_way.can_be_reviewed_by(&event.by) {
             return Err(permissions::report_missing_right(
                 self.session,
                 &self.place,

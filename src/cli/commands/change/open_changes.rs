@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use formulac::sync::KNOWN;
 use formulac::team::{
-    ApprovalState, CHANGES, Change, ChangeComment, Commit, DifferingContent, Event, RequiredApproval,
+    ApprovalState, CHANGES, Change, ChangeComment, Commit, ContentDifference, Event, RequiredApproval,
     approved_content_hash, approved_files, is_same_person, required_approvers,
 };
 use formulac::{Environment, Project};
@@ -24,7 +24,7 @@ pub struct BranchDifferences {
     /// Environment whose review rules apply.
     pub environment: Option<Environment>,
     /// Files that are changed on the branch.
-    pub files: Vec<DifferingContent>,
+    pub files: Vec<ContentDifference>,
     /// Hash of the content that people wrote. `None` if all changes were generated.
     pub content: Option<String>,
     /// Models whose SQL changes because of the facts in `known.yml`.
@@ -169,8 +169,8 @@ impl BranchDifferences {
     }
 
     /// Returns whether a user may approve or reject the content.
-    pub fn can_be_judged_by(&self, who: &str) -> bool {
-        self.asked.can_be_judged_by(self.project.people(), who)
+    pub fn can_be_reviewed_by(&self, who: &str) -> bool {
+        self.asked.can_be_reviewed_by(self.project.people(), who)
     }
 
     /// Returns a note if the facts in `known.yml` change the SQL of models.
@@ -226,7 +226,7 @@ fn named_approvers(
     place: &Workspace,
     repository: &Repository,
     (fork, head): (&str, &str),
-    files: &[DifferingContent],
+    files: &[ContentDifference],
     altered: &[ModelChangeFromKnownFacts],
 ) -> Result<Vec<(String, Vec<String>)>, Failure> {
     let folder = format!("{}/", place.specs_folder());

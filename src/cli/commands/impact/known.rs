@@ -82,7 +82,7 @@ impl ImpactContext {
         let keep = if is_whole || !texts.is_empty() {
             whole
         } else {
-            cache::compiled_sql_and_column_names()
+            cache::for_compiled_sql_and_column_names()
         };
         let path = dbt.as_ref().map(DbtProject::manifest_path);
         let artifacts = path.map(|path| TargetFolder::read_cached_parts(path, keep, &root));

@@ -13,7 +13,7 @@ use formulac::omni::PulledFileLocation as FilePartPosition;
 use crate::cli::args::StatusArgs;
 use crate::cli::commands::pull::{self, PendingPull};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::health::{HealthPart, list_names, print_health};
+use crate::cli::health::{HealthCheck, list_names, print_health};
 use crate::cli::last_run;
 use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
@@ -44,11 +44,11 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     }
     let Some(read) = place.artifacts()? else {
         let found = vec![format!("there is no {}", dbt.manifest_path().display())];
-        parts.push(HealthPart {
+        parts.push(HealthCheck {
             name: "dbt artifacts",
             found,
             fix: "dbt build, then dbt docs generate".to_owned(),
-            ..HealthPart::default()
+            ..HealthCheck::default()
         });
         return Ok(print_health(session, args.json, &parts)?.most_severe(exit));
     };
@@ -64,21 +64,21 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             list_names(&display_paths(&newer))
         ));
     }
-    parts.push(HealthPart {
+    parts.push(HealthCheck {
         name: "dbt artifacts",
         found,
         well: age,
         fix: "dbt parse".to_owned(),
-        ..HealthPart::default()
+        ..HealthCheck::default()
     });
     if !place.has_catalog()? {
         let found = vec!["catalog.json is missing: only columns in properties files are known".to_owned()];
         let fix = "dbt docs generate, or formulac schema fetch".to_owned();
-        parts.push(HealthPart {
+        parts.push(HealthCheck {
             name: "dbt catalog",
             found,
             fix,
-            ..HealthPart::default()
+            ..HealthCheck::default()
         });
     }
     let beside = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
@@ -102,19 +102,19 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             "{} when dbt last checked",
             format_count(freshness.results.len(), "is fresh", "are fresh")
         );
-        parts.push(HealthPart {
+        parts.push(HealthCheck {
             name: "sources",
             found,
             well,
             fix: "load the sources, then run dbt source freshness".to_owned(),
-            ..HealthPart::default()
+            ..HealthCheck::default()
         });
     }
     Ok(print_health(session, args.json, &parts)?.most_severe(exit))
 }
 
 /// Compares Omni's files with dbt's artifacts.
-fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthPart {
+fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
     let files = pull
         .writes
         .iter()
@@ -140,17 +140,17 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthPart {
             list_names(&refused)
         ));
     }
-    HealthPart {
+    HealthCheck {
         name: "dbt and Omni",
         found,
         well: "in step".to_owned(),
         fix: "formulac pull".to_owned(),
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }
 }
 
 /// Reports the tests that failed in their last run.
-fn tests_health(runs: &[RunResults]) -> HealthPart {
+fn tests_health(runs: &[RunResults]) -> HealthCheck {
     let last = last_results(runs);
     let failed = last
         .iter()
@@ -173,7 +173,7 @@ fn tests_health(runs: &[RunResults]) -> HealthPart {
     let well = format!("{} no failures", format_count(last.len(), "node ran,", "nodes ran,"));
     // A project that was never built has no last run, and is not out of date.
     let is_optional = last.is_empty();
-    HealthPart {
+    HealthCheck {
         name: "last run of dbt",
         found,
         well,

@@ -2,19 +2,19 @@
 
 use crate::cli::commands::sync::{OmniRepository, Repository, is_push_interrupted};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::health::{HealthPart, list_names};
+use crate::cli::health::{HealthCheck, list_names};
 use crate::cli::plurals::format_count;
 use crate::cli::workspace::Workspace;
 
 /// Returns the state of both repositories. `None` if the Omni model is a folder of the project.
-pub fn repository_health(place: &Workspace) -> Result<Option<HealthPart>, Failure> {
+pub fn repository_health(place: &Workspace) -> Result<Option<HealthCheck>, Failure> {
     if !place.project.omni_is_repository() {
         return Ok(None);
     }
-    let mut part = HealthPart {
+    let mut part = HealthCheck {
         name: "repositories",
         fix: "formulac push".to_owned(),
-        ..HealthPart::default()
+        ..HealthCheck::default()
     };
     let both = Repository::find(&place.root).and_then(|dbt| Ok((dbt, OmniRepository::find(place)?)));
     let (dbt, omni) = match both {

@@ -13,7 +13,7 @@ use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::{promote, sync};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
-use crate::cli::health::{HealthPart, list_names};
+use crate::cli::health::{HealthCheck, list_names};
 use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::spec::{self, Spec};
@@ -23,7 +23,7 @@ use crate::cli::workspace::Workspace;
 const SPECS_WITH_ERRORS: [&str; 2] = ["spec has errors", "specs have errors"];
 
 /// Reports the state of the project's specs.
-pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthPart>, Failure> {
+pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<Vec<HealthCheck>, Failure> {
     let of_files = match sync::was_pushed(place) {
         true => pending_push_health(session, place, selection)?,
         false => generated_files_health(session, place, selection)?,
@@ -40,7 +40,7 @@ pub fn spec_health(session: &Session, place: &Workspace, selection: &Selection) 
 
 /// Reports columns that specs read but whose existence or type is unknown, and facts in `known.yml` that dbt's
 /// artifacts contradict.
-fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthPart>, Failure> {
+fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Result<Option<HealthCheck>, Failure> {
     let warnings = specs
         .iter()
         .flat_map(|spec| &spec.found.diagnostics)
@@ -76,17 +76,17 @@ fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Resu
         found.push(format!("dbt contradicts known.yml: {}", list_names(&otherwise)));
     }
     let fix = fix.to_owned();
-    Ok((!found.is_empty()).then(|| HealthPart {
+    Ok((!found.is_empty()).then(|| HealthCheck {
         name: "columns",
         found,
         fix,
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }))
 }
 
 /// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in dbt's
 /// artifacts that contradict `known.yml` are reported separately.
-fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthCheck, Failure> {
     let made = sync::plan_with_committed_facts(session, place, selection)?;
     if !made.has_no_errors() {
         let omni = format!("{}/", place.root.join(place.omni_folder()).to_string_lossy());
@@ -174,7 +174,7 @@ fn pending_push_health(session: &Session, place: &Workspace, selection: &Selecti
 }
 
 /// Reports the changes that `generate` would make, for a project that was never pushed.
-fn generated_files_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthPart, Failure> {
+fn generated_files_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthCheck, Failure> {
     let target = TargetOptions::default();
     let compiler = place.compiler(session, &target, place.dialect(&target)?)?;
     let mut made = Generation::new(place, &compiler, place.sources()?, || {})?;
@@ -240,13 +240,13 @@ fn generated_files_health(session: &Session, place: &Workspace, selection: &Sele
     Ok(health_part(found, well, fix))
 }
 
-fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthPart {
-    HealthPart {
+fn health_part(found: Vec<String>, well: String, fix: &str) -> HealthCheck {
+    HealthCheck {
         name: "specs and dbt",
         found,
         well,
         fix: fix.to_owned(),
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }
 }
 
@@ -261,7 +261,7 @@ fn fault_summary(found: &[FileDiagnostics], [one, many]: [&str; 2]) -> Option<St
 }
 
 /// Reports definitions that exist both in a spec and in Omni. Returns `None` without such definitions.
-fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<HealthPart>, Failure> {
+fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<HealthCheck>, Failure> {
     let sources = place.sources()?;
     let specs: Vec<(String, String)> = sources
         .into_iter()
@@ -286,10 +286,10 @@ fn duplicates_health(place: &Workspace, compiled: &[Spec]) -> Result<Option<Heal
         [(_, fault)] => fault.help().unwrap_or("formulac check").to_owned(),
         _ => "formulac check shows the fix for each field".to_owned(),
     };
-    Ok((!found.is_empty()).then(|| HealthPart {
+    Ok((!found.is_empty()).then(|| HealthCheck {
         name: "specs and Omni",
         found,
         fix,
-        ..HealthPart::default()
+        ..HealthCheck::default()
     }))
 }

@@ -69,7 +69,7 @@ impl OmniRepository {
     /// Returns the commit that belongs to dbt's commit, if the current branch of this repository does not contain the
     /// commit. `None` if a push was interrupted, because the next push creates the commit.
     pub fn find_missing_commit(&self, place: &Workspace) -> Result<Option<MissingCommit>, Failure> {
-        let pair = Repository::find(&place.root)?.last_commit_of_pair()?;
+        let pair = Repository::find(&place.root)?.last_paired_commit()?;
         let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {
             return Ok(None);
         };
@@ -190,7 +190,7 @@ const SEARCHED_COMMITS: usize = 500;
 impl Repository {
     /// Returns the log entry and the short hash of the last commit that a commit in the Omni model's repository
     /// follows.
-    pub fn last_commit_of_pair(&self) -> Result<Option<(String, String)>, Failure> {
+    pub fn last_paired_commit(&self) -> Result<Option<(String, String)>, Failure> {
         if self.head_commit()?.is_none() {
             return Ok(None);
         }

@@ -18,7 +18,7 @@ use super::lock::ProjectLock;
 use super::planner::{self, PlannedModels};
 use super::repository::Repository;
 use super::{apply, omni, read_project_file};
-use crate::cli::args::{ConflictSide, KeptFile, ResolveArgs};
+use crate::cli::args::{ConflictSide, PreferredFile, ResolveArgs};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
@@ -115,7 +115,7 @@ fn choose_sides<'p>(
     args: &ResolveArgs,
     meant: &[&(&'p ModelPlan, &'p Conflict)],
 ) -> Result<Vec<(&'p ModelPlan, &'p Conflict, ConflictSide)>, Failure> {
-    let side = |conflict: &Conflict| match args.kept_file() {
+    let side = |conflict: &Conflict| match args.preferred_file() {
         None => Some(args.chosen_side()),
         Some(kept) => {
             let files = files_in_conflict(place, conflict);
@@ -127,8 +127,8 @@ fn choose_sides<'p>(
         .iter()
         .filter_map(|(model, conflict)| Some((*model, *conflict, side(conflict)?)));
     let chosen: Vec<_> = chosen.collect();
-    if let (Some(kept), Some((model, conflict)), []) = (args.kept_file(), meant.first(), chosen.as_slice()) {
-        let [ours, theirs] = files_in_conflict(place, conflict).map(KeptFile::option);
+    if let (Some(kept), Some((model, conflict)), []) = (args.preferred_file(), meant.first(), chosen.as_slice()) {
+        let [ours, theirs] = files_in_conflict(place, conflict).map(PreferredFile::option);
         let target = conflict_target(model, conflict);
         let message = format!(
             "`{target}` is a conflict between {} and {}",
@@ -155,11 +155,11 @@ fn choose_sides<'p>(
 }
 
 /// Returns the files on both sides of a conflict, `ours` first.
-fn files_in_conflict(place: &Workspace, conflict: &Conflict) -> [KeptFile; 2] {
+fn files_in_conflict(place: &Workspace, conflict: &Conflict) -> [PreferredFile; 2] {
     match (conflict.is_omni_conflict(), is_in_omni(place, &conflict.file)) {
-        (true, _) => [KeptFile::Omni, KeptFile::Dbt],
-        (false, true) => [KeptFile::Spec, KeptFile::Omni],
-        (false, false) => [KeptFile::Spec, KeptFile::Dbt],
+        (true, _) => [PreferredFile::Omni, PreferredFile::Dbt],
+        (false, true) => [PreferredFile::Spec, PreferredFile::Omni],
+        (false, false) => [PreferredFile::Spec, PreferredFile::Dbt],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use formulac::team::{CHANGES, Commit, DifferingContent, TouchedFile};
+use formulac::team::{CHANGES, Commit, ContentDifference, TouchedFile};
 
 use super::repository::Repository;
 use crate::cli::exit::{Exit, Failure};
@@ -35,7 +35,7 @@ impl Repository {
 
     /// Returns the files of the project that differ between two commits, with the contents of files that formulac may
     /// have generated.
-    pub fn files_differing_between(&self, base: &str, head: &str) -> Result<Vec<DifferingContent>, Failure> {
+    pub fn files_differing_between(&self, base: &str, head: &str) -> Result<Vec<ContentDifference>, Failure> {
         let args = [
             "diff",
             "--no-ext-diff",
@@ -70,7 +70,7 @@ impl Repository {
         Ok(found
             .into_iter()
             .zip(texts)
-            .map(|((path, now, _), text)| DifferingContent::new(&path, now, text))
+            .map(|((path, now, _), text)| ContentDifference::new(&path, now, text))
             .collect())
     }
 

@@ -286,7 +286,7 @@ fn changes(
                 match without_commits(repository, &path, before.as_ref(), &commits)? {
                     Some(after) => after,
                     None => {
-                        reject_uncommitted_changes(repository, &[path.clone()], str::to_owned)?;
+                        reject_uncommitted_changes(repository, std::slice::from_ref(&path), str::to_owned)?;
                         kept.push(path.clone());
                         before.clone()
                     }

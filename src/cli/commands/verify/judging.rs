@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use formulac::Schema;
 use formulac::sync::{Proof, Verdict};
-use formulac::verify::{Comparison, ComparisonReader, Counts, DifferingRow};
+use formulac::verify::{Comparison, ComparisonReader, Counts, RowDifference};
 
 use super::row_line;
 use crate::cli::engine::{Answer, Engine, EngineRequest};
@@ -16,7 +16,7 @@ use crate::cli::exit::Failure;
 pub struct ComparedColumn {
     /// Compared columns.
     pub columns: Vec<String>,
-    pub rows: Vec<DifferingRow>,
+    pub rows: Vec<RowDifference>,
     /// Whether `rows` contains only some of the differing rows.
     pub more: bool,
 }
@@ -195,7 +195,7 @@ impl JudgedComparison {
         self.compared.rows = answer.rows.iter().filter_map(row).collect();
         self.compared.more = answer.more;
         let is_hidden = |column: &str| pair.hidden.contains(&column.to_lowercase());
-        let told = |row: &DifferingRow| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
+        let told = |row: &RowDifference| row_line::format_row(row, &self.proof, &self.compared.columns, is_hidden);
         self.proof.worst = self.compared.rows.iter().map(told).collect();
     }
 }

@@ -2,7 +2,7 @@
 
 use formulac::diag::render::escape_hidden;
 use formulac::sync::Proof;
-use formulac::verify::DifferingRow;
+use formulac::verify::RowDifference;
 
 /// Maximum number of characters shown per value.
 const LONGEST: usize = 60;
@@ -10,7 +10,7 @@ const LONGEST: usize = 60;
 const HIDDEN: &str = "(hidden)";
 
 /// Formats a row, such as `month 2024-01-01: revenue 12.5, not 10 (2.5 apart)`. `columns` are the compared columns.
-pub fn format_row(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
+pub fn format_row(row: &RowDifference, proof: &Proof, columns: &[String], is_hidden: impl Fn(&str) -> bool) -> String {
     let value = |column: &str, value: &Option<String>| {
         if is_hidden(column) {
             HIDDEN.to_owned()
@@ -32,7 +32,7 @@ pub fn format_row(row: &DifferingRow, proof: &Proof, columns: &[String], is_hidd
     let (ours, theirs) = (proof.relation_name(), proof.compared_name());
     let what = match row.rows {
         [1, 1] => {
-            let one = |differing: &formulac::verify::DifferingValue| {
+            let one = |differing: &formulac::verify::ValueDifference| {
                 let name = columns.get(differing.column).map_or("", String::as_str);
                 let [here, there] = differing.values.each_ref().map(|it| value(name, it));
                 let apart = differing.difference.as_ref().filter(|_| !is_hidden(name));

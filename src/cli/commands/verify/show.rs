@@ -3,7 +3,7 @@
 use formulac::diag::render;
 use formulac::markdown;
 use formulac::sync::{Proof, Verdict};
-use formulac::verify::{ColumnCounts, DifferingRow};
+use formulac::verify::{ColumnCounts, RowDifference};
 use serde_json::{Map, Value, json};
 
 use super::freshness::BuildState;
@@ -296,7 +296,7 @@ pub fn comparison_json(proof: &Proof, compared: &ComparedColumn) -> Value {
         object
     };
     let columns = counts.columns.iter().map(column);
-    let row = |row: &DifferingRow| {
+    let row = |row: &RowDifference| {
         let key: Map<String, Value> = proof
             .keys
             .iter()

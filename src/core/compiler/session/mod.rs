@@ -47,14 +47,14 @@ use file::CompiledFile;
 /// ```
 #[derive(Debug, Default)]
 pub struct FormulaSession {
-    checked: KeptFile,
-    compiled: KeptFile,
+    checked: CachedFile,
+    compiled: CachedFile,
     recompiled: Option<usize>,
 }
 
 /// Results of the last call.
 #[derive(Debug, Default)]
-struct KeptFile {
+struct CachedFile {
     options: Arc<CompilerOptions>,
     /// Last version of the file whose edits can be compiled separately.
     file: Option<Box<CompiledFile>>,
@@ -84,7 +84,7 @@ impl FormulaSession {
     }
 }
 
-impl KeptFile {
+impl CachedFile {
     fn update(&mut self, compiler: &Compiler, source: &str, emit: bool) -> (&Compiled, Option<usize>) {
         if !Arc::ptr_eq(&self.options, &compiler.options) && self.options != compiler.options {
             self.options = Arc::clone(&compiler.options);

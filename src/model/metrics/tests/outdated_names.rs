@@ -126,7 +126,7 @@ fn a_definition_of_a_model_warns_about_a_former_name() {
 }
 
 #[test]
-fn a_column_with_the_former_name_is_no_former_name() {
+fn a_column_named_like_a_former_name_is_not_renamed() {
     let model = "model: m\nmetrics: [{revenue: orders.net}]\ndefinitions: twice = revenue * 2\norder_by: revenue\n";
     assert!(reports(&[ORDERS, model], "W0856").is_empty());
 }

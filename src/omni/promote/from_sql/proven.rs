@@ -67,7 +67,7 @@ impl ProvenFormulas {
             .columns()
             .iter()
             .find(|column| column.name() == NAME)
-            .map(|column| column.ty());
+            .map(formulac_core::Column::ty);
         let aggregates = aggregates || names.values().any(|term| term.aggregates);
         let term = with_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
         let doubt = rewritten.filter(|it| !it.guards.is_empty());
