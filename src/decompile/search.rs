@@ -348,8 +348,13 @@ impl<'s> FormulaSearch<'s> {
         }
     }
 
-    /// Returns the expression inside a conversion or a default that the compiler may have added.
+    /// Returns the expression inside a conversion, a default or a test for a blank that the compiler may have added.
     fn unwrapped_expression(&self, id: SqlNodeId) -> Option<SqlNodeId> {
+        // With `blanks: zero`, a function of a blank is 0 in arithmetic.
+        if let (SqlLabel::Case, [condition, zero, other]) = (self.trees.label(id), self.trees.children(id)) {
+            let is_zero = *self.trees.label(*zero) == SqlLabel::Number("0".to_owned());
+            return Some(*other).filter(|_| is_zero && self.tests_null(*condition));
+        }
         let [name, first, ..] = self.trees.children(id) else {
             return None;
         };
@@ -361,6 +366,14 @@ impl<'s> FormulaSearch<'s> {
             (SqlLabel::Call, "coalesce" | "nullif" | "lower") => Some(*first),
             _ => None,
         }
+    }
+
+    /// Returns whether a condition is `x is null`, or several of these tests combined with `or`.
+    fn tests_null(&self, condition: SqlNodeId) -> bool {
+        self.trees
+            .descendants(condition)
+            .into_iter()
+            .any(|part| *self.trees.label(part) == SqlLabel::Op("is null".to_owned()))
     }
 }
 

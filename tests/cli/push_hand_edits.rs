@@ -81,7 +81,7 @@ fn a_conflict_shows_the_differences() {
     place.show(&["plan"]);
     let shown = place.transcript();
     assert!(!shown.contains("formulac: edit"), "{shown}");
-    crate::repository::snapshot(&place, "push_hand_edits__a_conflict_shows_what_differs");
+    crate::repository::snapshot(&place, "push_hand_edits__a_conflict_shows_the_differences");
 }
 
 #[test]
