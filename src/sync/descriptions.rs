@@ -11,7 +11,8 @@ use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::hand_edits::{HandEdit, Property};
 use super::merge_files::TextChange;
-use super::plan::{Action, ModelPlan, PlannedChange};
+use super::plan::{Action, ModelPlan};
+use super::plan_changes::PlannedChange;
 use super::properties::line_at;
 use super::reconcile::Conflict;
 

@@ -40,6 +40,7 @@ mod merge_files;
 mod merge_request;
 mod metric_set_conflicts;
 mod plan;
+mod plan_changes;
 mod properties;
 mod reconcile;
 mod renamed_models;
@@ -69,9 +70,8 @@ pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_files::{TextChange, merge_files};
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
-pub use plan::{
-    Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedChange, PlannedModel, STATES, state_path,
-};
+pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel, STATES, state_path};
+pub use plan_changes::PlannedChange;
 pub use reconcile::{Conflict, CurrentSpec, ModelSides, ReconcileTools, Reconciled, reconcile, reconcile_all};
 pub use resolve::{apply_edit_to_spec, restore_parts, revert_edit, with_formula_in_conflict};
 pub use state::PushState;

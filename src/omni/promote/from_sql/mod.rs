@@ -11,8 +11,6 @@ pub(super) use proven::ProvenFormulas;
 use calls::date_part;
 use sqlparser::ast::{CeilFloorKind, DataType, Expr, SelectItem, SetExpr, UnaryOperator, Value};
 
-use proven::{NamedTerms, words};
-
 use super::filters::{is_number, number_term};
 use super::term::FormulaTerm;
 use crate::Type;
@@ -26,17 +24,6 @@ use crate::schema::replace_omni_references;
 const MAX_SQL_BYTES: usize = 16 << 10;
 /// Prefix of the placeholders that replace references while SQL is parsed.
 const MARK: &str = "omni_ref_";
-/// Functions that return a point in time or count points in time, in each time zone in the same way.
-const KEEPS_INSTANTS: [&str; 8] = [
-    "min",
-    "max",
-    "count",
-    "any_value",
-    "coalesce",
-    "nullif",
-    "greatest",
-    "least",
-];
 
 /// Resolves names in SQL.
 pub(super) trait SqlNames {
@@ -181,8 +168,6 @@ struct SqlReader<'n> {
     proofs: usize,
 }
 
-/// Maximum number of expressions in an SQL text for which a proven formula is searched.
-const MAX_PROOFS: usize = 8;
 /// Maximum depth of the expression tree. A chain of the same operator has one level per operand.
 const MAX_DEPTH: usize = 2_000;
 
@@ -204,73 +189,6 @@ impl SqlReader<'_> {
         };
         self.depth -= 1;
         term
-    }
-
-    /// Returns the formula that compiles to the expression.
-    fn prove(&mut self, expr: &Expr) -> Option<FormulaTerm> {
-        let proven = self.names.proven_formulas()?;
-        self.proofs += 1;
-        if self.proofs > MAX_PROOFS
-            || matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
-        {
-            return None;
-        }
-        let sql = proven::with_plain_literals(&expr.to_string(), self.dialect);
-        // A window reads the rows of the view, which the spec may group or filter.
-        if sql.to_ascii_uppercase().contains(" OVER ") {
-            return None;
-        }
-        let mut names = NamedTerms::default();
-        for word in words(&sql, self.dialect) {
-            let term = match self.reference_of_placeholder(&word) {
-                Some(reference) => self.names.field(&reference).ok()?,
-                None => self.names.column(None, &word).ok()?,
-            };
-            names.insert(word.to_ascii_lowercase(), term);
-        }
-        let (term, doubt) = proven.find(&sql, &names)?;
-        self.doubts.extend(doubt);
-        self.computes |= term.text.contains(['+', '-', '*', '/']);
-        Some(term)
-    }
-
-    /// Returns whether the value of an expression depends on the time zone to which formulas convert points in time, but
-    /// SQL does not.
-    fn depends_on_time_zone(&self, expr: &Expr) -> bool {
-        if !self
-            .names
-            .proven_formulas()
-            .is_some_and(ProvenFormulas::converts_time_zones)
-        {
-            return false;
-        }
-        let operands: Vec<&Expr> = match expr {
-            Expr::BinaryOp { left, right, .. } => vec![left, right],
-            Expr::Between { expr, low, high, .. } => vec![expr, low, high],
-            Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
-            Expr::Cast { expr, .. } | Expr::Extract { expr, .. } => vec![expr],
-            Expr::Function(function) if !KEEPS_INSTANTS.contains(&&*function.name.to_string().to_lowercase()) => {
-                calls::call_arguments(&function.args).map_or_else(Vec::new, |(arguments, _)| arguments)
-            }
-            _ => Vec::new(),
-        };
-        operands.into_iter().any(|operand| self.is_instant(operand))
-    }
-
-    fn is_instant(&self, expr: &Expr) -> bool {
-        let term = match expr {
-            Expr::Nested(inner) => return self.is_instant(inner),
-            Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
-                Some(reference) => self.names.field(&reference),
-                None => self.names.column(None, &ident.value),
-            },
-            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
-                [relation, column] => self.names.column(Some(&relation.value), &column.value),
-                _ => return false,
-            },
-            _ => return false,
-        };
-        term.is_ok_and(|term| term.ty == Some(Type::Timestamptz))
     }
 
     fn convert_terms(&mut self, exprs: &[&Expr]) -> Result<Vec<FormulaTerm>, String> {

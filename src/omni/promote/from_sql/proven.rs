@@ -3,7 +3,11 @@
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+use sqlparser::ast::Expr;
+
 use super::super::term::FormulaTerm;
+use super::calls::call_arguments;
+use super::{SqlNames, SqlReader};
 use crate::Type;
 use crate::ast;
 use crate::compiler::Compiler;
@@ -28,8 +32,22 @@ pub(in super::super) struct ProvenFormulas {
     decompiler: Decompiler,
 }
 
+/// Functions that return a point in time or count points in time, in each time zone in the same way.
+const KEEPS_INSTANTS: [&str; 8] = [
+    "min",
+    "max",
+    "count",
+    "any_value",
+    "coalesce",
+    "nullif",
+    "greatest",
+    "least",
+];
+/// Maximum number of expressions in an SQL text for which a proven formula is searched.
+const MAX_PROOFS: usize = 8;
+
 /// Names in SQL, with the terms that replace them in the formula.
-pub(super) type NamedTerms = FxHashMap<String, FormulaTerm>;
+type NamedTerms = FxHashMap<String, FormulaTerm>;
 
 impl ProvenFormulas {
     pub fn new(compiler: &Compiler) -> Self {
@@ -87,8 +105,77 @@ impl ProvenFormulas {
     }
 }
 
+impl SqlReader<'_> {
+    /// Returns the formula that compiles to the expression.
+    pub(super) fn prove(&mut self, expr: &Expr) -> Option<FormulaTerm> {
+        let proven = self.names.proven_formulas()?;
+        self.proofs += 1;
+        if self.proofs > MAX_PROOFS
+            || matches!(expr, Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Value(_))
+        {
+            return None;
+        }
+        let sql = with_plain_literals(&expr.to_string(), self.dialect);
+        // A window reads the rows of the view, which the spec may group or filter.
+        if sql.to_ascii_uppercase().contains(" OVER ") {
+            return None;
+        }
+        let mut names = NamedTerms::default();
+        for word in words(&sql, self.dialect) {
+            let term = match self.reference_of_placeholder(&word) {
+                Some(reference) => self.names.field(&reference).ok()?,
+                None => self.names.column(None, &word).ok()?,
+            };
+            names.insert(word.to_ascii_lowercase(), term);
+        }
+        let (term, doubt) = proven.find(&sql, &names)?;
+        self.doubts.extend(doubt);
+        self.computes |= term.text.contains(['+', '-', '*', '/']);
+        Some(term)
+    }
+
+    /// Returns whether the value of an expression depends on the time zone to which formulas convert points in time, but
+    /// SQL does not.
+    pub(super) fn depends_on_time_zone(&self, expr: &Expr) -> bool {
+        if !self
+            .names
+            .proven_formulas()
+            .is_some_and(ProvenFormulas::converts_time_zones)
+        {
+            return false;
+        }
+        let operands: Vec<&Expr> = match expr {
+            Expr::BinaryOp { left, right, .. } => vec![left, right],
+            Expr::Between { expr, low, high, .. } => vec![expr, low, high],
+            Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
+            Expr::Cast { expr, .. } | Expr::Extract { expr, .. } => vec![expr],
+            Expr::Function(function) if !KEEPS_INSTANTS.contains(&&*function.name.to_string().to_lowercase()) => {
+                call_arguments(&function.args).map_or_else(Vec::new, |(arguments, _)| arguments)
+            }
+            _ => Vec::new(),
+        };
+        operands.into_iter().any(|operand| self.is_instant(operand))
+    }
+
+    fn is_instant(&self, expr: &Expr) -> bool {
+        let term = match expr {
+            Expr::Nested(inner) => return self.is_instant(inner),
+            Expr::Identifier(ident) => match self.reference_of_placeholder(&ident.value) {
+                Some(reference) => self.names.field(&reference),
+                None => self.names.column(None, &ident.value),
+            },
+            Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+                [relation, column] => self.names.column(Some(&relation.value), &column.value),
+                _ => return false,
+            },
+            _ => return false,
+        };
+        term.is_ok_and(|term| term.ty == Some(Type::Timestamptz))
+    }
+}
+
 /// Writes the prefixes of string literals as the compiler does: `R'\d'` as `r'\d'`, and `r'a'` as `'a'`.
-pub(super) fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
+fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
     replace_tokens(sql, dialect, |tokens, at| {
         let token = tokens.get(at).filter(|token| token.kind == SqlTokenKind::Text)?;
         let text = token.text(sql);
@@ -107,7 +194,7 @@ pub(super) fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
 }
 
 /// Returns the words of an expression that may be names of columns.
-pub(super) fn words(sql: &str, dialect: Dialect) -> Vec<String> {
+fn words(sql: &str, dialect: Dialect) -> Vec<String> {
     let tokens = tokens(sql, dialect);
     let is_word = |at: &usize| {
         let is_called = tokens.get(at + 1).is_some_and(|next| next.text(sql) == "(");

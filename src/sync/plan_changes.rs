@@ -1,0 +1,217 @@
+//! Changes to the properties, clauses and definitions of a model, as a plan lists them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::hand_edits::Property;
+use super::properties::LocatedPropertyValue;
+use super::reconcile::{CurrentSpec, ModelProperties, ModelSides, different_properties};
+use super::state::PushState;
+use crate::CompiledSpec;
+use crate::yaml_edit::{YamlValue, value};
+
+/// Change to a property of a model or definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedChange {
+    /// Name of the definition or column. `None` if the change concerns the model.
+    pub definition: Option<String>,
+    /// Changed property.
+    pub property: Property,
+    /// Old value. `None` if the property is new.
+    pub before: Option<String>,
+    /// New value. `None` if the property is removed.
+    pub after: Option<String>,
+    /// Metric or dimension of a set whose formula changes, such as `orders.revenue`, or `orders.where` for the
+    /// condition of the set. `None` for definitions of the spec.
+    pub metric: Option<String>,
+}
+
+impl fmt::Display for PlannedChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.definition.as_deref().unwrap_or("the model");
+        match self.property {
+            Property::Formula => write!(f, "{name}")?,
+            Property::Clause(key) if self.definition.is_none() => write!(f, "{key}")?,
+            property => write!(f, "{name}, {property}")?,
+        }
+        match (&self.before, &self.after) {
+            (None, Some(after)) => write!(f, ": {after}"),
+            (Some(before), None) => write!(f, ": {before} → removed"),
+            (Some(before), Some(after)) => write!(f, ": {before} → {after}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl CurrentSpec {
+    /// Returns the changes to a model since an earlier version of its spec.
+    #[must_use]
+    pub fn changes_since(&self, model: &str, earlier: &Self) -> Vec<PlannedChange> {
+        let base = [PushState::from_pushed(model, earlier)];
+        let sides = ModelSides {
+            model,
+            bases: &base,
+            ours: Some(self),
+            found: &BTreeMap::new(),
+        };
+        let said = different_properties(model, [&earlier.files, &self.files]);
+        changes(sides, Some(&earlier.compiled), false, &said)
+    }
+}
+
+/// Returns the changes to a model. Formulas are compared in the specs, everything else in the properties. `said`
+/// contains the different properties of the base and of the spec.
+pub(super) fn changes(
+    sides: ModelSides<'_>,
+    base: Option<&CompiledSpec>,
+    is_new: bool,
+    said: &[ModelProperties; 2],
+) -> Vec<PlannedChange> {
+    if base.is_none() && !is_new {
+        return Vec::new();
+    }
+    let formulas = |compiled: Option<&CompiledSpec>| -> Vec<((Option<String>, String), String)> {
+        let all = compiled.map(CompiledSpec::definitions).unwrap_or_default();
+        let one = |it: &crate::model::SpecDefinition| {
+            let formula = it.formula().split_whitespace().collect::<Vec<_>>().join(" ");
+            ((it.step().map(str::to_owned), it.name().to_owned()), formula)
+        };
+        all.iter().map(one).collect()
+    };
+    let (before, after) = (formulas(base), formulas(sides.ours.map(|ours| &ours.compiled)));
+    let find = |all: &[((Option<String>, String), String)], key: &(Option<String>, String)| {
+        all.iter()
+            .find(|(other, _)| other == key)
+            .map(|(_, formula)| formula.clone())
+    };
+    let mut changes: Vec<PlannedChange> = Vec::new();
+    if let (false, [base, ..], Some(ours)) = (is_new, sides.bases, sides.ours) {
+        changes.extend(changed_clauses(&base.source, &ours.source));
+    }
+    let mut say = |name: &str, before: Option<String>, after: Option<String>| {
+        if before != after {
+            changes.push(PlannedChange {
+                definition: Some(name.to_owned()),
+                property: Property::Formula,
+                before,
+                after,
+                metric: None,
+            });
+        }
+    };
+    for (key, formula) in &after {
+        say(&key.1, find(&before, key), Some(formula.clone()));
+    }
+    for (key, formula) in before.iter().filter(|(key, _)| find(&after, key).is_none()) {
+        say(&key.1, Some(formula.clone()), None);
+    }
+    if let (Some(base), Some(ours)) = (base, sides.ours) {
+        add_metric_changes(base, &ours.compiled, &mut changes);
+    }
+    // For a new or removed model, only its definitions are listed, because `said` is empty.
+    let [before, after] = said;
+    let abouts: BTreeSet<_> = before.keys().chain(after.keys()).collect();
+    for about in abouts.into_iter().filter(|about| about.property != Property::Text) {
+        let (was, is) = (
+            before.get(about).map(LocatedPropertyValue::text),
+            after.get(about).map(LocatedPropertyValue::text),
+        );
+        // A column without a description has its formula as the description, and the change to the formula may already
+        // be listed.
+        let is_told = changes.iter().any(|told| {
+            let of_set = told.metric.as_deref().and_then(|metric| metric.split_once('.'));
+            let is_of_set = of_set.is_some_and(|(_, name)| about.column.as_deref() == Some(name));
+            let is_column = told.definition == about.column || is_of_set;
+            is_column && (&told.before, &told.after) == (&was, &is)
+        });
+        if was != is && !is_told {
+            let (definition, property) = (about.column.clone(), about.property);
+            changes.push(PlannedChange {
+                definition,
+                property,
+                before: was,
+                after: is,
+                metric: None,
+            });
+        }
+    }
+    changes
+}
+
+/// Keys of a spec or step that determine its rows or check them.
+const CLAUSES: [&str; 6] = ["joins", "where", "group_by", "having", "limit", "rules"];
+
+/// Returns the changes of [`CLAUSES`]. Changes of the last step and of the spec itself have no name.
+fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
+    let (Some(before), Some(after)) = (value(before), value(after)) else {
+        return Vec::new();
+    };
+    let (before, after) = (named_steps(&before), named_steps(&after));
+    let text = |steps: &[(Option<&str>, &YamlValue)], name: Option<&str>, key: &str| {
+        let mut own = steps.iter().filter(|(other, _)| *other == name);
+        own.find_map(|(_, step)| step.get(key)).map(clause_text)
+    };
+    let mut names: Vec<Option<&str>> = after.iter().map(|(name, _)| *name).collect();
+    names.dedup();
+    let keys = names.iter().flat_map(|name| CLAUSES.map(|key| (*name, key)));
+    let change = |(name, key): (Option<&str>, &'static str)| {
+        let (before, after) = (text(&before, name, key), text(&after, name, key));
+        (before != after).then(|| PlannedChange {
+            definition: name.map(str::to_owned),
+            property: Property::Clause(key),
+            before,
+            after,
+            metric: None,
+        })
+    };
+    keys.filter_map(change).collect()
+}
+
+/// Returns the steps of a spec with their names, then the spec itself. The last step and the spec have no name.
+fn named_steps(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
+    let steps: &[YamlValue] = match root.get("steps") {
+        Some(YamlValue::List(steps, _)) => steps,
+        _ => &[],
+    };
+    let name = |(number, step): (usize, _)| {
+        let name = YamlValue::get(step, "name").and_then(YamlValue::as_text);
+        (name.filter(|_| number + 1 < steps.len()), step)
+    };
+    steps.iter().enumerate().map(name).chain([(None, root)]).collect()
+}
+
+/// Formats the value of a key on one line.
+fn clause_text(value: &YamlValue) -> String {
+    let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = |value: &YamlValue| match value.as_text() {
+        Some(text) => on_one_line(text),
+        None => on_one_line(&value.to_string()),
+    };
+    match value {
+        YamlValue::List(items, _) => items.iter().map(text).collect::<Vec<_>>().join(", "),
+        value => text(value),
+    }
+}
+
+/// Adds the changed formulas of the metric sets that the model reads. A change to a metric that is a column of the
+/// model is already listed under the name of the column.
+fn add_metric_changes(base: &CompiledSpec, ours: &CompiledSpec, changes: &mut Vec<PlannedChange>) {
+    for metric in ours.metric_changes_since(base) {
+        let is_shown = |change: &&mut PlannedChange| {
+            let formulas = [change.before.as_deref(), change.after.as_deref()];
+            let column = change.definition.as_deref().unwrap_or_default();
+            change.property == Property::Formula && metric.is_reflected_in(ours, column, formulas)
+        };
+        match changes.iter_mut().find(is_shown) {
+            Some(change) => change.metric = Some(metric.metric),
+            None => changes.push(PlannedChange {
+                definition: Some(metric.metric.clone()),
+                property: Property::Formula,
+                before: metric.before,
+                after: metric.after,
+                metric: Some(metric.metric),
+            }),
+        }
+    }
+}
