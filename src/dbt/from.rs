@@ -156,7 +156,7 @@ impl RelationReference {
     }
 
     /// Returns the relation of the schema. If several relations have the same name, such as a model and a table of a
-    /// source, the schema lists all but one of them with a longer name.
+    /// source, the schema lists one of them with the short name, and the others with longer names.
     #[must_use]
     pub fn find_in<'s>(&self, schema: &'s Schema) -> Option<&'s Relation> {
         let qualified = self.qualified_name().and_then(|name| schema.relation(&name));

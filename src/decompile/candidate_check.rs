@@ -265,7 +265,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             if !left.items.iter().any(|item| self.is_own_column(item))
                 && let Some((part, sql)) = self.first_other_difference(&left)
             {
-                return Some(refusals::other_part(&form.text, &part, sql.as_deref()));
+                return Some(refusals::formula_changes_other_part(&form.text, &part, sql.as_deref()));
             }
             // A formula without the outer part of the edit, such as a conversion, is not similar.
             let generated = self.shown_expression(&file, self.shown, trees).ok();
@@ -275,7 +275,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             if generated == Some(edited)
                 && let Some(cte) = &site.cte
             {
-                return Some(refusals::other_select(&form.text, cte));
+                return Some(refusals::formula_in_other_cte(&form.text, cte));
             }
             let sql = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");
             return Some(refusals::nearest_formula(&form.text, &sql));

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::columns::{ColumnExpression, ColumnResolver};
 use super::file::{FilePart, FilePartKind, SqlFile, is_same_name, token_name};
 use super::parse::{parse, parse_list};
-use super::tree::{SqlNodeId, Trees};
+use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
@@ -126,6 +126,7 @@ pub(super) fn are_equivalent_if(
     trees: &mut Trees,
     is_same: &mut dyn FnMut(&Trees, &str, SqlNodeId, SqlNodeId) -> bool,
 ) -> bool {
+    let dialect = one.dialect;
     let has_same = |(a, b): (&Range<usize>, &Range<usize>)| one.is_same_part(a, other, b);
     let is_same_rows = match (RowSelects::find(one), RowSelects::find(other)) {
         (Some(first), Some(second)) => {
@@ -156,8 +157,25 @@ pub(super) fn are_equivalent_if(
     let (Some(one), Some(other)) = (trees_of(one, &first), trees_of(other, &second)) else {
         return false;
     };
+    // Two calls of a random function return different values, but a column has one value.
+    let volatile = dialect.volatile_calls();
+    let is_volatile = |column: &SqlNodeId| has_call(trees, *column, &volatile);
+    if one.iter().chain(&other).any(is_volatile) {
+        return false;
+    }
     let mut columns = first.iter().zip(one.into_iter().zip(other));
     is_same_names && columns.all(|((name, _), (one, other))| is_same(trees, name, one, other))
+}
+
+/// Returns whether an expression calls one of these functions.
+fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
+    trees
+        .descendants(expression)
+        .into_iter()
+        .any(|part| match (trees.label(part), trees.children(part)) {
+            (SqlLabel::Call, [name, ..]) => trees.column(*name).is_some_and(|(_, name)| names.contains(&name)),
+            _ => false,
+        })
 }
 
 /// Returns the expression of a column of the last select, computed from the columns of relations instead of the columns
@@ -308,7 +326,7 @@ mod tests {
         }
     }
 
-    /// A value may be computed before or after a join if the rows are the same.
+    /// A value may be computed in a different select if both selects have the same rows.
     #[test]
     fn values_may_be_in_other_selects_with_the_same_rows() {
         let before = "days as (select day, sum(x) as n, current_date as today from orders group by day) \

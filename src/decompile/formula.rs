@@ -234,7 +234,7 @@ impl Decompiler {
                 return Ok(formula);
             }
         }
-        // formulac may compute the value in a different select than the user does.
+        // formulac may compute the value in a different select from the one that the user edited.
         if case.cte.is_none() && part == expected {
             let whole = expression_of_relations(case.found, &case.placed.name, trees);
             for part in [Some(part), whole].into_iter().flatten() {

@@ -42,8 +42,8 @@ pub(super) fn nearest_formula(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit whose formula has the edited SQL in a CTE that the edited file lacks.
-pub(super) fn other_select(formula: &str, cte: &str) -> NotAFormula {
+/// Returns the reason for rejecting an edit whose formula generates its SQL in a CTE that the edited file lacks.
+pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
     not_a_formula(format!(
         "formulac computes the formula `{formula}` in the CTE `{cte}`; add the definition to the spec"
     ))
@@ -64,13 +64,13 @@ pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit whose formula also changes another part of the SQL. `sql` is the generated SQL of the part.
+/// Returns the reason to reject an edit whose formula also changes other SQL. `sql` is the generated SQL of this part.
 /// It is `None` if the part is the whole query.
-pub(super) fn other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
+pub(super) fn formula_changes_other_part(formula: &str, part: &str, sql: Option<&str>) -> NotAFormula {
     let sql = sql.map(|sql| sql.split_whitespace().collect::<Vec<_>>().join(" "));
     not_a_formula(match sql.as_deref() {
         None => format!("the formula `{formula}` also changes {part}"),
-        Some("") => format!("the SQL of the formula `{formula}` also lacks {part}"),
+        Some("") => format!("the formula `{formula}` also removes {part}"),
         Some(sql) => format!("with the formula `{formula}`, {part} is also generated as `{sql}`"),
     })
 }
@@ -236,11 +236,11 @@ impl FilePartPosition {
     pub fn advice(&self) -> Option<&'static str> {
         let clause = match &self.what {
             FilePartKind::Column(_) if self.cte.is_some() => {
-                return Some("a definition is a column that the query returns, not a column of a CTE alone");
+                return Some("a definition must be a column that the query returns, not only a column of a CTE");
             }
             FilePartKind::Column(_) => return Some("the spec would also change other parts of the query"),
             FilePartKind::Unnamed => {
-                return Some("a definition has a name, and only the warehouse knows these columns");
+                return Some("a definition needs a name, but only the warehouse knows the names of these columns");
             }
             FilePartKind::Config => return Some("a spec has the key `config` for the settings of dbt"),
             FilePartKind::Other => return Some("a spec generates one query"),

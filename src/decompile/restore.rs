@@ -251,7 +251,7 @@ pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &File
     let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
         return Vec::new();
     };
-    // A column that is only passed on has no name after it, but an expression in its place has one.
+    // A plain column has no name after it, but an expression that replaces the column needs a name.
     let (own_end, edited_end) = (written.end_with_name(&own), found.end_with_name(&edited));
     let whole = match (own_end == own.end, edited_end == edited.end) {
         (true, false) => Hunk {

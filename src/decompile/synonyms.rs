@@ -25,7 +25,7 @@ pub(super) fn add_call(trees: &mut Trees, dialect: Dialect, name: SqlNodeId, mut
         let all = trees.add_word("*");
         return trees.add(SqlLabel::Call, vec![name, all]);
     }
-    // Without a number, the previous and the next row are read.
+    // `lag` and `lead` read the previous and the next row by default.
     if matches!(word.as_str(), "lag" | "lead") && args.len() == 1 {
         args.push(trees.add_leaf(SqlLabel::Number("1".to_owned())));
         return trees.add(SqlLabel::Call, [name].into_iter().chain(args).collect());

@@ -6,7 +6,7 @@ use crate::temporal::result_arguments;
 use crate::value::Value;
 use crate::{functions, uncertainty};
 
-/// What the NULL of an expression may stand for in arithmetic with `blanks: zero`. Neither, if the expression is never
+/// Possible meanings of an expression's NULL with `blanks: zero`. Both fields are `false` if the expression is never
 /// NULL.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct NullSources {
@@ -72,7 +72,7 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     }
 }
 
-/// Returns what the NULL of an expression may stand for. `None` if blank operands are not 0.
+/// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.
 pub type NullSourcesOf<'a> = &'a dyn Fn(&InterpreterExpr) -> Option<NullSources>;
 
 /// Evaluates an operand of arithmetic. With `blanks: zero`, a blank is 0, also in a branch or an argument, but the NULL
@@ -99,7 +99,7 @@ pub fn operand_value(
         }
         (_, InterpreterExpr::Call(name @ ("IF" | "IFS" | "SWITCH" | "CHOOSE"), args)) => {
             let values: Vec<Value> = args.iter().map(&mut *value).collect();
-            return match taken_argument(name, &values).and_then(|at| args.get(at)) {
+            return match chosen_argument_index(name, &values).and_then(|at| args.get(at)) {
                 Some(taken) => operand_value(taken, sources, value),
                 None if *name == "IF" => Value::Int(0),
                 None => Value::Null,
@@ -125,13 +125,13 @@ pub fn operand_value(
             return evaluate_binary(InterpreterOp::Power, &a, &b);
         }
         (_, InterpreterExpr::Window(Window::Offset(_, n))) => {
-            return or_zero_without_row(|one| Window::Offset(one, *n), value);
+            return zero_if_no_row(|one| Window::Offset(one, *n), value);
         }
         (_, InterpreterExpr::Window(Window::Period(_, n, unit))) => {
-            return or_zero_without_row(|one| Window::Period(one, *n, *unit), value);
+            return zero_if_no_row(|one| Window::Period(one, *n, *unit), value);
         }
         (_, InterpreterExpr::Window(Window::InPeriod(_, frame, is_last))) => {
-            return or_zero_without_row(|one| Window::InPeriod(one, *frame, *is_last), value);
+            return zero_if_no_row(|one| Window::InPeriod(one, *frame, *is_last), value);
         }
         _ => {}
     }
@@ -151,8 +151,8 @@ fn is_number_argument(name: &str, at: usize) -> bool {
     }
 }
 
-/// Returns the 0 of a window that finds no row, and NULL if it finds one, whose value is the NULL of an error.
-fn or_zero_without_row(
+/// Returns 0 if a window finds no row. Returns NULL if it finds a row, because the NULL of that row is an error.
+fn zero_if_no_row(
     window: impl FnOnce(Box<InterpreterExpr>) -> Window,
     value: &mut dyn FnMut(&InterpreterExpr) -> Value,
 ) -> Value {
@@ -164,7 +164,7 @@ fn or_zero_without_row(
 }
 
 /// Returns the index of the argument that a conditional function returns.
-fn taken_argument(name: &str, args: &[Value]) -> Option<usize> {
+fn chosen_argument_index(name: &str, args: &[Value]) -> Option<usize> {
     let (first, count) = match name {
         "CHOOSE" => {
             let index = args.first()?.number()?.trunc();

@@ -102,7 +102,7 @@ impl KeptColumn {
 /// Returns the argument of an aggregate that contains the values.
 fn aggregated_argument<'x>(name: &str, args: &'x [InterpreterExpr]) -> Option<&'x InterpreterExpr> {
     match (name, args) {
-        // A second argument that is no criterion contains the values.
+        // If the second argument is not a criterion, it contains the values.
         ("AVERAGEIF", [_, values] | [_, _, values]) if !matches!(values, InterpreterExpr::Literal(_)) => Some(values),
         _ => args.first(),
     }
@@ -123,7 +123,7 @@ impl InterpreterStep {
         self.group_by.iter().find(|key| key.output() == name)
     }
 
-    /// Returns what a NULL of an expression may stand for. In the definition `own`, the name `own` refers to the input
+    /// Returns the possible meanings of a NULL. In the definition `own`, the name `own` refers to the input
     /// column. `None` without `blanks: zero`.
     pub fn null_sources(&self, x: &InterpreterExpr, own: Option<&str>) -> Option<NullSources> {
         self.blank_zero.then(|| self.sources(x, own))

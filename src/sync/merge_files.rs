@@ -129,7 +129,7 @@ fn merge_file(
             Err(Vec::new())
         };
     };
-    // A new column in the file stays where it is, unless the spec moves columns.
+    // A new column keeps its position in the file, unless the spec moves columns.
     let is_new = |edit: &HandEdit| edit.file == path && edit.before.as_deref().is_none_or(str::is_empty);
     let keeps_order = base.is_some_and(|base| with_column_order_of(ours, base, dialect).is_none());
     let keeps_order = keeps_order && carried.iter().any(is_new);

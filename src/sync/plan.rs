@@ -14,6 +14,7 @@ use super::reconcile::{Conflict, CurrentSpec, ModelProperties, ModelSides, Recon
 use super::renamed_models::keep_former_layout;
 use super::state::{PushState, normalize_lines};
 use crate::dbt::is_same_content;
+use crate::yaml_edit::value;
 use crate::{CompiledSpec, Compiler, parallel};
 
 /// Folder for the models' bases, relative to the project's folder.
@@ -142,9 +143,9 @@ impl ModelPlan {
         self
     }
 
-    /// Returns whether the plan only records another layout of the spec, such as the layout of a formatter.
+    /// Returns whether the plan only records a changed layout of the spec, for example after a formatter ran.
     #[must_use]
-    pub fn is_layout_of_spec(&self) -> bool {
+    pub fn is_layout_change_only(&self) -> bool {
         let one = |text: &Option<String>| match PushState::versions(text.as_deref()?).as_slice() {
             [state] => Some(state.clone()),
             _ => None,
@@ -162,9 +163,9 @@ impl ModelPlan {
         self.conflicts.is_empty() && is_same_value && with_source(before) == after
     }
 
-    /// Removes the record of another layout of the spec, because the spec is committed.
+    /// Removes the record of the spec's changed layout, because the spec is committed.
     #[must_use]
-    pub fn without_layout_of_spec(mut self) -> Self {
+    pub fn without_layout_change(mut self) -> Self {
         self.files.clear();
         self.paths.clear();
         self.action = match self.kept.is_empty() {

@@ -150,7 +150,7 @@ fn changed_clauses(before: &str, after: &str) -> Vec<PlannedChange> {
     let (before, after) = (named_steps(&before), named_steps(&after));
     let text = |steps: &[(Option<&str>, &YamlValue)], name: Option<&str>, key: &str| {
         let mut own = steps.iter().filter(|(other, _)| *other == name);
-        own.find_map(|(_, step)| step.get(key)).map(clause_text)
+        own.find_map(|(_, step)| step.get(key)).map(format_clause)
     };
     let mut names: Vec<Option<&str>> = after.iter().map(|(name, _)| *name).collect();
     names.dedup();
@@ -182,7 +182,7 @@ fn named_steps(root: &YamlValue) -> Vec<(Option<&str>, &YamlValue)> {
 }
 
 /// Formats the value of a key on one line.
-fn clause_text(value: &YamlValue) -> String {
+fn format_clause(value: &YamlValue) -> String {
     let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let text = |value: &YamlValue| match value.as_text() {
         Some(text) => on_one_line(text),

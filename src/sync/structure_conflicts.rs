@@ -37,7 +37,7 @@ impl ModelReconciler<'_> {
                     Some(condition(&root, cte.as_deref(), key)?.text()?.to_owned())
                 };
                 let other = if *clause == "where" { "having" } else { "where" };
-                // The condition of a later select may be the other key of the spec.
+                // A condition of a later select may come from the other key, `where` or `having`, of the spec.
                 let is_changed = |key: &&str| match &theirs {
                     Some(theirs) => of(theirs, key) != of(base, key),
                     None => of(&self.ours, key) != of(base, key),

@@ -457,7 +457,7 @@ fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> boo
 /// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several edits
 /// may explain the same hand edits. The last select may return all columns of the CTE `output`.
 fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
-    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.column_of_output(output)?.to_owned());
+    let column = |edit: &HandEdit| Some(edit.place.as_ref()?.output_column_name(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
     let mut found = Vec::new();
     // A column without a known name, such as `*` or a macro, may be a column that seems to be missing.

@@ -220,7 +220,7 @@ fn the_first_spec_fits_what_is_known() {
     assert!(odd.contains("group_by: on[month]") && !odd.contains("Net"), "{odd}");
 }
 
-/// Models that prepare data for other models are used only if nothing is known of the others.
+/// Models that prepare data for other models are used only if there are no facts about the other models.
 #[test]
 fn the_first_spec_reads_a_model_for_users() {
     let known = "columns: [{name: day, data_type: date}, {name: amount, data_type: numeric}]";

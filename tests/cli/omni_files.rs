@@ -235,7 +235,7 @@ fn resolve_keeps_the_file_that_the_option_names() {
             place.write(file, text);
         }
     }
-    // Each of three texts is a different one.
+    // All three texts differ.
     edit(&place, yml, "Before tax.", "In dbt.");
     let plan = place.run(&["plan"]);
     for name in ["revenue.revenue:description:dbt", "revenue.revenue:description:omni"] {

@@ -311,7 +311,7 @@ fn older_files_of_the_omni_model_are_not_edits() {
     assert_eq!(state(&place)[1], "");
     let release = run(&place, &["release", "--yes"]);
     assert!(release.exit == 1 && release.out.contains(warning), "{}", release.out);
-    // A merge into one commit leaves the trailer in the middle of the message.
+    // A squash merge leaves the trailer in the middle of the message.
     let entry = trailer(&last_message(&place, "project"), "Formulac-Entry");
     let message = format!("Merge\n\n* Update\n\nFormulac-Entry: {entry}\n\n* more\n");
     git(

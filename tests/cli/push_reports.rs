@@ -206,9 +206,9 @@ fn changed_conditions_are_part_of_the_plan_and_the_log() {
     }
 }
 
-/// A formatter in a hook, or a user, may have committed another layout of the spec.
+/// A formatter in a hook, or a user, may have committed the spec with a different layout.
 #[test]
-fn another_layout_of_a_committed_spec_is_no_change() {
+fn a_new_layout_of_a_committed_spec_is_not_a_change() {
     let place = place("push_spec_layout");
     place.run(&["push", "--yes"]);
     edit(

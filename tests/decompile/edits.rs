@@ -284,7 +284,7 @@ fn deep_and_long_texts_are_taken() {
 }
 
 #[test]
-fn spellings_are_no_edits() {
+fn spellings_are_not_edits() {
     let dialect: Dialect = "duckdb".parse().unwrap();
     let written = "with o as (\n    select * from {{ ref('orders') }}\n)\nselect\n    cast(date_trunc('month', o.day) as date) as month,\n    \
                    o.region,\n    coalesce(sum(x), 0) as total,\n    count(*) as n,\n    rank() over (order by o.region) as place\n\

@@ -181,7 +181,7 @@ fn specs_and_their_rows() {
     assert!(compared >= 12, "{compared}");
 }
 
-/// Returns the formula of a dimension with this SQL, or the reason of its gap.
+/// Returns the formula of a dimension with this SQL, or the reason why it is a gap.
 fn promoted_sql(compiler: &Compiler, sql: &str) -> String {
     let view = "table_name: events\ndimensions:\n  at: {}\n  day: {}\n  text: {}\n  n: {}\n  x:\n    sql: |-\n      ";
     let files = [("events.view.yaml".to_owned(), format!("{view}{sql}\n"))];

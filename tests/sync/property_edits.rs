@@ -309,7 +309,7 @@ fn long_descriptions_leave_no_edit() {
     }
 }
 
-/// The description and the meta of a definition that is a mapping are changed in the mapping.
+/// Changes of `description` and `meta` update the mapping if the definition is a mapping.
 #[test]
 fn properties_of_a_mapping_are_changed_in_place() {
     let spec = "model: m\nfrom: ref('orders')\ngroup_by: region\ndefinitions:\n  n:\n    formula: COUNT()\n    \

@@ -9,6 +9,7 @@ mod quote;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::catalog;
 use crate::tables::{self, DialectData, Forms, OverloadId};
 use crate::types::Type;
 
@@ -131,6 +132,31 @@ impl Dialect {
         places
             .iter()
             .filter_map(move |place| self.0.constructs.get(*place as usize))
+    }
+
+    /// Returns the SQL functions whose result is different in each call, such as `random`: those that only templates of
+    /// volatile functions call.
+    #[must_use]
+    pub fn volatile_calls(self) -> Vec<&'static str> {
+        let calls = |is_volatile: bool| {
+            let cells = self.0.cells.iter().enumerate().filter(move |(at, _)| {
+                let owner = catalog::overload_owner(OverloadId(*at as u16));
+                catalog::get(owner).volatile == is_volatile
+            });
+            cells.flat_map(|(_, cell)| match cell {
+                Cell::Template(template) => template.parts,
+                Cell::Missing | Cell::Unsupported(_) => &[],
+            })
+        };
+        let name = |part: &part::Part| match *part {
+            part::Part::Call { name, .. } => Some(name),
+            _ => None,
+        };
+        let others: Vec<&str> = calls(false).filter_map(name).collect();
+        calls(true)
+            .filter_map(name)
+            .filter(|name| !others.contains(name))
+            .collect()
     }
 
     /// Returns the words that occur in the dialect's templates: keywords, function names and type names.

@@ -5,16 +5,16 @@ use crate::catalog::{self, Nulls, internal};
 use crate::ir::{Ir, IrId, NodeMeta, PoolRange};
 use crate::{Level, Type};
 
-/// Maximum depth of nested choices and calls in which blanks are replaced one by one.
+/// Maximum nesting depth of choices and calls in which blanks are replaced individually.
 const MAX_DEPTH: u8 = 64;
 
 impl Lowerer<'_> {
     /// Replaces an operand's NULL with 0 if the NULL stands for a blank.
     pub(super) fn blank_as_zero(&mut self, id: IrId) -> IrId {
-        self.blanks_as_zero_to(id, MAX_DEPTH)
+        self.replace_blanks_to_depth(id, MAX_DEPTH)
     }
 
-    fn blanks_as_zero_to(&mut self, id: IrId, depth: u8) -> IrId {
+    fn replace_blanks_to_depth(&mut self, id: IrId, depth: u8) -> IrId {
         let meta = self.program.meta(id);
         if !meta.nullable || !meta.ty.is_number() {
             return id;
@@ -37,13 +37,13 @@ impl Lowerer<'_> {
         }
     }
 
-    /// Replaces the blanks in the parts of a node whose NULL may be a blank or an error. The value of a definition
-    /// does not show which of them it is, so its NULL counts as an error.
+    /// Replaces blanks in the operands of a node whose NULL may be a blank or an error. The value of a definition
+    /// does not show whether its NULL is a blank or an error, so the NULL counts as an error.
     fn replace_inner_blanks(&mut self, id: IrId, depth: u8) -> IrId {
         let meta = self.program.meta(id);
         match self.program.node(id) {
             Ir::Case(arms) => {
-                let mut arms = self.branches_without_blanks(arms, depth);
+                let mut arms = self.replace_blanks_in_branches(arms, depth);
                 if arms.count.is_multiple_of(2) {
                     let zero = self.add_integer("0", meta.span);
                     self.program.extend_args(&mut arms, zero);
@@ -51,13 +51,13 @@ impl Lowerer<'_> {
                 self.program.add(Ir::Case(arms), meta)
             }
             Ir::Switch { subject, arms } => {
-                let arms = self.branches_without_blanks(arms, depth);
+                let arms = self.replace_blanks_in_branches(arms, depth);
                 self.program.add(Ir::Switch { subject, arms }, meta)
             }
             Ir::Coalesce(args) => {
                 let mut values = self.program.args(args).to_vec();
                 if let Some(last) = values.last_mut() {
-                    *last = self.blanks_as_zero_to(*last, depth);
+                    *last = self.replace_blanks_to_depth(*last, depth);
                 }
                 self.add_node_with_args(Ir::Coalesce, &values, meta)
             }
@@ -71,7 +71,7 @@ impl Lowerer<'_> {
                 }
                 let mut values = self.program.args(args).to_vec();
                 for value in &mut values {
-                    *value = self.blanks_as_zero_to(*value, depth);
+                    *value = self.replace_blanks_to_depth(*value, depth);
                 }
                 let args = self.program.add_args(&values);
                 let call = self.program.add(Ir::Apply { overload, args }, meta);
@@ -96,7 +96,7 @@ impl Lowerer<'_> {
                 _ => id,
             },
             Ir::PeriodLookup { period, .. } => {
-                let value = self.marker_of_found_period(meta.span);
+                let value = self.found_period_marker(meta.span);
                 let ty = self.program.meta(value).ty;
                 let marker = Ir::PeriodLookup { value, period };
                 let marker = self.program.add(marker, NodeMeta { ty, ..meta });
@@ -106,15 +106,15 @@ impl Lowerer<'_> {
         }
     }
 
-    fn branches_without_blanks(&mut self, arms: PoolRange, depth: u8) -> PoolRange {
+    fn replace_blanks_in_branches(&mut self, arms: PoolRange, depth: u8) -> PoolRange {
         let mut arms = self.program.args(arms).to_vec();
         for branch in arms.chunks_mut(2).filter_map(|pair| pair.last_mut()) {
-            *branch = self.blanks_as_zero_to(*branch, depth);
+            *branch = self.replace_blanks_to_depth(*branch, depth);
         }
         self.program.add_args(&arms)
     }
 
-    /// Returns 0 if one of `tested` is a blank, and otherwise the value of a node.
+    /// Returns 0 if any of the `tested` nodes is blank. Otherwise, returns the value of a node.
     fn zero_if_null(&mut self, tested: &[IrId], value: IrId) -> IrId {
         let meta = self.program.meta(value);
         let mut arms = Vec::new();

@@ -210,8 +210,8 @@ impl Lowerer<'_> {
         (found, other)
     }
 
-    /// Returns a value that is not NULL in a row that PERIODOFFSET finds: the sort key.
-    pub(super) fn marker_of_found_period(&mut self, span: Span) -> IrId {
+    /// Returns the sort key, which is not NULL in any row that PERIODOFFSET finds.
+    pub(super) fn found_period_marker(&mut self, span: Span) -> IrId {
         match self.find_calendar_key().0 {
             Some(key) => self.lower_calendar_key(key, span),
             None => self.add_integer("1", span),

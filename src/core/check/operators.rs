@@ -148,7 +148,7 @@ impl Lowerer<'_> {
         }
         let adds = matches!(op, BinaryOp::Add | BinaryOp::Subtract);
         if adds && self.scope.timezone.is_some() && operands.has_kind(Type::Timestamptz as u32) {
-            // A day later is the same time on the next day, even if the clock changes.
+            // Adding a day results in the same time on the next day, even if the clock changes.
             a = self.instant_to_timestamp(a);
             b = self.instant_to_timestamp(b);
             operands = self.summarize_operands(&[a, b], span);

@@ -4,7 +4,7 @@ use super::{Ir, IrId, PoolRange, Program};
 use crate::Level;
 use crate::catalog::{self, FunctionId, Nulls, OverloadId, internal};
 
-/// What the NULL of a node may stand for. Neither, if the node is never NULL.
+/// Possible meanings of a node's NULL. Both fields are `false` if the node is never NULL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NullMeaning {
     pub may_be_blank: bool,
@@ -91,7 +91,7 @@ impl Program {
             internal::DIVIDE => ERROR,
             // Blank numbers are 0 in these operations.
             internal::ADD | internal::SUBTRACT | internal::MULTIPLY if of_args.may_be_error => ERROR,
-            // Outside of the partition, there is no row.
+            // An offset outside the partition finds no row.
             internal::LAG | internal::LEAD | internal::NTH_VALUE => BLANK.or(of_args),
             _ if self.can_fail(overload, function, args) => ERROR.or(of_args),
             _ if catalog::get(function).level == Level::Aggregate && !of_args.may_be_error => BLANK,

@@ -86,7 +86,7 @@ pub(super) fn argument_name(program: &Program, id: IrId, source: &str, call: Nam
         (_, "left" | "right") => format!("{param}_side_of_{of}"),
         _ => format!("{param}_for_{of}"),
     };
-    // The name that remains of `region & " "` is the name of a column.
+    // A name that already occurs in the text, as in `region & " "`, is the name of a column.
     let text = program.meta(id).span.text(source);
     let is_in_text = |name: &String| {
         let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));

@@ -135,7 +135,7 @@ impl<'m> ViewAccess<'m> {
             ),
             (
                 "views",
-                "the topic changes fields, but the spec contains the fields as their views define them",
+                "the spec ignores the changes of the topic to fields, and uses the fields of the views",
             ),
         ];
         for (key, reason) in settings {

@@ -87,7 +87,7 @@ pub(super) fn column_letters(place: usize) -> String {
     out.iter().rev().collect()
 }
 
-/// Converts a calculation to a formula. `lettered` is the number of the first columns that have the same letters as in
+/// Converts a calculation to a formula. `lettered` is the number of leading columns that have the same letters as in
 /// Omni.
 ///
 /// # Errors
@@ -104,7 +104,7 @@ pub(super) fn calculation_formula(
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if cell_columns(&text).any(|column| column >= lettered) {
-        let reason = "the calculation refers to a column by letter, but the column has another letter in the spec";
+        let reason = "the calculation refers to a column by a letter that differs in the spec";
         return Err(reason.to_owned());
     }
     with_columns(&text, sheet)
@@ -148,7 +148,7 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
                 } else {
                     None
                 };
-                // A formula would read a column with the name of the cell.
+                // A formula would interpret the cell as a column with the same name.
                 let is_hidden = column.is_none() && cell_column(word).is_some() && sheet.has_column(word);
                 if is_hidden && !out.ends_with('$') {
                     out.push('$');

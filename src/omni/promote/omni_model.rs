@@ -271,7 +271,7 @@ impl<'t> ParsedOmniModel<'t> {
         Some((file, &self.files.get(file)?.root))
     }
 
-    /// Returns the base view of a topic, which the topic may have from a topic that it extends.
+    /// Returns the base view of a topic. A topic may inherit its base view from a topic that it extends.
     pub fn base_view_of_topic(&self, name: &str) -> Option<String> {
         let mut open = vec![name.to_lowercase()];
         let mut seen: Vec<String> = Vec::new();

@@ -63,11 +63,11 @@ impl SpecialTokenLexer<'_> {
         span.end = span.start + value.len() as u32;
         let (message, help) = match *value {
             "#REF!" => (
-                "a reference is lost",
+                "the reference is no longer valid",
                 "write the name of the column that the formula referred to",
             ),
             "#NAME?" => ("a name is unknown", "write the name of the column or function"),
-            _ => ("an error is NULL", "write `1/0` to return NULL"),
+            _ => ("formulas return NULL instead of an error", "write `1/0` to return NULL"),
         };
         let message = format!("`{value}` is an error value of a spreadsheet: {message}");
         self.diagnostics

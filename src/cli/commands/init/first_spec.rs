@@ -20,7 +20,7 @@ pub struct FirstSpec {
     pub text: String,
 }
 
-/// Layer of a model in a project, the most suitable layer for a first spec first.
+/// Layer of a model in a project. The layer that is most suitable for a first spec comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Layer {
     /// Events with values, such as `fct_orders`.

@@ -66,14 +66,14 @@ impl OmniRepository {
         }))
     }
 
-    /// Returns the commit that belongs to dbt's commit, if the current branch of this repository does not contain the
+    /// Returns the commit that belongs to dbt's commit, unless the current branch of this repository contains the
     /// commit. `None` if a push was interrupted, because the next push creates the commit.
     pub fn find_missing_commit(&self, place: &Workspace) -> Result<Option<MissingCommit>, Failure> {
         let pair = Repository::find(&place.root)?.last_paired_commit()?;
         let Some((entry, dbt)) = pair.filter(|(entry, _)| !entry.is_empty()) else {
             return Ok(None);
         };
-        // The merge of a branch into one commit may leave the trailer in the middle of the message.
+        // A squash merge may leave the trailer in the middle of the message.
         let grep = format!("--grep={TRAILER}: {entry}");
         let find = |of: &str| -> Result<String, Failure> {
             let args = ["log", "-1", "--fixed-strings", &grep, "--format=%H", of];

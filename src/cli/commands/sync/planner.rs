@@ -296,7 +296,7 @@ fn find_exposures(session: &Session, place: &Workspace, plan: &mut Plan) -> Resu
 }
 
 /// Adds to the plans uncommitted edits that require no other change, such as comments in generated files, and removes
-/// records of another layout of committed specs. Also returns the uncommitted metric sets that no plan contains.
+/// records of committed specs whose layout has changed. Also returns the uncommitted metric sets that no plan contains.
 fn with_uncommitted(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
@@ -304,7 +304,7 @@ fn with_uncommitted(
     plans: Vec<ModelPlan>,
 ) -> (Vec<ModelPlan>, Vec<String>) {
     let files = |plan: &ModelPlan| -> Vec<String> {
-        if plan.is_layout_of_spec() {
+        if plan.is_layout_change_only() {
             return vec![plan.spec.clone()];
         }
         let stays = matches!(plan.action, Action::Nothing | Action::Keep) && plan.conflicts.is_empty();
@@ -320,9 +320,9 @@ fn with_uncommitted(
     let is_repository = differing.is_ok();
     let differing: BTreeSet<String> = differing.unwrap_or_default().into_iter().collect();
     let noted = |plan: ModelPlan| {
-        if plan.is_layout_of_spec() {
+        if plan.is_layout_change_only() {
             return match is_repository && !differing.contains(&plan.spec) {
-                true => plan.without_layout_of_spec(),
+                true => plan.without_layout_change(),
                 false => plan,
             };
         }

@@ -108,7 +108,7 @@ pub fn manual_resolution(conflict: &Conflict) -> String {
     }
 }
 
-/// Returns the side to keep in each conflict. Leaves out conflicts in which the chosen file is no side, and returns an
+/// Returns the side to keep in each conflict. Omits conflicts that do not involve the chosen file, and returns an
 /// error if two files would overwrite each other.
 fn choose_sides<'p>(
     place: &Workspace,

@@ -65,7 +65,7 @@ struct PromotionPlan<'m> {
     calculations: Vec<Calculation<'m>>,
     /// Columns that separate the rows for calculations.
     partitions: Vec<OmniReference>,
-    /// Number of the first columns that have the same letters in Omni and in the spec.
+    /// Number of leading columns that have the same letters in Omni and in the spec.
     lettered: usize,
     topic: Option<&'m Node>,
     file: usize,

@@ -108,7 +108,7 @@ pub(super) fn plan_query_promotion<'m>(
             None
         }
         Some(_) if outputs.len() > fields => {
-            notes.push("`limit` is dropped, because it would apply to the rows of all users together".to_owned());
+            notes.push("`limit` is dropped, because it would limit the rows of all users combined".to_owned());
             None
         }
         limit => limit,
@@ -198,7 +198,7 @@ fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
     (calculations, gaps)
 }
 
-/// Returns the output columns of a query, and the number of its first columns that have the same position in the spec, in
+/// Returns the output columns of a query, and the number of leading columns that keep their position in the spec, in
 /// which the calculations are last. Names and sorts the calculations as in the query's field list. Calculations that are
 /// missing from the list come last.
 fn read_outputs(

@@ -40,7 +40,7 @@ pub(super) fn plan_view_promotion<'m>(
     };
     if !of_rows && outputs.iter().all(|output| is_measure(model, output)) {
         notes.push(format!(
-            "one row for all rows of {}; use `--grain` to group the rows, for example `--grain 'created_at[month]'`",
+            "a single row for all of {}; use `--grain` to group the rows, for example `--grain 'created_at[month]'`",
             model.views.get(view).map_or(&*own, |view| &view.name)
         ));
     }

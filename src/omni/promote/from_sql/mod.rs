@@ -178,13 +178,13 @@ impl SqlReader<'_> {
             Err("the SQL is nested too deeply".to_owned())
         } else if self.depends_on_time_zone(expr) {
             let reason = "the formula would convert the point in time to the time zone of the project";
-            self.prove(expr).ok_or_else(|| reason.to_owned())
+            self.find_proven_formula(expr).ok_or_else(|| reason.to_owned())
         } else {
             let (doubts, computes) = (self.doubts.len(), self.computes);
             self.convert_part(expr).or_else(|reason| {
                 self.doubts.truncate(doubts);
                 self.computes = computes;
-                self.prove(expr).ok_or(reason)
+                self.find_proven_formula(expr).ok_or(reason)
             })
         };
         self.depth -= 1;

@@ -1,13 +1,13 @@
 //! Formulas that compile to exactly the given SQL, for SQL that the rules of this module do not convert.
 
-use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use sqlparser::ast::Expr;
 
 use super::super::term::FormulaTerm;
+use super::SqlReader;
 use super::calls::call_arguments;
-use super::{SqlNames, SqlReader};
 use crate::Type;
 use crate::ast;
 use crate::compiler::Compiler;
@@ -19,7 +19,7 @@ use crate::schema::{Column, Relation, Schema};
 
 /// Relation that the compiled formulas read.
 const RELATION: &str = "omni_rows";
-/// Definition whose SQL is replaced, and a number that occurs only in this SQL.
+/// Definition whose SQL is replaced, and a marker number that occurs only in this SQL.
 const NAME: &str = "omni_value";
 const VALUE: &str = "73019284";
 /// Settings of a spec with one row for each row of the relation, and with one row for each group.
@@ -32,8 +32,8 @@ pub(in super::super) struct ProvenFormulas {
     decompiler: Decompiler,
 }
 
-/// Functions that return a point in time or count points in time, in each time zone in the same way.
-const KEEPS_INSTANTS: [&str; 8] = [
+/// Functions that return or count points in time, independently of the time zone.
+const TIME_ZONE_INDEPENDENT: [&str; 8] = [
     "min",
     "max",
     "count",
@@ -87,7 +87,7 @@ impl ProvenFormulas {
             .find(|column| column.name() == NAME)
             .map(formulac_core::Column::ty);
         let aggregates = aggregates || names.values().any(|term| term.aggregates);
-        let term = with_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
+        let term = replace_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
         let doubt = rewritten.filter(|it| !it.guards.is_empty());
         let doubt = doubt.map(|it| format!("the SQL of the formula adds {}", it.describe()));
         Some((if aggregates { term.into_aggregate() } else { term }, doubt))
@@ -107,7 +107,7 @@ impl ProvenFormulas {
 
 impl SqlReader<'_> {
     /// Returns the formula that compiles to the expression.
-    pub(super) fn prove(&mut self, expr: &Expr) -> Option<FormulaTerm> {
+    pub(super) fn find_proven_formula(&mut self, expr: &Expr) -> Option<FormulaTerm> {
         let proven = self.names.proven_formulas()?;
         self.proofs += 1;
         if self.proofs > MAX_PROOFS
@@ -121,7 +121,7 @@ impl SqlReader<'_> {
             return None;
         }
         let mut names = NamedTerms::default();
-        for word in words(&sql, self.dialect) {
+        for word in possible_column_names(&sql, self.dialect) {
             let term = match self.reference_of_placeholder(&word) {
                 Some(reference) => self.names.field(&reference).ok()?,
                 None => self.names.column(None, &word).ok()?,
@@ -149,7 +149,9 @@ impl SqlReader<'_> {
             Expr::Between { expr, low, high, .. } => vec![expr, low, high],
             Expr::InList { expr, list, .. } => std::iter::once(&**expr).chain(list).collect(),
             Expr::Cast { expr, .. } | Expr::Extract { expr, .. } => vec![expr],
-            Expr::Function(function) if !KEEPS_INSTANTS.contains(&&*function.name.to_string().to_lowercase()) => {
+            Expr::Function(function)
+                if !TIME_ZONE_INDEPENDENT.contains(&&*function.name.to_string().to_lowercase()) =>
+            {
                 call_arguments(&function.args).map_or_else(Vec::new, |(arguments, _)| arguments)
             }
             _ => Vec::new(),
@@ -194,7 +196,7 @@ fn with_plain_literals(sql: &str, dialect: Dialect) -> String {
 }
 
 /// Returns the words of an expression that may be names of columns.
-fn words(sql: &str, dialect: Dialect) -> Vec<String> {
+fn possible_column_names(sql: &str, dialect: Dialect) -> Vec<String> {
     let tokens = tokens(sql, dialect);
     let is_word = |at: &usize| {
         let is_called = tokens.get(at + 1).is_some_and(|next| next.text(sql) == "(");
@@ -207,7 +209,7 @@ fn words(sql: &str, dialect: Dialect) -> Vec<String> {
 }
 
 /// Replaces the names of a formula with their terms. `None` if a name has no term.
-fn with_names(formula: &str, names: &NamedTerms) -> Option<FormulaTerm> {
+fn replace_names(formula: &str, names: &NamedTerms) -> Option<FormulaTerm> {
     let (parsed, _) = parse::parse(&format!("={formula}"));
     let (ast, source) = (parsed.ast(), parsed.source());
     let nodes = ast.nodes_of(ast.definitions.first()?);
