@@ -30,6 +30,12 @@ pub fn overload_owner(id: OverloadId) -> FunctionId {
     tables::OWNERS[id.0 as usize]
 }
 
+/// Returns the null rule of an overload. The default is the rule of its function.
+pub fn null_rule(id: OverloadId) -> Nulls {
+    let own = overload(id).and_then(|overload| overload.nulls);
+    own.unwrap_or(get(overload_owner(id)).nulls)
+}
+
 /// Looks up a function by its name in formulas, ignoring case.
 ///
 /// ```

@@ -63,10 +63,9 @@ impl Lowerer<'_> {
             }
             Ir::Apply { overload, args } => {
                 let function = catalog::get(catalog::overload_owner(overload));
-                let nulls = catalog::overload(overload)
-                    .and_then(|o| o.nulls)
-                    .unwrap_or(function.nulls);
-                if !matches!(nulls, Nulls::Any | Nulls::Always | Nulls::Error) || function.level > Level::Row {
+                if !matches!(catalog::null_rule(overload), Nulls::Any | Nulls::Always | Nulls::Error)
+                    || function.level > Level::Row
+                {
                     return id;
                 }
                 let mut values = self.program.args(args).to_vec();

@@ -102,7 +102,6 @@ impl Program {
 
     /// Returns whether a call with arguments that are not NULL may return NULL in place of an error.
     fn can_fail(&self, overload: OverloadId, function: FunctionId, args: &[IrId]) -> bool {
-        let nulls = catalog::overload(overload).and_then(|overload| overload.nulls);
         let last = args.last().and_then(|last| match self.node(*last) {
             Ir::Number(digits) => self.text(digits).parse::<f64>().ok(),
             _ => None,
@@ -112,6 +111,6 @@ impl Program {
             "POWER" | "power" => last > 0.0 && last.fract() == 0.0,
             _ => false,
         });
-        nulls.unwrap_or(catalog::get(function).nulls) == Nulls::Error && !is_safe
+        catalog::null_rule(overload) == Nulls::Error && !is_safe
     }
 }

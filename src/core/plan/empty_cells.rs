@@ -76,10 +76,7 @@ fn is_empty(program: &Program, value: IrId, keys: &[String]) -> bool {
             .any(|key| key.eq_ignore_ascii_case(&program.columns[column as usize].name)),
         Ir::Null => true,
         Ir::Apply { overload, args } => {
-            let nulls = catalog::overload(overload)
-                .and_then(|o| o.nulls)
-                .unwrap_or(catalog::get(catalog::overload_owner(overload)).nulls);
-            nulls == Nulls::Any && program.args(args).iter().any(|id| operand(*id))
+            catalog::null_rule(overload) == Nulls::Any && program.args(args).iter().any(|id| operand(*id))
         }
         Ir::Case(arms) => program.args(arms).chunks(2).all(|arm| match *arm {
             [condition, value] => operand(value) || is_false_in_empty_cell(program, condition, keys),
