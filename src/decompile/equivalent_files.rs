@@ -1,6 +1,7 @@
 //! Compares two versions of a model that compute the same columns in different selects. For example, a person may write
 //! a window function in the select that groups the rows, whereas formulac writes it in a later select.
 
+use std::cell::LazyCell;
 use std::ops::Range;
 
 use super::columns::{ColumnExpression, ColumnResolver};
@@ -154,17 +155,20 @@ pub(super) fn are_equivalent_if(
     };
     let names = first.iter().zip(&second);
     let is_same_names = names.into_iter().all(|((a, _), (b, _))| is_same_name(a, b));
-    let (Some(one), Some(other)) = (trees_of(one, &first), trees_of(other, &second)) else {
+    let (Some(trees_of_one), Some(trees_of_other)) = (trees_of(one, &first), trees_of(other, &second)) else {
         return false;
     };
     // Two calls of a random function return different values, but a column has one value.
-    let volatile = dialect.volatile_calls();
-    let is_volatile = |column: &SqlNodeId| has_call(trees, *column, &volatile);
-    if one.iter().chain(&other).any(is_volatile) {
-        return false;
-    }
-    let mut columns = first.iter().zip(one.into_iter().zip(other));
-    is_same_names && columns.all(|((name, _), (one, other))| is_same(trees, name, one, other))
+    let volatile = LazyCell::new(|| dialect.volatile_calls());
+    let mut columns = first
+        .iter()
+        .zip(&second)
+        .zip(trees_of_one.into_iter().zip(trees_of_other));
+    is_same_names
+        && columns.all(|(((name, tokens), (_, others)), (a, b))| {
+            let is_drawn_again = || [a, b].into_iter().any(|column| has_call(trees, column, &volatile));
+            is_same(trees, name, a, b) && (one.is_same_part(tokens, other, others) || !is_drawn_again())
+        })
 }
 
 /// Returns whether an expression calls one of these functions.
