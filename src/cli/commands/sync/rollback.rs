@@ -42,13 +42,13 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let log = history::read_log(&place);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let undone = undone_entries(&repository, &log, &point.commit)?;
-    let mut kept = Vec::new();
+    let mut kept = KeptFiles::default();
     let changes = changes(&place, &repository, &undone, &point.commit, &mut kept)?;
     let (omni_files, omni_changes) = match &omni {
         Some(omni) => omni_changes(&place, &repository, omni, &log, &point, &mut kept)?,
         None => Default::default(),
     };
-    for path in kept {
+    for path in kept.files {
         session.warn(&format!(
             "`{path}` keeps its contents, because later commits changed the lines that the rollback would restore"
         ));
@@ -250,7 +250,7 @@ fn changes(
     repository: &Repository,
     undone: &[&NumberedEntry],
     commit: &str,
-    kept: &mut Vec<String>,
+    kept: &mut KeptFiles,
 ) -> Result<Vec<TextChange>, Failure> {
     let (models, tests) = place.output_folders();
     let mut folders = vec![place.specs_folder(), models, tests, STATES.to_owned()];
@@ -283,14 +283,7 @@ fn changes(
                 let entries = undone.iter().rev().filter(is_changed);
                 let commits = entries.map(|it| repository.commit_that_added(&format!("{LOG}/{}", it.file)));
                 let commits: Vec<String> = commits.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-                match without_commits(repository, &path, before.as_ref(), &commits)? {
-                    Some(after) => after,
-                    None => {
-                        reject_uncommitted_changes(repository, std::slice::from_ref(&path), str::to_owned)?;
-                        kept.push(path.clone());
-                        before.clone()
-                    }
-                }
+                kept.undo_commits(repository, (&path, &path), before.clone(), &commits)?
             }
         };
         if before != after {
@@ -305,34 +298,47 @@ fn is_inside(path: &str, folder: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// Returns the text of a file without the changes of these commits, which are in order from the newest. Other commits
-/// keep their changes. `None` if other commits changed the same lines.
-fn without_commits(
-    repository: &Repository,
-    path: &str,
-    text: Option<&String>,
-    commits: &[String],
-) -> Result<Option<Option<String>>, Failure> {
-    let mut text = text.cloned();
-    for commit in commits {
+/// Files in which later commits changed the lines that the rollback would restore.
+#[derive(Default)]
+struct KeptFiles {
+    /// Paths that a user sees.
+    files: Vec<String>,
+}
+
+impl KeptFiles {
+    /// Returns the text of a file without the changes of these commits, which are in order from the newest. Other commits
+    /// keep their changes. If they changed the same lines, the file keeps its text. The file has a path in the repository
+    /// and a path that a user sees.
+    fn undo_commits(
+        &mut self,
+        repository: &Repository,
+        (path, displayed): (&str, &str),
+        text: Option<String>,
+        commits: &[String],
+    ) -> Result<Option<String>, Failure> {
         let file = [path.to_owned()];
-        let made = repository.file_contents_at_commit(commit, &file)?.pop().flatten();
-        let parent = repository.resolve_commit(&format!("{commit}^"))?;
-        let before = match parent {
-            Some(parent) => repository.file_contents_at_commit(&parent, &file)?.pop().flatten(),
-            None => None,
+        let version = |commit: &str| -> Result<Option<String>, Failure> {
+            Ok(repository.file_contents_at_commit(commit, &file)?.pop().flatten())
         };
-        text = match (made, text, before) {
-            (made, text, before) if made == text => before,
-            (made, text, before) if made == before => text,
-            (Some(made), Some(text), Some(before)) => match merge_lines(&made, &text, &before) {
-                Some(merged) => Some(merged),
-                None => return Ok(None),
-            },
-            _ => return Ok(None),
-        };
+        let mut undone = text.clone();
+        for commit in commits {
+            let parent = repository.resolve_commit(&format!("{commit}^"))?;
+            let before = parent.as_deref().map(version).transpose()?.flatten();
+            let merged = match (version(commit)?, undone, before) {
+                (made, undone, before) if made == undone => Some(before),
+                (made, undone, before) if made == before => Some(undone),
+                (Some(made), Some(undone), Some(before)) => merge_lines(&made, &undone, &before).map(Some),
+                _ => None,
+            };
+            let Some(merged) = merged else {
+                reject_uncommitted_changes(repository, &file, |_| displayed.to_owned())?;
+                self.files.push(displayed.to_owned());
+                return Ok(text);
+            };
+            undone = merged;
+        }
+        Ok(undone)
     }
-    Ok(Some(text))
 }
 
 /// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that undo
@@ -344,7 +350,7 @@ fn omni_changes(
     omni: &OmniRepository,
     log: &Log,
     point: &RollbackTarget,
-    kept: &mut Vec<String>,
+    kept: &mut KeptFiles,
 ) -> Result<(Vec<String>, Vec<TextChange>), Failure> {
     let repository = &omni.repository;
     let reached = dbt.files_in_commit(&point.commit, &[LOG.to_owned()])?;
@@ -364,13 +370,9 @@ fn omni_changes(
     for (file, commits) in files {
         let path = omni.path_in_project(&file);
         let before = read_project_file(&place.root, &path);
-        match without_commits(repository, &file, before.as_ref(), &commits)? {
-            Some(after) if before != after => changes.push((file, TextChange::new(&path, before, after))),
-            Some(_) => {}
-            None => {
-                reject_uncommitted_changes(repository, &[file], |path| omni.path_in_project(path))?;
-                kept.push(path);
-            }
+        let after = kept.undo_commits(repository, (&file, &path), before.clone(), &commits)?;
+        if before != after {
+            changes.push((file, TextChange::new(&path, before, after)));
         }
     }
     Ok(changes.into_iter().unzip())
