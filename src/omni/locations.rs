@@ -146,9 +146,12 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
     matched
 }
 
-/// Returns the dbt relation that each view shows, by the path of the view's file. Each file has a path, relative to the
-/// folder of the Omni model, and a text. Views that `pull` would not recognize are not listed, unless another view shows
-/// the dbt node with the name of their table.
+/// Returns the relation that each view shows, by the path of the view's file. Each file has a path, relative to the folder
+/// of the Omni model, and a text.
+///
+/// The relation is the dbt node that `pull` would recognize. For a view without a schema, it is the only node with the name
+/// of the view's table. If another view shows the node with this name, the view shows a table that dbt does not know. Other
+/// views are not listed.
 #[must_use]
 pub fn view_relations(manifest: &Manifest, files: &[(String, String)]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
@@ -156,9 +159,9 @@ pub fn view_relations(manifest: &Manifest, files: &[(String, String)]) -> FxHash
     let catalogs = needed_catalogs(&nodes);
     let mut by_name: FxHashMap<String, Vec<usize>> = FxHashMap::default();
     for (place, node) in nodes.iter().enumerate() {
-        let names = [&*node.name, node.table_name()].map(str::to_lowercase);
-        let other = Some(names[1].clone()).filter(|table| *table != names[0]);
-        for name in std::iter::once(names[0].clone()).chain(other) {
+        let mut names = vec![node.name.to_lowercase(), node.table_name().to_lowercase()];
+        names.dedup();
+        for name in names {
             by_name.entry(name).or_default().push(place);
         }
     }

@@ -460,21 +460,13 @@ fn view_relations(
         let path = fs::canonicalize(path).ok()?;
         Some(path.strip_prefix(root.as_ref()?).ok()?.to_str()?.replace('\\', "/"))
     };
-    let named: Vec<String> = files
-        .iter()
-        .map(|(path, _)| in_model(path).unwrap_or_else(|| path.clone()))
-        .collect();
-    let views: Vec<(String, String)> = named
-        .iter()
-        .cloned()
-        .zip(files.iter().map(|(_, text)| text.clone()))
-        .collect();
-    let mut relations = formulac::omni::view_relations(manifest, &views);
-    let by_path = files
-        .iter()
-        .zip(&named)
-        .filter_map(|((path, _), named)| Some((path.clone(), relations.remove(named)?)));
-    Ok(by_path.collect())
+    let views = files.iter();
+    let views = views.map(|(path, text)| (in_model(path).unwrap_or_else(|| path.clone()), text.clone()));
+    let views: Vec<(String, String)> = views.collect();
+    let mut found = formulac::omni::view_relations(manifest, &views);
+    let relations = files.iter().zip(&views);
+    let relations = relations.filter_map(|((path, _), (in_model, _))| Some((path.clone(), found.remove(in_model)?)));
+    Ok(relations.collect())
 }
 
 /// Returns the files in a folder that belong to an Omni model.

@@ -125,21 +125,23 @@ impl<'m> ViewAccess<'m> {
 
     /// Adds the settings of a query's topic that a spec cannot express.
     pub fn add_topic_gaps(&mut self, model: &'m ParsedOmniModel<'_>, topic: &str) {
-        let Some((file, root)) = model.topic_file(topic) else {
+        let Some((file, root)) = model.topic(topic) else {
             return;
         };
         let settings = [
             (
                 "extends",
+                root.get("extends"),
                 "conditions and access settings of the extended topic are not converted",
             ),
             (
                 "views",
+                root.get("views").filter(|views| change_values(views)),
                 "the spec ignores the changes of the topic to fields, and uses the fields of the views",
             ),
         ];
-        for (key, reason) in settings {
-            if let Some(node) = root.get(key).filter(|node| changes_values(key, node)) {
+        for (key, node, reason) in settings {
+            if let Some(node) = node {
                 self.notices.push(AccessNotice {
                     file,
                     node,
@@ -188,18 +190,15 @@ impl AccessFilter {
     }
 }
 
-/// Returns whether a setting of a topic changes rows or values, and not only labels and formats.
-fn changes_values(key: &str, node: &Node) -> bool {
-    const OF_VALUES: [&str; 4] = ["sql", "aggregate_type", "filters", "ignored"];
-    let fields = |view: &Node| {
-        ["dimensions", "measures", "filters"]
-            .iter()
-            .flat_map(|kind| view.pairs_at(kind).to_vec())
-            .collect::<Vec<_>>()
+/// Returns whether the views of a topic change the values of fields, and not only labels and formats.
+fn change_values(views: &Node) -> bool {
+    let views = views.pairs().unwrap_or_default().iter();
+    let kinds = views.flat_map(|(_, view)| ["dimensions", "measures", "filters"].map(|kind| view.pairs_at(kind)));
+    let has_value = |field: &Node| {
+        let keys = ["sql", "aggregate_type", "filters", "ignored"];
+        keys.iter().any(|key| field.get(key).is_some())
     };
-    let views = node.pairs().unwrap_or_default();
-    let mut fields = views.iter().flat_map(|(_, view)| fields(view));
-    key != "views" || fields.any(|(_, field)| OF_VALUES.iter().any(|key| field.get(key).is_some()))
+    kinds.flatten().any(|(_, field)| has_value(field))
 }
 
 /// Returns the names of the access grants that a view, topic or field requires.

@@ -103,7 +103,7 @@ pub(super) fn calculation_formula(
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if cell_columns(&text).any(|column| column >= lettered) {
+    if has_cell_after(&text, lettered) {
         let reason = "the calculation refers to a column by a letter that differs in the spec";
         return Err(reason.to_owned());
     }
@@ -161,8 +161,8 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
     Ok(out)
 }
 
-/// Returns the indices of the columns to which the cells and ranges of a formula refer.
-fn cell_columns(text: &str) -> impl Iterator<Item = usize> {
+/// Returns whether a cell or range of a formula refers to a column after the first `lettered` columns.
+fn has_cell_after(text: &str, lettered: usize) -> bool {
     let (parsed, _) = parse::parse(&format!("={text}"));
     let ast = parsed.ast();
     let nodes = ast
@@ -171,7 +171,7 @@ fn cell_columns(text: &str) -> impl Iterator<Item = usize> {
         .map(|definition| ast.nodes_of(definition))
         .unwrap_or_default();
     let has_row = |word: &str| word.bytes().any(|b| b.is_ascii_digit());
-    let columns = nodes.iter().flat_map(|(expr, span)| {
+    let mut columns = nodes.iter().flat_map(|(expr, span)| {
         let text = match (expr, span.text(parsed.source())) {
             (Expr::Cell | Expr::Range { .. }, text) => text,
             (Expr::Name, text) if has_row(text) => text,
@@ -179,7 +179,7 @@ fn cell_columns(text: &str) -> impl Iterator<Item = usize> {
         };
         text.split(':').filter_map(cell_column)
     });
-    columns.collect::<Vec<_>>().into_iter()
+    columns.any(|column| column >= lettered)
 }
 
 /// Returns the index of the column of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.

@@ -150,15 +150,8 @@ impl<'t> ParsedOmniModel<'t> {
             root.is_none_or(|root| keys.iter().any(|key| root.get(key).is_some()))
         };
         let inherited = |place: usize| {
-            let mut seen = vec![place];
-            let mut view = self.views.get(place)?;
-            while !has_rows(view) {
-                let next = view.extends.iter().find_map(|name| self.view(name));
-                let next = next.filter(|next| !seen.contains(next))?;
-                seen.push(next);
-                view = self.views.get(next)?;
-            }
-            (seen.len() > 1).then(|| (place, view.table.clone(), view.rows))
+            let view = self.with_extended_views(place).find(|view| has_rows(view))?;
+            Some((place, view.table.clone(), view.rows))
         };
         let inherited: Vec<_> = (0..self.views.len()).filter_map(inherited).collect();
         for (place, table, rows) in inherited {
@@ -243,49 +236,37 @@ impl<'t> ParsedOmniModel<'t> {
 
     fn any_field(&self, view: usize, name: &str) -> Option<&ViewField> {
         let name = name.trim().to_lowercase();
-        let mut next = vec![view];
-        let mut seen = Vec::new();
-        while let Some(place) = next.pop() {
-            if seen.contains(&place) {
-                continue;
-            }
-            seen.push(place);
-            let view = self.views.get(place)?;
-            if let Some(field) = view.fields.get(&name) {
-                return Some(field);
-            }
-            next.extend(view.extends.iter().rev().filter_map(|name| self.view(name)));
-        }
-        None
+        self.with_extended_views(view).find_map(|view| view.fields.get(&name))
     }
 
-    pub fn topic(&self, name: &str) -> Option<&ParsedOmniFile<'t>> {
-        self.topics
-            .get(&name.to_lowercase())
-            .and_then(|file| self.files.get(*file))
+    /// Returns a view and the views that it extends. Each view precedes the views that it extends.
+    fn with_extended_views(&self, view: usize) -> impl Iterator<Item = &OmniViewSource> {
+        let extended = |view: &usize| {
+            let names = self.views.get(*view).map(|view| view.extends.as_slice());
+            names
+                .unwrap_or_default()
+                .iter()
+                .filter_map(|name| self.view(name))
+                .collect()
+        };
+        depth_first(view, extended).filter_map(|view| self.views.get(view))
     }
 
     /// Returns the index of a topic's file, and its YAML.
-    pub fn topic_file(&self, name: &str) -> Option<(usize, &Node)> {
+    pub fn topic(&self, name: &str) -> Option<(usize, &Node)> {
         let file = *self.topics.get(&name.to_lowercase())?;
         Some((file, &self.files.get(file)?.root))
     }
 
     /// Returns the base view of a topic. A topic may inherit its base view from a topic that it extends.
-    pub fn base_view_of_topic(&self, name: &str) -> Option<String> {
-        let mut open = vec![name.to_lowercase()];
-        let mut seen: Vec<String> = Vec::new();
-        while let Some(topic) = open.pop() {
-            let Some((_, root)) = self.topic_file(&topic).filter(|_| !seen.contains(&topic)) else {
-                continue;
-            };
-            if let Some(base) = root.text_at("base_view") {
-                return Some(base.to_owned());
-            }
-            open.extend(root.texts_at("extends").iter().rev().map(|name| name.to_lowercase()));
-            seen.push(topic);
-        }
-        None
+    pub fn base_view_of_topic(&self, name: &str) -> Option<&str> {
+        let root = |topic: &String| Some(self.topic(topic)?.1);
+        let extended = |topic: &String| {
+            let names = root(topic).map(|root| root.texts_at("extends")).unwrap_or_default();
+            names.iter().map(|name| name.to_lowercase()).collect()
+        };
+        let mut topics = depth_first(name.to_lowercase(), extended);
+        topics.find_map(|topic| root(&topic)?.text_at("base_view"))
     }
 
     /// Returns the names of the topics with the indices of their files, ordered by name.
@@ -339,6 +320,17 @@ impl<'t> ParsedOmniModel<'t> {
         });
         samples.collect()
     }
+}
+
+/// Returns an item and the items that it extends, each once and before the items that it extends itself.
+fn depth_first<T: Clone + PartialEq>(first: T, extended: impl Fn(&T) -> Vec<T>) -> impl Iterator<Item = T> {
+    let (mut open, mut seen) = (vec![first], Vec::new());
+    std::iter::from_fn(move || {
+        let next = std::iter::from_fn(|| open.pop()).find(|item| !seen.contains(item))?;
+        open.extend(extended(&next).into_iter().rev());
+        seen.push(next.clone());
+        Some(next)
+    })
 }
 
 fn read_view(name: &str, of: OmniFile<'_>, file: usize) -> OmniViewSource {

@@ -72,7 +72,7 @@ impl<'m> SpecBuilder<'m, '_> {
     }
 
     /// Writes the filters of calculations to a step after the calculations.
-    pub(super) fn write_calculation_filters(&mut self, calculated: &[SpecLine]) {
+    pub(super) fn write_calculation_filters(&mut self) {
         let mut filtered = SpecStep {
             name: "filtered".to_owned(),
             keep: vec!["all".to_owned()],
@@ -83,7 +83,8 @@ impl<'m> SpecBuilder<'m, '_> {
                 .calculation(&reference)
                 .map(|it| it.name.clone())
                 .unwrap_or_default();
-            let condition = match calculated.iter().any(|line| line.name == name) {
+            let mut calculated = self.spec.steps.last().into_iter().flat_map(|step| &step.calculations);
+            let condition = match calculated.any(|line| line.name == name) {
                 true => convert_filter_of_term(FormulaTerm::atom(name), false, (None, filter)),
                 false => Err("the calculation is not converted".to_owned()),
             };

@@ -57,7 +57,7 @@ pub(super) fn plan_query_promotion<'m>(
     } = query;
     let topic = topic
         .as_deref()
-        .and_then(|name| Some((name.to_owned(), &model.topic(name)?.root)));
+        .and_then(|name| Some((name.to_owned(), model.topic(name)?.1)));
     let base = find_base_view(model, node, topic.as_ref()).map_err(|fault| (number, fault))?;
     let (mut calculations, mut gaps) = read_calculations(node);
     let (mut outputs, mut lettered) = read_outputs(model, &model.name_of(base), node, &mut calculations);
@@ -152,13 +152,9 @@ fn find_base_view(
     query: &Node,
     topic: Option<&(String, &Node)>,
 ) -> Result<usize, Diagnostic> {
-    let text = |key: &str| query.text_at(key).map(str::to_owned);
-    let of_topic = || {
-        let (name, _) = topic?;
-        Some(model.base_view_of_topic(name).unwrap_or_else(|| name.clone()))
-    };
+    let text = |key: &str| query.text_at(key);
+    let of_topic = || topic.map(|(name, _)| model.base_view_of_topic(name).unwrap_or(name));
     let name = text("base_view").or_else(|| text("table")).or_else(of_topic);
-    let name = name.as_deref();
     if let Some(base) = name.and_then(|name| model.view(name)) {
         return Ok(base);
     }
@@ -221,8 +217,8 @@ fn read_outputs(
             }
             continue;
         }
-        if !places.is_empty() {
-            lettered = lettered.min(places.first().map_or(0, |(place, _)| *place));
+        if let Some((first, _)) = places.first() {
+            lettered = *first;
         }
         let reference = OmniReference::read(field);
         let key = field_key(model, base, &reference);

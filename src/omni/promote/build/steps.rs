@@ -381,7 +381,7 @@ impl SpecBuilder<'_, '_> {
         if lines.is_empty() {
             last.order_by = entries;
             last.limit = self.plan.limit.filter(|_| !last.order_by.is_empty());
-            self.write_calculation_filters(&lines);
+            self.write_calculation_filters();
             return;
         }
         let partitions = self.plan.partitions.iter().filter_map(|reference| {
@@ -398,7 +398,7 @@ impl SpecBuilder<'_, '_> {
             partition_by,
             columns: made.iter().map(|made| made.name.clone()).collect(),
             order_by: names,
-            calculations: lines.clone(),
+            calculations: lines,
             ..SpecStep::default()
         };
         match self.plan.limit {
@@ -410,7 +410,7 @@ impl SpecBuilder<'_, '_> {
             limit => worksheet.limit = limit,
         }
         self.spec.steps.push(worksheet);
-        self.write_calculation_filters(&lines);
+        self.write_calculation_filters();
     }
 
     /// Copies the first day of the week and the start of the fiscal year from Omni's model file, if they differ from

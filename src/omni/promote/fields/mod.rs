@@ -68,7 +68,8 @@ pub(super) struct FieldResolver<'m, 't> {
     pub joins: Joins,
     /// Name that formulas use for the relation of each view.
     pub relations: FxHashMap<String, String>,
-    pub(super) proven: ProvenFormulas,
+    /// Formulas for SQL that no rule converts.
+    proven: ProvenFormulas,
     /// Known columns of each view's relation.
     pub known_relations: FxHashMap<String, &'m Relation>,
     pub definitions: Vec<PromotedDefinition>,

@@ -74,19 +74,17 @@ impl ProvenFormulas {
                 .find_formula_with_guards(&compiler, &spec, None, &edited, None, NAME);
             Some((found.ok()?, spec))
         };
-        let of_rows = || find(ROWS).map(|found| (found, false));
-        let of_groups = || {
-            let is_of_rows = names.values().all(|term| !term.aggregates);
-            find(GROUPS).filter(|_| is_of_rows).map(|found| (found, true))
-        };
-        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = of_rows().or_else(of_groups)?;
+        let reads_aggregate = names.values().any(|term| term.aggregates);
+        let of_rows = find(ROWS).map(|found| (found, reads_aggregate));
+        let of_groups = || find(GROUPS).map(|found| (found, true));
+        let found = of_rows.or_else(|| if reads_aggregate { None } else { of_groups() });
+        let ((FoundFormula { formula, rewritten, .. }, spec), aggregates) = found?;
         let compiled = compiler.compile_spec(&spec.replacen(VALUE, &formula, 1));
         let ty = compiled
             .columns()
             .iter()
             .find(|column| column.name() == NAME)
             .map(formulac_core::Column::ty);
-        let aggregates = aggregates || names.values().any(|term| term.aggregates);
         let term = replace_names(&formula, names)?.with_type(ty.filter(|ty| *ty != Type::Unknown));
         let doubt = rewritten.filter(|it| !it.guards.is_empty());
         let doubt = doubt.map(|it| format!("the SQL of the formula adds {}", it.describe()));

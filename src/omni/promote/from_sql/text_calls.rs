@@ -90,16 +90,8 @@ impl SqlReader<'_> {
         from: &Expr,
         length: Option<&Expr>,
     ) -> Result<FormulaTerm, String> {
-        let is_negative = |expr: &Expr| {
-            matches!(
-                expr,
-                Expr::UnaryOp {
-                    op: UnaryOperator::Minus,
-                    ..
-                }
-            )
-        };
-        if is_negative(from) {
+        let minus = UnaryOperator::Minus;
+        if matches!(from, Expr::UnaryOp { op, .. } if *op == minus) {
             let reason = "warehouses count a negative start in different ways; `RIGHT` returns the last characters";
             return Err(reason.to_owned());
         }
