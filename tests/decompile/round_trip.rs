@@ -23,7 +23,7 @@ const OTHERS: [&str; 6] = ["1", "COUNT()", "TODAY()", "\"x\"", "1.5", "TRUE"];
 
 /// Cells that are not converted back yet, each with its dialect, its formula and a part of its spec. A cell that is
 /// converted back must not be listed here.
-const LOST: [(&str, &str, &str); 17] = [
+const LOST: [(&str, &str, &str); 15] = [
     // The SQL is NULL for every text.
     ("*", "TEXTSPLIT(x, \"\", 1)", ""),
     ("*", "TEXTSPLIT(x, \"-\", 0)", ""),
@@ -43,9 +43,6 @@ const LOST: [(&str, &str, &str); 17] = [
     ("*", "TEXT(x, \"0.0E+0;(0.0E+0)\")", ""),
     // The day to which the time is added is not an argument.
     ("snowflake", "TEXT(TIME(h, m, s), \"hh:mm:ss AM/PM\")", ""),
-    // Four helper columns are used because the number of days in a column may be positive or negative.
-    ("*", "WORKDAY(ordered_on, days, 'Holidays'!B:B)", ""),
-    ("*", "WORKDAY(seen_at, share, 'Closings'!A:A)", ""),
     // Both dates are literals, so their holidays are counted once for all rows.
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'Holidays'!A:A)", ""),
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'None'!A:A)", ""),

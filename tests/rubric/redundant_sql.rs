@@ -59,6 +59,24 @@ fn calls(dialect: formulac::Dialect, sql: &str) -> Vec<(String, String)> {
     found
 }
 
+/// Checks that a long expression occurs only once in a select. Templates may repeat short calls, and GROUP BY may
+/// repeat a key.
+#[test]
+fn long_calls_once() {
+    each(|w, sql| {
+        let mut faults = Vec::new();
+        for select in sql.split("\n)").flat_map(|select| select.split("group by").next()) {
+            let mut seen = HashSet::new();
+            for (_, text) in calls(w.dialect, select) {
+                if text.matches('(').count() > 3 && !seen.insert(text.clone()) {
+                    faults.push(format!("twice: {text}"));
+                }
+            }
+        }
+        faults
+    });
+}
+
 /// Checks that an aggregate occurs only once in a query, unless the query reads it from two different steps. Values
 /// from other rows also occur only once.
 #[test]

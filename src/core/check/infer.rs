@@ -4,7 +4,7 @@
 //! type that its uses require. Sums and differences of two unknown types are resolved at the end. The use of a value as
 //! a condition is only weak evidence for a boolean, because numbers can be conditions too.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::names::{NameResolver, NameTarget, text_value};
 use super::{CheckScope, DefinitionRole};
@@ -174,6 +174,7 @@ pub(super) fn infer(
         }
         pass.work.results[*index as usize] = pass.work.terms[definition.body.index()];
     }
+    pass.bind_types_of_later_steps();
     pass.resolve_sums();
     if let Some(wanted) = pass.work.calendar {
         pass.bind_calendar_key(wanted);
@@ -506,6 +507,37 @@ impl TypeInference<'_> {
             && let Some((body, _)) = keys.iter().find(|(_, term)| matches!(term, InferTerm::Var(_)))
         {
             self.require_type(*body, wanted);
+        }
+    }
+
+    /// Binds columns and definitions whose type is not determined by this step to the type that later steps require.
+    fn bind_types_of_later_steps(&mut self) {
+        let required = self.scope.rest.required_types;
+        if required.is_empty() {
+            return;
+        }
+        let mut places: FxHashMap<String, ExprId> = FxHashMap::default();
+        for id in self.ast.ids() {
+            if let NameTarget::Column(column) = self.names.targets[id.index()] {
+                let name = self.columns[column as usize].output_name().to_lowercase();
+                places.entry(name).or_insert(id);
+            }
+        }
+        for definition in &self.ast.definitions {
+            if let Some(name) = definition.name {
+                places.insert(name.text(self.source).to_lowercase(), definition.body);
+            }
+        }
+        for (name, ty) in required {
+            let Some(place) = places.get(&name.to_lowercase()) else {
+                continue;
+            };
+            let term = self.work.resolve_term(self.work.terms[place.index()]);
+            let wanted = match ty {
+                Type::Date => InferTerm::Temporal,
+                ty => InferTerm::Type(*ty),
+            };
+            self.bind_type(term, wanted, *place);
         }
     }
 

@@ -181,6 +181,8 @@ pub struct RestOfFile<'a> {
     pub settled: Option<&'a Arc<str>>,
     /// Whether a definition that is not in the source uses an aggregate.
     pub has_aggregates: bool,
+    /// Types that later steps require of columns and definitions, by name.
+    pub required_types: &'a [(String, Type)],
 }
 
 /// Names that formulas can refer to, and features that they can use.

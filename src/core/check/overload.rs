@@ -204,6 +204,7 @@ impl Lowerer<'_> {
         // Prefer overloads for literals, then exact matches, then the first match. If two overloads match equally well,
         // prefer a fixed number of parameters over a repeated parameter, and a specific type over a generic type. For a
         // number of unknown type, choose the last match, which accepts every numeric type.
+        let is_generic = |ty: ParamType| matches!(ty, ParamType::Same | ParamType::Any);
         let mut best: Option<(u8, &'static Overload)> = None;
         for overload in function.overloads {
             // Best possible rank of this overload.
@@ -221,7 +222,7 @@ impl Lowerer<'_> {
                 (WIDENS, false) => 6,
                 (CONVERTS, _) => 8,
                 _ => 10,
-            } + u8::from(overload.repeated || overload.params.iter().any(|p| p.ty == ParamType::Same));
+            } + u8::from(overload.repeated || overload.params.iter().any(|p| is_generic(p.ty)));
             if best.is_none_or(|(before, _)| rank < before || (loose && rank == before)) {
                 best = Some((rank, overload));
             }

@@ -24,11 +24,8 @@ impl Emitter<'_> {
             // Cast a bare NULL, because a NULL without a type cannot be aggregated.
             if let Ir::Null = program.node(*arg) {
                 let ty = program.meta(*arg).ty;
-                let ty = self
-                    .dialect
-                    .type_name(if ty == Type::Unknown { Type::Float } else { ty });
-                let x = self.work.sql[arg.index()];
-                self.work.sql[arg.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
+                let ty = if ty == Type::Unknown { Type::Float } else { ty };
+                self.work.sql[arg.index()] = self.add_cast(self.work.sql[arg.index()], ty, span);
             }
         }
         // `COUNT(IF(c, x))` counts the rows that satisfy `c` if `x` is never NULL.

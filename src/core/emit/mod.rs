@@ -260,15 +260,7 @@ impl<'p> Emitter<'p> {
         let sql = self.work.sql[root.index()];
         let meta = self.program.meta(root);
         if matches!(self.program.node(root), Ir::Null) && self.dialect.facts().typed_null && meta.ty != Type::Unknown {
-            let ty = self.dialect.type_name(meta.ty);
-            return self.work.tree.add(
-                Sql::Cast {
-                    name: "cast",
-                    x: sql,
-                    ty,
-                },
-                meta.span,
-            );
+            return self.add_cast(sql, meta.ty, meta.span);
         }
         sql
     }

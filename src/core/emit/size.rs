@@ -221,9 +221,7 @@ impl Emitter<'_> {
     }
 
     pub(super) fn emit_cast(&mut self, id: IrId, ty: Type) {
-        let x = self.work.sql[id.index()];
-        let ty = self.dialect.type_name(ty);
         let span = self.program.meta(id).span;
-        self.work.sql[id.index()] = self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span);
+        self.work.sql[id.index()] = self.add_cast(self.work.sql[id.index()], ty, span);
     }
 }

@@ -475,22 +475,16 @@ impl Emitter<'_> {
                 let wanted = catalog::get(function).overloads.first().map(|o| o.result);
                 match wanted {
                     Some(ResultType::Is(ty)) if ty == meta.ty => sql,
+                    // Every type can be cast to text.
+                    Some(ResultType::Is(Type::Text)) if meta.ty == Type::Unknown => {
+                        self.add_cast(sql, Type::Text, span)
+                    }
                     Some(ResultType::Is(Type::Decimal)) => match self.number_kind(arg) {
                         Some(Type::Decimal) if self.is_cast_to_float(sql) => {
                             self.emit_conversion(function, arg, meta, span)
                         }
                         Some(Type::Decimal) => sql,
-                        Some(_) => {
-                            let ty = self.dialect.type_name(Type::Decimal);
-                            self.work.tree.add(
-                                Sql::Cast {
-                                    name: "cast",
-                                    x: sql,
-                                    ty,
-                                },
-                                span,
-                            )
-                        }
+                        Some(_) => self.add_cast(sql, Type::Decimal, span),
                         None => self.emit_conversion(function, arg, meta, span),
                     },
                     _ => self.emit_conversion(function, arg, meta, span),
@@ -531,6 +525,12 @@ impl Emitter<'_> {
             },
             Mode::Or(function) | Mode::Call(function) => self.emit_conversion(FunctionId(function), arg, meta, span),
         }
+    }
+
+    /// Adds a cast of an expression to a type.
+    pub(super) fn add_cast(&mut self, x: SqlId, ty: Type, span: Span) -> SqlId {
+        let ty = self.dialect.type_name(ty);
+        self.work.tree.add(Sql::Cast { name: "cast", x, ty }, span)
     }
 
     /// Returns the numeric type of the result, if the dialect's template specifies the type. The results of `+`, `-`,

@@ -3,13 +3,14 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
+use super::liveness::live_nodes;
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::strata::used_by_having;
 use super::value_numbering::number_values;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
-use crate::ir::IrId;
+use crate::ir::{Ir, IrId};
 
 /// Arguments that are computed in separate columns. Arguments that are equal to each other or to a definition share a
 /// column.
@@ -124,5 +125,25 @@ impl<'s> SharedArguments<'s> {
             }
         };
         values.columns.insert((number, rows[arg.index()], tested), column);
+    }
+    /// Replaces the remaining values that are equal to a column. The roots of definitions are not replaced, because the
+    /// SQL contains a separate line for each definition.
+    pub fn reuse_columns(&self, cuts: &mut MaterializedValues, is_alias: impl Fn(IrId) -> bool) {
+        let Some(values) = &self.values else { return };
+        let (step, program) = (self.step, self.step.program);
+        for (id, definition) in live_nodes(step, self.live) {
+            let is_computed = matches!(program.node(id), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
+            if !is_computed || id == step.definition_root(definition) || cuts.contains(id) || is_alias(id) {
+                continue;
+            }
+            let key = (
+                values.numbers[id.index()],
+                self.rows[id.index()],
+                values.tested[definition],
+            );
+            if let Some(column) = values.columns.get(&key) {
+                cuts.reuse_value(id, *column);
+            }
+        }
     }
 }

@@ -4,13 +4,13 @@ use rustc_hash::FxHashMap;
 
 use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
-use super::formula_names::{NamedCall, argument_name, function_based_name, name_from_formula, row_range_name};
+use super::formula_names::{NamedCall, argument_name, name_from_formula, row_range_name, value_name};
 use super::liveness::{is_trivial, needed_nodes};
-use super::long_keys::is_long;
 use super::lookup_by_key::lookup_values;
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use crate::Level;
+use crate::arena::Arena;
 use crate::catalog;
 use crate::check::DefinitionRole;
 use crate::dialect::{Cell, Dialect};
@@ -26,6 +26,8 @@ pub(super) struct DefinitionMaterializer<'i> {
     pub grouped: bool,
     /// Nodes that repeat a grouping key, with the name of the key's column.
     pub aliases: &'i FxHashMap<IrId, String>,
+    /// Whether each node is a value that the SQL must not repeat. Empty if there are no such values.
+    pub repeated: &'i Arena<bool>,
 }
 
 impl DefinitionMaterializer<'_> {
@@ -36,10 +38,8 @@ impl DefinitionMaterializer<'_> {
         )
     }
 
-    /// Returns a name for a value, derived from its formula or, if that is not possible, from its purpose.
-    fn value_name(&self, id: IrId, what: &str, taken: &mut UsedNames) -> String {
-        let wanted =
-            name_from_formula(self.program, id, self.source).unwrap_or_else(|| format!("{what}_for_{}", self.owner));
+    fn value_name(&self, id: IrId, taken: &mut UsedNames) -> String {
+        let wanted = value_name(self.program, id, self.source, self.owner);
         taken.column(&wanted, self.program.meta(id).span.text(self.source))
     }
 
@@ -55,13 +55,10 @@ impl DefinitionMaterializer<'_> {
         let program = self.program;
         let definition = &program.definitions[of];
         let nodes = needed_nodes(program, definition.first, definition.root);
-        let mut uses: FxHashMap<IrId, u32> = FxHashMap::default();
-        for operand in nodes.iter().flat_map(|node| program.operands(*node)) {
-            *uses.entry(operand).or_default() += 1;
-        }
         for node in nodes {
-            if uses.get(&node).is_some_and(|uses| *uses > 1) {
-                self.materialize_repeated(node, of, taken, cuts, shared);
+            let is_repeated = self.repeated.try_get(node.index()) == Some(&true);
+            if is_repeated && !self.aliases.contains_key(&node) && !cuts.contains(node) {
+                shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, taken));
             }
             match program.node(node) {
                 Ir::Apply { overload, args } => {
@@ -105,9 +102,7 @@ impl DefinitionMaterializer<'_> {
                     // If the window sorts or counts a value, an earlier stratum must compute that value.
                     let column = |value: IrId| is_trivial(program, value) || self.aliases.contains_key(&value);
                     if let Some(value) = value.filter(|value| !column(*value) && !cuts.contains(*value)) {
-                        shared.materialize_argument(value, of, cuts, taken, |taken| {
-                            self.value_name(value, "value", taken)
-                        });
+                        shared.materialize_argument(value, of, cuts, taken, |taken| self.value_name(value, taken));
                     }
                     shared.materialize_argument(node, of, cuts, taken, |taken| self.name(role.name(), node, taken));
                 }
@@ -128,9 +123,7 @@ impl DefinitionMaterializer<'_> {
                         let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);
                         if asked && !column && !cuts.contains(value) {
-                            shared.materialize_argument(value, of, cuts, taken, |taken| {
-                                self.value_name(value, "value", taken)
-                            });
+                            shared.materialize_argument(value, of, cuts, taken, |taken| self.value_name(value, taken));
                         }
                         continue;
                     }
@@ -151,25 +144,6 @@ impl DefinitionMaterializer<'_> {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// Materializes a value that several parts of a formula use, unless it is short or constant. A volatile value is
-    /// always materialized, because each occurrence in the SQL would have a different value.
-    fn materialize_repeated(
-        &self,
-        node: IrId,
-        of: usize,
-        taken: &mut UsedNames,
-        cuts: &mut MaterializedValues,
-        shared: &mut SharedArguments<'_>,
-    ) {
-        let program = self.program;
-        let is_computed = matches!(program.node(node), Ir::Apply { .. } | Ir::Case(_) | Ir::Switch { .. });
-        let meta = program.meta(node);
-        let is_short = meta.level == Level::Const || !is_long(program, self.dialect, cuts, node);
-        if is_computed && (meta.volatile || !is_short) && !self.aliases.contains_key(&node) && !cuts.contains(node) {
-            shared.materialize_argument(node, of, cuts, taken, |taken| self.value_name(node, "value", taken));
         }
     }
 
@@ -207,7 +181,9 @@ impl DefinitionMaterializer<'_> {
                 self.finish(sought, of, taken, cuts, shared);
             } else {
                 shared.materialize_argument(sought, of, cuts, taken, |taken| {
-                    self.value_name(sought, "lookup_key", taken)
+                    let wanted = name_from_formula(program, sought, self.source)
+                        .unwrap_or_else(|| format!("lookup_key_for_{}", self.owner));
+                    taken.column(&wanted, meta.span.text(self.source))
                 });
             }
         }
@@ -232,7 +208,7 @@ impl DefinitionMaterializer<'_> {
             if matches!(program.node(arg), Ir::Definition(_)) {
                 self.finish(arg, of, taken, cuts, shared);
             } else if !is_trivial(program, arg) && !cuts.contains(arg) {
-                shared.materialize_argument(arg, of, cuts, taken, |taken| self.value_name(arg, "value", taken));
+                shared.materialize_argument(arg, of, cuts, taken, |taken| self.value_name(arg, taken));
             }
         }
     }
@@ -265,11 +241,7 @@ impl DefinitionMaterializer<'_> {
                     Some(name) => taken.column(&name, program.meta(value).span.text(self.source)),
                     None => match self.window_suffix(finished) {
                         Some(kind) => self.name(kind, value, taken),
-                        None => {
-                            let wanted = name_from_formula(program, value, self.source)
-                                .unwrap_or_else(|| function_based_name(program, finished, self.owner));
-                            taken.column(&wanted, program.meta(value).span.text(self.source))
-                        }
+                        None => self.value_name(finished, taken),
                     },
                 }
             }),

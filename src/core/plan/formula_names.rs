@@ -1,12 +1,19 @@
 //! Readable names for values, derived from their formulas.
 
+use std::iter;
+
 use super::names::snake_case;
+use crate::Level;
 use crate::catalog::{self, internal};
+use crate::check::split_truncation;
 use crate::ir::{CellFrame, FrameBound, Ir, IrId, Program, WindowFrame};
 
 /// Maximum length in bytes of a formula from which a name is derived. The limit avoids quadratic time for nested calls,
 /// because a name is derived for each nested part.
 const MAX_FORMULA_BYTES: usize = 1_000;
+
+/// Maximum length in bytes of a name with a condition.
+const MAX_NAME_LENGTH: usize = 48;
 
 /// Returns a name for a value, derived from its formula.
 pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Option<String> {
@@ -26,38 +33,59 @@ pub(super) fn name_from_formula(program: &Program, id: IrId, source: &str) -> Op
             .filter(|_| text.contains(':') && !text.ends_with(')'))?;
         name_from_range(&format!("{function}({text})"))
     };
+    // The partition and sort keys of a range have the same source as the range.
+    let is_window = program.meta(id).level == Level::Window;
     cell_name(program, id, text)
-        .or_else(|| name_from_offset(text))
-        .or_else(|| name_from_range(text))
+        .or_else(|| name_from_offset(text).filter(|_| is_window))
+        .or_else(|| name_from_range(text).filter(|_| is_window))
         .or_else(of_range)
-        .or_else(|| call_name(program, id, text))
+        .or_else(|| name_from_truncation(program, id))
+        .or_else(|| call_name(program, id, source))
+}
+
+/// Returns the name of a truncated time: the name of the column and the calendar unit, such as `ordered_on_month`.
+fn name_from_truncation(program: &Program, id: IrId) -> Option<String> {
+    let (mut time, unit) = split_truncation(program, id);
+    let unit = unit?.name();
+    while let (inner, Some(_)) = split_truncation(program, time) {
+        time = inner;
+    }
+    let column = column_name_not_in_text(program, time, "")?;
+    Some(format!("{column}_{unit}")).filter(|name| name.len() <= MAX_NAME_LENGTH)
+}
+
+/// Returns a name for `IF(condition, value)` or `IF(condition, value, default)`: the column that the value reads, and
+/// the condition, such as `amount_if_status_paid`.
+fn name_from_condition(program: &Program, arms: &[IrId], source: &str) -> Option<String> {
+    let ([condition, value] | [condition, value, _]) = arms else {
+        return None;
+    };
+    let column = iter::successors(Some(*value), |id| program.operands(*id).next())
+        .find(|id| matches!(program.node(*id), Ir::Column(_) | Ir::Definition(_)))?;
+    let column = column_name_not_in_text(program, column, "")?;
+    let condition = name_from_expression(program.meta(*condition).span.text(source))?;
+    Some(format!("{column}_if_{condition}")).filter(|name| name.len() <= MAX_NAME_LENGTH)
 }
 
 /// Returns a name for a call or an operation, derived from its source. If a node is only part of a function's
 /// implementation, the source is the call to the function.
-fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
+fn call_name(program: &Program, id: IrId, source: &str) -> Option<String> {
+    let text = program.meta(id).span.text(source);
     let (overload, args) = match program.node(id) {
         Ir::Aggregate { overload, args, .. } | Ir::Apply { overload, args } => (overload, args),
         Ir::IsNull { .. } | Ir::Not(_) => return name_from_expression(text),
+        Ir::Case(arms) => return name_from_condition(program, program.args(arms), source),
         _ => return None,
     };
     let function = catalog::get(catalog::overload_owner(overload));
-    let called = text.split_once('(').map_or("", |(called, _)| called.trim());
-    let is_own = catalog::lookup(called).is_some_and(|found| {
-        let base = found
-            .name
-            .trim_end_matches('S')
-            .strip_suffix("IF")
-            .unwrap_or(found.name);
-        found.name == function.name || base == function.name
-    });
     let named = |text: &str| match program.node(id) {
         Ir::Aggregate { .. } => name_from_aggregate(text).or_else(|| name_from_expression(text)),
         _ => name_from_expression(text),
     };
-    if !function.internal && is_own {
+    if called_function(program, id, text).is_some() {
         return named(text);
     }
+    let called = text.split_once('(').map_or("", |(called, _)| called.trim());
     if function.internal && (called.is_empty() || called.contains(OPERATORS)) {
         return name_from_expression(text).filter(|_| text.contains(OPERATORS));
     }
@@ -67,6 +95,31 @@ fn call_name(program: &Program, id: IrId, text: &str) -> Option<String> {
         function.name,
         column_name_not_in_text(program, *of, "")?
     ))
+}
+
+/// Returns the function whose call in the source computes exactly this value. `None` for operators, and for the parts
+/// of a function's implementation.
+fn called_function(program: &Program, id: IrId, text: &str) -> Option<&'static str> {
+    let (Ir::Aggregate { overload, .. } | Ir::Apply { overload, .. }) = program.node(id) else {
+        return None;
+    };
+    let function = catalog::get(catalog::overload_owner(overload));
+    let called = catalog::lookup(text.split_once('(')?.0.trim())?;
+    let base = called
+        .name
+        .trim_end_matches('S')
+        .strip_suffix("IF")
+        .unwrap_or(called.name);
+    // The last node of a call computes the whole call, because operands come first.
+    let next = IrId(id.0 + 1);
+    let is_last = next.index() >= program.len() || program.meta(next).span != program.meta(id).span;
+    let is_operator = catalog::overload(overload).is_some_and(|o| o.params.iter().any(|param| param.name == "left"));
+    let is_call = if function.internal {
+        is_last && text.ends_with(')') && !is_operator
+    } else {
+        [called.name, base].contains(&function.name)
+    };
+    is_call.then_some(called.name)
 }
 
 const OPERATORS: [char; 8] = ['+', '-', '*', '/', '<', '>', '=', '&'];
@@ -108,9 +161,16 @@ pub(super) struct NamedCall<'c> {
     pub of: &'c str,
 }
 
-/// Returns a name for a value whose formula is too long for a name. The name is derived from the value's function and
-/// the definition that reads the value.
-pub(super) fn function_based_name(program: &Program, id: IrId, of: &str) -> String {
+/// Returns a name for a value, derived from its formula or, if the formula is too long, from its function and the
+/// definition that reads the value.
+pub(super) fn value_name(program: &Program, id: IrId, source: &str, of: &str) -> String {
+    name_from_formula(program, id, source).unwrap_or_else(|| function_based_name(program, id, source, of))
+}
+
+fn function_based_name(program: &Program, id: IrId, source: &str, of: &str) -> String {
+    if let Some(function) = called_function(program, id, program.meta(id).span.text(source)) {
+        return format!("{}_for_{of}", snake_case(function));
+    }
     let call = match program.node(id) {
         Ir::Window { call, .. } => program.node(call),
         node => node,
@@ -352,7 +412,6 @@ fn has_counter_suffix(name: &str) -> bool {
 /// `order_count`, and `MINIFS(price, region, "EU")` becomes `min_price_if_region_eu`. If the conditions are too
 /// long, the name ends in `_with_conditions`.
 fn name_from_aggregate(text: &str) -> Option<String> {
-    const MAX_NAME_LENGTH: usize = 48;
     let (function, inside) = text.strip_suffix(')')?.split_once('(')?;
     let function = function.trim().to_ascii_lowercase();
     let (base, has_many) = match function.strip_suffix("ifs") {

@@ -51,6 +51,20 @@ pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
         .collect()
 }
 
+/// Returns the nodes of the live definitions, each with the index of its definition. Definitions precede the definitions
+/// that use them.
+pub(super) fn live_nodes<'s>(step: &StepPlan<'s>, live: &'s Arena<bool>) -> impl Iterator<Item = (IrId, usize)> + 's {
+    let program = step.program;
+    let order = program.order.iter().map(|index| *index as usize);
+    order
+        .filter(|index| live[*index] && !program.definitions[*index].failed)
+        .flat_map(|index| {
+            let definition = &program.definitions[index];
+            let nodes = needed_nodes(program, definition.first, definition.root);
+            nodes.into_iter().map(move |id| (id, index))
+        })
+}
+
 /// Returns, for each node, whether it is computed per row of the input, before grouping.
 fn row_context(step: &StepPlan<'_>) -> Arena<bool> {
     let program = step.program;

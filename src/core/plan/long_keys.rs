@@ -5,9 +5,9 @@ use crate::check::split_truncation;
 use crate::dialect::{Cell, Dialect};
 use crate::ir::{Ir, IrId, Program};
 
-/// Maximum number of calls and operators that GROUP BY may repeat from the select list. The truncation to a timeframe
-/// is not counted.
-const MAX_REPEATED_OPERATIONS: usize = 2;
+/// Maximum number of calls and operators in an expression that the SQL may repeat. A column for a shorter expression
+/// would be harder to read than the repetition. In a key, the truncation to a timeframe is not counted.
+pub(super) const MAX_REPEATED_OPERATIONS: usize = 2;
 
 /// Returns whether a key is too long to be repeated in both the select list and GROUP BY.
 pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedValues, key: IrId) -> bool {
@@ -22,14 +22,8 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
                 open.push(program.definitions[used as usize].root);
                 0
             }
-            Ir::Apply { overload, .. } => match dialect.cell(overload) {
-                Cell::Template(template) => template.operations(),
-                _ => 1,
-            },
             Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_OPERATIONS + 1,
-            Ir::And(all) | Ir::Or(all) => program.args(all).len(),
-            Ir::Not(_) | Ir::IsNull { .. } | Ir::Coalesce(_) => 1,
-            _ => 0,
+            _ => operations(program, dialect, id),
         };
         if count > MAX_REPEATED_OPERATIONS {
             return true;
@@ -37,4 +31,18 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
         open.extend(program.operands(id));
     }
     false
+}
+
+/// Returns the number of calls, operators and branches that the SQL of a node contains, without its operands.
+pub(super) fn operations(program: &Program, dialect: Dialect, id: IrId) -> usize {
+    match program.node(id) {
+        Ir::Apply { overload, .. } => match dialect.cell(overload) {
+            Cell::Template(template) => template.operations(),
+            _ => 1,
+        },
+        Ir::Case(arms) | Ir::Switch { arms, .. } => program.args(arms).len() / 2,
+        Ir::And(all) | Ir::Or(all) => program.args(all).len(),
+        Ir::Not(_) | Ir::IsNull { .. } | Ir::Coalesce(_) => 1,
+        _ => 0,
+    }
 }

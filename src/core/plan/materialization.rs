@@ -5,12 +5,13 @@ use rustc_hash::FxHashMap;
 use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
 use super::definition_materializer::DefinitionMaterializer;
-use super::formula_names::{function_based_name, name_from_formula};
+use super::formula_names::value_name;
 use super::liveness::{Liveness, is_trivial, needed_nodes};
 use super::long_keys::is_long;
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::outputs::key_name;
+use super::repeated_values::repeated_values;
 use super::value_numbering::equal_values;
 use crate::Level;
 use crate::arena::Arena;
@@ -103,6 +104,7 @@ pub(super) fn materialize_values(
             cuts.insert(root, column);
         }
     }
+    let repeated = repeated_values(step, reach, dialect, &cuts, |id| aliases.contains_key(&id));
     let mut shared = SharedArguments::new(step, live, in_rows);
     for index in &program.order {
         let index = *index as usize;
@@ -120,6 +122,7 @@ pub(super) fn materialize_values(
                 owner: &owner,
                 grouped: step.grouped,
                 aliases,
+                repeated: &repeated,
             };
             inner.materialize_value(index, taken, &mut cuts, &mut shared);
             // Both sides of a lookup's comparison must be columns.
@@ -133,6 +136,7 @@ pub(super) fn materialize_values(
             }
         }
     }
+    shared.reuse_columns(&mut cuts, |id| aliases.contains_key(&id));
     cuts
 }
 
@@ -175,8 +179,7 @@ fn share_equal_values(
             Some(index) => taken.output_name(program.definitions[*index].name.as_deref().unwrap_or_default()),
             None => {
                 let text = program.meta(*first).span.text(source);
-                let wanted = name_from_formula(program, *first, source)
-                    .unwrap_or_else(|| function_based_name(program, *first, owner_name(program, *first)));
+                let wanted = value_name(program, *first, source, owner_name(program, *first));
                 taken.column(&wanted, text)
             }
         };
@@ -223,7 +226,11 @@ pub(super) fn materialize_late_aggregates(
         })
         .find(|i| matches!(program.node(step.definition_root(*i)), Ir::CountRows));
     let mut row_count: Option<IrId> = None;
-    for (index, definition) in program.definitions.iter().enumerate() {
+    // Last stratum in which each definition is written out in place of its name.
+    let mut inlined = Arena::filled(0u32, program.definitions.len());
+    // Visit each definition before the definitions that it uses.
+    for index in program.order.iter().rev().map(|index| *index as usize) {
+        let definition = &program.definitions[index];
         if !live[index] || definition.failed || rows[definition.root.index()] {
             continue;
         }
@@ -231,11 +238,15 @@ pub(super) fn materialize_late_aggregates(
         // Stratum in which each node is written: the stratum of the enclosing value, unless the node is already a
         // column there.
         let mut written = Arena::filled(0u32, definition.root.index() - base + 1);
+        written[definition.root.index() - base] = inlined[index];
         let nodes = needed_nodes(program, definition.first, definition.root);
         for id in nodes.iter().rev() {
             let own = written[id.index() - base].max(stage_of(*id));
             written[id.index() - base] = own;
             let below = if cuts.contains(*id) { stage_of(*id) } else { own };
+            if let Ir::Definition(used) = program.node(*id) {
+                inlined[used as usize] = inlined[used as usize].max(below);
+            }
             for operand in program.operands(*id) {
                 if let Some(stage) = operand.index().checked_sub(base).and_then(|i| written.try_get_mut(i)) {
                     *stage = (*stage).max(below);
@@ -260,8 +271,10 @@ pub(super) fn materialize_late_aggregates(
                 }
                 let text = program.meta(id).span.text(source);
                 let owner = definition.name.as_deref().unwrap_or("group");
-                let wanted =
-                    name_from_formula(program, id, source).unwrap_or_else(|| function_based_name(program, id, owner));
+                let wanted = match &definition.name {
+                    Some(name) if id == definition.root => name.to_string(),
+                    _ => value_name(program, id, source, owner),
+                };
                 let name = taken.column(&wanted, text);
                 cuts.insert(id, name);
                 if is_count {

@@ -26,6 +26,7 @@ mod order;
 mod outputs;
 mod pivot;
 mod planner;
+mod repeated_values;
 mod select;
 mod step;
 mod strata;

@@ -120,12 +120,14 @@ impl UsedNames {
         }
     }
 
-    /// Returns a name for a value: the preferred name or, if that name is in use or too long, a name with a hash of the
-    /// formula text.
+    /// Returns a name for a value: the preferred name, or the name with `_value` if it is in use. If both are in use or too
+    /// long, returns a name with a hash of the formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
-        let fits = self.most == 0 || wanted.len() <= self.most;
-        if fits && self.reserve_if_free(wanted) {
-            return wanted.to_owned();
+        for name in [wanted.to_owned(), format!("{wanted}_value")] {
+            let fits = self.most == 0 || name.len() <= self.most;
+            if fits && self.reserve_if_free(&name) {
+                return name;
+            }
         }
         let mut text = formula.to_owned();
         loop {

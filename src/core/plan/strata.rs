@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::liveness::{Liveness, is_trivial, needed_nodes};
+use super::liveness::{Liveness, is_trivial, live_nodes, needed_nodes};
 use super::materialized_values::MaterializedValues;
 use crate::Level;
 use crate::arena::Arena;
@@ -38,13 +38,7 @@ pub(super) fn assign_strata(
     joined: bool,
 ) -> Strata {
     let program = step.program;
-    let mut nodes: Vec<IrId> = Vec::new();
-    for index in program.order.iter().map(|index| *index as usize) {
-        let definition = &program.definitions[index];
-        if reach.live[index] && !definition.failed {
-            nodes.extend(needed_nodes(program, definition.first, definition.root));
-        }
-    }
+    let nodes: Vec<IrId> = live_nodes(step, &reach.live).map(|(id, _)| id).collect();
     let mut assignment = StratumAssignment {
         step,
         reach,
@@ -141,10 +135,12 @@ impl StratumAssignment<'_> {
     fn place_main(&mut self, nodes: &[IrId]) {
         let (step, program) = (self.step, self.step.program);
         self.main = self.main.max(self.filter);
-        // A window over rows must read the filtered rows, and values that use the window must be computed after it.
+        // A window over the rows of a group must read the filtered rows and the columns of the keys, and values that use
+        // the window must be computed after it.
+        let first_window = self.main;
         for id in nodes.iter().copied().filter(|id| self.reach.rows[id.index()]) {
             let least = if let Ir::GroupWindow { .. } = program.node(id) {
-                self.filter
+                first_window
             } else {
                 0
             };

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::StepPlan;
-use super::liveness::needed_nodes;
+use super::liveness::live_nodes;
 use crate::arena::Arena;
 use crate::ir::{Ir, IrId, Program};
 
@@ -69,13 +69,8 @@ pub(super) fn number_values(step: &StepPlan<'_>, live: &Arena<bool>, mut each: i
         numbers: FxHashMap::default(),
         of: Arena::filled(0, program.len()),
     };
-    for index in &program.order {
-        let definition = &program.definitions[*index as usize];
-        if live[*index as usize] && !definition.failed {
-            for id in needed_nodes(program, definition.first, definition.root) {
-                each(id, numbering.number_node(id));
-            }
-        }
+    for (id, _) in live_nodes(step, live) {
+        each(id, numbering.number_node(id));
     }
     numbering.of
 }

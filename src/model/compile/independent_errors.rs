@@ -123,6 +123,22 @@ impl SpecCompilation<'_> {
         memory: &mut CompileMemory,
         diagnostics: &mut Vec<Diagnostic>,
     ) {
+        let formulas = StepFormulas::new(step, self.source);
+        let mut found = self.check_step_alone(step, &formulas, columns, &[], memory);
+        found.retain(is_independent);
+        let found = found.into_iter().map(|d| formulas.to_file(d));
+        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
+    }
+    /// Checks the formulas of a step without compiling its input, and returns the diagnostics. `columns` are the columns
+    /// of the input, if they are known. `required` are types that later steps require.
+    pub(super) fn check_step_alone(
+        &self,
+        step: &Step<'_>,
+        formulas: &StepFormulas,
+        columns: Option<&Relation>,
+        required: &[(String, Type)],
+        memory: &mut CompileMemory,
+    ) -> Vec<Diagnostic> {
         let CompileMemory {
             parse,
             ast,
@@ -131,7 +147,6 @@ impl SpecCompilation<'_> {
             ..
         } = memory;
         let options = &self.compiler.options;
-        let formulas = StepFormulas::new(step, self.source);
         let mut found = Vec::new();
         parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, &mut found);
         let place = self
@@ -163,11 +178,12 @@ impl SpecCompilation<'_> {
             sheet: sheet.as_ref(),
             given_types: &options.given_types,
             column_periods: &[],
-            rest: check::RestOfFile::default(),
+            rest: check::RestOfFile {
+                required_types: required,
+                ..check::RestOfFile::default()
+            },
         };
         check::check(ast, &formulas.text, &scope, check, program, &mut found);
-        found.retain(is_independent);
-        let found = found.into_iter().map(|d| formulas.to_file(d));
-        diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
+        found
     }
 }

@@ -1,6 +1,7 @@
 //! Compiles the steps of a spec. The compiler checks and plans each step based on the output of the previous step.
 
 mod independent_errors;
+mod required_types;
 mod step;
 mod step_output;
 mod step_plan;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use self::required_types::RequiredTypes;
 use crate::additivity::StepColumns;
 use crate::check;
 use crate::compiler::{Compiler, SpecOptions, column_path, remove_silenced};
@@ -203,6 +205,8 @@ pub(crate) struct SpecCompilation<'r> {
     /// Relation columns that formulas read.
     columns_read: Vec<ColumnUse>,
     pub(crate) names_used: NamesUsed,
+    /// Types that later steps require of each step's columns, by the index of the step.
+    required_types: FxHashMap<usize, RequiredTypes>,
     /// Totals of the next step's input.
     pub(crate) totals: Vec<check::SheetTotal>,
     /// Inputs of the steps so far, so that totals can compute a step again. Empty if the spec has no worksheet.
@@ -244,6 +248,7 @@ impl<'r> SpecCompilation<'r> {
             only: None,
             columns_read: Vec::new(),
             names_used: NamesUsed::default(),
+            required_types: FxHashMap::default(),
             totals: Vec::new(),
             inputs: Vec::new(),
             incremental: false,

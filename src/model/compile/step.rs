@@ -20,9 +20,12 @@ use crate::missing_periods::check_gaps;
 use crate::parse;
 use crate::partitions::check_partitions;
 use crate::pivot::PivotCells;
-use crate::plan::{KeepColumns, StepInput, StepOutput, StepPlan, needs_every_cell, rewrite_unsupported};
+use crate::plan::{
+    KeepColumns, StepInput, StepOutput, StepPlan, needs_every_cell, rewrite_unsupported, used_definitions,
+};
 use crate::schema::{ColumnProvenance, Relation};
 use crate::scratch::CompileMemory;
+use crate::span::Span;
 use crate::worksheet::{check_order, pivot_cell_keys, without_calculations, worksheet_grid};
 
 /// Step that is being compiled.
@@ -126,6 +129,9 @@ impl SpecCompilation<'_> {
         let plan = self.plan_definitions(&work, program, ast);
         let provenances = provenances(&work, program);
         self.check_plan(&work, &plan, &provenances, ast, &mut found);
+        if self.only.is_some() {
+            drop_errors_of_unused_definitions(&plan, &mut found);
+        }
         let keep = work.columns_to_keep(diagnostics);
         let unproven_joins = self.check_rows(&work, &plan, &found, diagnostics);
         if step.faulty {
@@ -233,7 +239,10 @@ impl SpecCompilation<'_> {
             sheet: work.sheet,
             given_types: &options.given_types,
             column_periods: work.column_periods,
-            rest: check::RestOfFile::default(),
+            rest: check::RestOfFile {
+                required_types: self.types_required_of(work.step),
+                ..check::RestOfFile::default()
+            },
         }
     }
 
@@ -320,6 +329,18 @@ impl SpecCompilation<'_> {
 }
 
 /// Returns the origin of the value of each node, or nothing if no check or later step needs it.
+/// Drops the errors of definitions that the step's columns and filters do not need.
+fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
+    let used = used_definitions(plan);
+    let definitions = plan.program.definitions.iter().zip(&used);
+    let unused: Vec<Span> = definitions.filter(|(_, used)| !**used).map(|(it, _)| it.span).collect();
+    found.retain(|it| {
+        !unused
+            .iter()
+            .any(|span| span.range().contains(&it.span().range().start))
+    });
+}
+
 fn provenances(work: &StepToCompile<'_>, program: &Program) -> Vec<ColumnProvenance> {
     let read = input_relations(work.input);
     match is_provenance_needed(read, work.last) {

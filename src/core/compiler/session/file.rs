@@ -345,6 +345,7 @@ impl CompiledFile {
             names: Some(&names),
             settled: self.settled.as_ref().map(|(relation, _)| relation),
             has_aggregates: self.aggregate.is_some(),
+            required_types: &[],
         };
         let part = CompiledPart::new(compiler, &text, chunks, self.emit, rest);
         if self.aggregate.is_none() {

@@ -1,0 +1,132 @@
+//! Values whose SQL would otherwise occur several times, and that are long enough for a column of their own.
+
+use super::StepPlan;
+use super::liveness::{Liveness, live_nodes};
+use super::long_keys::{MAX_REPEATED_OPERATIONS, operations};
+use super::materialized_values::MaterializedValues;
+use super::strata::used_by_having;
+use super::value_numbering::number_values;
+use crate::Level;
+use crate::arena::Arena;
+use crate::check::DefinitionRole;
+use crate::dialect::Dialect;
+use crate::ir::{Ir, IrId, Program};
+
+/// Maximum number of calls, operators and branches in a CASE that the SQL may repeat. It is larger than the number for
+/// other expressions, because `sum(case when … then … end)` is easy to read.
+const MAX_REPEATED_CASE: usize = 4;
+
+/// Equal values that can share a column.
+#[derive(Clone, Default)]
+struct ValueClass {
+    /// First node with the value, and the definition that contains it.
+    first: Option<(IrId, usize)>,
+    /// Number of times that the SQL would contain the value.
+    occurrences: u32,
+    is_repeated: bool,
+}
+
+/// Returns, for each node, whether it is a long or volatile value whose SQL would occur more than once. Empty if there
+/// is no such value.
+pub(super) fn repeated_values(
+    step: &StepPlan<'_>,
+    reach: &Liveness,
+    dialect: Dialect,
+    cuts: &MaterializedValues,
+    is_alias: impl Fn(IrId) -> bool,
+) -> Arena<bool> {
+    let program = step.program;
+    let nodes: Vec<(IrId, usize)> = live_nodes(step, &reach.live).collect();
+    let lengths = value_lengths(step, &nodes, dialect, cuts);
+    let is_candidate = |id: IrId| {
+        let limit = match program.node(id) {
+            Ir::Apply { .. } => MAX_REPEATED_OPERATIONS,
+            Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_CASE,
+            _ => return false,
+        };
+        let meta = program.meta(id);
+        meta.volatile || meta.level != Level::Const && lengths[id.index()] > limit
+    };
+    let candidates = nodes.iter().filter(|(id, _)| is_candidate(*id));
+    if candidates.take(2).count() < if program.shares_nodes { 1 } else { 2 } {
+        return Arena::new();
+    }
+    let numbers = number_values(step, &reach.live, |_, _| {});
+    let tested = used_by_having(step);
+    // Values before and after grouping, and values that `having` tests, cannot share a column.
+    let class_of = |id: IrId, definition: usize| {
+        let number = numbers[id.index()] as usize;
+        number << 2 | usize::from(reach.rows[id.index()]) << 1 | usize::from(tested[definition])
+    };
+    let last = nodes.iter().map(|(id, index)| class_of(*id, *index)).max();
+    let mut classes = vec![ValueClass::default(); last.map_or(0, |last| last + 1)];
+    let (windows, ordered) = (step.has_windows(), step.has_ordered_windows());
+    // Keys that are definitions, and sort keys that no window reads, are referred to by name.
+    let is_written = |definition: usize| match step.roles[definition] {
+        DefinitionRole::Definitions => step.outputs[definition],
+        DefinitionRole::GroupBy => !matches!(program.node(step.definition_root(definition)), Ir::Definition(_)),
+        _ => !step.is_unused_window_key(definition, windows, ordered),
+    };
+    for (id, index) in &nodes {
+        if let Some(class) = classes.get_mut(class_of(*id, *index)) {
+            class.first.get_or_insert((*id, *index));
+            class.occurrences += u32::from(*id == step.definition_root(*index) && is_written(*index));
+        }
+    }
+    // The operands of a value have lower numbers than the value.
+    for at in (0..classes.len()).rev() {
+        let Some(class) = classes.get_mut(at) else { continue };
+        let Some((id, index)) = class.first.filter(|(id, _)| !is_alias(*id)) else {
+            continue;
+        };
+        class.is_repeated = class.occurrences > 1 && is_candidate(id);
+        let is_column = class.is_repeated || cuts.contains(id);
+        let occurrences = if is_column { 1 } else { class.occurrences };
+        for operand in written_operands(program, id) {
+            if let Some(class) = classes.get_mut(class_of(operand, index)) {
+                class.occurrences = class.occurrences.saturating_add(occurrences);
+            }
+        }
+    }
+    let mut repeated = Arena::filled(false, program.len());
+    for (id, index) in nodes {
+        let class = classes.get(class_of(id, index));
+        repeated[id.index()] = class.is_some_and(|class| class.is_repeated) && is_candidate(id);
+    }
+    repeated
+}
+
+/// Returns the operands that can be columns of the select that computes a value. The call of a window is part of the
+/// window, and the operands of a lookup belong to other rows.
+fn written_operands(program: &Program, id: IrId) -> Vec<IrId> {
+    match program.node(id) {
+        Ir::Window { call, over } => {
+            let keys = program.partition_keys(over).iter().copied();
+            program.operands(call).chain(keys).collect()
+        }
+        Ir::GroupWindow { .. } | Ir::RowLookup { .. } | Ir::PeriodLookup { .. } => Vec::new(),
+        _ => program.operands(id).collect(),
+    }
+}
+
+/// Returns the number of calls, operators and branches in the SQL of each live node.
+fn value_lengths(
+    step: &StepPlan<'_>,
+    nodes: &[(IrId, usize)],
+    dialect: Dialect,
+    cuts: &MaterializedValues,
+) -> Arena<usize> {
+    let program = step.program;
+    let mut lengths = Arena::filled(0_usize, program.len());
+    for (id, _) in nodes {
+        let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
+        lengths[id.index()] = match program.node(*id) {
+            Ir::Definition(used) if !step.keys[used as usize] => length(program.definitions[used as usize].root),
+            _ => {
+                let own = operations(program, dialect, *id);
+                program.operands(*id).map(length).fold(own, usize::saturating_add)
+            }
+        };
+    }
+    lengths
+}
