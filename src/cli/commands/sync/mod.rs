@@ -15,6 +15,7 @@ mod omni_repository;
 mod planner;
 mod project_copy;
 mod push;
+mod pushed_changes;
 mod release_tags;
 mod repository;
 mod resolve;
