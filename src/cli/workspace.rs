@@ -142,10 +142,7 @@ impl Workspace {
 
     /// Returns the models folder and the tests folder, relative to the project's folder.
     pub fn output_folders(&self) -> (String, String) {
-        (
-            normalize_folder(self.project.models().unwrap_or(project::MODELS)),
-            normalize_folder(self.project.tests().unwrap_or(project::TESTS)),
-        )
+        output_folders(&self.project)
     }
 
     /// Returns the folder of Omni's model files, relative to the project's folder.
@@ -189,6 +186,14 @@ impl Workspace {
         }
         project::find_specs(&folder)
     }
+}
+
+/// Returns the models folder and the tests folder of a project, relative to the project's folder.
+pub fn output_folders(project: &Project) -> (String, String) {
+    (
+        normalize_folder(project.models().unwrap_or(project::MODELS)),
+        normalize_folder(project.tests().unwrap_or(project::TESTS)),
+    )
 }
 
 /// Returns the folders to which commands may write: the project, and the Omni model's repository if it exists.

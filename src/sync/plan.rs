@@ -86,6 +86,8 @@ pub struct ModelPlan {
     pub files: Vec<TextChange>,
     /// All files of the model that the commit must contain.
     pub paths: Vec<String>,
+    /// Files that move to the folders of the project file: the current path of each file, by its new path.
+    pub moved: BTreeMap<String, String>,
     /// Uncommitted files of the model with hand edits.
     pub uncommitted: Vec<String>,
     /// Version of formulac that pushed the model, if the files change only because this is another version. Empty if
@@ -127,6 +129,7 @@ impl ModelPlan {
             conflicts: Vec::new(),
             files: Vec::new(),
             paths: Vec::new(),
+            moved: BTreeMap::new(),
             uncommitted: Vec::new(),
             pushed_by: None,
         }
@@ -189,6 +192,28 @@ impl ModelPlan {
             self.paths.push(path);
         }
         if matches!(self.action, Action::Nothing | Action::Keep) {
+            self.action = Action::Update;
+        }
+        self
+    }
+
+    /// Adds the moves of files to other folders, in which the files keep their hand edits. Each move is given with the
+    /// current path, the current contents and the new path. `state` is the change to the model's state.
+    #[must_use]
+    pub fn with_moved_files(mut self, moves: Vec<TextChange>, state: TextChange) -> Self {
+        for TextChange { path, before, after } in moves {
+            let Some(new) = after else { continue };
+            let planned = self.files.iter().position(|file| file.path == path);
+            let text = planned.map_or_else(|| before.clone(), |at| self.files.remove(at).after);
+            self.paths.extend([path.clone(), new.clone()]);
+            self.files.push(TextChange::new(&path, before, None));
+            self.files.push(TextChange::new(&new, None, text));
+            self.moved.insert(new, path);
+        }
+        self.files.retain(|file| file.path != state.path);
+        self.paths.push(state.path.clone());
+        self.files.push(state);
+        if self.action != Action::Create {
             self.action = Action::Update;
         }
         self
@@ -287,6 +312,7 @@ impl ModelPlan {
             conflicts,
             files,
             paths,
+            moved: BTreeMap::new(),
             uncommitted,
             pushed_by: None,
         }

@@ -206,11 +206,15 @@ pub fn plan_with_facts(
             plan.paths.extend(left.get(&plan.model).into_iter().flatten().cloned());
         }
     }
+    let moves = generation.moved.moves_out_of_former_folders();
+    let plans = plans
+        .into_iter()
+        .map(|plan| move_out_of_former_folders(plan, &moves, &ours, &states, &files));
     let restore = |plan: ModelPlan| match restored.remove(&plan.model) {
         Some(RestoredState { found, text }) => plan.with_restored_state(found, text),
         None => plan,
     };
-    let plans = plans.into_iter().map(restore).collect();
+    let plans = plans.map(restore).collect();
     let (plans, sets) = with_uncommitted(place, &ours, &generation.sets, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
     made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
@@ -501,6 +505,37 @@ fn follow_moved_files(
         }
     }
     left
+}
+
+/// Adds to a plan the moves of the model's files from the former folders of the project file to the current folders.
+fn move_out_of_former_folders(
+    plan: ModelPlan,
+    moves: &BTreeMap<&str, &str>,
+    ours: &BTreeMap<String, CurrentSpec>,
+    states: &ModelStates,
+    files: &BTreeMap<String, BTreeMap<String, String>>,
+) -> ModelPlan {
+    let Some((ours, found)) = ours.get(&plan.model).zip(files.get(&plan.model)) else {
+        return plan;
+    };
+    let is_moved = |path: &String| moves.contains_key(path.as_str());
+    if !plan.conflicts.is_empty() || !ours.files.keys().any(is_moved) {
+        return plan;
+    }
+    let mut state = PushState::from_pushed(&plan.model, ours);
+    let mut moved = Vec::new();
+    for (path, text) in std::mem::take(&mut state.files) {
+        let new = moves
+            .get(path.as_str())
+            .map_or_else(|| path.clone(), |new| (*new).to_owned());
+        if let (true, Some(text)) = (new != path, found.get(&path)) {
+            moved.push(TextChange::new(&path, Some(text.clone()), Some(new.clone())));
+        }
+        state.files.insert(new, text);
+    }
+    let before = states.get(&plan.model).and_then(|(text, _)| text.clone());
+    let state = TextChange::new(&state_path(&plan.model), before, Some(state.text()));
+    plan.with_moved_files(moved, state)
 }
 
 /// Compiles all specs again, with different contents for some specs.
