@@ -24,7 +24,7 @@ use super::session::Session;
 use super::settings;
 use super::source::{SourceText, spec_texts};
 use super::spec::{self, Spec};
-use super::workspace::Workspace;
+use super::workspace::{FETCHED, Workspace};
 use crate::cli::commands::compile::CompileOutcome;
 
 pub use formulac::sync::KNOWN;
@@ -96,6 +96,16 @@ impl Workspace {
         let source = SourceText::from_file(&path);
         let diagnostics = found.report_contradictions(&source.text);
         Ok((!diagnostics.is_empty()).then(|| source.with_diagnostics(diagnostics)))
+    }
+
+    /// Returns the paths of the files from which facts are loaded. Some of the files may be missing.
+    pub fn fact_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.root.join(KNOWN), self.root.join(FETCHED)];
+        if let Some(dbt) = &self.dbt {
+            files.extend([dbt.manifest_path(), dbt.target_folder().join("catalog.json")]);
+            files.extend(dbt.profiles_paths(None));
+        }
+        files
     }
 
     /// Returns the facts in `known.yml`.

@@ -230,12 +230,15 @@ pub fn pending_pull(
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
-    let files = folder::find_files(&root.join(RECORDS), |path| {
+    let files = pull_record_paths(root).into_iter();
+    files.filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+}
+
+/// Returns the paths of the records.
+pub fn pull_record_paths(root: &Path) -> Vec<PathBuf> {
+    folder::find_files(&root.join(RECORDS), |path| {
         path.extension().is_some_and(|end| end == "yml")
-    });
-    files
-        .into_iter()
-        .filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+    })
 }
 
 /// Returns the dbt name of each model and source table, together with the columns that the last pull recorded for it.
