@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Catalog, Manifest};
+use formulac::sync::ColumnDescription;
 use formulac::{Dialect, KnownFacts, Project};
 
 use super::args::TargetOptions;
@@ -30,6 +31,8 @@ pub struct Workspace {
     pub dbt: Option<DbtProject>,
     /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
     pub(super) found: OnceCell<(Dialect, KnownFacts)>,
+    /// Descriptions that the current plan writes to properties files, which dbt's artifacts do not contain yet.
+    pub described: OnceCell<Vec<ColumnDescription>>,
 }
 
 impl Workspace {
@@ -58,6 +61,7 @@ impl Workspace {
             root,
             dbt,
             found: OnceCell::new(),
+            described: OnceCell::new(),
         }))
     }
 
@@ -84,6 +88,7 @@ impl Workspace {
                 root,
                 dbt: Some(dbt),
                 found: OnceCell::new(),
+                described: OnceCell::new(),
             }
         }))
     }

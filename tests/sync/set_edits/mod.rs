@@ -325,7 +325,7 @@ fn conflicts_of_conditions_have_formulas() {
         assert!(resolved.contains(&format!("{key}: {theirs}")), "{resolved}");
         // Both sides now agree.
         let done = edited_with_spec(&decompiler, compilers, [spec, &resolved], edit);
-        assert!(done.conflicts.is_empty() && done.kept.is_empty(), "{:#?}", done);
+        assert!(done.conflicts.is_empty() && done.kept.is_empty(), "{done:#?}");
     }
 }
 

@@ -125,7 +125,8 @@ pub fn plan_with_facts(
 ) -> Result<PlannedModels, Failure> {
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
-    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, first)?;
+    let new_compiler = || place.compiler_with(session, &target, place.dialect(&target)?, first);
+    let mut compiler = new_compiler()?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
@@ -156,15 +157,22 @@ pub fn plan_with_facts(
         return Ok(made);
     }
     let mut ours = current_specs_by_model(place, &generation);
+    let described = plan_descriptions(place, &ours, &mut made)?;
+    if !made.has_no_errors() {
+        return Ok(made);
+    }
+    // Models that read a described column pass the new description on.
+    if selection.selects_all_models() && !described.columns.is_empty() {
+        let _ = place.described.set(described.columns.clone());
+        compiler = new_compiler()?;
+        generation = Generation::new(place, &compiler, place.sources()?, || {})?;
+        ours = current_specs_by_model(place, &generation);
+    }
     let (mut states, mut restored) = read_states(session, place, &ours);
     let left = follow_moved_files(place, &ours, &mut states);
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
-    let described = plan_descriptions(place, &ours, &mut made)?;
-    if !made.has_no_errors() {
-        return Ok(made);
-    }
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
