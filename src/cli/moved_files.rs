@@ -46,7 +46,7 @@ impl MovedFilePaths {
         }
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut add_if_generated = |path: String, expected: &String, spec: &str| {
-            let text = read_text(&place.root.join(&path));
+            let text = read_text(place.root.join(&path));
             let is_generated = text.is_ok_and(|text| spec_in_header(&text) == Some(spec));
             if is_generated {
                 found.entry(expected.clone()).or_default().insert(path);

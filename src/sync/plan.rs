@@ -180,8 +180,7 @@ impl ModelPlan {
 
     /// Adds the restoration of the model's state, which somebody removed or changed by hand. `found` is the content of
     /// the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
-    #[must_use]
-    pub fn with_restored_state(mut self, found: Option<String>, restored: String) -> Self {
+    pub fn restore_state(&mut self, found: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {
             Some(file) => file.before = found,
@@ -194,13 +193,11 @@ impl ModelPlan {
         if matches!(self.action, Action::Nothing | Action::Keep) {
             self.action = Action::Update;
         }
-        self
     }
 
     /// Adds the moves of files to other folders, in which the files keep their hand edits. Each move is given with the
     /// current path, the current contents and the new path. `state` is the change to the model's state.
-    #[must_use]
-    pub fn with_moved_files(mut self, moves: Vec<TextChange>, state: TextChange) -> Self {
+    pub fn move_files(&mut self, moves: Vec<TextChange>, state: TextChange) {
         for TextChange { path, before, after } in moves {
             let Some(new) = after else { continue };
             let planned = self.files.iter().position(|file| file.path == path);
@@ -216,7 +213,6 @@ impl ModelPlan {
         if self.action != Action::Create {
             self.action = Action::Update;
         }
-        self
     }
 
     /// Creates the plan for one model. `base` is the spec from the last push, compiled again, or `None` if nothing has
