@@ -79,10 +79,7 @@ impl Workspace {
         let removed: BTreeSet<&str> = removed.map(|change| change.path.as_str()).collect();
         let outside = orphans::files_outside_folders(self);
         for (files, advice) in [
-            (
-                outside.updated,
-                "they stay there, and formulac updates them there; move them to the new folders with `git mv`, then push",
-            ),
+            (outside.moved_by_push, "`formulac push` moves them to these folders"),
             (outside.obsolete, "remove them, because no push does"),
         ] {
             let left = files.iter().map(|path| self.relative_path(path));

@@ -302,6 +302,11 @@ impl DbtProject {
 
     /// Returns the path of the profiles.yml that dbt uses. `folder` is its folder on the command line.
     fn profiles_path(&self, folder: Option<&Path>) -> Option<PathBuf> {
+        self.profiles_paths(folder).into_iter().find(|path| path.is_file())
+    }
+
+    /// Returns the paths at which dbt looks for profiles.yml, in order.
+    pub fn profiles_paths(&self, folder: Option<&Path>) -> Vec<PathBuf> {
         let home = || std::env::var_os("HOME").or_else(|| std::env::var_os("USERPROFILE"));
         let said = || std::env::var_os(PROFILES_DIR).map(PathBuf::from);
         let told = folder
@@ -317,7 +322,7 @@ impl DbtProject {
             .into_iter()
             .flatten()
             .map(|folder| folder.join(PROFILES))
-            .find(|path| path.is_file())
+            .collect()
     }
 }
 

@@ -22,12 +22,13 @@ use super::project;
 use super::schema;
 use super::session::Session;
 use super::settings;
-use super::source::{SourceText, spec_texts};
+use super::source::{SourceText, read_text, spec_texts};
 use super::spec::{self, Spec};
-use super::workspace::Workspace;
+use super::workspace::{FETCHED, Workspace};
 use crate::cli::commands::compile::CompileOutcome;
 
 pub use formulac::sync::KNOWN;
+use formulac::sync::unread_descriptions;
 
 /// Maximum number of specs in a project for which types are probed. The limit keeps `generate` fast.
 const MAX_PROBED_SPECS: usize = 500;
@@ -48,7 +49,7 @@ impl Workspace {
     /// Returns the facts that are known about the project's relations.
     pub fn known_relations(&self, first: FactPrecedence, dialect: Dialect) -> Result<KnownFacts, Failure> {
         let committed = self.committed_facts()?;
-        let Some(found) = self.find_known_facts(dialect)? else {
+        let Some(found) = self.find_known_facts(dialect, &committed)? else {
             return Ok(committed);
         };
         Ok(match first {
@@ -57,17 +58,26 @@ impl Workspace {
         })
     }
 
-    /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest.
-    fn find_known_facts(&self, dialect: Dialect) -> Result<Option<KnownFacts>, Failure> {
+    /// Returns the facts in dbt's artifacts and from `schema fetch`, or `None` if there is no manifest. Descriptions that
+    /// dbt has not read yet are those of the properties files.
+    fn find_known_facts(&self, dialect: Dialect, committed: &KnownFacts) -> Result<Option<KnownFacts>, Failure> {
         let Some(artifacts) = self.artifacts()? else {
             return Ok(None);
         };
-        if let Some((_, known)) = self.found.get().filter(|(of, _)| *of == dialect) {
-            return Ok(Some(known.clone()));
-        }
-        let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
-        let _ = self.found.set((dialect, known.clone()));
-        Ok(Some(known))
+        let manifest = &artifacts.manifest;
+        let known = match self.found.get().filter(|(of, _)| *of == dialect) {
+            Some((_, known)) => known.clone(),
+            None => {
+                let known = artifacts.known_relations(dialect, self.fetched_catalog()?.as_ref())?;
+                let read = |path: &str| read_text(self.root.join(path)).ok();
+                let unread = unread_descriptions(manifest, (&known, committed), read);
+                let known = known.with_descriptions(manifest, &unread);
+                let _ = self.found.set((dialect, known.clone()));
+                known
+            }
+        };
+        let described = self.described.get().map(Vec::as_slice).unwrap_or_default();
+        Ok(Some(known.with_descriptions(manifest, described)))
     }
 
     /// Returns whether dbt's catalog or `schema fetch` lists all columns of the relations that dbt has built.
@@ -78,10 +88,11 @@ impl Workspace {
 
     /// Returns the facts in `known.yml` that dbt's artifacts contradict, one line per fact.
     pub fn contradictions(&self, dialect: Dialect) -> Result<Vec<String>, Failure> {
-        let Some(found) = self.find_known_facts(dialect)? else {
-            return Ok(Vec::new());
-        };
-        Ok(found.contradicted_facts(&self.committed_facts()?))
+        let committed = self.committed_facts()?;
+        let found = self.find_known_facts(dialect, &committed)?;
+        Ok(found
+            .map(|found| found.contradicted_facts(&committed))
+            .unwrap_or_default())
     }
 
     /// Returns warnings about facts in `known.yml` that dbt's artifacts contradict, unless the project silences them.
@@ -90,12 +101,22 @@ impl Workspace {
         if !path.is_file() || self.project.silenced().contains(&Code::OutdatedFact) {
             return Ok(None);
         }
-        let Some(found) = self.find_known_facts(dialect)? else {
+        let Some(found) = self.find_known_facts(dialect, &self.committed_facts()?)? else {
             return Ok(None);
         };
         let source = SourceText::from_file(&path);
         let diagnostics = found.report_contradictions(&source.text);
         Ok((!diagnostics.is_empty()).then(|| source.with_diagnostics(diagnostics)))
+    }
+
+    /// Returns the paths of the files from which facts are loaded. Some of the files may be missing.
+    pub fn fact_files(&self) -> Vec<PathBuf> {
+        let mut files = vec![self.root.join(KNOWN), self.root.join(FETCHED)];
+        if let Some(dbt) = &self.dbt {
+            files.extend([dbt.manifest_path(), dbt.target_folder().join("catalog.json")]);
+            files.extend(dbt.profiles_paths(None));
+        }
+        files
     }
 
     /// Returns the facts in `known.yml`.

@@ -1,22 +1,34 @@
-//! Finds generated files that users moved to another folder. Moved files stay in place and are recognized by their
-//! headers.
+//! Finds generated files outside their standard folders. Files that users moved stay in place and are recognized by
+//! their headers. A push moves files out of the former folders of the project file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use formulac::Project;
 use formulac::dbt::spec_in_header;
 
+use super::commands::sync::Repository;
 use super::folder;
 use super::models::{self, CompiledModel};
+use super::project;
 use super::source::read_text;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, output_folders};
+
+/// Maximum number of committed versions of the project file that are searched for former folders.
+const SEARCHED_VERSIONS: usize = 20;
 
 /// Current paths of moved files. The keys are the paths of the files in the project's standard folders. All paths are
 /// relative to the project's folder.
 #[derive(Clone, Debug, Default)]
-pub struct MovedFilePaths(BTreeMap<String, String>);
+pub struct MovedFilePaths {
+    current: BTreeMap<String, String>,
+    /// Keys of the files in former folders of the project file.
+    in_former_folders: BTreeSet<String>,
+}
 
 impl MovedFilePaths {
-    /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models.
+    /// Finds the files of models that are not in their standard folders, in all folders from which dbt reads models and
+    /// in the former folders of the project file.
     pub fn find(place: &Workspace, models: &[CompiledModel]) -> Self {
         let (own, tests) = place.output_folders();
         let mut missing: BTreeMap<String, (String, &str)> = BTreeMap::new();
@@ -29,39 +41,64 @@ impl MovedFilePaths {
                 missing.insert(name.to_string_lossy().into_owned(), (expected, &built.path));
             }
         }
-        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let roots = place
-            .dbt
-            .iter()
-            .flat_map(|dbt| dbt.model_paths.iter())
-            .map(|path| place.root.join(path));
-        let roots = roots.filter(|_| !missing.is_empty());
-        let named = |path: &std::path::Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
-        for path in roots.flat_map(|root| folder::find_files(&root, |path| named(path).is_some())) {
-            let Some((expected, spec)) = named(&path) else { continue };
-            if read_text(&path).is_ok_and(|text| spec_in_header(&text) == Some(spec)) {
-                found
-                    .entry(expected.clone())
-                    .or_default()
-                    .push(place.relative_path(&path));
+        if missing.is_empty() {
+            return Self::default();
+        }
+        let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        let mut add_if_generated = |path: String, expected: &String, spec: &str| {
+            let text = read_text(place.root.join(&path));
+            let is_generated = text.is_ok_and(|text| spec_in_header(&text) == Some(spec));
+            if is_generated {
+                found.entry(expected.clone()).or_default().insert(path);
+            }
+            is_generated
+        };
+        let mut in_former_folders = BTreeSet::new();
+        for former in former_output_folders(place) {
+            for (expected, spec) in missing.values() {
+                let moved = [&own, &tests].into_iter().zip(&former);
+                let moved =
+                    moved.filter_map(|(now, former)| Some(format!("{former}{}", expected.strip_prefix(now.as_str())?)));
+                if moved.into_iter().any(|path| add_if_generated(path, expected, spec)) {
+                    in_former_folders.insert(expected.clone());
+                }
             }
         }
+        let roots = place.dbt.iter().flat_map(|dbt| dbt.model_paths.iter());
+        let named = |path: &Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
+        for path in roots.flat_map(|root| folder::find_files(&place.root.join(root), |path| named(path).is_some())) {
+            let Some((expected, spec)) = named(&path) else { continue };
+            add_if_generated(place.relative_path(&path), expected, spec);
+        }
         // A file with several copies is not considered moved.
-        let one = |(expected, mut paths): (String, Vec<String>)| {
-            paths.dedup();
-            (paths.len() == 1).then(|| Some((expected, paths.pop()?))).flatten()
+        let one = |(expected, mut paths): (String, BTreeSet<String>)| {
+            (paths.len() == 1)
+                .then(|| Some((expected, paths.pop_first()?)))
+                .flatten()
         };
-        Self(found.into_iter().filter_map(one).collect())
+        Self {
+            current: found.into_iter().filter_map(one).collect(),
+            in_former_folders,
+        }
     }
 
     /// Returns all moved files.
     pub fn all_moves(&self) -> &BTreeMap<String, String> {
-        &self.0
+        &self.current
+    }
+
+    /// Returns the files in former folders, by current path, with their paths in the project's standard folders.
+    pub fn moves_out_of_former_folders(&self) -> BTreeMap<&str, &str> {
+        let moves = self
+            .current
+            .iter()
+            .filter(|(path, _)| self.in_former_folders.contains(*path));
+        moves.map(|(path, current)| (current.as_str(), path.as_str())).collect()
     }
 
     /// Returns the current path of a file.
     pub fn current_path<'p>(&'p self, path: &'p str) -> &'p str {
-        self.0.get(path).map_or(path, String::as_str)
+        self.current.get(path).map_or(path, String::as_str)
     }
 
     /// Replaces each key of a map with the current path of the file.
@@ -71,4 +108,19 @@ impl MovedFilePaths {
             .map(|(path, value)| (self.current_path(&path).to_owned(), value))
             .collect()
     }
+}
+
+/// Returns the folders of models and tests that the last committed versions of the project file named, and the default
+/// folders, unless they are the current folders.
+pub fn former_output_folders(place: &Workspace) -> BTreeSet<[String; 2]> {
+    let repository = Repository::find(&place.root);
+    let versions = repository.map(|repository| repository.last_committed_versions(project::FILE, SEARCHED_VERSIONS));
+    let versions = versions.unwrap_or_default();
+    let projects = versions.iter().map(|text| Project::from_text(text).0);
+    let folders = projects
+        .chain([Project::default()])
+        .map(|project| output_folders(&project));
+    let mut folders: BTreeSet<[String; 2]> = folders.map(Into::into).collect();
+    folders.remove(&<[String; 2]>::from(place.output_folders()));
+    folders
 }

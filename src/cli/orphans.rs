@@ -10,6 +10,7 @@ use formulac::dbt::{is_unmodified, spec_in_header};
 
 use super::bounds::absolute_path;
 use super::folder;
+use super::moved_files::former_output_folders;
 use super::project;
 use super::source::read_text;
 use super::workspace::Workspace;
@@ -21,9 +22,9 @@ const HEAD: u64 = 4096;
 /// file named other folders.
 #[derive(Debug, Default)]
 pub struct FilesOutsideFolders {
-    /// Files of existing specs, which formulac updates at their current paths.
-    pub updated: Vec<PathBuf>,
-    /// Tests, files of specs that do not exist, and files that also exist in the folders of the project file.
+    /// Files of existing specs, which the next push moves to the folders of the project file.
+    pub moved_by_push: Vec<PathBuf>,
+    /// Files of specs that do not exist, and files that also exist in the folders of the project file.
     pub obsolete: Vec<PathBuf>,
 }
 
@@ -41,15 +42,9 @@ pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
     });
     let folders = read.chain([project::MODELS, project::TESTS].map(|folder| place.root.join(folder)));
     let specs = place.specs_folder();
-    let defaults = [project::MODELS, project::TESTS].map(|folder| absolute_path(&place.root.join(folder)));
-    let of_models = |path: &Path| {
-        let mut folders = dbt
-            .iter()
-            .flat_map(|dbt| dbt.model_paths.iter().map(|path| dbt.folder.join(path)));
-        folders.any(|folder| absolute_path(path).starts_with(absolute_path(&folder)))
-    };
-    // Returns whether a file is updated at its path, as opposed to generated tests. `None` if formulac did not generate the file.
-    let is_updated = |path: &Path| {
+    // Returns whether the spec of a file exists, and the file is not in the folders of the project file too. `None` if
+    // formulac did not generate the file.
+    let is_current = |path: &Path| {
         let mut head = Vec::new();
         let read = File::open(path).and_then(|file| file.take(HEAD).read_to_end(&mut head));
         let head = String::from_utf8_lossy(&head);
@@ -58,7 +53,7 @@ pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
         let is_twice = path
             .file_name()
             .is_none_or(|name| own.iter().any(|folder| folder.join(name).exists()));
-        Some(!is_twice && of_models(path) && place.root.join(spec).is_file())
+        Some(!is_twice && place.root.join(spec).is_file())
     };
     let is_elsewhere = |path: &Path| {
         let is_kind = path
@@ -71,12 +66,17 @@ pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
         .collect();
     let mut found = FilesOutsideFolders::default();
     for path in files {
-        let is_in_default = || defaults.iter().any(|folder| absolute_path(&path).starts_with(folder));
-        match is_updated(&path) {
-            Some(true) if is_in_default() => found.updated.push(path),
+        match is_current(&path) {
+            Some(true) => found.moved_by_push.push(path),
             Some(false) => found.obsolete.push(path),
-            Some(true) | None => {}
+            None => {}
         }
+    }
+    if !found.moved_by_push.is_empty() {
+        let former = former_output_folders(place).into_iter().flatten();
+        let former: Vec<PathBuf> = former.map(|folder| absolute_path(&place.root.join(folder))).collect();
+        let is_moved = |path: &PathBuf| former.iter().any(|folder| absolute_path(path).starts_with(folder));
+        found.moved_by_push.retain(is_moved);
     }
     found
 }

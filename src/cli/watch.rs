@@ -6,7 +6,11 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use super::commands::promote::omni_paths;
+use super::commands::pull::pull_record_paths;
+use super::dbt_project;
 use super::exit::{Exit, Failure};
+use super::knowledge::KNOWN;
 use super::project;
 use super::session::Session;
 use super::workspace::Workspace;
@@ -14,7 +18,7 @@ use super::workspace::Workspace;
 /// Time between two checks of the files.
 const INTERVAL: Duration = Duration::from_millis(200);
 
-/// Runs a command, and runs it again after each change to one of `files`, the specs, the settings or dbt's artifacts.
+/// Runs a command, and runs it again after each change to one of `files`, the specs, the settings or the project's facts.
 /// Ends if the output is no longer being read. Users stop the command with Ctrl+C.
 pub fn repeat(
     session: &Session,
@@ -28,11 +32,12 @@ pub fn repeat(
     loop {
         let inputs = CommandInputs::new(session, files)?;
         // A file that changes while the command runs differs from this state, so the command runs again.
-        let before = inputs.states();
+        let mut before = inputs.states();
         let exit = command().unwrap_or_else(|failure| session.report_failure(&failure));
         if session.is_closed() {
             return Ok(exit);
         }
+        inputs.ignore_own_changes(&mut before);
         session.report_action("waiting for changes; press Ctrl+C to stop");
         inputs.wait_for_change(&before);
     }
@@ -41,10 +46,11 @@ pub fn repeat(
 /// Size of each file, and the time of its last change.
 type FileStates = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
-/// Files that a command reads and does not write.
+/// Files that a command reads.
 struct CommandInputs {
     files: Vec<PathBuf>,
-    specs: Option<PathBuf>,
+    /// The project, unless the project file has errors.
+    place: Option<Workspace>,
 }
 
 impl CommandInputs {
@@ -52,19 +58,23 @@ impl CommandInputs {
         let mut files = named.to_vec();
         let root = project::project_folder(session.global.project_dir.as_deref())?;
         if let Some(root) = root {
-            let settings = ["formulac.yml", "formulac.local.yml", "dbt_project.yml"];
+            let settings = [project::FILE, project::LOCAL, dbt_project::FILE];
             files.extend(settings.map(|name| root.join(name)));
         }
-        // If the project file has errors, only the settings are watched.
         let place = Workspace::find_workspace(session).ok().flatten();
-        let target = place
-            .as_ref()
-            .and_then(|place| Some(place.dbt.as_ref()?.target_folder()));
-        if let Some(target) = target {
-            files.extend(["manifest.json", "catalog.json"].map(|name| target.join(name)));
+        files.extend(place.iter().flat_map(Workspace::fact_files));
+        Ok(Self { files, place })
+    }
+
+    /// Updates the state of `known.yml`, which `generate` reads and writes.
+    fn ignore_own_changes(&self, before: &mut FileStates) {
+        let known = self.place.iter().map(|place| place.root.join(KNOWN));
+        for path in known {
+            match file_state(path.clone()) {
+                Some((path, state)) => drop(before.insert(path, state)),
+                None => drop(before.remove(&path)),
+            }
         }
-        let specs = place.map(|place| place.root.join(place.specs_folder()));
-        Ok(Self { files, specs })
     }
 
     /// Waits until the files have changed and are no longer changing, because a branch or a file may be half written.
@@ -81,14 +91,22 @@ impl CommandInputs {
     }
 
     fn states(&self) -> FileStates {
-        let specs = self
-            .specs
+        let listed = self.place.iter().flat_map(|place| {
+            let specs = place.root.join(place.specs_folder());
+            let omni = omni_paths(&place.root.join(place.omni_folder()));
+            let specs = project::find_specs(&specs).unwrap_or_default();
+            specs.into_iter().chain(omni).chain(pull_record_paths(&place.root))
+        });
+        self.files
             .iter()
-            .flat_map(|folder| project::find_specs(folder).unwrap_or_default());
-        let state = |path: PathBuf| {
-            let data = fs::metadata(&path).ok()?;
-            Some((path, (data.len(), data.modified().ok())))
-        };
-        self.files.iter().cloned().chain(specs).filter_map(state).collect()
+            .cloned()
+            .chain(listed)
+            .filter_map(file_state)
+            .collect()
     }
+}
+
+fn file_state(path: PathBuf) -> Option<(PathBuf, (u64, Option<SystemTime>))> {
+    let data = fs::metadata(&path).ok()?;
+    Some((path, (data.len(), data.modified().ok())))
 }

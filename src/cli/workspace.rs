@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{Catalog, Manifest};
+use formulac::sync::ColumnDescription;
 use formulac::{Dialect, KnownFacts, Project};
 
 use super::args::TargetOptions;
@@ -30,6 +31,8 @@ pub struct Workspace {
     pub dbt: Option<DbtProject>,
     /// Facts from dbt's artifacts, and the dialect in which their types were parsed.
     pub(super) found: OnceCell<(Dialect, KnownFacts)>,
+    /// Descriptions that the current plan writes to properties files, which dbt's artifacts do not contain yet.
+    pub described: OnceCell<Vec<ColumnDescription>>,
 }
 
 impl Workspace {
@@ -58,6 +61,7 @@ impl Workspace {
             root,
             dbt,
             found: OnceCell::new(),
+            described: OnceCell::new(),
         }))
     }
 
@@ -84,6 +88,7 @@ impl Workspace {
                 root,
                 dbt: Some(dbt),
                 found: OnceCell::new(),
+                described: OnceCell::new(),
             }
         }))
     }
@@ -142,10 +147,7 @@ impl Workspace {
 
     /// Returns the models folder and the tests folder, relative to the project's folder.
     pub fn output_folders(&self) -> (String, String) {
-        (
-            normalize_folder(self.project.models().unwrap_or(project::MODELS)),
-            normalize_folder(self.project.tests().unwrap_or(project::TESTS)),
-        )
+        output_folders(&self.project)
     }
 
     /// Returns the folder of Omni's model files, relative to the project's folder.
@@ -189,6 +191,14 @@ impl Workspace {
         }
         project::find_specs(&folder)
     }
+}
+
+/// Returns the models folder and the tests folder of a project, relative to the project's folder.
+pub fn output_folders(project: &Project) -> (String, String) {
+    (
+        normalize_folder(project.models().unwrap_or(project::MODELS)),
+        normalize_folder(project.tests().unwrap_or(project::TESTS)),
+    )
 }
 
 /// Returns the folders to which commands may write: the project, and the Omni model's repository if it exists.

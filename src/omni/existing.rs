@@ -41,7 +41,8 @@ impl ExistingView {
         views.into_iter().flatten().collect()
     }
 
-    fn read(path: &str, text: &str, root: &Node) -> Option<Self> {
+    /// Reads the view in a file. `None` if the file contains no view, or if a query defines the view.
+    pub fn read(path: &str, text: &str, root: &Node) -> Option<Self> {
         let has = |key: &str| root.get(key).is_some();
         if root.pairs().is_none() || ["sql", "query", "template"].into_iter().any(has) {
             return None;

@@ -68,7 +68,6 @@ use crate::model::MetricSource;
 pub use changes::{ChangeKind, ChangeSubject, PullChange};
 pub use joins::{Cardinality, JoinSource, TableJoin};
 pub use keys::{KeySource, TableKey};
-pub use locations::view_relations;
 pub use measures::MeasureGap;
 pub use pull::{OmniFiles, Pull, PullOptions, PulledFileLocation, shared_file_paths};
 pub use pull_state::PullRecord;

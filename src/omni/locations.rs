@@ -146,14 +146,12 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
     matched
 }
 
-/// Returns the relation that each view shows, by the path of the view's file. Each file has a path, relative to the folder
-/// of the Omni model, and a text.
+/// Returns the relation that each view shows, by the path of the view's file.
 ///
 /// The relation is the dbt node that `pull` would recognize. For a view without a schema, it is the only node with the name
 /// of the view's table. If another view shows the node with this name, the view shows a table that dbt does not know. Other
 /// views are not listed.
-#[must_use]
-pub fn view_relations(manifest: &Manifest, files: &[(String, String)]) -> FxHashMap<String, RelationReference> {
+pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
     let catalogs = needed_catalogs(&nodes);
@@ -169,7 +167,6 @@ pub fn view_relations(manifest: &Manifest, files: &[(String, String)]) -> FxHash
         let places = by_name.get(&name.to_lowercase()).into_iter().flatten();
         places.filter_map(|place| Some((*place, *nodes.get(*place)?)))
     };
-    let views = ExistingView::read_all(files);
     let node_of = |view: &ExistingView| {
         let candidates = || view.table_names().into_iter().flat_map(&nodes_named);
         [MatchRule::Model, MatchRule::Table, MatchRule::Path]

@@ -10,6 +10,7 @@ use crate::yaml::{self, Node};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 
 use super::hand_edits::{HandEdit, Property};
+use super::known::KnownFacts;
 use super::merge_files::TextChange;
 use super::plan::{Action, ModelPlan};
 use super::plan_changes::PlannedChange;
@@ -27,12 +28,26 @@ struct OmniDescription {
     line: usize,
 }
 
+/// Description of a column in a properties file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ColumnDescription {
+    /// Unique id of the node in dbt's manifest.
+    pub node: String,
+    /// Name of the column.
+    pub column: String,
+    /// Description, without Jinja.
+    pub text: String,
+}
+
 /// Changes to dbt's files and to specs that result from descriptions in Omni.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct DescriptionActions {
     /// Changes to the files that describe nodes.
     pub plans: Vec<ModelPlan>,
+    /// New descriptions of columns in these files.
+    pub columns: Vec<ColumnDescription>,
     /// Edits to models that are generated from specs, each with the name of its model.
     pub of_specs: Vec<(String, HandEdit)>,
     /// Descriptions that cannot be transferred to dbt, each with its location and the reason.
@@ -104,9 +119,7 @@ pub fn changed_descriptions(
             ));
             continue;
         }
-        // The file that declares a source also describes it.
-        let declared = Some(&*node.original_file_path).filter(|_| node.resource_type == ResourceType::Source);
-        let Some(path) = node.patch_path.as_deref().or(declared) else {
+        let Some(path) = properties_path(node) else {
             let file = &node.original_file_path;
             refuse(format!(
                 "no properties file describes `{}`; create one next to {file}",
@@ -129,6 +142,53 @@ pub fn changed_descriptions(
         file.finish(&mut done);
     }
     done
+}
+
+/// Returns the path of the file that describes a node. The file that declares a source also describes it.
+fn properties_path(node: &DbtNode) -> Option<&str> {
+    let declared = Some(&*node.original_file_path).filter(|_| node.resource_type == ResourceType::Source);
+    node.patch_path.as_deref().or(declared)
+}
+
+/// Returns the descriptions of columns in `known.yml` that differ from dbt's manifest only because dbt has not read the
+/// properties files since they changed. `found` contains the facts in the artifacts. `read` returns the contents of a
+/// project file.
+#[must_use]
+pub fn unread_descriptions(
+    manifest: &Manifest,
+    (found, committed): (&KnownFacts, &KnownFacts),
+    read: impl Fn(&str) -> Option<String>,
+) -> Vec<ColumnDescription> {
+    let mut unread = Vec::new();
+    let mut files: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    for node in &manifest.nodes {
+        let relations = found.schema.relation(found.relation_name(node));
+        let relations = relations.and_then(|now| Some((now, committed.schema.relation(now.schema_name())?)));
+        let Some((now, before)) = relations else { continue };
+        for column in before.columns() {
+            let name = column.name();
+            let differs = now
+                .column(name)
+                .is_some_and(|now| now.description_text() != column.description_text());
+            let Some((text, path)) = column.description_text().zip(properties_path(node)).filter(|_| differs) else {
+                continue;
+            };
+            let file = files.entry(path).or_insert_with(|| read(path)).as_deref();
+            let described = file.and_then(|file| column_description(node, file, name));
+            if described.as_deref() == Some(text) {
+                let (node, column, text) = (node.unique_id.to_string(), name.to_owned(), text.to_owned());
+                unread.push(ColumnDescription { node, column, text });
+            }
+        }
+    }
+    unread
+}
+
+/// Returns the description of a column in a properties file. `None` if there is none, or if it contains Jinja.
+fn column_description(node: &DbtNode, text: &str, column: &str) -> Option<String> {
+    let (_, found) = find(node, text)?;
+    let text = column_node(&found, column)?.get("description")?.text()?;
+    unescape_raw(text.trim_end())
 }
 
 fn description_place(view: &PulledView, said: &OmniDescription) -> String {
@@ -265,6 +325,8 @@ struct DescriptionEdit {
     place: String,
     file: String,
     change: PlannedChange,
+    /// Described column. `None` for the description of a table.
+    column: Option<ColumnDescription>,
 }
 
 impl DescriptionFile {
@@ -336,6 +398,11 @@ impl DescriptionFile {
                 edit: description_edit(&at, &found, one.column.as_deref(), &one.after),
                 place: description_place(view, &one),
                 file: view.file.clone(),
+                column: one.column.as_ref().map(|column| ColumnDescription {
+                    node: node.unique_id.to_string(),
+                    column: column.clone(),
+                    text: one.after.clone(),
+                }),
                 change: PlannedChange {
                     definition: Some(name),
                     property: Property::Description,
@@ -353,9 +420,10 @@ impl DescriptionFile {
         if self.edits.is_empty() && self.plan.conflicts.is_empty() {
             return;
         }
-        for DescriptionEdit { file, change, .. } in self.edits {
-            self.plan.changes.push(change);
-            self.plan.paths.push(file);
+        for edit in self.edits {
+            self.plan.changes.push(edit.change);
+            self.plan.paths.push(edit.file);
+            done.columns.extend(edit.column);
         }
         self.plan
             .files

@@ -60,7 +60,10 @@ mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
 pub use baseless::with_layout_of;
-pub use descriptions::{DescriptionActions, PulledView, changed_descriptions, set_description_in_properties};
+pub use descriptions::{
+    ColumnDescription, DescriptionActions, PulledView, changed_descriptions, set_description_in_properties,
+    unread_descriptions,
+};
 pub use disk::Disk;
 pub use effects::{ExposureGraph, Exposures, ModelEffects};
 pub use evidence::{EVIDENCE, Proof, Verdict, VerificationEvidence};

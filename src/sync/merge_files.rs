@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::baseless;
 use super::hand_edits::{HandEdit, Property};
 use super::reconcile::{Conflict, ModelSides};
 use super::state::normalize_lines;
+use super::{baseless, lines};
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{FilePartPosition, LayoutClash, apply_replacements, restore_column, with_column_order_of};
 use crate::dialect::Dialect;
@@ -31,6 +31,48 @@ impl TextChange {
             before,
             after,
         }
+    }
+
+    /// Undoes this change in the current text of the file, and keeps other changes. Returns `None` if another change
+    /// affected the same lines. In a file that is generated for a model, the texts of this change are generated texts,
+    /// and hand edits are kept as they are during a push.
+    ///
+    /// ```
+    /// use formulac_sync::TextChange;
+    ///
+    /// let change = TextChange::new("a.md", Some("a\nb\nc\n".to_owned()), Some("A\nb\nc\n".to_owned()));
+    /// assert_eq!(change.undo_in(Some("A\nb\nC\n"), None), Some(Some("a\nb\nC\n".to_owned())));
+    /// assert_eq!(change.undo_in(Some("AA\nb\nc\n"), None), None);
+    /// ```
+    #[must_use]
+    pub fn undo_in(&self, found: Option<&str>, generated_for: Option<(&str, Dialect)>) -> Option<Option<String>> {
+        let is_same = |one: Option<&str>, other: Option<&str>| one.map(normalize_lines) == other.map(normalize_lines);
+        let (before, after) = (self.before.as_deref(), self.after.as_deref());
+        if is_same(before, after) || is_same(found, before) {
+            return Some(found.map(str::to_owned));
+        }
+        let is_unmodified = generated_for.is_some() && found.is_some_and(is_unmodified);
+        let undone = match (before, after, found) {
+            _ if is_same(found, after) => before.map(str::to_owned),
+            (Some(before), Some(after), Some(found)) => {
+                let texts = [after, before, found].map(normalize_lines);
+                let texts = texts.each_ref().map(String::as_str);
+                match generated_for {
+                    Some((model, dialect)) => baseless::merge_without_base(&self.path, model, dialect, texts)
+                        .or_else(|| is_unmodified.then(|| before.to_owned())),
+                    // Merge without changes to line endings if possible.
+                    None => lines::merge(after, before, found).or_else(|| lines::merge(texts[0], texts[1], texts[2])),
+                }
+                .map(Some)?
+            }
+            (None, Some(_), Some(_)) if is_unmodified => None,
+            _ => return None,
+        };
+        let is_crlf = found.is_some_and(|found| found.contains("\r\n"));
+        Some(undone.map(|text| match is_crlf && !text.contains('\r') {
+            true => text.replace('\n', "\r\n"),
+            false => text,
+        }))
     }
 }
 

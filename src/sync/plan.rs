@@ -86,6 +86,8 @@ pub struct ModelPlan {
     pub files: Vec<TextChange>,
     /// All files of the model that the commit must contain.
     pub paths: Vec<String>,
+    /// Files that move to the folders of the project file: the current path of each file, by its new path.
+    pub moved: BTreeMap<String, String>,
     /// Uncommitted files of the model with hand edits.
     pub uncommitted: Vec<String>,
     /// Version of formulac that pushed the model, if the files change only because this is another version. Empty if
@@ -127,6 +129,7 @@ impl ModelPlan {
             conflicts: Vec::new(),
             files: Vec::new(),
             paths: Vec::new(),
+            moved: BTreeMap::new(),
             uncommitted: Vec::new(),
             pushed_by: None,
         }
@@ -177,8 +180,7 @@ impl ModelPlan {
 
     /// Adds the restoration of the model's state, which somebody removed or changed by hand. `found` is the content of
     /// the state's file, and `restored` is the content that the last push wrote, on which this plan is based.
-    #[must_use]
-    pub fn with_restored_state(mut self, found: Option<String>, restored: String) -> Self {
+    pub fn restore_state(&mut self, found: Option<String>, restored: String) {
         let path = state_path(&self.model);
         match self.files.iter_mut().find(|file| file.path == path) {
             Some(file) => file.before = found,
@@ -191,7 +193,26 @@ impl ModelPlan {
         if matches!(self.action, Action::Nothing | Action::Keep) {
             self.action = Action::Update;
         }
-        self
+    }
+
+    /// Adds the moves of files to other folders, in which the files keep their hand edits. Each move is given with the
+    /// current path, the current contents and the new path. `state` is the change to the model's state.
+    pub fn move_files(&mut self, moves: Vec<TextChange>, state: TextChange) {
+        for TextChange { path, before, after } in moves {
+            let Some(new) = after else { continue };
+            let planned = self.files.iter().position(|file| file.path == path);
+            let text = planned.map_or_else(|| before.clone(), |at| self.files.remove(at).after);
+            self.paths.extend([path.clone(), new.clone()]);
+            self.files.push(TextChange::new(&path, before, None));
+            self.files.push(TextChange::new(&new, None, text));
+            self.moved.insert(new, path);
+        }
+        self.files.retain(|file| file.path != state.path);
+        self.paths.push(state.path.clone());
+        self.files.push(state);
+        if self.action != Action::Create {
+            self.action = Action::Update;
+        }
     }
 
     /// Creates the plan for one model. `base` is the spec from the last push, compiled again, or `None` if nothing has
@@ -287,6 +308,7 @@ impl ModelPlan {
             conflicts,
             files,
             paths,
+            moved: BTreeMap::new(),
             uncommitted,
             pushed_by: None,
         }

@@ -25,7 +25,7 @@ impl ModelReconciler<'_> {
     /// or if the edit cannot be separated from the rest of the file.
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (found, place) = (self.found?, hand.place.as_ref()?);
-        let base = self.before.as_ref().filter(|_| self.edited.is_none())?;
+        let base = self.before.as_ref()?;
         if base.source == self.ours.source {
             return None;
         }

@@ -53,6 +53,7 @@ mod quarter;
 mod release;
 mod repository;
 mod roles;
+mod rollback;
 mod run;
 mod schema;
 mod select;

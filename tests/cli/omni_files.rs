@@ -308,3 +308,44 @@ fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
         .replace("In cents", "In euros");
     assert_eq!(place.read("models/src.yml"), expected);
 }
+
+/// A push that writes a description of Omni to a properties file also writes it to `known.yml` and to the models that pass
+/// the column on. All of them agree before and after dbt reads the properties file.
+#[test]
+fn a_description_reaches_the_models_that_pass_the_column_on() {
+    let place = described_project("omni_passed_on", MERGE_KEYS);
+    place.write(
+        "metrics/orders_2.yml",
+        "model: orders_2\nfrom: ref('orders')\nkeep: [id, amount]\n",
+    );
+    let push = || {
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    };
+    push();
+    let copy = "models/formulac/orders_2.yml";
+    assert!(place.read(copy).contains("What was paid."));
+    edit(&place, VIEW, "What was paid.", "Euros.");
+    push();
+    assert!(place.read("models/shop.yml").contains("Euros."));
+    assert!(place.read(copy).contains("Euros."), "{}", place.read(copy));
+    assert!(place.read(".formulac/state/known.yml").contains("Euros."));
+    let manifest = place.read("target/manifest.json");
+    for text in [manifest.clone(), manifest.replacen("What was paid.", "Euros.", 1)] {
+        place.write("target/manifest.json", text);
+        for command in ["plan", "status", "check"] {
+            let run = place.run(&[command]);
+            assert!(!run.out.contains("contradicts known.yml"), "{}", run.out);
+            assert!(command != "plan" || run.out.contains("agree"), "{}", run.out);
+        }
+        assert_eq!(place.run(&["generate"]).exit, 0);
+        assert_eq!(git(&place, &["status", "--porcelain"]), "");
+    }
+    // A description that dbt has read replaces the description in `known.yml`.
+    place.write(
+        "target/manifest.json",
+        manifest.replacen("What was paid.", "Dollars.", 1),
+    );
+    edit(&place, "models/shop.yml", "Euros.", "Dollars.");
+    assert!(place.run(&["status"]).out.contains("contradicts known.yml"));
+}

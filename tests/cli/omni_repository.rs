@@ -307,6 +307,23 @@ fn older_files_of_the_omni_model_are_not_edits() {
             run.err
         );
     }
+    // A pull would interpret the older files as edits, too.
+    for args in [&["pull"][..], &["pull", "--check"]] {
+        let pull = run(&place, args);
+        let fix = "run `git -C ../omni-model merge colleague`";
+        assert!(
+            pull.exit == 5 && pull.err.contains(warning) && pull.err.contains(fix),
+            "{}",
+            pull.err
+        );
+    }
+    assert!(place.read(VIEW).contains("Before tax."));
+    let status = run(&place, &["status"]);
+    assert!(
+        status.out.contains(warning) && !status.out.contains("formulac pull"),
+        "{}",
+        status.out
+    );
     assert!(place.read("project/models/orders.yml").contains("Without tax."));
     assert_eq!(state(&place)[1], "");
     let release = run(&place, &["release", "--yes"]);

@@ -461,16 +461,18 @@ fn files_in_former_folders_are_named() {
     for command in ["generate", "check", "status"] {
         let run = place.run(&[command]);
         let outside = "outside the folders `models:` and `tests:` of formulac.yml";
-        for said in [
-            format!(
-                "warning: 2 generated files are {outside}: models/formulac/revenue.sql, models/formulac/revenue.yml; \
-                 they stay there, and formulac updates them there"
-            ),
-            format!("warning: 1 generated file is {outside}: tests/formulac/assert_revenue_small.sql; remove them"),
-        ] {
-            assert!(run.err.contains(&said), "{command}: {}", run.err);
-        }
+        let said = format!(
+            "warning: 3 generated files are {outside}: models/formulac/revenue.sql, models/formulac/revenue.yml, \
+             tests/formulac/assert_revenue_small.sql; `formulac push` moves them"
+        );
+        assert!(run.err.contains(&said), "{command}: {}", run.err);
     }
+    // A file that also exists in the new folders is obsolete.
+    place.write("more/formulac/revenue.yml", place.read("models/formulac/revenue.yml"));
+    let said = "1 generated file is outside the folders `models:` and `tests:` of formulac.yml: models/formulac/revenue.yml; remove";
+    let run = place.run(&["check"]);
+    assert!(run.err.contains(said), "{}", run.err);
+    fs::remove_dir_all(place.path("more")).unwrap();
     place.write("metrics/revenue.yml", REVENUE.replace("SUM(", "MAX("));
     assert_eq!(place.run(&["generate", "--check"]).exit, 1);
     assert_eq!(place.run(&["generate"]).exit, 0);

@@ -66,6 +66,79 @@ fn a_moved_file_is_not_moved_back() {
     );
 }
 
+/// A push moves the files to the new folders of formulac.yml, with the edits in them. Other files stay.
+#[test]
+fn files_follow_a_changed_folder() {
+    let place = place("push_folder");
+    place.write("models/formulac/orders.sql", "select 1 as id\n");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "columns:",
+        "rules:\n  - positive: revenue >= 0\ncolumns:",
+    );
+    commit(&place, "more");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let test = place.files("tests/formulac").pop().unwrap();
+    edit(
+        &place,
+        "models/formulac/revenue.sql",
+        "group by country",
+        "group by country\nhaving count(*) % 7 < 3 -- large countries",
+    );
+    commit(&place, "by hand");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nspecs: metrics/\nmodels: models/marts\ntests: tests/marts\n",
+    );
+    let said = place.run(&["generate"]);
+    assert_eq!(said.exit, 0, "{}", said.err);
+    assert!(said.err.contains("`formulac push` moves them"), "{}", said.err);
+    assert_eq!(place.files("models/marts"), Vec::<String>::new());
+    edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount - tax)");
+    let plan = place.run(&["plan"]);
+    for shown in [
+        "models/formulac/revenue.sql → models/marts/revenue.sql  moved\n".to_owned(),
+        "models/formulac/revenue.yml → models/marts/revenue.yml  moved\n".to_owned(),
+        format!("tests/formulac/{test} → tests/marts/{test}  moved\n"),
+    ] {
+        assert!(plan.out.contains(&shown), "{shown}\n{}", plan.out);
+    }
+    assert!(!plan.err.contains("outside the folders"), "{}", plan.err);
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert_eq!(place.files("models/formulac"), ["orders.sql"]);
+    assert_eq!(
+        (place.files("tests/formulac"), place.files("tests/marts")),
+        (Vec::new(), vec![test])
+    );
+    let sql = place.read("models/marts/revenue.sql");
+    assert!(
+        sql.contains("sum(amount - tax)") && sql.contains("having count(*) % 7 < 3 -- large countries"),
+        "{sql}"
+    );
+    assert_eq!(git(&place, &["status", "--porcelain"]), " M formulac.yml\n");
+    for command in ["plan", "status"] {
+        let run = place.run(&[command]);
+        assert!(!run.err.contains("outside the folders"), "{}", run.err);
+    }
+    assert!(
+        place
+            .run(&["plan"])
+            .out
+            .contains("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
+    );
+    // The new folder is a former folder after the next change.
+    commit(&place, "folders");
+    place.write(
+        "formulac.yml",
+        "dialect: duckdb\nspecs: metrics/\nmodels: models/core\n",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(place.files("models/core"), ["revenue.sql", "revenue.yml"]);
+    assert_eq!(place.files("tests/formulac").len(), 1);
+}
+
 #[test]
 fn a_conflict_shows_the_differences() {
     let mut place = place("push_clash");
@@ -257,6 +330,36 @@ fn a_kept_edit_stops_no_generate() {
             run.err
         );
     }
+}
+
+/// `generate` merges a change to the spec with the SQL of a formatter and with edits that no spec can express, as a push
+/// does.
+#[test]
+fn generate_merges_changes_into_edited_files() {
+    let place = place("push_merged_generate");
+    let sql = "models/formulac/revenue.sql";
+    edit(&place, sql, "coalesce(sum(amount), 0)", "ifnull(sum(amount), 0)");
+    edit(&place, sql, "status <> 'test'", "status <> 'test' and amount % 7 < 3");
+    commit(&place, "formatted");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "COUNT(DISTINCT(customer_id))",
+        "COUNT(customer_id)",
+    );
+    let run = place.run(&["generate"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    let text = place.read(sql);
+    for kept in ["ifnull(sum(amount), 0)", "amount % 7 < 3", "count(customer_id)"] {
+        assert!(text.contains(kept), "{kept}: {text}");
+    }
+    assert_eq!(place.run(&["generate", "--check"]).exit, 0);
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    assert_eq!(place.read(sql), text);
+    // Edits that a push copies to the spec are refused.
+    edit(&place, sql, "count(customer_id)", "count(account_id)");
+    let run = place.run(&["generate"]);
+    assert!(run.exit == 3 && run.err.contains("`formulac adopt`"), "{}", run.err);
 }
 
 /// Edits to comments and to the case of keywords are also kept: `status` names the file, and a push commits the file

@@ -98,6 +98,35 @@ fn all_obstacles_are_reported_in_one_run() {
     assert_eq!(git(&place, &["tag"]), "");
 }
 
+/// A commit that was made directly on the protected branch can be approved on a branch that begins at the commit.
+#[test]
+fn a_commit_without_approval_can_be_approved_later() {
+    let place = merged("release_approved_later");
+    be(&place, "eve");
+    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(fee)");
+    commit(&place, "quick fix");
+    let short = git(&place, &["rev-parse", "--short=7", "HEAD"]).trim().to_owned();
+    let lacks = format!("{short} \"quick fix\" lacks");
+    let refused = place.run(&["release", "--yes"]);
+    assert!(refused.out.contains(&lacks), "{}", refused.out);
+    let (branch, base) = (format!("approve-{short}"), format!("{short}~1"));
+    let fix = format!("git switch -c {branch} {short} && formulac change propose TITLE --base {base}, then");
+    assert!(refused.out.contains(&fix), "{}", refused.out);
+    git(&place, &["switch", "--quiet", "-c", &branch, &short]);
+    let run = |args: &[&str]| {
+        let run = place.run(args);
+        assert_eq!(run.exit, 0, "{args:?}: {}", run.err);
+    };
+    run(&["change", "propose", "Quick fix", "--base", &base]);
+    for name in ["fay", "dan"] {
+        be(&place, name);
+        run(&["change", "approve", "quick"]);
+    }
+    merge(&place, &branch);
+    let released = place.run(&["release", "--yes"]);
+    assert!(!released.out.contains("lacks"), "{}", released.out);
+}
+
 /// Changes that were pushed and rolled back are not listed. Changes that were pushed twice are listed once.
 #[test]
 fn release_notes_list_the_net_change() {

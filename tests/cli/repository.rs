@@ -59,6 +59,8 @@ pub fn snapshot(place: &Place, name: &str) {
         (r", [0-9a-f]{7}, ", ", [commit], "),
         (r"(`|: )[0-9a-f]{7}\b", "$1[commit]"),
         (r"\([0-9a-f]{7}\)", "([commit])"),
+        (r"approve-[0-9a-f]{7} [0-9a-f]{7}\b", "approve-[commit] [commit]"),
+        (r"\b[0-9a-f]{7}~1", "[commit]~1"),
         (r#"\b[0-9a-f]{7} ""#, "[commit] \""),
         (r"not this file\. [0-9a-f]{16}", "not this file. [hash]"),
         (r#"hash: (\\?")?[0-9a-f]{16}(\\?")?"#, "hash: [hash]"),

@@ -90,6 +90,50 @@ fn check_reports_errors_after_each_change() {
     watch.wait_for("no problems");
 }
 
+/// Facts, the dbt profile and Omni's files are read as well.
+#[test]
+fn changes_of_everything_that_a_run_reads_are_noticed() {
+    let place = project("watch_facts");
+    let profile = |adapter: &str| format!("shop: {{target: dev, outputs: {{dev: {{type: {adapter}}}}}}}\n");
+    place
+        .write("formulac.yml", "specs: specs/\n")
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("profiles.yml", profile("duckdb"));
+    let watch = Watch::start(&place, &["check", "--watch"]);
+    watch.wait_for("no problems");
+    place.write(
+        ".formulac/state/known.yml",
+        "relations:\n  orders:\n    columns:\n      amount: text\n",
+    );
+    watch.wait_for("F04");
+    std::fs::remove_dir_all(place.path(".formulac")).unwrap();
+    watch.wait_for("no problems");
+    place.write(
+        "omni/sales.view.yaml",
+        "table_name: sales\ndimensions:\n  revenue: {sql: \"${amount} * 2\"}\n",
+    );
+    watch.wait_for("W0712");
+    std::fs::remove_dir_all(place.path("omni")).unwrap();
+    watch.wait_for("no problems");
+    place.write("profiles.yml", profile("bigquery"));
+    watch.wait_for("no problems");
+}
+
+/// A run does not repeat because of the files that it writes.
+#[test]
+fn a_run_does_not_notice_its_own_files() {
+    let place = project("watch_own_files");
+    place.write("target/manifest.json", r#"{"metadata": {"adapter_type": "duckdb"}, "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders", "columns": {"amount": {"name": "amount", "data_type": "integer"}}}}}"#);
+    place.write(
+        "specs/sales.yml",
+        "model: sales\nfrom: ref('orders')\ndefinitions: revenue = SUM(amount)\n",
+    );
+    let watch = Watch::start(&place, &["generate", "--watch"]);
+    watch.wait_for("sales.sql");
+    assert!(place.path(".formulac/state/known.yml").is_file());
+    assert!(watch.lines.recv_timeout(Duration::from_secs(2)).is_err());
+}
+
 #[test]
 fn generate_writes_files_after_each_change() {
     let place = project("watch_generate");

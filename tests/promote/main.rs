@@ -35,7 +35,7 @@ fn compiler_for(dialect: &str) -> Builder {
 /// A case: its files, the words of the call, and the SQL.
 struct Case {
     files: Vec<(String, String)>,
-    request: Request,
+    request: Request<'static>,
     sql: Option<String>,
 }
 
@@ -254,4 +254,26 @@ fn sql_over_points_in_time_is_not_converted_to_the_time_zone() {
             "{sql}"
         );
     }
+}
+
+/// Two views may have measures with the same name, such as `count`.
+#[test]
+fn models_of_measures_with_the_same_name_have_different_names() {
+    let view = |table: &str| {
+        let text = format!(
+            "table_name: {table}\ndimensions:\n  region:\nmeasures:\n  count: {{aggregate_type: count}}\n  own_{table}: {{aggregate_type: count}}\n"
+        );
+        (format!("{table}.view.yaml"), text)
+    };
+    let files = ["orders", "customers"].map(view);
+    let name = |table: &str, field: &str, grain: &[&str]| {
+        let mut request = Request::from_file(&format!("{table}.view.yaml"));
+        request.fields = vec![field.to_owned()];
+        request.grain = grain.iter().map(|name| (*name).to_owned()).collect();
+        promote(&files, &request, &Compiler::default()).unwrap().name
+    };
+    assert_eq!(name("orders", "count", &[]), "orders_count_in_total");
+    assert_eq!(name("customers", "count", &[]), "customers_count_in_total");
+    assert_eq!(name("orders", "count", &["region"]), "orders_count_by_region");
+    assert_eq!(name("orders", "own_orders", &[]), "own_orders_in_total");
 }

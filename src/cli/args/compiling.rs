@@ -191,7 +191,7 @@ pub struct GenerateArgs {
     /// Run `dbt parse` on the result, and restore the previous files if dbt rejects it
     #[arg(long)]
     pub validate: bool,
-    /// Generate again after each change to a spec, formulac.yml, or dbt's manifest and catalog
+    /// Generate again after each change to a file that the command reads, such as a spec or dbt's manifest
     #[arg(long, conflicts_with_all = ["check", "json", "validate"])]
     pub watch: bool,
     #[command(flatten)]
@@ -221,7 +221,7 @@ pub struct CheckArgs {
     /// Apply safe fixes
     #[arg(long)]
     pub fix: bool,
-    /// Check again after each change to a spec, formulac.yml, or dbt's manifest and catalog
+    /// Check again after each change to a file that the command reads, such as a spec or dbt's manifest
     #[arg(long, conflicts_with_all = ["fix", "json"])]
     pub watch: bool,
     /// Also exit with status 1 for these diagnostics

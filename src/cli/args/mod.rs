@@ -165,7 +165,7 @@ pub enum Command {
     Resolve(ResolveArgs),
     /// Show the log of pushes
     Log(LogArgs),
-    /// Restore an earlier state from the log, as a new commit
+    /// Undo the pushes after an entry of the log, as a new commit
     Rollback(RollbackArgs),
     /// Update the Omni model from dbt: views, keys, joins, test results
     Pull(PullArgs),

@@ -295,13 +295,13 @@ pub struct LogArgs {
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
-  # The state after entry 12 of `formulac log`
+  # Undo the pushes after entry 12 of `formulac log`
   formulac rollback 12
 
-  # The state of a release
+  # Undo the pushes since a release
   formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// Log entry to restore: its number, the beginning of its hash, or a release [default: list the latest entries]
+    /// Last push to keep: the number of its log entry, the beginning of the hash, or a release [default: list the latest entries]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Do not ask for confirmation

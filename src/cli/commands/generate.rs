@@ -4,11 +4,12 @@ use std::path::Path;
 
 use formulac::Dialect;
 use formulac::diag::render;
-use formulac::sync::Action;
+use formulac::sync::ModelPlan;
 use serde_json::{Value, json};
 
 use crate::cli::apply::PendingFileChanges;
 use crate::cli::args::{GenerateArgs, Selection};
+use crate::cli::atomic_write::PlannedFile;
 use crate::cli::commands::sync;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::generation::Generation;
@@ -59,7 +60,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         let is_made = |at: usize| chosen.has_model(at) && left_out.get(at).is_some_and(Option::is_none);
         let everything = args.selection.selects_all_models() && chosen.specs.iter().all(|told| *told);
         let mut delivery = made.plan_file_changes(is_made, everything)?;
-        skip_files_with_kept_edits(session, &place, &mut delivery)?;
+        merge_into_edited_files(session, &place, &mut delivery)?;
         delivery
     } else {
         PendingFileChanges::default()
@@ -152,8 +153,9 @@ fn validate_files(
     validate::run(session, &args.dbt, place, models, found)
 }
 
-/// Skips files with hand edits that no spec can express. A push leaves these files unchanged too.
-fn skip_files_with_kept_edits(
+/// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. The files
+/// are refused if a push would report a conflict or copy an edit to a spec.
+fn merge_into_edited_files(
     session: &Session,
     place: &Workspace,
     delivery: &mut PendingFileChanges,
@@ -162,17 +164,28 @@ fn skip_files_with_kept_edits(
         return Ok(());
     }
     let made = sync::plan_selected(session, place, &Selection::default())?;
-    let kept = made
-        .plan
-        .models
-        .iter()
-        .filter(|model| model.action == Action::Keep && model.conflicts.is_empty());
-    for edit in kept.flat_map(|model| &model.kept) {
-        let path = place.root.join(&edit.file);
+    let keeps_spec = |model: &&ModelPlan| !model.files.iter().any(|file| file.path == model.spec);
+    let models = made.plan.models.iter().filter(|model| model.conflicts.is_empty());
+    let models: Vec<&ModelPlan> = models.filter(keeps_spec).collect();
+    for path in std::mem::take(&mut delivery.by_hand) {
+        let name = place.relative_path(&path);
+        let has_file =
+            |model: &&&ModelPlan| model.paths.contains(&name) || model.kept.iter().any(|edit| edit.file == name);
+        let Some(model) = models.iter().find(has_file) else {
+            delivery.by_hand.push(path);
+            continue;
+        };
         delivery.updated.retain(|file| file.path != path);
-        if delivery.by_hand.contains(&path) {
-            delivery.by_hand.retain(|by_hand| *by_hand != path);
-            delivery.unchanged.push(path);
+        // Only a push moves files.
+        let new_path = model
+            .moved
+            .iter()
+            .find(|(_, old)| **old == name)
+            .map_or(&name, |(new, _)| new);
+        let planned = model.files.iter().find(|file| file.path == *new_path);
+        match planned.and_then(|file| file.after.clone()) {
+            Some(text) => delivery.add(PlannedFile { path, text })?,
+            None => delivery.unchanged.push(path),
         }
     }
     Ok(())

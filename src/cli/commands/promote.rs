@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use formulac::dbt::RelationReference;
 use formulac::diag::{Code, Diagnostic, render};
 use formulac::promote::{
     PromoteGap, Promotion, Request, RetargetRefusal, RetargetedItem, TargetModel, promote, repoint,
@@ -58,7 +57,8 @@ fn promote_to_spec(
         .collect();
     request.name.clone_from(&args.name);
     request.drop_access = args.drop_access;
-    request.relations = view_relations(knowledge, files)?;
+    request.manifest = knowledge.place.as_ref().map(Workspace::manifest).transpose()?.flatten();
+    request.paths = paths_in_omni_model(knowledge, files);
     let promotion = match promote(files, &request, &compiler) {
         Ok(promotion) => promotion,
         Err((number, fault)) => {
@@ -445,28 +445,19 @@ fn omni_files(knowledge: &CommandKnowledge, file: &Path) -> Result<Vec<(String, 
     read_all(&paths)
 }
 
-/// Returns the dbt relation of each view, by the path of its file.
-fn view_relations(
-    knowledge: &CommandKnowledge,
-    files: &[(String, String)],
-) -> Result<FxHashMap<String, RelationReference>, Failure> {
-    let manifest = knowledge.place.as_ref().map(Workspace::manifest).transpose()?.flatten();
-    let Some(manifest) = manifest else {
-        return Ok(FxHashMap::default());
+/// Returns the paths of files in the folder of the Omni model, to which `pull` writes views, by the path of the file.
+fn paths_in_omni_model(knowledge: &CommandKnowledge, files: &[(String, String)]) -> FxHashMap<String, String> {
+    let Some(root) = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok()) else {
+        return FxHashMap::default();
     };
-    let root = omni_folder(knowledge).and_then(|folder| fs::canonicalize(folder).ok());
-    // `pull` writes a view to a path in the folder of the Omni model.
-    let in_model = |path: &str| {
-        let path = fs::canonicalize(path).ok()?;
-        Some(path.strip_prefix(root.as_ref()?).ok()?.to_str()?.replace('\\', "/"))
+    let in_model = |(path, _): &(String, String)| {
+        let real = fs::canonicalize(path).ok()?;
+        Some((
+            path.clone(),
+            real.strip_prefix(&root).ok()?.to_str()?.replace('\\', "/"),
+        ))
     };
-    let views = files.iter();
-    let views = views.map(|(path, text)| (in_model(path).unwrap_or_else(|| path.clone()), text.clone()));
-    let views: Vec<(String, String)> = views.collect();
-    let mut found = formulac::omni::view_relations(manifest, &views);
-    let relations = files.iter().zip(&views);
-    let relations = relations.filter_map(|((path, _), (in_model, _))| Some((path.clone(), found.remove(in_model)?)));
-    Ok(relations.collect())
+    files.iter().filter_map(in_model).collect()
 }
 
 /// Returns the files in a folder that belong to an Omni model.

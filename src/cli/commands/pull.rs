@@ -24,6 +24,7 @@ use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull_report;
 use crate::cli::commands::pull_report::WriteState;
+use crate::cli::commands::sync::{MissingCommit, OmniRepository, Repository};
 use crate::cli::dbt_project::{self, DbtProject};
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
 use crate::cli::folder;
@@ -31,6 +32,7 @@ use crate::cli::last_run;
 use crate::cli::project;
 use crate::cli::session::{Session, to_reports};
 use crate::cli::source::read_text;
+use crate::cli::workspace::Workspace;
 
 /// Folder with the records of the last pull, relative to the project's folder.
 pub const RECORDS: &str = ".formulac/state/omni";
@@ -108,6 +110,13 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
     };
     read.report_age(session, Some(&folders.dbt));
+    if let Some(missing) = folders.find_missing_omni_commit(session)? {
+        let message = format!(
+            "{}, so `pull` would merge dbt's facts into older files",
+            missing.message
+        );
+        return Err(Failure::new(Exit::Failed, message).with_help(format!("run `{}`", missing.fix)));
+    }
     let (model, pull) = plan_pull(&read, &beside, folders, args.strip_status, args.prune)?;
     let found: Vec<FileDiagnostics> = pull
         .refused
@@ -206,7 +215,7 @@ pub struct PendingPull {
 }
 
 /// Returns the changes that a pull would make, without reporting or writing anything. `None` if the project has
-/// no Omni model.
+/// no Omni model, or if the clone of the Omni model is incomplete.
 pub fn pending_pull(
     session: &Session,
     read: &artifacts::TargetFolder,
@@ -221,7 +230,9 @@ pub fn pending_pull(
             .project
             .as_ref()
             .is_some_and(|project| project.omni().is_some());
-    if !has_omni {
+    // A repository in which no commit is possible is reported by the commands that write there.
+    let is_behind = matches!(folders.find_missing_omni_commit(session), Ok(Some(_)));
+    if !has_omni || is_behind {
         return Ok(None);
     }
     let (_, pull) = plan_pull(read, beside, &folders, false, false)?;
@@ -230,12 +241,15 @@ pub fn pending_pull(
 
 /// Returns the records of views and topics from the last pull of the project in a folder.
 pub fn pull_records(root: &Path) -> impl Iterator<Item = PullRecord> {
-    let files = folder::find_files(&root.join(RECORDS), |path| {
+    let files = pull_record_paths(root).into_iter();
+    files.filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+}
+
+/// Returns the paths of the records.
+pub fn pull_record_paths(root: &Path) -> Vec<PathBuf> {
+    folder::find_files(&root.join(RECORDS), |path| {
         path.extension().is_some_and(|end| end == "yml")
-    });
-    files
-        .into_iter()
-        .filter_map(|path| PullRecord::read(&read_text(path).ok()?))
+    })
 }
 
 /// Returns the dbt name of each model and source table, together with the columns that the last pull recorded for it.
@@ -329,6 +343,20 @@ impl PullContext {
             topics,
             access_grants,
         })
+    }
+
+    /// Returns the commit that the clone of the Omni model lacks, if the model has its own repository.
+    fn find_missing_omni_commit(&self, session: &Session) -> Result<Option<MissingCommit>, Failure> {
+        let project = self.places.project.as_ref();
+        if !project.is_some_and(Project::omni_is_repository) {
+            return Ok(None);
+        }
+        let place = Workspace::find(session)?;
+        // The project itself may not be in a repository.
+        match OmniRepository::find(&place)?.filter(|_| Repository::find(&place.root).is_ok()) {
+            Some(omni) => omni.find_missing_commit(&place),
+            None => Ok(None),
+        }
     }
 
     /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are no artifacts.

@@ -75,6 +75,18 @@ impl Schema {
         self
     }
 
+    /// Replaces the description of a column, if the schema lists the column.
+    #[must_use]
+    pub fn with_description(mut self, relation: &str, column: &str, text: &str) -> Self {
+        let place = self
+            .by_name
+            .find(relation.into(), |i| self.relations[i].schema_name().as_bytes());
+        if let Some(relation) = place.and_then(|place| self.relations.try_get_mut(place)) {
+            relation.set_description(column, text);
+        }
+        self
+    }
+
     /// Returns the relations, in order.
     #[must_use]
     pub fn relations(&self) -> &[Relation] {

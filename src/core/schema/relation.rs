@@ -316,6 +316,14 @@ impl Relation {
         self
     }
 
+    /// Replaces the description of a column, if the relation lists the column.
+    pub(super) fn set_description(&mut self, column: &str, text: &str) {
+        let Some(place) = self.position(column) else { return };
+        if let Some(column) = Arc::make_mut(&mut self.columns).list.try_get_mut(place) {
+            column.description = Some(text.to_owned());
+        }
+    }
+
     pub(super) fn record_removed(&mut self, columns: impl Iterator<Item = String>) {
         let gone: Vec<Arc<str>> = columns
             .filter(|name| self.position(name.as_str()).is_none())

@@ -44,8 +44,8 @@ pub use retarget_checks::RetargetRefusal;
 
 use rustc_hash::FxHashMap;
 
+use crate::artifacts::Manifest;
 use crate::compiler::Compiler;
-use crate::dbt::RelationReference;
 use crate::diag::{Code, Diagnostic};
 use crate::lineage::with_large_stack;
 use crate::span::Span;
@@ -53,7 +53,7 @@ use crate::span::Span;
 /// Request to promote the contents of an Omni file.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
-pub struct Request {
+pub struct Request<'a> {
     /// Path of the Omni file, which must be one of the given files.
     pub file: String,
     /// Names of fields of the view, or of saved queries. All suitable items are promoted if the list is empty.
@@ -65,12 +65,14 @@ pub struct Request {
     /// Whether to omit the columns by which topics filter the rows of each user. By default, these columns are keys of a
     /// grouped model.
     pub drop_access: bool,
-    /// Relations that the views show, by the path of the view's file
-    /// ([`view_relations`](crate::view_relations)). Other views read the dbt model with the name of their table.
-    pub relations: FxHashMap<String, RelationReference>,
+    /// dbt's manifest, which determines the relations that the views show. A view that shows no relation of the manifest
+    /// reads the dbt model with the name of its table.
+    pub manifest: Option<&'a Manifest>,
+    /// Paths in the folder of the Omni model, by the path of the file. Other files have the same path there.
+    pub paths: FxHashMap<String, String>,
 }
 
-impl Request {
+impl Request<'_> {
     /// Creates a request for the whole content of a file.
     #[must_use]
     pub fn from_file(file: &str) -> Self {
@@ -156,7 +158,11 @@ pub type PromoteFault = (usize, Diagnostic);
 /// # Errors
 ///
 /// Returns an error if the file cannot be read or does not contain the requested fields.
-pub fn promote(files: &[(String, String)], request: &Request, compiler: &Compiler) -> Result<Promotion, PromoteFault> {
+pub fn promote(
+    files: &[(String, String)],
+    request: &Request<'_>,
+    compiler: &Compiler,
+) -> Result<Promotion, PromoteFault> {
     let no_thread = || {
         (
             0,

@@ -6,8 +6,12 @@ use rustc_hash::FxHashMap;
 
 use super::fields::is_column;
 
+use crate::artifacts::Manifest;
 use crate::dbt::RelationReference;
 use crate::diag::Diagnostic;
+use crate::existing::ExistingView;
+use crate::locations::view_relations;
+use crate::parallel;
 pub(super) use crate::schema::{OmniFieldKind, OmniRows};
 use crate::schema::{OmniFile, OmniFileKind, OmniViewIndex, OmniViewNames, omni_references};
 use crate::yaml::{self, Node};
@@ -129,8 +133,10 @@ impl<'t> ParsedOmniModel<'t> {
             topics: FxHashMap::default(),
         };
         let mut faults = Vec::new();
-        for (number, (path, text)) in texts.iter().enumerate() {
-            match yaml::read(text, &mut Vec::new()) {
+        let parse = |number: usize| Some(yaml::read(&texts.get(number)?.1, &mut Vec::new()));
+        let parsed = parallel::map_range(texts.len(), parse).into_iter().flatten();
+        for (number, (parsed, (path, text))) in parsed.zip(texts).enumerate() {
+            match parsed {
                 Ok(Some(root)) => model.add(path, text, root),
                 Ok(None) => {}
                 Err(fault) => faults.push((number, fault)),
@@ -161,11 +167,16 @@ impl<'t> ParsedOmniModel<'t> {
         }
     }
 
-    /// Sets the relations that the views show, given by the path of the view's file.
-    pub fn set_relations(&mut self, relations: &FxHashMap<String, RelationReference>) {
+    /// Sets the relations of dbt's manifest that the views show. `paths` contains the paths in the folder of the Omni
+    /// model, by the path of the file.
+    pub fn set_relations(&mut self, manifest: &Manifest, paths: &FxHashMap<String, String>) {
+        let path_of = |file: &ParsedOmniFile<'t>| paths.get(file.path).map_or(file.path, String::as_str).to_owned();
+        let files = self.files.iter();
+        let views = files.filter_map(|file| ExistingView::read(&path_of(file), file.text, &file.root));
+        let relations = view_relations(manifest, &views.collect::<Vec<_>>());
         for view in &mut self.views {
-            let path = self.files.get(view.table.file).map(|file| file.path);
-            if let Some(relation) = path.and_then(|path| relations.get(path)) {
+            let file = self.files.get(view.table.file);
+            if let Some(relation) = file.and_then(|file| relations.get(&path_of(file))) {
                 relation.name().clone_into(&mut view.table.name);
                 view.table.relation = Some(relation.clone());
             }

@@ -33,7 +33,7 @@ pub(super) type RequestNotes = Vec<String>;
 pub(super) fn read<'m>(
     model: &'m ParsedOmniModel<'_>,
     file: usize,
-    request: &Request,
+    request: &Request<'_>,
     number: usize,
 ) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     let nothing = |text: String, help: String| {
@@ -121,7 +121,7 @@ pub(super) fn is_computed(field: &ViewField) -> bool {
 
 fn request_from_query_view<'m>(
     query: OmniSavedQuery<'m>,
-    request: &Request,
+    request: &Request<'_>,
     nothing: &dyn Fn(String, String) -> PromoteFault,
 ) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     if request.fields.is_empty() {
@@ -171,7 +171,7 @@ fn request_from_view<'m>(
     model: &ParsedOmniModel<'_>,
     place: usize,
     view: &OmniViewSource,
-    request: &Request,
+    request: &Request<'_>,
     nothing: &dyn Fn(String, String) -> PromoteFault,
 ) -> Result<(PromoteRequest<'m>, RequestNotes), PromoteFault> {
     let mut notes = Vec::new();

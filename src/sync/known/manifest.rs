@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::KnownFacts;
 use crate::artifacts::{
     ArtifactError, ArtifactFault, Catalog, CatalogTable, Constraint, ConstraintKind, DataTest, KeptParts, Manifest,
     ManifestNode, MetaValue, NodeColumn, ResourceType, TestCheck,
@@ -11,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::parallel;
 use crate::schema::dbt::{ColumnMetadata, RelationMetadata, is_case_sensitive_name};
 use crate::schema::read::not_a_schema_error;
-use crate::schema::{Access, Schema};
+use crate::schema::{Access, Relation, Schema};
 use crate::span::Span;
 
 /// Returns the tables in dbt's manifest: models, seeds, snapshots and sources. Column types come from the catalog. If
@@ -145,16 +146,30 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
         relation_facts(node, (table, is_current), tests, dialect).relation(dialect)
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
-        let longer = || match (&node.version, node.source()) {
-            (_, Some(source)) => format!("{}.{}", source.source_name, node.name),
-            (Some(version), None) => format!("{}_v{version}", node.name),
-            (None, None) => format!("{}.{}", node.package, node.name),
-        };
+        let longer = || longer_name(node);
         if node.is_latest() {
             schema.add(relation, longer);
         } else {
             schema.add(relation.with_schema_name(longer()), || node.unique_id.to_string());
         }
+    }
+}
+
+/// Returns the name of a node's relation if another relation has the short name.
+fn longer_name(node: &ManifestNode) -> String {
+    match (&node.version, node.source()) {
+        (_, Some(source)) => format!("{}.{}", source.source_name, node.name),
+        (Some(version), None) => format!("{}_v{version}", node.name),
+        (None, None) => format!("{}.{}", node.package, node.name),
+    }
+}
+
+impl KnownFacts {
+    /// Returns the name of a node's relation among these facts, which come from dbt's manifest.
+    pub(crate) fn relation_name(&self, node: &ManifestNode) -> &str {
+        let longer = self.schema.relation(&longer_name(node));
+        let relation = longer.or_else(|| self.schema.relation(&node.name).filter(|_| node.is_latest()));
+        relation.map_or("", Relation::schema_name)
     }
 }
 

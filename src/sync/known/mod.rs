@@ -8,6 +8,8 @@ pub use manifest::{from_dbt, from_text, from_texts};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::descriptions::ColumnDescription;
+use crate::artifacts::Manifest;
 use crate::compiler::SpecOptions;
 use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
@@ -170,6 +172,19 @@ impl KnownFacts {
             self.dbt_version = committed.dbt_version.clone();
         }
         self.merged_with(&left)
+    }
+
+    /// Replaces the descriptions of columns of relations in dbt's manifest.
+    #[must_use]
+    pub fn with_descriptions(mut self, manifest: &Manifest, described: &[ColumnDescription]) -> Self {
+        for one in described {
+            let node = manifest.nodes.iter().find(|node| *node.unique_id == *one.node);
+            let name = node.and_then(|node| self.schema.relation(self.relation_name(node)));
+            if let Some(name) = name.map(|relation| relation.schema_name().to_owned()) {
+                self.schema = self.schema.with_description(&name, &one.column, &one.text);
+            }
+        }
+        self
     }
 
     /// Returns the facts in `committed` that contradict the artifacts, one per line.

@@ -52,7 +52,17 @@ fn edited_by(
     spec: &str,
     edit: impl Fn(&str) -> String,
 ) -> Reconciled {
-    let base = PushState::from_pushed("m", &current(before, spec));
+    edited_with_spec(decompiler, (before, compiler), [spec, spec], edit)
+}
+
+/// Like [`edited_by`], with the specs of the last push and of the work tree.
+fn edited_with_spec(
+    decompiler: &Decompiler,
+    (before, compiler): (&Compiler, &Compiler),
+    [pushed, spec]: [&str; 2],
+    edit: impl Fn(&str) -> String,
+) -> Reconciled {
+    let base = PushState::from_pushed("m", &current(before, pushed));
     let mut found = base.files.clone();
     let sql = found.get_mut("models/m.sql").unwrap();
     *sql = edit(sql);
@@ -266,6 +276,57 @@ fn added_conditions_do_not_depend_on_unused_joins() {
         source.contains("where: AND(orders.is_paid, orders.is_new = TRUE)\n"),
         "{source}"
     );
+}
+
+/// Both sides changed the same condition of a model over a set. Each side can be kept.
+#[test]
+fn conflicts_of_conditions_have_formulas() {
+    let decompiler = Decompiler::default();
+    let compiler = compiler(ORDERS);
+    let filtered = "model: m\nmetrics: [orders.revenue]\ngroup_by: region\nhaving: order_count > 3\n";
+    for (spec, (from, to), (key, base, ours, theirs)) in [
+        (
+            REGIONS,
+            ("amount > 3", "amount > 3 and is_paid"),
+            ("where", "amount > 3", "amount > 4", "AND(amount > 3, is_paid)"),
+        ),
+        (
+            filtered,
+            ("where order_count > 3", "where order_count > 5"),
+            ("having", "order_count > 3", "order_count > 4", "order_count > 5"),
+        ),
+        (
+            "model: m\nmetrics: [refunds.refunded]\ngroup_by: month\n",
+            ("from refunds\n", "from refunds\nwhere status <> 'x'\n"),
+            ("where", "", "tax > 0", "status <> \"x\""),
+        ),
+    ] {
+        let sql = sql_of(spec);
+        assert!(sql.contains(from), "{from} is not in\n{sql}");
+        let edit = |sql: &str| sql.replacen(from, to, 1);
+        let changed = match base {
+            "" => format!("{spec}{key}: {ours}\n"),
+            _ => spec.replace(base, ours),
+        };
+        let compilers = (&compiler, &compiler);
+        let done = edited_with_spec(&decompiler, compilers, [spec, &changed], edit);
+        let [conflict] = done.conflicts.as_slice() else {
+            panic!("{:#?}", done.conflicts)
+        };
+        let shown = (conflict.clause(), conflict.base.as_deref(), conflict.ours.as_deref());
+        assert_eq!(
+            shown,
+            (Some(key), Some(base).filter(|base| !base.is_empty()), Some(ours))
+        );
+        assert_eq!(conflict.theirs_formula.as_deref(), Some(theirs));
+        assert!(!conflict.restored.is_empty());
+        let ours = current(&compiler, &changed);
+        let resolved = formulac::sync::with_formula_in_conflict(conflict, &ours, theirs).unwrap();
+        assert!(resolved.contains(&format!("{key}: {theirs}")), "{resolved}");
+        // Both sides now agree.
+        let done = edited_with_spec(&decompiler, compilers, [spec, &resolved], edit);
+        assert!(done.conflicts.is_empty() && done.kept.is_empty(), "{done:#?}");
+    }
 }
 
 /// The condition of a model over several sets is in the select of each set.

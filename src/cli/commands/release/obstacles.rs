@@ -223,7 +223,12 @@ fn check_approvals(
                     .map(|by| format!("the approval by {by}, who rejected the change")),
             );
             let what = format!("{short} \"{title}\" lacks {}", lacks.join(", "));
-            found.push(new_obstacle(Exit::NotAllowed, what, "formulac change approve"));
+            // The changes of a branch are compared with another revision, so the commit needs a branch of its own.
+            let fix = format!(
+                "git switch -c approve-{short} {short} && formulac change propose TITLE --base {short}~1, then approve \
+                 the change and merge the branch"
+            );
+            found.push(new_obstacle(Exit::NotAllowed, what, &fix));
         }
     }
     Ok(found)

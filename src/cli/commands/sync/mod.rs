@@ -15,6 +15,7 @@ mod omni_repository;
 mod planner;
 mod project_copy;
 mod push;
+mod pushed_changes;
 mod release_tags;
 mod repository;
 mod resolve;
@@ -43,7 +44,7 @@ pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, res
 pub use conflict::resolution_hint;
 pub use history::{REFUSALS, run as log};
 pub use lock::{ProjectLock, create_local_folder, is_push_interrupted};
-pub use omni_repository::{DBT_TRAILER, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
+pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
 pub use planner::{PlannedModels, generated_files, was_pushed};
 pub use release_tags::{ReleaseTag, ReleaseTags};
 pub use repository::Repository;

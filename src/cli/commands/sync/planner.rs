@@ -84,6 +84,20 @@ impl PlannerContext {
 }
 
 impl PlannedModels {
+    /// Creates an empty plan with the diagnostics of the specs.
+    fn without_plan(environment: Option<Environment>, found: Vec<FileDiagnostics>) -> Self {
+        Self {
+            plan: Plan::new(environment.as_ref().map(|environment| environment.name.clone()), []),
+            found,
+            models: Vec::new(),
+            refused: Vec::new(),
+            missing_in_omni: None,
+            environment,
+            ours: BTreeMap::new(),
+            tools: None,
+        }
+    }
+
     /// Returns whether all specs compile, as a plan requires.
     pub fn has_no_errors(&self) -> bool {
         Exit::from_failures(&self.found) == Exit::Done
@@ -125,7 +139,8 @@ pub fn plan_with_facts(
 ) -> Result<PlannedModels, Failure> {
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
-    let compiler = place.compiler_with(session, &target, place.dialect(&target)?, first)?;
+    let new_compiler = || place.compiler_with(session, &target, place.dialect(&target)?, first);
+    let mut compiler = new_compiler()?;
     let mut generation = Generation::new(place, &compiler, place.sources()?, || {})?;
     let chosen = (!selection.selects_all_models())
         .then(|| generation.select_models(session, selection))
@@ -141,30 +156,27 @@ pub fn plan_with_facts(
             .collect()
     });
     let is_chosen = |model: &str| chosen_names.as_ref().is_none_or(|names| names.contains(model));
-    let name = environment.as_ref().map(|environment| environment.name.clone());
-    let mut made = PlannedModels {
-        plan: Plan::new(name.clone(), []),
-        found: generation.found.clone(),
-        models: Vec::new(),
-        refused: Vec::new(),
-        missing_in_omni: None,
-        environment,
-        ours: BTreeMap::new(),
-        tools: None,
-    };
+    let mut made = PlannedModels::without_plan(environment, generation.found.clone());
     if !made.has_no_errors() {
         return Ok(made);
     }
     let mut ours = current_specs_by_model(place, &generation);
+    let described = plan_descriptions(place, &ours, &mut made)?;
+    if !made.has_no_errors() {
+        return Ok(made);
+    }
+    // Models that read a described column pass the new description on.
+    if selection.selects_all_models() && !described.columns.is_empty() {
+        let _ = place.described.set(described.columns.clone());
+        compiler = new_compiler()?;
+        generation = Generation::new(place, &compiler, place.sources()?, || {})?;
+        ours = current_specs_by_model(place, &generation);
+    }
     let (mut states, mut restored) = read_states(session, place, &ours);
     let left = follow_moved_files(place, &ours, &mut states);
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
-    let described = plan_descriptions(place, &ours, &mut made)?;
-    if !made.has_no_errors() {
-        return Ok(made);
-    }
     let mut reconciled = reconcile_models(&tools, &ours, &states, &files, described.of_specs);
     let texts: BTreeMap<String, String> = ours
         .iter()
@@ -200,20 +212,20 @@ pub fn plan_with_facts(
     });
     let models: Vec<PlannedModel<'_>> = models.collect();
     let mut plans = ModelPlan::for_models(&models, || tools.as_tools().compiler);
+    let moves = generation.moved.moves_out_of_former_folders();
     for plan in &mut plans {
         // The old path of a moved file no longer exists, so commit its removal.
         if plan.action != Action::Nothing && plan.action != Action::Keep {
             plan.paths.extend(left.get(&plan.model).into_iter().flatten().cloned());
         }
+        move_out_of_former_folders(plan, &moves, &ours, &states, &files);
+        if let Some(RestoredState { found, text }) = restored.remove(&plan.model) {
+            plan.restore_state(found, text);
+        }
     }
-    let restore = |plan: ModelPlan| match restored.remove(&plan.model) {
-        Some(RestoredState { found, text }) => plan.with_restored_state(found, text),
-        None => plan,
-    };
-    let plans = plans.into_iter().map(restore).collect();
     let (plans, sets) = with_uncommitted(place, &ours, &generation.sets, plans);
     let of_omni = described.plans.into_iter().filter(|plan| is_chosen(&plan.model));
-    made.plan = Plan::new(name, plans.into_iter().chain(of_omni));
+    made.plan = Plan::new(made.plan.environment.take(), plans.into_iter().chain(of_omni));
     made.plan.known = known;
     if selection.selects_all_models() {
         made.plan.metric_sets = sets;
@@ -501,6 +513,37 @@ fn follow_moved_files(
         }
     }
     left
+}
+
+/// Adds to a plan the moves of the model's files from the former folders of the project file to the current folders.
+fn move_out_of_former_folders(
+    plan: &mut ModelPlan,
+    moves: &BTreeMap<&str, &str>,
+    ours: &BTreeMap<String, CurrentSpec>,
+    states: &ModelStates,
+    files: &BTreeMap<String, BTreeMap<String, String>>,
+) {
+    let Some((ours, found)) = ours.get(&plan.model).zip(files.get(&plan.model)) else {
+        return;
+    };
+    let is_moved = |path: &String| moves.contains_key(path.as_str());
+    if !plan.conflicts.is_empty() || !ours.files.keys().any(is_moved) {
+        return;
+    }
+    let mut state = PushState::from_pushed(&plan.model, ours);
+    let mut moved = Vec::new();
+    for (path, text) in std::mem::take(&mut state.files) {
+        let new = moves
+            .get(path.as_str())
+            .map_or_else(|| path.clone(), |new| (*new).to_owned());
+        if let (true, Some(text)) = (new != path, found.get(&path)) {
+            moved.push(TextChange::new(&path, Some(text.clone()), Some(new.clone())));
+        }
+        state.files.insert(new, text);
+    }
+    let before = states.get(&plan.model).and_then(|(text, _)| text.clone());
+    let state = TextChange::new(&state_path(&plan.model), before, Some(state.text()));
+    plan.move_files(moved, state);
 }
 
 /// Compiles all specs again, with different contents for some specs.

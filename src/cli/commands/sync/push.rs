@@ -29,6 +29,9 @@ use crate::cli::workspace::Workspace;
 /// Maximum number of changes that a commit message lists.
 const MAX_LISTED_CHANGES: usize = 100;
 
+/// Beginning of a log line with the file of a metric set that a push commits.
+pub const METRIC_SET: &str = "metric set: ";
+
 pub fn run(session: &Session, args: &PushArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
     place.check_folders()?;
@@ -551,7 +554,7 @@ fn change_lines(plan: &Plan) -> Vec<String> {
         [one] => format!("known: {one}"),
         facts => format!("known: {} changes", facts.len()),
     }));
-    lines.extend(plan.metric_sets.iter().map(|path| format!("metric set: {path}")));
+    lines.extend(plan.metric_sets.iter().map(|path| format!("{METRIC_SET}{path}")));
     lines
 }
 

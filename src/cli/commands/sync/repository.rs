@@ -342,13 +342,11 @@ impl Repository {
 
     /// Returns the last committed versions of a file, newest first, from at most `commits` commits.
     pub fn last_committed_versions(&self, path: &str, commits: usize) -> Vec<String> {
-        let commits = self
-            .run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path])
-            .unwrap_or_default();
-        commits
-            .lines()
-            .filter_map(|commit| self.run_git(&["show", &format!("{commit}:./{path}")]).ok())
-            .collect()
+        let commits = self.run_git(&["log", &format!("-n{commits}"), "--format=%H", "--", path]);
+        let commits = commits.unwrap_or_default();
+        let objects: Vec<String> = commits.lines().map(|commit| format!("{commit}:./{path}")).collect();
+        let texts = self.read_git_objects(&objects).unwrap_or_default();
+        texts.into_iter().flatten().collect()
     }
 
     /// Returns the author, commit and subject of the last change to one of these lines. Returns `None` if one of the

@@ -74,8 +74,8 @@ impl Repository {
             .collect())
     }
 
-    /// Reads objects by their hashes in a single git call. Returns `None` for objects that are missing locally.
-    fn read_git_objects(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
+    /// Reads objects by their names in a single git call. Returns `None` for objects that are missing locally.
+    pub(super) fn read_git_objects(&self, objects: &[String]) -> Result<Vec<Option<String>>, Failure> {
         if objects.is_empty() {
             return Ok(Vec::new());
         }

@@ -1,24 +1,23 @@
-//! `formulac rollback`: restores specs, dbt's files, Omni's files and push states to a log entry or a release, as a new
-//! commit.
+//! `formulac rollback`: undoes the pushes after a log entry or a release in specs, dbt's files, Omni's files and push
+//! states, as a new commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use formulac::sync::{
-    Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, merge_lines, short_hash,
-};
+use formulac::Dialect;
+use formulac::sync::{Action, LOG, Log, NumberedEntry, PushState, REFUSED, STATES, TextChange, diff_lines, short_hash};
 use serde_json::{Value, json};
 
 use super::lock::ProjectLock;
 use super::omni_repository::OmniRepository;
 use super::push::{self, CreatedOmniCommit, PushAction, PushBranch};
+use super::pushed_changes::{self, PushedChanges, add_changes_of_commit};
 use super::repository::Repository;
 use super::{history, read_project_file};
-use crate::cli::args::RollbackArgs;
+use crate::cli::args::{RollbackArgs, TargetOptions};
 use crate::cli::commands::release;
 use crate::cli::environment;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::folder;
 use crate::cli::plurals::format_count;
 use crate::cli::session::Session;
 use crate::cli::workspace::Workspace;
@@ -42,7 +41,10 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     let log = history::read_log(&place);
     let point = RollbackTarget::new(&log, &repository, id)?;
     let undone = undone_entries(&repository, &log, &point.commit)?;
-    let mut kept = KeptFiles::default();
+    let mut kept = KeptFiles {
+        dialect: place.dialect(&TargetOptions::default())?,
+        files: Vec::new(),
+    };
     let changes = changes(&place, &repository, &undone, &point.commit, &mut kept)?;
     let (omni_files, omni_changes) = match &omni {
         Some(omni) => omni_changes(&place, &repository, omni, &log, &point, &mut kept)?,
@@ -59,7 +61,7 @@ pub fn run(session: &Session, args: &RollbackArgs) -> Result<Exit, Failure> {
     }
     let mut done = None;
     if all.is_empty() {
-        session.report_action("the project is already in that state");
+        session.report_action("later pushes changed nothing that is still there, so there is nothing to undo");
     } else {
         let paths: Vec<String> = changes.iter().map(|change| change.path.clone()).collect();
         reject_uncommitted_changes(&repository, &paths, str::to_owned)?;
@@ -243,99 +245,57 @@ fn undone_entries<'l>(repository: &Repository, log: &'l Log, commit: &str) -> Re
     Ok(log.entries.iter().filter(is_later).collect())
 }
 
-/// Returns the changes that restore the commit's version of all files that formulac generates, and undo the later pushes
-/// in other files. Adds files in which the pushes cannot be undone to `kept`.
+/// Returns the changes that undo the pushes after the target commit. Adds files in which the pushes cannot be undone to
+/// `kept`.
 fn changes(
     place: &Workspace,
     repository: &Repository,
     undone: &[&NumberedEntry],
-    commit: &str,
+    target: &str,
     kept: &mut KeptFiles,
 ) -> Result<Vec<TextChange>, Failure> {
-    let (models, tests) = place.output_folders();
-    let mut folders = vec![place.specs_folder(), models, tests, STATES.to_owned()];
-    if !place.project.omni_is_repository() {
-        folders.push(place.omni_folder());
+    if undone.is_empty() {
+        return Ok(Vec::new());
     }
-    // Include other files that a later push may have changed, such as properties files that users maintain.
-    let others = undone
-        .iter()
-        .flat_map(|logged| logged.entry.files.iter().map(|(path, _)| path.clone()));
-    let others: BTreeSet<String> = others
-        .filter(|path| !path.starts_with(LOG) && !path.ends_with(".gitignore"))
-        .collect();
-    let asked: Vec<String> = folders.iter().cloned().chain(others.iter().cloned()).collect();
-    let then = repository.files_in_commit(commit, &asked)?;
-    let texts = repository.file_contents_at_commit(commit, &then)?;
-    let then: BTreeMap<String, Option<String>> = then.into_iter().zip(texts).collect();
-    let now = folders.iter().flat_map(|folder| {
-        let files = folder::find_files(&place.root.join(folder), |_| true);
-        files.iter().map(|path| place.relative_path(path)).collect::<Vec<_>>()
-    });
-    let paths: BTreeSet<String> = now.chain(others).chain(then.keys().cloned()).collect();
-    let mut changes = Vec::new();
-    for path in paths {
+    let (mut changes, pushed) = pushed_changes::find(place, repository, undone, target)?;
+    for (path, of_file) in pushed {
         let before = read_project_file(&place.root, &path);
-        let after = match folders.iter().any(|folder| is_inside(&path, folder)) {
-            true => then.get(&path).cloned().flatten(),
-            false => {
-                let is_changed = |logged: &&&NumberedEntry| logged.entry.files.iter().any(|(file, _)| *file == path);
-                let entries = undone.iter().rev().filter(is_changed);
-                let commits = entries.map(|it| repository.commit_that_added(&format!("{LOG}/{}", it.file)));
-                let commits: Vec<String> = commits.filter_map(Result::transpose).collect::<Result<_, _>>()?;
-                kept.undo_commits(repository, (&path, &path), before.clone(), &commits)?
-            }
-        };
+        let after = kept.undo(repository, (&path, &path), before.clone(), &of_file)?;
         if before != after {
             changes.push(TextChange::new(&path, before, after));
         }
     }
+    changes.sort_by(|one, other| one.path.cmp(&other.path));
     Ok(changes)
 }
 
-fn is_inside(path: &str, folder: &str) -> bool {
-    path.strip_prefix(folder.trim_end_matches('/'))
-        .is_some_and(|rest| rest.starts_with('/'))
-}
-
 /// Files in which later commits changed the lines that the rollback would restore.
-#[derive(Default)]
 struct KeptFiles {
+    dialect: Dialect,
     /// Paths that a user sees.
     files: Vec<String>,
 }
 
 impl KeptFiles {
-    /// Returns the text of a file without the changes of these commits, which are in order from the newest. Other commits
-    /// keep their changes. If they changed the same lines, the file keeps its text. The file has a path in the repository
-    /// and a path that a user sees.
-    fn undo_commits(
+    /// Returns the text of a file without the changes of pushes. Other changes are kept. If other commits changed the
+    /// same lines, the file keeps its text. The file has a path in the repository and a path that a user sees.
+    fn undo(
         &mut self,
         repository: &Repository,
         (path, displayed): (&str, &str),
         text: Option<String>,
-        commits: &[String],
+        pushed: &PushedChanges,
     ) -> Result<Option<String>, Failure> {
-        let file = [path.to_owned()];
-        let version = |commit: &str| -> Result<Option<String>, Failure> {
-            Ok(repository.file_contents_at_commit(commit, &file)?.pop().flatten())
-        };
+        let generated_for = pushed.generated_for.as_deref().map(|model| (model, self.dialect));
         let mut undone = text.clone();
-        for commit in commits {
-            let parent = repository.resolve_commit(&format!("{commit}^"))?;
-            let before = parent.as_deref().map(version).transpose()?.flatten();
-            let merged = match (version(commit)?, undone, before) {
-                (made, undone, before) if made == undone => Some(before),
-                (made, undone, before) if made == before => Some(undone),
-                (Some(made), Some(undone), Some(before)) => merge_lines(&made, &undone, &before).map(Some),
-                _ => None,
-            };
-            let Some(merged) = merged else {
-                reject_uncommitted_changes(repository, &file, |_| displayed.to_owned())?;
+        for [before, after] in &pushed.steps {
+            let change = TextChange::new(path, before.clone(), after.clone());
+            let Some(without) = change.undo_in(undone.as_deref(), generated_for) else {
+                reject_uncommitted_changes(repository, &[path.to_owned()], |_| displayed.to_owned())?;
                 self.files.push(displayed.to_owned());
                 return Ok(text);
             };
-            undone = merged;
+            undone = without;
         }
         Ok(undone)
     }
@@ -360,17 +320,16 @@ fn omni_changes(
         logged.is_some_and(|logged| reached.contains(&format!("{LOG}/{}", logged.file)))
     };
     let (_, later) = omni.find_commit(is_reached)?;
-    let mut files: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let mut pushed = BTreeMap::new();
     for commit in later {
-        for file in repository.files_changed_by(&commit)? {
-            files.entry(file).or_default().push(commit.clone());
-        }
+        let files = repository.files_changed_by(&commit)?;
+        add_changes_of_commit(repository, &commit, &files, &mut pushed)?;
     }
     let mut changes = Vec::new();
-    for (file, commits) in files {
+    for (file, of_file) in pushed {
         let path = omni.path_in_project(&file);
         let before = read_project_file(&place.root, &path);
-        let after = kept.undo_commits(repository, (&file, &path), before.clone(), &commits)?;
+        let after = kept.undo(repository, (&file, &path), before.clone(), &of_file)?;
         if before != after {
             changes.push((file, TextChange::new(&path, before, after)));
         }

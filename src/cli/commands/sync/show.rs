@@ -182,8 +182,11 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
             let _ = writeln!(out, "      {why}");
         }
     }
+    for (new, old) in &model.moved {
+        let _ = writeln!(out, "  {old} → {new}  moved");
+    }
     for file in displayed_files(model) {
-        write_file(out, file, brief);
+        write_file(out, &file, brief);
     }
     for path in &model.uncommitted {
         let _ = writeln!(out, "  {path}  edited manually, not committed yet");
@@ -197,9 +200,19 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     out.push('\n');
 }
 
-/// Returns the files that change, except push states, which are internal.
-fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = &TextChange> {
-    model.files.iter().filter(|file| !file.path.starts_with(STATES))
+/// Returns the files whose contents change, except push states, which are internal.
+fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = TextChange> {
+    let is_old_path = |path: &String| model.moved.values().any(|old| old == path);
+    let files = model
+        .files
+        .iter()
+        .filter(move |file| !file.path.starts_with(STATES) && !is_old_path(&file.path));
+    files.filter_map(|file| {
+        let old = model.moved.get(&file.path);
+        let before = old.and_then(|old| model.files.iter().find(|file| file.path == *old));
+        let before = before.map_or(&file.before, |before| &before.before);
+        (*before != file.after).then(|| TextChange::new(&file.path, before.clone(), file.after.clone()))
+    })
 }
 
 /// Returns the words for the source of a model whose new layout is the only change: its spec or a metric set.

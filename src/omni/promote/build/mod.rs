@@ -83,11 +83,13 @@ struct PromotionPlan<'m> {
 
 pub(super) fn build_promotion(
     files: &[(String, String)],
-    request: &Request,
+    request: &Request<'_>,
     compiler: &Compiler,
 ) -> Result<Promotion, PromoteFault> {
     let (mut model, faults) = ParsedOmniModel::read(files);
-    model.set_relations(&request.relations);
+    if let Some(manifest) = request.manifest {
+        model.set_relations(manifest, &request.paths);
+    }
     let Some(number) = files.iter().position(|(path, _)| *path == request.file) else {
         let text = format!("the Omni model has no file `{}`", request.file);
         return Err((0, Diagnostic::new(Code::NothingToPromote, Span::default(), text)));
@@ -109,7 +111,7 @@ fn plan_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
     asked: PromoteRequest<'m>,
     file: usize,
-    request: &Request,
+    request: &Request<'_>,
     number: usize,
 ) -> Result<PromotionPlan<'m>, PromoteFault> {
     match asked {
@@ -167,7 +169,7 @@ struct BuiltColumn {
 struct SpecBuilder<'m, 't> {
     model: &'m ParsedOmniModel<'t>,
     compiler: &'m Compiler,
-    request: &'m Request,
+    request: &'m Request<'m>,
     plan: PromotionPlan<'m>,
     fields: FieldResolver<'m, 't>,
     /// Fields that are never NULL in the result, because filters remove the rows with NULL.
@@ -184,7 +186,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
     fn new(
         model: &'m ParsedOmniModel<'t>,
         compiler: &'m Compiler,
-        request: &'m Request,
+        request: &'m Request<'m>,
         plan: PromotionPlan<'m>,
     ) -> Self {
         let fields = FieldResolver::new(model, compiler, plan.base);

@@ -44,7 +44,7 @@ pub(super) fn plan_query_promotion<'m>(
     model: &'m ParsedOmniModel<'_>,
     query: OmniSavedQuery<'m>,
     chosen: Option<&[String]>,
-    request: &Request,
+    request: &Request<'_>,
     number: usize,
 ) -> Result<PromotionPlan<'m>, PromoteFault> {
     let OmniSavedQuery {
@@ -275,7 +275,7 @@ fn fields_of_query_view<'m>(
     model: &'m ParsedOmniModel<'_>,
     view: usize,
     name: &str,
-    request: &Request,
+    request: &Request<'_>,
 ) -> Vec<Gap<'m>> {
     let names = model
         .views

@@ -120,7 +120,7 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
         };
     }
     let begin = match measures.as_slice() {
-        [one] => to_snake_case(&one.reference.field),
+        [one] => measure_name(model, one),
         _ => view,
     };
     let by: Vec<String> = grain
@@ -134,5 +134,21 @@ fn default_name(model: &ParsedOmniModel<'_>, view: &str, outputs: &[SpecOutput],
         format!("{begin}_in_total")
     } else {
         format!("{begin}_by_{}", by.join("_and_"))
+    }
+}
+
+/// Returns the name of a measure for the name of its model. The name contains the view if other views have a measure with
+/// the same name, such as `count`.
+fn measure_name(model: &ParsedOmniModel<'_>, measure: &SpecOutput) -> String {
+    let name = to_snake_case(&measure.reference.field);
+    let own = model.view_instance(&measure.key.0);
+    let is_same = |place: usize| {
+        let field = model.field(place, &measure.key.1);
+        field.is_some_and(|field| field.kind == OmniFieldKind::Measure)
+    };
+    let is_shared = (0..model.views.len()).any(|place| Some(place) != own && is_same(place));
+    match own.and_then(|place| model.views.get(place)).filter(|_| is_shared) {
+        Some(view) => format!("{}_{name}", to_snake_case(&view.name)),
+        None => name,
     }
 }

@@ -1,0 +1,174 @@
+//! Changes that pushes made to files, which a rollback undoes. Other commits may contain parts of these changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formulac::sync::{KNOWN, LOG, NumberedEntry, PushState, STATES, TextChange};
+
+use super::repository::Repository;
+use super::{push, read_project_file};
+use crate::cli::commands::pull::RECORDS;
+use crate::cli::exit::Failure;
+use crate::cli::folder;
+use crate::cli::workspace::Workspace;
+
+/// Changes of pushes to one file.
+#[derive(Default)]
+pub struct PushedChanges {
+    /// Contents of the file before and after each change, latest change first.
+    pub steps: Vec<[Option<String>; 2]>,
+    /// Model for which the file is generated. `None` if people write the file.
+    pub generated_for: Option<String>,
+}
+
+/// Returns the changes that restore the states of models at the target commit, and the changes of the pushes since the
+/// target to all other files.
+pub fn find(
+    place: &Workspace,
+    repository: &Repository,
+    undone: &[&NumberedEntry],
+    target: &str,
+) -> Result<(Vec<TextChange>, BTreeMap<String, PushedChanges>), Failure> {
+    let mut pushed = BTreeMap::new();
+    let (states, mut read) = add_changes_of_models(place, repository, target, &mut pushed)?;
+    read.insert(KNOWN.to_owned());
+    let read: Vec<String> = read.into_iter().collect();
+    let mut commits = Vec::new();
+    for logged in undone {
+        let commit = repository.commit_that_added(&format!("{LOG}/{}", logged.file))?;
+        commits.extend(commit.map(|commit| (*logged, commit)));
+    }
+    // Other commits may contain the changes that a push read, so compare these files with the previous push.
+    let mut before = repository.file_contents_at_commit(target, &read)?;
+    for (logged, commit) in &commits {
+        let states = logged.entry.files.iter().map(|(path, _)| path.clone());
+        let states: Vec<String> = states.filter(|path| is_state(path)).collect();
+        let states = repository.file_contents_at_commit(commit, &states)?;
+        let states = states.iter().flatten().flat_map(|text| PushState::versions(text));
+        states.for_each(|state| add_files(&state, &mut pushed));
+        let after = repository.file_contents_at_commit(commit, &read)?;
+        for (path, texts) in read.iter().zip(before.into_iter().zip(after.clone())) {
+            let of_file: &mut PushedChanges = pushed.entry(path.clone()).or_default();
+            of_file.steps.insert(0, texts.into());
+        }
+        before = after;
+    }
+    let compared: BTreeSet<String> = pushed.keys().cloned().collect();
+    for (logged, commit) in commits.iter().rev() {
+        let mut files = other_files_of_push(place, repository, logged, commit)?;
+        files.retain(|path| !compared.contains(path));
+        add_changes_of_commit(repository, commit, &files, &mut pushed)?;
+    }
+    Ok((states, pushed))
+}
+
+/// Adds the changes of pushes since the target to specs and generated files: the differences between the states of the
+/// models. Hand edits in generated files are not part of the states, so they are kept. Returns the changes that restore
+/// the states, and the files of the metric sets that changed.
+fn add_changes_of_models(
+    place: &Workspace,
+    repository: &Repository,
+    target: &str,
+    pushed: &mut BTreeMap<String, PushedChanges>,
+) -> Result<(Vec<TextChange>, BTreeSet<String>), Failure> {
+    let then = repository.files_in_commit(target, &[STATES.to_owned()])?;
+    let now = folder::find_files(&place.root.join(STATES), |_| true);
+    let paths = now.iter().map(|path| place.relative_path(path)).chain(then);
+    let paths: BTreeSet<String> = paths.filter(|path| is_state(path)).collect();
+    let paths: Vec<String> = paths.into_iter().collect();
+    let then = repository.file_contents_at_commit(target, &paths)?;
+    let (mut changes, mut sets) = (Vec::new(), BTreeSet::new());
+    let mut texts: [BTreeMap<String, String>; 2] = Default::default();
+    for (path, then) in paths.into_iter().zip(then) {
+        let change = TextChange::new(&path, read_project_file(&place.root, &path), then);
+        let states =
+            [&change.after, &change.before].map(|text| PushState::versions(text.as_deref()?).into_iter().next());
+        states.iter().flatten().for_each(|state| add_files(state, pushed));
+        if change.before == change.after {
+            continue;
+        }
+        let sets_of = |state: &Option<PushState>| state.as_ref().map(|state| state.sets.clone()).unwrap_or_default();
+        let [earlier, later] = [sets_of(&states[0]), sets_of(&states[1])];
+        let changed = earlier
+            .keys()
+            .chain(later.keys())
+            .filter(|path| earlier.get(*path) != later.get(*path));
+        sets.extend(changed.cloned());
+        for (state, texts) in states.into_iter().zip(&mut texts) {
+            let Some(state) = state else { continue };
+            texts.extend(state.files);
+            texts.insert(state.spec, state.source);
+        }
+        changes.push(change);
+    }
+    let [mut earlier, later] = texts;
+    // A model that was not pushed at the target may have had files there.
+    let unpushed: Vec<String> = later
+        .keys()
+        .filter(|path| !earlier.contains_key(*path))
+        .cloned()
+        .collect();
+    let found = repository.file_contents_at_commit(target, &unpushed)?;
+    earlier.extend(
+        unpushed
+            .into_iter()
+            .zip(found)
+            .filter_map(|(path, text)| Some((path, text?))),
+    );
+    let paths: BTreeSet<&String> = earlier.keys().chain(later.keys()).collect();
+    for path in paths {
+        let step = [earlier.get(path).cloned(), later.get(path).cloned()];
+        pushed.entry(path.clone()).or_default().steps.push(step);
+    }
+    Ok((changes, sets))
+}
+
+fn is_state(path: &str) -> bool {
+    let name = path.strip_prefix(STATES).and_then(|name| name.strip_prefix('/'));
+    name.and_then(PushState::state_model).is_some()
+}
+
+/// Adds the files of a model, without changes.
+fn add_files(state: &PushState, pushed: &mut BTreeMap<String, PushedChanges>) {
+    pushed.entry(state.spec.clone()).or_default();
+    for path in state.files.keys() {
+        pushed.entry(path.clone()).or_default().generated_for = Some(state.model.clone());
+    }
+}
+
+/// Returns the files that a push changed, except the states of models and the log.
+fn other_files_of_push(
+    place: &Workspace,
+    repository: &Repository,
+    logged: &NumberedEntry,
+    commit: &str,
+) -> Result<Vec<String>, Failure> {
+    let written = logged.entry.files.iter().map(|(path, _)| path.as_str());
+    let written = written.filter(|path| !path.ends_with(".gitignore"));
+    let lines = logged.entry.changes.iter();
+    let sets = lines.filter_map(|line| line.strip_prefix(push::METRIC_SET));
+    let mut files: Vec<String> = written.chain(sets).map(str::to_owned).collect();
+    files.retain(|path| ![LOG, STATES].iter().any(|folder| path.starts_with(folder)));
+    if place.project.omni_is_repository() {
+        let changed = repository.files_changed_by(commit)?;
+        files.extend(changed.into_iter().filter(|path| path.starts_with(RECORDS)));
+    }
+    Ok(files)
+}
+
+/// Adds the changes of a commit to these files.
+pub fn add_changes_of_commit(
+    repository: &Repository,
+    commit: &str,
+    files: &[String],
+    pushed: &mut BTreeMap<String, PushedChanges>,
+) -> Result<(), Failure> {
+    let before = match repository.resolve_commit(&format!("{commit}^"))? {
+        Some(parent) => repository.file_contents_at_commit(&parent, files)?,
+        None => vec![None; files.len()],
+    };
+    let after = repository.file_contents_at_commit(commit, files)?;
+    for (path, texts) in files.iter().zip(before.into_iter().zip(after)) {
+        pushed.entry(path.clone()).or_default().steps.push(texts.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,148 @@
+//! Tests which changes `formulac rollback` undoes: the changes of later pushes, and no other changes.
+
+use crate::push::{PROJECT, REVENUE};
+use crate::repository::{begin, commit, edit, git};
+use crate::run::Place;
+
+const SQL: &str = "models/revenue.sql";
+const SPEC: &str = "metrics/revenue.yml";
+
+/// Creates a project whose generated and handwritten models are in the same folder, and pushes it.
+fn pushed(name: &str) -> Place {
+    let place = Place::new(name);
+    place
+        .write("formulac.yml", format!("{PROJECT}models: models/\ntests: tests/\n"))
+        .write(SPEC, REVENUE)
+        .write("models/orders.sql", "select 1 as id\n")
+        .write("tests/no_orders.sql", "select 1\n");
+    begin(&place);
+    push(&place);
+    place
+}
+
+fn push(place: &Place) {
+    let run = place.run(&["push", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+}
+
+/// Returns the messages of a rollback to the first entry.
+fn roll_back(place: &Place) -> String {
+    let run = place.run(&["rollback", "1", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert_eq!(git(place, &["status", "--porcelain"]), "");
+    run.err
+}
+
+#[test]
+fn files_that_people_write_in_the_same_folders_are_kept() {
+    let place = pushed("rollback_handwritten");
+    let first = [SPEC, SQL].map(|file| place.read(file));
+    place
+        .write("models/orders.sql", "select 2 as id\n")
+        .write("models/customers.sql", "select 3 as id\n")
+        .write("metrics/README.md", "Specs\n");
+    git(&place, &["rm", "--quiet", "tests/no_orders.sql"]);
+    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    commit(&place, "by hand");
+    push(&place);
+    place.write("tests/no_customers.sql", "select 4\n");
+    commit(&place, "later");
+    assert!(!roll_back(&place).contains("warning"));
+    assert_eq!([SPEC, SQL].map(|file| place.read(file)), first);
+    assert_eq!(place.read("models/orders.sql"), "select 2 as id\n");
+    for kept in ["models/customers.sql", "metrics/README.md", "tests/no_customers.sql"] {
+        assert!(place.path(kept).is_file(), "{kept}");
+    }
+    assert!(!place.path("tests/no_orders.sql").exists());
+    assert!(place.run(&["plan"]).out.contains("agree"));
+}
+
+#[test]
+fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
+    let place = pushed("rollback_hand_edits");
+    // The push of the second formula keeps these edits, so it does not make them.
+    edit(
+        &place,
+        SQL,
+        "group by country",
+        "group by country\nhaving count(*) % 7 < 3",
+    );
+    edit(&place, SQL, "select\n", "-- checked by Bob\nselect\n");
+    commit(&place, "Large countries only");
+    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    // A user may commit the generated files before the push.
+    commit(&place, "Revenue after tax");
+    push(&place);
+    edit(&place, SPEC, "Revenue by country.", "Revenue of each country.");
+    commit(&place, "Describe the model");
+    let said = roll_back(&place);
+    assert!(!said.contains("warning"), "{said}");
+    let (spec, sql) = (place.read(SPEC), place.read(SQL));
+    assert!(
+        spec.contains("Revenue of each country.") && spec.contains("SUM(amount)"),
+        "{spec}"
+    );
+    assert!(
+        sql.contains("having count(*) % 7 < 3") && sql.contains("-- checked by Bob"),
+        "{sql}"
+    );
+    assert!(sql.contains("sum(amount)"), "{sql}");
+    // The next push pushes only the later change of the spec.
+    let plan = place.run(&["plan"]).out;
+    assert!(
+        plan.contains("0 to create, 1 to update, 0 to delete, 0 conflicts; 1 hand edit kept"),
+        "{plan}"
+    );
+}
+
+#[test]
+fn a_file_whose_lines_changed_again_keeps_its_contents() {
+    let place = pushed("rollback_same_lines");
+    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    push(&place);
+    edit(&place, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
+    commit(&place, "Fees");
+    let said = roll_back(&place);
+    let kept = format!("warning: `{SPEC}` keeps its contents, because later commits changed the lines");
+    assert!(said.contains(&kept), "{said}");
+    assert!(place.read(SPEC).contains("SUM(amount - fee)"));
+    assert!(place.read(SQL).contains("sum(amount)"));
+}
+
+/// Changes of metric sets that a push read are undone although another commit contains them.
+#[test]
+fn metric_sets_that_were_pushed_are_undone() {
+    let place = pushed("rollback_sets");
+    place.write(
+        "metrics/orders.yml",
+        "metric_set: orders\nfrom: orders\ntime: day\ndefinitions: |\n  total = SUM(amount)\n  // per order\n  average = total / COUNT()\n  fees = SUM(fee)\n",
+    );
+    place.write(
+        "metrics/daily.yml",
+        "model: daily\nmetrics: [orders.total]\ngroup_by: [day]\n",
+    );
+    push(&place);
+    let set = place.read("metrics/orders.yml");
+    edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
+    edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
+    assert_eq!(place.run(&["generate"]).exit, 0);
+    commit(&place, "generated");
+    push(&place);
+    edit(&place, "metrics/orders.yml", "SUM(fee)", "SUM(fee * 2)");
+    commit(&place, "later");
+    let run = place.run(&["rollback", "2", "--yes"]);
+    assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
+    assert_eq!(
+        place.read("metrics/orders.yml"),
+        set.replace("SUM(fee)", "SUM(fee * 2)")
+    );
+    assert!(place.read(SPEC).contains("SUM(amount)") && place.read(SQL).contains("sum(amount)"));
+    let plan = place.run(&["plan"]).out;
+    assert!(
+        plan.contains("1 metric set to commit") || plan.contains("agree"),
+        "{plan}"
+    );
+    // The files of models that later pushes created are removed.
+    roll_back(&place);
+    assert!(!place.path("metrics/daily.yml").exists() && !place.path("models/daily.sql").exists());
+}
