@@ -352,10 +352,10 @@ impl PullContext {
             return Ok(None);
         }
         let place = Workspace::find(session)?;
-        // The project itself may not be in a repository.
-        match OmniRepository::find(&place)?.filter(|_| Repository::find(&place.root).is_ok()) {
-            Some(omni) => omni.find_missing_commit(&place),
-            None => Ok(None),
+        // `pull` does not commit, so it also works if one of the folders is not in a repository.
+        match OmniRepository::find(&place) {
+            Ok(Some(omni)) if Repository::find(&place.root).is_ok() => omni.find_missing_commit(&place),
+            _ => Ok(None),
         }
     }
 

@@ -16,20 +16,20 @@ use crate::ir::{Ir, IrId};
 /// column.
 pub(super) struct SharedArguments<'s> {
     pub step: &'s StepPlan<'s>,
-    live: &'s Arena<bool>,
-    rows: &'s Arena<bool>,
-    /// Value numbering, computed when the first argument is cut.
+    pub live: &'s Arena<bool>,
+    pub rows: &'s Arena<bool>,
+    /// Value numbering, computed when it is first needed.
     values: Option<SharedValues>,
 }
 
-struct SharedValues {
-    numbers: Arena<u32>,
+pub(super) struct SharedValues {
+    pub numbers: Arena<u32>,
     /// Output definition that computes each value, by value number.
     definitions: FxHashMap<u32, usize>,
     /// Position of each definition in the order of computation.
     places: Arena<usize>,
     /// For each definition, whether it is the `having` condition or is read by that condition.
-    tested: Arena<bool>,
+    pub tested: Arena<bool>,
     /// Existing columns. The key contains the value number and two flags: whether the value is at row level, and
     /// whether `having` tests it.
     columns: FxHashMap<(u32, bool, bool), IrId>,
@@ -45,7 +45,7 @@ impl<'s> SharedArguments<'s> {
         }
     }
 
-    fn shared_values(&mut self) -> &mut SharedValues {
+    pub fn shared_values(&mut self) -> &mut SharedValues {
         let Self { step, live, .. } = *self;
         self.values.get_or_insert_with(|| {
             let program = step.program;

@@ -104,8 +104,8 @@ pub(super) fn materialize_values(
             cuts.insert(root, column);
         }
     }
-    let repeated = repeated_values(step, reach, dialect, &cuts, |id| aliases.contains_key(&id));
     let mut shared = SharedArguments::new(step, live, in_rows);
+    let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));
     for index in &program.order {
         let index = *index as usize;
         let definition = &program.definitions[index];

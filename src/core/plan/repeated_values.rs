@@ -1,11 +1,10 @@
 //! Values whose SQL would otherwise occur several times, and that are long enough for a column of their own.
 
 use super::StepPlan;
-use super::liveness::{Liveness, live_nodes};
+use super::common_subexpressions::{SharedArguments, SharedValues};
+use super::liveness::live_nodes;
 use super::long_keys::{MAX_REPEATED_OPERATIONS, operations};
 use super::materialized_values::MaterializedValues;
-use super::strata::used_by_having;
-use super::value_numbering::number_values;
 use crate::Level;
 use crate::arena::Arena;
 use crate::check::DefinitionRole;
@@ -29,14 +28,14 @@ struct ValueClass {
 /// Returns, for each node, whether it is a long or volatile value whose SQL would occur more than once. Empty if there
 /// is no such value.
 pub(super) fn repeated_values(
-    step: &StepPlan<'_>,
-    reach: &Liveness,
+    shared: &mut SharedArguments<'_>,
     dialect: Dialect,
     cuts: &MaterializedValues,
     is_alias: impl Fn(IrId) -> bool,
 ) -> Arena<bool> {
+    let step = shared.step;
     let program = step.program;
-    let nodes: Vec<(IrId, usize)> = live_nodes(step, &reach.live).collect();
+    let nodes: Vec<(IrId, usize)> = live_nodes(step, shared.live).collect();
     let lengths = value_lengths(step, &nodes, dialect, cuts);
     let is_candidate = |id: IrId| {
         let limit = match program.node(id) {
@@ -51,12 +50,12 @@ pub(super) fn repeated_values(
     if candidates.take(2).count() < if program.shares_nodes { 1 } else { 2 } {
         return Arena::new();
     }
-    let numbers = number_values(step, &reach.live, |_, _| {});
-    let tested = used_by_having(step);
+    let rows = shared.rows;
+    let SharedValues { numbers, tested, .. } = shared.shared_values();
     // Values before and after grouping, and values that `having` tests, cannot share a column.
     let class_of = |id: IrId, definition: usize| {
         let number = numbers[id.index()] as usize;
-        number << 2 | usize::from(reach.rows[id.index()]) << 1 | usize::from(tested[definition])
+        number << 2 | usize::from(rows[id.index()]) << 1 | usize::from(tested[definition])
     };
     let last = nodes.iter().map(|(id, index)| class_of(*id, *index)).max();
     let mut classes = vec![ValueClass::default(); last.map_or(0, |last| last + 1)];
