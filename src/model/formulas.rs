@@ -22,6 +22,8 @@ pub struct StepFormulas {
     pub descriptions: Vec<Option<String>>,
     /// Position in the file of the character that contains each byte of the text.
     places: Vec<Span>,
+    /// Whether positions in the file are not needed, so `places` and `lines` remain empty.
+    is_without_places: bool,
     lines: Vec<FormulaLine>,
     /// Node whose offsets were computed last. The node is cached because a comma-separated text may contain many names.
     last: Option<(*const yaml::Node, Vec<u32>)>,
@@ -48,13 +50,29 @@ impl StepFormulas {
         Self::with_using(step, &[], source)
     }
 
+    /// Collects the formulas of a step without their positions in the file, which is faster. Spans cannot be converted to
+    /// spans in the file.
+    pub fn without_places(step: &Step<'_>, source: &str) -> Self {
+        let mut formulas = Self {
+            is_without_places: true,
+            ..Self::default()
+        };
+        formulas.add_formulas(step, &[], source);
+        formulas
+    }
+
     /// Collects the formulas of a step. The parameter `using` contains the join conditions that are derived from
     /// `using` keys.
     pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<FormulaPartWithSource<'_>>)], source: &str) -> Self {
         let mut formulas = Self::default();
+        formulas.add_formulas(step, using, source);
+        formulas
+    }
+
+    fn add_formulas(&mut self, step: &Step<'_>, using: &[(u32, Vec<FormulaPartWithSource<'_>>)], source: &str) {
         for timeframe in &step.timeframes {
-            let name = formulas.add_generated_formula(&[(key_name(timeframe.text), *timeframe)]);
-            formulas.add_part(
+            let name = self.add_generated_formula(&[(key_name(timeframe.text), *timeframe)]);
+            self.add_part(
                 *timeframe,
                 source,
                 LayoutMode::Formula,
@@ -66,7 +84,7 @@ impl StepFormulas {
         for definitions in &step.definitions {
             match definitions {
                 StepDefinitions::Block(text) => {
-                    formulas.add_part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
+                    self.add_part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
                 StepDefinitions::Named {
                     name,
@@ -74,8 +92,8 @@ impl StepFormulas {
                     description,
                     ..
                 } => {
-                    let at = formulas.append_line(*name, source);
-                    formulas.add_part(
+                    let at = self.append_line(*name, source);
+                    self.add_part(
                         *formula,
                         source,
                         LayoutMode::Formula,
@@ -83,18 +101,18 @@ impl StepFormulas {
                         Some(at),
                         description.clone(),
                     );
-                    if let Some(quoted) = formulas.quoted.last_mut() {
+                    if let Some(quoted) = self.quoted.last_mut() {
                         *quoted = name.node.is_quoted();
                     }
                 }
             }
         }
         for text in &step.group_by {
-            formulas.add_part(*text, source, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
+            self.add_part(*text, source, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
         for (place, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.by {
-                formulas.add_part(
+                self.add_part(
                     *text,
                     source,
                     LayoutMode::Formula,
@@ -105,17 +123,17 @@ impl StepFormulas {
             }
         }
         for (place, spelled) in using {
-            let span = formulas.add_generated_formula(spelled);
-            formulas.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
+            let span = self.add_generated_formula(spelled);
+            self.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
         }
         if let Some(text) = step.filter {
-            formulas.add_part(text, source, LayoutMode::Formula, DefinitionRole::Where, None, None);
+            self.add_part(text, source, LayoutMode::Formula, DefinitionRole::Where, None, None);
         }
         if let Some(text) = step.having {
-            formulas.add_part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
+            self.add_part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
-            formulas.add_part(
+            self.add_part(
                 *text,
                 source,
                 LayoutMode::Formula,
@@ -126,7 +144,7 @@ impl StepFormulas {
         }
         for key in &step.order_by {
             let (text, descending) = crate::compiler::split_sort_key(key.text);
-            formulas.add_part(
+            self.add_part(
                 SpannedText { text, node: key.node },
                 source,
                 LayoutMode::Formula,
@@ -134,11 +152,10 @@ impl StepFormulas {
                 None,
                 None,
             );
-            if let Some(last) = formulas.descending.last_mut() {
+            if let Some(last) = self.descending.last_mut() {
                 *last = descending;
             }
         }
-        formulas
     }
 
     /// Adds a condition on the rows of the model, with the role `Role::Check` or `Role::Rule`.
@@ -208,6 +225,10 @@ impl StepFormulas {
     fn append_line(&mut self, text: SpannedText<'_>, source: &str) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
+        if self.is_without_places {
+            self.text.push_str(text.text);
+            return Span::new(start, self.text.len() as u32);
+        }
         let whole = text.node.text().unwrap_or_default();
         let node: *const yaml::Node = text.node;
         let offsets = match self.last.take() {

@@ -159,8 +159,9 @@ fn write_cell(
                 .collect();
             let _ = write!(
                 out,
-                "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
+                "Cell::Template(Template {{ uses: &{uses:?}, repeats: {}, operations: {}, gives: {gives}, most: {most}, alike: {alike}, subquery: {}, windowed: {}, shape: {}, parts: &[",
                 uses.iter().any(|u| *u > 1),
+                nodes.iter().filter(|node| is_operation(node)).count(),
                 nodes.iter().any(|n| matches!(n, Node::Word(w) if w == "select")),
                 nodes.iter().any(|n| matches!(n, Node::Over(_))),
                 template_shape(nodes, overload.signature.params.len()),
@@ -169,6 +170,22 @@ fn write_cell(
             out.push_str("] }),\n");
         }
     }
+}
+
+/// Returns whether a node of a template is a call or an operator.
+fn is_operation(node: &Node) -> bool {
+    !matches!(
+        node,
+        Node::Word(_)
+            | Node::Number(_)
+            | Node::Text(_)
+            | Node::Arg { .. }
+            | Node::ArgList { .. }
+            | Node::Spaced(_)
+            | Node::Paren(_)
+            | Node::List(_)
+            | Node::Bracket(_)
+    )
 }
 
 /// Writes the facts about each construct, and the constructs of each cell as indices.

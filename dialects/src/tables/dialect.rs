@@ -58,6 +58,8 @@ pub struct Template {
     pub uses: &'static [u8],
     /// `true` if an argument occurs more than once.
     pub repeats: bool,
+    /// Number of calls and operators that the template writes.
+    pub operations: u16,
     /// Numeric type of the result in this dialect, if it differs from the signature's. [`Type::Number`] if the argument
     /// determines the type.
     pub gives: Option<Type>,
@@ -74,28 +76,6 @@ pub struct Template {
     pub shape: Shape,
     /// Nodes of the template, children before parents.
     pub parts: &'static [Part],
-}
-
-impl Template {
-    /// Returns the number of calls and operators that the template writes.
-    pub fn operations(&self) -> usize {
-        let is_operation = |part: &&Part| {
-            use Part::{Arg, ArgList, Bracket, List, Number, Paren, Spaced, Text, Word};
-            !matches!(
-                part,
-                Word(_)
-                    | Number(_)
-                    | Text(_)
-                    | Arg { .. }
-                    | ArgList { .. }
-                    | Spaced(_)
-                    | Paren(_)
-                    | List(_)
-                    | Bracket(_)
-            )
-        };
-        self.parts.iter().filter(is_operation).count()
-    }
 }
 
 /// Implementation of an overload in a dialect.

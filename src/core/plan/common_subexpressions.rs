@@ -24,7 +24,7 @@ pub(super) struct SharedArguments<'s> {
 
 pub(super) struct SharedValues {
     pub numbers: Arena<u32>,
-    /// Output definition that computes each value, by value number.
+    /// Definition that computes each value, by value number. It is not a key.
     definitions: FxHashMap<u32, usize>,
     /// Position of each definition in the order of computation.
     places: Arena<usize>,
@@ -55,8 +55,7 @@ impl<'s> SharedArguments<'s> {
             for (place, index) in program.order.iter().enumerate() {
                 let index = *index as usize;
                 places[index] = place;
-                let column =
-                    step.has_role(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index];
+                let column = step.has_role(index, DefinitionRole::Definitions) && !step.keys[index];
                 if live[index] && column && !program.definitions[index].failed {
                     definitions
                         .entry(numbers[step.definition_root(index).index()])
@@ -113,8 +112,12 @@ impl<'s> SharedArguments<'s> {
                 };
                 let first = cuts.representative(first);
                 if !cuts.contains(first) {
-                    let name = taken.output_name(program.definitions[index].name.as_deref().unwrap_or_default());
-                    cuts.insert(first, name);
+                    let name = program.definitions[index].name.as_deref().unwrap_or_default();
+                    let column = match step.outputs[index] {
+                        true => taken.output_name(name),
+                        false => taken.helper_name(name),
+                    };
+                    cuts.insert(first, column);
                 }
                 cuts.reuse_value(other, first);
                 first

@@ -37,7 +37,7 @@ pub(super) fn is_long(program: &Program, dialect: Dialect, cuts: &MaterializedVa
 pub(super) fn operations(program: &Program, dialect: Dialect, id: IrId) -> usize {
     match program.node(id) {
         Ir::Apply { overload, .. } => match dialect.cell(overload) {
-            Cell::Template(template) => template.operations(),
+            Cell::Template(template) => template.operations.into(),
             _ => 1,
         },
         Ir::Case(arms) | Ir::Switch { arms, .. } => program.args(arms).len() / 2,

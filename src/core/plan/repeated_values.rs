@@ -35,21 +35,22 @@ pub(super) fn repeated_values(
 ) -> Arena<bool> {
     let step = shared.step;
     let program = step.program;
-    let nodes: Vec<(IrId, usize)> = live_nodes(step, shared.live).collect();
-    let lengths = value_lengths(step, &nodes, dialect, cuts);
-    let is_candidate = |id: IrId| {
+    let lengths = value_lengths(step, dialect, cuts);
+    let needs_column = |id: IrId, length: usize| {
         let limit = match program.node(id) {
             Ir::Apply { .. } => MAX_REPEATED_OPERATIONS,
             Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_CASE,
             _ => return false,
         };
         let meta = program.meta(id);
-        meta.volatile || meta.level != Level::Const && lengths[id.index()] > limit
+        meta.volatile || meta.level != Level::Const && length > limit
     };
-    let candidates = nodes.iter().filter(|(id, _)| is_candidate(*id));
+    let is_candidate = |id: IrId| needs_column(id, lengths[id.index()]);
+    let candidates = (0..program.len()).filter(|index| is_candidate(IrId(*index as u32)));
     if candidates.take(2).count() < if program.shares_nodes { 1 } else { 2 } {
         return Arena::new();
     }
+    let nodes: Vec<(IrId, usize)> = live_nodes(step, shared.live).collect();
     let rows = shared.rows;
     let SharedValues { numbers, tested, .. } = shared.shared_values();
     // Values before and after grouping, and values that `having` tests, cannot share a column.
@@ -87,6 +88,21 @@ pub(super) fn repeated_values(
             }
         }
     }
+    // A value that becomes short because its operands are columns needs no column.
+    let mut lengths = vec![0; classes.len()];
+    for at in 0..classes.len() {
+        let Some(class) = classes.get_mut(at) else { continue };
+        let Some((id, index)) = class.first else { continue };
+        let operands = written_operands(program, id);
+        let of_operands = operands
+            .iter()
+            .map(|id| lengths.get(class_of(*id, index)).copied().unwrap_or(0));
+        let length: usize = operations(program, dialect, id) + of_operands.sum::<usize>();
+        class.is_repeated &= needs_column(id, length);
+        if let Some(known) = lengths.get_mut(at).filter(|_| !class.is_repeated && !cuts.contains(id)) {
+            *known = length;
+        }
+    }
     let mut repeated = Arena::filled(false, program.len());
     for (id, index) in nodes {
         let class = classes.get(class_of(id, index));
@@ -108,22 +124,19 @@ fn written_operands(program: &Program, id: IrId) -> Vec<IrId> {
     }
 }
 
-/// Returns the number of calls, operators and branches in the SQL of each live node.
-fn value_lengths(
-    step: &StepPlan<'_>,
-    nodes: &[(IrId, usize)],
-    dialect: Dialect,
-    cuts: &MaterializedValues,
-) -> Arena<usize> {
+/// Returns the number of calls, operators and branches in the SQL of each node.
+fn value_lengths(step: &StepPlan<'_>, dialect: Dialect, cuts: &MaterializedValues) -> Arena<usize> {
     let program = step.program;
     let mut lengths = Arena::filled(0_usize, program.len());
-    for (id, _) in nodes {
+    let definitions = program.order.iter().map(|index| &program.definitions[*index as usize]);
+    // Operands precede the nodes that use them.
+    for id in definitions.flat_map(|it| it.first.0..=it.root.0).map(IrId) {
         let length = |id: IrId| if cuts.contains(id) { 0 } else { lengths[id.index()] };
-        lengths[id.index()] = match program.node(*id) {
+        lengths[id.index()] = match program.node(id) {
             Ir::Definition(used) if !step.keys[used as usize] => length(program.definitions[used as usize].root),
             _ => {
-                let own = operations(program, dialect, *id);
-                program.operands(*id).map(length).fold(own, usize::saturating_add)
+                let own = operations(program, dialect, id);
+                program.operands(id).map(length).fold(own, usize::saturating_add)
             }
         };
     }
