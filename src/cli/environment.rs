@@ -240,6 +240,15 @@ pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -
     }
 }
 
+/// Returns the folder with the results of dbt's last run in an environment: the environment's own artifacts folder or, if
+/// it does not exist, dbt's target folder, which contains the last run regardless of the environment.
+pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environment>) -> PathBuf {
+    environment
+        .map(|it| artifacts_folder(root, target, it))
+        .filter(|folder| folder.is_dir())
+        .unwrap_or_else(|| target.to_owned())
+}
+
 /// Returns the artifacts of a protected environment. An unprotected environment defers to them for models that it
 /// has not built.
 pub fn deferred_artifacts(project: &Project, root: &Path, target: &Path, environment: &Environment) -> Option<PathBuf> {

@@ -124,12 +124,16 @@ impl<'r> SpecCompilation<'r> {
         (access.unwrap_or(Access::Protected), group)
     }
 
+    /// Returns the group of a private model. dbt allows only nodes in the same group to read the model.
+    pub(super) fn group_of_private_model(&self) -> Option<String> {
+        let (access, group) = self.model_access_and_group();
+        group.filter(|_| access == Access::Private)
+    }
+
     /// Returns the group of a test that reads the model and possibly another relation. A test that reads a private
-    /// model needs a group, because dbt allows only nodes in the same group to read the model.
+    /// model needs a group.
     pub(super) fn group_of_test(&self, other: Option<&Relation>) -> Option<String> {
-        let (access, own) = self.model_access_and_group();
-        let own = own.filter(|_| access == Access::Private);
-        own.or_else(|| {
+        self.group_of_private_model().or_else(|| {
             other
                 .filter(|other| other.access() == Some(Access::Private))?
                 .group()
@@ -142,7 +146,7 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn check_test_access(&self, other: &Relation, span: Span) -> Option<Diagnostic> {
         let name = other.name();
         let group = other.group().filter(|_| other.access() == Some(Access::Private))?;
-        let own = self.group_of_test(None).filter(|own| own != group)?;
+        let own = self.group_of_private_model().filter(|own| own != group)?;
         let message = format!("`{name}` is private to the group `{group}`, but the model is private to `{own}`");
         Some(
             Diagnostic::new(Code::PrivateParent, span, message)

@@ -26,6 +26,20 @@ pub(super) struct CardinalityQuery {
     pub pairs: bool,
 }
 
+/// Removes `cardinality: many` from the help of a warning about a join of a metric set, because sets cannot have such a
+/// join.
+pub(super) fn help_in_metric_set(help: &str) -> String {
+    let mut help = help.to_owned();
+    for many in [
+        "write `cardinality: many`, or ",
+        ", or `cardinality: many` in this join",
+        " as well, or write `cardinality: many`",
+    ] {
+        help = help.replace(many, "");
+    }
+    format!("{help}, or write the set over a model with the joined rows")
+}
+
 impl SpecCompilation<'_> {
     /// Returns the joins that are declared, but not proven, to find at most one row. Adds a warning for each such join.
     pub(super) fn unproven_joins(

@@ -207,7 +207,7 @@ impl SpecCompilation<'_> {
                 &format!(
                     "{}{}{}{}",
                     dbt::TestConfig {
-                        group: self.group_of_test(None),
+                        group: self.group_of_private_model(),
                         ..dbt::TestConfig::default()
                     }
                     .config_call(),

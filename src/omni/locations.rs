@@ -78,7 +78,7 @@ pub(super) fn view_locations(
             is_free(path) && !written.contains(path)
         });
         if let Some(view) = by_path.get(&*location.path).and_then(|at| existing.get(*at)) {
-            location.view = view.name(location.catalog.as_deref(), &to_omni_name(&schema));
+            location.view = view.name(location.catalog.as_deref(), &schema);
         }
         written.insert(location.path.clone());
         location
@@ -210,7 +210,7 @@ fn location_of_view(node: &ManifestNode, view: &ExistingView) -> ViewLocation {
     let schema = view.schema.as_deref().or(node.schema.as_deref()).unwrap_or_default();
     ViewLocation {
         path: view.path.clone(),
-        view: view.name(view.catalog.as_deref(), &to_omni_name(schema)),
+        view: view.name(view.catalog.as_deref(), schema),
         catalog: view.catalog.clone(),
         schema: schema.to_owned(),
         table_name: view.table_name.as_deref().unwrap_or(node.table_name()).to_owned(),

@@ -60,3 +60,35 @@ fn fetched_columns_are_known() {
     let run = place.run(&["status"]);
     assert!(!run.out.contains("catalog.json is missing"), "{}", run.out);
 }
+
+/// The results of an environment are those that `env show` and `release` read.
+#[test]
+fn the_last_run_of_an_environment_is_its_own() {
+    let place = Place::new("status_env");
+    place
+        .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")
+        .write(
+            "formulac.yml",
+            "dialect: duckdb\nenvironments:\n  dev: {}\n  prod: {connection: live}\n",
+        );
+    for name in ["manifest.json", "run_results.json"] {
+        place.write(&format!("target/{name}"), artifact(name));
+    }
+    let status = |env: &str| place.run(&["status", "--env", env]).out;
+    // Without its own folder, an environment uses dbt's target folder.
+    assert!(status("prod").contains("no failures"), "{}", status("prod"));
+    place.write("target/prod/manifest.json", artifact("manifest.json"));
+    assert!(status("prod").contains("no run is known"), "{}", status("prod"));
+    let failing = artifact("run_results.json").replacen("\"status\": \"pass\"", "\"status\": \"fail\"", 1);
+    place.write("target/prod/run_results.json", failing);
+    let prod = status("prod");
+    assert!(prod.contains("1 node failed"), "{prod}");
+    assert!(prod.contains("→ dbt build --target live --target-path "), "{prod}");
+    assert!(status("dev").contains("no failures"), "{}", status("dev"));
+    std::fs::remove_file(place.path("target/prod/manifest.json")).unwrap();
+    let prod = status("prod");
+    assert!(
+        prod.contains("there is no ") && prod.contains("target/prod/manifest.json"),
+        "{prod}"
+    );
+}

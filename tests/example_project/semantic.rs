@@ -14,12 +14,31 @@ const SALES: &str = "sales_by_month_and_market";
 /// Columns for which no metric is possible.
 const LEFT_OUT: [&str; 6] = ["average", "before", "busy", "customers", "rounded", "unnamed"];
 
+/// Checks that dbt accepts the semantic model of a private model. Only nodes in its group may read the model.
+fn check_semantic_model_of_private_model(place: &Path, dbt: &Path, spec: &str) {
+    let file = place.join("metrics/by_customer.yml");
+    write(
+        &file,
+        &format!("semantic_model: latest\naccess: private\ngroup: finance\n{spec}"),
+    );
+    generate(place, "duckdb");
+    let mut parse = Command::new(dbt.with_file_name("python"));
+    run(dbt_settings(parse.arg(script("strict_parse.py")), place));
+    let manifest = artifact(place, "manifest.json");
+    let model = &manifest["semantic_models"]["semantic_model.subscription_business.customer_sales"];
+    assert_eq!(model["config"]["group"], json!("finance"), "{model}");
+}
+
 #[test]
 fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
     let place = begun("semantic");
+    write(
+        &place.join("models/groups.yml"),
+        "groups: [{name: finance, owner: {name: Ann}}]\n",
+    );
     let spec = |name: &str| project::read(&script("semantic").join(name));
     write(
         &place.join("metrics/by_quarter.yml"),
@@ -43,6 +62,7 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
         check_texts_are_as_written(&artifact(&place, "manifest.json"));
         told.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
     }
+    check_semantic_model_of_private_model(&place, &dbt, &spec("by_customer.yml"));
     insta::assert_snapshot!(
         "customer_sales_md",
         project::read(&place.join("models/formulac/customer_sales.md"))

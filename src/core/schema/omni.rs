@@ -78,10 +78,11 @@ impl OmniViewNames {
     #[must_use]
     pub fn from_parts(file: &str, header: Option<&str>, catalog: Option<&str>, schema: Option<&str>) -> Self {
         let short = view_name(file);
-        let of_schema = schema.map(|schema| format!("{schema}__{short}"));
+        let schema_name = schema.map(to_omni_name);
+        let of_schema = schema_name.as_ref().map(|schema| format!("{schema}__{short}"));
         let of_catalog = catalog
-            .zip(schema)
-            .map(|(catalog, schema)| format!("{}_{}__{short}", to_omni_name(catalog), to_omni_name(schema)));
+            .zip(schema_name)
+            .map(|(catalog, schema)| format!("{}_{schema}__{short}", to_omni_name(catalog)));
         let mut names: Vec<String> = [header.map(str::to_owned), of_catalog, of_schema]
             .into_iter()
             .flatten()
@@ -244,6 +245,8 @@ mod tests {
             ),
             ("old/orders.view.yaml", "schema: old\n"),
             ("raw__users.query.view", "query: {}\n"),
+            ("dbt_greg_lee/visits.view.yaml", "schema: dbt_greg.lee\n"),
+            ("dbt_ann_lee/visits.view.yaml", "schema: dbt-ann-lee\n"),
         ]);
         for (name, place) in [
             ("shop_prod_ecomm__users", Some(0)),
@@ -255,6 +258,8 @@ mod tests {
             ("raw__users", Some(5)),
             ("orders", Some(3)),
             ("old__orders", Some(4)),
+            ("dbt_greg_lee__visits", Some(6)),
+            ("dbt_ann_lee__visits", Some(7)),
             ("nowhere", None),
         ] {
             assert_eq!(index.find(name), place, "{name}");

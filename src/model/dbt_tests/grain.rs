@@ -200,7 +200,7 @@ impl SpecCompilation<'_> {
         SingularTest {
             name: self.test_name(&format!("has_one_row_per_{}", to_file_name_part(&named))),
             config: TestConfig {
-                group: self.group_of_test(None),
+                group: self.group_of_private_model(),
                 ..TestConfig::default()
             },
             about: format!(

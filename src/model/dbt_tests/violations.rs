@@ -98,7 +98,7 @@ impl SpecCompilation<'_> {
             name: self.test_name(rule.name.text),
             config: TestConfig {
                 only_warns: rule.only_warns,
-                group: self.group_of_test(None),
+                group: self.group_of_private_model(),
             },
             about: rule.message.unwrap_or_default().to_owned(),
             sql,

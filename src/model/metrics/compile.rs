@@ -10,6 +10,7 @@ use super::period_steps::period_steps;
 use super::probe::write_set_check_model;
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
+use crate::cardinality::help_in_metric_set;
 use crate::compile::WrittenFormulas;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -376,7 +377,7 @@ impl Expansion {
             None => Some(mapped),
             Some(set) => is_shown.then(|| {
                 let context = format!("in the metric set `{}`", set.name);
-                mapped.with_context(&context).with_cause(set.path.as_deref(), in_set)
+                with_help_for_set(mapped.with_context(&context)).with_cause(set.path.as_deref(), in_set)
             }),
         }
     }
@@ -401,7 +402,17 @@ impl Expansion {
             Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods
         );
         let (of, _) = self.text.origin(diagnostic.span());
-        (of == file && !is_about_use).then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
+        (of == file && !is_about_use)
+            .then(|| with_help_for_set(diagnostic.map_spans(|span| self.text.origin(span).1).without_fix()))
+    }
+}
+
+/// Adapts the help of a warning about a join to metric sets.
+fn with_help_for_set(diagnostic: Diagnostic) -> Diagnostic {
+    let help = diagnostic.help().filter(|_| diagnostic.kind() == Code::JoinMayMultiply);
+    match help.map(help_in_metric_set) {
+        Some(help) => diagnostic.with_help(help),
+        None => diagnostic,
     }
 }
 

@@ -100,12 +100,18 @@ impl SpecCompilation<'_> {
     fn choose_semantic_format(&self) -> SemanticModels {
         let options = &self.compiler.specs;
         let asked = self.spec.semantic.unwrap_or(options.semantic_models);
-        match asked {
+        let form = match asked {
             SemanticModels::ByVersion if options.supports_new_semantic_models() => SemanticModels::Latest,
             SemanticModels::ByVersion => SemanticModels::Legacy,
-            // If the model has versions, the semantic model needs a `ref` call, which only the legacy format supports.
-            SemanticModels::Latest if self.spec.dbt.versions.is_some() => SemanticModels::Legacy,
             other => other,
+        };
+        // If the model has versions, the semantic model needs a `ref` call. If the model is private, the semantic model
+        // needs a group. Only the legacy format supports them.
+        let needs_legacy = self.spec.dbt.versions.is_some() || self.group_of_private_model().is_some();
+        if form == SemanticModels::Latest && needs_legacy {
+            SemanticModels::Legacy
+        } else {
+            form
         }
     }
 
@@ -155,7 +161,10 @@ impl SpecCompilation<'_> {
         let written = SemanticWriter::new(classified.elements, time, primary, metrics, columns);
         match form {
             SemanticModels::Latest => written.add_to_model(doc),
-            _ => written.add_to_doc(model.text, self.own_reference().ref_call(), doc),
+            _ => {
+                let own_ref = self.own_reference().ref_call();
+                written.add_to_doc(model.text, own_ref, self.group_of_private_model(), doc);
+            }
         }
         Some(semantic)
     }

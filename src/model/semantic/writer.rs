@@ -149,9 +149,10 @@ impl<'s> SemanticWriter<'s> {
     }
 
     /// Writes the legacy format: lists next to the model.
-    pub fn add_to_doc(&self, model: &str, own_ref: Option<String>, doc: &mut ModelDoc) {
+    pub fn add_to_doc(&self, model: &str, own_ref: Option<String>, group: Option<String>, doc: &mut ModelDoc) {
         let mut out = vec![text_pair("name", model)];
         out.extend(own_ref.map(|call| ("model".to_owned(), YamlOutput::Dbt(call))));
+        out.extend(group.map(|group| ("config".to_owned(), YamlOutput::Map(vec![text_pair("group", group)]))));
         out.extend(
             doc.description
                 .iter()

@@ -27,6 +27,11 @@ impl CalculationSheet {
         }
     }
 
+    /// Returns the index of a column in the spec, by its name in Omni.
+    pub fn place(&self, known_as: &str) -> Option<usize> {
+        self.find(known_as).ok().map(|(_, place)| *place)
+    }
+
     fn find(&self, reference: &str) -> Result<&(String, usize), String> {
         let lower = reference.trim().to_lowercase();
         self.columns
@@ -61,7 +66,7 @@ impl SqlNames for CalculationSheet {
         if reference.is_empty() {
             Some(String::new())
         } else {
-            self.find(reference).ok().map(|(_, at)| column_letters(*at))
+            self.place(reference).map(column_letters)
         }
     }
 }
@@ -87,8 +92,7 @@ pub(super) fn column_letters(place: usize) -> String {
     out.iter().rev().collect()
 }
 
-/// Converts a calculation to a formula. `lettered` is the number of leading columns that have the same letters as in
-/// Omni.
+/// Converts a calculation to a formula. `columns` are the columns of the query in Omni.
 ///
 /// # Errors
 ///
@@ -96,18 +100,21 @@ pub(super) fn column_letters(place: usize) -> String {
 pub(super) fn calculation_formula(
     sql: &str,
     sheet: &CalculationSheet,
-    lettered: usize,
+    columns: &[LetteredColumn],
     dialect: Dialect,
 ) -> Result<String, String> {
     let Some(text) = sql.trim().strip_prefix('=') else {
         return from_sql::convert(sql, dialect, sheet).map(|converted| converted.term.text);
     };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if has_cell_after(&text, lettered) {
-        let reason = "the calculation refers to a column by a letter that differs in the spec";
-        return Err(reason.to_owned());
-    }
-    with_columns(&text, sheet)
+    with_columns(&move_letters(&text, columns, &|_| false)?, sheet)
+}
+
+/// Column that formulas can identify by its letters.
+pub(super) struct LetteredColumn {
+    pub name: String,
+    /// Index of the column in the spec. `None` if the spec does not contain the column.
+    pub place: Option<usize>,
 }
 
 /// Replaces Omni's references with column names, except inside string literals and quoted tab names.
@@ -161,9 +168,11 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
     Ok(out)
 }
 
-/// Returns whether a cell or range of a formula refers to a column after the first `lettered` columns.
-fn has_cell_after(text: &str, lettered: usize) -> bool {
-    let (parsed, _) = parse::parse(&format!("={text}"));
+/// Replaces the letters of cells, ranges and totals after columns have moved. `columns` are the columns before the move.
+/// A word for which `is_name` returns `true` is the name of a column instead of a cell.
+fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str) -> bool) -> Result<String, String> {
+    let text = format!("={formula}");
+    let (parsed, _) = parse::parse(&text);
     let ast = parsed.ast();
     let nodes = ast
         .definitions
@@ -171,15 +180,130 @@ fn has_cell_after(text: &str, lettered: usize) -> bool {
         .map(|definition| ast.nodes_of(definition))
         .unwrap_or_default();
     let has_row = |word: &str| word.bytes().any(|b| b.is_ascii_digit());
-    let mut columns = nodes.iter().flat_map(|(expr, span)| {
-        let text = match (expr, span.text(parsed.source())) {
-            (Expr::Cell | Expr::Range { .. }, text) => text,
-            (Expr::Name, text) if has_row(text) => text,
-            _ => "",
+    let mut moved = Vec::new();
+    for (expr, span) in nodes {
+        let word = span.text(parsed.source());
+        let is_range = matches!(expr, Expr::Range { .. });
+        let is_cell = matches!(expr, Expr::Cell) || matches!(expr, Expr::Name) && !is_name(word) && has_row(word);
+        let cells: Vec<&str> = match (is_range, is_cell, total_cell(word)) {
+            (true, _, _) => word.split(':').map(str::trim).collect(),
+            (false, true, _) => vec![word],
+            (false, false, Some(cell)) if matches!(expr, Expr::Name) && !is_name(word) => vec![cell],
+            _ => continue,
         };
-        text.split(':').filter_map(cell_column)
-    });
-    columns.any(|column| column >= lettered)
+        let Some(indices) = cells.iter().map(|cell| cell_column(cell)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        let places = moved_places(&indices, columns)?;
+        let new: Vec<String> = cells
+            .iter()
+            .zip(places)
+            .map(|(cell, to)| with_letters(cell, to))
+            .collect();
+        let mut new = new.join(":");
+        new.push_str(if is_range {
+            ""
+        } else {
+            word.get(cells.concat().len()..).unwrap_or_default()
+        });
+        moved.push((span.start as usize, span.end as usize, new));
+    }
+    // The cells at the ends of a range are nodes too.
+    moved.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
+    let mut out = String::with_capacity(text.len());
+    let mut copied = 1;
+    for (start, end, new) in moved {
+        if let Some(between) = text.get(copied..start) {
+            out.push_str(between);
+            out.push_str(&new);
+            copied = end;
+        }
+    }
+    out.push_str(text.get(copied..).unwrap_or_default());
+    Ok(out)
+}
+
+/// Returns the new indices of the columns at the ends of a range, or of a single column.
+fn moved_places(indices: &[usize], columns: &[LetteredColumn]) -> Result<Vec<usize>, String> {
+    let place_of = |index: usize| {
+        let column = columns.get(index).ok_or_else(|| {
+            format!(
+                "the calculation reads the column `{}`, which the query does not have",
+                column_letters(index)
+            )
+        })?;
+        column.place.ok_or_else(|| {
+            format!(
+                "the calculation reads `{}`, which the spec does not contain",
+                column.name
+            )
+        })
+    };
+    let places = indices
+        .iter()
+        .map(|index| place_of(*index))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let ([from, to], Some(first)) = (indices, places.iter().min()) {
+        for (shift, index) in (*from.min(to)..=*from.max(to)).enumerate() {
+            if place_of(index)? != first + shift {
+                return Err("the columns of a range are not next to each other in the spec".to_owned());
+            }
+        }
+    }
+    Ok(places)
+}
+
+/// Returns the cell of a total: `B2` for `B2_ROW_TOTAL`.
+fn total_cell(word: &str) -> Option<&str> {
+    let (cell, total) = word.split_once('_')?;
+    let is_total = ["TOTAL", "COLUMN_TOTAL", "ROW_TOTAL", "GRAND_TOTAL"]
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(total));
+    is_total.then_some(cell)
+}
+
+/// Replaces the letters of a cell such as `$B$2`.
+fn with_letters(cell: &str, place: usize) -> String {
+    let (fixed, rest) = cell.strip_prefix('$').map_or(("", cell), |rest| ("$", rest));
+    let row = rest.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+    format!("{fixed}{}{row}", column_letters(place))
+}
+
+/// Moves the letters in the formulas of a worksheet's last columns after columns have been left out. `is_kept` returns
+/// whether the worksheet keeps a column. A formula that reads a column that is left out becomes an error too.
+pub(super) fn leave_out_columns(
+    columns: &[&str],
+    is_kept: &dyn Fn(&str) -> bool,
+    formulas: &mut [(String, Result<String, String>)],
+) {
+    loop {
+        let kept = columns.iter().map(|name| (*name, is_kept(name)));
+        let own = formulas.iter().map(|(name, formula)| (name.as_str(), formula.is_ok()));
+        let mut next = 0..;
+        let lettered: Vec<LetteredColumn> = kept
+            .chain(own)
+            .map(|(name, is_kept)| LetteredColumn {
+                name: name.to_owned(),
+                place: if is_kept { next.next() } else { None },
+            })
+            .collect();
+        let is_name = |word: &str| lettered.iter().any(|column| column.name.eq_ignore_ascii_case(word));
+        let moved: Vec<Option<Result<String, String>>> = formulas
+            .iter()
+            .map(|(_, formula)| Some(move_letters(formula.as_ref().ok()?, &lettered, &is_name)))
+            .collect();
+        let is_stable = !moved.iter().flatten().any(Result::is_err);
+        for ((_, formula), moved) in formulas.iter_mut().zip(moved) {
+            match moved {
+                Some(Err(reason)) => *formula = Err(reason),
+                Some(Ok(text)) if is_stable => *formula = Ok(text),
+                _ => {}
+            }
+        }
+        if is_stable {
+            return;
+        }
+    }
 }
 
 /// Returns the index of the column of a cell such as `B2` or `$B$2`, or of an end of a range such as `B:B`.

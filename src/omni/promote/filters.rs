@@ -315,11 +315,12 @@ impl FilterReader<'_> {
         }
     }
 
+    /// Returns a value as a boolean. If the field is a boolean, the value may be quoted, as `pull` writes it.
     fn boolean_value(&self, value: &Node) -> Option<bool> {
-        if matches!(self.tested_term().ty, None | Some(Type::Boolean)) {
-            value.boolean()
-        } else {
-            None
+        match self.tested_term().ty {
+            Some(Type::Boolean) => value.text()?.to_ascii_lowercase().parse().ok(),
+            None => value.boolean(),
+            Some(_) => None,
         }
     }
 

@@ -121,11 +121,7 @@ fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, 
 /// Checks the results of dbt's last run in the environment.
 fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<Vec<Obstacle>, Failure> {
     let Some(dbt) = &place.dbt else { return Ok(Vec::new()) };
-    let target = dbt.target_folder();
-    let own = environment.map(|it| environment::artifacts_folder(&place.root, &target, it));
-    let folder = own
-        .filter(|folder| folder.join("run_results.json").is_file())
-        .unwrap_or(target);
+    let folder = environment::last_run_folder(&place.root, &dbt.target_folder(), environment);
     let build = match environment.and_then(|it| it.connection.as_deref()) {
         Some(connection) => format!("dbt build --target {connection}"),
         None => "dbt build".to_owned(),

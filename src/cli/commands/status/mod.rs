@@ -5,13 +5,15 @@ mod specs;
 
 pub use specs::spec_health as of_specs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use formulac::artifacts::{RunResults, Status, last_results};
 use formulac::omni::PulledFileLocation as FilePartPosition;
 
 use crate::cli::args::StatusArgs;
+use crate::cli::artifacts::TargetFolder;
 use crate::cli::commands::pull::{self, PendingPull};
+use crate::cli::environment::{self, Environment};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::health::{HealthCheck, list_names, print_health};
 use crate::cli::last_run;
@@ -42,12 +44,22 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         parts.extend(specs::spec_health(session, place, &args.selection)?);
         parts.extend(repositories::repository_health(place)?);
     }
-    let Some(read) = place.artifacts()? else {
-        let found = vec![format!("there is no {}", dbt.manifest_path().display())];
+    let environment = environment::selected_environment(&session.global, &place.project)?;
+    let target = dbt.target_folder();
+    let folder = environment::last_run_folder(&place.root, &target, environment.as_ref());
+    let own = match folder == target {
+        true => None,
+        false => Some(TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?),
+    };
+    let options = own.as_ref().map(|_| dbt_options(environment.as_ref(), &folder));
+    let options = options.unwrap_or_default();
+    let read = own.as_ref().map_or_else(|| place.artifacts(), |own| Ok(own.as_ref()))?;
+    let Some(read) = read else {
+        let found = vec![format!("there is no {}", folder.join("manifest.json").display())];
         parts.push(HealthCheck {
             name: "dbt artifacts",
             found,
-            fix: "dbt build, then dbt docs generate".to_owned(),
+            fix: format!("dbt build{options}, then dbt docs generate{options}"),
             ..HealthCheck::default()
         });
         return Ok(print_health(session, args.json, &parts)?.most_severe(exit));
@@ -68,7 +80,7 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
         name: "dbt artifacts",
         found,
         well: age,
-        fix: "dbt parse".to_owned(),
+        fix: format!("dbt parse{options}"),
         ..HealthCheck::default()
     });
     if !place.has_catalog()? {
@@ -81,9 +93,13 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
             ..HealthCheck::default()
         });
     }
-    let beside = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
-    parts.extend(pull::pending_pull(session, read, &beside)?.as_ref().map(omni_health));
-    parts.push(tests_health(&beside.runs));
+    // `pull` reads the same artifacts in all environments.
+    if let Some(pulled) = place.artifacts()? {
+        let beside = last_run::read_last_run(&place.root, dbt, &target)?;
+        parts.extend(pull::pending_pull(session, pulled, &beside)?.as_ref().map(omni_health));
+    }
+    let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
+    parts.push(tests_health(&beside.runs, &options));
     if let Some(freshness) = &beside.freshness {
         let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
         let stale: Vec<String> = stale
@@ -150,7 +166,7 @@ fn omni_health(PendingPull { pull, was_pulled }: &PendingPull) -> HealthCheck {
 }
 
 /// Reports the tests that failed in their last run.
-fn tests_health(runs: &[RunResults]) -> HealthCheck {
+fn tests_health(runs: &[RunResults], options: &str) -> HealthCheck {
     let last = last_results(runs);
     let failed = last
         .iter()
@@ -177,9 +193,16 @@ fn tests_health(runs: &[RunResults]) -> HealthCheck {
         name: "last run of dbt",
         found,
         well,
-        fix: "dbt build".to_owned(),
+        fix: format!("dbt build{options}"),
         is_optional,
     }
+}
+
+/// Returns dbt's options for an environment with its own artifacts folder.
+fn dbt_options(environment: Option<&Environment>, folder: &Path) -> String {
+    let target = environment.and_then(|it| it.connection.as_ref());
+    let target = target.map(|name| format!(" --target {name}")).unwrap_or_default();
+    format!("{target} --target-path {}", folder.display())
 }
 
 fn display_paths(paths: &[PathBuf]) -> Vec<String> {

@@ -52,12 +52,7 @@ impl<'k> EnvironmentBuilds<'k> {
         let of = |it: &Environment| environment::artifacts_folder(&place.root, &target, it);
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
-        // dbt's own target folder contains the artifacts of the last run, regardless of the environment of that run. An
-        // environment may also have a separate artifacts folder.
-        let own = chosen
-            .map(of)
-            .filter(|folder| folder.is_dir())
-            .unwrap_or_else(|| target.clone());
+        let own = environment::last_run_folder(&place.root, &target, chosen);
         let beside = last_run::read_last_run(&place.root, dbt, &own)?;
         let mut environments = vec![(environment.map(str::to_owned), beside)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {

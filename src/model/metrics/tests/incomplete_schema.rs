@@ -1,7 +1,7 @@
 use formulac_catalog::Type;
 use formulac_core::{Column, Relation, Schema};
 
-use super::compile_last_with;
+use super::{compile_last_with, reports};
 use crate::Compiler;
 
 /// Returns a compiler that knows some columns of each relation, as from a properties file of dbt.
@@ -46,4 +46,28 @@ fn a_column_that_several_relations_may_have_is_the_only_error() {
     let compiled = compile_last_with(&compiler(), &[&set]);
     let errors = compiled.diagnostics().iter().filter(|fault| fault.is_error());
     assert_eq!(errors.map(crate::diag::Diagnostic::code).collect::<Vec<_>>(), ["F0303"]);
+}
+
+/// A metric set cannot have a join with `cardinality: many`.
+#[test]
+fn the_help_about_a_join_of_a_set_does_not_propose_cardinality() {
+    let set = "
+metric_set: o
+from: orders
+joins:
+  - {to: refunds, as: r, using: customer}
+time: day
+definitions: |
+  total = SUM(amount)
+  area = r.refund
+";
+    let help = "write `primary_key: [customer]` for `refunds` in the schema, or write the set over a model with the joined rows";
+    let model = "model: m\nmetrics: [o.total]\ngroup_by: area\n";
+    for texts in [&[set][..], &[set, model]] {
+        let found = reports(texts, "W0441");
+        assert!(
+            !found.is_empty() && found.iter().all(|report| report.ends_with(help)),
+            "{found:?}"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! Calculations of the spec, and the filters that apply after them.
 
-use super::super::calculations::CalculationSheet;
+use super::super::calculations::{CalculationSheet, LetteredColumn};
 use super::super::display::{display_settings, one_line};
 use super::super::fields::convert_filter_of_term;
 use super::super::omni_model::OmniReference;
@@ -10,17 +10,29 @@ use super::super::{PromoteGap, PromotedField, calculations};
 use super::{Calculation, SpecBuilder};
 
 impl<'m> SpecBuilder<'m, '_> {
-    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet) -> Vec<SpecLine> {
+    /// Returns the formulas of the calculations. `columns` are the other columns of the worksheet.
+    pub(super) fn write_calculations(&mut self, sheet: &CalculationSheet, columns: &[&str]) -> Vec<SpecLine> {
+        let of_query = self.plan.omni_columns.iter().map(|name| LetteredColumn {
+            name: name.clone(),
+            place: sheet.place(name),
+        });
+        let of_query: Vec<LetteredColumn> = of_query.collect();
+        let convert = |calculation: &Calculation<'_>| {
+            let formula = calculations::calculation_formula(calculation.sql, sheet, &of_query, self.fields.dialect);
+            (calculation.name.clone(), formula)
+        };
+        let mut formulas: Vec<_> = self.plan.calculations.iter().map(convert).collect();
+        calculations::leave_out_columns(columns, &|_| true, &mut formulas);
         let mut lines = Vec::new();
         let mut gaps = Vec::new();
-        for calculation in &self.plan.calculations {
+        for (calculation, (_, formula)) in self.plan.calculations.iter().zip(formulas) {
             let original = format!(
                 "sql: {}",
                 calculation.sql.split_whitespace().collect::<Vec<_>>().join(" ")
             );
             let what = calculation.omni_name.clone();
             let gap = self.gap_at(self.plan.file, calculation.at, &what, original, String::new(), false);
-            match calculations::calculation_formula(calculation.sql, sheet, self.plan.lettered, self.fields.dialect) {
+            match formula {
                 Ok(formula) => {
                     self.sources.insert(calculation.name.clone(), gap);
                     self.carried.push(PromotedField {

@@ -12,7 +12,7 @@ use steps::step_name;
 use view::plan_view_promotion;
 
 use super::access::ViewAccess;
-use super::calculations::reference_name;
+use super::calculations::{leave_out_columns, reference_name};
 use super::display::one_line;
 use super::fields::{FieldKey, FieldResolver};
 use super::names::to_snake_case;
@@ -65,8 +65,8 @@ struct PromotionPlan<'m> {
     calculations: Vec<Calculation<'m>>,
     /// Columns that separate the rows for calculations.
     partitions: Vec<OmniReference>,
-    /// Number of leading columns that have the same letters in Omni and in the spec.
-    lettered: usize,
+    /// Names of the query's columns and calculations in Omni, in the order of their letters.
+    omni_columns: Vec<String>,
     topic: Option<&'m Node>,
     file: usize,
     name: String,
@@ -342,10 +342,28 @@ impl<'m, 't> SpecBuilder<'m, 't> {
     }
 
     fn remove_faulty_definitions(&mut self, faulty: &FxHashMap<String, String>) {
+        let mut reasons = faulty.clone();
         for step in &mut self.spec.steps {
+            for line in step.definitions.iter().chain(&step.calculations) {
+                if let Some(reason) = faulty.get(&line.name) {
+                    let reason = format!("the formula `{}` would not compile: {reason}", line.formula);
+                    reasons.insert(line.name.clone(), reason);
+                }
+            }
+            let columns: Vec<&str> = step.columns.iter().map(String::as_str).collect();
+            let formula = |line: &SpecLine| reasons.get(&line.name).cloned().map_or(Ok(line.formula.clone()), Err);
+            let formulas = step.calculations.iter().map(|line| (line.name.clone(), formula(line)));
+            let mut formulas: Vec<_> = formulas.collect();
+            leave_out_columns(&columns, &|name| !reasons.contains_key(name), &mut formulas);
+            for (line, (name, formula)) in step.calculations.iter_mut().zip(formulas) {
+                match formula {
+                    Ok(formula) => line.formula = formula,
+                    Err(reason) => _ = reasons.insert(name, reason),
+                }
+            }
             let mut gaps = Vec::new();
             let mut keep = |line: &SpecLine| {
-                let Some(reason) = faulty.get(&line.name) else {
+                let Some(reason) = reasons.get(&line.name) else {
                     return true;
                 };
                 let source = self.sources.get(&line.name).cloned();
@@ -357,7 +375,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
                     reason: String::new(),
                     is_carried: false,
                 });
-                let reason = format!("the formula `{}` would not compile: {reason}", line.formula);
+                let reason = reason.clone();
                 gaps.push(PromoteGap { reason, ..gap });
                 false
             };
@@ -366,7 +384,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
             step.gaps.extend(gaps.iter().map(PromoteGap::comment));
             self.gaps.extend(gaps);
         }
-        let defined = |name: &String| !faulty.contains_key(name);
+        let defined = |name: &String| !reasons.contains_key(name);
         for step in &mut self.spec.steps {
             step.columns.retain(defined);
             step.order_by
@@ -376,7 +394,7 @@ impl<'m, 't> SpecBuilder<'m, 't> {
         self.spec
             .steps
             .retain(|step| step.columns.is_empty() || !step.calculations.is_empty());
-        self.spec.columns.retain(|column| !faulty.contains_key(&column.name));
-        self.carried.retain(|carried| !faulty.contains_key(&carried.column));
+        self.spec.columns.retain(|column| defined(&column.name));
+        self.carried.retain(|carried| defined(&carried.column));
     }
 }

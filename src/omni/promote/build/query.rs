@@ -60,7 +60,7 @@ pub(super) fn plan_query_promotion<'m>(
         .and_then(|name| Some((name.to_owned(), model.topic(name)?.1)));
     let base = find_base_view(model, node, topic.as_ref()).map_err(|fault| (number, fault))?;
     let (mut calculations, mut gaps) = read_calculations(node);
-    let (mut outputs, mut lettered) = read_outputs(model, &model.name_of(base), node, &mut calculations);
+    let (mut outputs, omni_columns) = read_outputs(model, &model.name_of(base), node, &mut calculations);
     if let Some(chosen) = chosen {
         let is_named = |name: &str| chosen.iter().any(|it| it.eq_ignore_ascii_case(name));
         let needed = needed_calculations(&calculations, &is_named);
@@ -83,12 +83,8 @@ pub(super) fn plan_query_promotion<'m>(
     let fields = outputs.len();
     let mut notes = match request.drop_access {
         true => Vec::new(),
-        // The columns of the query keep their letters.
         false => add_access_keys(model, &model.name_of(base), &access, &mut outputs, fields),
     };
-    if outputs.len() > fields {
-        lettered = lettered.min(fields);
-    }
     // Omni computes calculations from the rows that the user can see, and for each column of a pivot.
     let filtered = access.filters.iter().map(|filter| filter.field.clone());
     let filtered = filtered.filter(|_| !request.drop_access);
@@ -132,7 +128,7 @@ pub(super) fn plan_query_promotion<'m>(
         limit,
         calculations,
         partitions,
-        lettered,
+        omni_columns,
         topic: topic_node,
         file,
         name: request.name.clone().unwrap_or_else(|| to_snake_case(&name)),
@@ -194,18 +190,17 @@ fn read_calculations(query: &Node) -> (Vec<Calculation<'_>>, Vec<Gap<'_>>) {
     (calculations, gaps)
 }
 
-/// Returns the output columns of a query, and the number of leading columns that keep their position in the spec, in
-/// which the calculations are last. Names and sorts the calculations as in the query's field list. Calculations that are
-/// missing from the list come last.
+/// Returns the output columns of a query, and the names of all its columns and calculations in the order of their
+/// letters. Names and sorts the calculations as in the query's field list. Calculations that are missing from the list
+/// come last.
 fn read_outputs(
     model: &ParsedOmniModel<'_>,
     base: &str,
     query: &Node,
     calculations: &mut [Calculation<'_>],
-) -> (Vec<SpecOutput>, usize) {
+) -> (Vec<SpecOutput>, Vec<String>) {
     let mut outputs = Vec::new();
     let mut places: Vec<(usize, String)> = Vec::new();
-    let mut lettered = usize::MAX;
     for (place, (field, column)) in query_fields(query).into_iter().enumerate() {
         if let Some(calculation) = calculations
             .iter_mut()
@@ -216,9 +211,6 @@ fn read_outputs(
                 calculation.name = to_snake_case(column);
             }
             continue;
-        }
-        if let Some((first, _)) = places.first() {
-            lettered = *first;
         }
         let reference = OmniReference::read(field);
         let key = field_key(model, base, &reference);
@@ -234,7 +226,9 @@ fn read_outputs(
             .find(|(_, name)| *name == it.omni_name)
             .map_or(usize::MAX, |it| it.0)
     });
-    (outputs, lettered)
+    let listed = query_fields(query).into_iter().map(|(field, _)| field.to_owned());
+    let unlisted = calculations.iter().skip(places.len()).map(|it| it.omni_name.clone());
+    (outputs, listed.chain(unlisted).collect())
 }
 
 /// Returns the filters of a query and its topic, each with the YAML nodes of the filter and its name.

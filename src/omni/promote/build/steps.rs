@@ -326,7 +326,8 @@ impl SpecBuilder<'_, '_> {
         for (place, calculation) in self.plan.calculations.iter().enumerate() {
             sheet.add(&calculation.omni_name, &calculation.name, made.len() + place, false);
         }
-        let lines = self.write_calculations(&sheet);
+        let columns: Vec<&str> = made.iter().map(|made| made.name.as_str()).collect();
+        let lines = self.write_calculations(&sheet, &columns);
         let mut names = Vec::new();
         let mut entries = Vec::new();
         let mut of_calculation = false;

@@ -57,7 +57,7 @@ pub(super) fn plan_view_promotion<'m>(
         limit: None,
         calculations: Vec::new(),
         partitions: Vec::new(),
-        lettered: usize::MAX,
+        omni_columns: Vec::new(),
         topic: None,
         file,
         description: None,
