@@ -24,10 +24,8 @@ impl SpecCompilation<'_> {
         };
         let unit = match config_value(dbt, "batch_size").map(|node| (node, node.text().unwrap_or_default())) {
             None => match cut_to {
-                Some(CalendarUnit::Second | CalendarUnit::Minute | CalendarUnit::Hour) => CalendarUnit::Hour,
-                Some(CalendarUnit::Month | CalendarUnit::Quarter) => CalendarUnit::Month,
-                Some(CalendarUnit::Year) => CalendarUnit::Year,
-                Some(CalendarUnit::Day | CalendarUnit::Week) | None => CalendarUnit::Day,
+                Some(CalendarUnit::Second | CalendarUnit::Minute) => CalendarUnit::Hour,
+                cut_to => cut_to.unwrap_or(CalendarUnit::Day),
             },
             Some((_, "hour")) if time.ty() != Type::Date => CalendarUnit::Hour,
             Some((_, "hour" | "day")) => CalendarUnit::Day,
