@@ -74,6 +74,10 @@ pub(super) fn check_gaps(
     let key = program.definitions[order].span.text(text).trim();
     let root = program.definitions[order].root;
     let unit = key_period(program, root, before).map_or_else(|| key_unit(key), CalendarUnit::name);
+    // `fill` names the timeframe of the key.
+    let fiscal = format!("fiscal_{unit}");
+    let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
+    let timeframe = if is_fiscal { &fiscal } else { unit };
     let definitions = program
         .definitions
         .iter()
@@ -82,7 +86,9 @@ pub(super) fn check_gaps(
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
         let counted = ids.find_map(|id| counted_rows(program, id).map(|counted| (id, counted)));
-        found.extend(counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit), in_sheet, text)));
+        found.extend(
+            counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit, timeframe), in_sheet, text)),
+        );
     }
 }
 
@@ -90,13 +96,13 @@ fn gap_warning(
     program: &Program,
     id: IrId,
     counted: RowCountingKind,
-    (key, unit): (&str, &str),
+    (key, unit, timeframe): (&str, &str, &str),
     in_sheet: bool,
     text: &str,
 ) -> Option<Diagnostic> {
     // Only periods of at least a day can be filled.
     let no_gaps = || match CalendarPeriod::named(unit) {
-        Some(_) => format!("add `fill: {unit}` to the step that groups by `{key}`"),
+        Some(_) => format!("add `fill: {timeframe}` to the step that groups by `{key}`"),
         None => format!("add a row for each {unit} in an earlier step"),
     };
     let (message, help) = match counted {

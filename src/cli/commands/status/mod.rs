@@ -7,7 +7,7 @@ pub use specs::spec_health as of_specs;
 
 use std::path::{Path, PathBuf};
 
-use formulac::artifacts::{RunResults, Status, last_results};
+use formulac::artifacts::{RunResults, SourceResults, Status, last_results};
 use formulac::omni::PulledFileLocation as FilePartPosition;
 
 use crate::cli::args::StatusArgs;
@@ -100,33 +100,36 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     }
     let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
     parts.push(tests_health(&beside.runs, &options));
-    if let Some(freshness) = &beside.freshness {
-        let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
-        let stale: Vec<String> = stale
-            .map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name()))
-            .collect();
-        let found = if stale.is_empty() {
-            Vec::new()
-        } else {
-            vec![format!(
-                "{}: {}",
-                format_count(stale.len(), "is stale", "are stale"),
-                list_names(&stale)
-            )]
-        };
-        let well = format!(
-            "{} when dbt last checked",
-            format_count(freshness.results.len(), "is fresh", "are fresh")
-        );
-        parts.push(HealthCheck {
-            name: "sources",
-            found,
-            well,
-            fix: "load the sources, then run dbt source freshness".to_owned(),
-            ..HealthCheck::default()
-        });
-    }
+    parts.extend(beside.freshness.as_ref().map(sources_health));
     Ok(print_health(session, args.json, &parts)?.most_severe(exit))
+}
+
+/// Reports the sources that were stale when dbt last checked their freshness.
+fn sources_health(freshness: &SourceResults) -> HealthCheck {
+    let stale = freshness.results.iter().filter(|source| source.status != Status::Pass);
+    let stale: Vec<String> = stale
+        .map(|it| format!("{} ({})", last_part(&it.unique_id), it.status.name()))
+        .collect();
+    let found = if stale.is_empty() {
+        Vec::new()
+    } else {
+        vec![format!(
+            "{}: {}",
+            format_count(stale.len(), "is stale", "are stale"),
+            list_names(&stale)
+        )]
+    };
+    let well = format!(
+        "{} when dbt last checked",
+        format_count(freshness.results.len(), "is fresh", "are fresh")
+    );
+    HealthCheck {
+        name: "sources",
+        found,
+        well,
+        fix: "load the sources, then run dbt source freshness".to_owned(),
+        ..HealthCheck::default()
+    }
 }
 
 /// Compares Omni's files with dbt's artifacts.
