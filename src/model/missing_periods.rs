@@ -158,6 +158,10 @@ fn counted_rows(program: &Program, id: IrId) -> Option<RowCountingKind> {
     let Ir::Window { call, over } = program.node(id) else {
         return None;
     };
+    // Cells in other columns of a pivot are in the same row.
+    if let WindowFrame::Across(_) = program.window_frame(over) {
+        return None;
+    }
     if let WindowFrame::Rows { from, to } = program.window_frame(over) {
         let rows = match (from, to) {
             (FrameBound::At(0), FrameBound::At(0)) => return None,

@@ -542,6 +542,19 @@ fn expected_rows_have_the_same_columns() {
     assert!(yml.contains(expected), "{yml}");
 }
 
+/// Checks that a model can be compared with the same relation several times.
+#[test]
+fn comparisons_of_different_columns_have_different_names() {
+    let place = Place::new("model_comparisons");
+    let spec = "model: m\nfrom: visits\ngroup_by: day\ndefinitions: {n: COUNT(), people: COUNT(DISTINCT(person))}\n";
+    let compare = "compare:\n  - {with: ref('old'), keys: day, columns: n}\n  - {with: ref('old'), keys: day, columns: people}\n";
+    place.write("m.yml", format!("{spec}{compare}"));
+    let run = place.run(&["model", "m.yml", "--json"]).json();
+    let tests = run["models"][0]["tests"].as_array().unwrap();
+    let names: Vec<_> = tests.iter().map(|test| test["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["assert_m_matches_old", "assert_m_matches_old_in_people"]);
+}
+
 /// In dbt, only members of the same group can read a private model. This includes tests.
 #[test]
 fn tests_that_read_private_models_are_in_their_group() {

@@ -111,6 +111,7 @@ pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostic
     for (span, TextComparison { value, of, is_equal }, other) in found {
         let (name, text) = (program.meta(value).span.text(source), other.text(source));
         let (small, sign) = (of.1, if is_equal { "=" } else { "<>" });
+        let condition = condition_of_criterion(name, text);
         diagnostics.push(
             Diagnostic::new(
                 Code::CriterionIgnoresCase,
@@ -123,9 +124,18 @@ pub(super) fn check_case_sensitivity(program: &Program, source: &str, diagnostic
             .with_secondary_label(other, "ignores case")
             .with_help(format!(
                 "to ignore case here as well, write `LOWER({name}) {sign} \"{small}\"`; to match case in the \
-                    criterion, replace the column and its criterion with the condition `{name} = {text}`"
+                    criterion, replace the column and its criterion with the condition `{condition}`"
             )),
         );
+    }
+}
+
+/// Returns the condition that matches case, for a criterion with or without an operator. Rows without a value satisfy a
+/// criterion with `<>`.
+fn condition_of_criterion(name: &str, criterion: &str) -> String {
+    match criterion.strip_prefix("\"<>") {
+        Some(text) => format!("OR(ISBLANK({name}), {name} <> \"{text})"),
+        None => format!("{name} = \"{}", criterion.trim_start_matches(['"', '='])),
     }
 }
 

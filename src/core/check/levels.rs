@@ -59,7 +59,13 @@ impl Lowerer<'_> {
         };
         let aggregate = group_text.split('(').next().unwrap_or_default().trim().to_owned();
         let is_call = group_text.contains('(') && aggregate.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        let shown = if is_call { aggregate } else { group_text };
+        let shown = if is_call { &aggregate } else { &group_text };
+        // A share such as `revenue / SUM(revenue)` needs the sum of all rows beside each row.
+        let is_of_column = is_call && group_text.eq_ignore_ascii_case(&format!("{aggregate}({row_text})"));
+        let of_all_rows = match is_of_column {
+            true => format!("for the value of all rows, write `{aggregate}({row_text}:{row_text})`; otherwise, "),
+            false => String::new(),
+        };
         let wrap = if row.ty.is_number() {
             format!("`SUM({row_text})`")
         } else {
@@ -73,7 +79,9 @@ impl Lowerer<'_> {
             )
             .with_label("one value per row")
             .with_secondary_label(group.span, "one value per group")
-            .with_help(format!("aggregate the column, as in {wrap}, or add it to `group_by`")),
+            .with_help(format!(
+                "{of_all_rows}aggregate the column, as in {wrap}, or add it to `group_by`"
+            )),
         );
     }
 

@@ -124,8 +124,16 @@ impl SpecCompilation<'_> {
             filters: of_own.zip(of_other).map(<[SqlTexts; 2]>::from),
         };
         let model = self.spec.model.text;
+        let mut name = self.test_name(&format!("matches_{file_name}"));
+        if let Some(columns) = &comparison.columns
+            && self.proofs.names.contains(&name.to_lowercase())
+        {
+            let columns: Vec<&str> = columns.iter().map(|column| column.text).collect();
+            let columns = to_file_name_part(&columns.join("_and_"));
+            name = self.test_name(&format!("matches_{file_name}_in_{columns}"));
+        }
         let test = SingularTest {
-            name: self.test_name(&format!("matches_{file_name}")),
+            name,
             config: TestConfig {
                 group: self.group_of_test(other_known),
                 ..TestConfig::default()

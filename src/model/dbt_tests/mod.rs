@@ -164,7 +164,7 @@ impl SpecCompilation<'_> {
                     span,
                     format!("two tests would be named `{}`", test.name),
                 )
-                .with_help("remove one of the tests, or give the rule another name"),
+                .with_help("remove one of the tests, give the rule another name, or list the columns of each comparison in `columns`"),
             );
             return;
         }

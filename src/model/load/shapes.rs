@@ -288,7 +288,10 @@ impl Loader<'_, '_> {
         let words: Vec<&str> = words.collect();
         let message = format!("`{name}` must be {}, found `{found}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
-        self.report(match suggest::nearest_name(found, words.iter().copied()) {
+        let is_long_form = |word: &&&str| word.starts_with(&found.to_lowercase()) && !found.is_empty();
+        let mut long_forms = words.iter().filter(is_long_form).copied();
+        let long_form = long_forms.next().filter(|_| long_forms.next().is_none());
+        self.report(match long_form.or_else(|| suggest::nearest_name(found, words.iter().copied())) {
             Some(near) => diagnostic
                 .with_help(suggest::similar_name_help(near))
                 .with_fix(value.span, near),
