@@ -547,7 +547,8 @@ fn expected_rows_have_the_same_columns() {
 fn comparisons_of_different_columns_have_different_names() {
     let place = Place::new("model_comparisons");
     let spec = "model: m\nfrom: visits\ngroup_by: day\ndefinitions: {n: COUNT(), people: COUNT(DISTINCT(person))}\n";
-    let compare = "compare:\n  - {with: ref('old'), keys: day, columns: n}\n  - {with: ref('old'), keys: day, columns: people}\n";
+    let compare =
+        "compare:\n  - {with: ref('old'), keys: day, columns: n}\n  - {with: ref('old'), keys: day, columns: people}\n";
     place.write("m.yml", format!("{spec}{compare}"));
     let run = place.run(&["model", "m.yml", "--json"]).json();
     let tests = run["models"][0]["tests"].as_array().unwrap();

@@ -124,16 +124,8 @@ impl SpecCompilation<'_> {
             filters: of_own.zip(of_other).map(<[SqlTexts; 2]>::from),
         };
         let model = self.spec.model.text;
-        let mut name = self.test_name(&format!("matches_{file_name}"));
-        if let Some(columns) = &comparison.columns
-            && self.proofs.names.contains(&name.to_lowercase())
-        {
-            let columns: Vec<&str> = columns.iter().map(|column| column.text).collect();
-            let columns = to_file_name_part(&columns.join("_and_"));
-            name = self.test_name(&format!("matches_{file_name}_in_{columns}"));
-        }
         let test = SingularTest {
-            name,
+            name: self.comparison_name(comparison, &file_name),
             config: TestConfig {
                 group: self.group_of_test(other_known),
                 ..TestConfig::default()
@@ -145,6 +137,19 @@ impl SpecCompilation<'_> {
             sql: self.test_sql(&sources, tree, &Query { ctes, body }),
         };
         Some((test, named))
+    }
+
+    /// Returns the name of a comparison's test. The name contains the columns if another comparison has the same relation.
+    fn comparison_name(&self, comparison: &CompareEntry<'_>, with: &str) -> String {
+        let name = self.test_name(&format!("matches_{with}"));
+        match &comparison.columns {
+            Some(columns) if self.proofs.names.contains(&name.to_lowercase()) => {
+                let columns: Vec<&str> = columns.iter().map(|column| column.text).collect();
+                let columns = to_file_name_part(&columns.join("_and_"));
+                self.test_name(&format!("matches_{with}_in_{columns}"))
+            }
+            _ => name,
+        }
     }
 
     /// Returns a condition as plain SQL and as SQL for dbt.

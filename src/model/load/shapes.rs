@@ -291,12 +291,14 @@ impl Loader<'_, '_> {
         let is_long_form = |word: &&&str| word.starts_with(&found.to_lowercase()) && !found.is_empty();
         let mut long_forms = words.iter().filter(is_long_form).copied();
         let long_form = long_forms.next().filter(|_| long_forms.next().is_none());
-        self.report(match long_form.or_else(|| suggest::nearest_name(found, words.iter().copied())) {
-            Some(near) => diagnostic
-                .with_help(suggest::similar_name_help(near))
-                .with_fix(value.span, near),
-            None => diagnostic.with_help(format!("write `{name}: {}`", words.first().unwrap_or(&""))),
-        });
+        self.report(
+            match long_form.or_else(|| suggest::nearest_name(found, words.iter().copied())) {
+                Some(near) => diagnostic
+                    .with_help(suggest::similar_name_help(near))
+                    .with_fix(value.span, near),
+                None => diagnostic.with_help(format!("write `{name}: {}`", words.first().unwrap_or(&""))),
+            },
+        );
     }
 
     fn check_names_list(&mut self, name: &str, value: &Node) {
