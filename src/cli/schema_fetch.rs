@@ -31,17 +31,32 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         session.report_action("the specs read no dbt relation");
         return report(session, args, &[], Exit::Done);
     }
-    let engine = EngineArgs {
-        engine: Some("dbt".to_owned()),
-        dbt: args.dbt.clone(),
-        ..EngineArgs::default()
-    };
-    let engine = Engine::select_engine(session, &engine, &place.project)?;
-    let looked = engine.look_up_relations(&relations)?;
     let nothing = Manifest::default();
     let manifest = place.manifest()?.unwrap_or(&nothing);
+    let is_ephemeral =
+        |read: &Read| find_node(manifest, read).is_some_and(|node| node.materialized() == Some("ephemeral"));
+    let (ephemeral, relations): (Vec<Read>, Vec<Read>) = relations.into_iter().partition(is_ephemeral);
     let mut tables: [Map<String, Value>; 2] = Default::default();
     let mut told = Vec::new();
+    for read in &ephemeral {
+        let name = read.display_name();
+        let fault = format!(
+            "`{name}` is ephemeral, so the warehouse does not know its columns; write their `data_type` in a properties file"
+        );
+        session.warn(&fault);
+        told.push(json!({"relation": name, "columns": null, "fault": fault}));
+    }
+    let looked = match relations.as_slice() {
+        [] => Vec::new(),
+        relations => {
+            let engine = EngineArgs {
+                engine: Some("dbt".to_owned()),
+                dbt: args.dbt.clone(),
+                ..EngineArgs::default()
+            };
+            Engine::select_engine(session, &engine, &place.project)?.look_up_relations(relations)?
+        }
+    };
     for (read, looked) in relations.iter().zip(looked) {
         let fault = match (looked, find_node(manifest, read)) {
             (Ok(Some(FoundRelation { columns, .. })), Some(node)) => {
@@ -84,7 +99,11 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
         session,
         args,
         &told,
-        if found == told.len() { Exit::Done } else { Exit::Failed },
+        if found == relations.len() {
+            Exit::Done
+        } else {
+            Exit::Failed
+        },
     )
 }
 

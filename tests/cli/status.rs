@@ -61,6 +61,29 @@ fn fetched_columns_are_known() {
     assert!(!run.out.contains("catalog.json is missing"), "{}", run.out);
 }
 
+/// The warehouse has no relation for an ephemeral model, so `schema fetch` does not ask for its columns.
+#[test]
+fn columns_of_ephemeral_models_are_not_fetched() {
+    let place = Place::new("fetch_ephemeral");
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write(
+            "metrics/m.yml",
+            "model: m\nfrom: ref('eph')\ndefinitions: n = COUNT()\n",
+        );
+    let node = r#""model.shop.eph": {"name": "eph", "resource_type": "model", "package_name": "shop", "config": {"materialized": "ephemeral"}}"#;
+    let manifest = format!(r#"{{"metadata": {{"project_name": "shop"}}, "nodes": {{{node}}}}}"#);
+    place.write("target/manifest.json", manifest);
+    let run = place.run(&["schema", "fetch", "--json"]);
+    let fault = run.json()["relations"][0]["fault"].clone();
+    assert!(
+        fault.as_str().is_some_and(|it| it.starts_with("`eph` is ephemeral")),
+        "{fault}"
+    );
+    assert_eq!(run.exit, 0, "{}", run.err);
+}
+
 /// The results of an environment are those that `env show` and `release` read.
 #[test]
 fn the_last_run_of_an_environment_is_its_own() {
