@@ -24,7 +24,7 @@ pub(super) struct SharedArguments<'s> {
 
 pub(super) struct SharedValues {
     pub numbers: Arena<u32>,
-    /// Definition that computes each value, by value number. It is not a key.
+    /// Output definition that computes each value, by value number.
     definitions: FxHashMap<u32, usize>,
     /// Position of each definition in the order of computation.
     places: Arena<usize>,
@@ -55,7 +55,8 @@ impl<'s> SharedArguments<'s> {
             for (place, index) in program.order.iter().enumerate() {
                 let index = *index as usize;
                 places[index] = place;
-                let column = step.has_role(index, DefinitionRole::Definitions) && !step.keys[index];
+                let column =
+                    step.has_role(index, DefinitionRole::Definitions) && step.outputs[index] && !step.keys[index];
                 if live[index] && column && !program.definitions[index].failed {
                     definitions
                         .entry(numbers[step.definition_root(index).index()])
@@ -112,12 +113,8 @@ impl<'s> SharedArguments<'s> {
                 };
                 let first = cuts.representative(first);
                 if !cuts.contains(first) {
-                    let name = program.definitions[index].name.as_deref().unwrap_or_default();
-                    let column = match step.outputs[index] {
-                        true => taken.output_name(name),
-                        false => taken.helper_name(name),
-                    };
-                    cuts.insert(first, column);
+                    let name = taken.output_name(program.definitions[index].name.as_deref().unwrap_or_default());
+                    cuts.insert(first, name);
                 }
                 cuts.reuse_value(other, first);
                 first
