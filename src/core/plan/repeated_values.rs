@@ -89,18 +89,19 @@ pub(super) fn repeated_values(
         }
     }
     // A value that becomes short because its operands are columns needs no column.
-    let mut lengths = vec![0; classes.len()];
+    let mut final_lengths: Vec<usize> = vec![0; classes.len()];
     for at in 0..classes.len() {
         let Some(class) = classes.get_mut(at) else { continue };
         let Some((id, index)) = class.first else { continue };
         let operands = written_operands(program, id);
         let of_operands = operands
             .iter()
-            .map(|id| lengths.get(class_of(*id, index)).copied().unwrap_or(0));
-        let length: usize = operations(program, dialect, id) + of_operands.sum::<usize>();
+            .map(|id| final_lengths.get(class_of(*id, index)).copied().unwrap_or(0));
+        let length = of_operands.fold(operations(program, dialect, id), usize::saturating_add);
         class.is_repeated &= needs_column(id, length);
-        if let Some(known) = lengths.get_mut(at).filter(|_| !class.is_repeated && !cuts.contains(id)) {
-            *known = length;
+        let is_column = class.is_repeated || cuts.contains(id);
+        if let Some(final_length) = final_lengths.get_mut(at).filter(|_| !is_column) {
+            *final_length = length;
         }
     }
     let mut repeated = Arena::filled(false, program.len());

@@ -288,8 +288,11 @@ impl Loader<'_, '_> {
         let words: Vec<&str> = words.collect();
         let message = format!("`{name}` must be {}, found `{found}`", shape.expected());
         let diagnostic = Diagnostic::new(Code::WrongShape, value.span, message);
-        let is_long_form = |word: &&&str| word.starts_with(&found.to_lowercase()) && !found.is_empty();
-        let mut long_forms = words.iter().filter(is_long_form).copied();
+        let start = found.to_lowercase();
+        let mut long_forms = words
+            .iter()
+            .copied()
+            .filter(|word| !start.is_empty() && word.starts_with(&start));
         let long_form = long_forms.next().filter(|_| long_forms.next().is_none());
         self.report(
             match long_form.or_else(|| suggest::nearest_name(found, words.iter().copied())) {
