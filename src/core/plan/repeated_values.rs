@@ -15,6 +15,10 @@ use crate::ir::{Ir, IrId, Program};
 /// other expressions, because `sum(case when … then … end)` is easy to read.
 const MAX_REPEATED_CASE: usize = 4;
 
+/// Maximum number of calls, operators and branches in a condition that the SQL may repeat. Conditions of several
+/// aggregates are often equal. The limit prevents exponential SQL if LET names a condition that contains others.
+const MAX_REPEATED_CONDITION: usize = 16;
+
 /// Equal values that can share a column.
 #[derive(Clone, Default)]
 struct ValueClass {
@@ -40,6 +44,7 @@ pub(super) fn repeated_values(
         let limit = match program.node(id) {
             Ir::Apply { .. } => MAX_REPEATED_OPERATIONS,
             Ir::Case(_) | Ir::Switch { .. } => MAX_REPEATED_CASE,
+            Ir::And(_) | Ir::Or(_) | Ir::Not(_) | Ir::Coalesce(_) => MAX_REPEATED_CONDITION,
             _ => return false,
         };
         let meta = program.meta(id);
