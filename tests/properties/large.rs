@@ -308,6 +308,14 @@ pub const SPECS: &[Shape] = &[
     shape("nested repeated arguments", 200, |n| {
         spec(&format!("  a = {}x + 1{}\n", "MOD(7, ".repeat(n), ")".repeat(n)))
     }),
+    shape("nested conditions in LET", 80, |n| {
+        let name = |i: usize| format!("p_{i}_x, AND(p_{}_x, p_{}_x), ", i - 1, i - 1);
+        let names: String = (1..n).map(name).collect();
+        spec(&format!(
+            "  a = LET(p_0_x, x + y > 3, {names}IF(p_{}_x, 1, 0))\n  b = MOD(x + y, 3)\n",
+            n - 1
+        ))
+    }),
     shape("nested windows", 200, |n| {
         format!(
             "model: m\nfrom: t\norder_by: k\ndefinitions: |\n  a = {}x{}\n",
