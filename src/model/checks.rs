@@ -121,7 +121,7 @@ pub(super) fn dbt_name_fault(name: &str, example: &str) -> (String, String) {
 }
 
 /// Reports a formula without a name in a block of definitions.
-pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_unnamed_formulas(ast: &Ast, formulas: &StepFormulas<'_>, found: &mut Vec<Diagnostic>) {
     for definition in &ast.definitions {
         let role = formulas.roles.get(definition.part as usize);
         if definition.name.is_none() && role == Some(&DefinitionRole::Definitions) && !definition.broken {

@@ -1,6 +1,7 @@
 //! Formulas of a step as one source text, with a map from positions in this text to positions in the YAML file.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use super::joins::JoinCriterion;
 use super::load::{SpannedText, Step, StepDefinitions};
@@ -14,67 +15,97 @@ use crate::yaml::{self, YamlStyle};
 
 /// All formulas of a step in one text, each on its own line. Each formula is a part with a role.
 #[derive(Debug, Default)]
-pub struct StepFormulas {
+pub struct StepFormulas<'y> {
     pub text: String,
     pub parts: Vec<SourcePart>,
     pub roles: Vec<DefinitionRole>,
     /// Description of each part, if the part has one.
     pub descriptions: Vec<Option<String>>,
-    /// Position in the file of the character that contains each byte of the text.
-    places: Vec<Span>,
-    /// Whether positions in the file are not needed, so `places` and `lines` remain empty.
-    is_without_places: bool,
-    lines: Vec<FormulaLine>,
-    /// Node whose offsets were computed last. The node is cached because a comma-separated text may contain many names.
-    last: Option<(*const yaml::Node, Vec<u32>)>,
     /// For each part, whether its ordering key is descending.
     pub descending: Vec<bool>,
     /// For each part, whether its name is quoted.
     pub quoted: Vec<bool>,
+    /// Text of the spec's file.
+    source: &'y str,
+    segments: Vec<Segment<'y>>,
+    /// Position in the file of the character that contains each byte of the text. The positions are computed only when
+    /// they are needed, because most specs have no diagnostics.
+    places: OnceCell<Vec<Span>>,
 }
 
-/// Line of the text, which is copied from a scalar of the spec.
+/// Range of the text that is copied or generated from text in the spec.
 #[derive(Clone, Copy, Debug)]
-struct FormulaLine {
-    start: u32,
-    is_empty: bool,
-    style: YamlStyle,
-    scalar: Span,
+struct Segment<'y> {
+    span: Span,
+    from: SpannedText<'y>,
+    is_copied: bool,
+}
+
+impl Segment<'_> {
+    /// Returns the offset of the spec text in the value of its scalar. The text may be a single name in a comma-separated
+    /// list.
+    fn offset_in_scalar(&self) -> Option<usize> {
+        let whole = self.from.node.text().unwrap_or_default();
+        let offset = (self.from.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
+        offset.filter(|offset| *offset <= whole.len())
+    }
+
+    /// Appends the positions of the characters of a copied segment. `offsets` contains the position of each byte of the
+    /// scalar.
+    fn add_copied_places(&self, source: &str, offsets: &[u32], places: &mut Vec<Span>) {
+        let node = self.from.node;
+        let find = || node.text().and_then(|whole| whole.find(self.from.text)).unwrap_or(0);
+        let within = self.offset_in_scalar().unwrap_or_else(find);
+        for (place, c) in self.from.text.char_indices() {
+            let at = offsets.get(within + place).copied().unwrap_or(node.span.start);
+            let span = Span::new(at, at + yaml::escaped_length(source, at, c, node.style()));
+            places.extend(std::iter::repeat_n(span, c.len_utf8()));
+        }
+    }
+
+    /// Appends the positions of the bytes of a generated segment: the first character of the spec text for all bytes
+    /// except the last, which has the position of the last byte of the spec text.
+    fn add_generated_places(&self, places: &mut Vec<Span>) {
+        let SpannedText { text, node } = self.from;
+        let within = self.offset_in_scalar().unwrap_or(0) as u32;
+        let first = node.span.start + u32::from(node.is_quoted()) + within;
+        let last = first + (text.len() as u32).saturating_sub(1);
+        let end = first + text.chars().next().map_or(1, |c| c.len_utf8() as u32);
+        let (first, last) = (Span::new(first, end), Span::new(last, last + 1));
+        let count = self.span.end.saturating_sub(self.span.start);
+        places.extend((0..count).map(|i| if i + 1 < count { first } else { last }));
+    }
 }
 
 /// Part of a generated formula, with the spec text from which the part was generated.
 pub type FormulaPartWithSource<'y> = (String, SpannedText<'y>);
 
-impl StepFormulas {
-    pub fn new(step: &Step<'_>, source: &str) -> Self {
-        Self::with_using(step, &[], source)
+impl<'y> StepFormulas<'y> {
+    /// Creates an empty collection of formulas in the file `source`.
+    pub fn empty(source: &'y str) -> Self {
+        Self {
+            source,
+            ..Self::default()
+        }
     }
 
-    /// Collects the formulas of a step without their positions in the file, which is faster. Spans cannot be converted to
-    /// spans in the file.
-    pub fn without_places(step: &Step<'_>, source: &str) -> Self {
-        let mut formulas = Self {
-            is_without_places: true,
-            ..Self::default()
-        };
-        formulas.add_formulas(step, &[], source);
-        formulas
+    pub fn new(step: &Step<'y>, source: &'y str) -> Self {
+        Self::with_using(step, &[], source)
     }
 
     /// Collects the formulas of a step. The parameter `using` contains the join conditions that are derived from
     /// `using` keys.
-    pub fn with_using(step: &Step<'_>, using: &[(u32, Vec<FormulaPartWithSource<'_>>)], source: &str) -> Self {
-        let mut formulas = Self::default();
-        formulas.add_formulas(step, using, source);
+    pub fn with_using(step: &Step<'y>, using: &[(u32, Vec<FormulaPartWithSource<'y>>)], source: &'y str) -> Self {
+        let mut formulas = Self::empty(source);
+        formulas.add_formulas(step, using);
         formulas
     }
 
-    fn add_formulas(&mut self, step: &Step<'_>, using: &[(u32, Vec<FormulaPartWithSource<'_>>)], source: &str) {
+    fn add_formulas(&mut self, step: &Step<'y>, using: &[(u32, Vec<FormulaPartWithSource<'y>>)]) {
         for timeframe in &step.timeframes {
             let name = self.add_generated_formula(&[(key_name(timeframe.text), *timeframe)]);
             self.add_part(
                 *timeframe,
-                source,
                 LayoutMode::Formula,
                 DefinitionRole::Definitions,
                 Some(name),
@@ -84,7 +115,7 @@ impl StepFormulas {
         for definitions in &step.definitions {
             match definitions {
                 StepDefinitions::Block(text) => {
-                    self.add_part(*text, source, LayoutMode::File, DefinitionRole::Definitions, None, None);
+                    self.add_part(*text, LayoutMode::File, DefinitionRole::Definitions, None, None);
                 }
                 StepDefinitions::Named {
                     name,
@@ -92,10 +123,9 @@ impl StepFormulas {
                     description,
                     ..
                 } => {
-                    let at = self.append_line(*name, source);
+                    let at = self.append_line(*name);
                     self.add_part(
                         *formula,
-                        source,
                         LayoutMode::Formula,
                         DefinitionRole::Definitions,
                         Some(at),
@@ -108,18 +138,11 @@ impl StepFormulas {
             }
         }
         for text in &step.group_by {
-            self.add_part(*text, source, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
+            self.add_part(*text, LayoutMode::Formula, DefinitionRole::GroupBy, None, None);
         }
         for (place, join) in (0u32..).zip(&step.joins) {
             if let JoinCriterion::On(text) = &join.by {
-                self.add_part(
-                    *text,
-                    source,
-                    LayoutMode::Formula,
-                    DefinitionRole::On(place),
-                    None,
-                    None,
-                );
+                self.add_part(*text, LayoutMode::Formula, DefinitionRole::On(place), None, None);
             }
         }
         for (place, spelled) in using {
@@ -127,26 +150,18 @@ impl StepFormulas {
             self.add(span, LayoutMode::Formula, DefinitionRole::On(*place), None, None);
         }
         if let Some(text) = step.filter {
-            self.add_part(text, source, LayoutMode::Formula, DefinitionRole::Where, None, None);
+            self.add_part(text, LayoutMode::Formula, DefinitionRole::Where, None, None);
         }
         if let Some(text) = step.having {
-            self.add_part(text, source, LayoutMode::Formula, DefinitionRole::Having, None, None);
+            self.add_part(text, LayoutMode::Formula, DefinitionRole::Having, None, None);
         }
         for text in step.partition_by.iter().flatten() {
-            self.add_part(
-                *text,
-                source,
-                LayoutMode::Formula,
-                DefinitionRole::PartitionBy,
-                None,
-                None,
-            );
+            self.add_part(*text, LayoutMode::Formula, DefinitionRole::PartitionBy, None, None);
         }
         for key in &step.order_by {
             let (text, descending) = crate::compiler::split_sort_key(key.text);
             self.add_part(
                 SpannedText { text, node: key.node },
-                source,
                 LayoutMode::Formula,
                 DefinitionRole::OrderBy,
                 None,
@@ -159,20 +174,19 @@ impl StepFormulas {
     }
 
     /// Adds a condition on the rows of the model, with the role `Role::Check` or `Role::Rule`.
-    pub fn add_condition(&mut self, text: SpannedText<'_>, role: DefinitionRole, source: &str) {
-        self.add_part(text, source, LayoutMode::Formula, role, None, None);
+    pub fn add_condition(&mut self, text: SpannedText<'y>, role: DefinitionRole) {
+        self.add_part(text, LayoutMode::Formula, role, None, None);
     }
 
     fn add_part(
         &mut self,
-        text: SpannedText<'_>,
-        source: &str,
+        text: SpannedText<'y>,
         mode: LayoutMode,
         role: DefinitionRole,
         name: Option<Span>,
         description: Option<String>,
     ) {
-        let span = self.append_line(text, source);
+        let span = self.append_line(text);
         self.add(span, mode, role, name, description);
     }
 
@@ -193,22 +207,11 @@ impl StepFormulas {
 
     /// Adds a formula that consists of parts, on its own line. The positions in each part map to the text from which it
     /// was generated.
-    fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'_>]) -> Span {
+    fn add_generated_formula(&mut self, parts: &[FormulaPartWithSource<'y>]) -> Span {
         self.new_line();
         let start = self.text.len() as u32;
-        for (text, of) in parts {
-            self.text.push_str(text);
-            let node = of.node.span;
-            let whole = of.node.text().unwrap_or_default();
-            let within = (of.text.as_ptr() as usize).checked_sub(whole.as_ptr() as usize);
-            let within = within.filter(|w| *w <= whole.len()).unwrap_or(0) as u32;
-            let quote = u32::from(of.node.is_quoted());
-            let first = node.start + quote + within;
-            let last = first + (of.text.len() as u32).saturating_sub(1);
-            let end = first + of.text.chars().next().map_or(1, |c| c.len_utf8() as u32);
-            let (first, last) = (Span::new(first, end), Span::new(last, last + 1));
-            self.places
-                .extend((0..text.len()).map(|i| if i + 1 < text.len() { first } else { last }));
+        for (text, from) in parts {
+            self.add_segment(text, *from, false);
         }
         Span::new(start, self.text.len() as u32)
     }
@@ -216,56 +219,60 @@ impl StepFormulas {
     fn new_line(&mut self) {
         if !self.text.is_empty() {
             self.text.push('\n');
-            let last = self.places.last().copied().unwrap_or_default();
-            self.places.push(last);
         }
     }
 
     /// Adds text from the spec on its own line and returns its span.
-    fn append_line(&mut self, text: SpannedText<'_>, source: &str) -> Span {
+    fn append_line(&mut self, text: SpannedText<'y>) -> Span {
         self.new_line();
+        self.add_segment(text.text, text, true)
+    }
+
+    fn add_segment(&mut self, text: &str, from: SpannedText<'y>, is_copied: bool) -> Span {
         let start = self.text.len() as u32;
-        if self.is_without_places {
-            self.text.push_str(text.text);
-            return Span::new(start, self.text.len() as u32);
+        self.text.push_str(text);
+        let span = Span::new(start, self.text.len() as u32);
+        self.segments.push(Segment { span, from, is_copied });
+        span
+    }
+
+    fn places(&self) -> &[Span] {
+        self.places.get_or_init(|| self.compute_places())
+    }
+
+    fn compute_places(&self) -> Vec<Span> {
+        let mut places: Vec<Span> = Vec::with_capacity(self.text.len());
+        // A comma-separated text may contain many names, so its offsets are computed only once.
+        let mut last: Option<(&yaml::Node, Vec<u32>)> = None;
+        for segment in &self.segments {
+            // A line break has the position of the character before it.
+            let before = places.last().copied().unwrap_or_default();
+            places.resize(segment.span.start as usize, before);
+            if !segment.is_copied {
+                segment.add_generated_places(&mut places);
+                continue;
+            }
+            let node = segment.from.node;
+            let offsets = match last.take() {
+                Some((known, offsets)) if std::ptr::eq(known, node) => offsets,
+                _ => yaml::source_offsets(node, self.source),
+            };
+            segment.add_copied_places(self.source, &offsets, &mut places);
+            last = Some((node, offsets));
         }
-        let whole = text.node.text().unwrap_or_default();
-        let node: *const yaml::Node = text.node;
-        let offsets = match self.last.take() {
-            Some((last, offsets)) if std::ptr::eq(last, node) => offsets,
-            _ => yaml::source_offsets(text.node, source),
-        };
-        // The text may be a single name in a comma-separated list.
-        let within = (text.text.as_ptr() as usize)
-            .checked_sub(whole.as_ptr() as usize)
-            .filter(|w| *w <= whole.len())
-            .unwrap_or_else(|| whole.find(text.text).unwrap_or(0));
-        self.text.push_str(text.text);
-        let fallback = text.node.span.start;
-        let style = text.node.style();
-        self.lines.push(FormulaLine {
-            start,
-            is_empty: text.text.is_empty(),
-            style,
-            scalar: text.node.span,
-        });
-        for (place, c) in text.text.char_indices() {
-            let at = offsets.get(within + place).copied().unwrap_or(fallback);
-            let span = Span::new(at, at + yaml::escaped_length(source, at, c, style));
-            self.places.extend(std::iter::repeat_n(span, c.len_utf8()));
-        }
-        self.last = Some((node, offsets));
-        Span::new(start, self.text.len() as u32)
+        places
     }
 
     /// Converts a span in the combined text to a span in the file.
     pub fn to_file_span(&self, span: Span) -> Span {
         // An empty formula has no characters, so its errors are reported at the empty string in the spec.
-        if let Some(empty) = self.line_at(span.start).filter(|line| line.is_empty && span.is_empty()) {
-            return empty.scalar;
+        let is_empty = |segment: &&Segment<'_>| segment.span.is_empty() && span.is_empty();
+        if let Some(empty) = self.copied_segment_at(span.start).filter(is_empty) {
+            return empty.from.node.span;
         }
-        let at = |offset: u32| self.places.get(offset as usize);
-        let end_of_text = self.places.last().map_or(0, |place| place.end);
+        let places = self.places();
+        let at = |offset: u32| places.get(offset as usize);
+        let end_of_text = places.last().map_or(0, |place| place.end);
         let start = at(span.start).map_or(end_of_text, |place| place.start);
         let end = match span.end.checked_sub(1).and_then(at) {
             Some(before) if span.end > span.start => before.end,
@@ -274,17 +281,20 @@ impl StepFormulas {
         Span::new(start, end.max(start))
     }
 
-    fn line_at(&self, at: u32) -> Option<&FormulaLine> {
-        let after = self.lines.partition_point(|line| line.start <= at);
-        self.lines.get(after.checked_sub(1)?)
+    /// Returns the last copied segment that does not begin after an offset.
+    fn copied_segment_at(&self, offset: u32) -> Option<&Segment<'y>> {
+        let after = self.segments.partition_point(|segment| segment.span.start <= offset);
+        self.segments.get(..after)?.iter().rfind(|segment| segment.is_copied)
     }
 
     /// Converts a diagnostic about the combined text to a diagnostic about the file. A fix is escaped for the scalar
     /// that contains the formula. It is removed if YAML would read the fixed scalar differently.
     pub fn to_file(&self, diagnostic: Diagnostic) -> Diagnostic {
         let fixed = diagnostic.fix().map(|fix| {
-            let line = self.line_at(fix.span.start);
-            let (start, style) = line.map_or((0, YamlStyle::Plain), |line| (line.start, line.style));
+            let segment = self.copied_segment_at(fix.span.start);
+            let (start, style) = segment.map_or((0, YamlStyle::Plain), |segment| {
+                (segment.span.start, segment.from.node.style())
+            });
             yaml::escape_for_style(&fix.text, style, start == fix.span.start).map(Cow::into_owned)
         });
         let diagnostic = match fixed {

@@ -19,7 +19,7 @@ pub fn possible_columns(
     memory: &mut CompileMemory,
 ) -> Option<Relation> {
     let CompileMemory { parse, ast, .. } = memory;
-    let formulas = StepFormulas::without_places(step, source);
+    let formulas = StepFormulas::new(step, source);
     let mut syntax = Vec::new();
     parse::parse_parts(&formulas.text, &formulas.parts, limits, parse, ast, &mut syntax);
     // The part that could not be parsed may contain a definition.

@@ -137,7 +137,7 @@ impl SpecCompilation<'_> {
         place: usize,
         (plan, input): (&StepPlan<'_>, &StepInput<'_>),
         output: &StepOutput,
-        formulas: &StepFormulas,
+        formulas: &StepFormulas<'_>,
     ) -> StepTimes {
         let in_file = |span| formulas.to_file_span(span);
         let times = Times {

@@ -42,7 +42,7 @@ pub(super) fn worksheet_grid(
 pub(super) fn without_calculations<'s, 'y>(
     step: &'s Step<'y>,
     ast: &Ast,
-    formulas: &StepFormulas,
+    formulas: &StepFormulas<'_>,
 ) -> Cow<'s, Step<'y>> {
     let (Some(_), KeptColumns::Columns(kept)) = (&step.sheet, &step.keep) else {
         return Cow::Borrowed(step);

@@ -41,7 +41,7 @@ impl SpecCompilation<'_> {
         step: &Step<'_>,
         program: &Program,
         ast: &Ast,
-        formulas: &StepFormulas,
+        formulas: &StepFormulas<'_>,
     ) {
         for (definition, parsed) in program.definitions.iter().zip(&ast.definitions) {
             let part = parsed.part as usize;

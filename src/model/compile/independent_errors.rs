@@ -134,7 +134,7 @@ impl SpecCompilation<'_> {
     pub(super) fn check_step_alone(
         &self,
         step: &Step<'_>,
-        formulas: &StepFormulas,
+        formulas: &StepFormulas<'_>,
         columns: Option<&Relation>,
         required: &[(String, Type)],
         memory: &mut CompileMemory,

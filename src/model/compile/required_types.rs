@@ -30,7 +30,7 @@ impl SpecCompilation<'_> {
             let Some(step) = steps.get(index).filter(|step| step.joins.is_empty() && !step.faulty) else {
                 continue;
             };
-            let formulas = StepFormulas::without_places(step, self.source);
+            let formulas = StepFormulas::new(step, self.source);
             let later = required.get(&index).map_or(&[][..], Vec::as_slice);
             self.check_step_alone(step, &formulas, None, later, memory);
             let columns = memory.program.columns.iter().filter(|column| column.assumed);

@@ -32,7 +32,7 @@ use crate::worksheet::{check_order, pivot_cell_keys, without_calculations, works
 #[derive(Clone, Copy)]
 pub struct StepToCompile<'s> {
     pub step: &'s Step<'s>,
-    pub formulas: &'s StepFormulas,
+    pub formulas: &'s StepFormulas<'s>,
     pub sheet: Option<&'s WorksheetGrid>,
     /// Rows that the step reads.
     pub rows: &'s StepInput<'s>,

@@ -68,7 +68,7 @@ pub(super) fn record_possible_values(plan: &StepPlan<'_>, read: &[Relation], rel
 pub(super) fn build_plan<'p>(
     program: &'p Program,
     ast: &Ast,
-    formulas: &StepFormulas,
+    formulas: &StepFormulas<'_>,
     step: &Step<'_>,
 ) -> StepPlan<'p> {
     let role = |index: usize| {

@@ -233,18 +233,18 @@ impl SpecCompilation<'_> {
     }
 
     /// Checks conditions on the model's rows. Each condition becomes a definition of a temporary program, in order.
-    fn condition_formulas(
-        &self,
-        conditions: &[(SpannedText<'_>, DefinitionRole)],
+    fn condition_formulas<'f>(
+        &'f self,
+        conditions: &[(SpannedText<'f>, DefinitionRole)],
         relation: &Relation,
         open: bool,
         memory: &mut CompileMemory,
         found: &mut Vec<Diagnostic>,
-    ) -> StepFormulas {
-        let mut formulas = StepFormulas::default();
+    ) -> StepFormulas<'f> {
+        let mut formulas = StepFormulas::empty(self.source);
         conditions
             .iter()
-            .for_each(|(text, role)| formulas.add_condition(*text, *role, self.source));
+            .for_each(|(text, role)| formulas.add_condition(*text, *role));
         let CompileMemory {
             parse,
             ast,

@@ -186,7 +186,7 @@ pub fn analyze_in(
     (analyzed, found.collect())
 }
 
-fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas, step: &Step<'_>) -> Vec<MetricFormula> {
+fn metric_formulas(ast: &Ast, program: &Program, formulas: &StepFormulas<'_>, step: &Step<'_>) -> Vec<MetricFormula> {
     // Nodes of arguments without effect, such as `x` in `COALESCE(COUNT(), x)`, may follow the root. Expand their text
     // too.
     let mut starts: Vec<u32> = program.definitions.iter().map(|of| of.first.0).collect();
