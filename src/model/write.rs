@@ -19,10 +19,8 @@ use crate::plan::key_name;
 use crate::schema::{Column, Relation};
 use crate::sql::{self, Query, QueryInput, Select, SqlTree};
 
-/// SQL of a spec.
-struct SpecSql {
-    /// Query without dbt.
-    query: String,
+/// SQL of a model.
+struct ModelSql {
     /// Query for dbt with its sort order but without its limit. `None` if it equals `body`.
     ordered: Option<String>,
     limit: Option<u64>,
@@ -239,39 +237,51 @@ impl SpecCompilation<'_> {
             compiled.set_tests = tests;
             return;
         }
-        let mut sql = self.write_sql(body, incremental.as_ref(), emit, compiled);
-        let most = self.compiler.options.limits.output;
-        if sql.config.len() + sql.body.len() > most || sql.query.len() > most {
-            let message = format!("the SQL is more than {} MiB long", most >> 20);
-            compiled.diagnostics.push(
-                Diagnostic::new(Code::OutputTooLarge, self.spec.model.node.span, message)
-                    .with_help("split the spec into several models"),
-            );
+        let mut query = Query {
+            ctes: std::mem::take(&mut self.ctes),
+            body,
+        };
+        if self.compiler.options.dialect.facts().joined_names_are_ambiguous {
+            let selects = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
+            selects.for_each(|select| emit.tree.qualify_sort_keys(select));
+        }
+        let plain = self.plain_query(&emit.tree, &query);
+        if self.is_too_long(plain.len(), compiled) {
             return;
         }
-        compiled.query = Some(std::mem::take(&mut sql.query));
-        if let Some(fault) = self.self_reference_fault() {
-            compiled.model_fault = Some(fault);
+        compiled.query = Some(plain);
+        compiled.model_fault = self.self_reference_fault();
+        if compiled.model_fault.is_some() || self.is_query_only {
+            return;
+        }
+        let sql = self.write_sql(query, incremental.as_ref(), emit, compiled);
+        if self.is_too_long(sql.config.len() + sql.body.len(), compiled) {
             return;
         }
         compiled.model = Some(self.write_model(sql, tests, grain, incremental.as_ref(), &spec_name, compiled));
     }
 
-    /// Writes the SQL of the query and of the model.
+    /// Returns whether SQL of this length is too long, and reports it.
+    fn is_too_long(&self, length: usize, compiled: &mut CompiledSpec) -> bool {
+        let most = self.compiler.options.limits.output;
+        if length > most {
+            let message = format!("the SQL is more than {} MiB long", most >> 20);
+            compiled.diagnostics.push(
+                Diagnostic::new(Code::OutputTooLarge, self.spec.model.node.span, message)
+                    .with_help("split the spec into several models"),
+            );
+        }
+        length > most
+    }
+
+    /// Writes the SQL of the model.
     fn write_sql(
         &mut self,
-        mut body: Select,
+        mut query: Query,
         incremental: Option<&IncrementalPlan>,
         emit: &mut EmitBuffers,
         compiled: &mut CompiledSpec,
-    ) -> SpecSql {
-        let mut ctes = self.ctes.clone();
-        if self.compiler.options.dialect.facts().joined_names_are_ambiguous {
-            let selects = ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut body]);
-            selects.for_each(|select| emit.tree.qualify_sort_keys(select));
-        }
-        let mut query = Query { ctes, body };
-        let plain = self.plain_query(&emit.tree, &query);
+    ) -> ModelSql {
         let limit = query.body.limit.take();
         let columns = &compiled.columns;
         let config = dbt::config_block(&self.config_block_settings(columns, incremental));
@@ -286,8 +296,7 @@ impl SpecCompilation<'_> {
         }
         query = self.cast_to_contract(query, columns, &mut emit.tree);
         let is_cast = self.is_contract_enforced() && incremental.is_none();
-        SpecSql {
-            query: plain,
+        ModelSql {
             ordered,
             limit,
             under_contract: is_cast.then(|| self.plain_query(&emit.tree, &query)),
@@ -326,7 +335,7 @@ impl SpecCompilation<'_> {
     /// Writes the files of the model.
     fn write_model(
         &mut self,
-        written: SpecSql,
+        written: ModelSql,
         mut tests: Vec<ModelTest>,
         grain: &[String],
         incremental: Option<&IncrementalPlan>,

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 use self::required_types::RequiredTypes;
 use crate::additivity::StepColumns;
 use crate::check;
-use crate::compiler::{Compiler, SpecOptions, column_path, remove_silenced};
+use crate::compiler::{Compiler, column_path, remove_silenced};
 use crate::dbt_tests::SpecTests;
 use crate::diag;
 use crate::file::SpecFile;
@@ -72,43 +72,53 @@ impl Compiler {
         }
     }
 
-    /// Compiles a spec that reads relations, not metric sets.
-    pub(crate) fn compile_spec_file(&self, file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
-        self.compile_spec_file_with_formulas(file, kind, WrittenFormulas::default())
+    /// Compiles a spec that reads relations, not metric sets, without writing its model.
+    pub(crate) fn compile_query(&self, file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
+        self.compile_relational_spec(file, kind, None)
     }
 
-    /// Compiles a generated spec. The descriptions of columns show the formulas in `written` instead of the generated
-    /// formulas.
-    pub(crate) fn compile_spec_file_with_formulas(
+    /// Compiles a spec that reads relations, and writes its model. If the spec is generated, the descriptions of columns
+    /// show the formulas in `written` instead of the generated formulas.
+    pub(crate) fn compile_model(&self, file: SpecFile<'_>, kind: SpecKind, written: WrittenFormulas) -> CompiledSpec {
+        self.compile_relational_spec(file, kind, Some(written))
+    }
+
+    /// `written` is `None` if only the query is needed.
+    fn compile_relational_spec(
         &self,
         mut file: SpecFile<'_>,
         kind: SpecKind,
-        written: WrittenFormulas,
+        written: Option<WrittenFormulas>,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
-        if let Some(spec) = file.spec(kind, &mut compiled.diagnostics) {
-            compiled.name = Some(spec.model.text.to_owned());
-            compiled.name_span = spec.model.node.span;
-            (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
-            compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
-            compiled.budget = selector_facts::budget(&spec.dbt);
-            compiled.column_tags = selector_facts::column_tags(&spec.columns);
-            let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
-            run.written_formulas = written;
-            self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
-            compiled.known_relations = run.relations_read(&compiled.columns);
-            compiled.definitions = run.definitions;
-            compiled.lineage = run.lineage;
-            compiled.columns_read = run.columns_read;
-        }
+        let Some(spec) = file.spec(kind, &mut compiled.diagnostics) else {
+            remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
+            diag::sort(&mut compiled.diagnostics);
+            return compiled;
+        };
+        compiled.name = Some(spec.model.text.to_owned());
+        compiled.name_span = spec.model.node.span;
+        (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+        compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
+        compiled.budget = selector_facts::budget(&spec.dbt);
+        compiled.column_tags = selector_facts::column_tags(&spec.columns);
+        let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
+        run.is_query_only = written.is_none();
+        run.written_formulas = written.unwrap_or_default();
+        self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
+        compiled.known_relations = run.relations_read(&compiled.columns);
+        compiled.definitions = run.definitions;
+        compiled.lineage = run.lineage;
+        compiled.columns_read = run.columns_read;
+        let is_probed = self.specs.probe_types && !run.is_query_only;
         remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         remove_silenced(&mut compiled.model_warnings, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
             compiled.model = None;
-        } else if self.specs.probe_types {
-            compiled.undecided_types = self.undecided_types_of_spec(file.source, kind, &compiled);
+        } else if is_probed {
+            compiled.undecided_types = self.undecided_types_of_spec(&spec, file.source, &compiled);
         }
         compiled
     }
@@ -149,24 +159,22 @@ impl SpecContents {
 
 impl Compiler {
     /// Returns the columns of unknown type whose type affects the SQL of a spec.
-    fn undecided_types_of_spec(&self, text: &str, kind: SpecKind, compiled: &CompiledSpec) -> Vec<UndecidedType> {
+    fn undecided_types_of_spec(&self, spec: &Spec<'_>, source: &str, compiled: &CompiledSpec) -> Vec<UndecidedType> {
         let Some(before) = compiled.query() else {
             return Vec::new();
         };
         let columns = compiled.columns_read.iter().filter(|column| column.assumed);
         let columns = columns.map(|column| (column_path(column), &*column.name, column.ty));
-        let specs = Arc::new(SpecOptions {
-            probe_types: false,
-            ..(*self.specs).clone()
-        });
         self.find_undecided_types(columns, |formulas| {
             let compiler = Self {
                 formulas: formulas.clone(),
-                specs: Arc::clone(&specs),
+                specs: Arc::clone(&self.specs),
             };
-            let file = SpecFile::read(text, None, &compiler.options.limits);
-            let compiled = compiler.compile_spec_file(file, kind);
-            compiled.query().is_some_and(|sql| sql != before)
+            let mut compiled = CompiledSpec::new(compiler.options.dialect, Vec::new());
+            let mut run = SpecCompilation::new(&compiler, spec, source, None);
+            run.is_query_only = true;
+            compiler.pool.lend_memory(|memory| run.run(&mut compiled, memory));
+            !compiled.has_errors() && compiled.query().is_some_and(|sql| sql != before)
         })
     }
 }
@@ -205,6 +213,8 @@ pub(crate) struct SpecCompilation<'r> {
     /// Relation columns that formulas read.
     columns_read: Vec<ColumnUse>,
     pub(crate) names_used: NamesUsed,
+    /// Whether only the query is compiled, and no model is written.
+    pub(crate) is_query_only: bool,
     /// Types that later steps require of each step's columns, by the index of the step.
     required_types: FxHashMap<usize, RequiredTypes>,
     /// Totals of the next step's input.
@@ -248,6 +258,7 @@ impl<'r> SpecCompilation<'r> {
             only: None,
             columns_read: Vec::new(),
             names_used: NamesUsed::default(),
+            is_query_only: false,
             required_types: FxHashMap::default(),
             totals: Vec::new(),
             inputs: Vec::new(),

@@ -145,7 +145,7 @@ impl SpecCompilation<'_> {
             // Stop here, because later steps read the output of this step and would only repeat its errors.
             return None;
         }
-        if self.only.is_none() {
+        if self.only.is_none() && !self.is_query_only {
             self.collect_descriptions(work.step, program, ast, &formulas);
         }
         let checked = CheckedStep {

@@ -161,7 +161,7 @@ impl Compiler {
     ) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
         if periods.is_empty() {
-            return self.compile_spec_file_with_formulas(file, kind, written);
+            return self.compile_model(file, kind, written);
         }
         let (source, path) = (file.source, file.path);
         let mut faults = file.diagnostics.clone();
@@ -170,7 +170,7 @@ impl Compiler {
             .and_then(|root| expand_periods(self, (root, source), &periods, &mut faults));
         let has_fill = periods.iter().any(|(_, step)| step.get("fill").is_some());
         // Errors that are unrelated to these keys are found by compiling the spec without them.
-        let plain = self.compile_spec_file(file, kind);
+        let plain = self.compile_query(file, kind);
         let Some(expansion) = expansion.filter(|_| !plain.has_errors()) else {
             let mut compiled = plain;
             // The spec without `fill` may lack periods.
