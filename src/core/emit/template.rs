@@ -173,7 +173,9 @@ impl Emitter<'_> {
     #[cold]
     fn collect_names_like_aliases(&mut self, args: &[IrId]) -> Vec<String> {
         let program = self.program;
-        let mut open = args.to_vec();
+        // The keys of a join are SQL, not nodes of the program.
+        let is_node = |id: &IrId| id.index() < program.len();
+        let mut open: Vec<IrId> = args.iter().copied().filter(is_node).collect();
         let mut seen = FxHashSet::default();
         // The aliases of the enclosing template are also in scope in a nested template.
         let mut names = self.work.template.names.clone();

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::formulas::NameUse;
-use super::keys::period_unit;
+use super::keys::timeframe_unit;
 use super::rows::parse_name_use;
 use super::set::MetricSet;
 use crate::check::constant_period;
@@ -24,10 +24,10 @@ pub enum FormulaWithinPeriod {
 
 impl MetricSet {
     /// Returns the column and the timeframe of a key, which may be a dimension such as `month = ordered_at[month]`, or
-    /// the set's time if it has a grain. `None` if the key is not a period.
+    /// the set's time if it has a grain. `None` if the key does not truncate a time.
     pub fn timeframe_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         let found = self.date_part_of(key);
-        found.filter(|(_, frame)| period_unit(frame).is_some())
+        found.filter(|(_, frame)| timeframe_unit(frame).is_some())
     }
 
     /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
@@ -67,7 +67,7 @@ impl MetricSet {
         let is_date = || split_timeframe(period).1.is_empty() && self.definition_of_key(period).is_none();
         let date = || is_date().then(|| (period, "day".to_owned()));
         let (of_period, frame) = self.timeframe_of(period).or_else(date)?;
-        let is_within = CalendarPeriod::named(&frame)?.is_nested_in(constant_period(&timeframe)?, fiscal_month_offset);
+        let is_within = containing_period(&frame)?.is_nested_in(constant_period(&timeframe)?, fiscal_month_offset);
         let origins = self.origin(column, &timeframe).zip(self.origin(of_period, &frame));
         let is_same = self.is_same_column(column, of_period)
             || self.is_same_period(column, period)
@@ -87,7 +87,7 @@ impl MetricSet {
             return Some(FormulaWithinPeriod::Timeframe(timeframe));
         }
         let (column, frame) = self.timeframe_of(period)?;
-        let frame = CalendarPeriod::named(&frame)?;
+        let frame = containing_period(&frame)?;
         let formula = self
             .definition_of_key(key)
             .filter(|formula| !formula.names.is_empty())?;
@@ -173,6 +173,12 @@ impl MetricSet {
         };
         is_same_relation && one.name.eq_ignore_ascii_case(&other.name)
     }
+}
+
+/// Returns the period that contains all times of a timeframe: the period itself, or the day of an hour.
+fn containing_period(frame: &str) -> Option<CalendarPeriod> {
+    let of_clock = timeframe_unit(frame).filter(|unit| unit.is_shorter_than_day());
+    CalendarPeriod::named(frame).or(of_clock.map(|_| CalendarPeriod::Day))
 }
 
 /// Returns the longest period whose days all have the same value of the call around a name, such as a year for

@@ -21,17 +21,28 @@ pub fn period_unit(word: &str) -> Option<CalendarUnit> {
     CalendarPeriod::named(word).map(CalendarPeriod::unit)
 }
 
+/// Returns the unit of a timeframe that truncates a time. Unlike a period, such a timeframe may be shorter than a day.
+pub fn timeframe_unit(word: &str) -> Option<CalendarUnit> {
+    let of_clock = match word.to_ascii_lowercase().as_str() {
+        "hour" => Some(CalendarUnit::Hour),
+        "minute" => Some(CalendarUnit::Minute),
+        "second" | "millisecond" => Some(CalendarUnit::Second),
+        _ => None,
+    };
+    of_clock.or_else(|| period_unit(word))
+}
+
 /// Key in one set.
 #[derive(Clone, Debug)]
 pub struct MetricSetKey {
     /// Entry of `group_by`.
     pub entry: TextWithPosition,
     pub definition: Option<DefinitionText>,
-    /// Unit of the period, if the key is a period of the set's time.
+    /// Unit of the timeframe, if the key is the set's time or a timeframe that truncates it.
     pub period: Option<CalendarUnit>,
     /// Column or dimension, with its timeframe if it has one, such as `ordered_at[month]`.
     pub column: String,
-    /// Timeframe of the key, even if the key is a dimension. `None` if the key is not a period.
+    /// Period of the key, even if the key is a dimension. `None` if the key is not a period, or is shorter than a day.
     pub frame: Option<String>,
     /// Number of months from January to the first month of the fiscal year, if the key is the first day of a fiscal
     /// year.
@@ -172,7 +183,8 @@ impl ModelOverSets<'_> {
         let key = &self.keys[place];
         let parts = used.iter().filter(|_| !key.mapping.is_empty()).filter_map(|set| {
             let part = keys.of_sets[*set].try_get(place)?;
-            Some((&self.sets[*set].name, part.period.and(part.frame.as_deref())?))
+            let period = part.period?;
+            Some((&self.sets[*set].name, part.frame.as_deref().unwrap_or(period.name())))
         });
         let parts: Vec<(&String, &str)> = parts.collect();
         let (first, frame) = *parts.first()?;
@@ -324,7 +336,7 @@ impl ModelOverSets<'_> {
         let (base, frame) = of.timeframe_of(&text).unzip();
         let time = of.time.as_ref().zip(base);
         let time = time.and_then(|(time, base)| time.column.eq_ignore_ascii_case(base).then_some(time));
-        let period = frame.as_deref().filter(|_| time.is_some()).and_then(period_unit);
+        let period = frame.as_deref().filter(|_| time.is_some()).and_then(timeframe_unit);
         if let (Some(period), Some(grain)) = (period, time.and_then(|time| time.grain.as_deref()))
             && period_unit(grain).is_some_and(|grain| period < grain)
         {
@@ -336,6 +348,7 @@ impl ModelOverSets<'_> {
             return Err(Diagnostic::new(Code::MetricKey, key.span, message)
                 .with_help(format!("group by `{grain}` or a longer period")));
         }
+        let frame = frame.filter(|frame| period_unit(frame).is_some());
         let hides_time = |key: &ModelKey| self.hides_time(compiler, of, key);
         let hidden = of.time.as_ref().filter(|_| self.keys.iter().any(hides_time));
         let text = match (hidden, time) {
