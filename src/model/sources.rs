@@ -114,7 +114,7 @@ impl SpecSources {
 
 impl SpecSources {
     /// Returns the SQL of a query for dbt. The query imports each input once.
-    pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, protect: impl Fn(&str) -> String) -> String {
+    pub fn dbt_sql(&self, tree: &SqlTree, query: &Query, dialect: Dialect, protect: impl Fn(&str) -> String) -> String {
         let is_read = |place: usize| {
             let selects = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
             let mut read = selects.flat_map(|s| s.from.iter().chain(s.joins.iter().map(|join| &join.source)));
@@ -129,7 +129,7 @@ impl SpecSources {
             })
             .collect();
         let mut sql = String::new();
-        sql::write_query(tree, query, &inputs, &mut sql);
+        sql::write_query(tree, query, &inputs, dialect.facts().alias_hides_relation, &mut sql);
         // Escape Jinja in the user's strings, so that only the imports contain Jinja for dbt.
         let mut texts = protect(&sql);
         for (source, _) in all().filter(|(_, read)| **read) {

@@ -185,10 +185,10 @@ impl SpecCompilation<'_> {
 
     /// Returns the SQL of a query for dbt.
     fn dbt_query(&self, tree: &SqlTree, query: &Query) -> String {
-        let escapes = self.compiler.options.dialect.has_backslash_escapes();
-        let protect = |sql: &str| dbt::incremental_sql(&dbt::escape_jinja(sql), escapes);
+        let dialect = self.compiler.options.dialect;
+        let protect = |sql: &str| dbt::incremental_sql(&dbt::escape_jinja(sql), dialect.has_backslash_escapes());
         self.sources
-            .dbt_sql(tree, query, |sql| self.substitute_variable(sql, protect))
+            .dbt_sql(tree, query, dialect, |sql| self.substitute_variable(sql, protect))
     }
 
     /// Returns the tests of joins that are not proven to find at most one row.
@@ -308,7 +308,8 @@ impl SpecCompilation<'_> {
     /// Returns the SQL of a query without dbt.
     fn plain_query(&self, tree: &SqlTree, query: &Query) -> String {
         let mut text = String::new();
-        sql::write_query(tree, query, &self.query_inputs(), &mut text);
+        let is_hiding = self.compiler.options.dialect.facts().alias_hides_relation;
+        sql::write_query(tree, query, &self.query_inputs(), is_hiding, &mut text);
         self.substitute_date(text)
     }
 

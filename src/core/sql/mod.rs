@@ -11,6 +11,7 @@ mod flat;
 mod precedence;
 mod pretty;
 mod query;
+mod relation_aliases;
 mod select;
 mod tree;
 

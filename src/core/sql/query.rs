@@ -1,5 +1,6 @@
 //! Queries as a tree: CTEs and selects.
 
+use super::relation_aliases::alias_hidden_relations;
 use super::select::write_select;
 use super::tree::{SqlId, SqlTree};
 
@@ -116,6 +117,8 @@ pub struct Select {
     pub distinct: bool,
     pub items: Vec<Item>,
     pub from: Option<SelectSource>,
+    /// Alias of the relation in `from`, as written in SQL.
+    pub from_alias: Option<String>,
     pub joins: Vec<Join>,
     pub filter: Option<SqlId>,
     /// Condition on the rows that an incremental run reads.
@@ -130,8 +133,11 @@ pub struct Select {
     pub unions: Vec<Select>,
 }
 
-/// Appends the SQL of a query, with a final line break.
-pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], out: &mut String) {
+/// Appends the SQL of a query, with a final line break. `is_hiding` is whether output columns hide relations with the
+/// same name in GROUP BY, HAVING and ORDER BY.
+pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut String) {
+    let aliased = is_hiding.then(|| alias_hidden_relations(tree, query, inputs)).flatten();
+    let (tree, query) = aliased.as_ref().map_or((tree, query), |(tree, query)| (tree, query));
     let imports = inputs.iter().filter_map(|input| Some((input.name, input.import?)));
     let count = imports.clone().count() + query.ctes.len();
     let mut written = 0;

@@ -31,7 +31,7 @@ pub(super) fn write_select(
         // Print `select * from x` on one line.
         if let (Some(from), true) = (&select.from, is_bare(select)) {
             out.push_str(" from ");
-            write_source(from, inputs, out);
+            write_source(from, select.from_alias.as_deref(), inputs, out);
             out.push('\n');
             write_conditions(tree, select, indent, out);
             return;
@@ -101,17 +101,13 @@ fn write_from(tree: &SqlTree, select: &Select, inputs: &[QueryInput<'_>], indent
     if let Some(from) = &select.from {
         start_line(out, indent);
         out.push_str("from ");
-        write_source(from, inputs, out);
+        write_source(from, select.from_alias.as_deref(), inputs, out);
         out.push('\n');
     }
     for join in &select.joins {
         start_line(out, indent);
         out.push_str(join.kind.keyword());
-        write_source(&join.source, inputs, out);
-        if let Some(alias) = &join.alias {
-            out.push_str(" as ");
-            out.push_str(alias);
-        }
+        write_source(&join.source, join.alias.as_deref(), inputs, out);
         out.push('\n');
         if let Some(on) = join.on {
             write_clause(tree, "on", on, indent + 4, out);
@@ -212,10 +208,14 @@ fn is_bare(select: &Select) -> bool {
         && select.limit.is_none()
 }
 
-fn write_source(source: &SelectSource, inputs: &[QueryInput<'_>], out: &mut String) {
+fn write_source(source: &SelectSource, alias: Option<&str>, inputs: &[QueryInput<'_>], out: &mut String) {
     match source {
         SelectSource::Input(place) => out.push_str(inputs.get(*place as usize).map_or("", |input| input.name)),
         SelectSource::Name(text) => out.push_str(text),
+    }
+    if let Some(alias) = alias {
+        out.push_str(" as ");
+        out.push_str(alias);
     }
 }
 

@@ -203,6 +203,41 @@ impl SqlTree {
         self.text.truncate(text);
     }
 
+    /// Returns a copy of the pools of operands and text, without nodes.
+    pub(super) fn without_nodes(&self) -> Self {
+        Self {
+            nodes: Arena::new(),
+            args: self.args.clone(),
+            text: self.text.clone(),
+        }
+    }
+
+    /// Appends the operands of a node.
+    pub(super) fn add_operands(&self, id: SqlId, out: &mut Vec<SqlId>) {
+        let (single, slices): (&[Option<SqlId>], &[SqlSlice]) = match self.node(id) {
+            Sql::Word(_) | Sql::Text { .. } => (&[], &[]),
+            Sql::Field { qualifier, name } => (&[Some(*qualifier), Some(*name)], &[]),
+            Sql::Binary { left, right, .. } => (&[Some(*left), Some(*right)], &[]),
+            Sql::Not(x) | Sql::Negative(x) | Sql::Paren(x) | Sql::Postfix { x, .. } | Sql::Cast { x, .. } => {
+                (&[Some(*x)], &[])
+            }
+            Sql::Call { args, .. } | Sql::Spaced(args) | Sql::List(args) | Sql::Bracket(args) => (&[], &[*args]),
+            Sql::In { x, args, .. } => (&[Some(*x)], &[*args]),
+            Sql::Between { x, low, high } => (&[Some(*x), Some(*low), Some(*high)], &[]),
+            Sql::Case { subject, arms } => (&[*subject], &[*arms]),
+            Sql::Subscript { x, index } => (&[Some(*x), Some(*index)], &[]),
+            Sql::Over {
+                x,
+                partition,
+                order,
+                rows,
+            } => (&[Some(*x), *rows], &[*partition, *order]),
+            Sql::OverNamed { x, name, rows } => (&[Some(*x), Some(*name), *rows], &[]),
+        };
+        out.extend(single.iter().flatten());
+        slices.iter().for_each(|slice| out.extend_from_slice(self.args(*slice)));
+    }
+
     /// Returns whether a node consists only of the given text.
     pub fn is_text(&self, id: SqlId, text: &str) -> bool {
         matches!(*self.node(id), Sql::Text { first, len } if self.str(first, len) == text)

@@ -1,0 +1,165 @@
+//! Aliases for relations that an output column hides. In some dialects, `orders.region` in GROUP BY is a field of the
+//! output column `orders`, even if the select reads the relation `orders`.
+
+use rustc_hash::FxHashSet;
+
+use super::query::{Query, QueryInput, Select, SelectSource};
+use super::tree::{Sql, SqlId, SqlTree};
+
+/// Returns a copy of the query in which each relation that an output column hides has an alias. `None` if there is no
+/// such relation.
+pub(super) fn alias_hidden_relations(
+    tree: &SqlTree,
+    query: &Query,
+    inputs: &[QueryInput<'_>],
+) -> Option<(SqlTree, Query)> {
+    let mut hidden: Vec<String> = selects(query)
+        .flat_map(|select| hidden_relations(tree, select))
+        .collect();
+    hidden.sort_unstable();
+    hidden.dedup();
+    let (mut renamed, mut query) = (None, (!hidden.is_empty()).then(|| query.clone())?);
+    let mut taken: FxHashSet<String> = inputs.iter().map(|input| input.name.to_lowercase()).collect();
+    taken.extend(query.ctes.iter().map(|cte| cte.name.to_lowercase()));
+    taken.extend(
+        selects(&query)
+            .flat_map(|select| output_names(tree, select))
+            .map(str::to_lowercase),
+    );
+    for name in hidden {
+        let alias = unused_alias(&name, &mut taken);
+        let before: &SqlTree = renamed.as_ref().unwrap_or(tree);
+        let bodies = query.ctes.iter_mut().map(|cte| &mut cte.body).chain([&mut query.body]);
+        for body in bodies {
+            add_alias(before, body, inputs, (&name, &alias));
+            body.unions
+                .iter_mut()
+                .for_each(|select| add_alias(before, select, inputs, (&name, &alias)));
+        }
+        renamed = Some(with_renamed_qualifier(before, &name, &alias));
+    }
+    Some((renamed?, query))
+}
+
+fn selects(query: &Query) -> impl Iterator<Item = &Select> {
+    let bodies = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
+    bodies.flat_map(|body| std::iter::once(body).chain(&body.unions))
+}
+
+fn output_names<'t>(tree: &'t SqlTree, select: &'t Select) -> impl Iterator<Item = &'t str> {
+    let name = |expr: SqlId| match *tree.node(expr) {
+        Sql::Field { name, .. } => text(tree, name),
+        _ => text(tree, expr),
+    };
+    select
+        .items
+        .iter()
+        .filter_map(move |item| item.alias.as_deref().or_else(|| name(item.expr)))
+}
+
+fn text(tree: &SqlTree, id: SqlId) -> Option<&str> {
+    match *tree.node(id) {
+        Sql::Text { first, len } => Some(tree.str(first, len)),
+        _ => None,
+    }
+}
+
+/// Returns the relations that an output column hides in the clauses after the select list.
+fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
+    let roots = select.group_by.iter().chain(&select.having).copied();
+    let used = qualifiers(tree, roots.chain(select.order_by.iter().map(|key| key.expr)));
+    let is_hidden = |name: &&str| output_names(tree, select).any(|output| output.eq_ignore_ascii_case(name));
+    used.into_iter().filter(is_hidden).map(str::to_owned).collect()
+}
+
+/// Returns the qualifiers of the columns in expressions.
+fn qualifiers<'t>(tree: &'t SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&'t str> {
+    let mut open: Vec<SqlId> = roots.collect();
+    let (mut seen, mut found) = (FxHashSet::default(), FxHashSet::default());
+    while let Some(id) = open.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        match *tree.node(id) {
+            Sql::Field { qualifier, .. } => found.extend(text(tree, qualifier)),
+            _ => tree.add_operands(id, &mut open),
+        }
+    }
+    found
+}
+
+/// Adds the alias to a relation of a select if columns are qualified with its name.
+fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (name, alias): (&str, &str)) {
+    let windows = select
+        .window
+        .iter()
+        .flat_map(|window| window.partition.iter().chain(&window.order));
+    let clauses = select.filter.iter().chain(&select.having).chain(&select.group_by);
+    let roots = clauses
+        .chain(windows)
+        .chain(select.joins.iter().filter_map(|join| join.on.as_ref()))
+        .copied();
+    let roots = roots.chain(select.items.iter().map(|item| item.expr));
+    let roots = roots
+        .chain(select.order_by.iter().map(|key| key.expr))
+        .chain(select.late.map(|late| late.time));
+    let is_star = select.star && select.star_of.as_deref() == Some(name);
+    if !is_star && !qualifiers(tree, roots).contains(name) {
+        return;
+    }
+    let reads = |source: &SelectSource| match source {
+        SelectSource::Input(place) => {
+            inputs
+                .get(*place as usize)
+                .and_then(|input| input.name.rsplit('.').next())
+                == Some(name)
+        }
+        SelectSource::Name(of) => of == name,
+    };
+    if select.from.as_ref().is_some_and(reads) {
+        select.from_alias = Some(alias.to_owned());
+    }
+    let is_joined = |join: &&mut super::query::Join| match &join.alias {
+        Some(known) => known == name,
+        None => reads(&join.source),
+    };
+    select
+        .joins
+        .iter_mut()
+        .filter(is_joined)
+        .for_each(|join| join.alias = Some(alias.to_owned()));
+    if is_star {
+        select.star_of = Some(alias.to_owned());
+    }
+}
+
+fn unused_alias(name: &str, taken: &mut FxHashSet<String>) -> String {
+    // A name in quotes ends with a quote.
+    let (start, quote) = name.split_at(name.trim_end_matches(['`', '"']).len());
+    let mut alias = format!("{start}_rows{quote}");
+    while !taken.insert(alias.to_lowercase()) {
+        alias.insert_str(alias.len() - quote.len(), "_rows");
+    }
+    alias
+}
+
+/// Returns a copy of the tree in which columns have the qualifier `alias` in place of `name`. The ids stay the same.
+fn with_renamed_qualifier(tree: &SqlTree, name: &str, alias: &str) -> SqlTree {
+    let ids = || (0..tree.len() as u32).map(SqlId);
+    let qualifiers: FxHashSet<SqlId> = ids()
+        .filter_map(|id| match *tree.node(id) {
+            Sql::Field { qualifier, .. } if tree.is_text(qualifier, name) => Some(qualifier),
+            _ => None,
+        })
+        .collect();
+    let mut renamed = tree.without_nodes();
+    // The widths are measured again.
+    for id in ids() {
+        let span = tree.meta(id).span;
+        match qualifiers.contains(&id) {
+            true => renamed.add_text(span, |out| out.push_str(alias)),
+            false => renamed.add(*tree.node(id), span),
+        };
+    }
+    renamed
+}
