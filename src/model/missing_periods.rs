@@ -78,6 +78,14 @@ pub(super) fn check_gaps(
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
     let timeframe = if is_fiscal { &fiscal } else { unit };
+    // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, asks for the date of the previous row.
+    let is_of_key = |counted: &RowCountingKind| match counted {
+        RowCountingKind::Offset { value, .. } => {
+            let of_value = date_part(program, *value);
+            of_value.zip(of_key).is_some_and(|(value, key)| value.date == key.date)
+        }
+        RowCountingKind::Range { .. } => false,
+    };
     let definitions = program
         .definitions
         .iter()
@@ -85,7 +93,7 @@ pub(super) fn check_gaps(
         .filter(|(d, live)| **live && !d.failed);
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
-        let counted = ids.find_map(|id| counted_rows(program, id).map(|counted| (id, counted)));
+        let counted = ids.find_map(|id| Some((id, counted_rows(program, id).filter(|counted| !is_of_key(counted))?)));
         found.extend(
             counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit, timeframe), in_sheet, text)),
         );

@@ -19,7 +19,7 @@ pub fn write(functions: &[Function], dialects: &[Dialect]) -> String {
         let overloads = functions.iter().flat_map(|f| f.overloads.iter());
         for (at, (cell, overload)) in dialect.cells.iter().zip(overloads).enumerate() {
             let fill = |reason: &str| fill_titles(reason, dialect, &dialects[1..], at);
-            write_cell(&mut out, cell, overload, functions, fill);
+            write_cell(&mut out, cell, overload, (functions, dialect), fill);
         }
         out.push_str("], ");
         write_construct_facts(&mut out, dialect);
@@ -144,7 +144,7 @@ fn write_cell(
     out: &mut String,
     cell: &Cell,
     overload: &Overload,
-    functions: &[Function],
+    (functions, dialect): (&[Function], &Dialect),
     fill: impl Fn(&str) -> String,
 ) {
     match cell {
@@ -155,7 +155,7 @@ fn write_cell(
         Cell::Template(nodes, Notes { gives, most, alike }) => {
             let gives = gives.map_or("None".to_owned(), |ty| format!("Some({ty})"));
             let uses: Vec<u8> = (0..overload.signature.params.len())
-                .map(|i| count_uses(nodes, i as u8))
+                .map(|i| count_uses(nodes, i as u8, &|mode| most_uses_of_mode(mode, functions, dialect)))
                 .collect();
             let _ = write!(
                 out,
@@ -251,13 +251,36 @@ fn template_shape(nodes: &[Node], params: usize) -> String {
     }
 }
 
-/// Returns the number of occurrences of an argument in a template.
-fn count_uses(nodes: &[Node], wanted: u8) -> u8 {
-    nodes
-        .iter()
-        .filter(|n| matches!(n, Node::Arg { index, .. } | Node::ArgList { index, .. } | Node::ArgJoin { index, .. } if *index == wanted))
-        .count()
-        .min(255) as u8
+/// Returns the number of occurrences of an argument in the SQL of a template. `of_mode` returns the occurrences in the SQL
+/// of an internal function that is called on the argument.
+fn count_uses(nodes: &[Node], wanted: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
+    let uses = |node: &Node| match node {
+        Node::Arg { index, mode } | Node::ArgList { index, mode } | Node::ArgJoin { index, mode, .. }
+            if *index == wanted =>
+        {
+            of_mode(mode)
+        }
+        _ => 0,
+    };
+    nodes.iter().map(uses).fold(0, u8::saturating_add)
+}
+
+/// Returns how often an internal function that a mode calls repeats its argument, at most. Conversions count once, because
+/// an argument that has the type already is not converted.
+fn most_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
+    let mut overload = 0;
+    for function in functions {
+        if function.name == mode {
+            let cells = dialect.cells.iter().skip(overload).take(function.overloads.len());
+            let uses = cells.map(|cell| match cell {
+                Cell::Template(nodes, _) => count_uses(nodes, 0, &|_| 1),
+                _ => 1,
+            });
+            return uses.max().unwrap_or(1).max(1);
+        }
+        overload += function.overloads.len();
+    }
+    1
 }
 
 fn operator_name(text: &str) -> String {

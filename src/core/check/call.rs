@@ -1,10 +1,10 @@
 //! Lowering of function calls: the number of arguments, the overload, and the type and nullability of the result.
 
-use super::Context;
 use super::lower::Lowerer;
 use super::operands::Operands;
 use super::overload::{ChosenOverload, OverloadChoice};
 use super::ranges;
+use super::{Context, DefinitionRole};
 use crate::ast::{Call, Expr, ExprId};
 use crate::catalog::{self, Function, FunctionId, Lowering, Nulls, ParamType, ResultType, internal};
 use crate::diag::{Code, Diagnostic};
@@ -131,20 +131,26 @@ impl Lowerer<'_> {
         false
     }
 
-    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space.
+    /// Returns a number such as `1.5` if the arguments contain `1,5` without a space. If semicolons separate the
+    /// arguments, the number may be the end of a longer argument.
     fn decimal_with_comma(&self, call: Call) -> Option<String> {
         let arguments = self.ast.arguments(call);
-        arguments
-            .iter()
-            .zip(arguments.iter().skip(1))
-            .find_map(|(whole, fraction)| {
-                let [whole, fraction] = [whole, fraction].map(|id| (self.ast.expr(*id), self.ast.span(*id)));
-                let are_numbers = [whole.0, fraction.0] == [Expr::Number, Expr::Number];
-                let [whole, fraction] = [whole.1, fraction.1];
-                let digits = fraction.text(self.source);
-                (are_numbers && fraction.start == whole.end + 1 && digits.bytes().all(|b| b.is_ascii_digit()))
-                    .then(|| format!("{}.{digits}", whole.text(self.source)))
+        let pairs = || arguments.iter().zip(arguments.iter().skip(1));
+        let between = |one: ExprId, other: ExprId| {
+            Span::new(self.ast.span(one).end, self.ast.span(other).start).text(self.source)
+        };
+        let has_semicolons = pairs().any(|(one, other)| between(*one, *other).contains(';'));
+        pairs().find_map(|(whole, fraction)| {
+            let is_number = |id: ExprId| self.ast.expr(id) == Expr::Number;
+            let [before, digits] = [whole, fraction].map(|id| self.ast.span(*id).text(self.source));
+            let whole_digits = before.get(before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..)?;
+            let is_part = is_number(*whole) || (has_semicolons && !whole_digits.is_empty());
+            let is_fraction = is_number(*fraction) && digits.bytes().all(|b| b.is_ascii_digit());
+            (is_part && is_fraction && between(*whole, *fraction) == ",").then(|| match is_number(*whole) {
+                true => format!("{before}.{digits}"),
+                false => format!("{whole_digits}.{digits}"),
             })
+        })
     }
 
     /// Lowers a call to an aggregate with one argument.
@@ -227,6 +233,14 @@ impl Lowerer<'_> {
         ))
     }
 
+    /// Returns whether a grouped step partitions its windows by the keys that do not order the rows.
+    fn has_default_partition(&self) -> bool {
+        let count = |role: DefinitionRole| self.scope.roles.iter().filter(|of| **of == role).count();
+        count(DefinitionRole::OrderBy) > 0
+            && count(DefinitionRole::GroupBy) > 1
+            && count(DefinitionRole::PartitionBy) == 0
+    }
+
     /// Reports an aggregate whose argument is an aggregate or a window function.
     #[cold]
     pub(super) fn report_nested_aggregate(&mut self, function: &Function, inner: NodeMeta, span: Span) -> IrId {
@@ -237,7 +251,14 @@ impl Lowerer<'_> {
                              the next step";
                 let is_name = text.chars().all(|c| c.is_alphanumeric() || c == '_');
                 match is_name && matches!(function.name, "SUM" | "AVERAGE" | "MIN" | "MAX" | "COUNT") {
-                    true => format!("write `{}({text}:{text})` for the value over all groups, or {steps}", function.name),
+                    true => {
+                        let partition = match self.has_default_partition() {
+                            true => " and `partition_by: []`",
+                            false => "",
+                        };
+                        let range = format!("{}({text}:{text})", function.name);
+                        format!("write `{range}`{partition} for the value over all groups, or {steps}")
+                    }
                     false => steps.to_owned(),
                 }
             });

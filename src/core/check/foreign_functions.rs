@@ -1,5 +1,6 @@
 //! Suggestions for functions from other tools that the catalog does not contain.
 
+use crate::catalog;
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -18,6 +19,8 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ACOSH", Write("LN(x + SQRT(x * x - 1))")),
     ("ACOT", Write("PI() / 2 - ATAN(x)")),
     ("AGGREGATE", Say(SUBTOTALS)),
+    ("ALS", Write("IF(condition, then, else)")),
+    ("ANNEE", Write("YEAR(date)")),
     ("ANZAHL", Write("COUNT(x)")),
     (
         "ARRAYFORMULA",
@@ -46,6 +49,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("CONCAT_WS", Write("TEXTJOIN(\", \", TRUE, a, b)")),
     ("CONFIDENCE", Write("1.959964 * sd / SQRT(n)")),
     ("CONFIDENCE.NORM", Write("1.959964 * sd / SQRT(n)")),
+    ("CONTAR.SI", Write("COUNTIF(condition)")),
     ("CONVERT", Say(CONVERSION)),
     ("COTH", Write("1 / TANH(x)")),
     ("COUNTD", Write("COUNT(DISTINCT(x))")),
@@ -124,6 +128,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
             "select a column of the row with `SWITCH(key, \"jan\", jan, \"feb\", feb)`, because the columns of a table have fixed names; `XLOOKUP` and `VLOOKUP` search the rows of another tab",
         ),
     ),
+    ("HOY", Write("TODAY()")),
     ("HSTACK", Say(ONE_VALUE)),
     ("IFF", Write("IF(condition, then, else)")),
     ("IFNULL", Write("IFNA(value, fallback)")),
@@ -141,6 +146,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ISERR", Write("ISERROR(x)")),
     ("ISNULL", Write("ISBLANK(x)")),
     ("ISO.CEILING", Write("CEILING.MATH(x, multiple)")),
+    ("JAHR", Write("YEAR(date)")),
     ("JOIN", Write("TEXTJOIN(\", \", TRUE, x)")),
     ("LAG", Write("OFFSET(x, -1)")),
     (
@@ -164,6 +170,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("MEDIANIF", Write("MEDIAN(IF(condition, x))")),
     ("MINA", Write("MIN(x)")),
     ("MITTELWERT", Write("AVERAGE(x)")),
+    ("MONAT", Write("MONTH(date)")),
     ("MONTHNAME", Write("TEXT(date, \"mmmm\")")),
     ("MOYENNE", Write("AVERAGE(x)")),
     ("M\u{c9}DIA", Write("AVERAGE(x)")),
@@ -205,6 +212,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ROW_NUMBER", Write("ROW()")),
     ("RRI", Write("POWER(fv / pv, 1 / periods) - 1")),
     ("RSQ", Write("POWER(CORREL(x, y), 2)")),
+    ("RUNDEN", Write("ROUND(x, digits)")),
     ("SAFE_CAST", Say(CONVERSION)),
     ("SAFE_DIVIDE", Write("a / b")),
     ("SCAN", Say(EACH_ROW)),
@@ -231,6 +239,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("SUBSTRING", Write("MID(text, start, count)")),
     ("SUBTOTAL", Say(SUBTOTALS)),
     ("SUMA", Write("SUM(x)")),
+    ("SUMAR.SI", Write("SUMIF(column, criterion, x)")),
     ("SUMME", Write("SUM(x)")),
     ("SUMMEWENN", Write("SUMIF(column, criterion, x)")),
     ("SUMX2MY2", Write("SUM(x ^ 2 - y ^ 2)")),
@@ -242,6 +251,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
         Write("(cost - salvage) * (life - period + 1) * 2 / (life * (life + 1))"),
     ),
     ("SYSDATE", Write("NOW()")),
+    ("TAG", Write("DAY(date)")),
     ("TAKE", Say(ONE_VALUE)),
     ("TIMEVALUE", Write("TIME(HOUR(text), MINUTE(text), SECOND(text))")),
     ("TOCOL", Say(ONE_VALUE)),
@@ -266,6 +276,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("VALUETOTEXT", Write("x & \"\"")),
     ("VSTACK", Say(ONE_VALUE)),
     ("WENN", Write("IF(condition, then, else)")),
+    ("WENNFEHLER", Write("IFERROR(x, instead)")),
     ("WRAPCOLS", Say(ONE_VALUE)),
     ("WRAPROWS", Say(ONE_VALUE)),
     ("XIRR", Say(ITERATION)),
@@ -286,16 +297,25 @@ const SUBTOTALS: &str = "write the aggregate itself, such as `SUM(x)`, and selec
 const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \
     `VALUE(x)` for a number or `DATEVALUE(x)` for a date";
 
+/// Prefixes that Excel's files contain before the names of newer functions.
+const EXCEL_PREFIXES: [&str; 2] = ["_XLFN.", "_XLWS."];
+
+/// Returns the error about a function of another tool, whose name is in upper case. `None` if the function is not known.
 pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diagnostic> {
-    let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == name)?;
-    Some(
-        Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
-            .with_label("not in the function catalogue")
-            .with_help(match instead {
-                Write(formula) => format!("write `{formula}`"),
-                Say(advice) => (*advice).to_owned(),
-            }),
-    )
+    let mut own = name;
+    for prefix in EXCEL_PREFIXES {
+        own = own.strip_prefix(prefix).unwrap_or(own);
+    }
+    let diagnostic = Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
+        .with_label("not in the function catalogue");
+    if own != name && catalog::lookup(own).is_some() {
+        return Some(diagnostic.with_help(format!("write `{own}`")).with_fix(span, own));
+    }
+    let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == own)?;
+    Some(diagnostic.with_help(match instead {
+        Write(formula) => format!("write `{formula}`"),
+        Say(advice) => (*advice).to_owned(),
+    }))
 }
 
 /// Returns advice for a function of SQL that formulas do not have. `None` if there is no similar function.

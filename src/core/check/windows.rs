@@ -247,6 +247,13 @@ impl Lowerer<'_> {
         }
         if meta.level == Level::Row && self.grouped && !meta.reads_only_keys {
             let text = self.source_text(meta.span);
+            let help = match shown {
+                "COUNTUNIQUE" => {
+                    "to count different values over several periods, join a `series` of the periods to the rows with \
+                     `cardinality: many`, and count the values in each period"
+                }
+                _ => "aggregate the value, or add it to `group_by`",
+            };
             self.report(
                 Diagnostic::new(
                     Code::MixedLevels,
@@ -254,7 +261,7 @@ impl Lowerer<'_> {
                     format!("`{shown}` is computed over groups, but `{text}` has one value per row"),
                 )
                 .with_label("one value per row")
-                .with_help("aggregate the value, or add it to `group_by`"),
+                .with_help(help),
             );
             return false;
         }

@@ -434,14 +434,13 @@ impl Emitter<'_> {
             let Sql::Text { first, len } = *tree.node(id) else {
                 return false;
             };
-            let number = tree.str(first, len);
-            let digits = number.strip_prefix('-').unwrap_or(number);
-            let is_number = digits.starts_with(|c: char| c.is_ascii_digit());
-            is_number
-                && digits
-                    .bytes()
-                    .take_while(|b| *b != b'e')
-                    .any(|b| (b'1'..=b'9').contains(&b))
+            let text = tree.str(first, len);
+            // A literal may be a cast, such as `cast(100.0 as double)`.
+            let number = text.strip_prefix("cast(").unwrap_or(text);
+            let digits = number.strip_prefix('-').unwrap_or(number).bytes();
+            digits
+                .take_while(|b| b.is_ascii_digit() || *b == b'.')
+                .any(|b| b != b'0' && b != b'.')
         };
         let mut left = *x;
         while let Sql::Binary {

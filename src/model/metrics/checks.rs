@@ -131,6 +131,7 @@ impl ModelOverSets<'_> {
         let in_project = |key: &str| match key {
             "timezone" => options.timezone.clone(),
             "fiscal_month_offset" => options.calendar.fiscal_month_offset.map(|months| months.to_string()),
+            "blanks" => Some(if options.blank_zero { "zero" } else { "NULL" }.to_owned()),
             "week_start" if options.calendar.week_start != Weekday::Monday => {
                 Some(options.calendar.week_start.name().to_owned())
             }

@@ -22,13 +22,13 @@ pub struct PeriodBound {
 }
 
 impl PeriodBound {
-    /// Reads a bound: a date `YYYY-MM-DD` or a constant formula.
+    /// Reads a bound: a date `YYYY-MM-DD` or a constant formula, which may begin with `=`.
     pub fn read(node: &Node) -> Option<Self> {
         let text = node.text()?.trim();
         let date = iso_date(text);
         let formula = match date {
             Some((year, month, day)) => format!("DATE({year}, {month}, {day})"),
-            None => format!("({text})"),
+            None => format!("({})", text.strip_prefix('=').unwrap_or(text)),
         };
         Some(Self {
             formula,

@@ -10,7 +10,7 @@ use crate::load::{KeptColumns, PeriodSeries, SpecKind, Step};
 use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::span::Span;
-use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, SqlId, SqlTree};
+use crate::sql::{Cte, Item, Join, JoinKind, Select, SelectSource, Sql, SqlId, SqlTree};
 use crate::{Type, dialect::Dialect};
 
 impl SpecCompilation<'_> {
@@ -61,18 +61,27 @@ impl SpecCompilation<'_> {
                 match relation.column(column.name()) {
                     Some(own) => {
                         let own = column_text(dialect, own);
+                        let is_hidden =
+                            dialect.facts().relation_shadows_column && column.name().eq_ignore_ascii_case(step);
                         Item {
-                            expr: add_name_node(tree, &own),
+                            expr: match is_hidden {
+                                true => tree.add_field(&dialect.name_text(step, true), &own),
+                                false => add_name_node(tree, &own),
+                            },
                             alias: (own != name).then_some(name),
                         }
                     }
-                    None => Item {
-                        expr: match place == 0 && is_untyped(column) {
-                            true => typed_null(tree, dialect, column),
-                            false => tree.add_word("null", Span::default()),
-                        },
-                        alias: Some(name),
-                    },
+                    None => {
+                        let mut typed = relations.iter().filter(|_| place == 0 && is_untyped(column));
+                        let typed = typed.find(|(_, relation)| relation.position(column.name()).is_some());
+                        Item {
+                            expr: match typed {
+                                Some((source, _)) => typed_null(tree, dialect, column, source),
+                                None => tree.add_word("null", Span::default()),
+                            },
+                            alias: Some(name),
+                        }
+                    }
                 }
             };
             Select {
@@ -184,12 +193,24 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
-/// Returns a NULL of a column's type. The NULL has no type if a type could round the values of the other steps, which is
-/// only possible on engines that take the type from any step.
-fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column) -> SqlId {
+/// Returns a NULL of a column's type. If the type has no name, the NULL is read from the step `source`, which has the
+/// column. The NULL has no type if a type could round the values of the other steps, which is only possible on engines that
+/// take the type from any step.
+fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &str) -> SqlId {
     let null = tree.add_word("null", Span::default());
+    if matches!(column.ty(), Type::Unknown | Type::Other) {
+        if !dialect.facts().unions_in_pairs {
+            return null;
+        }
+        let source = dialect.name_text(source, true);
+        let query = tree.add_raw_text(&format!(
+            "select {} from {source} where false",
+            column_text(dialect, column)
+        ));
+        return tree.add(Sql::Paren(query), Span::default());
+    }
     match column.null_type(dialect) {
-        Some(ty) if column.ty() != Type::Unknown => add_cast(tree, null, &ty),
+        Some(ty) => add_cast(tree, null, &ty),
         _ => null,
     }
 }

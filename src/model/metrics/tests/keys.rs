@@ -174,6 +174,28 @@ fn a_set_without_a_setting_has_the_setting_of_the_project() {
 }
 
 #[test]
+fn a_set_without_blanks_zero_has_no_column_in_a_model_with_blanks_zero() {
+    let sets = [
+        "metric_set: a\nfrom: a\ntime: seen_at\nblanks: zero\ndefinitions: n = MAX(x)\n",
+        "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = MAX(y) + 1\n",
+        "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n",
+    ];
+    let errors = |compiler: &Compiler| -> Vec<String> {
+        let compiled = compile_last_with(compiler, &sets);
+        let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
+        errors.map(|found| found.message().to_owned()).collect()
+    };
+    assert_eq!(
+        errors(&Compiler::default()),
+        ["`blanks` is `zero` in the set `a`, but `NULL` in the set `b`, which has the setting of the project"]
+    );
+    assert_eq!(
+        errors(&Compiler::builder().blanks_as_zero(true).build()),
+        Vec::<String>::new()
+    );
+}
+
+#[test]
 fn properties_of_a_metric_are_merged_with_those_of_the_model() {
     let set = "metric_set: orders\nfrom: orders\ntime: ordered_on\nsemantic_model: true\ndefinitions: revenue = SUM(amount)\n\
         columns: {revenue: {owner: ann, meta: {a: 1}, label: Revenue}}\n";
