@@ -254,7 +254,10 @@ impl Lowerer<'_> {
                     format!("`{shown}` is computed over groups, but `{text}` has one value per row"),
                 )
                 .with_label("one value per row")
-                .with_help("aggregate the value, or add it to `group_by`"),
+                .with_help(format!(
+                    "aggregate the value, or add it to `group_by`; to compute `{shown}` over rows, use it in an earlier \
+                     step with `keep: all`, `partition_by` and `order_by`"
+                )),
             );
             return false;
         }

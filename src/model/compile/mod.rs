@@ -13,7 +13,7 @@ pub use step::StepToCompile;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::required_types::RequiredTypes;
 use crate::additivity::StepColumns;
@@ -67,23 +67,23 @@ impl Compiler {
             SpecContents::Set(set) => self.compile_metric_set(&file, set),
             SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
             SpecContents::Periods | SpecContents::Plain => {
-                self.compile_spec_with_periods(file, SpecKind::Written, WrittenFormulas::default())
+                self.compile_spec_with_periods(file, SpecKind::Written, GeneratedSpecOrigins::default())
             }
         }
     }
 
     /// Compiles a spec that reads relations, not metric sets.
     pub(crate) fn compile_spec_file(&self, file: SpecFile<'_>, kind: SpecKind) -> CompiledSpec {
-        self.compile_spec_file_with_formulas(file, kind, WrittenFormulas::default())
+        self.compile_spec_file_with_formulas(file, kind, GeneratedSpecOrigins::default())
     }
 
-    /// Compiles a generated spec. The descriptions of columns show the formulas in `written` instead of the generated
+    /// Compiles a generated spec. The descriptions of columns show the formulas in `origins` instead of the generated
     /// formulas.
     pub(crate) fn compile_spec_file_with_formulas(
         &self,
         mut file: SpecFile<'_>,
         kind: SpecKind,
-        written: WrittenFormulas,
+        origins: GeneratedSpecOrigins,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
         if let Some(spec) = file.spec(kind, &mut compiled.diagnostics) {
@@ -94,7 +94,7 @@ impl Compiler {
             compiled.budget = selector_facts::budget(&spec.dbt);
             compiled.column_tags = selector_facts::column_tags(&spec.columns);
             let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
-            run.written_formulas = written;
+            run.origins = origins;
             self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
             compiled.known_relations = run.relations_read(&compiled.columns);
             compiled.definitions = run.definitions;
@@ -171,9 +171,14 @@ impl Compiler {
     }
 }
 
-/// Formulas of definitions as written, by the name of the step and the lower-case name of the definition. The name of a
-/// spec's only step is empty.
-pub(crate) type WrittenFormulas = FxHashMap<(String, String), String>;
+/// Facts about the files from which a spec is generated. The name of a spec's only step is empty.
+#[derive(Debug, Default)]
+pub(crate) struct GeneratedSpecOrigins {
+    /// Formulas of definitions as written, by the name of the step and the lower-case name of the definition.
+    pub formulas: FxHashMap<(String, String), String>,
+    /// Names of the steps that contain the joins of metric sets.
+    pub steps_of_sets: FxHashSet<String>,
+}
 
 pub(crate) struct SpecCompilation<'r> {
     pub(crate) compiler: &'r Compiler,
@@ -187,8 +192,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
-    /// Formulas of definitions, as written in the files from which the spec is generated.
-    pub(crate) written_formulas: WrittenFormulas,
+    pub(crate) origins: GeneratedSpecOrigins,
     /// Name of each grouping key, and its text in the spec.
     pub(crate) written_keys: Vec<(String, String)>,
     pub(crate) sources: SpecSources,
@@ -238,7 +242,7 @@ impl<'r> SpecCompilation<'r> {
             cte_texts: CteTexts::default(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
-            written_formulas: WrittenFormulas::default(),
+            origins: GeneratedSpecOrigins::default(),
             written_keys: Vec::new(),
             sources: SpecSources::default(),
             joins_sound: true,
