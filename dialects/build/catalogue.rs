@@ -217,19 +217,7 @@ fn read_function(
         faults.push(file.fault_at(at, format!("unknown level `{level}`")));
     }
     let nulls = read_null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
-    let safe_last = text("safe_last", faults);
-    if let Some(kind) = &safe_last {
-        if !["positive", "positive_integer"].contains(&kind.as_str()) {
-            faults.push(file.fault_at(at, format!("unknown `safe_last`: `{kind}`")));
-        }
-        if nulls != "error"
-            && !overloads
-                .iter()
-                .any(|overload| overload.nulls.as_deref() == Some("error"))
-        {
-            faults.push(file.fault_at(at, format!("`{name}` has `safe_last`, so it needs `nulls = \"error\"`")));
-        }
-    }
+    let safe_last = read_safe_last(file, at, table, &nulls, faults);
     let flag = |key: &str| {
         let value = toml_file::get(table, key).and_then(|v| v.get_ref().as_bool());
         value.unwrap_or(false)
@@ -276,6 +264,23 @@ fn read_function(
         lower,
         overloads,
     })
+}
+
+fn read_safe_last(
+    file: &File,
+    at: usize,
+    table: &DeTable<'_>,
+    nulls: &str,
+    faults: &mut Vec<String>,
+) -> Option<String> {
+    let kind = toml_file::text(file, table, "safe_last", faults)?;
+    if !["positive", "positive_integer"].contains(&kind) {
+        faults.push(file.fault_at(at, format!("unknown `safe_last`: `{kind}`")));
+    }
+    if nulls != "error" {
+        faults.push(file.fault_at(at, "`safe_last` needs `nulls = \"error\"`"));
+    }
+    Some(kind.to_owned())
 }
 
 /// Checks that a function has a phrase, and that the placeholders in the phrase are parameters.

@@ -66,13 +66,47 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
     if safe.zip(last).is_some_and(|(safe, last)| safe.includes(last)) {
         return false;
     }
-    match name {
-        "MOD" | "QUOTIENT" | "CEILING" | "FLOOR" | "MROUND" | "POWER" | "SQRT" | "SQRTPI" | "LN" | "LOG" | "LOG10"
-        | "EXP" | "COT" | "ASIN" | "ACOS" | "ATAN2" | "SINH" | "COSH" | "FACT" | "COMBIN" | "PERMUT" | "GCD"
-        | "LCM" | "BITAND" | "BITOR" | "BITXOR" | "BITLSHIFT" | "BITRSHIFT" | "VALUE" | "NUMBERVALUE" | "DATEVALUE"
-        | "TIMEVALUE" | "DATE" | "TIME" | "DATEDIF" | "FIND" | "SEARCH" | "CODE" => true,
-        _ => false,
-    }
+    matches!(
+        name,
+        "MOD"
+            | "QUOTIENT"
+            | "CEILING"
+            | "FLOOR"
+            | "MROUND"
+            | "POWER"
+            | "SQRT"
+            | "SQRTPI"
+            | "LN"
+            | "LOG"
+            | "LOG10"
+            | "EXP"
+            | "COT"
+            | "ASIN"
+            | "ACOS"
+            | "ATAN2"
+            | "SINH"
+            | "COSH"
+            | "FACT"
+            | "COMBIN"
+            | "PERMUT"
+            | "GCD"
+            | "LCM"
+            | "BITAND"
+            | "BITOR"
+            | "BITXOR"
+            | "BITLSHIFT"
+            | "BITRSHIFT"
+            | "VALUE"
+            | "NUMBERVALUE"
+            | "DATEVALUE"
+            | "TIMEVALUE"
+            | "DATE"
+            | "TIME"
+            | "DATEDIF"
+            | "FIND"
+            | "SEARCH"
+            | "CODE"
+    )
 }
 
 /// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.

@@ -31,26 +31,22 @@ impl Lowerer<'_> {
                 let at = fault.span();
                 fault.is_error() && part.start <= at.start && at.end <= part.end
             };
-            let mut faults: Vec<Diagnostic> = self.diagnostics.drain(before.min(self.diagnostics.len())..).collect();
-            let first = faults.iter().position(is_consequence);
-            if let Some(fault) = first.and_then(|first| faults.get_mut(first)) {
-                *fault = fault
-                    .clone()
-                    .without_fix()
-                    .with_help(warning.help().unwrap_or_default());
-                if let Some(fix) = warning.fix() {
-                    *fault = fault.clone().with_fix(fix.span, fix.text.clone());
-                }
-            }
-            let mut place = 0;
-            faults.retain(|fault| {
-                place += 1;
-                Some(place - 1) == first || !is_consequence(fault)
+            let before = before.min(self.diagnostics.len());
+            let (consequences, mut faults): (Vec<_>, Vec<_>) =
+                self.diagnostics.drain(before..).partition(is_consequence);
+            let Some(first) = consequences.into_iter().next() else {
+                self.diagnostics.append(&mut faults);
+                self.report(warning);
+                continue;
+            };
+            let help = warning.help().unwrap_or_default();
+            let first = first.without_fix();
+            let first = first.with_help(format!("the arguments are in the wrong order: {help}"));
+            faults.push(match warning.fix() {
+                Some(fix) => first.with_fix(fix.span, fix.text.clone()),
+                None => first,
             });
             self.diagnostics.append(&mut faults);
-            if first.is_none() {
-                self.report(warning);
-            }
         }
     }
 
