@@ -172,7 +172,7 @@ impl<'m> StepWriter<'m> {
                     .iter()
                     .map(|column| self.columns.all[*column].text.clone()),
             );
-            if let Some(first) = self.naming_column(&stage.columns, place) {
+            if let Some(first) = self.naming_column(&stage.columns) {
                 let name = format!("with_{}", self.columns.all[first].text.name);
                 let short = shorten_name(&name);
                 let is_taken = steps.iter().any(|step| step.name == short);
@@ -188,12 +188,11 @@ impl<'m> StepWriter<'m> {
         steps
     }
 
-    /// Returns the column after which a step is named: the first column that a later step reads, because the query may
-    /// compute the others at the end.
-    fn naming_column(&self, columns: &[usize], stage: usize) -> Option<usize> {
+    /// Returns the column after which a step is named: the first column that another column reads, because the query may
+    /// compute the others in its last select.
+    fn naming_column(&self, columns: &[usize]) -> Option<usize> {
         let is_read = |column: &&usize| {
-            let later = self.columns.all.iter().filter(|other| other.stage > stage);
-            let mut uses = later.flat_map(|other| &other.uses);
+            let mut uses = self.columns.all.iter().flat_map(|other| &other.uses);
             uses.any(|used| used.column == **column)
         };
         columns.iter().find(is_read).or_else(|| columns.first()).copied()
