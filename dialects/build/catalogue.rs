@@ -25,6 +25,8 @@ pub struct Function {
     pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
+    /// Kind of literal for which the function never returns NULL in place of an error.
+    pub safe_last: Option<String>,
     pub volatile: bool,
     pub discontinuous: bool,
     pub empty: Option<String>,
@@ -88,6 +90,7 @@ const KEYS: &[&str] = &[
     "unverified",
     "level",
     "nulls",
+    "safe_last",
     "volatile",
     "discontinuous",
     "empty",
@@ -214,6 +217,7 @@ fn read_function(
         faults.push(file.fault_at(at, format!("unknown level `{level}`")));
     }
     let nulls = read_null_rule(file, at, table, faults).unwrap_or_else(|| "any".into());
+    let safe_last = read_safe_last(file, at, table, &nulls, faults);
     let flag = |key: &str| {
         let value = toml_file::get(table, key).and_then(|v| v.get_ref().as_bool());
         value.unwrap_or(false)
@@ -244,6 +248,7 @@ fn read_function(
         unverified: text("unverified", faults),
         level,
         nulls,
+        safe_last,
         volatile: flag("volatile"),
         discontinuous: flag("discontinuous"),
         empty: text("empty", faults),
@@ -259,6 +264,23 @@ fn read_function(
         lower,
         overloads,
     })
+}
+
+fn read_safe_last(
+    file: &File,
+    at: usize,
+    table: &DeTable<'_>,
+    nulls: &str,
+    faults: &mut Vec<String>,
+) -> Option<String> {
+    let kind = toml_file::text(file, table, "safe_last", faults)?;
+    if !["positive", "positive_integer"].contains(&kind) {
+        faults.push(file.fault_at(at, format!("unknown `safe_last`: `{kind}`")));
+    }
+    if nulls != "error" {
+        faults.push(file.fault_at(at, "`safe_last` needs `nulls = \"error\"`"));
+    }
+    Some(kind.to_owned())
 }
 
 /// Checks that a function has a phrase, and that the placeholders in the phrase are parameters.
@@ -392,11 +414,16 @@ fn write_function(out: &mut String, functions: &[Function], function: &Function)
         out,
         "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
          args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-         volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
          internal: {}, overloads: &[",
         function.unverified,
         capitalize(&function.level),
         capitalize(&function.nulls),
+        match function.safe_last.as_deref() {
+            Some("positive") => "Some(SafeLast::Positive)",
+            Some(_) => "Some(SafeLast::PositiveInteger)",
+            None => "None",
+        },
         function.volatile,
         function.discontinuous,
         function.empty,

@@ -5,7 +5,9 @@ use crate::types::Level;
 
 pub use crate::hash;
 pub use crate::tables::internal;
-pub use crate::tables::{Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
+pub use crate::tables::{
+    Function, FunctionId, Lowering, Nulls, Overload, OverloadId, Param, ParamType, ResultType, SafeLast,
+};
 
 /// Returns the function with an id.
 #[expect(clippy::indexing_slicing, reason = "only the catalogue creates ids")]

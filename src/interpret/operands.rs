@@ -1,6 +1,7 @@
 //! Operands of arithmetic with `blanks: zero`: a blank is 0, but the NULL of an error remains NULL.
 
 use crate::arithmetic::{chosen_argument, evaluate_binary};
+use crate::catalog;
 use crate::expr::{InterpreterExpr, InterpreterOp, Window};
 use crate::temporal::result_arguments;
 use crate::value::Value;
@@ -61,15 +62,51 @@ pub fn can_fail(name: &str, args: &[InterpreterExpr]) -> bool {
         Some(InterpreterExpr::Literal(value)) => value.number(),
         _ => None,
     };
-    match name {
-        "MOD" | "QUOTIENT" | "CEILING" | "FLOOR" | "MROUND" => !last.is_some_and(|last| last > 0.0),
-        "POWER" => !last.is_some_and(|last| last > 0.0 && last.fract() == 0.0),
-        "SQRT" | "SQRTPI" | "LN" | "LOG" | "LOG10" | "EXP" | "COT" | "ASIN" | "ACOS" | "ATAN2" | "SINH" | "COSH"
-        | "FACT" | "COMBIN" | "PERMUT" | "GCD" | "LCM" | "BITAND" | "BITOR" | "BITXOR" | "BITLSHIFT" | "BITRSHIFT"
-        | "VALUE" | "NUMBERVALUE" | "DATEVALUE" | "TIMEVALUE" | "DATE" | "TIME" | "DATEDIF" | "FIND" | "SEARCH"
-        | "CODE" => true,
-        _ => false,
+    let safe = catalog::lookup(name).and_then(|function| function.safe_last);
+    if safe.zip(last).is_some_and(|(safe, last)| safe.includes(last)) {
+        return false;
     }
+    matches!(
+        name,
+        "MOD"
+            | "QUOTIENT"
+            | "CEILING"
+            | "FLOOR"
+            | "MROUND"
+            | "POWER"
+            | "SQRT"
+            | "SQRTPI"
+            | "LN"
+            | "LOG"
+            | "LOG10"
+            | "EXP"
+            | "COT"
+            | "ASIN"
+            | "ACOS"
+            | "ATAN2"
+            | "SINH"
+            | "COSH"
+            | "FACT"
+            | "COMBIN"
+            | "PERMUT"
+            | "GCD"
+            | "LCM"
+            | "BITAND"
+            | "BITOR"
+            | "BITXOR"
+            | "BITLSHIFT"
+            | "BITRSHIFT"
+            | "VALUE"
+            | "NUMBERVALUE"
+            | "DATEVALUE"
+            | "TIMEVALUE"
+            | "DATE"
+            | "TIME"
+            | "DATEDIF"
+            | "FIND"
+            | "SEARCH"
+            | "CODE"
+    )
 }
 
 /// Returns the possible meanings of an expression's NULL. `None` if blank operands do not count as 0.

@@ -10,8 +10,9 @@ use super::file::SpecFile;
 use super::graph::{self, ModelRead, SpecInputs};
 use super::load::SpecKind;
 use super::metrics::MetricSetWithErrors;
+use super::semantic::ProjectNames;
 use super::session::{self, CachedFile, CachedSpec, KnownInputs, SpecSession};
-use super::{CompiledSpec, ModelTest};
+use super::{CompiledSpec, ModelTest, SemanticModels};
 use crate::arena::Arena;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
@@ -119,7 +120,7 @@ impl Compiler {
             .map(|(number, file)| spec_parents(number, file.reads(), &first))
             .collect();
         let order = graph::order_specs(&parents);
-        let needed = flag_first_specs_and_ancestors(&parents, count);
+        let needed = flag_needed_specs(&parents, count, |number| batch.files[number].has_semantic_model(self));
         let mut all: Arena<Option<Arc<CompiledSpec>>> = specs.iter().map(|_| None).collect();
         let behind: Vec<usize> = order.circles.iter().flatten().chain(&order.behind).copied().collect();
         for (place, wave) in order.waves.iter().chain([&behind]).enumerate() {
@@ -141,6 +142,7 @@ impl Compiler {
             compiler.add_models(compiled().filter_map(|(_, compiled)| compiled.as_relation()));
             compiled().for_each(|(number, compiled)| all[number] = Some(Arc::clone(compiled)));
         }
+        batch.agree_on_semantic_names(&mut compiler, &mut all);
         for circle in &order.circles {
             report_cycle(circle, &batch.files, &mut all);
         }
@@ -295,9 +297,34 @@ impl<'t> Batch<'t> {
             }
         }
     }
+
+    /// Compiles the specs again whose semantic models use the name of another semantic model for another kind of
+    /// element, which dbt rejects.
+    fn agree_on_semantic_names(&self, compiler: &mut Compiler, all: &mut Arena<Option<Arc<CompiledSpec>>>) {
+        let models = all.iter().flatten().filter_map(|spec| spec.semantic_model());
+        let names = ProjectNames::from_models(models);
+        let differs = |spec: &Arc<CompiledSpec>| spec.semantic_model().is_some_and(|model| names.contradicts(model));
+        let specs = all.iter().enumerate();
+        let others: Vec<usize> = specs
+            .filter_map(|(number, spec)| spec.as_ref().is_some_and(differs).then_some(number))
+            .collect();
+        if others.is_empty() {
+            return;
+        }
+        Arc::make_mut(&mut compiler.specs).semantic_names = names;
+        let compiled = parallel::map(&others, |number| self.files[*number].compile(compiler, false));
+        for (number, compiled) in others.into_iter().zip(compiled) {
+            all[number] = Some(Arc::new(compiled));
+        }
+    }
 }
 
 impl<'t> BatchFile<'t> {
+    fn has_semantic_model(&self, compiler: &Compiler) -> bool {
+        let of_spec = self.inputs().and_then(|inputs| inputs.semantic);
+        self.name().is_some() && of_spec.unwrap_or(compiler.specs.semantic_models) != SemanticModels::Off
+    }
+
     fn parse(&self, compiler: &Compiler) -> SpecFile<'t> {
         SpecFile::read(self.spec.text, self.spec.path, &compiler.options.limits)
     }
@@ -365,7 +392,9 @@ fn model_name_and_inputs(file: &SpecFile<'_>, contents: &SpecContents) -> SpecIn
             (name, loaded.as_ref().map(graph::model_reads).unwrap_or_default())
         }
     };
-    SpecInputs { name, reads }
+    let semantic = file.root().and_then(|root| root.get("semantic_model"));
+    let semantic = semantic.and_then(SemanticModels::from_node);
+    SpecInputs { name, reads, semantic }
 }
 
 /// Returns the indexes of the distinct specs that a spec reads. A spec that reads a relation with its own name is left
@@ -381,10 +410,18 @@ fn spec_parents(number: usize, reads: &[ModelRead], first: &FxHashMap<String, us
     parents
 }
 
-/// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one of these specs.
-fn flag_first_specs_and_ancestors(parents: &Arena<Vec<usize>>, count: usize) -> Arena<bool> {
+/// Returns, for each spec, whether it is one of the first `count` specs or an ancestor of one of these specs. If one of
+/// the first specs has a semantic model, all other specs with a semantic model are needed too.
+fn flag_needed_specs(
+    parents: &Arena<Vec<usize>>,
+    count: usize,
+    has_semantic_model: impl Fn(usize) -> bool,
+) -> Arena<bool> {
     let mut needed = Arena::filled(false, parents.len());
     let mut next: Vec<usize> = (0..count.min(parents.len())).collect();
+    if next.iter().any(|number| has_semantic_model(*number)) {
+        next.extend((count..parents.len()).filter(|number| has_semantic_model(*number)));
+    }
     while let Some(number) = next.pop() {
         if !std::mem::replace(&mut needed[number], true) {
             next.extend(&parents[number]);

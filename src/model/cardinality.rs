@@ -26,20 +26,6 @@ pub(super) struct CardinalityQuery {
     pub pairs: bool,
 }
 
-/// Removes `cardinality: many` from the help of a warning about a join of a metric set, because sets cannot have such a
-/// join.
-pub(super) fn help_in_metric_set(help: &str) -> String {
-    let mut help = help.to_owned();
-    for many in [
-        "write `cardinality: many`, or ",
-        ", or `cardinality: many` in this join",
-        " as well, or write `cardinality: many`",
-    ] {
-        help = help.replace(many, "");
-    }
-    format!("{help}, or write the set over a model with the joined rows")
-}
-
 impl SpecCompilation<'_> {
     /// Returns the joins that are declared, but not proven, to find at most one row. Adds a warning for each such join.
     pub(super) fn unproven_joins(
@@ -88,24 +74,26 @@ impl SpecCompilation<'_> {
             } else {
                 missing.join(", ")
             };
-            let help = match (join.kind, key, wanted.as_str()) {
+            let proof = match (join.kind, key, wanted.as_str()) {
                 (JoinKind::Cross, ..) => {
-                    "write `cardinality: many`, or join a step that returns only one row, such as one with \
-                        aggregates but no `group_by`"
-                        .to_owned()
+                    "join a step that returns only one row, such as one with aggregates but no `group_by`".to_owned()
                 }
-                (_, [], "") => "write `cardinality: many`, or join on a key of the joined relation".to_owned(),
-                (_, [], columns) if is_step => {
-                    format!(
-                        "write `group_by: [{columns}]` in step `{}`, or `cardinality: many` in this join",
-                        join.to.name()
-                    )
-                }
+                (_, [], "") => "join on a key of the joined relation".to_owned(),
+                (_, [], columns) if is_step => format!("write `group_by: [{columns}]` in step `{}`", join.to.name()),
                 (_, [], columns) => format!(
-                    "write `primary_key: [{columns}]` for `{}` in the schema, or `cardinality: many` in this join",
+                    "write `primary_key: [{columns}]` for `{}` in the schema",
                     join.to.name()
                 ),
-                (_, _, columns) => format!("join on `{columns}` as well, or write `cardinality: many`"),
+                (_, _, columns) => format!("join on `{columns}` as well"),
+            };
+            // A metric set cannot have a join that finds several rows.
+            let is_in_set = self
+                .origins
+                .steps_of_sets
+                .contains(step.name.map_or("", |name| name.text));
+            let several_rows = match is_in_set {
+                true => "write the set over a model with the joined rows",
+                false => "write `cardinality: many` in this join",
             };
             diagnostics.push(
                 Diagnostic::new(
@@ -113,7 +101,7 @@ impl SpecCompilation<'_> {
                     join.to_text.node.span,
                     format!("a row of `{first}` may match several rows of `{relation}`: {why}"),
                 )
-                .with_help(help),
+                .with_help(format!("{proof}, or {several_rows}")),
             );
             unproven.push((place, asked));
         }

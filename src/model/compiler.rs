@@ -14,6 +14,7 @@ use crate::dialect::Dialect;
 use crate::limits::Limits;
 use crate::metrics::MetricSets;
 use crate::schema::Schema;
+use crate::semantic::ProjectNames;
 
 /// Compiler for one dialect and schema. The compiler is cheap to share between threads. It dereferences to the compiler
 /// of `formulac-core`, which compiles plain formulas.
@@ -52,6 +53,8 @@ pub struct SpecOptions {
     pub contracts: bool,
     /// Semantic models to generate for specs that do not specify any.
     pub semantic_models: SemanticModels,
+    /// Names in the semantic models of all specs that are compiled together.
+    pub semantic_names: ProjectNames,
     /// Metric sets that specs may read.
     pub sets: MetricSets,
     /// Current date, `YYYY-MM-DD`, which determines whether deprecated metrics can still be used.

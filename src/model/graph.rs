@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
+use super::SemanticModels;
 use super::load::Spec;
 use crate::arena::Arena;
 use crate::dbt::RelationReference;
@@ -24,6 +25,8 @@ pub(super) struct SpecInputs {
     /// Name of the model, and its position. `None` for a metric set.
     pub name: Option<(String, Span)>,
     pub reads: Vec<ModelRead>,
+    /// Value of `semantic_model`, if the spec has this key.
+    pub semantic: Option<SemanticModels>,
 }
 
 /// Returns the models that a spec may read. Names of the spec's own steps are omitted.

@@ -2,12 +2,13 @@
 
 use rustc_hash::FxHashMap;
 
+use super::cardinality::list_names;
 use super::compile::SpecCompilation;
 use super::formulas::FormulaPartWithSource;
 use super::joins::{JoinCriterion, JoinedRelation};
 use super::load::{SpannedText, Step, StepRead};
 use super::sources::JoinTarget;
-use crate::check::{MergedColumn, explain_removed_column};
+use crate::check::{MergedColumn, describe_columns, explain_removed_column};
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::plan::{JoinInput, JoinedInput, StepInput};
 use crate::schema::{Column, Relation};
@@ -222,7 +223,7 @@ impl<'y> JoinedStepInput<'y> {
             let relations = &self.input.relations;
             let Some(right) = relations.get(at) else { continue };
             if right.position(name.text).is_none() && !right.may_have_more_columns() {
-                diagnostics.push(no_column(right.name(), *name, std::slice::from_ref(right)));
+                diagnostics.push(self.no_join_column(right.name(), *name, std::slice::from_ref(right), at));
                 continue;
             }
             let sides: Vec<String> = left
@@ -262,6 +263,28 @@ impl<'y> JoinedStepInput<'y> {
         spelled
     }
 
+    /// Returns an error about a `using` column that one side of the join at the index `at` does not have. The help names
+    /// the columns that both sides have.
+    fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], at: usize) -> Diagnostic {
+        let diagnostic = no_column(whose, name, among);
+        let columns = among.iter().flat_map(Relation::columns).map(Column::name);
+        if suggest::nearest_name(name.text, columns.take(1000)).is_some()
+            || among.iter().any(|relation| relation.is_past_column(name.text))
+        {
+            return diagnostic;
+        }
+        let (before, right) = self.input.relations.split_at(at);
+        let right = right.first().map(Relation::columns).unwrap_or_default();
+        let is_shared = |name: &&str| before.iter().any(|relation| relation.position(*name).is_some());
+        let shared: Vec<&str> = right.iter().map(Column::name).filter(is_shared).take(8).collect();
+        diagnostic.with_help(match shared.as_slice() {
+            [] => {
+                "the relations have no column in common, so write a condition with `on` instead of `using`".to_owned()
+            }
+            names => format!("both sides of the join have {}", list_names(names)),
+        })
+    }
+
     /// Returns the earlier relations that contain a `using` column. There are several such relations if a full join
     /// merged the column.
     fn earlier_sides(
@@ -291,7 +314,7 @@ impl<'y> JoinedStepInput<'y> {
                 match open.as_slice() {
                     [] => {
                         let whose = before.iter().map(Relation::name).collect::<Vec<_>>().join("`, `");
-                        diagnostics.push(no_column(&whose, name, before));
+                        diagnostics.push(self.no_join_column(&whose, name, before, at));
                         return None;
                     }
                     [one] => return Some(vec![*one]),
@@ -355,7 +378,11 @@ pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) 
     let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
     diagnostic.with_help(match suggest::nearest_name(text, columns) {
         Some(near) => suggest::similar_name_help(near),
-        None => "correct the name".to_owned(),
+        None => among
+            .iter()
+            .map(describe_columns)
+            .next()
+            .unwrap_or_else(|| "correct the name".to_owned()),
     })
 }
 

@@ -68,8 +68,8 @@ impl SpecCompilation<'_> {
         }
         let measures = match self.measures_of_totals(&used, (before, prior)) {
             Ok(measures) => measures,
-            Err(fault) => {
-                diagnostics.push(fault);
+            Err(faults) => {
+                diagnostics.extend(faults);
                 return None;
             }
         };
@@ -131,36 +131,37 @@ impl SpecCompilation<'_> {
         &self,
         used: &[TotalUse],
         (before, prior): (usize, &Step<'_>),
-    ) -> Result<Vec<Measure>, Diagnostic> {
+    ) -> Result<Vec<Measure>, Vec<Diagnostic>> {
         let mut measures: Vec<Measure> = Vec::new();
-        let is_grouped = |source: &AggregatingStep| {
-            let step = self.spec.steps.get(source.step);
-            step.is_some_and(|step| !step.group_by.is_empty())
-        };
-        for total in used {
-            if measures
-                .iter()
-                .any(|known| known.name.eq_ignore_ascii_case(&total.measure))
-            {
+        let mut faults = Vec::new();
+        let is_grouped = |step: &Step<'_>| !step.group_by.is_empty();
+        for (place, total) in used.iter().enumerate() {
+            let name = &total.measure;
+            let mut earlier = used.iter().take(place);
+            if earlier.any(|earlier| earlier.measure.eq_ignore_ascii_case(name)) {
                 continue;
             }
-            let source = self.aggregating_step(before, &total.measure).filter(is_grouped);
-            let is_before_grouped = || {
-                self.spec
-                    .steps
-                    .iter()
-                    .take(before)
-                    .any(|step| !step.group_by.is_empty())
-            };
-            let source = source.ok_or_else(|| match prior.group_by.is_empty() {
-                true if is_before_grouped() => total_of_formula(&total.measure, total.span),
-                true => without_groups(total.span),
-                false => ungrouped_total(&total.measure, None, total.span),
-            })?;
-            measures.push(Measure {
-                name: total.measure.clone(),
-                source,
+            let source = self.aggregating_step(before, name);
+            let source = source.filter(|source| self.spec.steps.get(source.step).is_some_and(is_grouped));
+            if let Some(source) = source {
+                measures.push(Measure {
+                    name: name.clone(),
+                    source,
+                });
+                continue;
+            }
+            let filtering = self.filtering_step(before, name);
+            let filter = filtering.and_then(|step| self.spec.steps.get(step)?.filter.as_ref());
+            let grouped = self.spec.steps.iter().take(before).rfind(|step| is_grouped(step));
+            faults.push(match (filter, grouped) {
+                _ if is_grouped(prior) => ungrouped_total(name, None, total.span),
+                (_, None) => without_groups(total.span),
+                (Some(filter), Some(grouped)) => total_of_filtered_groups(filter, grouped, total.span),
+                (None, Some(_)) => total_of_formula(name, total.span),
             });
+        }
+        if !faults.is_empty() {
+            return Err(faults);
         }
         measures.sort_by_key(|measure| measure.source.step);
         Ok(measures)
@@ -395,6 +396,22 @@ fn total_of_formula(measure: &str, span: Span) -> Diagnostic {
         format!("`{measure}` is computed from columns of an earlier step, so its total cannot be computed from rows");
     let help = "compute it from the totals of these columns, such as `B_ROW_TOTAL / C_ROW_TOTAL`";
     total_diagnostic(span, message).with_help(help)
+}
+
+/// Returns the error of a total in a sheet that reads the groups of a step through a step with a filter. The total could
+/// include the other groups or not.
+fn total_of_filtered_groups(filter: &SpannedText<'_>, grouped: &Step<'_>, span: Span) -> Diagnostic {
+    let name = grouped.name.map_or(String::new(), |name| format!(" `{}`", name.text));
+    let message = "a step between the grouped step and the sheet filters the groups, so the rows of the total are not \
+        clear";
+    let help = format!(
+        "to remove the rows from the sheet and its totals, move the condition to `where` of the grouped step{name}; to \
+         keep the rows in the totals, filter in a step after the sheet"
+    );
+    let label = "the total could include these groups or not";
+    total_diagnostic(span, message)
+        .with_secondary_label(filter.node.span, label.to_owned())
+        .with_help(help)
 }
 
 /// Returns the error of a total in a sheet that reads no groups.

@@ -134,7 +134,7 @@ impl SpecCompilation<'_> {
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let as_written = |definition: &SpecDefinition| {
             let step = definition.step.clone().unwrap_or_default();
-            self.written_formulas.get(&(step, definition.name.to_lowercase()))
+            self.origins.formulas.get(&(step, definition.name.to_lowercase()))
         };
         let united: FxHashSet<&str> = self
             .spec

@@ -2,6 +2,7 @@
 //! unchanged in the output, and a metric that is aggregated over months must equal its formula by quarter.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -27,6 +28,24 @@ fn check_semantic_model_of_private_model(place: &Path, dbt: &Path, spec: &str) {
     let manifest = artifact(place, "manifest.json");
     let model = &manifest["semantic_models"]["semantic_model.subscription_business.customer_sales"];
     assert_eq!(model["config"]["group"], json!("finance"), "{model}");
+}
+
+/// Checks that dbt accepts a column that is an entity in the semantic model of one spec, and one of several keys in the
+/// model of another spec.
+fn check_names_of_several_models(place: &Path, dbt: &Path, form: &str) {
+    let file = place.join("metrics/customer_markets.yml");
+    write(
+        &file,
+        &format!(
+            "model: customer_markets\nfrom: subscriptions\nsemantic_model: {form}\ngroup_by: [customer_id, market]\n\
+             definitions: lines = COUNT()\n"
+        ),
+    );
+    generate(place, "duckdb");
+    let mut parse = Command::new(dbt.with_file_name("python"));
+    run(dbt_settings(parse.arg(script("strict_parse.py")), place));
+    fs::remove_file(&file).unwrap();
+    generate(place, "duckdb");
 }
 
 #[test]
@@ -61,6 +80,7 @@ fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
         run(dbt_settings(parse.arg(script("strict_parse.py")), &place));
         check_texts_are_as_written(&artifact(&place, "manifest.json"));
         told.push(metrics(&artifact(&place, "semantic_manifest.json"), form));
+        check_names_of_several_models(&place, &dbt, form);
     }
     check_semantic_model_of_private_model(&place, &dbt, &spec("by_customer.yml"));
     insta::assert_snapshot!(

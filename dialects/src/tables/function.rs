@@ -28,6 +28,26 @@ pub enum Nulls {
     Skipped,
 }
 
+/// Kind of literal in the last argument with which a call never returns NULL in place of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SafeLast {
+    /// Number greater than 0.
+    Positive,
+    /// Integer greater than 0.
+    PositiveInteger,
+}
+
+impl SafeLast {
+    /// Returns whether a call with this literal as its last argument cannot fail.
+    #[must_use]
+    pub fn includes(self, last: f64) -> bool {
+        match self {
+            Self::Positive => last > 0.0,
+            Self::PositiveInteger => last > 0.0 && last.fract() == 0.0,
+        }
+    }
+}
+
 /// Type that a parameter accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamType {
@@ -140,6 +160,8 @@ pub struct Function {
     pub level: Level,
     /// Null rule of the function.
     pub nulls: Nulls,
+    /// Kind of literal in the last argument with which a call cannot fail, for the null rule `Error`.
+    pub safe_last: Option<SafeLast>,
     /// `true` if each call may return a different value.
     pub volatile: bool,
     /// `true` if a tiny difference of an argument can change the result a lot, as for rounding and comparisons.

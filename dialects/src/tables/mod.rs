@@ -10,7 +10,7 @@ pub mod op;
 pub mod part;
 
 pub use dialect::{Cell, ConstructFact, DialectData, FactVerdict, Fold, Form, Shape, Template};
-pub use function::{Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType};
+pub use function::{Function, FunctionId, Nulls, Overload, OverloadId, Param, ParamType, ResultType, SafeLast};
 pub use generated::*;
 pub use lowering::Lowering;
 
@@ -21,7 +21,7 @@ mod generated {
     use super::part::{Mode, Part, TypeName};
     use super::{
         Cell, ConstructFact, DialectData, FactVerdict, Fold, Form, Function, FunctionId, Lowering, Nulls, Overload,
-        OverloadId, Param, ParamType, ResultType, Shape, Template,
+        OverloadId, Param, ParamType, ResultType, SafeLast, Shape, Template,
     };
     use crate::types::{Level, Type};
 

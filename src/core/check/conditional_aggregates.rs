@@ -50,8 +50,9 @@ impl Lowerer<'_> {
             ..RowCriteria::default()
         };
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
+        let before = self.diagnostics.len();
         let split = self.split_criteria(lowering, function, args, lowered, &mut of_rows, span);
-        self.check_order(lowering, function, args, lowered, span);
+        self.check_order(lowering, function, args, lowered, (before, span));
         let Some((value, conditions)) = split else {
             return self.add_error(span);
         };

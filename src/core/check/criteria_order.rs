@@ -12,46 +12,100 @@ use crate::{Level, Type};
 /// Maximum number of nodes to inspect in a condition.
 const MAX_NODES: usize = 200;
 
+/// Arguments in the wrong position: the part of the source with these arguments, and the warning.
+type MisplacedArguments = (Span, Diagnostic);
+
 impl Lowerer<'_> {
-    /// Warns about arguments of a conditional aggregate that are in the wrong position.
+    /// Warns about arguments of a conditional aggregate that are in the wrong position. If they caused errors, which
+    /// begin at the index `before`, the first error explains the position instead.
     pub(super) fn check_order(
         &mut self,
         lowering: Lowering,
         function: &Function,
         args: &[ExprId],
         lowered: &[IrId],
-        span: Span,
+        (before, span): (usize, Span),
     ) {
-        let tested = match (lowering, lowered) {
-            (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
-                self.check_sumif_argument_order(function, args, lowered, span);
-                &[*range, *criterion]
-            }
-            // The summed column is always used even if the criterion tests another column.
-            (Lowering::SumIf | Lowering::AverageIf, _) => return,
-            (Lowering::CountIf | Lowering::CountIfs, all) => all,
-            (_, all) => all.get(1..).unwrap_or_default(),
-        };
-        for pair in tested.chunks_exact(2) {
-            if let [range, criterion] = pair {
-                self.check_tested_column(*range, *criterion);
-            }
+        for (part, warning) in self.find_misplaced_arguments(lowering, function, args, lowered, span) {
+            let is_consequence = |fault: &Diagnostic| {
+                let at = fault.span();
+                fault.is_error() && part.start <= at.start && at.end <= part.end
+            };
+            let before = before.min(self.diagnostics.len());
+            let (consequences, mut faults): (Vec<_>, Vec<_>) =
+                self.diagnostics.drain(before..).partition(is_consequence);
+            let Some(first) = consequences.into_iter().next() else {
+                self.diagnostics.append(&mut faults);
+                self.report(warning);
+                continue;
+            };
+            let help = warning.help().unwrap_or_default();
+            let first = first.without_fix();
+            let first = first.with_help(format!("the arguments are in the wrong order: {help}"));
+            faults.push(match warning.fix() {
+                Some(fix) => first.with_fix(fix.span, fix.text.clone()),
+                None => first,
+            });
+            self.diagnostics.append(&mut faults);
         }
     }
 
-    /// Warns about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument of SUMIFS,
-    /// but the last argument of SUMIF.
-    fn check_sumif_argument_order(&mut self, function: &Function, args: &[ExprId], values: &[IrId], span: Span) {
-        let ([value, range, criterion], [first, second, third]) = (values, args) else {
-            return;
+    fn find_misplaced_arguments(
+        &self,
+        lowering: Lowering,
+        function: &Function,
+        args: &[ExprId],
+        lowered: &[IrId],
+        span: Span,
+    ) -> Vec<MisplacedArguments> {
+        let mut found = Vec::new();
+        let tested = match (lowering, lowered) {
+            (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
+                let misplaced = self.find_sumifs_order(function, args, lowered, span);
+                found.extend(misplaced.map(|warning| (span, warning)));
+                &[*range, *criterion]
+            }
+            // The summed column is always used even if the criterion tests another column.
+            (Lowering::SumIf | Lowering::AverageIf, _) => return found,
+            (Lowering::CountIf | Lowering::CountIfs, all) => all,
+            (_, all) => {
+                if let Some(warning) = self.find_sumif_order(function, args, all, span) {
+                    return vec![(span, warning)];
+                }
+                all.get(1..).unwrap_or_default()
+            }
+        };
+        for pair in tested.chunks_exact(2) {
+            if let [range, criterion] = pair {
+                let part = self.program.meta(*range).span.to(self.program.meta(*criterion).span);
+                found.extend(
+                    self.find_misplaced_column(*range, *criterion)
+                        .map(|warning| (part, warning)),
+                );
+            }
+        }
+        found
+    }
+
+    /// Returns the warning about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument
+    /// of SUMIFS, but the last argument of SUMIF.
+    fn find_sumifs_order(
+        &self,
+        function: &Function,
+        args: &[ExprId],
+        values: &[IrId],
+        span: Span,
+    ) -> Option<Diagnostic> {
+        let ([value, range, criterion], [first, rest @ ..]) = (values, args) else {
+            return None;
         };
         let range_meta = self.program.meta(*range);
         if !self.is_literal(*criterion) || range_meta.level == Level::Const || range_meta.ty == Type::Boolean {
-            return;
+            return None;
         }
-        let text = |pass: &Self, id: &IrId| pass.source_text(pass.program.meta(*id).span);
-        let [sum, range, criterion] = [value, range, criterion].map(|id| text(self, id));
-        let mut diagnostic = Diagnostic::new(
+        let criterion_type = self.program.meta(*criterion).ty;
+        let [sum, range, criterion] = [value, range, criterion].map(|id| self.source_text(self.program.meta(*id).span));
+        let diagnostic = Diagnostic::new(
             Code::CriterionOrder,
             span,
             format!(
@@ -61,59 +115,103 @@ impl Lowerer<'_> {
             ),
         )
         .with_help(format!("write `{}({range}, {criterion}, {sum})`", function.name));
-        let [first, second, third] = [first, second, third].map(|id| self.ast.span(*id));
-        let comma = |a: Span, b: Span| {
-            self.source
-                .get(a.end as usize..b.start as usize)
-                .is_some_and(|t| t.trim() == ",")
-        };
-        // Offer no fix if an argument is in parentheses, because its span excludes the parentheses.
-        if comma(first, second) && comma(second, third) {
-            let [sum, range, criterion] = [first, second, third].map(|span| span.text(self.source));
-            let fixed = format!("{range}, {criterion}, {sum}");
-            diagnostic = diagnostic.with_fix(Span::new(first.start, third.end), fixed);
-        }
-        self.report(diagnostic);
+        // The other order also fails if it compares text with a number.
+        let is_valid = criterion_type == Type::Text || !matches!(range_meta.ty, Type::Text);
+        Some(match is_valid {
+            true => self.with_order(diagnostic, rest.iter().chain([first])),
+            false => diagnostic,
+        })
     }
 
-    /// Warns about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid", quantity)`, in which
-    /// the condition does not use `amount`.
-    fn check_tested_column(&mut self, range: IrId, criterion: IrId) {
-        let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
-        if self.is_literal(range) && asked.level > Level::Const {
-            let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
-            self.report(
-                Diagnostic::new(
-                    Code::CriterionOrder,
-                    of.span,
-                    format!(
-                        "`{range}` and `{criterion}` are in the wrong order: the column must come before its criterion"
-                    ),
-                )
-                .with_help(format!("swap the two arguments: `{criterion}, {range}`")),
-            );
-        } else if asked.ty == Type::Boolean
-            && of.ty != Type::Boolean
-            && !matches!(
-                self.program.node(criterion),
-                Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_)
-            )
-            && matches!(self.program.node(range), Ir::Column(_) | Ir::Definition(_))
-            && !self.refers_to(criterion, range)
-        {
-            let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
-            self.report(
-                Diagnostic::new(
-                    Code::CriterionOrder,
-                    of.span,
-                    format!("`{range}` has no effect, because `{criterion}` is already a complete condition"),
-                )
-                .with_help(
-                    "remove the range and put the condition first, as in `SUMIF(condition, value)`, or \
-                        write a criterion",
-                ),
-            );
+    /// Returns the warning about calls such as `SUMIFS(status, "paid", amount)`, which have the order of SUMIF.
+    fn find_sumif_order(
+        &self,
+        function: &Function,
+        args: &[ExprId],
+        values: &[IrId],
+        span: Span,
+    ) -> Option<Diagnostic> {
+        let (last, pairs) = values.split_last()?;
+        let is_row = |id: &IrId| self.program.meta(*id).level != Level::Const;
+        let is_pair =
+            |pair: &[IrId]| matches!(pair, [range, criterion] if is_row(range) && self.is_literal(*criterion));
+        if pairs.is_empty() || pairs.len() % 2 != 0 || !is_row(last) || !pairs.chunks(2).all(is_pair) {
+            return None;
         }
+        let (first, (last, rest)) = (values.first()?, args.split_last()?);
+        let text = |id: &ExprId| self.ast.span(*id).text(self.source);
+        let ordered: Vec<&str> = std::iter::once(last).chain(rest).map(text).collect();
+        let message = format!(
+            "`{}` expects the column to aggregate as its first argument, and the criteria after it; here, `{}` is \
+             aggregated",
+            function.name,
+            self.source_text(self.program.meta(*first).span)
+        );
+        let diagnostic = Diagnostic::new(Code::CriterionOrder, span, message).with_help(format!(
+            "write `{}({})`",
+            function.name,
+            ordered.join(", ")
+        ));
+        Some(self.with_order(diagnostic, std::iter::once(last).chain(rest)))
+    }
+
+    /// Adds a fix that writes the arguments of a call in another order. Adds no fix if an argument is in parentheses,
+    /// because its span excludes the parentheses.
+    fn with_order<'e>(&self, diagnostic: Diagnostic, ordered: impl Iterator<Item = &'e ExprId>) -> Diagnostic {
+        let ordered: Vec<Span> = ordered.map(|id| self.ast.span(*id)).collect();
+        let mut written = ordered.clone();
+        written.sort_by_key(|span| span.start);
+        let is_comma = |pair: &[Span]| match pair {
+            [a, b] => {
+                let between = self.source.get(a.end as usize..b.start as usize);
+                between.is_some_and(|text| text.trim() == ",")
+            }
+            _ => false,
+        };
+        let (Some(first), Some(last)) = (written.first(), written.last()) else {
+            return diagnostic;
+        };
+        if !written.windows(2).all(is_comma) {
+            return diagnostic;
+        }
+        let texts: Vec<&str> = ordered.iter().map(|span| span.text(self.source)).collect();
+        diagnostic.with_fix(Span::new(first.start, last.end), texts.join(", "))
+    }
+
+    /// Returns the warning about calls such as `COUNTIF("paid", status)`, and `SUMIF(amount, status = "paid",
+    /// quantity)`, in which the condition does not use `amount`.
+    fn find_misplaced_column(&self, range: IrId, criterion: IrId) -> Option<Diagnostic> {
+        let (of, asked) = (self.program.meta(range), self.program.meta(criterion));
+        let is_swapped = self.is_literal(range) && asked.level > Level::Const;
+        let is_complete = || {
+            asked.ty == Type::Boolean
+                && of.ty != Type::Boolean
+                && !matches!(
+                    self.program.node(criterion),
+                    Ir::Bool(_) | Ir::Column(_) | Ir::Definition(_)
+                )
+                && matches!(self.program.node(range), Ir::Column(_) | Ir::Definition(_))
+                && !self.refers_to(criterion, range)
+        };
+        if !is_swapped && !is_complete() {
+            return None;
+        }
+        let (range, criterion) = (self.source_text(of.span), self.source_text(asked.span));
+        let (message, help) = if is_swapped {
+            (
+                format!(
+                    "`{range}` and `{criterion}` are in the wrong order: the column must come before its criterion"
+                ),
+                format!("swap the two arguments: `{criterion}, {range}`"),
+            )
+        } else {
+            (
+                format!("`{range}` has no effect, because `{criterion}` is already a complete condition"),
+                "remove the range and put the condition first, as in `SUMIF(condition, value)`, or write a criterion"
+                    .to_owned(),
+            )
+        };
+        Some(Diagnostic::new(Code::CriterionOrder, of.span, message).with_help(help))
     }
 
     fn is_literal(&self, id: IrId) -> bool {

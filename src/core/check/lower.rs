@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::cells::PartialRange;
 use super::names::{NameResolver, NameTarget, SymbolKey};
@@ -117,8 +117,11 @@ pub(super) fn lower(
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     work.reset(ast, names, program.columns.len());
-    for column in find_not_null_columns(ast, names, scope) {
-        program.columns[column as usize].nullable = false;
+    let never_null = find_never_null_names(ast, names, scope);
+    for name in &never_null {
+        if let NameTarget::Column(column) = name {
+            program.columns[*column as usize].nullable = false;
+        }
     }
     // Most expressions become a single node. Some expressions need another node, such as a conversion.
     program.reserve(ast.len() + ast.len() / 8 + 8);
@@ -186,21 +189,53 @@ pub(super) fn lower(
     }
     program.folded = folded;
     program.order = order;
+    let tested: FxHashSet<u32> = never_null.iter().filter_map(tested_definition).collect();
+    if !tested.is_empty() {
+        mark_never_null(ast, scope, &tested, program);
+    }
 }
 
-/// Returns the columns that are never NULL because `where` tests the columns or their timeframes with `NOT(ISBLANK(x))`
-/// or a comparison.
-fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<u32> {
-    let mut columns = Vec::new();
-    let column = |id: ExprId| {
+fn tested_definition(name: &NameTarget) -> Option<u32> {
+    match name {
+        NameTarget::Definition(definition) => Some(*definition),
+        _ => None,
+    }
+}
+
+/// Marks the values of definitions as not NULL, except in `where`, which is evaluated before the rows are removed.
+fn mark_never_null(ast: &Ast, scope: &CheckScope<'_>, tested: &FxHashSet<u32>, program: &mut Program) {
+    for (index, definition) in ast.definitions.iter().enumerate() {
+        let Some(lowered) = program.definitions.try_get(index).filter(|lowered| !lowered.failed) else {
+            continue;
+        };
+        let (first, root) = (lowered.first, lowered.root);
+        if scope.role(definition.part) == DefinitionRole::Where {
+            continue;
+        }
+        if tested.contains(&(index as u32)) {
+            program.meta_mut(root).nullable = false;
+        }
+        for id in (first.0..=root.0).map(IrId) {
+            if let Ir::Definition(used) = program.node(id)
+                && tested.contains(&used)
+            {
+                program.meta_mut(id).nullable = false;
+            }
+        }
+    }
+}
+
+/// Returns the columns and definitions that are never NULL because `where` tests them or their timeframes with
+/// `NOT(ISBLANK(x))` or a comparison. A definition may itself be a column or its timeframe.
+fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>) -> Vec<NameTarget> {
+    let mut found: Vec<NameTarget> = Vec::new();
+    let name = |id: ExprId| {
         let id = match ast.expr(id) {
             Expr::Timeframe { base, .. } => base,
             _ => id,
         };
-        match names.targets[id.index()] {
-            NameTarget::Column(column) => Some(column),
-            _ => None,
-        }
+        let target = names.targets[id.index()];
+        matches!(target, NameTarget::Column(_) | NameTarget::Definition(_)).then_some(target)
     };
     let called = |id: ExprId| match (ast.expr(id), names.targets[id.index()]) {
         (Expr::Call(call), NameTarget::Function(function)) => {
@@ -217,19 +252,27 @@ fn find_not_null_columns(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
         while let Some(id) = all.pop() {
             match (ast.expr(id), called(id)) {
                 (Expr::Binary { op, left, right }, _) if op.is_comparison() => {
-                    columns.extend([left, right].into_iter().filter_map(column));
+                    found.extend([left, right].into_iter().filter_map(name));
                 }
                 (_, Some((Lowering::And, args))) => all.extend(args),
                 (_, Some((Lowering::Not, [inner]))) => {
                     if let Some((Lowering::IsBlank, [x])) = called(*inner) {
-                        columns.extend(column(*x));
+                        found.extend(name(*x));
                     }
                 }
                 _ => {}
             }
         }
     }
-    columns
+    let mut place = 0;
+    while let Some(target) = found.get(place).copied() {
+        if let NameTarget::Definition(definition) = target {
+            // Each definition is visited once, because definitions may form a cycle.
+            found.extend(name(ast.definition(definition).body).filter(|inner| !found.contains(inner)));
+        }
+        place += 1;
+    }
+    found
 }
 
 impl<'a> Lowerer<'a> {

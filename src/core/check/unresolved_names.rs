@@ -1,17 +1,21 @@
 //! Diagnostics for unknown and ambiguous names, with suggestions.
 
+use super::DefinitionRole;
 use super::names::{NameTarget, Resolver};
 use super::timeframe::split_timeframe_name;
 use crate::Level;
 use crate::ast::{BinaryOp, Definition, Expr, ExprId};
 use crate::catalog::{self, Function};
 use crate::diag::{Code, Diagnostic, suggest};
+use crate::plan::key_name;
 use crate::schema::{Column, Relation};
 use crate::span::Span;
 use crate::symbol_table::HashedName;
 
 /// Maximum number of candidates per kind to compare with a name.
 pub const CANDIDATES: usize = 1000;
+/// Maximum number of names in a list of names that can be used.
+const LISTED: usize = 8;
 /// Maximum number of searches for similar names. The limit keeps checks fast if a source contains many errors.
 pub const SEARCHES: usize = 50;
 
@@ -44,6 +48,25 @@ impl<'a> Resolver<'a> {
         definitions
             .chain(columns.take(CANDIDATES))
             .filter(move |name| !name.eq_ignore_ascii_case(text))
+    }
+
+    /// Returns the names by which groups can be sorted or partitioned: the grouping keys and the definitions. `None` for
+    /// other roles, and for steps without `group_by`.
+    fn names_of_groups(&self, role: DefinitionRole) -> Option<Vec<String>> {
+        let parts = self.ast.definitions.iter().take(CANDIDATES);
+        let of_role = |role| parts.clone().filter(move |part| self.scope.role(part.part) == role);
+        let keys = of_role(DefinitionRole::GroupBy).map(|key| key_name(self.ast.span(key.body).text(self.source)));
+        let mut names: Vec<String> = keys.filter(|_| role.orders_groups()).collect();
+        if names.is_empty() {
+            return None;
+        }
+        let definitions = of_role(DefinitionRole::Definitions).filter_map(|definition| definition.name);
+        for name in definitions.map(|name| name.text(self.source)) {
+            if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                names.push(name.to_owned());
+            }
+        }
+        Some(names)
     }
 
     pub(super) fn report_ambiguous(&mut self, text: &str, span: Span) -> NameTarget {
@@ -101,6 +124,11 @@ impl<'a> Resolver<'a> {
         let text = span.text(self.source);
         // Names in `${…}` are always columns.
         let bare = self.ast.expr(id) == Expr::Name;
+        // A tab without quotes, as in `Targets!A:B`, is a syntax error that has already been reported.
+        let after = self.source.get(span.end as usize..).unwrap_or_default();
+        if after.starts_with('!') && !after.starts_with("!=") {
+            return NameTarget::Error;
+        }
         if bare && let Some((diagnostic, target)) = self.diagnose_other_meaning(id, span, definition) {
             self.diagnostics.push(diagnostic);
             return target;
@@ -133,34 +161,47 @@ impl<'a> Resolver<'a> {
         if let Some(target) = self.resolve_unlisted_column(text, span) {
             return target;
         }
-        let others = self.similar_candidates(text);
-        let help = match self.nearest_name(text, others.clone()) {
-            Some(near) => {
-                let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
-                let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
-                let is_sure = is_name && suggest::is_unique_match(text, near, others);
-                self.diagnostics.push(if is_sure {
-                    diagnostic.with_fix(span, near)
-                } else {
-                    diagnostic
-                });
-                return NameTarget::Error;
+        let groups = self.names_of_groups(scope.role(definition.part));
+        let similar = match &groups {
+            Some(names) => self.similar_name(text, names.iter().map(String::as_str)),
+            None => self.similar_name(text, self.similar_candidates(text)),
+        };
+        if let Some((near, is_unique)) = similar {
+            let is_name = near.chars().all(|c| c.is_alphanumeric() || c == '_');
+            let diagnostic = diagnostic.with_help(suggest::similar_name_help(near));
+            self.diagnostics.push(if is_name && is_unique {
+                diagnostic.with_fix(span, near)
+            } else {
+                diagnostic
+            });
+            return NameTarget::Error;
+        }
+        let names = match (&groups, scope.relations.first()) {
+            (Some(names), _) => {
+                let names: Vec<&str> = names.iter().take(LISTED).map(String::as_str).collect();
+                format!("use a key or a definition of the step, such as {}", list_names(&names))
             }
-            None => {
-                let names = scope.relations.first().map_or_else(
-                    || "define the name, or correct its spelling".to_owned(),
-                    describe_columns,
-                );
-                // In `status = open`, the author may have forgotten the quotes around a text literal.
-                if bare && self.is_compared(id, definition) {
-                    format!("write `\"{text}\"` if you mean text; {names}")
-                } else {
-                    names
-                }
-            }
+            (None, Some(relation)) => describe_columns(relation),
+            (None, None) => "define the name, or correct its spelling".to_owned(),
+        };
+        // In `status = open`, the author may have forgotten the quotes around a text literal.
+        let help = if bare && self.is_compared(id, definition) {
+            format!("write `\"{text}\"` if you mean text; {names}")
+        } else {
+            names
         };
         self.diagnostics.push(diagnostic.with_help(help));
         NameTarget::Error
+    }
+
+    /// Returns the most similar candidate, and whether no other candidate is similar.
+    fn similar_name<'c>(
+        &mut self,
+        text: &str,
+        candidates: impl Iterator<Item = &'c str> + Clone,
+    ) -> Option<(&'c str, bool)> {
+        let near = self.nearest_name(text, candidates.clone())?;
+        Some((near, suggest::is_unique_match(text, near, candidates)))
     }
 
     /// Returns the diagnostic and the target of a bare word that is not a column: a Boolean value, a cell, NULL, the
@@ -381,7 +422,7 @@ pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Di
 
 /// Describes a relation by listing its first columns.
 pub fn describe_columns(relation: &Relation) -> String {
-    let names: Vec<&str> = relation.columns().iter().take(8).map(Column::name).collect();
+    let names: Vec<&str> = relation.columns().iter().take(LISTED).map(Column::name).collect();
     match names.as_slice() {
         [] => format!("`{}` has no columns", relation.name()),
         [one] => format!("`{}` has the column `{one}`", relation.name()),

@@ -249,10 +249,14 @@ impl Lowerer<'_> {
             let text = self.source_text(meta.span);
             let help = match shown {
                 "COUNTUNIQUE" => {
-                    "to count different values over several periods, join a `series` of the periods to the rows with \
-                     `cardinality: many`, and count the values in each period"
+                    "to count different values over several periods, join a `series` of the periods to the \
+                                  rows with `cardinality: many`, and count the values in each period"
+                        .to_owned()
                 }
-                _ => "aggregate the value, or add it to `group_by`",
+                _ => format!(
+                    "aggregate the value, or add it to `group_by`; to compute `{shown}` over rows, use it in an earlier \
+                     step with `keep: all`, `partition_by` and `order_by`"
+                ),
             };
             self.report(
                 Diagnostic::new(

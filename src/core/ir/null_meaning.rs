@@ -106,11 +106,8 @@ impl Program {
             Ir::Number(digits) => self.text(digits).parse::<f64>().ok(),
             _ => None,
         });
-        let is_safe = last.is_some_and(|last| match catalog::get(function).name {
-            "MOD" | "QUOTIENT" | "CEILING" | "FLOOR" | "MROUND" => last > 0.0,
-            "POWER" | "power" => last > 0.0 && last.fract() == 0.0,
-            _ => false,
-        });
+        let safe = catalog::get(function).safe_last;
+        let is_safe = safe.zip(last).is_some_and(|(safe, last)| safe.includes(last));
         catalog::null_rule(overload) == Nulls::Error && !is_safe
     }
 }

@@ -151,6 +151,11 @@ impl KeyLookups {
         finds
     }
 
+    /// Returns the key of the join that a lookup needs. `None` for other nodes.
+    pub fn join_key(&self, program: &Program, id: IrId) -> Option<LookupJoinKey> {
+        Some(self.same(LookupParts::new(program, id)?))
+    }
+
     fn same(
         &self,
         LookupParts {

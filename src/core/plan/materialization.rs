@@ -1,6 +1,6 @@
 //! Selection of the values that become named columns because several expressions use them.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::StepPlan;
 use super::common_subexpressions::SharedArguments;
@@ -8,6 +8,7 @@ use super::definition_materializer::DefinitionMaterializer;
 use super::formula_names::value_name;
 use super::liveness::{Liveness, is_trivial, needed_nodes};
 use super::long_keys::is_long;
+use super::lookup_by_key::{KeyLookups, LookupJoinKey};
 use super::materialized_values::MaterializedValues;
 use super::names::UsedNames;
 use super::outputs::key_name;
@@ -26,6 +27,36 @@ struct ReadCounts {
     rows: u32,
     /// Expressions at group level.
     groups: u32,
+}
+
+/// Materializes each output whose lookups find the same rows as those of another materialized definition, so that one
+/// select joins the rows for both.
+fn share_lookup_joins(step: &StepPlan<'_>, live: &Arena<bool>, taken: &mut UsedNames, cuts: &mut MaterializedValues) {
+    let program = step.program;
+    let lookups = KeyLookups::new(step, live);
+    let nodes = |index: usize| {
+        let definition = &program.definitions[index];
+        needed_nodes(program, definition.first, definition.root).into_iter()
+    };
+    let joins = |index: usize| nodes(index).filter_map(|id| lookups.join_key(program, id));
+    let is_value = |index: &usize| {
+        let definition = &program.definitions[*index];
+        live[*index] && !definition.failed && step.has_role(*index, DefinitionRole::Definitions)
+    };
+    let all = || (0..program.definitions.len()).filter(is_value);
+    let is_cut = |cuts: &MaterializedValues, index: usize| cuts.contains(step.definition_root(index));
+    let made: FxHashSet<LookupJoinKey> = all().filter(|index| is_cut(cuts, *index)).flat_map(joins).collect();
+    for index in all().filter(|index| step.outputs[*index]) {
+        let root = step.definition_root(index);
+        let reads_cut = |id: IrId| matches!(program.node(id), Ir::Definition(used) if is_cut(cuts, used as usize));
+        if is_cut(cuts, index) || is_trivial(program, root) || nodes(index).any(reads_cut) {
+            continue;
+        }
+        if joins(index).any(|join| made.contains(&join)) {
+            let name = program.definitions[index].name.clone().unwrap_or_default();
+            cuts.insert(root, taken.output_name(&name));
+        }
+    }
 }
 
 pub(super) fn materialize_values(
@@ -103,6 +134,9 @@ pub(super) fn materialize_values(
             };
             cuts.insert(root, column);
         }
+    }
+    if !found_are_columns && !program.finds.is_empty() {
+        share_lookup_joins(step, live, taken, &mut cuts);
     }
     let mut shared = SharedArguments::new(step, live, in_rows);
     let repeated = repeated_values(&mut shared, dialect, &cuts, |id| aliases.contains_key(&id));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::DecimalDigits;
+use super::{DecimalDigits, structs};
 use crate::Type;
 use crate::dialect::Dialect;
 
@@ -38,6 +38,8 @@ pub struct Column {
     pub(super) is_uuid: bool,
     /// Whether the values are arrays.
     pub(super) is_array: bool,
+    /// Whether the database defines the type, for example as a domain, so the name does not tell its base type.
+    pub(super) is_user_defined: bool,
     pub(super) description: Option<String>,
     /// All possible values, if they are known.
     pub(super) values: Option<Arc<[String]>>,
@@ -66,6 +68,7 @@ impl Column {
             null_is_error: false,
             is_uuid: false,
             is_array: false,
+            is_user_defined: false,
             description,
             values,
             tags,
@@ -97,8 +100,9 @@ impl Column {
     #[must_use]
     pub fn declared(mut self, text: &str) -> Self {
         let digits = DecimalDigits::from_type_text(text);
-        self.is_array = super::structs::is_array_type(text);
+        self.is_array = structs::is_array_type(text);
         self.is_uuid = self.ty == Type::Text && text.trim().eq_ignore_ascii_case("uuid");
+        self.is_user_defined = self.ty == Type::Other && !self.is_array && !structs::is_built_in(text);
         let column = self.with_digits(digits);
         let wide = column.digits.is_some_and(|digits| digits.precision() > 28);
         if wide {

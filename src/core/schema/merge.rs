@@ -133,18 +133,29 @@ impl Relation {
 }
 
 impl Column {
-    /// Merges two columns. Returns `self`, with the type of `other` if the type of `self` is unknown.
+    /// Merges two columns. Returns `self`, with the type of `other` if that type is more precise.
     #[must_use]
     pub fn merged_with(&self, other: &Self) -> Self {
-        if self.ty != Type::Unknown {
+        if self.type_precision() >= other.type_precision() {
             return self.clone();
         }
-        let (size, digits) = (other.size, other.digits);
         Self {
             ty: other.ty,
-            size,
-            digits,
+            size: other.size,
+            digits: other.digits,
+            is_uuid: other.is_uuid,
+            is_array: other.is_array,
+            is_user_defined: other.is_user_defined,
             ..self.clone()
+        }
+    }
+
+    /// Returns a rank: unknown types, then user-defined types, then all other types.
+    fn type_precision(&self) -> u8 {
+        match self.ty {
+            Type::Unknown => 0,
+            Type::Other if self.is_user_defined => 1,
+            _ => 2,
         }
     }
 }

@@ -1,7 +1,60 @@
-//! Types of nested columns: the fields of STRUCT columns, and arrays.
+//! Types that formulas only copy: STRUCT columns with their fields, arrays, and user-defined types.
 
 /// Maximum depth of nested STRUCT columns. BigQuery allows 15 levels.
 const MAX_DEPTH: usize = 15;
+
+/// Types of warehouses that are neither numbers, text, booleans nor dates. All other names are user-defined types.
+const BUILT_IN: &[&str] = &[
+    "array",
+    "binary",
+    "bit",
+    "blob",
+    "box",
+    "bytea",
+    "bytes",
+    "cidr",
+    "circle",
+    "geography",
+    "geometry",
+    "hllsketch",
+    "inet",
+    "interval",
+    "json",
+    "jsonb",
+    "line",
+    "list",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "map",
+    "money",
+    "object",
+    "other",
+    "path",
+    "point",
+    "polygon",
+    "range",
+    "record",
+    "row",
+    "struct",
+    "super",
+    "time",
+    "timetz",
+    "tsquery",
+    "tsvector",
+    "union",
+    "varbinary",
+    "varbyte",
+    "variant",
+    "vector",
+    "xml",
+];
+
+/// Returns whether the name of a type that formulas only copy is a type of the warehouse.
+pub fn is_built_in(text: &str) -> bool {
+    let word = text.trim().split(['(', '<', ' ']).next().unwrap_or_default();
+    BUILT_IN.iter().any(|name| name.eq_ignore_ascii_case(word))
+}
 
 /// Returns the last name in a path: `category` for `device.category`.
 pub fn field_name(path: &str) -> &str {

@@ -13,7 +13,7 @@ pub use step::StepToCompile;
 
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use self::required_types::RequiredTypes;
 use crate::additivity::StepColumns;
@@ -67,7 +67,7 @@ impl Compiler {
             SpecContents::Set(set) => self.compile_metric_set(&file, set),
             SpecContents::OverSets(model) => self.compile_from_metric_sets(&file, *model),
             SpecContents::Periods | SpecContents::Plain => {
-                self.compile_spec_with_periods(file, SpecKind::Written, WrittenFormulas::default())
+                self.compile_spec_with_periods(file, SpecKind::Written, GeneratedSpecOrigins::default())
             }
         }
     }
@@ -78,17 +78,22 @@ impl Compiler {
     }
 
     /// Compiles a spec that reads relations, and writes its model. If the spec is generated, the descriptions of columns
-    /// show the formulas in `written` instead of the generated formulas.
-    pub(crate) fn compile_model(&self, file: SpecFile<'_>, kind: SpecKind, written: WrittenFormulas) -> CompiledSpec {
-        self.compile_relational_spec(file, kind, Some(written))
+    /// show the formulas in `origins` instead of the generated formulas.
+    pub(crate) fn compile_model(
+        &self,
+        file: SpecFile<'_>,
+        kind: SpecKind,
+        origins: GeneratedSpecOrigins,
+    ) -> CompiledSpec {
+        self.compile_relational_spec(file, kind, Some(origins))
     }
 
-    /// `written` is `None` if only the query is needed.
+    /// `origins` is `None` if only the query is needed.
     fn compile_relational_spec(
         &self,
         mut file: SpecFile<'_>,
         kind: SpecKind,
-        written: Option<WrittenFormulas>,
+        origins: Option<GeneratedSpecOrigins>,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
         let Some(spec) = file.spec(kind, &mut compiled.diagnostics) else {
@@ -103,8 +108,8 @@ impl Compiler {
         compiled.budget = selector_facts::budget(&spec.dbt);
         compiled.column_tags = selector_facts::column_tags(&spec.columns);
         let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
-        run.is_query_only = written.is_none();
-        run.written_formulas = written.unwrap_or_default();
+        run.is_query_only = origins.is_none();
+        run.origins = origins.unwrap_or_default();
         self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
         compiled.known_relations = run.relations_read(&compiled.columns);
         compiled.definitions = run.definitions;
@@ -179,9 +184,14 @@ impl Compiler {
     }
 }
 
-/// Formulas of definitions as written, by the name of the step and the lower-case name of the definition. The name of a
-/// spec's only step is empty.
-pub(crate) type WrittenFormulas = FxHashMap<(String, String), String>;
+/// Facts about the files from which a spec is generated. The name of a spec's only step is empty.
+#[derive(Debug, Default)]
+pub(crate) struct GeneratedSpecOrigins {
+    /// Formulas of definitions as written, by the name of the step and the lower-case name of the definition.
+    pub formulas: FxHashMap<(String, String), String>,
+    /// Names of the steps that contain the joins of metric sets.
+    pub steps_of_sets: FxHashSet<String>,
+}
 
 pub(crate) struct SpecCompilation<'r> {
     pub(crate) compiler: &'r Compiler,
@@ -195,8 +205,7 @@ pub(crate) struct SpecCompilation<'r> {
     pub(crate) descriptions: FxHashMap<String, String>,
     /// All definitions, for the header of generated SQL and for callers.
     pub(crate) definitions: Vec<SpecDefinition>,
-    /// Formulas of definitions, as written in the files from which the spec is generated.
-    pub(crate) written_formulas: WrittenFormulas,
+    pub(crate) origins: GeneratedSpecOrigins,
     /// Name of each grouping key, and its text in the spec.
     pub(crate) written_keys: Vec<(String, String)>,
     pub(crate) sources: SpecSources,
@@ -248,7 +257,7 @@ impl<'r> SpecCompilation<'r> {
             cte_texts: CteTexts::default(),
             descriptions: FxHashMap::default(),
             definitions: Vec::new(),
-            written_formulas: WrittenFormulas::default(),
+            origins: GeneratedSpecOrigins::default(),
             written_keys: Vec::new(),
             sources: SpecSources::default(),
             joins_sound: true,

@@ -164,7 +164,9 @@ impl<'y> Loader<'y, '_> {
                 continue;
             }
             let message = format!("there is no earlier step `{}`", name.text);
-            let help = match (suggest::nearest_name(name.text, names()), names().next_back()) {
+            let is_listed = |of: &&str| step.union.iter().any(|name| name.text == *of);
+            let others = || names().filter(|of| !is_listed(of));
+            let help = match (suggest::nearest_name(name.text, others()), others().next_back()) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, Some(last)) => format!("name a step that precedes this step, such as `{last}`"),
                 (None, None) => "name steps that precede this step".to_owned(),

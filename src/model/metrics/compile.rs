@@ -10,8 +10,7 @@ use super::period_steps::period_steps;
 use super::probe::write_set_check_model;
 use super::set::{MetricSet, MetricSetWithErrors, MetricSets};
 use crate::CompiledSpec;
-use crate::cardinality::help_in_metric_set;
-use crate::compile::WrittenFormulas;
+use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
 use crate::diag::{self, Code, Diagnostic};
 use crate::file::SpecFile;
@@ -86,7 +85,7 @@ impl Compiler {
             diag::sort(&mut compiled.diagnostics);
             return compiled;
         };
-        let faults = (faults, WrittenFormulas::default());
+        let faults = (faults, expanded.expansion.origins_in_sets());
         let (mut compiled, expansion) = self.compile_and_map_to_original(expanded, (source, file.path), kind, faults);
         compiled.is_over_sets = true;
         compiled.sets = expansion.sets;
@@ -98,16 +97,16 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec. `written`
-    /// are the formulas of the steps of the original spec, if it is generated.
+    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec. `origins`
+    /// describes the original spec, if it is itself generated.
     fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
         (source, path): (&str, Option<&str>),
         kind: SpecKind,
-        (mut faults, written): (Vec<Diagnostic>, WrittenFormulas),
+        (mut faults, origins): (Vec<Diagnostic>, GeneratedSpecOrigins),
     ) -> (CompiledSpec, Expansion) {
-        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, written);
+        let (mut compiled, expansion) = self.compile_expansion(expanded, path, kind, origins);
         compiled.map_places(
             |diagnostic| expansion.to_model(diagnostic),
             |span| expansion.model_span(span),
@@ -134,7 +133,7 @@ impl Compiler {
         expanded: ExpandedFile,
         path: Option<&str>,
         kind: SpecKind,
-        mut written: WrittenFormulas,
+        mut origins: GeneratedSpecOrigins,
     ) -> (CompiledSpec, Expansion) {
         let ExpandedFile {
             expansion,
@@ -147,21 +146,21 @@ impl Compiler {
             diagnostics,
             root,
         };
-        written.extend(expansion.formulas_as_written());
-        (self.compile_spec_with_periods(file, kind, written), expansion)
+        origins.formulas.extend(expansion.formulas_as_written());
+        (self.compile_spec_with_periods(file, kind, origins), expansion)
     }
 
-    /// Compiles a spec in which steps may have `fill`, `since` or `until`. `written` are the formulas of a generated
-    /// spec as written in the files from which it is generated.
+    /// Compiles a spec in which steps may have `fill`, `since` or `until`. `origins` describes
+    /// the files from which the spec is generated.
     pub(crate) fn compile_spec_with_periods(
         &self,
         file: SpecFile<'_>,
         kind: SpecKind,
-        written: WrittenFormulas,
+        origins: GeneratedSpecOrigins,
     ) -> CompiledSpec {
         let periods = file.root().map(period_steps).unwrap_or_default();
         if periods.is_empty() {
-            return self.compile_model(file, kind, written);
+            return self.compile_model(file, kind, origins);
         }
         let (source, path) = (file.source, file.path);
         let mut faults = file.diagnostics.clone();
@@ -190,7 +189,7 @@ impl Compiler {
         // The expansion omits helpers that nothing uses.
         let unused = plain.diagnostics.iter().filter(|it| it.kind() == Code::UnusedHelper);
         faults.extend(unused.cloned());
-        let (mut compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, written));
+        let (mut compiled, _) = self.compile_and_map_to_original(expanded, (source, path), kind, (faults, origins));
         compiled.diagnostics.dedup();
         compiled.check_columns_match(&plain)
     }
@@ -258,8 +257,8 @@ impl Compiler {
         }
         let Some(expansion) = expansion else { return false };
         let expanded = ExpandedFile::new(self, expansion);
-        let (inner, expansion) =
-            self.compile_expansion(expanded, file.path, SpecKind::WholeSet, WrittenFormulas::default());
+        let origins = expanded.expansion.origins_in_sets();
+        let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
         let text = &expansion.text;
         // The only possible error in the generated text of the probe is the time of the set.
         let time = set.time.as_ref();
@@ -323,8 +322,8 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
 impl Expansion {
     /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the formulas
     /// as written are omitted.
-    fn formulas_as_written(&self) -> WrittenFormulas {
-        let mut written = WrittenFormulas::default();
+    fn formulas_as_written(&self) -> FxHashMap<(String, String), String> {
+        let mut written = FxHashMap::default();
         for step in self.steps.iter().filter(|step| !step.is_as_written) {
             for (column, formula) in &step.formulas {
                 let (column, formula) = (column.to_lowercase(), crate::write::strip_comments(formula));
@@ -334,6 +333,14 @@ impl Expansion {
             }
         }
         written
+    }
+
+    /// Returns the names of the steps that are generated from metric sets.
+    fn origins_in_sets(&self) -> GeneratedSpecOrigins {
+        GeneratedSpecOrigins {
+            steps_of_sets: self.steps.iter().flat_map(|step| step.names.iter().cloned()).collect(),
+            ..GeneratedSpecOrigins::default()
+        }
     }
 
     /// Maps a span of the expanded text to a span of the model's spec.
@@ -377,7 +384,7 @@ impl Expansion {
             None => Some(mapped),
             Some(set) => is_shown.then(|| {
                 let context = format!("in the metric set `{}`", set.name);
-                with_help_for_set(mapped.with_context(&context)).with_cause(set.path.as_deref(), in_set)
+                mapped.with_context(&context).with_cause(set.path.as_deref(), in_set)
             }),
         }
     }
@@ -402,17 +409,7 @@ impl Expansion {
             Code::UnusedHelper | Code::NullableKey | Code::HiddenPeriods
         );
         let (of, _) = self.text.origin(diagnostic.span());
-        (of == file && !is_about_use)
-            .then(|| with_help_for_set(diagnostic.map_spans(|span| self.text.origin(span).1).without_fix()))
-    }
-}
-
-/// Adapts the help of a warning about a join to metric sets.
-fn with_help_for_set(diagnostic: Diagnostic) -> Diagnostic {
-    let help = diagnostic.help().filter(|_| diagnostic.kind() == Code::JoinMayMultiply);
-    match help.map(help_in_metric_set) {
-        Some(help) => diagnostic.with_help(help),
-        None => diagnostic,
+        (of == file && !is_about_use).then(|| diagnostic.map_spans(|span| self.text.origin(span).1).without_fix())
     }
 }
 

@@ -8,7 +8,7 @@ use super::formulas::MetricFormula;
 use super::keys::relation_name;
 use super::request::find_step_over_metric_sets;
 use super::set::{MetricSet, MetricSetWithErrors};
-use crate::compile::WrittenFormulas;
+use crate::compile::GeneratedSpecOrigins;
 use crate::compiler::Compiler;
 use crate::file::SpecFile;
 use crate::load::SpecKind;
@@ -69,7 +69,7 @@ impl Compiler {
     #[must_use]
     pub fn compile_expanded(&self, text: &str, path: Option<&str>) -> CompiledSpec {
         let file = SpecFile::read(text, path, &self.options.limits);
-        self.compile_spec_with_periods(file, SpecKind::OverSets, WrittenFormulas::default())
+        self.compile_spec_with_periods(file, SpecKind::OverSets, GeneratedSpecOrigins::default())
     }
 
     /// Returns a copy of the compiler in which these metric sets replace existing sets with the same names. Each set

@@ -172,8 +172,8 @@ impl<'m> StepWriter<'m> {
                     .iter()
                     .map(|column| self.columns.all[*column].text.clone()),
             );
-            if let Some(first) = step.definitions.first() {
-                let name = format!("with_{}", first.name);
+            if let Some(first) = self.naming_column(&stage.columns) {
+                let name = format!("with_{}", self.columns.all[first].text.name);
                 let short = shorten_name(&name);
                 let is_taken = steps.iter().any(|step| step.name == short);
                 step.name = self.model.free_step_name(if is_taken { &name } else { &short });
@@ -186,6 +186,16 @@ impl<'m> StepWriter<'m> {
         }
         self.finish(&stages, &mut steps);
         steps
+    }
+
+    /// Returns the column after which a step is named: the first column that another column reads, because the query may
+    /// compute the others in its last select.
+    fn naming_column(&self, columns: &[usize]) -> Option<usize> {
+        let is_read = |column: &&usize| {
+            let mut uses = self.columns.all.iter().flat_map(|other| &other.uses);
+            uses.any(|used| used.column == **column)
+        };
+        columns.iter().find(is_read).or_else(|| columns.first()).copied()
     }
 
     /// Moves windows after the columns of the condition, so that they read only the groups that the condition keeps.

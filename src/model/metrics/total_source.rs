@@ -19,6 +19,19 @@ pub struct AggregatingStep {
 }
 
 impl SpecCompilation<'_> {
+    /// Returns the step without groups that filters the rows of a measure before the given step reads them.
+    pub(crate) fn filtering_step(&self, step: usize, measure: &str) -> Option<usize> {
+        let (mut step, mut column) = (step, measure.to_owned());
+        loop {
+            let read = self.spec.steps.get(step).filter(|read| read.group_by.is_empty())?;
+            column = self.renamed_column(read, &column)?;
+            if read.filter.is_some() {
+                return Some(step);
+            }
+            step = step.checked_sub(1)?;
+        }
+    }
+
     /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is not
     /// the total of the measure.
     pub(crate) fn aggregating_step(&self, step: usize, measure: &str) -> Option<AggregatingStep> {
@@ -33,6 +46,9 @@ impl SpecCompilation<'_> {
                 return None;
             }
             if step.group_by.is_empty() {
+                if step.filter.is_some() {
+                    return None;
+                }
                 found.column = self.renamed_column(step, &found.column)?;
                 found.step = found.step.checked_sub(1)?;
                 continue;
@@ -61,7 +77,7 @@ impl SpecCompilation<'_> {
 
     /// Returns the column that a step without groups only copies from the previous step.
     fn renamed_column(&self, step: &Step<'_>, name: &str) -> Option<String> {
-        let is_copy = step.filter.is_none() && step.from.is_none() && step.union.is_empty() && step.joins.is_empty();
+        let is_copy = step.from.is_none() && step.union.is_empty() && step.joins.is_empty();
         if !is_copy || step.series.is_some() {
             return None;
         }

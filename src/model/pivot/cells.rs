@@ -190,10 +190,16 @@ impl SpecCompilation<'_> {
         let at = pivot.by.first().map_or(Span::default(), |key| key.span(self.source));
         if let Some(filter) = step.filter {
             let message = "`where` would remove cells that the pivot's formulas use";
-            diagnostics.push(
-                Diagnostic::new(Code::UnfitForPivot, filter.node.span, message)
-                    .with_help("filter in an earlier step with `keep: all` and `where: …`"),
-            );
+            let has_totals = work
+                .sheet
+                .is_some_and(|sheet| sheet.totals.as_ref().is_some_and(|totals| !totals.is_empty()));
+            let help = match has_totals {
+                true => {
+                    "move the condition to `where` of the grouped step, so that its rows are not in the totals either"
+                }
+                false => "filter in an earlier step with `keep: all` and `where: …`",
+            };
+            diagnostics.push(Diagnostic::new(Code::UnfitForPivot, filter.node.span, message).with_help(help));
         }
         let made = |name: &str| {
             let defined = program.definitions.iter().filter_map(|d| d.name.as_deref());

@@ -20,7 +20,8 @@ use crate::diag::{Code, Diagnostic};
 use crate::schema::Column;
 use crate::yaml::Node;
 use metrics::build_metrics;
-use names::replacement_name;
+pub(crate) use names::ProjectNames;
+use names::{NameKind, replacement_name};
 use writer::SemanticWriter;
 
 /// Setting that determines whether models have a semantic model, and in which YAML format.
@@ -51,6 +52,9 @@ impl SemanticModels {
     }
 }
 
+/// Reason for which a column is omitted.
+const TIME_ELSEWHERE: &str = "the semantic model of another spec has a date with this name";
+
 /// Semantic model of a spec.
 ///
 /// ```
@@ -73,6 +77,8 @@ pub struct SemanticModel {
     pub(crate) form: SemanticModels,
     pub(crate) metrics: Vec<String>,
     pub(crate) left_out: Vec<(String, String)>,
+    /// Names of the entities and dimensions.
+    names: Vec<(String, NameKind)>,
 }
 
 impl SemanticModel {
@@ -134,8 +140,8 @@ impl SpecCompilation<'_> {
             let left_out = columns.iter().map(|c| (c.name().to_owned(), reason.to_owned()));
             return Some(SemanticModel {
                 form,
-                metrics: Vec::new(),
                 left_out: left_out.collect(),
+                ..SemanticModel::default()
             });
         }
         if let Some(other) = replacement_name(model.text) {
@@ -157,6 +163,11 @@ impl SpecCompilation<'_> {
             form,
             metrics: metrics.iter().map(|metric| metric.name.clone()).collect(),
             left_out,
+            names: classified
+                .elements
+                .iter()
+                .map(|(column, element)| element.name_and_kind(column.name()))
+                .collect(),
         };
         let written = SemanticWriter::new(classified.elements, time, primary, metrics, columns);
         match form {
@@ -186,7 +197,9 @@ impl SpecCompilation<'_> {
                 Additivity::Dimension { unit } => Some(column_element(column, *unit, grain, foreign)),
                 _ => None,
             };
+            let element = element.map(|element| self.with_kind_of_project(column.name(), element));
             let lost = match of {
+                _ if matches!(element, Some(None)) => Some(TIME_ELSEWHERE.to_owned()),
                 _ if element.is_some() => None,
                 Additivity::Lost(lost) => Some(lost.to_string()),
                 _ if !column.ty().is_number() => Some("the column is not a number".to_owned()),
@@ -198,13 +211,28 @@ impl SpecCompilation<'_> {
                 warnings.push(fault);
                 let reason = "MetricFlow does not accept the name of the column";
                 found.left_out.push((name.clone(), reason.to_owned()));
-            } else if let Some(element) = element {
+            } else if let Some(Some(element)) = element {
                 found.elements.push((column, element));
             } else {
                 found.totals.push((column, of));
             }
         }
         found
+    }
+
+    /// Returns the element for a column so that its name has the same kind in all semantic models of the project. A
+    /// dimension becomes an entity if another model has an entity with its name. `None` if the name is a time dimension
+    /// of another model.
+    fn with_kind_of_project(&self, column: &str, element: SemanticElement) -> Option<SemanticElement> {
+        let project = &self.compiler.specs.semantic_names;
+        let (name, kind) = element.name_and_kind(column);
+        if project.is_time(&name, kind) {
+            return None;
+        }
+        Some(match project.is_entity(&name, kind) {
+            true => SemanticElement::Entity { kind: "foreign", name },
+            false => element,
+        })
     }
 
     /// Returns a diagnostic if `MetricFlow` rejects the name of a column, or if the name must be quoted in SQL.

@@ -1,5 +1,11 @@
 //! Names in dbt's semantic layer.
 
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::{SemanticElement, SemanticModel};
+
 /// Names reserved by `MetricFlow`.
 const RESERVED: &[&str] = &[
     "metric_time",
@@ -39,6 +45,65 @@ pub fn replacement_name(name: &str) -> Option<String> {
     })
 }
 
+/// Kind of a name in semantic models. dbt requires that a name has the same kind in all semantic models of a project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NameKind {
+    Entity,
+    TimeDimension,
+    Categorical,
+}
+
+impl SemanticElement {
+    /// Returns the name of the entity or dimension for a column, and its kind.
+    pub(super) fn name_and_kind(&self, column: &str) -> (String, NameKind) {
+        match self {
+            Self::Entity { name, .. } => (name.clone(), NameKind::Entity),
+            Self::Time { .. } => (column.to_owned(), NameKind::TimeDimension),
+            Self::Categorical => (column.to_owned(), NameKind::Categorical),
+        }
+    }
+}
+
+/// Names of entities and time dimensions in the semantic models of all specs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ProjectNames {
+    times: BTreeSet<String>,
+    entities: BTreeSet<String>,
+}
+
+impl ProjectNames {
+    /// Collects the names from semantic models that were compiled without knowing each other.
+    pub(crate) fn from_models<'m>(models: impl Iterator<Item = &'m SemanticModel>) -> Self {
+        let mut names = Self::default();
+        for (name, kind) in models.flat_map(|model| &model.names) {
+            match kind {
+                NameKind::TimeDimension => names.times.insert(name.clone()),
+                NameKind::Entity => names.entities.insert(name.clone()),
+                NameKind::Categorical => false,
+            };
+        }
+        names
+    }
+
+    /// Returns whether another kind must be used for a name of the model.
+    pub(crate) fn contradicts(&self, model: &SemanticModel) -> bool {
+        model
+            .names
+            .iter()
+            .any(|(name, kind)| self.is_time(name, *kind) || self.is_entity(name, *kind))
+    }
+
+    /// Returns whether a name of another kind is a time dimension of a semantic model.
+    pub(super) fn is_time(&self, name: &str, kind: NameKind) -> bool {
+        kind != NameKind::TimeDimension && self.times.contains(name)
+    }
+
+    /// Returns whether a categorical dimension has the name of an entity.
+    pub(super) fn is_entity(&self, name: &str, kind: NameKind) -> bool {
+        kind == NameKind::Categorical && self.entities.contains(name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::replacement_name;
@@ -57,6 +122,40 @@ mod tests {
             ("__", Some("the_value")),
         ] {
             assert_eq!(replacement_name(name).as_deref(), other, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_have_the_same_kind_in_all_models() {
+        let spec = |model: &str, from: &str, key: &str| {
+            format!(
+                "model: {model}\nfrom: {from}\nsemantic_model: legacy\ngroup_by: {key}\ndefinitions: revenue = SUM(amount)\n"
+            )
+        };
+        let relations = "relations: {orders: {columns: {customer: text, period: text, start: date, amount: integer}}, \
+            shifts: {columns: {period: date, amount: integer}}}";
+        let schema = crate::schema::Schema::from_text(relations, crate::dialect::Dialect::default()).0;
+        let compiler = crate::Compiler::builder().schema(schema).build();
+        let specs = [
+            spec("by_customer_and_start", "orders", "[customer, start]"),
+            spec("by_customer", "orders", "customer"),
+            spec("by_period", "orders", "period"),
+            spec("shifts_by_period", "shifts", "period"),
+        ];
+        let texts: Vec<_> = specs.iter().map(|text| crate::SpecText { text, path: None }).collect();
+        for count in 1..=texts.len() {
+            let compiled = compiler.compile_first_specs(&texts, count, || {});
+            let yml: Vec<&str> = compiled.iter().map(|spec| spec.model_yml().unwrap()).collect();
+            assert!(yml[0].contains("name: customer\n        type: foreign"), "{}", yml[0]);
+            if let Some(yml) = yml.get(1) {
+                assert!(yml.contains("name: customer\n        type: primary"), "{yml}");
+            }
+            // The name is a date in another model.
+            if let Some(spec) = compiled.get(2) {
+                let left_out = spec.semantic_model().unwrap().left_out();
+                assert!(left_out.iter().any(|(column, _)| column == "period"), "{left_out:?}");
+                assert!(yml[2].contains("primary_entity: by_period_row"), "{}", yml[2]);
+            }
         }
     }
 }

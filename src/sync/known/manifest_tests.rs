@@ -74,6 +74,38 @@ fn documented_column_that_a_current_catalog_lacks_does_not_exist() {
 }
 
 #[test]
+fn name_of_a_domain_does_not_replace_its_base_type() {
+    let manifest = r#"{"metadata": {"dbt_schema_version": "x/manifest/v12.json", "adapter_type": "postgres"},
+        "nodes": {"model.p.film": {"name": "film", "resource_type": "model"}}}"#;
+    let facts = |ty: &str| {
+        let catalog = format!(
+            r#"{{"metadata": {{"dbt_schema_version": "x/catalog/v1.json"}}, "nodes": {{"model.p.film": {{"columns": {{
+            "released": {{"name": "released", "type": "{ty}", "index": 1}}}}}}}}}}"#
+        );
+        super::KnownFacts::from(read(&[manifest, &catalog]))
+    };
+    let column = |known: super::KnownFacts| columns(known.schema.relation("film").unwrap());
+    let base = facts("integer");
+    for domain in ["raw.year", "USER-DEFINED", "year"] {
+        assert_eq!(column(facts(domain)), ["released other"]);
+        assert_eq!(
+            column(facts(domain).with_missing_facts_from(&base)),
+            ["released integer"]
+        );
+        assert_eq!(column(base.clone().merged_with(&facts(domain))), ["released integer"]);
+        assert!(facts(domain).contradicted_facts(&base).is_empty());
+    }
+    // A type of the warehouse is a change.
+    for other in ["jsonb", "integer[]", "interval"] {
+        assert_eq!(column(facts(other).with_missing_facts_from(&base)), ["released other"]);
+        assert_eq!(
+            facts(other).contradicted_facts(&base),
+            ["film.released: integer → other"]
+        );
+    }
+}
+
+#[test]
 fn catalog_adds_types_and_undocumented_columns() {
     for files in [[MANIFEST, CATALOG], [CATALOG, MANIFEST]] {
         let schema = read(&files);

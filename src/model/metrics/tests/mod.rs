@@ -39,3 +39,19 @@ fn reports(texts: &[&str], code: &str) -> Vec<String> {
     });
     shown.collect()
 }
+
+/// The ratio is computed in the last select, so the CTE does not contain it.
+#[test]
+fn steps_are_named_after_columns_that_others_read() {
+    let sets = [
+        "metric_set: o\nfrom: orders\ntime: ordered_on\ndefinitions: |\n  revenue = SUM(amount)\n  big_share = COUNTIF(amount > 15) / COUNT()\n",
+        "metric_set: r\nfrom: refunds\ntime: refunded_on\ndefinitions: refunded = SUM(refund)\n",
+        "metric_set: h\nsets: [o, r]\ndefinitions: net = o.revenue - r.refunded\n",
+    ];
+    let model =
+        "model: m\nmetrics: [o.big_share, h.net]\ngroup_by: month\ndefinitions: running = SUM(FIRST(net):net)\n";
+    let texts: Vec<&str> = sets.into_iter().chain([model]).collect();
+    let compiled = compile_last(&texts);
+    let sql = compiled.query().expect("a query");
+    assert!(sql.contains("\nwith_net as ("), "{sql}");
+}
