@@ -98,8 +98,8 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec. `written`
-    /// are the formulas of the steps of the original spec, if it is generated.
+    /// Compiles an expanded spec, and maps its diagnostics, positions and definitions back to the original spec.
+    /// `written` are the formulas of the steps of the original spec, if it is generated.
     fn compile_and_map_to_original(
         &self,
         expanded: ExpandedFile,
@@ -236,8 +236,8 @@ impl Compiler {
     }
 
     /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
-    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of errors
-    /// in the keys of the sets.
+    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of
+    /// errors in the keys of the sets.
     fn check_by_probe(
         &self,
         set: &MetricSet,
@@ -321,8 +321,8 @@ fn is_about_later_step(fault: &Diagnostic, set: &MetricSet) -> bool {
 }
 
 impl Expansion {
-    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the formulas
-    /// as written are omitted.
+    /// Returns the formulas of the generated steps as written in the sets and in the spec. Steps that contain the
+    /// formulas as written are omitted.
     fn formulas_as_written(&self) -> WrittenFormulas {
         let mut written = WrittenFormulas::default();
         for step in self.steps.iter().filter(|step| !step.is_as_written) {
@@ -361,7 +361,8 @@ impl Expansion {
         }
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's joins.
+        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's
+        // joins.
         let is_shown =
             diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();

@@ -2,7 +2,7 @@
 //! several metric sets. A total recomputes a measure from rows, so it needs the step that aggregates these rows.
 
 use super::aggregates::split_combined_rows;
-use super::spelled::referenced_name;
+use super::text_with_origins::referenced_name;
 use crate::compile::SpecCompilation;
 use crate::load::{KeptColumns, SpannedText, Step};
 use crate::plan::key_name;
@@ -19,8 +19,8 @@ pub struct AggregatingStep {
 }
 
 impl SpecCompilation<'_> {
-    /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is not
-    /// the total of the measure.
+    /// Follows a measure of a step to the step that aggregates its rows. Returns `None` if the total of this step is
+    /// not the total of the measure.
     pub(crate) fn aggregating_step(&self, step: usize, measure: &str) -> Option<AggregatingStep> {
         let mut found = AggregatingStep {
             step,

@@ -184,8 +184,8 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
     tree.add_text(Span::default(), |out| out.push_str(name))
 }
 
-/// Returns a NULL of a column's type. The NULL has no type if a type could round the values of the other steps, which is
-/// only possible on engines that take the type from any step.
+/// Returns a NULL of a column's type. The NULL has no type if a type could round the values of the other steps, which
+/// is only possible on engines that take the type from any step.
 fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column) -> SqlId {
     let null = tree.add_word("null", Span::default());
     match column.null_type(dialect) {
@@ -195,8 +195,8 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column) -> SqlId {
 }
 
 impl SpecCompilation<'_> {
-    /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns the
-    /// CTE as a relation.
+    /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns
+    /// the CTE as a relation.
     pub(crate) fn add_period_series_cte(
         &mut self,
         step: &Step<'_>,
