@@ -81,7 +81,7 @@ fn main() {
         );
     }
     println!(
-        "\nkept {:.0} MB, at most {:.0} MB beside the text; with its code {:.0} MB; its schema {:.0} MB",
+        "\nkept {:.0} MB, at most {:.0} MB in addition to the text; with its code {:.0} MB; its schema {:.0} MB",
         megabytes(memory.kept),
         megabytes(memory.peak),
         megabytes(with_code.peak),

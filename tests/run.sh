@@ -12,7 +12,7 @@
 #   tests/run.sh docs            write the generated pages of docs/, then test the README and the manual
 #   tests/run.sh fault [TEXT]    plant the faults whose name contains TEXT; a test must find each
 #   tests/run.sh record          record the answers of the slow engines (tests/oracle/answers.py)
-#   tests/run.sh bench           costs as multiples of lexing, beside their goals
+#   tests/run.sh bench           costs as multiples of lexing, with their goals
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/.." && pwd)

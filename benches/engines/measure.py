@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures generated SQL beside SQL written by hand, on DuckDB and Postgres, and writes docs/performance.md.
+"""Compares generated SQL with handwritten SQL on DuckDB and Postgres, and writes docs/performance.md.
 
   . target/test-tools/env.sh && "$FORMULAC_PYTHON" benches/engines/measure.py          all metrics with a million orders
   … benches/engines/measure.py --rows 100000 cohorts percentiles                        two metrics; only prints
@@ -160,8 +160,8 @@ def page(results, count):
     """Returns docs/performance.md."""
     lines = [
         "# Cost of the generated SQL", "",
-        f"Generated SQL beside SQL written by hand, with {count:,} orders. A ratio of 1.1 means that the generated query takes 10 % longer",
-        "than the query by hand. *Types*: the schema only knows types. *Facts*: tests prove in addition which columns are unique or never NULL.",
+        f"Generated SQL compared with handwritten SQL, on {count:,} orders. A ratio of 1.1 means that the generated query takes 10 % longer",
+        "than the query by hand. *Types*: the schema contains only types. *Facts*: in addition, tests prove which columns are unique or never NULL.",
         "Both queries return the same rows.", "",
         "`benches/engines/measure.py` writes this page; the queries are in `benches/engines/metrics.yml`. Each engine uses one core.", "",
         "| metric | " + " | ".join(f"{name}: types | facts | by hand" for name in results) + " |",

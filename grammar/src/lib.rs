@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn both_parsers_give_the_same_tree() {
+    fn both_parsers_return_the_same_tree() {
         let texts = [
             "a = -x ^ 2% + +(b - 3) * SUM(IF(c > 1, d, -e))\nb = \"te\"\"xt\" & view.field <> TODAY()",
             "${a.b c[month]:row_total} = 'a tab'!B2:$C$3",
@@ -300,7 +300,7 @@ mod tests {
 
         /// Both parsers accept the same texts, for any sequence of tokens.
         #[test]
-        fn both_parsers_take_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
+        fn both_parsers_accept_the_same_texts(words in prop::collection::vec(prop::sample::select(vec![
             "a", "b", "view.f", "f(", "g(", "f.g.h(", "(", ")", ")", ",", "+", "-", "*", "^", "=", "!=", "==", "&", "%", ":", "[month]", "[", "]",
             "'t'!", "A1", "B$2", "${v.x}", "1", "2.5", "\"t\"", "TRUE", ".", "!", "#", "@", "x =", "\n",
         ]), 1..12)) {

@@ -121,10 +121,10 @@ impl TargetFolder {
     /// Reads the manifest at a path and retains the parts that `keep` specifies. For a large manifest, uses the cache
     /// of the project in `folder`.
     pub fn read_cached_parts(path: PathBuf, keep: KeptParts, folder: &Path) -> Result<Option<Self>, FileDiagnostics> {
-        let beside = path.with_file_name("catalog.json");
-        let is_large = fs::metadata(&beside).is_ok_and(|data| data.len() >= MIN_PARALLEL_BYTES);
+        let catalog_path = path.with_file_name("catalog.json");
+        let is_large = fs::metadata(&catalog_path).is_ok_and(|data| data.len() >= MIN_PARALLEL_BYTES);
         let (manifest, catalog) = thread::scope(|scope| {
-            let read_catalog = || read(&beside, Catalog::from_text);
+            let read_catalog = || read(&catalog_path, Catalog::from_text);
             let thread = is_large
                 .then(|| thread::Builder::new().spawn_scoped(scope, read_catalog).ok())
                 .flatten();

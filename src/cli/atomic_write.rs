@@ -56,8 +56,8 @@ pub fn write_all(bounds: &WritableFolders, files: &[PlannedFile]) -> Result<(), 
     write_and_remove_files(bounds, &files.iter().collect::<Vec<_>>(), &[]).map(|_| ())
 }
 
-/// Writes and removes files, or leaves all files unchanged if one change fails. The returned [`ChangedFilesBackup`] can undo
-/// the changes.
+/// Writes and removes files, or leaves all files unchanged if one change fails. The returned [`ChangedFilesBackup`] can
+/// undo the changes.
 pub fn write_and_remove_files(
     bounds: &WritableFolders,
     files: &[&PlannedFile],
@@ -111,7 +111,7 @@ impl ChangedFilesBackup {
 #[derive(Debug)]
 struct StagedFile {
     place: PathBuf,
-    beside: PathBuf,
+    temporary: PathBuf,
     /// Previous content at the destination. Set once the temporary file has been moved there.
     before: Option<Option<Vec<u8>>>,
 }
@@ -119,7 +119,7 @@ struct StagedFile {
 impl StagedFile {
     fn undo(&self) -> io::Result<()> {
         match &self.before {
-            None => fs::remove_file(&self.beside),
+            None => fs::remove_file(&self.temporary),
             Some(None) => fs::remove_file(&self.place),
             Some(Some(before)) => fs::write(&self.place, before),
         }
@@ -141,17 +141,17 @@ fn stage_and_move(
             make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
             known.insert(folder.to_owned());
         }
-        let beside = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
+        let temporary = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
         staged.push(StagedFile {
             place,
-            beside,
+            temporary,
             before: None,
         });
     }
     stage_files(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
         let before = read_bytes(&staged.place).ok();
-        fs::rename(&staged.beside, &staged.place).map_err(|error| write_failure("write", &file.path, &error))?;
+        fs::rename(&staged.temporary, &staged.place).map_err(|error| write_failure("write", &file.path, &error))?;
         staged.before = Some(before);
     }
     Ok(())
@@ -166,7 +166,7 @@ fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Fail
             let (Some(file), Some(staged)) = (files.get(number), staged.get(number)) else {
                 return Ok(());
             };
-            write_temporary_file(&staged.beside, &staged.place, &file.text).map_err(|error| (number, error))?;
+            write_temporary_file(&staged.temporary, &staged.place, &file.text).map_err(|error| (number, error))?;
         }
     };
     let failures: Vec<(usize, io::Error)> = thread::scope(|scope| {
@@ -206,12 +206,12 @@ fn remove_files(remove: &[PathBuf], changed: &mut ChangedFilesBackup) -> Result<
     Ok(())
 }
 
-fn write_temporary_file(beside: &Path, place: &Path, text: &str) -> io::Result<()> {
+fn write_temporary_file(temporary: &Path, place: &Path, text: &str) -> io::Result<()> {
     let mut file = fs::File::options()
         .write(true)
         .create(true)
         .truncate(true)
-        .open(beside)?;
+        .open(temporary)?;
     file.write_all(text.as_bytes())?;
     if let Ok(before) = fs::metadata(place) {
         file.set_permissions(before.permissions())?;

@@ -68,7 +68,7 @@ pub fn read<E>(
     if let Some(difference) = content_after_header(&since, &key.text) {
         known = earlier();
         match (known, ManifestUpdate::from_bytes(&difference)) {
-            (Some(known), Some(since)) if known.checksum == since.of => {
+            (Some(known), Some(since)) if known.checksum == since.checksum => {
                 return Ok(Some(known.manifest.with_difference(since.difference)));
             }
             (other, _) => known = other,
@@ -134,15 +134,15 @@ fn stored_checksum(bytes: &[u8]) -> Option<[u8; 8]> {
 /// Changes to a manifest since the complete cache was written.
 struct ManifestUpdate {
     /// Checksum of the cached manifest.
-    of: [u8; 8],
+    checksum: [u8; 8],
     difference: NodeDifference,
 }
 
 impl ManifestUpdate {
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (of, stored) = bytes.split_first_chunk()?;
+        let (checksum, stored) = bytes.split_first_chunk()?;
         Some(Self {
-            of: *of,
+            checksum: *checksum,
             difference: NodeDifference::from_stored(stored)?,
         })
     }
@@ -390,16 +390,16 @@ fn write(root: &Path, file: &Path, parts: &[&[u8]]) -> io::Result<()> {
         fs::write(folder.join(".gitignore"), "*\n")?;
     }
     // Write a temporary file first, so that other processes never see a partial file.
-    let beside: PathBuf = file.with_extension(format!("{}", std::process::id()));
-    let written = File::create(&beside).and_then(|mut out| {
+    let temporary: PathBuf = file.with_extension(format!("{}", std::process::id()));
+    let written = File::create(&temporary).and_then(|mut out| {
         let now = SystemTime::now();
         out.write_all(file_identity(&out.metadata()?, now).as_bytes())?;
         parts.iter().try_for_each(|part| out.write_all(part))?;
         out.set_modified(now)
     });
-    let done = written.and_then(|()| fs::rename(&beside, file));
+    let done = written.and_then(|()| fs::rename(&temporary, file));
     if done.is_err() {
-        let _ = fs::remove_file(&beside);
+        let _ = fs::remove_file(&temporary);
     }
     done
 }

@@ -1,4 +1,5 @@
-//! Diagnostics that repeat an error of another file, such as an error in a metric set, in each model that reads the metric.
+//! Diagnostics that repeat an error of another file, such as an error in a metric set, in each model that reads the
+//! metric.
 
 use super::exit::FileDiagnostics;
 use super::plurals::format_count;

@@ -68,8 +68,8 @@ impl Workspace {
         self.refuse_unsearched_folders(&[(FolderKind::Models, &models), (FolderKind::Tests, &tests)])
     }
 
-    /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan removes. Also
-    /// warns if dbt disables the generated models.
+    /// Warns about generated files outside the folders `models:` and `tests:`, except for files that a plan removes.
+    /// Also warns if dbt disables the generated models.
     pub fn warn_of_unsearched_folders(&self, session: &Session, plan: Option<&Plan>) {
         let files = plan
             .into_iter()

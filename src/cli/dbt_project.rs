@@ -256,7 +256,8 @@ impl DbtProject {
     }
 
     /// Checks whether the project's profile has an output, by default its default output. Returns the environment
-    /// variables that the output needs and that are not set. `folder` is the folder of profiles.yml on the command line.
+    /// variables that the output needs and that are not set. `folder` is the folder of profiles.yml on the command
+    /// line.
     pub fn check_profile(&self, folder: Option<&Path>, output: Option<&str>) -> Result<Vec<String>, SetupProblem> {
         let Some(name) = self.profile.as_deref() else {
             let found = "dbt_project.yml specifies no profile";

@@ -1,5 +1,5 @@
-//! Checks whether dbt can run in a project: the program, its adapter and the profile. `doctor` reports the problems, and
-//! other commands report them if dbt fails.
+//! Checks whether dbt can run in a project: the program, its adapter and the profile. `doctor` reports the problems,
+//! and other commands report them if dbt fails.
 
 use formulac::Dialect;
 

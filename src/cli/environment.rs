@@ -138,8 +138,8 @@ pub fn environment_branch(project: &Project, root: &Path, environment: &Environm
     })
 }
 
-/// Returns an error if `--env` or `FORMULAC_ENV` names an environment that the project does not have. If the project file
-/// cannot be read, the command reports it.
+/// Returns an error if `--env` or `FORMULAC_ENV` names an environment that the project does not have. If the project
+/// file cannot be read, the command reports it.
 pub fn check_selected_name(global: &GlobalOptions) -> Result<(), Failure> {
     match named_environment(global) {
         Some((name, reason)) if !global.no_project => {
@@ -240,8 +240,8 @@ pub fn artifacts_folder(root: &Path, target: &Path, environment: &Environment) -
     }
 }
 
-/// Returns the folder with the results of dbt's last run in an environment: the environment's own artifacts folder or, if
-/// it does not exist, dbt's target folder, which contains the last run regardless of the environment.
+/// Returns the folder with the results of dbt's last run in an environment: the environment's own artifacts folder or,
+/// if it does not exist, dbt's target folder, which contains the last run regardless of the environment.
 pub fn last_run_folder(root: &Path, target: &Path, environment: Option<&Environment>) -> PathBuf {
     environment
         .map(|it| artifacts_folder(root, target, it))

@@ -32,18 +32,18 @@ pub fn with_overwritten_results(
     root: &Path,
     dbt: &DbtProject,
     folder: &Path,
-    mut beside: RunArtifacts,
+    mut current: RunArtifacts,
 ) -> RunArtifacts {
-    save_last_run(root, folder, &beside);
-    let overwritten = overwritten_results(root, dbt, folder, &beside);
-    beside.runs.extend(overwritten);
-    beside
+    save_last_run(root, folder, &current);
+    let overwritten = overwritten_results(root, dbt, folder, &current);
+    current.runs.extend(overwritten);
+    current
 }
 
 /// Saves the results in a target folder if `dbt run` or a similar command wrote them. Errors are ignored, because
 /// saving the results is only a convenience.
-fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
-    if !beside.runs.iter().any(RunResults::is_run_command) {
+fn save_last_run(root: &Path, folder: &Path, current: &RunArtifacts) {
+    if !current.runs.iter().any(RunResults::is_run_command) {
         return;
     }
     let (source, path) = (folder.join("run_results.json"), cache_path(root, folder));
@@ -62,8 +62,8 @@ fn save_last_run(root: &Path, folder: &Path, beside: &RunArtifacts) {
 
 /// Returns the results of the last run if another command has overwritten them: the saved results, if they belong to
 /// the last run, otherwise the results in dbt's log. The saved results are more precise.
-fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &RunArtifacts) -> Option<RunResults> {
-    if beside.runs.iter().any(RunResults::is_run_command) {
+fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, current: &RunArtifacts) -> Option<RunResults> {
+    if current.runs.iter().any(RunResults::is_run_command) {
         return None;
     }
     let saved = cached_results(root, folder);
@@ -75,15 +75,15 @@ fn overwritten_results(root: &Path, dbt: &DbtProject, folder: &Path, beside: &Ru
     let is_last = |saved: &RunResults| saved.metadata.generated_at().is_some_and(|at| at >= ran);
     match saved {
         Some(saved) if is_last(&saved) => Some(saved),
-        saved => results_from_log(dbt, folder, beside, ran).or(saved),
+        saved => results_from_log(dbt, folder, current, ran).or(saved),
     }
 }
 
 /// Returns the results in dbt's current log and in the previous log. The log contains no dates, so the time of the run
 /// is `ran`, the modification time of the newest file in the folder `run`. If dbt's other artifacts are older, as in a
 /// copied folder, their time is used instead.
-fn results_from_log(dbt: &DbtProject, folder: &Path, beside: &RunArtifacts, ran: SystemTime) -> Option<RunResults> {
-    let written = beside.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
+fn results_from_log(dbt: &DbtProject, folder: &Path, current: &RunArtifacts, ran: SystemTime) -> Option<RunResults> {
+    let written = current.runs.iter().filter_map(|run| run.metadata.generated_at()).min();
     let read = |name: &str| SourceText::from_large_file(&dbt.log_path().join(name), LIMIT).text;
     let log = read("dbt.log.1") + &read("dbt.log");
     let is_here = |told: Option<&str>| {

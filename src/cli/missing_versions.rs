@@ -1,5 +1,5 @@
-//! Reports versions of a model for which the project has no file. dbt skips these versions and their tests with warnings
-//! that name only the generated properties file.
+//! Reports versions of a model for which the project has no file. dbt skips these versions and their tests with
+//! warnings that name only the generated properties file.
 
 use std::collections::BTreeSet;
 

@@ -18,8 +18,8 @@ use super::workspace::Workspace;
 /// Number of bytes at the beginning of a file that contain its header.
 const HEAD: u64 = 4096;
 
-/// Generated files that are outside the folders set by `models:` and `tests:`, because an earlier version of the project
-/// file named other folders.
+/// Generated files that are outside the folders set by `models:` and `tests:`, because an earlier version of the
+/// project file named other folders.
 #[derive(Debug, Default)]
 pub struct FilesOutsideFolders {
     /// Files of existing specs, which the next push moves to the folders of the project file.
@@ -28,8 +28,8 @@ pub struct FilesOutsideFolders {
     pub obsolete: Vec<PathBuf>,
 }
 
-/// Finds generated files outside the folders set by `models:` and `tests:`. The search covers the folders that dbt reads
-/// and the default folders. Files that users moved to another folder are omitted.
+/// Finds generated files outside the folders set by `models:` and `tests:`. The search covers the folders that dbt
+/// reads and the default folders. Files that users moved to another folder are omitted.
 pub fn files_outside_folders(place: &Workspace) -> FilesOutsideFolders {
     let (models, tests) = place.output_folders();
     let own = [&models, &tests].map(|folder| absolute_path(&place.root.join(folder)));

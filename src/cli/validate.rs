@@ -35,8 +35,8 @@ pub fn run(
     parse_with_dbt(session, args, environment.as_ref(), place, None, models, found)
 }
 
-/// Like [`run`], but in the given environment. If dbt parses a copy of the project, dbt writes its artifacts and logs to
-/// the copy.
+/// Like [`run`], but in the given environment. If dbt parses a copy of the project, dbt writes its artifacts and logs
+/// to the copy.
 pub fn parse_with_dbt(
     session: &Session,
     args: &DbtArgs,

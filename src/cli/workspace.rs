@@ -210,8 +210,8 @@ pub fn writable_folders(project: &Project, root: &Path) -> Result<WritableFolder
     })
 }
 
-/// Returns the same folders as [`writable_folders`], for a command that writes the Omni model. Returns an error if the repository
-/// of the Omni model does not exist.
+/// Returns the same folders as [`writable_folders`], for a command that writes the Omni model. Returns an error if the
+/// repository of the Omni model does not exist.
 pub fn writable_folders_with_omni(project: &Project, root: &Path) -> Result<WritableFolders, Failure> {
     omni_repository(project, root)?;
     writable_folders(project, root)

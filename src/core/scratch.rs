@@ -21,8 +21,8 @@ pub struct CompileMemory {
 }
 
 impl CompileMemory {
-    /// Frees the buffers that only the parser needs, and the unused memory of the tree, if the memory is too large to be
-    /// kept for the next compilation.
+    /// Frees the buffers that only the parser needs, and the unused memory of the tree, if the memory is too large to
+    /// be kept for the next compilation.
     pub fn free_parse_buffers(&mut self) {
         if self.node_capacity() > MAX_KEPT_NODES {
             self.parse = parse::ParseBuffers::default();

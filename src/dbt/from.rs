@@ -127,8 +127,8 @@ impl RelationReference {
         }
     }
 
-    /// Returns the name that distinguishes the relation from others with the same last part: `raw.orders` for a table of
-    /// a source, `orders_v1` for a version of a model. `None` for other relations.
+    /// Returns the name that distinguishes the relation from others with the same last part: `raw.orders` for a table
+    /// of a source, `orders_v1` for a version of a model. `None` for other relations.
     ///
     /// ```
     /// use formulac_dbt::RelationReference;

@@ -153,8 +153,8 @@ pub fn normalized_jinja(jinja: &str) -> String {
     out
 }
 
-/// Returns the position of the first `)` or `,`, or of `}}` or `%}` for `close` `}` or `%`, outside of strings and of inner
-/// brackets.
+/// Returns the position of the first `)` or `,`, or of `}}` or `%}` for `close` `}` or `%`, outside of strings and of
+/// inner brackets.
 pub(crate) fn find_outside_brackets(text: &str, close: char) -> Option<usize> {
     let mut quote = None;
     let mut depth = 0usize;

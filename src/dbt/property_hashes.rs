@@ -80,8 +80,8 @@ pub(super) struct PropertyHashes {
 }
 
 impl PropertyHashes {
-    /// Parses a properties file. Returns `None` if the text is not a properties file, or has values that no hash covers:
-    /// those of a duplicate key or of a second document.
+    /// Parses a properties file. Returns `None` if the text is not a properties file, or has values that no hash
+    /// covers: those of a duplicate key or of a second document.
     pub fn from_text(text: &str) -> Option<Self> {
         if !text.contains("models:") {
             return None;

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_as_adapters_quote_them() {
+    fn names_are_parsed_with_the_quotes_of_each_adapter() {
         for (name, expected) in [
             ("\"acme\".\"main\".\"Orders\"", vec!["acme", "main", "orders"]),
             ("`p-1`.`d`.`t`", vec!["p-1", "d", "t"]),

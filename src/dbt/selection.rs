@@ -379,41 +379,41 @@ fn is_below(path: &str, value: &str) -> bool {
 /// Returns whether a string matches a pattern with `*`, `?` and `[…]`, like Python's `fnmatch`.
 fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
-    let (mut at, mut of) = (0, 0);
+    let (mut at, mut index) = (0, 0);
     // Position of the last `*` in the pattern, and the end of the text that this `*` matches.
     let mut star: Option<(usize, usize)> = None;
     while let Some(c) = text.get(at) {
-        match match_char(&pattern, of, *c) {
-            Some(next) => (at, of) = (at + 1, next),
-            None if pattern.get(of) == Some(&'*') => {
-                star = Some((of, at));
-                of += 1;
+        match match_char(&pattern, index, *c) {
+            Some(next) => (at, index) = (at + 1, next),
+            None if pattern.get(index) == Some(&'*') => {
+                star = Some((index, at));
+                index += 1;
             }
             None => match star {
                 Some((place, from)) => {
                     star = Some((place, from + 1));
-                    (at, of) = (from + 1, place + 1);
+                    (at, index) = (from + 1, place + 1);
                 }
                 None => return false,
             },
         }
     }
-    pattern.iter().skip(of).all(|c| *c == '*')
+    pattern.iter().skip(index).all(|c| *c == '*')
 }
 
 /// Returns the position after the next pattern element if the element matches a character.
-fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
-    match pattern.get(of)? {
+fn match_char(pattern: &[char], index: usize, c: char) -> Option<usize> {
+    match pattern.get(index)? {
         '*' => None,
-        '?' => Some(of + 1),
+        '?' => Some(index + 1),
         '[' => {
-            let negated = matches!(pattern.get(of + 1), Some('!'));
-            let first = of + 1 + usize::from(negated);
+            let negated = matches!(pattern.get(index + 1), Some('!'));
+            let first = index + 1 + usize::from(negated);
             // A `]` directly after the `[` belongs to the set and does not end it.
             let after = pattern.iter().enumerate().skip(first + 1);
             let end = after.clone().find(|(_, c)| **c == ']').map(|(end, _)| end);
             let Some((end, set)) = end.and_then(|end| Some((end, pattern.get(first..end)?))) else {
-                return (c == '[').then_some(of + 1);
+                return (c == '[').then_some(index + 1);
             };
             let mut found = false;
             let mut at = 0;
@@ -431,7 +431,7 @@ fn match_char(pattern: &[char], of: usize, c: char) -> Option<usize> {
             }
             (found != negated).then_some(end + 1)
         }
-        plain => (*plain == c).then_some(of + 1),
+        plain => (*plain == c).then_some(index + 1),
     }
 }
 
@@ -555,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_those_of_fnmatch() {
+    fn patterns_match_as_in_fnmatch() {
         for (text, pattern, expected) in [
             ("abc", "a*c", true),
             ("abcbc", "a*bc", true),

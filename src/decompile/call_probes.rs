@@ -76,7 +76,7 @@ impl CallProbes<'_> {
     /// Adds calls with literals only, with quotients, with negated numbers and with NULL.
     fn add_literals(&mut self) {
         let params = self.params.clone();
-        // All numbers are large, or all numbers are small.
+        // Each call contains either only large numbers (`NUMBERS`) or only small numbers (`SMALL`).
         for (numbers, is_true) in [(NUMBERS, true), (NUMBERS, false), (SMALL, true)] {
             self.put(
                 params

@@ -216,8 +216,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.read.compile_sql(self.compiler, spec, self.path)
     }
 
-    /// Returns the type of the definition with another formula, and whether it may be NULL. `None` if the formula does not
-    /// compile.
+    /// Returns the type of the definition with another formula, and whether it may be NULL. `None` if the formula does
+    /// not compile.
     pub fn formula_type(&self, formula: &str) -> Option<ValueType> {
         let spec = self.read.with_formula_unchecked(self.placed, formula)?;
         let compiled = self.read.compile(self.compiler, &spec, self.path);
@@ -286,8 +286,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
             .or(error)
     }
 
-    /// Returns the first difference that is no edit: the description of the part, and its generated SQL. The SQL is `None` if
-    /// the difference concerns the whole file.
+    /// Returns the first difference that is not an edit: the description of the part, and its generated SQL. The SQL is
+    /// `None` if the difference concerns the whole file.
     fn first_other_difference(&self, left: &Edits) -> Option<(String, Option<String>)> {
         let mut columns = left.items.iter().filter(|item| !self.edits.items.contains(item));
         let column = columns
@@ -484,8 +484,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
-    /// Returns the type of a column of the relation that the step reads, and whether it may be NULL. `None` if it is not
-    /// known.
+    /// Returns the type of a column of the relation that the step reads, and whether it may be NULL. `None` if it is
+    /// not known.
     pub fn base_column_type(&self, name: &str) -> Option<ValueType> {
         let base = self.compiler.options.schema.relation(&self.base_relation())?;
         let column = base

@@ -1,5 +1,5 @@
-//! Compiles probes, and selects the patterns that may match an expression. To save time, functions are compiled and their
-//! SQL is parsed only if an expression calls the same SQL functions.
+//! Compiles probes, and selects the patterns that may match an expression. To save time, functions are compiled and
+//! their SQL is parsed only if an expression calls the same SQL functions.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -131,7 +131,8 @@ fn compiled_sql(compiler: &Compiler, others: &str, probes: &[(usize, &ProbeFormu
     sql.collect()
 }
 
-/// Probe with its SQL. The SQL is parsed only for expressions that it may match, because parsing takes most of the time.
+/// Probe with its SQL. The SQL is parsed only for expressions that it may match, because parsing takes most of the
+/// time.
 #[derive(Debug)]
 struct CompiledProbe {
     at: usize,
@@ -337,8 +338,8 @@ fn may_have_guards(sql: &str, names: &BTreeSet<&str>, dialect: Dialect) -> bool 
     has_guard && (others.peek().is_none() || others.any(|name| names.contains(name)))
 }
 
-/// Returns the names of the functions that generated SQL calls, as they are compared. In generated SQL, no space separates the name of a
-/// function from its arguments.
+/// Returns the names of the functions that the generated SQL calls. `compared_name` normalizes each name. In generated
+/// SQL, no space separates the name of a function from its arguments.
 fn called_functions(sql: &str, dialect: Dialect) -> impl Iterator<Item = &str> {
     let outside_strings = sql.split('\'').step_by(2);
     let names = outside_strings.flat_map(|part| {

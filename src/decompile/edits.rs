@@ -42,8 +42,8 @@ pub struct OtherEdit {
     pub new_input: Option<String>,
 }
 
-/// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words, the order
-/// of a select's columns and equivalent spellings such as `x::date` do not count as differences.
+/// All differences between two versions of a model's SQL. Whitespace, line breaks, comments, the case of words, the
+/// order of a select's columns and equivalent spellings such as `x::date` do not count as differences.
 ///
 /// ```
 /// use formulac_catalog::Dialect;
@@ -191,8 +191,8 @@ fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) ->
     }
 }
 
-/// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None` for
-/// the last select), each with its new input.
+/// Returns the selects that read a CTE or a subquery that only the edited file has, by the name of their CTE (`None`
+/// for the last select), each with its new input.
 fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Option<&'f str>, String> {
     let clauses = found.parts.iter().filter(|part| part.place.is_from_clause());
     let new = clauses.filter_map(|part| {

@@ -11,8 +11,8 @@ use super::tree::{SqlLabel, SqlNodeId, Trees};
 use crate::dbt::tokens::{SqlToken, tokens};
 use crate::dialect::Dialect;
 
-/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects compute
-/// the columns. Returns `false` for SQL with several selects that determine the rows.
+/// Returns whether two versions of a model's SQL return the same columns of the same rows, even if other selects
+/// compute the columns. Returns `false` for SQL with several selects that determine the rows.
 ///
 /// ```
 /// use formulac_decompile::is_equivalent_sql;
@@ -26,8 +26,8 @@ pub fn is_equivalent_sql(one: &str, other: &str, dialect: Dialect) -> bool {
     are_equivalent(&one, &other, &mut Trees::default())
 }
 
-/// Returns whether two SQL expressions differ only in redundant brackets or in equivalent spellings, such as `x in (1, 2)`
-/// and `x = 1 or x = 2`.
+/// Returns whether two SQL expressions differ only in redundant brackets or in equivalent spellings, such as `x in (1,
+/// 2)` and `x = 1 or x = 2`.
 ///
 /// ```
 /// use formulac_decompile::is_same_expression;
@@ -44,8 +44,8 @@ pub fn is_same_expression(one: &str, other: &str, dialect: Dialect) -> bool {
 }
 
 impl SqlFile<'_> {
-    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, and equivalent spellings such as
-    /// `x::date` and `cast(x as date)`, are not differences.
+    /// Returns whether parts of two files are the same SQL. Redundant brackets and words, and equivalent spellings such
+    /// as `x::date` and `cast(x as date)`, are not differences.
     pub fn is_same_part(&self, tokens: &Range<usize>, other: &SqlFile<'_>, others: &Range<usize>) -> bool {
         if self.has_same_tokens(tokens, other, others) {
             return true;
@@ -68,8 +68,8 @@ impl SqlFile<'_> {
             && self.tokens_between_parts() == other.tokens_between_parts()
     }
 
-    /// Returns whether two files have the same CTEs with the same clauses, and each column of a CTE in both files has the same
-    /// expression. One of the files may compute more columns in its CTEs.
+    /// Returns whether two files have the same CTEs with the same clauses, and each column of a CTE in both files has
+    /// the same expression. One of the files may compute more columns in its CTEs.
     fn has_same_selects(&self, other: &SqlFile<'_>) -> bool {
         let is_union = |file: &SqlFile<'_>| {
             let mut places = file.parts.iter().map(|part| &part.place);

@@ -36,8 +36,8 @@ pub struct FilePartPosition {
 
 impl FilePartPosition {
     /// Returns the name of an output column of the query: a column of the last select, or of the CTE `output`, all of
-    /// whose columns the last select returns. `None` if the part is something else, or if the select has several columns
-    /// with this name.
+    /// whose columns the last select returns. `None` if the part is something else, or if the select has several
+    /// columns with this name.
     #[must_use]
     pub fn output_column_name(&self, output: Option<&str>) -> Option<&str> {
         self.column_of_select()

@@ -47,8 +47,8 @@ pub fn rename_names(formula: &str, names: &[(&str, String)]) -> String {
     out
 }
 
-/// Returns a formula in which the names of columns are qualified with their relations. Each pair contains a column and its
-/// relation.
+/// Returns a formula in which the names of columns are qualified with their relations. Each pair contains a column and
+/// its relation.
 ///
 /// ```
 /// use formulac_decompile::with_relations;

@@ -9,7 +9,8 @@ use super::file::{SqlFile, token_name};
 pub(super) struct FromClauseRelation {
     pub relation: String,
     pub alias: String,
-    /// Type of the join, such as `left join`, without the optional words `inner` and `outer`. Empty for the first relation.
+    /// Type of the join, such as `left join`, without the optional words `inner` and `outer`. Empty for the first
+    /// relation.
     pub how: String,
     /// The tokens of the join condition.
     pub on: Range<usize>,

@@ -17,8 +17,8 @@ pub struct AddedGroupKey {
     pub sql: String,
 }
 
-/// Returns the keys that a user added to a `group by` of the SQL. Empty if nothing was added, if a key was removed, or if
-/// an added key is not a column.
+/// Returns the keys that a user added to a `group by` of the SQL. Empty if nothing was added, if a key was removed, or
+/// if an added key is not a column.
 ///
 /// ```
 /// use formulac_decompile::added_group_keys;
@@ -161,8 +161,8 @@ impl Grouping {
     }
 }
 
-/// Returns the expression of an item, which may be the position or the name of a column. `None` if the name may also be a
-/// column of the relation.
+/// Returns the expression of an item, which may be the position or the name of a column. `None` if the name may also be
+/// a column of the relation.
 fn grouped_expression(item: SqlNodeId, columns: &[(String, String, SqlNodeId)], trees: &Trees) -> Option<SqlNodeId> {
     if let SqlLabel::Number(number) = trees.label(item) {
         let at = number.parse::<usize>().ok()?.checked_sub(1)?;

@@ -106,7 +106,8 @@ impl Position {
     }
 }
 
-/// Returns whether guards may be added in one child of an expression, if NULL of the whole expression is not tested.
+/// Returns whether all of the guards may be added to one child of an expression. Assumes that no enclosing expression
+/// skips NULL or tests for it.
 pub(super) fn accepts_in_child(trees: &Trees, parent: SqlNodeId, child: usize, guards: &[Guard]) -> bool {
     // The first child of a call is its name.
     let at = match trees.label(parent) {

@@ -183,7 +183,7 @@ impl Decompiler {
     }
 }
 
-/// Returns the reason why an edit that removes guards from the SQL of a formula is no other formula.
+/// Returns the reason why an edit that removes guards from the SQL of a formula does not become another formula.
 fn only_removes_guards(formula: &str, removed: GuardSet) -> NotAFormula {
     let guards: Vec<&str> = removed.kinds().into_iter().map(Guard::describe).collect();
     let spelling = match removed.has_other_spelling {

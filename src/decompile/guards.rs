@@ -1,5 +1,5 @@
-//! Guards: parts of generated SQL that handle the special cases of a call, such as NULL, halves in floats, and arguments
-//! that cause errors. A person who writes the call by hand usually omits them: `round(x, 2)` instead of
+//! Guards: parts of generated SQL that handle the special cases of a call, such as NULL, halves in floats, and
+//! arguments that cause errors. A person who writes the call by hand usually omits them: `round(x, 2)` instead of
 //! `coalesce(round(try_cast(cast(x as varchar) as decimal(38, 18)), 2), x)`.
 //!
 //! Guards are recognized by their form, and the templates of the catalogue show which functions have which guards. A

@@ -12,8 +12,8 @@
 //! Each candidate formula is compiled in its spec, and is returned only if it produces the edited SQL. The decompiler
 //! may therefore fail to find a formula, but never returns a wrong formula.
 //!
-//! A probe is compiled once per dialect, when an edit calls the same SQL functions. All columns and models of a run share
-//! the results.
+//! A probe is compiled once per dialect, when an edit calls the same SQL functions. All columns and models of a run
+//! share the results.
 
 #![forbid(unsafe_code)]
 #![warn(

@@ -57,7 +57,7 @@ pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     ))
 }
 
-/// Returns the reason for an edit whose formula is no aggregate, in a step with groups.
+/// Returns the reason for an edit whose formula is not an aggregate, in a step with groups.
 pub(super) fn not_aggregated(formula: &str) -> NotAFormula {
     not_a_formula(format!(
         "a step with groups has no column for `{formula}`; aggregate it, or add it to `group_by`"
@@ -230,8 +230,8 @@ fn short_sql(trees: &Trees, part: SqlNodeId) -> String {
 }
 
 impl FilePartPosition {
-    /// Returns the way to write an edited part in a spec, or the reason why a spec cannot express the edit. `None` if there
-    /// is no general answer.
+    /// Returns the way to write an edited part in a spec, or the reason why a spec cannot express the edit. `None` if
+    /// there is no general answer.
     #[must_use]
     pub fn advice(&self) -> Option<&'static str> {
         let clause = match &self.what {
@@ -240,7 +240,9 @@ impl FilePartPosition {
             }
             FilePartKind::Column(_) => return Some("the spec would also change other parts of the query"),
             FilePartKind::Unnamed => {
-                return Some("a definition needs a name, but only the warehouse knows the names of these columns");
+                return Some(
+                    "a definition needs a name, but only the warehouse can determine the names of these columns",
+                );
             }
             FilePartKind::Config => return Some("a spec has the key `config` for the settings of dbt"),
             FilePartKind::Other => return Some("a spec generates one query"),

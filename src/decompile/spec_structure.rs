@@ -94,8 +94,8 @@ fn scalar_ranges(node: &Node, ranges: &mut Vec<Range<usize>>) {
     }
 }
 
-/// Returns the bytes of the lines that contain a definition of the last step, with the comment lines above it. `None` if
-/// other text is on these lines.
+/// Returns the bytes of the lines that contain a definition of the last step, with the comment lines above it. `None`
+/// if other text is on these lines.
 #[must_use]
 pub fn definition_lines(spec: &str, name: &str) -> Option<Range<usize>> {
     let read = SpecPosition::new(spec).ok()?;
@@ -138,8 +138,8 @@ fn name_range(spec: &str, placed: &DefinitionWithPosition) -> Option<Range<usize
     (!between.contains(|c: char| c.is_alphanumeric() || c == '\n')).then_some(start..end)
 }
 
-/// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the numbers of CTEs
-/// differ.
+/// Returns SQL in which each CTE has the name of the CTE at the same position in other SQL. `None` if the numbers of
+/// CTEs differ.
 #[must_use]
 pub fn with_cte_names_of(sql: &str, other: &str, dialect: Dialect) -> Option<String> {
     let (file, other) = (SqlFile::read(sql, dialect), SqlFile::read(other, dialect));

@@ -21,11 +21,11 @@ pub struct DraftedExample {
 }
 
 /// Computes the expected rows of an example. Returns `None` if no column has deterministic values.
-pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<DraftedExample> {
-    let seen = judge.score_rows(data)?.seen;
+pub fn draft_example(scorer: &MutationScorer<'_>, data: &RelationRows) -> Option<DraftedExample> {
+    let seen = scorer.score_rows(data)?.seen;
     let (mut columns, mut values, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
-    for column in &judge.columns {
-        match deterministic_values(judge, data, column) {
+    for column in &scorer.columns {
+        match deterministic_values(scorer, data, column) {
             Ok(settled) => {
                 columns.push(column.clone());
                 values.push(settled);
@@ -52,16 +52,16 @@ pub fn draft_example(judge: &MutationScorer<'_>, data: &RelationRows) -> Option<
 /// Returns the values of a column if they do not depend on the current day or on how floats are rounded. Otherwise,
 /// returns the reason to omit the column.
 fn deterministic_values(
-    judge: &MutationScorer<'_>,
+    scorer: &MutationScorer<'_>,
     data: &RelationRows,
     column: &str,
 ) -> Result<Vec<Value>, &'static str> {
     let columns = [column.to_owned()];
     let mut known: Option<Vec<Value>> = None;
-    for (day, spec) in judge.whole.iter().enumerate() {
+    for (day, spec) in scorer.whole.iter().enumerate() {
         let spec = prune_spec(spec, &columns);
         for noise in [None, Some(NoiseDirection::One), Some(NoiseDirection::Opposite)] {
-            let run = judge.run(&spec, data, noise);
+            let run = scorer.run(&spec, data, noise);
             if run.unknown.is_some() || run.oversized {
                 return Err("the value is unknown");
             }

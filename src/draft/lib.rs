@@ -180,11 +180,11 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     }
     coverage::check_size(&main.spec).map_err(unknown)?;
     let slots = columns::test_values_by_relation(&main, &others, &compiled).map_err(unknown)?;
-    let judge = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
-    let found = search::find_examples(&judge);
+    let scorer = mutation_score::MutationScorer::new(&main, &others, &slots, &compiled);
+    let found = search::find_examples(&scorer);
     let settled: Vec<deterministic_rows::DraftedExample> = found
         .iter()
-        .filter_map(|data| deterministic_rows::draft_example(&judge, data))
+        .filter_map(|data| deterministic_rows::draft_example(&scorer, data))
         .collect();
     let defined = |column: &String| {
         compiled
@@ -194,12 +194,12 @@ pub fn draft_examples(compiler: &Compiler, source: &str) -> Result<Draft, String
     };
     let says_something = |example: &deterministic_rows::DraftedExample| example.columns.iter().any(defined);
     if settled.is_empty() || !(compiled.definitions().is_empty() || settled.iter().any(says_something)) {
-        let why = judge
+        let why = scorer
             .unknown
             .first()
             .map_or_else(String::new, |(_, why)| format!(": {why}"));
         return Err(format!("no column has a known value{why}"));
     }
     let said = (day == CurrentDate::Settable).then_some(today);
-    Ok(to_yaml::write_draft(&judge, &main, &settled, said))
+    Ok(to_yaml::write_draft(&scorer, &main, &settled, said))
 }

@@ -72,7 +72,7 @@ impl<'a> MutationScorer<'a> {
             (given.name.as_str(), columns, key, parts)
         });
         let whole: Vec<&InterpreterSpec> = [&main.spec].into_iter().chain(others).collect();
-        let mut judge = Self {
+        let mut scorer = Self {
             specs: Vec::new(),
             whole,
             relations: relations.collect(),
@@ -86,28 +86,28 @@ impl<'a> MutationScorer<'a> {
         let last = main.spec.steps.len().saturating_sub(1);
         let mut chance = RandomGenerator::new(1);
         let trials: Vec<RelationRows> = (0..TRIALS)
-            .map(|at| judge.generate_random_rows(&mut chance, at / 4))
+            .map(|at| scorer.generate_random_rows(&mut chance, at / 4))
             .collect();
         for column in compiled.columns() {
             let name = crate::interpret::from_ast::fold_case(column.name());
-            judge.written.push((name.clone(), column.name().to_owned()));
+            scorer.written.push((name.clone(), column.name().to_owned()));
             let unread = main.unread.iter().find(|(step, own, _)| *step == last && *own == name);
             let why = match unread {
                 Some((_, _, why)) => Some(not_evaluable_message(why)),
-                None => judge.reason_for_no_expected_value(&name, &trials),
+                None => scorer.reason_for_no_expected_value(&name, &trials),
             };
             match why {
-                Some(why) => judge.unknown.push((column.name().to_owned(), why)),
-                None => judge.columns.push(name),
+                Some(why) => scorer.unknown.push((column.name().to_owned(), why)),
+                None => scorer.columns.push(name),
             }
         }
-        judge.specs = judge
+        scorer.specs = scorer
             .whole
             .iter()
-            .map(|spec| prune_spec(spec, &judge.columns))
+            .map(|spec| prune_spec(spec, &scorer.columns))
             .collect();
-        judge.mutants = judge.specs.first().map(spec_mutants).unwrap_or_default();
-        judge
+        scorer.mutants = scorer.specs.first().map(spec_mutants).unwrap_or_default();
+        scorer
     }
 
     /// Returns random rows with values from the slots.

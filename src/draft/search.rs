@@ -43,8 +43,8 @@ impl DataScore {
     }
 }
 
-fn score_data(judge: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data: &RelationRows) -> Option<DataScore> {
-    let judged = judge.score_rows(data)?;
+fn score_data(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data: &RelationRows) -> Option<DataScore> {
+    let score = scorer.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
     if shown.seen.is_empty() && count_rows(data) == 0 {
         return Some(DataScore {
@@ -53,54 +53,54 @@ fn score_data(judge: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data: 
             digits: Reverse(usize::MAX),
         });
     }
-    let new = judged
+    let new = score
         .seen
         .iter()
         .filter(|outcome| !shown.seen.contains(*outcome))
         .count();
     Some(DataScore {
-        certain: judged.certain,
+        certain: score.certain,
         new,
-        digits: Reverse(judged.long),
+        digits: Reverse(score.long),
     })
 }
 
 /// Returns the rows of each example. A later example may cover outcomes that cannot occur together with the outcomes of
 /// earlier examples.
-pub fn find_examples(judge: &MutationScorer<'_>) -> Vec<RelationRows> {
+pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
     let mut shown = EarlierExampleCoverage::default();
     let mut found: Vec<RelationRows> = Vec::new();
     for at in 0..EXAMPLES {
-        if at > 0 && judge.is_budget_spent(60) {
+        if at > 0 && scorer.is_budget_spent(60) {
             break;
         }
         let mut chance = RandomGenerator::new(at as u64 + 7);
-        let Some(data) = build_covering_rows(judge, &mut chance, &shown) else {
+        let Some(data) = build_covering_rows(scorer, &mut chance, &shown) else {
             break;
         };
-        let data = add_detecting_rows(judge, &mut chance, &shown, data);
-        let data = simplify_data(judge, data, &shown);
-        let Some(DataScore { new, .. }) = score_data(judge, &shown, &data) else {
+        let data = add_detecting_rows(scorer, &mut chance, &shown, data);
+        let data = simplify_data(scorer, data, &shown);
+        let Some(DataScore { new, .. }) = score_data(scorer, &shown, &data) else {
             break;
         };
-        let alive = undetected_mutants(judge, &shown);
-        let told = judge.detected_mutants(&data, &alive);
+        let undetected = undetected_mutants(scorer, &shown);
+        let detected = scorer.detected_mutants(&data, &undetected);
         // A few new outcomes do not justify another example, unless the example covers the case without rows.
         let is_empty = data.iter().all(Vec::is_empty);
-        if at > 0 && (new == 0 || (new < 4 && told.is_empty() && !is_empty)) {
+        if at > 0 && (new == 0 || (new < 4 && detected.is_empty() && !is_empty)) {
             break;
         }
         shown
             .seen
-            .extend(judge.score_rows(&data).map(|judged| judged.seen).unwrap_or_default());
-        shown.mutants.extend(told);
+            .extend(scorer.score_rows(&data).map(|score| score.seen).unwrap_or_default());
+        shown.mutants.extend(detected);
         found.push(data);
     }
     found
 }
 
-fn undetected_mutants(judge: &MutationScorer<'_>, shown: &EarlierExampleCoverage) -> Vec<usize> {
-    (0..judge.mutants.len())
+fn undetected_mutants(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage) -> Vec<usize> {
+    (0..scorer.mutants.len())
         .filter(|at| !shown.mutants.contains(at))
         .collect()
 }
@@ -112,19 +112,19 @@ fn count_rows(data: &RelationRows) -> usize {
 /// Builds rows step by step as long as more rows cover more outcomes. Returns `None` if the result for no rows cannot
 /// be computed.
 fn build_covering_rows(
-    judge: &MutationScorer<'_>,
+    scorer: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
     shown: &EarlierExampleCoverage,
 ) -> Option<RelationRows> {
-    let mut data: RelationRows = vec![Vec::new(); judge.slots.len()];
-    let mut best = score_data(judge, shown, &data)?;
-    while count_rows(&data) < ROWS && !judge.is_budget_spent(50) {
+    let mut data: RelationRows = vec![Vec::new(); scorer.slots.len()];
+    let mut best = score_data(scorer, shown, &data)?;
+    while count_rows(&data) < ROWS && !scorer.is_budget_spent(50) {
         let mut next: Option<(DataScore, RelationRows)> = None;
         // Try several rows at once if a single row does not increase the coverage.
         for more in 1..=5 {
-            for _ in (0..TRIES).take_while(|_| !judge.is_budget_spent(60)) {
-                let candidate = with_more_rows(judge, chance, &data, more);
-                let Some(worth) = score_data(judge, shown, &candidate) else {
+            for _ in (0..TRIES).take_while(|_| !scorer.is_budget_spent(60)) {
+                let candidate = with_more_rows(scorer, chance, &data, more);
+                let Some(worth) = score_data(scorer, shown, &candidate) else {
                     continue;
                 };
                 if worth > best && next.as_ref().is_none_or(|(known, _)| worth > *known) {
@@ -144,43 +144,43 @@ fn build_covering_rows(
 
 /// Adds or changes rows to detect as many mutants as possible.
 fn add_detecting_rows(
-    judge: &MutationScorer<'_>,
+    scorer: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
     shown: &EarlierExampleCoverage,
     mut data: RelationRows,
 ) -> RelationRows {
-    let Some(mut best) = score_data(judge, shown, &data) else {
+    let Some(mut best) = score_data(scorer, shown, &data) else {
         return data;
     };
-    let mut alive = undetected_mutants(judge, shown);
-    let told = judge.detected_mutants(&data, &alive);
-    alive.retain(|at| !told.contains(at));
+    let mut undetected = undetected_mutants(scorer, shown);
+    let detected = scorer.detected_mutants(&data, &undetected);
+    undetected.retain(|at| !detected.contains(at));
     let mut tries = 0;
-    while !alive.is_empty() && tries < 4 * TRIES && !judge.is_budget_spent(75) {
+    while !undetected.is_empty() && tries < 4 * TRIES && !scorer.is_budget_spent(75) {
         tries += 1;
         let more = chance.random_below(4);
         let room = count_rows(&data) < ROWS;
         let candidate = if room && more > 0 {
-            with_more_rows(judge, chance, &data, more)
+            with_more_rows(scorer, chance, &data, more)
         } else {
-            change_random_value(judge, chance, &data)
+            change_random_value(scorer, chance, &data)
         };
-        let Some(worth) = score_data(judge, shown, &candidate) else {
+        let Some(worth) = score_data(scorer, shown, &candidate) else {
             continue;
         };
         if worth.is_worse_than(best) {
             continue;
         }
-        let told = judge.detected_mutants(&candidate, &alive);
-        if told.is_empty() {
+        let detected = scorer.detected_mutants(&candidate, &undetected);
+        if detected.is_empty() {
             continue;
         }
         // The candidate must still detect all mutants that were detected before.
-        let before = judge.detected_mutants(&data, &(0..judge.mutants.len()).collect::<Vec<_>>());
-        if judge.detected_mutants(&candidate, &before).len() < before.len() {
+        let before = scorer.detected_mutants(&data, &(0..scorer.mutants.len()).collect::<Vec<_>>());
+        if scorer.detected_mutants(&candidate, &before).len() < before.len() {
             continue;
         }
-        alive.retain(|at| !told.contains(at));
+        undetected.retain(|at| !detected.contains(at));
         (best, data) = (worth, candidate);
         tries = 0;
     }
@@ -188,11 +188,11 @@ fn add_detecting_rows(
 }
 
 /// Returns a copy of the data with one random value changed.
-fn change_random_value(judge: &MutationScorer<'_>, chance: &mut RandomGenerator, data: &RelationRows) -> RelationRows {
+fn change_random_value(scorer: &MutationScorer<'_>, chance: &mut RandomGenerator, data: &RelationRows) -> RelationRows {
     let mut data = data.clone();
     let at = chance.random_below(data.len());
     let row = chance.random_below(data.get(at).map_or(0, Vec::len));
-    let slots = judge.slots.get(at).map_or(&[][..], Vec::as_slice);
+    let slots = scorer.slots.get(at).map_or(&[][..], Vec::as_slice);
     let place = chance.random_below(slots.len());
     let slot = slots.get(place).filter(|slot| !slot.is_key);
     if let Some(value) = slot.and_then(|slot| chance.pick_random(&slot.pool)) {
@@ -202,24 +202,24 @@ fn change_random_value(judge: &MutationScorer<'_>, chance: &mut RandomGenerator,
 }
 
 fn with_more_rows(
-    judge: &MutationScorer<'_>,
+    scorer: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
     data: &RelationRows,
     more: usize,
 ) -> RelationRows {
     let mut data = data.clone();
     let is_series = more > 1 && chance.random_below(2) == 0;
-    let (relation, like) = (chance.random_below(judge.slots.len()), chance.random_below(16));
-    let along = chance.random_below(judge.slots.get(relation).map_or(0, Vec::len));
+    let (relation, like) = (chance.random_below(scorer.slots.len()), chance.random_below(16));
+    let along = chance.random_below(scorer.slots.get(relation).map_or(0, Vec::len));
     for step in 0..more {
         let at = if is_series {
             relation
         } else {
-            chance.random_below(judge.slots.len())
+            chance.random_below(scorer.slots.len())
         };
-        let mut row = judge.random_row(chance, &data, at);
+        let mut row = scorer.random_row(chance, &data, at);
         let is_like = chance.random_below(3) > 0;
-        let Some((rows, slots)) = data.get_mut(at).zip(judge.slots.get(at)) else {
+        let Some((rows, slots)) = data.get_mut(at).zip(scorer.slots.get(at)) else {
             continue;
         };
         let known = if is_series {
@@ -249,23 +249,23 @@ fn with_more_rows(
 
 /// Simplifies the rows that the search found without lowering their score.
 struct DataSimplifier<'a> {
-    judge: &'a MutationScorer<'a>,
+    scorer: &'a MutationScorer<'a>,
     shown: &'a EarlierExampleCoverage,
     data: RelationRows,
     best: DataScore,
     /// Mutants that the rows detect.
-    told: Vec<usize>,
+    detected: Vec<usize>,
 }
 
 impl DataSimplifier<'_> {
     fn try_candidate(&mut self, candidate: RelationRows) -> bool {
-        if self.judge.is_budget_spent(100) {
+        if self.scorer.is_budget_spent(100) {
             return false;
         }
-        let Some(worth) = score_data(self.judge, self.shown, &candidate) else {
+        let Some(worth) = score_data(self.scorer, self.shown, &candidate) else {
             return false;
         };
-        if worth < self.best || self.judge.detected_mutants(&candidate, &self.told).len() < self.told.len() {
+        if worth < self.best || self.scorer.detected_mutants(&candidate, &self.detected).len() < self.detected.len() {
             return false;
         }
         (self.best, self.data) = (worth, candidate);
@@ -289,7 +289,7 @@ impl DataSimplifier<'_> {
     fn simplify_values(&mut self) {
         for at in 0..self.data.len() {
             for row in 0..self.data.get(at).map_or(0, Vec::len) {
-                for (place, slot) in self.judge.slots.get(at).into_iter().flatten().enumerate() {
+                for (place, slot) in self.scorer.slots.get(at).into_iter().flatten().enumerate() {
                     let of = |row: &Vec<Value>| row.get(place).cloned();
                     let rows = self.data.get(at).map_or(&[][..], Vec::as_slice);
                     let before: Vec<Value> = rows.iter().take(row).filter_map(of).collect();
@@ -315,7 +315,7 @@ impl DataSimplifier<'_> {
     fn rename_placeholders(&mut self) {
         let mut renamed = self.data.clone();
         let words: BTreeSet<&String> = self
-            .judge
+            .scorer
             .slots
             .iter()
             .flatten()
@@ -344,7 +344,7 @@ impl DataSimplifier<'_> {
 
     fn sort_rows(&mut self) {
         let mut sorted = self.data.clone();
-        for (rows, slots) in sorted.iter_mut().zip(self.judge.slots) {
+        for (rows, slots) in sorted.iter_mut().zip(self.scorer.slots) {
             // Sort by the columns with the fewest distinct values first, so that related rows are adjacent.
             let mut places: Vec<usize> = (0..slots.len()).collect();
             let kinds = |place: &usize| {
@@ -375,17 +375,17 @@ impl DataSimplifier<'_> {
 }
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
-fn simplify_data(judge: &MutationScorer<'_>, data: RelationRows, shown: &EarlierExampleCoverage) -> RelationRows {
-    let Some(best) = score_data(judge, shown, &data) else {
+fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, shown: &EarlierExampleCoverage) -> RelationRows {
+    let Some(best) = score_data(scorer, shown, &data) else {
         return data;
     };
-    let told = judge.detected_mutants(&data, &undetected_mutants(judge, shown));
+    let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, shown));
     let mut tidied = DataSimplifier {
-        judge,
+        scorer,
         shown,
         data,
         best,
-        told,
+        detected,
     };
     tidied.remove_rows();
     tidied.simplify_values();

@@ -15,7 +15,7 @@ use crate::model::interpreter_input::InterpreterInput;
 const WIDTH: usize = 150;
 
 pub fn write_draft(
-    judge: &MutationScorer<'_>,
+    scorer: &MutationScorer<'_>,
     main: &InterpreterInput,
     examples: &[DraftedExample],
     today: Option<i64>,
@@ -28,7 +28,7 @@ pub fn write_draft(
     if !main.has_examples {
         text.push_str("examples:\n");
     }
-    let mut notes: Vec<String> = judge
+    let mut notes: Vec<String> = scorer
         .unknown
         .iter()
         .map(|(name, why)| format!("`{name}` is not covered: {why}"))
@@ -36,7 +36,7 @@ pub fn write_draft(
     let day = (InterpreterExpr::Literal(Value::Date(main.today)).to_string(), "TODAY()");
     let named = |note: String| note.replace(&day.0, day.1);
     notes.extend(
-        judge
+        scorer
             .specs
             .first()
             .into_iter()
@@ -58,7 +58,7 @@ pub fn write_draft(
             let _ = writeln!(text, "    today: \"{}\"", Value::Date(today).text());
         }
         text.push_str("    given:\n");
-        for ((given, slots), rows) in main.relations.iter().zip(judge.slots).zip(&example.data) {
+        for ((given, slots), rows) in main.relations.iter().zip(scorer.slots).zip(&example.data) {
             let names: Vec<&str> = slots.iter().map(|slot| slot.written.as_str()).collect();
             let _ = write!(text, "      - input: {}\n        rows:", given.input);
             write_rows(&mut text, &names, rows, true);
@@ -67,7 +67,7 @@ pub fn write_draft(
         let names: Vec<String> = example
             .columns
             .iter()
-            .map(|column| column_text(judge, column))
+            .map(|column| column_text(scorer, column))
             .collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         write_rows(&mut text, &names, &example.rows, false);
@@ -77,14 +77,14 @@ pub fn write_draft(
         appends: !main.has_examples,
         examples: examples
             .iter()
-            .map(|example| drafted_rows(judge, main, example))
+            .map(|example| drafted_rows(scorer, main, example))
             .collect(),
     }
 }
 
-fn drafted_rows(judge: &MutationScorer<'_>, main: &InterpreterInput, example: &DraftedExample) -> DraftedRows {
+fn drafted_rows(scorer: &MutationScorer<'_>, main: &InterpreterInput, example: &DraftedExample) -> DraftedRows {
     let values = |rows: &[Vec<Value>]| rows.iter().map(|row| row.iter().map(Into::into).collect()).collect();
-    let relations = main.relations.iter().zip(judge.slots).zip(&example.data);
+    let relations = main.relations.iter().zip(scorer.slots).zip(&example.data);
     DraftedRows {
         given: relations
             .map(|((given, slots), rows)| GivenRows {
@@ -93,13 +93,13 @@ fn drafted_rows(judge: &MutationScorer<'_>, main: &InterpreterInput, example: &D
                 rows: values(rows),
             })
             .collect(),
-        columns: example.columns.iter().map(|name| column_text(judge, name)).collect(),
+        columns: example.columns.iter().map(|name| column_text(scorer, name)).collect(),
         rows: values(&example.rows),
     }
 }
 
-fn column_text(judge: &MutationScorer<'_>, column: &str) -> String {
-    let known = judge.written.iter().find(|(name, _)| name == column);
+fn column_text(scorer: &MutationScorer<'_>, column: &str) -> String {
+    let known = scorer.written.iter().find(|(name, _)| name == column);
     known.map_or(column, |(_, written)| written).to_owned()
 }
 

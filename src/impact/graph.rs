@@ -255,8 +255,8 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Returns the current lineage of all queries in the format that [`LineageCache::from_stored`] reads. `None` if fewer
-    /// than `many` queries were parsed in this run.
+    /// Returns the current lineage of all queries in the format that [`LineageCache::from_stored`] reads. `None` if
+    /// fewer than `many` queries were parsed in this run.
     #[must_use]
     pub fn lineages_to_store(&self, many: usize) -> Option<Vec<u8>> {
         let is_read = |of: &&OnceLock<NodeLineage>| matches!(of.get(), Some(NodeLineage::Read(read)) if read.is_ok());

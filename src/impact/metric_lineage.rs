@@ -19,8 +19,8 @@ pub struct MetricNeighbors {
 }
 
 impl Graph<'_> {
-    /// Returns the graph around a metric, up to a number of steps: the upstream and downstream graphs, and notes on models
-    /// whose columns could not be traced.
+    /// Returns the graph around a metric, up to a number of steps: the upstream and downstream graphs, and notes on
+    /// models whose columns could not be traced.
     #[must_use]
     pub fn graph_around_metric(
         &self,

@@ -40,10 +40,10 @@ impl Graph<'_> {
         );
         let mut notes = BTreeSet::new();
         let mut walked = |is_up: bool| {
-            let mut picture = GraphDrawing::default();
+            let mut drawing = GraphDrawing::default();
             let mut seen = BTreeSet::from([root.clone()]);
             let mut queue = VecDeque::from([(root.clone(), 0)]);
-            picture.nodes.push(DrawnNode::new(
+            drawing.nodes.push(DrawnNode::new(
                 self.node_or_column_id(&root),
                 self.node_or_column_name(&root),
                 "changed",
@@ -59,11 +59,11 @@ impl Graph<'_> {
                 };
                 for other in next {
                     let (from, to) = if is_up { (&other, &at) } else { (&at, &other) };
-                    picture
+                    drawing
                         .edges
                         .push((self.node_or_column_id(from), self.node_or_column_id(to)));
                     if seen.insert(other.clone()) {
-                        picture.nodes.push(DrawnNode::new(
+                        drawing.nodes.push(DrawnNode::new(
                             self.node_or_column_id(&other),
                             self.node_or_column_name(&other),
                             "",
@@ -72,7 +72,7 @@ impl Graph<'_> {
                     }
                 }
             }
-            picture
+            drawing
         };
         let (up, down) = (up.then(|| walked(true)), down.then(|| walked(false)));
         (self.node_or_column_id(&root), up, down, notes.into_iter().collect())
@@ -177,7 +177,7 @@ impl Graph<'_> {
         notes: &mut BTreeSet<String>,
     ) {
         if let (Some(part), Some(Err(why))) = (self.parts.get(place), lineage) {
-            notes.insert(format!("`{}` is known per model only: {why}", part.name()));
+            notes.insert(format!("`{}` has no column-level lineage: {why}", part.name()));
         }
     }
 }

@@ -591,6 +591,6 @@ fn grade_exposure_or_saved_query(graph: &Graph<'_>, place: usize, states: &NodeS
         state.rows.get_or_insert(Some((*parent, None)));
     }
     if state.is_affected() {
-        state.why_model_level = Some("dbt does not know which columns are read here".to_owned());
+        state.why_model_level = Some("dbt does not record which columns are read here".to_owned());
     }
 }

@@ -43,9 +43,9 @@ impl<'r> SpecCompilation<'r> {
     }
 
     /// Returns a model setting, which is a key in the spec or in the spec's `config`.
-    fn own_model_value(&self, key: &str, beside: Option<&'r Node>) -> Option<(&'r str, Span)> {
-        let node = beside.or_else(|| self.spec.dbt.config?.get(key))?;
-        let text = beside
+    fn own_model_value(&self, key: &str, own_key: Option<&'r Node>) -> Option<(&'r str, Span)> {
+        let node = own_key.or_else(|| self.spec.dbt.config?.get(key))?;
+        let text = own_key
             .and_then(Node::text)
             .or_else(|| config_text(&self.spec.dbt, key))?;
         Some((text, node.span))
@@ -115,7 +115,7 @@ impl<'r> SpecCompilation<'r> {
     /// Returns the access level and group of the model, for other specs that read the model.
     pub(super) fn model_access_and_group(&self) -> (Access, Option<String>) {
         let granted = self.inherited_access();
-        let said = |key: &str, beside: Option<&'r Node>| self.own_model_value(key, beside).map(|(text, _)| text);
+        let said = |key: &str, own_key: Option<&'r Node>| self.own_model_value(key, own_key).map(|(text, _)| text);
         let access = said("access", self.spec.dbt.access)
             .and_then(Access::from_name)
             .or(granted.access);
@@ -163,8 +163,8 @@ impl<'r> SpecCompilation<'r> {
         let Some((relation, access, _)) = private else {
             return InheritedAccess::default();
         };
-        let says = |key: &str, beside: Option<&'r Node>| {
-            beside.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
+        let says = |key: &str, own_key: Option<&'r Node>| {
+            own_key.is_some() || self.spec.dbt.config.is_some_and(|config| config.get(key).is_some())
         };
         InheritedAccess {
             access: Some(access).filter(|_| !says("access", self.spec.dbt.access)),

@@ -392,7 +392,7 @@ fn is_key_column(plan: &StepPlan<'_>, text: &str, (name, formula): (&str, &str),
     keys.any(|(key, _)| {
         let key = key.span.text(text);
         let mut trees = FormulaTrees::default();
-        let mut tree = |formula| trees.number((formula, ""), limits, |_| None);
+        let mut tree = |formula| trees.id_of((formula, ""), limits, |_| None);
         key_name(key).eq_ignore_ascii_case(name) && tree(key).is_some_and(|own| tree(formula) == Some(own))
     })
 }

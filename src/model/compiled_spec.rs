@@ -193,8 +193,8 @@ impl CompiledSpec {
         all.map(|formula| (formula.name.as_str(), formula.description.as_deref()))
     }
 
-    /// Returns the spec in which the definitions of the metric sets are written out, for a model built on metric sets. Both
-    /// specs compile to the same SQL.
+    /// Returns the spec in which the definitions of the metric sets are written out, for a model built on metric sets.
+    /// Both specs compile to the same SQL.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -267,8 +267,8 @@ impl CompiledSpec {
             .map(|(column, _)| column.as_str())
     }
 
-    /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set, so that the metric
-    /// determines which rows the model has.
+    /// Returns whether a condition of the model reads a metric, `set.metric`, or any metric of a set, so that the
+    /// metric determines which rows the model has.
     ///
     /// ```
     /// use formulac_model::{Compiler, SpecText};
@@ -507,8 +507,8 @@ impl CompiledSpec {
         &self.column_tags
     }
 
-    /// Returns the lineage of each column of the result, in order. For a metric set, these are its metrics and dimensions.
-    /// If the spec has errors, only the known part is returned.
+    /// Returns the lineage of each column of the result, in order. For a metric set, these are its metrics and
+    /// dimensions. If the spec has errors, only the known part is returned.
     ///
     /// ```
     /// let spec = "model: m\nfrom: orders\ngroup_by: day\ndefinitions: net = SUM(amount) - SUM(fee)\n";

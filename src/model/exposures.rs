@@ -29,23 +29,23 @@ impl SpecCompilation<'_> {
 
     /// Returns the owner of an exposure or, if the exposure has none, the owner of the model.
     fn exposure_owner(&self, exposure: &SpecExposure<'_>) -> Vec<(String, YamlOutput)> {
-        let mut said = yaml_pairs(
-            exposure.said.get("owner").filter(|owner| owner.pairs().is_some()),
+        let mut pairs = yaml_pairs(
+            exposure.node.get("owner").filter(|owner| owner.pairs().is_some()),
             StringLanguage::Text,
         );
-        said.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
+        pairs.retain(|(_, value)| value.as_text().is_some_and(|text| !matches!(text, "" | "null")));
         let of_spec = self
             .spec
             .dbt
             .owner
             .and_then(Node::text)
-            .filter(|owner| !owner.is_empty() && said.is_empty());
-        said.extend(of_spec.map(|owner| {
+            .filter(|owner| !owner.is_empty() && pairs.is_empty());
+        pairs.extend(of_spec.map(|owner| {
             let key = if owner.contains('@') { "email" } else { "name" };
             (key.to_owned(), YamlOutput::text(owner))
         }));
-        said.sort_by(|(one, _), (other, _)| other.cmp(one));
-        said
+        pairs.sort_by(|(one, _), (other, _)| other.cmp(one));
+        pairs
     }
 
     /// Returns the exposures for the properties file.
@@ -58,16 +58,16 @@ impl SpecCompilation<'_> {
     }
 
     fn exposure_entry(&self, exposure: &SpecExposure<'_>) -> YamlOutput {
-        let said = |key: &str| exposure.said.get(key).filter(|node| !node.is_null());
+        let value_of = |key: &str| exposure.node.get(key).filter(|node| !node.is_null());
         let mut out = vec![("name".to_owned(), YamlOutput::text(exposure.name.text))];
-        let mut say = |key: &str, value: YamlOutput| out.push((key.to_owned(), value));
+        let mut add = |key: &str, value: YamlOutput| out.push((key.to_owned(), value));
         for key in COPIED_KEYS {
-            if let Some(text) = said(key).and_then(Node::text) {
-                say(key, YamlOutput::text(text));
+            if let Some(text) = value_of(key).and_then(Node::text) {
+                add(key, YamlOutput::text(text));
             }
         }
-        if let Some(text) = said("description").and_then(Node::text) {
-            say("description", YamlOutput::text(text.trim_end()));
+        if let Some(text) = value_of("description").and_then(Node::text) {
+            add("description", YamlOutput::text(text.trim_end()));
         }
         // Each item is on a separate line, because YAML would split `ref('m', v=2)` at its comma in a one-line list.
         let uses = self
@@ -81,12 +81,12 @@ impl SpecCompilation<'_> {
                 calls.push(call);
             }
         });
-        say("depends_on", YamlOutput::List(calls));
-        say("owner", YamlOutput::Map(self.exposure_owner(exposure)));
-        let tags = said("tags")
+        add("depends_on", YamlOutput::List(calls));
+        add("owner", YamlOutput::Map(self.exposure_owner(exposure)));
+        let tags = value_of("tags")
             .map(|tags| yaml_list(tags, StringLanguage::Text))
             .unwrap_or_default();
-        let meta = yaml_pairs(said("meta"), StringLanguage::Text);
+        let meta = yaml_pairs(value_of("meta"), StringLanguage::Text);
         let mut config = Vec::new();
         config.extend((!tags.is_empty()).then(|| ("tags".to_owned(), YamlOutput::List(tags))));
         config.extend((!meta.is_empty()).then(|| ("meta".to_owned(), YamlOutput::Map(meta))));

@@ -15,7 +15,7 @@ use crate::sql::JoinKind;
 #[derive(Clone, Copy, Default)]
 struct RowOrigin {
     /// Whether a column of the `many` relation affects the value, even if only in a condition.
-    told: bool,
+    depends_on_many: bool,
     /// Whether a column of the `many` relation is part of the value.
     many: bool,
     /// Column of another relation that may be part of the value without any column of the `many` relation.
@@ -33,11 +33,11 @@ pub(super) fn check_fan_out(
     for (join, many) in joins.filter(|(join, _)| join.many) {
         // Without unmatched rows, the rows of the join are the rows of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
-        check_many_relation(plan, many, unmatched, joined, found);
+        check_fan_out_of_join(plan, many, unmatched, joined, found);
     }
 }
 
-fn check_many_relation(
+fn check_fan_out_of_join(
     plan: &StepPlan<'_>,
     many: &Relation,
     unmatched: bool,
@@ -63,7 +63,9 @@ fn check_many_relation(
             let span = program.meta(id).span;
             match whole.other {
                 Some(other) => found.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
-                None if unmatched && !whole.many && !whole.told => found.push(unmatched_rows_diagnostic(span, many)),
+                None if unmatched && !whole.many && !whole.depends_on_many => {
+                    found.push(unmatched_rows_diagnostic(span, many));
+                }
                 None => {}
             }
         }
@@ -139,7 +141,7 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
                     .and_then(|c| c.relation.as_deref());
                 let is_many = relation == Some(many);
                 RowOrigin {
-                    told: is_many,
+                    depends_on_many: is_many,
                     many: is_many,
                     other: (!is_many).then_some(id),
                 }
@@ -150,9 +152,9 @@ fn row_origins(program: &Program, many: &str) -> Vec<RowOrigin> {
             },
             // A column in any operand may determine the branch. The branches are separate values.
             Ir::Case(arms) | Ir::Switch { arms, .. } => {
-                let told = program.operands(id).any(|operand| of(operand).told);
+                let depends_on_many = program.operands(id).any(|operand| of(operand).depends_on_many);
                 RowOrigin {
-                    told,
+                    depends_on_many,
                     ..combine_alternative_origins(program.branches(arms).map(of))
                 }
             }
@@ -172,7 +174,7 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     let mut whole = RowOrigin::default();
     let mut clean = false;
     for part in parts {
-        whole.told |= part.told;
+        whole.depends_on_many |= part.depends_on_many;
         whole.many |= part.many;
         clean |= part.many && part.other.is_none();
         whole.other = whole.other.or(part.other);
@@ -186,7 +188,7 @@ fn combine_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
 /// Combines the origins of alternative values, such as the branches of a CASE.
 fn combine_alternative_origins(parts: impl Iterator<Item = RowOrigin>) -> RowOrigin {
     parts.fold(RowOrigin::default(), |whole, part| RowOrigin {
-        told: whole.told | part.told,
+        depends_on_many: whole.depends_on_many | part.depends_on_many,
         many: whole.many | part.many,
         other: whole.other.or(part.other),
     })

@@ -54,9 +54,9 @@ fn forbid_beside_steps(spec: &mut Map<String, Value>, tables: &[&KeyTable]) {
     let keys = tables.iter().flat_map(|table| table.keys);
     let own = keys.filter(|key| MODEL.get(key.name).is_none());
     let none: Map<String, Value> = own.map(|key| (key.name.to_owned(), Value::Bool(false))).collect();
-    let beside = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
+    let with_steps = json!({"if": {"required": ["steps"]}, "then": {"properties": none}});
     if let Value::Array(all) = spec.entry("allOf").or_insert_with(|| json!([])) {
-        all.push(beside);
+        all.push(with_steps);
     }
 }
 

@@ -115,8 +115,8 @@ pub(super) fn check_lengths(
     }
 }
 
-/// Returns an error if the name of a column contains a character that the warehouse rejects. `help` returns the help for a
-/// name without such characters.
+/// Returns an error if the name of a column contains a character that the warehouse rejects. `help` returns the help
+/// for a name without such characters.
 fn refused_name(name: &str, span: Span, dialect: Dialect, help: impl Fn(&str) -> String) -> Option<Diagnostic> {
     let refused = name.chars().find(|c| dialect.facts().refused_in_names.contains(*c))?;
     let message = format!("`{name}` cannot be a column on {dialect}, because its name contains `{refused}`");

@@ -9,8 +9,8 @@ use crate::schema::{Column, Relation};
 use crate::scratch::CompileMemory;
 use crate::{Type, parse};
 
-/// Returns the columns that a step without errors would have. `input` is the relation that the step reads. Returns `None`
-/// if the columns cannot be determined.
+/// Returns the columns that a step without errors would have. `input` is the relation that the step reads. Returns
+/// `None` if the columns cannot be determined.
 pub fn possible_columns(
     step: &Step<'_>,
     source: &str,

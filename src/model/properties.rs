@@ -33,8 +33,8 @@ impl SpecCompilation<'_> {
             );
         };
         let in_config = |name: &str| dbt.config.and_then(|config| config.get(name));
-        let beside = [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)];
-        for (name, node) in beside {
+        let model_keys = [("contract", dbt.contract), ("access", dbt.access), ("group", dbt.group)];
+        for (name, node) in model_keys {
             if let (Some(node), Some(inside)) = (node, in_config(name)) {
                 twice(name, &format!("config: {{{name}: …}}"), inside, node);
             }
@@ -74,8 +74,8 @@ impl SpecCompilation<'_> {
     /// Reports properties that are set on a formula whose column is not in the model, because such properties have no
     /// effect.
     pub(super) fn check_column_keys(&self, output: &Relation, diagnostics: &mut Vec<Diagnostic>) {
-        let beside = self.formula_properties();
-        let mut lost: Vec<_> = beside
+        let properties = self.formula_properties();
+        let mut lost: Vec<_> = properties
             .iter()
             .filter(|(name, _)| output.column(name).is_none())
             .collect();
@@ -101,26 +101,26 @@ impl SpecCompilation<'_> {
         const TEST: &str = "not_null";
         let holds = |node: Option<&Node>| test_entries(node).iter().any(|test| holds_always(test, TEST));
         let enforced = self.is_contract_enforced();
-        let is_constrained = |said: &ColumnKeys<'_>| {
-            let constraints = said.constraints.and_then(Node::items).unwrap_or_default();
+        let is_constrained = |column: &ColumnKeys<'_>| {
+            let constraints = column.constraints.and_then(Node::items).unwrap_or_default();
             let kinds = constraints.iter().filter_map(|constraint| constraint.text_at("type"));
             enforced && kinds.into_iter().any(|kind| matches!(kind, "not_null" | "primary_key"))
         };
-        let beside = self
+        let definitions = self
             .formula_properties()
             .into_iter()
             .filter(|(_, (_, keys))| holds(keys.data_tests));
-        let said = self
+        let columns = self
             .spec
             .columns
             .iter()
-            .filter(|said| holds(said.data_tests) || is_constrained(said));
+            .filter(|column| holds(column.data_tests) || is_constrained(column));
         let of_model = test_entries(self.spec.dbt.data_tests)
             .into_iter()
             .filter(|test| holds_always(test, TEST));
-        beside
+        definitions
             .map(|(name, _)| name)
-            .chain(said.map(|said| said.name.text.to_lowercase()))
+            .chain(columns.map(|column| column.name.text.to_lowercase()))
             .chain(of_model.filter_map(|test| tested_column(&test, TEST)))
             .collect()
     }
@@ -153,7 +153,7 @@ impl SpecCompilation<'_> {
         let dbt = &self.spec.dbt;
         let mut data_tests = self.proofs.of_model.clone();
         let of_model = test_entries(dbt.data_tests);
-        let said = self
+        let column_keys = self
             .spec
             .columns
             .iter()
@@ -171,8 +171,8 @@ impl SpecCompilation<'_> {
         };
         let known = ColumnPropertySources {
             dialect,
-            said,
-            beside: self.formula_properties(),
+            column_keys,
+            definition_properties: self.formula_properties(),
             of_model: of_model_columns("not_null").chain(of_model_columns("unique")).collect(),
             proofs,
             unique_column: self.proofs.unique_column,
@@ -218,8 +218,8 @@ impl SpecCompilation<'_> {
 /// Properties of columns by lower-case column name, and tests on the model that refer to a column.
 struct ColumnPropertySources<'k> {
     dialect: Dialect,
-    said: FxHashMap<String, &'k ColumnKeys<'k>>,
-    beside: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
+    column_keys: FxHashMap<String, &'k ColumnKeys<'k>>,
+    definition_properties: FxHashMap<String, (SpannedText<'k>, DefinitionKeys<'k>)>,
     /// Tests on the model that refer to one column: the name of the test, and the column.
     of_model: FxHashSet<(&'static str, String)>,
     proofs: FxHashMap<String, Vec<&'k ColumnProof>>,
@@ -247,11 +247,15 @@ fn stop_timezone_conversion(meta: &mut Vec<(String, YamlOutput)>) {
 
 fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     let name = column.name().to_lowercase();
-    let said = known.said.get(&name).copied();
-    let beside = known.beside.get(&name).map(|(_, keys)| *keys).unwrap_or_default();
-    let mut own = test_entries(beside.data_tests);
+    let keys = known.column_keys.get(&name).copied();
+    let definition = known
+        .definition_properties
+        .get(&name)
+        .map(|(_, keys)| *keys)
+        .unwrap_or_default();
+    let mut own = test_entries(definition.data_tests);
     own.extend(
-        test_entries(said.and_then(|s| s.data_tests))
+        test_entries(keys.and_then(|s| s.data_tests))
             .into_iter()
             .filter(|test| !own.contains(test))
             .collect::<Vec<_>>(),
@@ -275,27 +279,27 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
     }
     data_tests.extend(own);
     data_tests.extend(proofs.iter().map(|proof| proof.test.clone()));
-    let mut meta = yaml_pairs(beside.meta, StringLanguage::Text);
-    let of_columns = yaml_pairs(said.and_then(|s| s.meta), StringLanguage::Text);
+    let mut meta = yaml_pairs(definition.meta, StringLanguage::Text);
+    let of_columns = yaml_pairs(keys.and_then(|s| s.meta), StringLanguage::Text);
     // `columns` takes precedence over properties next to a formula.
     let replaced: FxHashSet<&str> = of_columns.iter().map(|(name, _)| name.as_str()).collect();
     meta.retain(|(name, _)| !replaced.contains(name.as_str()));
     meta.extend(of_columns);
-    if let Some(omni) = said.and_then(|s| s.omni) {
+    if let Some(omni) = keys.and_then(|s| s.omni) {
         meta.push(("omni".to_owned(), yaml_value(omni, StringLanguage::Text)));
     }
     if column.is_converted_to_timezone() {
         stop_timezone_conversion(&mut meta);
     }
     let mut config = Vec::new();
-    let mut tags = said
+    let mut tags = keys
         .and_then(|s| s.tags)
         .map(|tags| yaml_list(tags, StringLanguage::Text))
         .unwrap_or_default();
     let inherited = column
         .tags()
         .iter()
-        .filter(|tag| !tags.iter().any(|said| said.as_text() == Some(tag)));
+        .filter(|tag| !tags.iter().any(|own| own.as_text() == Some(tag)));
     let inherited: Vec<YamlOutput> = inherited.map(YamlOutput::text).collect();
     tags.extend(inherited);
     if !tags.is_empty() {
@@ -318,7 +322,7 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
         name,
         quoted,
         description: column.description_text().unwrap_or_default().to_owned(),
-        data_type: match said.and_then(|s| s.data_type) {
+        data_type: match keys.and_then(|s| s.data_type) {
             Some(node) => Some(yaml_value(node, StringLanguage::Dbt)),
             None => known
                 .enforced
@@ -326,7 +330,7 @@ fn column_doc(column: &Column, known: &ColumnPropertySources<'_>) -> ColumnDoc {
                 .flatten()
                 .map(YamlOutput::text),
         },
-        constraints: said
+        constraints: keys
             .and_then(|s| s.constraints)
             .map(|node| yaml_list(node, StringLanguage::Dbt))
             .unwrap_or_default(),

@@ -9,8 +9,8 @@ use crate::ir::CalendarUnit;
 use crate::span::Span;
 
 impl SpecCompilation<'_> {
-    /// Returns two distances: how much further back than requested a run must write, and how much further back than it
-    /// writes the run must read.
+    /// Returns two lengths of time. A run must write rows that are older than requested by up to the first length, and
+    /// must read rows that are older than the rows that it writes by up to the second length.
     pub(super) fn extra_write_and_read_ranges(
         &self,
         time: &SourceTimeColumn,
@@ -30,7 +30,8 @@ impl SpecCompilation<'_> {
                     CrossRowRead::Period { span, key, back, forth } => {
                         if key.as_ref().is_some_and(|key| is_time(step, key).is_some()) {
                             further_back = further_back.longer(*back);
-                            // A row whose values depend on later rows changes when those rows arrive, so a run must write it again.
+                            // A row whose values depend on later rows changes when those rows arrive, so a run must
+                            // write it again.
                             further_out = further_out.longer(*forth);
                             continue;
                         }

@@ -15,10 +15,10 @@ pub(super) fn config(dbt: &DbtKeys<'_>) -> Vec<(String, String)> {
     let inside = pairs
         .filter_map(|(key, value)| Some((key.text()?, value)))
         .filter(|(key, _)| *key != "tags");
-    let beside = [("access", dbt.access), ("group", dbt.group)];
-    let beside = beside.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let keys = [("access", dbt.access), ("group", dbt.group)];
+    let keys = keys.into_iter().filter_map(|(key, value)| Some((key, value?)));
     inside
-        .chain(beside)
+        .chain(keys)
         .filter_map(|(key, value)| Some((key.to_owned(), value.text()?.to_owned())))
         .collect()
 }

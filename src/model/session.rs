@@ -50,8 +50,8 @@ impl SpecSession {
         self.compile_first_specs(compiler, specs, specs.len(), || {})
     }
 
-    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results. `done` is
-    /// called after each spec.
+    /// Compiles the first `count` specs and all specs on which they depend. Returns the first `count` results. `done`
+    /// is called after each spec.
     #[must_use]
     pub fn compile_first_specs(
         &mut self,
@@ -212,8 +212,8 @@ impl From<CompiledSpec> for CachedSpec {
 }
 
 impl CachedSpec {
-    /// Decodes a stored spec. `known` contains the project's metric sets, and `own` the metric set that the file defines.
-    /// Returns `false` if the bytes are damaged.
+    /// Decodes a stored spec. `known` contains the project's metric sets, and `own` the metric set that the file
+    /// defines. Returns `false` if the bytes are damaged.
     pub fn decode(&self, known: &MetricSets, own: Option<&MetricSetWithErrors>) -> bool {
         if let (None, Some(encoded)) = (self.decoded.get(), &self.encoded)
             && let Some(decoded) = encoded.decode(known, own)

@@ -21,21 +21,21 @@ impl SpecCompilation<'_> {
     pub(super) fn find_source_time_column(
         &self,
         time: &Column,
-        said: SpannedText<'_>,
+        written: SpannedText<'_>,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Option<SourceTimeColumn> {
         let name = time.name();
         let mut refuse = |span: Span, message: String, help: String| {
             let diagnostic = Diagnostic::new(Code::IncrementalTime, span, message).with_help(help);
-            diagnostics.push(match span == said.node.span {
+            diagnostics.push(match span == written.node.span {
                 true => diagnostic,
-                false => diagnostic.with_secondary_label(said.node.span, "the time column"),
+                false => diagnostic.with_secondary_label(written.node.span, "the time column"),
             });
         };
         if time.ty() == Type::Unknown {
             let help = format!("provide a schema with `--schema`, or truncate `{name}` to a unit, as in `{name}[day]`");
             refuse(
-                said.node.span,
+                written.node.span,
                 format!("cannot tell whether `{name}` is a date or a timestamp"),
                 help,
             );
@@ -44,7 +44,7 @@ impl SpecCompilation<'_> {
         if !time.ty().is_temporal() {
             let help = "use a column that contains dates or times".to_owned();
             refuse(
-                said.node.span,
+                written.node.span,
                 format!("`{name}` is {}, not a date or time", time.ty().describe()),
                 help,
             );
@@ -75,7 +75,7 @@ impl SpecCompilation<'_> {
                             unit as in `day[month]`, or write `materialized: table`",
                     ),
                     None => (
-                        said.node.span,
+                        written.node.span,
                         format!("the origin of `{name}` is unknown{of}"),
                         "keep a time column of the first step in all later steps, or write `materialized: table`",
                     ),

@@ -363,7 +363,8 @@ fn reach(count: i64, unit: CalendarUnit) -> (TimeLength, TimeLength) {
     }
 }
 
-/// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends with the partition.
+/// Returns how far back and ahead in time a calendar range reads. `None` if the range begins or ends with the
+/// partition.
 fn calendar_reach(range: CalendarRange) -> Option<(TimeLength, TimeLength)> {
     let of_end = |end: CalendarEnd| match end {
         CalendarEnd::Partition(_) => None,

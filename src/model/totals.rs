@@ -125,8 +125,8 @@ impl SpecCompilation<'_> {
         Some(StepWithTotals { name, relation, totals })
     }
 
-    /// Returns the measures of totals, ordered by the steps that aggregate their rows. `before` is the index of the previous
-    /// step.
+    /// Returns the measures of totals, ordered by the steps that aggregate their rows. `before` is the index of the
+    /// previous step.
     fn measures_of_totals(
         &self,
         used: &[TotalUse],
@@ -167,9 +167,9 @@ impl SpecCompilation<'_> {
         Ok(measures)
     }
 
-    /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input of
-    /// the sheet joins this CTE. `is_single` is whether the totals of this kind come from this step alone. Returns the error
-    /// of the step if it cannot be computed with these keys.
+    /// Adds a CTE that computes measures of one step again, grouped by the keys that one kind of total needs. The input
+    /// of the sheet joins this CTE. `is_single` is whether the totals of this kind come from this step alone. Returns
+    /// the error of the step if it cannot be computed with these keys.
     fn compute_totals(
         &mut self,
         step: &Step<'_>,

@@ -24,7 +24,8 @@ pub enum WindowReach {
 }
 
 impl WindowReach {
-    /// Returns how a node reads rows of other periods. `None` if it reads only the current row or all rows of the partition.
+    /// Returns how a node reads rows of other periods. `None` if it reads only the current row or all rows of the
+    /// partition.
     pub fn at(program: &Program, id: IrId) -> Option<Self> {
         let (call, over) = match program.node(id) {
             Ir::PeriodLookup { period, .. } => {

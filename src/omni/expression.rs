@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_replaced_and_nothing_else() {
+    fn only_names_are_replaced() {
         let names = FxHashMap::from_iter([("a", "${x}"), ("b c", "${y}")]);
         for (text, expected) in [
             ("a / nullif(a, 0)", "${x} / nullif(${x}, 0)"),

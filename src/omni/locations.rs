@@ -148,9 +148,9 @@ fn match_views(nodes: &[&ManifestNode], catalogs: &[bool], existing: &[ExistingV
 
 /// Returns the relation that each view shows, by the path of the view's file.
 ///
-/// The relation is the dbt node that `pull` would recognize. For a view without a schema, it is the only node with the name
-/// of the view's table. If another view shows the node with this name, the view shows a table that dbt does not know. Other
-/// views are not listed.
+/// The relation is the dbt node that `pull` would recognize. For a view without a schema, it is the only node with the
+/// name of the view's table. If another view shows the node with this name, the view shows a table that dbt does not
+/// know. Other views are not listed.
 pub(super) fn view_relations(manifest: &Manifest, views: &[ExistingView]) -> FxHashMap<String, RelationReference> {
     let groups = group_by_relation(manifest);
     let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();

@@ -52,7 +52,7 @@ struct RequestedTopic<'a> {
     base: usize,
     /// Name of the topic in `meta.omni.topic`. `None` if no name is specified.
     name: Option<&'a str>,
-    said: Option<&'a ValueFields>,
+    fields: Option<&'a ValueFields>,
 }
 
 /// View in a topic. `to` is the index of the view to which this view is joined, or `None` for the base view.
@@ -107,24 +107,24 @@ pub(super) fn all_topics(
 /// Reads the topic setting of a table: `true`, a name, or a mapping with more settings. The table has no topic if the
 /// setting is `false`.
 fn requested_topic<'a>(base: usize, table: &DbtTable<'a>, of_projects: bool) -> Option<RequestedTopic<'a>> {
-    let asked = |name: Option<&'a str>, said| {
+    let asked = |name: Option<&'a str>, fields| {
         Some(RequestedTopic {
             base,
             name: name.map(str::trim).filter(|name| !name.is_empty()),
-            said,
+            fields,
         })
     };
     match meta::omni_meta(&table.node.meta).and_then(|omni| omni.get("topic")) {
         Some(Said::Bool(false)) => None,
         Some(Said::Bool(true)) => asked(None, None),
         Some(Said::Text(name)) => asked(Some(name), None),
-        Some(Said::Map(said)) => asked(said.get("name").and_then(Said::as_str), Some(said)),
+        Some(Said::Map(fields)) => asked(fields.get("name").and_then(Said::as_str), Some(fields)),
         _ => {
             let is_seen = table.node.resource_type == ResourceType::Model && !access::is_hidden(table.node);
             (is_seen && of_projects).then_some(RequestedTopic {
                 base,
                 name: None,
-                said: None,
+                fields: None,
             })
         }
     }
@@ -204,29 +204,29 @@ fn build_topic(
         });
     }
     let mut pairs = vec![("base_view".to_owned(), plain_text(&view))];
-    let said = |key: &str| {
+    let setting = |key: &str| {
         asked
-            .said
-            .and_then(|said| said.get(key))
+            .fields
+            .and_then(|fields| fields.get(key))
             .filter(|it| !it.is_empty_value())
     };
     let of_view = meta::omni_meta(&table.node.meta)
         .and_then(|omni| omni.get("label"))
         .and_then(Said::as_str);
-    let label = said("label")
+    let label = setting("label")
         .and_then(Said::as_str)
         .or(asked.name.filter(|name| *name != short))
         .or(of_view);
     pairs.extend(label.map(|label| ("label".to_owned(), plain_text(label))));
     let own = Some(table.description()).filter(|text| !text.trim().is_empty());
-    let description = said("description").and_then(Said::as_str).or(own);
+    let description = setting("description").and_then(Said::as_str).or(own);
     pairs.extend(description.map(|text| ("description".to_owned(), plain_text(text))));
     let keys: Vec<(String, YamlOutput)> = KEYS
         .iter()
         .filter_map(|key| {
             let value = match *key {
-                "access_filters" => access_filters(said(key)?, &view),
-                _ => meta::meta_value(said(key)?),
+                "access_filters" => access_filters(setting(key)?, &view),
+                _ => meta::meta_value(setting(key)?),
             };
             Some(((*key).to_owned(), value))
         })
@@ -235,7 +235,7 @@ fn build_topic(
     let of_view = meta::meta_pairs(&table.node.meta, &["hidden", "required_access_grants"]).into_iter();
     let of_view = of_view.filter(|(_, value)| *value != YamlOutput::Bare("false".to_owned()));
     let closing = grants.keys(table.node).into_iter().chain(of_view);
-    pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(said, _)| said == key)));
+    pairs.extend(closing.filter(|(key, _)| !keys.iter().any(|(name, _)| name == key)));
     pairs.extend(keys);
     pairs.push(("joins".to_owned(), nested_joins(&joined)));
     let path = format!("{name}.topic.yaml");
@@ -248,7 +248,7 @@ fn build_topic(
 }
 
 /// Returns the access filters of a topic. A field without the name of a view is a field of the base view.
-fn access_filters(said: &Said, view: &str) -> YamlOutput {
+fn access_filters(value: &Said, view: &str) -> YamlOutput {
     let filter = |filter: &Said| {
         let pairs = filter.as_map().map(ValueFields::iter).into_iter().flatten();
         let pairs = pairs.map(|(key, value)| match (key, value.as_str()) {
@@ -257,7 +257,7 @@ fn access_filters(said: &Said, view: &str) -> YamlOutput {
         });
         YamlOutput::Map(pairs.collect())
     };
-    match said {
+    match value {
         Said::List(filters) => YamlOutput::List(filters.iter().map(filter).collect()),
         other => meta::meta_value(other),
     }

@@ -26,7 +26,8 @@ impl ModelReconciler<'_> {
         (!keys.is_empty()).then_some((StructureEdit::GroupKeys(keys), places))
     }
 
-    /// Returns the spec that also groups by the added keys. A key is a column or timeframe of that name, or a definition.
+    /// Returns the spec that also groups by the added keys. A key is a column or timeframe of that name, or a
+    /// definition.
     pub fn with_group_keys(&self, keys: &[AddedGroupKey]) -> Option<String> {
         let mut source = self.ours.source.clone();
         for AddedGroupKey { column, sql, .. } in keys {
@@ -65,8 +66,8 @@ fn with_group_key(spec: &str, key: &str) -> Option<String> {
     apply_edits(spec, &[edit]).ok()
 }
 
-/// Compares the groups of generated and edited SQL after keys were added to the spec. `None` if the groups differ, or if a
-/// difference remains that existed neither before nor in the keys.
+/// Compares the groups of generated and edited SQL after keys were added to the spec. `None` if the groups differ, or
+/// if a difference remains that existed neither before nor in the keys.
 pub(super) fn same_grouping_of(
     keys: &[AddedGroupKey],
     after: &[(String, String)],

@@ -89,8 +89,8 @@ impl HandEdit {
         self.why.as_deref() == Some(KEEP_COMMENT)
     }
 
-    /// Returns the reason why the edit is kept in the file only, and the way to write the edited clause in a spec. `None`
-    /// if there is no specific reason.
+    /// Returns the reason why the edit is kept in the file only, and the way to write the edited clause in a spec.
+    /// `None` if there is no specific reason.
     #[must_use]
     pub fn reason_to_keep(&self) -> Option<String> {
         match &self.why {
@@ -113,7 +113,8 @@ impl HandEdit {
         }
     }
 
-    /// Describes the generated SQL of a transferred edit that differs from the edited SQL. `None` if it is the edited SQL.
+    /// Describes the generated SQL of a transferred edit that differs from the edited SQL. `None` if it is the edited
+    /// SQL.
     #[must_use]
     pub fn describe_rewritten_sql(&self) -> Option<String> {
         let rewritten = self.rewritten.as_ref()?;

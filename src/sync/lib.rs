@@ -25,7 +25,6 @@
     clippy::unimplemented
 )]
 
-mod baseless;
 mod descriptions;
 mod disk;
 mod effects;
@@ -37,6 +36,7 @@ pub mod known;
 mod lines;
 mod log;
 mod merge_files;
+mod merge_generated_file;
 mod merge_request;
 mod metric_set_conflicts;
 mod plan;
@@ -59,7 +59,6 @@ mod transaction;
 mod write_back;
 
 pub use crate::decompile::{Guard, RewrittenSql, Substitution};
-pub use baseless::with_layout_of;
 pub use descriptions::{
     ColumnDescription, DescriptionActions, PulledView, changed_descriptions, set_description_in_properties,
     unread_descriptions,
@@ -71,6 +70,7 @@ pub use hand_edits::{HandEdit, Property, describe_rewritten_sql};
 pub use lines::{diff as diff_lines, merge as merge_lines};
 pub use log::{LOG, Log, LogEntry, NumberedEntry, REFUSED, short_hash};
 pub use merge_files::{TextChange, merge_files};
+pub use merge_generated_file::with_layout_of;
 pub use merge_request::{MergeRequest, PromisedTests, ReportedValues};
 pub use metric_set_conflicts::{MetricSetConflict, SetPart, with_override};
 pub use plan::{Action, KNOWN, KnownFactsChange, ModelPlan, OmniChange, Plan, PlannedModel, STATES, state_path};

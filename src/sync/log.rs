@@ -98,7 +98,8 @@ impl LogEntry {
         has_hash_in_name(name, &entry.written_hash(name, &text)).then_some(entry)
     }
 
-    /// Returns the hash of the file that the push wrote. A formatter may have changed the layout of the file since then.
+    /// Returns the hash of the file that the push wrote. A formatter may have changed the layout of the file since
+    /// then.
     fn written_hash(&self, name: &str, text: &str) -> String {
         let found = content_hash(text.as_bytes());
         if has_hash_in_name(name, &found) {

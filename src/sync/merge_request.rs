@@ -49,7 +49,7 @@ pub struct ReportedValues {
     /// were not verified.
     pub place: Option<String>,
     /// Result as a sentence, with names in backticks.
-    pub told: String,
+    pub summary: String,
 }
 
 /// Number of tests in the model files that a push writes.
@@ -140,11 +140,16 @@ impl MergeRequest {
         match self.values.as_slice() {
             [] => {}
             [one] => {
-                let _ = writeln!(out, "**Values**{}: {}", place(one), escape_sentence(&one.told));
+                let _ = writeln!(out, "**Values**{}: {}", place(one), escape_sentence(&one.summary));
             }
             all => {
                 let one = |it: &ReportedValues| {
-                    format!("{}{}: {}", inline_code(&it.model), place(it), escape_sentence(&it.told))
+                    format!(
+                        "{}{}: {}",
+                        inline_code(&it.model),
+                        place(it),
+                        escape_sentence(&it.summary)
+                    )
                 };
                 let _ = writeln!(
                     out,

@@ -76,7 +76,7 @@ impl MetricSetConflict {
         let file = now.place().path().unwrap_or_default();
         let to_set = first_valid_formula(&edit.for_set, |formula| {
             let base = edit.definition.place().set_text();
-            let shown = column.shows(
+            let shown = column.find_edit_in_recompiled_sql(
                 &column
                     .compiler
                     .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
@@ -93,7 +93,7 @@ impl MetricSetConflict {
             None => Err(Some(format!("`metrics` of the model does not list `{set}.{name}`"))),
             Some(listed) => first_valid_formula(&edit.for_model, |formula| {
                 let base = with_override(&column.base.source, listed, formula)?;
-                let shown = column.shows(column.compiler, Some(&base))?;
+                let shown = column.find_edit_in_recompiled_sql(column.compiler, Some(&base))?;
                 let text = with_override(&ours.source, listed, formula)?;
                 first_error(tools.compiler, ours, &text).map(|()| shown)
             }),
@@ -144,7 +144,7 @@ impl MetricSetConflict {
     fn of_filter(
         edit: &FilterEdit<'_>,
         ours: &CurrentSpec,
-        shows: impl Fn(&Compiler) -> bool,
+        has_edit: impl Fn(&Compiler) -> bool,
         compiler: &Compiler,
     ) -> Self {
         let set = edit.filter.place().set();
@@ -164,7 +164,7 @@ impl MetricSetConflict {
         };
         if let Some(formula) = &edit.formula
             && let Ok(text) = conflict.metric_set_with_formula(edit.filter.place().set_text(), formula)
-            && shows(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
+            && has_edit(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
         {
             conflict.to_set = Ok(formula.clone());
         }
@@ -309,11 +309,11 @@ impl ModelReconciler<'_> {
         edited: &EditedModel<'_>,
         place: &FilePartPosition,
     ) -> MetricSetConflict {
-        let shows = |compiler: &Compiler| {
+        let has_edit = |compiler: &Compiler| {
             let made = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
             made.model_sql().is_some_and(|sql| edited.has_edited_clause(sql, place))
         };
-        MetricSetConflict::of_filter(filter, &self.ours, shows, self.base_compiler)
+        MetricSetConflict::of_filter(filter, &self.ours, has_edit, self.base_compiler)
     }
 
     fn push_metric_set_conflict(
@@ -336,7 +336,7 @@ const NO_FORMULA: &str = "no formula produces exactly this SQL";
 
 impl EditedMetricColumn<'_> {
     /// Compiles the base with other sets or another spec, and finds the edit in the resulting SQL.
-    fn shows(&self, compiler: &Compiler, spec: Option<&str>) -> Result<EditMatch, String> {
+    fn find_edit_in_recompiled_sql(&self, compiler: &Compiler, spec: Option<&str>) -> Result<EditMatch, String> {
         let compiled = compiler.compile_spec_at(spec.unwrap_or(&self.base.source), Some(&self.base.spec));
         let sql = compiled
             .model_sql()

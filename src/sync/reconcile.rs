@@ -7,7 +7,7 @@ use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
-use super::{baseless, write_back};
+use super::{merge_generated_file, write_back};
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
 use crate::parallel;
@@ -68,8 +68,8 @@ impl CurrentSpec {
 }
 
 impl CurrentSpec {
-    /// Returns the line number of the description of a definition, or of the model if there is no name. `None` if the spec
-    /// contains no description.
+    /// Returns the line number of the description of a definition, or of the model if there is no name. `None` if the
+    /// spec contains no description.
     fn description_line(&self, name: Option<&str>) -> Option<usize> {
         let root = yaml::root(&self.source)?;
         let line = |node: &Node| properties::line_at(&self.source, node.span.start as usize);
@@ -380,13 +380,15 @@ impl ModelReconciler<'_> {
         // Keep an edit that no spec can express in the newly generated code, unless both sides changed the same lines.
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
-            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => baseless::merge_without_base(
-                &edit.file,
-                self.sides.model,
-                dialect,
-                [base, ours, &normalize_lines(found)],
-            )
-            .is_some(),
+            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
+                merge_generated_file::merge_generated_file(
+                    &edit.file,
+                    self.sides.model,
+                    dialect,
+                    [base, ours, &normalize_lines(found)],
+                )
+                .is_some()
+            }
             _ => false,
         };
         // If part of a file has a conflict, the other edits in the file are not transferred until the conflict is
@@ -569,7 +571,7 @@ impl ModelReconciler<'_> {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
-                baseless::merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
+                merge_generated_file::merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
             }
             _ => Vec::new(),
         };

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::baseless::merge_without_base;
 use super::hand_edits::HandEditKind;
 use super::merge_files::{TextChange, with_line_endings_of};
+use super::merge_generated_file::merge_generated_file;
 use super::plan::{ModelPlan, PlannedModel};
 use super::reconcile::ModelSides;
 use super::state::normalize_lines;
@@ -50,7 +50,7 @@ fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), 
             _ => texts,
         };
         let texts = [base.as_str(), file.after.as_deref()?, text.as_str()];
-        let merged = merge_without_base(&file.path, model, dialect, texts)?;
+        let merged = merge_generated_file(&file.path, model, dialect, texts)?;
         with_line_endings_of(Some(merged), Some(found))
     };
     if let Some(text) = layout() {

@@ -1,4 +1,5 @@
-//! Edits to the arguments or settings of a data test, which are a removed test and an added test.
+//! Edits to the arguments or settings of a data test. A comparison shows such an edit as a removed test and an added
+//! test.
 
 use super::hand_edits::{HandEdit, Property};
 use super::properties::display_value;
@@ -79,7 +80,8 @@ impl ModelReconciler<'_> {
     }
 }
 
-/// Returns the added test that replaces a removed test: a test of the same kind, with the same name, on the same column.
+/// Returns the added test that replaces a removed test: a test of the same kind, with the same name, on the same
+/// column.
 fn replacement<'e>(removed: &HandEdit, edits: &'e [HandEdit]) -> Option<&'e HandEdit> {
     let (Property::Tests, (Some(before), None)) = (removed.property, &removed.values) else {
         return None;

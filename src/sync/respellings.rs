@@ -103,8 +103,8 @@ impl ModelReconciler<'_> {
         }
     }
 
-    /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current spec
-    /// generates other SQL for one of the edited parts than the base.
+    /// Returns the spec that generates the current SQL with these edits and no other difference. `None` if the current
+    /// spec generates other SQL for one of the edited parts than the base.
     fn spec_with_respellings(&self, edits: &[HandEdit]) -> Option<CurrentSpec> {
         let found = self.found?;
         let sql = self.ours.compiled.model_sql()?;

@@ -1,5 +1,5 @@
-//! Hand edits to the structure of the SQL of models built on metric sets: conditions that restrict the rows of a set in one
-//! model, and columns that are computed from its metrics.
+//! Hand edits to the structure of the SQL of models built on metric sets: conditions that restrict the rows of a set in
+//! one model, and columns that are computed from its metrics.
 
 use super::hand_edits::HandEdit;
 use super::reconcile::ModelReconciler;
@@ -10,7 +10,8 @@ use crate::model::ColumnLineage;
 use crate::yaml_edit::{CollectionStyle, Edit, Path, YamlValue, apply_edits, value};
 
 impl ModelReconciler<'_> {
-    /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a conflict.
+    /// Returns whether a metric set defines the SQL that an edit to the structure changes, so that the edit is a
+    /// conflict.
     pub fn is_edit_of_set(&self, edit: &HandEdit) -> bool {
         let edited = self.edited.zip(edit.place.as_ref());
         edited.is_some_and(|(edited, place)| edited.metric_set_edit(self.tools.decompiler, place).is_some())
@@ -61,8 +62,8 @@ impl ModelReconciler<'_> {
         specs
     }
 
-    /// Returns the formula for a condition on the rows of a set whose SQL does not contain the set's joins, because nothing
-    /// uses them. Its names are qualified, because a joined relation may have columns with the same names.
+    /// Returns the formula for a condition on the rows of a set whose SQL does not contain the set's joins, because
+    /// nothing uses them. Its names are qualified, because a joined relation may have columns with the same names.
     fn formula_without_joins(&self, rows: &str, condition: &str) -> Option<FoundFormula> {
         let at = Path::root().key("joins");
         let rows = apply_edits(rows, &[Edit::Remove { at }]).ok()?;
@@ -110,7 +111,8 @@ fn step_with_metrics(root: &YamlValue) -> Option<(Path, &YamlValue)> {
     Some((Path::root().key("steps").item("name", name), step))
 }
 
-/// Returns the name of a metric set, and a spec that selects the rows of the set. `None` if the set has no rows of its own.
+/// Returns the name of a metric set, and a spec that selects the rows of the set. `None` if the set has no rows of its
+/// own.
 fn rows_of_set(text: &str) -> Option<(String, String)> {
     let root = value(text)?;
     let name = root.get("metric_set").and_then(YamlValue::as_text)?;

@@ -21,8 +21,8 @@ pub(super) enum SpecChange {
 }
 
 impl ModelReconciler<'_> {
-    /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same part,
-    /// or if the edit cannot be separated from the rest of the file.
+    /// Compares an edit that cannot be transferred with the current spec. `None` if the spec did not change the same
+    /// part, or if the edit cannot be separated from the rest of the file.
     pub fn compare_with_spec_change(&self, edit: &StructureEdit, hand: &HandEdit) -> Option<SpecChange> {
         let (found, place) = (self.found?, hand.place.as_ref()?);
         let base = self.before.as_ref()?;

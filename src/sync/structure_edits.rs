@@ -1,5 +1,5 @@
-//! Hand edits to the structure of a model's SQL: added, renamed or removed columns of the last select, other relations of
-//! dbt, and other conditions in `where` or `having`. The edits become changes of the spec.
+//! Hand edits to the structure of a model's SQL: added, renamed or removed columns of the last select, other relations
+//! of dbt, and other conditions in `where` or `having`. The edits become changes of the spec.
 
 use std::collections::BTreeSet;
 
@@ -59,8 +59,8 @@ impl StructureEdit {
     }
 }
 
-/// Version of a spec that may produce an edit, with the generated SQL of an added column or of a condition if it differs
-/// from the edited SQL, or the reason why there is no formula for the edit.
+/// Version of a spec that may produce an edit, with the generated SQL of an added column or of a condition if it
+/// differs from the edited SQL, or the reason why there is no formula for the edit.
 pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
 
 /// Edit that was transferred to the spec.
@@ -192,8 +192,8 @@ impl ModelReconciler<'_> {
         });
     }
 
-    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec produces
-    /// the edit, returns the reason, if it is known.
+    /// Transfers one edit to the spec. `columns` are the positions of the edited parts. If no version of the spec
+    /// produces the edit, returns the reason, if it is known.
     fn transfer_structure_edit(
         &self,
         edit: &StructureEdit,
@@ -224,8 +224,8 @@ impl ModelReconciler<'_> {
         Err(why)
     }
 
-    /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of an
-    /// added column or a condition, if the decompiler has proved that it is the edited SQL with guards.
+    /// Proves that a version of the spec produces an edit and no other difference. `rewritten` is the generated SQL of
+    /// an added column or a condition, if the decompiler has proved that it is the edited SQL with guards.
     fn prove_structure_edit(
         &self,
         edit: &StructureEdit,
@@ -272,7 +272,7 @@ impl ModelReconciler<'_> {
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
-                // The condition of a model over sets is in the select of each set.
+                // The condition of a model built on sets is in the select of each set.
                 let is_only_clause = self.edited.is_none() || clauses_after.iter().all(|one| before.contains(one));
                 !after.iter().any(is_condition) && after.iter().all(is_allowed) && is_only_clause
             }
@@ -288,9 +288,9 @@ impl ModelReconciler<'_> {
         })
     }
 
-    /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric sets,
-    /// which come first, and those of keys such as `since`, which come last. `None` if there are no such conditions, or if
-    /// the user edited them.
+    /// Returns an edited condition without the conditions that the model's clause does not contain: those of metric
+    /// sets, which come first, and those of keys such as `since`, which come last. `None` if there are no such
+    /// conditions, or if the user edited them.
     fn without_generated_condition(
         &self,
         (cte, clause): (Option<&str>, &str),
@@ -390,8 +390,8 @@ impl ModelReconciler<'_> {
         [columns.collect(), clauses.collect()]
     }
 
-    /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an added
-    /// column or of a condition may handle more special cases than the edited SQL.
+    /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an
+    /// added column or of a condition may handle more special cases than the edited SQL.
     fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let specs = match edit {
@@ -421,7 +421,8 @@ impl ModelReconciler<'_> {
         specs.into_iter().map(|spec| Ok((spec, None))).collect()
     }
 
-    /// Returns the specs with a definition for an added column: after the definitions of the columns before it, or at the end.
+    /// Returns the specs with a definition for an added column: after the definitions of the columns before it, or at
+    /// the end.
     fn with_added_column(&self, name: &str, found: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         // The formula is found as if a definition with this name had another formula.
@@ -454,8 +455,8 @@ fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> boo
     is_kept
 }
 
-/// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several edits
-/// may explain the same hand edits. The last select may return all columns of the CTE `output`.
+/// Returns the possible edits to the structure of a model's SQL, each with the positions of its hand edits. Several
+/// edits may explain the same hand edits. The last select may return all columns of the CTE `output`.
 fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEdit, Vec<usize>)> {
     let column = |edit: &HandEdit| Some(edit.place.as_ref()?.output_column_name(output)?.to_owned());
     let is_empty = |text: &Option<String>| text.as_deref().is_none_or(str::is_empty);
@@ -519,7 +520,8 @@ fn structure_edits(edits: &[HandEdit], output: Option<&str>) -> Vec<(StructureEd
     found
 }
 
-/// Returns a condition without the block for incremental runs at its end, `{% if is_incremental() %} and … {% endif %}`.
+/// Returns a condition without the block for incremental runs at its end, `{% if is_incremental() %} and … {% endif
+/// %}`.
 fn without_jinja_block(condition: &str, dialect: Dialect) -> &str {
     let tokens = tokens(condition, dialect);
     let is_block = |token: &&SqlToken| token.kind == SqlTokenKind::Jinja && token.text(condition).starts_with("{%");

@@ -53,8 +53,8 @@ pub(super) fn last_step(root: &YamlValue) -> Option<(Path, &YamlValue)> {
     Some((Path::root().key("steps").item("name", name), step))
 }
 
-/// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step has
-/// the name of the select's CTE, or is the last step.
+/// Returns the path of the step whose condition a select contains, and the spec without the steps after it. The step
+/// has the name of the select's CTE, or is the last step.
 pub(super) fn step_with_condition(spec: &str, cte: Option<&str>) -> Option<(Path, String)> {
     cte.and_then(|cte| up_to_step(spec, cte))
         .or_else(|| Some((last_step(&value(spec)?)?.0, spec.to_owned())))
@@ -121,8 +121,8 @@ pub(super) fn with_definition(spec: &str, name: &str, formula: &str) -> Option<S
     apply_edits(spec, &[edit]).ok()
 }
 
-/// Returns a spec with a new definition in its last step, after the last of some definitions. `None` if the step defines none
-/// of them.
+/// Returns a spec with a new definition in its last step, after the last of some definitions. `None` if the step
+/// defines none of them.
 pub(super) fn with_definition_after(spec: &str, name: &str, formula: &str, others: &[String]) -> Option<String> {
     let root = value(spec)?;
     let (at, step) = last_step(&root)?;

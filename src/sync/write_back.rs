@@ -165,7 +165,8 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
     edits
 }
 
-/// Returns the paths of the lists that may contain the data tests of a column or of the model, the preferred path first.
+/// Returns the paths of the lists that may contain the data tests of a column or of the model, the preferred path
+/// first.
 fn test_lists(column: Option<&str>) -> Vec<Vec<String>> {
     let lists = |above: &[&str]| {
         let list = |key| above.iter().chain([&key]).map(|key| (*key).to_owned()).collect();
@@ -248,7 +249,8 @@ pub(super) fn with_rule_severity(source: &str, severity: Option<&str>) -> Vec<St
         .collect()
 }
 
-/// Returns the edit that removes a list, with the mappings that contain nothing else. `None` if a comment would be lost.
+/// Returns the edit that removes a list, with the mappings that contain nothing else. `None` if a comment would be
+/// lost.
 fn remove_list_edit(source: &str, root: &YamlValue, keys: &[String]) -> Option<Edit> {
     let has_one_key = |count: usize| {
         let mapping = keys.iter().take(count).try_fold(root, |value, key| value.get(key));

@@ -10,9 +10,10 @@
 //! - [`lex`]: tokens of a formula and their layout: where definitions begin, which brackets match, and which syntax
 //!   comes from SQL or another spreadsheet.
 //! - [`arena`]: lists that are indexed with ids.
-//! - [`ast`]: the untyped tree that `formulac-grammar` builds from the tokens, with a span for each node. The tree is an arena in which children come
-//!   before their parents, so that a pass over the tree is a loop.
-//! - [`yaml`]: YAML with the position of every byte, so that an error in a formula can be displayed in the file that contains it.
+//! - [`ast`]: the untyped tree that `formulac-grammar` builds from the tokens, with a span for each node. The tree is
+//!   an arena in which children come before their parents, so that a pass over the tree is a loop.
+//! - [`yaml`]: YAML with the position of every byte, so that an error in a formula can be displayed in the file that
+//!   contains it.
 //! - [`markdown`]: escaping of strings for Markdown, so that no name becomes markup.
 //!
 //! The parser never fails completely and never panics: errors are reported, and all other text is parsed. Parsing takes

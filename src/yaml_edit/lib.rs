@@ -95,7 +95,8 @@ impl fmt::Display for YamlRefusal {
 
 impl std::error::Error for YamlRefusal {}
 
-/// Returns the reason why a file cannot be edited: it is not valid YAML, or contains several documents or a duplicate key.
+/// Returns the reason why a file cannot be edited: it is not valid YAML, or contains several documents or a duplicate
+/// key.
 pub fn refusal(text: &str) -> Option<YamlRefusal> {
     tree::read(without_byte_order_mark(text).1).err()
 }

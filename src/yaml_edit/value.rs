@@ -88,8 +88,8 @@ impl YamlValue {
         }
     }
 
-    /// Returns `true` if this value is the other value without some of its keys and items, at any depth. The recursion is
-    /// bounded because the parser limits the nesting depth.
+    /// Returns `true` if this value is the other value without some of its keys and items, at any depth. The recursion
+    /// is bounded because the parser limits the nesting depth.
     pub(super) fn is_part_of(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::List(own, _), Self::List(others, _)) => {

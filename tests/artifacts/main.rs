@@ -25,21 +25,21 @@ fn a_node_of_each_kind() {
 }
 
 #[test]
-fn two_versions_of_dbt_say_the_same() {
+fn manifests_of_two_dbt_versions_are_equal() {
     let new = listed::manifest(&manifest(V1_12));
     insta::assert_snapshot!(new);
     assert_eq!(listed::manifest(&manifest(V1_10)), new);
 }
 
 #[test]
-fn what_tests_are_about() {
+fn data_tests_are_listed_with_their_columns_and_conditions() {
     insta::assert_snapshot!("kinds_tests", listed::tests(&manifest(KINDS)));
     insta::assert_snapshot!("shop_tests", listed::tests(&manifest(V1_12)));
     assert_eq!(listed::tests(&manifest(V1_10)), listed::tests(&manifest(V1_12)));
 }
 
 #[test]
-fn a_schema_of_each() {
+fn schemas_come_from_manifests_and_catalogs() {
     let schema = |text: &str, catalog: Option<&str>| {
         let catalog = catalog.map(|text| Catalog::from_text(text).unwrap());
         listed::schema(&formulac::known::from_dbt(
@@ -88,7 +88,7 @@ fn a_foreign_key_names_its_table_once_it_is_compiled() {
 }
 
 #[test]
-fn code_is_kept_only_when_asked() {
+fn code_is_kept_only_on_request() {
     let code = |keep: KeptParts| {
         let manifest = Manifest::from_text(V1_12, keep).unwrap();
         let node = manifest.node("model.acme_analytics.omni_promoted_metrics").unwrap();
@@ -181,7 +181,7 @@ fn the_newest_result_of_each_node_counts() {
 }
 
 #[test]
-fn times_and_figures_of_the_warehouse() {
+fn run_results_contain_times_and_adapter_responses() {
     let build = RunResults::from_text(include_str!("dbt_1_12/run_results.json")).unwrap();
     let seed = build
         .results
@@ -243,7 +243,7 @@ fn versioned(kind: &str, version: u32) -> String {
 }
 
 #[test]
-fn versions_that_are_read() {
+fn newer_versions_are_reported() {
     for version in 10..=12 {
         let metadata = manifest(&versioned("manifest", version)).metadata;
         assert_eq!(
@@ -263,7 +263,7 @@ fn versions_that_are_read() {
 }
 
 #[test]
-fn what_is_another_file_is_refused() {
+fn other_artifact_kinds_are_rejected() {
     let cases = [
         (versioned("catalog", 1), "expected dbt's manifest, found dbt's catalog"),
         (

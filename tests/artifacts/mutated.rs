@@ -97,7 +97,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_bytes_do_no_harm(number in 0..TEXTS.len(), changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"{}[]\",:0-eNn\\u \x01".to_vec())), 1..4)) {
+    fn damaged_bytes_do_not_panic(number in 0..TEXTS.len(), changes in prop::collection::vec((any::<prop::sample::Index>(), prop::sample::select(b"{}[]\",:0-eNn\\u \x01".to_vec())), 1..4)) {
         let mut bytes = TEXTS[number].as_bytes().to_vec();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
@@ -109,7 +109,7 @@ proptest! {
     }
 
     #[test]
-    fn values_of_any_shape_anywhere_do_no_harm(
+    fn unexpected_json_values_do_not_panic(
         number in 0..TEXTS.len(),
         changes in prop::collection::vec((prop::collection::vec(any::<prop::sample::Index>(), 1..7), odd_value()), 1..5),
     ) {
@@ -122,7 +122,7 @@ proptest! {
 }
 
 #[test]
-fn nesting_is_limited_where_it_is_kept_and_passed_over_elsewhere() {
+fn nesting_is_limited_only_in_values_that_are_kept() {
     let deep = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
     let at = |key: &str, count: usize| format!(r#"{{"nodes": {{"model.p.m": {{"{key}": {}}}}}}}"#, deep(count));
     assert_eq!(parse_as_each_artifact(&at("meta", 50)), 2);

@@ -30,7 +30,7 @@ fn authorized(place: &Place) -> (i32, Value) {
 }
 
 #[test]
-fn a_change_is_proposed_judged_and_authorized() {
+fn a_change_is_proposed_reviewed_and_authorized() {
     let mut place = place("change_story");
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(amount) - SUM(tax)");
@@ -82,7 +82,7 @@ fn a_change_is_proposed_judged_and_authorized() {
 }
 
 #[test]
-fn approvals_are_of_others_and_of_exactly_this() {
+fn approvals_must_come_from_others_and_match_the_content() {
     let place = proposed("change_exact");
     assert_eq!(authorized(&place).0, 4);
     // No user can approve their own changes, not even with the required role.
@@ -326,7 +326,7 @@ fn authorize_checks_recorded_facts() {
 
 /// `known.yml` affects the SQL, so `authorize` regenerates the file from the specs and the facts that it contains.
 #[test]
-fn what_was_known_of_the_data_is_judged() {
+fn authorize_checks_the_known_facts() {
     let place = place("change_known");
     let known = |ty: &str| {
         let head = "# The columns and types that formulac knew when models were last generated. `formulac generate` updates this file.\n";
@@ -458,7 +458,7 @@ fn an_admin_does_not_count_as_business() {
 
 /// Deleting a model also deletes its state.
 #[test]
-fn a_model_that_is_gone_has_no_state() {
+fn deleting_a_model_deletes_its_state() {
     let place = place("change_gone");
     be(&place, "eve");
     git(&place, &["switch", "--quiet", "-c", "first"]);
@@ -518,7 +518,7 @@ fn a_name_hides_no_approver() {
 }
 
 #[test]
-fn a_hand_edit_that_passes_for_generated_is_found() {
+fn output_of_another_spec_is_detected_as_a_hand_edit() {
     let place = proposed("change_passing");
     be(&place, "ann");
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);

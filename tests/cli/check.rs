@@ -7,7 +7,7 @@ use crate::run::Place;
 const SPEC: &str = "model: m\nfrom: t\ngroupby: g\ndefinitions: a = SUMM(x)\n";
 
 #[test]
-fn diagnostics_are_its_data() {
+fn check_prints_diagnostics_to_standard_output() {
     let mut place = Place::new("check");
     place
         .write("good.fx", "a = SUM(x)\n")
@@ -27,7 +27,7 @@ fn diagnostics_are_its_data() {
 }
 
 #[test]
-fn fix_makes_the_sure_changes() {
+fn fix_applies_safe_fixes() {
     let mut place = Place::new("fix");
     place
         .write("a.fx", "a = COUNTIF(status = “open”)\nb = SUM(x\nc = SUMM(x)\n")
@@ -50,7 +50,7 @@ fn fix_makes_the_sure_changes() {
 
 /// A name in a formula, key or list of columns is fixed if it is similar to exactly one known name.
 #[test]
-fn fix_puts_the_only_near_name_in_place() {
+fn fix_inserts_the_only_similar_name() {
     let place = Place::new("fix_near");
     place.write(
         "schema.yml",
@@ -113,7 +113,7 @@ fn fix_skips_errors_without_a_safe_fix() {
 }
 
 #[test]
-fn fixes_are_all_made_or_none() {
+fn either_all_fixes_are_applied_or_none() {
     let place = Place::new("fix_none");
     place.write("a.fx", "a = COUNTIF(status = “open”)\n");
     assert_eq!(place.run(&["check", "--fix", "a.fx", "missing.fx"]).exit, 5);

@@ -46,7 +46,7 @@ fn formulas_and_definitions() {
 }
 
 #[test]
-fn good_definitions_are_printed_beside_errors() {
+fn valid_definitions_are_printed_despite_errors() {
     let mut place = Place::new("good_beside_bad");
     place
         .show(&["compile", "a = SUM(x)\nb = SUMM(x)\nc = COUNT(y = 1)"])
@@ -145,7 +145,7 @@ fn every_dialect() {
 
 /// Every key in the JSON output matches the specification.
 #[test]
-fn json_is_the_contracts_object() {
+fn json_matches_the_documented_format() {
     let place = Place::new("compile_json");
     place.write("schema.yml", SCHEMA);
     let run = place.run(&["compile", "rate = COUNT(x) / 2\nbad = SUMM(x)", "--json"]);
@@ -202,7 +202,7 @@ fn json_counts_columns_in_characters_and_spans_in_bytes() {
 
 /// An error in the schema is reported in the same JSON object, with the schema's file.
 #[test]
-fn json_has_the_faults_of_the_schema() {
+fn json_contains_errors_in_the_schema() {
     let place = Place::new("json_schema_fault");
     place.write("s.yml", "relations: {o: {columns: {x: nubmer}}}");
     let run = place.run(&["compile", "SUM(x)", "--schema", "s.yml", "--json"]);
@@ -216,7 +216,7 @@ fn json_has_the_faults_of_the_schema() {
 /// In a worksheet, an unqualified name refers to a single cell, so an aggregate of the name differs from an aggregate
 /// over a group.
 #[test]
-fn a_worksheet_is_not_taken_for_a_measure() {
+fn an_aggregate_of_a_cell_is_reported() {
     let place = Place::new("worksheet");
     for (formula, exit, code) in [
         ("SUM(amount)", 0, Some("W0451")),
@@ -253,7 +253,7 @@ fn a_worksheet_is_not_taken_for_a_measure() {
 
 /// An error outside the definitions applies to every definition.
 #[test]
-fn what_is_wrong_with_all_leaves_nothing() {
+fn an_error_outside_the_definitions_fails_all_definitions() {
     let place = Place::new("wrong_with_all");
     place.write("schema.yml", SCHEMA);
     for args in [

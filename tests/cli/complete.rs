@@ -16,7 +16,7 @@ fn offered(place: &Place, words: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn shells_complete_what_the_project_has() {
+fn shells_complete_the_names_of_the_project() {
     let place = Place::new("complete");
     place.write("formulac.yml", "dialect: duckdb\nspecs: specs/\n");
     for model in ["revenue", "revenue_by_day", "churn"] {

@@ -120,7 +120,7 @@ fn options_reach_every_call_of_dbt() {
 }
 
 #[test]
-fn without_options_the_environment_says_them() {
+fn environment_variables_replace_missing_dbt_options() {
     let place = place("dbt_environment");
     place.write(
         "ci/profiles.yml",
@@ -202,7 +202,7 @@ fn the_error_of_a_dbt_call_is_shown() {
 
 /// dbt does not see models in a folder that `.dbtignore` names, and `push` does not commit them.
 #[test]
-fn a_push_of_what_dbt_does_not_find_is_refused() {
+fn models_that_dbt_ignores_are_not_pushed() {
     let place = place("dbt_ignored");
     let manifest = |nodes: &str| {
         let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;

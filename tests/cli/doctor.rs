@@ -127,7 +127,7 @@ fn missing_and_outdated_programs_are_reported_with_a_fix() {
 /// The author of commits may be set in environment variables. A pattern such as `log/` for dbt's logs also matches the
 /// folder in which `push` records changes.
 #[test]
-fn what_prevents_a_commit_is_named() {
+fn doctor_reports_what_prevents_a_commit() {
     let place = place("doctor_git", GOOD);
     begin(&place);
     let without_user = |roles: &[&str]| {

@@ -84,7 +84,7 @@ fn schemas_are_named_after_branches_and_variables() {
 }
 
 #[test]
-fn using_another_touches_nothing_else() {
+fn env_use_changes_no_tracked_files() {
     let place = place("env_untouched");
     be(&place, "eve");
     place.run(&["push", "--yes"]);
@@ -104,7 +104,7 @@ fn using_another_touches_nothing_else() {
 }
 
 #[test]
-fn a_push_to_production_from_elsewhere_is_refused() {
+fn a_push_to_production_from_another_branch_is_rejected() {
     let mut place = place("env_elsewhere");
     be(&place, "eve");
     git(&place, &["switch", "--quiet", "-c", "feature"]);
@@ -142,7 +142,7 @@ fn all_errors_are_reported_in_one_run() {
 }
 
 #[test]
-fn names_and_approvals_are_checked_where_they_stand() {
+fn names_and_approvals_are_reported_at_their_position() {
     let mut place = Place::new("env_file");
     place.write(
         "formulac.yml",
@@ -178,7 +178,7 @@ fn models_are_compared_with_those_of_a_branch() {
 /// fails.
 #[cfg(unix)]
 #[test]
-fn what_dbt_says_of_a_secret_is_masked() {
+fn secrets_in_dbt_errors_are_masked() {
     let place = place("env_secrets");
     let vars = "vars: {start: 2024-01-01, api_token: hunter2-token, url: 'postgres://me:s3cret-word@host/db', dsn: s3cret-dsn, odbc: Server=x;Pwd=s3cret-pwd}";
     edit(&place, "formulac.yml", "${user}\"}", &format!("${{user}}\", {vars}}}"));
@@ -208,7 +208,7 @@ fn what_dbt_says_of_a_secret_is_masked() {
 /// these columns.
 #[cfg(unix)]
 #[test]
-fn what_is_built_can_be_compared_only_where_it_is_known() {
+fn rows_are_compared_only_if_the_relations_are_known() {
     let mut place = place("env_rows");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     place.run(&["generate"]);

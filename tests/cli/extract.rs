@@ -138,7 +138,7 @@ fn answered(place: &Place, answer: &str) -> String {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn the_question_decides() {
+fn extract_writes_only_after_confirmation() {
     let place = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
     for answer in ["n\n", "\n", "never\n"] {
         let said = answered(&place, answer);

@@ -44,8 +44,8 @@ fn definitions_are_added_to_a_set_over_the_same_rows() {
     assert_snapshot!(place.transcript());
 }
 
-/// Each case: a set and a spec without their name and relation, lines that the set and the spec contain afterwards, and a
-/// part of the message.
+/// Each case: a set and a spec without their name and relation, lines that the set and the spec contain afterwards, and
+/// a part of the message.
 const ADDED: &[(&str, &str, &[&str], &str)] = &[
     // A set that has all definitions stays unchanged.
     (
@@ -143,8 +143,8 @@ fn a_spec_reads_a_set_over_its_rows() {
     }
 }
 
-/// Each case: a set and a spec without their name and relation, and a part of the message that reports why the spec does
-/// not read the set.
+/// Each case: a set and a spec without their name and relation, and a part of the message that reports why the spec
+/// does not read the set.
 const NOT_ADDED: &[(&str, &str, &str)] = &[
     (
         "definitions: |\n  n = SUM(x)\n  m = COUNT()\n",

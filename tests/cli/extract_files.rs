@@ -83,7 +83,7 @@ fn an_extraction_that_fails_writes_nothing() {
 }
 
 #[test]
-fn comments_in_formulas_stay() {
+fn comments_in_formulas_are_kept() {
     let specs = [("a", with_comments("a", "amount")), ("b", with_comments("b", "amount"))];
     let texts = specs.each_ref().map(|(name, text)| (*name, text.as_str()));
     let place = project("comments_in_formulas", &texts);

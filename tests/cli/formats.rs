@@ -36,7 +36,7 @@ fn json_and_format() {
 }
 
 #[test]
-fn people_see_twenty_and_json_has_all() {
+fn text_output_shows_twenty_and_json_shows_all() {
     let place = Place::new("twenty");
     let text: String = (0..30).map(|i| format!("d{i} = SUMM(x)\n")).collect();
     let run = place.run_with(&["compile", "-"], &text);

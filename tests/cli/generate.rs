@@ -117,7 +117,7 @@ fn no_edit_is_lost_in_merges() {
 }
 
 #[test]
-fn faults_stop_everything_or_what_reads_them() {
+fn errors_stop_all_models_or_only_their_readers() {
     let mut place = place("generate_faults");
     place.write("metrics/finance/by_country.yml", BY_COUNTRY.replace("amount", "amuont"));
     place
@@ -139,7 +139,7 @@ fn faults_stop_everything_or_what_reads_them() {
 }
 
 #[test]
-fn a_selection_makes_what_it_names_and_nothing_else() {
+fn generate_writes_only_selected_models() {
     let mut place = place("generate_select");
     place.write(
         "metrics/broken.yml",
@@ -199,7 +199,7 @@ fn names_that_dbt_already_uses_are_reported() {
 
 /// A manifest contains only the columns that have properties.
 #[test]
-fn where_all_columns_are_told_is_said() {
+fn the_help_suggests_dbt_docs_generate() {
     let place = Place::new("generate_described");
     place
         .write("formulac.yml", PROJECT)
@@ -386,7 +386,7 @@ fn a_project_is_needed() {
 }
 
 #[test]
-fn access_and_tags_go_from_spec_to_spec() {
+fn access_and_tags_pass_from_spec_to_spec() {
     let place = place("generate_facts");
     place.write("formulac.yml", format!("{PROJECT}inherit: [pii]\n"));
     let own = "access: private\ngroup: people\ncolumns: {country: {tags: [pii, other], data_tests: [not_null]}}\n";
@@ -413,7 +413,7 @@ fn access_and_tags_go_from_spec_to_spec() {
 }
 
 #[test]
-fn types_that_decide_the_sql_and_are_not_known_are_noted() {
+fn assumed_types_that_affect_the_sql_are_reported() {
     let place = place("generate_unknown");
     let run = place.run(&["generate"]);
     assert!(run.exit == 0 && !run.err.contains("not known"), "{}", run.err);

@@ -86,7 +86,7 @@ fn files_rewritten_by_a_formatter_are_committed() {
 
 /// A formatter of YAML that also changes the layout of the state and of the log.
 #[test]
-fn the_layout_of_the_state_and_the_log_is_no_change() {
+fn the_layout_of_the_state_and_the_log_is_not_a_change() {
     let place = place("layout");
     let format = "for f in .formulac/state/revenue.yml .formulac/state/lines.yml .formulac/log/*.yml; do\n\
                   grep -q '^---' \"$f\" || sed -i -e '1s/^/---\\n/' -e \"s/: '\\(.*\\)'\\$/: \\\"\\1\\\"/\" \"$f\"\ndone\ngit add .formulac\n";

@@ -259,7 +259,7 @@ fn files(place: &Place, found: &mut Vec<String>) {
             } else if path.extension().is_some_and(|end| end == "yaml" || end == "yml") && inside != "formulac.yml" {
                 let text = fs::read_to_string(&path).unwrap();
                 let Ok(documents) = Yaml::load_from_str(&text) else {
-                    found.push(format!("{inside} is no YAML"));
+                    found.push(format!("{inside} is not valid YAML"));
                     continue;
                 };
                 let mut all = BTreeSet::new();
@@ -357,7 +357,7 @@ fn texts_of_every_field() {
 }
 
 #[test]
-fn names_that_everything_says() {
+fn hostile_node_names_are_escaped_in_all_outputs() {
     let mut found = Vec::new();
     for (number, payload) in PAYLOADS.iter().enumerate().filter(|(number, _)| !is_left_out(*number)) {
         let quoted = Value::from(*payload).to_string();

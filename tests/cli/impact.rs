@@ -48,7 +48,7 @@ fn all(place: &Place, calls: &[&[&str]]) -> String {
 }
 
 #[test]
-fn names_and_what_they_reach() {
+fn impact_accepts_models_columns_and_sources() {
     let place = place("impact");
     insta::assert_snapshot!(all(
         &place,
@@ -66,7 +66,7 @@ fn names_and_what_they_reach() {
 }
 
 #[test]
-fn names_that_mean_nothing_or_several_things() {
+fn unknown_and_ambiguous_names_are_reported() {
     let place = place("impact_names");
     insta::assert_snapshot!(all(
         &place,
@@ -229,7 +229,7 @@ fn before_dbt_compile() {
 /// list comprehensions and `pivot … on` cannot be parsed. For a model with such SQL, only the lineage of the whole
 /// model is known, and the report gives the reason.
 #[test]
-fn incremental_models_and_sql_that_cannot_be_read() {
+fn incremental_models_and_unreadable_sql_have_no_column_lineage() {
     let place = Place::new("impact_incremental");
     let node = |name: &str, code: &str, columns: &[&str]| {
         let id = format!("model.shop.{name}");
@@ -648,7 +648,7 @@ fn metrics_with_their_own_measures_read_columns() {
 
 /// Names that look like markup remain plain names in every output format.
 #[test]
-fn hostile_names_stay_names() {
+fn hostile_names_remain_names() {
     const EVIL: &str = "</script><img src=x onerror=alert(1)>|`\"'\\\n\u{1b}[31m]--> n0[x]\u{202e}{{x}}&amp;";
     let place = Place::new("impact_hostile");
     let column = |name: &str| json!({"name": name, "description": EVIL});

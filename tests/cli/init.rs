@@ -52,7 +52,7 @@ fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
 }
 
 #[test]
-fn what_is_written() {
+fn init_writes_the_project_files() {
     let place = place("init");
     let dry = run(&place, "shop/dbt_models", &["init", "--dry-run"]);
     assert_eq!((dry.exit, dry.err.as_str()), (0, "no file is written\n"));
@@ -134,14 +134,14 @@ fn what_is_written() {
 
 /// `init` uses the first folder of each kind that dbt reads, and does not use disabled models in its examples.
 #[test]
-fn folders_are_those_of_dbt() {
+fn init_uses_the_folders_of_the_dbt_project() {
     let place = place("init_folders");
-    let begun = |text: &str| {
+    let init = |text: &str| {
         place.write("shop/dbt_project.yml", format!("name: shop\nprofile: shop\n{text}"));
         let run = run(&place, "shop", &["init", "--dry-run"]);
         (run.exit, run.out, run.err)
     };
-    let (_, text, _) = begun(
+    let (_, text, _) = init(
         "model-paths: [\"{{ env_var('NO_SUCH_VARIABLE', './dbt_models/') }}\", other]\ntest-paths: [data-tests, tests]\n\
          models: {shop: {orders: {+enabled: \"{{ var('with_orders', false) }}\"}, marts: {+enabled: false}}}\n",
     );
@@ -150,7 +150,7 @@ fn folders_are_those_of_dbt() {
         "{text}"
     );
     assert!(text.contains("from: ref('customers')"), "{text}");
-    let (exit, _, err) = begun("model-paths: [\"{{ folder() }}\"]\n");
+    let (exit, _, err) = init("model-paths: [\"{{ folder() }}\"]\n");
     assert_eq!(exit, 2);
     assert!(
         err.starts_with("error: formulac cannot resolve the Jinja of `model-paths: {{ folder() }}` in dbt_project.yml"),
@@ -162,7 +162,7 @@ fn folders_are_those_of_dbt() {
 #[test]
 fn a_new_project_has_no_errors_in_its_environments() {
     let place = place("init_environments");
-    let begun = || {
+    let init = || {
         std::fs::remove_file(place.path("shop/formulac.yml")).ok();
         assert_eq!(run(&place, "shop", &["init", "--quiet"]).exit, 0);
         let text = place.read("shop/formulac.yml");
@@ -173,27 +173,27 @@ fn a_new_project_has_no_errors_in_its_environments() {
     };
     let environment =
         |branch: &str| format!("  production: {{connection: production, dialect: postgres{branch}, protected: true}}");
-    let (written, found) = begun();
+    let (written, found) = init();
     assert_eq!(written, environment(""));
     let missing = "warning: production: pushes to the environment need a merge, but the environment has no `branch:`";
     assert!(found.starts_with(missing), "{found}");
     git(&place, &["init", "--quiet", "--initial-branch", "trunk"]);
-    let (written, found) = begun();
+    let (written, found) = init();
     assert_eq!(written, environment(", branch: trunk"));
     let unborn = "warning: production: the repository has no commits, so its branches were not checked\n";
     assert_eq!(found, unborn);
     be(&place, "ann");
     commit(&place, "begin");
-    assert_eq!(begun(), (environment(", branch: trunk"), String::new()));
+    assert_eq!(init(), (environment(", branch: trunk"), String::new()));
     // A new branch is not the branch into which changes are merged.
     git(&place, &["switch", "--quiet", "--create", "try/formulac"]);
-    assert_eq!(begun().0, environment(""));
+    assert_eq!(init().0, environment(""));
     git(&place, &["branch", "main"]);
-    assert_eq!(begun(), (environment(", branch: main"), String::new()));
+    assert_eq!(init(), (environment(", branch: main"), String::new()));
 }
 
 #[test]
-fn the_first_spec_fits_what_is_known() {
+fn the_first_spec_uses_the_documented_columns() {
     let first = |name: &str, properties: &str| {
         let place = place(name);
         place.write("shop/dbt_models/orders.yml", properties);
@@ -272,7 +272,7 @@ fn the_first_spec_reads_a_model_for_users() {
 }
 
 #[test]
-fn models_that_are_not_there_are_not_made_up() {
+fn init_without_models_writes_no_spec() {
     let place = Place::new("init_no_models");
     place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
     let run = run(&place, ".", &["init", "--dialect", "bigquery"]);

@@ -87,7 +87,7 @@ fn in_one_line(sql: &str) -> String {
 }
 
 #[test]
-fn every_command_knows_the_types_of_the_project() {
+fn all_commands_use_the_types_of_the_project() {
     let place = project("knowledge_types");
     let formula = "MAX(ordered_at) - MIN(ordered_at)";
     let expected = "date_diff('microsecond', min(ordered_at), max(ordered_at)) / 86400000000";
@@ -299,7 +299,7 @@ fn a_push_commits_the_facts_that_generate_renewed() {
 }
 
 #[test]
-fn a_column_that_nobody_describes_is_a_warning() {
+fn a_column_without_properties_causes_a_warning() {
     let mut place = project("knowledge_partial");
     std::fs::remove_file(place.path("target/catalog.json")).unwrap();
     place.write("metrics/second_order.yml", "model: m\nfrom: orders\ngroup_by: status\ndefinitions: |\n  total = SUM(amount)\n  mean = total / COUNT(order_id)\n");
@@ -343,7 +343,7 @@ fn a_bare_formula_reads_the_one_relation_that_has_its_names() {
 }
 
 #[test]
-fn a_spec_knows_the_models_of_other_specs() {
+fn a_spec_can_read_the_models_of_other_specs() {
     let place = project("knowledge_models");
     place.write(
         "metrics/long.yml",

@@ -114,8 +114,8 @@ fn expanded_specs_compile_to_the_same_sql() {
     assert!(written.contains("left join customers"), "{written}");
 }
 
-/// The set's properties of a dimension become properties of the key, also in the last of several steps and under the name
-/// of a mapped key. Properties in the model take precedence.
+/// The set's properties of a dimension become properties of the key, also in the last of several steps and under the
+/// name of a mapped key. Properties in the model take precedence.
 #[test]
 fn properties_of_dimensions_become_properties_of_keys() {
     let place = project("sets_properties_of_dimensions");
@@ -204,7 +204,7 @@ fn models_are_selected_by_metric_and_the_set_has_one_test() {
 }
 
 #[test]
-fn a_set_that_no_model_reads_is_known_by_name() {
+fn a_set_that_no_model_reads_is_found_by_name() {
     let place = project("sets_a_set_that_no_model_reads");
     place.write(
         "specs/refunds.yml",

@@ -167,7 +167,7 @@ fn unit_tests_of_a_step_with_since_are_drafted() {
 }
 
 #[test]
-fn tests_go_where_dbt_looks_for_them() {
+fn tests_are_written_to_the_test_folder_of_dbt() {
     let joined =
         "model: joined\nfrom: orders\njoins:\n  - {to: customers, using: customer_id}\ndefinitions: n = COUNT()\n";
     let test = "assert_joined_finds_one_of_customers.sql";
@@ -618,7 +618,7 @@ fn tests_that_read_private_models_are_in_their_group() {
 
 /// A limit causes a warning in a model, where it also removes rows for downstream models, but not in a plain query.
 #[test]
-fn a_limit_is_warned_of_in_a_model_only() {
+fn a_limit_causes_a_warning_only_in_models() {
     let mut place = place("model_limit");
     let spec = "model: top\nfrom: orders\ngroup_by: region\norder_by: n desc\nlimit: 3\ndefinitions: n = COUNT(id)\n\
                 columns: {region: {data_tests: [not_null]}}\n";
@@ -630,7 +630,7 @@ fn a_limit_is_warned_of_in_a_model_only() {
 }
 
 #[test]
-fn dbt_is_told_which_names_are_quoted() {
+fn quoted_names_are_marked_for_dbt() {
     let mut place = place("model_quotes");
     let spec =
         "model: m\nfrom: orders\ngroup_by: order\ndefinitions:\n  Net Revenue: SUM(amount)\n  Total: COUNT(id)\n";

@@ -104,7 +104,7 @@ fn descriptions_that_merge_keys_share_are_set_where_they_are_used() {
 
 /// A description that cannot be written does not prevent the others in the same file.
 #[test]
-fn descriptions_beside_an_alias_are_written() {
+fn descriptions_next_to_an_alias_are_written() {
     let properties = "\
 x-common: [&id {name: id, description: The id.}]
 models:
@@ -309,8 +309,8 @@ fn descriptions_of_sources_go_to_the_file_that_declares_the_source() {
     assert_eq!(place.read("models/src.yml"), expected);
 }
 
-/// A push that writes a description of Omni to a properties file also writes it to `known.yml` and to the models that pass
-/// the column on. All of them agree before and after dbt reads the properties file.
+/// A push that writes a description of Omni to a properties file also writes it to `known.yml` and to the models that
+/// pass the column on. All of them agree before and after dbt reads the properties file.
 #[test]
 fn a_description_reaches_the_models_that_pass_the_column_on() {
     let place = described_project("omni_passed_on", MERGE_KEYS);

@@ -1,5 +1,6 @@
-//! Tests an Omni model in a repository of its own: `push`, `release` and `rollback` commit dbt's repository first and the
-//! Omni model's repository second. If a command fails or is killed between both commits, the next command completes it.
+//! Tests an Omni model in a repository of its own: `push`, `release` and `rollback` commit dbt's repository first and
+//! the Omni model's repository second. If a command fails or is killed between both commits, the next command completes
+//! it.
 
 use std::fs;
 use std::process::Command;
@@ -595,7 +596,7 @@ fn a_rollback_restores_both_repositories() {
         format!("{}{}", state[0].lines().count(), state[2].lines().count())
     };
     let rollback = ["rollback", "1", "--yes"];
-    // The records of the pull are no states of models.
+    // The records of the pull are not states of models.
     let undone = copied(&template, "omni_repository/undone");
     run_well(&undone, &rollback);
     let next = run_well(&undone, &["push", "--yes"]);

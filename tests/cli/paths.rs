@@ -373,7 +373,7 @@ fn links_inside_the_project_and_named_folders_are_written() {
 }
 
 #[test]
-fn folders_in_which_dbt_never_looks_are_refused() {
+fn folders_that_dbt_does_not_read_are_refused() {
     let mut place = Place::new("paths_unread");
     place.write(
         "formulac.yml",
@@ -484,7 +484,7 @@ fn files_in_former_folders_are_named() {
 
 /// dbt's target folder is `DBT_TARGET_PATH` if the variable is set, otherwise `target-path`.
 #[test]
-fn the_target_folder_is_where_dbt_has_it() {
+fn the_target_folder_is_that_of_dbt() {
     let place = Place::new("paths_target");
     place
         .write("formulac.yml", "dialect: duckdb\n")

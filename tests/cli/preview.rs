@@ -124,7 +124,7 @@ fn a_table_fits_the_terminal() {
 
 /// Types come from the data or from the schema. A schema also determines how the data files are parsed.
 #[test]
-fn types_are_those_of_the_data_or_the_schema() {
+fn types_come_from_the_data_or_the_schema() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -327,7 +327,7 @@ fn an_interrupt_ends_the_engine_too() {
 
 /// Names of files and columns are never interpreted as SQL, file patterns or commands.
 #[test]
-fn hostile_names_name_nothing_else() {
+fn hostile_names_refer_only_to_themselves() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::run::Place;
 
 #[test]
-fn the_dialect_is_the_projects() {
+fn the_dialect_comes_from_the_project_file() {
     let place = Place::new("project");
     place
         .write("formulac.yml", "specs: metrics/\ndialect: bigquery\n")
@@ -74,7 +74,7 @@ fn errors_in_the_project_file_are_reported() {
 /// The time zone, treatment of blanks and warnings of the project apply to all formulas and specs that do not override
 /// them.
 #[test]
-fn what_the_project_says_of_compiling() {
+fn project_settings_apply_to_all_formulas() {
     let place = Place::new("project_settings");
     place.write(
         "formulac.yml",
@@ -140,7 +140,7 @@ fn check_looks_for_the_projects_specs() {
 }
 
 #[test]
-fn options_that_say_nothing_yet_are_taken() {
+fn global_options_without_effect_are_accepted() {
     let place = Place::new("global_options");
     let run = place.run(&[
         "compile",

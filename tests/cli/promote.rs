@@ -55,7 +55,7 @@ fn manifest(models: &[&str]) -> String {
 }
 
 #[test]
-fn a_measure_becomes_a_spec_and_is_never_written_over() {
+fn a_measure_becomes_a_spec_that_is_never_overwritten() {
     let mut place = place("promote");
     place.show(&["promote", "-h"]);
     place.show(&[
@@ -98,7 +98,7 @@ fn a_measure_becomes_a_spec_and_is_never_written_over() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn missing_or_invalid_fields_are_reported() {
     let mut place = place("promote_nothing");
     place
         .write("omni/broken.view.yaml", "measures: {x: [}\n")

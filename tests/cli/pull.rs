@@ -157,7 +157,7 @@ fn without(text: &str, keys: &[&str]) -> String {
 }
 
 #[test]
-fn a_table_that_is_gone_is_marked_until_it_is_pruned() {
+fn a_removed_table_is_marked_until_it_is_pruned() {
     let mut place = place("pull_gone");
     place.run(&["pull"]);
     let view = "bi/omni/analytics/stg_sessions.view.yaml";
@@ -231,7 +231,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
 
 /// `dbt docs generate` overwrites the results of a build, but `pull` finds them in dbt's log, as `status` does.
 #[test]
-fn test_results_that_docs_generate_has_overwritten_are_known() {
+fn pull_reads_overwritten_test_results_from_the_log() {
     let place = place("pull_log");
     let built: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     let generated = serde_json::json!({"metadata": built["metadata"], "args": {"which": "generate"}, "results": []});
@@ -288,7 +288,7 @@ fn test_results_that_docs_generate_has_overwritten_are_known() {
 }
 
 #[test]
-fn topics_and_grants_are_written_where_they_are_asked_for() {
+fn topics_and_grants_are_written_on_request() {
     let mut place = place("pull_topics");
     place.write(
         "formulac.yml",

@@ -136,7 +136,7 @@ fn properties_that_no_spec_can_express_are_kept() {
 }
 
 #[test]
-fn specs_that_are_gone_take_their_files_along() {
+fn deleting_a_spec_deletes_its_files() {
     let mut place = place("push_delete");
     place.run(&["push", "--yes"]);
     git(&place, &["rm", "--quiet", "metrics/share.yml"]);
@@ -147,7 +147,7 @@ fn specs_that_are_gone_take_their_files_along() {
         .show(&["rollback", "1", "--yes"])
         .show(&["plan"])
         .show(&["log", "--limit", "2"]);
-    snapshot(&place, "specs_that_are_gone_take_their_files_along");
+    snapshot(&place, "deleting_a_spec_deletes_its_files");
     assert!(place.path("metrics/share.yml").is_file() && place.path("models/formulac/share.sql").is_file());
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }
@@ -184,7 +184,7 @@ fn protected_environments_get_a_branch() {
 }
 
 #[test]
-fn what_was_generated_and_never_pushed_is_adopted() {
+fn generated_files_without_a_push_are_adopted() {
     let mut place = place("push_generated");
     place.run(&["generate"]);
     commit(&place, "generated");
@@ -218,7 +218,7 @@ fn what_was_generated_and_never_pushed_is_adopted() {
     edit(&place, "metrics/revenue.yml", "SUM(2 * amount)", "SUM(3 * amount)");
     edit(&place, "models/formulac/revenue.yml", "After all.", "Of all.");
     place.show(&["adopt"]);
-    snapshot(&place, "what_was_generated_and_never_pushed_is_adopted");
+    snapshot(&place, "generated_files_without_a_push_are_adopted");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn line_endings_and_entries_of_other_branches_are_kept() {
 }
 
 #[test]
-fn a_changed_entry_of_the_log_is_noticed() {
+fn a_changed_entry_of_the_log_is_detected() {
     let place = place("push_forged");
     place.run(&["push", "--yes"]);
     let entry = format!(".formulac/log/{}", place.files(".formulac/log")[0]);

@@ -44,7 +44,7 @@ fn edited_sql_comes_back_as_a_formula() {
 }
 
 #[test]
-fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
+fn replaced_words_are_transferred_to_the_spec() {
     let mut place = place("push_respelled");
     let spec = REVENUE.replace("group_by:", "where: amount > 5  # not the small ones\ngroup_by:");
     place.write("metrics/revenue.yml", spec);
@@ -71,11 +71,11 @@ fn what_was_put_in_the_place_of_a_word_goes_into_the_spec() {
     edit(&place, "metrics/revenue.yml", "amount >= 7", "amount >= 9");
     place.show(&["plan"]);
     assert_eq!(place.run(&["push", "--yes"]).exit, 3);
-    snapshot(&place, "what_was_put_in_the_place_of_a_word_goes_into_the_spec");
+    snapshot(&place, "replaced_words_are_transferred_to_the_spec");
 }
 
 #[test]
-fn conflicts_are_decided() {
+fn conflicts_are_resolved() {
     let mut place = place("push_resolve");
     place.run(&["push", "--yes"]);
     let both = |place: &Place| {
@@ -140,7 +140,7 @@ fn conflicts_are_decided() {
             &serde_json::json!(["metrics/revenue.yml"])
         )
     );
-    snapshot(&place, "conflicts_are_decided");
+    snapshot(&place, "conflicts_are_resolved");
 }
 
 /// Returns a manifest with described models, each with its name, its package and the file that describes it.

@@ -183,23 +183,23 @@ fn template_once() -> &'static Place {
 }
 
 #[test]
-fn git_fails() {
+fn a_push_recovers_if_git_fails_at_any_call() {
     check_failure_at_each_call("dev", "fails");
 }
 
 #[test]
-fn git_does_it_and_fails() {
+fn a_push_recovers_if_git_fails_after_any_call() {
     check_failure_at_each_call("dev", "does_it_and_fails");
 }
 
 #[test]
-fn all_is_killed() {
+fn a_push_recovers_if_it_is_killed_at_any_call() {
     check_failure_at_each_call("dev", "is_killed");
     check_failure_at_each_call("dev", "does_it_and_is_killed");
 }
 
 #[test]
-fn a_new_branch_fails_or_is_killed() {
+fn a_push_of_a_new_branch_recovers_at_any_call() {
     check_failure_at_each_call("prod", "fails");
     check_failure_at_each_call("prod", "is_killed");
     check_failure_at_each_call("prod", "does_it_and_is_killed");

@@ -252,7 +252,7 @@ fn a_conflict_names_who_changed_the_description() {
 
 /// A moved model causes no further warnings, and `model --out` does not write it a second time.
 #[test]
-fn a_moved_file_is_not_warned_of() {
+fn a_moved_file_causes_no_warning() {
     let place = place("push_moved_quiet");
     fs::create_dir_all(place.path("models/marts")).unwrap();
     for end in ["sql", "yml"] {
@@ -309,7 +309,7 @@ fn settings_that_are_not_committed_are_named() {
 
 /// An edit that the spec cannot express remains in the file. Like `push`, `generate` accepts the file.
 #[test]
-fn a_kept_edit_stops_no_generate() {
+fn generate_accepts_kept_edits() {
     let place = place("push_kept_generate");
     edit(
         &place,
@@ -332,8 +332,8 @@ fn a_kept_edit_stops_no_generate() {
     }
 }
 
-/// `generate` merges a change to the spec with the SQL of a formatter and with edits that no spec can express, as a push
-/// does.
+/// `generate` merges a change to the spec with the SQL of a formatter and with edits that no spec can express, as a
+/// push does.
 #[test]
 fn generate_merges_changes_into_edited_files() {
     let place = place("push_merged_generate");
@@ -394,7 +394,7 @@ fn edits_of_comments_alone_are_committed() {
 
 /// A description that could be parsed as a formula is not used as the column's formula.
 #[test]
-fn a_description_does_not_go_back_to_a_formula() {
+fn a_description_never_becomes_a_formula() {
     let place = place("push_base_of_description");
     edit(
         &place,
@@ -426,7 +426,7 @@ fn a_description_does_not_go_back_to_a_formula() {
 
 /// The SQL of a step with `since` consists of several steps, but edits are transferred to the definitions of the spec.
 #[test]
-fn edits_of_a_step_with_since_go_into_the_spec() {
+fn edits_of_a_step_with_since_become_part_of_the_spec() {
     let place = place("push_since");
     let spec = SPEC
         .replace(
@@ -705,8 +705,8 @@ fn a_new_layout_of_a_spec_is_named() {
     assert_eq!(last.skip(1).collect::<Vec<_>>(), ["        update revenue"], "{log}");
 }
 
-/// An edit without the guards of generated SQL becomes a formula. `plan` and `adopt` show the new SQL, and a comment keeps
-/// the edited SQL.
+/// An edit without the guards of generated SQL becomes a formula. `plan` and `adopt` show the new SQL, and a comment
+/// keeps the edited SQL.
 #[test]
 fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     let place = place("push_guards");

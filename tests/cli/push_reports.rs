@@ -6,7 +6,7 @@ use crate::push::{PROJECT, place, snapshot};
 use crate::repository::{commit, edit, git};
 
 #[test]
-fn status_says_what_a_push_would_do() {
+fn status_shows_what_a_push_would_do() {
     let mut place = place("push_status");
     place.write("dbt_project.yml", "name: shop\n");
     place.run(&["push", "--yes"]);
@@ -48,7 +48,7 @@ fn status_says_what_a_push_would_do() {
     place.show(&["status"]).show(&["status", "--json"]);
     edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUMM(amount)");
     place.show(&["status"]);
-    snapshot(&place, "status_says_what_a_push_would_do");
+    snapshot(&place, "status_shows_what_a_push_would_do");
 }
 
 #[test]

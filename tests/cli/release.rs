@@ -179,7 +179,7 @@ fn release_notes_list_the_net_change() {
 
 /// `dbt docs generate` overwrites the results of the build, so the message suggests an order of commands that works.
 #[test]
-fn results_that_docs_generate_has_overwritten_are_told() {
+fn overwritten_test_results_are_reported() {
     let place = Place::new("release_results");
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -225,7 +225,7 @@ fn results_that_docs_generate_has_overwritten_are_told() {
 
 /// `release` finds the results of a build in dbt's log, so they do not have to be read before `dbt docs generate`.
 #[test]
-fn results_that_docs_generate_has_overwritten_are_in_the_log() {
+fn overwritten_test_results_are_read_from_the_log() {
     let place = Place::new("release_log");
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")

@@ -153,7 +153,7 @@ fn a_rejection_names_the_required_role_and_is_logged() {
 /// A rejection does not change the output of `git status`, whether or not the project ignores the folder. Every branch
 /// contains all entries that its log needs.
 #[test]
-fn a_refusal_leaves_git_status_as_it_is() {
+fn a_rejection_does_not_change_git_status() {
     let place = Place::new("roles_untracked");
     place
         .write("formulac.yml", PROJECT)

@@ -34,7 +34,7 @@ fn roll_back(place: &Place) -> String {
 }
 
 #[test]
-fn files_that_people_write_in_the_same_folders_are_kept() {
+fn handwritten_files_in_the_same_folders_are_kept() {
     let place = pushed("rollback_handwritten");
     let first = [SPEC, SQL].map(|file| place.read(file));
     place

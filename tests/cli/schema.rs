@@ -46,7 +46,7 @@ fn artifact_kinds_are_recognized_by_content() {
 }
 
 #[test]
-fn faults_of_schemas() {
+fn errors_in_schemas_are_reported() {
     let mut place = Place::new("schema_faults");
     place
         .write("empty.yml", "")
@@ -82,7 +82,7 @@ fn faults_of_schemas() {
 }
 
 #[test]
-fn artifacts_that_cannot_be_read_and_newer_ones() {
+fn unreadable_and_newer_artifacts_are_reported() {
     let mut place = Place::new("schema_artifacts");
     let version = |kind: &str, version: u32| {
         format!(

@@ -40,7 +40,7 @@ fn models(place: &Place, args: &[&str]) -> Vec<String> {
 }
 
 #[test]
-fn every_command_about_specs_takes_a_selection() {
+fn every_command_about_specs_accepts_a_selection() {
     let place = place("select_commands");
     for (select, expected) in [
         (&["--select", "revenue+"][..], &["revenue", "share"][..]),
@@ -93,7 +93,7 @@ fn every_command_about_specs_takes_a_selection() {
 
 /// Commands that accept model names also accept selectors.
 #[test]
-fn commands_of_models_take_a_selection() {
+fn commands_about_models_accept_a_selection() {
     let place = place("select_models");
     std::fs::remove_file(place.path("metrics/broken.yml")).unwrap();
     assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
@@ -156,7 +156,7 @@ fn commands_of_models_take_a_selection() {
 }
 
 #[test]
-fn what_is_not_known_is_refused_by_name() {
+fn unsupported_selectors_are_rejected_by_name() {
     let mut place = place("select_unknown");
     place
         .show(&["plan", "--select", "selector:nightly"])
@@ -193,7 +193,7 @@ fn a_name_that_selects_nothing_is_refused() {
 }
 
 #[test]
-fn a_push_of_some_leaves_the_others() {
+fn push_select_leaves_other_models_unchanged() {
     let place = place("select_push");
     let run = place.run(&["push", "--yes", "--select", "revenue"]);
     assert_eq!(run.exit, 0, "{}", run.err);

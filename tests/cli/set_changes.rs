@@ -327,7 +327,7 @@ fn impact_names_a_changed_metric_once() {
 
 /// A change to a set requires the approvers of the set and of each model whose SQL changes.
 #[test]
-fn the_set_and_each_changed_model_ask_their_approvers() {
+fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() {
     let place = roles::place("set_changes_approvers");
     for (file, text) in [("orders", ORDERS), ("by_month", BY_MONTH), ("total", TOTAL)] {
         place.write(&format!("metrics/{file}.yml"), text);

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::run::{Place, finish};
 
 #[test]
-fn what_cannot_be_read() {
+fn unreadable_sources_are_reported() {
     let mut place = Place::new("unreadable");
     place
         .write("latin1.fx", b"a = \"caf\xE9\"\nb = 1")
@@ -156,7 +156,7 @@ fn standard_input_may_be_closed() {
 /// Reading always ends, even if a source is a link to a device.
 #[cfg(unix)]
 #[test]
-fn reading_ends() {
+fn reading_a_device_terminates() {
     let run = Place::new("endless").run(&["compile", "x", "--schema", "/dev/zero", "--json"]);
     assert_eq!(run.json()["diagnostics"][0]["code"], "F0105");
     let mut folders = vec![std::path::PathBuf::from("src/cli")];

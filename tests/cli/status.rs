@@ -84,9 +84,10 @@ fn columns_of_ephemeral_models_are_not_fetched() {
     assert_eq!(run.exit, 0, "{}", run.err);
 }
 
-/// The results of an environment are those that `env show` and `release` read.
+/// `status` reads the run results in the environment's own target folder, as `env show` and `release` do. If this
+/// folder does not exist, `status` reads dbt's target folder.
 #[test]
-fn the_last_run_of_an_environment_is_its_own() {
+fn status_reads_the_run_results_of_the_environment() {
     let place = Place::new("status_env");
     place
         .write("dbt_project.yml", "name: acme_analytics\nprofile: acme\n")

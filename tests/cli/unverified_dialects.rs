@@ -10,7 +10,7 @@ fn unverified() -> impl Iterator<Item = (&'static str, &'static str)> {
 
 /// Each command that shows or writes such SQL reports that the SQL is unverified.
 #[test]
-fn commands_say_that_the_sql_is_unverified() {
+fn commands_report_that_the_sql_is_unverified() {
     for (dialect, reason) in unverified() {
         let place = Place::new(&format!("unverified_{dialect}"));
         let profile = format!("shop: {{target: dev, outputs: {{dev: {{type: {dialect}}}}}}}\n");

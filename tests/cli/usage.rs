@@ -155,7 +155,7 @@ fn arguments_do_not_reach_the_terminal_raw() {
     }
 }
 
-/// A rejected call prints one JSON object if it asks for JSON.
+/// A rejected call with `--json` prints one JSON object.
 #[test]
 fn wrong_usage_with_json() {
     let place = Place::new("wrong_usage_with_json");

@@ -266,7 +266,7 @@ fn tolerances_are_as_specified() {
 }
 
 #[test]
-fn budgets_are_held() {
+fn exceeded_budgets_are_reported() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -304,7 +304,7 @@ fn budgets_are_held() {
 }
 
 #[test]
-fn personal_values_are_shown_and_not_written_down() {
+fn personal_values_are_shown_but_not_stored() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }
@@ -372,7 +372,7 @@ fn a_merge_request_quotes_the_evidence_of_exactly_its_spec() {
 }
 
 #[test]
-fn hostile_names_and_values_stay_texts() {
+fn hostile_names_and_values_remain_text() {
     if !has("FORMULAC_DUCKDB") {
         return;
     }

@@ -92,7 +92,7 @@ fn check_reports_errors_after_each_change() {
 
 /// Facts, the dbt profile and Omni's files are read as well.
 #[test]
-fn changes_of_everything_that_a_run_reads_are_noticed() {
+fn changes_to_all_files_that_a_run_reads_are_detected() {
     let place = project("watch_facts");
     let profile = |adapter: &str| format!("shop: {{target: dev, outputs: {{dev: {{type: {adapter}}}}}}}\n");
     place
@@ -121,7 +121,7 @@ fn changes_of_everything_that_a_run_reads_are_noticed() {
 
 /// A run does not repeat because of the files that it writes.
 #[test]
-fn a_run_does_not_notice_its_own_files() {
+fn a_run_is_not_triggered_by_its_own_files() {
     let place = project("watch_own_files");
     place.write("target/manifest.json", r#"{"metadata": {"adapter_type": "duckdb"}, "nodes": {"model.shop.orders": {"name": "orders", "resource_type": "model", "package_name": "shop", "unique_id": "model.shop.orders", "columns": {"amount": {"name": "amount", "data_type": "integer"}}}}}"#);
     place.write(

@@ -255,7 +255,7 @@ fn read_expected(node: &Node, map: &mut Map, group_by: &[String], row_values: Ve
         (None, None, Some(code)) => Ok(Expected::Refused(code.text()?.to_owned())),
         (None, None, None) if !row_values.is_empty() => Ok(Expected::Rows(row_values)),
         _ => node.error(
-            "a case needs one of: `is` in every row; `is` beside `rows`; \
+            "a case needs one of: `is` in every row; `is` next to `rows`; \
              `groups` with `group_by`; `refused`; `sql`",
         ),
     }

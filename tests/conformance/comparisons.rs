@@ -211,7 +211,7 @@ fn says(counts: &Counts) -> String {
     out.join("; ")
 }
 
-fn told(row: &RowDifference, comparison: &Comparison) -> String {
+fn row_text(row: &RowDifference, comparison: &Comparison) -> String {
     let text = |value: &Option<String>| value.as_deref().map_or("NULL".to_owned(), alike);
     let key: Vec<String> = row.key.iter().map(text).collect();
     let what = if row.values.is_empty() {
@@ -272,7 +272,7 @@ fn fault(case: &Case, comparison: &Comparison, counts: &Table, rows: &Table) -> 
     let Some(read) = read.collect::<Option<Vec<RowDifference>>>() else {
         return Some(format!("{:?}", rows.rows));
     };
-    let mut got: Vec<String> = read.iter().map(|row| told(row, comparison)).collect();
+    let mut got: Vec<String> = read.iter().map(|row| row_text(row, comparison)).collect();
     let mut expected = case.rows.clone();
     if case.unordered {
         got.sort();

@@ -9,7 +9,8 @@ use formulac::{CompiledSpec, Dialect, Relation, Schema, Type};
 use crate::warehouse_rules::Statements;
 use crate::yaml::{self, Node};
 
-/// Adds the query of a compiled spec, and looks up its other statements. `schema` contains the tables that the spec reads.
+/// Adds the query of a compiled spec, and looks up its other statements. `schema` contains the tables that the spec
+/// reads.
 pub fn add(statements: &mut Statements, from: &str, dialect: Dialect, compiled: &CompiledSpec, schema: &Schema) {
     let Some(query) = compiled.query().filter(|_| !compiled.has_errors()) else {
         return;

@@ -39,7 +39,7 @@ pub fn run() {
                     other => faults.push(format!(
                         "{}: {} in {}",
                         function.name,
-                        other.told(dialect).1,
+                        other.verdict(dialect).1,
                         dialect.name()
                     )),
                 }
@@ -86,14 +86,14 @@ fn lacking(function: &'static Function, file: &CaseFile) -> BTreeSet<String> {
             by_lack.entry(lack).or_default().push(dialect.name());
         }
     }
-    let told = |(lack, of): (String, Vec<&str>)| {
+    let listed = |(lack, of): (String, Vec<&str>)| {
         if of.len() == dialects.len() {
             lack
         } else {
             format!("{lack} in {}", of.join(", "))
         }
     };
-    by_lack.into_iter().map(told).collect()
+    by_lack.into_iter().map(listed).collect()
 }
 
 /// Returns the forms for which no test case specifies the SQL. Used for functions that no engine runs.
@@ -169,7 +169,7 @@ fn missing_cases_of_function(
         lacks.push("NULL among several arguments".to_owned());
     }
     // Rejections also count, because they show how a value is treated.
-    let told = || {
+    let listed = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases
             .iter()
@@ -184,7 +184,7 @@ fn missing_cases_of_function(
             }
             done.push(param.name);
             let has = |wanted: &dyn Fn(&Json) -> bool| {
-                told().any(|(case, call)| {
+                listed().any(|(case, call)| {
                     let args = call
                         .args
                         .iter()
@@ -211,7 +211,7 @@ fn missing_cases_of_function(
                 }
             }
             for (class, types) in kinds(param) {
-                let mut of = told().flat_map(|(_, call)| {
+                let mut of = listed().flat_map(|(_, call)| {
                     let args = call
                         .args
                         .iter()

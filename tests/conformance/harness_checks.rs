@@ -28,13 +28,13 @@ fn fault_after(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_good_file_is_read() {
+fn a_valid_case_file_is_read() {
     let file = read_text(Path::new("abs.yml"), GOOD).expect("it is good");
     assert_eq!((file.function.as_str(), file.cases.len()), ("ABS", 1));
 }
 
 #[test]
-fn slips_in_a_case_file_are_errors() {
+fn invalid_case_files_are_rejected() {
     for (from, to, expected) in [
         ("source: sheet", "source: sheet\n    typ: integer", "unknown key `typ`"),
         ("function: ABS", "function: ABS\nnote: x", "unknown key `note`"),
@@ -74,7 +74,7 @@ fn slips_in_a_case_file_are_errors() {
 }
 
 #[test]
-fn a_near_miss_is_a_miss() {
+fn similar_values_are_different() {
     assert!(same(&json!(0.3), &json!(0.300_000_000_000_000_04)));
     assert!(same(&json!(3), &json!(3.0)));
     assert!(same(&json!(1e300), &json!(1.000_000_000_000_1e300)));
@@ -87,7 +87,7 @@ fn a_near_miss_is_a_miss() {
 }
 
 #[test]
-fn types_of_engines_are_told_apart() {
+fn engine_types_are_distinguished() {
     let fault = |dialect: &str, expected, engine_type| {
         let dialect: Dialect = dialect.parse().expect("a known dialect");
         type_fault(dialect, expected, engine_type).is_some()

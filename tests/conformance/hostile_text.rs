@@ -25,7 +25,7 @@ const TEXTS: &[&str] = &[
     "\\'",
     "'\\",
     "ends in a backslash\\",
-    "\\n is no line break",
+    "\\n is not a line break",
     "\\u0041\\x41\\101\\0",
     "a line\nbreak",
     "windows\r\nbreak",

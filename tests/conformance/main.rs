@@ -81,12 +81,12 @@ fn cases_list_their_warnings() {
 }
 
 #[test]
-fn the_spreadsheet_gives_the_values_that_cases_have_from_it() {
+fn cases_match_the_spreadsheet() {
     sheet::run();
 }
 
 #[test]
-fn case_files_leave_nothing_out() {
+fn case_files_are_complete() {
     complete::run();
 }
 
@@ -121,7 +121,7 @@ fn sql_of_every_function() {
 }
 
 #[test]
-fn templates_raise_for_no_arguments() {
+fn templates_never_raise_errors() {
     totality::run();
 }
 
@@ -151,7 +151,7 @@ fn every_column_is_described() {
 }
 
 #[test]
-fn tests_of_joins_tell_of_several_rows() {
+fn join_tests_detect_several_matches() {
     join_tests::run();
 }
 
@@ -161,7 +161,7 @@ fn hostile_text_survives() {
 }
 
 #[test]
-fn comparisons_find_what_differs() {
+fn comparisons_find_differences() {
     comparisons::run();
 }
 

@@ -36,8 +36,8 @@ pub enum Cell {
 fn matrix(files: &[CaseFile]) -> String {
     let functions: Vec<&Function> = catalog::functions().collect();
     let mut rows: BTreeMap<(&str, &str), Vec<(&str, String)>> = BTreeMap::new();
-    let told = |function, file, dialect| {
-        let (word, text) = cell(function, file, dialect).told(dialect);
+    let cell_of = |function, file, dialect| {
+        let (word, text) = cell(function, file, dialect).verdict(dialect);
         let suffix = match word {
             "unsupported" => String::new(),
             _ => evidence::suffix(function, dialect),
@@ -48,13 +48,13 @@ fn matrix(files: &[CaseFile]) -> String {
         let file = files.iter().find(|f| f.function == function.name);
         rows.insert(
             (function.category, function.name),
-            Dialect::all().map(|d| told(*function, file, d)).collect(),
+            Dialect::all().map(|d| cell_of(*function, file, d)).collect(),
         );
         // Alias with separate cases.
         for file in files.iter().filter(|f| function.aliases.contains(&f.function.as_str())) {
             rows.insert(
                 (function.category, &file.function),
-                Dialect::all().map(|d| told(*function, Some(file), d)).collect(),
+                Dialect::all().map(|d| cell_of(*function, Some(file), d)).collect(),
             );
         }
     }
@@ -63,7 +63,7 @@ fn matrix(files: &[CaseFile]) -> String {
             None => shown(facts(&file.cases), dialect, true),
             Some(_) => Cell::Unverified,
         };
-        let cells = Dialect::all().map(|d| cell(d).told(d)).collect();
+        let cells = Dialect::all().map(|d| cell(d).verdict(d)).collect();
         rows.insert(("operators and timeframes", &file.function), cells);
     }
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -133,7 +133,7 @@ fn differences(files: &[CaseFile]) -> String {
                 .for_each(|(dialect, d)| add(&file.topic, &case.name, dialect, &d.why));
         }
     }
-    let head = "| function or topic | case | dialect | why its engine here answers otherwise |\n|---|---|---|---|\n";
+    let head = "| function or topic | case | dialect | reason for the difference |\n|---|---|---|---|\n";
     if lines.is_empty() {
         lines
     } else {
@@ -264,7 +264,7 @@ fn shown(cases: Vec<Facts<'_>>, dialect: Dialect, takes_arguments: bool) -> Cell
 
 impl Cell {
     /// Returns the word for the count, and the text of the cell.
-    pub fn told(&self, dialect: Dialect) -> (&'static str, String) {
+    pub fn verdict(&self, dialect: Dialect) -> (&'static str, String) {
         match self {
             Self::Shown(count, missing) if missing.is_empty() => {
                 let word = if is_emulator(dialect) { "emulated" } else { "verified" };
@@ -285,7 +285,7 @@ impl Cell {
                 format!("{count} {cases} on {}", describe_engine(dialect))
             }
             Self::Unverified => "not run by any test engine".to_owned(),
-            _ => self.told(dialect).1,
+            _ => self.verdict(dialect).1,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Runs statements of `formulac prove` with their rows as literals on every engine: one statement per type, and one over
-//! a table without rows. `tests/example_project` runs all of them through dbt.
+//! Runs statements of `formulac prove` with their rows as literals on every engine: one statement per type, and one
+//! over a table without rows. `tests/example_project` runs all of them through dbt.
 
 use formulac::{Dialect, Type};
 

@@ -11,7 +11,7 @@ pub fn run() {
     };
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/check_sheet.py");
     let output = Command::new(python).arg(script).output().expect("the script starts");
-    let (told, complaints) = (
+    let (printed, complaints) = (
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
@@ -23,7 +23,7 @@ pub fn run() {
     }
     assert!(
         output.status.success(),
-        "the spreadsheet says otherwise:\n{told}\n{complaints}"
+        "the spreadsheet says otherwise:\n{printed}\n{complaints}"
     );
-    say(&format!("spreadsheet: {}", told.trim()));
+    say(&format!("spreadsheet: {}", printed.trim()));
 }

@@ -130,7 +130,7 @@ fn probes() -> Vec<Probe> {
     for name in exempt.moderate.iter().chain(on_stand_ins).chain(&exempt.elsewhere) {
         assert!(
             catalog::lookup(name).is_some(),
-            "totality.yml exempts `{name}`, which is no function"
+            "totality.yml exempts `{name}`, which is not a function"
         );
     }
     let mut probes = exempt.probes;

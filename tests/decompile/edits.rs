@@ -170,7 +170,7 @@ fn an_edit_becomes_a_formula() {
 }
 
 #[test]
-fn formulas_are_put_into_any_form_of_yaml() {
+fn formulas_are_written_in_every_form_of_yaml() {
     for (spec, expected) in [
         (
             "definitions: |\n  a = 1 // one\n  b = 2\n",
@@ -227,7 +227,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn any_text_is_taken(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
+    fn any_text_is_accepted(one in ".{0,80}", other in "(select|with|a|as|\\(|\\)|,|from|case|when|end|'|\"|\\{\\{|\\}\\}| |\n|[0-9]|union|--|/\\*){0,60}") {
         for dialect in Dialect::verified() {
             for (written, found) in [(&one, &other), (&other, &one), (&other, &other)] {
                 let edits = Edits::from_texts(written, found, dialect);
@@ -261,7 +261,7 @@ proptest! {
 }
 
 #[test]
-fn deep_and_long_texts_are_taken() {
+fn deep_and_long_sql_is_accepted() {
     let decompiler = Decompiler::default();
     let dialect = Dialect::default();
     let compiler = Compiler::builder().dialect(dialect).build();

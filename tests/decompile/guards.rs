@@ -35,8 +35,8 @@ fn compiler(dialect: Dialect) -> Compiler {
         .build()
 }
 
-/// Returns the formula for an edit of the definition, and the parts that its SQL adds. The formula is empty if no formula
-/// was found; the reason follows.
+/// Returns the formula for an edit of the definition, and the parts that its SQL adds. The formula is empty if no
+/// formula was found; the reason follows.
 fn found(dialect: Dialect, spec: &str, edit: &str) -> (String, String) {
     let compiler = compiler(dialect);
     let compiled = compiler.compile_spec(spec);

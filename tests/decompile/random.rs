@@ -119,7 +119,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
-    fn what_is_shown_gives_the_same_sql(formula in formulas(), which in 0usize..4) {
+    fn the_found_formula_compiles_to_the_same_sql(formula in formulas(), which in 0usize..4) {
         let dialect = Dialect::verified().nth(which).unwrap_or_default();
         let compiler = Compiler::builder().dialect(dialect).schema(schema()).build();
         let base = "model: m\nfrom: t\ndefinitions: |\n  x = 7919\n";

@@ -68,7 +68,7 @@ const CASES: &[(&str, &str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_replaced_in_sql_is_replaced_in_the_spec() {
+fn words_replaced_in_sql_are_replaced_in_the_spec() {
     let compiler = Compiler::builder().dialect(Dialect::default()).build();
     for (name, spec, from, to, expected) in CASES {
         let compiled = compiler.compile_spec(spec);

@@ -48,7 +48,7 @@ const LOST: [(&str, &str, &str); 15] = [
     ("*", "NETWORKDAYS(\"2024-12-23\", \"2025-01-03\", 'None'!A:A)", ""),
     // The column comes from a metric set, whose edits `tests/sync/set_edits` tests.
     ("*", "IF(ISBLANK(segment), \"Unassigned\", segment)", ""),
-    // The constant with an added interval is not an argument.
+    // The SQL adds an interval to the constant, so the constant itself is not an operand of the comparison.
     ("duckdb", "seen_at[hour] <= \"2024-02-01 12:00\"", ""),
 ];
 
@@ -113,8 +113,8 @@ fn is_not_decompiled(cell: &Cell) -> bool {
 /// Checks that the cells of a suite are converted back in a dialect.
 ///
 /// To save time, each cell is checked in only one dialect. `FORMULAC_QUARTER=0` to `FORMULAC_QUARTER=3` limits the run
-/// to a quarter of these cells. `FORMULAC_CASES` selects cells that are checked in every dialect, and prints the reason if a
-/// cell is not converted back. An empty string selects all cells.
+/// to a quarter of these cells. `FORMULAC_CASES` selects cells that are checked in every dialect, and prints the reason
+/// if a cell is not converted back. An empty string selects all cells.
 fn check(cells: &[Cell], dialect: Dialect) {
     let filter = std::env::var("FORMULAC_CASES").ok();
     let turn = Dialect::all().position(|other| other == dialect).unwrap_or_default();

@@ -30,7 +30,7 @@ fn codes(example: Example) -> Option<Vec<&'static str>> {
 }
 
 #[test]
-fn wrong_examples_give_their_code_and_right_ones_nothing() {
+fn wrong_examples_cause_their_code_and_correct_examples_cause_none() {
     let mut faults = Vec::new();
     for code in Code::ALL {
         let page = code.page();
@@ -53,7 +53,7 @@ fn wrong_examples_give_their_code_and_right_ones_nothing() {
 }
 
 #[test]
-fn pages_read_well() {
+fn diagnostic_pages_follow_the_style() {
     let mut names = std::collections::HashSet::new();
     let mut numbers = std::collections::HashSet::new();
     for code in Code::ALL {

@@ -138,7 +138,7 @@ fn promoted(field: &str) -> Vec<Diagnostic> {
 
 /// Returns the diagnostics for a spec and an Omni view that define the same field.
 #[cfg(feature = "cli")]
-fn beside_omni(sql: &str) -> Vec<Diagnostic> {
+fn with_omni_field(sql: &str) -> Vec<Diagnostic> {
     let spec = "model: m\nfrom: orders\ncolumns: {revenue: {meta: {promoted_from: orders.revenue}}}\n";
     let view = format!("measures:\n  revenue: {{sql: '{sql}', aggregate_type: sum}}\n");
     let file = |path: &str, text: &str| (path.to_owned(), text.to_owned());
@@ -227,7 +227,11 @@ const TRIGGERS: &[Trigger] = &[
     #[cfg(feature = "cli")]
     ("F0710", || promoted("revenu"), || promoted("revenue")),
     #[cfg(feature = "cli")]
-    ("W0712", || beside_omni("${amount}"), || beside_omni("${m.revenue}")),
+    (
+        "W0712",
+        || with_omni_field("${amount}"),
+        || with_omni_field("${m.revenue}"),
+    ),
     (
         "F0640",
         || compile_private("access: public"),
@@ -307,33 +311,27 @@ const TRIGGERS: &[Trigger] = &[
 
 /// Codes that no text can trigger through the library, each with the test that covers it.
 const ELSEWHERE: &[(&str, &str)] = &[
-    (
-        "F0104",
-        "files that are not UTF-8 are read by the command only: tests/cli",
-    ),
+    ("F0104", "only the command reads files that are not UTF-8: tests/cli"),
     ("F0602", "a query may read what a model may not: tests/cli"),
-    ("F0660", "several specs are compiled by the command only: tests/cli"),
-    ("F0661", "what dbt knows is read by the command only: tests/cli"),
-    ("F0675", "several specs are compiled by the command only: tests/cli"),
-    ("W0681", "what dbt knows is read by the command only: tests/cli"),
-    ("F0701", "files are written by the command only: tests/cli"),
+    ("F0660", "only the command compiles several specs: tests/cli"),
+    ("F0661", "only the command reads dbt's artifacts: tests/cli"),
+    ("F0675", "only the command compiles several specs: tests/cli"),
+    ("W0681", "only the command reads dbt's artifacts: tests/cli"),
+    ("F0701", "only the command writes files: tests/cli"),
     (
         "F0710",
         "Omni's files are promoted with the feature `cli`: above, and tests/cli",
     ),
-    ("W0711", "gaps become warnings in the command only: tests/cli"),
+    ("W0711", "gaps become warnings only in the command: tests/cli"),
     (
         "W0712",
         "Omni's files are promoted with the feature `cli`: above, and tests/cli",
     ),
-    ("F0713", "Omni's files are changed by the command only: tests/cli"),
-    ("F0813", "several specs are compiled by the command only: tests/cli"),
-    ("F0822", "files are read by the command only: tests/cli"),
-    ("F0823", "engines are run by the command only: tests/cli"),
-    (
-        "F0830",
-        "dbt_project.yml is read by the command only: tests/cli/paths.rs",
-    ),
+    ("F0713", "only the command changes Omni's files: tests/cli"),
+    ("F0813", "only the command compiles several specs: tests/cli"),
+    ("F0822", "only the command reads files: tests/cli"),
+    ("F0823", "only the command runs engines: tests/cli"),
+    ("F0830", "only the command reads dbt_project.yml: tests/cli/paths.rs"),
     ("F0901", "a fault of formulac itself"),
 ];
 
@@ -354,7 +352,7 @@ pub fn schema_codes(text: &str) -> Option<Vec<&'static str>> {
 }
 
 #[test]
-fn every_shown_code_is_brought_about() {
+fn every_code_without_an_example_can_be_triggered() {
     let mut faults = Vec::new();
     for (code, wrong, right) in TRIGGERS {
         let found: Vec<&str> = wrong().iter().map(Diagnostic::code).collect();

@@ -81,7 +81,7 @@ fn full_name(short: &str) -> String {
 }
 
 #[test]
-fn arrows_go_one_way() {
+fn crates_depend_only_on_lower_layers() {
     let packages = packages("--no-deps");
     assert_eq!(packages.len(), LAYERS.len(), "each crate has its line in LAYERS");
     let mut below = BTreeSet::new();
@@ -104,7 +104,7 @@ fn arrows_go_one_way() {
 
 /// Each crate has an introduction. All its files are in its folder, so that it can be published.
 #[test]
-fn crates_have_an_intro_and_hold_their_files() {
+fn crates_have_an_introduction_and_contain_their_files() {
     for package in packages("--no-deps") {
         let name = text(&package, "name");
         if package["publish"].is_array() {

@@ -60,7 +60,7 @@ fn recipes_and_examples_of_the_language() {
             shell: Shell::begin(folder, PathBuf::new(), Vec::new()),
             replaced: Vec::new(),
         };
-        run.told(&name);
+        run.run_page(&name);
     }
 }
 
@@ -82,7 +82,7 @@ fn runs_with_dbt(page: &str, project: Option<&str>) {
         );
         assert_eq!(built, "", "the project is built");
     }
-    run.told(page);
+    run.run_page(page);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::project;
 use crate::tools::{Server, run, tool, write};
-use crate::{PROJECT, artifact, begun, build, dbt_settings, generate, spec_path};
+use crate::{PROJECT, artifact, build, create_project, dbt_settings, generate, spec_path};
 
 /// Specs with worksheets, which the interpreter does not support.
 const NOT_DRAFTED: [&str; 4] = [
@@ -19,9 +19,9 @@ const NOT_DRAFTED: [&str; 4] = [
 ];
 
 #[test]
-fn drafted_unit_tests_pass_on_duckdb_and_tell_of_faults() {
+fn drafted_unit_tests_pass_on_duckdb_and_detect_faults() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let project = begun("drafts");
+    let project = create_project("drafts");
     assert_eq!(
         draft(&project, "duckdb", &[]),
         draft(&project, "duckdb", &[]),
@@ -47,7 +47,7 @@ fn drafted_unit_tests_pass_on_postgres() {
         return;
     };
     let server = Server::start(&python);
-    let project = begun("drafts_postgres");
+    let project = create_project("drafts_postgres");
     draft_all_and_generate(&project, "postgres");
     build(
         &dbt,

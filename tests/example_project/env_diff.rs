@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::project::read;
 use crate::tools::{Server, run, tool, write};
-use crate::{begun, dbt_command, dbt_settings, generate};
+use crate::{create_project, dbt_command, dbt_settings, generate};
 
 const ENVIRONMENTS: &str = "environments:\n  dev: {connection: pg, schema: dev}\n  production: {connection: pg, schema: prod, branch: main, protected: true}\n";
 
@@ -26,7 +26,7 @@ fn what_two_environments_built_is_compared() {
         ("PGHOST", server.folder.as_str()),
         ("PGUSER", "oracle"),
     ];
-    let project = begun("env_diff");
+    let project = create_project("env_diff");
     let formulac_yml = project.join("formulac.yml");
     let text = read(&formulac_yml).replace("dialect: duckdb", "dialect: postgres");
     let (head, tail) = text.split_once("environments:\n").expect("environments");

@@ -95,7 +95,7 @@ impl Project<'_> {
     }
 }
 
-fn begun(name: &str, dialect: &str) -> PathBuf {
+fn create_project(name: &str, dialect: &str) -> PathBuf {
     let place = scratch(name);
     copy(&project::folder(), &place);
     for folder in ["seeds", "metrics"] {
@@ -161,11 +161,11 @@ fn incremental_runs_match_full_refreshes(project: &Project<'_>) {
 }
 
 #[test]
-fn incremental_runs_are_as_full_refreshes_on_duckdb() {
+fn incremental_runs_equal_full_refreshes_on_duckdb() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
-    let place = begun("incremental", "duckdb");
+    let place = create_project("incremental", "duckdb");
     let database = place.join(DATABASE);
     let reader = || {
         let mut reader = Command::new(&python);
@@ -181,12 +181,12 @@ fn incremental_runs_are_as_full_refreshes_on_duckdb() {
 }
 
 #[test]
-fn incremental_runs_are_as_full_refreshes_on_postgres() {
+fn incremental_runs_equal_full_refreshes_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
     let server = Server::start(&python);
-    let place = begun("incremental_postgres", "postgres");
+    let place = create_project("incremental_postgres", "postgres");
     let reader = || server.reader(&python);
     let environment = vec![
         ("DBT_TARGET", "pg".to_owned()),

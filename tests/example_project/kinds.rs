@@ -13,7 +13,7 @@ use crate::{dbt_command, dbt_settings, formulac, script};
 
 const SPECS: [&str; 4] = ["monthly_sales", "sales_by_buyer", "sales_on_open_days", "view_of_sales"];
 
-fn begun(dbt: &Path) -> PathBuf {
+fn create_project(dbt: &Path) -> PathBuf {
     let place = scratch("kinds");
     let example = project::folder();
     for file in ["dbt_project.yml", "profiles.yml"] {
@@ -33,9 +33,9 @@ fn begun(dbt: &Path) -> PathBuf {
 }
 
 #[test]
-fn every_kind_of_file_is_as_a_reviewer_wants_it() {
+fn every_kind_of_file_follows_the_style() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let place = begun(&dbt);
+    let place = create_project(&dbt);
     // The manifest's adapter is not the adapter of the other dialects, so type names are interpreted in the same way
     // for all dialects here.
     let manifest = project::read(&place.join("target/manifest.json"));

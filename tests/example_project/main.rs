@@ -78,7 +78,7 @@ fn dbt_builds_the_expected_tables() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
-    let project = begun("dbt");
+    let project = create_project("dbt");
     generate(&project, "duckdb");
     let written = || {
         (
@@ -112,7 +112,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
         return;
     };
     let server = Server::start(&python);
-    let project = begun("dbt_postgres");
+    let project = create_project("dbt_postgres");
     generate(&project, "postgres");
     let manifest = build(
         &dbt,
@@ -151,12 +151,12 @@ fn dbt_builds_the_expected_tables_on_postgres() {
 #[test]
 fn duckdb_previews_the_expected_rows() {
     if tool("FORMULAC_DUCKDB").is_some() {
-        previews(&begun("preview"), &["--data", "seeds"]);
+        previews(&create_project("preview"), &["--data", "seeds"]);
     }
 }
 
 /// Returns the folder of the example that `init` creates.
-fn begun(name: &str) -> PathBuf {
+fn create_project(name: &str) -> PathBuf {
     let folder = scratch(name);
     formulac(&folder, &["init", "--example", "shop"]);
     let project = folder.join("shop");

@@ -37,7 +37,7 @@ const CHANGES: [(&str, &str, bool); 8] = [
 ];
 
 #[test]
-fn what_does_not_change_the_model_is_not_modified_for_dbt() {
+fn irrelevant_changes_do_not_make_a_model_modified_in_dbt() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = scratch("modified");
     for folder in ["models", "metrics"] {

@@ -141,11 +141,11 @@ impl Run {
     }
 
     /// Runs a page, and compares the output of its commands with the page or writes it to the page.
-    pub fn told(&mut self, page_path: &str) {
+    pub fn run_page(&mut self, page_path: &str) {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page_path);
         let is_written = env::var_os("FORMULAC_WRITE").is_some();
-        let mut told = steps(&read(&path));
-        for step in &mut told {
+        let mut page_steps = steps(&read(&path));
+        for step in &mut page_steps {
             match step {
                 Step::Run {
                     command,
@@ -164,7 +164,7 @@ impl Run {
             }
         }
         if is_written {
-            write(&path, &page(&told));
+            write(&path, &page(&page_steps));
         }
     }
 }

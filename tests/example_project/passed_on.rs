@@ -17,7 +17,7 @@ fn without_hash(meta: &Value) -> Value {
 }
 
 #[test]
-fn dbt_reads_what_is_passed_on() {
+fn dbt_reads_the_keys_of_a_spec() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = scratch("passed_on");
     copy(&project::folder(), &place);
@@ -86,7 +86,7 @@ fn dbt_reads_what_is_passed_on() {
     assert_eq!(
         column("revenue")["config"]["meta"],
         json!({"unit": "EUR", "note": "{{ text }}", "precision": 2}),
-        "what stands beside the formula and what `columns` says"
+        "keys next to the formula and in `columns`"
     );
 
     let attached = json!("model.subscription_business.revenue_by_segment.v2");

@@ -21,7 +21,7 @@ fn here() -> PathBuf {
 }
 
 /// Creates a dbt project with seeds and with the models of these specs.
-fn begun(name: &str) -> PathBuf {
+fn create_project(name: &str) -> PathBuf {
     let place = scratch(name);
     write(
         &place.join("dbt_project.yml"),
@@ -85,7 +85,7 @@ fn with_dbt_utils(place: &Path) {
 
 #[test]
 fn every_kind_of_file() {
-    let place = begun("proofs_files");
+    let place = create_project("proofs_files");
     make(&place, &SPECS);
     with_dbt_utils(&place);
     make(&place, &["ranged"]);
@@ -100,9 +100,9 @@ fn every_kind_of_file() {
 }
 
 #[test]
-fn each_test_fails_on_data_made_bad_for_it() {
+fn each_test_fails_on_invalid_data() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
-    let place = begun("proofs");
+    let place = create_project("proofs");
     make(&place, &SPECS);
     with_dbt_utils(&place);
     make(&place, &["ranged"]);

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::tools::{answers, contents, json_lines, run, run_with_input, tool, write};
-use crate::{DATABASE, artifact, begun, dbt_command, dbt_settings, formulac, generate, project, script};
+use crate::{DATABASE, artifact, create_project, dbt_command, dbt_settings, formulac, generate, project, script};
 
 const SALES: &str = "sales_by_month_and_market";
 /// Columns for which no metric is possible.
@@ -49,11 +49,11 @@ fn check_names_of_several_models(place: &Path, dbt: &Path, form: &str) {
 }
 
 #[test]
-fn dbt_takes_both_forms_and_metrics_are_what_formulas_give() {
+fn dbt_accepts_both_formats_and_metrics_match_the_formulas() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
-    let place = begun("semantic");
+    let place = create_project("semantic");
     write(
         &place.join("models/groups.yml"),
         "groups: [{name: finance, owner: {name: Ann}}]\n",
@@ -232,7 +232,7 @@ fn metrics(manifest: &Value, form: &str) -> BTreeMap<String, String> {
             Some(sql) => known.insert(project::text(&metric["name"]), sql).is_some(),
             None => true,
         });
-        assert!(left.len() < before, "metrics of what is no metric: {left:?}");
+        assert!(left.len() < before, "metrics that refer to unknown metrics: {left:?}");
     }
     let of_column = |(name, sql): (String, String)| (name[SALES.len() + 1..].to_owned(), sql);
     let known: BTreeMap<String, String> = known.into_iter().map(of_column).collect();

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::tools::{tool, write};
-use crate::{DATABASE, begun, dbt_settings};
+use crate::{DATABASE, create_project, dbt_settings};
 
 /// Returns the output and the exit status of a call. Numbers are masked, because they are times.
 fn said(dbt: &Path, project: &Path, args: &[&str]) -> [String; 3] {
@@ -31,7 +31,7 @@ fn the_dbt_server_returns_the_output_of_dbt() {
     let (Some(served), Some(unserved)) = (tool("FORMULAC_DBT"), tool("FORMULAC_DBT_UNSERVED")) else {
         return;
     };
-    let project = begun("served");
+    let project = create_project("served");
     write(&project.join("models/wrong.sql"), "select * from nothing");
     let calls: [(&[&str], &str, &str); 4] = [
         (&["build", "--selec"], "exit status: 2", "No such option"),
@@ -84,7 +84,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 fn a_signal_ends_a_served_dbt_and_its_query() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let python = dbt.with_file_name("python");
-    let project = begun("served_signals");
+    let project = create_project("served_signals");
     let endless = "select sum(hash(a.range * b.range)) as total from range(1000000) a, range(1000000) b";
     for (status, signal) in [("signal: 9", "-KILL"), ("signal: 15", "-TERM")] {
         let mut command = Command::new(&dbt);

@@ -117,7 +117,7 @@ pub fn alike(printed: &str) -> String {
 }
 
 #[test]
-fn what_differs_from_run_to_run_is_masked() {
+fn volatile_output_is_masked() {
     for (one, other) in [
         (
             "committed to main: 054034e, entry bb85d7822621",

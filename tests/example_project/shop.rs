@@ -38,7 +38,7 @@ fn run_dbt_successfully(dbt: &Path, place: &Path, environment: Environment<'_>, 
 
 /// Creates the project in the state of its authors, built and documented. The catalog contains the types of all
 /// columns.
-fn begun(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
+fn create_project(name: &str, dbt: &Path, environment: Environment<'_>) -> PathBuf {
     let place = project_at(name);
     run_dbt_successfully(
         dbt,
@@ -101,7 +101,7 @@ fn builds(dbt: &Path, place: &Path, environment: Environment<'_>) -> Value {
 }
 
 #[test]
-fn models_join_a_project_that_people_wrote() {
+fn models_are_added_to_a_handwritten_project() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let place = on_duckdb(&dbt);
     let made = generated(place);
@@ -119,11 +119,11 @@ fn models_join_a_project_that_people_wrote() {
 /// artifacts.
 fn on_duckdb(dbt: &Path) -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| begun("shop", dbt, &[]))
+    PLACE.get_or_init(|| create_project("shop", dbt, &[]))
 }
 
 #[test]
-fn older_versions_of_dbt_build_what_is_made_for_them() {
+fn older_dbt_versions_build_the_files_generated_for_them() {
     let Some(dbt) = tool("FORMULAC_DBT") else { return };
     let versions = [
         ("FORMULAC_DBT_1_10", "shop_1_10", false),
@@ -304,7 +304,7 @@ fn each_test_finds_bad_rows(dbt: &Path, place: &Path, made: &BTreeMap<String, St
 }
 
 #[test]
-fn models_join_a_project_that_people_wrote_on_postgres() {
+fn models_are_added_to_a_handwritten_project_on_postgres() {
     let (Some(dbt), Some(python)) = (tool("FORMULAC_DBT"), tool("FORMULAC_PYTHON")) else {
         return;
     };
@@ -314,7 +314,7 @@ fn models_join_a_project_that_people_wrote_on_postgres() {
         ("PGHOST", server.folder.as_str()),
         ("PGUSER", "oracle"),
     ];
-    let place = begun("shop_postgres", &dbt, &environment);
+    let place = create_project("shop_postgres", &dbt, &environment);
     let made = generated(&place);
     insta::assert_snapshot!(
         "models_postgres",

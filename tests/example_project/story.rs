@@ -74,7 +74,7 @@ fn run_page_on_duckdb(page_path: &str, folder: &str) -> Option<Run> {
         shell: Shell::begin(scratch(folder), dbt, Vec::new()),
         replaced: Vec::new(),
     };
-    story.told(page_path);
+    story.run_page(page_path);
     Some(story)
 }
 

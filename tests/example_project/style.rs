@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::tools::{tool, write};
-use crate::{begun, generate, project};
+use crate::{create_project, generate, project};
 
 /// Defaults of sqlfluff. ST06 is off because the columns of a model are in the order of its spec.
 const DEFAULTS: &str = "[sqlfluff]
@@ -24,7 +24,7 @@ fn sqlfluff_finds_nothing() {
         return;
     }
     for dialect in ["bigquery", "snowflake", "postgres", "duckdb"] {
-        let project = begun(&format!("style_{dialect}"));
+        let project = create_project(&format!("style_{dialect}"));
         generate(&project, dialect);
         check_sqlfluff_finds_nothing(&project, dialect, ["models/formulac", "tests/formulac"]);
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::project::read;
 use crate::tools::{Server, tool, write};
-use crate::{artifact, begun, dbt_command, dbt_settings, generate};
+use crate::{artifact, create_project, dbt_command, dbt_settings, generate};
 
 const GROWTH: &str = "metrics/quarterly_growth_rate_by_market.yml";
 const LTV: &str = "metrics/customer_ltv_by_segment.yml";
@@ -75,7 +75,7 @@ impl Story<'_> {
 }
 
 /// Returns the result of each comparison of each model.
-fn told(models: &Value) -> Vec<String> {
+fn verdicts(models: &Value) -> Vec<String> {
     let models = models.as_array().expect("models").iter();
     let of = |model: &Value| {
         let comparisons = model["comparisons"].as_array().cloned().unwrap_or_default();
@@ -90,7 +90,7 @@ fn told(models: &Value) -> Vec<String> {
     reason = "this is one list of cases, to be split when a case is added"
 )]
 fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &str)]) {
-    let project = begun(name);
+    let project = create_project(name);
     let story = Story {
         dbt,
         project: &project,
@@ -119,7 +119,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "null agrees: 6 of 6 rows",
     ];
     assert_eq!(
-        (exit, told(&found)),
+        (exit, verdicts(&found)),
         (0, agree.map(str::to_owned).to_vec()),
         "{found:#}"
     );
@@ -149,7 +149,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     story.build(&["customer_ltv_by_segment"]);
     let (exit, found) = story.verify(&["customer_ltv_by_segment"]);
     let expected = "null differs: 4 of 7 rows; 1 differs; 1 only in the model; 1 only in its formula";
-    assert_eq!((exit, told(&found)), (1, vec![expected.to_owned()]), "{found:#}");
+    assert_eq!((exit, verdicts(&found)), (1, vec![expected.to_owned()]), "{found:#}");
     let worst = found[0]["comparisons"][0]["worst"].as_array().expect("rows");
     let keys: Vec<&str> = worst.iter().filter_map(|row| row["key"]["segment"].as_str()).collect();
     assert_eq!(keys, ["Wholesale", "Stalls", "Theirs"], "{worst:#?}");
@@ -185,7 +185,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
     write(&project.join(LTV), &edited);
     let (exit, found) = story.verify(&[LTV]);
     assert_eq!(
-        (exit, told(&found)),
+        (exit, verdicts(&found)),
         (
             1,
             vec!["null differs: 0 of 6 rows; 6 differ; `invoices` is not built".to_owned()]
@@ -209,7 +209,7 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         "null not compared: `never_built` is not built",
     ];
     assert_eq!(
-        (exit, told(&found)),
+        (exit, verdicts(&found)),
         (5, expected.map(str::to_owned).to_vec()),
         "{found:#}"
     );
@@ -221,13 +221,13 @@ fn story(dbt: &Path, name: &str, dialect: &str, env: &str, settings: &[(&str, &s
         let url = format!("postgres://oracle:unused@/postgres?host={host}&options=-csearch_path%3Danalytics");
         let (exit, found) = story.verify(&["customer_ltv_by_segment", "--engine", &url]);
         assert_eq!(
-            (exit, told(&found)),
+            (exit, verdicts(&found)),
             (0, vec!["null agrees: 6 of 6 rows".to_owned()]),
             "{found:#}"
         );
         let (exit, found) = story.verify(&["never_built", "--engine", &url]);
         assert_eq!(
-            (exit, told(&found)),
+            (exit, verdicts(&found)),
             (5, vec!["null not compared: `never_built` is not built".to_owned()])
         );
     }

@@ -128,7 +128,7 @@ impl Knowledge {
         let generated = generated
             .map(|(_, text)| text.trim_end().to_owned())
             .unwrap_or_default();
-        self.is_same(&format!("{name}: `model` and `generate`"), &model, &generated);
+        self.check_same(&format!("{name}: `model` and `generate`"), &model, &generated);
         // Only the model has the casts of a contract.
         let text = project::read(&self.project.join(spec));
         if text.contains("\ncontract: {enforced: true}\n") {
@@ -136,9 +136,9 @@ impl Knowledge {
             write(&loose, &text.replace("enforced: true", "enforced: false"));
             model = self.modelled(&loose.to_string_lossy(), &name);
         }
-        self.is_same(&format!("{name}: `query` and `model`"), &core(&query), &core(&model));
+        self.check_same(&format!("{name}: `query` and `model`"), &core(&query), &core(&model));
         let preview = self.previewed(spec);
-        self.is_same(
+        self.check_same(
             &format!("{name}: `preview` and `model`"),
             &core(&preview),
             &core(&model),
@@ -163,7 +163,7 @@ impl Knowledge {
             .to_owned()
     }
 
-    fn is_same(&mut self, what: &str, one: &str, other: &str) {
+    fn check_same(&mut self, what: &str, one: &str, other: &str) {
         if one != other || one.is_empty() {
             self.problems.push(format!("{what}:\n{one}\n-- and\n{other}"));
         }
@@ -255,7 +255,7 @@ impl Knowledge {
                 .map(|one| format!("{} {} {}", one["name"], one["type"], sql(one)))
                 .collect()
         };
-        self.is_same(
+        self.check_same(
             &format!("{spec}: `compile` and `explain`"),
             &of(&compiled).join("\n"),
             &of(&explained).join("\n"),
@@ -284,7 +284,7 @@ impl Knowledge {
         let after = files_below(&self.project);
         // Locks and the data cached from a manifest exist only on this machine.
         for (path, text) in after.iter().filter(|(path, _)| !path.starts_with(".formulac/local/")) {
-            self.is_same(
+            self.check_same(
                 &format!("{path} on another machine"),
                 text,
                 before.get(path).map_or("", String::as_str),
@@ -292,7 +292,7 @@ impl Knowledge {
         }
         for (spec, Said { query, .. }) in said {
             let there = self.prints(&["query", spec, "--quiet"]);
-            self.is_same(&format!("the query of {spec} on another machine"), &there, query);
+            self.check_same(&format!("the query of {spec} on another machine"), &there, query);
         }
         self.project = here;
     }
@@ -374,7 +374,7 @@ fn words(text: &str) -> String {
 }
 
 #[test]
-fn what_models_alone_have_does_not_count() {
+fn parts_that_only_models_contain_are_ignored() {
     let query =
         "with a_by_b as (\n\n    select b\n    from a\n    group by b\n\n)\n\nselect b\nfrom a_by_b\norder by b\n";
     let model = "{# formulac: edit it #}\nwith a as (\n\n    select * from {{ ref('a') }}\n\n),\n\na_by_b as (\n\n    select b\n    \
@@ -405,7 +405,7 @@ fn built(name: &str, prepare: impl FnOnce(&Path)) -> Option<PathBuf> {
 }
 
 #[test]
-fn every_command_knows_the_same_of_the_shop() {
+fn all_commands_use_the_same_facts_about_the_shop() {
     let shop = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/example_project/shop/project");
     let prepare = |project: &Path| {
         copy(&shop, project);

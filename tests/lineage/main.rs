@@ -10,8 +10,8 @@
     reason = "tests should stop at unexpected results"
 )]
 
-mod bounded;
 mod catalogue;
+mod deep_nesting;
 mod forms;
 mod large;
 mod mutated;

@@ -95,7 +95,7 @@ fn answers(cases: &[Case]) -> Option<Vec<Answer>> {
         );
         let _ = writeln!(
             std::io::stderr(),
-            "SKIPPED lineage beside sqlglot: FORMULAC_PYTHON is not set"
+            "SKIPPED comparison of lineage with sqlglot: FORMULAC_PYTHON is not set"
         );
         return None;
     };
@@ -187,7 +187,7 @@ fn disagreements(case: &Case, answer: &Answer) -> Vec<(String, String)> {
 }
 
 #[test]
-fn parents_beside_sqlglot() {
+fn lineage_agrees_with_sqlglot() {
     let cases = cases();
     let Some(answers) = answers(&cases) else { return };
     assert_eq!(cases.len(), answers.len());

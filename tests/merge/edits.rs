@@ -35,7 +35,7 @@ exposures:
 ";
 
 #[test]
-fn edits_of_one_file_are_made_at_once() {
+fn edits_of_one_file_are_applied_together() {
     let column = |name: &str| order().key("columns").item("name", name);
     let edits = [
         Edit::Set {
@@ -186,7 +186,7 @@ list:
 }
 
 #[test]
-fn deep_texts_are_refused_and_overflow_nothing() {
+fn deep_yaml_is_rejected_without_a_stack_overflow() {
     let deep = 100_000;
     let texts = [
         "[".repeat(deep),
@@ -215,7 +215,7 @@ fn many_edits_of_a_large_file() {
 }
 
 #[test]
-fn quotes_stay_if_somebody_chose_them() {
+fn quotes_of_the_user_are_kept() {
     let edited = |before: &str, after: &str| {
         let at = Path::root().key("a");
         apply_edits(&format!("a: {before}\n"), &[set(at, YamlValue::text(after))])

@@ -422,7 +422,7 @@ proptest! {
 
 /// Cases in which random edits have found errors in the past.
 #[test]
-fn found_before() {
+fn inputs_of_earlier_failures() {
     let all: [&[u8]; 2] = [
         &[
             14, 3, 0, 79, 0, 0, 0, 70, 0, 21, 0, 18, 176, 0, 218, 8, 0, 1, 200, 12, 187, 46, 0, 80, 0, 0, 30, 63, 0,

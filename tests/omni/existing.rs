@@ -197,7 +197,7 @@ fn a_virtual_schema_can_be_set() {
 
 /// An earlier version of `pull` wrote views next to the views of the virtual schema.
 #[test]
-fn doubles_are_marked_as_removed() {
+fn duplicate_views_are_marked_as_removed() {
     let mut files = Files::default();
     let nodes = [node("model", "db", "shop_marts", "dim_users", false)];
     files.pull(&nodes, None);

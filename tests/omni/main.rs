@@ -82,7 +82,7 @@ fn a_whole_project() {
 }
 
 #[test]
-fn two_versions_of_dbt_give_the_same() {
+fn two_dbt_versions_produce_the_same_omni_model() {
     assert_eq!(
         shown(&left("dbt_1_10").model(None)),
         shown(&left("dbt_1_12").model(None))
@@ -96,7 +96,7 @@ fn nodes_of_every_kind() {
 
 /// The warehouse returns names in upper case, but dbt has them in lower case.
 #[test]
-fn an_upper_casing_warehouse_gives_the_same() {
+fn upper_case_names_of_the_warehouse_produce_the_same_model() {
     let lower = left("dbt_1_12");
     let mut catalog: serde_json::Value = serde_json::from_str(&text("dbt_1_12", "catalog.json")).unwrap();
     for section in ["nodes", "sources"] {

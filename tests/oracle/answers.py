@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Recorded results of the slow engines, so that a test run queries them only for SQL that has changed.
 
-  answers.py merge FOLDER    replaces the recorded answers by those in FOLDER, which `tests/run.sh record` filled
+  answers.py merge FOLDER    replaces the recorded results with those in FOLDER, which `tests/run.sh record` has written
 
-An answer belongs to a hash of the SQL, its tables, and everything that answers: the versions of the engine's packages and
-the statements of its files here. So a changed query, table, package or stand-in is always asked. One question in 20 is asked
-in spite of its record, others for each commit, and an answer that differs from its record is an error.
+The key of a result is a hash of the SQL, its tables, the versions of the engine's packages and the statements in the engine's
+files here. Therefore a query always runs if the query, a table, a package or a file has changed. One query in 20 runs although
+it has a record. The commit determines these queries, and a result that differs from its record is an error.
 
-  FORMULAC_ANSWERS=none    asks all questions
-  FORMULAC_RECORD=FOLDER   writes the answers to FOLDER
+  FORMULAC_ANSWERS=none    runs all queries
+  FORMULAC_RECORD=FOLDER   writes the results to FOLDER
 """
 import ast
 import hashlib
@@ -48,7 +48,7 @@ def fingerprint(engine):
 
 
 def statements(path):
-    """Returns a program without its comments, docstrings and line breaks, which change no result."""
+    """Returns a program without its comments, docstrings and line breaks, which do not affect results."""
     program = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(program):
         if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:

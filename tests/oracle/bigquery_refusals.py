@@ -1,4 +1,4 @@
-"""Refuses what the real BigQuery refuses and its stand-in, which has every feature of GoogleSQL, accepts."""
+"""Rejects statements that BigQuery rejects but the evaluator accepts, because the evaluator supports all of GoogleSQL."""
 import re
 
 import sqlglot
@@ -39,7 +39,7 @@ def check(sql):
 
 
 def closing(text, at):
-    """The place behind the bracket that closes the one before `at`."""
+    """Returns the position after the bracket that closes the bracket before `at`."""
     depth = 1
     while depth and at < len(text):
         depth += {"(": 1, ")": -1}.get(text[at], 0)
@@ -47,21 +47,24 @@ def closing(text, at):
     return at
 
 
-# numbering and navigation: they have no frame, so no range
+# numbering and navigation functions have no frame, so no RANGE frame
 NO_FRAME = (exp.RowNumber, exp.Rank, exp.DenseRank, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.Lag, exp.Lead)
 
 
 def check_order(ordered):
-    """NULLs may stand where they do not by themselves in the order of a query, and of a window of rows, and nowhere else."""
+    """Checks NULLS FIRST and NULLS LAST.
+
+    A position that differs from BigQuery's default is allowed only in the ORDER BY of a query and of a window with a ROWS frame.
+    """
     if bool(ordered.args.get("desc")) != bool(ordered.args.get("nulls_first")):
-        return                                                     # where BigQuery has them by itself
+        return                                                     # the default position in BigQuery
     place = ordered.find_ancestor(exp.Window, exp.AggFunc, exp.Select)
     if isinstance(place, exp.AggFunc):
         raise Refused("NULLS LAST not supported with ascending sort order in aggregate functions")
     if not isinstance(place, exp.Window):
         return
     if place.arg_key == "windows":
-        # A named window has no frame of its own: those who look through it do.
+        # A named window has no frame. Check the frames of the windows that refer to it.
         through = (w for w in place.parent.find_all(exp.Window) if w is not place and w.alias == place.name)
         for window in through:
             check_frame(window)
@@ -79,7 +82,10 @@ def check_frame(window):
 
 
 def check_join(join):
-    """An outer join needs a condition that can be hashed: `a = b`, or of two columns `a = b or (a is null and b is null)`."""
+    """Checks that an outer join has a condition that can be hashed.
+
+    Such a condition is `a = b` or, for two columns, `a = b or (a is null and b is null)`.
+    """
     side, on = join.side.upper(), join.args.get("on")
     if not side or join.args.get("using") or (on is not None and any(can_hash(part) for part in parts_of(on, exp.And))):
         return
@@ -103,7 +109,10 @@ def can_hash(condition):
 
 
 def relations(side):
-    """The relations of which a side has columns; one that names none is of the only one."""
+    """Returns the relations of the columns on one side.
+
+    An unqualified column belongs to the only relation, whose name is the empty string here.
+    """
     return {column.table.lower() for column in side.find_all(exp.Column)}
 
 
@@ -113,7 +122,10 @@ def parts_of(condition, kind):
 
 
 def check_subquery(select):
-    """One inside an expression may read arrays of its row; over a table of which it picks rows by the outer row, a join is due."""
+    """Rejects a correlated subquery over a table, which BigQuery would have to convert to a join.
+
+    Subqueries over arrays of the row are allowed.
+    """
     if not isinstance(select.parent, (exp.Subquery, exp.Exists)):
         return
     if isinstance(select.parent.parent, (exp.From, exp.Join, exp.CTE, exp.Union, type(None))):

@@ -31,7 +31,7 @@ NOT_INSTALLED = 3
 
 
 class Loader(yaml.SafeLoader):
-    """YAML 1.2, in which `no` and dates are strings."""
+    """Loads YAML 1.2, in which `no` and dates are strings."""
 
 
 Loader.yaml_implicit_resolvers = {}
@@ -47,14 +47,14 @@ for tag, pattern, first in (
 def in_sheet_terms(case, names, is_aggregate):
     if "sheet" in case:
         return case["sheet"]
-    parts = re.split(r'("(?:[^"]|"")*")', case["formula"])       # texts stay as they are
+    parts = re.split(r'("(?:[^"]|"")*")', case["formula"])       # strings are not changed
     pattern = re.compile(r"(?<![\w.])(" + "|".join(names) + r")(?![\w(])") if names else None
     for at in range(0, len(parts), 2):
         if pattern:
             parts[at] = pattern.sub(r"[\1:]" if is_aggregate else r"[\1]", parts[at])
     formula = re.sub(r"\[(\w+)\]:\[\1\]", r"[\1:]", "".join(parts).removeprefix("="))
     if not is_aggregate and names and ":]" in formula and not sheet.is_row_level(formula):
-        formula = f"IF(TRUE,{formula},[{names[0]}])"      # one value, beside each row
+        formula = f"IF(TRUE,{formula},[{names[0]}])"      # one value, repeated in each row
     return "=" + formula
 
 
@@ -68,7 +68,7 @@ def load(path):
 
 
 def jobs_in(path, picked):
-    """(case, where, columns, rows, formula, expected values) of each table that a sheet is asked about."""
+    """Yields (case, where, columns, rows, formula, expected values) for each table to evaluate in a sheet."""
     document = load(path)
     for case in document["cases"]:
         source = case.get("source", "hand")
@@ -94,7 +94,10 @@ def jobs_in(path, picked):
 
 
 def can_be_asked(columns, rows, formula, is_aggregate):
-    """A sheet has no instants, tables without rows, control characters, or columns that are not in the table."""
+    """Returns whether a sheet can evaluate the formula.
+
+    A sheet has no instants, empty tables, control characters or columns outside the table.
+    """
     names = [column["name"] for column in columns]
     values = [formula, *(value for row in rows for value in row.values())]
     return (
@@ -117,7 +120,7 @@ def agrees(expected, got, ty):
             return False
         got = sheet.as_date(got, ty == "timestamp" or " " in expected)
     if isinstance(expected, bool) and isinstance(got, float):
-        return got in (0, 1) and bool(got) is expected     # IF forgets that TRUE is a truth value
+        return got in (0, 1) and bool(got) is expected     # IF returns TRUE as the number 1
     if isinstance(expected, bool) or isinstance(got, bool):
         return expected is got
     if isinstance(expected, (int, float)) and isinstance(got, float):
@@ -130,13 +133,13 @@ def faults_of_sheet(case, got):
     for at, (want, have) in enumerate(zip(case.expected, got, strict=True), 1):
         agreed = agrees(want, have, None)
         if agreed and at in case.differs_in:
-            yield f"row {at}: the sheet agrees in {want!r}; take it out of `differs_in`"
+            yield f"row {at}: the sheet also returns {want!r}; remove the row from `differs_in`"
         elif not agreed and at not in case.differs_in:
-            yield f"row {at}: expected {want!r}, the sheet says {have!r}"
+            yield f"row {at}: expected {want!r}, the sheet returns {have!r}"
 
 
 def ask_again_when_time_passed(jobs, results):
-    """Asks formulas with several calls of NOW again, because a busy machine may compute the calls at different times."""
+    """Evaluates formulas with several calls of NOW again, because a busy machine may compute the calls at different times."""
     for at, (_, case, _, columns, rows, formula, expected) in enumerate(jobs):
         for _ in range(3 if formula.count("NOW()") > 1 else 0):
             (got,) = results[at]
@@ -172,19 +175,20 @@ def main():
         for fault in faults_of_sheet(case, case.answers(found)):
             wrong += 1
             print(f"{case.name}: {case.formula}: {fault}")
-    differing = {}          # by case that says so: whether the sheet does
-    by_hand = {}            # by case: what the sheet says to each value that it is asked for
+    differing = {}          # by case marked `contract-differs`: whether the sheet differs
+    # by handwritten case, for each value: whether the row contains a blank, the sheet's value, and whether the values agree
+    by_hand = {}
     for (path, case, where, _, rows, formula, expected), (got,) in zip(jobs, results, strict=True):
         name = f"{path.relative_to(ROOT)}: {case['case']}"
         by_row = "is" not in case and "groups" not in case
         rule = case["source"].startswith("contract-differs")
         if len(got) < len(expected):
             wrong += 1
-            print(f"{name}: {formula}: only {len(got)} values came back")
+            print(f"{name}: {formula}: the sheet returned only {len(got)} values")
         if case["source"] == "hand":
-            said = [(by_row and None in rows[at], have, agrees(want, have, case.get("type")))
+            compared = [(by_row and None in rows[at], have, agrees(want, have, case.get("type")))
                     for at, (want, have) in enumerate(zip(expected, got, strict=False))]
-            by_hand.setdefault(name, []).extend(said)
+            by_hand.setdefault(name, []).extend(compared)
             continue
         for at, (want, have) in enumerate(zip(expected, got, strict=False)):
             if by_row and not rule and (None in rows[at] or has_control_characters(rows[at])):
@@ -197,20 +201,20 @@ def main():
             elif not agreed:
                 wrong += 1
                 row = rows[at] if by_row else where
-                print(f"{name}: {formula} {row}: expected {want!r}, the sheet says {have!r}")
+                print(f"{name}: {formula} {row}: expected {want!r}, the sheet returns {have!r}")
     for name in (name for name, differs in differing.items() if not differs):
         wrong += 1
-        print(f"{name}: the sheet agrees in all values; say `source: sheet`")
-    for name, said in by_hand.items():
-        if any(have == "#NAME?" for _, have, _ in said):
-            continue                                              # it has no such function
-        of_values = [agreed for blank, _, agreed in said if not blank]
+        print(f"{name}: the sheet returns the same values; write `source: sheet`")
+    for name, compared in by_hand.items():
+        if any(have == "#NAME?" for _, have, _ in compared):
+            continue                                              # the sheet does not have this function
+        of_values = [agreed for blank, _, agreed in compared if not blank]
         if of_values and all(of_values):
             wrong += 1
-            print(f"{name}: the sheet says so too; say `source: sheet`")
-        elif not all(of_values or [agreed for _, _, agreed in said]):
+            print(f"{name}: the sheet returns the same values; write `source: sheet`")
+        elif not all(of_values or [agreed for _, _, agreed in compared]):
             wrong += 1
-            print(f"{name}: the sheet says {[have for _, have, _ in said]!r}; say `source: contract-differs(rule)`")
+            print(f"{name}: the sheet returns {[have for _, have, _ in compared]!r}; write `source: contract-differs(rule)`")
     print(f"{checked} values checked, {left_out} rows with blanks left out, {wrong} differ")
     sys.exit(1 if wrong else 0)
 

@@ -68,8 +68,8 @@ def connected(environment):
     return connection
 
 
-def begun(environment, words):
-    """Returns a connection to the server after it has begun the call."""
+def start_call(environment, words):
+    """Returns a connection to the server after it has start_call the call."""
     call = marshal.dumps((words, os.getcwd(), dict(os.environb)))
     connection = connected(environment)
     socket.send_fds(connection, [len(call).to_bytes(8)], [0, 1, 2])
@@ -91,7 +91,7 @@ def main():
     environment, *arguments = sys.argv[1:]
     words = [os.path.join(environment, "bin", "dbt"), *arguments]
     try:
-        connection = begun(environment, words)
+        connection = start_call(environment, words)
     except OSError:
         connection = None
     if connection is None:

@@ -1,4 +1,4 @@
-"""BigQuery's stand-in: the GoogleSQL reference evaluator (parser, analyzer and evaluator as WASM).
+"""Engine for BigQuery: the GoogleSQL reference evaluator (parser, analyzer and evaluator as WASM).
 
 It accepts more than BigQuery, which bigquery_refusals.py refuses in its place. In this build PARSE_DATE and PARSE_TIMESTAMP reject %F.
 """
@@ -23,7 +23,7 @@ from values import to_json
 
 
 class CachedModule:
-    """Keeps the machine code of the WASM module: compiling it anew costs tens of seconds."""
+    """Stores the machine code of the WASM module, because compiling the module takes tens of seconds."""
 
     @staticmethod
     def from_file(engine, path):

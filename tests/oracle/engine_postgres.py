@@ -45,7 +45,7 @@ class Engine:
         deadline = time.time() + 30
         while True:
             try:
-                # no prepared statements, because the tables that an equal text reads can change
+                # no prepared statements, because the tables that the same SQL reads can change
                 self.connection = psycopg.connect(dsn, autocommit=True, prepare_threshold=None)
                 break
             except psycopg.OperationalError:

@@ -1,4 +1,4 @@
-"""Snowflake's stand-in: fakesnow (Snowflake to DuckDB by sqlglot) with the documented corrections.
+"""Snowflake emulator: fakesnow (Snowflake to DuckDB by sqlglot) with the documented corrections.
 
 Deviations that remain are listed in tests/oracle/README.md.
 """
@@ -36,7 +36,7 @@ class Engine:
         self.patch.__enter__()
         self.schema = {}
         connection = snowflake.connector.connect(database="db1", schema="s1")
-        # the stand-in takes `$name` inside text for a session variable
+        # the emulator interprets `$name` in a string as a session variable
         connection.variables.inline_variables = lambda sql: sql
         self.cursor = connection.cursor()
         for name, function, arguments, result in FUNCTIONS:

@@ -1,4 +1,4 @@
-"""The contract's neutral types, what each engine calls them, and values written as literals."""
+"""Neutral types of the contract, the name of each type on each engine, and literals."""
 
 import re
 
@@ -23,7 +23,7 @@ TYPES = {
 
 
 def native(engine, neutral):
-    """The engine's name of a neutral type; any other type text is passed on."""
+    """Returns the engine's name of a neutral type. Other types are returned unchanged."""
     return TYPES[engine].get(neutral.lower(), neutral)
 
 
@@ -50,7 +50,7 @@ def literal(engine, value, neutral):
 
 
 def rows_of(engine, table):
-    """The rows of a table as bracketless lists of literals."""
+    """Returns the rows of a table as lists of literals without brackets."""
     types = [column["type"] for column in table["columns"]]
     return [
         ", ".join(literal(engine, value, kind) for value, kind in zip(row, types, strict=True))
@@ -58,13 +58,13 @@ def rows_of(engine, table):
     ]
 
 
-PLAIN_NAME = re.compile(r"[A-Za-z_]\w*$", re.A)     # any other needs quotes
+PLAIN_NAME = re.compile(r"[A-Za-z_]\w*$", re.A)     # any other name needs quotes
 
 
 def quoted_name(column, fold=str):
-    """A column's name in quotes, as the engine spells one that was made without them.
+    """Returns the quoted name of a column.
 
-    One that says `quoted`, or that is not plain, was made with them.
+    A plain name is folded to the engine's default case, unless the column is marked `quoted`.
     """
     name = column["name"]
     if PLAIN_NAME.match(name) and not column.get("quoted"):
@@ -73,10 +73,7 @@ def quoted_name(column, fold=str):
 
 
 def qualified(name, run, quote='"'):
-    """A dotted table name: make its schema, give back the quoted name.
-
-    A leading project or database part is dropped.
-    """
+    """Creates the schema of a dotted table name, and returns the quoted name without the project or database."""
     parts = name.split(".")[-2:]
     if len(parts) == 2:
         run(f"CREATE SCHEMA IF NOT EXISTS {quote}{parts[0]}{quote}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reports generated statements that a real warehouse refuses or evaluates differently, unlike its stand-in.
+"""Reports generated statements that a real warehouse rejects or evaluates differently, unlike its stand-in.
 
   rules.py --statements in.jsonl     prints a JSON line per violation: rule, dialect, from, what, sql
   rules.py --examples                prints the examples of rules.toml that are judged wrongly
@@ -167,7 +167,7 @@ def ancestors(node, wanted):
 
 
 def period_of(node):
-    """The date whose period a partition is; a NULL date has a partition of its own."""
+    """Returns the date that a partition key truncates. NULL dates form a separate partition."""
     while isinstance(node, (exp.Cast, exp.DateTrunc, exp.TimestampTrunc)):
         node = node.this
     return node
@@ -178,7 +178,7 @@ def is_inside(node, condition):
 
 
 def final_uses(statement, window, condition):
-    """The places that read a window's value, also through columns of later steps."""
+    """Returns the expressions that read a window's value, directly or through columns of later steps."""
     uses, seen, open_uses = [], set(), [window]
     while open_uses:
         use = open_uses.pop()
@@ -195,7 +195,7 @@ def nulls_written(statement):
     # A filter or a join may exclude the rows in which the column is NULL.
     conditions = [*statement.all(exp.Where), *(join.args["on"] for join in statement.all(exp.Join) if join.args.get("on"))]
     filtered = {column.name for condition in conditions for column in condition.find_all(exp.Column)}
-    # A later step may know the column by another name.
+    # The column may have another name in a later step.
     for item in (item for step in statement.all(exp.CTE) for item in step.this.selects):
         if isinstance(item, exp.Alias) and isinstance(item.this, exp.Column) and item.this.name in filtered:
             filtered.add(item.alias)
@@ -288,7 +288,7 @@ def number_scale(statement):
     for name, kind in statement.outputs_inferred().items():
         wanted = outputs.get(name) or outputs.get(name.lower())
         if kind is None and wanted in ("float", "integer"):
-            yield f"nobody knows the type of `{name}`: teach rule_types.py"
+            yield f"the type of `{name}` is unknown: add it to rule_types.py"
         elif wanted == "float" and isinstance(kind, Number):
             yield f"`{name}` is a float, and NUMBER with {kind.scale} digits after the point"
         elif wanted == "integer" and kind not in (Number(0), "null", "any"):
@@ -354,7 +354,7 @@ def examples():
                 outputs = list(rule.get("outputs", {}).items())
                 line = {"dialect": rule["dialect"], "sql": sql, "tables": tables, "outputs": outputs}
                 found = {name for name, _ in violations(line)}
-                # The stand-in may refuse the statement too.
+                # The engine of the tests may also reject the statement.
                 if found - {"refusals"} != ({rule["name"]} if expected == "wrong" else set()):
                     print(f"{rule['name']}, {expected}: {sql}: reported by {sorted(found)}")
 

@@ -1,6 +1,6 @@
-"""Snowflake functions that the stand-in gets wrong, written anew after the public reference.
+"""Reimplements Snowflake functions that the emulator computes incorrectly, following the public reference.
 
-Each takes and gives plain values (dates as ISO text); `FUNCTIONS` lists them for the engine.
+The arguments and results are plain values (dates are ISO text). `FUNCTIONS` lists the functions for the engine.
 """
 import calendar
 import datetime as dt
@@ -15,7 +15,7 @@ DATE_PARTS = (
 
 
 def date_to_char(value, mask):
-    """TO_CHAR(date or timestamp, mask); the stand-in ignores the mask."""
+    """TO_CHAR(date or timestamp, mask); the emulator ignores the mask."""
     if value is None or mask is None:
         return None
     time = dt.datetime.fromisoformat(value)

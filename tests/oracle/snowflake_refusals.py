@@ -1,9 +1,9 @@
-"""Refuses what the real Snowflake refuses and its stand-in accepts."""
+"""Rejects statements that Snowflake rejects but its emulator accepts."""
 import re
 
 from sqlglot import exp
 
-# names that the stand-in accepts and the real engine does not have
+# functions that the emulator accepts but that Snowflake does not have
 FOREIGN = set("""
 GCD LCM STRPOS INSTR PRINTF FORMAT FORMAT_DATE STRFTIME STRPTIME LIST_TRANSFORM LIST STRING_SPLIT
 SAFE_DIVIDE SAFE_CAST IF COUNTIF DATE_DIFF DATE_SUB DATE_ADD LOG10 LOG2 MAKE_DATE MAKE_INTERVAL

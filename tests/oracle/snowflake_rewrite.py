@@ -1,8 +1,8 @@
-"""Rewrites a Snowflake query so that the stand-in computes what the real engine would.
+"""Rewrites a Snowflake query so that the emulator returns the same values as Snowflake.
 
-What it corrects: TO_CHAR masks, the REGEXP functions, ADD_MONTHS at month ends, slices of a split text,
-division by zero and the domain errors of SQRT and LN (the stand-in gives Infinity or NaN), and the scale of
-NUMBER / NUMBER. These follow the public function reference, not a real account.
+Corrects TO_CHAR masks, the REGEXP functions, ADD_MONTHS at month ends, slices of a split text,
+division by zero and the domain errors of SQRT and LN (the emulator returns Infinity or NaN), and the scale of
+NUMBER / NUMBER. The corrections follow the public function reference, because no real account was used.
 """
 import re
 
@@ -19,7 +19,7 @@ def rewrite(sql, schema):
     tree = sqlglot.parse_one(sql, read="snowflake")
     snowflake_refusals.check(sql, tree)
     mark_division_scales(tree, sql, schema)
-    # operands first, so that what stands in a corrected call is corrected too
+    # operands first, so that calls inside a corrected call are corrected too
     for node in reversed(list(tree.walk(bfs=True))):
         new = corrected(node)
         if new is not node:
@@ -43,7 +43,7 @@ def as_text(expression):
     return exp.Cast(this=expression, to=exp.DataType.build("VARCHAR"))
 
 
-# arguments that take any number, and whole ones in the stand-in
+# arguments that accept any number in Snowflake, but only integers in the emulator
 WHOLE = {
     exp.Left: ("expression",), exp.Right: ("expression",), exp.Repeat: ("times",),
     exp.Substring: ("start", "length"), exp.StrPosition: ("position",), exp.DateAdd: ("expression",),
@@ -58,7 +58,7 @@ def as_integer(expression):
 
 
 def is_in_order(node):
-    """The stand-in orders windows by nothing that can fail, as `ERROR` does."""
+    """Returns whether the node is in an ORDER BY. The emulator cannot order by a call that may fail, such as `ERROR`."""
     return node.find_ancestor(exp.Order) is not None
 
 
@@ -97,7 +97,7 @@ def corrected(node):
         return joined(node)
     if isinstance(node, exp.ArrayToString) and isinstance(node.this, exp.ArraySlice):
         return pieces(node)
-    # the stand-in's timestamps have microseconds
+    # the emulator's timestamps have microseconds
     if isinstance(node, exp.Interval) and arg("unit") is not None and arg("unit").name.upper() == "NANOSECOND":
         return exp.Interval(this=node.this, unit=exp.var("MICROSECOND"))
     if isinstance(node, exp.AddMonths):
@@ -128,7 +128,7 @@ def corrected(node):
 
 
 def windowed_list(node):
-    """ARRAY_AGG(x) OVER (...), which leaves out NULLs; the stand-in would make a text in JSON of it."""
+    """Rewrites ARRAY_AGG(x) OVER (...), which ignores NULLs, because the emulator would convert it to JSON text."""
     item = exp.to_identifier("item_")
     present = exp.Not(this=exp.Is(this=exp.column(item.copy()), expression=exp.Null()))
     node.set("this", call("LIST", node.this.this))
@@ -136,7 +136,7 @@ def windowed_list(node):
 
 
 def joined(node):
-    """ARRAY_TO_STRING(ARRAY_CONSTRUCT_COMPACT(...), d), which the stand-in refuses for columns."""
+    """Rewrites ARRAY_TO_STRING(ARRAY_CONSTRUCT_COMPACT(...), d), which the emulator does not support for columns."""
     parts = [part.copy() for part in node.this.expressions]
     text_so_far = parts[0]
     for part in parts[1:]:
@@ -145,7 +145,7 @@ def joined(node):
 
 
 def pieces(node):
-    """ARRAY_TO_STRING(ARRAY_SLICE(SPLIT(x, s), from, to), d): the stand-in cuts the array's text."""
+    """Rewrites ARRAY_TO_STRING(ARRAY_SLICE(SPLIT(x, s), from, to), d), because the emulator would slice the array's text."""
     cut = node.this
     split = cut.this
     if not isinstance(split, exp.Split):
@@ -179,9 +179,9 @@ def division(node):
 
 
 def mark_division_scales(tree, sql, schema):
-    """NUMBER / NUMBER keeps min(scale + 6, 12) decimals in the real engine.
+    """Marks divisions for rounding if their types can be inferred.
 
-    Best effort: where the types can be inferred, the division is marked for rounding.
+    In Snowflake, NUMBER / NUMBER keeps min(scale + 6, 12) decimals.
     """
     try:
         typed = qualify(
@@ -201,7 +201,7 @@ def mark_division_scales(tree, sql, schema):
 
 
 def scale_of(node):
-    """Digits after the point of a NUMBER expression; None when it is a float or not known."""
+    """Returns the scale of a NUMBER expression, or None for floats and unknown types."""
     node = node.unnest()
     if isinstance(node, exp.Nullif):
         node = node.this

@@ -44,11 +44,11 @@ def copy():
 # cases on the engine that starts fastest find most faults; many random cases on both engines find the others. `cases` always
 # run on all engines.
 FINDS = {
-    "specs": ("reference", "random_specs_give_what_the_interpreter_says", "FORMULAC_RANDOM_SPECS",
+    "specs": ("reference", "random_specs_match_the_interpreter", "FORMULAC_RANDOM_SPECS",
               [("400", "duckdb"), ("2000", "duckdb,postgres")]),
     "formulas": ("reference", "random_formulas_give_what_the_interpreter_says", "FORMULAC_FORMULAS",
                  [("3000", "duckdb"), ("10000", "duckdb,postgres")]),
-    "sheets": ("sheets", "random_sheets_give_what_the_interpreter_says", "FORMULAC_RANDOM_SHEETS",
+    "sheets": ("sheets", "random_sheets_match_the_interpreter", "FORMULAC_RANDOM_SHEETS",
                [("400", "duckdb"), ("2000", "duckdb,postgres")]),
     "cases": ("conformance", "specs", "FORMULAC_CASES", [("null_keys", "all"), ("holidays", "all"), ("periods_shown", "all")]),
     "relations": ("properties", "independence::of_order", "FORMULAC_CASES", [("", "all")]),
@@ -89,7 +89,7 @@ def remove_unused_facts(output):
 
 
 def state(by, only_few=False):
-    """`right`, how it was found, or `broken` with what was said."""
+    """Returns `right`, the way in which the fault was found, or `broken` with the output."""
     target, _, _, tries = FINDS[by]
     build = ("--test", target, "--no-run")
     built = cargo(*build)

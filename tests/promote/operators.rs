@@ -235,7 +235,7 @@ const ALL: &[&str] = &[
 ];
 
 #[test]
-fn every_operator_is_carried_or_refused_by_name() {
+fn every_operator_is_converted_or_rejected_by_name() {
     let schema = "relations: {t: {columns: {text: text, number: decimal, flag: boolean, time: timestamp, unknown: unknown, key: {type: integer, nullable: false}}}}\n";
     let (schema, faults) = Schema::from_text(schema, "duckdb".parse().unwrap());
     assert_eq!(faults, []);

@@ -4,6 +4,6 @@
 mod definitions;
 
 #[test]
-fn every_definition_that_the_benches_measure_compiles_without_a_word() {
+fn bench_definitions_compile_without_diagnostics() {
     definitions::classes([&definitions::compiler(true), &definitions::compiler(false)]);
 }

@@ -113,7 +113,7 @@ fn the_length_of_nested_calls_is_linear() {
 
 /// Compiles a source of the maximum size, and a source that is one byte larger.
 #[test]
-fn sixteen_mebibytes() {
+fn sources_of_the_maximum_size_compile() {
     let limit = formulac::limits::Limits::default().source;
     let mut text = "a = SUM(x)".to_owned();
     text.push_str(&" + SUM(long_name_of_a_column) * 1.5 // and a note\n".repeat(limit / 50));

@@ -1,4 +1,5 @@
-//! Checks that a session returns the same results as a compilation of the whole formula file, after any series of edits.
+//! Checks that a session returns the same results as a compilation of the whole formula file, after any series of
+//! edits.
 
 use formulac::{Column, Compiled, Compiler, Context, FormulaSession, Relation, Schema, Type};
 use proptest::prelude::*;
@@ -290,8 +291,8 @@ proptest! {
     }
 }
 
-/// Compiles versions of a file in a session, and checks that each result equals that of the compiler. Returns the number
-/// of definitions that the session compiled for the last version, or `None` if it compiled the whole file.
+/// Compiles versions of a file in a session, and checks that each result equals that of the compiler. Returns the
+/// number of definitions that the session compiled for the last version, or `None` if it compiled the whole file.
 fn compile_versions(compiler: &Compiler, versions: &[&str]) -> Option<usize> {
     let mut session = FormulaSession::default();
     for text in versions {

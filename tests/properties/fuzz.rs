@@ -56,7 +56,7 @@ fn check_diagnostics(text: &str, diagnostics: &[Diagnostic]) -> Result<(), TestC
 
 /// Inputs in which fuzzing found errors earlier.
 #[test]
-fn found_before() {
+fn inputs_of_earlier_failures() {
     let compilers = [Compiler::default()];
     for text in [
         "=/*",

@@ -119,7 +119,7 @@ proptest! {
 
 /// Checks that an error in one definition does not change the SQL of definitions that do not use it.
 #[test]
-fn faults_stay_where_they_are() {
+fn errors_do_not_affect_other_definitions() {
     let good = "a = SUM(amount)\nb = COUNT(DISTINCT(customer_id))\nc = a / b";
     let faults = [
         "x = SUMM(amount)",

@@ -58,7 +58,7 @@ proptest! {
 
     /// Checks that a definition's tree does not depend on the lines above and below it.
     #[test]
-    fn definitions_do_not_touch_each_other(one in expression(), two in expression()) {
+    fn definitions_do_not_affect_each_other(one in expression(), two in expression()) {
         let alone = format!("b = {two}");
         let both = format!("a = {one}\nb = {two}\nc = 1");
         let (alone, _) = parse(&alone);

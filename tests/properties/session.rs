@@ -1,4 +1,5 @@
-//! Checks that a session returns the same results as a compilation of all specs from nothing, after any series of edits.
+//! Checks that a session returns the same results as a compilation of all specs from nothing, after any series of
+//! edits.
 
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ const FILES: &[&[&str]] = &[
 ];
 
 /// Number of versions of the schema.
-const SCHEMAS: usize = 6;
+const SCHEMA_COUNT: usize = 6;
 
 fn schema(version: usize) -> Schema {
     let amount = [Type::Decimal, Type::Float, Type::Integer][version % 3];
@@ -159,7 +160,7 @@ fn compile_edits(edits: &[Edit]) -> Result<(usize, usize), TestCaseError> {
     for Edit { place, version } in edits {
         match FILES.get(*place) {
             Some(versions) => files[*place] = version % versions.len(),
-            None if *place == FILES.len() => schema_version = version % SCHEMAS,
+            None if *place == FILES.len() => schema_version = version % SCHEMA_COUNT,
             None => options = version % OPTIONS,
         }
         let paths: Vec<String> = (0..FILES.len()).map(|number| format!("metrics/{number}.yml")).collect();

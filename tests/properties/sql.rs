@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn texts_come_back((text, value) in text_with_literal()) {
+    fn string_literals_survive_compilation((text, value) in text_with_literal()) {
         for dialect in Dialect::all() {
             let compiler = Compiler::builder().dialect(dialect).schema(orders()).context(Context::Row).build();
             let compiled = compiler.compile(&text);

@@ -106,7 +106,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(600))]
 
     #[test]
-    fn faults_are_shown_where_they_stand(
+    fn errors_are_reported_at_their_position(
         style in 0..STYLES,
         parts in parts(),
         choices in prop::collection::vec(any::<u8>(), 1..8),
@@ -127,7 +127,7 @@ proptest! {
 
     /// Checks that names are reported at their position, in a comma-separated string and in a list.
     #[test]
-    fn names_are_shown_where_they_stand(
+    fn names_are_reported_at_their_position(
         before in prop::collection::vec("[a-zé]{1,4}", 0..4),
         list in any::<bool>(),
         quote in 0..3usize,

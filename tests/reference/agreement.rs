@@ -310,7 +310,7 @@ struct Failure<'a> {
     dialect: Dialect,
     sheet: &'a Sheet,
     formula: &'a Formula,
-    told: String,
+    message: String,
 }
 
 pub fn run() {
@@ -568,7 +568,7 @@ fn judge<'a>(
                 dialect,
                 sheet,
                 formula,
-                told: format!("error: {error}"),
+                message: format!("error: {error}"),
             }),
         }
     }
@@ -590,11 +590,11 @@ fn verdict<'a>(
             tally.cells += settled;
             tally.unsettled += formula.expected.len() - settled;
         }
-        Some(told) => failures.push(Failure {
+        Some(message) => failures.push(Failure {
             dialect,
             sheet,
             formula,
-            told,
+            message,
         }),
     }
 }
@@ -615,14 +615,14 @@ pub fn differs(dialect: Dialect, tolerance: f64, formula: &Formula, table: &Tabl
             formula.expected.len()
         ));
     }
-    let mut told = Vec::new();
+    let mut message = Vec::new();
     for (row, expected) in table.rows.iter().zip(&formula.expected) {
         let Some(expected) = expected else { continue };
         if !same(dialect, tolerance, &expected.json(), &row[at]) {
-            told.push(format!("{}: gives {}, expected {}", row[0], row[at], expected.json()));
+            message.push(format!("{}: gives {}, expected {}", row[0], row[at], expected.json()));
         }
     }
-    (!told.is_empty()).then(|| told.join("\n"))
+    (!message.is_empty()).then(|| message.join("\n"))
 }
 
 fn same(dialect: Dialect, tolerance: f64, expected: &Json, got: &Json) -> bool {
@@ -649,7 +649,7 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
     let (dialect, sheet) = (failure.dialect, failure.sheet);
     let name = failure.formula.name.clone();
     let mut least = (sheet.spec([failure.formula]), sheet.database.clone());
-    let mut told = format!("{}\n{}", yaml(&least.0), failure.told);
+    let mut message = format!("{}\n{}", yaml(&least.0), failure.message);
     let original = format!("{} = {}", name, failure.formula.expr);
     for _ in 0..30 {
         if number("FORMULAC_SHRINK", 1) == 0 {
@@ -690,9 +690,9 @@ fn shrunk(failure: &Failure<'_>, known: &Known) -> String {
             }
         }
         let Some((spec, database, fault)) = found else { break };
-        told = format!("{}\n{fault}", yaml(&spec));
+        message = format!("{}\n{fault}", yaml(&spec));
         least = (spec, database);
     }
     let rows: Vec<String> = least.1.json().iter().map(Json::to_string).collect();
-    format!("{} {original}\n{told}\n{}", dialect.name(), rows.join("\n"))
+    format!("{} {original}\n{message}\n{}", dialect.name(), rows.join("\n"))
 }

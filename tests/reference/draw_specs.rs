@@ -297,7 +297,7 @@ impl Maker<'_> {
         let is_output = |(name, _): &&(String, Kind)| self.step.level_of(name) != InterpreterLevel::Row;
         columns.extend(self.kinds.iter().skip(helpers).filter(is_output).cloned());
         let grain: Vec<String> = self.step.group_by.iter().map(KeptColumn::output).collect();
-        self.limited();
+        self.add_limit();
         Relation {
             name: self.step.name.clone(),
             columns,
@@ -410,7 +410,7 @@ impl Maker<'_> {
             self.ordered(&scope.leaves.clone());
         }
         self.windows(&scope);
-        self.limited();
+        self.add_limit();
         let is_defined = |name: &String| self.kinds.iter().any(|(n, _)| n == name);
         let kept: Vec<(String, Kind, String)> =
             self.kept().into_iter().filter(|(name, ..)| !is_defined(name)).collect();
@@ -432,7 +432,7 @@ impl Maker<'_> {
         }
     }
 
-    fn limited(&mut self) {
+    fn add_limit(&mut self) {
         if !self.step.order_by.is_empty() && self.random.percent(12) {
             self.step.limit = Some(1 + self.random.below(4));
         }

@@ -152,7 +152,7 @@ fn read(text: &str) -> Result<Known> {
     let with_gaps = gaps.values().flatten().flat_map(|gap| gap.of.iter().chain(&gap.inside));
     for name in excluded.keys().chain(with_gaps).chain(tolerances.keys()) {
         if catalog::lookup(name).is_none() {
-            return Err(format!("`{name}` is no function"));
+            return Err(format!("`{name}` is not a function"));
         }
     }
     Ok(Known {
@@ -182,7 +182,7 @@ fn gap(node: &Node) -> Result<Gap> {
 }
 
 fn function(node: &Node, name: &str) -> Result<&'static Function> {
-    catalog::lookup(name).map_or_else(|| node.error(format!("`{name}` is no function")), Ok)
+    catalog::lookup(name).map_or_else(|| node.error(format!("`{name}` is not a function")), Ok)
 }
 
 fn choices(node: &Node) -> Result<Vec<Choice>> {
@@ -265,7 +265,7 @@ fn takes_of(node: &Node) -> Result<Takes> {
         letter if letter.len() == 1 => Takes::Same(letter.chars().next().unwrap_or('T')),
         name => match name.parse() {
             Ok(ty) => Takes::Is(ty),
-            Err(_) => return node.error(format!("`{name}` is no type")),
+            Err(_) => return node.error(format!("`{name}` is not a type")),
         },
     })
 }

@@ -48,7 +48,7 @@ struct Grid {
 }
 
 #[test]
-fn every_combination_gives_what_the_interpreter_says() {
+fn every_combination_matches_the_interpreter() {
     let grid = read(include_str!("grid.yml")).unwrap_or_else(|fault| panic!("grid.yml: {fault}"));
     let chosen = std::env::var("FORMULAC_ENGINES").ok();
     let dialects: Vec<Dialect> = Dialect::verified()

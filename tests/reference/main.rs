@@ -93,12 +93,12 @@ mod statements;
 mod written;
 
 #[test]
-fn random_specs_give_what_the_interpreter_says() {
+fn random_specs_match_the_interpreter() {
     drawn::run::<run::Case>();
 }
 
 #[test]
-fn random_metric_sets_give_what_the_interpreter_says() {
+fn random_metric_sets_match_the_interpreter() {
     drawn::run::<metric_set_case::Case>();
 }
 

@@ -186,7 +186,7 @@ pub fn run() {
                     }
                 }
             };
-            equal("beside others", &sql(&make(), &lines), &|a, b| a == b);
+            equal("together with other definitions", &sql(&make(), &lines), &|a, b| a == b);
             equal("in another order", &sql(&make(), &mixed), &|a, b| a == b);
             equal("in another layout", &sql(&make(), &laid), &|a, b| a == b);
             let lines: Vec<String> = other.formulas.iter().map(line).collect();

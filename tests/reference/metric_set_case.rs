@@ -26,7 +26,7 @@ pub struct Case {
 impl Drawn for Case {
     type Right = ModelRows;
     const SUITE: &'static str = "metric-sets";
-    const KIND: &'static str = "random models over metric sets";
+    const KIND: &'static str = "random models built on metric sets";
     const COUNT: &'static str = "FORMULAC_RANDOM_SETS";
     const OTHERWISE: u64 = 2000;
     const ONE_OF: u64 = 6;

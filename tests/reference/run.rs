@@ -27,7 +27,7 @@ pub struct Case {
 
 impl Case {
     /// Checks that the interpreter parses the spec's text to the original spec.
-    fn is_read(&self, right: &StepRows) {
+    fn check_read(&self, right: &StepRows) {
         let compiler = Compiler::builder().schema(self.schema()).build();
         let text = self.text();
         let read = convert_spec_for_interpreter(&compiler, &text, 0)
@@ -80,7 +80,7 @@ impl Drawn for Case {
             "the interpreter knows nothing of {:?}",
             run.unknown
         );
-        self.is_read(&run.value);
+        self.check_read(&run.value);
         run.value
     }
 

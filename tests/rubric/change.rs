@@ -209,7 +209,7 @@ proptest! {
 
     /// Checks that a different number in a formula changes no select and no line of another column.
     #[test]
-    fn another_number(steps in steps(), at in any::<prop::sample::Index>()) {
+    fn another_number_changes_only_its_own_line(steps in steps(), at in any::<prop::sample::Index>()) {
         let at = at.index(steps.iter().map(Vec::len).sum());
         let (step, place) = place(&steps, at);
         let mut changed = steps.clone();
@@ -219,7 +219,7 @@ proptest! {
 
     /// Checks that a different formula may change the selects, but does not change how other columns are computed.
     #[test]
-    fn another_formula(
+    fn another_formula_keeps_the_other_columns(
         steps in steps(),
         at in any::<prop::sample::Index>(),
         shape in 0..64usize,
@@ -234,7 +234,7 @@ proptest! {
 
     /// Checks that an additional definition at the end of a step adds one column.
     #[test]
-    fn one_more(steps in steps(), step in 0..2usize, added in parts(1, 2)) {
+    fn an_added_definition_adds_one_column(steps in steps(), step in 0..2usize, added in parts(1, 2)) {
         // The added definition is the last definition of the spec, so that the names of other definitions remain the
         // same.
         let mut steps = steps;

@@ -10,7 +10,7 @@ fn plain(name: &str) -> String {
 }
 
 #[test]
-fn as_stated() {
+fn selected_columns_match_the_declared_columns() {
     for (name, spec, schema) in specs() {
         for dialect in Dialect::all() {
             let compiled = compiler(dialect, &schema).compile_spec(&spec);

@@ -21,13 +21,13 @@ pub fn each(rule: impl Fn(&Written, &str) -> Vec<String>) {
 }
 
 #[test]
-fn all_parses() {
+fn all_sql_parses() {
     each(|w, sql| parse(w.dialect, sql).err().into_iter().collect());
 }
 
 /// A line may be longer than 80 characters only if it consists of a single token.
 #[test]
-fn lines_of_80() {
+fn lines_have_at_most_80_characters() {
     each(|w, sql| {
         let all = tokens(w.dialect, sql);
         let mut start = 0;
@@ -66,7 +66,7 @@ fn words_in_lower_case() {
 }
 
 #[test]
-fn clean_ends() {
+fn files_end_with_one_newline() {
     each(|_, sql| {
         let mut faults = Vec::new();
         if !sql.ends_with('\n') || sql.ends_with("\n\n") {
@@ -84,7 +84,7 @@ fn clean_ends() {
 
 /// Each column in a list begins on a new line.
 #[test]
-fn one_column_a_line() {
+fn each_column_has_its_own_line() {
     each(|w, sql| {
         let all = tokens(w.dialect, sql);
         let mut depth = 0;

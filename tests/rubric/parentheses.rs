@@ -41,7 +41,7 @@ fn is_and_in_or(before: Option<&Token>, inside: &[(Token, std::ops::Range<usize>
 }
 
 #[test]
-fn none_is_needless() {
+fn no_redundant_parentheses() {
     each(|w, sql| {
         let Some(whole) = tree(w.dialect, sql) else {
             return Vec::new();

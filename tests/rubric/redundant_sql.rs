@@ -143,7 +143,7 @@ fn literals_are_not_cast() {
 /// Checks that an expression that cannot be NULL has no fallback. Such expressions are columns declared as not NULL,
 /// literals, counts and fallbacks.
 #[test]
-fn fallbacks_that_matter() {
+fn no_redundant_fallbacks() {
     each(|w, sql| {
         let mut faults = Vec::new();
         for (name, text) in calls(w.dialect, sql) {
@@ -182,7 +182,7 @@ fn fallbacks_that_matter() {
 /// Checks that no column is cast to its own type, that no cast is repeated, and that no function is cast to its result
 /// type.
 #[test]
-fn casts_that_matter() {
+fn no_redundant_casts() {
     const COLUMNS: &[(&str, &[&str])] = &[
         ("id", &["integer", "int64", "bigint", "number(38, 0)"]),
         ("customer_id", &["integer", "int64", "bigint"]),

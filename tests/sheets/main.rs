@@ -60,6 +60,6 @@ mod tab;
 mod table;
 
 #[test]
-fn random_sheets_give_what_the_interpreter_says() {
+fn random_sheets_match_the_interpreter() {
     drawn::run::<run::Case>();
 }

@@ -21,7 +21,7 @@ fn adopted(spec: &str, from: &str, to: &str) -> String {
 /// Checks that a default in IFS is written as a condition that is always true, because IFS has no other default in
 /// spreadsheets.
 #[test]
-fn ifs_keeps_its_true() {
+fn ifs_keeps_true_as_its_default() {
     let spec = "model: m\nfrom: orders\nkeep: [id]\ndefinitions: |\n  \
                 size = IFS(amount < 10, \"small\", amount < 100, \"middle\", TRUE, \"large\")\n";
     let more = adopted(spec, "then 'middle'", "then 'middle' when amount < 500 then 'upper'");

@@ -59,7 +59,7 @@ fn formatted(program: &std::ffi::OsStr, sql: &str, name: &str, rules: &str) -> S
 }
 
 #[test]
-fn formatted_files_take_the_next_change_of_the_spec() {
+fn formatted_files_receive_the_next_change_of_the_spec() {
     let Some(program) = std::env::var_os("FORMULAC_SQLFLUFF").filter(|value| !value.is_empty()) else {
         assert!(
             std::env::var_os("FORMULAC_REQUIRE_ENGINES").is_none(),
@@ -243,7 +243,7 @@ fn flow(yml: &str) -> String {
 }
 
 #[test]
-fn formatted_properties_take_the_next_change_of_the_spec() {
+fn formatted_properties_receive_the_next_change_of_the_spec() {
     let compiler = compiler();
     let styles: [(&str, Style); 5] = [
         ("wide", wide),

@@ -233,7 +233,7 @@ fn other_edits_of_the_file_are_kept() {
 fn different_groups_are_not_keys() {
     let compiler = compiler();
     for replaced in [
-        // The column is not grouped by.
+        // `group by` does not contain the new column.
         &[SELECT][..],
         // The select lacks the column.
         &[("group by country", "group by country, region")],

@@ -53,8 +53,8 @@ fn kept(plan: &Plan) -> Vec<String> {
     all.map(|edit| edit.describe_part("m")).collect()
 }
 
-/// Checks that an edit changes neither the spec nor the file, and that a later change of the spec leaves the edit in the
-/// file.
+/// Checks that an edit changes neither the spec nor the file, and that a later change of the spec leaves the edit in
+/// the file.
 fn stays(project: &TestProject, edits: &[&str], text: &str) {
     let compiler = compiler();
     let plan = project.plan(&compiler);
@@ -72,7 +72,7 @@ fn stays(project: &TestProject, edits: &[&str], text: &str) {
 }
 
 #[test]
-fn the_entry_of_another_model_stays() {
+fn the_entry_of_another_model_is_kept() {
     let other = "\n  - name: other_model\n    description: documented here too\n";
     let after = edited(MODEL, |yml| format!("{yml}{other}"));
     stays(&after, &["model other_model"], other);
@@ -231,7 +231,7 @@ fn a_column_has_one_list_of_tests() {
 }
 
 #[test]
-fn tags_beside_generated_tags_stay() {
+fn tags_are_kept_next_to_generated_tags() {
     let own = "- name: m\n    tags: [daily]\n";
     stays(&edited(MODEL, |yml| sub(yml, "- name: m\n", own)), &["tags"], own);
 }
@@ -264,7 +264,7 @@ fn yaml_that_is_not_valid_is_a_conflict_that_names_the_line() {
 }
 
 #[test]
-fn removed_tests_and_columns_are_no_conflict() {
+fn removed_tests_and_columns_are_not_a_conflict() {
     let without_tests = |yml: &str| cut(yml, "        data_tests:", "- name: \"n\"");
     let without_column = |yml: &str| cut(yml, "- name: region", "- name: \"n\"");
     let without_columns = |yml: &str| cut(yml, "    columns:", "");

@@ -533,7 +533,7 @@ fn spellings_of_a_condition_are_not_edits() {
 
 /// A new column stays where the user wrote it.
 #[test]
-fn new_columns_keep_their_places() {
+fn new_columns_keep_their_positions() {
     let compiler = crate::test_project::compiler();
     for (spec, from, to) in [
         (
@@ -584,7 +584,7 @@ fn new_columns_keep_their_places() {
 
 /// The spec has another change at the same time.
 #[test]
-fn other_changes_of_the_spec_stay() {
+fn other_changes_of_the_spec_are_kept() {
     let compiler = crate::test_project::compiler();
     let mut project = pushed(&compiler, BLOCK);
     let sql = project.text(SQL).replace("as smallest", "as lowest");
@@ -617,7 +617,7 @@ fn edits_that_the_spec_already_contains_are_not_conflicts() {
 
 /// A conflict in another column is still reported.
 #[test]
-fn conflicts_of_other_columns_stay() {
+fn conflicts_of_other_columns_remain() {
     let compiler = crate::test_project::compiler();
     let mut project = pushed(&compiler, BLOCK);
     let sql = project.text(SQL).replace("as smallest", "as lowest");
@@ -632,7 +632,8 @@ fn conflicts_of_other_columns_stay() {
     assert_eq!(conflicts, [Some("largest")]);
 }
 
-/// A column that other definitions need cannot be removed, and a removed relation is no other relation.
+/// A column that other definitions need cannot be removed, and the removal of a relation is not a change to another
+/// relation.
 #[test]
 fn edits_that_no_spec_expresses_are_kept() {
     let compiler = crate::test_project::compiler();

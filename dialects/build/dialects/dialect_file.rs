@@ -128,8 +128,8 @@ pub fn read_dialect(
 }
 
 impl Reader<'_> {
-    /// Replaces an inherited value with the value of a key, if the table contains the key. Reports a value that is equal
-    /// to the inherited value.
+    /// Replaces an inherited value with the value of a key, if the table contains the key. Reports a value that is
+    /// equal to the inherited value.
     fn replace<T: PartialEq>(
         &mut self,
         table: &DeTable<'_>,

@@ -76,7 +76,7 @@ mod tests {
     use super::{expression_fault, fill_placeholders};
 
     #[test]
-    fn one_value_and_nothing_else() {
+    fn only_a_single_expression_is_accepted() {
         for sql in [
             "current_date - 1",
             "date_trunc('month', current_date)",

@@ -287,7 +287,7 @@ mod tests {
 
     /// This test checks the case of names without an engine, because no test engine folds names as Snowflake does.
     #[test]
-    fn names_have_the_case_that_the_warehouse_looks_for() {
+    fn names_have_the_case_that_the_warehouse_expects() {
         let dialects = ["snowflake", "postgres", "bigquery", "duckdb"].map(|name| name.parse::<Dialect>().unwrap());
         let spelled = [
             // Each entry holds a name, a flag for whether it is quoted in the source, and the result for each

@@ -132,7 +132,8 @@ pub struct DialectData {
     pub literals: Literals,
     /// Syntax of literals, split at the placeholder of the value.
     pub forms: Forms,
-    /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with the same limits and precision.
+    /// For each type in [`super::part::NEUTRAL`], its other names in handwritten SQL, with the same limits and
+    /// precision.
     pub type_synonyms: [&'static [&'static str]; 8],
     /// The same, with different limits or a different precision.
     pub similar_types: [&'static [&'static str]; 8],

@@ -47,7 +47,8 @@ Examples:
   # The columns of a table, with their types
   formulac compile 'SUM(amount)' --schema target/manifest.json --from orders")]
 pub struct CompileArgs {
-    /// Formula or definitions; use `-` for standard input, and `--` before a formula that is also an option, such as `-v`
+    /// Formula or definitions; use `-` for standard input, and `--` before a formula that is also an option, such as
+    /// `-v`
     #[arg(
         allow_hyphen_values = true,
         required_unless_present = "file",
@@ -91,7 +92,8 @@ pub struct MetricsArgs {
     /// Column computed from the metrics, for example `--define 'share = revenue / SUM(revenue:revenue)'`; repeatable
     #[arg(long, value_name = "NAME=FORMULA", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub define: Vec<String>,
-    /// Period for which missing rows are added, as in `fill` of a spec: `month`, or `{by: month, from: 2024-01-01, to: TODAY()}`
+    /// Period for which missing rows are added, as in `fill` of a spec: `month`, or `{by: month, from: 2024-01-01, to:
+    /// TODAY()}`
     #[arg(long, value_name = "PERIOD", requires = "metrics", conflicts_with_all = WITHOUT_METRICS)]
     pub fill: Option<String>,
     /// Sort order of the rows: names, each followed by `asc` or `desc`
@@ -251,8 +253,8 @@ Examples:
   # The page of a diagnostic
   formulac explain F0301")]
 pub struct ExplainArgs {
-    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand`; use `-` for standard input, and
-    /// `--` before a formula that is also an option, such as `-v`
+    /// Formula or definitions, a diagnostic code such as F0301, or a spec with `--expand`; use `-` for standard input,
+    /// and `--` before a formula that is also an option, such as `-v`
     #[arg(value_name = "FORMULA|CODE", allow_hyphen_values = true)]
     pub subject: OsString,
     #[command(flatten)]

@@ -77,7 +77,8 @@ pub struct VerifyArgs {
     pub selection: Selection,
     #[command(flatten)]
     pub engine: EngineArgs,
-    /// Largest allowed difference between two numbers, unless `compare:` sets one [default: a relative difference of 1e-9 for floats, 0 for other numbers]
+    /// Largest allowed difference between two numbers, unless `compare:` sets one [default: a relative difference of
+    /// 1e-9 for floats, 0 for other numbers]
     #[arg(long, value_name = "T", value_parser = parse_non_negative)]
     pub tolerance: Option<String>,
     /// Maximum number of differing rows to show
@@ -114,7 +115,8 @@ Examples:
   formulac prove --dry-run"
 )]
 pub struct ProveArgs {
-    /// Prove only these functions, such as ROUND, and do not write a report [default: all functions and the project's models]
+    /// Prove only these functions, such as ROUND, and do not write a report [default: all functions and the project's
+    /// models]
     #[arg(value_name = "FUNCTION")]
     pub functions: Vec<String>,
     #[command(flatten)]

@@ -92,8 +92,8 @@ Examples:
   formulac lineage metric:orders.revenue
   formulac lineage revenue --format mermaid")]
 pub struct LineageArgs {
-    /// Column, model, source or other node of the project: `orders.amount`, `orders`, or a unique id. Also a metric of a
-    /// metric set, `metric:orders.revenue`, or all of its metrics, `metric_set:orders`
+    /// Column, model, source or other node of the project: `orders.amount`, `orders`, or a unique id. Also a metric of
+    /// a metric set, `metric:orders.revenue`, or all of its metrics, `metric_set:orders`
     #[arg(value_name = "NAME")]
     pub name: String,
     /// Show only the upstream lineage

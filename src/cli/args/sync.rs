@@ -281,7 +281,8 @@ Examples:
   # The history of one definition
   formulac log revenue.net")]
 pub struct LogArgs {
-    /// Model, `model.definition`, `metric:set.name`, `metric_set:name`, or the number or hash of a log entry [default: all]
+    /// Model, `model.definition`, `metric:set.name`, `metric_set:name`, or the number or hash of a log entry [default:
+    /// all]
     #[arg(value_name = "NAME")]
     pub name: Option<String>,
     /// Maximum number of entries to show, latest first
@@ -301,7 +302,8 @@ Examples:
   # Undo the pushes since a release
   formulac rollback v1.4 --yes")]
 pub struct RollbackArgs {
-    /// Last push to keep: the number of its log entry, the beginning of the hash, or a release [default: list the latest entries]
+    /// Last push to keep: the number of its log entry, the beginning of the hash, or a release [default: list the
+    /// latest entries]
     #[arg(value_name = "ID")]
     pub id: Option<String>,
     /// Do not ask for confirmation
@@ -373,7 +375,8 @@ pub struct ExtractArgs {
     /// Specs to search for shared definitions [default: all specs of the project]
     #[arg(value_name = "SPEC", value_hint = ValueHint::FilePath)]
     pub specs: Vec<PathBuf>,
-    /// Name of a new or existing set [default: the existing set over the same rows or, if there is none, the name of the relation]
+    /// Name of a new or existing set [default: the existing set over the same rows or, if there is none, the name of
+    /// the relation]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Do not ask for confirmation

@@ -196,10 +196,10 @@ impl ShownExtraction<'_> {
                 format_count(set.shared.len(), "definition", "definitions"),
             ));
         }
-        for set in self.found.sets.iter().filter(|set| !set.beside.is_empty()) {
+        for set in self.found.sets.iter().filter(|set| !set.other_sets.is_empty()) {
             lines.push(format!(
                 "{} also reads the relation of {}, but has other rows, joins or settings, or errors",
-                set.beside.join(", "),
+                set.other_sets.join(", "),
                 set.name
             ));
         }

@@ -153,8 +153,8 @@ fn validate_files(
     validate::run(session, &args.dbt, place, models, found)
 }
 
-/// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. The files
-/// are refused if a push would report a conflict or copy an edit to a spec.
+/// Merges the specs' changes into files with hand edits, as a push does, if the edits only exist in the files. The
+/// files are refused if a push would report a conflict or copy an edit to a spec.
 fn merge_into_edited_files(
     session: &Session,
     place: &Workspace,

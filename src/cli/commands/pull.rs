@@ -104,7 +104,7 @@ fn pull_once(session: &Session, args: &PullArgs, folders: &PullContext) -> Resul
 type PullInputsAndChanges = (artifacts::TargetFolder, RunArtifacts, OmniModel, Pull);
 
 fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Exit, PullInputsAndChanges), Failure> {
-    let Some((read, beside)) = folders.read()? else {
+    let Some((read, run_artifacts)) = folders.read()? else {
         let path = folders.target.join(ARTIFACTS[0]);
         return Err(Failure::new(Exit::Failed, format!("there is no `{}`", path.display()))
             .with_help("run `dbt build` and `dbt docs generate`, or at least `dbt parse`"));
@@ -117,7 +117,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         );
         return Err(Failure::new(Exit::Failed, message).with_help(format!("run `{}`", missing.fix)));
     }
-    let (model, pull) = plan_pull(&read, &beside, folders, args.strip_status, args.prune)?;
+    let (model, pull) = plan_pull(&read, &run_artifacts, folders, args.strip_status, args.prune)?;
     let found: Vec<FileDiagnostics> = pull
         .refused
         .iter()
@@ -140,7 +140,7 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
             );
         }
         session.print_json(&data)?;
-        return Ok((exit, (read, beside, model, pull)));
+        return Ok((exit, (read, run_artifacts, model, pull)));
     }
     let report = if args.markdown {
         pull_report::report_markdown
@@ -160,13 +160,13 @@ fn pull(session: &Session, args: &PullArgs, folders: &PullContext) -> Result<(Ex
         };
         session.report_action(&pull_report::pull_summary(&pull, done));
     }
-    Ok((exit, (read, beside, model, pull)))
+    Ok((exit, (read, run_artifacts, model, pull)))
 }
 
 /// Computes the changes that a pull would make.
 fn plan_pull(
     read: &artifacts::TargetFolder,
-    beside: &RunArtifacts,
+    run_artifacts: &RunArtifacts,
     folders: &PullContext,
     strip_status: bool,
     prune: bool,
@@ -174,8 +174,8 @@ fn plan_pull(
     let manifest = &read.manifest;
     let mut artifacts = Artifacts::from_manifest(manifest);
     artifacts.catalog = read.catalog()?;
-    artifacts.runs = &beside.runs;
-    artifacts.freshness = beside.freshness.as_ref();
+    artifacts.runs = &run_artifacts.runs;
+    artifacts.freshness = run_artifacts.freshness.as_ref();
     let dialect = manifest
         .metadata
         .adapter_type
@@ -219,7 +219,7 @@ pub struct PendingPull {
 pub fn pending_pull(
     session: &Session,
     read: &artifacts::TargetFolder,
-    beside: &RunArtifacts,
+    run_artifacts: &RunArtifacts,
 ) -> Result<Option<PendingPull>, Failure> {
     let folders = PullContext::find(session, None)?;
     let was_pulled = !folders.places.record_names().is_empty();
@@ -235,7 +235,7 @@ pub fn pending_pull(
     if !has_omni || is_behind {
         return Ok(None);
     }
-    let (_, pull) = plan_pull(read, beside, &folders, false, false)?;
+    let (_, pull) = plan_pull(read, run_artifacts, &folders, false, false)?;
     Ok(Some(PendingPull { pull, was_pulled }))
 }
 
@@ -270,8 +270,8 @@ pub fn pulled_columns(root: &Path) -> Vec<(String, Vec<String>)> {
     named.collect()
 }
 
-/// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path and
-/// the text of a file, and returns whether the file need not be parsed.
+/// Returns the files of the Omni model that are not valid YAML, with the reasons. `is_checked` is called with the path
+/// and the text of a file, and returns whether the file need not be parsed.
 pub fn unreadable_omni_files(omni: &Path, is_checked: impl Fn(&str, &str) -> bool) -> Vec<(String, YamlRefusal)> {
     let read = |path: PathBuf| {
         let file = folder::relative_path(omni, &path);
@@ -362,21 +362,21 @@ impl PullContext {
     /// Returns dbt's artifacts, with the files next to the manifest, or `None` if there are no artifacts.
     fn read(&self) -> Result<Option<(artifacts::TargetFolder, RunArtifacts)>, Failure> {
         let path = self.target.join(ARTIFACTS[0]);
-        let (read, beside) = thread::scope(|scope| {
+        let (read, run_artifacts) = thread::scope(|scope| {
             // If the thread cannot be started, the run artifacts are read later, on this thread.
             let target = &self.target;
-            let beside = thread::Builder::new()
+            let run_artifacts = thread::Builder::new()
                 .spawn_scoped(scope, || RunArtifacts::read(target))
                 .ok();
             let read = artifacts::TargetFolder::read_cached_parts(path, KeptParts::default(), &self.root);
-            (read, beside.and_then(|thread| thread.join().ok()))
+            (read, run_artifacts.and_then(|thread| thread.join().ok()))
         });
         let Some(read) = read.map_err(|found| Failure::Found(vec![found]))? else {
             return Ok(None);
         };
-        let beside = beside.unwrap_or_else(|| RunArtifacts::read(&self.target))?;
-        let beside = last_run::with_overwritten_results(&self.root, &self.dbt, &self.target, beside);
-        Ok(Some((read, beside)))
+        let run_artifacts = run_artifacts.unwrap_or_else(|| RunArtifacts::read(&self.target))?;
+        let run_artifacts = last_run::with_overwritten_results(&self.root, &self.dbt, &self.target, run_artifacts);
+        Ok(Some((read, run_artifacts)))
     }
 
     fn modification_times(&self) -> [Option<SystemTime>; 4] {

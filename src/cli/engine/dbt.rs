@@ -242,8 +242,8 @@ pub struct FoundRelation {
     pub name: Option<String>,
 }
 
-/// Result of looking up a relation with dbt: the relation, `None` if the relation is missing, or the reason why the lookup
-/// failed.
+/// Result of looking up a relation with dbt: the relation, `None` if the relation is missing, or the reason why the
+/// lookup failed.
 pub type RelationLookup = Result<Option<FoundRelation>, String>;
 
 /// Returns the columns of each relation, with the warehouse's names for their types. If the call for all relations

@@ -1,4 +1,5 @@
-//! Version and session parameters of the warehouse, which `doctor` and `prove` compare with what generated SQL requires.
+//! Version and session parameters of the warehouse, which `doctor` and `prove` compare with what generated SQL
+//! requires.
 
 use std::collections::BTreeMap;
 

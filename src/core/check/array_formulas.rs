@@ -14,8 +14,8 @@ struct Factors {
 }
 
 impl Lowerer<'_> {
-    /// Names the conditional aggregate in the first error about the factors of a sum, and removes the other errors about
-    /// them.
+    /// Names the conditional aggregate in the first error about the factors of a sum, and removes the other errors
+    /// about them.
     #[cold]
     pub(super) fn suggest_conditional_sum(&mut self, call: Call, span: Span) {
         let is_within = |at: Span| span.start <= at.start && at.end <= span.end;
@@ -84,8 +84,8 @@ impl Lowerer<'_> {
         factors
     }
 
-    /// Returns the conditional aggregate with the same result. `None` if a condition is not a criterion, or if there are
-    /// several values.
+    /// Returns the conditional aggregate with the same result. `None` if a condition is not a criterion, or if there
+    /// are several values.
     fn conditional_sum(&self, factors: &Factors) -> Option<String> {
         let mut parts = Vec::new();
         let name = match factors.values.as_slice() {

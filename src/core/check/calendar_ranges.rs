@@ -325,8 +325,8 @@ impl Lowerer<'_> {
         (!failed).then_some(CalendarWindow { parted_by, key })
     }
 
-    /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate over
-    /// no rows, or `None` for NULL.
+    /// Wraps a node in a CASE for rows without a key, whose ranges are empty. `empty` is the value of the aggregate
+    /// over no rows, or `None` for NULL.
     pub(super) fn guard_null_calendar_key(
         &mut self,
         node: IrId,

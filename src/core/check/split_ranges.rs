@@ -1,5 +1,6 @@
-//! Aggregates over calendar ranges that have no window frame, such as `SUM(PERIODOFFSET(x, -2, "month"):LAST(x, "year"))`.
-//! Such a range is split into the rows up to the current row and the rows after it. Each of the two parts has a frame.
+//! Aggregates over calendar ranges that have no window frame, such as `SUM(PERIODOFFSET(x, -2, "month"):LAST(x,
+//! "year"))`. Such a range is split into the rows up to the current row and the rows after it. Each of the two parts
+//! has a frame.
 
 use super::lower::Lowerer;
 use super::overload::ChosenOverload;
@@ -13,8 +14,8 @@ use crate::{Level, Type};
 type PartitionedParts<'b> = ([CalendarRange; 2], &'b [IrId]);
 
 impl Lowerer<'_> {
-    /// Builds an aggregate over both parts of a range: combines the aggregates of the parts or, if that is not possible,
-    /// aggregates the values of both parts as one list.
+    /// Builds an aggregate over both parts of a range: combines the aggregates of the parts or, if that is not
+    /// possible, aggregates the values of both parts as one list.
     pub(super) fn aggregate_parts(
         &mut self,
         id: FunctionId,

@@ -28,8 +28,8 @@ pub enum SqlResultType {
 pub struct SqlFunction {
     /// Name of the warehouse function.
     pub name: &'static str,
-    /// Whether the functions are equivalent in all dialects. Otherwise, they are equivalent in the dialects that list the
-    /// warehouse function in `own_functions`.
+    /// Whether the functions are equivalent in all dialects. Otherwise, they are equivalent in the dialects that list
+    /// the warehouse function in `own_functions`.
     pub is_in_all: bool,
     /// Numbers of arguments for which the functions are equivalent.
     pub arguments: std::ops::RangeInclusive<usize>,
@@ -120,8 +120,8 @@ pub fn find(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static S
         .filter(|it| it.is_in_all || dialect.own_functions().contains(&name))
 }
 
-/// Returns the synonym that generated SQL calls instead of a warehouse function with this number of arguments. `None` if
-/// generated SQL calls the function itself, or if there is no such synonym.
+/// Returns the synonym that generated SQL calls instead of a warehouse function with this number of arguments. `None`
+/// if generated SQL calls the function itself, or if there is no such synonym.
 #[must_use]
 pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'static str> {
     if let Some((_, other, least)) = SYNONYMS.iter().find(|(own, ..)| *own == name) {
@@ -140,8 +140,8 @@ pub fn synonym(name: &str, dialect: Dialect, arguments: usize) -> Option<&'stati
     other.map(|other| other.name)
 }
 
-/// Returns the unit of `extract(unit from x)` for its synonyms `year(x)` and `date_part('year', x)`. `text` is the first
-/// argument, if it is a string.
+/// Returns the unit of `extract(unit from x)` for its synonyms `year(x)` and `date_part('year', x)`. `text` is the
+/// first argument, if it is a string.
 #[must_use]
 pub fn extracted_unit(name: &str, dialect: Dialect, arguments: usize, text: Option<&str>) -> Option<String> {
     const PARTS: [&str; 5] = ["year", "quarter", "month", "day", "hour"];

@@ -66,13 +66,13 @@ impl Resolver<'_> {
                         let Expr::Tab { tab, base } = ast.expr(from) else {
                             continue;
                         };
+                        // The node of the range's start precedes the node of the range, so the start was already
+                        // resolved as a separate column. Replace this target.
                         names.targets[from.index()] = NameTarget::PartOfCells;
                         self.tab_range(tab, base, Some(to), ast.span(id))
                     }
                     _ => continue,
                 };
-                // The start of the range has already been resolved as a separate column, because its node comes before
-                // the range's node.
                 names.targets[at] = match target {
                     Some(range) => {
                         names.tab_ranges.push(range);

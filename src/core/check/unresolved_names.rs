@@ -410,7 +410,7 @@ fn unlisted_column_diagnostic(relation: &Relation, name: &str, span: Span) -> Di
     )
 }
 
-/// Adds a note to a diagnostic which explains that the relation used to have a column with this name.
+/// Adds a note to a diagnostic. The note explains that the relation used to have a column with this name.
 pub fn explain_removed_column(diagnostic: Diagnostic, relation: &Relation) -> Diagnostic {
     diagnostic
         .with_label("the column existed at an earlier pull but was removed")

@@ -57,7 +57,7 @@ impl CalendarPeriod {
 
     /// Returns whether all days of this period are in the same longer period. A week may be in two months or years.
     pub fn is_nested_in(self, longer: Self, fiscal_month_offset: Option<u8>) -> bool {
-        // These fiscal quarters are calendar quarters.
+        // If the offset is a multiple of 3 months, fiscal quarters are calendar quarters.
         let has_calendar_quarters = fiscal_month_offset.is_some_and(|months| months % 3 == 0);
         match (self, longer) {
             (Self::Day, _) | (Self::Quarter, Self::Year) | (Self::FiscalQuarter, Self::FiscalYear) => true,
@@ -131,7 +131,7 @@ impl CalendarEnd {
         use PeriodSide::{End, Start};
         match (self, other) {
             (Self::Partition(a), Self::Partition(b)) => a > b,
-            // A shifted key may be beyond the first or last row.
+            // A shifted key may be before the first or after the last row, so the direction of the shift matters.
             (Self::Partition(bound), Self::Moved(count, _)) => bound == FrameBound::Last && count <= 0,
             (Self::Moved(count, _), Self::Partition(bound)) => bound == FrameBound::First && count >= 0,
             (Self::Partition(bound), _) => bound == FrameBound::Last,
@@ -254,8 +254,8 @@ impl CalendarRange {
         self.frame().is_some_and(|frame| frame.order != FrameOrder::Nothing)
     }
 
-    /// Returns two ranges that meet at the current row, have window frames, and together contain the rows of this range,
-    /// each once. `None` if there are no such ranges.
+    /// Returns two ranges that meet at the current row, have window frames, and together contain the rows of this
+    /// range, each once. `None` if there are no such ranges.
     pub fn parts_at_current_row(self) -> Option<[Self; 2]> {
         use CalendarEnd::{Moved, Period};
         use PeriodSide::{End, Start};

@@ -53,7 +53,7 @@ impl Program {
             ids.fold(NullMeaning::default(), |all, id| all.or(self.known_null_meaning(id)))
         };
         match self.node(id) {
-            // NULL is the value of `1/0`.
+            // A NULL node stands for an error such as `1/0`.
             Ir::Null => ERROR,
             Ir::Column(column) => match self.columns.try_get(column as usize) {
                 Some(column) if column.null_is_error => ERROR,

@@ -55,8 +55,8 @@ pub struct ColumnUse {
 }
 
 impl ColumnUse {
-    /// Returns the name that the column has in the output of a step. For a field of a STRUCT such as `device.category`, it
-    /// is the name of the field.
+    /// Returns the name that the column has in the output of a step. For a field of a STRUCT such as `device.category`,
+    /// it is the name of the field.
     pub fn output_name(&self) -> &str {
         field_name(&self.name)
     }

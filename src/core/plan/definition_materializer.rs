@@ -117,8 +117,8 @@ impl DefinitionMaterializer<'_> {
                     };
                     let meta = program.meta(value);
                     if meta.level != Level::Window {
-                        // The SQL contains a ranked value twice because it also tests the value for NULL. A value whose
-                        // duplicates are counted also occurs twice.
+                        // The SQL contains a ranked value twice because it also tests the value for NULL. A count of
+                        // equal values contains the value twice: as the argument and as a partition key.
                         let over = program.window_frame(over);
                         let asked = (over.is_ranked() && meta.nullable) || over == WindowFrame::SameValue;
                         let column = is_trivial(program, value) || self.aliases.contains_key(&value);

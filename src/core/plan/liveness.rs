@@ -51,8 +51,8 @@ pub fn needed_nodes(program: &Program, first: IrId, root: IrId) -> Vec<IrId> {
         .collect()
 }
 
-/// Returns the nodes of the live definitions, each with the index of its definition. Definitions precede the definitions
-/// that use them.
+/// Returns the nodes of the live definitions, each with the index of its definition. Definitions precede the
+/// definitions that use them.
 pub(super) fn live_nodes<'s>(step: &StepPlan<'s>, live: &'s Arena<bool>) -> impl Iterator<Item = (IrId, usize)> + 's {
     let program = step.program;
     let order = program.order.iter().map(|index| *index as usize);

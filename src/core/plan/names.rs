@@ -111,8 +111,8 @@ impl UsedNames {
         }
     }
 
-    /// Returns the name under which a definition is computed that is not an output column: its own name, unless it is in
-    /// use.
+    /// Returns the name under which a definition is computed that is not an output column: its own name, unless it is
+    /// in use.
     pub fn helper_name(&mut self, name: &str) -> String {
         match self.is_free(name) {
             true => self.column(name, name),
@@ -120,8 +120,8 @@ impl UsedNames {
         }
     }
 
-    /// Returns a name for a value: the preferred name, or the name with `_value` if it is in use. If both are in use or too
-    /// long, returns a name with a hash of the formula text.
+    /// Returns a name for a value: the preferred name, or the name with `_value` if it is in use. If both are in use or
+    /// too long, returns a name with a hash of the formula text.
     pub fn column(&mut self, wanted: &str, formula: &str) -> String {
         for name in [wanted.to_owned(), format!("{wanted}_value")] {
             let fits = self.most == 0 || name.len() <= self.most;
@@ -203,8 +203,8 @@ impl CteNames {
 /// Maximum number of bytes in a generated name, unless its first word is longer. Every warehouse allows longer names.
 const MAX_GENERATED_BYTES: usize = 40;
 
-/// Returns a name for the rows of a relation, grouped by keys, such as `orders_by_region`. The name omits keys if it would
-/// be too long.
+/// Returns a name for the rows of a relation, grouped by keys, such as `orders_by_region`. The name omits keys if it
+/// would be too long.
 pub fn grouped_rows_name(from: &str, keys: &[String]) -> String {
     let all = match keys {
         [] => format!("{from}_in_total"),

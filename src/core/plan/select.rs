@@ -352,8 +352,8 @@ impl Planner<'_> {
         }
     }
 
-    /// Returns the relation whose name must qualify column references. `None` unless GROUP BY or HAVING reads a column with the same
-    /// name as an output of the same select, because engines differ in how they resolve such a name.
+    /// Returns the relation whose name must qualify column references. `None` unless GROUP BY or HAVING reads a column
+    /// with the same name as an output of the same select, because engines differ in how they resolve such a name.
     pub(super) fn grouping_qualifier(
         &mut self,
         read: &[IrId],

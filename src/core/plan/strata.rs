@@ -135,8 +135,8 @@ impl StratumAssignment<'_> {
     fn place_main(&mut self, nodes: &[IrId]) {
         let (step, program) = (self.step, self.step.program);
         self.main = self.main.max(self.filter);
-        // A window over the rows of a group must read the filtered rows and the columns of the keys, and values that use
-        // the window must be computed after it.
+        // A window over the rows of a group must read the filtered rows and the columns of the keys, and values that
+        // use the window must be computed after it.
         let first_window = self.main;
         for id in nodes.iter().copied().filter(|id| self.reach.rows[id.index()]) {
             let least = if let Ir::GroupWindow { .. } = program.node(id) {

@@ -95,8 +95,8 @@ impl Column {
         self
     }
 
-    /// Sets the precision and scale, and whether the values are arrays, from the SQL text of the type. A precision of 29
-    /// or more may leave no digits for the scale of another decimal with which the column is combined.
+    /// Sets the precision and scale, and whether the values are arrays, from the SQL text of the type. A precision of
+    /// 29 or more may leave no digits for the scale of another decimal with which the column is combined.
     #[must_use]
     pub fn declared(mut self, text: &str) -> Self {
         let digits = DecimalDigits::from_type_text(text);

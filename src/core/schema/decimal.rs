@@ -132,9 +132,9 @@ impl Column {
             .unwrap_or_else(|| dialect.type_name(self.ty()).to_owned())
     }
 
-    /// Returns the type of a NULL that is combined with the column's values, for example in a union. `None` if a NULL of
-    /// any type could round the values, because the scale of the decimal is unknown and the dialect's decimals have a
-    /// fixed scale.
+    /// Returns the type of a NULL that is combined with the column's values, for example in a union. `None` if a NULL
+    /// of any type could round the values, because the scale of the decimal is unknown and the dialect's decimals have
+    /// a fixed scale.
     pub fn null_type(&self, dialect: Dialect) -> Option<String> {
         let name = dialect.type_name(self.ty());
         if self.is_exact() && name.contains('(') {

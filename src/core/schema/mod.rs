@@ -63,7 +63,8 @@ impl Schema {
         self.relations.push(relation);
     }
 
-    /// Adds columns that a relation had in the past, if the schema contains the relation: see [`Relation::with_past_columns`].
+    /// Adds columns that a relation had in the past, if the schema contains the relation: see
+    /// [`Relation::with_past_columns`].
     #[must_use]
     pub fn with_past_columns<S: Into<String>>(mut self, relation: &str, columns: impl IntoIterator<Item = S>) -> Self {
         let place = self

@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn dimensions_are_columns_and_measures_are_none() {
+    fn dimensions_are_columns_but_measures_are_not() {
         let orders = "
 schema: analytics
 table_name: fct_orders

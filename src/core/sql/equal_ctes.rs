@@ -15,9 +15,9 @@ pub struct CteTexts {
 }
 
 impl CteTexts {
-    /// Removes each of the CTEs whose select is equal to that of an earlier CTE, and makes the selects that read it read
-    /// the earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name. `earlier`
-    /// begins with the CTEs of the previous call.
+    /// Removes each of the CTEs whose select is equal to that of an earlier CTE, and makes the selects that read it
+    /// read the earlier CTE. A CTE is kept if a select joins it, because expressions may then contain its name.
+    /// `earlier` begins with the CTEs of the previous call.
     pub fn share_equal(&mut self, tree: &SqlTree, earlier: &[Cte], (ctes, body): (&mut Vec<Cte>, &mut Select)) {
         if ctes.is_empty() {
             return;

@@ -3,23 +3,23 @@
 //! The printers derive parentheses from operator precedence, and line breaks from the line width. Nothing in this
 //! module depends on a dialect.
 
-mod broken;
 mod column_order;
 mod conditions;
 mod equal_ctes;
-mod flat;
+mod multiline;
 mod precedence;
 mod pretty;
 mod query;
 mod relation_aliases;
 mod select;
+mod single_line;
 mod tree;
 
 pub use column_order::put_plain_columns_first;
 pub use equal_ctes::CteTexts;
-pub use flat::{FlatStep, Mapping, write_flat, write_flat_mapped};
 pub use query::{
     Cte, END_IF, EXISTING_TABLE_ALIAS, IF_INCREMENTAL, IncrementalRowFilter, Item, Join, JoinKind, NamedWindow,
     OrderKey, Query, QueryInput, Select, SelectSource, THIS, write_query,
 };
+pub use single_line::{FlatStep, Mapping, write_flat, write_flat_mapped};
 pub use tree::{Sql, SqlId, SqlSlice, SqlTree};

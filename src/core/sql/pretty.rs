@@ -1,8 +1,8 @@
 //! Multi-line printer of expressions that breaks long lines. The printer uses a loop with an explicit stack instead of
 //! recursion.
 
-use super::broken::{multiline_window, write_broken, write_over};
-use super::flat;
+use super::multiline::{multiline_window, write_multiline, write_over};
+use super::single_line::write_flat;
 use super::tree::{SqlId, SqlTree};
 
 /// Maximum number of characters in a line.
@@ -69,7 +69,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                 line_start = out.len();
                 out.extend(std::iter::repeat_n(' ', indent));
             }
-            LayoutStep::Flat(id) => flat::write_flat(tree, id, &mut flat_stack, out),
+            LayoutStep::Flat(id) => write_flat(tree, id, &mut flat_stack, out),
             LayoutStep::Leading { id, bracketed, indent } => {
                 let fits = out.len() - line_start + tree.width(id) as usize <= WIDTH;
                 match multiline_window(tree, id).filter(|_| !bracketed && !fits) {
@@ -106,7 +106,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                     stack.push(LayoutStep::Str(")"));
                 }
                 if fits {
-                    flat::write_flat(tree, id, &mut flat_stack, out);
+                    write_flat(tree, id, &mut flat_stack, out);
                 } else if bracketed {
                     stack.push(LayoutStep::Line(indent));
                     stack.push(LayoutStep::Broken {
@@ -117,7 +117,7 @@ pub fn write_pretty(tree: &SqlTree, root: SqlId, indent: usize, after: usize, ou
                     });
                     stack.push(LayoutStep::Line(deeper(indent)));
                 } else {
-                    write_broken(tree, id, indent, after, &mut stack, out);
+                    write_multiline(tree, id, indent, after, &mut stack, out);
                 }
             }
         }

@@ -153,7 +153,7 @@ struct RawStat<'a> {
 }
 
 impl<'de> Sections<'de> for Catalog {
-    const TELLING: &'static str = "nodes";
+    const IDENTIFYING_SECTION: &'static str = "nodes";
 
     fn section<A: MapAccess<'de>>(
         &mut self,

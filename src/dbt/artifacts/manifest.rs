@@ -367,7 +367,7 @@ struct ManifestReader {
 }
 
 impl<'de> Sections<'de> for ManifestReader {
-    const TELLING: &'static str = "nodes";
+    const IDENTIFYING_SECTION: &'static str = "nodes";
 
     fn section<A: MapAccess<'de>>(
         &mut self,

@@ -150,7 +150,7 @@ impl RawMetadata<'_> {
 /// Visitor for the sections of an artifact. Sections can occur in any order, but each section occurs only once.
 pub(super) trait Sections<'de> {
     /// Name of the section that identifies this kind of artifact if the artifact has no version.
-    const TELLING: &'static str;
+    const IDENTIFYING_SECTION: &'static str;
 
     /// Reads a section and returns `true`, or returns `false` if the section is not needed.
     fn section<A: MapAccess<'de>>(
@@ -217,7 +217,7 @@ impl<'de, S: Sections<'de>> Visitor<'de> for &mut TopLevelVisitor<'_, S> {
                 }
                 self.known |= self.metadata.as_ref().is_some_and(|known| known.version.is_some());
             } else {
-                self.known |= key == S::TELLING;
+                self.known |= key == S::IDENTIFYING_SECTION;
                 if !self.sections.section(key, &mut map, &mut self.interner)? {
                     map.next_value::<IgnoredAny>()?;
                 }

@@ -242,7 +242,7 @@ struct RawTiming<'a> {
 }
 
 impl<'de> Sections<'de> for RunResults {
-    const TELLING: &'static str = "results";
+    const IDENTIFYING_SECTION: &'static str = "results";
 
     fn section<A: MapAccess<'de>>(
         &mut self,

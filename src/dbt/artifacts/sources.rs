@@ -99,7 +99,7 @@ struct RawFreshness<'a> {
 }
 
 impl<'de> Sections<'de> for SourceResults {
-    const TELLING: &'static str = "results";
+    const IDENTIFYING_SECTION: &'static str = "results";
 
     fn section<A: MapAccess<'de>>(
         &mut self,

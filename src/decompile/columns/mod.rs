@@ -81,7 +81,8 @@ pub(super) struct ColumnResolver<'f, 's> {
     /// Relations that are tabs of the sheet, in lower case. Columns joined from these relations may come from
     /// lookups.
     pub tabs: FxHashSet<String>,
-    /// Whether the step has a row for every period. formulac computes the columns of such a step before it adds the rows.
+    /// Whether the step has a row for every period. formulac computes the columns of such a step before it adds the
+    /// rows.
     pub is_filled: bool,
     /// Definition whose formula the search is for. The name of the definition is replaced with its expression.
     pub own: String,

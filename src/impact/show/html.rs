@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use super::picture::{DrawnNode, GraphDrawing, from_impact, grade_class};
+use super::graph_drawing::{DrawnNode, GraphDrawing, from_impact, grade_class};
 use crate::{ChangeGrade, Effect, Graph, Impact};
 
 const STYLE: &str = include_str!("page.css");
@@ -86,7 +86,7 @@ pub fn node_details(
 /// comparison.
 #[must_use]
 pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, String>, said: &[String]) -> String {
-    let picture = surrounding_graph(impact, graph);
+    let drawing = surrounding_graph(impact, graph);
     let mut out = String::from("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
     out.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n");
     // This policy prevents the page from loading other resources, even if a name contains a URL.
@@ -137,8 +137,8 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
         affect is on the right. Select a node with the mouse, or in the list with Tab, arrow keys and Enter.</p>\n",
     );
     out.push_str("<div class=\"work\">\n<nav aria-label=\"Nodes of the graph\"><ol id=\"list\">\n");
-    let drawn = picture.nodes.len().min(MAX_NODES);
-    for (number, dot) in picture.nodes.iter().take(drawn).enumerate() {
+    let drawn = drawing.nodes.len().min(MAX_NODES);
+    for (number, dot) in drawing.nodes.iter().take(drawn).enumerate() {
         let label: Vec<String> = dot.label.lines().map(escape_text).collect();
         let _ = writeln!(
             out,
@@ -150,15 +150,15 @@ pub fn html_page(impact: &Impact, graph: &Graph<'_>, status: &BTreeMap<String, S
     out.push_str("</ol>\n");
     write_unaffected(impact, &mut out);
     out.push_str("</nav>\n<div id=\"graph\" class=\"graph\"></div>\n<aside id=\"detail\" aria-live=\"polite\" tabindex=\"-1\"><p>Nothing is selected.</p></aside>\n</div>\n");
-    if drawn < picture.nodes.len() {
+    if drawn < drawing.nodes.len() {
         let _ = writeln!(
             out,
             "<p class=\"said\">The graph shows {drawn} of {} nodes; the table shows all.</p>",
-            picture.nodes.len()
+            drawing.nodes.len()
         );
     }
     out.push_str("</section>\n</main>\n");
-    write_script_data(impact, &picture, graph, status, drawn, &mut out);
+    write_script_data(impact, &drawing, graph, status, drawn, &mut out);
     let _ = write!(out, "<script>\n{SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
@@ -190,8 +190,8 @@ fn describe_graph_source(graph: &Graph<'_>) -> String {
 /// Returns the impact graph, extended by the nodes that the changed nodes read, so that the changed nodes appear in the
 /// middle.
 fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
-    let mut picture = from_impact(impact);
-    let mut known: BTreeSet<String> = picture.nodes.iter().map(|dot| dot.id.clone()).collect();
+    let mut drawing = from_impact(impact);
+    let mut known: BTreeSet<String> = drawing.nodes.iter().map(|dot| dot.id.clone()).collect();
     let changed: BTreeSet<&str> = impact.changed.iter().map(|changed| changed.id.as_str()).collect();
     let mut upstream = Vec::new();
     for place in changed.iter().filter_map(|id| graph.index_of(id)) {
@@ -207,15 +207,15 @@ fn surrounding_graph(impact: &Impact, graph: &Graph<'_>) -> GraphDrawing {
                 ));
             }
             let edge = (parent.id(), part.id());
-            if !picture.edges.contains(&edge) {
-                picture.edges.push(edge);
+            if !drawing.edges.contains(&edge) {
+                drawing.edges.push(edge);
             }
         }
     }
     // Insert the upstream nodes after the changed nodes, so that the changed nodes come first.
-    let at = changed.len().min(picture.nodes.len());
-    picture.nodes.splice(at..at, upstream);
-    picture
+    let at = changed.len().min(drawing.nodes.len());
+    drawing.nodes.splice(at..at, upstream);
+    drawing
 }
 
 fn write_effects_table(impact: &Impact, out: &mut String) {
@@ -237,7 +237,7 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
         let whole = effect
             .whole
             .as_ref()
-            .map(|why| format!("<br><small>known per model only: {}</small>", sentence_to_html(why)));
+            .map(|why| format!("<br><small>no column-level lineage: {}</small>", sentence_to_html(why)));
         let gap = effect
             .gaps
             .first()
@@ -277,7 +277,7 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
     out.push_str("</tbody>\n</table></div>\n</section>\n");
 }
 
-/// Writes the section about models whose lineage is known only for the whole model.
+/// Writes the section about models without column-level lineage.
 fn write_notes(impact: &Impact, out: &mut String) {
     let is_model = |kind: &str| matches!(kind, "model" | "snapshot");
     let whole: Vec<_> = impact
@@ -291,12 +291,12 @@ fn write_notes(impact: &Impact, out: &mut String) {
     if whole.is_empty() {
         let _ = writeln!(
             out,
-            "<p>The columns of all {count} models are known. What exposures read is known per model only.</p>"
+            "<p>Column-level lineage is available for all {count} models. For exposures, only the models that they read are known.</p>"
         );
     } else {
         let _ = writeln!(
             out,
-            "<p>Of {count} models, {} are known only per model, so all columns of these models are treated as changed:</p>\n<ul>",
+            "<p>{} of {count} models have no column-level lineage, so all of their columns are treated as changed:</p>\n<ul>",
             whole.len()
         );
         for (name, why) in whole {
@@ -330,15 +330,15 @@ fn write_unaffected(impact: &Impact, out: &mut String) {
 /// Writes the data for the script.
 fn write_script_data(
     impact: &Impact,
-    picture: &GraphDrawing,
+    drawing: &GraphDrawing,
     graph: &Graph<'_>,
     status: &BTreeMap<String, String>,
     drawn: usize,
     out: &mut String,
 ) {
-    let ids: BTreeSet<String> = picture.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
+    let ids: BTreeSet<String> = drawing.nodes.iter().take(drawn).map(|dot| dot.id.clone()).collect();
     let details = node_details(graph, &ids, status);
-    let numbers: BTreeMap<&str, usize> = picture
+    let numbers: BTreeMap<&str, usize> = drawing
         .nodes
         .iter()
         .take(drawn)
@@ -350,7 +350,7 @@ fn write_script_data(
         .iter()
         .map(|effect| (effect.id.as_str(), effect))
         .collect();
-    let nodes = picture.nodes.iter().take(drawn).map(|dot| {
+    let nodes = drawing.nodes.iter().take(drawn).map(|dot| {
         let detail = details.get(&dot.id).cloned().unwrap_or_default();
         let effect = effects.get(dot.id.as_str());
         let grade = effect.map(|effect| effect.grade);
@@ -367,7 +367,7 @@ fn write_script_data(
             "tests": detail.tests,
         })
     });
-    let edges = picture
+    let edges = drawing
         .edges
         .iter()
         .filter_map(|(from, to)| Some([numbers.get(from.as_str())?, numbers.get(to.as_str())?]));

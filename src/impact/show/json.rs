@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::picture::{GraphDrawing, grade_class};
+use super::graph_drawing::{GraphDrawing, grade_class};
 use crate::{Impact, RevisionDifference};
 
 /// JSON representation of the report. The struct borrows strings from the report because they may be long.
@@ -125,15 +125,15 @@ pub fn impact_json<'i>(impact: &'i Impact, differences: &'i [RevisionDifference]
 
 /// Returns a graph as JSON.
 #[must_use]
-pub fn lineage_json(name: &str, root: &str, pictures: &[&GraphDrawing], notes: &[String]) -> Value {
+pub fn lineage_json(name: &str, root: &str, drawings: &[&GraphDrawing], notes: &[String]) -> Value {
     let mut nodes: Vec<Value> = Vec::new();
     let mut edges: Vec<Value> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
-    for picture in pictures {
-        for dot in picture.nodes.iter().filter(|dot| seen.insert(dot.id.as_str())) {
+    for drawing in drawings {
+        for dot in drawing.nodes.iter().filter(|dot| seen.insert(dot.id.as_str())) {
             nodes.push(json!({"id": dot.id, "name": dot.label}));
         }
-        edges.extend(picture.edges.iter().map(|(from, to)| json!({"from": from, "to": to})));
+        edges.extend(drawing.edges.iter().map(|(from, to)| json!({"from": from, "to": to})));
     }
     json!({"name": name, "id": root, "nodes": nodes, "edges": edges, "notes": notes})
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::picture::from_impact;
+use super::graph_drawing::from_impact;
 use crate::Impact;
 use crate::markdown::{escape_sentence as text, inline_code};
 
@@ -33,7 +33,7 @@ pub fn impact_markdown(impact: &Impact) -> String {
         let path: Vec<String> = effect.path.iter().map(|step| inline_code(step)).collect();
         let mut reason = format!("**{}**: {}", effect.grade.name(), text(&effect.reason));
         if let Some(why) = &effect.whole {
-            let _ = write!(reason, "; known per model: {}", text(why));
+            let _ = write!(reason, "; no column-level lineage: {}", text(why));
         }
         let said = |text_of: &Option<String>| text_of.as_deref().map(text).unwrap_or_default();
         let _ = writeln!(
@@ -49,9 +49,9 @@ pub fn impact_markdown(impact: &Impact) -> String {
     if !impact.unaffected.is_empty() {
         let _ = writeln!(out, "\n{} downstream not affected.", impact.unaffected.len());
     }
-    let picture = from_impact(impact);
-    if !picture.edges.is_empty() && picture.nodes.len() <= MAX_NODES {
-        let _ = write!(out, "\n```mermaid\n{}```\n", picture.to_mermaid());
+    let drawing = from_impact(impact);
+    if !drawing.edges.is_empty() && drawing.nodes.len() <= MAX_NODES {
+        let _ = write!(out, "\n```mermaid\n{}```\n", drawing.to_mermaid());
     }
     out
 }

@@ -2,15 +2,15 @@
 //! names in one place, because names come from files by many authors.
 
 mod brief;
+mod graph_drawing;
 mod html;
 mod json;
 mod markdown;
-mod picture;
 mod tree;
 
 pub use brief::format_brief;
+pub use graph_drawing::{DrawnNode, GraphDrawing, from_impact};
 pub use html::{HtmlNodeDetails, html_page, node_details};
 pub use json::{impact_json as json, lineage_json};
 pub use markdown::impact_markdown;
-pub use picture::{DrawnNode, GraphDrawing, from_impact};
 pub use tree::{impact_tree as tree, lineage_tree};

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::picture::GraphDrawing;
+use super::graph_drawing::GraphDrawing;
 use crate::diag::render::escape_hidden;
 use crate::{ChangeGrade, Impact};
 
@@ -111,7 +111,7 @@ fn write_line(impact: &Impact, at: usize, before: &str, out: &mut String) {
         one_line(&effect.reason)
     );
     if let Some(why) = &effect.whole {
-        let _ = write!(out, " [known per model: {}]", one_line(why));
+        let _ = write!(out, " [no column-level lineage: {}]", one_line(why));
     } else if let Some(gap) = effect.gaps.first() {
         let _ = write!(out, " [perhaps: {}]", one_line(gap));
     }
@@ -136,15 +136,15 @@ pub fn lineage_tree(
     notes: &[String],
 ) -> String {
     let mut out = format!("{}\n", one_line(name));
-    for (title, picture, is_up) in [("made of", up, true), ("makes", down, false)] {
-        let Some(picture) = picture else { continue };
+    for (title, drawing, is_up) in [("made of", up, true), ("makes", down, false)] {
+        let Some(drawing) = drawing else { continue };
         let _ = writeln!(out, "{title}:");
         let mut next: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (from, to) in &picture.edges {
+        for (from, to) in &drawing.edges {
             let (at, other) = if is_up { (to, from) } else { (from, to) };
             next.entry(at).or_default().push(other);
         }
-        let labels: BTreeMap<&str, String> = picture
+        let labels: BTreeMap<&str, String> = drawing
             .nodes
             .iter()
             .map(|dot| (dot.id.as_str(), one_line(&dot.label)))

@@ -62,10 +62,10 @@ impl<'n> DeclaredTest<'n> {
         };
         let mut test = plain(name);
         // Arguments may be below `arguments` and settings below `config`, or next to the name of the test.
-        let beside = pairs
+        let other_pairs = pairs
             .iter()
             .filter(|(key, _)| key.text().is_some_and(|key| SETTINGS.contains(&key)));
-        for (key, value) in body.iter().chain(beside) {
+        for (key, value) in body.iter().chain(other_pairs) {
             let Some(key) = key.text() else { continue };
             match (key, value.pairs()) {
                 ("config", Some(below)) => test.settings.extend(below.iter().filter_map(display_pair)),

@@ -40,7 +40,7 @@ impl RevisionComparer<'_, '_> {
                 self.report_whole(
                     &name,
                     "macro",
-                    "formulac does not know which models a materialization builds",
+                    "formulac cannot determine which models a materialization builds",
                 );
                 continue;
             }

@@ -30,7 +30,7 @@ impl RevisionComparer<'_, '_> {
                 self.compare_variables(old.as_ref(), new.as_ref(), macros);
                 continue;
             }
-            let why = "only dbt knows the effect of this setting: run `dbt compile` before and after the change, and \
+            let why = "only dbt can determine the effect of this setting: run `dbt compile` before and after the change, and \
                        compare the results";
             self.report_whole(&format!("{}: {key}", file.path), "project", why);
         }

@@ -81,8 +81,8 @@ fn parse_plain_number(text: &str) -> Option<Value> {
         .flatten()
 }
 
-/// Parses a number like [`parse_plain_number`], but also accepts `$` after the sign, commas as thousands separators, and
-/// `%` instead of an exponent.
+/// Parses a number like [`parse_plain_number`], but also accepts `$` after the sign, commas as thousands separators,
+/// and `%` instead of an exponent.
 fn parse_number(text: &str) -> Option<Value> {
     let written = text.trim_matches(is_blank_char);
     let (sign, unsigned) = match written.strip_prefix(['-', '+']) {

@@ -27,7 +27,7 @@ fn evaluate_text(args: CallArgs<'_>) -> Option<Value> {
         let shown = form.iter().map(|part| match part {
             MaskPart::Plain(plain) => plain.clone(),
             MaskPart::General => text.clone(),
-            _ => report_unsupported(text, "by a mask of numbers"),
+            _ => report_unsupported(text, "in a number mask"),
         });
         return Some(Value::Text(shown.collect()));
     }
@@ -148,7 +148,7 @@ fn format_elapsed(days: &Value, parts: &[MaskPart]) -> String {
         let (MaskPart::Elapsed(letters) | MaskPart::Letters(letters)) = part else {
             match part {
                 MaskPart::Plain(text) => written += text,
-                _ => return report_unsupported("a sign", "in a mask of elapsed times"),
+                _ => return report_unsupported("a sign", "in an elapsed-time mask"),
             }
             continue;
         };
@@ -182,8 +182,8 @@ fn format_date(value: &Value, parts: &[MaskPart]) -> String {
             match part {
                 MaskPart::Clock12 => written += if hour < 12 { "AM" } else { "PM" },
                 MaskPart::Plain(text) => written += text,
-                MaskPart::Digits(sign) => return report_unsupported(sign, "in a mask of dates"),
-                _ => return report_unsupported("%", "in a mask of dates"),
+                MaskPart::Digits(sign) => return report_unsupported(sign, "in a date mask"),
+                _ => return report_unsupported("%", "in a date mask"),
             }
             continue;
         };

@@ -154,9 +154,10 @@ struct StepEvaluation<'a> {
     order: Vec<usize>,
     partition: Vec<String>,
     own_partition: Vec<String>,
-    /// Date by which each unit is ordered. `beside` contains the other values of each unit's key.
+    /// Date by which each unit is ordered.
     date: Vec<Value>,
-    beside: Vec<String>,
+    /// Other values of each unit's key.
+    other_key_values: Vec<String>,
     /// Whether the dates are sorted in descending order.
     descending: bool,
     /// Whether two units have the same sort key, which makes their order undefined.
@@ -221,7 +222,7 @@ fn interpret_step(step: &InterpreterStep, input: &StepRows) -> StepRows {
         partition: Vec::new(),
         own_partition: Vec::new(),
         date: Vec::new(),
-        beside: Vec::new(),
+        other_key_values: Vec::new(),
         descending: false,
         tied: false,
     };
@@ -342,7 +343,7 @@ impl StepEvaluation<'_> {
             .map(|(entry, descending)| ((entry, *descending), dates(&meant(entry.expr()))))
             .find(|(_, values)| values.iter().any(|v| v.seconds().is_some()));
         let is_descending = key.as_ref().is_some_and(|((_, descending), _)| *descending);
-        let (date, beside) = match &key {
+        let (date, other_key_values) = match &key {
             Some(((entry, _), values)) => {
                 let is_key = |x: &InterpreterExpr| {
                     *x == meant(entry.expr()) && (self.grouped || step.definition(&entry.name).is_none())
@@ -358,14 +359,14 @@ impl StepEvaluation<'_> {
                         (None, false, false) => Vec::new(),
                     };
                 let units = 0..self.units.len();
-                let beside = units
+                let other_key_values = units
                     .map(|unit| told.iter().map(|x| at(x, unit).key()).collect())
                     .collect();
-                (values.clone(), beside)
+                (values.clone(), other_key_values)
             }
             None => (Vec::new(), Vec::new()),
         };
-        (self.date, self.beside) = (date, beside);
+        (self.date, self.other_key_values) = (date, other_key_values);
         self.descending = is_descending;
         self.tied = tied;
         self.order = arranged;

@@ -70,7 +70,8 @@ impl StepEvaluation<'_> {
                     _ => return Value::Null,
                 };
                 let is = |other: &usize| {
-                    self.date.get(*other) == Some(&wanted) && self.beside.get(*other) == self.beside.get(unit)
+                    self.date.get(*other) == Some(&wanted)
+                        && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                 };
                 // The result is NULL if no unit or several units match.
                 match (0..self.units.len()).filter(is).collect::<Vec<usize>>().as_slice() {
@@ -81,7 +82,7 @@ impl StepEvaluation<'_> {
                             let is_before = there
                                 .zip(here)
                                 .is_some_and(|(a, b)| a.compare(b) == Some(Ordering::Less));
-                            is_before && self.beside.get(*other) == self.beside.get(unit)
+                            is_before && self.other_key_values.get(*other) == self.other_key_values.get(unit)
                         };
                         if trace::is_recording() && (0..self.units.len()).any(|other| is_earlier(&other)) {
                             trace::record_event(

@@ -129,8 +129,8 @@ impl SpecCompilation<'_> {
         let found = found.into_iter().map(|d| formulas.to_file(d));
         diagnostics.extend(found.filter(|d| !self.is_truncated_formula(d.span())));
     }
-    /// Checks the formulas of a step without compiling its input, and returns the diagnostics. `columns` are the columns
-    /// of the input, if they are known. `required` are types that later steps require.
+    /// Checks the formulas of a step without compiling its input, and returns the diagnostics. `columns` are the
+    /// columns of the input, if they are known. `required` are types that later steps require.
     pub(super) fn check_step_alone(
         &self,
         step: &Step<'_>,

@@ -1,5 +1,5 @@
-//! Types that later steps require of the columns of earlier steps, so that columns without a schema get their types from
-//! all uses in the file.
+//! Types that later steps require of the columns of earlier steps, so that columns without a schema get their types
+//! from all uses in the file.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

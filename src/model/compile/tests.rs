@@ -141,7 +141,7 @@ fn struct_fields_are_not_columns_of_steps_with_rows() {
 }
 
 #[test]
-fn relations_with_one_name_are_told_apart() {
+fn relations_with_the_same_name_are_distinguished() {
     let model = Relation::new("orders").with(Column::new("customer", Type::Text));
     let source = Relation::new("orders")
         .with_schema_name("raw.orders")

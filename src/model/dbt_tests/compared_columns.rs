@@ -31,7 +31,7 @@ pub(super) struct ComparisonSide {
 
 /// Column that both relations have.
 pub(super) struct ComparedPair<'c> {
-    said: SpannedText<'c>,
+    name_in_spec: SpannedText<'c>,
     /// SQL names of the column in the model and in the other relation.
     names: [String; 2],
     types: [Type; 2],
@@ -59,7 +59,7 @@ impl SpecCompilation<'_> {
             text: comparison.with.name(),
             ..*comparison.keys.first()?
         };
-        let said: Vec<SpannedText<'_>> = match &comparison.columns {
+        let name_in_spec: Vec<SpannedText<'_>> = match &comparison.columns {
             Some(columns) => columns.clone(),
             None if tested.open => {
                 let message = "the model cannot be compared, because its columns are unknown";
@@ -81,7 +81,7 @@ impl SpecCompilation<'_> {
             }
         };
         let before = diagnostics.len();
-        for name in comparison.keys.iter().chain(&said) {
+        for name in comparison.keys.iter().chain(&name_in_spec) {
             let Some(other) = other.filter(|other| other.column(name.text).is_none()) else {
                 continue;
             };
@@ -99,10 +99,10 @@ impl SpecCompilation<'_> {
             };
             diagnostics.push(Diagnostic::new(Code::UnknownName, place, message).with_help(help));
         }
-        let pair = |said: &SpannedText<'c>| self.compared_pair(*said, tested, other);
+        let pair = |name_in_spec: &SpannedText<'c>| self.compared_pair(*name_in_spec, tested, other);
         let (keys, columns): (Vec<ComparedPair<'c>>, Vec<ComparedPair<'c>>) = (
             comparison.keys.iter().map(pair).collect(),
-            said.iter().map(pair).collect(),
+            name_in_spec.iter().map(pair).collect(),
         );
         let numbers = columns.iter().any(|column| comparison.has_tolerance(column));
         if let (Some(_), false) = (comparison.tolerance, numbers) {
@@ -118,29 +118,30 @@ impl SpecCompilation<'_> {
 
     fn compared_pair<'c>(
         &self,
-        said: SpannedText<'c>,
+        name_in_spec: SpannedText<'c>,
         tested: &TestedModel<'_>,
         other: Option<&Relation>,
     ) -> ComparedPair<'c> {
         let dialect = self.compiler.options.dialect;
         let (ours, theirs) = (
-            tested.relation.column(said.text),
-            other.and_then(|other| other.column(said.text)),
+            tested.relation.column(name_in_spec.text),
+            other.and_then(|other| other.column(name_in_spec.text)),
         );
         let written = |column: Option<&Column>| match column.or(ours) {
             Some(column) => dialect.name_text(column.name(), !column.is_quoted()),
-            None => dialect.name_text(said.text, true),
+            None => dialect.name_text(name_in_spec.text, true),
         };
         let known = [ours, theirs].into_iter().flatten().map(Column::ty);
         let ty = known
             .filter(|ty| !matches!(ty, Type::Unknown))
             .max_by_key(|ty| ty.is_number());
         ComparedPair {
-            said,
+            name_in_spec,
             names: [written(ours), written(theirs)],
             types: [ours, theirs].map(|column| column.map(Column::ty).unwrap_or_default()),
             ty: ty.unwrap_or_default(),
-            never_null: self.never_null(said.text, tested) || theirs.is_some_and(|column| !column.is_nullable()),
+            never_null: self.never_null(name_in_spec.text, tested)
+                || theirs.is_some_and(|column| !column.is_nullable()),
         }
     }
 }
@@ -159,16 +160,20 @@ impl ComparedColumns<'_> {
         self.keys.iter().find(|key| key.never_null)
     }
 
-    /// Returns whether a relation may have several rows with the same keys. `known` is a key of the relation. Floats are
-    /// not counted, because some warehouses cannot partition rows by them.
+    /// Returns whether a relation may have several rows with the same keys. `known` is a key of the relation. Floats
+    /// are not counted, because some warehouses cannot partition rows by them.
     pub(super) fn may_repeat_keys(&self, known: Option<&[String]>) -> bool {
-        let is_key = |name: &String| self.keys.iter().any(|key| key.said.text.eq_ignore_ascii_case(name));
+        let is_key = |name: &String| {
+            self.keys
+                .iter()
+                .any(|key| key.name_in_spec.text.eq_ignore_ascii_case(name))
+        };
         let is_float = |key: &ComparedPair<'_>| key.types.contains(&Type::Float);
         !known.is_some_and(|known| known.iter().all(is_key)) && !self.keys.iter().any(is_float)
     }
 
-    /// Returns the columns that are added to the rows of a side: whether the row exists, and the number of rows with its
-    /// keys.
+    /// Returns the columns that are added to the rows of a side: whether the row exists, and the number of rows with
+    /// its keys.
     pub(super) fn added_columns(
         &self,
         side: usize,
@@ -205,7 +210,7 @@ impl ComparedColumns<'_> {
     ) -> Vec<Item> {
         let mut names = CteNames::new(dialect.max_bytes());
         let pairs = self.keys.iter().chain(&self.columns);
-        pairs.for_each(|pair| names.reserve(pair.said.text));
+        pairs.for_each(|pair| names.reserve(pair.name_in_spec.text));
         let mut items = Vec::new();
         for key in &self.keys {
             let both = key.qualified_columns(tree, sides);
@@ -216,7 +221,7 @@ impl ComparedColumns<'_> {
         }
         for column in &self.columns {
             let [ours, theirs] = column.qualified_columns(tree, sides);
-            let name = names.choose_name(&format!("{other}_{}", to_file_name_part(column.said.text)));
+            let name = names.choose_name(&format!("{other}_{}", to_file_name_part(column.name_in_spec.text)));
             items.extend([
                 Item {
                     expr: ours,
@@ -246,8 +251,8 @@ impl ComparedColumns<'_> {
         on
     }
 
-    /// Returns the condition that a row is missing from one side, that another row of a side has the same keys, or that a
-    /// compared column differs.
+    /// Returns the condition that a row is missing from one side, that another row of a side has the same keys, or that
+    /// a compared column differs.
     pub(super) fn difference(
         &self,
         sides: &[ComparisonSide; 2],
@@ -278,7 +283,7 @@ impl ComparedColumns<'_> {
 
 impl ComparedPair<'_> {
     pub(super) fn shared_column(&self, is_named: bool) -> SharedColumn {
-        let (name, written) = (self.said.text.to_owned(), self.names.clone());
+        let (name, written) = (self.name_in_spec.text.to_owned(), self.names.clone());
         SharedColumn {
             name,
             written,

@@ -139,7 +139,8 @@ impl SpecCompilation<'_> {
         Some((test, named))
     }
 
-    /// Returns the name of a comparison's test. The name contains the columns if another comparison has the same relation.
+    /// Returns the name of a comparison's test. The name contains the columns if another comparison has the same
+    /// relation.
     fn comparison_name(&self, comparison: &CompareEntry<'_>, with: &str) -> String {
         let name = self.test_name(&format!("matches_{with}"));
         match &comparison.columns {
@@ -162,8 +163,8 @@ impl SpecCompilation<'_> {
         }
     }
 
-    /// Returns the comparison's filter as a condition on one side's columns. Reports a column that the other relation does
-    /// not have, if its columns are known.
+    /// Returns the comparison's filter as a condition on one side's columns. Reports a column that the other relation
+    /// does not have, if its columns are known.
     fn side_filter(
         &self,
         filter: SpannedText<'_>,

@@ -170,7 +170,7 @@ static NON_ADDITIVE: KeyTable = KeyTable {
 pub(super) static FILL: KeyTable = KeyTable {
     title: "fill",
     doc: "Periods for which rows are added to the step. A key that the filled period determines, such as `ordered_at[year]` \
-        beside `ordered_at[month]`, is computed from this period.",
+        if `ordered_at[month]` is filled, is computed from this period.",
     open: false,
     keys: &[
         Key::new(
@@ -199,7 +199,7 @@ pub(super) static FILL: KeyTable = KeyTable {
 
 /// Keys in the first step of a model built on metric sets that do not exist in other steps or have another shape there.
 pub static OVER_SETS: KeyTable = KeyTable {
-    title: "model over metric sets",
+    title: "model built on metric sets",
     doc: "Metrics of metric sets, in place of `from` and `joins`.",
     open: false,
     keys: &[
@@ -233,6 +233,6 @@ pub static OVER_SETS: KeyTable = KeyTable {
             KeyShape::Either(&KeyShape::Text, &KeyShape::Each(&KeyShape::Text)),
             "Filter for the rows of each set, or a filter for each set: `where: {orders: …}`.",
         ),
-        Key::new("from", KeyShape::Text, "A model over metric sets has no `from`."),
+        Key::new("from", KeyShape::Text, "A model built on metric sets has no `from`."),
     ],
 };

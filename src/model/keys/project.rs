@@ -165,7 +165,7 @@ const CONNECTION: Key = Key::new("connection", KeyShape::Text, "An output of the
 const SCHEMA: Key = Key::new(
     "schema",
     KeyShape::Text,
-    "Schema in which models are built. `${user}`, `${branch}` and `${env.NAME}` are replaced by the user, git's branch and a variable, each as an identifier.",
+    "Schema in which models are built. `${user}` is the current user, `${branch}` is the current Git branch, and `${env.NAME}` is an environment variable. Each value is converted to an identifier.",
 );
 const VARS: Key = Key::new(
     "vars",

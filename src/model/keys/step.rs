@@ -153,7 +153,7 @@ pub static STEP: KeyTable = KeyTable {
         Key::new(
             "calculations",
             KeyShape::Definitions,
-            "Formulas of a worksheet, which read cells: `growth = B1 / B0 - 1`. Their columns follow those in `columns`.",
+            "Formulas that read the cells of a worksheet, such as `growth = B1 / B0 - 1`. Their results are columns after those in `columns`.",
         ),
         Key::new(
             "row",

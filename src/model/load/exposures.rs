@@ -10,7 +10,7 @@ use crate::yaml::Node;
 pub struct SpecExposure<'y> {
     pub name: SpannedText<'y>,
     /// Mapping of the exposure in dbt's syntax, as written in the spec.
-    pub said: &'y Node,
+    pub node: &'y Node,
     /// Other inputs of the exposure, in addition to the model.
     pub depends_on: Vec<RelationReference>,
 }
@@ -25,7 +25,7 @@ impl<'y> Loader<'y, '_> {
             let depends_on = self.read_depends_on(item);
             exposures.push(SpecExposure {
                 name,
-                said: item,
+                node: item,
                 depends_on,
             });
         }

@@ -150,7 +150,7 @@ impl<'y> Loader<'y, '_> {
         let key = STEP_INPUT.keys.iter().find(|key| item.get(key.name).is_some());
         if let (Some(key), []) = (key, earlier) {
             let message = format!("the first step cannot have `{}`", key.name);
-            let help = "write `from` at the top level of the spec, which is the relation that the first step reads";
+            let help = "write `from`, the relation that the first step reads, at the top level of the spec";
             let found = Diagnostic::new(Code::WrongShape, self.key_span(item, key.name), message).with_help(help);
             self.report(found);
         } else if item.get("from").is_some() && item.get("union").is_some() {

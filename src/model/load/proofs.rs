@@ -140,7 +140,7 @@ impl<'y> Loader<'y, '_> {
             return self.report_wrong_shape(name, "a formula", check);
         }
         let message = format!("`{name}` must be a formula, found {}", check.kind_name());
-        let help = format!("write `- {{name: {name}, check: …}}`, with the other keys of the rule beside `name`");
+        let help = format!("write `- {{name: {name}, check: …}}`, with the other keys of the rule next to `name`");
         self.report(Diagnostic::new(Code::WrongShape, check.span, message).with_help(help));
     }
 

@@ -6,8 +6,8 @@ use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse, MetricColumn, Replacement};
 use super::graph::MetricId;
-use super::spelled::{TextWithOrigins, quote_formula_name};
 use super::step_text::DefinitionText;
+use super::text_with_origins::{TextWithOrigins, quote_formula_name};
 
 /// Aggregate of a set's rows.
 #[derive(Clone, Debug)]
@@ -29,7 +29,8 @@ pub struct AggregateColumns {
 }
 
 impl ColumnBuilder<'_> {
-    /// Finds the metrics that consist of a single aggregate. If several have the same formula, a listed one is preferred.
+    /// Finds the metrics that consist of a single aggregate. If several have the same formula, a listed one is
+    /// preferred.
     pub fn find_metrics_of_aggregates(&mut self, needed: &[MetricId]) {
         let is_aggregate = |id: &&MetricId| {
             let formula = self.model.formula(**id);

@@ -64,7 +64,7 @@ impl ModelOverSets<'_> {
                     Diagnostic::new(
                         Code::AggregateOverSets,
                         definition.file_span(&call.range),
-                        "a model over metric sets cannot aggregate rows itself; its formulas use metrics",
+                        "a model built on metric sets cannot aggregate rows itself; its formulas use metrics",
                     )
                     .with_help(format!(
                         "define the aggregate as a metric of the set `{}`, and use the metric here",

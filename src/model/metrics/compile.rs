@@ -235,8 +235,8 @@ impl Compiler {
     }
 
     /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
-    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of errors
-    /// in the keys of the sets.
+    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of
+    /// errors in the keys of the sets.
     fn check_by_probe(
         &self,
         set: &MetricSet,
@@ -368,7 +368,8 @@ impl Expansion {
         }
         let (file, in_set) = self.text.origin(diagnostic.span());
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
-        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's joins.
+        // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's
+        // joins.
         let is_shown =
             diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();

@@ -98,7 +98,8 @@ impl ExpandedModel {
     /// formula.
     #[must_use]
     pub fn metric_set_formula(&self, formula: Span) -> Option<MetricSetFormula<'_>> {
-        // Skip the bytes before a formula. They are the name, which originates from the whole definition.
+        // Look up the origin of the byte before the formula. This byte belongs to the name or to a key, which
+        // originates from the whole definition.
         let head = formula.start.saturating_sub(1);
         let (file, place) = self.expansion.text.origin(Span::new(head, formula.start));
         let set: &MetricSet = self.expansion.sets.get(usize::from(file).checked_sub(1)?)?;
@@ -120,8 +121,8 @@ impl ExpandedModel {
         })
     }
 
-    /// Returns the definitions of sets whose formulas are inlined into a formula of the text, each with its byte range in
-    /// that formula.
+    /// Returns the definitions of sets whose formulas are inlined into a formula of the text, each with its byte range
+    /// in that formula.
     #[must_use]
     pub fn inlined_formulas(&self, formula: Span) -> Vec<(MetricSetFormula<'_>, Range<usize>)> {
         let owner = self.metric_set_formula(formula);

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::spelled::quote_formula_name;
+use super::text_with_origins::quote_formula_name;
 use crate::ast::{Ast, Expr};
 use crate::check::{self, CheckScope, Context, DefinitionRole, WindowUnit, calendar_unit};
 use crate::checks::check_unnamed_formulas;
@@ -110,7 +110,8 @@ pub fn analyze(compiler: &Compiler, step: &Step<'_>, source: &str) -> (Vec<Metri
 
 /// Facts about a step whose formulas are analyzed.
 pub struct AnalysisScope<'a> {
-    /// Relations of the columns. If there are none, names that the step does not define are columns of unknown relations.
+    /// Relations of the columns. If there are none, names that the step does not define are columns of unknown
+    /// relations.
     pub relations: &'a [Relation],
     /// Types of columns by lower-case name.
     pub types: &'a [(String, Type)],

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::columns::{ColumnBuilder, ColumnUse};
-use super::spelled::TextWithOrigins;
+use super::text_with_origins::TextWithOrigins;
 use crate::arena::Arena;
 
 /// Maximum length, in bytes, of a formula that replaces the metric's name.

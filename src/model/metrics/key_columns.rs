@@ -17,7 +17,8 @@ use crate::plan::split_timeframe;
 use crate::schema::{Column, Relation};
 
 impl ModelOverSets<'_> {
-    /// Returns the error about a key that is no column, dimension or period of any set. `None` if a set may have the key.
+    /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
+    /// key.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
         // The keys that check a set are its time, which is checked with its formulas, and its dimensions.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {

@@ -31,7 +31,7 @@ impl MetricSet {
     }
 
     /// Returns the column and the timeframe of a key like [`Self::timeframe_of`]. The timeframe may be a part of a date
-    /// that is no period, such as `month_name`.
+    /// that is not a period, such as `month_name`.
     pub fn date_part_of<'s>(&'s self, key: &'s str) -> Option<(&'s str, String)> {
         // The time may be a dimension that is computed from a number, such as a year.
         if let ((column, ""), Some(grain)) = (split_timeframe(key), self.grain_of(split_timeframe(key).0)) {
@@ -75,8 +75,8 @@ impl MetricSet {
         (is_within && is_same).then_some(timeframe)
     }
 
-    /// Returns the formula of a key that all dates of a period have in common, such as `YEAR(ordered_at)` for the period
-    /// `ordered_at[month]`.
+    /// Returns the formula of a key that all dates of a period have in common, such as `YEAR(ordered_at)` for the
+    /// period `ordered_at[month]`.
     pub fn formula_within(
         &self,
         key: &str,
@@ -113,8 +113,8 @@ impl MetricSet {
         Some(FormulaWithinPeriod::Parts { parts, timeframe })
     }
 
-    /// Returns whether a key is computed only from the date of a period, and is a period or contains a year. Other parts
-    /// of a date, such as its weekday, occur in every long period.
+    /// Returns whether a key is computed only from the date of a period, and is a period or contains a year. Other
+    /// parts of a date, such as its weekday, occur in every long period.
     pub fn divides_date_of(&self, key: &str, period: &str) -> bool {
         let Some((column, _)) = self.timeframe_of(period) else {
             return false;

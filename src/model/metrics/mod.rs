@@ -3,15 +3,15 @@
 //! A metric set defines metrics and dimensions once, without a grain. A model built on sets lists metrics and keys. The
 //! model is expanded to an ordinary spec with the definitions of the sets written out, and the expanded spec is
 //! compiled. A step with `fill`, `since` or `until` is expanded like a model built on a set that consists of the step's
-//! definitions. A filled model over one set keeps these keys, so that an author could write its expansion, which is then
-//! expanded as well.
+//! definitions. A filled model over one set keeps these keys, so that an author could write its expansion, which is
+//! then expanded as well.
 //!
 //! ```text
 //! spec with `metrics` ─ request ─ graph, keys ─ columns ─ stages ─ step_text ─ spec with `from` and `definitions`
 //! ```
 //!
-//! [`TextWithOrigins`] maps each byte of the expanded spec to the byte of the file from which it comes, so that diagnostics
-//! refer to the original files.
+//! [`TextWithOrigins`] maps each byte of the expanded spec to the byte of the file from which it comes, so that
+//! diagnostics refer to the original files.
 
 mod aggregates;
 mod checks;
@@ -38,12 +38,12 @@ mod set_changes;
 mod set_checks;
 mod set_extract;
 mod set_names;
-mod spelled;
 mod stages;
 mod step_names;
 mod step_text;
 #[cfg(test)]
 mod tests;
+mod text_with_origins;
 mod total_source;
 mod union;
 mod window_checks;

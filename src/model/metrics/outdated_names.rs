@@ -1,5 +1,5 @@
-//! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and `renamed_from`. Models and
-//! sets may still use them, with a warning.
+//! Deprecated metrics and dimensions, and former names of metrics and dimensions: the keys `deprecated` and
+//! `renamed_from`. Models and sets may still use them, with a warning.
 
 use super::formulas::{MetricFormula, NameUse};
 use super::graph::{MetricId, SetNameTarget};
@@ -7,7 +7,7 @@ use super::keys::{MetricSetKey, ModelKeys};
 use super::request::ModelOverSets;
 use super::set::{MetricSet, MetricSets};
 use super::set_names::SetName;
-use super::spelled::quote_formula_name;
+use super::text_with_origins::quote_formula_name;
 use crate::arena::Arena;
 use crate::diag::{Code, Diagnostic};
 use crate::load::SpecKind;
@@ -36,8 +36,8 @@ impl MetricSet {
         (!self.is_metric(&self.definitions[place])).then_some(current)
     }
 
-    /// Returns a key with the current name of its dimension: `region` becomes `sales_region`. `None` if the key does not
-    /// use the former name of a dimension.
+    /// Returns a key with the current name of its dimension: `region` becomes `sales_region`. `None` if the key does
+    /// not use the former name of a dimension.
     pub fn current_key(&self, key: &str) -> Option<String> {
         let (name, frame) = split_timeframe(key);
         let current = quote_formula_name(self.current_dimension(name)?);

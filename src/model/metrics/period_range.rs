@@ -4,7 +4,7 @@ use super::columns::ModelColumns;
 use super::formulas::analyze;
 use super::keys::{MetricSetKey, ModelKeys, first_day};
 use super::request::ModelOverSets;
-use super::spelled::{TextWithOrigins, quote_formula_name};
+use super::text_with_origins::{TextWithOrigins, quote_formula_name};
 use crate::check;
 use crate::compiler::Compiler;
 use crate::diag::{Code, Diagnostic};
@@ -58,7 +58,8 @@ impl PeriodBound {
         )
     }
 
-    /// Returns the error about two dates in the wrong order, which select no period. `None` if one of them is a formula.
+    /// Returns the error about two dates in the wrong order, which select no period. `None` if one of them is a
+    /// formula.
     pub fn reversed_fault([(first, from), (last, to)]: [(&str, &Node); 2]) -> Option<Diagnostic> {
         let date = |node: &Node| Self::read(node)?.date;
         if date(from)? <= date(to)? {
@@ -156,7 +157,8 @@ impl ModelOverSets<'_> {
         };
         let frame = frame.unwrap_or("day");
         let fiscal_offset = self.fiscal_offset(compiler, &self.sets[set]);
-        // In a condition on rows, the name refers to the column, so the formula of a definition with this name is written out.
+        // In a condition on rows, the name refers to the column, so the formula of a definition with this name is
+        // written out.
         let defined = self.sets[set].definition_hiding_time();
         let column = defined.map_or_else(|| time.reference(), |formula| format!("({})", formula.text));
         let is_plain = defined.is_some() || self.sets[set].is_temporal(compiler, &time.column);
@@ -239,8 +241,8 @@ fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
     names.map(|name| name.name).collect()
 }
 
-/// Returns the length of a period in months, and the number of months from January to the first month of the fiscal year. `None` for other
-/// periods.
+/// Returns the length of a period in months, and the number of months from January to the first month of the fiscal
+/// year. `None` for other periods.
 fn timeframe_months_and_offset(frame: &str, fiscal_offset: Option<u8>) -> Option<(u32, u32)> {
     let offset = fiscal_offset.map(u32::from);
     match frame {

@@ -2,11 +2,11 @@
 
 use super::keys::period_unit;
 use super::set::{MetricSet, MetricSets, SetTime};
-use super::spelled::quote_formula_name;
+use super::text_with_origins::quote_formula_name;
 use crate::yaml;
 
-/// Returns the shortest period that is available in all sets with rows on which a set is built, as a key. `None` if one of
-/// these sets has no time. The key names the columns, because a set may have a column such as `month`.
+/// Returns the shortest period that is available in all sets with rows on which a set is built, as a key. `None` if one
+/// of these sets has no time. The key names the columns, because a set may have a column such as `month`.
 fn time_key(set: &MetricSet, sets: &MetricSets) -> Option<String> {
     let mut all = vec![set];
     let mut next = 0;

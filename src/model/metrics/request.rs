@@ -477,8 +477,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the file number of a set in a [`TextWithOrigins`](super::spelled::TextWithOrigins). A step that is treated like
-    /// a set is in the spec, which is file 0.
+    /// Returns the file number of a set in a [`TextWithOrigins`](super::text_with_origins::TextWithOrigins). A step
+    /// that is treated like a set is in the spec, which is file 0.
     pub fn file_number_of_set(&self, set: usize) -> u16 {
         match self.kind {
             SpecKind::Periods => 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::formulas::{AnalysisScope, MetricFormula, NameUse, analyze_in};
 use super::keys::relation_name;
 use super::set_checks::{report_time_with_timeframe, report_unsupported_joins, report_wrong_dates, report_wrong_input};
-use super::spelled::quote_formula_name;
+use super::text_with_origins::quote_formula_name;
 use crate::arena::Arena;
 use crate::catalog_lookup::known_relation;
 use crate::check::DefinitionRole;

@@ -17,7 +17,7 @@ pub enum SetName<'s> {
 }
 
 impl MetricSet {
-    /// Returns the meaning of a name in the formula `own` of the set. `find` returns the set with a name.
+    /// Resolves a name in the formula of the set's definition `own`. `find` looks up a set by its name.
     pub fn resolve<'s>(
         &'s self,
         own: &str,
@@ -91,7 +91,8 @@ impl MetricSet {
         faults
     }
 
-    /// Reports a name in the formula `formula` that is not a metric of exactly one of the sets on which the set is built.
+    /// Reports a name in the formula `formula` that is not a metric of exactly one of the sets on which the set is
+    /// built.
     pub fn metric_of_no_set<'s>(
         &'s self,
         formula: &str,

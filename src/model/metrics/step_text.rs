@@ -1,6 +1,6 @@
 //! Writes steps of an expanded spec as YAML.
 
-use super::spelled::TextWithOrigins;
+use super::text_with_origins::TextWithOrigins;
 use crate::checks::is_plain_name;
 use crate::span::Span;
 use crate::yaml::{self, Node, NodeKind};
@@ -217,20 +217,20 @@ impl KeyWriter<'_> {
     fn formula(&mut self, key: &str, formula: Option<&TextWithOrigins>) {
         if let Some(formula) = formula {
             self.key(key);
-            self.block(formula, 2, (0, self.place));
+            self.write_scalar(formula, 2, (0, self.place));
         }
     }
 
     /// Writes a string on the key's line if YAML parses it as a string, and as a block otherwise. The block's first
     /// line originates from `head`.
-    fn block(&mut self, text: &TextWithOrigins, more: usize, (file, span): (u16, Span)) {
+    fn write_scalar(&mut self, text: &TextWithOrigins, extra_indent: usize, (file, span): (u16, Span)) {
         if yaml::is_plain(&text.text) && !text.text.contains('\n') {
             self.out.append(text, 0);
             return;
         }
-        let head = format!("|-\n{}", " ".repeat(self.indent + more));
+        let head = format!("|-\n{}", " ".repeat(self.indent + extra_indent));
         self.out.write(&head, file, span);
-        self.out.append(text, self.indent + more);
+        self.out.append(text, self.indent + extra_indent);
     }
 
     fn definitions(&mut self, definitions: &[DefinitionText]) {
@@ -261,7 +261,7 @@ impl KeyWriter<'_> {
                 self.text(":");
                 self.line(4);
                 self.out.write("formula: ", origin.0, origin.1);
-                self.block(&definition.formula, 6, origin);
+                self.write_scalar(&definition.formula, 6, origin);
                 if let Some(description) = &definition.description {
                     self.line(4);
                     self.text(&format!("description: {}", yaml::flow_text(description)));

@@ -2,7 +2,7 @@
 //! several metric sets. A total recomputes a measure from rows, so it needs the step that aggregates these rows.
 
 use super::aggregates::split_combined_rows;
-use super::spelled::referenced_name;
+use super::text_with_origins::referenced_name;
 use crate::compile::SpecCompilation;
 use crate::load::{KeptColumns, SpannedText, Step};
 use crate::plan::key_name;

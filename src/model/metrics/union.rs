@@ -216,8 +216,8 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &st
 }
 
 impl SpecCompilation<'_> {
-    /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns the
-    /// CTE as a relation.
+    /// Adds a CTE with a row for each period between two columns of the previous step, for each of its rows. Returns
+    /// the CTE as a relation.
     pub(crate) fn add_period_series_cte(
         &mut self,
         step: &Step<'_>,

@@ -3,8 +3,8 @@
 use super::expand::ExpandedStep;
 use super::request::{ListedMetric, ModelOverSets};
 use super::set::SETTINGS;
-use super::spelled::TextWithOrigins;
 use super::step_text::{StepText, node_text};
+use super::text_with_origins::TextWithOrigins;
 use crate::Type;
 use crate::compiler::Compiler;
 use crate::keys::{MODEL, OVER_SETS, STEP};
@@ -197,8 +197,8 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the properties that a set specifies for a metric or dimension, each with its value as YAML. Properties in
-    /// `own` take precedence.
+    /// Returns the properties that a set specifies for a metric or dimension, each with its value as YAML. Properties
+    /// in `own` take precedence.
     fn properties_from_set(&self, listed: &ListedMetric, own: Option<&Node>) -> Vec<(&'static str, String)> {
         let set = &self.sets[listed.set];
         let Some(properties) = set.properties(&set.definitions[listed.metric].name) else {

@@ -375,8 +375,8 @@ impl CellColumns {
         relation
     }
 
-    /// Returns the grain of the cells. The grain starts with the grain of the input, so that ties are broken in the same
-    /// order with and without empty cells.
+    /// Returns the grain of the cells. The grain starts with the grain of the input, so that ties are broken in the
+    /// same order with and without empty cells.
     fn grain(&self, of_input: &[String]) -> Vec<String> {
         without_duplicates(of_input.iter().chain(&self.rows).chain(&self.keys).cloned().collect())
     }

@@ -172,8 +172,8 @@ pub fn read_first_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str
     }))
 }
 
-/// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or whose
-/// definitions cannot be compared with those of specs.
+/// Reads a metric set over a relation as a step without keys. Returns `None` for a file that is not such a set, or
+/// whose definitions cannot be compared with those of specs.
 pub fn read_metric_set_as_step(compiler: &Compiler, trees: &mut FormulaTrees, text: &str) -> Option<FirstStep> {
     let root = yaml::root(text)?;
     let model = root.text_at("metric_set")?;
@@ -207,8 +207,8 @@ impl StepSource<'_> {
         let (formulas, _) = analyze(compiler, step, text);
         let definitions = read_definitions(compiler, trees, step, (text, from.name()), &formulas, Arena::new())?;
         let places = definition_indexes(&definitions);
-        // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses its
-        // own name reads such a column.
+        // In a condition on rows, a name refers to a column if there is a column with that name. A definition that uses
+        // its own name reads such a column.
         let relation = known_relation(&compiler.options, from);
         let is_column = |definition: &FirstStepDefinition| {
             definition.reads_own_name
@@ -219,7 +219,7 @@ impl StepSource<'_> {
                 let definition = &definitions[*places.get(&name.to_lowercase())?];
                 Some(definition.tree).filter(|_| !is_column(definition))
             };
-            trees.number((formula, from.name()), &compiler.options.limits, named)
+            trees.id_of((formula, from.name()), &compiler.options.limits, named)
         };
         let filter = step.filter.and_then(|filter| {
             Some(FirstStepFilter {
@@ -374,7 +374,7 @@ pub(super) fn read_definitions(
             Some(definitions[*used].tree)
         };
         definitions[place].tree = trees
-            .number((&definitions[place].formula, relation), &compiler.options.limits, named)
+            .id_of((&definitions[place].formula, relation), &compiler.options.limits, named)
             .ok_or_else(|| format!("the formula of `{}` has an error", definitions[place].name))?;
     }
     for written in &step.definitions {

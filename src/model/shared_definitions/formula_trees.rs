@@ -14,13 +14,13 @@ use crate::span::Span;
 /// ignored. A qualifier that is the relation of the rows is ignored too.
 #[derive(Debug, Default)]
 pub struct FormulaTrees {
-    numbers: FxHashMap<String, u32>,
+    ids: FxHashMap<String, u32>,
 }
 
 impl FormulaTrees {
     /// Returns the ID of a formula's tree over the rows of `relation`. `definition` returns the ID of the definition to
     /// which a name refers. Returns `None` if the formula has a syntax error.
-    pub fn number(
+    pub fn id_of(
         &mut self,
         (formula, relation): (&str, &str),
         limits: &Limits,
@@ -35,22 +35,22 @@ impl FormulaTrees {
             return None;
         }
         let bound = names_of_let(ast, text, Span::new(0, text.len() as u32));
-        let mut numbers: Vec<u32> = Vec::with_capacity(ast.len());
+        let mut ids: Vec<u32> = Vec::with_capacity(ast.len());
         for id in ast.ids() {
             let named = unqualified_name_of_node(ast, text, id)
                 .filter(|name| !bound.iter().any(|of| of.eq_ignore_ascii_case(name)));
-            let number = match named.and_then(&definition) {
-                Some(number) => number,
-                None => self.intern(node_key(ast, (text, relation), id, &numbers)?),
+            let node_id = match named.and_then(&definition) {
+                Some(node_id) => node_id,
+                None => self.intern(node_key(ast, (text, relation), id, &ids)?),
             };
-            numbers.push(number);
+            ids.push(node_id);
         }
-        numbers.get(body.body.index()).copied()
+        ids.get(body.body.index()).copied()
     }
 
     fn intern(&mut self, key: String) -> u32 {
-        let next = self.numbers.len() as u32;
-        *self.numbers.entry(key).or_insert(next)
+        let next = self.ids.len() as u32;
+        *self.ids.entry(key).or_insert(next)
     }
 }
 
@@ -68,8 +68,8 @@ fn unqualified_name_of_node<'t>(ast: &Ast, text: &'t str, id: ExprId) -> Option<
 }
 
 /// Returns a string that describes a node, with the IDs of its children. `None` for an error node.
-fn node_key(ast: &Ast, (text, relation): (&str, &str), id: ExprId, numbers: &[u32]) -> Option<String> {
-    let of = |child: ExprId| numbers.get(child.index()).copied();
+fn node_key(ast: &Ast, (text, relation): (&str, &str), id: ExprId, ids: &[u32]) -> Option<String> {
+    let of = |child: ExprId| ids.get(child.index()).copied();
     let source = ast.span(id).text(text);
     let word = |span: crate::span::Span| span.text(text).trim().to_lowercase();
     Some(match ast.expr(id) {
@@ -118,13 +118,13 @@ mod tests {
     fn layout_case_and_helpers_do_not_matter() {
         let mut trees = FormulaTrees::default();
         let limits = Limits::default();
-        let inner = trees.number(("SUM(amount)", "orders"), &limits, |_| None);
-        let mut number = |formula: &str| {
-            trees.number((formula, "orders"), &limits, |name| {
+        let inner = trees.id_of(("SUM(amount)", "orders"), &limits, |_| None);
+        let mut id_of = |formula: &str| {
+            trees.id_of((formula, "orders"), &limits, |name| {
                 inner.filter(|_| name.eq_ignore_ascii_case("revenue"))
             })
         };
-        let wanted = number("SUM(amount) / COUNT(DISTINCT(id))");
+        let wanted = id_of("SUM(amount) / COUNT(DISTINCT(id))");
         for (formula, is_same) in [
             ("sum( Amount )/count(distinct(${ID}))", true),
             ("(SUM(amount)) / // all\n  COUNT(DISTINCT(id))", true),
@@ -136,10 +136,10 @@ mod tests {
             ("SUM(amount) / COUNT(DISTINCT(customers.id))", false),
             ("LET(revenue, 1, revenue / COUNT(DISTINCT(id)))", false),
         ] {
-            assert_eq!(number(formula) == wanted, is_same, "{formula}");
+            assert_eq!(id_of(formula) == wanted, is_same, "{formula}");
         }
-        assert_ne!(number("\"A\""), number("\"a\""));
-        assert_ne!(number("day[month]"), number("day[year]"));
-        assert_eq!(number("SUM("), None);
+        assert_ne!(id_of("\"A\""), id_of("\"a\""));
+        assert_ne!(id_of("day[month]"), id_of("day[year]"));
+        assert_eq!(id_of("SUM("), None);
     }
 }

@@ -10,8 +10,8 @@ use crate::load::{StepDefinitions, load_steps};
 use crate::metrics::{MetricFormula, analyze, find_step_over_metric_sets, listed_metrics};
 use crate::yaml::{self, Node};
 
-/// Reads the first step of a model over a single metric set. `set` returns the step of a set by its name. Returns `None`
-/// for other files, for models that list all metrics of a set with `*`, and for models with `overrides`.
+/// Reads the first step of a model over a single metric set. `set` returns the step of a set by its name. Returns
+/// `None` for other files, for models that list all metrics of a set with `*`, and for models with `overrides`.
 pub fn read_step_over_metric_set<'s>(
     compiler: &Compiler,
     trees: &mut FormulaTrees,

@@ -35,8 +35,8 @@ pub(super) struct AccessFilter {
 }
 
 impl<'m> ViewAccess<'m> {
-    /// Returns the access settings that apply to a view, in one topic or in all topics. A user who can see the view in one
-    /// topic needs only the grants of this topic, so only the grants that all topics require apply to the view.
+    /// Returns the access settings that apply to a view, in one topic or in all topics. A user who can see the view in
+    /// one topic needs only the grants of this topic, so only the grants that all topics require apply to the view.
     pub fn find(model: &'m ParsedOmniModel<'_>, view: usize, only: Option<&str>) -> Self {
         let mut access = Self::default();
         let name = model.name_of(view);

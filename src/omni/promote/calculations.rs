@@ -168,8 +168,8 @@ fn with_columns(text: &str, sheet: &CalculationSheet) -> Result<String, String> 
     Ok(out)
 }
 
-/// Replaces the letters of cells, ranges and totals after columns have moved. `columns` are the columns before the move.
-/// A word for which `is_name` returns `true` is the name of a column instead of a cell.
+/// Replaces the letters of cells, ranges and totals after columns have moved. `columns` are the columns before the
+/// move. A word for which `is_name` returns `true` is the name of a column instead of a cell.
 fn move_letters(formula: &str, columns: &[LetteredColumn], is_name: &dyn Fn(&str) -> bool) -> Result<String, String> {
     let text = format!("={formula}");
     let (parsed, _) = parse::parse(&text);

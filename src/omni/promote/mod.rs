@@ -62,11 +62,11 @@ pub struct Request<'a> {
     pub grain: Vec<String>,
     /// Name of the model. By default, the name is derived from the promoted fields.
     pub name: Option<String>,
-    /// Whether to omit the columns by which topics filter the rows of each user. By default, these columns are keys of a
-    /// grouped model.
+    /// Whether to omit the columns by which topics filter the rows of each user. By default, these columns are keys of
+    /// a grouped model.
     pub drop_access: bool,
-    /// dbt's manifest, which determines the relations that the views show. A view that shows no relation of the manifest
-    /// reads the dbt model with the name of its table.
+    /// dbt's manifest, which determines the relations that the views show. A view that shows no relation of the
+    /// manifest reads the dbt model with the name of its table.
     pub manifest: Option<&'a Manifest>,
     /// Paths in the folder of the Omni model, by the path of the file. Other files have the same path there.
     pub paths: FxHashMap<String, String>,

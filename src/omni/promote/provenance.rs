@@ -61,8 +61,8 @@ pub(super) fn promotion_records(root: &Node) -> Vec<ProvenanceRecord<'_>> {
 pub(super) struct PromotedSpecs {
     /// YAML of each spec. `None` if it cannot be read.
     pub roots: Vec<Option<Node>>,
-    /// Indices of the specs that were promoted from a field or query view, each with the promoted column, by the name of
-    /// the field or query view in lower case.
+    /// Indices of the specs that were promoted from a field or query view, each with the promoted column, by the name
+    /// of the field or query view in lower case.
     by_name: FxHashMap<String, Vec<(usize, Option<String>)>>,
 }
 

@@ -101,9 +101,9 @@ impl TargetModel {
         )
     }
 
-    /// Returns the edits that make a field read the model of a spec, which was promoted from the field. If several specs
-    /// were promoted from it, the error contains the reason why the field cannot read this model, or else asks for one
-    /// spec.
+    /// Returns the edits that make a field read the model of a spec, which was promoted from the field. If several
+    /// specs were promoted from it, the error contains the reason why the field cannot read this model, or else asks
+    /// for one spec.
     pub(super) fn edits_for(
         spec: usize,
         specs: &[(String, String)],

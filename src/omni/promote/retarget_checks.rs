@@ -10,8 +10,8 @@ use crate::model::CompiledSpec;
 pub struct RetargetRefusal {
     /// Reason, which does not end with a period.
     pub reason: String,
-    /// Instruction after which the field can read the model, without the reason. `None` if the values of the field would
-    /// always be different.
+    /// Instruction after which the field can read the model, without the reason. `None` if the values of the field
+    /// would always be different.
     pub remedy: Option<String>,
     /// Alternative to the field, as an instruction.
     pub alternative: Option<String>,

@@ -1,10 +1,10 @@
 //! Metric sets from definitions that several specs contain.
 //!
 //! Specs that read the rows of the same relation with the same filter form a group. If two specs of a group contain the
-//! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has a
-//! metric set over the same rows, the group's definitions are added to this set. Models that already read this set share
-//! their formulas with the group. A spec is changed only if its SQL remains the same, which is proven by compiling the
-//! project again.
+//! same formula, the group gets a metric set that contains the formula, and the specs read the set. If the project has
+//! a metric set over the same rows, the group's definitions are added to this set. Models that already read this set
+//! share their formulas with the group. A spec is changed only if its SQL remains the same, which is proven by
+//! compiling the project again.
 
 mod candidates;
 mod comments;
@@ -77,7 +77,7 @@ pub struct ExtractedMetricSet {
     /// Names of the definitions that the set does not have yet.
     pub added: Vec<String>,
     /// Names of the project's metric sets over the same relation, if the set is new.
-    pub beside: Vec<String>,
+    pub other_sets: Vec<String>,
 }
 
 /// Spec to change.

@@ -264,8 +264,8 @@ impl ExtractionRun<'_> {
         is_same
     }
 
-    /// Returns the specs whose definitions cannot be added to an existing set, because a model that already reads the set
-    /// would change. For example, `metrics: [orders.*]` contains all metrics of a set.
+    /// Returns the specs whose definitions cannot be added to an existing set, because a model that already reads the
+    /// set would change. For example, `metrics: [orders.*]` contains all metrics of a set.
     fn dependent_spec_failures(&self, proposals: &[Proposal], after: &[CompiledSpec]) -> Vec<(usize, String)> {
         let rewritten = proposals.iter().flat_map(|proposal| {
             let members = proposal.draft.members.iter();
@@ -373,7 +373,7 @@ impl ExtractionRun<'_> {
                 others: all.len() - shared.len(),
                 spec: proposal.spec,
                 added: added.map(|definition| definition.name.clone()).collect(),
-                beside: match proposal.spec {
+                other_sets: match proposal.spec {
                     None => first.map_or_else(Vec::new, |step| self.metric_sets_over_relation(&step.relation)),
                     Some(_) => Vec::new(),
                 },

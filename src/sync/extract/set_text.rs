@@ -161,8 +161,8 @@ impl MetricSetDraft {
         joins
     }
 
-    /// Returns the properties that the set specifies. For each new definition, these are the description that most specs
-    /// specify, and the properties that all specs specify.
+    /// Returns the properties that the set specifies. For each new definition, these are the description that most
+    /// specs specify, and the properties that all specs specify.
     pub fn shared_properties(
         &self,
         entries: &Arena<SpecEntries>,

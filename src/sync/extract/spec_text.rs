@@ -23,7 +23,7 @@ pub(super) struct SpecEntries {
     /// Lower-case names of the model's columns.
     columns: BTreeSet<String>,
     /// dbt keys that the spec specifies next to the formulas of its first step, by lower-case name.
-    beside: BTreeMap<String, Vec<(String, YamlValue)>>,
+    keys_by_name: BTreeMap<String, Vec<(String, YamlValue)>>,
 }
 
 impl SpecEntries {
@@ -36,7 +36,7 @@ impl SpecEntries {
             (definition.name.to_lowercase(), pairs.collect())
         });
         Self {
-            beside: keys.collect(),
+            keys_by_name: keys.collect(),
             columns: columns.map(str::to_lowercase).collect(),
             root: value(text).unwrap_or_else(|| YamlValue::text("")),
         }
@@ -59,10 +59,10 @@ impl SpecEntries {
             Some((_, YamlValue::Map(pairs, _))) => pairs.clone(),
             _ => Vec::new(),
         };
-        let beside = self.beside.get(&name.to_lowercase()).into_iter().flatten();
-        let beside = beside.filter(|(key, _)| pairs.iter().all(|(known, _)| known != key));
-        let beside: Vec<(String, YamlValue)> = beside.cloned().collect();
-        pairs.extend(beside);
+        let keys = self.keys_by_name.get(&name.to_lowercase()).into_iter().flatten();
+        let keys = keys.filter(|(key, _)| pairs.iter().all(|(known, _)| known != key));
+        let keys: Vec<(String, YamlValue)> = keys.cloned().collect();
+        pairs.extend(keys);
         pairs
     }
 

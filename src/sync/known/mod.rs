@@ -472,7 +472,7 @@ relations:
     }
 
     #[test]
-    fn missing_facts_come_from_the_other() {
+    fn missing_facts_are_taken_from_the_committed_file() {
         let committed = parse_known_facts(
             "relations: {orders: {columns: {amount: decimal, id: {type: integer, nullable: false}}}}",
         );

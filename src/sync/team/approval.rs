@@ -68,7 +68,7 @@ impl RequiredApproval {
     ) -> ApprovalState {
         let mut judged: Vec<&Event> = events
             .iter()
-            .filter(|event| matches!(event.said, ChangeComment::Approved | ChangeComment::Rejected))
+            .filter(|event| matches!(event.action, ChangeComment::Approved | ChangeComment::Rejected))
             .collect();
         judged.sort_by(|one, other| one.at.cmp(&other.at));
         let of = |event: &Event| formulac_model::email_address(&event.by).to_lowercase();
@@ -80,7 +80,7 @@ impl RequiredApproval {
         let mut standing = ApprovalState::default();
         let earlier: BTreeMap<String, &Event> = judged
             .iter()
-            .filter(|event| event.said == ChangeComment::Approved && !last.contains_key(&of(event)))
+            .filter(|event| event.action == ChangeComment::Approved && !last.contains_key(&of(event)))
             .map(|event| (of(event), *event))
             .collect();
         standing.void.extend(
@@ -95,7 +95,7 @@ impl RequiredApproval {
                 standing.void.push((by, "users cannot approve their own changes"));
             } else if !self.can_be_reviewed_by(people, &event.by) {
                 standing.void.push((by, "the user's role is not permitted to approve"));
-            } else if event.said == ChangeComment::Approved {
+            } else if event.action == ChangeComment::Approved {
                 standing.approved.push(by);
             } else {
                 standing.rejected.push(by);

@@ -74,7 +74,7 @@ impl Commit {
         self.files.iter().find_map(|file| {
             let name = file.path.strip_prefix(CHANGES)?.rsplit('/').next()?;
             let event = Event::read(name, file.text.as_deref()?).ok()?;
-            (event.said == ChangeComment::Approved).then_some(event.by)
+            (event.action == ChangeComment::Approved).then_some(event.by)
         })
     }
 }
@@ -167,7 +167,7 @@ fn check_allowed(project: &Project, commit: &Commit, file: &TouchedFile) -> Resu
         let event = new_record_text(file)
             .and_then(|text| Event::read(inside.rsplit('/').next().unwrap_or_default(), text).map_err(str::to_owned))?;
         check_signed_by_author(&event.by, commit)?;
-        return match event.said {
+        return match event.action {
             ChangeComment::Proposed => has(Right::Propose),
             ChangeComment::Commented => has(Right::Comment),
             // Approvals are checked when they are counted, because people who are named in a spec may approve.
@@ -248,7 +248,7 @@ default_role: analyst
     }
 
     #[test]
-    fn each_file_asks_for_its_right() {
+    fn each_file_requires_its_permission() {
         let project = Project::from_text(PROJECT).0;
         let plain = |path: &str| (path.to_owned(), "x".to_owned());
         let cases = [
@@ -290,7 +290,7 @@ default_role: analyst
     }
 
     #[test]
-    fn records_stay_and_signatures_are_the_authors() {
+    fn records_cannot_change_and_authors_must_sign() {
         let project = Project::from_text(PROJECT).0;
         let (path, text) = record_event(ChangeComment::Approved, "f@x");
         for (text, why) in [(Some(text), "was changed"), (None, "was removed")] {

@@ -54,7 +54,7 @@ impl fmt::Display for ChangeComment {
 #[non_exhaustive]
 pub struct Event {
     /// Kind of action.
-    pub said: ChangeComment,
+    pub action: ChangeComment,
     /// Timestamp, such as `2026-11-20T10:00:00Z`.
     pub at: String,
     /// Person, as `Name <address>`.
@@ -74,11 +74,11 @@ pub struct Event {
 impl Event {
     /// Creates an event. Set [`Event::content`] separately.
     #[must_use]
-    pub fn new(said: ChangeComment, at: &str, by: &str, text: &str) -> Self {
+    pub fn new(action: ChangeComment, at: &str, by: &str, text: &str) -> Self {
         let (at, by, text) = (at.to_owned(), by.to_owned(), strip_control_characters(text));
         let empty = String::new;
         Self {
-            said,
+            action,
             at,
             by,
             text,
@@ -100,7 +100,7 @@ impl Event {
     #[must_use]
     pub fn text(&self) -> String {
         let pairs = [
-            ("did", self.said.name()),
+            ("did", self.action.name()),
             ("at", &self.at),
             ("by", &self.by),
             ("text", &self.text),
@@ -133,12 +133,12 @@ impl Event {
         let text = text.replace('\r', "");
         let root = yaml::root(&text).ok_or("the file does not describe a change")?;
         let scalar = |key: &str| root.text_at(key).unwrap_or_default().to_owned();
-        let said = ChangeComment::ALL
+        let action = ChangeComment::ALL
             .into_iter()
-            .find(|said| said.name() == scalar("did"))
+            .find(|action| action.name() == scalar("did"))
             .ok_or("the file does not describe a change")?;
         let event = Self {
-            said,
+            action,
             at: scalar("at"),
             by: scalar("by"),
             text: scalar("text"),
@@ -170,7 +170,7 @@ impl Change {
     /// Returns the first proposal of the change. `None` if the file of the proposal does not exist.
     #[must_use]
     pub fn proposal(&self) -> Option<&Event> {
-        self.events.iter().find(|event| event.said == ChangeComment::Proposed)
+        self.events.iter().find(|event| event.action == ChangeComment::Proposed)
     }
 }
 

@@ -177,7 +177,8 @@ codes! {
         "Definitions depend on each other in a cycle, so none of them can be computed first."
         Formula("a = b + 1\nb = a + 1") => Formula("a = 1\nb = a + 1");
     UnknownTimeframe "F0306" "unknown-timeframe" Error
-        "Timeframes in square brackets are the same as in Omni: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset` in the spec or in formulac.yml, which specifies the first month of the fiscal year."
+        "Timeframes in square brackets are the same as in Omni: day, week, month, quarter, year and parts of dates. `fiscal_quarter` and `fiscal_year` need `fiscal_month_offset`, the number of months from January to the first month of \
+        the fiscal year. Set it in the spec or in formulac.yml."
         Row("ordered_on[monht]") => Row("ordered_on[month]");
     UnknownRelation "F0307" "unknown-relation" Error
         "The schema has no relation with this name."
@@ -330,8 +331,8 @@ codes! {
         `group_by` names that are not in `order_by`. If one of these names is a longer period or a label of the date \
         in `order_by`, such as its year, the look-back ends with this period: January has no previous month, and a \
         running total begins again each year. Write `partition_by` with the other names, or group only by the shorter \
-        timeframe and compute the longer one in a later step. In a model over metric sets, compute it with a \
-        definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins with the longer \
+        timeframe and compute the longer one in a later step. In a model built on metric sets, compute it with \
+        a definition, such as `year = month[year]`. A look-back also misses rows if `order_by` begins with the longer \
         timeframe, because it moves along the first date."
         Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: [\"day[year]\", \"day[month]\"]\norder_by: day[month]\npartition_by: []\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n");
@@ -340,7 +341,7 @@ codes! {
         day of a week, moved by a month, is rarely the first day of a week, so the value is empty in nearly all rows."
         Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -1, \"month\")\n")
         => Spec("model: m\nfrom: t\ngroup_by: day[week]\norder_by: day[week]\ndefinitions: |\n  total = SUM(x)\n  a = PERIODOFFSET(total, -4, \"week\")\n");
-    KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods beside a key that divides them", "fill the shorter period, or remove the key")
+    KeyOfFilledDate "W0434" "key-of-filled-date" Warning("fill periods together with a finer key of the same date", "fill the shorter period, or remove the key")
         "`fill` adds a row for each period and each combination of the other keys. A key that the period determines, such \
         as the year of a month, is computed from the period. A key of the same date that the period does not determine, \
         such as the month of a filled year, is combined with every period, so that added rows have the year 2024 and a \
@@ -384,7 +385,9 @@ codes! {
         `$1`."
         Formula("REGEXMATCH(status, \"\\bopen\\b\")") => Formula("REGEXMATCH(status, \"(^|\\W)open($|\\W)\")");
     UnsupportedMask "F0461" "unsupported-mask" Error
-        "Number masks of TEXT consist of `0`, `#`, `,` between thousands or after the digits to divide by 1000, `.` and `%`; date masks of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`, where `mm` next to hours or seconds means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
+        "A number mask of TEXT consists of `0`, `#`, `.`, `%` and `,`. A comma between digits separates thousands; a comma after \
+        the digits divides by 1000. A date mask consists of `yyyy yy mmmm mmm mm m dddd ddd dd d hh h mm ss AM/PM`. Next to \
+        hours or seconds, `mm` means minutes. Characters such as `$`, `-`, `/` and spaces are literal; enclose other text in quotes, which are doubled in a formula."
         Formula("TEXT(amount, \"# ?/?\")") => Formula("TEXT(amount, \"#,##0.00\")");
     NotAKnownValue "W0470" "not-a-known-value" Warning("compare with text that is not a known value of its column", "correct the text, or add it to the known values")
         "The possible values of a column are known: from `values:` in the schema file, dbt's `accepted_values` test, \
@@ -398,7 +401,7 @@ codes! {
         column contains numbers, and use `VALUE(column)` if it contains numbers as text."
         Row("points > \"30\"") => Row("points > 30");
     EndOfDay "W0472" "end-of-day" Warning("compare a time with a date, which means midnight at the start of the day", "compare the day, `column[date]`")
-        "A date next to a time means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
+        "In a comparison with a timestamp, a date means midnight at the start of the day. `created_at <= DATE(2024, 1, 31)` therefore excludes 31 January except for its first instant, and `created_at = DATE(2024, 1, 31)` is true only at midnight. Compare with `<` and the next day, or compare the day, `created_at[date]`."
         Shown("created_at <= DATE(2024, 1, 31)") => Shown("created_at < DATE(2024, 2, 1)");
     CriterionOrder "W0473" "criterion-order" Warning("have the arguments of a conditional aggregate in the order of another function", "swap the arguments")
         "SUMIF expects the tested range, the criterion, and then the summed range; SUMIFS expects the summed range \
@@ -654,8 +657,8 @@ codes! {
     NotRepointed "F0713" "not-repointed" Error
         "The field would have different values if it read the column. A field of a view can be grouped by all \
         dimensions of the view, but a model's column has the grain of the model. The column has one value per row of \
-        the view only if the grain is the view's primary key, and only sums, counts, minimums and maximums can be \
-        aggregated again."
+        the view only if the grain of the model is the view's primary key. A measure can read the column only if it is \
+        a sum, count, minimum or maximum, because other aggregates cannot be aggregated again."
         Shown("`--repoint` of a measure whose model has one row per month") => Shown("`--repoint` of the same measure with one row per order");
     InvalidYaml "F0801" "invalid-yaml" Error
         "The file is not valid YAML, or has a duplicate key. Put a formula with `: `, ` #` or a leading `{`, `[`, `&`, `*`, `!`, `%`, `@` in a text block (`|`) or in quotes."

@@ -341,8 +341,9 @@ impl<'t> LayoutPass<'_, 't> {
                 | Less | LessEqual | Greater | GreaterEqual => true,
                 Name => {
                     let next = rest.get(index + 1).map_or(Token::End, |t| t.0);
-                    let beside = before == Dot || ends_operand(before) || begins_operand(next) && next != Open;
-                    !(beside || matches!(next, Equal | ColonEqual))
+                    let is_next_to_operand =
+                        before == Dot || ends_operand(before) || begins_operand(next) && next != Open;
+                    !(is_next_to_operand || matches!(next, Equal | ColonEqual))
                 }
                 Star => !self.is_sole_argument(at + index),
                 Open if self.open.len() < self.limits.nesting => {

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn aliases_repeat_little() {
+    fn repeated_aliases_have_a_size_limit() {
         let read = |text: &str| read(text, &mut Vec::new());
         assert!(read(&levels(3)).is_ok());
         assert!(read(&levels(6)).unwrap_err().message().contains("1 MiB"));

@@ -106,8 +106,8 @@ fn char_boundary(source: &str, at: usize) -> usize {
     at
 }
 
-/// Removes quotes around a formula that contains the same quotes, such as `"status = "open""`. Without an operator after
-/// the first closing quote, the outer quotes are not part of the formula.
+/// Removes quotes around a formula that contains the same quotes, such as `"status = "open""`. Without an operator
+/// after the first closing quote, the outer quotes are not part of the formula.
 fn remove_outer_quotes(value: &str) -> &str {
     let inner = |quote: char| {
         let continues = text_after_bracket(value, quote)?.starts_with(|c: char| c == '_' || c.is_alphanumeric());

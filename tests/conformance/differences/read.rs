@@ -43,9 +43,9 @@ fn read_difference(node: &Node, sources: &BTreeMap<String, String>) -> Result<Di
     }
     let formulac = map.need("formulac")?.text()?.to_owned();
     map.finish()?;
-    let told: Vec<String> = cells.values().map(cell_value).collect();
-    if told.windows(2).all(|pair| pair[0] == pair[1]) && cells.values().all(|cell| cell.says.is_empty()) {
-        return node.error("all warehouses agree, so this is no difference");
+    let values: Vec<String> = cells.values().map(cell_value).collect();
+    if values.windows(2).all(|pair| pair[0] == pair[1]) && cells.values().all(|cell| cell.says.is_empty()) {
+        return node.error("all warehouses agree, so this is not a difference");
     }
     Ok(Difference {
         question,

@@ -354,8 +354,8 @@ impl Reader<'_> {
             BinaryOperator::PGRegexMatch | BinaryOperator::PGRegexIMatch => self.operator(&text, "boolean"),
             BinaryOperator::StringConcat => self.operator(&format!("{left} || {right}"), "text"),
             _ => {
-                // The difference between a date and an unknown value is a date or a number, and an unknown value plus an
-                // interval is a date.
+                // The difference between a date and an unknown value is a date or a number, and an unknown value plus
+                // an interval is a date.
                 let operands = [left, right];
                 let is_unknown = operands.contains(&"any") && (text == "-" || operands.contains(&"interval"));
                 let class = if is_unknown {

@@ -122,7 +122,7 @@ fn an_edit_of_a_metric_can_change_the_set_or_the_model() {
 }
 
 #[test]
-fn the_models_own_definitions_are_taken_into_its_spec() {
+fn edits_of_own_definitions_become_formulas_in_the_spec() {
     let decompiler = Decompiler::default();
     let edit = ("as share", "* 100 as share");
     let done = edited(&decompiler, BY_MONTH, edit, ORDERS);
@@ -245,7 +245,8 @@ fn added_conditions_and_columns_become_part_of_the_spec() {
     }
 }
 
-/// The generated SQL does not contain a join that nothing uses, so names that both relations have are not ambiguous there.
+/// The generated SQL does not contain a join that nothing uses, so names that both relations have are not ambiguous
+/// there.
 #[test]
 fn added_conditions_do_not_depend_on_unused_joins() {
     let both = ["customer_id", "is_paid", "is_new"];
@@ -425,7 +426,7 @@ fn a_metric_with_spaces_is_overridden_in_a_mapping() {
 
 /// In addition to an edit to SQL that a set defines, the same clause contains an edit to SQL that the model defines.
 #[test]
-fn other_edits_of_a_clause_stay() {
+fn other_edits_of_a_clause_are_kept() {
     let decompiler = Decompiler::default();
     let cases = [
         (
@@ -493,7 +494,7 @@ fn edits_of_the_models_own_sql_are_kept() {
 /// If all conflicts of a file are resolved with `--ours`, the file is the generated one, except for the hand edits that
 /// are not conflicts. The test combines each pair of edits to a model.
 #[test]
-fn without_its_conflicts_a_file_is_the_generated_one() {
+fn resolving_all_conflicts_with_ours_restores_the_generated_file() {
     let decompiler = Decompiler::default();
     let set_edits = CASES.iter().map(|(spec, from, to, ..)| (*spec, *from, *to, true));
     let all: Vec<_> = set_edits

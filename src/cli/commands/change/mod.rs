@@ -244,7 +244,7 @@ impl ChangeContext<'_> {
         let path = format!("{CHANGES}/{id}/{}", event.file_name());
         let hash = content_hash(event.text().as_bytes());
         let first = event.text.lines().next().unwrap_or_default();
-        let title = match event.said {
+        let title = match event.action {
             ChangeComment::Proposed => format!("Propose: {first}"),
             said if first.is_empty() => format!("{said} {id}"),
             said => format!("{said} {id}: {first}"),
@@ -285,7 +285,7 @@ fn require_proposal(change: &Change) -> Result<&Event, Failure> {
 
 fn event_json(event: &Event) -> Value {
     json!({
-        "did": event.said.name(), "at": event.at, "by": event.by, "text": event.text, "more": event.more,
+        "did": event.action.name(), "at": event.at, "by": event.by, "text": event.text, "more": event.more,
         "environment": event.environment, "base": event.base, "content": event.content,
     })
 }

@@ -120,7 +120,7 @@ impl BranchDifferences {
         let authors = self.commits.iter().filter(is_of).map(|commit| &commit.author);
         let events = changes.iter().flat_map(|change| &change.events);
         let is_this =
-            |event: &&Event| event.said == ChangeComment::Proposed && Some(&event.content) == self.content.as_ref();
+            |event: &&Event| event.action == ChangeComment::Proposed && Some(&event.content) == self.content.as_ref();
         let owners: BTreeSet<&String> = authors.chain(events.filter(is_this).map(|event| &event.by)).collect();
         owners.into_iter().cloned().collect()
     }

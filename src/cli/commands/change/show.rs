@@ -68,7 +68,7 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
     }
     let mut text = String::new();
     for event in &change.events {
-        let what = match event.said {
+        let what = match event.action {
             ChangeComment::Proposed if event.environment.is_empty() => format!("to be merged into {}", event.base),
             ChangeComment::Proposed => format!("for {}, to be merged into {}", event.environment, event.base),
             _ => String::new(),
@@ -80,7 +80,7 @@ pub(super) fn print_change(ground: &ChangeContext<'_>, id: &str, as_json: bool) 
             "{}  {} {}  {what}",
             at.trim_end_matches('Z'),
             event.by,
-            event.said
+            event.action
         );
         for line in event.text.lines().chain(event.more.lines()) {
             let _ = writeln!(text, "    {line}");

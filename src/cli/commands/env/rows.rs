@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::cli::args::{EngineArgs, EnvDiffArgs, TargetOptions};
 use crate::cli::artifacts::TargetFolder;
-use crate::cli::commands::verify::judging::{ComparisonRunner, JudgedComparison, RowPair};
+use crate::cli::commands::verify::run_comparisons::{ComparisonResult, ComparisonRunner, RowPair};
 use crate::cli::commands::verify::{row_line, show};
 use crate::cli::engine::{Engine, RelationPresence};
 use crate::cli::environment::{self, Environment};
@@ -27,7 +27,7 @@ use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 
 /// Row comparisons of the models that exist on both sides, by model name.
-pub struct RowComparisonsByModel(BTreeMap<String, JudgedComparison>);
+pub struct RowComparisonsByModel(BTreeMap<String, ComparisonResult>);
 
 /// Compares the tables built for these models.
 pub fn compare(
@@ -91,9 +91,9 @@ pub fn compare(
                 proof.why = Some(why);
                 judged.insert(
                     model.clone(),
-                    JudgedComparison {
+                    ComparisonResult {
                         proof,
-                        ..JudgedComparison::default()
+                        ..ComparisonResult::default()
                     },
                 );
             }
@@ -111,7 +111,7 @@ pub fn compare(
         }
     }
     let bar = (!engine.runs_models()).then(|| progress::start_bar(session, pairs.len(), "comparing"));
-    let judge = ComparisonRunner {
+    let runner = ComparisonRunner {
         engine: &engine,
         typed: None,
         limit: args.limit,
@@ -119,7 +119,7 @@ pub fn compare(
     judged.extend(
         names
             .into_iter()
-            .zip(judge.run_comparisons(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
+            .zip(runner.run_comparisons(pairs, || bar.iter().for_each(|bar| bar.inc(1)))?),
     );
     bar.iter().for_each(ProgressBar::finish_and_clear);
     Ok(RowComparisonsByModel(judged))
@@ -282,7 +282,7 @@ impl RowComparisonsByModel {
     /// Returns the result for a model, as lines below its name.
     pub fn text(&self, model: &str) -> String {
         let mut out = String::new();
-        let Some(JudgedComparison { proof, compared, .. }) = self.0.get(model) else {
+        let Some(ComparisonResult { proof, compared, .. }) = self.0.get(model) else {
             return out;
         };
         let told = proof.message();

@@ -121,7 +121,7 @@ impl ImpactContext {
         let (specs, sets) = compile_texts(|| compiler.get_or_init(|| build_compiler(facts)), &texts, &root);
         for spec in specs.iter().filter(|spec| spec.compiled.has_errors()) {
             session.warn(&format!(
-                "{} has errors (`formulac check`), so its lineage is known per model only",
+                "{} has errors (run `formulac check`), so it has no column-level lineage",
                 spec.path
             ));
         }
@@ -146,8 +146,8 @@ impl ImpactContext {
 
     /// Returns the graph of the whole project, using the cached SQL lineage.
     pub fn graph(&self) -> Graph<'_> {
-        let beside = self.lineages.take().and_then(|thread| thread.join().ok());
-        Graph::new(self.sources()).with_stored_lineages(beside.unwrap_or_else(|| cache::read_lineages(&self.root)))
+        let stored = self.lineages.take().and_then(|thread| thread.join().ok());
+        Graph::new(self.sources()).with_stored_lineages(stored.unwrap_or_else(|| cache::read_lineages(&self.root)))
     }
 
     /// Caches the SQL lineage in the graph.
@@ -171,9 +171,9 @@ impl ImpactContext {
         }
     }
 
-    /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the same
-    /// without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set, or if a model
-    /// has the name of the set and the set has no such metric.
+    /// Returns the metric or metric set to which a name refers: `metric:orders.revenue`, `metric_set:orders`, or the
+    /// same without a prefix. `None` if the name has no prefix and does not begin with the name of a metric set, or if
+    /// a model has the name of the set and the set has no such metric.
     pub fn find_metric(&self, name: &str) -> Option<Result<KnownMetric<'_>, Failure>> {
         let MetricName {
             prefix,

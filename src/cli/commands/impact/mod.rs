@@ -179,7 +179,7 @@ fn difference_line(difference: &RevisionDifference) -> String {
         (before, now) => format!(": {} → {}", line(before), line(now)),
     };
     let label = if *what == "sql" {
-        "known per model"
+        "no column-level lineage"
     } else {
         "not followed"
     };

@@ -60,8 +60,8 @@ pub fn add_own_measures<'n>(
     }
 }
 
-/// Returns the metrics by the name of the semantic model to which their measures belong. Metrics without a known measure
-/// have the empty name.
+/// Returns the metrics by the name of the semantic model to which their measures belong. Metrics without a known
+/// measure have the empty name.
 pub fn metrics_by_semantic_model<'n>(
     models: &'n [(&'n ManifestNode, DbtSemanticModel)],
     metrics: impl Iterator<Item = &'n ManifestNode>,
@@ -204,8 +204,8 @@ impl MetricConverter<'_> {
         }
     }
 
-    /// Returns whether dbt creates a metric for a measure. The label and the description of such a metric repeat those of
-    /// the measure, or its name.
+    /// Returns whether dbt creates a metric for a measure. The label and the description of such a metric repeat those
+    /// of the measure, or its name.
     fn creates_metric(&self, measure: &str) -> bool {
         self.measures
             .get(measure)

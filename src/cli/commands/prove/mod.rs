@@ -2,7 +2,7 @@
 //! and with test rows, and compares the values.
 
 mod cases;
-mod judge;
+mod compare_results;
 mod models;
 mod proof_table;
 pub mod report;
@@ -26,7 +26,7 @@ use crate::cli::session::Session;
 use crate::cli::spec;
 use crate::cli::workspace::Workspace;
 use cases::{ConformanceCases, Proof};
-use judge::{ProofVerdict, judge, verdict_on_planned_statement};
+use compare_results::{ProofVerdict, compare_result, verdict_on_planned_statement};
 use models::UnprovenModel;
 use proof_table::ProofTable;
 use report::{ProofCounts, ProofProblem, ProofReport, RowSource};
@@ -197,7 +197,9 @@ fn run_proofs_on_warehouse(
     table.drop(session, dbt)?;
     let done = done?;
     let proofs = plan.proofs.iter().enumerate();
-    let verdicts: Vec<ProofVerdict> = proofs.map(|(at, proof)| judge(proof, done.results.get(at))).collect();
+    let verdicts: Vec<ProofVerdict> = proofs
+        .map(|(at, proof)| compare_result(proof, done.results.get(at)))
+        .collect();
     let mut outcome = outcome(plan, &verdicts, source, dialect);
     outcome.report.engine = done.engine;
     outcome.report.warehouse = warehouse.state.version;

@@ -7,7 +7,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use formulac::Dialect;
 use jiff::Timestamp;
 
-use super::judge::is_permission_error;
+use super::compare_results::is_permission_error;
 use super::report::RowSource;
 use super::rows::drop_stored_rows_statement;
 use crate::cli::commands::sync::create_local_folder;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::cases::Proof;
-use super::judge::ProofVerdict;
+use super::compare_results::ProofVerdict;
 use crate::cli::source::read_text;
 
 /// Folder of the reports, relative to the project.

@@ -1,5 +1,5 @@
-//! Writes release notes: all models if this is the first release, otherwise the changes to the models since the previous
-//! release. Changes that were pushed and rolled back since the last release are not listed.
+//! Writes release notes: all models if this is the first release, otherwise the changes to the models since the
+//! previous release. Changes that were pushed and rolled back since the last release are not listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;

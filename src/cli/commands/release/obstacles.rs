@@ -102,8 +102,8 @@ fn check_omni(session: &Session, place: &Workspace) -> Result<Option<Obstacle>, 
     let (Some(dbt), Some(read)) = (&place.dbt, place.artifacts()?) else {
         return Ok(None);
     };
-    let beside = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
-    let pending = pull::pending_pull(session, read, &beside)?;
+    let artifacts = last_run::read_last_run(&place.root, dbt, &dbt.target_folder())?;
+    let pending = pull::pending_pull(session, read, &artifacts)?;
     let Some(PendingPull { pull, .. }) = pending.filter(|pending| pending.was_pulled) else {
         return Ok(None);
     };
@@ -127,10 +127,10 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
         None => "dbt build".to_owned(),
     };
     let read = TargetFolder::read(folder.join("manifest.json")).map_err(|found| Failure::Found(vec![found]))?;
-    let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
-    let last = last_results(&beside.runs);
+    let artifacts = last_run::read_last_run(&place.root, dbt, &folder)?;
+    let last = last_results(&artifacts.runs);
     let (Some(read), false) = (read, last.is_empty()) else {
-        let other = beside
+        let other = artifacts
             .runs
             .iter()
             .find(|run| !run.is_run_command())
@@ -139,7 +139,7 @@ fn check_tests(place: &Workspace, environment: Option<&Environment>) -> Result<V
     };
     let mut found = Vec::new();
     let newer: Vec<String> = read
-        .files_newer_than_last_run(dbt, &beside.runs)
+        .files_newer_than_last_run(dbt, &artifacts.runs)
         .iter()
         .map(|path| path.display().to_string())
         .collect();

@@ -95,12 +95,16 @@ pub fn run(session: &Session, args: &StatusArgs) -> Result<Exit, Failure> {
     }
     // `pull` reads the same artifacts in all environments.
     if let Some(pulled) = place.artifacts()? {
-        let beside = last_run::read_last_run(&place.root, dbt, &target)?;
-        parts.extend(pull::pending_pull(session, pulled, &beside)?.as_ref().map(omni_health));
+        let artifacts = last_run::read_last_run(&place.root, dbt, &target)?;
+        parts.extend(
+            pull::pending_pull(session, pulled, &artifacts)?
+                .as_ref()
+                .map(omni_health),
+        );
     }
-    let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
-    parts.push(tests_health(&beside.runs, &options));
-    parts.extend(beside.freshness.as_ref().map(sources_health));
+    let artifacts = last_run::read_last_run(&place.root, dbt, &folder)?;
+    parts.push(tests_health(&artifacts.runs, &options));
+    parts.extend(artifacts.freshness.as_ref().map(sources_health));
     Ok(print_health(session, args.json, &parts)?.most_severe(exit))
 }
 

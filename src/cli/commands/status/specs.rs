@@ -84,8 +84,8 @@ fn knowledge_health(place: &Workspace, specs: &[Spec], dialect: Dialect) -> Resu
     }))
 }
 
-/// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in dbt's
-/// artifacts that contradict `known.yml` are reported separately.
+/// Reports what a push would change with the facts in `known.yml`, so that `check` shows the same errors. Facts in
+/// dbt's artifacts that contradict `known.yml` are reported separately.
 fn pending_push_health(session: &Session, place: &Workspace, selection: &Selection) -> Result<HealthCheck, Failure> {
     let made = sync::plan_with_committed_facts(session, place, selection)?;
     if !made.has_no_errors() {

@@ -74,10 +74,10 @@ impl Disk for WorkTreeDisk {
             // If part of the project is on another disk, the file is first written next to its destination.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 let name = to.file_name().unwrap_or_default().to_string_lossy();
-                let beside = to.with_file_name(format!(".formulac-{name}.tmp"));
-                fs::copy(&from, &beside)?;
-                fs::File::open(&beside)?.sync_all()?;
-                fs::rename(&beside, &to)?;
+                let temporary = to.with_file_name(format!(".formulac-{name}.tmp"));
+                fs::copy(&from, &temporary)?;
+                fs::File::open(&temporary)?.sync_all()?;
+                fs::rename(&temporary, &to)?;
                 fs::remove_file(from)
             }
             done => done,

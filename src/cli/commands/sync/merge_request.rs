@@ -158,7 +158,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         request.values.push(ReportedValues {
             model: name,
             place: Some(about),
-            told: found.describe_values(),
+            summary: found.describe_values(),
         });
         for proof in &found.proofs {
             let other = match &proof.with {
@@ -181,7 +181,7 @@ fn quote_evidence(place: &Workspace, made: &PlannedModels, request: &mut MergeRe
         request.values.push(ReportedValues {
             model: unverified.join(", "),
             place: None,
-            told,
+            summary: told,
         });
     }
 }

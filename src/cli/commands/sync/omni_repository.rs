@@ -175,8 +175,8 @@ impl OmniRepository {
     }
 }
 
-/// Commit that belongs to dbt's commit and that a clone of the Omni model lacks. The clone's files may be older than the
-/// last pull, so their differences are not edits.
+/// Commit that belongs to dbt's commit and that a clone of the Omni model lacks. The clone's files may be older than
+/// the last pull, so their differences are not edits.
 #[derive(Clone, Debug)]
 pub struct MissingCommit {
     pub message: String,

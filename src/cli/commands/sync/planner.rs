@@ -239,8 +239,8 @@ pub fn plan_with_facts(
     Ok(made)
 }
 
-/// Plans the transfer of descriptions from Omni, and reports the files that cannot be parsed. There are no descriptions if
-/// the clone of the Omni model is incomplete.
+/// Plans the transfer of descriptions from Omni, and reports the files that cannot be parsed. There are no descriptions
+/// if the clone of the Omni model is incomplete.
 fn plan_descriptions(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,

@@ -166,7 +166,7 @@ struct RollbackTarget {
     number: Option<usize>,
     commit: String,
     at: String,
-    told: String,
+    description: String,
 }
 
 impl RollbackTarget {
@@ -176,7 +176,7 @@ impl RollbackTarget {
             [] => match release::find(repository, id)? {
                 Some(release) => {
                     let at = repository.commit_date(&release.commit)?;
-                    let told = format!("release {}", release.name);
+                    let description = format!("release {}", release.name);
                     Ok(Self {
                         id: release.name.clone(),
                         short: release.name.clone(),
@@ -184,7 +184,7 @@ impl RollbackTarget {
                         number: None,
                         commit: release.commit,
                         at,
-                        told,
+                        description,
                     })
                 }
                 None => Err(Failure::new(
@@ -227,7 +227,7 @@ impl RollbackTarget {
             number: Some(logged.number),
             commit,
             at: entry.time(),
-            told: format!(
+            description: format!(
                 "entry {} ({}, {}, {})",
                 logged.number,
                 entry.did,
@@ -301,9 +301,9 @@ impl KeptFiles {
     }
 }
 
-/// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that undo
-/// the pushes in these files. The changes of other commits are kept. Adds files in which the pushes cannot be undone to
-/// `kept`.
+/// Returns the files in the Omni model's repository that pushes after the target have changed, and the changes that
+/// undo the pushes in these files. The changes of other commits are kept. Adds files in which the pushes cannot be
+/// undone to `kept`.
 fn omni_changes(
     place: &Workspace,
     dbt: &Repository,
@@ -350,7 +350,7 @@ fn model_line(change: &TextChange) -> Option<String> {
 }
 
 fn display_changes(changes: &[TextChange], point: &RollbackTarget, undone: &[&NumberedEntry]) -> String {
-    let mut out = format!("Back to {}\n", point.told);
+    let mut out = format!("Back to {}\n", point.description);
     let undone: Vec<&NumberedEntry> = undone.iter().rev().copied().collect();
     if !undone.is_empty() && !changes.is_empty() {
         let count = format_count(undone.len(), "later entry", "later entries");

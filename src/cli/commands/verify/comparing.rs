@@ -8,7 +8,7 @@ use formulac::sync::{Proof, Timing, VerificationEvidence};
 use formulac::verify::{Comparison, MissingColumns, RelationSide};
 use formulac::{CompiledSpec, Schema};
 
-use super::judging::{ComparisonRunner, RowPair};
+use super::run_comparisons::{ComparisonRunner, RowPair};
 use super::{VerificationResult, find_presence};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::{Engine, RelationPresence};

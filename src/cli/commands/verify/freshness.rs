@@ -53,13 +53,13 @@ impl<'k> EnvironmentBuilds<'k> {
         let all = place.project.environments();
         let chosen = all.iter().find(|it| Some(it.name.as_str()) == environment);
         let own = environment::last_run_folder(&place.root, &target, chosen);
-        let beside = last_run::read_last_run(&place.root, dbt, &own)?;
-        let mut environments = vec![(environment.map(str::to_owned), beside)];
+        let artifacts = last_run::read_last_run(&place.root, dbt, &own)?;
+        let mut environments = vec![(environment.map(str::to_owned), artifacts)];
         for other in all.iter().filter(|it| Some(it.name.as_str()) != environment) {
             let folder = of(other);
             if folder.is_dir() {
-                let beside = last_run::read_last_run(&place.root, dbt, &folder)?;
-                environments.push((Some(other.name.clone()), beside));
+                let artifacts = last_run::read_last_run(&place.root, dbt, &folder)?;
+                environments.push((Some(other.name.clone()), artifacts));
             }
         }
         Ok(Self {
@@ -70,8 +70,8 @@ impl<'k> EnvironmentBuilds<'k> {
 
     /// Returns the state of a model in each environment that has artifacts. The current environment comes first.
     pub fn build_states(&self, model: &str) -> Vec<BuildState> {
-        let standing = |(environment, beside): &(Option<String>, RunArtifacts)| {
-            let last = last_results(&beside.runs);
+        let standing = |(environment, artifacts): &(Option<String>, RunArtifacts)| {
+            let last = last_results(&artifacts.runs);
             let built = last
                 .iter()
                 .find(|(id, _)| is_version_of(id, model))
@@ -89,15 +89,15 @@ impl<'k> EnvironmentBuilds<'k> {
                 seconds: built
                     .filter(|last| last.result.status == Status::Success)
                     .and_then(seconds),
-                source: self.stalest_source(model, beside),
+                source: self.stalest_source(model, artifacts),
             }
         };
         self.environments.iter().map(standing).collect()
     }
 
     /// Returns the stalest source among the direct and indirect inputs of a model.
-    fn stalest_source(&self, model: &str, beside: &RunArtifacts) -> Option<FreshnessSource> {
-        let (manifest, found) = (self.manifest?, beside.freshness.as_ref()?);
+    fn stalest_source(&self, model: &str, artifacts: &RunArtifacts) -> Option<FreshnessSource> {
+        let (manifest, found) = (self.manifest?, artifacts.freshness.as_ref()?);
         let parents = manifest.parents();
         let start = manifest
             .nodes

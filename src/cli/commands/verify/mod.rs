@@ -3,8 +3,8 @@
 
 mod comparing;
 mod freshness;
-pub mod judging;
 pub mod row_line;
+pub mod run_comparisons;
 pub mod show;
 
 use std::collections::BTreeSet;
@@ -35,7 +35,7 @@ use crate::cli::spec::{self, Spec};
 use crate::cli::workspace::Workspace;
 use comparing::{ModelComparer, SpecToVerify};
 use freshness::{BuildState, EnvironmentBuilds};
-use judging::ComparedColumn;
+use run_comparisons::ComparedColumn;
 
 /// Tags that mark a column as personal, so that its values are never written to a file, even if the project does not
 /// inherit these tags.

@@ -7,7 +7,7 @@ use formulac::verify::{ColumnCounts, RowDifference};
 use serde_json::{Map, Value, json};
 
 use super::freshness::BuildState;
-use super::judging::ComparedColumn;
+use super::run_comparisons::ComparedColumn;
 use super::{VerificationResult, row_line};
 use crate::cli::args::VerifyArgs;
 use crate::cli::engine::Engine;

@@ -9,8 +9,8 @@ use crate::lex::{self, LayoutMode, LayoutPart, Lexed, TextLayout, Token};
 use crate::limits::Limits;
 use crate::span::Span;
 
-/// Part of a file that can be compiled separately. A chunk consists of whole lines, and begins with a definition and the
-/// comments above it. Definitions that share a line are in the same chunk.
+/// Part of a file that can be compiled separately. A chunk consists of whole lines, and begins with a definition and
+/// the comments above it. Definitions that share a line are in the same chunk.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub span: Span,
@@ -121,8 +121,8 @@ fn chunk_at(chunks: &mut [Chunk], offset: u32) -> Option<&mut Chunk> {
     chunks.get_mut(place.checked_sub(1)?)
 }
 
-/// Returns the start of the line after an offset. `None` if the offset is in the last line, or in a line that looks like
-/// the description of the next definition, which is possible in a string with several lines.
+/// Returns the start of the line after an offset. `None` if the offset is in the last line, or in a line that looks
+/// like the description of the next definition, which is possible in a string with several lines.
 fn line_after(text: &str, offset: u32) -> Option<u32> {
     let (before, after) = text.split_at_checked(offset as usize)?;
     let line = before.rfind('\n').map_or(0, |at| at + 1);

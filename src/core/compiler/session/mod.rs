@@ -1,8 +1,8 @@
 //! Results that are kept between two versions of a formula file, so that an edit of one definition does not compile all
 //! others again.
 //!
-//! [`chunks`] splits the file, [`edit`] finds the changed bytes, [`dependencies`] finds the chunks that a change affects,
-//! [`part`] compiles these chunks, and [`results`] replaces their results. [`file`] combines these steps.
+//! [`chunks`] splits the file, [`edit`] finds the changed bytes, [`dependencies`] finds the chunks that a change
+//! affects, [`part`] compiles these chunks, and [`results`] replaces their results. [`file`] combines these steps.
 
 mod chunks;
 mod dependencies;

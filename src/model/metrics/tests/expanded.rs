@@ -42,7 +42,7 @@ fn expanded_over_sets(sets: &[&str], model: &str) -> String {
     let texts: Vec<&str> = sets.iter().copied().chain([model_text.as_str()]).collect();
     let compiled = compile_last(&texts);
     assert!(!compiled.has_errors(), "{model}{:#?}", compiled.diagnostics());
-    let text = compiled.expanded().expect("a model over sets");
+    let text = compiled.expanded().expect("a model built on sets");
     let written = Compiler::default().compile_spec(text);
     assert!(!written.has_errors(), "{text}{:#?}", written.diagnostics());
     assert_eq!(written.query(), compiled.query(), "{text}");

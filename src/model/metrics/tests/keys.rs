@@ -106,7 +106,7 @@ fn a_period_may_be_a_column_in_one_of_several_sets() {
 }
 
 #[test]
-fn errors_in_keys_name_what_is_wrong() {
+fn errors_in_keys_name_the_problem() {
     let cases = [
         (
             "model: m\nmetrics: [orders]\ngroup_by: month\n",

@@ -38,8 +38,8 @@ impl SqlReader<'_> {
         }
     }
 
-    /// Converts a term in which it does not matter whether a sum of no rows is NULL or 0: the operand of a division, or a
-    /// value that is replaced by 0 if it is NULL.
+    /// Converts a term in which it does not matter whether a sum of no rows is NULL or 0: the operand of a division, or
+    /// a value that is replaced by 0 if it is NULL.
     pub(super) fn convert_without_empty_sum(&mut self, expr: &Expr) -> Result<FormulaTerm, String> {
         let before = self.doubts.len();
         let term = self.convert_term(expr)?;

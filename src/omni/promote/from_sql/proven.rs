@@ -132,8 +132,8 @@ impl SqlReader<'_> {
         Some(term)
     }
 
-    /// Returns whether the value of an expression depends on the time zone to which formulas convert points in time, but
-    /// SQL does not.
+    /// Returns whether the value of an expression depends on the time zone to which formulas convert points in time,
+    /// but SQL does not.
     pub(super) fn depends_on_time_zone(&self, expr: &Expr) -> bool {
         if !self
             .names

@@ -41,7 +41,7 @@ impl SqlReader<'_> {
         Ok(Some(term))
     }
 
-    /// Returns the mask of TEXT for a format of dates. `None` if the format contains text or a part that no mask has.
+    /// Returns the mask of TEXT for a date format. `None` if the format contains text or a part that no mask has.
     fn date_mask(&self, function: &str, format: &str) -> Option<String> {
         if format.contains('%') == function.starts_with("to_") {
             return None;
@@ -50,12 +50,12 @@ impl SqlReader<'_> {
         let has_only_numbers = |c: char| !c.is_alphabetic() || "ymdhis".contains(c.to_ascii_lowercase());
         let format = match format.contains('%') {
             false if is_case_insensitive || format.chars().all(has_only_numbers) => format.to_uppercase(),
-            // In capitals, these parts are names in capitals.
+            // Upper-case parts such as `MON` produce upper-case names, which no mask of TEXT can produce.
             false if ["MON", "DAY", "DY", "MMMM"].iter().any(|name| format.contains(name)) => return None,
             _ => format.to_owned(),
         };
         let mut masks = date_masks_from_sql(&format).into_iter();
-        // A letter that is no known part of a date was taken for text, which masks enclose in quotes.
+        // A letter that is not part of a date format is treated as text, which masks enclose in quotes.
         let has_text = |mask: &str| {
             mask.split('"')
                 .skip(1)

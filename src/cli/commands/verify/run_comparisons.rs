@@ -36,7 +36,7 @@ pub struct RowPair {
 
 /// Result of a comparison.
 #[derive(Default)]
-pub struct JudgedComparison {
+pub struct ComparisonResult {
     pub proof: Proof,
     pub compared: ComparedColumn,
     /// Engine that ran the comparison. Empty if no engine ran it.
@@ -59,7 +59,7 @@ pub struct ComparisonRunner<'j> {
 
 impl ComparisonRunner<'_> {
     /// Runs the comparisons and returns their results in order. Calls `done` after each comparison.
-    pub fn run_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<JudgedComparison>, Failure> {
+    pub fn run_comparisons(&self, pairs: Vec<RowPair>, done: impl Fn()) -> Result<Vec<ComparisonResult>, Failure> {
         let reader = self.comparison_reader();
         let counts: Vec<String> = pairs.iter().map(|pair| pair.comparison.counts_sql(reader)).collect();
         let asked = pairs
@@ -67,15 +67,15 @@ impl ComparisonRunner<'_> {
             .zip(&counts)
             .map(|(pair, sql)| self.comparison_queries(pair, sql, COUNTS, 1, pair.timed.as_deref()));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, done)?;
-        let mut all: Vec<JudgedComparison> = pairs
+        let mut all: Vec<ComparisonResult> = pairs
             .iter()
             .zip(answers)
-            .map(|(pair, answer)| judge_counts(pair, answer_or_message(answer)))
+            .map(|(pair, answer)| compare_counts(pair, answer_or_message(answer)))
             .collect();
-        let differing: Vec<(&RowPair, &mut JudgedComparison)> = pairs
+        let differing: Vec<(&RowPair, &mut ComparisonResult)> = pairs
             .iter()
             .zip(&mut all)
-            .filter(|(_, judged)| self.needs_rows(judged))
+            .filter(|(_, result)| self.needs_rows(result))
             .collect();
         let rows: Vec<String> = differing
             .iter()
@@ -86,10 +86,10 @@ impl ComparisonRunner<'_> {
             .zip(&rows)
             .map(|((pair, _), sql)| self.comparison_queries(pair, sql, ROWS, self.limit, None));
         let answers = self.engine.answers(&asked.collect::<Vec<_>>(), self.typed, || ())?;
-        for ((pair, judged), answer) in differing.into_iter().zip(answers) {
+        for ((pair, result), answer) in differing.into_iter().zip(answers) {
             // The counts are valid even if no rows can be shown.
             if let Ok(answer) = answer_or_message(answer) {
-                judged.show_rows(pair, &answer);
+                result.show_rows(pair, &answer);
             }
         }
         Ok(all)
@@ -122,21 +122,21 @@ impl ComparisonRunner<'_> {
         }
     }
 
-    fn needs_rows(&self, judged: &JudgedComparison) -> bool {
-        let is_known = judged.proof.verdict != Verdict::NotCompared;
-        is_known && !judged.proof.counts.is_agreement() && self.limit > 0
+    fn needs_rows(&self, result: &ComparisonResult) -> bool {
+        let is_known = result.proof.verdict != Verdict::NotCompared;
+        is_known && !result.proof.counts.is_agreement() && self.limit > 0
     }
 }
 
 /// Returns the counts of a comparison, or the reason why counts are not available.
-fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedComparison {
+fn compare_counts(pair: &RowPair, answer: Result<Answer, String>) -> ComparisonResult {
     let unproven = |why: String| {
-        let mut judged = JudgedComparison {
+        let mut result = ComparisonResult {
             proof: pair.proof.clone(),
-            ..JudgedComparison::default()
+            ..ComparisonResult::default()
         };
-        judged.proof.why = Some(why);
-        judged
+        result.proof.why = Some(why);
+        result
     };
     let answer = match answer {
         Ok(answer) => answer,
@@ -149,7 +149,7 @@ fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedCompari
         .and_then(|row| comparison.parse_counts(|name| answer.value(row, name)));
     let Some(counts) = counts else {
         let unproven = unproven("the engine's answer has an unexpected form".to_owned());
-        return JudgedComparison {
+        return ComparisonResult {
             engine: answer.engine,
             seconds: answer.seconds,
             ..unproven
@@ -169,7 +169,7 @@ fn judge_counts(pair: &RowPair, answer: Result<Answer, String>) -> JudgedCompari
         columns,
         ..ComparedColumn::default()
     };
-    JudgedComparison {
+    ComparisonResult {
         proof,
         compared,
         engine: answer.engine,
@@ -189,7 +189,7 @@ fn remove_hidden_differences(mut counts: Counts, hidden: &BTreeSet<String>) -> C
     counts
 }
 
-impl JudgedComparison {
+impl ComparisonResult {
     fn show_rows(&mut self, pair: &RowPair, answer: &Answer) {
         let row = |row: &Vec<Option<String>>| pair.comparison.parse_row(|name| answer.value(row, name));
         self.compared.rows = answer.rows.iter().filter_map(row).collect();

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// Merges three texts: the text that formulac wrote last, the newly generated text, and the text in the file. Returns
 /// `None` if both sides changed the same part.
-pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
+pub(super) fn merge_generated_file(path: &str, model: &str, dialect: Dialect, texts: [&str; 3]) -> Option<String> {
     let [base, ours, found] = texts;
     match HandEditKind::new(path, model) {
         HandEditKind::Properties => merge_properties(model, texts),
@@ -25,8 +25,8 @@ pub(super) fn merge_without_base(path: &str, model: &str, dialect: Dialect, text
     }
 }
 
-/// Returns the parts that [`merge_without_base`] cannot merge: parts of the query, or lines if no part of the query is
-/// affected.
+/// Returns the parts that [`merge_generated_file`] cannot merge: parts of the query, or lines if no part of the query
+/// is affected.
 pub(super) fn merge_clashes(
     path: &str,
     model: &str,
@@ -74,7 +74,7 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
     // A formatter may move columns, but must not change anything else.
     let in_order = || without_added_config(&decompile::with_column_order_of(&text, &made, dialect)?);
     let merged = match without_added_config(&text).or_else(in_order) {
-        Some(was) => merge_without_base(path, model, dialect, [&was, &made, &text])?,
+        Some(was) => merge_generated_file(path, model, dialect, [&was, &made, &text])?,
         // A user may have made the same edit by hand.
         None if made == text || path.ends_with(".sql") && Edits::from_texts(&made, &text, dialect).is_empty() => text,
         None => return None,

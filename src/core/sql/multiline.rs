@@ -38,7 +38,7 @@ fn write_separated_lines(tree: &SqlTree, slice: SqlSlice, indent: usize, stack: 
 }
 
 /// Prints a node that does not fit on one line. The pieces are pushed in reverse order.
-pub(super) fn write_broken(
+pub(super) fn write_multiline(
     tree: &SqlTree,
     id: SqlId,
     indent: usize,

@@ -42,7 +42,7 @@ pub enum ProofVerdict {
 }
 
 /// Evaluates the result of a proof's query. The result is `None` if the query was not sent.
-pub fn judge(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
+pub fn compare_result(proof: &Proof, answer: Option<&StatementResult>) -> ProofVerdict {
     let expected = &proof.expected;
     match (answer, &expected.unknown) {
         (None | Some(Err(_)), _) => failure_verdict(answer),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn missing_permissions_are_known_by_their_messages() {
+    fn missing_permissions_are_recognized_by_their_messages() {
         assert!(is_permission_error("ERROR: permission denied for schema dev"));
         assert!(is_permission_error(
             "SQL access control error: Insufficient privileges to operate on schema 'DEV'"
