@@ -1,5 +1,6 @@
-//! Atomic writes of several files within the bounds of a command. Each file is first written to a temporary file next
-//! to its destination, then all files are moved.
+//! Atomic writes of several files within the bounds of a command. Each file is first written to a temporary file, then
+//! all files are moved. In a project, the temporary files are in a folder that git ignores, because a killed run leaves
+//! them behind. Elsewhere, they are next to their destinations.
 
 use std::collections::HashSet;
 use std::fs;
@@ -7,10 +8,17 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use super::bounds::WritableFolders;
 use super::exit::Failure;
 use super::source::read_bytes;
+
+/// Beginning of the names of temporary files.
+const TEMPORARY: &str = ".formulac-";
+
+/// Age at which a temporary file no longer belongs to a running command.
+const MAX_TEMPORARY_AGE: Duration = Duration::from_secs(3600);
 
 /// Number of files written in parallel. Writing is limited by the disk, not by the processor.
 const PARALLEL_WRITES: usize = 32;
@@ -46,9 +54,16 @@ impl PlannedFile {
     }
 }
 
-/// Returns the bytes without the carriage returns that git adds to line endings on some systems.
+/// Returns the bytes without the carriage returns that git adds to line endings on some systems. Other carriage
+/// returns stay, because they end a comment in some engines.
 fn without_carriage_returns(bytes: &[u8]) -> impl Iterator<Item = &u8> {
-    bytes.iter().filter(|byte| **byte != b'\r')
+    let next = bytes.iter().skip(1).map(Some).chain([None]);
+    let is_line_end = |byte: &u8, next: Option<&u8>| *byte == b'\r' && next == Some(&b'\n');
+    let kept = bytes
+        .iter()
+        .zip(next)
+        .filter(move |(byte, next)| !is_line_end(byte, *next));
+    kept.map(|(byte, _)| byte)
 }
 
 /// Writes all files, or leaves all files unchanged if one cannot be written.
@@ -72,7 +87,11 @@ pub fn write_and_remove_files(
         .iter()
         .try_for_each(|path| bounds.resolve_path(path).map(|_| ()))?;
     let mut changed = ChangedFilesBackup::default();
-    match stage_and_move(files, places, &mut changed).and_then(|()| remove_files(remove, &mut changed)) {
+    let local = bounds.local_folder();
+    local.iter().for_each(|folder| remove_old_temporary_files(folder));
+    match stage_and_move(files, places, local.as_deref(), &mut changed)
+        .and_then(|()| remove_files(remove, &mut changed))
+    {
         Ok(()) => Ok(changed),
         Err(failure) => {
             changed.undo();
@@ -129,6 +148,7 @@ impl StagedFile {
 fn stage_and_move(
     files: &[&PlannedFile],
     places: Vec<PathBuf>,
+    local: Option<&Path>,
     changed: &mut ChangedFilesBackup,
 ) -> Result<(), Failure> {
     let ChangedFilesBackup { staged, folders, .. } = changed;
@@ -141,7 +161,8 @@ fn stage_and_move(
             make_folder(folder, folders).map_err(|error| write_failure("write", folder, &error))?;
             known.insert(folder.to_owned());
         }
-        let temporary = place.with_file_name(format!(".formulac-{}-{number}.tmp", std::process::id()));
+        let name = format!("{TEMPORARY}{}-{number}.tmp", std::process::id());
+        let temporary = local.map_or_else(|| place.with_file_name(&name), |local| local.join(&name));
         staged.push(StagedFile {
             place,
             temporary,
@@ -151,13 +172,39 @@ fn stage_and_move(
     stage_files(files, staged)?;
     for (file, staged) in files.iter().zip(staged) {
         let before = read_bytes(&staged.place).ok();
-        fs::rename(&staged.temporary, &staged.place).map_err(|error| write_failure("write", &file.path, &error))?;
+        move_file(&staged.temporary, &staged.place).map_err(|error| write_failure("write", &file.path, &error))?;
         staged.before = Some(before);
     }
     Ok(())
 }
 
-/// Writes all files next to their destinations. Each write waits for the disk, so many files are written in parallel.
+/// Moves a file. If the destination is on another disk, the file is first written next to its destination.
+pub fn move_file(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+            let name = to.file_name().unwrap_or_default().to_string_lossy();
+            let beside = to.with_file_name(format!("{TEMPORARY}{name}.tmp"));
+            fs::copy(from, &beside)?;
+            fs::File::open(&beside)?.sync_all()?;
+            fs::rename(&beside, to)?;
+            fs::remove_file(from)
+        }
+        done => done,
+    }
+}
+
+/// Removes temporary files of killed runs.
+fn remove_old_temporary_files(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let is_temporary = entry.file_name().to_string_lossy().starts_with(TEMPORARY);
+        let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
+        if is_temporary && age().is_some_and(|age| age > MAX_TEMPORARY_AGE) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Writes all temporary files. Each write waits for the disk, so many files are written in parallel.
 fn stage_files(files: &[&PlannedFile], staged: &[StagedFile]) -> Result<(), Failure> {
     let next = AtomicUsize::new(0);
     let some = || {
@@ -225,7 +272,10 @@ fn write_failure(what: &str, path: &Path, error: &io::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
+    use crate::cli::commands::sync::LOCAL;
 
     fn temp_folder(name: &str) -> PathBuf {
         let folder = std::env::temp_dir().join(format!("formulac-write-{}-{name}", std::process::id()));
@@ -259,6 +309,31 @@ mod tests {
         assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "old");
         write_all(&bounds, &["a", "new/b"].map(|file| plan(&folder, file))).unwrap();
         assert_eq!(fs::read_to_string(folder.join("new/b")).unwrap(), "new");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A killed run leaves temporary files behind, so they are in a folder that git ignores.
+    #[test]
+    fn temporary_files_are_local() {
+        let folder = temp_folder("local");
+        let local = folder.join(LOCAL);
+        fs::create_dir_all(&local).unwrap();
+        let old = local.join(".formulac-1-0.tmp");
+        fs::File::create(&old)
+            .unwrap()
+            .set_modified(SystemTime::now() - 2 * MAX_TEMPORARY_AGE)
+            .unwrap();
+        fs::write(local.join(".formulac-2-0.tmp"), "of a running command").unwrap();
+        let bounds = WritableFolders::from_project(&folder).unwrap();
+        assert_eq!(bounds.local_folder(), Some(fs::canonicalize(&local).unwrap()));
+        let file = plan(&folder, "a");
+        let mut changed = ChangedFilesBackup::default();
+        stage_and_move(&[&file], vec![folder.join("a")], Some(&local), &mut changed).unwrap();
+        assert_eq!(changed.staged[0].temporary.parent(), Some(&*local));
+        write_all(&bounds, &[plan(&folder, "b")]).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("b")).unwrap(), "new");
+        let left: Vec<_> = fs::read_dir(&local).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left, [".formulac-2-0.tmp"]);
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -299,6 +374,8 @@ mod tests {
             planned.read_current_content().unwrap(),
             CurrentContent::Other(b"x\n".to_vec())
         );
+        fs::write(&planned.path, "x\ry\n").unwrap();
+        assert_ne!(planned.read_current_content().unwrap(), CurrentContent::Same);
         fs::remove_dir_all(folder).unwrap();
     }
 }

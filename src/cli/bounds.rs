@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::commands::sync::LOCAL;
 use super::exit::{Exit, Failure};
 use super::folder::or_current_folder;
 
@@ -79,6 +80,12 @@ impl WritableFolders {
             None => Err(Failure::new(Exit::Failed, format!("`{shown}` is outside the project"))
                 .with_help("replace the link with a file or folder, or specify another folder in formulac.yml")),
         }
+    }
+
+    /// Returns the project's folder for files that git ignores, if the folder exists.
+    pub fn local_folder(&self) -> Option<PathBuf> {
+        let folder = self.root.as_ref()?.join(LOCAL);
+        self.resolve_path(&folder).ok().filter(|folder| folder.is_dir())
     }
 
     /// Returns the location of a path relative to the first folder, with `/` as the separator, or the absolute

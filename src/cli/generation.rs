@@ -36,6 +36,28 @@ pub struct Generation<'p> {
     pub found: Vec<FileDiagnostics>,
 }
 
+/// Facts that were needed to check the names of models.
+pub struct NameCheck {
+    moved: MovedFilePaths,
+    nodes: Vec<GraphNode>,
+}
+
+/// Reports models, tests and other nodes whose names dbt would reject. `found` contains the diagnostics of each spec.
+pub fn check_names(
+    place: &Workspace,
+    models: &[CompiledModel],
+    found: &mut [FileDiagnostics],
+) -> Result<NameCheck, Failure> {
+    let nothing = Manifest::default();
+    let known = place.manifest()?.unwrap_or(&nothing);
+    let nodes = formulac::artifacts::graph_nodes(known);
+    let folders = place.output_folders();
+    let moved = MovedFilePaths::find(place, models);
+    let folders = [folders.0.as_str(), folders.1.as_str()];
+    name_clashes::check(models, known, &nodes, &place.root, folders, &moved, found);
+    Ok(NameCheck { moved, nodes })
+}
+
 impl<'p> Generation<'p> {
     /// Compiles specs, each given with its path relative to the project. `done` is called after each spec.
     pub fn new(
@@ -45,25 +67,14 @@ impl<'p> Generation<'p> {
         done: impl Fn() + Sync,
     ) -> Result<Self, Failure> {
         let manifest = place.manifest()?;
-        let nothing = Manifest::default();
-        let known = manifest.unwrap_or(&nothing);
-        let nodes = formulac::artifacts::graph_nodes(known);
         let models::CompiledModels {
             models,
             mut found,
             sets,
         } = models::compile_models(compiler, &place.root, sources, done);
-        let folders = place.output_folders();
-        let moved = MovedFilePaths::find(place, &models);
-        name_clashes::check(
-            &models,
-            known,
-            &nodes,
-            &place.root,
-            [&folders.0, &folders.1],
-            &moved,
-            &mut found,
-        );
+        let NameCheck { moved, nodes } = check_names(place, &models, &mut found)?;
+        let nothing = Manifest::default();
+        let known = manifest.unwrap_or(&nothing);
         if models::built_models(&models).any(|(_, built)| built.md.is_some()) {
             place.check_docs_folder()?;
         }
@@ -352,5 +363,5 @@ impl<'p> Generation<'p> {
 /// Returns whether formulac generates files of this kind.
 fn is_generated(path: &Path) -> bool {
     path.extension()
-        .is_some_and(|end| end == "sql" || end == "yml" || end == "md")
+        .is_some_and(|end| ["sql", "yml", "yaml", "md"].iter().any(|kind| end == *kind))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use formulac::Project;
 use formulac::dbt::spec_in_header;
+use formulac_syntax::yaml;
 
 use super::commands::sync::Repository;
 use super::folder;
@@ -45,13 +46,9 @@ impl MovedFilePaths {
             return Self::default();
         }
         let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        let mut add_if_generated = |path: String, expected: &String, spec: &str| {
-            let text = read_text(place.root.join(&path));
-            let is_generated = text.is_ok_and(|text| spec_in_header(&text) == Some(spec));
-            if is_generated {
-                found.entry(expected.clone()).or_default().insert(path);
-            }
-            is_generated
+        let is_generated = |path: &str, spec: &str| {
+            let text = read_text(place.root.join(path));
+            text.is_ok_and(|text| spec_in_header(&text) == Some(spec))
         };
         let mut in_former_folders = BTreeSet::new();
         for former in former_output_folders(place) {
@@ -59,16 +56,45 @@ impl MovedFilePaths {
                 let moved = [&own, &tests].into_iter().zip(&former);
                 let moved =
                     moved.filter_map(|(now, former)| Some(format!("{former}{}", expected.strip_prefix(now.as_str())?)));
-                if moved.into_iter().any(|path| add_if_generated(path, expected, spec)) {
+                for path in moved.filter(|path| is_generated(path, spec)) {
+                    found.entry(expected.clone()).or_default().insert(path);
                     in_former_folders.insert(expected.clone());
                 }
             }
         }
-        let roots = place.dbt.iter().flat_map(|dbt| dbt.model_paths.iter());
         let named = |path: &Path| path.file_name().and_then(|name| missing.get(name.to_str()?));
-        for path in roots.flat_map(|root| folder::find_files(&place.root.join(root), |path| named(path).is_some())) {
-            let Some((expected, spec)) = named(&path) else { continue };
-            add_if_generated(place.relative_path(&path), expected, spec);
+        // A properties file can have any name.
+        let properties = missing
+            .values()
+            .filter(|(expected, _)| project::is_yaml(expected.as_ref()));
+        let properties: Vec<&(String, &str)> = properties.collect();
+        let is_wanted = |path: &Path| named(path).is_some() || (!properties.is_empty() && project::is_yaml(path));
+        let roots = place
+            .dbt
+            .iter()
+            .flat_map(|dbt| dbt.model_paths.iter().chain(&dbt.test_paths));
+        let roots: BTreeSet<&String> = roots.collect();
+        for path in roots
+            .iter()
+            .flat_map(|root| folder::find_files(&place.root.join(root), is_wanted))
+        {
+            let Ok(text) = read_text(&path) else { continue };
+            let Some(spec) = spec_in_header(&text) else { continue };
+            let is_described = |(expected, other): &&(String, &str)| *other == spec && describes_model(&text, expected);
+            let of_spec = || {
+                properties
+                    .iter()
+                    .copied()
+                    .filter(|_| project::is_yaml(&path))
+                    .find(is_described)
+            };
+            let expected = named(&path).filter(|(_, other)| *other == spec).or_else(of_spec);
+            if let Some((expected, _)) = expected {
+                found
+                    .entry(expected.clone())
+                    .or_default()
+                    .insert(place.relative_path(&path));
+            }
         }
         // A file with several copies is not considered moved.
         let one = |(expected, mut paths): (String, BTreeSet<String>)| {
@@ -108,6 +134,15 @@ impl MovedFilePaths {
             .map(|(path, value)| (self.current_path(&path).to_owned(), value))
             .collect()
     }
+}
+
+/// Returns whether a properties file describes the model whose properties file formulac would write to `path`.
+fn describes_model(text: &str, path: &str) -> bool {
+    let Some((root, model)) = yaml::root(text).zip(Path::new(path).file_stem()) else {
+        return false;
+    };
+    let mut models = root.items_at("models").iter();
+    models.any(|entry| entry.text_at("name").is_some_and(|name| model == name))
 }
 
 /// Returns the folders of models and tests that the last committed versions of the project file named, and the default

@@ -55,11 +55,10 @@ pub fn check(
             };
             !node.node.paths.iter().any(is_own)
         };
-        let file = |node: &GraphNode| {
-            node.node
-                .paths
-                .first()
-                .map_or_else(String::new, |path| format!(", in `{path}`"))
+        let file = |node: &GraphNode| match node.node.paths.first() {
+            _ if !is_of_project(node, manifest) => format!(", in the package `{}`", node.node.package),
+            Some(path) => format!(", in `{path}`"),
+            None => String::new(),
         };
         if let Some(node) = taken
             .get(&model.name.to_lowercase())
@@ -168,10 +167,11 @@ fn report_name_clashes(
 /// Returns whether the file of a node still exists at its path in the manifest. Files of packages are elsewhere and are
 /// not checked.
 fn has_existing_file(node: &GraphNode, manifest: &Manifest, root: &Path) -> bool {
-    let is_own = manifest
-        .metadata
-        .project_name
-        .as_deref()
-        .is_none_or(|project| project == node.node.package);
-    !is_own || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
+    !is_of_project(node, manifest) || node.node.paths.first().is_none_or(|path| root.join(path).is_file())
+}
+
+/// Returns whether the project itself contains the node, instead of a package.
+fn is_of_project(node: &GraphNode, manifest: &Manifest) -> bool {
+    let project = manifest.metadata.project_name.as_deref();
+    project.is_none_or(|project| project == node.node.package)
 }

@@ -20,7 +20,8 @@ pub enum SqlTokenKind {
     Sign,
     /// Jinja: `{{ … }}` or `{% … %}`.
     Jinja,
-    /// Comment that changes the query: an optimizer hint, or a comment with Jinja, which dbt renders.
+    /// Comment that changes the query: an optimizer hint, or a comment with Jinja, which dbt renders. Also the rest of
+    /// the source, from the first comment that does not end at the same position in every engine.
     Hint,
 }
 
@@ -129,10 +130,12 @@ impl<'s> Lexer<'s> {
 
     fn next(&mut self) -> Option<SqlToken> {
         loop {
-            // Most whitespace is indentation, which is skipped byte by byte.
-            self.at += self.rest().bytes().take_while(|b| matches!(b, b' ' | b'\n')).count();
-            let rest = self.rest();
-            self.at += rest.len() - rest.trim_start().len();
+            // Only some engines skip other whitespace, such as a no-break space.
+            self.at += self
+                .rest()
+                .bytes()
+                .take_while(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t'))
+                .count();
             match self.comment_length() {
                 None => break,
                 Some(length) if self.is_hint(length) => {
@@ -193,22 +196,24 @@ impl<'s> Lexer<'s> {
                 .and_then(|r| r.find(end))
                 .map_or(rest.len(), |at| at + 2 + end.len())
         };
-        if rest.starts_with("--") {
-            Some(rest.find('\n').unwrap_or(rest.len()))
+        let length = if rest.starts_with("--") {
+            rest.find('\n').unwrap_or(rest.len())
         } else if rest.starts_with("{#") {
-            Some(to("#}"))
+            return Some(to("#}"));
         } else if rest.starts_with("/*") {
-            Some(to("*/"))
+            to("*/")
         } else {
-            None
-        }
+            return None;
+        };
+        let comment = rest.get(..length).unwrap_or_default();
+        Some(if has_certain_end(comment) { length } else { rest.len() })
     }
 
-    /// Returns whether the comment at the current position, which has this length, is an optimizer hint or an SQL
-    /// comment that contains Jinja. Returns `false` for a Jinja comment.
+    /// Returns whether the comment at the current position, which has this length, is code: an optimizer hint, or an
+    /// SQL comment that contains Jinja or has no certain end. Returns `false` for a Jinja comment.
     fn is_hint(&self, length: usize) -> bool {
         let comment = self.rest().get(..length).unwrap_or_default();
-        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment))
+        !comment.starts_with("{#") && (comment.starts_with("/*+") || has_jinja(comment) || !has_certain_end(comment))
     }
 
     /// Moves past a word, or past a string literal with a prefix, such as `r'\d'`.
@@ -271,6 +276,18 @@ impl<'s> Lexer<'s> {
             self.at += c.len_utf8();
         }
     }
+}
+
+/// Returns whether every engine agrees on the end of an SQL comment. Postgres and DuckDB nest block comments, and end a
+/// line comment at a carriage return. BigQuery does not nest them. Engines may also treat other control characters as
+/// line ends, and a backslash at the end of a line as a continuation.
+fn has_certain_end(comment: &str) -> bool {
+    if let Some(inner) = comment.strip_prefix("/*") {
+        return inner.ends_with("*/") && !inner.contains("/*");
+    }
+    let is_line_end = |c: char| (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}');
+    let line = comment.strip_suffix('\r').unwrap_or(comment);
+    !line.ends_with('\\') && !line.contains(is_line_end)
 }
 
 fn number_length(text: &str) -> usize {
@@ -369,6 +386,35 @@ mod tests {
         assert_eq!(keys("select /*+ x */ a", "snowflake"), ["select", "/*+ x */", "a"]);
         assert_eq!(keys("a -- {{ x }}\n/* {% if y %} */ -- {# z #}", "duckdb").len(), 4);
         assert_eq!(keys("a {# {{ x }} #}", "duckdb"), ["a"]);
+    }
+
+    /// Engines disagree on the end of these comments, so the code after them is compared byte by byte.
+    #[test]
+    fn comments_without_a_certain_end_are_code() {
+        for comment in [
+            "/* /* */ a -- */ 1\n",
+            "/* /* */ */ a",
+            "/*/* */ a",
+            "/* a",
+            "-- gross\r * 2\n a",
+            "-- gross\u{b} * 2\n a",
+            "-- gross\u{2028} * 2\n a",
+            "-- gross \\\n a",
+        ] {
+            let sql = format!("select {comment} as b, 'c'");
+            for dialect in ["postgres", "duckdb", "bigquery", "snowflake"] {
+                assert_eq!(keys(&sql, dialect), ["select", &sql["select ".len()..]], "{dialect}");
+            }
+        }
+        assert_eq!(keys("a -- b\r\n/**/ /* - /\r\n * */ /***/ -- c\td", "postgres"), ["a"]);
+    }
+
+    #[test]
+    fn only_common_whitespace_is_layout() {
+        assert_eq!(keys("a\t\r\n b", "duckdb"), ["a", "b"]);
+        for blank in ["\u{a0}", "\u{b}", "\u{c}", "\u{2003}", "\u{feff}"] {
+            assert_eq!(keys(&format!("a{blank} b"), "duckdb"), ["a", blank, "b"]);
+        }
     }
 
     #[test]

@@ -168,7 +168,7 @@ impl HandEditKind {
         let name = path.rsplit('/').next().unwrap_or(path);
         match name.rsplit_once('.') {
             Some((stem, "sql")) if stem == model => Self::Model,
-            Some((_, "yml")) => Self::Properties,
+            Some((_, "yml" | "yaml")) => Self::Properties,
             Some((_, "md")) => Self::Docs,
             _ => Self::Test,
         }

@@ -219,6 +219,7 @@ fn is_same_model_files(one: &str, other: &str) -> bool {
     let stem = |path: &str| {
         path.strip_suffix(".md")
             .or_else(|| path.strip_suffix(".yml"))
+            .or_else(|| path.strip_suffix(".yaml"))
             .map(str::to_owned)
     };
     stem(one).is_some() && stem(one) == stem(other)

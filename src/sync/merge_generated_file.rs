@@ -89,6 +89,10 @@ pub fn with_layout_of(path: &str, found: &str, made: &str, dialect: Dialect) -> 
 /// Merges properties by value. The hashes of the newly generated properties are written to all three texts, so that the
 /// hashes never differ.
 fn merge_properties(model: &str, [base, ours, found]: [&str; 3]) -> Option<String> {
+    // The file can have another name than the model.
+    let described =
+        yaml::root(ours).and_then(|root| root.items_at("models").first()?.text_at("name").map(str::to_owned));
+    let model = described.as_deref().unwrap_or(model);
     let rules = Rules::new()
         .list("models", &["name"])
         .list("models.*.columns", &["name"])

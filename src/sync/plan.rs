@@ -290,6 +290,11 @@ impl ModelPlan {
             // A change to a metric set is part of the change to each model built on the set.
             paths.extend(ours.compiled.metric_set_files().map(|(path, _)| path.to_owned()));
         }
+        if action != Action::Nothing && action != Action::Keep {
+            // `generate` or a user may have removed files that the spec no longer generates.
+            let of_bases = sides.bases.iter().flat_map(|base| base.files.keys());
+            paths.extend(of_bases.filter(|path| !sides.found.contains_key(*path)).cloned());
+        }
         // Removing the spec is also part of the change.
         if action == Action::Delete {
             paths.push(spec.clone());

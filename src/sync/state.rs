@@ -181,9 +181,10 @@ pub(super) fn conflict_branches(text: &str) -> Option<[String; 2]> {
     Some([ours, theirs])
 }
 
-/// Normalizes the line endings of a string for comparison, and ends the string with one line break.
+/// Normalizes the line endings of a string for comparison, and ends the string with one line break. Other carriage
+/// returns stay, because they end a comment in some engines.
 pub(super) fn normalize_lines(text: &str) -> String {
-    let text = text.replace('\r', "");
+    let text = text.replace("\r\n", "\n");
     format!("{}\n", text.trim_end_matches('\n'))
 }
 
@@ -202,6 +203,7 @@ mod tests {
             ("models/m.sql", "{# x #}\nselect\n    1 as a  \n"),
             ("models/m.yml", "# y\nmodels:\n  - name: m\n    description: 'a: b'\n"),
             ("tests/t.sql", "\tselect"),
+            ("tests/carriage_return.sql", "select a -- b\r * 2\n"),
             ("tests/empty.sql", ""),
         ] {
             state.files.insert(path.to_owned(), normalize_lines(text));

@@ -125,9 +125,9 @@ fn approvals_must_come_from_others_and_match_the_content() {
     assert_eq!(authorized(&place).0, 0, "{}", authorized(&place).1);
 }
 
-/// Formatting and comments need no separate approval, because they do not change the meaning.
+/// Generated files need no approval, so their layout and comments are those that a push writes, and no file is missing.
 #[test]
-fn layout_of_generated_files_is_free() {
+fn generated_files_contain_exactly_what_a_push_writes() {
     let place = proposed("change_layout");
     assert_eq!(by(&place, "ann", &["push", "--yes", "--quiet"]).exit, 0);
     for name in ["dan", "fay"] {
@@ -137,18 +137,35 @@ fn layout_of_generated_files_is_free() {
     be(&place, "ann");
     let head = git(&place, &["rev-parse", "HEAD"]);
     let (sql, yml) = ("models/formulac/revenue.sql", "models/formulac/revenue.yml");
-    for (path, from, to, exit) in [
-        (sql, "select", "-- reviewed\nSELECT", 0),
-        (yml, "models:", "# reviewed\nmodels:", 0),
-        (sql, "select", "-- {{ run_query('drop table x') }}\nselect", 4),
-        (sql, "sum", "max", 4),
+    for (path, from, to) in [
+        (sql, "select", "-- reviewed\nSELECT"),
+        (sql, "select", "-- reviewed\r, 1\nselect"),
+        (sql, "select", "/* /* */ select -- */ 1"),
+        (yml, "models:", "# reviewed\nmodels:"),
+        (sql, "select", "-- {{ run_query('drop table x') }}\nselect"),
+        (sql, "sum", "max"),
     ] {
         edit(&place, path, from, to);
         commit(&place, "edited");
-        let (found, told) = authorized(&place);
-        assert_eq!(found, exit, "{to}: {told}");
+        let (exit, told) = authorized(&place);
+        assert_eq!(exit, 4, "{to}: {told}");
         git(&place, &["reset", "--quiet", "--hard", head.trim()]);
     }
+    // A push keeps the layout that the file already has on the target branch.
+    edit(&place, sql, "select", "-- reviewed\nSELECT");
+    commit(&place, "layout");
+    git(&place, &["branch", "--force", "main"]);
+    for path in [sql, yml] {
+        fs::remove_file(place.path(path)).unwrap();
+        commit(&place, "deleted");
+        let (exit, told) = authorized(&place);
+        assert_eq!((exit, &told["generated_by_hand"]), (4, &serde_json::json!([path])));
+        git(&place, &["reset", "--quiet", "--hard", "main"]);
+    }
+    edit(&place, "metrics/revenue.yml", "SUM(tax)", "SUM(tax) - SUM(fee)");
+    assert_eq!(place.run(&["push", "--yes", "--quiet"]).exit, 0);
+    assert!(place.read(sql).contains("-- reviewed\nSELECT"), "{}", place.read(sql));
+    assert_eq!(authorized(&place).1["generated_by_hand"], serde_json::json!([]));
 }
 
 #[test]

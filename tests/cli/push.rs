@@ -152,6 +152,43 @@ fn deleting_a_spec_deletes_its_files() {
     assert_eq!(git(&place, &["status", "--porcelain"]), "");
 }
 
+/// `generate` removes the files of deleted specs and tests. The push commits their removal.
+#[test]
+fn a_push_commits_what_generate_has_removed() {
+    let place = place("push_generated_delete");
+    edit(
+        &place,
+        "metrics/revenue.yml",
+        "columns:",
+        "rules: [positive: revenue >= 0, some: customers > 0]\ncolumns:",
+    );
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    let test = "tests/formulac/assert_revenue_positive.sql";
+    assert!(place.path(test).is_file(), "{:?}", place.files("tests/formulac"));
+    let steps: [(&str, &dyn Fn()); 3] = [
+        ("a test", &|| {
+            edit(&place, "metrics/revenue.yml", "positive: revenue >= 0, ", "")
+        }),
+        ("the name of a model", &|| {
+            edit(&place, "metrics/share.yml", "model: share", "model: part")
+        }),
+        ("a model", &|| fs::remove_file(place.path("metrics/share.yml")).unwrap()),
+    ];
+    for (what, change) in steps {
+        change();
+        assert_eq!(place.run(&["generate"]).exit, 0, "{what}");
+        let run = place.run(&["push", "--yes"]);
+        assert_eq!(run.exit, 0, "{what}: {}", run.err);
+        assert_eq!(git(&place, &["status", "--porcelain"]), "", "{what}");
+        assert_eq!(place.run(&["generate", "--check"]).exit, 0, "{what}");
+    }
+    let files = git(&place, &["ls-files", "models", "tests"]);
+    assert!(
+        !files.contains("share") && !files.contains("part") && !files.contains("positive"),
+        "{files}"
+    );
+}
+
 #[test]
 fn a_kept_plan_is_done_exactly_or_not_at_all() {
     let mut place = place("push_plan");

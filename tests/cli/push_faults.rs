@@ -198,6 +198,86 @@ fn a_push_recovers_if_it_is_killed_at_any_call() {
     check_failure_at_each_call("dev", "does_it_and_is_killed");
 }
 
+/// A killed git command leaves its lock behind. The help tells how to continue, and the push is completed afterwards.
+#[test]
+fn a_lock_of_git_is_named() {
+    let template = template_once();
+    let unharmed = copied(template, "lock/unharmed");
+    let tool = unharmed.path("../faulty_git");
+    fs::write(&tool, FAULTY).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(push(&unharmed, "dev", None).exit, 0);
+    let expected = left(&unharmed);
+    let place = copied(template, "lock/place");
+    let lock = place.path(".git/index.lock");
+    let mut at = 0;
+    // The journal exists from the first change of a file on.
+    while !place.path(".formulac/local/journal/journal.json").is_file() {
+        at += 1;
+        let _ = fs::remove_file(place.path("../count"));
+        assert_ne!(push(&place, "dev", Some((at, "is_killed"))).exit, 0);
+    }
+    fs::write(&lock, "").unwrap();
+    for _ in 0..2 {
+        let run = push(&place, "dev", None);
+        assert_eq!(run.exit, 5, "{}", run.err);
+        for part in ["cannot be completed", "index.lock` exists", "delete this file"] {
+            assert!(run.err.contains(part), "{part}: {}", run.err);
+        }
+    }
+    fs::remove_file(&lock).unwrap();
+    assert_eq!(push(&place, "dev", None).exit, 0);
+    assert_eq!(left(&place), expected);
+    // Without an interrupted push, the push is undone.
+    let place = copied(template, "lock/new");
+    let before = work_tree(&place);
+    fs::write(place.path(".git/index.lock"), "").unwrap();
+    let run = push(&place, "dev", None);
+    assert!(run.exit == 5 && run.err.contains("delete this file"), "{}", run.err);
+    fs::remove_file(place.path(".git/index.lock")).unwrap();
+    assert_eq!(work_tree(&place), before);
+    assert_eq!(push(&place, "dev", None).exit, 0);
+    assert_eq!(left(&place), expected);
+}
+
+/// A push cannot be completed if somebody changed one of its files after it was interrupted.
+#[test]
+fn an_interrupted_push_is_undone_if_a_file_has_changed_since() {
+    let template = template_once();
+    let place = copied(template, "foreign/place");
+    let tool = place.path("../faulty_git");
+    fs::write(&tool, FAULTY).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut at = 0;
+    while !place.path(".formulac/local/journal/journal.json").is_file() {
+        at += 1;
+        let _ = fs::remove_file(place.path("../count"));
+        assert_ne!(push(&place, "dev", Some((at, "is_killed"))).exit, 0);
+    }
+    let text = place.read("metrics/lines.yml");
+    let sql = "models/formulac/lines.sql";
+    place.write(sql, place.read(sql).replace("select", "-- mine\nselect"));
+    let run = push(&place, "dev", None);
+    assert!(
+        run.err.contains("was undone because `models/formulac/lines.sql`"),
+        "{}",
+        run.err
+    );
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(place.read(sql).contains("-- mine"));
+    assert_eq!(place.read("metrics/lines.yml"), text);
+    assert_eq!(
+        git(&place.path(""), &["status", "--porcelain"]),
+        git(&copied_after_push(template).path(""), &["status", "--porcelain"])
+    );
+}
+
+fn copied_after_push(template: &Place) -> Place {
+    let place = copied(template, "foreign/pushed");
+    assert_eq!(push(&place, "dev", None).exit, 0);
+    place
+}
+
 #[test]
 fn a_push_of_a_new_branch_recovers_at_any_call() {
     check_failure_at_each_call("prod", "fails");

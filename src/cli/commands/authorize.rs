@@ -4,14 +4,14 @@
 use std::fmt::Write as _;
 use std::path::{Component, Path};
 
-use formulac::dbt::is_same_except_layout;
-use formulac::sync::VerificationEvidence;
+use formulac::dbt::is_same_except_path;
+use formulac::sync::{VerificationEvidence, with_layout_of};
 use formulac::team::{
     ContentDifference, ForbiddenChange, approved_for_others, codeowners, forbidden_changes, spec_approvers,
 };
 use serde_json::{Value, json};
 
-use crate::cli::args::AuthorizeArgs;
+use crate::cli::args::{AuthorizeArgs, TargetOptions};
 use crate::cli::atomic_write::{CurrentContent, PlannedFile, write_all};
 use crate::cli::bounds::WritableFolders;
 use crate::cli::commands::change::{self, BranchDifferences};
@@ -122,8 +122,7 @@ fn hand_edited_files(
     repository: &Repository,
     under_way: &BranchDifferences,
 ) -> Result<Vec<HandEditedFile>, Failure> {
-    let is_generated =
-        |it: &ContentDifference| it.now.is_some() && !it.is_written_by_people() && !it.path.starts_with(".formulac/");
+    let is_generated = |it: &ContentDifference| !it.is_written_by_people() && !it.path.starts_with(".formulac/");
     let is_made = |it: &&ContentDifference| is_generated(it) || it.state_model().is_some() || it.is_known();
     let made_by_specs: Vec<&ContentDifference> = under_way.files.iter().filter(is_made).collect();
     let mut by_hand = Vec::new();
@@ -137,29 +136,42 @@ fn hand_edited_files(
             .with_help("run `formulac authorize` on a clean checkout of the branch"));
         }
         let mut made = sync::generated_files(session, place)?;
-        for file in made_by_specs {
-            let made_text = made.remove(&file.path);
-            let made = made_text.clone().map(|text| PlannedFile {
-                path: place.root.join(&file.path),
-                text,
-            });
-            let present = made.as_ref().map(PlannedFile::read_current_content).transpose()?;
-            // The state file of a deleted model is neither among the generated files nor on the branch.
-            let is_gone = made.is_none() && file.now.is_none();
-            let why = match is_generated(file) {
-                true => "the header says that formulac generated the file, but the specs generate different content",
-                false => {
+        let dialect = place.dialect(&TargetOptions::default())?;
+        let bases = repository.file_contents_at_commit(&under_way.fork, &paths)?;
+        for (file, base) in made_by_specs.into_iter().zip(bases) {
+            let made = made.remove(&file.path);
+            let is_present = |text: String| {
+                let path = place.root.join(&file.path);
+                PlannedFile { path, text }
+                    .read_current_content()
+                    .map(|found| found == CurrentContent::Same)
+            };
+            let is_as_made = match made {
+                // The file of a deleted model is neither among the generated files nor on the branch.
+                None => file.now.is_none(),
+                Some(made) => {
+                    // A push keeps the layout that the file had before.
+                    let base = base.filter(|_| is_generated(file));
+                    let kept = || with_layout_of(&file.path, &base?, &made, dialect);
+                    let in_former_layout = kept();
+                    // If only the spec has moved, a push keeps the path in the header.
+                    let found = file.text.as_deref().filter(|_| is_generated(file));
+                    found.is_some_and(|found| file.now.is_some() && is_same_except_path(found, &made))
+                        || is_present(made)?
+                        || in_former_layout.map(is_present).transpose()? == Some(true)
+                }
+            };
+            let why = match (is_generated(file), &file.now) {
+                (true, Some(_)) => {
+                    "the header says that formulac generated the file, but the specs generate different content or \
+                     another layout; delete the file and run `formulac generate`"
+                }
+                (true, None) => "the specs still generate this file, but it was deleted; run `formulac generate`",
+                (false, _) => {
                     "the file differs from the record of the last push; run `formulac push` to write the file again"
                 }
             };
-            // Formatting and comments do not affect the meaning of a file.
-            let is_layout = is_generated(file)
-                && file
-                    .text
-                    .as_deref()
-                    .zip(made_text.as_deref())
-                    .is_some_and(|(found, made)| is_same_except_layout(found, made));
-            if !is_gone && !is_layout && present != Some(CurrentContent::Same) {
+            if !is_as_made {
                 by_hand.push(HandEditedFile {
                     path: file.path.clone(),
                     why,

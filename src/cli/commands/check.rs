@@ -13,9 +13,10 @@ use crate::cli::commands::compile;
 use crate::cli::commands::promote;
 use crate::cli::commands::pull;
 use crate::cli::exit::{Exit, Failure, FileDiagnostics};
-use crate::cli::generation::Generation;
+use crate::cli::generation::{Generation, check_names};
 use crate::cli::knowledge::{CommandKnowledge, report_undecided_types};
 use crate::cli::missing_versions;
+use crate::cli::models::{self, CompiledModel};
 use crate::cli::project;
 use crate::cli::safe_fixes;
 use crate::cli::session::{Session, to_reports};
@@ -24,8 +25,7 @@ use crate::cli::spec;
 use crate::cli::spec::Spec;
 use crate::cli::time_spine;
 use crate::cli::workspace::Workspace;
-use formulac::diag::render;
-use formulac::diag::{Code, Diagnostic};
+use formulac::diag::{self, Code, Diagnostic, render};
 
 /// Maximum number of rounds of fixes. A fix may make another fix possible, but real files rarely need this many rounds.
 const MAX_ROUNDS: usize = 10;
@@ -226,21 +226,28 @@ impl CheckInputs<'_> {
             .filter(|(it, _)| is_spec(it));
         let specs: Vec<(SourceText, Option<String>)> =
             specs.map(|((_, source), path)| (source.clone(), path)).collect();
-        let compiled = self.knowledge.compile_specs(compiler, specs)?;
+        let compiled = self.knowledge.compile_specs(compiler, specs.clone())?;
         report_undecided_types(session, compiled.iter().flat_map(Spec::undecided_types));
         let knowing = if fix {
             self.knowledge.with_project_models(compiler)?
         } else {
             compiler.clone()
         };
+        let (models, of_specs) = models::models_from_specs(compiled, &specs);
+        let clashes = self.name_clashes(&models, &of_specs)?;
+        let built: BTreeMap<usize, CompiledSpec> = models
+            .into_iter()
+            .filter_map(|model| Some((model.spec, model.built?.compiled)))
+            .collect();
         let mut models = Vec::new();
-        let mut compiled = compiled.into_iter();
+        let mut of_specs = of_specs.into_iter().zip(clashes).enumerate();
         for ((path, kind), source) in self.files.iter().zip(kinds).zip(sources) {
             let of_spec = if is_spec(&(&kind, &source)) {
-                compiled.next()
+                of_specs.next()
             } else {
                 None
             };
+            let mut clashes = Vec::new();
             let of_formulas = match kind {
                 InputKind::Formulas => Some(
                     self.knowledge
@@ -250,11 +257,10 @@ impl CheckInputs<'_> {
                 _ => None,
             };
             let mut it = match of_spec {
-                Some(mut spec) => {
-                    let built = spec.compiled.take().filter(|_| spec.model_fault.is_none());
-                    models.extend(built.map(|compiled| (found.len(), compiled)));
-                    spec.add_model_diagnostics();
-                    spec.found
+                Some((spec, (of_spec, of_names))) => {
+                    models.extend(built.get(&spec).map(|compiled| (found.len(), compiled)));
+                    clashes = of_names;
+                    of_spec
                 }
                 None => match (&of_formulas, self.sessions) {
                     (Some(compiler), Some(sessions)) if source.fault.is_none() => {
@@ -272,11 +278,25 @@ impl CheckInputs<'_> {
                     text: it.text.clone(),
                 });
             }
+            it.diagnostics.extend(clashes);
+            diag::sort(&mut it.diagnostics);
             found.push(it);
         }
-        let models = models.iter().map(|(spec, compiled)| (*spec, compiled));
-        self.warn_of_missing_files(models, &mut found)?;
+        self.warn_of_missing_files(models.into_iter(), &mut found)?;
         Ok((found, fixed))
+    }
+
+    /// Returns the errors about names of models and tests that dbt would reject, for each spec.
+    fn name_clashes(
+        &self,
+        models: &[CompiledModel],
+        of_specs: &[FileDiagnostics],
+    ) -> Result<Vec<Vec<Diagnostic>>, Failure> {
+        let mut found: Vec<FileDiagnostics> = of_specs.iter().map(|_| FileDiagnostics::default()).collect();
+        if let Some(place) = self.knowledge.place.as_ref().filter(|place| place.has_project_file()) {
+            check_names(place, models, &mut found)?;
+        }
+        Ok(found.into_iter().map(|found| found.diagnostics).collect())
     }
 
     /// Warns about files that dbt needs for the models of the project.

@@ -81,6 +81,9 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     } else if goes_on {
         found.extend(delivery.conflicts());
         if delivery.by_hand.is_empty() {
+            if !delivery.is_empty() {
+                sync::create_local_folder(&bounds, &place.root)?;
+            }
             let changed = delivery.write(&bounds)?;
             let refused = match validate_files(session, args, &place, &models, &found) {
                 Ok(refused) => refused,

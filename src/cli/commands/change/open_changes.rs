@@ -19,6 +19,8 @@ use crate::cli::workspace::Workspace;
 
 /// Changes on a branch.
 pub struct BranchDifferences {
+    /// Commit at which the branch starts.
+    pub fork: String,
     /// Project file of the target branch.
     pub project: Project,
     /// Environment whose review rules apply.
@@ -102,6 +104,7 @@ impl BranchDifferences {
         let content = approved_content_hash(&files);
         let altered = altered.into_iter().map(|it| it.model).collect();
         Ok(Self {
+            fork: fork.to_owned(),
             project,
             environment,
             files,

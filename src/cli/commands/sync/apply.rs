@@ -208,7 +208,8 @@ fn undo_after_failure(
     match (result, why) {
         (Ok(()), why) => why,
         (Err(_), Failure::Message(mut message)) => {
-            message.help = Some("the next `formulac push` completes or undoes the interrupted push".to_owned());
+            let help = "the next `formulac push` completes or undoes the interrupted push";
+            message.help.get_or_insert_with(|| help.to_owned());
             Failure::Message(message)
         }
         (Err(_), why) => why,
@@ -249,7 +250,17 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
     // If the commit exists, do not write its files again, because a hook may have changed them.
     let applied = match is_committed || commit.created_commit(&repository)?.is_some() {
         true => Ok(()),
-        false => journal.apply(&mut disk).map_err(|fault| transaction_failure(&fault)),
+        false => match journal.apply(&mut disk) {
+            Err(TransactionFault::Foreign(path)) => {
+                commit.undo_commit(&repository)?;
+                journal.undo(&mut disk).map_err(|fault| transaction_failure(&fault))?;
+                session.note(&format!(
+                    "an earlier push was interrupted, and was undone because `{path}` has changed since"
+                ));
+                return Ok(());
+            }
+            applied => applied.map_err(|fault| transaction_failure(&fault)),
+        },
     };
     applied
         .and_then(|()| match is_committed {
@@ -263,13 +274,8 @@ pub fn recover(session: &Session, place: &Workspace) -> Result<(), Failure> {
                     "an earlier push was interrupted and cannot be completed: {}",
                     message.text
                 );
-                message.help.get_or_insert_with(|| {
-                    let journal = place.root.join(formulac::sync::JOURNAL);
-                    format!(
-                        "the pending files are in {}; remove that folder to discard these files",
-                        journal.display()
-                    )
-                });
+                let help = "fix the cause, then run `formulac push`, which completes the interrupted push";
+                message.help.get_or_insert_with(|| help.to_owned());
             })
         })?;
     session.note("an earlier push was interrupted and is complete now");

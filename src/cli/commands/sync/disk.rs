@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use formulac::sync::Disk;
 
+use crate::cli::atomic_write::move_file;
 use crate::cli::bounds::WritableFolders;
 use crate::cli::exit::Failure;
 use crate::cli::workspace::Workspace;
@@ -69,19 +70,7 @@ impl Disk for WorkTreeDisk {
     }
 
     fn rename(&mut self, from: &str, to: &str) -> io::Result<()> {
-        let (from, to) = (self.checked_path(from)?, self.checked_path(to)?);
-        match fs::rename(&from, &to) {
-            // If part of the project is on another disk, the file is first written next to its destination.
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                let name = to.file_name().unwrap_or_default().to_string_lossy();
-                let temporary = to.with_file_name(format!(".formulac-{name}.tmp"));
-                fs::copy(&from, &temporary)?;
-                fs::File::open(&temporary)?.sync_all()?;
-                fs::rename(&temporary, &to)?;
-                fs::remove_file(from)
-            }
-            done => done,
-        }
+        move_file(&self.checked_path(from)?, &self.checked_path(to)?)
     }
 
     fn remove(&mut self, path: &str) -> io::Result<()> {

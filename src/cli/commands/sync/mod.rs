@@ -43,7 +43,7 @@ use formulac::diag::render;
 pub use apply::{PushCommit, TRAILER, apply_and_commit, apply_without_commit, resolve_paths};
 pub use conflict::resolution_hint;
 pub use history::{REFUSALS, run as log};
-pub use lock::{ProjectLock, create_local_folder, is_push_interrupted};
+pub use lock::{LOCAL, ProjectLock, create_local_folder, is_push_interrupted};
 pub use omni_repository::{DBT_TRAILER, MissingCommit, OMNI_TRAILER, OmniRepository, describe_dbt_commit};
 pub use planner::{PlannedModels, generated_files, was_pushed};
 pub use release_tags::{ReleaseTag, ReleaseTags};

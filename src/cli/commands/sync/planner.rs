@@ -25,6 +25,7 @@ use crate::cli::generation::Generation;
 use crate::cli::knowledge::{FactPrecedence, changed_facts};
 use crate::cli::models::{CompiledModel, CompiledSet};
 use crate::cli::moved_files::MovedFilePaths;
+use crate::cli::project;
 use crate::cli::session::Session;
 use crate::cli::source::SourceText;
 use crate::cli::workspace::Workspace;
@@ -137,6 +138,15 @@ pub fn plan_with_facts(
     selection: &Selection,
     first: FactPrecedence,
 ) -> Result<PlannedModels, Failure> {
+    if was_pushed(place)
+        && let Err(failure) = place.specs()
+    {
+        // Otherwise, the plan would delete all models.
+        let folder = place.specs_folder();
+        return Err(failure.with_help(format!(
+            "correct `specs` in formulac.yml; to delete all models, create the empty folder `{folder}/`"
+        )));
+    }
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
     let new_compiler = || place.compiler_with(session, &target, place.dialect(&target)?, first);
@@ -173,7 +183,8 @@ pub fn plan_with_facts(
         ours = current_specs_by_model(place, &generation);
     }
     let (mut states, mut restored) = read_states(session, place, &ours);
-    let left = follow_moved_files(place, &ours, &mut states);
+    require_specs_of_states(place, &ours, &states)?;
+    let left = follow_moved_files(place, &ours, &generation.moved, &mut states);
     let files = files_by_model(place, &ours, &states);
     let tools = PlannerContext::new(place, &compiler, &generation);
     add_unpushed_bases(place, &tools, &ours, &files, &mut states);
@@ -482,16 +493,44 @@ fn current_specs_by_model(place: &Workspace, generation: &Generation<'_>) -> BTr
     generation.models.iter().filter_map(one).collect()
 }
 
-/// Updates the bases' paths to files that users have moved since the last push. Returns the old paths by model,
+/// Returns an error if a model would be deleted although its spec still exists, because `specs` names another folder.
+fn require_specs_of_states(
+    place: &Workspace,
+    ours: &BTreeMap<String, CurrentSpec>,
+    states: &ModelStates,
+) -> Result<(), Failure> {
+    let folder = place.specs_folder();
+    let is_found = |spec: &str| {
+        spec.strip_prefix(folder.as_str())
+            .is_some_and(|rest| rest.starts_with('/'))
+    };
+    let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
+    let mut bases = gone.flat_map(|(model, (_, bases))| bases.iter().map(move |base| (model, &base.spec)));
+    let Some((model, spec)) = bases.find(|(_, spec)| !is_found(spec) && place.root.join(spec).is_file()) else {
+        return Ok(());
+    };
+    let message = format!("`{spec}`, the spec of `{model}`, is not in the folder `{folder}/`");
+    let help = format!(
+        "correct `specs` in formulac.yml, or move the file to `{folder}/`; to delete the model, delete the file"
+    );
+    Err(Failure::new(Exit::Failed, message).with_help(help))
+}
+
+/// Updates the bases' paths to files that users have moved or renamed since the last push. Returns the old paths by model,
 /// including the paths of moved specs.
 fn follow_moved_files(
     place: &Workspace,
     ours: &BTreeMap<String, CurrentSpec>,
+    moved: &MovedFilePaths,
     states: &mut ModelStates,
 ) -> BTreeMap<String, Vec<String>> {
     fn name(path: &str) -> &str {
         path.rsplit('/').next().unwrap_or(path)
     }
+    // A model has only one properties file, so this file can have any name.
+    let is_same = |one: &str, other: &str| {
+        name(one) == name(other) || [one, other].iter().all(|path| project::is_yaml(path.as_ref()))
+    };
     let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (model, (_, bases)) in states {
         let Some(ours) = ours.get(model) else { continue };
@@ -502,11 +541,16 @@ fn follow_moved_files(
             let gone = |path: &&String| !ours.files.contains_key(*path) && !place.root.join(path).exists();
             let gone: Vec<String> = base.files.keys().filter(gone).cloned().collect();
             for path in gone {
-                let Some(now) = ours.files.keys().find(|other| name(other) == name(&path)) else {
-                    continue;
-                };
+                let current = Some(moved.current_path(&path)).filter(|now| ours.files.contains_key(*now));
+                let now = current.or_else(|| {
+                    ours.files
+                        .keys()
+                        .map(String::as_str)
+                        .find(|other| is_same(other, &path))
+                });
+                let Some(now) = now.map(str::to_owned) else { continue };
                 if let Some(text) = base.files.remove(&path) {
-                    base.files.insert(now.clone(), text);
+                    base.files.insert(now, text);
                     left.entry(model.clone()).or_default().push(path);
                 }
             }

@@ -229,10 +229,10 @@ impl Repository {
         ];
         let files = self.run_git(&args)?;
         let args = ["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"];
-        if !files.is_empty() && !run_git_in(&top, &args, &files)?.succeeded {
-            return Err(Failure::new(Exit::Failed, "`git reset` failed after the commit"));
+        if files.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.git_output("reset", run_git_in(&top, &args, &files)?).map(|_| ())
     }
 
     fn commit_with(&self, args: &[&str], paths: &[String]) -> Result<(), Failure> {
@@ -269,7 +269,7 @@ impl Repository {
             trace.path(),
         )?;
         match trace.last_failed_hook().filter(|_| !output.succeeded) {
-            None => git_output("commit", output).map(|_| ()),
+            None => self.git_output("commit", output).map(|_| ()),
             Some(hook) => Err(failure_of_hook(&hook, &output)),
         }
     }
@@ -281,8 +281,10 @@ impl Repository {
             &["reset", "--quiet", "--pathspec-from-file=-", "--pathspec-file-nul"],
             &null_separated_paths(paths),
         )?;
-        // Before the first commit, there is no state to restore.
-        if !output.succeeded {
+        if self.head_commit()?.is_some() {
+            self.git_output("reset", output)?;
+        } else if !output.succeeded {
+            // Before the first commit, there is no state to restore.
             let args = [
                 "rm",
                 "--quiet",
@@ -408,20 +410,32 @@ impl Repository {
     }
 
     pub fn run_git_with_input(&self, args: &[&str], input: &str) -> Result<String, Failure> {
-        git_output(
-            args.first().copied().unwrap_or_default(),
-            run_git_in(&self.folder, args, input)?,
-        )
+        let output = run_git_in(&self.folder, args, input)?;
+        self.git_output(args.first().copied().unwrap_or_default(), output)
     }
-}
 
-/// Returns the output of a git call, or the reason for its failure.
-fn git_output(what: &str, output: ProgramOutput) -> Result<String, Failure> {
-    if output.succeeded {
-        return Ok(output.out);
+    /// Returns the output of a git call, or the reason for its failure.
+    fn git_output(&self, what: &str, output: ProgramOutput) -> Result<String, Failure> {
+        if output.succeeded {
+            return Ok(output.out);
+        }
+        let said = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
+        let failure = Failure::new(Exit::Failed, format!("`git {what}` failed: {said}"));
+        Err(match self.index_lock() {
+            Some(path) => failure.with_help(format!(
+                "git's lock `{path}` exists; if no git command is running in this repository, a git command was \
+                 killed: delete this file, then run the command again"
+            )),
+            None => failure,
+        })
     }
-    let said = error_text(&output).unwrap_or_else(|| "git reported no reason".to_owned());
-    Err(Failure::new(Exit::Failed, format!("`git {what}` failed: {said}")))
+
+    /// Returns the path of the file with which git locks the index, if the file exists.
+    fn index_lock(&self) -> Option<String> {
+        let output = self.run(&["rev-parse", "--git-path", "index.lock"]).ok()?;
+        let path = output.out.trim_end_matches('\n');
+        (output.succeeded && self.folder.join(path).exists()).then(|| path.to_owned())
+    }
 }
 
 /// Returns the output of a program, or `None` if the output is empty.
