@@ -115,7 +115,7 @@ fn forms() {
         "<title>Impact of fct_orders.order_total – formulac impact</title>",
         "formulac impact · dbt project acme_analytics · manifest of 2026-",
         "<h1 class=\"changing\">1 change alters values in",
-        "The columns of all",
+        "Column-level lineage is available for all",
         "aria-live",
         "SUM(order_total) / 2",
     ] {
