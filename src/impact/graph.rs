@@ -131,7 +131,8 @@ pub struct Graph<'a> {
     pub parents: Vec<Vec<usize>>,
     /// Nodes that read each node.
     pub children: Vec<Vec<usize>>,
-    relations: FxHashMap<Vec<String>, usize>,
+    /// Nodes of each relation: a seed and a source may be one table.
+    relations: FxHashMap<Vec<String>, Vec<usize>>,
     /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
     read: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
@@ -220,16 +221,13 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        let relations = manifest.nodes.iter().enumerate();
-        let relations = relations.filter_map(|(at, node)| Some((relation_parts(node.relation_name.as_deref()?), at)));
-        let relations = relations.filter(|(parts, at)| {
-            !parts.is_empty()
-                && manifest
-                    .nodes
-                    .get(*at)
-                    .is_some_and(|n| n.resource_type.is_referenceable() || n.resource_type == ResourceType::Source)
-        });
-        let relations = relations.collect();
+        let mut relations: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
+        for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_relation()) {
+            let name = part.node.and_then(|node| node.relation_name.as_deref());
+            let name = name.map(relation_parts).filter(|name| !name.is_empty());
+            name.into_iter()
+                .for_each(|name| relations.entry(name).or_default().push(at));
+        }
         let read = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let prints = (0..parts.len()).map(|_| OnceLock::new()).collect();
@@ -367,8 +365,10 @@ impl<'a> Graph<'a> {
     /// Returns the node to which a relation name in a node's SQL refers.
     pub fn find_relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
         let of_spec = self.parts.get(reader)?.has_spec_sql();
-        if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
-            return Some(*place);
+        if let Some(places) = self.relations.get(parts).filter(|_| !of_spec) {
+            // The node in `ref` or `source` takes precedence over another node of the same table.
+            let is_parent = |place: &usize| self.parents.get(reader).is_some_and(|read| read.contains(place));
+            return places.iter().find(|place| is_parent(place)).or(places.last()).copied();
         }
         // Names may be spelled as in a spec, or have fewer parts than the names that dbt writes.
         let last = parts.last()?;

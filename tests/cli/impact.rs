@@ -751,3 +751,45 @@ fn hostile_names_stay_names() {
     // A name with a line break is displayed on a single line.
     assert_eq!(tree.lines().count(), 3 + 5, "{tree}");
 }
+
+/// A seed and a source may be the same table. Models that read the seed by `ref` depend on the seed, not on the source.
+#[test]
+fn a_source_over_a_seed() {
+    let node = |kind: &str, name: &str, code: Value, parents: &[&str]| {
+        json!({
+            "name": name, "resource_type": kind, "unique_id": format!("{kind}.shop.{name}"), "package_name": "shop",
+            "original_file_path": format!("models/{name}.sql"), "relation_name": format!("\"db\".\"main\".\"{name}\""),
+            "raw_code": code, "compiled_code": code, "depends_on": {"nodes": parents}, "columns": {},
+        })
+    };
+    let code = "select id, amount from \"db\".\"main\".\"raw_orders\"";
+    let (seed, source) = ("seed.shop.raw_orders", "source.shop.landing.orders");
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb"},
+        "nodes": {
+            "seed.shop.raw_orders": node("seed", "raw_orders", Value::Null, &[]),
+            "model.shop.by_ref": node("model", "by_ref", json!(code), &[seed]),
+            "model.shop.by_source": node("model", "by_source", json!(code), &[source]),
+        },
+        "sources": {source: {
+            "name": "orders", "source_name": "landing", "identifier": "raw_orders", "resource_type": "source",
+            "unique_id": source, "package_name": "shop", "original_file_path": "models/s.yml",
+            "relation_name": "\"db\".\"main\".\"raw_orders\"", "columns": {"amount": {"name": "amount"}},
+        }},
+    });
+    let place = Place::new("impact_source_over_seed");
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("target/manifest.json", manifest.to_string());
+    insta::assert_snapshot!(all(
+        &place,
+        &[
+            &["impact", "raw_orders.amount", "--removed"],
+            &["impact", "landing.orders.amount", "--removed"],
+            &["lineage", "by_ref.amount"],
+            &["lineage", "by_source.amount"],
+        ]
+    ));
+}
