@@ -244,3 +244,32 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
         assert!(run.out.contains(&from), "{file}: {}{}", run.out, run.err);
     }
 }
+
+/// Omni writes the file `relationships` without an ending.
+#[test]
+fn relationships_without_an_ending_are_read() {
+    let place = Place::new("promote_relationships");
+    place
+        .write("formulac.yml", "dialect: duckdb\nomni: omni/\n")
+        .write(
+            "omni/lines.view",
+            "schema: main\ndimensions: {order_id: {}, amount: {}}\nmeasures:\n  paid: {sql: '${amount}', aggregate_type: sum, \
+             filters: {orders.status: {is: paid}}}\n",
+        )
+        .write(
+            "omni/orders.view",
+            "schema: main\ndimensions: {order_id: {primary_key: true}, status: {}}\n",
+        )
+        .write(
+            "omni/relationships",
+            "- join_from_view: lines\n  join_to_view: orders\n  on_sql: ${lines.order_id} = ${orders.order_id}\n  \
+             relationship_type: many_to_one\n",
+        );
+    let run = place.run(&["promote", "omni/lines.view:paid", "--dry-run"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(
+        run.out.contains("paid = SUMIF(") && !run.out.contains("gap"),
+        "{}",
+        run.out
+    );
+}
