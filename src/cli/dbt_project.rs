@@ -229,6 +229,13 @@ impl DbtProject {
         })
     }
 
+    /// Returns the default target of the profile with its dialect. `None` if either is unknown.
+    pub fn default_target(&self) -> Option<(String, Dialect)> {
+        let profile = self.profile().ok()?;
+        let dialect = profile.adapter_of_output(None).ok()?.parse().ok()?;
+        Some((profile.target?, dialect))
+    }
+
     /// Returns the profile of the project.
     pub fn profile(&self) -> Result<Profile, String> {
         let name = self.profile.as_deref().ok_or("dbt_project.yml specifies no profile")?;

@@ -80,7 +80,7 @@ impl<'p> Generation<'p> {
         }
         missing_versions::warn(place, models::built_specs(&models), &mut found);
         if time_spine::is_missing(known) {
-            time_spine::warn_if_missing(models::built_specs(&models), &mut found);
+            time_spine::warn_if_missing(place.dbt.as_ref(), models::built_specs(&models), &mut found);
         }
         Ok(Self {
             place,

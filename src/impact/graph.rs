@@ -5,13 +5,14 @@ use std::sync::OnceLock;
 use rustc_hash::FxHashMap;
 
 use super::omni::OmniFields;
-use super::raw_code;
+use super::{named_tables, raw_code};
 use crate::artifacts::{Catalog, Manifest, ManifestNode, ResourceType};
 use crate::dbt::RelationReference;
 use crate::dbt::relation_parts;
 use crate::dialect::Dialect;
 use crate::lineage::{self, KnownRelationColumns, LineageCache, LineageError, SqlLineage};
 use crate::model::CompiledSpec;
+use crate::parallel;
 
 /// Spec and the model compiled from it.
 #[derive(Clone, Debug)]
@@ -131,7 +132,8 @@ pub struct Graph<'a> {
     pub parents: Vec<Vec<usize>>,
     /// Nodes that read each node.
     pub children: Vec<Vec<usize>>,
-    relations: FxHashMap<Vec<String>, usize>,
+    /// Nodes of each relation: a seed and a source may be one table.
+    relations: FxHashMap<Vec<String>, Vec<usize>>,
     /// SQL of nodes that dbt has not compiled, or the reason why the SQL cannot be read.
     read: Vec<OnceLock<Result<String, LineageError>>>,
     lineages: Vec<OnceLock<NodeLineage>>,
@@ -212,6 +214,14 @@ impl<'a> Graph<'a> {
                 parents.dedup();
             }
         }
+        let mut relations: FxHashMap<Vec<String>, Vec<usize>> = FxHashMap::default();
+        for (at, part) in parts.iter().enumerate().filter(|(_, part)| part.is_relation()) {
+            let name = part.node.and_then(|node| node.relation_name.as_deref());
+            let name = name.map(relation_parts).filter(|name| !name.is_empty());
+            name.into_iter()
+                .for_each(|name| relations.entry(name).or_default().push(at));
+        }
+        add_named_parents(&parts, &relations, sources.dialect.unwrap_or_default(), &mut parents);
         let mut children = vec![Vec::new(); parts.len()];
         for (place, read) in parents.iter().enumerate() {
             for parent in read {
@@ -220,16 +230,6 @@ impl<'a> Graph<'a> {
                 }
             }
         }
-        let relations = manifest.nodes.iter().enumerate();
-        let relations = relations.filter_map(|(at, node)| Some((relation_parts(node.relation_name.as_deref()?), at)));
-        let relations = relations.filter(|(parts, at)| {
-            !parts.is_empty()
-                && manifest
-                    .nodes
-                    .get(*at)
-                    .is_some_and(|n| n.resource_type.is_referenceable() || n.resource_type == ResourceType::Source)
-        });
-        let relations = relations.collect();
         let read = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let lineages = (0..parts.len()).map(|_| OnceLock::new()).collect();
         let prints = (0..parts.len()).map(|_| OnceLock::new()).collect();
@@ -367,8 +367,10 @@ impl<'a> Graph<'a> {
     /// Returns the node to which a relation name in a node's SQL refers.
     pub fn find_relation(&self, reader: usize, parts: &[String]) -> Option<usize> {
         let of_spec = self.parts.get(reader)?.has_spec_sql();
-        if let Some(place) = self.relations.get(parts).filter(|_| !of_spec) {
-            return Some(*place);
+        if let Some(places) = self.relations.get(parts).filter(|_| !of_spec) {
+            // The node in `ref` or `source` takes precedence over another node of the same table.
+            let is_parent = |place: &usize| self.parents.get(reader).is_some_and(|read| read.contains(place));
+            return places.iter().find(|place| is_parent(place)).or(places.last()).copied();
         }
         // Names may be spelled as in a spec, or have fewer parts than the names that dbt writes.
         let last = parts.last()?;
@@ -462,6 +464,41 @@ impl<'a> Graph<'a> {
 
 /// Prefix that dbt adds to the name of an ephemeral model in the SQL of the models that read it.
 const EPHEMERAL: &str = "__dbt__cte__";
+
+/// Adds the tables that SQL names without `ref` or `source` to the parents of each node. A name that fits several
+/// tables is ignored.
+fn add_named_parents(
+    parts: &[ImpactGraphNode<'_>],
+    relations: &FxHashMap<Vec<String>, Vec<usize>>,
+    dialect: Dialect,
+    parents: &mut [Vec<usize>],
+) {
+    let mut by_table: FxHashMap<&str, Vec<&Vec<String>>> = FxHashMap::default();
+    for name in relations.keys() {
+        let table = name.last().map(String::as_str).unwrap_or_default();
+        by_table.entry(table).or_default().push(name);
+    }
+    let named = parallel::map_range(parts.len(), |place| {
+        let part = parts.get(place)?;
+        let has_tables = matches!(part.kind(), ResourceType::Model | ResourceType::Snapshot) && !part.has_spec_sql();
+        let sql = part.known_sql().or_else(|| part.raw_sql()).filter(|_| has_tables)?;
+        Some(named_tables::table_names(sql, dialect))
+    });
+    for ((place, named), read) in named.into_iter().enumerate().zip(parents) {
+        for name in named.into_iter().flatten() {
+            let tables = name.last().and_then(|table| by_table.get(table.as_str()));
+            let mut fitting = tables.into_iter().flatten().filter(|table| table.ends_with(&name));
+            let (Some(table), None) = (fitting.next(), fitting.next()) else {
+                continue;
+            };
+            let nodes = relations.get(*table).map(Vec::as_slice).unwrap_or_default();
+            if !nodes.iter().any(|node| *node == place || read.contains(node)) {
+                read.extend(nodes.last());
+            }
+        }
+        read.sort_unstable();
+    }
+}
 
 /// Returns the reason why a node has no SQL.
 fn no_sql_reason(part: &ImpactGraphNode<'_>) -> &'static str {

@@ -28,6 +28,7 @@
 mod definitions;
 mod graph;
 mod metric_lineage;
+mod named_tables;
 mod names;
 mod neighborhood;
 mod omni;

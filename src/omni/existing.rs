@@ -17,6 +17,9 @@ pub(super) struct ExistingView {
     pub table_name: Option<String>,
     /// dbt model that Omni shows in the view.
     dbt: Option<OmniDbtModel>,
+    /// Names of the dimensions, each with its SQL, if it has any.
+    dimensions: Vec<(String, Option<String>)>,
+    measures: Vec<String>,
 }
 
 /// dbt model of a view, as recorded by Omni under the key `dbt`.
@@ -57,6 +60,10 @@ impl ExistingView {
             })
         });
         let schema = text_of(root, "schema");
+        let dimensions = root.pairs_at("dimensions").iter();
+        let dimensions = dimensions.filter_map(|(name, keys)| Some((name.text()?.to_owned(), text_of(keys, "sql"))));
+        let measures = root.pairs_at("measures").iter();
+        let measures = measures.filter_map(|(name, _)| name.text().map(str::to_owned));
         Some(Self {
             path: path.to_owned(),
             header: (names.is_certain && schema.is_some()).then_some(names.full),
@@ -64,7 +71,28 @@ impl ExistingView {
             schema,
             table_name: text_of(root, "table_name"),
             dbt,
+            dimensions: dimensions.collect(),
+            measures: measures.collect(),
         })
+    }
+
+    /// Returns the name of the dimension for a column, and its SQL if the view specifies it. `name` is the usual name. A
+    /// column that only a dimension with another name reads keeps this dimension. No dimension gets the name of a measure.
+    pub fn dimension(&self, column: &str, name: String) -> (String, Option<&str>) {
+        let is_name = |other: &str| other.eq_ignore_ascii_case(&name);
+        if self.dimensions.iter().any(|(other, _)| is_name(other)) {
+            return (name, None);
+        }
+        let of_column = self.dimensions.iter().find_map(|(other, sql)| {
+            let sql = sql.as_deref()?;
+            let reads_column = plain_column(sql).is_some_and(|read| read.eq_ignore_ascii_case(column));
+            reads_column.then(|| (other.clone(), Some(sql)))
+        });
+        match of_column {
+            Some(of_column) => of_column,
+            None if self.measures.iter().any(|other| is_name(other)) => (format!("{name}_column"), None),
+            None => (name, None),
+        }
     }
 
     /// Returns the name of the view. `catalog` and `schema` are the values that the file will contain.
@@ -125,5 +153,19 @@ impl ExistingView {
             (Some(own), Some(database)) => own.eq_ignore_ascii_case(database),
             _ => true,
         }
+    }
+}
+
+/// Returns the column in the SQL of a dimension, such as `"amount"` or `${TABLE}.amount`. `None` for other SQL.
+fn plain_column(sql: &str) -> Option<&str> {
+    let sql = sql.trim();
+    let name = sql.strip_prefix("${TABLE}.").unwrap_or(sql);
+    let quoted = [('"', '"'), ('`', '`'), ('[', ']')];
+    let quoted = quoted
+        .iter()
+        .find_map(|(open, close)| name.strip_prefix(*open)?.strip_suffix(*close));
+    match quoted {
+        Some(name) => (!name.contains(['"', '`', ']'])).then_some(name),
+        None => name.chars().all(|c| c.is_alphanumeric() || c == '_').then_some(name),
     }
 }

@@ -97,7 +97,10 @@ impl Pull {
         let mark = RuleMark::new("formulac: dbt has no such column any more")
             .add_to_list("tags", REMOVED_TAG)
             .set_if_missing("hidden", YamlValue::Bare("true".to_owned()));
-        let rules = Rules::new().mark("dimensions.*", mark).prune(ways.prune);
+        let rules = Rules::new()
+            .mark("dimensions.*", mark)
+            .whole("dimensions.*.timeframes")
+            .prune(ways.prune);
         let mut recorded: BTreeSet<String> = files.record_names().into_iter().collect();
         let views = model
             .views

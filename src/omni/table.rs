@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::existing::ExistingView;
 use super::keys::{self, TableKey};
 use super::locations::{ViewLocation, view_locations};
 use super::names::{UsedOmniNames, to_omni_name};
@@ -57,11 +58,13 @@ impl<'a> DbtTable<'a> {
     ) -> Vec<Self> {
         let nodes: Vec<&ManifestNode> = groups.iter().map(|group| group.node).collect();
         let locations = view_locations(&nodes, &wanted.existing, wanted.virtual_schema.as_deref());
+        let by_path: FxHashMap<&str, &ExistingView> = wanted.existing.iter().map(|view| (&*view.path, view)).collect();
         let of_group = |number: usize| {
             let (group, location) = (groups.get(number)?, locations.get(number)?.clone());
             let RelationNodes { node, place, ref twins } = *group;
             let catalog = artifacts.catalog.and_then(|catalog| catalog.table(&node.unique_id));
             let of_node = tests.for_node(place);
+            let view = by_path.get(&*location.path).copied();
             Some(Self {
                 node,
                 place,
@@ -69,7 +72,7 @@ impl<'a> DbtTable<'a> {
                 location,
                 name: node.table_name(),
                 catalog,
-                fields: fields(node, twins, catalog, wanted),
+                fields: fields(node, twins, catalog, view, wanted),
                 key: keys::table_key(node, of_node),
                 state: test_status::test_state(of_node),
             })
@@ -122,6 +125,7 @@ fn fields<'a>(
     node: &'a ManifestNode,
     twins: &[(usize, &'a ManifestNode)],
     catalog: Option<&'a CatalogTable>,
+    view: Option<&ExistingView>,
     wanted: &OmniOptions,
 ) -> Vec<TableField<'a>> {
     let nodes = || [node].into_iter().chain(twins.iter().map(|(_, node)| *node));
@@ -140,11 +144,19 @@ fn fields<'a>(
             data_type,
             is_exact,
         } = known;
-        let name = taken.choose([to_omni_name(column)]);
+        let usual = to_omni_name(column);
+        let (name, sql_of_view) = match view {
+            Some(view) => view.dimension(column, usual),
+            None => (usual, None),
+        };
+        let name = taken.choose([name]);
         // Omni derives the column from the name of the field. If the name or case of the column differs, `sql`
         // specifies the column.
         let is_other = !name.eq_ignore_ascii_case(column) || is_exact && wanted.dialect.is_folded(column);
-        let sql = is_other.then(|| wanted.dialect.name_text(column, false));
+        let sql = is_other.then(|| match sql_of_view {
+            Some(sql) => sql.to_owned(),
+            None => wanted.dialect.name_text(column, false),
+        });
         TableField {
             name,
             column,

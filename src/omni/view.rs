@@ -205,18 +205,14 @@ fn dimension_pairs(
     pairs
 }
 
-/// Returns the timeframes of a date or time, starting with its granularity, which may also come from the name of the
-/// field, as in `billing_month`.
+/// Returns the timeframes of a date or time, starting with its granularity.
 fn timeframes(field: &TableField<'_>, granularity: Option<&str>) -> Option<&'static [&'static str]> {
     let ty = field.ty();
     if !ty.is_temporal() {
         return None;
     }
     let finest = if ty == Type::Date { "day" } else { "raw" };
-    let of_name = ["week", "month", "quarter", "year"]
-        .into_iter()
-        .find(|unit| field.name.ends_with(&format!("_{unit}")));
-    Some(match granularity.or(of_name).unwrap_or(finest) {
+    Some(match granularity.unwrap_or(finest) {
         "year" => &["year"],
         "quarter" => &["quarter", "year"],
         "month" => &["month", "quarter", "year"],

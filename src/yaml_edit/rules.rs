@@ -19,6 +19,7 @@ use super::value::YamlValue;
 pub struct Rules {
     lists: Vec<(PathPattern, Vec<String>)>,
     marks: Vec<(PathPattern, RuleMark)>,
+    whole: Vec<PathPattern>,
     prune: bool,
 }
 
@@ -36,6 +37,13 @@ impl Rules {
             PathPattern::new(pattern),
             keys.iter().map(|key| (*key).to_owned()).collect(),
         ));
+        self
+    }
+
+    /// Merges each matching list or mapping as one value, so that generated items are not added to a list that users wrote.
+    #[must_use]
+    pub fn whole(mut self, pattern: &str) -> Self {
+        self.whole.push(PathPattern::new(pattern));
         self
     }
 
@@ -58,6 +66,10 @@ impl Rules {
             .iter()
             .find(|(pattern, _)| pattern.matches(path))
             .map(|(_, keys)| keys.as_slice())
+    }
+
+    pub(super) fn is_whole(&self, path: &Path) -> bool {
+        self.whole.iter().any(|pattern| pattern.matches(path))
     }
 
     pub(super) fn rule_mark(&self, path: &Path) -> Option<&RuleMark> {

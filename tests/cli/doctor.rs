@@ -256,3 +256,28 @@ fn a_push_reports_why_dbt_cannot_run() {
     );
     assert!(!place.path("models/formulac/revenue.sql").exists());
 }
+
+/// `dbt build` without `--target` would run the generated SQL in another warehouse.
+#[test]
+fn a_default_target_with_another_dialect_is_named() {
+    let place = place("doctor_default_target", GOOD);
+    begin(&place);
+    let profiles = "shop: {target: dev, outputs: {dev: {type: duckdb}, wh: {type: bigquery}}}\n";
+    place.write("profiles.yml", profiles);
+    let found = "the generated SQL is for bigquery, but dbt's default target `dev` is duckdb";
+    let run = doctor(&place, &[]);
+    assert!(
+        run.out.contains(found) && run.out.contains("→ write `dialect: duckdb`"),
+        "{}",
+        run.out
+    );
+    // An environment may have its own dialect, and another default target fits.
+    place.write(
+        "formulac.yml",
+        "dialect: bigquery\nspecs: metrics/\nenvironments: {dev: {connection: dev, dialect: duckdb}}\n",
+    );
+    assert!(!doctor(&place, &[]).out.contains(found));
+    place.write("formulac.yml", "dialect: bigquery\nspecs: metrics/\n");
+    place.write("profiles.yml", profiles.replace("target: dev", "target: wh"));
+    assert!(!doctor(&place, &[]).out.contains(found));
+}

@@ -327,6 +327,15 @@ fn duplicate_declarations_are_reported() {
     );
     let run = place.run(&["generate", "--schema", "orders.yml", "--select", "uses"]);
     assert!(run.exit == 3 && run.err.contains("uses.md"), "{}", run.err);
+    // The time spine belongs to the first folder of models.
+    place
+        .write(
+            "dbt_project.yml",
+            "name: shop\nprofile: shop\nmodel-paths: [marts, models]\n",
+        )
+        .write("target/manifest.json", manifest("null"));
+    let run = place.run(&["check", "--schema", "orders.yml"]);
+    assert!(run.out.contains("add `marts/time_spine.sql` with"), "{}", run.out);
 }
 
 #[test]

@@ -751,3 +751,89 @@ fn hostile_names_remain_names() {
     // A name with a line break is displayed on a single line.
     assert_eq!(tree.lines().count(), 3 + 5, "{tree}");
 }
+
+/// Returns a node of the project `shop` in the manifest.
+fn shop_node(kind: &str, name: &str, code: &str, parents: &[&str]) -> Value {
+    json!({
+        "name": name, "resource_type": kind, "unique_id": format!("{kind}.shop.{name}"), "package_name": "shop",
+        "original_file_path": format!("models/{name}.sql"), "relation_name": format!("\"db\".\"main\".\"{name}\""),
+        "raw_code": code, "compiled_code": (kind != "seed").then_some(code), "depends_on": {"nodes": parents},
+        "columns": {},
+    })
+}
+
+fn shop(name: &str, nodes: &[Value], sources: &Value) -> Place {
+    let nodes = nodes
+        .iter()
+        .map(|node| (node["unique_id"].as_str().unwrap().to_owned(), node.clone()));
+    let nodes: serde_json::Map<String, Value> = nodes.collect();
+    let manifest = json!({
+        "metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "project_name": "shop",
+            "adapter_type": "duckdb"},
+        "nodes": nodes, "sources": sources,
+    });
+    let place = Place::new(name);
+    place
+        .write("dbt_project.yml", "name: shop\nprofile: shop\n")
+        .write("formulac.yml", "dialect: duckdb\n")
+        .write("target/manifest.json", manifest.to_string());
+    place
+}
+
+/// A seed and a source may be the same table. Models that read the seed by `ref` depend on the seed, not on the source.
+#[test]
+fn a_source_over_a_seed() {
+    let code = "select id, amount from \"db\".\"main\".\"raw_orders\"";
+    let (seed, source) = ("seed.shop.raw_orders", "source.shop.landing.orders");
+    let nodes = [
+        shop_node("seed", "raw_orders", "", &[]),
+        shop_node("model", "by_ref", code, &[seed]),
+        shop_node("model", "by_source", code, &[source]),
+    ];
+    let sources = json!({source: {
+        "name": "orders", "source_name": "landing", "identifier": "raw_orders", "resource_type": "source",
+        "unique_id": source, "package_name": "shop", "original_file_path": "models/s.yml",
+        "relation_name": "\"db\".\"main\".\"raw_orders\"", "columns": {"amount": {"name": "amount"}},
+    }});
+    let place = shop("impact_source_over_seed", &nodes, &sources);
+    insta::assert_snapshot!(all(
+        &place,
+        &[
+            &["impact", "raw_orders.amount", "--removed"],
+            &["impact", "landing.orders.amount", "--removed"],
+            &["lineage", "by_ref.amount"],
+            &["lineage", "by_source.amount"],
+        ]
+    ));
+}
+
+/// Models may name a table in their SQL, so that dbt does not know the dependency.
+#[test]
+fn tables_named_without_ref() {
+    let nodes = [
+        shop_node("seed", "raw_orders", "", &[]),
+        shop_node("model", "by_schema", "select id, amount from main.raw_orders", &[]),
+        shop_node("model", "by_table", "select o.amount from raw_orders as o", &[]),
+        shop_node(
+            "model",
+            "own_cte",
+            "with raw_orders as (select 1 as amount) select amount from raw_orders",
+            &[],
+        ),
+        shop_node(
+            "model",
+            "total",
+            "select sum(amount) as total from \"db\".\"main\".\"by_schema\"",
+            &["model.shop.by_schema"],
+        ),
+    ];
+    let place = shop("impact_named_tables", &nodes, &json!({}));
+    insta::assert_snapshot!(all(
+        &place,
+        &[
+            &["impact", "raw_orders.amount", "--removed"],
+            &["lineage", "raw_orders.amount"],
+            &["lineage", "total.total"],
+        ]
+    ));
+}

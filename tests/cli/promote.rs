@@ -34,7 +34,8 @@ fn manifest(models: &[&str]) -> String {
     let node = |name: &str, columns: &str| {
         format!(
             "\"model.shop.{name}\": {{\"unique_id\": \"model.shop.{name}\", \"name\": \"{name}\", \"resource_type\": \"model\", \
-             \"package_name\": \"shop\", \"schema\": \"analytics\", \"alias\": \"{name}\", \"columns\": {{{columns}}}}}"
+             \"package_name\": \"shop\", \"original_file_path\": \"models/{name}.sql\", \"schema\": \"analytics\", \"alias\": \"{name}\", \
+             \"columns\": {{{columns}}}}}"
         )
     };
     let column = |name: &str, ty: &str| format!("\"{name}\": {{\"name\": \"{name}\", \"data_type\": \"{ty}\"}}");
@@ -243,4 +244,33 @@ fn views_read_the_relation_that_dbt_has_for_their_table() {
         let from = format!("from: {relation}\n");
         assert!(run.out.contains(&from), "{file}: {}{}", run.out, run.err);
     }
+}
+
+/// Omni writes the file `relationships` without an ending.
+#[test]
+fn relationships_without_an_ending_are_read() {
+    let place = Place::new("promote_relationships");
+    place
+        .write("formulac.yml", "dialect: duckdb\nomni: omni/\n")
+        .write(
+            "omni/lines.view",
+            "schema: main\ndimensions: {order_id: {}, amount: {}}\nmeasures:\n  paid: {sql: '${amount}', aggregate_type: sum, \
+             filters: {orders.status: {is: paid}}}\n",
+        )
+        .write(
+            "omni/orders.view",
+            "schema: main\ndimensions: {order_id: {primary_key: true}, status: {}}\n",
+        )
+        .write(
+            "omni/relationships",
+            "- join_from_view: lines\n  join_to_view: orders\n  on_sql: ${lines.order_id} = ${orders.order_id}\n  \
+             relationship_type: many_to_one\n",
+        );
+    let run = place.run(&["promote", "omni/lines.view:paid", "--dry-run"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+    assert!(
+        run.out.contains("paid = SUMIF(") && !run.out.contains("gap"),
+        "{}",
+        run.out
+    );
 }

@@ -261,3 +261,45 @@ fn a_source_over_a_seed_is_one_view() {
         "{text}"
     );
 }
+
+/// Columns of a view whose dimensions have other names, and measures with the names of columns.
+#[test]
+fn dimensions_and_measures_of_people_keep_their_names() {
+    let view = "schema: main
+table_name: orders
+dimensions:
+  id:
+    sql: '\"id\"'
+  order_key:
+    sql: '${TABLE}.\"key\"'
+  placed_on:
+    timeframes: [raw, date]
+  shipping_amount:
+    sql: shipping
+measures:
+  count:
+    aggregate_type: count
+  shipping:
+    sql: ${shipping_amount}
+    aggregate_type: sum
+";
+    let mut orders = node("model", "db", "main", "orders", false);
+    orders["columns"] = json!({});
+    for name in ["id", "key", "shipping", "count"] {
+        orders["columns"][name] = json!({"name": name, "description": format!("Column {name}.")});
+    }
+    orders["columns"]["key"]["constraints"] = json!([{"type": "primary_key"}]);
+    orders["columns"]["placed_on"] = json!({"name": "placed_on", "data_type": "date"});
+    let mut files = Files::new(&[("main/orders.view", view)]);
+    files.pull(std::slice::from_ref(&orders), None);
+    let text = files.omni["main/orders.view"].clone();
+    insta::assert_snapshot!(text);
+    assert!(files.pull(&[orders.clone()], None).is_empty());
+    assert_eq!(files.omni["main/orders.view"], text);
+    // A timeframe that a person removes after a pull stays removed.
+    let edited = text.replace("[raw, date]", "[date]");
+    files.omni.insert("main/orders.view".to_owned(), edited.clone());
+    orders["columns"]["placed_on"]["granularity"] = json!("week");
+    files.pull(&[orders], None);
+    assert_eq!(files.omni["main/orders.view"], edited);
+}

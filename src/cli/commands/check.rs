@@ -310,7 +310,7 @@ impl CheckInputs<'_> {
         };
         missing_versions::warn(place, models.clone(), found);
         if place.manifest()?.is_some_and(time_spine::is_missing) {
-            time_spine::warn_if_missing(models, found);
+            time_spine::warn_if_missing(place.dbt.as_ref(), models, found);
         }
         let silenced = place.project.silenced();
         let is_shown = |fault: &Diagnostic| !silenced.contains(&fault.kind());

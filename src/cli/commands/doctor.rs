@@ -238,7 +238,9 @@ fn check_project(place: Option<&Workspace>) -> HealthCheck {
         Some(place) => {
             let root = or_current_folder(&place.root);
             match place.dialect(&TargetOptions::default()) {
-                Ok(dialect) => passed_check("project", format!("{}, SQL for {}", root.display(), dialect.name())),
+                Ok(dialect) => check_default_target(place, dialect).unwrap_or_else(|| {
+                    passed_check("project", format!("{}, SQL for {}", root.display(), dialect.name()))
+                }),
                 Err(_) => failed_check(
                     "project",
                     "the dialect of the project is unknown".to_owned(),
@@ -247,6 +249,22 @@ fn check_project(place: Option<&Workspace>) -> HealthCheck {
             }
         }
     }
+}
+
+/// Checks that dbt's default target can run the generated SQL. `None` if it can, if the target is unknown, or if an
+/// environment with this target has its own dialect.
+fn check_default_target(place: &Workspace, dialect: Dialect) -> Option<HealthCheck> {
+    let (target, of_target) = place.dbt.as_ref()?.default_target()?;
+    let mut environments = place.project.environments().iter();
+    let is_known = environments.any(|it| it.dialect.is_some() && it.connection.as_deref() == Some(target.as_str()));
+    if of_target == dialect || is_known {
+        return None;
+    }
+    let found = format!("the generated SQL is for {dialect}, but dbt's default target `{target}` is {of_target}");
+    let fix = format!(
+        "write `dialect: {of_target}` in formulac.yml, or set `target:` of the dbt profile to an output for {dialect}"
+    );
+    Some(failed_check("project", found, fix))
 }
 
 /// Checks the artifacts in which dbt describes its models and columns.

@@ -49,7 +49,8 @@ pub fn run(session: &Session, args: &ModelArgs) -> Result<Exit, Failure> {
             report_undecided_types(session, specs.iter().flat_map(Spec::undecided_types));
             let (models, mut found) = models::models_from_specs(specs, &sources);
             if lacks_spine {
-                time_spine::warn_if_missing(models::built_specs(&models), &mut found);
+                let dbt = knowledge.place.as_ref().and_then(|place| place.dbt.as_ref());
+                time_spine::warn_if_missing(dbt, models::built_specs(&models), &mut found);
             }
             (compiler.dialect(), models, found)
         }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use formulac::diag::{Code, Diagnostic, render};
+use formulac::omni::shared_file_paths;
 use formulac::promote::{
     PromoteGap, Promotion, Request, RetargetRefusal, RetargetedItem, TargetModel, promote, repoint,
 };
@@ -467,12 +468,17 @@ pub fn omni_paths(folder: &Path) -> Vec<PathBuf> {
             .file_name()
             .map(|name| name.to_string_lossy().to_lowercase())
             .unwrap_or_default();
-        !name.starts_with('.')
-            && [".yaml", ".yml", ".view", ".topic"]
-                .iter()
-                .any(|end| name.ends_with(end))
+        let has_ending = [".yaml", ".yml", ".view", ".topic"]
+            .iter()
+            .any(|end| name.ends_with(end));
+        !name.starts_with('.') && (has_ending || is_shared_file(&name))
     };
     folder::find_files(folder, is_omni)
+}
+
+/// Returns whether a file without an ending is one that exists once in the Omni model, such as `relationships`.
+fn is_shared_file(name: &str) -> bool {
+    !name.contains('.') && shared_file_paths().any(|path| path == name)
 }
 
 /// Reports definitions that exist in both a spec and the project's Omni model, each with the index of the spec.

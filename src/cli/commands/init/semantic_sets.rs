@@ -131,10 +131,11 @@ fn build_metric_set(
     text.push_str("definitions: |\n");
     let mut properties = String::new();
     let mut missing: BTreeSet<&str> = BTreeSet::new();
+    let names = definition_names(model, metrics);
     for dimension in &model.dimensions {
         let formula = match refused.get(&*dimension.name) {
             Some(fault) => Err(fault.clone()),
-            None => dimension_formula(dimension, model),
+            None => dimension_formula(dimension, model, &names),
         };
         match formula {
             Ok(None) => {}
@@ -148,9 +149,9 @@ fn build_metric_set(
     for measure in &model.measures {
         let formula = match refused.get(&*measure.name) {
             Some(fault) => Err(fault.clone()),
-            None => formula(measure, model, time),
+            None => formula(measure, model, &names, time),
         };
-        let formula = formula.and_then(|formula| Ok((formula, non_additive_key(measure, model)?)));
+        let formula = formula.and_then(|formula| Ok((formula, non_additive_key(measure, model, &names)?)));
         match formula {
             Err(reason) => {
                 missing.insert(&*measure.name);
@@ -225,7 +226,7 @@ fn flow(text: &str) -> String {
 }
 
 /// Returns the formula of a measure, or the reason why the measure has no formula.
-fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> Result<String, String> {
+fn formula(measure: &Measure, model: &DbtSemanticModel, names: &[&str], time: Option<&str>) -> Result<String, String> {
     if !first_spec::is_plain(&measure.name) {
         return Err("the name is not valid in formulas".to_owned());
     }
@@ -246,7 +247,7 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
     if !first_spec::is_plain(column) {
         return Err(format!("`{column}` is SQL; write it as a formula"));
     }
-    let column = column_reference(model, &measure.name, column);
+    let column = column_reference(model, names, &measure.name, column);
     Ok(match &*measure.agg {
         "sum" => format!("SUM({column})"),
         "count" => format!("COUNT({column})"),
@@ -269,15 +270,23 @@ fn formula(measure: &Measure, model: &DbtSemanticModel, time: Option<&str>) -> R
     })
 }
 
-/// Returns a column of the semantic model's relation as formulas refer to it. `own` is the name of the definition that
-/// reads the column. The name of the relation distinguishes the column from another definition with its name.
-fn column_reference(model: &DbtSemanticModel, own: &str, column: &str) -> String {
-    let is_other = |name: &str| name != own && name.eq_ignore_ascii_case(column);
-    let mut measures = model.measures.iter().map(|measure| &*measure.name);
+/// Returns the names of the definitions in the set of a semantic model.
+fn definition_names<'m>(model: &'m DbtSemanticModel, metrics: &'m ModelMetrics) -> Vec<&'m str> {
+    let measures = model.measures.iter().map(|measure| &*measure.name);
     let renamed = model.dimensions.iter().filter(|dimension| is_renamed(dimension));
-    let mut dimensions = renamed.map(|dimension| &*dimension.name);
+    let metrics = metrics.definitions.iter().map(|metric| metric.name.as_str());
+    measures
+        .chain(renamed.map(|dimension| &*dimension.name))
+        .chain(metrics)
+        .collect()
+}
+
+/// Returns a column of the semantic model's relation as formulas refer to it. `own` is the name of the definition that
+/// reads the column. The name of the relation distinguishes the column from another definition (`names`) with its name.
+fn column_reference(model: &DbtSemanticModel, names: &[&str], own: &str, column: &str) -> String {
+    let is_other = |name: &&str| *name != own && name.eq_ignore_ascii_case(column);
     let relation = RelationReference::read(&model.model);
-    match relation.filter(|_| measures.any(is_other) || dimensions.any(is_other)) {
+    match relation.filter(|_| names.iter().any(is_other)) {
         Some(relation) => format!("{}.{column}", relation.name()),
         None => column.to_owned(),
     }
@@ -291,12 +300,16 @@ fn is_renamed(dimension: &Dimension) -> bool {
 
 /// Returns the formula of a dimension that is not the column with its name, or the reason why the dimension has no
 /// formula.
-fn dimension_formula(dimension: &Dimension, model: &DbtSemanticModel) -> Result<Option<String>, String> {
+fn dimension_formula(
+    dimension: &Dimension,
+    model: &DbtSemanticModel,
+    names: &[&str],
+) -> Result<Option<String>, String> {
     if !is_renamed(dimension) {
         return Ok(None);
     }
     match plain_column(dimension.expr.as_deref(), &dimension.name) {
-        Some(column) => Ok(Some(column_reference(model, &dimension.name, column))),
+        Some(column) => Ok(Some(column_reference(model, names, &dimension.name, column))),
         None => Err(format!(
             "`{}` is SQL; write it as a formula",
             dimension.expr.as_deref().unwrap_or_default()
@@ -309,14 +322,14 @@ fn dimension_formula(dimension: &Dimension, model: &DbtSemanticModel) -> Result<
 ///
 /// By default, dbt uses the first rows, and compares the dimension at its granularity:
 /// <https://docs.getdbt.com/docs/build/measures#non-additive-dimensions>.
-fn non_additive_key(measure: &Measure, model: &DbtSemanticModel) -> Result<Option<String>, String> {
+fn non_additive_key(measure: &Measure, model: &DbtSemanticModel, names: &[&str]) -> Result<Option<String>, String> {
     let parameters = &measure.non_additive_dimension;
     let Some(name) = parameters.get("name").and_then(MetaValue::as_str) else {
         return Ok(None);
     };
     let is_sql = |name: &str| format!("`{name}` in `non_additive_dimension` is SQL");
     let column = column_of_dimension(model, name).ok_or_else(|| is_sql(name))?;
-    let column = column_reference(model, "", column);
+    let column = column_reference(model, names, "", column);
     let dimension = model.dimensions.iter().find(|dimension| &*dimension.name == name);
     let grain = dimension.and_then(|dimension| dimension.granularity.as_deref());
     let over = match grain.unwrap_or("day") {
@@ -333,7 +346,7 @@ fn non_additive_key(measure: &Measure, model: &DbtSemanticModel) -> Result<Optio
     let per = groupings.map(|name| {
         column_of_entity(model, name)
             .or_else(|| column_of_dimension(model, name))
-            .map(|column| column_reference(model, "", column))
+            .map(|column| column_reference(model, names, "", column))
             .ok_or_else(|| is_sql(name))
     });
     let per: Vec<String> = per.collect::<Result<_, String>>()?;

@@ -1,0 +1,49 @@
+//! Finds the tables that SQL names itself, without `ref` or `source`.
+
+use rustc_hash::FxHashSet;
+
+use crate::dbt::{relation_parts, tokens};
+use crate::dialect::Dialect;
+
+/// Returns the parts of the names after `from` and `join`, without the CTEs of the SQL and without functions.
+pub(super) fn table_names(sql: &str, dialect: Dialect) -> FxHashSet<Vec<String>> {
+    let tokens = tokens::tokens(sql, dialect);
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text(sql));
+    let is = |at: usize, word: &str| text(at).eq_ignore_ascii_case(word);
+    let mut ctes = FxHashSet::default();
+    let mut names = FxHashSet::default();
+    for at in 0..tokens.len() {
+        if is(at + 1, "as") && ["(", "not", "materialized"].iter().any(|word| is(at + 2, word)) {
+            ctes.insert(relation_parts(text(at)));
+        }
+        if !is(at, "from") && !is(at, "join") {
+            continue;
+        }
+        let mut last = at + 1;
+        while text(last + 1) == "." {
+            last += 2;
+        }
+        let range = tokens.get(at + 1).zip(tokens.get(last));
+        let name = range.and_then(|(first, last)| sql.get(first.start..last.end));
+        names.extend(name.filter(|_| text(last + 1) != "(").map(relation_parts));
+    }
+    names.retain(|name| !name.is_empty() && !ctes.contains(name));
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_found_without_ctes_and_functions() {
+        let sql = "with a as (select * from main.\"Orders\"), b as materialized (select 1) -- from comment\n\
+                   select 'from text' from a join b using (id) left join db.main.c on true JOIN d cross join f(1)";
+        let mut names: Vec<String> = table_names(sql, Dialect::default())
+            .iter()
+            .map(|parts| parts.join("."))
+            .collect();
+        names.sort();
+        assert_eq!(names, ["d", "db.main.c", "main.orders"]);
+    }
+}
