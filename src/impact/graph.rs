@@ -482,7 +482,13 @@ fn add_named_parents(
         let part = parts.get(place)?;
         let has_tables = matches!(part.kind(), ResourceType::Model | ResourceType::Snapshot) && !part.has_spec_sql();
         let sql = part.known_sql().or_else(|| part.raw_sql()).filter(|_| has_tables)?;
-        Some(named_tables::table_names(sql, dialect))
+        let read = parents.get(place)?;
+        let is_unread = |name: &&Vec<String>| {
+            let mut nodes = relations.get(*name).into_iter().flatten();
+            !nodes.any(|node| *node == place || read.contains(node))
+        };
+        let is_table = |table: &str| by_table.get(table).into_iter().flatten().any(&is_unread);
+        named_tables::may_name_table(sql, is_table).then(|| named_tables::table_names(sql, dialect))
     });
     for ((place, named), read) in named.into_iter().enumerate().zip(parents) {
         for name in named.into_iter().flatten() {

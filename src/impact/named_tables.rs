@@ -5,6 +5,27 @@ use rustc_hash::FxHashSet;
 use crate::dbt::{relation_parts, tokens};
 use crate::dialect::Dialect;
 
+/// Returns whether the last part of a name after `from` or `join` may be a table. This check is faster than reading the
+/// tokens of the SQL, and finds names that are separated by whitespace.
+pub(super) fn may_name_table(sql: &str, is_table: impl Fn(&str) -> bool) -> bool {
+    let mut words = sql.split_ascii_whitespace();
+    while let Some(word) = words.next() {
+        if !word.eq_ignore_ascii_case("from") && !word.eq_ignore_ascii_case("join") {
+            continue;
+        }
+        let name = words
+            .clone()
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches([')', ',', ';']);
+        let table = name.rsplit('.').next().unwrap_or_default();
+        if is_table(&table.trim_matches(['"', '`', '[', ']']).to_lowercase()) {
+            return true;
+        }
+    }
+    false
+}
+
 /// Returns the parts of the names after `from` and `join`, without the CTEs of the SQL and without functions.
 pub(super) fn table_names(sql: &str, dialect: Dialect) -> FxHashSet<Vec<String>> {
     let tokens = tokens::tokens(sql, dialect);

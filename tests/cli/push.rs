@@ -167,10 +167,10 @@ fn a_push_commits_what_generate_has_removed() {
     assert!(place.path(test).is_file(), "{:?}", place.files("tests/formulac"));
     let steps: [(&str, &dyn Fn()); 3] = [
         ("a test", &|| {
-            edit(&place, "metrics/revenue.yml", "positive: revenue >= 0, ", "")
+            edit(&place, "metrics/revenue.yml", "positive: revenue >= 0, ", "");
         }),
         ("the name of a model", &|| {
-            edit(&place, "metrics/share.yml", "model: share", "model: part")
+            edit(&place, "metrics/share.yml", "model: share", "model: part");
         }),
         ("a model", &|| fs::remove_file(place.path("metrics/share.yml")).unwrap()),
     ];

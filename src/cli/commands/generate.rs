@@ -105,14 +105,7 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
         }
         exit = Exit::from_failures(&found);
     } else {
-        let count = found
-            .iter()
-            .filter(|found| Exit::from_diagnostics(&found.diagnostics) != Exit::Done)
-            .count();
-        notes.push(format!(
-            "no file is written, because {count} of {} specs have errors",
-            found.len()
-        ));
+        notes.push(errors_note(&found));
     }
     let told = models
         .iter()
@@ -131,6 +124,16 @@ pub fn run(session: &Session, args: &GenerateArgs) -> Result<Exit, Failure> {
     }
     notes.iter().for_each(|note| session.report_action(note));
     Ok(exit)
+}
+
+/// Returns the note that errors in specs prevent the files from being written.
+fn errors_note(found: &[FileDiagnostics]) -> String {
+    let has_errors = |found: &&FileDiagnostics| Exit::from_diagnostics(&found.diagnostics) != Exit::Done;
+    let count = found.iter().filter(has_errors).count();
+    format!(
+        "no file is written, because {count} of {} specs have errors",
+        found.len()
+    )
 }
 
 /// Returns a note if no engine in formulac's tests runs the SQL of the dialect.

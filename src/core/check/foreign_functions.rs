@@ -306,13 +306,15 @@ pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diag
     for prefix in EXCEL_PREFIXES {
         own = own.strip_prefix(prefix).unwrap_or(own);
     }
-    let diagnostic = Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
-        .with_label("not in the function catalogue");
+    let diagnostic = || {
+        Diagnostic::new(Code::UnknownFunction, span, format!("unknown function `{name}`"))
+            .with_label("not in the function catalogue")
+    };
     if own != name && catalog::lookup(own).is_some() {
-        return Some(diagnostic.with_help(format!("write `{own}`")).with_fix(span, own));
+        return Some(diagnostic().with_help(format!("write `{own}`")).with_fix(span, own));
     }
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == own)?;
-    Some(diagnostic.with_help(match instead {
+    Some(diagnostic().with_help(match instead {
         Write(formula) => format!("write `{formula}`"),
         Say(advice) => (*advice).to_owned(),
     }))

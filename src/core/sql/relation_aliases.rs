@@ -73,7 +73,7 @@ fn hidden_relations(tree: &SqlTree, select: &Select) -> Vec<String> {
 }
 
 /// Returns the qualifiers of the columns in expressions.
-fn qualifiers<'t>(tree: &'t SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&'t str> {
+fn qualifiers(tree: &SqlTree, roots: impl Iterator<Item = SqlId>) -> FxHashSet<&str> {
     let mut open: Vec<SqlId> = roots.collect();
     let (mut seen, mut found) = (FxHashSet::default(), FxHashSet::default());
     while let Some(id) = open.pop() {

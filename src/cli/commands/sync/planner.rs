@@ -138,15 +138,7 @@ pub fn plan_with_facts(
     selection: &Selection,
     first: FactPrecedence,
 ) -> Result<PlannedModels, Failure> {
-    if was_pushed(place)
-        && let Err(failure) = place.specs()
-    {
-        // Otherwise, the plan would delete all models.
-        let folder = place.specs_folder();
-        return Err(failure.with_help(format!(
-            "correct `specs` in formulac.yml; to delete all models, create the empty folder `{folder}/`"
-        )));
-    }
+    require_specs_folder(place)?;
     let environment = environment::selected_environment(&session.global, &place.project)?;
     let target = TargetOptions::default();
     let new_compiler = || place.compiler_with(session, &target, place.dialect(&target)?, first);
@@ -248,6 +240,20 @@ pub fn plan_with_facts(
     version_upgrade::mark_upgraded_models(place, &mut made, &states);
     made.tools = Some(tools);
     Ok(made)
+}
+
+/// Returns an error if models were pushed and their specs folder does not exist. Otherwise, the plan would delete all
+/// models.
+fn require_specs_folder(place: &Workspace) -> Result<(), Failure> {
+    if !was_pushed(place) {
+        return Ok(());
+    }
+    place.specs().map(|_| ()).map_err(|failure| {
+        let folder = place.specs_folder();
+        failure.with_help(format!(
+            "correct `specs` in formulac.yml; to delete all models, create the empty folder `{folder}/`"
+        ))
+    })
 }
 
 /// Plans the transfer of descriptions from Omni, and reports the files that cannot be parsed. There are no descriptions
