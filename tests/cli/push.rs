@@ -189,6 +189,79 @@ fn a_push_commits_what_generate_has_removed() {
     );
 }
 
+/// A wrong folder in `specs` would otherwise delete all models.
+#[test]
+fn models_are_not_deleted_because_of_a_wrong_specs_folder() {
+    let place = place("push_wrong_specs");
+    assert_eq!(place.run(&["push", "--yes"]).exit, 0);
+    fs::create_dir(place.path("other")).unwrap();
+    for (folder, message) in [
+        ("nowhere/", "the folder `nowhere/` does not exist"),
+        (
+            "other/",
+            "`metrics/revenue.yml`, the spec of `revenue`, is not in the folder `other/`",
+        ),
+    ] {
+        edit(&place, "formulac.yml", "specs: metrics/", &format!("specs: {folder}"));
+        for command in [&["plan"][..], &["push", "--yes"]] {
+            let run = place.run(command);
+            assert!(run.err.contains(message), "{command:?}: {}", run.err);
+        }
+        assert!(place.path("models/formulac/revenue.sql").is_file());
+        edit(&place, "formulac.yml", &format!("specs: {folder}"), "specs: metrics/");
+    }
+    // The same folder, in another spelling.
+    edit(&place, "formulac.yml", "specs: metrics/", "specs: ././metrics");
+    edit(&place, "metrics/share.yml", "model: share", "model: part");
+    let run = place.run(&["plan"]);
+    assert_eq!(run.exit, 0, "{}", run.err);
+}
+
+/// A person may move generated files, as in dbt's usual layouts.
+#[test]
+fn moved_and_renamed_files_are_not_written_twice() {
+    for (name, moves) in [
+        (
+            "test",
+            &[(
+                "tests/formulac/assert_revenue_positive.sql",
+                "tests/sub/assert_revenue_positive.sql",
+            )][..],
+        ),
+        (
+            "ending",
+            &[("models/formulac/revenue.yml", "models/formulac/revenue.yaml")],
+        ),
+        (
+            "model",
+            &[
+                ("models/formulac/revenue.sql", "models/marts/revenue.sql"),
+                ("models/formulac/revenue.yml", "models/marts/_marts__revenue.yml"),
+            ],
+        ),
+    ] {
+        let place = place(&format!("push_moved_{name}"));
+        place.write("dbt_project.yml", "name: shop\nprofile: shop\n");
+        edit(
+            &place,
+            "metrics/revenue.yml",
+            "columns:",
+            "rules: [positive: revenue >= 0]\ncolumns:",
+        );
+        assert_eq!(place.run(&["push", "--yes", "--no-parse"]).exit, 0);
+        for (from, to) in moves {
+            fs::create_dir_all(place.path(to).parent().unwrap()).unwrap();
+            git(&place, &["mv", from, to]);
+        }
+        edit(&place, "metrics/revenue.yml", "SUM(amount)", "SUM(tax)");
+        let run = place.run(&["generate"]);
+        assert_eq!(run.exit, 0, "{name}: {}", run.err);
+        for (from, to) in moves {
+            assert!(!place.path(from).exists() && place.path(to).exists(), "{name}: {from}");
+        }
+    }
+}
+
 #[test]
 fn a_kept_plan_is_done_exactly_or_not_at_all() {
     let mut place = place("push_plan");

@@ -42,10 +42,11 @@ pub fn write_key(out: &mut String, key: &str) {
     }
 }
 
-/// Removes NUL characters. Also removes carriage returns, because generated files use one style of line endings.
+/// Removes NUL characters, and the carriage returns of line endings, because generated files use one style of line
+/// endings.
 fn remove_nul_and_cr(value: &str) -> Cow<'_, str> {
     match value.contains(['\r', '\0']) {
-        true => Cow::Owned(value.replace(['\r', '\0'], "")),
+        true => Cow::Owned(value.replace("\r\n", "\n").replace('\0', "")),
         false => Cow::Borrowed(value),
     }
 }

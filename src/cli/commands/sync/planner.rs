@@ -506,10 +506,8 @@ fn require_specs_of_states(
     states: &ModelStates,
 ) -> Result<(), Failure> {
     let folder = place.specs_folder();
-    let is_found = |spec: &str| {
-        spec.strip_prefix(folder.as_str())
-            .is_some_and(|rest| rest.starts_with('/'))
-    };
+    let in_project = place.root.join(&folder);
+    let is_found = |spec: &str| place.root.join(spec).starts_with(&in_project);
     let gone = states.iter().filter(|(model, _)| !ours.contains_key(*model));
     let mut bases = gone.flat_map(|(model, (_, bases))| bases.iter().map(move |base| (model, &base.spec)));
     let Some((model, spec)) = bases.find(|(_, spec)| !is_found(spec) && place.root.join(spec).is_file()) else {
