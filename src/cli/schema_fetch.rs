@@ -41,7 +41,7 @@ pub fn run(session: &Session, args: &SchemaFetchArgs) -> Result<Exit, Failure> {
     for read in &ephemeral {
         let name = read.display_name();
         let fault = format!(
-            "`{name}` is ephemeral, so it has no table in the warehouse; write their `data_type` in a properties file"
+            "`{name}` is ephemeral, so it has no table in the warehouse; write the `data_type` of its columns in a properties file"
         );
         session.warn(&fault);
         told.push(json!({"relation": name, "columns": null, "fault": fault}));

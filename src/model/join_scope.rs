@@ -266,22 +266,16 @@ impl<'y> JoinedStepInput<'y> {
     /// Returns an error about a `using` column that one side of the join at the index `at` does not have. The help names
     /// the columns that both sides have.
     fn no_join_column(&self, whose: &str, name: SpannedText<'_>, among: &[Relation], at: usize) -> Diagnostic {
-        let diagnostic = no_column(whose, name, among);
-        let columns = among.iter().flat_map(Relation::columns).map(Column::name);
-        if suggest::nearest_name(name.text, columns.take(1000)).is_some()
-            || among.iter().any(|relation| relation.is_past_column(name.text))
-        {
-            return diagnostic;
-        }
-        let (before, right) = self.input.relations.split_at(at);
-        let right = right.first().map(Relation::columns).unwrap_or_default();
-        let is_shared = |name: &&str| before.iter().any(|relation| relation.position(*name).is_some());
-        let shared: Vec<&str> = right.iter().map(Column::name).filter(is_shared).take(8).collect();
-        diagnostic.with_help(match shared.as_slice() {
-            [] => {
-                "the relations have no column in common, so write a condition with `on` instead of `using`".to_owned()
+        no_column_with_help(whose, name, among, || {
+            let (before, right) = self.input.relations.split_at(at);
+            let right = right.first().map(Relation::columns).unwrap_or_default();
+            let is_shared = |name: &&str| before.iter().any(|relation| relation.position(*name).is_some());
+            let shared: Vec<&str> = right.iter().map(Column::name).filter(is_shared).take(8).collect();
+            match shared.as_slice() {
+                [] => "the relations have no column in common, so write a condition with `on` instead of `using`"
+                    .to_owned(),
+                names => format!("both sides of the join have {}", list_names(names)),
             }
-            names => format!("both sides of the join have {}", list_names(names)),
         })
     }
 
@@ -365,6 +359,19 @@ impl<'y> JoinedStepInput<'y> {
 
 /// Returns an error about a column that the relations do not have. `whose` is their name in the message.
 pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) -> Diagnostic {
+    let columns = || among.first().map(describe_columns);
+    no_column_with_help(whose, name, among, || {
+        columns().unwrap_or_else(|| "correct the name".to_owned())
+    })
+}
+
+/// Like [`no_column`], but with other help for a name that is similar to no column.
+fn no_column_with_help(
+    whose: &str,
+    name: SpannedText<'_>,
+    among: &[Relation],
+    help: impl FnOnce() -> String,
+) -> Diagnostic {
     let text = name.text;
     let verb = if whose.contains('`') { "have" } else { "has" };
     let diagnostic = Diagnostic::new(
@@ -378,11 +385,7 @@ pub(super) fn no_column(whose: &str, name: SpannedText<'_>, among: &[Relation]) 
     let columns = among.iter().flat_map(Relation::columns).map(Column::name).take(1000);
     diagnostic.with_help(match suggest::nearest_name(text, columns) {
         Some(near) => suggest::similar_name_help(near),
-        None => among
-            .iter()
-            .map(describe_columns)
-            .next()
-            .unwrap_or_else(|| "correct the name".to_owned()),
+        None => help(),
     })
 }
 

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{HandEdit, Property};
+use super::lines;
+use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::reconcile::{Conflict, ModelSides};
 use super::state::normalize_lines;
-use super::{lines, merge_generated_file};
 use crate::dbt::{is_same_except_path, is_unmodified};
 use crate::decompile::{FilePartPosition, LayoutClash, apply_replacements, restore_column, with_column_order_of};
 use crate::dialect::Dialect;
@@ -58,10 +59,8 @@ impl TextChange {
                 let texts = [after, before, found].map(normalize_lines);
                 let texts = texts.each_ref().map(String::as_str);
                 match generated_for {
-                    Some((model, dialect)) => {
-                        merge_generated_file::merge_generated_file(&self.path, model, dialect, texts)
-                            .or_else(|| is_unmodified.then(|| before.to_owned()))
-                    }
+                    Some((model, dialect)) => merge_generated_file(&self.path, model, dialect, texts)
+                        .or_else(|| is_unmodified.then(|| before.to_owned())),
                     // Merge without changes to line endings if possible.
                     None => lines::merge(after, before, found).or_else(|| lines::merge(texts[0], texts[1], texts[2])),
                 }
@@ -182,13 +181,13 @@ fn merge_file(
         .flatten();
     let ours = in_file_order.as_ref().unwrap_or(ours);
     let texts = [was.as_str(), ours, &found];
-    let merged = merge_generated_file::merge_generated_file(path, sides.model, dialect, texts);
+    let merged = merge_generated_file(path, sides.model, dialect, texts);
     // If there are no edits to keep, discard a layout that cannot be merged instead of reporting a conflict.
     match merged {
         None if !is_kept => Ok(Some(ours.clone())),
         merged => merged
             .map(Some)
-            .ok_or_else(|| merge_generated_file::merge_clashes(path, sides.model, dialect, texts)),
+            .ok_or_else(|| merge_clashes(path, sides.model, dialect, texts)),
     }
 }
 

@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use super::hand_edits::{self, HandEdit, HandEditKind, KEEP_COMMENT, Property};
+use super::merge_generated_file::{merge_clashes, merge_generated_file};
 use super::metric_set_conflicts::{EditedMetricColumn, MetricSetConflict};
 use super::properties::{self, LocatedPropertyValue, PropertyTarget};
 use super::state::{PushState, normalize_lines};
-use super::{merge_generated_file, write_back};
+use super::write_back;
 use crate::dbt::is_unmodified;
 use crate::decompile::{Decompiler, EditOrigin, EditedModel, LayoutClash, Substitution, restore_column, with_formula};
 use crate::parallel;
@@ -380,15 +381,13 @@ impl ModelReconciler<'_> {
         // Keep an edit that no spec can express in the newly generated code, unless both sides changed the same lines.
         let dialect = self.ours.compiled.dialect();
         let goes_beside = || match (&base, &ours, self.sides.found.get(&edit.file)) {
-            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
-                merge_generated_file::merge_generated_file(
-                    &edit.file,
-                    self.sides.model,
-                    dialect,
-                    [base, ours, &normalize_lines(found)],
-                )
-                .is_some()
-            }
+            (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => merge_generated_file(
+                &edit.file,
+                self.sides.model,
+                dialect,
+                [base, ours, &normalize_lines(found)],
+            )
+            .is_some(),
             _ => false,
         };
         // If part of a file has a conflict, the other edits in the file are not transferred until the conflict is
@@ -571,7 +570,7 @@ impl ModelReconciler<'_> {
         let dialect = self.ours.compiled.dialect();
         let clashes = match (&base, &ours, &edit.after) {
             (Some(base), Some(ours), Some(found)) if edit.is_whole_file() => {
-                merge_generated_file::merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
+                merge_clashes(&edit.file, self.sides.model, dialect, [base, ours, found])
             }
             _ => Vec::new(),
         };

@@ -137,9 +137,7 @@ fn check_failure_at_each_call(env: &str, how: &str) {
     let name = format!("{env}_{how}");
     let template = template_once();
     let unharmed = copied(template, &format!("{name}/unharmed"));
-    let tool = unharmed.path("../faulty_git");
-    fs::write(&tool, FAULTY).unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    install_faulty_git(&unharmed);
     let _ = fs::remove_file(unharmed.path("../count"));
     assert_eq!(push(&unharmed, env, Some((0, how))).exit, 0);
     let expected = left(&unharmed);
@@ -198,25 +196,33 @@ fn a_push_recovers_if_it_is_killed_at_any_call() {
     check_failure_at_each_call("dev", "does_it_and_is_killed");
 }
 
+fn install_faulty_git(place: &Place) {
+    let tool = place.path("../faulty_git");
+    fs::write(&tool, FAULTY).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Kills a push after it has written its journal, which exists from the first change of a file on.
+fn interrupt_push(place: &Place) {
+    let mut at = 0;
+    while !place.path(".formulac/local/journal/journal.json").is_file() {
+        at += 1;
+        let _ = fs::remove_file(place.path("../count"));
+        assert_ne!(push(place, "dev", Some((at, "is_killed"))).exit, 0);
+    }
+}
+
 /// A killed git command leaves its lock behind. The help tells how to continue, and the push is completed afterwards.
 #[test]
 fn a_lock_of_git_is_named() {
     let template = template_once();
     let unharmed = copied(template, "lock/unharmed");
-    let tool = unharmed.path("../faulty_git");
-    fs::write(&tool, FAULTY).unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    install_faulty_git(&unharmed);
     assert_eq!(push(&unharmed, "dev", None).exit, 0);
     let expected = left(&unharmed);
     let place = copied(template, "lock/place");
     let lock = place.path(".git/index.lock");
-    let mut at = 0;
-    // The journal exists from the first change of a file on.
-    while !place.path(".formulac/local/journal/journal.json").is_file() {
-        at += 1;
-        let _ = fs::remove_file(place.path("../count"));
-        assert_ne!(push(&place, "dev", Some((at, "is_killed"))).exit, 0);
-    }
+    interrupt_push(&place);
     fs::write(&lock, "").unwrap();
     for _ in 0..2 {
         let run = push(&place, "dev", None);
@@ -245,15 +251,8 @@ fn a_lock_of_git_is_named() {
 fn an_interrupted_push_is_undone_if_a_file_has_changed_since() {
     let template = template_once();
     let place = copied(template, "foreign/place");
-    let tool = place.path("../faulty_git");
-    fs::write(&tool, FAULTY).unwrap();
-    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
-    let mut at = 0;
-    while !place.path(".formulac/local/journal/journal.json").is_file() {
-        at += 1;
-        let _ = fs::remove_file(place.path("../count"));
-        assert_ne!(push(&place, "dev", Some((at, "is_killed"))).exit, 0);
-    }
+    install_faulty_git(&place);
+    interrupt_push(&place);
     let text = place.read("metrics/lines.yml");
     let sql = "models/formulac/lines.sql";
     place.write(sql, place.read(sql).replace("select", "-- mine\nselect"));

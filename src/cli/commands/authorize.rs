@@ -152,8 +152,7 @@ fn hand_edited_files(
                 Some(made) => {
                     // A push keeps the layout that the file had before.
                     let base = base.filter(|_| is_generated(file));
-                    let kept = || with_layout_of(&file.path, &base?, &made, dialect);
-                    let in_former_layout = kept();
+                    let in_former_layout = base.and_then(|base| with_layout_of(&file.path, &base, &made, dialect));
                     // If only the spec has moved, a push keeps the path in the header.
                     let found = file.text.as_deref().filter(|_| is_generated(file));
                     found.is_some_and(|found| file.now.is_some() && is_same_except_path(found, &made))

@@ -146,10 +146,8 @@ impl Lowerer<'_> {
             let whole_digits = before.get(before.trim_end_matches(|c: char| c.is_ascii_digit()).len()..)?;
             let is_part = is_number(*whole) || (has_semicolons && !whole_digits.is_empty());
             let is_fraction = is_number(*fraction) && digits.bytes().all(|b| b.is_ascii_digit());
-            (is_part && is_fraction && between(*whole, *fraction) == ",").then(|| match is_number(*whole) {
-                true => format!("{before}.{digits}"),
-                false => format!("{whole_digits}.{digits}"),
-            })
+            let is_decimal = is_part && is_fraction && between(*whole, *fraction) == ",";
+            is_decimal.then(|| format!("{whole_digits}.{digits}"))
         })
     }
 

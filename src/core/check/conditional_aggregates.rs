@@ -6,6 +6,7 @@
 
 use super::cells::RangeRows;
 use super::criteria::RowCriteria;
+use super::criteria_order::ConditionalAggregateCall;
 use super::lower::Lowerer;
 use crate::ast::ExprId;
 use crate::catalog::{Function, FunctionId, Lowering, internal};
@@ -52,7 +53,13 @@ impl Lowerer<'_> {
         let mut of_rows = rows.is_some().then_some(&mut of_this_row);
         let before = self.diagnostics.len();
         let split = self.split_criteria(lowering, function, args, lowered, &mut of_rows, span);
-        self.check_order(lowering, function, args, lowered, (before, span));
+        let call = ConditionalAggregateCall {
+            function,
+            args,
+            lowered,
+            span,
+        };
+        self.check_order(lowering, call, before);
         let Some((value, conditions)) = split else {
             return self.add_error(span);
         };

@@ -15,18 +15,20 @@ const MAX_NODES: usize = 200;
 /// Arguments in the wrong position: the part of the source with these arguments, and the warning.
 type MisplacedArguments = (Span, Diagnostic);
 
+/// Call of a conditional aggregate.
+#[derive(Clone, Copy)]
+pub(super) struct ConditionalAggregateCall<'c> {
+    pub function: &'c Function,
+    pub args: &'c [ExprId],
+    pub lowered: &'c [IrId],
+    pub span: Span,
+}
+
 impl Lowerer<'_> {
     /// Warns about arguments of a conditional aggregate that are in the wrong position. If they caused errors, which
     /// begin at the index `before`, the first error explains the position instead.
-    pub(super) fn check_order(
-        &mut self,
-        lowering: Lowering,
-        function: &Function,
-        args: &[ExprId],
-        lowered: &[IrId],
-        (before, span): (usize, Span),
-    ) {
-        for (part, warning) in self.find_misplaced_arguments(lowering, function, args, lowered, span) {
+    pub(super) fn check_order(&mut self, lowering: Lowering, call: ConditionalAggregateCall<'_>, before: usize) {
+        for (part, warning) in self.find_misplaced_arguments(lowering, call) {
             let is_consequence = |fault: &Diagnostic| {
                 let at = fault.span();
                 fault.is_error() && part.start <= at.start && at.end <= part.end
@@ -53,15 +55,13 @@ impl Lowerer<'_> {
     fn find_misplaced_arguments(
         &self,
         lowering: Lowering,
-        function: &Function,
-        args: &[ExprId],
-        lowered: &[IrId],
-        span: Span,
+        call: ConditionalAggregateCall<'_>,
     ) -> Vec<MisplacedArguments> {
+        let ConditionalAggregateCall { lowered, span, .. } = call;
         let mut found = Vec::new();
         let tested = match (lowering, lowered) {
             (Lowering::SumIf | Lowering::AverageIf, [range, criterion, _]) => {
-                let misplaced = self.find_sumifs_order(function, args, lowered, span);
+                let misplaced = self.find_sumifs_order(call);
                 found.extend(misplaced.map(|warning| (span, warning)));
                 &[*range, *criterion]
             }
@@ -69,7 +69,7 @@ impl Lowerer<'_> {
             (Lowering::SumIf | Lowering::AverageIf, _) => return found,
             (Lowering::CountIf | Lowering::CountIfs, all) => all,
             (_, all) => {
-                if let Some(warning) = self.find_sumif_order(function, args, all, span) {
+                if let Some(warning) = self.find_sumif_order(call) {
                     return vec![(span, warning)];
                 }
                 all.get(1..).unwrap_or_default()
@@ -89,14 +89,8 @@ impl Lowerer<'_> {
 
     /// Returns the warning about calls such as `SUMIF(amount, status, "paid")`. The summed column is the first argument
     /// of SUMIFS, but the last argument of SUMIF.
-    fn find_sumifs_order(
-        &self,
-        function: &Function,
-        args: &[ExprId],
-        values: &[IrId],
-        span: Span,
-    ) -> Option<Diagnostic> {
-        let ([value, range, criterion], [first, rest @ ..]) = (values, args) else {
+    fn find_sumifs_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
+        let ([value, range, criterion], [first, rest @ ..]) = (call.lowered, call.args) else {
             return None;
         };
         let range_meta = self.program.meta(*range);
@@ -107,14 +101,14 @@ impl Lowerer<'_> {
         let [sum, range, criterion] = [value, range, criterion].map(|id| self.source_text(self.program.meta(*id).span));
         let diagnostic = Diagnostic::new(
             Code::CriterionOrder,
-            span,
+            call.span,
             format!(
                 "`{}` expects the criterion as its second argument; here, `{range}` is the criterion and \
                     `{criterion}` is summed",
-                function.name
+                call.function.name
             ),
         )
-        .with_help(format!("write `{}({range}, {criterion}, {sum})`", function.name));
+        .with_help(format!("write `{}({range}, {criterion}, {sum})`", call.function.name));
         // The other order also fails if it compares text with a number.
         let is_valid = criterion_type == Type::Text || !matches!(range_meta.ty, Type::Text);
         Some(match is_valid {
@@ -124,32 +118,26 @@ impl Lowerer<'_> {
     }
 
     /// Returns the warning about calls such as `SUMIFS(status, "paid", amount)`, which have the order of SUMIF.
-    fn find_sumif_order(
-        &self,
-        function: &Function,
-        args: &[ExprId],
-        values: &[IrId],
-        span: Span,
-    ) -> Option<Diagnostic> {
-        let (last, pairs) = values.split_last()?;
+    fn find_sumif_order(&self, call: ConditionalAggregateCall<'_>) -> Option<Diagnostic> {
+        let (last, pairs) = call.lowered.split_last()?;
         let is_row = |id: &IrId| self.program.meta(*id).level != Level::Const;
         let is_pair =
             |pair: &[IrId]| matches!(pair, [range, criterion] if is_row(range) && self.is_literal(*criterion));
         if pairs.is_empty() || pairs.len() % 2 != 0 || !is_row(last) || !pairs.chunks(2).all(is_pair) {
             return None;
         }
-        let (first, (last, rest)) = (values.first()?, args.split_last()?);
+        let (first, (last, rest)) = (call.lowered.first()?, call.args.split_last()?);
         let text = |id: &ExprId| self.ast.span(*id).text(self.source);
         let ordered: Vec<&str> = std::iter::once(last).chain(rest).map(text).collect();
         let message = format!(
             "`{}` expects the column to aggregate as its first argument, and the criteria after it; here, `{}` is \
              aggregated",
-            function.name,
+            call.function.name,
             self.source_text(self.program.meta(*first).span)
         );
-        let diagnostic = Diagnostic::new(Code::CriterionOrder, span, message).with_help(format!(
+        let diagnostic = Diagnostic::new(Code::CriterionOrder, call.span, message).with_help(format!(
             "write `{}({})`",
-            function.name,
+            call.function.name,
             ordered.join(", ")
         ));
         Some(self.with_order(diagnostic, std::iter::once(last).chain(rest)))

@@ -264,11 +264,14 @@ fn find_never_null_names(ast: &Ast, names: &NameResolver, scope: &CheckScope<'_>
             }
         }
     }
+    // Each definition is visited once, because definitions may form a cycle.
+    let mut visited: FxHashSet<u32> = FxHashSet::default();
     let mut place = 0;
     while let Some(target) = found.get(place).copied() {
-        if let NameTarget::Definition(definition) = target {
-            // Each definition is visited once, because definitions may form a cycle.
-            found.extend(name(ast.definition(definition).body).filter(|inner| !found.contains(inner)));
+        if let NameTarget::Definition(definition) = target
+            && visited.insert(definition)
+        {
+            found.extend(name(ast.definition(definition).body));
         }
         place += 1;
     }

@@ -53,10 +53,13 @@ impl<'a> Resolver<'a> {
     /// Returns the names by which groups can be sorted or partitioned: the grouping keys and the definitions. `None` for
     /// other roles, and for steps without `group_by`.
     fn names_of_groups(&self, role: DefinitionRole) -> Option<Vec<String>> {
+        if !role.orders_groups() {
+            return None;
+        }
         let parts = self.ast.definitions.iter().take(CANDIDATES);
         let of_role = |role| parts.clone().filter(move |part| self.scope.role(part.part) == role);
         let keys = of_role(DefinitionRole::GroupBy).map(|key| key_name(self.ast.span(key.body).text(self.source)));
-        let mut names: Vec<String> = keys.filter(|_| role.orders_groups()).collect();
+        let mut names: Vec<String> = keys.collect();
         if names.is_empty() {
             return None;
         }

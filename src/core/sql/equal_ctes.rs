@@ -56,12 +56,10 @@ impl CteTexts {
     }
 }
 
-fn branches(select: &Select) -> impl Iterator<Item = &Select> {
-    std::iter::once(select).chain(&select.unions)
-}
-
 fn last_input(select: &Select) -> u32 {
-    let sources = branches(select).flat_map(|branch| branch.joins.iter().map(|join| &join.source).chain(&branch.from));
+    let sources = select
+        .branches()
+        .flat_map(|branch| branch.joins.iter().map(|join| &join.source).chain(&branch.from));
     let inputs = sources.filter_map(|source| match source {
         SelectSource::Input(input) => Some(*input),
         SelectSource::Name(_) => None,
@@ -72,7 +70,7 @@ fn last_input(select: &Select) -> u32 {
 /// Returns whether a select reads a relation together with others, or qualifies its columns.
 fn joins(select: &Select, name: &str) -> bool {
     let is_name = |source: &SelectSource| matches!(source, SelectSource::Name(of) if of == name);
-    branches(select).any(|branch| {
+    select.branches().any(|branch| {
         let is_joined = branch.joins.iter().any(|join| is_name(&join.source));
         is_joined || branch.from.as_ref().is_some_and(is_name) && (!branch.joins.is_empty() || branch.star_of.is_some())
     })

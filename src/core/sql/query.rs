@@ -133,6 +133,13 @@ pub struct Select {
     pub unions: Vec<Select>,
 }
 
+impl Select {
+    /// Returns the select and the further selects of its `union all`.
+    pub(super) fn branches(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.unions)
+    }
+}
+
 /// Appends the SQL of a query, with a final line break. `is_hiding` is whether output columns hide relations with the
 /// same name in GROUP BY, HAVING and ORDER BY.
 pub fn write_query(tree: &SqlTree, query: &Query, inputs: &[QueryInput<'_>], is_hiding: bool, out: &mut String) {

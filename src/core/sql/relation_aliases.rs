@@ -3,7 +3,7 @@
 
 use rustc_hash::FxHashSet;
 
-use super::query::{Query, QueryInput, Select, SelectSource};
+use super::query::{Join, Query, QueryInput, Select, SelectSource};
 use super::tree::{Sql, SqlId, SqlTree};
 
 /// Returns a copy of the query in which each relation that an output column hides has an alias. `None` if there is no
@@ -43,7 +43,7 @@ pub(super) fn alias_hidden_relations(
 
 fn selects(query: &Query) -> impl Iterator<Item = &Select> {
     let bodies = query.ctes.iter().map(|cte| &cte.body).chain([&query.body]);
-    bodies.flat_map(|body| std::iter::once(body).chain(&body.unions))
+    bodies.flat_map(Select::branches)
 }
 
 fn output_names<'t>(tree: &'t SqlTree, select: &'t Select) -> impl Iterator<Item = &'t str> {
@@ -119,7 +119,7 @@ fn add_alias(tree: &SqlTree, select: &mut Select, inputs: &[QueryInput<'_>], (na
     if select.from.as_ref().is_some_and(reads) {
         select.from_alias = Some(alias.to_owned());
     }
-    let is_joined = |join: &&mut super::query::Join| match &join.alias {
+    let is_joined = |join: &&mut Join| match &join.alias {
         Some(known) => known == name,
         None => reads(&join.source),
     };

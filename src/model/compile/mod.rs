@@ -96,33 +96,31 @@ impl Compiler {
         origins: Option<GeneratedSpecOrigins>,
     ) -> CompiledSpec {
         let mut compiled = CompiledSpec::new(self.options.dialect, std::mem::take(&mut file.diagnostics));
-        let Some(spec) = file.spec(kind, &mut compiled.diagnostics) else {
-            remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
-            diag::sort(&mut compiled.diagnostics);
-            return compiled;
-        };
-        compiled.name = Some(spec.model.text.to_owned());
-        compiled.name_span = spec.model.node.span;
-        (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
-        compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
-        compiled.budget = selector_facts::budget(&spec.dbt);
-        compiled.column_tags = selector_facts::column_tags(&spec.columns);
-        let mut run = SpecCompilation::new(self, &spec, file.source, file.path);
-        run.is_query_only = origins.is_none();
-        run.origins = origins.unwrap_or_default();
-        self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
-        compiled.known_relations = run.relations_read(&compiled.columns);
-        compiled.definitions = run.definitions;
-        compiled.lineage = run.lineage;
-        compiled.columns_read = run.columns_read;
-        let is_probed = self.specs.probe_types && !run.is_query_only;
+        let is_probed = self.specs.probe_types && origins.is_some();
+        let spec = file.spec(kind, &mut compiled.diagnostics);
+        if let Some(spec) = &spec {
+            compiled.name = Some(spec.model.text.to_owned());
+            compiled.name_span = spec.model.node.span;
+            (compiled.tags, compiled.config) = (selector_facts::tags(&spec.dbt), selector_facts::config(&spec.dbt));
+            compiled.other_versions = other_versions(&spec.dbt, spec.model.text);
+            compiled.budget = selector_facts::budget(&spec.dbt);
+            compiled.column_tags = selector_facts::column_tags(&spec.columns);
+            let mut run = SpecCompilation::new(self, spec, file.source, file.path);
+            run.is_query_only = origins.is_none();
+            run.origins = origins.unwrap_or_default();
+            self.pool.lend_memory(|memory| run.run(&mut compiled, memory));
+            compiled.known_relations = run.relations_read(&compiled.columns);
+            compiled.definitions = run.definitions;
+            compiled.lineage = run.lineage;
+            compiled.columns_read = run.columns_read;
+        }
         remove_silenced(&mut compiled.diagnostics, file.source, &self.options.silenced);
         remove_silenced(&mut compiled.model_warnings, file.source, &self.options.silenced);
         diag::sort(&mut compiled.diagnostics);
         if compiled.has_errors() {
             compiled.query = None;
             compiled.model = None;
-        } else if is_probed {
+        } else if let Some(spec) = spec.filter(|_| is_probed) {
             compiled.undecided_types = self.undecided_types_of_spec(&spec, file.source, &compiled);
         }
         compiled

@@ -1,5 +1,7 @@
 //! Steps of a model built on metric sets after the rows are aggregated.
 
+use rustc_hash::FxHashSet;
+
 use super::columns::{ColumnBuilder, MetricColumn, ModelColumns, WindowRows};
 use super::formulas::MetricFormula;
 use super::keys::ModelKeys;
@@ -191,11 +193,10 @@ impl<'m> StepWriter<'m> {
     /// Returns the column after which a step is named: the first column that another column reads, because the query may
     /// compute the others in its last select.
     fn naming_column(&self, columns: &[usize]) -> Option<usize> {
-        let is_read = |column: &&usize| {
-            let mut uses = self.columns.all.iter().flat_map(|other| &other.uses);
-            uses.any(|used| used.column == **column)
-        };
-        columns.iter().find(is_read).or_else(|| columns.first()).copied()
+        let uses = self.columns.all.iter().flat_map(|other| &other.uses);
+        let read: FxHashSet<usize> = uses.map(|used| used.column).collect();
+        let first_read = columns.iter().find(|column| read.contains(column));
+        first_read.or_else(|| columns.first()).copied()
     }
 
     /// Moves windows after the columns of the condition, so that they read only the groups that the condition keeps.

@@ -197,11 +197,8 @@ fn add_name_node(tree: &mut SqlTree, name: &str) -> SqlId {
 /// column. The NULL has no type if a type could round the values of the other steps, which is only possible on engines that
 /// take the type from any step.
 fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &str) -> SqlId {
-    let null = tree.add_word("null", Span::default());
-    if matches!(column.ty(), Type::Unknown | Type::Other) {
-        if !dialect.facts().unions_in_pairs {
-            return null;
-        }
+    let is_unnamed = matches!(column.ty(), Type::Unknown | Type::Other);
+    if is_unnamed && dialect.facts().unions_in_pairs {
         let source = dialect.name_text(source, true);
         let query = tree.add_raw_text(&format!(
             "select {} from {source} where false",
@@ -209,8 +206,9 @@ fn typed_null(tree: &mut SqlTree, dialect: Dialect, column: &Column, source: &st
         ));
         return tree.add(Sql::Paren(query), Span::default());
     }
+    let null = tree.add_word("null", Span::default());
     match column.null_type(dialect) {
-        Some(ty) => add_cast(tree, null, &ty),
+        Some(ty) if !is_unnamed => add_cast(tree, null, &ty),
         _ => null,
     }
 }

@@ -149,6 +149,15 @@ fn ranks_are_over_all_rows_whatever_the_order() {
     }
 }
 
+/// Returns the codes and messages of the errors in the last of these specs.
+fn errors_with(compiler: &Compiler, texts: &[&str]) -> Vec<String> {
+    let compiled = compile_last_with(compiler, texts);
+    let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
+    errors
+        .map(|found| format!("{} {}", found.code(), found.message()))
+        .collect()
+}
+
 #[test]
 fn a_set_without_a_setting_has_the_setting_of_the_project() {
     let sets = [
@@ -156,17 +165,10 @@ fn a_set_without_a_setting_has_the_setting_of_the_project() {
         "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = COUNT()\n",
         "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n",
     ];
-    let codes = |compiler: &Compiler| -> Vec<String> {
-        let compiled = compile_last_with(compiler, &sets);
-        let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
-        errors
-            .map(|found| format!("{} {}", found.code(), found.message()))
-            .collect()
-    };
-    assert_eq!(codes(&Compiler::default()), Vec::<String>::new());
+    assert_eq!(errors_with(&Compiler::default(), &sets), Vec::<String>::new());
     let utc = Compiler::builder().timezone("UTC").build();
     assert_eq!(
-        codes(&utc),
+        errors_with(&utc, &sets),
         [
             "F0854 `timezone` is `Asia/Tokyo` in the set `a`, but `UTC` in the set `b`, which has the setting of the project"
         ]
@@ -174,23 +176,18 @@ fn a_set_without_a_setting_has_the_setting_of_the_project() {
 }
 
 #[test]
-fn a_set_without_blanks_zero_has_no_column_in_a_model_with_blanks_zero() {
+fn sets_with_different_blanks_cannot_be_combined() {
     let sets = [
         "metric_set: a\nfrom: a\ntime: seen_at\nblanks: zero\ndefinitions: n = MAX(x)\n",
         "metric_set: b\nfrom: b\ntime: seen_at\ndefinitions: o = MAX(y) + 1\n",
         "model: m\nmetrics: [a.n, b.o]\ngroup_by: month\n",
     ];
-    let errors = |compiler: &Compiler| -> Vec<String> {
-        let compiled = compile_last_with(compiler, &sets);
-        let errors = compiled.diagnostics().iter().filter(|found| found.is_error());
-        errors.map(|found| found.message().to_owned()).collect()
-    };
     assert_eq!(
-        errors(&Compiler::default()),
-        ["`blanks` is `zero` in the set `a`, but `NULL` in the set `b`, which has the setting of the project"]
+        errors_with(&Compiler::default(), &sets),
+        ["F0854 `blanks` is `zero` in the set `a`, but `NULL` in the set `b`, which has the setting of the project"]
     );
     assert_eq!(
-        errors(&Compiler::builder().blanks_as_zero(true).build()),
+        errors_with(&Compiler::builder().blanks_as_zero(true).build(), &sets),
         Vec::<String>::new()
     );
 }
