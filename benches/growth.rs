@@ -24,11 +24,12 @@ mod large_queries;
 #[path = "../tests/properties/small_stack.rs"]
 mod small_stack;
 
+use std::cell::RefCell;
 use std::hint::black_box;
 
 use formulac::lineage::{KnownRelationColumns, lineage_of_sql};
 use formulac::yaml_edit::apply_edits;
-use formulac::{Compiler, Context};
+use formulac::{Compiler, Context, FormulaSession};
 
 use deep::wide_schema;
 use large::{AGAINST_SCHEMA, FORMULAS, SPECS, Shape};
@@ -69,6 +70,20 @@ fn main() {
     run_shapes("against a schema", AGAINST_SCHEMA, &|text| drop(against.compile(text)));
     let specs = Compiler::default();
     run_shapes("specs", SPECS, &|text| drop(specs.compile_spec(text)));
+    println!("session: an edit of one definition over a column of unknown type");
+    for definitions in [250, 1_000] {
+        let text = |edited: &str| {
+            let definition = |n| format!("d{n} = SUM(amount) * {}\n", if n == 100 { edited } else { "1" });
+            (0..definitions).map(definition).collect::<String>()
+        };
+        let mut session = FormulaSession::default();
+        session.compile(&specs, &text("1"));
+        let session = RefCell::new(session);
+        run_shape(
+            &|text| drop(black_box(session.borrow_mut().compile(&specs, text))),
+            &text("7"),
+        );
+    }
     println!("schema: a wrong name among many columns");
     for columns in [2_500, 10_000] {
         let compiler = Compiler::builder().schema(wide_schema(columns)).build();

@@ -70,7 +70,7 @@ pub use formulac_model::interpreter_input::{InterpreterInput, convert_spec_for_i
 pub use formulac_model::{
     Additivity, Builder, ColumnFormula, ColumnLineage, CompiledSpec, Compiler, Declared, Environment, Lost,
     MetricSource, ModelTest, PERIODS, Placeholder, Project, SemanticModel, SemanticModels, SourceColumn,
-    SpecDefinition, SpecSession, SpecText, USER, json_schema, verify,
+    SpecDefinition, SpecSession, SpecText, USER, UnknownTimeZone, json_schema, parse_time_zone, verify,
 };
 #[cfg(feature = "sync")]
 #[doc(inline)]

@@ -218,6 +218,7 @@ impl SchemaWriter {
         let text = || json!({"type": ["string", "number", "boolean"]});
         match shape {
             KeyShape::Text | KeyShape::Formula => text(),
+            KeyShape::TimeZone => json!({"type": "string"}),
             // The pattern accepts `_` and the letters and digits of any script, for which regular expressions in JSON
             // Schema have no portable class.
             KeyShape::Name => json!({"type": "string", "pattern": "^[^\\s\\d!-/:-@\\[-^`{-~][^\\s!-/:-@\\[-^`{-~]*$"}),

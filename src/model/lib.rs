@@ -91,6 +91,7 @@ mod spec_definition;
 mod tabs;
 mod team;
 mod time_range;
+mod time_zone;
 mod times;
 mod today;
 mod totals;
@@ -122,6 +123,7 @@ pub use semantic::{SemanticModel, SemanticModels};
 pub use session::SpecSession;
 pub use spec_definition::SpecDefinition;
 #[doc(hidden)]
+pub use time_zone::{UnknownTimeZone, parse_time_zone};
 pub use versions::OtherVersion;
 
 /// Names of the periods by which metrics can be grouped and filled, from `day` to `fiscal_year`.

@@ -53,6 +53,9 @@ pub const FORMULAS: &[Shape] = &[
     }),
     shape("a chain of divisions", 2_000, |n| format!("a{}", " / a".repeat(n))),
     shape("percent signs", 100_000, |n| format!("x{}", "%".repeat(n))),
+    shape("percent signs after a number", 100_000, |n| {
+        format!("1{}", "%".repeat(n))
+    }),
     shape("powers", 100_000, |n| format!("x{}", " ^ x".repeat(n))),
     shape("joined texts", 100_000, |n| format!("x{}", " & x".repeat(n))),
     shape("joined literals", 100_000, |n| format!("\"a\"{}", " & \"a\"".repeat(n))),

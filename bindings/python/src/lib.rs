@@ -73,7 +73,9 @@ impl Compiler {
         builder = relation.into_iter().fold(builder, |it, relation| it.from(relation));
         builder = columns.into_iter().fold(builder, |it, columns| it.columns(columns));
         builder = row.into_iter().fold(builder, |it, row| it.row(row));
-        builder = timezone.into_iter().fold(builder, |it, zone| it.timezone(zone));
+        if let Some(zone) = timezone {
+            builder = builder.timezone(formulac::parse_time_zone(&zone).map_err(invalid)?);
+        }
         builder = fiscal_month_offset
             .into_iter()
             .fold(builder, |it, months| it.fiscal_month_offset(months));

@@ -44,7 +44,7 @@ pub struct Settings {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub partition_by: Vec<String>,
     /// Time zone used to convert instants to dates
-    #[arg(long, value_name = "ZONE")]
+    #[arg(long, value_name = "ZONE", value_parser = formulac::parse_time_zone)]
     pub timezone: Option<String>,
     /// Treat blanks as zero in `+ - *` and numerators
     #[arg(long, value_name = "HOW")]

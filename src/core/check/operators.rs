@@ -8,6 +8,9 @@ use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
+/// Maximum number of characters in a number literal.
+const MAX_NUMBER_LENGTH: usize = 60;
+
 impl Lowerer<'_> {
     pub(super) fn add_text_literal(&mut self, value: &str, span: Span) -> IrId {
         let text = self.program.add_text(value);
@@ -30,13 +33,13 @@ impl Lowerer<'_> {
         };
         let value = text.parse::<f64>().unwrap_or(f64::INFINITY);
         let mut mantissa = text.bytes().take_while(|b| !matches!(b, b'e' | b'E'));
-        if value == 0.0 && text.len() <= 60 && mantissa.any(|b| matches!(b, b'1'..=b'9')) {
+        if value == 0.0 && text.len() <= MAX_NUMBER_LENGTH && mantissa.any(|b| matches!(b, b'1'..=b'9')) {
             let message = format!("`{}` is too close to 0 for a number", self.source_text(span));
             let help = "write 0, or use a number of at least 1e-307";
             self.report(Diagnostic::new(Code::NumberTooLarge, span, message).with_help(help));
             return self.add_error(span);
         }
-        if !value.is_finite() || text.len() > 60 {
+        if !value.is_finite() || text.len() > MAX_NUMBER_LENGTH {
             self.report(
                 Diagnostic::new(
                     Code::NumberTooLarge,
@@ -103,6 +106,8 @@ impl Lowerer<'_> {
         let x = self.lower_value(operand);
         if let Ir::Number(slice) = self.program.node(x)
             && let Some(text) = divide_by_100(self.program.text(slice))
+            // Each percent sign adds two digits.
+            && text.len() <= MAX_NUMBER_LENGTH
         {
             let slice = self.program.add_text(&text);
             return self

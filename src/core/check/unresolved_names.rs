@@ -30,7 +30,8 @@ impl<'a> Resolver<'a> {
         (self.searches.len() <= SEARCHES).then(|| suggest::nearest_name(word, candidates))?
     }
 
-    /// Returns the names of definitions and columns with which an unknown name is compared.
+    /// Returns the names of definitions and columns with which an unknown name is compared. The current definition cannot
+    /// refer to itself.
     fn similar_candidates<'n>(&self, text: &'n str) -> impl Iterator<Item = &'n str> + Clone + use<'n, 'a>
     where
         'a: 'n,
@@ -44,7 +45,10 @@ impl<'a> Resolver<'a> {
             .relations
             .iter()
             .flat_map(|r| r.columns().iter().map(Column::name));
-        let definitions = own.chain(listed).take(CANDIDATES);
+        let current = ast.definitions.get(self.current as usize).and_then(|d| d.name);
+        let is_other =
+            move |name: &&str| !current.is_some_and(|current| name.eq_ignore_ascii_case(current.text(source)));
+        let definitions = own.chain(listed).take(CANDIDATES).filter(is_other);
         definitions
             .chain(columns.take(CANDIDATES))
             .filter(move |name| !name.eq_ignore_ascii_case(text))

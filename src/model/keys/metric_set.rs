@@ -47,7 +47,7 @@ pub static METRIC_SET: KeyTable = KeyTable {
             KeyShape::Each(&KeyShape::Keys(&METRIC)),
             "Properties of the metrics and dimensions, by name.",
         ),
-        Key::new("timezone", KeyShape::Text, "Time zone in which instants become dates."),
+        Key::new("timezone", KeyShape::TimeZone, "Time zone in which instants become dates."),
         Key::new(
             "blanks",
             KeyShape::Choice(&["zero"]),

@@ -31,6 +31,8 @@ pub enum KeyShape {
     Dialect,
     /// English name of a day.
     Weekday,
+    /// Name of a time zone.
+    TimeZone,
     /// `true` or `false`.
     Boolean,
     /// Non-negative integer. The string is an example.
@@ -183,6 +185,7 @@ impl KeyShape {
             }
             Self::Dialect => "the name of a dialect".to_owned(),
             Self::Weekday => "a day of the week".to_owned(),
+            Self::TimeZone => "the name of a time zone".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::Count(_) => "an integer".to_owned(),
             Self::Number => "an integer of 0 or more".to_owned(),

@@ -89,7 +89,7 @@ pub static MODEL: KeyTable = KeyTable {
         ),
         Key::new(
             "timezone",
-            KeyShape::Text,
+            KeyShape::TimeZone,
             "Time zone in which instants become dates, such as `Europe/Berlin`.",
         )
         .determines_rows(),

@@ -22,7 +22,7 @@ pub static PROJECT: KeyTable = KeyTable {
         Key::new("specs", KeyShape::Text, "Folder of the specs, such as `metrics/`."),
         Key::new(
             "timezone",
-            KeyShape::Text,
+            KeyShape::TimeZone,
             "Time zone in which instants become dates, such as `Europe/Berlin`.",
         ),
         Key::new(

@@ -4,6 +4,7 @@ use super::Loader;
 use crate::diag::{Code, Diagnostic, suggest};
 use crate::dialect::Dialect;
 use crate::keys::{Key, KeyShape, KeyTable, MODEL, WEEKDAYS};
+use crate::time_zone::{is_time_zone, time_zone_names};
 use crate::yaml::Node;
 
 impl Loader<'_, '_> {
@@ -155,6 +156,14 @@ impl Loader<'_, '_> {
             KeyShape::Weekday => match value.text() {
                 Some(text) if WEEKDAYS.iter().any(|day| day.eq_ignore_ascii_case(text)) => true,
                 Some(text) => return self.report_wrong_word(name, shape, text, WEEKDAYS.into_iter(), value),
+                None => false,
+            },
+            KeyShape::TimeZone => match value.text() {
+                Some(text) if is_time_zone(text) => true,
+                Some(text) => {
+                    let names = std::iter::once("Europe/Berlin").chain(time_zone_names());
+                    return self.report_wrong_word(name, shape, text, names, value);
+                }
                 None => false,
             },
             KeyShape::Boolean => value.boolean().is_some(),

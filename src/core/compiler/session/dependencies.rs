@@ -142,6 +142,10 @@ impl Dependencies {
         let before = std::mem::replace(&mut self.chunks[id as usize].checked, facts);
         self.searches -= before.searches;
         self.width -= before.width;
+        // Removing a link takes time if many chunks have it.
+        if before.links == new_links {
+            return;
+        }
         for link in before.links {
             let Some(linked) = self.links.get_mut(&link.subject) else {
                 continue;
@@ -192,48 +196,62 @@ impl Dependencies {
         self.chunks[id as usize].defines.iter().any(|name| names.contains(name))
     }
 
-    fn definers_of(&self, names: &[u64]) -> impl Iterator<Item = ChunkId> {
-        names
-            .iter()
-            .filter_map(|name| self.definers.get(name))
-            .flatten()
-            .copied()
+    fn definers_of(&self, name: u64) -> impl Iterator<Item = ChunkId> {
+        self.definers.get(&name).into_iter().flatten().copied()
     }
 
-    fn users_of(&self, names: &[u64]) -> impl Iterator<Item = ChunkId> {
-        names.iter().filter_map(|name| self.users.get(name)).flatten().copied()
+    fn users_of(&self, name: u64) -> impl Iterator<Item = ChunkId> {
+        self.users.get(&name).into_iter().flatten().copied()
     }
 
-    /// Returns the other chunks that are linked to a chunk, if one of the chunks is decisive.
-    fn linked_chunks(&self, facts: &ChunkFacts) -> impl Iterator<Item = ChunkId> {
-        let linked = facts
-            .checked
-            .links
-            .iter()
-            .filter_map(|link| self.links.get(&link.subject));
+    /// Adds the other chunks that are linked to a chunk, if one of the chunks is decisive.
+    fn add_linked_chunks(&self, facts: &ChunkFacts, visited: &mut FxHashSet<u64>, found: &mut Vec<ChunkId>) {
+        let links = facts.checked.links.iter();
+        let new_links = links.filter(|link| visited.insert(link.subject));
+        let linked = new_links.filter_map(|link| self.links.get(&link.subject));
         let active = linked.filter(|linked| !linked.decisive.is_empty());
         let members = active.flat_map(|linked| linked.decisive.iter().chain(&linked.others));
-        members.copied().filter(|id| *id != KEYS)
+        found.extend(members.filter(|id| **id != KEYS));
     }
 
-    /// Returns the chunks whose results depend directly on a chunk.
-    pub fn dependents(&self, id: ChunkId) -> impl Iterator<Item = ChunkId> {
+    /// Adds the chunks whose results depend directly on a chunk, except for groups of chunks that were visited before.
+    fn find_dependents(&self, id: ChunkId, visited: &mut VisitedGroups, found: &mut Vec<ChunkId>) {
         let facts = &self.chunks[id as usize];
-        let names = &facts.defines;
+        for name in facts.defines.iter().filter(|name| visited.definers.insert(**name)) {
+            found.extend(self.definers_of(*name).chain(self.users_of(*name)));
+        }
         // The types of open chunks depend on each other in both directions.
-        let used: &[u64] = if facts.checked.is_open { &facts.mentions } else { &[] };
-        let open = self
-            .definers_of(used)
-            .filter(|id| self.chunks[*id as usize].checked.is_open);
-        let same_names = self.definers_of(names).chain(self.users_of(names));
-        same_names.chain(open).chain(self.linked_chunks(facts))
+        if facts.checked.is_open {
+            for name in facts
+                .mentions
+                .iter()
+                .filter(|name| visited.open_definers.insert(**name))
+            {
+                found.extend(
+                    self.definers_of(*name)
+                        .filter(|id| self.chunks[*id as usize].checked.is_open),
+                );
+            }
+        }
+        self.add_linked_chunks(facts, &mut visited.links, found);
+    }
+
+    /// Returns the chunks whose results depend directly on one of the chunks.
+    pub fn dependents(&self, ids: &[ChunkId]) -> FxHashSet<ChunkId> {
+        let (mut visited, mut found) = (VisitedGroups::default(), Vec::new());
+        for id in ids {
+            self.find_dependents(*id, &mut visited, &mut found);
+        }
+        found.into_iter().collect()
     }
 
     /// Adds all chunks whose results depend on one of the chunks.
     pub fn add_dependents(&self, affected: &mut FxHashSet<ChunkId>) {
+        let (mut visited, mut found) = (VisitedGroups::default(), Vec::new());
         let mut queue: Vec<ChunkId> = affected.iter().copied().collect();
         while let Some(id) = queue.pop() {
-            queue.extend(self.dependents(id).filter(|other| affected.insert(*other)));
+            self.find_dependents(id, &mut visited, &mut found);
+            queue.extend(found.drain(..).filter(|other| affected.insert(*other)));
         }
     }
 
@@ -242,18 +260,21 @@ impl Dependencies {
     pub fn chunks_to_compile(&self, affected: &FxHashSet<ChunkId>, keys: &[u64]) -> FxHashSet<ChunkId> {
         // The order in which types are inferred depends on all users of an open chunk.
         let mut with_users = FxHashSet::default();
-        let mut all: FxHashSet<ChunkId> = affected.iter().copied().chain(self.definers_of(keys)).collect();
+        let keys = keys.iter().flat_map(|key| self.definers_of(*key));
+        let mut all: FxHashSet<ChunkId> = affected.iter().copied().chain(keys).collect();
         let mut queue: Vec<ChunkId> = all.iter().copied().collect();
+        let (mut visited, mut found) = (VisitedGroups::default(), Vec::new());
         while let Some(id) = queue.pop() {
             let facts = &self.chunks[id as usize];
-            let used = self
-                .definers_of(&facts.mentions)
-                .chain(self.definers_of(&facts.defines));
-            let needed = used.chain(self.linked_chunks(facts));
-            queue.extend(needed.filter(|other| all.insert(*other)));
+            let names = facts.mentions.iter().chain(&facts.defines);
+            for name in names.filter(|name| visited.definers.insert(**name)) {
+                found.extend(self.definers_of(*name));
+            }
+            self.add_linked_chunks(facts, &mut visited.links, &mut found);
+            queue.extend(found.drain(..).filter(|other| all.insert(*other)));
             if facts.checked.is_open || with_users.contains(&id) {
-                for user in self.users_of(&facts.defines) {
-                    if with_users.insert(user) {
+                for name in facts.defines.iter().filter(|name| visited.users.insert(**name)) {
+                    for user in self.users_of(*name).filter(|user| with_users.insert(*user)) {
                         all.insert(user);
                         queue.push(user);
                     }
@@ -262,4 +283,13 @@ impl Dependencies {
         }
         all
     }
+}
+
+/// Names and links whose chunks a search has visited. A group of n chunks is visited once instead of once per chunk.
+#[derive(Default)]
+struct VisitedGroups {
+    definers: FxHashSet<u64>,
+    open_definers: FxHashSet<u64>,
+    users: FxHashSet<u64>,
+    links: FxHashSet<u64>,
 }

@@ -235,10 +235,7 @@ impl CompiledFile {
         let has_same_names = (first..last)
             .flat_map(|place| self.names_at(place, &self.text))
             .eq(new_names);
-        let mut affected = FxHashSet::default();
-        for id in &removed {
-            affected.extend(self.dependencies.dependents(*id));
-        }
+        let mut affected = self.dependencies.dependents(&removed);
         if !has_same_names {
             affected.extend(&self.dependencies.readers_of_all_names);
         }
