@@ -11,6 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
+use crate::schema::Column;
 use crate::sql::JoinKind;
 
 /// Conditions that a join places on the joined relation.
@@ -60,7 +61,16 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
+            // A condition on the period, or on the current version, can select one version.
+            let is_whole = asked.own.is_empty() && !asked.more && !equal.is_empty();
+            let columns = joined.input.relations.get(place + 1).map_or(&[][..], |r| r.columns());
+            let period = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
+            let is_history = is_whole && (period.is_some() || (!key.is_empty() && missing.len() < key.len()));
             let why = match (key, equal.as_slice()) {
+                (key, _) if is_history && (key.is_empty() || missing.len() == key.len()) => format!(
+                    "`{}` shows that it may contain several versions of a row",
+                    period.unwrap_or_default()
+                ),
                 ([], []) => "no known key guarantees at most one match".to_owned(),
                 ([], equal) => format!("{} is not known to be unique", list_names(equal)),
                 (key, _) => format!(
@@ -75,6 +85,12 @@ impl SpecCompilation<'_> {
                 missing.join(", ")
             };
             let proof = match (join.kind, key, wanted.as_str()) {
+                _ if is_history && (key.is_empty() || missing.len() == key.len()) => {
+                    format!(
+                        "add a condition that selects one version by `{}`",
+                        period.unwrap_or_default()
+                    )
+                }
                 (JoinKind::Cross, ..) => {
                     "join a step that returns only one row, such as one with aggregates but no `group_by`".to_owned()
                 }
@@ -97,7 +113,11 @@ impl SpecCompilation<'_> {
             };
             diagnostics.push(
                 Diagnostic::new(
-                    Code::JoinMayMultiply,
+                    if is_history {
+                        Code::HistoryJoin
+                    } else {
+                        Code::JoinMayMultiply
+                    },
                     join.to_text.node.span,
                     format!("a row of `{first}` may match several rows of `{relation}`: {why}"),
                 )
@@ -114,6 +134,13 @@ impl SpecCompilation<'_> {
             .iter()
             .any(|s| s.name.is_some_and(|n| n.text.eq_ignore_ascii_case(name)))
     }
+}
+
+/// Returns whether a column with this name usually holds the start of the period in which a version of a row is valid,
+/// as in dbt's snapshots.
+fn is_start_of_version(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["valid_from", "effective_from"].iter().any(|end| name.ends_with(end))
 }
 
 pub(crate) fn list_names<T: AsRef<str>>(names: &[T]) -> String {
