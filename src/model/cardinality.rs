@@ -68,7 +68,7 @@ impl SpecCompilation<'_> {
             let is_history = is_whole && (period.is_some() || (!key.is_empty() && missing.len() < key.len()));
             let why = match (key, equal.as_slice()) {
                 (key, _) if is_history && (key.is_empty() || missing.len() == key.len()) => format!(
-                    "`{}` shows that it may contain several versions of a row",
+                    "the column `{}` shows that `{relation}` may contain several versions of a row",
                     period.unwrap_or_default()
                 ),
                 ([], []) => "no known key guarantees at most one match".to_owned(),

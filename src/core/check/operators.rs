@@ -8,6 +8,9 @@ use crate::ir::{Ir, IrId, NodeMeta};
 use crate::span::Span;
 use crate::{Level, Type};
 
+/// Number of digits before the point that the decimals of all warehouses can have.
+const MAX_DECIMAL_DIGITS: usize = 29;
+
 impl Lowerer<'_> {
     pub(super) fn add_text_literal(&mut self, value: &str, span: Span) -> IrId {
         let text = self.program.add_text(value);
@@ -46,6 +49,13 @@ impl Lowerer<'_> {
                 .with_help("use a number below 1.8e308 with at most 60 digits"),
             );
             return self.add_error(span);
+        }
+        // Some engines report an error for a longer decimal.
+        if ty == Type::Decimal && text.trim_start_matches('0').len() > MAX_DECIMAL_DIGITS {
+            let slice = self.program.add_text(&format!("{value:e}"));
+            return self
+                .program
+                .add(Ir::Number(slice), Self::constant_meta(Type::Float, span));
         }
         let as_it_is = match text.as_bytes() {
             [b'0', next, ..] => *next == b'.',
@@ -161,6 +171,11 @@ impl Lowerer<'_> {
         }
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
+        }
+        if op == BinaryOp::Power && self.constant_number(b) == Some(0.5) {
+            // A square root needs no checks of the exponent.
+            operands = self.summarize_operands(&[a], span);
+            return self.apply_to(internal::SQRT, &[a], operands, op.symbol());
         }
         self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
     }

@@ -119,6 +119,10 @@ fn errors_in_keys_name_the_problem() {
              in quotes: `orders: 'OR(a, b)'`",
         ),
         (
+            "model: m\nmetrics: [orders.revenue]\ngroup_by: month\nsince: 'DATE(2024, 1'\n",
+            "F0203 (: `(` is not closed; add `)` after `2024, 1`",
+        ),
+        (
             "model: m\nmetric: [orders.revenue]\ngroup_by: month\n",
             "F0802 metric: unknown key `metric`; did you mean `metrics`?",
         ),
