@@ -64,16 +64,16 @@ impl SpecCompilation<'_> {
             // A condition on the period, or on the current version, can select one version.
             let is_whole = asked.own.is_empty() && !asked.more && !equal.is_empty();
             let columns = joined.input.relations.get(place + 1).map_or(&[][..], |r| r.columns());
-            let period = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
-            let is_history = is_whole && (period.is_some() || (!key.is_empty() && missing.len() < key.len()));
-            let why = match (key, equal.as_slice()) {
-                (key, _) if is_history && (key.is_empty() || missing.len() == key.len()) => format!(
-                    "the column `{}` shows that `{relation}` may contain several versions of a row",
-                    period.unwrap_or_default()
-                ),
-                ([], []) => "no known key guarantees at most one match".to_owned(),
-                ([], equal) => format!("{} is not known to be unique", list_names(equal)),
-                (key, _) => format!(
+            let start = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
+            let start = start.filter(|_| is_whole && missing.len() == key.len());
+            let is_history = start.is_some() || (is_whole && missing.len() < key.len());
+            let why = match (start, key, equal.as_slice()) {
+                (Some(start), ..) => {
+                    format!("the column `{start}` shows that `{relation}` may contain several versions of a row")
+                }
+                (None, [], []) => "no known key guarantees at most one match".to_owned(),
+                (None, [], equal) => format!("{} is not known to be unique", list_names(equal)),
+                (None, key, _) => format!(
                     "the key of the joined relation is {}, but the join does not compare {}",
                     list_names(key),
                     list_names(&missing)
@@ -85,15 +85,13 @@ impl SpecCompilation<'_> {
                 missing.join(", ")
             };
             let proof = match (join.kind, key, wanted.as_str()) {
-                _ if is_history && (key.is_empty() || missing.len() == key.len()) => {
-                    format!(
-                        "add a condition that selects one version by `{}`",
-                        period.unwrap_or_default()
-                    )
-                }
                 (JoinKind::Cross, ..) => {
                     "join a step that returns only one row, such as one with aggregates but no `group_by`".to_owned()
                 }
+                _ if start.is_some() => format!(
+                    "add a condition that selects one version by `{}`",
+                    start.unwrap_or_default()
+                ),
                 (_, [], "") => "join on a key of the joined relation".to_owned(),
                 (_, [], columns) if is_step => format!("write `group_by: [{columns}]` in step `{}`", join.to.name()),
                 (_, [], columns) => format!(
