@@ -112,7 +112,7 @@ impl SpecCompilation<'_> {
             diagnostics.push(
                 Diagnostic::new(
                     if is_history {
-                        Code::HistoryJoin
+                        Code::PartialKeyJoin
                     } else {
                         Code::JoinMayMultiply
                     },

@@ -373,7 +373,7 @@ impl Expansion {
         let is_shown = diagnostic.is_error()
             || matches!(
                 diagnostic.kind(),
-                Code::PartitionOfOne | Code::JoinMayMultiply | Code::HistoryJoin
+                Code::PartitionOfOne | Code::JoinMayMultiply | Code::PartialKeyJoin
             );
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         if mapped.kind() == Code::RowsNotPeriods && self.filled.end <= place {
@@ -399,7 +399,7 @@ impl Expansion {
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
         let mut joins: FxHashSet<String> = FxHashSet::default();
-        let is_of_join = |code: Code| matches!(code, Code::JoinMayMultiply | Code::HistoryJoin);
+        let is_of_join = |code: Code| matches!(code, Code::JoinMayMultiply | Code::PartialKeyJoin);
         diagnostics.retain(|fault| !is_of_join(fault.kind()) || joins.insert(fault.message().to_owned()));
         diagnostics.retain(|fault| {
             !fault.is_error() || fault.span() == self.span || seen.insert((fault.span(), fault.kind()))

@@ -59,7 +59,10 @@ impl PeriodBound {
         // A later report would show the generated condition that contains the bound.
         let syntax = faults.into_iter().find(|fault| fault.is_error() && fault.is_syntax());
         if syntax.is_some() {
-            return syntax;
+            // YAML ends the bound at a comma, which the loader reports.
+            let rest = source.get(node.span.end as usize..).unwrap_or_default();
+            let is_cut = rest.starts_with(',') && text.matches('(').count() > text.matches(')').count();
+            return syntax.filter(|_| !is_cut);
         }
         let column = formulas.into_iter().flat_map(|formula| formula.names).next()?.name;
         let message = format!("`{name}` must be the same for all rows, but `{column}` is a column");

@@ -362,7 +362,7 @@ codes! {
         "Joins are performed one after the other, and the condition of a join can read only relations from earlier joins."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
-    HistoryJoin "W0443" "history-join" Warning("have a join that finds all versions of a row", "join only one version, or set `cardinality: many`")
+    PartialKeyJoin "W0443" "partial-key-join" Warning("have a join that compares only a part of the key", "compare the whole key, or set `cardinality: many`")
         "A join must match at most one row unless it has `cardinality: many`. This join compares only a part of the \
         joined relation's key, or the joined relation has a column such as `valid_from`: it may contain several \
         versions of a row, and the join finds all of them."
