@@ -39,6 +39,7 @@ pub struct Function {
     pub of_list: Option<String>,
     pub caution: String,
     pub arity_help: String,
+    pub window_help: String,
     pub lower: Option<String>,
     pub overloads: Vec<Overload>,
 }
@@ -103,6 +104,7 @@ const KEYS: &[&str] = &[
     "of_list",
     "caution",
     "arity_help",
+    "window_help",
     "lower",
     "signature",
     "sql",
@@ -261,6 +263,7 @@ fn read_function(
         of_list: text("of_list", faults),
         caution: text("caution", faults).unwrap_or_default(),
         arity_help: text("arity_help", faults).unwrap_or_default(),
+        window_help: text("window_help", faults).unwrap_or_default(),
         lower,
         overloads,
     })
@@ -414,7 +417,7 @@ fn write_function(out: &mut String, functions: &[Function], function: &Function)
         out,
         "Function {{ name: {name:?}, category: {category:?}, summary: {summary:?}, phrase: {phrase:?}, source: {source:?}, notes: {notes:?}, \
          args: &{args:?}, examples: &{examples:?}, aliases: &{aliases:?}, related: &{related:?}, unverified: {:?}, level: Level::{}, nulls: Nulls::{}, \
-         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
+         safe_last: {}, volatile: {}, discontinuous: {}, empty: {:?}, across: {across}, window: {window}, over: {over}, framed: {framed}, rows: {rows}, gathered: {gathered}, of_list: {of_list}, caution: {:?}, arity_help: {:?}, window_help: {:?}, lower: {lower}, least: {}, most: {:?}, literals: {}, narrow_literals: {}, literal_dates: {}, \
          internal: {}, overloads: &[",
         function.unverified,
         capitalize(&function.level),
@@ -429,6 +432,7 @@ fn write_function(out: &mut String, functions: &[Function], function: &Function)
         function.empty,
         function.caution,
         function.arity_help,
+        function.window_help,
         function
             .overloads
             .iter()

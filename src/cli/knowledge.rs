@@ -151,7 +151,7 @@ impl Workspace {
     ) -> Result<KnownFacts, Failure> {
         let known = self.known_relations(first, dialect)?;
         Ok(match given {
-            Some(given) => given.merged_with(&known),
+            Some(given) => given.completed_with(&known),
             None => known,
         })
     }

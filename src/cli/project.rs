@@ -119,7 +119,7 @@ pub fn find_specs(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
             // Links are not followed, because they could lead to a cycle.
             if path.is_dir() && !path.is_symlink() && !hidden {
                 folders.push(path);
-            } else if is_yaml(&path) && path.is_file() {
+            } else if is_yaml(&path) && !is_project_file(&path) && path.is_file() {
                 found.push(path);
             }
         }

@@ -372,6 +372,7 @@ fn model_node(model: &CompiledModel, package: &str, folder: &str) -> SelectableN
     let compiled = model.built.as_ref().map(|built| &built.compiled);
     let mut node = SelectableNode::default();
     (node.name, node.kind, node.package) = (model.name.clone(), "model".to_owned(), package.to_owned());
+    node.is_own = true;
     node.fqn = std::iter::once(package.to_owned())
         .chain(folders)
         .chain([model.name.clone()])

@@ -189,6 +189,13 @@ impl Workspace {
             return Err(Failure::new(Exit::Failed, message)
                 .with_help(format!("write a spec in `{name}/`, or correct `specs` in formulac.yml")));
         }
+        let is_project_folder = matches!(self.specs_folder().as_str(), "" | ".");
+        if self.dbt.is_some() && is_project_folder {
+            let message = "the folder of specs cannot be the project's folder, which contains dbt's YAML files";
+            return Err(Failure::new(Exit::Failed, message).with_help(
+                "move the specs to a folder of their own, and write its name in formulac.yml: `specs: formulac`",
+            ));
+        }
         project::find_specs(&folder)
     }
 }

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::{RelationName, call_arguments, jinja_string};
+use crate::diag::suggest::nearest_name;
 use crate::dialect::Dialect;
-use formulac_core::schema::{Relation, Schema};
+use formulac_core::schema::{Relation, RelationOrigin, Schema};
 
 /// Relation that a spec reads, in dbt's terms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -160,7 +161,89 @@ impl RelationReference {
     #[must_use]
     pub fn find_in<'s>(&self, schema: &'s Schema) -> Option<&'s Relation> {
         let qualified = self.qualified_name().and_then(|name| schema.relation(&name));
-        qualified.or_else(|| schema.relation(self.name()))
+        let relation = qualified.or_else(|| schema.relation(self.name()))?;
+        relation
+            .origin()
+            .is_none_or(|origin| self.refers_to(origin))
+            .then_some(relation)
+    }
+
+    /// Returns whether the package, the version or the source of the reference is that of a relation with its name.
+    fn refers_to(&self, origin: &RelationOrigin) -> bool {
+        let is_same = |name: &Option<String>, known: Option<&str>| {
+            name.as_deref()
+                .is_none_or(|name| known.is_some_and(|known| name.eq_ignore_ascii_case(known)))
+        };
+        match (self, origin) {
+            (
+                Self::Ref { package, version, .. },
+                RelationOrigin::Node {
+                    package: of,
+                    version: known,
+                },
+            ) => is_same(package, Some(of)) && is_same(version, known.as_deref()),
+            (Self::Source { group, .. }, RelationOrigin::Source(of)) => group.eq_ignore_ascii_case(of),
+            // A name with dots is a table of the warehouse, whatever dbt calls it.
+            (Self::Table(table), RelationOrigin::Source(_)) => table.contains('.'),
+            (Self::Table(_) | Self::Relation(_), _) => true,
+            (Self::Ref { .. }, RelationOrigin::Source(_)) | (Self::Source { .. }, RelationOrigin::Node { .. }) => false,
+        }
+    }
+
+    /// Returns the reference to the most similar relation, written like this reference. Prefers a relation with the
+    /// same name, for example in another source.
+    pub fn nearest_in<'s>(&self, relations: impl Iterator<Item = &'s Relation> + Clone) -> Option<String> {
+        let tables = relations
+            .clone()
+            .filter_map(|relation| match (self, relation.origin()) {
+                (Self::Source { .. }, Some(RelationOrigin::Source(of))) => Some(format!("{of}.{}", relation.name())),
+                _ => None,
+            });
+        let tables: Vec<String> = tables.collect();
+        let name = self.qualified_name().unwrap_or_default();
+        if let Some((group, table)) =
+            nearest_name(&name, tables.iter().map(String::as_str)).and_then(|near| near.split_once('.'))
+        {
+            return Some(format!("source('{group}', '{table}')"));
+        }
+        let same = |relation: &&Relation| relation.name().eq_ignore_ascii_case(self.name());
+        let near = relations.clone().find(same).or_else(|| {
+            let name = nearest_name(self.name(), relations.clone().map(Relation::name))?;
+            relations.clone().find(|relation| relation.name() == name)
+        })?;
+        Some(self.write_like_this(near))
+    }
+
+    /// Writes the reference to a relation with the arguments that this reference has or that distinguish the relation.
+    fn write_like_this(&self, relation: &Relation) -> String {
+        let name = relation.name();
+        let (package, version) = match relation.origin() {
+            Some(RelationOrigin::Source(group)) => return format!("source('{group}', '{name}')"),
+            Some(RelationOrigin::Node { package, version }) => (Some(package), version.as_ref()),
+            None => (None, None),
+        };
+        let is_longer = relation.schema_name() != name;
+        let has = |is_written: bool| is_written || is_longer;
+        let call = Self::Ref {
+            package: package
+                .filter(|_| has(matches!(self, Self::Ref { package: Some(_), .. })) && version.is_none())
+                .map(ToString::to_string),
+            model: name.to_owned(),
+            version: version
+                .filter(|_| has(matches!(self, Self::Ref { version: Some(_), .. })))
+                .map(ToString::to_string),
+        };
+        match (&call, self) {
+            (
+                Self::Ref {
+                    package: None,
+                    version: None,
+                    ..
+                },
+                Self::Table(_),
+            ) => name.to_owned(),
+            _ => call.to_string(),
+        }
     }
 
     /// Returns a name that is longer than [`name`](Self::name) and distinguishes relations with the same last part:

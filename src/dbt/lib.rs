@@ -64,4 +64,4 @@ pub use yaml_output::{YamlOutput, write_pairs, write_text, write_value};
 use formulac_catalog::dialect;
 use formulac_core::sql;
 use formulac_runtime::{codec, parallel};
-use formulac_syntax::yaml;
+use formulac_syntax::{diag, yaml};

@@ -18,6 +18,8 @@ pub struct SelectableNode {
     pub kind: String,
     /// Package that contains the node.
     pub package: String,
+    /// Whether the package is the project itself, which `package:this` selects.
+    pub is_own: bool,
     /// Fully qualified name: package, folders and name.
     pub fqn: Vec<String>,
     /// Paths of the files that define the node, relative to the project folder.
@@ -307,8 +309,11 @@ fn is_matched(node: &SelectableNode, method: &str, key: &str, value: &str) -> bo
             let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
             is_like(file, value) || is_like(stem, value)
         }),
+        "package" if value == "this" => node.is_own,
         "package" => is_like(&node.package, value),
         "resource_type" => node.kind == value || value == "all",
+        // The tags in the configuration are the tags of the node.
+        "config" if key == "tags" => node.tags.iter().any(|tag| is_like(tag, value)),
         "config" => is_said(key),
         "state" => node.change.is_some_and(|change| change.is_in_state(value)),
         "group" | "access" => is_said(method),
@@ -446,6 +451,7 @@ mod tests {
             name: (*words.last().unwrap()).to_owned(),
             kind: kind.to_owned(),
             package: "shop".to_owned(),
+            is_own: kind == "model",
             fqn: owned(&[&["shop"], &words[1..]].concat()),
             paths: vec![path.to_owned()],
             tags: owned(tags),
@@ -490,7 +496,9 @@ mod tests {
             ("resource_type:source", "0"),
             ("source:raw.orders+1", "0 1"),
             ("config.materialized:view", "0 1 2 3 4"),
+            ("config.tags:fin*", "2 3"),
             ("package:other", ""),
+            ("package:this", "1 2 3 4"),
             ("[g-r]*,resource_type:model", "2 3"),
             ("nothing", ""),
         ] {

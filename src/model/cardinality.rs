@@ -11,6 +11,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::dialect::Dialect;
 use crate::ir::{Ir, IrId, Program};
 use crate::plan::StepPlan;
+use crate::schema::Column;
 use crate::sql::JoinKind;
 
 /// Conditions that a join places on the joined relation.
@@ -60,10 +61,19 @@ impl SpecCompilation<'_> {
                 continue;
             }
             let is_step = matches!(join.to, crate::dbt::RelationReference::Table(_)) && self.has_step(join.to.name());
-            let why = match (key, equal.as_slice()) {
-                ([], []) => "no known key guarantees at most one match".to_owned(),
-                ([], equal) => format!("{} is not known to be unique", list_names(equal)),
-                (key, _) => format!(
+            // A condition on the period, or on the current version, can select one version.
+            let is_whole = asked.own.is_empty() && !asked.more && !equal.is_empty();
+            let columns = joined.input.relations.get(place + 1).map_or(&[][..], |r| r.columns());
+            let start = columns.iter().map(Column::name).find(|name| is_start_of_version(name));
+            let start = start.filter(|_| is_whole && missing.len() == key.len());
+            let is_history = start.is_some() || (is_whole && missing.len() < key.len());
+            let why = match (start, key, equal.as_slice()) {
+                (Some(start), ..) => {
+                    format!("the column `{start}` shows that `{relation}` may contain several versions of a row")
+                }
+                (None, [], []) => "no known key guarantees at most one match".to_owned(),
+                (None, [], equal) => format!("{} is not known to be unique", list_names(equal)),
+                (None, key, _) => format!(
                     "the key of the joined relation is {}, but the join does not compare {}",
                     list_names(key),
                     list_names(&missing)
@@ -78,6 +88,10 @@ impl SpecCompilation<'_> {
                 (JoinKind::Cross, ..) => {
                     "join a step that returns only one row, such as one with aggregates but no `group_by`".to_owned()
                 }
+                _ if start.is_some() => format!(
+                    "add a condition that selects one version by `{}`",
+                    start.unwrap_or_default()
+                ),
                 (_, [], "") => "join on a key of the joined relation".to_owned(),
                 (_, [], columns) if is_step => format!("write `group_by: [{columns}]` in step `{}`", join.to.name()),
                 (_, [], columns) => format!(
@@ -97,7 +111,11 @@ impl SpecCompilation<'_> {
             };
             diagnostics.push(
                 Diagnostic::new(
-                    Code::JoinMayMultiply,
+                    if is_history {
+                        Code::PartialKeyJoin
+                    } else {
+                        Code::JoinMayMultiply
+                    },
                     join.to_text.node.span,
                     format!("a row of `{first}` may match several rows of `{relation}`: {why}"),
                 )
@@ -114,6 +132,13 @@ impl SpecCompilation<'_> {
             .iter()
             .any(|s| s.name.is_some_and(|n| n.text.eq_ignore_ascii_case(name)))
     }
+}
+
+/// Returns whether a column with this name usually holds the start of the period in which a version of a row is valid,
+/// as in dbt's snapshots.
+fn is_start_of_version(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["valid_from", "effective_from"].iter().any(|end| name.ends_with(end))
 }
 
 pub(crate) fn list_names<T: AsRef<str>>(names: &[T]) -> String {

@@ -27,9 +27,11 @@ impl<'r> SpecCompilation<'r> {
     /// the relation, and no spec generates the relation.
     pub(super) fn is_missing(&self, from: &RelationReference) -> bool {
         let options = &self.compiler.options;
-        let is_made = from
-            .unversioned_model()
-            .is_some_and(|model| options.models.relation(model).is_some());
+        let is_made = match from {
+            RelationReference::Ref { model, .. } => Some(model.as_str()),
+            _ => from.unversioned_model(),
+        }
+        .is_some_and(|model| options.models.relation(model).is_some());
         !options.schema.is_partial_list() && !is_made && from.find_in(&options.schema).is_none()
     }
 
@@ -37,19 +39,27 @@ impl<'r> SpecCompilation<'r> {
     pub(super) fn report_missing_relation<'n>(
         &'n self,
         key: &str,
-        name: &str,
+        from: &RelationReference,
         span: Span,
         but: &str,
         also: impl Iterator<Item = &'n str>,
     ) -> Diagnostic {
         let options = &self.compiler.options;
         let relations = options.schema.relations().iter().chain(options.models.relations());
+        let name = match from.unversioned_model() {
+            Some(model) => model.to_owned(),
+            None => from.to_string(),
+        };
         let diagnostic = Diagnostic::new(
             Code::UnknownRelation,
             span,
             format!("the schema has no relation `{name}`{but}"),
         );
-        let near = suggest::nearest_name(name, relations.map(Relation::name).chain(also));
-        diagnostic.with_help(near.map_or_else(|| options.help_with_missing(key), suggest::similar_name_help))
+        let near = suggest::nearest_name(from.name(), also).map(str::to_owned);
+        let near = near.or_else(|| from.nearest_in(relations));
+        diagnostic.with_help(near.map_or_else(
+            || options.help_with_missing(key),
+            |near| suggest::similar_name_help(&near),
+        ))
     }
 }

@@ -95,7 +95,7 @@ impl SpecCompilation<'_> {
                             .filter_map(|s| s.name)
                             .map(|n| n.text);
                         let (span, but) = (joined.to_text.node.span, ", and no earlier step has this name");
-                        diagnostics.push(self.report_missing_relation("to", table, span, but, steps));
+                        diagnostics.push(self.report_missing_relation("to", &joined.to, span, but, steps));
                     }
                 }
             }

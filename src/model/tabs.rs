@@ -40,7 +40,7 @@ impl SpecCompilation<'_> {
                 let known = self.known_relation(&keys.model);
                 if self.is_missing(&keys.model) {
                     let span = keys.model_text.node.span;
-                    diagnostics.push(self.report_missing_relation("model", model, span, "", std::iter::empty()));
+                    diagnostics.push(self.report_missing_relation("model", &keys.model, span, "", std::iter::empty()));
                 }
                 let own = self.sources.all.get(of).map_or("", |source| source.name.as_str());
                 let key = known.map(|r| r.key().to_vec()).unwrap_or_default();

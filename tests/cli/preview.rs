@@ -218,6 +218,10 @@ fn statements_that_cannot_run_are_reported() {
         "latin/orders.csv",
         b"id,region,amount,day,note\n1,\xFF\xFE,1,2024-01-01,x\n",
     );
+    place.write(
+        "json/orders.json",
+        r#"[{"id": 1, "region": "north", "amount": 2, "day": "2024-01-01"}]"#,
+    );
     place.write("text/orders.csv", ORDERS.replace("10.50", "ten"));
     place
         .write("two/orders.csv", ORDERS)
@@ -236,6 +240,7 @@ fn statements_that_cannot_run_are_reported() {
         .show(&["preview", "no_file.yml", "--data", "data"])
         .show(&["preview", "wrong.yml", "--data", "data", "--output-format", "concise"])
         .show(&["preview", "wrong.yml", "--data", "data", "--schema", "schema.yml"])
+        .show(&["preview", "wrong.yml", "--data", "json", "--schema", "schema.yml"])
         .show(&["preview", "revenue.yml", "--data", "broken"])
         .show(&["preview", "revenue.yml", "--data", "latin"])
         .show(&["preview", "revenue.yml", "--data", "text", "--output-format", "concise"])

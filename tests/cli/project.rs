@@ -127,6 +127,17 @@ fn check_looks_for_the_projects_specs() {
         )
     );
     assert_eq!(run.err, "2 files checked: 1 error\n");
+    // The project file is not a spec, and the other YAML files of a dbt project are not either.
+    place.write("formulac.yml", "specs: .\n");
+    assert_eq!(place.run(&["check"]).err, "2 files checked: 1 error\n");
+    place.write("dbt_project.yml", "name: shop\n");
+    let run = place.run(&["check"]);
+    assert!(
+        run.exit == 5 && run.err.contains("cannot be the project's folder"),
+        "{}",
+        run.err
+    );
+    std::fs::remove_file(place.path("dbt_project.yml")).unwrap();
     place.write("formulac.yml", "specs: nowhere\n");
     let run = place.run(&["check"]);
     assert_eq!(

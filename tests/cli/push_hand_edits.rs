@@ -693,7 +693,7 @@ fn a_new_layout_of_a_spec_is_named() {
         "# All of them.\nfrom: orders",
     );
     let plan = place.run(&["plan"]);
-    let line = "    only the layout or a comment of the spec changed, so no generated file changes\n";
+    let line = "    the spec changed, but no generated file changes\n";
     assert_eq!(plan.out.matches(line).count(), 1, "{}", plan.out);
     assert!(plan.out.contains("remains a hand edit"), "{}", plan.out);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);

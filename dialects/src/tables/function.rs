@@ -189,6 +189,8 @@ pub struct Function {
     pub caution: &'static str,
     /// Help for a call with a wrong number of arguments. Empty if the signature is sufficient.
     pub arity_help: &'static str,
+    /// Help for a value of one row in a window over groups. Empty if the general help is sufficient.
+    pub window_help: &'static str,
     /// Code that lowers the function, if no template can express it.
     pub lower: Option<Lowering>,
     /// Minimum number of arguments over all overloads.

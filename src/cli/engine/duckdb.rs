@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use formulac::{Dialect, Schema, Type};
+use formulac::{Column, Dialect, Schema, Type};
 use serde_json::{Map, Value, json};
 
 use super::EngineRequest;
@@ -29,7 +29,7 @@ pub fn schema_text(files: &mut [DataFile]) -> Result<String, Failure> {
     let dialect = dialect();
     let script: String = files
         .iter()
-        .map(|file| format!("describe {};\n", file_query(file, None, dialect)))
+        .map(|file| format!("describe {};\n", file_query(file, None, None, dialect)))
         .collect();
     let output = run(&script)?;
     let answers = parse_answers(&output);
@@ -94,9 +94,11 @@ fn find_decimals(files: &mut [DataFile], answers: &[Vec<Map<String, Value>>], di
 pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema>) -> Result<Answer, Failure> {
     let (dialect, sql) = (dialect(), asked.sql);
     let mut script = String::new();
-    for file in files {
+    let columns = typed.map(|typed| columns_of_files(files, typed, dialect)).transpose()?;
+    let columns = columns.unwrap_or_else(|| vec![None; files.len()]);
+    for (file, columns) in files.iter().zip(&columns) {
         let view = view_name(file);
-        let rows = file_query(file, typed, dialect);
+        let rows = file_query(file, typed, columns.as_deref(), dialect);
         // Run one query per file. If a file cannot be read, DuckDB stops at its query, so the number of results
         // identifies the file.
         script.push_str(&format!(
@@ -121,7 +123,7 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
     let (versions, answers) = answers.split_at_checked(files.len()).unwrap_or_default();
     let [columns, rows, timed @ ..] = answers else {
         let before = if answers.is_empty() { describe } else { rows };
-        return Err(fault::from_sql(
+        let failure = fault::from_sql(
             ENGINE,
             &output.err,
             SentSql {
@@ -129,7 +131,18 @@ pub fn query(asked: EngineRequest<'_>, files: &[DataFile], typed: Option<&Schema
                 before,
                 missing: MISSING,
             },
-        ));
+        );
+        let lacking = typed.and_then(|typed| lacking_column_help(&output.err, files, &columns, typed));
+        return Err(match (failure, lacking) {
+            (Failure::Found(mut found), Some(help)) => {
+                for file in &mut found {
+                    let diagnostics = std::mem::take(&mut file.diagnostics).into_iter();
+                    file.diagnostics = diagnostics.map(|fault| fault.with_help(help.clone())).collect();
+                }
+                Failure::Found(found)
+            }
+            (failure, _) => failure,
+        });
     };
     let version = versions
         .first()
@@ -196,14 +209,63 @@ fn parse_answers(output: &ProgramOutput) -> Vec<Vec<Map<String, Value>>> {
         .collect()
 }
 
-/// Returns a query for the rows of a file.
-fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> String {
+/// Returns the columns of each file that contains a relation of the schema. `None` for other and unreadable files.
+fn columns_of_files(files: &[DataFile], typed: &Schema, dialect: Dialect) -> Result<Vec<Option<Vec<String>>>, Failure> {
+    let is_described =
+        |file: &&DataFile| !matches!(file.kind, DataFormat::Csv { .. }) && typed.relation(&file.relation).is_some();
+    let described = files.iter().filter(is_described);
+    let script: String = described
+        .map(|file| format!("describe {};\n", file_query(file, None, None, dialect)))
+        .collect();
+    let answers = if script.is_empty() {
+        Vec::new()
+    } else {
+        parse_answers(&run(&script)?)
+    };
+    let mut answers = answers.iter();
+    Ok(files
+        .iter()
+        .map(|file| match file.kind {
+            DataFormat::Csv { delimiter } => data::header_columns(Path::new(&file.path), delimiter).ok(),
+            _ if is_described(&file) => answers
+                .next()
+                .map(|rows| described_columns(rows).map(|(name, _)| name.to_owned()).collect()),
+            _ => None,
+        })
+        .collect())
+}
+
+/// Returns the help for an error of the engine about a column that the schema lists but that a file lacks.
+fn lacking_column_help(
+    message: &str,
+    files: &[DataFile],
+    columns: &[Option<Vec<String>>],
+    typed: &Schema,
+) -> Option<String> {
+    files.iter().zip(columns).find_map(|(file, names)| {
+        let names = names.as_ref()?;
+        let lacks = |name: &str| !names.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let listed = typed.relation(&file.relation)?.columns().iter();
+        let mut lacking = listed.map(Column::name).filter(|name| lacks(name));
+        let name = lacking.find(|name| message.contains(&format!("\"{name}\"")))?;
+        Some(format!(
+            "`{}` has no column `{name}`, which the schema lists",
+            file.shown
+        ))
+    })
+}
+
+/// Returns a query for the rows of a file. `columns` contains the columns of the file, if they are known.
+fn file_query(file: &DataFile, typed: Option<&Schema>, columns: Option<&[String]>, dialect: Dialect) -> String {
     let path = dialect.text_literal(&escape_wildcards(&file.path));
     let relation = typed.and_then(|schema| schema.relation(&file.relation));
-    let columns = relation.map_or(&[][..], |relation| relation.columns());
-    let known = columns
+    let listed = relation.map_or(&[][..], |relation| relation.columns());
+    // DuckDB rejects types for columns that are missing from the file, although the spec may not read these columns.
+    let is_in_file =
+        |name: &str| columns.is_none_or(|columns| columns.iter().any(|column| column.eq_ignore_ascii_case(name)));
+    let known = listed
         .iter()
-        .filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other));
+        .filter(|column| !matches!(column.ty(), Type::Unknown | Type::Other) && is_in_file(column.name()));
     let of_schema: Vec<(&str, &str)> = known
         .map(|column| (column.name(), dialect.type_name(column.ty())))
         .collect();
@@ -216,15 +278,6 @@ fn file_query(file: &DataFile, typed: Option<&Schema>, dialect: Dialect) -> Stri
     let types = of_schema.iter().copied().chain(shown);
     match file.kind {
         DataFormat::Csv { delimiter } => {
-            // DuckDB rejects types for columns that are missing from the file, although the spec may not read these
-            // columns.
-            let header = data::header_columns(Path::new(&file.path), delimiter).ok();
-            let is_there = |name: &str| {
-                header
-                    .as_ref()
-                    .is_none_or(|names| names.iter().any(|n| n.eq_ignore_ascii_case(name)))
-            };
-            let types = types.filter(|(name, _)| is_there(name));
             let pairs = types.map(|(name, ty)| format!("{}: '{ty}'", dialect.text_literal(name)));
             let pairs: Vec<String> = pairs.collect();
             let types = if pairs.is_empty() {

@@ -14,14 +14,115 @@ enum Replacement {
     Say(&'static str),
 }
 
-/// Functions from SQL, spreadsheets in other languages and other tools, with their replacements.
+/// Names of functions in spreadsheets in other languages, with the English names.
+const TRANSLATED: &[(&str, &str)] = &[
+    ("ABRUNDEN", "ROUNDDOWN"),
+    ("ALS", "IF"),
+    ("ANNEE", "YEAR"),
+    ("ANNÉE", "YEAR"),
+    ("ANZAHL", "COUNT"),
+    ("ANZAHL2", "COUNTA"),
+    ("ANZAHLLEEREZELLEN", "COUNTBLANK"),
+    ("ARRONDI", "ROUND"),
+    ("ARRONDI.INF", "ROUNDDOWN"),
+    ("ARRONDI.SUP", "ROUNDUP"),
+    ("AUFRUNDEN", "ROUNDUP"),
+    ("AUJOURDHUI", "TODAY"),
+    ("CONCATENER", "CONCAT"),
+    ("CONTAR", "COUNT"),
+    ("CONTAR.SI", "COUNTIF"),
+    ("CONTAR.SI.CONJUNTO", "COUNTIFS"),
+    ("DATUM", "DATE"),
+    ("DROITE", "RIGHT"),
+    ("EDATUM", "EDATE"),
+    ("ENTIER", "INT"),
+    ("ERSETZEN", "REPLACE"),
+    ("EST.VIDE", "ISBLANK"),
+    ("ESTVIDE", "ISBLANK"),
+    ("ET", "AND"),
+    ("FINDEN", "FIND"),
+    ("GANZZAHL", "INT"),
+    ("GAUCHE", "LEFT"),
+    ("GLÄTTEN", "TRIM"),
+    ("GROSS", "UPPER"),
+    ("HEUTE", "TODAY"),
+    ("HOY", "TODAY"),
+    ("ISTLEER", "ISBLANK"),
+    ("JAHR", "YEAR"),
+    ("JOUR", "DAY"),
+    ("KLEIN", "LOWER"),
+    ("LINKS", "LEFT"),
+    ("LÄNGE", "LEN"),
+    ("MAJUSCULE", "UPPER"),
+    ("MAXWENNS", "MAXIFS"),
+    ("MINUSCULE", "LOWER"),
+    ("MINWENNS", "MINIFS"),
+    ("MITTELWERT", "AVERAGE"),
+    ("MITTELWERTWENN", "AVERAGEIF"),
+    ("MITTELWERTWENNS", "AVERAGEIFS"),
+    ("MOIS", "MONTH"),
+    ("MONAT", "MONTH"),
+    ("MONATSENDE", "EOMONTH"),
+    ("MOYENNE", "AVERAGE"),
+    ("MOYENNE.SI", "AVERAGEIF"),
+    ("MOYENNE.SI.ENS", "AVERAGEIFS"),
+    ("NB", "COUNT"),
+    ("NB.SI", "COUNTIF"),
+    ("NB.SI.ENS", "COUNTIFS"),
+    ("NBCAR", "LEN"),
+    ("NBVAL", "COUNTA"),
+    ("NICHT", "NOT"),
+    ("NON", "NOT"),
+    ("ODER", "OR"),
+    ("OU", "OR"),
+    ("PROMEDIO", "AVERAGE"),
+    ("RECHERCHEV", "VLOOKUP"),
+    ("RECHERCHEX", "XLOOKUP"),
+    ("RECHTS", "RIGHT"),
+    ("REST", "MOD"),
+    ("RUNDEN", "ROUND"),
+    ("SE", "IF"),
+    ("SI", "IF"),
+    ("SI.CONDITIONS", "IFS"),
+    ("SI.ERROR", "IFERROR"),
+    ("SIERREUR", "IFERROR"),
+    ("SOMA", "SUM"),
+    ("SOMME", "SUM"),
+    ("SOMME.SI", "SUMIF"),
+    ("SOMME.SI.ENS", "SUMIFS"),
+    ("STXT", "MID"),
+    ("SUCHEN", "SEARCH"),
+    ("SUMA", "SUM"),
+    ("SUMAR.SI", "SUMIF"),
+    ("SUMAR.SI.CONJUNTO", "SUMIFS"),
+    ("SUMME", "SUM"),
+    ("SUMMENPRODUKT", "SUMPRODUCT"),
+    ("SUMMEWENN", "SUMIF"),
+    ("SUMMEWENNS", "SUMIFS"),
+    ("SVERWEIS", "VLOOKUP"),
+    ("TAG", "DAY"),
+    ("TEIL", "MID"),
+    ("TEXTVERKETTEN", "TEXTJOIN"),
+    ("UND", "AND"),
+    ("VERGLEICH", "MATCH"),
+    ("VERKETTEN", "CONCAT"),
+    ("WECHSELN", "SUBSTITUTE"),
+    ("WENN", "IF"),
+    ("WENNFEHLER", "IFERROR"),
+    ("WENNS", "IFS"),
+    ("WERT", "VALUE"),
+    ("WOCHENTAG", "WEEKDAY"),
+    ("WURZEL", "SQRT"),
+    ("XVERWEIS", "XLOOKUP"),
+    ("ZÄHLENWENN", "COUNTIF"),
+    ("ZÄHLENWENNS", "COUNTIFS"),
+];
+
+/// Functions from SQL, spreadsheets and other tools, with their replacements.
 const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ACOSH", Write("LN(x + SQRT(x * x - 1))")),
     ("ACOT", Write("PI() / 2 - ATAN(x)")),
     ("AGGREGATE", Say(SUBTOTALS)),
-    ("ALS", Write("IF(condition, then, else)")),
-    ("ANNEE", Write("YEAR(date)")),
-    ("ANZAHL", Write("COUNT(x)")),
     (
         "ARRAYFORMULA",
         Say("remove `ARRAYFORMULA`, because a formula applies to every row"),
@@ -49,7 +150,6 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("CONCAT_WS", Write("TEXTJOIN(\", \", TRUE, a, b)")),
     ("CONFIDENCE", Write("1.959964 * sd / SQRT(n)")),
     ("CONFIDENCE.NORM", Write("1.959964 * sd / SQRT(n)")),
-    ("CONTAR.SI", Write("COUNTIF(condition)")),
     ("CONVERT", Say(CONVERSION)),
     ("COTH", Write("1 / TANH(x)")),
     ("COUNTD", Write("COUNT(DISTINCT(x))")),
@@ -121,14 +221,12 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("GREATEST", Write("MAX(a, b)")),
     ("GROUP_CONCAT", Write("TEXTJOIN(\", \", TRUE, x)")),
     ("HARMEAN", Write("COUNT(x) / SUM(1 / x)")),
-    ("HEUTE", Write("TODAY()")),
     (
         "HLOOKUP",
         Say(
             "select a column of the row with `SWITCH(key, \"jan\", jan, \"feb\", feb)`, because the columns of a table have fixed names; `XLOOKUP` and `VLOOKUP` search the rows of another tab",
         ),
     ),
-    ("HOY", Write("TODAY()")),
     ("HSTACK", Say(ONE_VALUE)),
     ("IFF", Write("IF(condition, then, else)")),
     ("IFNULL", Write("IFNA(value, fallback)")),
@@ -146,7 +244,6 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("ISERR", Write("ISERROR(x)")),
     ("ISNULL", Write("ISBLANK(x)")),
     ("ISO.CEILING", Write("CEILING.MATH(x, multiple)")),
-    ("JAHR", Write("YEAR(date)")),
     ("JOIN", Write("TEXTJOIN(\", \", TRUE, x)")),
     ("LAG", Write("OFFSET(x, -1)")),
     (
@@ -169,10 +266,7 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("MEAN", Write("AVERAGE(x)")),
     ("MEDIANIF", Write("MEDIAN(IF(condition, x))")),
     ("MINA", Write("MIN(x)")),
-    ("MITTELWERT", Write("AVERAGE(x)")),
-    ("MONAT", Write("MONTH(date)")),
     ("MONTHNAME", Write("TEXT(date, \"mmmm\")")),
-    ("MOYENNE", Write("AVERAGE(x)")),
     ("M\u{c9}DIA", Write("AVERAGE(x)")),
     (
         "NA",
@@ -191,14 +285,12 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ),
     ("NULLIF", Write("IF(a <> b, a)")),
     ("NVL", Write("IFNA(value, fallback)")),
-    ("ODER", Write("OR(a, b)")),
     ("PDURATION", Write("LN(fv / pv) / LN(1 + rate)")),
     ("PERCENTRANK.EXC", Write("RANK(x, x:x, 1) / (COUNT(x:x) + 1)")),
     ("PERMUTATIONA", Write("POWER(n, k)")),
     ("PHI", Write("NORM.S.DIST(z, FALSE)")),
     ("POISSON.DIST", Write("EXP(-mean) * POWER(mean, k) / FACT(k)")),
     ("POW", Write("POWER(base, exponent)")),
-    ("PROMEDIO", Write("AVERAGE(x)")),
     ("QUARTILE.EXC", Write("PERCENTILE.EXC(x, 0.25)")),
     ("QUERY", Say("write a spec with `where`, `group_by` and `order_by`")),
     (
@@ -206,28 +298,22 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
         Say("write `RANK(x)`, which gives equal values the best of their ranks"),
     ),
     ("RATE", Say(ITERATION)),
-    ("RECHERCHEV", Write("VLOOKUP(key, A:B, 2, FALSE)")),
     ("REDUCE", Say(EACH_ROW)),
     ("ROWS", Write("COUNT()")),
     ("ROW_NUMBER", Write("ROW()")),
     ("RRI", Write("POWER(fv / pv, 1 / periods) - 1")),
     ("RSQ", Write("POWER(CORREL(x, y), 2)")),
-    ("RUNDEN", Write("ROUND(x, digits)")),
     ("SAFE_CAST", Say(CONVERSION)),
     ("SAFE_DIVIDE", Write("a / b")),
     ("SCAN", Say(EACH_ROW)),
-    ("SE", Write("IF(condition, then, else)")),
     ("SEC", Write("1 / COS(x)")),
     ("SEQUENCE", Say(ONE_VALUE)),
-    ("SI", Write("IF(condition, then, else)")),
     (
         "SKEW.P",
         Say(
             "write `POWER((x - AVERAGE(x:x)) / STDEV.P(x:x), 3)` as a definition, and compute its `AVERAGE` in the next step",
         ),
     ),
-    ("SOMA", Write("SUM(x)")),
-    ("SOMME", Write("SUM(x)")),
     ("SORT", Say(SORTED)),
     ("SORTBY", Say(SORTED)),
     ("SPLIT", Write("TEXTSPLIT(text, \",\", 1)")),
@@ -238,20 +324,14 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("SUBSTR", Write("MID(text, start, count)")),
     ("SUBSTRING", Write("MID(text, start, count)")),
     ("SUBTOTAL", Say(SUBTOTALS)),
-    ("SUMA", Write("SUM(x)")),
-    ("SUMAR.SI", Write("SUMIF(column, criterion, x)")),
-    ("SUMME", Write("SUM(x)")),
-    ("SUMMEWENN", Write("SUMIF(column, criterion, x)")),
     ("SUMX2MY2", Write("SUM(x ^ 2 - y ^ 2)")),
     ("SUMX2PY2", Write("SUM(x ^ 2 + y ^ 2)")),
     ("SUMXMY2", Write("SUM((x - y) ^ 2)")),
-    ("SVERWEIS", Write("VLOOKUP(key, A:B, 2, FALSE)")),
     (
         "SYD",
         Write("(cost - salvage) * (life - period + 1) * 2 / (life * (life + 1))"),
     ),
     ("SYSDATE", Write("NOW()")),
-    ("TAG", Write("DAY(date)")),
     ("TAKE", Say(ONE_VALUE)),
     ("TIMEVALUE", Write("TIME(HOUR(text), MINUTE(text), SECOND(text))")),
     ("TOCOL", Say(ONE_VALUE)),
@@ -271,12 +351,9 @@ const OTHER_TOOLS: &[(&str, Replacement)] = &[
     ("TRUE", Write("TRUE")),
     ("TRY_CAST", Say(CONVERSION)),
     ("UCASE", Write("UPPER(text)")),
-    ("UND", Write("AND(a, b)")),
     ("UNIQUE", Write("COUNT(DISTINCT(x))")),
     ("VALUETOTEXT", Write("x & \"\"")),
     ("VSTACK", Say(ONE_VALUE)),
-    ("WENN", Write("IF(condition, then, else)")),
-    ("WENNFEHLER", Write("IFERROR(x, instead)")),
     ("WRAPCOLS", Say(ONE_VALUE)),
     ("WRAPROWS", Say(ONE_VALUE)),
     ("XIRR", Say(ITERATION)),
@@ -313,6 +390,13 @@ pub(super) fn foreign_function_diagnostic(name: &str, span: Span) -> Option<Diag
     if own != name && catalog::lookup(own).is_some() {
         return Some(diagnostic().with_help(format!("write `{own}`")).with_fix(span, own));
     }
+    if let Some((_, english)) = TRANSLATED.iter().find(|(translated, _)| *translated == own) {
+        return Some(
+            diagnostic()
+                .with_help(format!("write `{english}`, the English name of this function"))
+                .with_fix(span, *english),
+        );
+    }
     let (_, instead) = OTHER_TOOLS.iter().find(|(n, _)| *n == own)?;
     Some(diagnostic().with_help(match instead {
         Write(formula) => format!("write `{formula}`"),
@@ -334,8 +418,12 @@ pub fn sql_function_advice(name: &str) -> Option<String> {
 mod tests {
     #[test]
     fn foreign_functions_are_not_in_the_catalogue() {
-        for (name, _) in super::OTHER_TOOLS {
+        let translated = super::TRANSLATED.iter().map(|(name, _)| name);
+        for name in super::OTHER_TOOLS.iter().map(|(name, _)| name).chain(translated) {
             assert!(crate::catalog::lookup(name).is_none(), "{name} is built");
+        }
+        for (name, english) in super::TRANSLATED {
+            assert!(crate::catalog::lookup(english).is_some(), "{english} of {name}");
         }
     }
 }

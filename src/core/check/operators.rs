@@ -10,6 +10,8 @@ use crate::{Level, Type};
 
 /// Maximum number of characters in a number literal.
 const MAX_NUMBER_LENGTH: usize = 60;
+/// Number of digits before the point that the decimals of all warehouses can have.
+const MAX_DECIMAL_DIGITS: usize = 29;
 
 impl Lowerer<'_> {
     pub(super) fn add_text_literal(&mut self, value: &str, span: Span) -> IrId {
@@ -49,6 +51,13 @@ impl Lowerer<'_> {
                 .with_help("use a number below 1.8e308 with at most 60 digits"),
             );
             return self.add_error(span);
+        }
+        // Some engines report an error for a longer decimal.
+        if ty == Type::Decimal && text.trim_start_matches('0').len() > MAX_DECIMAL_DIGITS {
+            let slice = self.program.add_text(&format!("{value:e}"));
+            return self
+                .program
+                .add(Ir::Number(slice), Self::constant_meta(Type::Float, span));
         }
         let as_it_is = match text.as_bytes() {
             [b'0', next, ..] => *next == b'.',
@@ -166,6 +175,11 @@ impl Lowerer<'_> {
         }
         if adds && operands.has_kind(Type::Date as u32) {
             [a, b].iter().for_each(|days| self.warn_of_day_fraction(*days));
+        }
+        if op == BinaryOp::Power && self.constant_number(b) == Some(0.5) {
+            // A square root needs no checks of the exponent.
+            operands = self.summarize_operands(&[a], span);
+            return self.apply_to(internal::SQRT, &[a], operands, op.symbol());
         }
         self.apply_to(operator_function(op), &[a, b], operands, op.symbol())
     }

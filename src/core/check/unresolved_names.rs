@@ -348,7 +348,7 @@ impl<'a> Resolver<'a> {
 
     #[cold]
     pub(super) fn report_no_function(&mut self, text: &str, span: Span) -> NameTarget {
-        let diagnostic = super::foreign_functions::foreign_function_diagnostic(&text.to_ascii_uppercase(), span)
+        let diagnostic = super::foreign_functions::foreign_function_diagnostic(&text.to_uppercase(), span)
             .unwrap_or_else(|| {
                 let known = self
                     .tables

@@ -247,16 +247,12 @@ impl Lowerer<'_> {
         }
         if meta.level == Level::Row && self.grouped && !meta.reads_only_keys {
             let text = self.source_text(meta.span);
-            let help = match shown {
-                "COUNTUNIQUE" => {
-                    "to count different values over several periods, join a `series` of the periods to the \
-                                  rows with `cardinality: many`, and count the values in each period"
-                        .to_owned()
-                }
-                _ => format!(
+            let help = match catalog::lookup(shown).map_or("", |function| function.window_help) {
+                "" => format!(
                     "aggregate the value, or add it to `group_by`; to compute `{shown}` over rows, use it in an earlier \
                      step with `keep: all`, `partition_by` and `order_by`"
                 ),
+                help => help.to_owned(),
             };
             self.report(
                 Diagnostic::new(

@@ -55,13 +55,28 @@ impl Schema {
     /// Merges two schemas. The properties in `self` take precedence, and `other` provides missing properties.
     #[must_use]
     pub fn merged_with(self, other: &Self) -> Self {
+        self.merged_by(other, Relation::merged_with)
+    }
+
+    /// Like [`merged_with`](Self::merged_with), but a relation of a file, which may list only a part of the facts, also
+    /// gets the columns, the key and the properties of columns that only `other` specifies.
+    #[must_use]
+    pub fn completed_with(self, other: &Self) -> Self {
+        self.merged_by(other, |relation, other| match relation.origin {
+            // The relation comes from dbt's artifacts, which list all facts.
+            Some(_) => relation.merged_with(other),
+            None => relation.completed_with(other),
+        })
+    }
+
+    fn merged_by(self, other: &Self, merge: impl Fn(&Relation, &Relation) -> Relation) -> Self {
         let mut schema = Self {
             partial: self.partial && other.partial,
             ..Self::default()
         };
         for relation in &self.relations {
             schema.push(match other.relation(relation.schema_name()) {
-                Some(other) => relation.merged_with(other),
+                Some(other) => merge(relation, other),
                 None => relation.clone(),
             });
         }
@@ -105,12 +120,35 @@ impl Relation {
         merged.open = merged.partial && merged.columns().is_empty();
         merged.primary_key.clone_from(&self.primary_key);
         (merged.access, merged.group) = (self.access, self.group.clone());
+        merged.origin = self.origin.clone().or_else(|| other.origin.clone());
         merged.former_columns.clone_from(if self.former_columns.is_empty() {
             &other.former_columns
         } else {
             &self.former_columns
         });
         merged
+    }
+
+    /// Adds the facts of `other` that `self` does not contain.
+    fn completed_with(&self, other: &Self) -> Self {
+        let columns = self.columns().iter().map(|column| match other.column(column.name()) {
+            Some(known) => column.completed_with(known),
+            None => column.clone(),
+        });
+        let mut own = columns.fold(self.without_columns(), Self::with);
+        own.primary_key.clone_from(if self.primary_key.is_empty() {
+            &other.primary_key
+        } else {
+            &self.primary_key
+        });
+        own.access = self.access.or(other.access);
+        own.group = self.group.clone().or_else(|| other.group.clone());
+        own.former_columns.clone_from(&self.former_columns);
+        // A partially known relation gets the columns of the other relation.
+        own.partial = true;
+        let mut completed = own.merged_with(other);
+        completed.partial = self.may_have_more_columns() && other.may_have_more_columns();
+        completed
     }
 
     /// Returns a copy of the relation with only the names and types of its columns, without information from tests and
@@ -150,6 +188,18 @@ impl Column {
         }
     }
 
+    /// Adds the facts of `other` that `self` does not contain.
+    fn completed_with(&self, other: &Self) -> Self {
+        let column = self.merged_with(other);
+        Self {
+            nullable: self.nullable && other.nullable,
+            description: column.description.or_else(|| other.description.clone()),
+            values: column.values.or_else(|| other.values.clone()),
+            tags: column.tags.or_else(|| other.tags.clone()),
+            ..column
+        }
+    }
+
     /// Returns a rank: unknown types, then user-defined types, then all other types.
     fn type_precision(&self) -> u8 {
         match self.ty {
@@ -157,5 +207,45 @@ impl Column {
             Type::Other if self.is_user_defined => 1,
             _ => 2,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_file_does_not_hide_other_facts() {
+        let text = |name: &str| Column::new(name, Type::Text);
+        let known = Relation::new("customers")
+            .with(Column::new("id", Type::Integer).nullable(false))
+            .with(text("tier").values(["gold", "free"]))
+            .with(text("city"))
+            .primary_key(["id"]);
+        let given = Relation::new("customers")
+            .with(Column::new("tier", Type::Integer))
+            .with(Column::new("id", Type::Unknown));
+        let schema = |relation: &Relation| Schema::new().with(relation.clone());
+        let merged = schema(&given).completed_with(&schema(&known));
+        let merged = merged.relation("customers").unwrap();
+        let columns: Vec<_> = merged
+            .columns()
+            .iter()
+            .map(|c| (c.name(), c.ty(), c.is_nullable()))
+            .collect();
+        assert_eq!(
+            columns,
+            [
+                ("id", Type::Integer, false),
+                ("tier", Type::Integer, true),
+                ("city", Type::Text, true)
+            ]
+        );
+        assert_eq!((merged.key(), merged.is_partial()), (&["id".to_owned()][..], false));
+        assert!(merged.column("tier").is_some_and(|tier| tier.known_values().is_some()));
+        // A relation of dbt's artifacts is complete.
+        let origin = super::super::RelationOrigin::Source("raw".into());
+        let merged = schema(&given.with_origin(origin)).completed_with(&schema(&known));
+        assert_eq!(merged.relation("customers").unwrap().columns().len(), 2);
     }
 }

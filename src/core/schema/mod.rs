@@ -23,7 +23,7 @@ pub use decimal::DecimalDigits;
 use lookups::Lookup;
 pub use omni::{OmniViewIndex, OmniViewNames, REMOVED_TAG, to_omni_name, view_name as omni_view_name};
 pub use omni_file::{OmniFieldKind, OmniFile, OmniFileKind, OmniRows, omni_references, replace_omni_references};
-pub use relation::{Access, Relation};
+pub use relation::{Access, Relation, RelationOrigin};
 pub use structs::field_name;
 
 /// All relations known to a compiler.

@@ -26,8 +26,23 @@ pub struct Relation {
     pub(super) partial: bool,
     pub(super) access: Option<Access>,
     pub(super) group: Option<Arc<str>>,
+    pub(super) origin: Option<RelationOrigin>,
     /// Columns that the relation had in the past.
     pub(super) former_columns: Vec<Arc<str>>,
+}
+
+/// Resource of dbt that a relation is. It shows which `ref` or `source` finds the relation.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum RelationOrigin {
+    /// Table of the source with this name.
+    Source(Arc<str>),
+    /// Model, seed or snapshot.
+    Node {
+        package: Arc<str>,
+        /// Version, if the model has versions.
+        version: Option<Arc<str>>,
+    },
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -281,8 +296,21 @@ impl Relation {
         Self {
             name: Arc::clone(&self.name),
             schema_name: self.schema_name.clone(),
+            origin: self.origin.clone(),
             ..Self::default()
         }
+    }
+
+    /// Returns the resource of dbt that the relation is. `None` if the facts do not come from dbt.
+    pub fn origin(&self) -> Option<&RelationOrigin> {
+        self.origin.as_ref()
+    }
+
+    /// Sets the resource of dbt that the relation is.
+    #[must_use]
+    pub fn with_origin(mut self, origin: RelationOrigin) -> Self {
+        self.origin = Some(origin);
+        self
     }
 
     /// Sets the access level and group of the relation, as in dbt models.

@@ -55,6 +55,7 @@ fn selectable_node(manifest: &Manifest, node: &ManifestNode) -> selection::Selec
         name: node.name.to_string(),
         kind: node.resource_type.name().to_owned(),
         package: node.package.to_string(),
+        is_own: manifest.metadata.project_name.as_deref() == Some(&*node.package),
         fqn: owned(&node.fqn),
         paths: paths.map(ToString::to_string).collect(),
         tags: owned(&node.tags),

@@ -68,8 +68,7 @@ impl SpecCompilation<'_> {
         self.check_keys_of_model(&mut compiled.diagnostics);
         let spec = self.spec;
         if self.is_missing(&spec.from) {
-            let name = spec.from.name();
-            let missing = self.report_missing_relation("from", name, spec.from_span, "", std::iter::empty());
+            let missing = self.report_missing_relation("from", &spec.from, spec.from_span, "", std::iter::empty());
             compiled.diagnostics.push(missing);
             self.report_errors_from(0, memory, &mut compiled.diagnostics);
             return;

@@ -167,3 +167,40 @@ fn relations_with_the_same_name_are_distinguished() {
     let (sql, _) = compile(both, "duckdb", &[]);
     assert!(sql.contains("from orders") && sql.contains("from crm.orders"), "{sql}");
 }
+
+#[test]
+fn packages_versions_and_sources_that_dbt_does_not_list_are_errors() {
+    use formulac_core::schema::RelationOrigin;
+    let node = |name: &str, package: &str, version: Option<&str>| {
+        let (package, version) = (package.into(), version.map(Into::into));
+        Relation::new(name).with_origin(RelationOrigin::Node { package, version })
+    };
+    let schema = Schema::new()
+        .with(node("orders", "shop", Some("2")))
+        .with(node("orders", "shop", Some("1")).with_schema_name("orders_v1"))
+        .with(node("items", "goods", None))
+        .with(Relation::new("payments").with_origin(RelationOrigin::Source("raw".into())))
+        .with(Relation::new("of_a_file"));
+    let compiler = Compiler::builder().schema(schema).build();
+    for (from, near) in [
+        ("ref('orders', v=2)", None),
+        ("ref('orders', v=1)", None),
+        ("ref('shop', 'orders')", None),
+        ("ref('goods', 'items')", None),
+        ("source('raw', 'payments')", None),
+        ("raw.payments", None),
+        ("source('raw', 'of_a_file')", None),
+        ("ref('orders', v=9)", Some("ref('orders', v=2)")),
+        ("ref('good', 'items')", Some("ref('goods', 'items')")),
+        ("ref('goods', 'itms')", Some("ref('goods', 'items')")),
+        ("source('rwa', 'payments')", Some("source('raw', 'payments')")),
+        ("source('raw', 'items')", Some("ref('items')")),
+        ("payments", Some("source('raw', 'payments')")),
+        ("ordres", Some("orders")),
+    ] {
+        let compiled = compiler.compile_spec(&format!("model: m\nfrom: {from}\ndefinitions: n = COUNT()\n"));
+        let missing = compiled.diagnostics().iter().find(|fault| fault.code() == "F0307");
+        let help = missing.and_then(|fault| fault.help().map(str::to_owned));
+        assert_eq!(help, near.map(|near| format!("did you mean `{near}`?")), "{from}");
+    }
+}

@@ -188,7 +188,7 @@ impl KeyShape {
             Self::TimeZone => "the name of a time zone".to_owned(),
             Self::Boolean => "`true` or `false`".to_owned(),
             Self::Count(_) => "an integer".to_owned(),
-            Self::Number => "an integer of 0 or more".to_owned(),
+            Self::Number => "a number of 0 or more".to_owned(),
             Self::Names => "a list, or names separated by commas".to_owned(),
             Self::Texts => "a string or a list of strings".to_owned(),
             Self::Mapping | Self::Keys(_) => "a mapping".to_owned(),

@@ -192,7 +192,7 @@ impl Loader<'_, '_> {
                 false
             }
             KeyShape::Each(inner) => match value.pairs() {
-                Some(pairs) => return self.check_mapping_values(inner, pairs),
+                Some(_) => return self.check_mapping_values(inner, value),
                 None => false,
             },
             KeyShape::List(inner) => match value.items() {
@@ -264,8 +264,9 @@ impl Loader<'_, '_> {
         }
     }
 
-    fn check_mapping_values(&mut self, inner: &'static KeyShape, pairs: &[(Node, Node)]) {
-        for (key, value) in pairs {
+    fn check_mapping_values(&mut self, inner: &'static KeyShape, mapping: &Node) {
+        let may_have_comma = |_: &Node, _: &Node| matches!(inner, KeyShape::Formula | KeyShape::Text);
+        for (key, value) in self.pairs_without_comma_errors(mapping, may_have_comma) {
             let Some(name) = self.name(key, "a name") else { continue };
             // An empty value is allowed here, for example for a column without properties.
             if !(value.is_null() && matches!(inner, KeyShape::Keys(_))) {

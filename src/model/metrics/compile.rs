@@ -370,8 +370,11 @@ impl Expansion {
         let set = usize::from(file).checked_sub(1).and_then(|set| self.sets.get(set));
         // The model's keys and order determine the rows in a partition. A query does not run the tests of a set's
         // joins.
-        let is_shown =
-            diagnostic.is_error() || matches!(diagnostic.kind(), Code::PartitionOfOne | Code::JoinMayMultiply);
+        let is_shown = diagnostic.is_error()
+            || matches!(
+                diagnostic.kind(),
+                Code::PartitionOfOne | Code::JoinMayMultiply | Code::PartialKeyJoin
+            );
         let mut mapped = diagnostic.map_spans(|span| self.model_span(span)).without_fix();
         if mapped.kind() == Code::RowsNotPeriods && self.filled.end <= place {
             let by_calendar = mapped.help().and_then(|help| help.split_once(", or add `fill:"));
@@ -396,7 +399,8 @@ impl Expansion {
     fn remove_repeated_errors(&self, diagnostics: &mut Vec<Diagnostic>) {
         let mut seen: FxHashSet<(Span, Code)> = FxHashSet::default();
         let mut joins: FxHashSet<String> = FxHashSet::default();
-        diagnostics.retain(|fault| fault.kind() != Code::JoinMayMultiply || joins.insert(fault.message().to_owned()));
+        let is_of_join = |code: Code| matches!(code, Code::JoinMayMultiply | Code::PartialKeyJoin);
+        diagnostics.retain(|fault| !is_of_join(fault.kind()) || joins.insert(fault.message().to_owned()));
         diagnostics.retain(|fault| {
             !fault.is_error() || fault.span() == self.span || seen.insert((fault.span(), fault.kind()))
         });

@@ -38,7 +38,7 @@ impl PeriodBound {
     }
 
     /// Returns the error message for a bound that is not a constant: text that looks like a date but is not a valid
-    /// date, or a formula that reads rows.
+    /// date, a formula with a syntax error, or a formula that reads rows.
     pub fn fault(compiler: &Compiler, name: &str, node: &Node, source: &str) -> Option<Diagnostic> {
         let text = node.text()?.trim();
         let separators = text.chars().filter(|c| "-/.".contains(*c)).count();
@@ -50,7 +50,21 @@ impl PeriodBound {
                 .is_none()
                 .then(|| fault.with_help("write a date as YYYY-MM-DD"));
         }
-        let column = names_of(compiler, node, source).into_iter().next()?;
+        let filter = Some(SpannedText { text, node });
+        let step = Step {
+            filter,
+            ..Step::default()
+        };
+        let (formulas, faults) = analyze(compiler, &step, source);
+        // A later report would show the generated condition that contains the bound.
+        let syntax = faults.into_iter().find(|fault| fault.is_error() && fault.is_syntax());
+        if syntax.is_some() {
+            // YAML ends the bound at a comma, which the loader reports.
+            let rest = source.get(node.span.end as usize..).unwrap_or_default();
+            let is_cut = rest.starts_with(',') && text.matches('(').count() > text.matches(')').count();
+            return syntax.filter(|_| !is_cut);
+        }
+        let column = formulas.into_iter().flat_map(|formula| formula.names).next()?.name;
         let message = format!("`{name}` must be the same for all rows, but `{column}` is a column");
         Some(
             Diagnostic::new(Code::PeriodRange, node.span, message)
@@ -227,18 +241,6 @@ impl ModelOverSets<'_> {
             );
         }
     }
-}
-
-/// Returns the names of columns that a bound reads.
-fn names_of(compiler: &Compiler, node: &Node, source: &str) -> Vec<String> {
-    let filter = node.text().map(|text| SpannedText { text, node });
-    let step = Step {
-        filter,
-        ..Step::default()
-    };
-    let (formulas, _) = analyze(compiler, &step, source);
-    let names = formulas.into_iter().flat_map(|formula| formula.names);
-    names.map(|name| name.name).collect()
 }
 
 /// Returns the length of a period in months, and the number of months from January to the first month of the fiscal

@@ -163,7 +163,10 @@ pub fn read_model<'y>(
     }
     model.named = model.sets.len();
     model.add_combined_sets(sets, faults);
-    model.check_set_names(step_node, faults);
+    // The text after a comma in a formula is not the name of a set.
+    if !faults.iter().any(|fault| fault.kind() == Code::FormulaCut) {
+        model.check_set_names(step_node, faults);
+    }
     (!broken && !model.sets.is_empty() && !faults.iter().any(Diagnostic::is_error)).then_some(model)
 }
 

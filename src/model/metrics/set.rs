@@ -311,6 +311,7 @@ fn read_set(compiler: &Compiler, root: &Node, text: &str, path: Option<&str>) ->
             set.check_has_aggregate(place, node, &mut faults);
             set.check_metrics_of_all_rows(place, node, &mut faults);
         }
+        faults.extend(set.replacement_error(keys));
         if let Some((node, former)) = keys.get("renamed_from").and_then(|node| Some((node, node.text()?))) {
             faults.extend(set.former_name_error((former, node.span), name));
             let former = former.to_lowercase();

@@ -3,6 +3,8 @@
 use super::formulas::NameUse;
 use super::period_range::iso_date;
 use super::set::MetricSet;
+use crate::checks::is_plain_name;
+use crate::diag::suggest::{nearest_name, similar_name_help};
 use crate::diag::{Code, Diagnostic};
 use crate::load::Loader;
 use crate::plan::split_timeframe;
@@ -160,6 +162,29 @@ pub(super) fn report_wrong_dates(root: &Node, loader: &mut Loader<'_, '_>) {
 }
 
 impl MetricSet {
+    /// Returns the error about a replacement of a deprecated definition that the set does not define. A metric of
+    /// another set has a qualified name.
+    pub(super) fn replacement_error(&self, keys: &Node) -> Option<Diagnostic> {
+        let node = keys.get("deprecated")?.get("use")?;
+        let text = node.text()?;
+        let name = match text.split_once('.') {
+            Some((set, name)) if set.eq_ignore_ascii_case(&self.name) => name,
+            _ => text,
+        };
+        if !is_plain_name(name) || self.position(name).is_some() {
+            return None;
+        }
+        let message = format!("`use` names `{name}`, but the set does not define it");
+        let near = nearest_name(name, self.definitions.iter().map(|definition| &*definition.name));
+        let help = match near {
+            Some(near) => similar_name_help(near),
+            None => {
+                "use the name of a metric or dimension, or write `set.metric` for a metric of another set".to_owned()
+            }
+        };
+        Some(Diagnostic::new(Code::UnknownName, node.span, message).with_help(help))
+    }
+
     /// Returns the error about a former name that is also the former name of another definition.
     pub(super) fn former_name_error(&self, (former, span): (&str, Span), name: &str) -> Option<Diagnostic> {
         let other = self

@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 use crate::parallel;
 use crate::schema::dbt::{ColumnMetadata, RelationMetadata, is_case_sensitive_name};
 use crate::schema::read::not_a_schema_error;
-use crate::schema::{Access, Relation, Schema};
+use crate::schema::{Access, Relation, RelationOrigin, Schema};
 use crate::span::Span;
 
 /// Returns the tables in dbt's manifest: models, seeds, snapshots and sources. Column types come from the catalog. If
@@ -147,11 +147,22 @@ fn add_relations(manifest: &Manifest, catalog: Option<&Catalog>, dialect: Dialec
     });
     for (node, relation) in nodes.into_iter().zip(relations) {
         let longer = || longer_name(node);
+        let relation = relation.with_origin(relation_origin(node));
         if node.is_latest() {
             schema.add(relation, longer);
         } else {
             schema.add(relation.with_schema_name(longer()), || node.unique_id.to_string());
         }
+    }
+}
+
+fn relation_origin(node: &ManifestNode) -> RelationOrigin {
+    match node.source() {
+        Some(source) => RelationOrigin::Source(source.source_name.clone()),
+        None => RelationOrigin::Node {
+            package: node.package.clone(),
+            version: node.version.clone(),
+        },
     }
 }
 

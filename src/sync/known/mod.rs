@@ -151,6 +151,17 @@ impl KnownFacts {
         }
     }
 
+    /// Returns the facts of `--schema`, supplemented with the project's facts.
+    #[must_use]
+    pub fn completed_with(mut self, project: &Self) -> Self {
+        let schema = std::mem::take(&mut self.schema);
+        let merged = self.merged_with(project);
+        Self {
+            schema: schema.completed_with(&project.schema),
+            ..merged
+        }
+    }
+
     /// Returns the facts in the artifacts. Facts that the artifacts lack are taken from `committed`: types of columns
     /// that no catalog lists, and relations that are not in the artifacts.
     #[must_use]

@@ -362,6 +362,12 @@ codes! {
         "Joins are performed one after the other, and the condition of a join can read only relations from earlier joins."
         Spec("model: m\nfrom: a\njoins:\n  - {to: b, on: b.id = c.id, cardinality: many}\n  - {to: c, on: a.id = c.id, cardinality: many}\ndefinitions: x = b.x\n")
         => Spec("model: m\nfrom: a\njoins:\n  - {to: c, on: a.id = c.id, cardinality: many}\n  - {to: b, on: b.id = c.id, cardinality: many}\ndefinitions: x = b.x\n");
+    PartialKeyJoin "W0443" "partial-key-join" Warning("have a join that compares only a part of the key", "compare the whole key, or set `cardinality: many`")
+        "A join must match at most one row unless it has `cardinality: many`. This join compares only a part of the \
+        joined relation's key, or the joined relation has a column such as `valid_from`: it may contain several \
+        versions of a row, and the join finds all of them."
+        Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, on: orders.product = prices.product}], definitions: total = SUM(prices.price)}\n")
+        => Spec("model: m\nfrom: orders\nsteps:\n  - {name: prices, group_by: \"product, day\", definitions: price = MAX(price)}\n  - {name: priced, from: orders, joins: [{to: prices, using: [product, day]}], definitions: total = SUM(prices.price)}\n");
     OneCell "W0451" "one-cell" Warning("aggregate a single cell", "use the letters of the column")
         "In a worksheet, a name refers to the cell in the current row, so an aggregate of the name has only one value. The letter of a column refers to all rows."
         Spec("model: m\nfrom: sales\ncolumns: [month, revenue]\ncalculations: share = revenue / SUM(revenue)\n")

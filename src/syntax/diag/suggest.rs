@@ -19,7 +19,12 @@ pub fn nearest_name_within<'c>(
     candidates: impl IntoIterator<Item = &'c str>,
 ) -> Option<&'c str> {
     let word: Vec<char> = word.chars().take(64).flat_map(char::to_lowercase).collect();
-    let limit = word.len().div_ceil(3).min(most);
+    // Every name of one letter is similar to every other.
+    let limit = if word.len() < 2 {
+        0
+    } else {
+        word.len().div_ceil(3).min(most)
+    };
     let letters = letter_set(&word);
     let (mut distances, mut other) = (EditDistances::default(), Vec::new());
     let mut best: Option<(usize, &str)> = None;

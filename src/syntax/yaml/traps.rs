@@ -1,6 +1,8 @@
 //! Diagnostics for formulas that are invalid or truncated when YAML interprets them as plain values. Each case has a
 //! separate message, which shows the corrected line.
 
+use std::ops::Range;
+
 use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
@@ -28,6 +30,9 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
             "close the string; if a formula starts with text, put the formula in a text block (`|`) or in single \
                 quotes",
         );
+    }
+    if let Some(trap) = line.call_in_flow_diagnostic(span.start) {
+        return trap;
     }
     // If a list is unclosed, the following lines are parsed as its items.
     let in_list = what.contains("flow") || what.contains("invalid indentation");
@@ -223,6 +228,57 @@ impl<'s> YamlLine<'s> {
         } else {
             diagnostic
         }
+    }
+
+    /// Returns a diagnostic for a value inside `{…}` or `[…]` that is cut at a comma between brackets, such as
+    /// `{to: source('raw', 'orders')}`. The value contains the position or ends there.
+    fn call_in_flow_diagnostic(&self, position: u32) -> Option<Diagnostic> {
+        let at = (position as usize).checked_sub(self.start as usize)?;
+        let (mut key, mut start, mut comma) = ("", 0, None);
+        let (mut depth, mut quote) = (0usize, None);
+        for (end, c) in self.text.char_indices() {
+            match (quote, c) {
+                (Some(open), c) => quote = Some(open).filter(|open| *open != c),
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '(') => depth += 1,
+                (None, ')') => depth = depth.saturating_sub(1),
+                (None, ',') if depth > 0 => comma = comma.or(Some(end)),
+                (None, ',' | '{' | '}' | '[' | ']') => {
+                    if let Some(comma) = comma.filter(|_| (start..=end).contains(&at)) {
+                        return self.cut_at_comma_diagnostic(key, start..end, comma);
+                    }
+                    (key, start, comma) = ("", end + 1, None);
+                }
+                (None, ':') if depth == 0 => {
+                    (key, start, comma) = (self.text.get(start..end)?.trim(), end + 1, None);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn cut_at_comma_diagnostic(&self, key: &str, value: Range<usize>, comma: usize) -> Option<Diagnostic> {
+        let text = self.text.get(value.clone())?;
+        let start = value.start + (text.len() - text.trim_start().len());
+        let text = text.trim();
+        let corrected = if text.contains('\'') && !text.contains(['"', '\\']) {
+            format!("\"{text}\"")
+        } else {
+            format!("'{}'", text.replace('\'', "''"))
+        };
+        let place = |at: usize| self.start + at as u32;
+        let (brackets, of, written) = match key {
+            "" => ("[…]", String::new(), corrected.clone()),
+            key => ("{…}", format!(" of `{key}`"), format!("{key}: {corrected}")),
+        };
+        let end = place(start + text.len());
+        let message = format!("inside `{brackets}`, a comma ends a value in YAML, so the value{of} ends before it");
+        Some(
+            Diagnostic::new(Code::FormulaCut, Span::new(place(comma), end), message)
+                .with_help(format!("put the value in quotes: `{written}`"))
+                .with_fix(Span::new(place(start), end), corrected),
+        )
     }
 
     /// Returns a diagnostic for a value that YAML cannot parse, if the value may be a formula.

@@ -191,11 +191,8 @@ fn write_model(out: &mut String, model: &ModelPlan, brief: bool) {
     for path in &model.uncommitted {
         let _ = writeln!(out, "  {path}  edited manually, not committed yet");
     }
-    if let Some(source) = source_with_new_layout(model) {
-        let _ = writeln!(
-            out,
-            "    only the layout or a comment of {source} changed, so no generated file changes"
-        );
+    if let Some(source) = changed_source_without_effect(model) {
+        let _ = writeln!(out, "    {source} changed, but no generated file changes");
     }
     out.push('\n');
 }
@@ -215,8 +212,8 @@ fn displayed_files(model: &ModelPlan) -> impl Iterator<Item = TextChange> {
     })
 }
 
-/// Returns the words for the source of a model whose new layout is the only change: its spec or a metric set.
-fn source_with_new_layout(model: &ModelPlan) -> Option<&'static str> {
+/// Returns the words for a changed source of a model whose generated files do not change: its spec or a metric set.
+fn changed_source_without_effect(model: &ModelPlan) -> Option<&'static str> {
     let is_silent = model.changes.is_empty() && model.carried.is_empty() && model.effects.is_none();
     if !is_silent || model.action != Action::Update || displayed_files(model).next().is_some() {
         return None;

@@ -114,6 +114,15 @@ fn errors_in_keys_name_the_problem() {
              such as `orders.revenue`",
         ),
         (
+            "model: m\nmetrics: [orders.revenue]\ngroup_by: month\nwhere: {orders: OR(a, b)}\n",
+            "F0809 , b): inside `{…}`, a comma ends a value in YAML, so the formula of `orders` ends before it; put the value \
+             in quotes: `orders: 'OR(a, b)'`",
+        ),
+        (
+            "model: m\nmetrics: [orders.revenue]\ngroup_by: month\nsince: 'DATE(2024, 1'\n",
+            "F0203 (: `(` is not closed; add `)` after `2024, 1`",
+        ),
+        (
             "model: m\nmetric: [orders.revenue]\ngroup_by: month\n",
             "F0802 metric: unknown key `metric`; did you mean `metrics`?",
         ),

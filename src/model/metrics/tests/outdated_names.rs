@@ -159,6 +159,30 @@ fn a_set_over_sets_warns_about_former_names() {
 
 /// Checks that the date in `until` concerns the uses of a metric, not its definition.
 #[test]
+fn the_replacement_of_a_deprecated_metric_exists() {
+    for (replacement, expected) in [
+        ("rows", None),
+        ("o.rows", None),
+        ("other.sales", None),
+        ("the new report", None),
+        ("rosw", Some("did you mean `rows`?")),
+        ("o.rosw", Some("did you mean `rows`?")),
+        (
+            "sales",
+            Some("use the name of a metric or dimension, or write `set.metric` for a metric of another set"),
+        ),
+    ] {
+        let set = format!(
+            "metric_set: o\nfrom: t\ndefinitions: |\n  rows = COUNT()\n  n = SUM(x)\n\
+             columns: {{n: {{deprecated: {{use: {replacement}}}}}}}\n"
+        );
+        let compiled = crate::Compiler::default().compile_spec(&set);
+        let found = compiled.diagnostics().iter().find(|fault| fault.code() == "F0302");
+        assert_eq!(found.and_then(|fault| fault.help()), expected, "{replacement}");
+    }
+}
+
+#[test]
 fn a_deprecated_metric_that_nothing_uses_is_valid() {
     let compiler = Compiler::builder().current_date("2025-01-01").build();
     let set = "metric_set: o\nfrom: t\ndefinitions: |\n  n = COUNT()\n  twice = n * 2\n  rows = COUNT()\n\
