@@ -95,6 +95,8 @@ impl Graph<'_> {
                 .unwrap_or_default();
             let mut known = self.columns(*place).columns;
             known.extend(self.definition_names(*place));
+            let mut listed = HashSet::new();
+            known.retain(|name| listed.insert(name.clone()));
             let near = suggest::nearest_name(column, known.iter().map(String::as_str));
             let help = match near {
                 Some(near) => suggest::similar_name_help(&format!("{owner}.{near}")),

@@ -1,5 +1,6 @@
 //! Runs a model in the project's warehouse, with the project's dbt installation and `dbt show`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use formulac::dbt::RelationReference as Read;
@@ -97,7 +98,8 @@ pub fn run_query(asked: EngineRequest<'_>, run: &DbtRun) -> Result<Answer, Failu
     )?;
     let event = |name: &str| output.find_event(name);
     let preview = event("ShowNode").and_then(|data| data["preview"].as_str());
-    let rows = preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(text).ok());
+    let rows =
+        preview.and_then(|text| serde_json::from_str::<Vec<Map<String, Value>>>(&quote_special_floats(text)).ok());
     let Some(rows) = rows.filter(|_| output.succeeded) else {
         let sent = SentSql {
             sql: asked.sql,
@@ -317,6 +319,37 @@ fn relation_presence(looked: RelationLookup) -> RelationPresence {
     }
 }
 
+/// Encloses NaN and infinities in quotes. dbt writes JSON with Python, which writes such numbers as bare words.
+fn quote_special_floats(json: &str) -> Cow<'_, str> {
+    const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    if !WORDS.iter().any(|word| json.contains(word)) {
+        return Cow::Borrowed(json);
+    }
+    let mut out = String::with_capacity(json.len() + 16);
+    let (mut rest, mut is_in_string) = (json, false);
+    while let Some(c) = rest.chars().next() {
+        let word = WORDS.into_iter().find(|word| !is_in_string && rest.starts_with(word));
+        let length = match word {
+            Some(word) => {
+                out.push_str(&format!("\"{word}\""));
+                word.len()
+            }
+            None => {
+                let length = if c == '\\' {
+                    1 + rest.chars().nth(1).map_or(0, char::len_utf8)
+                } else {
+                    c.len_utf8()
+                };
+                is_in_string ^= c == '"';
+                out.push_str(rest.get(..length).unwrap_or_default());
+                length
+            }
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    Cow::Owned(out)
+}
+
 fn columns(rows: &[Map<String, Value>], known: &[Known]) -> Vec<AnswerColumn> {
     let Some(first) = rows.first() else {
         return known
@@ -347,5 +380,24 @@ pub fn value_text(value: &Value) -> Option<String> {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote_special_floats;
+
+    #[test]
+    fn special_floats_are_quoted_outside_of_strings() {
+        for (json, expected) in [
+            (r#"[{"x": NaN, "y": -Infinity}]"#, r#"[{"x": "NaN", "y": "-Infinity"}]"#),
+            (
+                r#"[{"x": "NaN \" NaN", "é": Infinity}]"#,
+                r#"[{"x": "NaN \" NaN", "é": "Infinity"}]"#,
+            ),
+            (r#"[{"x": 1.5}]"#, r#"[{"x": 1.5}]"#),
+        ] {
+            assert_eq!(quote_special_floats(json), expected);
+        }
     }
 }

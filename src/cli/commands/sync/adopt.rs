@@ -11,6 +11,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::cli::session::{Session, to_reports};
 use crate::cli::workspace::Workspace;
 use formulac::diag::render;
+use formulac::diag::suggest::{nearest_name, similar_name_help};
 
 pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let place = Workspace::find(session)?;
@@ -18,15 +19,27 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     let _lock = ProjectLock::acquire(session, &place)?;
     let made = planner::plan_selected_models(session, &place, &args.selection)?;
     if !made.has_no_errors() {
-        session.report(&made.found);
+        if args.json {
+            session.print_json(&adoption_json(&made, &[], &[], 0, &[]))?;
+        } else {
+            session.report(&made.found);
+        }
         return Ok(made.exit());
     }
-    let is_meant = |model: &&ModelPlan| {
-        let files = || model.paths.iter().chain(model.kept.iter().map(|edit| &edit.file));
-        let is_one = |name: &String| *name == model.model || *name == model.spec || files().any(|file| file == name);
-        args.names.is_empty() || args.names.iter().any(is_one)
+    let is_named = |model: &ModelPlan, name: &String| {
+        let mut files = model.paths.iter().chain(model.kept.iter().map(|edit| &edit.file));
+        *name == model.model || *name == model.spec || files.any(|file| file == name)
     };
-    let models: Vec<&ModelPlan> = made.plan.models.iter().filter(is_meant).collect();
+    let all = &made.plan.models;
+    if let Some(unknown) = args
+        .names
+        .iter()
+        .find(|name| !all.iter().any(|model| is_named(model, name)))
+    {
+        return Err(unknown_name(unknown, all));
+    }
+    let is_meant = |model: &&ModelPlan| args.names.is_empty() || args.names.iter().any(|name| is_named(model, name));
+    let models: Vec<&ModelPlan> = all.iter().filter(is_meant).collect();
     let conflicts: usize = models.iter().map(|model| model.conflicts.len()).sum();
     let adopted = |model: &&ModelPlan| model.conflicts.is_empty() && !model.carried.is_empty();
     let taken: Vec<&ModelPlan> = models.iter().copied().filter(adopted).collect();
@@ -40,6 +53,37 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
     if !args.dry_run {
         apply::apply_without_commit(&place, changes)?;
     }
+    if args.json {
+        session.print_json(&adoption_json(&made, &models, &taken, conflicts, &written))?;
+    } else {
+        report(session, &place, &made, &models, &taken);
+        let what = if args.dry_run { "would write" } else { "wrote" };
+        written
+            .iter()
+            .for_each(|path| session.report_action(&format!("{what} {path}")));
+    }
+    Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
+}
+
+/// Returns the error for a name that no model, spec or generated file has.
+fn unknown_name(name: &str, models: &[ModelPlan]) -> Failure {
+    let failure = Failure::new(
+        Exit::Usage,
+        format!("`{name}` is neither a model, a spec nor a generated file"),
+    );
+    match nearest_name(name, models.iter().map(|model| model.model.as_str())) {
+        Some(near) => failure.with_help(similar_name_help(near)),
+        None => failure,
+    }
+}
+
+fn adoption_json(
+    made: &PlannedModels,
+    models: &[&ModelPlan],
+    taken: &[&ModelPlan],
+    conflicts: usize,
+    written: &[String],
+) -> Value {
     let edits = |of: &dyn Fn(&ModelPlan) -> &Vec<HandEdit>, models: &[&ModelPlan]| -> Vec<Value> {
         let one = |model: &str, edit: &HandEdit| {
             json!({
@@ -53,22 +97,13 @@ pub fn run(session: &Session, args: &AdoptArgs) -> Result<Exit, Failure> {
             .flat_map(|model| of(model).iter().map(|edit| one(&model.model, edit)))
             .collect()
     };
-    if args.json {
-        session.print_json(&json!({
-            "adopted": edits(&|model| &model.carried, &taken),
-            "kept": edits(&|model| &model.kept, &models),
-            "conflicts": conflicts,
-            "files": written,
-            "diagnostics": render::reports_json(&to_reports(&made.found)),
-        }))?;
-    } else {
-        report(session, &place, &made, &models, &taken);
-        let what = if args.dry_run { "would write" } else { "wrote" };
-        written
-            .iter()
-            .for_each(|path| session.report_action(&format!("{what} {path}")));
-    }
-    Ok(if conflicts > 0 { Exit::Conflict } else { Exit::Done })
+    json!({
+        "adopted": edits(&|model| &model.carried, taken),
+        "kept": edits(&|model| &model.kept, models),
+        "conflicts": conflicts,
+        "files": written,
+        "diagnostics": render::reports_json(&to_reports(&made.found)),
+    })
 }
 
 fn report(session: &Session, place: &Workspace, made: &PlannedModels, models: &[&ModelPlan], taken: &[&ModelPlan]) {

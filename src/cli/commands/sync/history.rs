@@ -53,6 +53,8 @@ pub fn run(session: &Session, args: &LogArgs) -> Result<Exit, Failure> {
         }
         if log.entries.is_empty() {
             session.report_action("nothing was pushed yet");
+        } else if let (Some(name), true) = (&args.name, shown.is_empty()) {
+            session.report_action(&format!("no entry of the log changes `{name}`"));
         }
     }
     Ok(if log.faults.is_empty() {
