@@ -156,7 +156,7 @@ fn classes_of_days(dialect: &Dialect, functions: &[Function], scope: &Scope<'_>)
             classes.push((param.ty.clone(), class));
         }
     }
-    // A class of numbers contains these types.
+    // These types belong to the class of numbers.
     if !classes.is_empty() {
         classes.push(("number".to_owned(), "number".to_owned()));
     }

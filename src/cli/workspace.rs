@@ -105,7 +105,7 @@ impl Workspace {
             return Ok(dialect);
         }
         let of_dbt = self.dbt.as_ref().map(|dbt| match self.artifacts().ok().flatten() {
-            // Without a manifest, use the dialect in `known.yml`, for which files were last generated.
+            // Without a manifest, use the dialect in `known.yml`, which is the dialect of the last generated files.
             None => self
                 .committed_facts()
                 .ok()

@@ -142,7 +142,7 @@ impl Grouping {
                 FilePartKind::Column(name) => {
                     columns.push((name.clone(), file.text(&part.tokens).to_owned(), read(&part.tokens)?));
                 }
-                // A position cannot be counted after `*`.
+                // The position of an item after `*` is unknown.
                 FilePartKind::Unnamed => return None,
                 _ => {}
             }

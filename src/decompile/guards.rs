@@ -163,7 +163,7 @@ impl Guards {
         if let Some(known) = self.compared.get(&key) {
             return *known;
         }
-        // An equivalent expression may contain the edited expression.
+        // An equivalent expression may contain the edited expression itself.
         self.compared.insert(key, None);
         let mut found = self.compare_parts(trees, generated, edited, position);
         if found.is_none()

@@ -18,7 +18,7 @@ impl EditedModel<'_> {
     ) -> Option<(MetricSetFormula<'_>, String)> {
         let before = self.text_of(placed)?;
         let mut inlined = self.expanded.inlined_formulas(placed.at);
-        // The innermost definition comes first.
+        // The innermost definition is the first one.
         inlined.sort_by_key(|(_, range)| range.len());
         inlined
             .into_iter()

@@ -350,7 +350,7 @@ impl<'s> FormulaSearch<'s> {
 
     /// Returns the expression inside a conversion, a default or a test for a blank that the compiler may have added.
     fn unwrapped_expression(&self, id: SqlNodeId) -> Option<SqlNodeId> {
-        // With `blanks: zero`, a function of a blank is 0 in arithmetic.
+        // With `blanks: zero`, a function call whose argument is blank counts as 0 in arithmetic.
         if let (SqlLabel::Case, [condition, zero, other]) = (self.trees.label(id), self.trees.children(id)) {
             let is_zero = *self.trees.label(*zero) == SqlLabel::Number("0".to_owned());
             return Some(*other).filter(|_| is_zero && self.tests_null(*condition));

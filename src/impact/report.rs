@@ -224,7 +224,7 @@ fn changed_nodes(graph: &Graph<'_>, start: &NodeChanges, state: Option<&NodeStat
         return Vec::new();
     };
     let grade = state.map(|state| state.grade).unwrap_or_default();
-    // The grade is at least `Changing` if the possible change has its cause outside of the node's own file.
+    // The severity is at least `Changing` if the possible change is caused by something outside of the node's own file.
     let grade = if start.why.is_some() {
         grade.max(ChangeGrade::Changing)
     } else {

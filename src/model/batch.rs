@@ -338,7 +338,7 @@ impl<'t> BatchFile<'t> {
             Some((file, Some(contents))) if is_first => compiler.compile_contents(file, contents),
             parts => {
                 let file = parts.map_or_else(|| self.parse(compiler), |(file, _)| file);
-                // Use the same set as the models over it, although the types of more columns are known now.
+                // Use the same set as the models that are built on it, even though more column types are known by now.
                 let set = self.metric_set().cloned();
                 let contents = SpecContents::from_file_and_metric_set(compiler, &file, set);
                 compiler.compile_contents(file, contents)

@@ -87,7 +87,7 @@ fn period_keys(program: &Program, id: IrId, text: &str) -> Option<Vec<String>> {
     match function {
         _ if function == before || function == until => None,
         _ if function == from => Some(vec![format!("since: {bound}")]),
-        // Times on the day of the bound are later than the bound.
+        // A time on the day of the bound is later than the bound, which is midnight.
         _ if function == after && time.ty == Type::Timestamp && time.period.is_none() => {
             Some(vec![format!("since: {bound}")])
         }

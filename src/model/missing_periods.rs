@@ -78,7 +78,8 @@ pub(super) fn check_gaps(
     let fiscal = format!("fiscal_{unit}");
     let is_fiscal = key.to_ascii_lowercase().contains(&fiscal);
     let timeframe = if is_fiscal { &fiscal } else { unit };
-    // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, asks for the date of the previous row.
+    // OFFSET of the key itself, as in `ordered_on - OFFSET(ordered_on, -1)`, intentionally reads the date of the
+    // previous row.
     let is_of_key = |counted: &RowCountingKind| match counted {
         RowCountingKind::Offset { value, .. } => {
             let of_value = date_part(program, *value);

@@ -140,8 +140,8 @@ fn step_outlines(all: &[Step<'_>], source: &str, compiler: &Compiler) -> Vec<Ste
             &mut ast,
             &mut faults,
         );
-        // The first parts are the timeframes of the sheet, if any. Then come the parts of the definitions, in the order
-        // of their scalars.
+        // The parts start with the timeframes of the sheet, if any, followed by the definitions in the order of their
+        // scalars.
         let sheet_frames = formulas
             .roles
             .iter()

@@ -146,7 +146,7 @@ impl SpecSession {
         );
         let (options, files): (u64, Vec<(u64, StoredFile)>) = postcard::from_bytes(bytes).ok()?;
         let file = |(set_fingerprint, inputs, compiled): StoredFile| CachedFile {
-            // The metric set itself is parsed again.
+            // The file of the metric set itself is parsed again.
             set: set_fingerprint.is_none().then(|| Kept {
                 value: None,
                 lookups: Vec::new(),

@@ -101,7 +101,7 @@ pub(super) fn node_freshness(artifacts: Artifacts<'_>, children: &[Vec<usize>]) 
             },
         ));
     }
-    // Start with the stalest source. Later sources do not affect the nodes that earlier sources have reached.
+    // Start with the stalest source, because each node only reports the first source that reaches it.
     waiting.sort_by(|(_, one), (_, other)| other.rank.cmp(&one.rank).then_with(|| one.source.cmp(&other.source)));
     for (place, fresh) in waiting {
         let mut reached = vec![place];

@@ -296,7 +296,7 @@ fn add_sql_edits(path: &str, written: &str, now: &str, dialect: Dialect, edits: 
         cte: rest.cte,
         detail: rest.what,
         line: rest.line,
-        // Without its position, the edit is not read as an edit of the spec.
+        // Without a position, the edit is not transferred to the spec.
         place: rest.place.filter(|_| rest.new_input.is_none()),
         why: rest
             .new_input

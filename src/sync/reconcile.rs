@@ -259,7 +259,7 @@ pub fn reconcile<'t>(sides: ModelSides<'_>, more: Vec<HandEdit>, tools: impl Fn(
         work.reconcile_edit(edit, &mut done);
     }
     if work.ours.source != ours.source {
-        // The spec with the transferred edits may also produce other edits in the file.
+        // The spec with the transferred edits may also produce further edits in the file.
         let left = hand_edits::hand_edits_between(
             sides.model,
             &work.ours.files,

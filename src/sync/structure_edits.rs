@@ -114,7 +114,7 @@ impl ModelReconciler<'_> {
         let output = output_cte(self.ours.compiled.model_sql().unwrap_or_default(), dialect);
         let of_output = structure_edits(edits, output.as_deref());
         let mut all: Vec<(StructureEdit, Vec<usize>)> = keys.chain(of_output).collect();
-        // Other relations and keys rename CTEs, so the positions of other edits would no longer be found.
+        // Edits of relations and keys rename CTEs, so the positions of other edits would no longer be found.
         all.sort_by_key(|(edit, _)| match edit {
             StructureEdit::Condition { .. } => 0,
             StructureEdit::Relation { .. } => 2,
@@ -268,7 +268,8 @@ impl ModelReconciler<'_> {
             });
         }
         let is_produced = match edit.condition() {
-            // A condition may show that values exist, which changes other expressions. Edits of them remain edits.
+            // A condition may imply that values are not NULL, which changes other expressions. Edits of those
+            // expressions remain edits.
             Some((was, is)) => {
                 let is_condition = |one: &(String, String)| one.0 == was && one.1 == is;
                 let is_allowed = |one: &(String, String)| before.contains(one) || one.1 != is;
@@ -425,7 +426,7 @@ impl ModelReconciler<'_> {
     /// the end.
     fn with_added_column(&self, name: &str, found: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
-        // The formula is found as if a definition with this name had another formula.
+        // The formula is determined as for a changed definition with this name.
         let before = placeholder_formula(source).and_then(|formula| with_definition(source, name, formula));
         let Some(before) = before else { return Vec::new() };
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));

@@ -155,7 +155,7 @@ fn set_edits(source: &str, keys: &[String], value: &YamlValue) -> Vec<Edit> {
             after: Vec::new(),
         })
         .collect();
-    // Edits with shorter paths would replace existing values, so they are kept only if the key at that path is missing.
+    // An edit with a shorter path would replace existing values, so it is only kept if the key at that path is missing.
     edits.retain(|one| match one {
         Edit::Set { at, .. } if at.steps().len() < keys.len() => {
             apply_edits(source, &[Edit::Remove { at: at.clone() }]).is_err()

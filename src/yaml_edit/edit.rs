@@ -156,7 +156,8 @@ impl<'t> Editor<'t, '_> {
         if !node.is_map() {
             return Err(self.missing_refusal(parent, at));
         }
-        // An own key takes precedence over a key that a merge key (`<<`) adds, and changes no other mapping.
+        // A key of the mapping itself takes precedence over a key from a merge key (`<<`), and does not affect other
+        // mappings.
         let inherited = tree.merged_value(parent, key);
         if inherited.is_some_and(|inherited| tree.value(inherited).is_same_value(value)) {
             return Ok(());

@@ -66,7 +66,7 @@ fn merge(place: &Place, side: &str) -> [String; 3] {
     );
     let merge = git_may_fail(place, &["merge", "--quiet", "one"]);
     assert!(merge.out.contains("CONFLICT") && merge.exit == 1, "{}", merge.out);
-    // A push is refused while the merge is not complete.
+    // A push fails while the merge is incomplete.
     assert_eq!(place.run(&["push", "--yes", "--no-parse"]).exit, 5);
     git(place, &["checkout", side, "--", "models/formulac", ".formulac/state"]);
     commit(place, "merge");

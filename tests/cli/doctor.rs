@@ -271,7 +271,7 @@ fn a_default_target_with_another_dialect_is_named() {
         "{}",
         run.out
     );
-    // An environment may have its own dialect, and another default target fits.
+    // An environment may have its own dialect, so a default target with this dialect is valid, too.
     place.write(
         "formulac.yml",
         "dialect: bigquery\nspecs: metrics/\nenvironments: {dev: {connection: dev, dialect: duckdb}}\n",

@@ -187,7 +187,7 @@ const NOT_SHARED: &[(&str, &str, &str)] = &[
         "definitions: n = SUM(y)\n",
         "the same name, different formulas: `n` of orders",
     ),
-    // Settings determine the meaning of a formula.
+    // The meaning of a formula depends on settings.
     (
         "blanks: zero\ndefinitions: n = SUM(x + y)\n",
         "definitions: n = SUM(x + y)\n",

@@ -297,7 +297,7 @@ fn duplicate_declarations_are_reported() {
             "package_name": "shop", "resource_type": "model", "time_spine": {spine}}}}},
             "docs": {{{}, {}}}, "exposures": {{{}, {}}}, "metrics": {{{}}}}}"#,
             node("doc", "sales__about", "docs/all.md"),
-            // The spec's own name from the previous run is allowed, as is a name whose file is missing.
+            // A name that the spec itself had in the previous run is allowed, and so is a name whose file is missing.
             node("doc", "used__about", "models/formulac/used.md"),
             node("exposure", "monthly", "models/uses.yml"),
             node("exposure", "weekly", "models/formulac/sold.yml"),

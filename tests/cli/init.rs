@@ -468,7 +468,7 @@ fn dbt_metrics() -> Vec<String> {
             r#""numerator": {"name": "growth"}, "denominator": {"name": "orders"}"#,
         ),
         metric("of_p10", "simple", r#""measure": {"name": "p10"}"#),
-        // A metric with the name of its measure's column.
+        // A metric has the same name as its measure's column.
         metric("pieces", "simple", r#""measure": {"name": "stock"}"#),
         metric(
             "mixed",

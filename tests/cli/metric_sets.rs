@@ -497,7 +497,7 @@ fn an_error_of_a_set_is_printed_once() {
     assert!(run.err.contains("4 files checked: 1 error"), "{}", run.err);
     let run = place.run(&["generate"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
-    // A command for one model shows the error, because it does not show the set.
+    // A command for a single model shows the error, because it does not report on the set.
     let run = place.run(&["model", "specs/by_month.yml"]);
     assert_eq!((run.exit, errors(&run.err)), (1, 1), "{}", run.err);
     // JSON contains all errors.

@@ -165,7 +165,7 @@ fn a_push_commits_both_repositories() {
         trailer(&omni, "Formulac-Dbt"),
         format!("project, commit {}", head.trim())
     );
-    // The file that no pull wrote is not part of the commit.
+    // A file that no pull wrote is not part of the commit.
     assert_eq!(
         state(&place)[1..],
         ["", "create revenue\nstart\n", " M own.topic.yaml\n"]
@@ -601,7 +601,7 @@ fn a_rollback_restores_both_repositories() {
     run_well(&undone, &rollback);
     let next = run_well(&undone, &["push", "--yes"]);
     assert!(!next.err.contains("is missing"), "{}", next.err);
-    // The changes of other commits in a file that a push changed are kept.
+    // If a push changed a file, changes to the file in other commits are kept.
     let shared = copied(&template, "omni_repository/shared");
     let with_measure = format!("{}measures:\n  orders: {{aggregate_type: count}}\n", shared.read(VIEW));
     shared.write(VIEW, with_measure);

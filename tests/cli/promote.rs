@@ -159,7 +159,7 @@ fn a_field_reads_the_column_where_that_is_exact() {
         manifest(&["paid_orders", "mean_by_month", "monthly"]),
     );
     place.show(&repoint);
-    // The view of the table has the same name as the query view, but does not hide it.
+    // The table's view has the same name as the query view, but does not hide it.
     for (name, columns) in [
         ("by_month", "revenue: {}"),
         ("paid_orders", "order_id: {primary_key: true}, revenue: {}"),

@@ -209,7 +209,7 @@ fn the_state_of_the_tests_is_kept_until_it_changes_or_is_stripped() {
             .map(str::to_owned)
     };
     assert_eq!(tag(&place).as_deref(), Some("tags: [dbt_tests_pass]"));
-    // A run of other nodes contains no information about these nodes.
+    // A run with other nodes contains no information about these nodes.
     let mut run: serde_json::Value = serde_json::from_str(&artifact("run_results.json")).unwrap();
     run["results"].as_array_mut().unwrap().clear();
     place.write("target/run_results.json", run.to_string()).run(&["pull"]);

@@ -298,7 +298,7 @@ fn jinja_in_omni_is_text_in_dbt() {
         plan.err
     );
     assert!(!plan.err.contains("Jinja"), "{}", plan.err);
-    // Escaped text can be changed again, unlike Jinja that somebody wrote.
+    // Escaped text can be changed again, unlike handwritten Jinja.
     manifest["nodes"]["model.shop.orders"]["description"] = "About {{ env_var('HOME') }}.".into();
     place.write("target/manifest.json", manifest.to_string());
     assert_eq!(place.run(&["pull"]).exit, 0);

@@ -234,7 +234,7 @@ fn a_lock_of_git_is_named() {
     fs::remove_file(&lock).unwrap();
     assert_eq!(push(&place, "dev", None).exit, 0);
     assert_eq!(left(&place), expected);
-    // Without an interrupted push, the push is undone.
+    // If no earlier push was interrupted, the failed push is undone.
     let place = copied(template, "lock/new");
     let before = work_tree(&place);
     fs::write(place.path(".git/index.lock"), "").unwrap();

@@ -128,7 +128,7 @@ fn files_follow_a_changed_folder() {
             .out
             .contains("Plan: 0 to create, 0 to update, 0 to delete, 0 conflicts")
     );
-    // The new folder is a former folder after the next change.
+    // After the next change, the new folder is a former folder, too.
     commit(&place, "folders");
     place.write(
         "formulac.yml",
@@ -356,7 +356,7 @@ fn generate_merges_changes_into_edited_files() {
     assert_eq!(place.run(&["generate", "--check"]).exit, 0);
     assert_eq!(place.run(&["push", "--yes"]).exit, 0);
     assert_eq!(place.read(sql), text);
-    // Edits that a push copies to the spec are refused.
+    // `generate` rejects edits that a push would copy to the spec.
     edit(&place, sql, "count(customer_id)", "count(account_id)");
     let run = place.run(&["generate"]);
     assert!(run.exit == 3 && run.err.contains("`formulac adopt`"), "{}", run.err);
@@ -459,7 +459,7 @@ fn edits_of_a_step_with_since_become_part_of_the_spec() {
         edited = edited.replace(formula, new_formula);
         assert_eq!(place.read("metrics/revenue.yml"), edited);
     }
-    // The spec cannot express a different day in the SQL, because the SQL requires the first day of a month.
+    // The spec cannot express the edit, because its SQL requires the first day of a month.
     edit(&place, sql, "date '2024-01-01'", "date '2024-03-01'");
     let run = place.run(&["push", "--yes"]);
     assert!(
@@ -726,7 +726,7 @@ fn an_edit_without_guards_becomes_a_formula_unless_a_comment_keeps_it() {
     let json: serde_json::Value = serde_json::from_str(&place.run(&["adopt", "--dry-run", "--json"]).out).unwrap();
     let adds = &json["adopted"][0]["rewritten"]["adds"];
     assert_eq!(adds, "a default for NULL and a conversion of types", "{json:#}");
-    // The user refuses the formula.
+    // The user rejects the formula.
     edit(
         &place,
         path,

@@ -75,7 +75,7 @@ fn a_tested_and_approved_project_can_be_released() {
     let text = told["text"].as_str().unwrap();
     let expected = "\nSince v1:\n  update revenue\n    revenue: SUM(amount) - SUM(tax) → SUM(amount) - SUM(vat)\n";
     assert!(text.ends_with(expected), "{text}");
-    // Roll back to the first release. Production is protected, so the rollback is a separate commit on a branch.
+    // Roll back to the first release. Production is protected, so the rollback creates a commit on a separate branch.
     place.run(&["rollback", "v1", "--env", "production", "--yes"]);
     assert!(place.read("metrics/revenue.yml").contains("SUM(tax)"));
     assert!(place.read("models/formulac/revenue.sql").contains("sum(tax)"));

@@ -60,7 +60,7 @@ fn handwritten_files_in_the_same_folders_are_kept() {
 #[test]
 fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
     let place = pushed("rollback_hand_edits");
-    // The push of the second formula keeps these edits, so it does not make them.
+    // The push of the second formula keeps these edits but does not make them, so a rollback does not undo them.
     edit(
         &place,
         SQL,
@@ -87,7 +87,7 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
         "{sql}"
     );
     assert!(sql.contains("sum(amount)"), "{sql}");
-    // The next push pushes only the later change of the spec.
+    // The next push contains only the later change to the spec.
     let plan = place.run(&["plan"]).out;
     assert!(
         plan.contains("0 to create, 1 to update, 0 to delete, 0 conflicts; 1 hand edit kept"),

@@ -66,7 +66,7 @@ fn every_command_about_specs_accepts_a_selection() {
             assert_eq!(found, expected, "{command} {select:?}");
         }
     }
-    // The invalid spec stops only the commands that select it.
+    // An invalid spec only affects commands that select it.
     assert_eq!(place.run(&["check", "--select", "revenue", "share"]).exit, 0);
     assert_eq!(place.run(&["check", "--select", "broken"]).exit, 1);
     assert_eq!(place.run(&["check"]).exit, 1);

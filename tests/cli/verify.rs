@@ -164,7 +164,7 @@ fn a_spec_that_was_edited_after_the_build_is_found() {
     }
     let place = place("verify_edited");
     assert_eq!(verify(&place, &[]).exit, 0);
-    // Use a different formula, a column that is not built, and a built column that is no longer in the spec.
+    // Test a changed formula, a column that is not built, and a built column that is no longer in the spec.
     place.write(
         "metrics/revenue.yml",
         REVENUE
@@ -198,7 +198,7 @@ fn a_verification_that_compares_nothing_fails() {
         "metrics/lines.yml",
         "model: lines\nfrom: orders\ngroup_by: region\ndefinitions: n = COUNT()\n",
     );
-    // The model has not been built, and the spec does not specify a relation for comparison.
+    // The model has not been built, and its spec has no `compare`.
     place.show(&["verify", "lines", "--data", "data"]);
     // The relation that the spec names is compared with the formula's rows.
     std::fs::remove_file(place.path("data/revenue.csv")).unwrap();

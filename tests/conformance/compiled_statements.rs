@@ -128,7 +128,7 @@ fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Resu
         }
         out.extend(is_apart.then_some(' '));
         if token.kind == SqlTokenKind::Text && written.contains("{{") {
-            // The value of other Jinja, such as a variable, is any text.
+            // Any text can stand in for other Jinja, such as a variable.
             let value = token_value(written, dialect).unwrap_or_else(|| written.trim_matches('\'').to_owned());
             out.push_str(&dialect.text_literal(&value));
         } else {

@@ -168,7 +168,7 @@ fn missing_cases_of_function(
     if goes_across && !across().any(some_null) {
         lacks.push("NULL among several arguments".to_owned());
     }
-    // Rejections also count, because they show how a value is treated.
+    // Errors also count, because they show how a value is treated.
     let listed = || {
         let said = |case: &Case| agrees(case, dialect) || matches!(case.expected, Expected::Refused(_));
         cases

@@ -21,7 +21,7 @@ impl Helps {
                 .output()
                 .expect("formulac runs");
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            // If an argument is not a command, the command prints the help of the command before it.
+            // If an argument is not a subcommand, the help of the preceding command is printed.
             let is_it = text.contains(&format!("Usage: formulac {command}"));
             (output.status.success() && is_it).then_some(text)
         };

@@ -351,8 +351,8 @@ fn only_affected_definitions_are_compiled() {
 fn usual_edits_do_not_compile_the_whole_file() {
     let text = "first = amount\nother = 1\nlast = 2\n";
     let edited = text.replace('2', "3");
-    // The keys of two compilers have an error or an unknown type, one has an unknown relation, and the last is for a
-    // worksheet.
+    // Two of the compilers have keys with an error or an unknown type, one has an unknown relation, and the last one is
+    // for a worksheet.
     let whole = [4, 9, 10, 11];
     for (number, compiler) in compilers().iter().enumerate() {
         let expected = (!whole.contains(&number)).then_some(1);

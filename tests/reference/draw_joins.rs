@@ -146,8 +146,8 @@ impl Maker<'_> {
                     }
                     sure = sure && target.sure && join.kind != InterpreterJoinKind::Left;
                 }
-                // Skip this condition. The compiler assumes that a row has one match, but here a row has several
-                // matches.
+                // Skip this condition. The compiler assumes that each row has at most one match, but these rows have
+                // several.
                 _ if repeats => grain.clear(),
                 _ => {}
             }

@@ -84,7 +84,7 @@ fn answers(case: &Case) -> Result<Vec<Option<String>>, UnsupportedFormula> {
             return Err("a float that prints with an exponent".to_owned());
         }
         let got = match value(&parsed, &columns, &values)? {
-            // A date without a time is still a time, according to the types of the columns.
+            // According to the column types, a date without a time is still a timestamp.
             Value::Date(date) if case.ty == Some(Type::Timestamp) => Value::Time(date * DAY),
             other => other,
         };

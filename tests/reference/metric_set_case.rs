@@ -82,7 +82,7 @@ impl Drawn for Case {
         for place in 0..self.model.definitions.len() {
             with(&|m| drop(m.definitions.remove(place)));
         }
-        // A model that lists no metric of a set would not read the set.
+        // A model must list at least one metric of each set, so that it reads the set.
         let set_of = |entry: &Listed| match entry {
             Listed::All(set) | Listed::One { set, .. } => *set,
         };

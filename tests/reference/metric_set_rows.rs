@@ -256,7 +256,8 @@ impl ModelRows {
         let others = (0..self.keys).filter(|place| Some(*place) != time).map(key_name);
         let is_as_written = !model.order_by.is_empty() && (is_of_model || metric.window == Some(WindowForm::Total));
         let (order_by, partition_by) = match metric.window {
-            // The keys that are not in the order are the partition, except of ranks, which are over all rows.
+            // The keys that are not in `order_by` partition the window. Ranks are not partitioned, because they rank
+            // all rows.
             Some(_) if is_as_written => {
                 let others: Vec<String> = (model.order_by.len()..self.keys).map(key_name).collect();
                 (

@@ -170,8 +170,7 @@ impl Draw<'_> {
             by_offset,
         };
         let several = matches!(fold, Fold::Min | Fold::Max) || self.random.percent(30);
-        // The value of this row is searched for in all rows, in the rows up to this row, or in this row and the rows
-        // after it.
+        // Search for this row's value in all rows, in the rows up to this row, or in this row and the rows after it.
         let looks = matches!(
             (a, b),
             (Row::Unsaid | Row::Fixed(_), Row::Unsaid | Row::At(0) | Row::Fixed(_))

@@ -126,7 +126,7 @@ impl Grid<'_> {
                 for across in here.across + right..here.across + right + width {
                     for row in here.row + down..here.row + down + height {
                         let at = Here { row, across };
-                        // The area is truncated at the ends of the sheet.
+                        // The range is truncated at the edges of the sheet.
                         if self.layout.place(at).is_some() {
                             cells.push(self.value(x, at));
                         }

@@ -107,7 +107,7 @@ const CASES: &[Case] = &[
         ],
         &["group_by: country, town, region\n", "  town = city\n"],
     ),
-    // A new aggregate is added at the same time.
+    // The edit also adds a new aggregate.
     (
         GROUPED,
         &[

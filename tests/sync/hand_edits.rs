@@ -354,7 +354,7 @@ fn outcome(compiler: &Compiler, file: &str, edit: &Edit, (from, to): (&str, &str
     let edited = change(project.text(file));
     assert_ne!(edited, project.text(file), "{name}");
     project.set(file, edited.clone());
-    // A change that is not an edit has no effect in any check.
+    // No check reports a change that is not an edit.
     let quiet = project.plan(compiler);
     assert_eq!(quiet.conflicts(), 0, "{name}: {:#}", quiet.json());
     let is_layout = quiet.models.is_empty();

@@ -123,7 +123,7 @@ fn jinja_in_properties_is_code() {
         let why = plan.models[0].kept[0].reason_to_keep().unwrap_or_default();
         assert!(why.contains("Jinja"), "{why}");
     }
-    // A `raw` block is the spelling of plain text, and the arguments of tests and settings may contain Jinja.
+    // A `raw` block contains plain text, and the arguments of tests and settings may contain Jinja.
     for (from, to, spec) in [
         (
             "Number of orders",
@@ -193,7 +193,7 @@ fn tests_that_a_rule_generates_are_not_duplicated() {
         &["tests of region"; 2],
         &filter,
     );
-    // The test of a key becomes a test of the spec.
+    // The generated test of a key becomes a test in the spec.
     let pushed = edited(MODEL, |yml| {
         sub(yml, "- unique", "- unique: {config: {severity: warn}}")
     })
@@ -280,7 +280,7 @@ fn removed_tests_and_columns_are_not_a_conflict() {
             pushed.files
         );
         assert!(pushed.plan(&compiler).is_empty());
-        // The deletion stays when the spec changes elsewhere, and is a conflict with a change of the same tests.
+        // The tests stay deleted if the spec changes elsewhere. A change to the same tests is a conflict.
         pushed.set(SPEC, sub(pushed.spec(), "[finance]", "[finance, daily]"));
         let later = pushed.plan(&compiler);
         assert_eq!(later.conflicts(), 0, "{:#}", later.json());

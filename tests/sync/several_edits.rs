@@ -96,7 +96,7 @@ fn two_edits_need_one_push() {
             let mut sql = generated.clone();
             for (from, to) in edits {
                 if !sql.contains(from) {
-                    // The edits contradict each other.
+                    // These edits contradict each other.
                     return edits.len() == 1;
                 }
                 sql = sql.replacen(from, to, 1);

@@ -650,7 +650,7 @@ fn edits_that_no_spec_expresses_are_kept() {
         // The value of the months that `fill` adds.
         (FILLED, "coalesce(max(revenue), 0)", "max(revenue)"),
         (FILLED, "coalesce(max(revenue), 0)", "coalesce(max(revenue), 1)"),
-        // `RAND()` returns another value for each comparison.
+        // `RAND()` returns a different value for each comparison.
         (
             MAPPING,
             "upper(country) as code",

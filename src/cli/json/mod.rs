@@ -61,7 +61,7 @@ pub fn command_schema(command: &str) -> Result<String, Failure> {
     if let Some(required) = object.get_mut("required").and_then(Value::as_array_mut) {
         required.insert(0, json!("version"));
     }
-    // A shared shape may use other shared shapes.
+    // A shared definition may refer to other shared definitions.
     let mut defined: Map<String, Value> = Map::new();
     while let Some(name) = expansion
         .used

@@ -40,7 +40,7 @@ impl Lowerer<'_> {
         if self.is_error(condition) {
             return condition;
         }
-        // The definition of a function depends on arguments that are often literals.
+        // The result often depends on literal arguments.
         if self.is_in_definition()
             && let Some(met) = self.known_condition(condition)
         {

@@ -280,7 +280,7 @@ impl SpecCompilation<'_> {
             .iter()
             .skip(before)
             .any(|it| it.kind() == Code::PeriodOutsidePartition);
-        // PERIODOFFSET, which the help proposes, would be cut short, too.
+        // The partition would also limit PERIODOFFSET, which the help suggests.
         if !is_cut {
             check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
         }

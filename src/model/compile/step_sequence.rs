@@ -118,7 +118,7 @@ impl SpecCompilation<'_> {
             );
             let help = "write `materialized: table`";
             diagnostics.push(Diagnostic::new(Code::UnboundedInTime, span, message).with_help(help));
-            // Other errors would be about steps that the spec does not contain.
+            // Other errors would refer to generated steps, which the spec does not contain.
             self.incremental = !is_filled;
         }
     }
@@ -224,7 +224,8 @@ impl SpecCompilation<'_> {
     ) -> Option<NextStepInput> {
         let before = diagnostics.len();
         check_keep(step, self.source, input.relation.as_ref(), |_| false, diagnostics);
-        // Engines disagree on the day after which a month ends, so months are only added to the first day of a month.
+        // Engines disagree on how to add a month to the last days of a month, so months are only added to the first day
+        // of a month.
         let is_month_added = !matches!(series.unit, "day" | "week");
         for (end, is_month_start) in [(series.first, is_month_added), (series.last, false)] {
             diagnostics.extend(wrong_end_of_series(

@@ -296,8 +296,8 @@ fn add_violation(program: &mut Program, places: RuleFormulaIndexes, nulls_fail: 
             },
         );
     }
-    // An AND with a single operand preserves the rule as written: the SQL contains `not (revenue >= 0)` instead of
-    // `revenue < 0`.
+    // An AND with a single operand preserves the original form of the rule: the SQL contains `not (revenue >= 0)`
+    // instead of `revenue < 0`.
     let one = program.add_args(&[check]);
     let rule = program.add(Ir::And(one), meta);
     let mut root = program.add(Ir::Not(rule), meta);

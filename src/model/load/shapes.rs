@@ -110,7 +110,7 @@ impl Loader<'_, '_> {
             None => {
                 let named = known.filter(|k| k.same_as.is_none());
                 let mut named: Vec<String> = named.map(|k| format!("`{}`", k.name)).collect();
-                // A key may be in several tables.
+                // Several tables may contain the same key.
                 let mut seen = rustc_hash::FxHashSet::default();
                 named.retain(|name| seen.insert(name.clone()));
                 diagnostic.with_help(format!("the valid keys are {}", named.join(", ")))

@@ -242,7 +242,7 @@ impl<'m> ColumnBuilder<'m> {
             }
         }
         replaced.sort_by_key(|(range, _)| range.start);
-        // The column of a metric that consists of a single aggregate is the column of that aggregate.
+        // If a metric consists of a single aggregate, both share one column.
         if let ([(range, _)], [used]) = (replaced.as_slice(), uses.as_slice())
             && *range == (0..formula.text.len())
             && self.columns.all[used.column].text.span == formula.span

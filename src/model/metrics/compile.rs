@@ -221,7 +221,7 @@ impl Compiler {
         compiled
             .diagnostics
             .append(&mut set.check_outdated_metrics(known, today));
-        // Without rows and without sets, every name would be unknown.
+        // In a set that has neither rows nor other sets, every name would be unknown.
         let has_input = set.root.get("from").is_some() != set.root.get("sets").is_some();
         let is_probed = has_input && self.check_by_probe(&set, sets, file, &mut compiled);
         compiled
@@ -250,7 +250,7 @@ impl Compiler {
         let mut found = Vec::new();
         let expansion = probe.and_then(|root| expand(self, sets, (&root, &text), SpecKind::WholeSet, &mut found));
         if !had_errors {
-            // The probe's own text has no position in the file.
+            // The probe's generated text has no position in the file.
             let at_set = |fault: Diagnostic| fault.map_spans(|_| set.name_span);
             let found = found.into_iter().filter(Diagnostic::is_error).map(at_set);
             compiled.diagnostics.extend(found);
@@ -260,7 +260,7 @@ impl Compiler {
         let origins = expanded.expansion.origins_in_sets();
         let (inner, expansion) = self.compile_expansion(expanded, file.path, SpecKind::WholeSet, origins);
         let text = &expansion.text;
-        // The only possible error in the generated text of the probe is the time of the set.
+        // In the generated text of the probe, only the time of the set can be wrong.
         let time = set.time.as_ref();
         let of_time = |fault: &&Diagnostic| {
             let named = text.text.get(fault.span().start as usize..fault.span().end as usize);
@@ -355,7 +355,7 @@ impl Expansion {
     /// reported where the set is checked.
     fn to_model(&self, diagnostic: Diagnostic) -> Option<Diagnostic> {
         let place = self.model_span(diagnostic.span()).start;
-        // Filters of expanded steps are checked as written.
+        // Filters in expanded steps are checked in their original form.
         let is_expanded = |step: &StepExpansion| (step.span.start..step.span.end).contains(&place);
         if diagnostic.kind() == Code::HiddenPeriods && self.steps.iter().any(is_expanded) {
             return None;

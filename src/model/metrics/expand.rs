@@ -189,7 +189,7 @@ fn expand_step<'y>(
     // on these names.
     let named = model.metrics_used_in_formulas(&model.possible_key_names(), faults);
     first.extend(named);
-    // For a set that is checked, `check_outdated_metrics` reports the metrics that its formulas use.
+    // If the set itself is checked, `check_outdated_metrics` reports the outdated metrics in its formulas.
     for (id, span) in first.iter().filter(|_| model.kind != SpecKind::WholeSet) {
         let today = compiler.specs.current_date.as_deref();
         faults.extend(model.sets[id.0].deprecation(id.1, *span, today));

@@ -20,7 +20,7 @@ impl ModelOverSets<'_> {
     /// Returns the error about a key that is not a column, dimension or period of a set. `None` if a set may have the
     /// key.
     pub fn unknown_key_error(&self, compiler: &Compiler, key: &ModelKey, used: &[usize]) -> Option<Diagnostic> {
-        // The keys that check a set are its time, which is checked with its formulas, and its dimensions.
+        // A set is checked with its time and its dimensions as keys. Its formulas already check the time.
         if matches!(self.kind, SpecKind::Periods | SpecKind::WholeSet) {
             return None;
         }

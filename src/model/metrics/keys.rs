@@ -150,7 +150,7 @@ impl ModelOverSets<'_> {
         keys.time = (0..self.keys.len())
             .filter(|place| period(*place).is_some())
             .min_by_key(|place| period(*place));
-        // No period is finer than the column. Windows of filled rows are ordered by the filled key.
+        // No period is shorter than the column's own periods. Windows of filled rows are ordered by the filled key.
         if keys.time.is_none() || self.step.get("fill").is_none() {
             let finest = keys.time.and_then(period);
             self.make_column_the_time_key(compiler, used, finest, &mut keys);

@@ -432,7 +432,7 @@ impl ModelOverSets<'_> {
     fn add_combined_sets(&mut self, sets: &MetricSets, faults: &mut Vec<Diagnostic>) {
         let mut next = 0;
         while let Some(set) = self.sets.try_get(next).cloned() {
-            // The errors of the set that is checked have already been reported.
+            // The errors in the set itself have already been reported.
             let is_checked = self.kind == SpecKind::WholeSet && next == 0;
             let own = set.faults.iter().filter(|_| !is_checked).cloned();
             faults.extend(own.map(|fault| self.at_model(&set, fault)));

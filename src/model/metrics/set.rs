@@ -174,7 +174,7 @@ impl MetricSet {
             match formula.role {
                 DefinitionRole::Where => self.filter = Some(formula),
                 DefinitionRole::Definitions if !formula.name.is_empty() => match self.position(&formula.name) {
-                    // The meaning of a name that is defined twice is unknown.
+                    // A name that is defined twice is ambiguous.
                     Some(first) => self.definitions[first].is_broken = true,
                     None => self.definitions.push(formula),
                 },

@@ -51,7 +51,8 @@ fn assign_stages(columns: &mut Arena<MetricColumn>) -> Arena<Stage> {
 
 /// Distributes the columns over steps. Windows in the model's order follow the columns by which they are sorted.
 fn assign_ordered_stages(columns: &mut Arena<MetricColumn>, order: &[Vec<usize>]) -> Arena<Stage> {
-    // The windows of the sort keys themselves have no order, so all windows in the model's order are over all rows.
+    // The windows in the sort keys themselves are not ordered, so every window that is ordered by these keys reads all
+    // rows.
     let reads_window = |uses: &Vec<usize>| uses.iter().any(|column| columns[*column].windows.is_some());
     if !order.is_empty() && order.iter().all(reads_window) {
         let ranks = columns

@@ -210,7 +210,7 @@ impl ModelOverSets<'_> {
             let value = properties.get(key).filter(|_| is_free(key));
             pairs.extend(value.map(|value| (key, node_text(value))));
         }
-        // The parts of these keys that the model does not specify come from the set.
+        // For these keys, the set provides the parts that the model does not specify.
         for (whole, single) in [("meta", &["owner"][..]), ("omni", &["format", "label"][..])] {
             let written = own.and_then(|own| own.get(whole)?.pairs()).unwrap_or_default();
             let is_new = |key: &str| is_free(key) && !written.iter().any(|(own, _)| own.text() == Some(key));

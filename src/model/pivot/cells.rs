@@ -128,7 +128,7 @@ impl SpecCompilation<'_> {
                 ..Select::default()
             }
         };
-        // Totals of a row and of the sheet are columns of the rows, because a row may have none of the listed values.
+        // Row totals and grand totals are computed as columns, because a row may have none of the listed values.
         let body = distinct(tree, &[columns.rows.as_slice(), &columns.totals_of_rows].concat());
         let of_rows = self.add_cte_of_pivot(&format!("{}_rows", input.name), body);
         let body = match &columns.place {

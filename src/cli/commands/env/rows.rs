@@ -227,7 +227,7 @@ impl RelationNamePair<'_> {
         both: [RelationPresence; 2],
         proof: &mut Proof,
     ) -> Result<Comparison, String> {
-        // The profile of the dbt project may ignore the schema of the environment.
+        // The profile of the dbt project may ignore the environment's schema.
         if let [
             RelationPresence::There(_, Some(here)),
             RelationPresence::There(_, Some(there)),

@@ -162,7 +162,7 @@ fn write_resolutions(
 fn write_file_clashes(out: &mut String, conflict: &Conflict) {
     for clash in conflict.clashes.iter().take(MAX_SHOWN_PARTS) {
         let _ = writeln!(out, "  {}, {}:{}", clash.what, conflict.file, clash.line);
-        // The file cannot be compared with the other versions.
+        // The versions of the file cannot be compared.
         if clash.base.is_empty() && clash.ours.is_empty() {
             let _ = writeln!(out, "    {}", excerpt(clash.theirs.trim(), 0));
             continue;

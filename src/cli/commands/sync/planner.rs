@@ -379,7 +379,8 @@ pub fn generated_files(session: &Session, place: &Workspace) -> Result<BTreeMap<
         left.insert(state_path(&model), PushState::from_pushed(&model, &ours).text());
         left.extend(ours.files);
     }
-    // Use the committed facts, because artifacts may have a different age. Only the facts that the specs need are kept.
+    // Use the committed facts, because the artifacts may be older or newer than the commit. Only the facts that the
+    // specs need are kept.
     let read = generation.compiled_specs().flat_map(CompiledSpec::known_relations);
     left.insert(KNOWN.to_owned(), place.committed_facts()?.with_relations(read).text());
     Ok(left)

@@ -90,7 +90,7 @@ pub fn possible_sides(
     model: &ModelPlan,
     conflict: &Conflict,
 ) -> Vec<ConflictSide> {
-    // The result of the editor is not known, so try the current formula.
+    // The result of the edit is not known yet, so try the current formula.
     let edited = |conflict: &Conflict| Ok(conflict.ours.clone().unwrap_or_default());
     let is_possible = |side: &ConflictSide| {
         let mut work = ConflictResolver::new(place, made, edited);

@@ -106,7 +106,7 @@ fn a_filled_model_reads_the_union_of_its_sets_instead_of_repeating_it() {
 #[test]
 fn an_aggregate_in_several_metrics_is_computed_once() {
     let step = "model: m\nfrom: orders\ngroup_by: [\"ordered_at[month]\"]\nfill: month\ndefinitions: |\n";
-    // The column of the aggregate has the name of the metric that consists only of the aggregate, regardless of the
+    // If a metric consists only of the aggregate, the aggregate's column has the name of that metric, whatever the
     // order of the definitions.
     let formulas = [
         "  capped = IF(SUM(amount) > 10, SUM(amount), 0)\n  revenue = SUM(amount)\n",

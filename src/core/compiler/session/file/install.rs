@@ -16,7 +16,7 @@ impl CompiledFile {
         let definitions = std::mem::take(&mut part.compiled.definitions);
         let diagnostics = std::mem::take(&mut part.compiled.diagnostics);
         let move_span = |span: Span, start: u32, to: u32| Span::new(span.start - start + to, span.end - start + to);
-        // Positions after the text are in the keys.
+        // A position past the end of the text refers to the keys.
         let place_span = |span: Span| {
             let index = part.chunk_at(span.start);
             match part.chunks.get(index) {
