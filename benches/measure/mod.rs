@@ -60,7 +60,7 @@ pub struct Spent {
     pub bytes: usize,
     /// Largest number of bytes held at any one time.
     pub peak: usize,
-    /// Number of bytes that are still held afterwards.
+    /// Number of bytes that are not freed at the end.
     pub kept: usize,
 }
 

@@ -25,7 +25,7 @@ pub struct Function {
     pub unverified: Option<String>,
     pub level: String,
     pub nulls: String,
-    /// Kind of literal for which the function never returns NULL in place of an error.
+    /// Kind of literal that guarantees that the function never returns NULL because of an error.
     pub safe_last: Option<String>,
     pub volatile: bool,
     pub discontinuous: bool,

@@ -252,7 +252,7 @@ fn remove_oldest_sessions(folder: &Path) {
 }
 
 /// Returns a text that identifies this build of the command, because other builds may compile specs to other SQL. The
-/// linker writes an ID of the build near the start of the program.
+/// linker writes a build ID near the start of the executable.
 fn build_fingerprint() -> Option<String> {
     let program = File::open(std::env::current_exe().ok()?).ok()?;
     let data = program.metadata().ok()?;

@@ -214,7 +214,7 @@ fn without_header(text: &str) -> &str {
 
 /// Replaces the header of `text` with the header of `other`. If `text` has no header, the header is inserted at the
 /// top. If both headers have the same hash, the header of `text` is kept, because otherwise dbt's `state:modified`
-/// would select models of which only the path of the spec has changed.
+/// would select models for which only the spec's path has changed.
 pub fn with_header_of(text: &str, other: &str) -> String {
     let Some(other_header) = Header::from_text(other) else {
         return text.to_owned();

@@ -1,5 +1,5 @@
-//! Equivalent expressions of the parts of an edited expression, which formulac generates instead of the SQL that
-//! analysts write. The table in `spellings` lists them.
+//! Equivalent expressions for the parts of an edited expression: the SQL that formulac generates in place of an
+//! analyst's SQL. The table in `spellings` lists them.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -21,7 +21,7 @@ const MAX_EXAMINED: usize = 400;
 /// Number of times that parts with equivalent expressions are compared with the spellings again.
 const ROUNDS: usize = 3;
 
-/// Words that stand for expressions in spellings.
+/// Placeholders for expressions in spellings.
 const PLACEHOLDERS: [&str; 17] = [
     "value1",
     "value2",
@@ -41,7 +41,7 @@ const PLACEHOLDERS: [&str; 17] = [
     "filled1",
     "constant1",
 ];
-/// Parts of strings that stand for any text, for any text in lower case, and for any date.
+/// Placeholders in strings for any text, for any text in lower case, and for any date.
 const PLAIN_TEXT: &str = "qzjw";
 const LOWER_TEXT: &str = "vkxw";
 const DATE_TEXT: &str = "wyqj";
@@ -249,7 +249,7 @@ fn placeholders(sql: &str) -> Vec<Arg> {
         .collect()
 }
 
-/// Returns whether a placeholder may stand for a part of an expression.
+/// Returns whether a placeholder can represent a part of an expression.
 fn fits(
     trees: &mut Trees,
     arg: &Arg,

@@ -8,7 +8,7 @@ use super::probes::{
 use crate::Type;
 use crate::catalog::{Overload, Param};
 
-/// Maximum number of literals of one parameter that are combined with literals of another parameter.
+/// Maximum number of literals per parameter, if the literals of two parameters are combined.
 const MAX_COMBINED_LITERALS: usize = 3;
 
 pub(super) fn add_overload_probes(name: &'static str, overload: &Overload, widest: usize, all: &mut Vec<ProbeFormula>) {

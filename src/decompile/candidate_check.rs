@@ -484,8 +484,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         columns.map(|column| (column.name().to_owned(), column.ty())).collect()
     }
 
-    /// Returns the type of a column of the relation that the step reads, and whether it may be NULL. `None` if it is
-    /// not known.
+    /// Returns the type of a column in the step's relation, and whether the column may be NULL. `None` if it is not
+    /// known.
     pub fn base_column_type(&self, name: &str) -> Option<ValueType> {
         let base = self.compiler.options.schema.relation(&self.base_relation())?;
         let column = base

@@ -23,7 +23,7 @@ pub(super) const OF_DEFINITION: u32 = 30;
 const INLINED_FORMULA_COST: u32 = 9;
 /// Maximum number of definitions in a step that are considered for use in another definition's formula.
 const DEFINITIONS: usize = 400;
-/// Maximum number of definitions without a column that are compiled to find their expressions.
+/// Maximum number of definitions without a column to compile in order to find their expressions.
 const WITHOUT_COLUMN: usize = 8;
 /// Maximum number of column names to examine in an expression.
 const WRITTEN: usize = 16;

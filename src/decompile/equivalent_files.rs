@@ -114,8 +114,8 @@ impl SqlFile<'_> {
     }
 }
 
-/// Returns whether both files return the same columns of the same rows. In both files, one select has to determine the
-/// rows, and all selects after this select may only compute columns.
+/// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
+/// the rows, and all later selects may only compute columns.
 pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
     are_equivalent_if(one, other, trees, &mut |_, _, one, other| one == other)
 }
@@ -182,8 +182,8 @@ fn has_call(trees: &Trees, expression: SqlNodeId, names: &[&str]) -> bool {
         })
 }
 
-/// Returns the expression of a column of the last select, computed from the columns of relations instead of the columns
-/// of CTEs.
+/// Returns the expression for a column of the last select, in which columns of CTEs are replaced by the relations'
+/// columns.
 pub(super) fn expression_of_relations(file: &SqlFile<'_>, column: &str, trees: &mut Trees) -> Option<SqlNodeId> {
     let (cte, tokens) = (None, file.column(None, column)?);
     let mut resolver = ColumnResolver::new(file);

@@ -109,8 +109,8 @@ impl Decompiler {
         self.find_formula_in(compiler, read, path, found, (definition, true))
     }
 
-    /// Returns a formula that produces the edited SQL of a definition, of which a helper column was edited. With the
-    /// formula, the helper column may have a different name. The caller must prove the formula.
+    /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
+    /// edited. With the formula, the helper column may have a different name. The caller must prove the formula.
     pub(super) fn find_formula_of_helper(
         &self,
         compiler: &Compiler,

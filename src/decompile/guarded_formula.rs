@@ -41,7 +41,7 @@ pub struct RewrittenSql {
     pub sql: String,
     /// Kinds of guards that the generated SQL has and the edited SQL lacks.
     pub guards: Vec<Guard>,
-    /// Whether the generated SQL is also spelled differently from the edited SQL.
+    /// Whether the spelling of the generated SQL also differs from that of the edited SQL.
     pub has_other_spelling: bool,
 }
 

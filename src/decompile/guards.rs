@@ -134,7 +134,7 @@ impl Guards {
         }
     }
 
-    /// Also compares generated expressions with equivalent expressions of the parts of the edited expression.
+    /// Also compares generated expressions with equivalents of parts of the edited expression.
     pub fn with_alternatives(self, alternatives: Alternatives) -> Self {
         Self {
             alternatives,

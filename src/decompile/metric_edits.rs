@@ -62,7 +62,7 @@ pub struct MetricEdit<'m> {
 pub enum EditMatch {
     /// The SQL is the edited SQL.
     Exactly,
-    /// The SQL has guards that the edit lacks, or is spelled differently.
+    /// The SQL has guards that the edit lacks, or a different spelling.
     Rewritten(RewrittenSql),
 }
 
@@ -479,8 +479,8 @@ fn find_definition<'r>(
     found.or_else(|| all.iter().rev().find(computes)).copied()
 }
 
-/// Returns the expression of a column in which all columns of CTEs are replaced, because other CTEs may compute the
-/// column in another version, and the SQL of the column on one line.
+/// Returns the expression for a column, and its SQL on one line. Columns of CTEs are replaced by their expressions,
+/// because another version may compute the column in other CTEs.
 fn resolved_column(
     file: &SqlFile<'_>,
     (cte, column): (Option<&str>, &str),

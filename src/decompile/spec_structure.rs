@@ -1,4 +1,4 @@
-//! Renames definitions of a spec and CTEs of SQL, and finds the lines of a definition.
+//! Renames definitions in a spec and CTEs in SQL, and finds the lines of a definition.
 
 use std::ops::Range;
 

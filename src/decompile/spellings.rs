@@ -1,5 +1,5 @@
 //! Spellings: SQL as analysts write it, with the equivalent SQL as formulac generates it. `spellings.txt` lists them,
-//! and explains the words that stand for expressions. This file adds the spellings of types, units and literals.
+//! and explains the placeholders for expressions. This file adds the spellings of types, units and literals.
 
 use super::guards::Guard;
 use crate::Type;

@@ -12,7 +12,7 @@ use crate::dialect::Dialect;
 /// Maximum depth of an expression whose type is derived from its parts.
 const MAX_DEPTH: usize = 8;
 
-/// Types of the parts of expressions in the step of a definition.
+/// Types of subexpressions, in the step that contains a definition.
 pub(super) struct ValueTypes<'c, 'a, 's> {
     check: &'c CandidateCheck<'a, 's>,
     /// Types of columns, by their names in formulas.

@@ -169,7 +169,7 @@ pub(super) fn range_aggregate_probes(names: &[Arg], numbers: &[String], ranges: 
     all
 }
 
-/// Returns the argument for the numeric placeholder of a range, if it has one.
+/// Returns the argument for the numeric placeholder of a range, if the range has one.
 fn range_number(count: usize) -> Option<Arg> {
     (count != 0).then_some(Arg::Number(NUMBERS[0]))
 }

@@ -12,7 +12,7 @@ use crate::interpret::value::Value;
 
 /// Maximum number of rows in an example.
 const ROWS: usize = 14;
-/// Number of candidates that are tried before the search stops adding rows.
+/// Number of candidates to try before the search stops adding rows.
 const TRIES: usize = 60;
 /// Maximum number of examples for a spec.
 const EXAMPLES: usize = 3;

@@ -62,7 +62,7 @@ fn full_name(field: &AffectedField) -> String {
     format!("{}.{}", field.view, field.field)
 }
 
-/// Returns the grade of the effect on a field, and its reason.
+/// Returns the severity of the effect on a field, and the reason.
 fn grade_field(field: &AffectedField, table: &ImpactGraphNode<'_>, state: &NodeState) -> (ChangeGrade, String) {
     let change = field
         .column

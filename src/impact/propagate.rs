@@ -1,5 +1,5 @@
-//! Propagates a change downstream, node by node. The grade of each node depends on the changed columns and rows that
-//! the node reads.
+//! Propagates a change downstream, node by node. The severity for each node depends on the changed columns and rows
+//! that the node reads.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub struct ChangeNote {
     pub what: String,
     /// Severity of the change.
     pub grade: ChangeGrade,
-    /// Reason for the grade.
+    /// Reason for the severity.
     pub reason: String,
 }
 
@@ -69,7 +69,7 @@ pub enum ChangeGrade {
 }
 
 impl ChangeGrade {
-    /// Returns the words that messages use for this grade.
+    /// Returns the words that messages use for this severity.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -94,7 +94,7 @@ pub(super) struct NodeState {
     pub fails: Option<ChangeOrigin>,
     pub grade: ChangeGrade,
     pub reason: String,
-    /// Origin of the first change with the worst grade.
+    /// Origin of the first change with the highest severity.
     pub origin: ChangeOrigin,
     /// Reason why the effect is known only for the whole node.
     pub why_model_level: Option<String>,
@@ -116,7 +116,7 @@ impl NodeState {
         }
     }
 
-    /// Sets the grade, reason and origin if the new grade is more severe than the current grade.
+    /// Sets the severity, reason and origin if the new severity is higher than the current one.
     pub fn raise_grade(&mut self, grade: ChangeGrade, reason: impl Into<String>, via: ChangeOrigin) {
         if self.reason.is_empty() || grade > self.grade {
             self.grade = grade;

@@ -26,7 +26,7 @@ pub struct ChangedNode {
     pub what: String,
     /// Severity of the change's effect on the node itself.
     pub grade: ChangeGrade,
-    /// Reason for the grade, or cause of the change. `None` if neither is known.
+    /// Reason for the severity, or cause of the change. `None` if neither is known.
     pub reason: Option<String>,
 }
 
@@ -48,7 +48,7 @@ pub struct Effect {
     pub via: Option<String>,
     /// Severity of the effect.
     pub grade: ChangeGrade,
-    /// Reason for the grade.
+    /// Reason for the severity.
     pub reason: String,
     /// Reason why lineage is known only for the whole node. `None` if the columns are known.
     pub whole: Option<String>,
@@ -87,7 +87,7 @@ pub struct Impact {
 }
 
 impl Impact {
-    /// Returns the most severe grade of all changes and effects.
+    /// Returns the highest severity of all changes and effects.
     #[must_use]
     pub fn worst_grade(&self) -> ChangeGrade {
         let changed = self.changed.iter().map(|changed| changed.grade);

@@ -227,8 +227,8 @@ impl<'a> JoinedRelations<'a> {
         self.merged.push((name, of));
     }
 
-    /// Returns the grain of the joined rows: the key of the first relation, and the keys of all relations that may have
-    /// several matches per row.
+    /// Returns the grain of the joined rows: the keys of the first relation and of all relations that may have several
+    /// matches per row.
     fn joined_grain(&self, step: &InterpreterStep) -> Vec<String> {
         let told = |at: usize| {
             let name = self.names.get(at).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Lineage of the items of the `from` clause: tables, subqueries, functions and pivots.
+//! Lineage of the items in the `from` clause: tables, subqueries, functions and pivots.
 
 use std::rc::Rc;
 

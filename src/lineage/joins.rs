@@ -200,7 +200,7 @@ impl QueryReader<'_> {
     }
 }
 
-/// Returns the last part of a name, in lower case and as spelled.
+/// Returns the last part of a name, in lower case and in its original case.
 fn last_name_part(name: &ObjectName) -> Option<(String, String)> {
     let shown = &name.0.last()?.as_ident()?.value;
     Some((shown.to_lowercase(), shown.clone()))

@@ -44,7 +44,8 @@ impl QueryReader<'_> {
         pivoted
     }
 
-    /// Returns the relation of an unpivot: a column of the values, a column of the names, and all other input columns.
+    /// Returns the relation that an unpivot returns: a column with the values, a column with the names, and all other
+    /// input columns.
     pub(super) fn unpivot_relation(
         &mut self,
         inner: &ScopeItem,

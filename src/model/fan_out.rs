@@ -18,7 +18,8 @@ struct RowOrigin {
     depends_on_many: bool,
     /// Whether a column of the `many` relation is part of the value.
     many: bool,
-    /// Column of another relation that may be part of the value without any column of the `many` relation.
+    /// Column of another relation, if the value may be computed from that column without any column of the `many`
+    /// relation.
     other: Option<IrId>,
 }
 

@@ -20,7 +20,7 @@ use crate::sql::{Cte, Item, JoinKind, Query, Select, SelectSource, Sql, SqlId};
 pub(super) struct SingleMatchTest {
     /// Name of the test's file.
     pub name: String,
-    /// Explanation of what the returned rows mean, for readers of the test.
+    /// Explanation of the returned rows, for readers of the test.
     pub about: String,
     pub query: Query,
 }

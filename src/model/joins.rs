@@ -147,8 +147,8 @@ impl<'y> Loader<'y, '_> {
         Some(SpannedText { text, node })
     }
 
-    /// Returns the criterion of a join, and reports an error if it has none or too many. `name` is the name of the
-    /// joined relation.
+    /// Returns a join's criterion, and reports an error if the join has none or more than one. `name` is the name of
+    /// the joined relation.
     fn read_criterion(
         &mut self,
         node: &Node,

@@ -270,7 +270,7 @@ impl<'c> KnownInputs<'c> {
         }
     }
 
-    /// Returns the fingerprint of the result of a lookup. `None` if the result cannot be kept.
+    /// Returns the fingerprint of a lookup's result. `None` if the result cannot be kept.
     fn fingerprint(&self, lookup: &Lookup) -> Option<u64> {
         match lookup {
             Lookup::Relation(name) => Some(fingerprint_of(&(

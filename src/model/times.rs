@@ -323,8 +323,8 @@ impl Times<'_> {
         self.time_key(one) == self.time_key(other)
     }
 
-    /// Returns pairs that a condition requires to be equal. Each pair consists of a value of the step and a column of
-    /// the relation joined at this index.
+    /// Returns pairs that a condition requires to be equal. Each pair consists of a value in the step and a column of
+    /// the joined relation at this index.
     pub fn equal_values(&self, root: IrId, place: usize) -> Vec<(TimeKey, String)> {
         let program = self.program();
         let equal = crate::catalog::get(crate::catalog::internal::EQUAL);

@@ -130,7 +130,7 @@ impl SpecCompilation<'_> {
     }
 
     /// Returns the formulas of definitions and timeframes on one line each, by lower-case name. Formulas that only
-    /// repeat the name are omitted. A column of united steps has the formulas of all these steps.
+    /// repeat the name are omitted. A column of a union has the formulas of all combined steps.
     pub(super) fn formulas_by_name(&self) -> FxHashMap<String, String> {
         let as_written = |definition: &SpecDefinition| {
             let step = definition.step.clone().unwrap_or_default();

@@ -20,7 +20,7 @@ pub enum TestState {
     Pass,
     /// At least one test with severity `error` failed.
     Fail,
-    /// There are no tests with severity `error`, or some of these tests did not run.
+    /// Either there are no tests with severity `error`, or some of these tests did not run.
     Unproven,
 }
 

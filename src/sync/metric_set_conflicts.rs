@@ -368,7 +368,7 @@ fn first_valid_formula(formulas: &[String], check: impl Fn(&str) -> Result<EditM
     Err(reason)
 }
 
-/// Returns the formula, and its SQL if it differs from the edited SQL.
+/// Returns the formula, and the formula's SQL if it differs from the edited SQL.
 fn split_formula(valid: ValidFormula) -> (Result<String, Option<String>>, Option<RewrittenSql>) {
     match valid {
         Ok((formula, shown)) => (Ok(formula), shown.rewritten()),

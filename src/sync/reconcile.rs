@@ -69,8 +69,8 @@ impl CurrentSpec {
 }
 
 impl CurrentSpec {
-    /// Returns the line number of the description of a definition, or of the model if there is no name. `None` if the
-    /// spec contains no description.
+    /// Returns the line number of a definition's description, or of the model's description if `name` is `None`. `None`
+    /// if the spec contains no description.
     fn description_line(&self, name: Option<&str>) -> Option<usize> {
         let root = yaml::root(&self.source)?;
         let line = |node: &Node| properties::line_at(&self.source, node.span.start as usize);
@@ -526,7 +526,8 @@ impl ModelReconciler<'_> {
         )
     }
 
-    /// Compiles a version of the spec. Returns `None` unless it contains the edited values and is otherwise unchanged.
+    /// Compiles a new version of the spec. Returns `None` unless the new spec contains the edited values and no other
+    /// changes.
     pub fn compile_with_values(&self, source: &str, edits: &[&HandEdit]) -> Option<CurrentSpec> {
         let carried = self.tools.compile(&self.ours.spec, source)?;
         let (mut before, mut after) = (

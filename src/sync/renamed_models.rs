@@ -33,7 +33,7 @@ pub(super) fn keep_former_layout(models: &[PlannedModel<'_>], plans: &mut [Model
     }
 }
 
-/// Writes a new file in the layout of the same kind of file of the former model, if there is one.
+/// Writes a new file in the layout of the former model's file of the same kind, if there is one.
 fn with_former_layout(file: &mut TextChange, (model, dialect): (&str, Dialect), former: ModelSides<'_>) {
     let kind = HandEditKind::new(&file.path, model);
     let is_same_kind = |path: &&String| kind != HandEditKind::Test && HandEditKind::new(path, former.model) == kind;

@@ -8,8 +8,8 @@ use super::{reconcile, write_back};
 use crate::decompile::{Substitution, apply_replacements, with_formula};
 use crate::yaml_edit::{Edit, Path, YamlValue, apply_edits as edit_yaml, value as yaml_value};
 
-/// Restores the text that formulac wrote in place of an edit, and returns the file. Returns `None` if the text cannot
-/// be determined.
+/// Replaces an edit with the text that formulac wrote, and returns the file. Returns `None` if the text cannot be
+/// determined.
 #[must_use]
 pub fn revert_edit(edit: &HandEdit, model: &str, file: &str) -> Option<String> {
     if edit.is_whole_file() {

@@ -1,4 +1,4 @@
-//! Hand edits to SQL that only replace words, numbers or symbols, and that the spec can repeat.
+//! Hand edits that only replace words, numbers or symbols in the SQL, so that the same edit can be made in the spec.
 
 use std::collections::BTreeMap;
 

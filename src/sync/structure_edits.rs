@@ -1,5 +1,5 @@
-//! Hand edits to the structure of a model's SQL: added, renamed or removed columns of the last select, other relations
-//! of dbt, and other conditions in `where` or `having`. The edits become changes of the spec.
+//! Hand edits to the structure of a model's SQL: columns that are added to, renamed in or removed from the last select,
+//! different dbt relations, and different conditions in `where` or `having`. These edits are transferred to the spec.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) enum StructureEdit {
     Renamed(String, String),
     /// The last step has new group keys.
     GroupKeys(Vec<AddedGroupKey>),
-    /// A CTE reads another relation of dbt. The calls are without braces. The CTE has the name of the old relation.
+    /// A CTE reads a different dbt relation. The calls have no braces. The CTE has the name of the old relation.
     Relation { cte: String, before: String, after: String },
     /// Joins of a `from` clause have a different type. The texts are those of the clause.
     JoinTypes { before: String, after: String },
@@ -59,8 +59,8 @@ impl StructureEdit {
     }
 }
 
-/// Version of a spec that may produce an edit, with the generated SQL of an added column or of a condition if it
-/// differs from the edited SQL, or the reason why there is no formula for the edit.
+/// Version of a spec that may produce an edit, or the reason why there is no formula for the edit. If the generated SQL
+/// of an added column or condition differs from the edited SQL, the version contains the generated SQL.
 pub(super) type SpecWithStructure = Result<(String, Option<RewrittenSql>), NotAFormula>;
 
 /// Edit that was transferred to the spec.
@@ -80,7 +80,7 @@ struct RewrittenParts {
 }
 
 impl RewrittenParts {
-    /// Returns the generated SQL of an edited part, if it is not the edited SQL.
+    /// Returns the generated SQL of an edited part, if it differs from the edited SQL.
     fn of_edit(&self, edit: &HandEdit) -> Option<RewrittenSql> {
         let Some(grouping) = &self.grouping else {
             return self.part.clone();
@@ -96,13 +96,13 @@ impl RewrittenParts {
     }
 }
 
-/// Name of the column that temporarily stands for a condition.
+/// Name of the column that temporarily replaces a condition.
 pub(super) const CONDITION: &str = "fx_condition";
 
 impl ModelReconciler<'_> {
-    /// Transfers edits to the structure of the model's SQL: columns that were added, renamed or removed, and relations
-    /// that were replaced, and conditions. A version of the spec is used only if it produces the edit and no other
-    /// difference. Only another condition may also change expressions that the user did not edit.
+    /// Transfers edits to the structure of the model's SQL: added, renamed or removed columns, replaced relations, and
+    /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
+    /// condition may also change expressions that the user did not edit.
     pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
         let Some(found) = self.found.filter(|_| self.sides.bases.len() == 1) else {
             return;
@@ -365,7 +365,7 @@ impl ModelReconciler<'_> {
         self.formula_beside(&spec, "true", sql)
     }
 
-    /// Returns the formula for SQL in place of a placeholder. The formula is found as if the SQL was a column.
+    /// Returns the formula for SQL that replaces a placeholder. The formula is found as if the SQL was a column.
     fn formula_beside(&self, spec: &str, placeholder: &str, sql: &str) -> Option<Result<FoundFormula, NotAFormula>> {
         let path = Some(self.ours.spec.as_str());
         let before = format!("{placeholder} as {CONDITION}");

@@ -197,8 +197,8 @@ fn add_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<E
     edits
 }
 
-/// Returns the edits that remove one data test, equal items first. The spec and the file may spell the arguments of a
-/// test differently.
+/// Returns the edits that remove one data test, equal items first. The arguments of a test may be written differently
+/// in the spec and in the file.
 fn remove_test_edits(source: &str, column: Option<&str>, item: &YamlValue) -> Vec<Edit> {
     let Some(root) = yaml_value(source) else {
         return Vec::new();

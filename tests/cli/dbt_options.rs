@@ -7,7 +7,8 @@ use std::process::Stdio;
 use crate::repository::{begin, commit};
 use crate::run::{Place, Run, finish};
 
-/// Stand-in for dbt. It waits until the test allows it to continue, then records its arguments and its profiles folder.
+/// Stand-in for dbt. The program waits until the test allows it to continue, then records its arguments and its
+/// profiles folder.
 const DBT: &str = r#"#!/bin/sh
 while [ -n "$WAIT_FOR" ] && [ ! -e "$WAIT_FOR" ]; do sleep 0.05; done
 printf '%s | %s\n' "$(echo "$*" | tr -d '\n')" "$DBT_PROFILES_DIR" >> "$ASKED"
@@ -138,8 +139,8 @@ fn environment_variables_replace_missing_dbt_options() {
     assert!(asked.contains(&format!("| {}", profiles.display())), "{asked}");
 }
 
-/// The message appears before dbt runs. The stand-in continues only after the test has read the message, so a message
-/// that is printed after dbt would never arrive.
+/// The message appears before dbt runs. The fake dbt continues only after the test has read the message, so a message
+/// that is printed after dbt's run would never arrive.
 #[test]
 fn a_line_reports_that_dbt_is_running() {
     for (number, args) in STARTS.into_iter().enumerate() {

@@ -174,8 +174,7 @@ fn models_are_compared_with_those_of_a_branch() {
     snapshot(&place, "env__diff");
 }
 
-/// Secrets in dbt's errors are masked. The stand-in for dbt prints its arguments, as dbt does when a profile or macro
-/// fails.
+/// Secrets in dbt's errors are masked. The fake dbt prints its arguments, as dbt does when a profile or macro fails.
 #[cfg(unix)]
 #[test]
 fn secrets_in_dbt_errors_are_masked() {
@@ -204,8 +203,8 @@ fn secrets_in_dbt_errors_are_masked() {
     }
 }
 
-/// Rows are compared only if the relations are known. The stand-in for dbt reports that every relation exists and has
-/// these columns.
+/// Rows are compared only if the relations are known. The fake dbt reports that every relation exists and has these
+/// columns.
 #[cfg(unix)]
 #[test]
 fn rows_are_compared_only_if_the_relations_are_known() {

@@ -101,7 +101,7 @@ fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
     place
 }
 
-/// Writes a stand-in for dbt that finds every relation and includes the payload in all of its output.
+/// Writes a fake dbt that finds every relation and includes the payload in all of its output.
 fn write_fake_dbt(place: &Place, payload: &str) {
     let event = |name: &str, data: Value| {
         serde_json::json!({"info": {"name": name, "level": "info"}, "data": data}).to_string()

@@ -409,7 +409,7 @@ fn the_package_contains_the_example_files() {
     assert!(count > 30, "{count}");
 }
 
-/// Returns metrics of each type over the measures of the semantic models, as entries of the manifest.
+/// Returns manifest entries for metrics of each type that use the measures of the semantic models.
 fn dbt_metrics() -> Vec<String> {
     let described = |name: &str, kind: &str, rest: &str, description: &str| {
         format!(

@@ -212,7 +212,7 @@ fn interrupt_push(place: &Place) {
     }
 }
 
-/// A killed git command leaves its lock behind. The help tells how to continue, and the push is completed afterwards.
+/// A killed git command leaves its lock behind. The help says how to continue, and the push is completed afterwards.
 #[test]
 fn a_lock_of_git_is_named() {
     let template = template_once();

@@ -1,4 +1,4 @@
-//! Tests what `formulac status` and the merge request say about a push.
+//! Tests the reports about a push in `formulac status` and in the merge request.
 
 use std::fs;
 

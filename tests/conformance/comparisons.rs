@@ -149,7 +149,7 @@ fn comparison(case: &Case, dialect: Dialect) -> std::result::Result<Comparison, 
     Ok(found.between_relations(ours, theirs))
 }
 
-/// Returns the value of a column in a row of the result, ignoring the case of the column name.
+/// Returns the value of a column in a result row, ignoring the case of the column name.
 fn value(table: &Table, row: &[Json], name: &str) -> Option<String> {
     let place = table
         .columns

@@ -1,5 +1,4 @@
-//! Statements of a compiled spec in addition to its query: the statements of its dbt model, of its tests, of `verify`
-//! and of `env diff`.
+//! All statements for a compiled spec except its query: those of the dbt model, its tests, `verify` and `env diff`.
 
 use formulac::dbt::tokens::{SqlTokenKind, token_value, tokens};
 use formulac::dbt::{RelationName, RelationReference};

@@ -58,7 +58,7 @@ enum QueryKind {
     Command,
 }
 
-/// One of the queries of a question.
+/// One of a question's queries.
 struct Check<'q> {
     question: &'q Question,
     /// Index of the question.

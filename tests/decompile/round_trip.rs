@@ -101,9 +101,9 @@ fn outcome(cell: &Cell, dialect: Dialect, decompiler: &Decompiler) -> Option<Out
     )
 }
 
-/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. These
-/// cells are calendar ranges, FIRST or LAST with a unit, values of a step that specifies its first or last period, and
-/// formulas that write NULL as `1/0`.
+/// Returns `true` if the decompiler tries no formula for a cell, so that an edit to its SQL remains a hand edit. Such
+/// cells contain calendar ranges, FIRST or LAST with a unit, values of a step with `since` or `until`, or `1/0` for
+/// NULL.
 fn is_not_decompiled(cell: &Cell) -> bool {
     let with_unit = ["FIRST(x, \"month\")", "LAST(x, \"month\")"];
     // `FIRST(x, "year"):x` is a calendar range, too.

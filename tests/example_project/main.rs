@@ -1,7 +1,7 @@
 //! Tests the example project as a user would run it. `formulac init --example` creates the project, formulac compiles
 //! `metrics/*.yml`, and dbt builds the models on DuckDB and on a Postgres server. The tables must contain the rows in
-//! `expected/`. The same specs, compiled to plain queries, must give these rows on the stand-in of every warehouse, and
-//! `formulac preview` must display them.
+//! `expected/`. The same specs, compiled to plain queries, must return these rows on the test engine of every
+//! warehouse, and `formulac preview` must display them.
 //!
 //! Environment variables specify the tools: `FORMULAC_DBT` is the dbt program, `FORMULAC_PYTHON` is the Python of the
 //! test tools (`tests/oracle`), `FORMULAC_DUCKDB` is the program `duckdb`, and `FORMULAC_SQLFLUFF` is sqlfluff. If a

@@ -282,7 +282,7 @@ fn session_parameters_do_not_matter(proofs: &Proofs) {
     assert_eq!(proofs.own_tables(), json!([]));
 }
 
-/// These parameters are in the list that `doctor` and `prove` read.
+/// `doctor` and `prove` read a list that contains these parameters.
 fn parameters_that_matter_are_reported(proofs: &Proofs) {
     proofs.sql(&["alter role oracle set extra_float_digits = -5"]);
     let output = try_with_input(

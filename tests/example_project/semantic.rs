@@ -30,8 +30,8 @@ fn check_semantic_model_of_private_model(place: &Path, dbt: &Path, spec: &str) {
     assert_eq!(model["config"]["group"], json!("finance"), "{model}");
 }
 
-/// Checks that dbt accepts a column that is an entity in the semantic model of one spec, and one of several keys in the
-/// model of another spec.
+/// Checks that dbt accepts a column that is an entity in one spec's semantic model and one of several keys in another
+/// spec's model.
 fn check_names_of_several_models(place: &Path, dbt: &Path, form: &str) {
     let file = place.join("metrics/customer_markets.yml");
     write(

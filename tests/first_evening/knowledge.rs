@@ -174,7 +174,7 @@ impl Knowledge {
         self.sent(KEEPS_THE_QUERY, &["preview", spec, "--quiet"])
     }
 
-    /// Returns the query that a command sends to the stand-in for dbt.
+    /// Returns the query that a command sends to the fake dbt.
     fn sent(&self, script: &str, args: &[&str]) -> String {
         let [dbt, query] = ["dbt", "query.sql"].map(|name| self.scratch.join(name));
         write(&dbt, script);
@@ -213,8 +213,8 @@ impl Knowledge {
         }
     }
 
-    /// Checks that `explain` and `compile` give the same result for the definitions of a spec with one step, and make
-    /// no assumptions.
+    /// Checks that `explain` and `compile` return the same result for the definitions in a spec with one step, without
+    /// assumptions.
     fn explains(&mut self, spec: &str) {
         let file = project::yaml(&self.project.join(spec));
         let (Some(from), Some(definitions)) = (relation(&file), file["definitions"].as_str()) else {

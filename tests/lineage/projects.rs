@@ -1,5 +1,5 @@
-//! Tests the lineage of the example projects: the sources of each column of each model, which were checked by hand.
-//! Each line in `projects/*.txt` has the form `model.column <- columns | rows and windows`.
+//! Tests the lineage of the example projects. The expected sources of each column were checked by hand. Each line in
+//! `projects/*.txt` has the form `model.column <- columns | rows and windows`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

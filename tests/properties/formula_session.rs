@@ -395,7 +395,7 @@ fn limits_apply_to_the_whole_file() {
     );
 }
 
-/// Checks files with many definitions, of which an edit affects many.
+/// Checks files with many definitions in which one edit affects many definitions.
 #[test]
 fn many_results_are_replaced() {
     let compiler = &compilers()[0];

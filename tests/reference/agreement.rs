@@ -432,8 +432,7 @@ fn every_function_is_drawn(known: &Known, formulas: &[(&Sheet, &Formula)]) {
     }
 }
 
-/// Returns the number of sheets to run on the engine of a dialect: all sheets, or a third of them if the engine is
-/// slow.
+/// Returns the number of sheets to run on a dialect's engine: all sheets, or a third of them if the engine is slow.
 pub fn share(dialect: Dialect, sheets: usize) -> usize {
     match dialect.name() {
         "duckdb" | "postgres" => sheets,

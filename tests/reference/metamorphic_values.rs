@@ -140,8 +140,8 @@ fn with_nothing_known(sheet: &Sheet, dialect: Dialect, _: &mut Random) -> Result
     )
 }
 
-/// Returns the sheet with only the formulas that the dialect supports and that its stand-in computes like the
-/// warehouse.
+/// Returns a copy of the sheet that contains only formulas that the dialect supports and that its test engine computes
+/// like the warehouse.
 fn answerable(sheet: &Sheet, dialect: Dialect, known: &Known) -> Sheet {
     let mut sheet = sheet.clone();
     let has = |formulas: &[Formula], sheet: &Sheet| {
@@ -166,8 +166,7 @@ fn alone(sheet: &Sheet) -> Vec<Sheet> {
     sheet.formulas.iter().map(of).collect()
 }
 
-/// A query for the engine of a dialect: the number of a sheet, the sheet, its rewritten form, and the index of the
-/// result.
+/// Query for a dialect's engine: the number of a sheet, the sheet, its rewritten form, and the index of the result.
 type Asked = (usize, Sheet, Other, usize);
 
 struct Asking {
@@ -190,8 +189,8 @@ impl Asking {
     }
 }
 
-/// Checks that formulas give the same values in each of these forms: with other column names, with a separate
-/// definition for a part, with literals in place of columns, through `compile` instead of a spec, and without facts
+/// Checks that formulas return the same values in each of these forms: with other column names, with a separate
+/// definition for a part, with literals instead of columns, through `compile` instead of a spec, and without facts
 /// about keys and NULLs.
 pub fn run() {
     let (known, sheets) = sheets();

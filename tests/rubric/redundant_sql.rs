@@ -140,7 +140,7 @@ fn literals_are_not_cast() {
     });
 }
 
-/// Checks that an expression that cannot be NULL has no fallback. Such expressions are columns declared as not NULL,
+/// Checks that an expression that cannot be NULL has no fallback. These expressions are columns declared as not NULL,
 /// literals, counts and fallbacks.
 #[test]
 fn no_redundant_fallbacks() {

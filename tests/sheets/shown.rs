@@ -1,5 +1,4 @@
-//! Rows of a sheet's result: one for each row of its table or, in the wide form of a pivot, one for each row of the
-//! sheet.
+//! Rows of a sheet's result: one per table row or, in the wide form of a pivot, one per row of the sheet.
 
 use crate::grid::{Grid, Here};
 use crate::sheet::Sheet;

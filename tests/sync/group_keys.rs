@@ -132,7 +132,7 @@ fn edited(compiler: &Compiler, spec: &str, replaced: &[(&str, &str)]) -> TestPro
     project
 }
 
-/// Returns a fault if the edit does not become these parts of the spec.
+/// Returns an error if the edit does not become these parts of the spec.
 fn fault(compiler: &Compiler, (spec, replaced, expected): &Case) -> Option<String> {
     let project = edited(compiler, spec, replaced);
     let plan = project.plan(compiler);

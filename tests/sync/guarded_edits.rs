@@ -1,4 +1,4 @@
-//! Tests edits whose calls lack the guards of generated SQL. They become formulas, and the SQL of the formulas replaces
+//! Tests edits whose calls lack the guards of generated SQL. Such edits become formulas, and the formulas' SQL replaces
 //! them in the file, unless a comment keeps them.
 
 use crate::test_project::{SPEC, SQL, TestProject, compiler};

@@ -53,8 +53,8 @@ fn kept(plan: &Plan) -> Vec<String> {
     all.map(|edit| edit.describe_part("m")).collect()
 }
 
-/// Checks that an edit changes neither the spec nor the file, and that a later change of the spec leaves the edit in
-/// the file.
+/// Checks that an edit changes neither the spec nor the file, and that the edit stays in the file when the spec changes
+/// later.
 fn stays(project: &TestProject, edits: &[&str], text: &str) {
     let compiler = compiler();
     let plan = project.plan(&compiler);

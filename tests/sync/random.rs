@@ -343,7 +343,7 @@ proptest! {
         prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
     }
 
-    /// Checks that two pushed branches give the same result if git merges them in either order.
+    /// Checks that the result is the same in whichever order git merges two pushed branches.
     #[test]
     fn the_order_of_branches_does_not_matter(base in said(), left in (edits(), hand()), right in (edits(), hand())) {
         let compiler = compiler();

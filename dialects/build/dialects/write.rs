@@ -265,8 +265,8 @@ fn count_uses(nodes: &[Node], wanted: u8, of_mode: &dyn Fn(&str) -> u8) -> u8 {
     nodes.iter().map(uses).fold(0, u8::saturating_add)
 }
 
-/// Returns how often an internal function that a mode calls repeats its argument, at most. Conversions count once, because
-/// an argument that has the type already is not converted.
+/// Returns the maximum number of times that an internal function called by a mode repeats its argument. Conversions count
+/// once, because an argument that has the type already is not converted.
 fn most_uses_of_mode(mode: &str, functions: &[Function], dialect: &Dialect) -> u8 {
     let mut overload = 0;
     for function in functions {

@@ -40,7 +40,7 @@ pub struct EngineRequest<'q> {
     pub what: &'q str,
     /// Columns that the query returns, for engines that do not report column types.
     pub columns: &'q [Known],
-    /// Tables that the query reads, as the query spells them.
+    /// Tables that the query reads, as written in the query.
     pub tables: &'q [String],
     /// Row limit that the spec sets. Engines whose SQL does not contain this limit must apply it.
     pub own_limit: Option<u64>,
@@ -131,7 +131,8 @@ impl Engine {
         Ok(Self::Postgres(server, files))
     }
 
-    /// Disables the use of another environment's relations in place of relations that this environment has not built.
+    /// Disables deferral, so that relations of another environment never replace relations that this environment has
+    /// not built.
     pub fn without_deferral(mut self) -> Self {
         if let Self::Dbt(run) = &mut self {
             run.deferred = None;

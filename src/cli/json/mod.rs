@@ -1,8 +1,8 @@
 //! JSON output of commands: its version, and the JSON Schema of each command.
 //!
-//! `shapes.json` describes each key as `[types, description, inner]`: `inner` is the shape of an object or of an
-//! array's items, the type of the items, or a list of all allowed values. A key `key?` is optional, `*` stands for any
-//! key, `#name` refers to a shape that several commands share, and `...` includes all keys of the named shape.
+//! `shapes.json` describes each key as `[types, description, inner]`. `inner` is a list of the allowed values, the type
+//! of an array's items, or the shape of an object or of the items. A key `key?` is optional, `*` stands for any key,
+//! `#name` refers to a shape that several commands share, and `...` includes all keys of the named shape.
 
 use std::collections::BTreeSet;
 

@@ -73,7 +73,7 @@ impl Lowerer<'_> {
         node
     }
 
-    /// Returns whether a condition is met, if it only contains literals.
+    /// Returns whether a condition is met, or `None` if the condition does not consist of literals.
     fn known_condition(&self, condition: IrId) -> Option<bool> {
         match self.program.node(condition) {
             Ir::Bool(met) => Some(met),

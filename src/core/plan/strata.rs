@@ -246,7 +246,7 @@ impl StratumAssignment<'_> {
         nodes
     }
 
-    /// Returns the stratum of a node of a group or window, as far as it depends on the node's operands.
+    /// Returns the earliest stratum in which a node's operands allow the node, which is at group or window level.
     fn stratum_of_operands(&self, id: IrId, of_keys: &Arena<bool>) -> u32 {
         let (step, program) = (self.step, self.step.program);
         match program.node(id) {

@@ -75,7 +75,7 @@ impl DecimalDigits {
         self.precision - self.scale
     }
 
-    /// Returns digits that fit the values of both decimals, such as those of two branches of a CASE.
+    /// Returns precision and scale that fit both decimals, for example for two branches of a CASE.
     pub fn union(self, other: Self) -> Option<Self> {
         Self::from_parts(
             self.whole().max(other.whole()),
@@ -100,7 +100,7 @@ impl DecimalDigits {
         product.filter(|_| scale <= MAX_PRODUCT_SCALE)
     }
 
-    /// Returns the digits of the sum of any number of rows: the largest precision, with the same scale.
+    /// Returns precision and scale for the sum of any number of rows: the largest precision, and the same scale.
     #[must_use]
     pub fn sum_of_rows(self) -> Self {
         Self {

@@ -56,8 +56,8 @@ pub fn read(file: &str, text: &str, root: &Node, schema: &mut Schema, faults: &m
 pub struct OmniViewNames {
     /// Name of the file without its folder and extension.
     pub short: String,
-    /// Name that Omni uses in references: the name in the first comment of the file or, without this comment, a name
-    /// that consists of the database, the schema and the name of the file.
+    /// Name that Omni uses in references: the name in the file's first comment or, without this comment, a name that
+    /// combines database, schema and file name.
     pub full: String,
     /// Other names that consist of the schema and the name of the file.
     others: Vec<String>,

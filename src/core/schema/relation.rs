@@ -147,8 +147,8 @@ impl Relation {
         self
     }
 
-    /// Returns the name under which a schema lists the relation. It differs from the name if another relation has the
-    /// same name.
+    /// Returns the name under which a schema lists the relation. This name differs from the relation's own name if
+    /// another relation has the same name.
     ///
     /// ```
     /// use formulac_core::{Relation, Schema};

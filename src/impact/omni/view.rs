@@ -38,8 +38,8 @@ impl ViewTables<'_> {
     }
 }
 
-/// Returns the columns of a query view. They come from fields of other views, and the query's filters determine the
-/// view's rows.
+/// Returns the columns of a query view. The columns come from fields of other views, and the query's filters determine
+/// the view's rows.
 fn columns_of_query(query: &Node) -> Vec<OmniField> {
     let mut columns = Vec::new();
     let rows: BTreeSet<String> = users::query_fields(query)

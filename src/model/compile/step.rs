@@ -89,7 +89,7 @@ impl<'s> StepToCompile<'s> {
 }
 
 impl SpecCompilation<'_> {
-    /// Compiles a step. Returns `None` if it has an error.
+    /// Compiles a step. Returns `None` if the step has an error.
     pub(crate) fn compile_step(
         &mut self,
         step: &Step<'_>,

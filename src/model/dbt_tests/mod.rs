@@ -68,7 +68,7 @@ pub(super) struct SingularTest {
     /// Name of the file.
     pub name: String,
     pub config: TestConfig,
-    /// Explanation of what a returned row means, for readers of the query.
+    /// Explanation of a returned row, for readers of the query.
     pub about: String,
     /// Query of the test, for dbt.
     pub sql: String,
@@ -330,7 +330,7 @@ pub(super) fn to_file_name_part(name: &str) -> String {
 }
 
 impl<'y> Rule<'y> {
-    /// Returns the rule's condition, and its filter if it has one.
+    /// Returns the rule's condition, and its filter, if any.
     fn condition_and_filter(&self) -> impl Iterator<Item = (SpannedText<'y>, DefinitionRole)> + use<'y> {
         let filter = self.filter.map(|filter| (filter, DefinitionRole::Rule));
         let check = if self.found_in.is_some() {

@@ -234,9 +234,9 @@ impl Compiler {
         compiled
     }
 
-    /// Compiles a model with all metrics and dimensions of a set. Adds the errors that are not consequences of errors
-    /// that were already found, and what the set reads. Returns `false` if the model cannot be compiled, because of
-    /// errors in the keys of the sets.
+    /// Compiles a model with all metrics and dimensions of a set. Adds the errors that do not result from earlier
+    /// errors, and the inputs of the set. Returns `false` if the model cannot be compiled, because of errors in the
+    /// keys of the sets.
     fn check_by_probe(
         &self,
         set: &MetricSet,

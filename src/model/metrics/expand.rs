@@ -171,8 +171,8 @@ impl Expansion {
     }
 }
 
-/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains errors at or
-/// after index `before`.
+/// Expands a step that reads metric sets or is treated like a set. Returns `None` if `faults` contains an error at or
+/// after the index `before`.
 fn expand_step<'y>(
     compiler: &Compiler,
     model: ModelOverSets<'y>,

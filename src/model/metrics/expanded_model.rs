@@ -46,7 +46,7 @@ pub struct MetricSetRelation<'e> {
     name: String,
 }
 
-/// Position of a part of a metric set in the set's file.
+/// Position of a metric set's part in the set's file.
 #[derive(Clone, Copy, Debug)]
 pub struct MetricSetPosition<'e> {
     set: &'e MetricSet,

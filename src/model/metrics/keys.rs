@@ -266,8 +266,8 @@ impl ModelOverSets<'_> {
             && !is_column()
     }
 
-    /// Returns whether a key of several sets is a period of the set's time and has the name of this time, so that
-    /// formulas must qualify the time.
+    /// Returns whether a key of several sets is a period of the set's `time` and has the same name as the `time`, so
+    /// that formulas must qualify the `time`.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
         let name = match key.mapped(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
@@ -384,7 +384,7 @@ impl ModelOverSets<'_> {
         })
     }
 
-    /// Returns a key of several sets, qualified with the name of the relation in one of the sets.
+    /// Returns a key of several sets, qualified with the relation's name in one of the sets.
     fn relation_column_of_shared_key(&self, compiler: &Compiler, set: usize, key: &ModelKey) -> Option<String> {
         let is_shared = self.sets_with_rows().count() > 1 && key.mapping.is_empty();
         let of = self.sets.try_get(set).filter(|_| is_shared)?;

@@ -47,7 +47,7 @@ impl RuleColumn {
         }
     }
 
-    /// Returns a name that is not the name of a definition of the set, unless it is that definition.
+    /// Returns the name of the output column, with a suffix if another definition of the set has this name.
     fn free_name(&self, column: &NameUse, set: &MetricSet) -> String {
         let name = self.output_name(column);
         let is_other = self.name.contains('[') && set.position(&name).is_some();
@@ -126,8 +126,8 @@ impl ModelOverSets<'_> {
         groups
     }
 
-    /// Returns the replacements for the columns that a part of a metric reads: the names of relations are added if keys
-    /// have the same names, and removed in a formula that reads a step instead of the relations of a set.
+    /// Returns the replacements for the columns in a part of a metric. The name of the relation is added to columns
+    /// with the name of a key, and removed in a formula that reads a step instead of the set's relations.
     pub fn column_replacements(
         &self,
         id: MetricId,

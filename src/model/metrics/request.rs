@@ -246,7 +246,7 @@ fn metric_entries(loader: &Loader<'_, '_>, step: &Node) -> Vec<MetricEntry> {
     entries
 }
 
-/// Returns the metrics that a step lists, each with the name of its column if the step gives it another name.
+/// Returns the metrics that a step lists, each with its column name if the step renames it.
 pub fn listed_metrics(step: &Node, source: &str) -> Vec<(Option<String>, String)> {
     let mut faults = Vec::new();
     let entries = metric_entries(&Loader::new(source, &mut faults), step);
@@ -326,7 +326,7 @@ impl ModelOverSets<'_> {
         }
     }
 
-    /// Returns the index of a set, and adds the set if it is new.
+    /// Returns the index of a set, after adding the set if it is new.
     fn add_set(&mut self, set: &Arc<MetricSet>) -> usize {
         let same = |known: &Arc<MetricSet>| known.name.eq_ignore_ascii_case(&set.name);
         self.sets.iter().position(same).unwrap_or_else(|| {

@@ -218,7 +218,8 @@ pub struct MetricSetWithErrors {
     /// `None` if the set has no name.
     pub set: Option<Arc<MetricSet>>,
     pub faults: Vec<Diagnostic>,
-    /// Errors in the formulas that need no types of columns. They are also found by compiling a model over the set.
+    /// Errors in formulas that can be found without the types of columns. Compiling a model that is built on the set
+    /// finds them, too.
     pub errors_in_formulas: Vec<Diagnostic>,
 }
 

@@ -17,7 +17,7 @@ pub enum SetName<'s> {
 }
 
 impl MetricSet {
-    /// Resolves a name in the formula of the set's definition `own`. `find` looks up a set by its name.
+    /// Resolves a name in the formula of the set's definition `own`. `find` looks up a set by name.
     pub fn resolve<'s>(
         &'s self,
         own: &str,

@@ -1,4 +1,4 @@
-//! Cells of a pivoted sheet: every combination of a row and a column of the pivot, with the input's row if it exists.
+//! Cells of a pivoted sheet: every combination of a row and a pivot column, with the matching input row, if any.
 
 use rustc_hash::FxHashSet;
 
@@ -24,7 +24,7 @@ use crate::worksheet::{pivot_keys, pivot_rows};
 /// Alias of the input's rows in the select that returns the cells.
 const FILLED: &str = "filled";
 
-/// Names of the columns of a pivoted sheet's cells.
+/// Column names of a pivoted sheet's cells.
 struct CellColumns {
     /// Columns that identify the rows of the pivot.
     rows: Vec<String>,

@@ -127,7 +127,7 @@ pub struct FirstStepDefinition {
     pub span: Span,
 }
 
-/// Origin of a definition of a first step.
+/// Origin of a definition in a first step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstStepOrigin {
     /// The spec contains the definition.

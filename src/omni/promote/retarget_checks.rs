@@ -18,7 +18,7 @@ pub struct RetargetRefusal {
 }
 
 impl RetargetRefusal {
-    /// Builds a refusal that is final because the values would be different.
+    /// Creates a refusal that no instruction resolves, because the values would be different.
     pub(super) fn of_values(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
@@ -27,7 +27,7 @@ impl RetargetRefusal {
         }
     }
 
-    /// Builds a refusal that an instruction resolves.
+    /// Creates a refusal that an instruction resolves.
     #[must_use]
     pub fn with_remedy(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self {

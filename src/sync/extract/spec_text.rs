@@ -196,7 +196,7 @@ impl SpecWriter<'_> {
         metrics.collect()
     }
 
-    /// Adds metrics to the list of a model over the set.
+    /// Adds metrics to the list in a model that is built on the set.
     fn add_metrics(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
         let at = self.at.clone().key("metrics");
         let entries = self.metric_entries(draft, member, set);
@@ -362,7 +362,7 @@ impl SpecWriter<'_> {
     }
 }
 
-/// Returns a list on one line, or on several lines if it is long.
+/// Formats a list on one line, or on several lines if it would be long.
 fn wrap_list_if_long(items: Vec<YamlValue>) -> YamlValue {
     let flow = YamlValue::List(items, CollectionStyle::Flow);
     match flow {

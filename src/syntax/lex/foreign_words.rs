@@ -44,8 +44,8 @@ impl LayoutPass<'_, '_> {
         1
     }
 
-    /// Returns the operand before this token if it is a name, field, reference, number or string, and no operator that
-    /// binds more tightly precedes it.
+    /// Returns the operand before this token, if the operand is a name, field, reference, number or string, and no
+    /// operator that binds more tightly precedes the operand.
     pub(super) fn whole_operand(&self, at: usize) -> Option<Span> {
         let last = at.checked_sub(1)?;
         let (token, span) = self.tokens.get(last).copied()?;

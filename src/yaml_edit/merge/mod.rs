@@ -464,7 +464,7 @@ fn display_segment(step: &PathSegment) -> PathSegment {
     }
 }
 
-/// Returns the range of a value, including the comments that would be removed with it.
+/// Returns the range of a value, including comments that are removed together with the value.
 fn value_range(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     let node = tree.node(id);
     let is_block = node.layout() == YamlLayout::Block && !node.children().is_empty();
@@ -475,7 +475,7 @@ fn value_range(tree: &YamlTree<'_>, id: YamlNodeId) -> Range<usize> {
     }
 }
 
-/// Returns the range of a child, including the comments that would be removed with it.
+/// Returns the range of a child, including comments that are removed together with the child.
 fn child_range(tree: &YamlTree<'_>, id: YamlNodeId, number: usize) -> Range<usize> {
     let node = tree.node(id);
     let children = node.children();

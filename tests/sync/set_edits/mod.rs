@@ -82,7 +82,7 @@ fn edited_with_spec(
     reconcile(sides, Vec::new(), tools)
 }
 
-/// Returns SQL with the generated SQL in place of the edits in conflict.
+/// Returns SQL in which the generated SQL replaces the conflicting edits.
 fn without_conflicts(sql: &str, done: &Reconciled) -> Option<String> {
     let conflicts = done.conflicts.iter();
     let restored: Vec<_> = conflicts.flat_map(|conflict| conflict.restored.clone()).collect();
@@ -188,7 +188,7 @@ fn spellings_of_known_types_change_the_set() {
     assert_eq!(described.as_deref(), Some("the spelling"));
 }
 
-/// A definition of the model may lack guards, too.
+/// The edit of a model's own definition may lack guards, too.
 #[test]
 fn own_definitions_may_lack_guards() {
     let decompiler = Decompiler::default();
@@ -279,7 +279,7 @@ fn added_conditions_do_not_depend_on_unused_joins() {
     );
 }
 
-/// Both sides changed the same condition of a model over a set. Each side can be kept.
+/// Both sides changed the same condition in a model that is built on a set. Each side can be kept.
 #[test]
 fn conflicts_of_conditions_have_formulas() {
     let decompiler = Decompiler::default();

@@ -274,7 +274,7 @@ fn plan_descriptions(
     Ok(described)
 }
 
-/// Moves the files of an Omni model in its own repository out of the commits of the project.
+/// Excludes the Omni model's files from the project's commits if the Omni model has its own repository.
 fn separate_omni_repository(place: &Workspace, selection: &Selection, made: &mut PlannedModels) -> Result<(), Failure> {
     // A missing repository of the Omni model is an error of the commands that write there.
     if let Ok(Some(omni)) = OmniRepository::find(place) {

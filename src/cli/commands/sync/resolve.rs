@@ -83,7 +83,7 @@ pub fn run(session: &Session, args: &ResolveArgs) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Returns the sides in favor of which `resolve` can resolve a conflict. No file is written.
+/// Returns the resolutions that `resolve` accepts for a conflict. No file is written.
 pub fn possible_sides(
     place: &Workspace,
     made: &PlannedModels,

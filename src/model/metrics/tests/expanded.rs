@@ -122,7 +122,7 @@ fn the_filled_key_may_have_any_form() {
     }
 }
 
-/// A filled model over a set must compile if the same model without `fill` compiles.
+/// If a model that is built on a metric set compiles without `fill`, it must also compile with `fill`.
 #[test]
 fn sets_of_any_form_may_be_filled() {
     let head = "metric_set: sales\nfrom: orders\n";

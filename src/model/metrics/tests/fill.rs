@@ -1,4 +1,4 @@
-//! Tests of the names of keys in `fill`, and of the SQL of filled models.
+//! Tests key names in `fill`, and the SQL of models with `fill`.
 
 use super::{compile_last, sql};
 

@@ -67,8 +67,8 @@ impl CompiledFile {
         next.start + self.dependencies.names(next.id).first().map_or(0, |name| name.start)
     }
 
-    /// Returns the old offsets of the chunks that were compiled, and the index of the replacement of each chunk.
-    /// `None` for a definition that only follows a chunk.
+    /// Returns the old offsets of the compiled chunks, and the index of each chunk's replacement. `None` for a
+    /// definition that only follows a chunk.
     fn replaced_chunks(
         &self,
         chunks: &[PartChunk],
