@@ -455,9 +455,13 @@ mod tests {
         assert_eq!(
             look(KeptParts::default()),
             ("first".to_owned(), true),
-            "without code it is another"
+            "another entry, because it has no code"
         );
-        assert_eq!(look(code), ("first".to_owned(), false), "which does not drive it out");
+        assert_eq!(
+            look(code),
+            ("first".to_owned(), false),
+            "the other entry is still cached"
+        );
         // The new file has the same size and timestamp. One node of many differs, so the difference is stored next to
         // the cache.
         let before = fs::read(kept("")).unwrap();

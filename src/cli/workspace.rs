@@ -231,9 +231,9 @@ pub fn omni_repository(project: &Project, root: &Path) -> Result<Option<PathBuf>
         (Ok(own), Ok(real)) if Path::new(path).is_relative() && is_other(&own, &real) => Ok(Some(folder)),
         _ => Err(Failure::new(
             Exit::Failed,
-            format!("`{path}` of `omni:` is not the root of another git repository"),
+            format!("`{path}`, specified under `omni:`, must be the root of a separate git repository"),
         )
-        .with_help("clone the repository of the Omni model there, or correct `omni: {path: …}` in formulac.yml")),
+        .with_help("clone the Omni model's repository there, or correct `omni: {path: …}` in formulac.yml")),
     }
 }
 

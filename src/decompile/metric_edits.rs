@@ -328,7 +328,7 @@ impl<'m> EditedModel<'m> {
                 rewritten: shown.rewritten(),
             })
         };
-        let no_formula = || not_a_formula("no formula over the model's metrics produces this SQL");
+        let no_formula = || not_a_formula("no formula with the model's metrics produces this SQL");
         formulas.iter().find_map(proven).ok_or_else(no_formula)
     }
 

@@ -53,7 +53,7 @@ pub(super) fn formula_in_other_cte(formula: &str, cte: &str) -> NotAFormula {
 pub(super) fn added_periods(formula: &str, sql: &str) -> NotAFormula {
     let sql = sql.split_whitespace().collect::<Vec<_>>().join(" ");
     not_a_formula(format!(
-        "with the formula `{formula}`, the value of the periods that `fill` adds is `{sql}`"
+        "the formula `{formula}` would set the value in periods that `fill` adds to `{sql}`"
     ))
 }
 

@@ -182,7 +182,7 @@ impl<'a> JoinedRelations<'a> {
         }
         if join.kind == InterpreterJoinKind::Full {
             for (_, other) in others.iter().enumerate().filter(|(place, _)| !met.contains(place)) {
-                trace::record_event(told, "has a row that nothing finds");
+                trace::record_event(told, "has a row without a match");
                 let mut both: JoinedRows<'a> = vec![None; at];
                 both.push(Some(other));
                 found.push(both);

@@ -92,7 +92,7 @@ impl SpecCompilation<'_> {
                 .steps_of_sets
                 .contains(step.name.map_or("", |name| name.text));
             let several_rows = match is_in_set {
-                true => "write the set over a model with the joined rows",
+                true => "build the set on a model that contains the joined rows",
                 false => "write `cardinality: many` in this join",
             };
             diagnostics.push(

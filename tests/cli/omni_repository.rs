@@ -359,7 +359,7 @@ fn a_missing_or_unfinished_repository_is_reported_before_anything_changes() {
         ),
         (
             &|| fs::rename(place.path("omni-model/.git"), place.path("kept")).unwrap(),
-            "not the root of another git",
+            "must be the root of a separate git",
         ),
     ];
     for (harm, expected) in cases {

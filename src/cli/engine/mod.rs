@@ -315,7 +315,7 @@ fn unknown_engine(name: &str) -> Failure {
     if let Ok(dialect) = name.parse::<Dialect>() {
         let failure = Failure::new(
             Exit::Usage,
-            format!("formulac has no connection of its own to {}", dialect.title()),
+            format!("formulac cannot connect to {} itself", dialect.title()),
         );
         return failure.with_help("choose `--engine dbt` in a dbt project; dbt then runs the queries");
     }

@@ -101,7 +101,7 @@ type Case<'c> = (&'c str, &'c [(&'c str, &'c str)], Option<&'c str>, &'c [&'c st
 fn fields_of_other_files_are_reached() {
     let cases: &[Case<'_>] = &[
         (
-            "a child has its parent's table and fields, and its own values win",
+            "a child inherits its parent's table and fields, and overrides values",
             &[
                 (
                     "t.view",
@@ -134,7 +134,7 @@ fn fields_of_other_files_are_reached() {
             &["u.a"],
         ),
         (
-            "SQL of a view is followed to columns",
+            "the columns in a view's SQL are traced",
             &[
                 ("t.view", "schema: s\ndimensions: {a: {}, b: {}}\n"),
                 (
@@ -146,7 +146,7 @@ fn fields_of_other_files_are_reached() {
             &["sums.total", "sums.twice", "t.a"],
         ),
         (
-            "what decides about its rows reaches all of it, through a view of views too",
+            "columns that determine the rows affect all fields, also through another view",
             &[
                 (
                     "v.view",
@@ -167,7 +167,7 @@ fn fields_of_other_files_are_reached() {
             &["v.up", "v.y"],
         ),
         (
-            "what cannot be followed is known as a whole",
+            "SQL that cannot be parsed only has table-level lineage",
             &[
                 ("v.view", "sql: 'selec x frm s.t'\ndimensions: {x: {}}\n"),
                 ("u.view", "sql: 'selec x frm s.other'\ndimensions: {x: {}}\n"),

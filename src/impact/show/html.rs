@@ -226,7 +226,7 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
         out.push_str("<p>Nothing.</p>\n</section>\n");
         return;
     }
-    out.push_str("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">How it is reached</th><th scope=\"col\">Grade</th><th scope=\"col\">Owner</th><th scope=\"col\">Last status</th></tr></thead>\n<tbody>\n");
+    out.push_str("<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">What</th><th scope=\"col\">How it is reached</th><th scope=\"col\">Severity</th><th scope=\"col\">Owner</th><th scope=\"col\">Last status</th></tr></thead>\n<tbody>\n");
     for effect in &impact.effects {
         let steps: Vec<String> = effect
             .path
@@ -261,7 +261,7 @@ fn write_effects_table(impact: &Impact, out: &mut String) {
         };
         let _ = writeln!(
             out,
-            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Grade\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
+            "<tr class=\"{grade}\"><th scope=\"row\"><code>{}</code> <small>{}</small>{columns}</th><td data-label=\"How it is reached\">{}</td><td data-label=\"Severity\"><span class=\"grade {grade}\">{}</span> {}{}{}</td><td data-label=\"Owner\">{}</td><td data-label=\"Last status\">{}</td></tr>",
             escape_text(&effect.name),
             escape_text(&effect.kind),
             steps.join(" → "),

@@ -27,7 +27,7 @@ pub fn impact_markdown(impact: &Impact) -> String {
         );
     }
     if !impact.effects.is_empty() {
-        out.push_str("\n| what | reached by | grade | owner | last status |\n|---|---|---|---|---|\n");
+        out.push_str("\n| what | reached by | severity | owner | last status |\n|---|---|---|---|---|\n");
     }
     for effect in &impact.effects {
         let path: Vec<String> = effect.path.iter().map(|step| inline_code(step)).collect();

@@ -58,7 +58,7 @@ impl MetricSet {
                     Diagnostic::new(
                         Code::UnknownMetric,
                         node.span,
-                        format!("the metric set `{name}` is defined over itself"),
+                        format!("the metric set `{name}` is built on itself"),
                     )
                     .with_help("remove the name; the set's own metrics need no `sets`"),
                 );

@@ -613,10 +613,10 @@ codes! {
         => Spec("model: m\nfrom: t\ngroup_by: day[month]\ndefinitions: |\n  n = COUNT()\n  is_busy = n > 10\nconfig: {materialized: incremental, event_time: day_month, unique_key: day_month}\n");
     WiderAccess "F0640" "wider-access" Error
         "All users of a model can see the data that it reads, so a model that reads a private model must also be private. Protected and public parents do not restrict the model."
-        Shown("`access: public` of a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
+        Shown("`access: public` in a spec that reads a private model") => Shown("`access: private` and the `group` of that model");
     PrivateParent "F0641" "private-parent" Error
         "In dbt, only models of the same group can read a private model. A spec without a group inherits the group of the private model that it reads."
-        Shown("`group: sales` of a spec that reads a model that is private to `finance`") => Shown("`group: finance`");
+        Shown("`group: sales` in a spec that reads a private model of the group `finance`") => Shown("`group: finance`");
     ReservedModelName "F0650" "reserved-model-name" Error
         "Queries on a model's table contain the model's name. If the name were a reserved word in SQL, every query would have to quote it, but dbt does not quote it on every warehouse."
         Spec("model: order\nfrom: t\ndefinitions: a = SUM(x)\n") => Spec("model: order_totals\nfrom: t\ndefinitions: a = SUM(x)\n");
