@@ -7,7 +7,7 @@ pub const COLUMNS: usize = 20;
 
 /// Generates a manifest. Each model reads the two models before it. Each model also has a key, a foreign key and
 /// descriptions, with the fields that dbt 1.12 writes.
-pub fn generated(models: usize) -> String {
+pub fn generate_manifest(models: usize) -> String {
     let mut out = String::with_capacity(models * 32_000);
     out.push_str(r#"{"metadata": {"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json", "dbt_version": "1.12.6", "generated_at": "2026-11-20T06:30:53.407851Z", "project_name": "shop", "adapter_type": "snowflake"}, "nodes": {"#);
     for number in 0..models {

@@ -88,7 +88,7 @@ pub fn collect(dialect: &Dialect, functions: &[Function], results: &Results) -> 
     let mut cells = Vec::new();
     let overloads = functions.iter().flat_map(|f| f.overloads.iter().map(move |o| (f, o)));
     for ((function, overload), nodes) in overloads.zip(dialect.templates()) {
-        let roles = Roles::of(function, functions);
+        let roles = Roles::find_roles(function, functions);
         let found = nodes.map_or_else(BTreeSet::new, |nodes| {
             constructs::constructs_of_template(nodes, &overload.signature, roles, &scope)
         });

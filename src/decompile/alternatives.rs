@@ -58,7 +58,7 @@ pub(super) struct Alternatives {
 
 impl Alternatives {
     /// Returns the equivalent expressions of a part, each with the guards that it adds.
-    pub fn of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
+    pub fn equivalents_of(&self, part: SqlNodeId) -> &[(SqlNodeId, GuardSet)] {
         self.of_part.get(&part).map_or(&[], Vec::as_slice)
     }
 
@@ -88,7 +88,7 @@ impl Alternatives {
                 found.push(part);
             } else if seen.insert(part) {
                 left.push((part, true));
-                let others = self.of(part).iter().map(|(other, _)| *other);
+                let others = self.equivalents_of(part).iter().map(|(other, _)| *other);
                 left.extend(
                     others
                         .chain(trees.children(part).iter().copied())
@@ -114,7 +114,7 @@ impl Alternatives {
         let mut rewritten: FxHashMap<SqlNodeId, (SqlNodeId, GuardSet)> = FxHashMap::default();
         let mut added = Vec::new();
         for part in self.parts(trees, expression) {
-            let first = self.of(part).first().copied();
+            let first = self.equivalents_of(part).first().copied();
             let children = trees.children(part).to_vec();
             let is_accepted = |(place, child): (usize, &SqlNodeId)| {
                 let (_, guards) = rewritten.get(child)?;
@@ -181,7 +181,7 @@ impl SpellingPatterns {
             Some(SpellingPattern {
                 written,
                 generated: generated.root,
-                guards: spelling.guard.map(GuardSet::of).unwrap_or_default(),
+                guards: spelling.guard.map(GuardSet::from_guard).unwrap_or_default(),
             })
         });
         Self(all.collect())
@@ -228,7 +228,7 @@ impl SpellingPattern {
         let args = &self.written.args;
         let bound = self.written.match_node(trees, part)?;
         let mut pairs = args.iter().zip(&bound);
-        let is_fit = pairs.all(|(arg, bound)| fits(trees, arg, bound.as_ref(), value_type));
+        let is_fit = pairs.all(|(arg, bound)| can_represent(trees, arg, bound.as_ref(), value_type));
         let other = is_fit.then(|| instantiate(&self.generated, args, &bound, trees))?;
         other.filter(|other| *other != part)
     }
@@ -250,7 +250,7 @@ fn placeholders(sql: &str) -> Vec<Arg> {
 }
 
 /// Returns whether a placeholder can represent a part of an expression.
-fn fits(
+fn can_represent(
     trees: &mut Trees,
     arg: &Arg,
     bound: Option<&Binding>,
@@ -348,6 +348,6 @@ mod tests {
         assert!(found.parts(&trees, edited).contains(&expected));
         assert!(all.alternatives(&mut trees, unknown, |_, _| None).is_empty());
         let dates = all.alternatives(&mut trees, unknown, |_, _| Some((Type::Date, true)));
-        assert_eq!(dates.of(unknown).len(), 1);
+        assert_eq!(dates.equivalents_of(unknown).len(), 1);
     }
 }

@@ -111,7 +111,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     }
 
     /// Returns the check for another search of the same definition, which shares neither limits nor tried formulas.
-    pub fn restarted(&self) -> Self {
+    pub fn restart(&self) -> Self {
         let definition = (self.place, self.placed);
         let files = (self.written, self.found, self.edits);
         Self::new(self.compiler, self.read, definition, self.path, files)

@@ -117,11 +117,11 @@ impl SqlFile<'_> {
 /// Returns whether both files return the same columns of the same rows. In both files, a single select must determine
 /// the rows, and all later selects may only compute columns.
 pub(super) fn are_equivalent(one: &SqlFile<'_>, other: &SqlFile<'_>, trees: &mut Trees) -> bool {
-    are_equivalent_if(one, other, trees, &mut |_, _, one, other| one == other)
+    are_equivalent_by(one, other, trees, &mut |_, _, one, other| one == other)
 }
 
 /// Like [`are_equivalent`], but a function compares the expressions of each column, given the name of the column.
-pub(super) fn are_equivalent_if(
+pub(super) fn are_equivalent_by(
     one: &SqlFile<'_>,
     other: &SqlFile<'_>,
     trees: &mut Trees,

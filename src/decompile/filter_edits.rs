@@ -54,7 +54,7 @@ impl EditedModel<'_> {
     /// Returns the new text of a part of the expanded spec, if replacing words in that part produces the edited SQL.
     fn part_with_replaced_words(&self, at: &Range<usize>) -> Option<String> {
         let text = self.expanded.text();
-        let read = SpecPosition::expanded(text).ok()?;
+        let read = SpecPosition::parse_expanded(text).ok()?;
         let respelled = spec_with_replaced_words(self.compiler, &read, self.path, self.found)?;
         let part = respelled
             .strip_prefix(text.get(..at.start)?)?

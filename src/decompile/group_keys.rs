@@ -42,7 +42,7 @@ pub fn added_group_keys(written: &str, found: &str, dialect: Dialect) -> Vec<Add
         };
         let mut added = after.items.clone();
         let is_there = before.items.iter().all(|item| {
-            let same = |other: &SqlNodeId| guards.between(&trees, *item, *other).is_some();
+            let same = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other).is_some();
             let at = added.iter().position(same);
             at.map(|at| added.remove(at)).is_some()
         });
@@ -89,7 +89,7 @@ pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Di
         let mut left = theirs.items.clone();
         let mut all = GuardSet::default();
         for item in &ours.items {
-            let mut added = |other: &SqlNodeId| guards.between(&trees, *item, *other);
+            let mut added = |other: &SqlNodeId| guards.added_guards(&trees, *item, *other);
             let (at, added) = left
                 .iter()
                 .enumerate()
@@ -109,7 +109,7 @@ pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Di
             }
             let is_it = |(other, ..): &&(String, String, SqlNodeId)| is_same_name(other, name);
             let (.., edited) = theirs.columns.iter().find(is_it)?;
-            let added = guards.between(&trees, *tree, *edited)?;
+            let added = guards.added_guards(&trees, *tree, *edited)?;
             if added.count > 0 {
                 same.columns.push((name.clone(), RewrittenSql::new(sql.clone(), added)));
             }

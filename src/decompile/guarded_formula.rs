@@ -6,7 +6,7 @@ use super::alternatives::SpellingPatterns;
 use super::cache::get_or_insert_with;
 use super::candidate_check::CandidateCheck;
 use super::edits::{ColumnEdit, compare_files};
-use super::equivalent_files::are_equivalent_if;
+use super::equivalent_files::are_equivalent_by;
 use super::expression_text::ExpressionText;
 use super::file::{SqlFile, is_same_name};
 use super::formula::{Decompiler, NotAFormula, looks_at_rows, not_a_formula, with_candidate_check};
@@ -125,7 +125,7 @@ impl Decompiler {
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<FoundFormula, NotAFormula> {
         with_candidate_check(compiler, read, path, found, definition, |case| {
-            let with_guards = case.restarted();
+            let with_guards = case.restart();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {
                     formula,
@@ -147,14 +147,14 @@ impl Decompiler {
         let dialect = case.found.dialect;
         let spellings = self.spelling_patterns(dialect);
         let mut types = ValueTypes::new(case);
-        let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.of(trees, part));
+        let alternatives = spellings.alternatives(&mut trees, expected, |trees, part| types.type_of(trees, part));
         if alternatives.is_empty() && self.find_unknown_call(case, &trees, expected).is_some() {
             return Ok(None);
         }
         let mut guards = Guards::new(dialect).with_alternatives(alternatives.clone());
         let removed = written
             .ok()
-            .and_then(|written| guards.between(&trees, written, expected));
+            .and_then(|written| guards.added_guards(&trees, written, expected));
         if let Some(removed) = removed.filter(|removed| removed.count > 0) {
             return Err(only_removes_guards(&case.placed.formula, removed));
         }
@@ -236,7 +236,7 @@ impl CandidateCheck<'_, '_> {
         let sql = self.compile_spec_sql(&self.read.replace_formula(self.placed, formula).ok()?)?;
         let file = SqlFile::read(&sql, self.found.dialect);
         let generated = self.shown_expression(&file, self.shown, trees).ok()?;
-        let added = guards.between(trees, generated, expected)?;
+        let added = guards.added_guards(trees, generated, expected)?;
         let name = &self.placed.name;
         let is_own = |item: &ColumnEdit| self.is_own_column(item);
         let left = compare_files(&file, self.found);
@@ -251,9 +251,9 @@ impl CandidateCheck<'_, '_> {
         // formulac may compute a part of the formula in a different select than the user does.
         let is_other_edit = |column: &str| self.edits.items.iter().any(|item| is_same_name(&item.column, column));
         let mut is_same = |trees: &Trees, column: &str, ours: SqlNodeId, theirs: SqlNodeId| {
-            ours == theirs || guards.between(trees, ours, theirs).is_some() || is_other_edit(column)
+            ours == theirs || guards.added_guards(trees, ours, theirs).is_some() || is_other_edit(column)
         };
-        let is_proven = has_only_other_edits || are_equivalent_if(&file, self.found, trees, &mut is_same);
+        let is_proven = has_only_other_edits || are_equivalent_by(&file, self.found, trees, &mut is_same);
         let columns = self.read.columns(&file, self.place, name);
         let site = self.read.find_site(&columns, &file, self.cte, name)?;
         let text = file.text(&site.tokens).split_whitespace().collect::<Vec<_>>().join(" ");

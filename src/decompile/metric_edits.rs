@@ -105,7 +105,7 @@ impl<'m> EditedModel<'m> {
     /// a key.
     #[must_use]
     pub fn edit_origin(&self, decompiler: &Decompiler, cte: Option<&str>, column: &str) -> Option<EditOrigin<'_>> {
-        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded.text()).ok()?;
         let Some((step, placed)) = find_definition(&read, cte, column) else {
             return self.helper_origin(decompiler, &read);
         };
@@ -151,7 +151,7 @@ impl<'m> EditedModel<'m> {
         let mut all = read.outline.steps.iter().flat_map(|step| &step.definitions);
         all.find_map(|other| {
             let of = self.expanded.metric_set_formula(other.at)?;
-            let is_other = of.name() != definition.name() && of.place().set() == definition.place().set();
+            let is_other = of.name() != definition.name() && of.set_position().set() == definition.set_position().set();
             let is_shared = is_other
                 && refers(&other.formula, &placed.name)
                 && !refers(of.text(), definition.name())
@@ -190,7 +190,7 @@ impl<'m> EditedModel<'m> {
     /// does not count.
     #[must_use]
     pub fn changes_definition(&self, cte: Option<&str>, column: &str) -> bool {
-        let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
+        let Ok(read) = SpecPosition::parse_expanded(self.expanded.text()) else {
             return true;
         };
         let Some((step, placed)) = find_definition(&read, cte, column) else {
@@ -285,23 +285,23 @@ impl<'m> EditedModel<'m> {
         let mut trees = Trees::default();
         let (edited, _) = resolved_column(&found, (cte, column), &mut trees)?;
         let (before, _) = resolved_column(&written, (cte, column), &mut trees)?;
-        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded.text()).ok()?;
         let definition = find_definition(&read, cte, column).or_else(|| self.first_changed_definition(&read))?;
         let edits = Edits::default();
         let files = (&written, &found, &edits);
         let check = CandidateCheck::new(self.compiler, &read, definition, self.path, files);
         let mut types = ValueTypes::new(&check);
         let spellings = decompiler.spelling_patterns(dialect);
-        let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.of(trees, part));
+        let alternatives = spellings.alternatives(&mut trees, edited, |trees, part| types.type_of(trees, part));
         let mut guards = Guards::new(dialect).with_alternatives(alternatives);
-        if guards.between(&trees, before, edited).is_some() {
+        if guards.added_guards(&trees, before, edited).is_some() {
             return None;
         }
         let renamed = renamed_helper((&written, &made), cte, column);
         let mut columns = [(cte, Some(column)), (None, Some(column)), (cte, renamed.as_deref())].into_iter();
         columns.find_map(|(cte, now)| {
             let (own, sql) = resolved_column(&made, (cte, now?), &mut trees)?;
-            let added = guards.between(&trees, own, edited)?;
+            let added = guards.added_guards(&trees, own, edited)?;
             Some(EditMatch::Rewritten(RewrittenSql::new(sql, added)))
         })
     }
@@ -364,7 +364,7 @@ impl<'m> EditedModel<'m> {
             return Vec::new();
         };
         let names = self.expanded.metric_columns().filter_map(|(column, set, metric)| {
-            let is_own = set.eq_ignore_ascii_case(definition.place().set());
+            let is_own = set.eq_ignore_ascii_case(definition.set_position().set());
             let new = match (is_own, definition.is_over_sets()) {
                 (true, _) => format_name(metric),
                 (false, true) => format!("{set}.{}", format_name(metric)),
@@ -398,13 +398,13 @@ impl<'m> EditedModel<'m> {
     /// Returns the columns that contain only a part of a definition's formula, each with the text of the part. In a
     /// model over several sets, each aggregate of a formula has its own column.
     fn aggregates_of(&self, definition: &MetricSetFormula<'_>) -> Vec<(String, String)> {
-        let Ok(read) = SpecPosition::expanded(self.expanded.text()) else {
+        let Ok(read) = SpecPosition::parse_expanded(self.expanded.text()) else {
             return Vec::new();
         };
         let all = read.outline.steps.iter().flat_map(|step| &step.definitions);
         let text = |placed: &DefinitionWithPosition| {
             let own = self.expanded.metric_set_formula(placed.at)?;
-            let is_same = own.name() == definition.name() && own.place().set() == definition.place().set();
+            let is_same = own.name() == definition.name() && own.set_position().set() == definition.set_position().set();
             let part = own.part().filter(|part| is_same && part.len() < own.text().len())?;
             Some((placed.name.clone(), own.text().get(part)?.to_owned()))
         };
@@ -430,7 +430,7 @@ impl<'m> EditedModel<'m> {
     fn listed_name(&self, definition: &MetricSetFormula<'_>) -> Option<&str> {
         let mut columns = self.expanded.listed_columns();
         let is_it = |(_, set, metric): &(&str, &str, &str)| {
-            set.eq_ignore_ascii_case(definition.place().set()) && metric.eq_ignore_ascii_case(definition.name())
+            set.eq_ignore_ascii_case(definition.set_position().set()) && metric.eq_ignore_ascii_case(definition.name())
         };
         columns.find(is_it).map(|(column, ..)| column)
     }

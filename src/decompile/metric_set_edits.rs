@@ -78,7 +78,7 @@ impl EditedModel<'_> {
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
-        let read = SpecPosition::expanded(self.expanded.text()).ok()?;
+        let read = SpecPosition::parse_expanded(self.expanded.text()).ok()?;
         let mut trees = Trees::default();
         for (step, outline) in read.outline.steps.iter().enumerate() {
             for placed in &outline.definitions {

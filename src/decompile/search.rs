@@ -172,7 +172,7 @@ impl<'s> FormulaSearch<'s> {
                 self.match_pattern(pattern, id, &mut found);
             }
         }
-        for (other, _) in self.alternatives.into_iter().flat_map(|all| all.of(id)) {
+        for (other, _) in self.alternatives.into_iter().flat_map(|all| all.equivalents_of(id)) {
             found.extend(
                 self.forms
                     .get(other)

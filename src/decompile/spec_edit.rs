@@ -66,7 +66,7 @@ impl<'s> SpecPosition<'s> {
     }
 
     /// Parses an expanded model built on metric sets.
-    pub fn expanded(source: &'s str) -> Result<Self, EditRefusal> {
+    pub fn parse_expanded(source: &'s str) -> Result<Self, EditRefusal> {
         Self::read(source, true)
     }
 

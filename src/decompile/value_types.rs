@@ -28,7 +28,7 @@ impl<'c, 'a, 's> ValueTypes<'c, 'a, 's> {
     }
 
     /// Returns the type of a part. `None` if the type is not known.
-    pub fn of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
+    pub fn type_of(&mut self, trees: &Trees, part: SqlNodeId) -> Option<ValueType> {
         self.of_part(trees, part, MAX_DEPTH)
     }
 

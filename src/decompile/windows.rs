@@ -118,7 +118,7 @@ const TOTALS: [&str; 18] = [
     "SUMSQ",
 ];
 /// Aggregates of two ranges.
-const PAIRS: [&str; 7] = [
+const TWO_RANGE_AGGREGATES: [&str; 7] = [
     "CORREL",
     "COVAR",
     "COVARIANCE.P",
@@ -128,7 +128,7 @@ const PAIRS: [&str; 7] = [
     "SUMPRODUCT",
 ];
 /// Aggregates of a range and a number.
-const PERCENTILES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
+const RANGE_AND_NUMBER_AGGREGATES: [&str; 6] = ["PERCENTILE", "QUARTILE", "LARGE", "SMALL", "TRIMMEAN", "PERCENTILE.EXC"];
 
 /// Range, and its number of numeric placeholders.
 type ProbeRange = (String, usize);
@@ -187,7 +187,7 @@ fn add_total_probes(name: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormul
 
 fn add_percentile_probes(name: &Arg, numbers: &[String], all: &mut Vec<ProbeFormula>) {
     let quarters: Vec<String> = (0..=4).map(|quarter: u8| quarter.to_string()).collect();
-    for call in PERCENTILES {
+    for call in RANGE_AND_NUMBER_AGGREGATES {
         for range in ["{0}", "{0}:{0}"] {
             // The quartile number, which is the second argument of QUARTILE, does not appear in SQL.
             let of_call = if call == "QUARTILE" {
@@ -207,7 +207,7 @@ fn add_percentile_probes(name: &Arg, numbers: &[String], all: &mut Vec<ProbeForm
 }
 
 fn add_pair_probes(first: &Arg, second: &Arg, ranges: &[ProbeRange], all: &mut Vec<ProbeFormula>) {
-    for call in PAIRS {
+    for call in TWO_RANGE_AGGREGATES {
         for (range, count) in ranges {
             let one = range.replace("{n}", "{2}");
             all.push(ProbeFormula {

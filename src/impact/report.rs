@@ -353,7 +353,7 @@ impl<'s> StepNames<'s> {
     /// Returns the path from the change to a node. Each step includes its column, if known.
     pub fn effect_path(&mut self, place: usize, state: &NodeState) -> Vec<Arc<str>> {
         let mut steps = vec![self.step_name(place, None)];
-        let mut via: Option<(usize, Option<&str>)> = reached(&state.origin);
+        let mut via: Option<(usize, Option<&str>)> = origin_position(&state.origin);
         let mut seen = BTreeSet::from([place]);
         while let Some((at, column)) = via {
             steps.push(self.step_name(at, column));
@@ -365,16 +365,16 @@ impl<'s> StepNames<'s> {
             };
             let of_column = column
                 .and_then(|column| before.columns.get(column))
-                .and_then(|(_, via)| reached(via));
-            let of_rows = || before.rows.as_ref().and_then(reached);
-            via = of_column.or_else(of_rows).or_else(|| reached(&before.origin));
+                .and_then(|(_, via)| origin_position(via));
+            let of_rows = || before.rows.as_ref().and_then(origin_position);
+            via = of_column.or_else(of_rows).or_else(|| origin_position(&before.origin));
         }
         steps.reverse();
         steps
     }
 }
 
-fn reached(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
+fn origin_position(via: &ChangeOrigin) -> Option<(usize, Option<&str>)> {
     via.as_ref().map(|(at, column)| (*at, column.as_deref()))
 }
 

@@ -218,13 +218,13 @@ impl<'t> Batch<'t> {
         }
     }
 
-    fn known<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
+    fn known_inputs<'c>(&'c self, compiler: &'c Compiler) -> KnownInputs<'c> {
         KnownInputs::new(compiler, &self.set_fingerprints, self.is_session)
     }
 
     /// Parses the files, and adds their metric sets to the compiler.
     fn read_metric_sets(&mut self, compiler: &mut Compiler) {
-        let known = self.known(compiler);
+        let known = self.known_inputs(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
             if known.is_current(self.files[number].kept.set.as_ref()) {
                 return None;
@@ -255,7 +255,7 @@ impl<'t> Batch<'t> {
 
     /// Reads the names, inputs and contents of the files.
     fn read_inputs(&mut self, compiler: &Compiler) {
-        let known = self.known(compiler);
+        let known = self.known_inputs(compiler);
         let read = parallel::map_range(self.files.len(), |number| {
             let file = &self.files[number];
             if known.is_current(file.kept.inputs.as_ref()) {
@@ -283,7 +283,7 @@ impl<'t> Batch<'t> {
 
     /// Compiles specs. `is_first` is `true` if no models were added to the compiler since the contents were read.
     fn compile(&mut self, compiler: &Compiler, wave: &[usize], is_first: bool, done: &(impl Fn() + Sync)) {
-        let known = self.known(compiler);
+        let known = self.known_inputs(compiler);
         let compiled = parallel::map(wave, |number| {
             let file = &self.files[*number];
             let is_current = known.is_current(file.kept.compiled.as_ref()) && file.decode(compiler);

@@ -68,21 +68,21 @@ impl MetricSetConflict {
     /// Creates the conflict for an edited column. `ours` is the current spec.
     pub(super) fn new(column: &EditedMetricColumn<'_>, ours: &CurrentSpec, tools: ReconcileTools<'_>) -> Self {
         let edit = column.edit;
-        let (set, name) = (edit.definition.place().set(), edit.definition.name());
+        let (set, name) = (edit.definition.set_position().set(), edit.definition.name());
         let now = ours.compiled.metric_set_definition(set, name);
         let now = now.as_ref().unwrap_or(&edit.definition);
         let no_formula = || edit.refusal().map(ToString::to_string);
         let refusal = |reason: Option<String>| no_formula().or(reason).unwrap_or_else(|| NO_FORMULA.to_owned());
-        let file = now.place().path().unwrap_or_default();
+        let file = now.set_position().path().unwrap_or_default();
         let to_set = first_valid_formula(&edit.for_set, |formula| {
-            let base = edit.definition.place().set_text();
+            let base = edit.definition.set_position().set_text();
             let shown = column.find_edit_in_recompiled_sql(
                 &column
                     .compiler
                     .with_metric_sets([(file, &*with_metric_set_formula(base, name, formula)?)]),
                 None,
             )?;
-            let text = with_metric_set_formula(now.place().set_text(), name, formula)?;
+            let text = with_metric_set_formula(now.set_position().set_text(), name, formula)?;
             let compiler = tools.compiler.with_metric_sets([(file, text.as_str())]);
             first_error(&compiler, ours, &ours.source).map(|()| shown)
         });
@@ -105,7 +105,7 @@ impl MetricSetConflict {
             name: name.to_owned(),
             part: SetPart::Definition,
             file: file.to_owned(),
-            line: now.place().line(),
+            line: now.set_position().line(),
             to_set: to_set.map_err(refusal),
             to_set_sql,
             models: Vec::new(),
@@ -147,14 +147,14 @@ impl MetricSetConflict {
         has_edit: impl Fn(&Compiler) -> bool,
         compiler: &Compiler,
     ) -> Self {
-        let set = edit.filter.place().set();
+        let set = edit.filter.set_position().set();
         let now = ours.compiled.metric_set_filter(set).unwrap_or(edit.filter);
         let mut conflict = Self {
             set: set.to_owned(),
             name: "where".to_owned(),
             part: SetPart::Filter,
-            file: now.place().path().unwrap_or_default().to_owned(),
-            line: now.place().line(),
+            file: now.set_position().path().unwrap_or_default().to_owned(),
+            line: now.set_position().line(),
             to_set: Err("no formula was found for this condition; change `where` in the set yourself".to_owned()),
             to_set_sql: None,
             models: Vec::new(),
@@ -163,7 +163,7 @@ impl MetricSetConflict {
             to_model_sql: None,
         };
         if let Some(formula) = &edit.formula
-            && let Ok(text) = conflict.metric_set_with_formula(edit.filter.place().set_text(), formula)
+            && let Ok(text) = conflict.metric_set_with_formula(edit.filter.set_position().set_text(), formula)
             && has_edit(&compiler.with_metric_sets([(conflict.file.as_str(), text.as_str())]))
         {
             conflict.to_set = Ok(formula.clone());
@@ -175,11 +175,11 @@ impl MetricSetConflict {
     fn of_relation(relation: &MetricSetRelation<'_>) -> Self {
         let key = relation.key();
         Self {
-            set: relation.place().set().to_owned(),
+            set: relation.set_position().set().to_owned(),
             name: key.to_owned(),
             part: SetPart::Relation,
-            file: relation.place().path().unwrap_or_default().to_owned(),
-            line: relation.place().line(),
+            file: relation.set_position().path().unwrap_or_default().to_owned(),
+            line: relation.set_position().line(),
             to_set: Err(format!("change `{key}` in the set yourself")),
             to_set_sql: None,
             models: Vec::new(),
@@ -262,7 +262,7 @@ impl ModelReconciler<'_> {
         match owner {
             EditedSetPart::Definition(metric) => {
                 // The column of the definition may have been edited, too.
-                let (set, name) = (metric.definition.place().set(), metric.definition.name());
+                let (set, name) = (metric.definition.set_position().set(), metric.definition.name());
                 let is_same = |conflict: &&mut Conflict| {
                     let of_set =
                         |of: &MetricSetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;

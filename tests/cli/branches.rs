@@ -22,7 +22,7 @@ columns:
 
 /// Creates a project whose model `sales` is pushed on `main` and, with different changes, on the branches `one` and
 /// `two`. `two` is checked out.
-fn place(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
+fn create_project(name: &str, one: &[(&str, &str)], two: &[(&str, &str)]) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", "dialect: duckdb\nspecs: metrics/\n")
@@ -48,7 +48,7 @@ fn push(place: &Place) {
 }
 
 /// Returns the generated files and the state of the last push.
-fn generated(place: &Place) -> [String; 3] {
+fn generated_files(place: &Place) -> [String; 3] {
     [
         "models/formulac/sales.sql",
         "models/formulac/sales.yml",
@@ -75,7 +75,7 @@ fn merge(place: &Place, side: &str) -> [String; 3] {
     push(place);
     assert!(place.run(&["plan"]).out.contains("Specs, dbt and Omni agree."));
     assert_eq!(git(place, &["status", "--porcelain"]), "");
-    generated(place)
+    generated_files(place)
 }
 
 /// Returns the generated files of a project in which the merged spec was pushed.
@@ -86,7 +86,7 @@ fn pushed_at_once(place: &Place, name: &str) -> [String; 3] {
     }
     begin(&other);
     push(&other);
-    generated(&other)
+    generated_files(&other)
 }
 
 /// The branches change different definitions, so git merges the spec, but not the generated files and the state.
@@ -100,7 +100,7 @@ fn either_side_of_the_generated_files_leads_to_the_same_model() {
         ("COUNT(id)", "COUNT(DISTINCT(id))"),
         ("Number of orders", "Number of distinct orders"),
     ];
-    let place = place("branches_formulas", &one, &two);
+    let place = create_project("branches_formulas", &one, &two);
     let ours = merge(&place, "HEAD");
     let theirs = merge(&place, "MERGE_HEAD");
     assert_eq!(ours, theirs);
@@ -122,7 +122,7 @@ fn added_and_removed_definitions_are_merged() {
         "  /// Revenue of all orders\n",
         "  smallest = MIN(amount)\n\n  /// Revenue\n",
     )];
-    let place = place("branches_columns", &one, &two);
+    let place = create_project("branches_columns", &one, &two);
     let ours = merge(&place, "HEAD");
     assert_eq!(ours, merge(&place, "MERGE_HEAD"));
     assert_eq!(ours, pushed_at_once(&place, "branches_columns_at_once"));

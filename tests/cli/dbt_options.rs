@@ -34,7 +34,7 @@ const STARTS: [&[&str]; 5] = [
     &["env", "diff", "production", "--rows"],
 ];
 
-fn place(name: &str) -> Place {
+fn create_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", PROJECT)
@@ -64,7 +64,7 @@ fn command(place: &Place, args: &[&str]) -> std::process::Command {
     command
 }
 
-fn asked(place: &Place, args: &[&str]) -> (Run, String) {
+fn run_and_read_dbt_call(place: &Place, args: &[&str]) -> (Run, String) {
     let _ = std::fs::remove_file(place.path("asked.txt"));
     let run = finish(command(place, args));
     assert!(
@@ -87,7 +87,7 @@ fn change(place: &Place, args: &[&str], number: usize) {
 
 #[test]
 fn options_reach_every_call_of_dbt() {
-    let place = place("dbt_options");
+    let place = create_project("dbt_options");
     place.write(
         "ci/profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}, ci: {type: duckdb}}}\n",
@@ -104,7 +104,7 @@ fn options_reach_every_call_of_dbt() {
             "--threads",
             "3",
         ];
-        let (_, asked) = asked(&place, &[args, &options].concat());
+        let (_, asked) = run_and_read_dbt_call(&place, &[args, &options].concat());
         let profiles = place.path("ci").canonicalize().unwrap();
         for line in asked.lines() {
             let said = format!(
@@ -122,7 +122,7 @@ fn options_reach_every_call_of_dbt() {
 
 #[test]
 fn environment_variables_replace_missing_dbt_options() {
-    let place = place("dbt_environment");
+    let place = create_project("dbt_environment");
     place.write(
         "ci/profiles.yml",
         "shop: {target: dev, outputs: {dev: {type: duckdb}}}\n",
@@ -144,7 +144,7 @@ fn environment_variables_replace_missing_dbt_options() {
 #[test]
 fn a_line_reports_that_dbt_is_running() {
     for (number, args) in STARTS.into_iter().enumerate() {
-        let place = place(&format!("dbt_waiting_{number}"));
+        let place = create_project(&format!("dbt_waiting_{number}"));
         change(&place, args, 1);
         let mut call = command(&place, args);
         call.env("WAIT_FOR", place.path("let"))
@@ -165,8 +165,8 @@ fn a_line_reports_that_dbt_is_running() {
 
 #[test]
 fn no_progress_is_shown_without_a_terminal() {
-    let place = place("dbt_quiet");
-    let (run, _) = asked(&place, &["preview", "metrics/revenue.yml"]);
+    let place = create_project("dbt_quiet");
+    let (run, _) = run_and_read_dbt_call(&place, &["preview", "metrics/revenue.yml"]);
     assert!(
         run.err.starts_with("asking dbt for the rows of revenue …\n"),
         "{}",
@@ -177,7 +177,7 @@ fn no_progress_is_shown_without_a_terminal() {
         &["--output-format", "json"],
         &["--output-format", "github"],
     ] {
-        let (run, _) = asked(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
+        let (run, _) = run_and_read_dbt_call(&place, &[&["preview", "metrics/revenue.yml"], option].concat());
         assert!(!run.err.contains(" …"), "{}", run.err);
     }
 }
@@ -185,7 +185,7 @@ fn no_progress_is_shown_without_a_terminal() {
 /// The message includes dbt's error, because dbt's usage text alone does not explain the problem.
 #[test]
 fn the_error_of_a_dbt_call_is_shown() {
-    let place = place("dbt_usage");
+    let place = create_project("dbt_usage");
     place.program(
         "dbt",
         "#!/bin/sh\nprintf 'Usage: dbt show [OPTIONS]\\nTry dbt show --help.\\n\\nError: Invalid value for --profiles-dir\\n' >&2\nexit 2\n",
@@ -204,7 +204,7 @@ fn the_error_of_a_dbt_call_is_shown() {
 /// dbt does not see models in a folder that `.dbtignore` names, and `push` does not commit them.
 #[test]
 fn models_that_dbt_ignores_are_not_pushed() {
-    let place = place("dbt_ignored");
+    let place = create_project("dbt_ignored");
     let manifest = |nodes: &str| {
         let metadata = r#"{"dbt_schema_version": "https://schemas.getdbt.com/dbt/manifest/v12.json"}"#;
         format!(

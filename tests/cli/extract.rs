@@ -119,7 +119,7 @@ fn nothing_is_written_without_a_confirmation() {
 
 /// Runs `extract` on a terminal, where somebody answers the question.
 #[cfg(target_os = "linux")]
-fn answered(place: &Place, answer: &str) -> String {
+fn extract_with_answer(place: &Place, answer: &str) -> String {
     use std::io::Write as _;
 
     let mut command = std::process::Command::new("script");
@@ -141,7 +141,7 @@ fn answered(place: &Place, answer: &str) -> String {
 fn extract_writes_only_after_confirmation() {
     let place = project("question", &[("by_month", BY_MONTH), ("totals", TOTALS)]);
     for answer in ["n\n", "\n", "never\n"] {
-        let said = answered(&place, answer);
+        let said = extract_with_answer(&place, answer);
         assert!(
             said.contains("Write 3 files? [y/N]") && said.contains("no file is written"),
             "{said}"
@@ -149,7 +149,7 @@ fn extract_writes_only_after_confirmation() {
         assert_eq!(place.files("metrics"), ["by_month.yml", "totals.yml"], "{answer:?}");
         assert_eq!(place.read("metrics/totals.yml"), TOTALS, "{answer:?}");
     }
-    assert!(answered(&place, "y\n").contains("wrote metrics/orders.yml"));
+    assert!(extract_with_answer(&place, "y\n").contains("wrote metrics/orders.yml"));
     assert_eq!(place.files("metrics"), ["by_month.yml", "orders.yml", "totals.yml"]);
 }
 

@@ -57,20 +57,20 @@ const NAMES: [&str; 8] = [
 ];
 
 /// Replaces every string with the payload, except in fields that connect parts.
-fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
+fn insert_payload(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
     match value {
         Value::String(text) if !STRUCTURAL.contains(&key) && !text.contains('.') => {
             *count += 1;
             *text = format!("{payload}{count}");
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key, payload, count)),
+        Value::Array(items) => items.iter_mut().for_each(|item| insert_payload(item, key, payload, count)),
         Value::Object(fields) => {
             for (name, value) in fields.iter_mut() {
                 // The keys or values of these fields are ids.
                 let joins =
                     ["depends_on", "parent_map", "child_map", "group_map", "refs", "sources"].contains(&name.as_str());
                 if !joins || value.as_object().is_some() && name == "sources" {
-                    poison(value, name, payload, count);
+                    insert_payload(value, name, payload, count);
                 }
             }
         }
@@ -79,7 +79,7 @@ fn poison(value: &mut Value, key: &str, payload: &str, count: &mut usize) {
 }
 
 /// Creates a project whose artifacts `change` has modified.
-fn place(name: &str, change: impl Fn(&str) -> String) -> Place {
+fn create_project(name: &str, change: impl Fn(&str) -> String) -> Place {
     let place = Place::new(name);
     for file in ARTIFACTS {
         place.write(&format!("target/{file}"), change(&artifact(file)));
@@ -281,7 +281,7 @@ fn files(place: &Place, found: &mut Vec<String>) {
 }
 
 /// Proposes, verifies and releases the project, with the payload in the users' messages and in dbt's output.
-fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
+fn run_change_commands(place: &Place, payload: &str, found: &mut Vec<String>) {
     let mut call = |words: &[&str]| {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
         let mut command = place.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
@@ -324,14 +324,14 @@ fn later(place: &Place, payload: &str, found: &mut Vec<String>) {
 }
 
 fn check(name: &str, id: &str, payload: &str, change: impl Fn(&str) -> String) -> Vec<String> {
-    let place = place(name, change);
+    let place = create_project(name, change);
     let mut found = Vec::new();
     for call in calls(id) {
         let args: Vec<&str> = call.iter().map(String::as_str).collect();
         faults(&call, &place.run(&args), &mut found);
     }
     write_fake_dbt(&place, payload);
-    later(&place, payload, &mut found);
+    run_change_commands(&place, payload, &mut found);
     files(&place, &mut found);
     found.into_iter().map(|it| format!("{name}: {it}")).collect()
 }
@@ -347,7 +347,7 @@ fn texts_of_every_field() {
             |text| {
                 let mut value: Value = serde_json::from_str(text).unwrap();
                 let mut count = 0;
-                poison(&mut value, "", payload, &mut count);
+                insert_payload(&mut value, "", payload, &mut count);
                 assert!(count > 10, "{count} texts were replaced");
                 value.to_string()
             },

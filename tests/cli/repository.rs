@@ -8,12 +8,12 @@ use crate::run::{Place, Run, finish};
 pub fn begin(place: &Place) {
     git(place, &["init", "--quiet", "--initial-branch=main"]);
     git(place, &["config", "commit.gpgsign", "false"]);
-    be(place, "ann");
+    switch_user(place, "ann");
     commit(place, "specs");
 }
 
 /// Sets the user who works in the repository from now on: `ann` is `Ann <ann@example.com>`.
-pub fn be(place: &Place, name: &str) {
+pub fn switch_user(place: &Place, name: &str) {
     let mut letters = name.chars();
     let first = letters.next().unwrap().to_uppercase();
     git(place, &["config", "user.name", &format!("{first}{}", letters.as_str())]);

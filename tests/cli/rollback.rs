@@ -8,7 +8,7 @@ const SQL: &str = "models/revenue.sql";
 const SPEC: &str = "metrics/revenue.yml";
 
 /// Creates a project whose generated and handwritten models are in the same folder, and pushes it.
-fn pushed(name: &str) -> Place {
+fn create_pushed_project(name: &str) -> Place {
     let place = Place::new(name);
     place
         .write("formulac.yml", format!("{PROJECT}models: models/\ntests: tests/\n"))
@@ -35,7 +35,7 @@ fn roll_back(place: &Place) -> String {
 
 #[test]
 fn handwritten_files_in_the_same_folders_are_kept() {
-    let place = pushed("rollback_handwritten");
+    let place = create_pushed_project("rollback_handwritten");
     let first = [SPEC, SQL].map(|file| place.read(file));
     place
         .write("models/orders.sql", "select 2 as id\n")
@@ -59,7 +59,7 @@ fn handwritten_files_in_the_same_folders_are_kept() {
 
 #[test]
 fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
-    let place = pushed("rollback_hand_edits");
+    let place = create_pushed_project("rollback_hand_edits");
     // The push of the second formula keeps these edits but does not make them, so a rollback does not undo them.
     edit(
         &place,
@@ -97,7 +97,7 @@ fn hand_edits_of_generated_files_and_later_changes_of_specs_are_kept() {
 
 #[test]
 fn a_file_whose_lines_changed_again_keeps_its_contents() {
-    let place = pushed("rollback_same_lines");
+    let place = create_pushed_project("rollback_same_lines");
     edit(&place, SPEC, "SUM(amount)", "SUM(amount - tax)");
     push(&place);
     edit(&place, SPEC, "SUM(amount - tax)", "SUM(amount - fee)");
@@ -112,7 +112,7 @@ fn a_file_whose_lines_changed_again_keeps_its_contents() {
 /// Changes of metric sets that a push read are undone although another commit contains them.
 #[test]
 fn metric_sets_that_were_pushed_are_undone() {
-    let place = pushed("rollback_sets");
+    let place = create_pushed_project("rollback_sets");
     place.write(
         "metrics/orders.yml",
         "metric_set: orders\nfrom: orders\ntime: day\ndefinitions: |\n  total = SUM(amount)\n  // per order\n  average = total / COUNT()\n  fees = SUM(fee)\n",

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::repository::{be, begin, commit, edit, git, snapshot};
+use crate::repository::{switch_user, begin, commit, edit, git, snapshot};
 use crate::roles;
 use crate::run::Place;
 
@@ -328,7 +328,7 @@ fn impact_names_a_changed_metric_once() {
 /// A change to a set requires the approvers of the set and of each model whose SQL changes.
 #[test]
 fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() {
-    let place = roles::place("set_changes_approvers");
+    let place = roles::create_project("set_changes_approvers");
     for (file, text) in [("orders", ORDERS), ("by_month", BY_MONTH), ("total", TOTAL)] {
         place.write(&format!("metrics/{file}.yml"), text);
     }
@@ -347,7 +347,7 @@ fn a_change_to_a_set_needs_the_approvers_of_the_set_and_of_each_changed_model() 
         "\napprovers: [gus@example.com]\nmetrics",
     );
     commit(&place, "sets");
-    be(&place, "eve");
+    switch_user(&place, "eve");
     push(&place);
     git(&place, &["switch", "--quiet", "-c", "after-tax"]);
     edit(&place, "metrics/orders.yml", "SUM(amount)", "SUM(amount - tax)");

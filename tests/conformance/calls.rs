@@ -126,7 +126,7 @@ impl Call {
     }
 
     /// Returns the formula with the types of its columns: `ROUND(value, 2) of value: float`.
-    pub fn shown(&self) -> String {
+    pub fn describe(&self) -> String {
         if self.columns.is_empty() {
             return self.formula.clone();
         }

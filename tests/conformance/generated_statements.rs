@@ -260,12 +260,12 @@ fn forms(statements: &mut Statements, dialect: Dialect, function: &'static catal
         let schema = Schema::new().with(relation);
         if let Ok(written) = call.compile(dialect) {
             let sql = format!("select {} as answer from {TABLE}", written.sql);
-            statements.add(&call.shown(), dialect, &sql, &schema, &[("answer", written.ty)]);
+            statements.add(&call.describe(), dialect, &sql, &schema, &[("answer", written.ty)]);
         } else if function.level == Level::Aggregate {
             let query = query(&call.formula, &call.columns, dialect);
             query
                 .iter()
-                .for_each(|sql| statements.add(&call.shown(), dialect, sql, &schema, &[]));
+                .for_each(|sql| statements.add(&call.describe(), dialect, sql, &schema, &[]));
         }
     }
 }

@@ -26,7 +26,7 @@ pub fn sql_of(function: &'static catalog::Function) -> String {
     let mut text = String::new();
     let forms = written(function);
     for (call, in_each) in &forms {
-        let _ = writeln!(text, "  {}", call.shown());
+        let _ = writeln!(text, "  {}", call.describe());
         push(&mut text, in_each);
     }
     // A function that accepts only constants is represented by an example.

@@ -9,8 +9,8 @@ use crate::value::Value;
 
 /// Generates a pivot of a table whose rows are cells.
 pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
-    let (period, channel) = (table.apart[0], *table.apart.last().expect("a key"));
-    let of_three = table.apart.len() == 3;
+    let (period, channel) = (table.key_columns[0], *table.key_columns.last().expect("a key"));
+    let of_three = table.key_columns.len() == 3;
     let by = match random.below(10) {
         0 | 1 => vec![period],
         2 | 3 if of_three => vec!["region", channel],
@@ -48,12 +48,12 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
     let is_row = |name: &str| pivot.by.iter().all(|key| key != name);
     // If no key is known, the order contains all columns that identify rows. Otherwise it contains some of them, and
     // sometimes other columns.
-    let mut names = table.apart.clone();
+    let mut names = table.key_columns.clone();
     if table.key_known {
         random.shuffle(&mut names);
         names.truncate(1 + random.below(names.len()));
         if !names.iter().any(|name| is_row(name)) {
-            names.extend(table.apart.iter().copied().find(|name| is_row(name)));
+            names.extend(table.key_columns.iter().copied().find(|name| is_row(name)));
         }
         if random.percent(10) {
             names.push(random.pick::<&str>(&["region", "due"]));

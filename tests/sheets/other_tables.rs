@@ -80,7 +80,7 @@ impl Table {
             seed: self.seed,
             name,
             columns,
-            apart: vec!["code"],
+            key_columns: vec!["code"],
             key_known: !self.seed.is_multiple_of(5),
             rows,
         }
@@ -96,7 +96,7 @@ impl Table {
             _ => (named("month", "Some Month"), Type::Date, Kind::Date),
         };
         let key_known = seed % 4 != 3;
-        let apart = if seed % 4 == 2 {
+        let key_columns = if seed % 4 == 2 {
             vec![period, "region", "channel"]
         } else {
             vec![period, "channel"]
@@ -112,7 +112,7 @@ impl Table {
                 ("paid", Type::Boolean, Kind::Bool),
                 ("due", Type::Date, Kind::Date),
             ],
-            |name| !key_known || (!apart.contains(&name) && !seed.is_multiple_of(7)),
+            |name| !key_known || (!key_columns.contains(&name) && !seed.is_multiple_of(7)),
             true,
         );
         let first = day_number(2023 + random.between(0, 1), random.between(1, 12), 1);
@@ -130,7 +130,7 @@ impl Table {
         if !key_known && random.percent(50) {
             channels.push(Value::Null);
         }
-        let regions = if apart.len() == 3 {
+        let regions = if key_columns.len() == 3 {
             vec![Some("north"), Some("south")]
         } else {
             vec![None]
@@ -155,7 +155,7 @@ impl Table {
                 // A column that identifies rows is never blank, unless blank is one of its values.
                 let (keys, others) = values.split_at_mut(3);
                 blanked(&mut random, others, &columns[3..]);
-                if apart.len() == 2 {
+                if key_columns.len() == 2 {
                     blanked(&mut random, &mut keys[1..2], &columns[1..2]);
                 }
                 rows.push(values);
@@ -166,7 +166,7 @@ impl Table {
             seed,
             name: format!("cells_{seed}"),
             columns,
-            apart,
+            key_columns,
             key_known,
             rows,
         }

@@ -39,7 +39,7 @@ pub struct Table {
     pub name: String,
     pub columns: Vec<TableColumn>,
     /// Columns that identify the rows.
-    pub apart: Vec<&'static str>,
+    pub key_columns: Vec<&'static str>,
     /// `true` if the schema declares the key.
     pub key_known: bool,
     pub rows: Vec<Vec<Value>>,
@@ -104,7 +104,7 @@ impl Table {
             seed,
             name: format!("rows_{seed}"),
             columns,
-            apart: vec!["id"],
+            key_columns: vec!["id"],
             key_known: true,
             rows,
         }
@@ -124,7 +124,7 @@ impl Table {
             .iter()
             .map(|(name, descending)| (self.place(name), *descending))
             .collect();
-        for name in self.apart.iter().filter(|_| self.key_known) {
+        for name in self.key_columns.iter().filter(|_| self.key_known) {
             let place = self.place(name);
             if order.iter().all(|(known, _)| *known != place) {
                 order.push((place, false));
@@ -161,7 +161,7 @@ impl Table {
                 )
             });
         if self.key_known {
-            relation.primary_key(self.apart.iter().copied())
+            relation.primary_key(self.key_columns.iter().copied())
         } else {
             relation
         }

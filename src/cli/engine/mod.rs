@@ -220,13 +220,13 @@ impl Engine {
     }
 
     /// Looks up each relation and its columns.
-    pub fn relation_presences(
+    pub fn check_relations(
         &self,
         relations: &[Read],
         typed: Option<&Schema>,
     ) -> Result<Vec<RelationPresence>, Failure> {
         match self {
-            Self::Dbt(run) => dbt::relation_presences(relations, run),
+            Self::Dbt(run) => dbt::check_relations(relations, run),
             Self::Duckdb(files) => {
                 let file = |read: &Read| {
                     files

@@ -102,7 +102,7 @@ impl OmniViewNames {
 
     /// Returns all names with their ranks. If several views have the same name, the view with the lowest rank has
     /// precedence.
-    fn ranked(&self) -> impl Iterator<Item = (&str, u8)> {
+    fn ranked_names(&self) -> impl Iterator<Item = (&str, u8)> {
         let full = (self.full.as_str(), u8::from(!self.is_certain));
         let others = self.others.iter().map(|name| (name.as_str(), 2));
         [full].into_iter().chain(others).chain([(self.short.as_str(), 3)])
@@ -133,7 +133,7 @@ impl OmniViewIndex {
     /// Adds a view and returns its index.
     pub fn add(&mut self, names: OmniViewNames) -> usize {
         let place = self.names.len();
-        for (name, rank) in names.ranked() {
+        for (name, rank) in names.ranked_names() {
             let known = self.by_name.entry(name.to_lowercase()).or_insert((place, rank));
             if rank < known.1 {
                 *known = (place, rank);

@@ -205,7 +205,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
     pub fn resolve_expression(&mut self, site: &ColumnExpression, trees: &mut Trees) -> Result<SqlNodeId, String> {
         self.base = self.base_relation_of(site.cte.as_deref());
         let id = self.parse_tokens(site.cte.as_deref(), site.tokens.clone(), trees)?;
-        self.inlined(
+        self.inline_columns(
             ResolutionContext {
                 cte: site.cte.as_deref(),
                 within: RowRelationship::Step,
@@ -247,7 +247,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         parse(self.file.source, &tokens, self.file.dialect, trees)
     }
 
-    fn inlined(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn inline_columns(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
         if trees.height(id) + look.depth > HIGHEST {
             return Err(too_deep());
         }
@@ -277,7 +277,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             new.push(if is_name {
                 *kid
             } else {
-                self.inlined(look.with_more_depth(), *kid, trees)?
+                self.inline_columns(look.with_more_depth(), *kid, trees)?
             });
         }
         let label = trees.label(id).clone();
@@ -331,7 +331,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         } else {
             RowRelationship::Joined
         };
-        self.inlined(
+        self.inline_columns(
             ResolutionContext {
                 cte: site.cte.as_deref(),
                 within,
@@ -462,7 +462,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
                     within: RowRelationship::Joined,
                     depth: look.depth + 1,
                 };
-                self.inlined(inside, value, trees)?
+                self.inline_columns(inside, value, trees)?
             }
         };
         let on = self.join_condition(look, at, trees)?;
@@ -494,7 +494,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             .get(at)
             .map_or("", |read| read.alias.as_str());
         let on = put_joined_column_first(on, alias, trees);
-        self.inlined(
+        self.inline_columns(
             ResolutionContext {
                 within: RowRelationship::Condition(at),
                 ..look.with_more_depth()
@@ -549,7 +549,7 @@ impl<'f, 's> ColumnResolver<'f, 's> {
             let tokens = self.file.tokens.get(tokens).unwrap_or_default();
             let mut kids = parse_list(self.file.source, tokens, self.file.dialect, trees)?;
             for kid in &mut kids {
-                *kid = self.inlined(look.with_more_depth(), *kid, trees)?;
+                *kid = self.inline_columns(look.with_more_depth(), *kid, trees)?;
             }
             parts.push(trees.add(SqlLabel::Clause(clause), kids));
         }

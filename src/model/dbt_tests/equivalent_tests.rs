@@ -140,7 +140,7 @@ fn recognize_unique(program: &Program, root: IrId) -> Option<(u32, bool)> {
         return None;
     };
     let column = column(program, *counted).filter(|of| column(program, *parted) == Some(*of))?;
-    let counts = catalog::overload_owner(overload) == internal::COUNTA && program.window_frame(over).is_whole();
+    let counts = catalog::overload_owner(overload) == internal::COUNTA && program.window_frame(over).covers_partition();
     (counts && program.text(digits) == "1").then_some((column, empty_passes))
 }
 

@@ -166,7 +166,7 @@ impl ExpandedModel {
                 continue;
             };
             let whole = filter.formula.file_span(&(0..filter.text().len()));
-            let copies = self.expansion.text.copies(place + 1, whole);
+            let copies = self.expansion.text.copied_ranges(place + 1, whole);
             filters.extend(copies.into_iter().map(|range| (filter, range)));
         }
         filters
@@ -246,7 +246,7 @@ impl<'e> MetricSetFilter<'e> {
 
     /// Returns the position of the condition.
     #[must_use]
-    pub fn place(self) -> MetricSetPosition<'e> {
+    pub fn set_position(self) -> MetricSetPosition<'e> {
         MetricSetPosition {
             set: self.set,
             span: self.formula.span,
@@ -275,7 +275,7 @@ impl<'e> MetricSetRelation<'e> {
 
     /// Returns the position of the relation.
     #[must_use]
-    pub fn place(&self) -> MetricSetPosition<'e> {
+    pub fn set_position(&self) -> MetricSetPosition<'e> {
         self.place
     }
 }
@@ -320,7 +320,7 @@ impl<'e> MetricSetFormula<'e> {
 
     /// Returns the position of the definition.
     #[must_use]
-    pub fn place(&self) -> MetricSetPosition<'e> {
+    pub fn set_position(&self) -> MetricSetPosition<'e> {
         MetricSetPosition {
             set: self.set,
             span: self.formula.span,

@@ -165,7 +165,7 @@ impl ModelOverSets<'_> {
         faults.extend(self.free_keys_of_filled_date(&fill, keys));
         for name in ["from", "to"] {
             let bound = node.get(name);
-            faults.extend(bound.and_then(|node| PeriodBound::fault(compiler, name, node, self.source)));
+            faults.extend(bound.and_then(|node| PeriodBound::bound_error(compiler, name, node, self.source)));
         }
         if let [Some(from), Some(to)] = ["from", "to"].map(|name| Some((name, node.get(name)?))) {
             faults.extend(PeriodBound::reversed_fault([from, to]));

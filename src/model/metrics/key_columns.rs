@@ -26,7 +26,7 @@ impl ModelOverSets<'_> {
         }
         let mut unknown = None;
         for set in used.iter().map(|set| &self.sets[*set]) {
-            let mapped = key.mapped(set);
+            let mapped = key.mapped_column(set);
             let text = mapped.map_or(key.text.as_str(), |part| &part.column);
             let is_period = mapped.is_none() && period_unit(text).is_some();
             let (name, frame) = split_timeframe(text);

@@ -269,7 +269,7 @@ impl ModelOverSets<'_> {
     /// Returns whether a key of several sets is a period of the set's `time` and has the same name as the `time`, so
     /// that formulas must qualify the `time`.
     fn hides_time(&self, compiler: &Compiler, set: &MetricSet, key: &ModelKey) -> bool {
-        let name = match key.mapped(set) {
+        let name = match key.mapped_column(set) {
             Some(part) if split_timeframe(&part.column).1.is_empty() => return false,
             Some(_) => key.text.clone(),
             None => key_name(&key.text),
@@ -302,7 +302,7 @@ impl ModelOverSets<'_> {
         let mut text = key.text.clone();
         let is_period = key.mapping.is_empty() && self.is_period(compiler, of, &key.text);
         if !key.mapping.is_empty() {
-            let Some(part) = key.mapped(of) else {
+            let Some(part) = key.mapped_column(of) else {
                 return Err(Diagnostic::new(
                     Code::MetricKey,
                     key.span,

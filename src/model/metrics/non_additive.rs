@@ -151,7 +151,7 @@ impl ModelOverSets<'_> {
                 let is_column = self.resolve_in_set(id.0, &formula.name, &column) == SetNameTarget::Column;
                 column.qualifier.as_ref().filter(|_| is_column)?;
                 let text = TextWithOrigins::generated(
-                    &name.renamed(&name_after_joins(&column)),
+                    &name.replacement_text(&name_after_joins(&column)),
                     file,
                     formula.file_span(&name.range),
                 );

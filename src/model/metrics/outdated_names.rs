@@ -191,7 +191,7 @@ impl ModelOverSets<'_> {
                 of.deprecation(place?, span, today)
             };
             for key in &self.keys {
-                let part = key.mapped(of);
+                let part = key.mapped_column(of);
                 let (text, span) = part.map_or((&key.text, key.span), |part| (&part.column, part.span));
                 let former = split_timeframe(text).0;
                 faults.extend(deprecation(former, span));
@@ -217,7 +217,7 @@ impl ModelOverSets<'_> {
                     faults.extend(plain.and_then(|plain| deprecation(plain, filter.file_span(&name.range))));
                     if let Some(current) = self.current_name_in_filter(*set, name) {
                         let fault = of.renamed_dimension(&name.name, current, filter.file_span(&name.range));
-                        faults.push(fault.with_help(format!("write `{}`", name.renamed(current))));
+                        faults.push(fault.with_help(format!("write `{}`", name.replacement_text(current))));
                     }
                 }
             }

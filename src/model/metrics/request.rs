@@ -48,7 +48,7 @@ pub struct MappedColumn {
 
 impl ModelKey {
     /// Returns the column of a set, if the key is a mapping that names the set.
-    pub fn mapped(&self, set: &MetricSet) -> Option<&MappedColumn> {
+    pub fn mapped_column(&self, set: &MetricSet) -> Option<&MappedColumn> {
         let mut parts = self.mapping.iter();
         parts.find(|part| part.set.eq_ignore_ascii_case(&set.name))
     }

@@ -230,7 +230,7 @@ impl<'m> StepWriter<'m> {
                 .enumerate()
                 .filter(|(place, _)| Some(*place) != self.keys.time);
             others
-                .map(|(_, name)| self.generated(name))
+                .map(|(_, name)| self.generated_text(name))
                 .collect::<Vec<TextWithPosition>>()
         };
         match windows {
@@ -262,7 +262,7 @@ impl<'m> StepWriter<'m> {
                     let mut names = entries.map(|text| bare(text.strip_suffix(" desc").unwrap_or(text)));
                     names.any(|name| name == bare(&key.text))
                 };
-                let all = self.keys.names.iter().map(|name| self.generated(name));
+                let all = self.keys.names.iter().map(|name| self.generated_text(name));
                 let default = || all.filter(|key| !ordered(key)).collect();
                 step.partition_by = match &self.partition_by {
                     Some(written) => Some(written.clone()),
@@ -282,7 +282,7 @@ impl<'m> StepWriter<'m> {
 
     fn time_order(&self) -> Vec<TextWithPosition> {
         let time = self.ordering_key().and_then(|time| self.keys.names.try_get(time));
-        time.map(|name| self.generated(name)).into_iter().collect()
+        time.map(|name| self.generated_text(name)).into_iter().collect()
     }
 
     /// Returns the default order in a step. A grouped step cannot refer to its key by the name of the key's column.
@@ -291,7 +291,7 @@ impl<'m> StepWriter<'m> {
         time.map_or_else(|| self.time_order(), |time| vec![time.clone()])
     }
 
-    fn generated(&self, name: &str) -> TextWithPosition {
+    fn generated_text(&self, name: &str) -> TextWithPosition {
         TextWithPosition::new(quote_formula_name(name), 0, self.model.span)
     }
 
@@ -331,7 +331,7 @@ impl<'m> StepWriter<'m> {
         let filter = conjunction(filters, self.model.span);
         if has_hidden || !is_ordered || orders_late || filter.is_some() {
             steps.push(StepText {
-                keep: Some(StepTextRetention::Columns(self.kept(&outputs))),
+                keep: Some(StepTextRetention::Columns(self.kept_columns(&outputs))),
                 filter,
                 order_by: order,
                 ..StepText::default()
@@ -346,7 +346,7 @@ impl<'m> StepWriter<'m> {
                 // its position.
                 let kept = outputs.iter().position(in_last).unwrap_or(outputs.len());
                 let (before, after) = outputs.split_at(kept);
-                step.keep = Some(StepTextRetention::Columns(self.kept(before)));
+                step.keep = Some(StepTextRetention::Columns(self.kept_columns(before)));
                 let definition = |column: &usize| {
                     let mut text = self.columns.all[*column].text.clone();
                     if !in_last(column) {
@@ -364,7 +364,7 @@ impl<'m> StepWriter<'m> {
         }
     }
 
-    fn kept(&self, columns: &[usize]) -> Vec<String> {
+    fn kept_columns(&self, columns: &[usize]) -> Vec<String> {
         let names = columns.iter().map(|column| self.columns.all[*column].text.name.clone());
         self.keys.names.iter().cloned().chain(names).collect()
     }

@@ -103,11 +103,11 @@ impl StepText {
             is_first: true,
         };
         if with_name {
-            writer.generated("name", &yaml::flow_text(&self.name));
+            writer.write_generated_entry("name", &yaml::flow_text(&self.name));
         }
         if let Some(from) = &self.from {
             writer.key("from");
-            writer.placed(from);
+            writer.write_entry(from);
         }
         writer.names("union", &self.union);
         if let Some(series) = &self.series {
@@ -121,31 +121,31 @@ impl StepText {
                 .iter()
                 .map(|(key, text)| format!("{key}: {}", yaml::flow_text(text)))
                 .collect();
-            writer.generated("series", &format!("{{{}}}", parts.join(", ")));
+            writer.write_generated_entry("series", &format!("{{{}}}", parts.join(", ")));
         }
         if !self.joins.is_empty() {
             writer.write_block_key("joins");
             for join in &self.joins {
                 writer.line(2);
                 writer.text("- ");
-                writer.placed(join);
+                writer.write_entry(join);
             }
         }
         writer.formula("where", self.filter.as_ref());
         match &self.keep {
-            Some(StepTextRetention::All) => writer.generated("keep", "all"),
+            Some(StepTextRetention::All) => writer.write_generated_entry("keep", "all"),
             Some(StepTextRetention::Columns(names)) => writer.names("keep", names),
             None => {}
         }
         writer.list("group_by", &self.group_by);
         for (key, value) in &self.copied {
             writer.key(key);
-            writer.placed(value);
+            writer.write_entry(value);
         }
         writer.formula("having", self.having.as_ref());
         writer.list("order_by", &self.order_by);
         match &self.partition_by {
-            Some(names) if names.is_empty() => writer.generated("partition_by", "[]"),
+            Some(names) if names.is_empty() => writer.write_generated_entry("partition_by", "[]"),
             Some(names) => writer.list("partition_by", names),
             None => {}
         }
@@ -186,19 +186,19 @@ impl KeyWriter<'_> {
         self.text(&format!("{key}:"));
     }
 
-    fn generated(&mut self, key: &str, value: &str) {
+    fn write_generated_entry(&mut self, key: &str, value: &str) {
         self.key(key);
         self.text(value);
     }
 
-    fn placed(&mut self, text: &TextWithPosition) {
+    fn write_entry(&mut self, text: &TextWithPosition) {
         self.out.write(&text.text, text.file, text.span);
     }
 
     fn names(&mut self, key: &str, names: &[String]) {
         if !names.is_empty() {
             let names: Vec<String> = names.iter().map(|name| yaml::flow_text(name)).collect();
-            self.generated(key, &format!("[{}]", names.join(", ")));
+            self.write_generated_entry(key, &format!("[{}]", names.join(", ")));
         }
     }
 

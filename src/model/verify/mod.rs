@@ -42,7 +42,7 @@ impl RelationSide {
     pub const BOTH: [Self; 2] = [Self::Ours, Self::Theirs];
 
     /// Returns the value for this side.
-    fn of<T>(self, [ours, theirs]: &[T; 2]) -> &T {
+    fn value_of<T>(self, [ours, theirs]: &[T; 2]) -> &T {
         match self {
             Self::Ours => ours,
             Self::Theirs => theirs,

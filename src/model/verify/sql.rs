@@ -274,10 +274,10 @@ impl Comparison {
     /// Writes a query for the rows of one side. Each side has separate columns, which are NULL in the rows of the other
     /// side, so that the types of the sides are not mixed.
     fn write_side(&self, side: RelationSide, reader: ComparisonReader, out: &mut String) {
-        let of = side.of(&self.sides);
+        let of = side.value_of(&self.sides);
         let mut items = Vec::new();
         let written = |column: &SharedColumn| {
-            let name: &String = side.of(&column.written);
+            let name: &String = side.value_of(&column.written);
             let name = literal_for(name, reader);
             // Not every warehouse supports `max` of a boolean.
             if column.ty() == Type::Boolean {

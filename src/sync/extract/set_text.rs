@@ -96,7 +96,7 @@ impl MetricSetDraft {
                 block.push_definition(definition, description, candidates, name);
             } else {
                 let (candidate, place) = definition.source;
-                let formula = renamed(&candidates[candidate].step.definitions[place], name);
+                let formula = formula_with_set_names(&candidates[candidate].step.definitions[place], name);
                 let formula = YamlValue::text(formula);
                 let entry = match description {
                     Some(text) => YamlValue::map([("formula", formula), ("description", YamlValue::text(text))]),
@@ -243,7 +243,7 @@ impl MetricSetText {
         for line in description.into_iter().flat_map(str::lines) {
             self.line(format!("/// {line}").trim_end());
         }
-        let formula = renamed(source, name);
+        let formula = formula_with_set_names(source, name);
         let space = if note.is_empty() { "" } else { "  " };
         for (number, line) in format!("{} = {formula}{space}{note}", definition.name)
             .lines()
@@ -261,7 +261,7 @@ impl MetricSetText {
 }
 
 /// Returns the formula of a definition, with the names of other definitions as in the set.
-fn renamed<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
+fn formula_with_set_names<'n>(definition: &FirstStepDefinition, name: impl Fn(usize) -> Option<&'n str>) -> String {
     let mut formula = String::new();
     let mut at = 0;
     for (range, used) in &definition.uses {

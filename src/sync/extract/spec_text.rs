@@ -43,7 +43,7 @@ impl SpecEntries {
     }
 
     /// Returns the properties in `columns` under a name, and the spelling of the name in the spec.
-    fn written(&self, name: &str) -> Option<(&str, &YamlValue)> {
+    fn column_properties(&self, name: &str) -> Option<(&str, &YamlValue)> {
         match self.root.get("columns") {
             Some(YamlValue::Map(pairs, _)) => {
                 let found = pairs.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -55,7 +55,7 @@ impl SpecEntries {
 
     /// Returns all properties of a definition, both in `columns` and next to its formula.
     fn entry(&self, name: &str) -> Vec<(String, YamlValue)> {
-        let mut pairs = match self.written(name) {
+        let mut pairs = match self.column_properties(name) {
             Some((_, YamlValue::Map(pairs, _))) => pairs.clone(),
             _ => Vec::new(),
         };
@@ -75,7 +75,7 @@ impl SpecEntries {
 
     /// Returns the description that the spec specifies for a definition in `columns` or next to its formula.
     pub fn description(&self, definition: &FirstStepDefinition) -> Option<String> {
-        let (_, entry) = self.written(&definition.name).unzip();
+        let (_, entry) = self.column_properties(&definition.name).unzip();
         let text = entry.and_then(|entry| entry.get(DESCRIPTION)?.as_text());
         text.map(str::to_owned).or_else(|| definition.description.clone())
     }
@@ -172,7 +172,7 @@ impl SpecWriter<'_> {
         self.edits.push(Edit::Set { at, value, after });
     }
 
-    fn has(&self, key: &str) -> bool {
+    fn has_key(&self, key: &str) -> bool {
         self.entries
             .pairs(self.step.is_at_top)
             .iter()
@@ -218,7 +218,7 @@ impl SpecWriter<'_> {
     fn replace_input(&mut self, draft: &MetricSetDraft, member: &Member, set: &str) {
         self.remove(Path::root().key("from"));
         for key in ["joins", "where"] {
-            if self.has(key) && (key != "where" || !member.keeps_filter) {
+            if self.has_key(key) && (key != "where" || !member.keeps_filter) {
                 self.remove(self.at.clone().key(key));
             }
         }
@@ -327,7 +327,7 @@ impl SpecWriter<'_> {
             let Some(shared) = moved.and_then(|place| shared.get(place)) else {
                 continue;
             };
-            let written = self.entries.written(&own.name);
+            let written = self.entries.column_properties(&own.name);
             let mut kept = self.entries.properties(&own.name);
             kept.retain(|pair| !has_pair(&shared.properties, pair));
             let is_column = self.entries.columns.contains(&own.name.to_lowercase());

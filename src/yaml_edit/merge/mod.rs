@@ -245,7 +245,7 @@ impl<'t> Merger<'t, '_> {
     /// Returns the names that identify the children of this node. `None` if the node is merged as a single value.
     fn identifying_names(&self, tree: &YamlTree<'_>, id: YamlNodeId) -> Option<ChildIdentifiers<'t>> {
         match &tree.node(id).kind {
-            _ if tree.node(id).tagged || self.rules.is_whole(&self.path) => None,
+            _ if tree.node(id).tagged || self.rules.is_atomic(&self.path) => None,
             YamlKind::Map { complex, .. } => (!complex).then_some(ChildIdentifiers::Keys),
             YamlKind::List { .. } => Some(
                 self.rules

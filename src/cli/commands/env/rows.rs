@@ -79,7 +79,7 @@ pub fn compare(
                 .cloned()
         })
         .collect();
-    let mut presences = engine.relation_presences(&relations, None)?.into_iter();
+    let mut presences = engine.check_relations(&relations, None)?.into_iter();
     let (mut judged, mut names, mut pairs) = (BTreeMap::new(), Vec::new(), Vec::new());
     for (model, mut proof, comparison) in begun {
         let together = comparison.and_then(|comparison| {

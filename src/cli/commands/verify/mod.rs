@@ -124,7 +124,7 @@ pub fn run(session: &Session, args: &VerifyArgs) -> Result<Exit, Failure> {
         _ => None,
     };
     let relations = compared_relations(&models);
-    let presences = engine.relation_presences(&relations, typed.as_ref())?;
+    let presences = engine.check_relations(&relations, typed.as_ref())?;
     let built = engine.built_relations(&relations)?;
     let presences: Vec<(Read, RelationPresence)> = relations.iter().cloned().zip(presences).collect();
     let built = built.map(|built| relations.into_iter().zip(built).collect());
