@@ -24,7 +24,7 @@ use std::hint::black_box;
 use formulac::Dialect;
 use formulac::artifacts::{KeptParts, Manifest, ResourceType};
 use manifest::{COLUMNS, MODELS, generate_manifest};
-use measure::{Goals, Race, ratio, measure_memory};
+use measure::{Goals, Race, measure_memory, ratio};
 use serde::de::IgnoredAny;
 
 fn main() {

@@ -227,20 +227,20 @@ impl Seeded {
     }
 
     /// Replaces every `$symbol` in a pattern, recursively. If the nesting is deep, the first alternative is used.
-    fn expand(&mut self, pattern: &str, depth: u32, out: &mut String) {
+    fn expand(&mut self, pattern: &str, depth: u32, output: &mut String) {
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('$') {
-            out.push_str(before);
+            output.push_str(before);
             let end = after
                 .find(|c: char| !(c.is_ascii_lowercase() || c == '_'))
                 .unwrap_or(after.len());
             let (symbol, tail) = after.split_at(end);
             let choices = alternatives(symbol);
             let choice = if depth > 6 { 0 } else { self.next_below(choices.len()) };
-            self.expand(choices[choice], depth + 1, out);
+            self.expand(choices[choice], depth + 1, output);
             rest = tail;
         }
-        out.push_str(rest);
+        output.push_str(rest);
     }
 
     fn expand_pattern(&mut self, pattern: &str) -> String {

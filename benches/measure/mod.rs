@@ -127,16 +127,16 @@ impl Goals {
         }
     }
 
-    pub fn line(&mut self, what: &str, measured: f64, must: f64, aim: f64, unit: &str) {
+    pub fn line(&mut self, description: &str, measured: f64, must: f64, aim: f64, unit: &str) {
         let state = match measured {
             m if m <= aim => "reaches the aim",
             m if m <= must => "within the must",
             _ => "MISSED",
         };
-        println!("{what:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
+        println!("{description:<44} {measured:>8.2}{unit:<3} {must:>6.1}{unit:<3} {aim:>6.1}{unit:<3}  {state}");
         if measured > must {
             self.missed.push(format!(
-                "{what}: {measured:.2}{unit} of {must}{unit}, seed {}",
+                "{description}: {measured:.2}{unit} of {must}{unit}, seed {}",
                 self.seed
             ));
         }

@@ -67,7 +67,9 @@ pub fn find(slots: &[u16], name: &str, at: impl Fn(usize) -> &'static str) -> Op
     loop {
         match slots.get(slot).copied() {
             None | Some(0) => return None,
-            Some(index) if names_equal(at(index as usize - 1).as_bytes(), name.as_bytes()) => return Some(index as usize - 1),
+            Some(index) if names_equal(at(index as usize - 1).as_bytes(), name.as_bytes()) => {
+                return Some(index as usize - 1);
+            }
             _ => slot = (slot + 1) & mask,
         }
     }

@@ -84,7 +84,7 @@ pub(super) struct CandidateCheck<'a, 's> {
 impl<'a, 's> CandidateCheck<'a, 's> {
     pub fn new(
         compiler: &'a Compiler,
-        read: &'a SpecPosition<'s>,
+        position: &'a SpecPosition<'s>,
         (place, placed): (usize, &'a DefinitionWithPosition),
         path: Option<&'a str>,
         (written, found, edits): (&'a SqlFile<'s>, &'a SqlFile<'s>, &'a Edits),
@@ -92,14 +92,14 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         let (left, tried) = (Cell::new(MAX_LEARNED_BYTES), RefCell::default());
         Self {
             compiler,
-            read,
+            read: position,
             placed,
             place,
             path,
             written,
             found,
             edits,
-            cte: read.step_cte(place),
+            cte: position.step_cte(place),
             shown: DefinitionSqlPart::Column(&placed.name),
             is_exact: false,
             compares_file: true,
@@ -208,8 +208,8 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         self.compile_formula_at(self.placed, formula)
     }
 
-    fn compile_formula_at(&self, placed: &DefinitionWithPosition, formula: &str) -> Option<String> {
-        self.compile_spec_sql(&self.read.with_formula_unchecked(placed, formula)?)
+    fn compile_formula_at(&self, definition: &DefinitionWithPosition, formula: &str) -> Option<String> {
+        self.compile_spec_sql(&self.read.with_formula_unchecked(definition, formula)?)
     }
 
     pub(super) fn compile_spec_sql(&self, spec: &str) -> Option<String> {
@@ -308,12 +308,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// Replaces the formula of any definition in the step, and returns the definition's new expression.
     fn expression_tree_at(
         &self,
-        placed: &DefinitionWithPosition,
+        definition: &DefinitionWithPosition,
         formula: &str,
         trees: &mut Trees,
     ) -> Option<SqlNodeId> {
         self.left.set(self.left.get().checked_sub(MIN_COUNTED_BYTES)?);
-        let sql = self.compile_formula_at(placed, formula)?;
+        let sql = self.compile_formula_at(definition, formula)?;
         self.left.set(
             self.left
                 .get()
@@ -321,7 +321,7 @@ impl<'a, 's> CandidateCheck<'a, 's> {
         );
         let file = SqlFile::read(&sql, self.found.dialect);
         self.read
-            .definition_expression(&file, self.cte, self.place, &placed.name, trees)
+            .definition_expression(&file, self.cte, self.place, &definition.name, trees)
             .ok()
     }
 
@@ -330,12 +330,12 @@ impl<'a, 's> CandidateCheck<'a, 's> {
     /// returned.
     pub fn expand_formula(
         &self,
-        placed: &DefinitionWithPosition,
+        definition: &DefinitionWithPosition,
         formula: &str,
         trees: &mut Trees,
     ) -> Option<SqlNodeId> {
-        self.expression_tree_at(placed, formula, trees).or_else(|| {
-            let aggregate = self.expression_tree_at(placed, &format!("MAX({formula})"), trees)?;
+        self.expression_tree_at(definition, formula, trees).or_else(|| {
+            let aggregate = self.expression_tree_at(definition, &format!("MAX({formula})"), trees)?;
             match (trees.label(aggregate), trees.children(aggregate)) {
                 (SqlLabel::Call, [_, inner]) => Some(*inner),
                 _ => None,

@@ -145,7 +145,7 @@ fn args_from_constants(param: &Param, words: &SqlConstants) -> Vec<Arg> {
 }
 
 /// Adds calls whose last arguments are all dates of the SQL, with or without a number before these dates.
-fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, all: &mut Vec<ProbeFormula>) {
+fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants, probes: &mut Vec<ProbeFormula>) {
     let Some((list, params)) = overload.params.split_last().filter(|_| overload.repeated) else {
         return;
     };
@@ -158,7 +158,7 @@ fn add_date_probes(name: &'static str, overload: &Overload, words: &SqlConstants
             let base = column_args(&types, nullable);
             let mut put = |mut args: Vec<Arg>| {
                 args.extend(words.dates.iter().map(|date| Arg::Fixed(text_literal(date).text)));
-                all.push(ProbeFormula {
+                probes.push(ProbeFormula {
                     shape: ExpressionShape::Call(name),
                     args,
                 });

@@ -68,8 +68,8 @@ pub struct Edits {
 impl Edits {
     /// Compares the tokens of two strings. The strings do not have to be valid SQL.
     #[must_use]
-    pub fn from_texts(written: &str, found: &str, dialect: Dialect) -> Self {
-        compare_files(&SqlFile::read(written, dialect), &SqlFile::read(found, dialect))
+    pub fn from_texts(written: &str, text: &str, dialect: Dialect) -> Self {
+        compare_files(&SqlFile::read(written, dialect), &SqlFile::read(text, dialect))
     }
 
     /// Returns whether the two strings are equivalent.
@@ -179,10 +179,10 @@ pub(super) fn compare_files(written: &SqlFile<'_>, found: &SqlFile<'_>) -> Edits
     edits
 }
 
-fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, what: &str) -> OtherEdit {
+fn edit_of_whole_file(written: &SqlFile<'_>, found: &SqlFile<'_>, description: &str) -> OtherEdit {
     OtherEdit {
         cte: None,
-        what: what.to_owned(),
+        what: description.to_owned(),
         before: written.source.to_owned(),
         after: found.source.to_owned(),
         line: 1,
@@ -210,15 +210,15 @@ fn new_inputs<'f>(written: &SqlFile<'_>, found: &'f SqlFile<'_>) -> HashMap<Opti
     new.collect()
 }
 
-pub(super) fn describe_file_part(place: &FilePartPosition) -> String {
-    let what = match &place.what {
+pub(super) fn describe_file_part(position: &FilePartPosition) -> String {
+    let what = match &position.what {
         FilePartKind::Column(name) => format!("the column `{name}`"),
         FilePartKind::Unnamed => "a column without a name".to_owned(),
         FilePartKind::Clause(clause) => format!("`{clause}`"),
         FilePartKind::Config => "the text before the query".to_owned(),
         FilePartKind::Other => "text that is not part of a query".to_owned(),
     };
-    match &place.cte {
+    match &position.cte {
         Some(cte) => format!("{what} of `{cte}`"),
         None => what,
     }

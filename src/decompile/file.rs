@@ -260,8 +260,8 @@ impl<'s> SqlFile<'s> {
     }
 
     /// Returns the tokens of the part at a position.
-    pub fn part_tokens(&self, place: &FilePartPosition) -> Option<Range<usize>> {
-        let at = self.part_position(place)?;
+    pub fn part_tokens(&self, position: &FilePartPosition) -> Option<Range<usize>> {
+        let at = self.part_position(position)?;
         self.parts.get(at).map(|part| part.tokens.clone())
     }
 

@@ -88,13 +88,13 @@ impl Decompiler {
         compiler: &Compiler,
         spec: &str,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         step: Option<&str>,
         definition: &str,
     ) -> Result<String, NotAFormula> {
         let read = SpecPosition::new(spec)?;
         let definition = read.definition(step, definition)?;
-        self.find_formula_at(compiler, &read, path, found, definition)
+        self.find_formula_at(compiler, &read, path, text, definition)
     }
 
     /// Like [`Self::find_formula`], but the definition includes the position of its step.
@@ -103,10 +103,10 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, read, path, found, (definition, true))
+        self.find_formula_in(compiler, read, path, text, (definition, true))
     }
 
     /// Returns a formula that produces the edited SQL of a definition, if one of the definition's helper columns was
@@ -116,10 +116,10 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<String, NotAFormula> {
-        self.find_formula_in(compiler, read, path, found, (definition, false))
+        self.find_formula_in(compiler, read, path, text, (definition, false))
     }
 
     /// Finds a formula. `compares_file` is `true` if the rest of the file must contain only other edits.
@@ -128,10 +128,10 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         (definition, compares_file): ((usize, &DefinitionWithPosition), bool),
     ) -> Result<String, NotAFormula> {
-        with_candidate_check(compiler, read, path, found, definition, |mut case| {
+        with_candidate_check(compiler, read, path, text, definition, |mut case| {
             case.compares_file = compares_file;
             self.find_exact_formula(case)
         })
@@ -473,7 +473,7 @@ pub(super) fn with_candidate_check<T>(
     compiler: &Compiler,
     read: &SpecPosition<'_>,
     path: Option<&str>,
-    found: &str,
+    text: &str,
     definition: (usize, &DefinitionWithPosition),
     search: impl FnOnce(CandidateCheck<'_, '_>) -> Result<T, NotAFormula>,
 ) -> Result<T, NotAFormula> {
@@ -481,7 +481,7 @@ pub(super) fn with_candidate_check<T>(
         .compile_sql(compiler, read.source, path)
         .ok_or_else(|| not_a_formula("the spec has errors"))?;
     let dialect = compiler.options.dialect;
-    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(found, dialect));
+    let (written, found) = (SqlFile::read(&written, dialect), SqlFile::read(text, dialect));
     let edits = compare_files(&written, &found);
     search(CandidateCheck::new(
         compiler,

@@ -28,9 +28,9 @@ pub struct AddedGroupKey {
 /// assert_eq!((keys[0].column.as_str(), keys[0].sql.as_str()), ("c", "b"));
 /// ```
 #[must_use]
-pub fn added_group_keys(written: &str, found: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
+pub fn added_group_keys(written: &str, text: &str, dialect: Dialect) -> Vec<AddedGroupKey> {
     let mut trees = Trees::default();
-    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
+    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
     let selects = found.clauses(&["group by"]).map(|(cte, _)| cte);
     for cte in selects {
@@ -77,9 +77,9 @@ pub struct SameGrouping {
 /// different order, and may be names or positions of columns. Returns the differences, or `None` if the rows are
 /// grouped differently.
 #[must_use]
-pub fn same_grouping(generated: &str, found: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
+pub fn same_grouping(generated: &str, text: &str, columns: &[&str], dialect: Dialect) -> Option<SameGrouping> {
     let mut trees = Trees::default();
-    let (generated, found) = (SqlFile::read(generated, dialect), SqlFile::read(found, dialect));
+    let (generated, found) = (SqlFile::read(generated, dialect), SqlFile::read(text, dialect));
     let mut guards = Guards::new(dialect);
     let mut same = SameGrouping::default();
     let selects: Vec<Option<&str>> = generated.clauses(&["group by"]).map(|(cte, _)| cte).collect();

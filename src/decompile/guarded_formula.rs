@@ -106,13 +106,13 @@ impl Decompiler {
         compiler: &Compiler,
         spec: &str,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         step: Option<&str>,
         definition: &str,
     ) -> Result<FoundFormula, NotAFormula> {
         let read = SpecPosition::new(spec)?;
         let definition = read.definition(step, definition)?;
-        self.find_formula_with_guards_at(compiler, &read, path, found, definition)
+        self.find_formula_with_guards_at(compiler, &read, path, text, definition)
     }
 
     /// Like [`Self::find_formula_with_guards`], but the definition includes the position of its step.
@@ -121,10 +121,10 @@ impl Decompiler {
         compiler: &Compiler,
         read: &SpecPosition<'_>,
         path: Option<&str>,
-        found: &str,
+        text: &str,
         definition: (usize, &DefinitionWithPosition),
     ) -> Result<FoundFormula, NotAFormula> {
-        with_candidate_check(compiler, read, path, found, definition, |case| {
+        with_candidate_check(compiler, read, path, text, definition, |case| {
             let with_guards = case.restart();
             match self.find_exact_formula(case) {
                 Ok(formula) => Ok(FoundFormula {

@@ -38,10 +38,10 @@ impl EditedModel<'_> {
         inlined.into_iter().filter_map(named).collect()
     }
 
-    fn text_of(&self, placed: &DefinitionWithPosition) -> Option<&str> {
+    fn text_of(&self, definition: &DefinitionWithPosition) -> Option<&str> {
         self.expanded
             .text()
-            .get(placed.at.start as usize..placed.at.end as usize)
+            .get(definition.at.start as usize..definition.at.end as usize)
     }
 }
 

@@ -13,11 +13,11 @@ use crate::dialect::Dialect;
 
 /// Merges three versions of a model's SQL: `base` is the version that formulac wrote last, `ours` the version that the
 /// spec now produces, and `found` the version in the file. `None` if both the spec and a user changed the same part.
-pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<String> {
-    let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
+pub fn merge(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Option<String> {
+    let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let all = |file: &SqlFile<'_>| 0..file.tokens.len();
     let merged = if f.is_same_query(&o) && !is_missing_comment(&o, &f) {
-        found.to_owned()
+        actual.to_owned()
     } else if [&b, &o, &f].iter().any(|file| file.last.is_empty()) {
         one_sided_text(&LayoutSides {
             b: (&b, all(&b)),
@@ -35,8 +35,8 @@ pub fn merge(base: &str, ours: &str, found: &str, dialect: Dialect) -> Option<St
 }
 
 /// Restores the file's comments that are missing from a merged text.
-pub fn keep_comments(merged: String, found: &str, dialect: Dialect) -> String {
-    restore_lost_comments(merged, &SqlFile::read(found, dialect))
+pub fn keep_comments(merged: String, text: &str, dialect: Dialect) -> String {
+    restore_lost_comments(merged, &SqlFile::read(text, dialect))
 }
 
 /// Part of a query that the spec and a user changed in different ways.
@@ -70,8 +70,8 @@ impl LayoutClash {
 
 /// Returns the parts that the spec and a user changed in different ways. If there are such parts, [`merge`] returns
 /// `None`.
-pub fn layout_clashes(base: &str, ours: &str, found: &str, dialect: Dialect) -> Vec<LayoutClash> {
-    let [b, o, f] = [base, ours, found].map(|text| SqlFile::read(text, dialect));
+pub fn layout_clashes(base: &str, ours: &str, actual: &str, dialect: Dialect) -> Vec<LayoutClash> {
+    let [b, o, f] = [base, ours, actual].map(|text| SqlFile::read(text, dialect));
     let by_place = |file: &SqlFile<'_>| -> HashMap<FilePartPosition, Range<usize>> {
         file.parts
             .iter()
@@ -205,11 +205,11 @@ fn is_missing_comment(of: &SqlFile<'_>, file: &SqlFile<'_>) -> bool {
 }
 
 /// Merges the CTEs and the last select.
-fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut String) -> Option<()> {
+fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, output: &mut String) -> Option<()> {
     if f.ctes.is_empty() != o.ctes.is_empty() {
         let [b, o, f] = [b, o, f].map(|file| (file, head_tokens(file).end..file.tokens.len()));
-        out.push_str(one_sided_text(&LayoutSides { b, o, f })?);
-        out.push('\n');
+        output.push_str(one_sided_text(&LayoutSides { b, o, f })?);
+        output.push('\n');
         return Some(());
     }
     if !f.ctes.is_empty() {
@@ -224,7 +224,7 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut Stri
         let (base, ours, found) = (items(b), items(o), items(f));
         let with = head_tokens(f).end;
         let start = f.byte_range(&(with..with + 1)).end;
-        out.push_str(f.text(&(with..with + 1)));
+        output.push_str(f.text(&(with..with + 1)));
         let ranges: Vec<Range<usize>> = found.iter().map(|item| item.tokens.clone()).collect();
         let list = SeparatedList::read(f, &ranges, start, f.byte_range(&f.last).start, true);
         let picked = merge_items((b, &base), (o, &ours), (f, &found), true)?;
@@ -248,11 +248,11 @@ fn merge_query(b: &SqlFile<'_>, o: &SqlFile<'_>, f: &SqlFile<'_>, out: &mut Stri
             }
             entries.push(entry);
         }
-        list.write(out, &entries);
+        list.write(output, &entries);
     }
     let [b, o, last] = [b, o, f].map(|file| (file, file.last.clone()));
-    out.push_str(&merge_select(&LayoutSides { b, o, f: last })?);
-    out.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
+    output.push_str(&merge_select(&LayoutSides { b, o, f: last })?);
+    output.push_str(f.source.get(f.byte_range(&f.last).end..).unwrap_or_default());
     Some(())
 }
 

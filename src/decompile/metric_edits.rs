@@ -245,10 +245,10 @@ impl<'m> EditedModel<'m> {
 
     /// Returns whether a version of the model's SQL contains exactly the edit to a column.
     #[must_use]
-    pub fn is_reflected_in(&self, made: &str, cte: Option<&str>, column: &str) -> bool {
+    pub fn is_reflected_in(&self, sql: &str, cte: Option<&str>, column: &str) -> bool {
         let dialect = self.compiler.options.dialect;
         let file = |text| SqlFile::read(text, dialect);
-        let (made, written, found) = (file(made), file(&self.written), file(self.found));
+        let (made, written, found) = (file(sql), file(&self.written), file(self.found));
         let has_same_tokens = |file: &SqlFile<'_>| {
             let columns = file.column(cte, column).zip(found.column(cte, column));
             columns.is_some_and(|(own, edited)| file.has_same_tokens(&own, &found, &edited))
@@ -359,7 +359,7 @@ impl<'m> EditedModel<'m> {
 
     /// Returns formulas for the set's definition: one that refers to the set's other definitions by name, and one that
     /// contains their formulas.
-    fn formulas_for_metric_set(&self, definition: &MetricSetFormula<'_>, found: &str) -> Vec<String> {
+    fn formulas_for_metric_set(&self, definition: &MetricSetFormula<'_>, actual: &str) -> Vec<String> {
         let Some(part) = definition.part() else {
             return Vec::new();
         };
@@ -375,7 +375,7 @@ impl<'m> EditedModel<'m> {
         let aggregates = self.aggregates_of(definition);
         let mut names: Vec<(&str, String)> = names.collect();
         names.extend(aggregates.iter().map(|(name, text)| (name.as_str(), text.clone())));
-        let renamed = rename_names(found, &names);
+        let renamed = rename_names(actual, &names);
         let used: Vec<(&str, &str)> = definition
             .used_definitions()
             .map(|(name, formula)| (formula, name))
@@ -404,7 +404,8 @@ impl<'m> EditedModel<'m> {
         let all = read.outline.steps.iter().flat_map(|step| &step.definitions);
         let text = |placed: &DefinitionWithPosition| {
             let own = self.expanded.metric_set_formula(placed.at)?;
-            let is_same = own.name() == definition.name() && own.set_position().set() == definition.set_position().set();
+            let is_same =
+                own.name() == definition.name() && own.set_position().set() == definition.set_position().set();
             let part = own.part().filter(|part| is_same && part.len() < own.text().len())?;
             Some((placed.name.clone(), own.text().get(part)?.to_owned()))
         };
@@ -417,10 +418,10 @@ impl<'m> EditedModel<'m> {
         &self,
         definition: &MetricSetFormula<'_>,
         placed: &DefinitionWithPosition,
-        found: &str,
+        actual: &str,
     ) -> Vec<String> {
         let own = self.listed_name(definition).unwrap_or(definition.name());
-        let renamed = self.with_model_names(found);
+        let renamed = self.with_model_names(actual);
         let mut known = vec![(placed.formula.as_str(), own), (definition.text(), own)];
         known.extend(definition.used_definitions().map(|(name, formula)| (formula, name)));
         without_repeats(vec![replace_formulas_with_names(&renamed, &known), renamed])

@@ -47,22 +47,22 @@ struct DefinitionParts {
 impl EditedModel<'_> {
     /// Returns the edit to a clause, or the removal of a helper column, if a metric set defines the edited part.
     #[must_use]
-    pub fn metric_set_edit(&self, decompiler: &Decompiler, place: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
+    pub fn metric_set_edit(&self, decompiler: &Decompiler, position: &FilePartPosition) -> Option<MetricSetEdit<'_>> {
         let dialect = self.compiler.options.dialect;
         let (written, found) = (
             SqlFile::read(&self.written, dialect),
             SqlFile::read(self.found, dialect),
         );
         let files = (&written, &found);
-        let hunks = diff_part(place, &written, &found);
-        let owned = self.filter_edit(place, &hunks, files);
+        let hunks = diff_part(position, &written, &found);
+        let owned = self.filter_edit(position, &hunks, files);
         let owned = owned.map(|(edit, hunks)| (EditedSetPart::Filter(edit), hunks));
         let owned = owned.or_else(|| {
-            let (edit, hunks) = self.definition_edit(decompiler, place, &hunks, files)?;
+            let (edit, hunks) = self.definition_edit(decompiler, position, &hunks, files)?;
             Some((EditedSetPart::Definition(edit), hunks))
         });
         let owned = owned.or_else(|| {
-            let (relation, hunks) = self.relation_edit(place, &hunks, files)?;
+            let (relation, hunks) = self.relation_edit(position, &hunks, files)?;
             Some((EditedSetPart::Relation(relation), hunks))
         });
         let (owner, hunks) = owned?;
@@ -74,7 +74,7 @@ impl EditedModel<'_> {
     fn definition_edit(
         &self,
         decompiler: &Decompiler,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(Box<MetricEdit<'_>>, Vec<Hunk>)> {
@@ -96,7 +96,7 @@ impl EditedModel<'_> {
                 if own.expression.is_err() || edited.site.is_none() || is_same {
                     continue;
                 }
-                let item = item.filter(|_| place.clause() == Some("group by"));
+                let item = item.filter(|_| position.clause() == Some("group by"));
                 let hunks: Vec<Hunk> = match item {
                     // Other items may have been added next to the item.
                     Some(GroupItem {
@@ -104,7 +104,7 @@ impl EditedModel<'_> {
                         found: Some(now),
                         ..
                     }) => {
-                        let Some(tokens) = written.part_tokens(place).zip(found.part_tokens(place)) else {
+                        let Some(tokens) = written.part_tokens(position).zip(found.part_tokens(position)) else {
                             continue;
                         };
                         let is_here = tokens.0.start <= item.start && item.end <= tokens.0.end;
@@ -131,12 +131,14 @@ impl EditedModel<'_> {
     /// Finds the relation of a set that the edited pieces of a `from` clause change.
     fn relation_edit(
         &self,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
         hunks: &[Hunk],
         (written, found): (&SqlFile<'_>, &SqlFile<'_>),
     ) -> Option<(MetricSetRelation<'_>, Vec<Hunk>)> {
-        let tokens = written.part_tokens(place).filter(|_| place.clause() == Some("from"))?;
-        let now = found.part_tokens(place)?;
+        let tokens = written
+            .part_tokens(position)
+            .filter(|_| position.clause() == Some("from"))?;
+        let now = found.part_tokens(position)?;
         let (reads, reads_now) = (
             from_clause_relations(written, tokens.clone()),
             from_clause_relations(found, now.clone()),

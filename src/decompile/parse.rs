@@ -534,11 +534,11 @@ impl Parser<'_> {
         }
     }
 
-    fn parse_suffix(&mut self, what: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
+    fn parse_suffix(&mut self, description: &'static str, id: SqlNodeId, words: usize) -> Result<SqlNodeId, String> {
         self.at += words;
         let list = self.parse_items(")")?;
         let group = self.trees.add(SqlLabel::Group, list);
-        Ok(self.trees.add(SqlLabel::Behind(what), vec![id, group]))
+        Ok(self.trees.add(SqlLabel::Behind(description), vec![id, group]))
     }
 
     /// Parses `x::type` as `cast(x as type)`.

@@ -58,28 +58,28 @@ impl Hunk {
 }
 
 /// Returns the pieces in which a part differs. Empty if a column was added, or if nothing precedes a removed part.
-pub(super) fn diff_part(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
+pub(super) fn diff_part(position: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Vec<Hunk> {
     // The part, with the keywords of its clause, or with its comma and name.
-    let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match place.clause() {
+    let whole = |file: &SqlFile<'_>, tokens: Range<usize>| match position.clause() {
         Some("distinct") => tokens,
         Some(clause) => tokens.start - clause.split(' ').count()..tokens.end,
         None => tokens.start.saturating_sub(1)..file.end_with_name(&tokens),
     };
-    match (written.part_tokens(place), found.part_tokens(place)) {
+    match (written.part_tokens(position), found.part_tokens(position)) {
         (Some(own), Some(edited)) => {
             let of_relations = || diff_relations((written, own.clone()), (found, edited.clone()));
-            let hunks = (place.clause() == Some("from")).then(of_relations).flatten();
+            let hunks = (position.clause() == Some("from")).then(of_relations).flatten();
             hunks.unwrap_or_else(|| diff_tokens((written, own), (found, edited)))
         }
         (Some(own), None) => {
-            let at = token_after_preceding(place, written, found);
+            let at = token_after_preceding(position, written, found);
             let hunk = at.map(|at| Hunk {
                 written: whole(written, own),
                 found: at..at,
             });
             hunk.into_iter().collect()
         }
-        (None, Some(edited)) if place.clause().is_some() => vec![Hunk {
+        (None, Some(edited)) if position.clause().is_some() => vec![Hunk {
             written: 0..0,
             found: whole(found, edited),
         }],
@@ -121,16 +121,16 @@ fn diff_relations(
 
 /// Returns the position in the edited SQL where a removed part was: right after the nearest preceding part of its
 /// select that still exists.
-fn token_after_preceding(place: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
-    let before = written.parts.get(..written.part_position(place)?)?;
+fn token_after_preceding(position: &FilePartPosition, written: &SqlFile<'_>, found: &SqlFile<'_>) -> Option<usize> {
+    let before = written.parts.get(..written.part_position(position)?)?;
     let mut of_select = before
         .iter()
         .rev()
-        .filter(|part| (&part.place.cte, part.place.branch) == (&place.cte, place.branch));
+        .filter(|part| (&part.place.cte, part.place.branch) == (&position.cte, position.branch));
     let part = of_select.find_map(|part| found.parts.get(found.part_position(&part.place)?))?;
     let is_column = matches!(part.place.what, FilePartKind::Column(_) | FilePartKind::Unnamed);
     // A column needs a preceding column because of the comma.
-    (is_column || place.clause().is_some()).then_some(part.end)
+    (is_column || position.clause().is_some()).then_some(part.end)
 }
 
 /// Compares two ranges of tokens.
@@ -246,9 +246,9 @@ impl GroupItem {
 /// assert_eq!(restored, written.replace("count(*)", "sum(x)"));
 /// ```
 #[must_use]
-pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &FilePartPosition) -> Vec<Substitution> {
-    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(found, dialect));
-    let (Some(own), Some(edited)) = (written.part_tokens(place), found.part_tokens(place)) else {
+pub fn restore_column(written: &str, text: &str, dialect: Dialect, position: &FilePartPosition) -> Vec<Substitution> {
+    let (written, found) = (SqlFile::read(written, dialect), SqlFile::read(text, dialect));
+    let (Some(own), Some(edited)) = (written.part_tokens(position), found.part_tokens(position)) else {
         return Vec::new();
     };
     // A plain column has no name after it, but an expression that replaces the column needs a name.
@@ -268,9 +268,9 @@ pub fn restore_column(written: &str, found: &str, dialect: Dialect, place: &File
         },
     };
     let mut restored = vec![whole.restore(&written, &found)];
-    if let FilePartKind::Column(column) = &place.what {
+    if let FilePartKind::Column(column) = &position.what {
         let site = |tokens| ColumnExpression {
-            cte: place.cte.clone(),
+            cte: position.cte.clone(),
             tokens,
         };
         let item = GroupItem::find((&written, &site(own)), (&found, &site(edited)), column);

@@ -130,10 +130,10 @@ fn line_start(text: &str, at: usize) -> usize {
 }
 
 /// Returns the bytes of a definition's name: the last occurrence before its formula.
-fn name_range(spec: &str, placed: &DefinitionWithPosition) -> Option<Range<usize>> {
-    let before = spec.get(..placed.at.start as usize)?;
-    let start = before.rfind(&placed.name)?;
-    let end = start + placed.name.len();
+fn name_range(spec: &str, definition: &DefinitionWithPosition) -> Option<Range<usize>> {
+    let before = spec.get(..definition.at.start as usize)?;
+    let start = before.rfind(&definition.name)?;
+    let end = start + definition.name.len();
     let between = before.get(end..)?.replace("formula", "");
     (!between.contains(|c: char| c.is_alphanumeric() || c == '\n')).then_some(start..end)
 }

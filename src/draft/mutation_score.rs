@@ -279,6 +279,6 @@ fn is_long(value: &Value) -> bool {
         .is_some_and(|(_, fraction)| fraction.trim_end_matches('0').len() > 4)
 }
 
-fn not_evaluable_message(what: &str) -> String {
-    format!("{what} cannot be evaluated")
+fn not_evaluable_message(description: &str) -> String {
+    format!("{description} cannot be evaluated")
 }

@@ -43,10 +43,14 @@ impl DataScore {
     }
 }
 
-fn score_data(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data: &RelationRows) -> Option<DataScore> {
+fn score_data(
+    scorer: &MutationScorer<'_>,
+    coverage: &EarlierExampleCoverage,
+    data: &RelationRows,
+) -> Option<DataScore> {
     let score = scorer.score_rows(data)?;
     // The first example must have rows. A later example covers the case without rows.
-    if shown.seen.is_empty() && count_rows(data) == 0 {
+    if coverage.seen.is_empty() && count_rows(data) == 0 {
         return Some(DataScore {
             certain: false,
             new: 0,
@@ -56,7 +60,7 @@ fn score_data(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage, data:
     let new = score
         .seen
         .iter()
-        .filter(|outcome| !shown.seen.contains(*outcome))
+        .filter(|outcome| !coverage.seen.contains(*outcome))
         .count();
     Some(DataScore {
         certain: score.certain,
@@ -99,9 +103,9 @@ pub fn find_examples(scorer: &MutationScorer<'_>) -> Vec<RelationRows> {
     found
 }
 
-fn undetected_mutants(scorer: &MutationScorer<'_>, shown: &EarlierExampleCoverage) -> Vec<usize> {
+fn undetected_mutants(scorer: &MutationScorer<'_>, coverage: &EarlierExampleCoverage) -> Vec<usize> {
     (0..scorer.mutants.len())
-        .filter(|at| !shown.mutants.contains(at))
+        .filter(|at| !coverage.mutants.contains(at))
         .collect()
 }
 
@@ -146,13 +150,13 @@ fn build_covering_rows(
 fn add_detecting_rows(
     scorer: &MutationScorer<'_>,
     chance: &mut RandomGenerator,
-    shown: &EarlierExampleCoverage,
+    coverage: &EarlierExampleCoverage,
     mut data: RelationRows,
 ) -> RelationRows {
-    let Some(mut best) = score_data(scorer, shown, &data) else {
+    let Some(mut best) = score_data(scorer, coverage, &data) else {
         return data;
     };
-    let mut undetected = undetected_mutants(scorer, shown);
+    let mut undetected = undetected_mutants(scorer, coverage);
     let detected = scorer.detected_mutants(&data, &undetected);
     undetected.retain(|at| !detected.contains(at));
     let mut tries = 0;
@@ -165,7 +169,7 @@ fn add_detecting_rows(
         } else {
             change_random_value(scorer, chance, &data)
         };
-        let Some(worth) = score_data(scorer, shown, &candidate) else {
+        let Some(worth) = score_data(scorer, coverage, &candidate) else {
             continue;
         };
         if worth.is_worse_than(best) {
@@ -375,14 +379,14 @@ impl DataSimplifier<'_> {
 }
 
 /// Removes unnecessary rows, simplifies values, and sorts the rows.
-fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, shown: &EarlierExampleCoverage) -> RelationRows {
-    let Some(best) = score_data(scorer, shown, &data) else {
+fn simplify_data(scorer: &MutationScorer<'_>, data: RelationRows, coverage: &EarlierExampleCoverage) -> RelationRows {
+    let Some(best) = score_data(scorer, coverage, &data) else {
         return data;
     };
-    let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, shown));
+    let detected = scorer.detected_mutants(&data, &undetected_mutants(scorer, coverage));
     let mut tidied = DataSimplifier {
         scorer,
-        shown,
+        shown: coverage,
         data,
         best,
         detected,

@@ -486,7 +486,7 @@ fn grade_columns(graph: &Graph<'_>, place: usize, state: &mut NodeState) {
 }
 
 /// Grades a node as changed as a whole, because its column lineage is unknown.
-fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates, why: &str, state: &mut NodeState) {
+fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates, reason: &str, state: &mut NodeState) {
     for parent in graph.parents.get(place).into_iter().flatten() {
         let Some(before) = states.get(parent) else { continue };
         let name = graph
@@ -521,7 +521,7 @@ fn mark_all_columns_changed(graph: &Graph<'_>, place: usize, states: &NodeStates
         state.rows.get_or_insert(via);
     }
     if state.rows.is_some() {
-        state.why_model_level = Some(why.to_owned());
+        state.why_model_level = Some(reason.to_owned());
     }
 }
 

@@ -71,7 +71,7 @@ impl QueryReader<'_> {
         scope: &QueryScope<'_>,
         stack: &mut Stack<'e>,
         is_window: bool,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         let before = stack.len();
@@ -80,9 +80,9 @@ impl QueryReader<'_> {
         }
         hash_attributes(expr, print);
         match expr {
-            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, made, print),
+            Expr::Function(function) => self.visit_function(function, scope, stack, is_window, inputs, print),
             _ => {
-                self.add_own_columns(expr, scope, made, print);
+                self.add_own_columns(expr, scope, inputs, print);
                 for_each_child(expr, |child| stack.push((is_window, child)));
             }
         }
@@ -91,7 +91,7 @@ impl QueryReader<'_> {
             new.reverse();
             new.len().hash(print);
         }
-        for at in &made.of {
+        for at in &inputs.of {
             self.values.fingerprint_at(*at).hash(print);
         }
     }
@@ -101,40 +101,40 @@ impl QueryReader<'_> {
         &mut self,
         expr: &Expr,
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
         print: &mut FxHasher,
     ) {
         match expr {
             Expr::Identifier(ident) => {
-                *made = self.column(&[ident.value.to_lowercase()], scope);
+                *inputs = self.column(&[ident.value.to_lowercase()], scope);
                 // If a word is not a column, add the word's text to the fingerprint.
-                if made.of.is_empty() {
+                if inputs.of.is_empty() {
                     ident.value.hash(print);
                 }
             }
             Expr::CompoundIdentifier(parts) => {
                 let parts: Vec<String> = parts.iter().map(|part| part.value.to_lowercase()).collect();
-                *made = self.column(&parts, scope);
+                *inputs = self.column(&parts, scope);
             }
             Expr::CompoundFieldAccess { root, access_chain } => {
                 if let Some(word) = call_receiver(root, access_chain) {
-                    self.add_receiver_column(&[word.value.to_lowercase()], scope, made);
+                    self.add_receiver_column(&[word.value.to_lowercase()], scope, inputs);
                 }
             }
             Expr::InSubquery { subquery, .. } | Expr::Exists { subquery, .. } | Expr::Subquery(subquery) => {
-                self.visit_subquery(subquery, scope, made);
+                self.visit_subquery(subquery, scope, inputs);
             }
             Expr::MatchAgainst { columns, .. } => {
                 for column in columns {
-                    add_name_sources(self, column, scope, made);
+                    add_name_sources(self, column, scope, inputs);
                 }
             }
-            Expr::Wildcard(_) => self.add_all_columns(scope, made),
-            Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, made),
+            Expr::Wildcard(_) => self.add_all_columns(scope, inputs),
+            Expr::QualifiedWildcard(name, _) => add_name_sources(self, name, scope, inputs),
             // At this point, `data -> 'key'` accesses a JSON document. Lambdas are handled by the calls that contain
             // them.
             Expr::Lambda(lambda) => {
-                lambda_parameters(lambda).for_each(|name| self.merge_column(&[name], scope, made));
+                lambda_parameters(lambda).for_each(|name| self.merge_column(&[name], scope, inputs));
             }
             _ => {}
         }
@@ -144,29 +144,29 @@ impl QueryReader<'_> {
         &mut self,
         query: &sqlparser::ast::Query,
         scope: &QueryScope<'_>,
-        made: &mut ExpressionInputs,
+        inputs: &mut ExpressionInputs,
     ) {
         let relation = self.query_relation(query, Some(scope));
-        relation.columns.iter().for_each(|given| made.add_columns(given));
-        made.of.extend(&relation.rest);
-        made.by.extend(&relation.rows);
+        relation.columns.iter().for_each(|given| inputs.add_columns(given));
+        inputs.of.extend(&relation.rest);
+        inputs.by.extend(&relation.rows);
     }
 
     /// Adds all columns that `*` represents.
-    pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
+    pub(super) fn add_all_columns(&mut self, scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         for item in &scope.items {
-            item.relation.columns.iter().for_each(|given| made.add_columns(given));
-            made.of.extend(&item.relation.rest);
+            item.relation.columns.iter().for_each(|given| inputs.add_columns(given));
+            inputs.of.extend(&item.relation.rest);
             if !item.relation.is_complete() {
-                made.of.extend(&item.relation.rows);
+                inputs.of.extend(&item.relation.rows);
             }
         }
     }
 
-    pub(super) fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, made: &mut ExpressionInputs) {
+    pub(super) fn merge_column(&mut self, parts: &[String], scope: &QueryScope<'_>, inputs: &mut ExpressionInputs) {
         let of = self.column(parts, scope);
-        made.of.extend(of.of);
-        made.by.extend(of.by);
+        inputs.of.extend(of.of);
+        inputs.by.extend(of.by);
     }
 }
 
@@ -181,12 +181,12 @@ pub(super) fn add_name_sources(
     reader: &mut QueryReader<'_>,
     name: &ObjectName,
     scope: &QueryScope<'_>,
-    made: &mut ExpressionInputs,
+    inputs: &mut ExpressionInputs,
 ) {
     let parts: Vec<String> = name
         .0
         .iter()
         .filter_map(|part| Some(part.as_ident()?.value.to_lowercase()))
         .collect();
-    reader.merge_column(&parts, scope, made);
+    reader.merge_column(&parts, scope, inputs);
 }

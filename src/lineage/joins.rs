@@ -192,10 +192,10 @@ impl QueryReader<'_> {
         );
     }
 
-    fn add_column(&mut self, relation: &LineageRelation, name: &str, made: &mut ExpressionInputs) {
+    fn add_column(&mut self, relation: &LineageRelation, name: &str, inputs: &mut ExpressionInputs) {
         match relation.column(name) {
-            Some(given) => self.name(given, made),
-            None => self.unknown_column(relation, name, made),
+            Some(given) => self.name(given, inputs),
+            None => self.unknown_column(relation, name, inputs),
         }
     }
 }

@@ -252,7 +252,7 @@ pub(super) fn check_join_support(
     step: &Step<'_>,
     joined: &JoinedStepInput<'_>,
     dialect: Dialect,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let facts = dialect.facts();
     let conditions = JoinConditions::from_plan(plan);
@@ -288,13 +288,17 @@ pub(super) fn check_join_support(
             ),
             _ => continue,
         };
-        found.push(Diagnostic::new(Code::UnsupportedJoin, plan.program.meta(root).span, message).with_help(help));
+        diagnostics.push(Diagnostic::new(Code::UnsupportedJoin, plan.program.meta(root).span, message).with_help(help));
     }
 }
 
 /// Reports join conditions that read relations joined later, and join conditions that use random values from
 /// definitions.
-pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInput<'_>, found: &mut Vec<Diagnostic>) {
+pub(super) fn check_join_visibility(
+    plan: &StepPlan<'_>,
+    joined: &JoinedStepInput<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
     let program = plan.program;
     for (role, definition) in plan.roles.iter().zip(&program.definitions) {
         let DefinitionRole::On(place) = role else { continue };
@@ -313,7 +317,7 @@ pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInpu
         });
         if let Some(later) = later {
             let later = later.name();
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::JoinedLater,
                     definition.span,
@@ -326,7 +330,7 @@ pub(super) fn check_join_visibility(plan: &StepPlan<'_>, joined: &JoinedStepInpu
         }
         let meta = program.meta(definition.root);
         if meta.volatile && uses_definition(program, definition.first, definition.root) {
-            found.push(
+            diagnostics.push(
                 Diagnostic::new(
                     Code::VolatileRepeated,
                     definition.span,

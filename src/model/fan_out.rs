@@ -28,13 +28,13 @@ pub(super) fn check_fan_out(
     plan: &StepPlan<'_>,
     step: &Step<'_>,
     joined: &JoinedStepInput<'_>,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let joins = step.joins.iter().zip(joined.input.relations.iter().skip(1));
     for (join, many) in joins.filter(|(join, _)| join.many) {
         // Without unmatched rows, the rows of the join are the rows of the `many` relation.
         let unmatched = matches!(join.kind, JoinKind::Left | JoinKind::Full);
-        check_fan_out_of_join(plan, many, unmatched, joined, found);
+        check_fan_out_of_join(plan, many, unmatched, joined, diagnostics);
     }
 }
 
@@ -43,7 +43,7 @@ fn check_fan_out_of_join(
     many: &Relation,
     unmatched: bool,
     joined: &JoinedStepInput<'_>,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let made = row_origins(program, many.name());
@@ -63,9 +63,9 @@ fn check_fan_out_of_join(
             let whole = combine_origins(args.iter().map(of));
             let span = program.meta(id).span;
             match whole.other {
-                Some(other) => found.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
+                Some(other) => diagnostics.push(repeated_rows_diagnostic(program, other, span, many.name(), joined)),
                 None if unmatched && !whole.many && !whole.depends_on_many => {
-                    found.push(unmatched_rows_diagnostic(span, many));
+                    diagnostics.push(unmatched_rows_diagnostic(span, many));
                 }
                 None => {}
             }

@@ -33,7 +33,7 @@ pub(super) fn check_gaps(
     before: &[ColumnPeriod],
     in_sheet: bool,
     text: &str,
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let dated = |index: usize| {
@@ -95,7 +95,7 @@ pub(super) fn check_gaps(
     for (definition, _) in definitions {
         let mut ids = (definition.first.0..=definition.root.0).map(IrId);
         let counted = ids.find_map(|id| Some((id, counted_rows(program, id).filter(|counted| !is_of_key(counted))?)));
-        found.extend(
+        diagnostics.extend(
             counted.and_then(|(id, counted)| gap_warning(program, id, counted, (key, unit, timeframe), in_sheet, text)),
         );
     }

@@ -16,7 +16,7 @@ pub(super) fn check_partitions(
     step: &Step<'_>,
     text: &str,
     (kind, fiscal_month_offset): (SpecKind, Option<u8>),
-    found: &mut Vec<Diagnostic>,
+    diagnostics: &mut Vec<Diagnostic>,
 ) {
     let program = plan.program;
     let people_with_role = |role: DefinitionRole| -> Vec<IrId> {
@@ -73,7 +73,7 @@ pub(super) fn check_partitions(
             } else {
                 format!("write `partition_by: []` to include all groups, or order by only one of the keys {names}")
             };
-            found.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
+            diagnostics.push(Diagnostic::new(Code::PartitionOfOne, span, message).with_help(help));
         }
     }
     let keys = StepKeys {
@@ -88,7 +88,7 @@ pub(super) fn check_partitions(
     // The default partition of expanded steps is checked before they are expanded.
     let is_checked = plan.grouped && !said && kind == SpecKind::Written;
     let fault = fault.or_else(|| keys.period_of_partition().filter(|_| is_checked));
-    found.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
+    diagnostics.extend(fault.or_else(|| keys.longer_period_in_order().filter(|_| kind == SpecKind::Written)));
 }
 
 /// Keys of a step's windows.

@@ -403,10 +403,10 @@ pub(super) fn strip_comments(formula: &str) -> String {
 }
 
 /// Writes the text between two tokens without comments.
-fn push_spaces(text: Option<&str>, out: &mut String) {
+fn push_spaces(text: Option<&str>, output: &mut String) {
     for (place, line) in text.unwrap_or_default().split('\n').enumerate() {
-        out.push_str(if place == 0 { "" } else { "\n" });
-        out.push_str(line.split("//").next().unwrap_or_default());
+        output.push_str(if place == 0 { "" } else { "\n" });
+        output.push_str(line.split("//").next().unwrap_or_default());
     }
 }
 

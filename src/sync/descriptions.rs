@@ -246,8 +246,8 @@ pub fn set_description_in_properties(
 }
 
 /// Returns the YAML file with a new description for the node at a path.
-fn with_description(text: &str, at: Path, found: &Node, description: Option<&str>) -> Option<String> {
-    let at = at.key("description");
+fn with_description(text: &str, path: Path, found: &Node, description: Option<&str>) -> Option<String> {
+    let at = path.key("description");
     let change = match description {
         Some(text) => Edit::Set {
             at,

@@ -125,12 +125,12 @@ impl HandEdit {
     }
 
     /// Returns `true` if a comment next to the edited column, or on the line above it, keeps the edited SQL.
-    pub(super) fn has_keep_comment(&self, found: &str) -> bool {
+    pub(super) fn has_keep_comment(&self, text: &str) -> bool {
         let lines = self.after.as_deref().map_or(0, |after| after.lines().count());
         let first = self.line.saturating_sub(1);
-        let above = first.checked_sub(1).and_then(|above| found.lines().nth(above));
+        let above = first.checked_sub(1).and_then(|above| text.lines().nth(above));
         let is_comment = |line: &&str| line.trim_start().starts_with("--");
-        let own = found.lines().skip(first).take(lines);
+        let own = text.lines().skip(first).take(lines);
         above
             .filter(is_comment)
             .into_iter()

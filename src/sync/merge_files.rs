@@ -194,14 +194,14 @@ fn merge_file(
 /// Returns the SQL of a file in which generated SQL replaces the edits to some columns. The generated SQL comes from
 /// the first version that has the column at the same position. `None` if there are no such columns.
 pub(super) fn with_generated_columns<'p>(
-    found: &str,
+    actual: &str,
     versions: [Option<&String>; 2],
     dialect: Dialect,
     columns: impl Iterator<Item = &'p FilePartPosition>,
 ) -> Option<String> {
     let mut text = None;
     for place in columns {
-        let current = text.as_deref().unwrap_or(found);
+        let current = text.as_deref().unwrap_or(actual);
         let versions = versions.into_iter().flatten();
         let mut restored = versions.map(|version| restore_column(version, current, dialect, place));
         if let Some(restored) = restored.find(|restored| !restored.is_empty()) {

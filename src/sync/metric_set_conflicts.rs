@@ -234,11 +234,11 @@ impl ModelReconciler<'_> {
         edit: &HandEdit,
         column: &EditedMetricColumn<'_>,
         restored: Vec<Substitution>,
-        done: &mut Reconciled,
+        reconciled: &mut Reconciled,
     ) {
         let sql = self.ours.compiled.model_sql().unwrap_or_default();
         if column.is_reflected_in(sql) {
-            done.carried.push(edit.clone());
+            reconciled.carried.push(edit.clone());
             return;
         }
         let set = MetricSetConflict::new(column, &self.ours, self.tools);
@@ -246,11 +246,11 @@ impl ModelReconciler<'_> {
         let ours = self.ours.compiled.metric_set_definition(&set.set, &set.name);
         let ours = ours.and_then(|ours| formula(ours.text()));
         let sides = (formula(column.edit.definition.text()), ours);
-        self.push_metric_set_conflict(edit, set, sides, restored, done);
+        self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
     }
 
     /// Reports a conflict if a metric set defines the edited clause. Returns whether a set defines the clause.
-    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, done: &mut Reconciled) -> bool {
+    pub fn reconcile_metric_set_part(&self, edit: &HandEdit, reconciled: &mut Reconciled) -> bool {
         let place = edit.place.as_ref().filter(|_| is_in_model_file(self.sides.model)(edit));
         let (Some(edited), Some(place)) = (self.edited, place) else {
             return false;
@@ -268,7 +268,7 @@ impl ModelReconciler<'_> {
                         |of: &MetricSetConflict| of.part == SetPart::Definition && of.set == set && of.name == name;
                     conflict.set.as_ref().is_some_and(of_set)
                 };
-                if let Some(known) = done.conflicts.iter_mut().find(is_same) {
+                if let Some(known) = reconciled.conflicts.iter_mut().find(is_same) {
                     known.restored.extend(restored);
                     return true;
                 }
@@ -284,20 +284,20 @@ impl ModelReconciler<'_> {
                     edited,
                     edit: &metric,
                 };
-                self.add_metric_set_conflict(&edit, &column, restored, done);
+                self.add_metric_set_conflict(&edit, &column, restored, reconciled);
             }
-            _ if is_done => done.carried.push(edit.clone()),
+            _ if is_done => reconciled.carried.push(edit.clone()),
             EditedSetPart::Filter(filter) => {
                 let set = self.filter_conflict(&filter, edited, place);
                 let ours = self.ours.compiled.metric_set_filter(&set.set);
                 let ours = ours.map(|filter| filter.text().to_owned());
                 let sides = (Some(filter.filter.text().to_owned()), ours);
-                self.push_metric_set_conflict(edit, set, sides, restored, done);
+                self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
             }
             EditedSetPart::Relation(relation) => {
                 let set = MetricSetConflict::of_relation(&relation);
                 let sides = (edit.before.clone(), edit.before.clone());
-                self.push_metric_set_conflict(edit, set, sides, restored, done);
+                self.push_metric_set_conflict(edit, set, sides, restored, reconciled);
             }
         }
         true
@@ -307,11 +307,12 @@ impl ModelReconciler<'_> {
         &self,
         filter: &FilterEdit<'_>,
         edited: &EditedModel<'_>,
-        place: &FilePartPosition,
+        position: &FilePartPosition,
     ) -> MetricSetConflict {
         let has_edit = |compiler: &Compiler| {
             let made = compiler.compile_spec_at(&self.base.source, Some(&self.base.spec));
-            made.model_sql().is_some_and(|sql| edited.has_edited_clause(sql, place))
+            made.model_sql()
+                .is_some_and(|sql| edited.has_edited_clause(sql, position))
         };
         MetricSetConflict::of_filter(filter, &self.ours, has_edit, self.base_compiler)
     }
@@ -322,13 +323,13 @@ impl ModelReconciler<'_> {
         set: MetricSetConflict,
         (base, ours): (Option<String>, Option<String>),
         restored: Vec<Substitution>,
-        done: &mut Reconciled,
+        reconciled: &mut Reconciled,
     ) {
         let mut conflict = self.build_conflict(edit, base, ours);
         conflict.theirs_formula = set.to_set.as_ref().or(set.to_model.as_ref()).ok().cloned();
         (conflict.spec, conflict.spec_line) = (set.file.clone(), Some(set.line));
         (conflict.restored, conflict.set) = (restored, Some(set));
-        done.conflicts.push(conflict);
+        reconciled.conflicts.push(conflict);
     }
 }
 

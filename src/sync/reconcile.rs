@@ -352,11 +352,11 @@ pub(super) struct ModelReconciler<'a> {
 }
 
 impl ModelReconciler<'_> {
-    fn reconcile_edit(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
+    fn reconcile_edit(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
         if edit.property == Property::Formula {
-            return self.reconcile_formula(edit, done);
+            return self.reconcile_formula(edit, reconciled);
         }
-        if self.reconcile_metric_set_part(&edit, done) {
+        if self.reconcile_metric_set_part(&edit, reconciled) {
             return;
         }
         if edit.is_whole_file()
@@ -370,12 +370,12 @@ impl ModelReconciler<'_> {
                 .and_then(|text| text.lines().nth(edit.line.saturating_sub(1)));
             let texts = [String::new(), String::new(), line.unwrap_or_default().to_owned()];
             conflict.clashes = vec![LayoutClash::new(reason, edit.line, texts)];
-            done.conflicts.push(conflict);
+            reconciled.conflicts.push(conflict);
             return;
         }
         let (base, ours) = self.edited_values(&edit);
         if ours == edit.after {
-            done.carried.push(edit);
+            reconciled.carried.push(edit);
             return;
         }
         // Keep an edit that no spec can express in the newly generated code, unless both sides changed the same lines.
@@ -392,19 +392,19 @@ impl ModelReconciler<'_> {
         };
         // If part of a file has a conflict, the other edits in the file are not transferred until the conflict is
         // resolved.
-        let waits = edit.is_whole_file() && done.conflicts.iter().any(|conflict| conflict.file == edit.file);
+        let waits = edit.is_whole_file() && reconciled.conflicts.iter().any(|conflict| conflict.file == edit.file);
         if waits {
-            done.kept.push(edit);
+            reconciled.kept.push(edit);
             return;
         }
         if self.sides.bases.len() != 1 || (ours != base && !goes_beside()) {
-            done.conflicts.push(self.build_conflict(&edit, base, ours));
+            reconciled.conflicts.push(self.build_conflict(&edit, base, ours));
             return;
         }
         for source in write_back::spec_candidates(&self.ours.source, &edit) {
             if let Some(carried) = self.compile_with_values(&source, &[&edit]) {
                 self.ours = carried;
-                done.carried.push(edit);
+                reconciled.carried.push(edit);
                 return;
             }
         }
@@ -414,11 +414,11 @@ impl ModelReconciler<'_> {
         {
             edit.why = Some("dbt renders the Jinja, but would not render it in the text of a spec".to_owned());
         }
-        done.kept.push(edit);
+        reconciled.kept.push(edit);
     }
 
     /// Reconciles an edited SQL column. Transfers a formula that compiles to the edited SQL to the spec.
-    fn reconcile_formula(&mut self, mut edit: HandEdit, done: &mut Reconciled) {
+    fn reconcile_formula(&mut self, mut edit: HandEdit, reconciled: &mut Reconciled) {
         let Some(found) = self.found else { return };
         let name = edit.definition.clone().unwrap_or_default();
         let ours = spec_definition(&self.ours, &name, edit.cte.as_deref());
@@ -431,7 +431,7 @@ impl ModelReconciler<'_> {
         if let (Some(edited), Some(EditOrigin::Set(metric))) = (edited, &origin) {
             if !edited.changes_definition(edit.cte.as_deref(), &name) {
                 edit.why = Some("the edited SQL computes the same values".to_owned());
-                done.kept.push(edit);
+                reconciled.kept.push(edit);
                 return;
             }
             let column = EditedMetricColumn {
@@ -441,14 +441,14 @@ impl ModelReconciler<'_> {
                 edited,
                 edit: metric,
             };
-            return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), done);
+            return self.add_metric_set_conflict(&edit, &column, self.restored_column(&edit), reconciled);
         }
         let (Some((step, ours)), Some((base_step, base))) = (ours, base) else {
             // The column does not belong to a definition. It may be a helper column or a column that is passed on.
             edit.why = Some("the column is not a definition of the spec".to_owned());
             (edit.property, edit.detail) = (Property::Text, format!("column {name}"));
             edit.definition = None;
-            done.kept.push(edit);
+            reconciled.kept.push(edit);
             return;
         };
         // Convert the SQL to a formula with the spec of the base, from which the file was generated, because the
@@ -492,21 +492,21 @@ impl ModelReconciler<'_> {
             .is_ok_and(|carried| sql_bodies(carried) == sql_bodies(&self.ours))
         {
             edit.rewritten = rewritten;
-            done.carried.push(edit);
+            reconciled.carried.push(edit);
         } else if ours != base || self.sides.bases.len() != 1 {
             let mut conflict = self.build_conflict(&edit, Some(base), Some(ours));
             conflict.theirs_formula = formula.ok();
-            done.conflicts.push(conflict);
+            reconciled.conflicts.push(conflict);
         } else {
             match carried {
                 Ok(carried) => {
                     self.ours = carried;
                     edit.rewritten = rewritten;
-                    done.carried.push(edit);
+                    reconciled.carried.push(edit);
                 }
                 Err(why) => {
                     edit.why = Some(why);
-                    done.kept.push(edit);
+                    reconciled.kept.push(edit);
                 }
             }
         }
@@ -629,8 +629,8 @@ pub(super) fn spec_definition(ours: &CurrentSpec, name: &str, cte: Option<&str>)
 }
 
 /// Returns `true` if the spec's value of a property equals the edited value.
-pub(super) fn equals_spec_value(model: &str, made: &CurrentSpec, edit: &HandEdit) -> bool {
-    specified_properties(model, &made.files)
+pub(super) fn equals_spec_value(model: &str, spec: &CurrentSpec, edit: &HandEdit) -> bool {
+    specified_properties(model, &spec.files)
         .get(&property_target(edit))
         .map(LocatedPropertyValue::text)
         == edit.after

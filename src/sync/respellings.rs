@@ -13,7 +13,7 @@ use crate::model::SpecDefinition;
 impl ModelReconciler<'_> {
     /// Transfers SQL edits that only replace words, numbers or symbols by making the same replacements in the spec. If
     /// there are other edits, or if the spec has changed at the same positions, each edit is examined individually.
-    pub fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    pub fn apply_respellings(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let of_model = is_in_model_file(self.sides.model);
         if self.sides.bases.len() != 1 {
             return;
@@ -50,7 +50,7 @@ impl ModelReconciler<'_> {
         self.ours = carried;
         let (of_sql, rest) = edits.drain(..).partition(&of_model);
         *edits = rest;
-        done.carried.extend::<Vec<HandEdit>>(of_sql);
+        reconciled.carried.extend::<Vec<HandEdit>>(of_sql);
     }
 
     /// Returns `true` if the merged spec keeps the current spec's own changes: each formula is either the formula in
@@ -75,7 +75,7 @@ impl ModelReconciler<'_> {
 
     /// Transfers SQL edits that only replace words, numbers or symbols, next to other edits of the file: all of them
     /// together, because a word of the spec may occur in several parts of the SQL, or else one by one.
-    pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    pub fn apply_respellings_beside_other_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let dialect = self.ours.compiled.dialect();
         let is_respelling = |edit: &HandEdit| {
             let count = |text: &Option<String>| text.as_deref().map_or(0, |text| tokens(text, dialect).len());
@@ -96,7 +96,7 @@ impl ModelReconciler<'_> {
             };
             self.ours = carried;
             edits.retain(|edit| !some.contains(edit));
-            done.carried.extend_from_slice(some);
+            reconciled.carried.extend_from_slice(some);
             if some.len() == respellings.len() {
                 return;
             }

@@ -103,7 +103,7 @@ impl ModelReconciler<'_> {
     /// Transfers edits to the structure of the model's SQL: added, renamed or removed columns, replaced relations, and
     /// conditions. A version of the spec is used only if it produces the edit and no other difference. Only a new
     /// condition may also change expressions that the user did not edit.
-    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, done: &mut Reconciled) {
+    pub fn apply_structure_edits(&mut self, edits: &mut Vec<HandEdit>, reconciled: &mut Reconciled) {
         let Some(found) = self.found.filter(|_| self.sides.bases.len() == 1) else {
             return;
         };
@@ -164,7 +164,8 @@ impl ModelReconciler<'_> {
         // The spec may have been changed in the same way.
         let is_produced = || self.ours.source != self.base.source && self.differences(&self.ours, &found).is_empty();
         if carried_edits.is_empty() && !is_produced() {
-            done.conflicts
+            reconciled
+                .conflicts
                 .extend(conflicts.into_iter().map(|(_, conflict)| conflict));
             return;
         }
@@ -182,10 +183,10 @@ impl ModelReconciler<'_> {
         edits.retain(|edit| {
             let is_carried = carried_edits.contains(&at) || (of_model(edit) && !is_left(edit));
             if is_carried {
-                done.carried.push(edit.clone());
+                reconciled.carried.push(edit.clone());
             } else {
                 let own = conflicts.iter().filter(|(places, _)| places.contains(&at));
-                done.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
+                reconciled.conflicts.extend(own.map(|(_, conflict)| conflict.clone()));
             }
             at += 1;
             !is_carried
@@ -198,21 +199,21 @@ impl ModelReconciler<'_> {
         &self,
         edit: &StructureEdit,
         columns: &[FilePartPosition],
-        found: &str,
+        actual: &str,
     ) -> Result<TransferredEdit, Option<String>> {
-        let before = self.differences(&self.ours, found);
+        let before = self.differences(&self.ours, actual);
         let is_other = |(was, is): (&str, &str)| !before.iter().any(|one| one.0 == was && one.1 == is);
         // If the spec has changed the same condition, the edit is a conflict.
         if edit.condition().is_some_and(is_other) {
             return Err(None);
         }
         let mut why = None;
-        for spec in self.specs_with_structure(edit, found) {
+        for spec in self.specs_with_structure(edit, actual) {
             match spec {
                 Ok((text, rewritten)) => {
                     let carried = self.tools.compile(&self.ours.spec, &text);
                     let proven = carried.and_then(|carried| {
-                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, found))
+                        self.prove_structure_edit(edit, carried, (&before, rewritten), (columns, actual))
                     });
                     if let Some(transferred) = proven {
                         return Ok(transferred);
@@ -296,7 +297,7 @@ impl ModelReconciler<'_> {
         &self,
         (cte, clause): (Option<&str>, &str),
         edited: &str,
-        found: &str,
+        actual: &str,
     ) -> Option<String> {
         let on_one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let source = &self.ours.source;
@@ -307,7 +308,7 @@ impl ModelReconciler<'_> {
         }
         let without = self.tools.compile(&self.ours.spec, &without)?;
         let dialect = without.compiled.dialect();
-        let differences = self.differences(&without, found);
+        let differences = self.differences(&without, actual);
         let generated = match differences.iter().find(|(_, after)| after == edited) {
             Some((before, _)) => on_one_line(before),
             // The user removed the other part of the clause.
@@ -377,15 +378,15 @@ impl ModelReconciler<'_> {
     }
 
     /// Returns the differences between the SQL that a spec generates and other SQL: the text before and after.
-    fn differences(&self, ours: &CurrentSpec, found: &str) -> Vec<(String, String)> {
-        self.column_and_clause_differences(ours, found).concat()
+    fn differences(&self, ours: &CurrentSpec, text: &str) -> Vec<(String, String)> {
+        self.column_and_clause_differences(ours, text).concat()
     }
 
     /// Returns the differences in columns, and those in other parts of the SQL, such as conditions.
-    fn column_and_clause_differences(&self, ours: &CurrentSpec, found: &str) -> [Vec<(String, String)>; 2] {
+    fn column_and_clause_differences(&self, ours: &CurrentSpec, text: &str) -> [Vec<(String, String)>; 2] {
         let sql = ours.compiled.model_sql().unwrap_or_default();
         let dialect = ours.compiled.dialect();
-        let edits = Edits::from_texts(sql, found, dialect);
+        let edits = Edits::from_texts(sql, text, dialect);
         let columns = edits.items.into_iter().map(|edit| (edit.before, edit.after));
         let clauses = edits.rest.into_iter().map(|edit| (edit.before, edit.after));
         [columns.collect(), clauses.collect()]
@@ -393,7 +394,7 @@ impl ModelReconciler<'_> {
 
     /// Returns the versions of the spec that may produce an edit to the structure of the SQL. The generated SQL of an
     /// added column or of a condition may handle more special cases than the edited SQL.
-    fn specs_with_structure(&self, edit: &StructureEdit, found: &str) -> Vec<SpecWithStructure> {
+    fn specs_with_structure(&self, edit: &StructureEdit, text: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         let specs = match edit {
             StructureEdit::Removed(name) => without_definition(source, name).into_iter().collect(),
@@ -402,7 +403,7 @@ impl ModelReconciler<'_> {
             StructureEdit::JoinTypes { before, after } => with_join_types(source, before, after).into_iter().collect(),
             StructureEdit::GroupKeys(keys) => self.with_group_keys(keys).into_iter().collect(),
             StructureEdit::Condition { cte, clause, after, .. } => {
-                let own = self.without_generated_condition((cte.as_deref(), clause), after, found);
+                let own = self.without_generated_condition((cte.as_deref(), clause), after, text);
                 let dialect = self.ours.compiled.dialect();
                 let condition = own.as_deref().unwrap_or_else(|| without_jinja_block(after, dialect));
                 return match self.edited {
@@ -415,27 +416,27 @@ impl ModelReconciler<'_> {
                 };
             }
             StructureEdit::Added(name) if self.edited.is_some() => {
-                return self.with_column_of_metrics(name, found).into_iter().collect();
+                return self.with_column_of_metrics(name, text).into_iter().collect();
             }
-            StructureEdit::Added(name) => return self.with_added_column(name, found),
+            StructureEdit::Added(name) => return self.with_added_column(name, text),
         };
         specs.into_iter().map(|spec| Ok((spec, None))).collect()
     }
 
     /// Returns the specs with a definition for an added column: after the definitions of the columns before it, or at
     /// the end.
-    fn with_added_column(&self, name: &str, found: &str) -> Vec<SpecWithStructure> {
+    fn with_added_column(&self, name: &str, text: &str) -> Vec<SpecWithStructure> {
         let source = &self.ours.source;
         // The formula is determined as for a changed definition with this name.
         let before = placeholder_formula(source).and_then(|formula| with_definition(source, name, formula));
         let Some(before) = before else { return Vec::new() };
         let (decompiler, path) = (self.tools.decompiler, Some(self.ours.spec.as_str()));
-        let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, found, None, name);
+        let formula = decompiler.find_formula_with_guards(self.tools.compiler, &before, path, text, None, name);
         let FoundFormula { formula, rewritten, .. } = match formula {
             Ok(formula) => formula,
             Err(refusal) => return vec![Err(refusal)],
         };
-        let columns = columns_before(found, name, self.ours.compiled.dialect());
+        let columns = columns_before(text, name, self.ours.compiled.dialect());
         let in_place = with_definition_after(source, name, &formula, &columns);
         let specs = in_place.into_iter().chain(with_definition(source, name, &formula));
         specs.map(|spec| Ok((spec, rewritten.clone()))).collect()
@@ -443,11 +444,11 @@ impl ModelReconciler<'_> {
 }
 
 /// Marks the edits that a comment keeps. Returns whether there are such edits among these positions.
-fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], found: &str) -> bool {
+fn mark_kept_edits(edits: &mut [HandEdit], places: &[usize], text: &str) -> bool {
     let mut is_kept = false;
     for place in places {
         if let Some(edit) = edits.get_mut(*place)
-            && edit.has_keep_comment(found)
+            && edit.has_keep_comment(text)
         {
             edit.why = Some(KEEP_COMMENT.to_owned());
             is_kept = true;

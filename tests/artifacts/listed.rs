@@ -42,7 +42,7 @@ pub fn manifest(manifest: &Manifest) -> String {
     out
 }
 
-fn node(out: &mut String, node: &ManifestNode) {
+fn node(output: &mut String, node: &ManifestNode) {
     let text = |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     let config = node
         .config
@@ -62,7 +62,10 @@ fn node(out: &mut String, node: &ManifestNode) {
             "meta",
             join_texts(node.meta.iter().map(|(key, value)| format!("{key}:{value}"))),
         ),
-        format_part("config", join_texts(config.map(|(key, value)| format!("{key}:{value}")))),
+        format_part(
+            "config",
+            join_texts(config.map(|(key, value)| format!("{key}:{value}"))),
+        ),
         format_part("access", text(&node.access)),
         format_part("group", text(&node.group)),
         format_part("version", text(&node.version)),
@@ -71,10 +74,10 @@ fn node(out: &mut String, node: &ManifestNode) {
         format_part("key", join_texts(&node.primary_key)),
         format_part("reads", join_texts(&node.depends_on)),
     ];
-    let _ = writeln!(out, "{}{}", node.unique_id, parts.concat());
+    let _ = writeln!(output, "{}{}", node.unique_id, parts.concat());
     for constraint in &node.constraints {
         let _ = writeln!(
-            out,
+            output,
             "    {:?} {}{}{}",
             constraint.kind,
             join_texts(&constraint.columns),
@@ -102,14 +105,14 @@ fn node(out: &mut String, node: &ManifestNode) {
                 join_texts(column.constraints.iter().map(|it| format!("{:?}", it.kind))),
             ),
         ];
-        let _ = writeln!(out, "  . {}{}", column.name, parts.concat());
+        let _ = writeln!(output, "  . {}{}", column.name, parts.concat());
     }
     match &node.detail {
         NodeDetail::None => {}
         // The function `tests` lists data tests, grouped by the node that they test.
         NodeDetail::Test(_) => {}
         other => {
-            let _ = writeln!(out, "  {other:?}");
+            let _ = writeln!(output, "  {other:?}");
         }
     }
 }
@@ -120,7 +123,9 @@ pub fn tests(manifest: &Manifest) -> String {
     for test in manifest.data_tests() {
         let on = test.on.map_or("", |node| &node.unique_id);
         let check = match &test.check {
-            TestCheck::AcceptedValues(values) => format!("one of {}", join_texts(values.iter().map(ToString::to_string))),
+            TestCheck::AcceptedValues(values) => {
+                format!("one of {}", join_texts(values.iter().map(ToString::to_string)))
+            }
             TestCheck::Relationships { to, field } => format!("in {} . {field}", to.unwrap_or("?")),
             TestCheck::UniqueTogether(names) => format!("unique together {}", join_texts(names)),
             other => format!("{other:?}"),

@@ -265,7 +265,10 @@ fn newer_versions_are_reported() {
 #[test]
 fn other_artifact_kinds_are_rejected() {
     let cases = [
-        (artifact_with_version("catalog", 1), "expected dbt's manifest, found dbt's catalog"),
+        (
+            artifact_with_version("catalog", 1),
+            "expected dbt's manifest, found dbt's catalog",
+        ),
         (
             artifact_with_version("run-results", 6),
             "expected dbt's manifest, found dbt's run-results",

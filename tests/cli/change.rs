@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::repository::{switch_user, commit, edit, git, snapshot};
+use crate::repository::{commit, edit, git, snapshot, switch_user};
 use crate::roles::create_project;
 use crate::run::{Place, Run};
 
@@ -19,13 +19,13 @@ fn create_proposal(name: &str) -> Place {
     place
 }
 
-fn run_as(place: &Place, name: &str, args: &[&str]) -> Run {
-    switch_user(place, name);
-    place.run(args)
+fn run_as(project: &Place, name: &str, args: &[&str]) -> Run {
+    switch_user(project, name);
+    project.run(args)
 }
 
-fn run_authorize(place: &Place) -> (i32, Value) {
-    let run = place.run(&["authorize", "--base", "main", "--json"]);
+fn run_authorize(project: &Place) -> (i32, Value) {
+    let run = project.run(&["authorize", "--base", "main", "--json"]);
     (run.exit, run.json())
 }
 
@@ -96,7 +96,10 @@ fn approvals_must_come_from_others_and_match_the_content() {
     commit(&place, "say so");
     assert_eq!(run_as(&place, "eve", &["change", "approve", "rev"]).exit, 4);
     assert_eq!(run_as(&place, "dan", &["change", "approve", "rev"]).exit, 0);
-    assert_eq!(run_as(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit, 0);
+    assert_eq!(
+        run_as(&place, "fay", &["change", "reject", "rev", "-m", "not yet"]).exit,
+        0
+    );
     let (exit, told) = run_authorize(&place);
     assert_eq!(
         (exit, &told["approvals"]["rejected"][0]),

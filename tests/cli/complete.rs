@@ -3,8 +3,8 @@
 use crate::run::{Place, finish};
 
 /// Returns the completions for the last word, using the protocol of the script that `COMPLETE=bash formulac` prints.
-fn completions(place: &Place, words: &[&str]) -> Vec<String> {
-    let mut command = place.command(&[&["--", "formulac"], words].concat());
+fn completions(project: &Place, words: &[&str]) -> Vec<String> {
+    let mut command = project.command(&[&["--", "formulac"], words].concat());
     command
         .env("COMPLETE", "bash")
         .env("_CLAP_IFS", "\n")

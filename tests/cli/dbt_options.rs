@@ -55,33 +55,33 @@ fn create_project(name: &str) -> Place {
     place
 }
 
-fn command(place: &Place, args: &[&str]) -> std::process::Command {
-    let mut command = place.command(args);
+fn command(project: &Place, args: &[&str]) -> std::process::Command {
+    let mut command = project.command(args);
     command
-        .env("FORMULAC_DBT", place.path("dbt"))
-        .env("ASKED", place.path("asked.txt"));
+        .env("FORMULAC_DBT", project.path("dbt"))
+        .env("ASKED", project.path("asked.txt"));
     command.env_remove("DBT_PROFILES_DIR");
     command
 }
 
-fn run_and_read_dbt_call(place: &Place, args: &[&str]) -> (Run, String) {
-    let _ = std::fs::remove_file(place.path("asked.txt"));
-    let run = finish(command(place, args));
+fn run_and_read_dbt_call(project: &Place, args: &[&str]) -> (Run, String) {
+    let _ = std::fs::remove_file(project.path("asked.txt"));
+    let run = finish(command(project, args));
     assert!(
-        place.path("asked.txt").exists(),
+        project.path("asked.txt").exists(),
         "{args:?} starts no dbt: {}{}",
         run.out,
         run.err
     );
-    (run, place.read("asked.txt"))
+    (run, project.read("asked.txt"))
 }
 
 /// Commits another formula if the command is `push`, because there would otherwise be no change to push.
-fn change(place: &Place, args: &[&str], number: usize) {
+fn change(project: &Place, args: &[&str], number: usize) {
     if args[0] == "push" {
         let spec = "model: revenue\nfrom: orders\ngroup_by: country\ndefinitions: revenue = SUM(amount)";
-        place.write("metrics/revenue.yml", format!("{spec} + {number}\n"));
-        commit(place, "another formula");
+        project.write("metrics/revenue.yml", format!("{spec} + {number}\n"));
+        commit(project, "another formula");
     }
 }
 

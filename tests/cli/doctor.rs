@@ -11,9 +11,9 @@ use crate::repository::{begin, git};
 use crate::run::{Place, Run, finish};
 
 /// Writes a program that prints `version` as its version.
-fn program(place: &Place, name: &str, version: &str) {
-    place.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
-    fs::set_permissions(place.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+fn program(project: &Place, name: &str, version: &str) {
+    project.write(name, format!("#!/bin/sh\ncat <<'END'\n{version}\nEND\n"));
+    fs::set_permissions(project.path(name), fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 const PROFILES: &str = "shop: {target: dev, outputs: {dev: {type: bigquery}}}\n";
@@ -32,18 +32,18 @@ fn create_project(name: &str, dbt: &str) -> Place {
     place
 }
 
-fn doctor(place: &Place, more: &[&str]) -> Run {
-    finish(doctor_command(place, more))
+fn doctor(project: &Place, more: &[&str]) -> Run {
+    finish(doctor_command(project, more))
 }
 
-fn doctor_command(place: &Place, more: &[&str]) -> Command {
-    let mut command = place.command(&[&["doctor"], more].concat());
+fn doctor_command(project: &Place, more: &[&str]) -> Command {
+    let mut command = project.command(&[&["doctor"], more].concat());
     command
-        .env("FORMULAC_DBT", place.path("dbt"))
-        .env("FORMULAC_DUCKDB", place.path("duckdb"));
-    command.env("FORMULAC_PSQL", place.path("no_psql"));
+        .env("FORMULAC_DBT", project.path("dbt"))
+        .env("FORMULAC_DUCKDB", project.path("duckdb"));
+    command.env("FORMULAC_PSQL", project.path("no_psql"));
     // Git must not search above the test's folder, because the folder is inside this repository.
-    let folder = place.path("formulac.yml");
+    let folder = project.path("formulac.yml");
     command.env(
         "GIT_CEILING_DIRECTORIES",
         folder.parent().and_then(Path::parent).unwrap(),

@@ -1,6 +1,6 @@
 //! Tests `formulac env`.
 
-use crate::repository::{switch_user, begin, commit, edit, git, snapshot};
+use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::roles::create_project;
 use crate::run::{Place, finish};
 

@@ -71,9 +71,9 @@ pub fn with_comments(model: &str, amount: &str) -> String {
 }
 
 /// Returns the SQL of all specs.
-pub fn sql(place: &Place, specs: &[&str]) -> Vec<String> {
+pub fn sql(project: &Place, specs: &[&str]) -> Vec<String> {
     let of = |command: &str, name: &&str| {
-        let run = place.run(&[command, &format!("metrics/{name}.yml")]);
+        let run = project.run(&[command, &format!("metrics/{name}.yml")]);
         assert_eq!(run.exit, 0, "{command} {name}: {}", run.err);
         match run.out.split_once("# ") {
             Some((sql, _)) if command == "model" => sql.to_owned(),
@@ -119,13 +119,13 @@ fn nothing_is_written_without_a_confirmation() {
 
 /// Runs `extract` on a terminal, where somebody answers the question.
 #[cfg(target_os = "linux")]
-fn extract_with_answer(place: &Place, answer: &str) -> String {
+fn extract_with_answer(project: &Place, answer: &str) -> String {
     use std::io::Write as _;
 
     let mut command = std::process::Command::new("script");
     let call = format!("{} extract", env!("CARGO_BIN_EXE_formulac"));
     command.args(["--quiet", "--return", "--command", &call, "/dev/null"]);
-    command.current_dir(place.path("")).env_remove("NO_COLOR");
+    command.current_dir(project.path("")).env_remove("NO_COLOR");
     command
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped());

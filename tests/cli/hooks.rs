@@ -31,16 +31,16 @@ fn create_project(name: &str) -> Place {
     place
 }
 
-fn hook(place: &Place, name: &str, text: &str) {
-    place.program(&format!(".git/hooks/{name}"), &format!("#!/bin/sh\n{text}"));
+fn hook(project: &Place, name: &str, text: &str) {
+    project.program(&format!(".git/hooks/{name}"), &format!("#!/bin/sh\n{text}"));
 }
 
-fn push(place: &Place) -> Run {
-    place.run(&["push", "--yes", "--quiet"])
+fn push(project: &Place) -> Run {
+    project.run(&["push", "--yes", "--quiet"])
 }
 
-fn status(place: &Place) -> String {
-    git(place, &["status", "--porcelain", "--untracked-files=all"])
+fn status(project: &Place) -> String {
+    git(project, &["status", "--porcelain", "--untracked-files=all"])
 }
 
 /// Output of `git status` for the user's other files, which a push leaves unchanged.

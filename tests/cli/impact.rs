@@ -27,8 +27,8 @@ fn create_project(name: &str) -> Place {
 }
 
 /// Returns the output of a command, without the age of the artifacts that is reported on standard error.
-fn output_without_ages(place: &Place, args: &[&str]) -> String {
-    let run = place.run(args);
+fn output_without_ages(project: &Place, args: &[&str]) -> String {
+    let run = project.run(args);
     let err: Vec<&str> = run.err.lines().filter(|line| !line.contains(" old")).collect();
     let err = if err.is_empty() {
         String::new()
@@ -43,8 +43,8 @@ fn output_without_ages(place: &Place, args: &[&str]) -> String {
     format!("$ formulac {}\n{}{err}{exit}\n\n", args.join(" "), run.out.trim_end())
 }
 
-fn all(place: &Place, calls: &[&[&str]]) -> String {
-    calls.iter().map(|call| output_without_ages(place, call)).collect()
+fn all(project: &Place, calls: &[&[&str]]) -> String {
+    calls.iter().map(|call| output_without_ages(project, call)).collect()
 }
 
 #[test]
@@ -314,10 +314,10 @@ fn a_spec_without_faults_before_dbt_compile() {
     assert!(!said.contains("errors"), "{said}");
 }
 
-fn git(place: &Place, args: &[&str]) {
+fn git(project: &Place, args: &[&str]) {
     let mut command = Command::new("git");
     command
-        .current_dir(place.path(""))
+        .current_dir(project.path(""))
         .args(["-c", "user.name=t", "-c", "user.email=t@example.com"])
         .args(args);
     let output = command.output().unwrap();

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use crate::repository::{switch_user, commit, git};
+use crate::repository::{commit, git, switch_user};
 use crate::run::{Place, finish, without_unverified_dialects};
 
 const PROFILES: &str = "\
@@ -41,11 +41,11 @@ fn create_project(name: &str) -> Place {
     place
 }
 
-fn run(place: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
-    let mut command = place.command(args);
+fn run(project: &Place, folder: &str, args: &[&str]) -> crate::run::Run {
+    let mut command = project.command(args);
     command
-        .current_dir(place.path(folder))
-        .env("HOME", place.path("."))
+        .current_dir(project.path(folder))
+        .env("HOME", project.path("."))
         .env("GIT_CEILING_DIRECTORIES", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("DBT_PROFILES_DIR");
     finish(command)

@@ -196,11 +196,11 @@ fn project_with_spec(name: &str) -> Place {
 }
 
 /// Returns the saved versions of files that `resolve` has overwritten, and removes them.
-fn saved_versions(place: &Place) -> Vec<String> {
+fn saved_versions(project: &Place) -> Vec<String> {
     let folder = ".formulac/local/undone";
-    let read = |name: &String| place.read(&format!("{folder}/{name}"));
-    let texts = place.files(folder).iter().map(read).collect();
-    fs::remove_dir_all(place.path(folder)).unwrap();
+    let read = |name: &String| project.read(&format!("{folder}/{name}"));
+    let texts = project.files(folder).iter().map(read).collect();
+    fs::remove_dir_all(project.path(folder)).unwrap();
     texts
 }
 

@@ -44,9 +44,9 @@ fn manifest(description: &str) -> String {
     .to_string()
 }
 
-fn git(place: &Place, folder: &str, args: &[&str]) -> String {
+fn git(project: &Place, folder: &str, args: &[&str]) -> String {
     let mut command = Command::new("git");
-    command.args(args).current_dir(place.path(folder));
+    command.args(args).current_dir(project.path(folder));
     command
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1");
@@ -61,12 +61,12 @@ fn command(place: &Place, args: &[&str]) -> Command {
     command
 }
 
-fn run(place: &Place, args: &[&str]) -> Run {
-    finish(command(place, args))
+fn run(project: &Place, args: &[&str]) -> Run {
+    finish(command(project, args))
 }
 
-fn run_well(place: &Place, args: &[&str]) -> Run {
-    let run = run(place, args);
+fn run_well(project: &Place, args: &[&str]) -> Run {
+    let run = run(project, args);
     assert_eq!(run.exit, 0, "{args:?}: {}{}", run.out, run.err);
     run
 }
@@ -118,8 +118,8 @@ fn create_pushed_project(name: &str) -> Place {
     place
 }
 
-fn last_message(place: &Place, folder: &str) -> String {
-    git(place, folder, &["log", "-1", "--format=%B"])
+fn last_message(project: &Place, folder: &str) -> String {
+    git(project, folder, &["log", "-1", "--format=%B"])
 }
 
 fn trailer(message: &str, key: &str) -> String {
@@ -128,10 +128,10 @@ fn trailer(message: &str, key: &str) -> String {
 }
 
 /// Returns the titles of the commits and the uncommitted files of both repositories.
-fn state(place: &Place) -> [String; 4] {
+fn state(project: &Place) -> [String; 4] {
     let of = |folder: &str| {
-        let titles = git(place, folder, &["log", "--format=%s"]);
-        [titles, git(place, folder, &["status", "--porcelain"])]
+        let titles = git(project, folder, &["log", "--format=%s"]);
+        [titles, git(project, folder, &["status", "--porcelain"])]
     };
     let [[dbt, dbt_status], [omni, omni_status]] = ["project", "omni-model"].map(of);
     [dbt, dbt_status, omni, omni_status]
@@ -438,13 +438,13 @@ fn the_next_push_completes_a_rejected_commit() {
 }
 
 /// Runs a command that is killed at a call of git, before or after git has run.
-fn run_killed(place: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
-    place.program("killing_git", KILLING_GIT);
-    let _ = fs::remove_file(place.path("calls"));
-    let mut command = command(place, args);
+fn run_killed(project: &Place, args: &[&str], at: usize, is_after: bool) -> Run {
+    project.program("killing_git", KILLING_GIT);
+    let _ = fs::remove_file(project.path("calls"));
+    let mut command = command(project, args);
     let variables = [
-        ("FORMULAC_GIT", place.path("killing_git").display().to_string()),
-        ("CALLS", place.path("calls").display().to_string()),
+        ("FORMULAC_GIT", project.path("killing_git").display().to_string()),
+        ("CALLS", project.path("calls").display().to_string()),
         ("KILLED_AT", at.to_string()),
         ("KILLED_AFTER", is_after.to_string()),
     ];

@@ -15,14 +15,14 @@ fn create_project(name: &str) -> Place {
 }
 
 /// Replaces a string that occurs exactly once in a file.
-fn change(place: &Place, file: &str, from: &str, to: &str) {
-    let text = place.read(file);
+fn change(project: &Place, file: &str, from: &str, to: &str) {
+    let text = project.read(file);
     assert_eq!(text.matches(from).count(), 1, "{from} in {file}");
-    place.write(file, text.replace(from, to));
+    project.write(file, text.replace(from, to));
 }
 
 /// Returns the path and the contents of every file in the project's folders.
-fn files(place: &Place) -> Vec<(String, String)> {
+fn files(project: &Place) -> Vec<(String, String)> {
     let folders = [
         "bi/omni",
         "bi/omni/analytics",
@@ -30,13 +30,13 @@ fn files(place: &Place) -> Vec<(String, String)> {
         ".formulac/state/omni",
     ];
     let in_folder = |folder: &&str| {
-        let files = place.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
-        files.filter(|file| place.path(file).is_file()).collect::<Vec<_>>()
+        let files = project.files(folder).into_iter().map(|name| format!("{folder}/{name}"));
+        files.filter(|file| project.path(file).is_file()).collect::<Vec<_>>()
     };
     folders
         .iter()
         .flat_map(in_folder)
-        .map(|file| (file.clone(), place.read(&file)))
+        .map(|file| (file.clone(), project.read(&file)))
         .collect()
 }
 

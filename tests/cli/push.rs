@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::repository::{self, switch_user, begin, commit, edit, git};
+use crate::repository::{self, begin, commit, edit, git, switch_user};
 use crate::run::{Place, finish};
 
 pub const PROJECT: &str = "dialect: duckdb\nspecs: metrics/\nenvironments:\n  dev: {connection: dev}\n  prod: {connection: prod, branch: main, protected: true}\n";
@@ -32,8 +32,8 @@ pub fn create_project(name: &str) -> Place {
     place
 }
 
-pub fn snapshot(place: &Place, name: &str) {
-    repository::snapshot(place, &format!("push__push__{name}"));
+pub fn snapshot(project: &Place, name: &str) {
+    repository::snapshot(project, &format!("push__push__{name}"));
 }
 
 #[test]

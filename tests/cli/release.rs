@@ -1,6 +1,6 @@
 //! Tests `formulac release`, and `rollback` to a release.
 
-use crate::repository::{switch_user, commit, edit, git, snapshot};
+use crate::repository::{commit, edit, git, snapshot, switch_user};
 use crate::roles::create_project;
 use crate::run::Place;
 
@@ -22,10 +22,10 @@ fn create_merged_project(name: &str) -> Place {
     place
 }
 
-fn merge(place: &Place, branch: &str) {
-    git(place, &["switch", "--quiet", "main"]);
+fn merge(project: &Place, branch: &str) {
+    git(project, &["switch", "--quiet", "main"]);
     git(
-        place,
+        project,
         &[
             "merge",
             "--quiet",

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::repository::{switch_user, begin, commit, edit, git, snapshot};
+use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::run::Place;
 
 pub const PROJECT: &str = "\

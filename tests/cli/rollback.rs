@@ -20,16 +20,16 @@ fn create_pushed_project(name: &str) -> Place {
     place
 }
 
-fn push(place: &Place) {
-    let run = place.run(&["push", "--yes"]);
+fn push(project: &Place) {
+    let run = project.run(&["push", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
 /// Returns the messages of a rollback to the first entry.
-fn roll_back(place: &Place) -> String {
-    let run = place.run(&["rollback", "1", "--yes"]);
+fn roll_back(project: &Place) -> String {
+    let run = project.run(&["rollback", "1", "--yes"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
-    assert_eq!(git(place, &["status", "--porcelain"]), "");
+    assert_eq!(git(project, &["status", "--porcelain"]), "");
     run.err
 }
 

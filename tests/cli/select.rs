@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::repository::{switch_user, begin, commit};
+use crate::repository::{begin, commit, switch_user};
 use crate::run::Place;
 
 fn create_project(name: &str) -> Place {
@@ -31,8 +31,8 @@ fn create_project(name: &str) -> Place {
 }
 
 /// Returns the names of the models in the command's JSON output.
-fn models(place: &Place, args: &[&str]) -> Vec<String> {
-    let run = place.run(&[args, &["--json"]].concat());
+fn models(project: &Place, args: &[&str]) -> Vec<String> {
+    let run = project.run(&[args, &["--json"]].concat());
     assert!(!run.out.is_empty(), "{args:?}: {}", run.err);
     let value = run.json();
     let name = |model: &Value| model["model"].as_str().or(model["name"].as_str()).unwrap().to_owned();

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::repository::{switch_user, begin, commit, edit, git, snapshot};
+use crate::repository::{begin, commit, edit, git, snapshot, switch_user};
 use crate::roles;
 use crate::run::Place;
 
@@ -38,8 +38,8 @@ fn project(name: &str) -> Place {
     place
 }
 
-fn push(place: &Place) {
-    let run = place.run(&["push", "--yes", "--quiet", "--no-parse"]);
+fn push(project: &Place) {
+    let run = project.run(&["push", "--yes", "--quiet", "--no-parse"]);
     assert_eq!(run.exit, 0, "{}{}", run.out, run.err);
 }
 
@@ -197,7 +197,7 @@ fn clauses_of_a_set_are_resolved_one_by_one() {
 }
 
 /// Writes a manifest in which an exposure reads `by_month` through another model.
-fn write_manifest(place: &Place, models: &[&str]) {
+fn write_manifest(project: &Place, models: &[&str]) {
     let node = |name: &str, reads: &str| {
         json!({
             "unique_id": format!("model.shop.{name}"), "name": name, "resource_type": "model", "package_name": "shop",
@@ -232,7 +232,7 @@ fn write_manifest(place: &Place, models: &[&str]) {
             "fqn": ["shop", "weekly"], "depends_on": {"nodes": ["model.shop.board"], "macros": []},
         }},
     });
-    place.write("target/manifest.json", manifest.to_string());
+    project.write("target/manifest.json", manifest.to_string());
 }
 
 #[test]

@@ -53,9 +53,9 @@ fn create_project(name: &str) -> Place {
     place
 }
 
-fn git(place: &Place, args: &[&str]) {
+fn git(project: &Place, args: &[&str]) {
     let mut command = Command::new("git");
-    command.args(args).current_dir(place.path(""));
+    command.args(args).current_dir(project.path(""));
     command
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1");
@@ -63,8 +63,8 @@ fn git(place: &Place, args: &[&str]) {
     assert_eq!(run.exit, 0, "git {args:?}: {}{}", run.out, run.err);
 }
 
-fn verify(place: &Place, more: &[&str]) -> Run {
-    place.run(&[&["verify", "--data", "data"], more].concat())
+fn verify(project: &Place, more: &[&str]) -> Run {
+    project.run(&[&["verify", "--data", "data"], more].concat())
 }
 
 /// Returns settings for snapshots that hide times and versions, which differ in each run.
@@ -422,9 +422,9 @@ fn dbt_place(name: &str) -> Place {
 }
 
 #[cfg(unix)]
-fn with_dbt(place: &Place, args: &[&str]) -> Run {
-    let mut command = place.command(args);
-    command.env("FORMULAC_DBT", place.path("dbt"));
+fn with_dbt(project: &Place, args: &[&str]) -> Run {
+    let mut command = project.command(args);
+    command.env("FORMULAC_DBT", project.path("dbt"));
     finish(command)
 }
 

@@ -191,7 +191,7 @@ pub fn compile(formula: &str, columns: &[(String, Type)], level: Level, dialect:
 }
 
 /// Returns the calls to a function, each with its SQL in every dialect.
-pub fn written(function: &'static Function) -> Vec<(Call, ResultByDialect)> {
+pub fn calls_with_sql(function: &'static Function) -> Vec<(Call, ResultByDialect)> {
     let all = |call: &Call| {
         Dialect::all()
             .map(|d| (d, call.compile(d)))

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 /// Returns `true` if two values are equal. Numbers may differ by 1e-9, relatively or absolutely. All other values must
 /// be identical.
-pub fn same(expected: &Json, got: &Json) -> bool {
+pub fn values_equal(expected: &Json, got: &Json) -> bool {
     match (expected, got) {
         (Json::Number(expected), Json::Number(got)) => {
             let (Some(expected), Some(got)) = (expected.as_f64(), got.as_f64()) else {

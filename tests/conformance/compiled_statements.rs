@@ -42,20 +42,20 @@ fn texts(compiled: &CompiledSpec, dialect: Dialect) -> Result<Vec<(String, Strin
     let own = dialect.name_text(compiled.name().unwrap_or_default(), true);
     let mut texts = Vec::new();
     if let Some(model) = compiled.model_sql() {
-        texts.push(("first run".to_owned(), rendered(model, dialect, &own, false)?));
+        texts.push(("first run".to_owned(), render_jinja(model, dialect, &own, false)?));
         if model.contains("is_incremental()") {
-            texts.push(("later run".to_owned(), rendered(model, dialect, &own, true)?));
+            texts.push(("later run".to_owned(), render_jinja(model, dialect, &own, true)?));
         }
     }
     for test in compiled.model_tests() {
-        texts.push((test.name().to_owned(), rendered(test.sql(), dialect, &own, false)?));
+        texts.push((test.name().to_owned(), render_jinja(test.sql(), dialect, &own, false)?));
     }
     if let Some(properties) = compiled.model_yml() {
         let mut filters = Vec::new();
         add_filters(&yaml::parse(properties)?, &mut filters)?;
         for filter in filters {
             let sql = format!("select * from {own} where {filter}");
-            texts.push(("filter of a test".to_owned(), rendered(&sql, dialect, &own, false)?));
+            texts.push(("filter of a test".to_owned(), render_jinja(&sql, dialect, &own, false)?));
         }
     }
     let mut add = |what: &str, comparison: &Comparison| {
@@ -100,7 +100,7 @@ fn add_filters(node: &Node, filters: &mut Vec<String>) -> yaml::Result<()> {
 /// # Errors
 ///
 /// Returns Jinja that formulac does not write.
-fn rendered(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Result<String, String> {
+fn render_jinja(text: &str, dialect: Dialect, own: &str, is_later_run: bool) -> Result<String, String> {
     let (mut out, mut end, mut is_left_out) = (String::with_capacity(text.len()), 0, false);
     for token in tokens(text, dialect) {
         let written = token.text(text);
@@ -160,9 +160,9 @@ pub fn jinja_is_rendered_as_dbt_does() {
         ),
     ];
     for (text, first, later) in rows {
-        let of = |is_later| rendered(text, dialect, "m", is_later).expect("Jinja of formulac");
+        let of = |is_later| render_jinja(text, dialect, "m", is_later).expect("Jinja of formulac");
         assert_eq!(of(false).trim(), first);
         assert_eq!(of(true).trim(), later.unwrap_or(first));
     }
-    assert!(rendered("select {{ other() }}", dialect, "m", false).is_err());
+    assert!(render_jinja("select {{ other() }}", dialect, "m", false).is_err());
 }

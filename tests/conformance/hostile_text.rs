@@ -188,15 +188,19 @@ fn failure(dialect: Dialect, check: &Check, answers: &[Answer]) -> Option<Failur
         },
     };
     Some(Failure {
-        case: format!("{}: {:?}", files::short_name(file!().as_ref()), shortened(&check.text)),
+        case: format!(
+            "{}: {:?}",
+            files::short_name(file!().as_ref()),
+            shorten_text(&check.text)
+        ),
         dialect: dialect.name().to_owned(),
-        formula: shortened(&check.formula),
-        sql: shortened(sql),
-        fault: shortened(&fault),
+        formula: shorten_text(&check.formula),
+        sql: shorten_text(sql),
+        fault: shorten_text(&fault),
     })
 }
 
-fn shortened(text: &str) -> String {
+fn shorten_text(text: &str) -> String {
     let mut shown: String = text.chars().take(200).collect();
     if shown.len() < text.len() {
         shown.push('…');

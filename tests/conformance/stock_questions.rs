@@ -255,7 +255,7 @@ fn expected_rows(checks: &[Check<'_>], answers: &[Answer]) -> Vec<std::result::R
 }
 
 /// Returns the difference between a result and the expected rows.
-fn fault(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
+fn find_difference(check: &Check<'_>, answers: &[Answer], expected: &Output) -> Option<String> {
     match &check.asked {
         Ok((_, place)) => match &answers[*place] {
             Ok(table) => table_fault(expected, true, table),
@@ -297,7 +297,7 @@ pub fn run() {
         };
         for check in checks {
             let found = match &expected[check.number] {
-                Ok(expected) => fault(check, answers, expected),
+                Ok(expected) => find_difference(check, answers, expected),
                 Err(error) => Some(error.clone()),
             };
             failures.extend(found.map(|fault| failure(check, *dialect, fault)));

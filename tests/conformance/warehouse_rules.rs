@@ -58,8 +58,13 @@ impl Statements {
         if !self.looked_up.insert((dialect.name(), sql.to_owned())) {
             return;
         }
-        let facts = self.facts.entry(dialect.name()).or_insert_with(|| Facts::of(dialect));
-        let unknown = facts.missing(sql, schema).unwrap_or_else(|error| [error].into());
+        let facts = self
+            .facts
+            .entry(dialect.name())
+            .or_insert_with(|| Facts::for_dialect(dialect));
+        let unknown = facts
+            .constructs_without_fact(sql, schema)
+            .unwrap_or_else(|error| [error].into());
         for construct in unknown.into_iter().filter(|it| !OF_SPECS.contains(&it.as_str())) {
             let first = || (0, format!("{from}\n{sql}"));
             let place = self.unknown.entry(format!("{dialect}: {construct}"));

@@ -127,16 +127,16 @@ fn dbt_builds_the_expected_tables_on_postgres() {
         "postgres://oracle:unused@/postgres?host={}&options=-csearch_path%3Danalytics",
         server.folder
     );
-    previews(&project, &["--engine", &url]);
+    check_previews(&project, &["--engine", &url]);
     let url = format!("postgres://oracle:unused@/postgres?host={}", server.folder);
-    previews(&project, &["--engine", &url, "--data", "seeds"]);
-    let said = fails(
+    check_previews(&project, &["--engine", &url, "--data", "seeds"]);
+    let said = failure_message(
         &project,
         &["preview", "metrics/customer_ltv.yml", "--engine", &url, "--quiet"],
     );
     let place = "<query>:4:6: error[F0823]: Postgres failed: relation \"invoices\" does not exist";
     assert!(said.contains(place) && !said.contains("unused"), "{said}");
-    let said = fails(
+    let said = failure_message(
         &project,
         &[
             "preview",
@@ -151,7 +151,7 @@ fn dbt_builds_the_expected_tables_on_postgres() {
 #[test]
 fn duckdb_previews_the_expected_rows() {
     if tool("FORMULAC_DUCKDB").is_some() {
-        previews(&create_project("preview"), &["--data", "seeds"]);
+        check_previews(&create_project("preview"), &["--data", "seeds"]);
     }
 }
 
@@ -166,7 +166,7 @@ fn create_project(name: &str) -> PathBuf {
 }
 
 /// Checks that the preview of every spec displays the expected rows in the expected order.
-fn previews(project: &Path, args: &[&str]) {
+fn check_previews(project: &Path, args: &[&str]) {
     for expected in Expected::all() {
         let spec = spec_path(&expected.model);
         let call = [
@@ -227,7 +227,7 @@ fn previews_with_dbt(project: &Path) {
         &project.join("wrong.yml"),
         "model: wrong\nfrom: invoices\ndefinitions: a = SUM(no_such_column)\n",
     );
-    let said = fails(project, &["preview", "wrong.yml"]);
+    let said = failure_message(project, &["preview", "wrong.yml"]);
     assert!(
         said.contains("error[F0823]: dbt failed: Binder Error: Referenced column \"no_such_column\" not found"),
         "{said}"
@@ -235,7 +235,7 @@ fn previews_with_dbt(project: &Path) {
 }
 
 /// Returns the command's message when an engine fails.
-fn fails(folder: &Path, args: &[&str]) -> String {
+fn failure_message(folder: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
         .args(args)

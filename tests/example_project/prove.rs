@@ -71,14 +71,14 @@ fn project(name: &str) -> PathBuf {
     place
 }
 
-fn prove(place: &Path, dbt: &Path, args: &[&str]) -> Command {
+fn prove(path: &Path, dbt: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formulac"));
     command
         .arg("prove")
         .args(args)
         .env("FORMULAC_DBT", dbt)
         .env_remove("FORMULAC_ENV");
-    dbt_settings(&mut command, place);
+    dbt_settings(&mut command, path);
     command
 }
 

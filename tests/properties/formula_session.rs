@@ -5,7 +5,7 @@ use formulac::{Column, Compiled, Compiler, Context, FormulaSession, Relation, Sc
 use proptest::prelude::*;
 
 use crate::formulas::measure;
-use crate::mutations::{Change, change, changed};
+use crate::mutations::{Change, apply_changes, change};
 
 /// Names of definitions. Some are also columns or functions, or differ only in case.
 const NAMES: &[&str] = &[
@@ -170,7 +170,7 @@ impl Edit {
                     .to_owned();
                 *line = format!("{name}{rest}");
             }
-            Self::Characters(changes) => return changed(text, changes),
+            Self::Characters(changes) => return apply_changes(text, changes),
             Self::Undo => return before.to_owned(),
         }
         lines.join("\n")

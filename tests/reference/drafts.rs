@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::batch::Batch;
 use crate::compare::same;
-use crate::drawn::{Drawn, compiled, dialects, messages, number, rows_fault};
+use crate::drawn::{Drawn, compile_query, dialects, messages, number, rows_fault};
 use crate::engine::{Run, Table, announce_missing, run_all, say};
 use crate::run::Case;
 use crate::yaml::{self, Result};
@@ -53,8 +53,8 @@ pub fn run() {
         let mut batch = Batch::default();
         let mut places = Vec::new();
         for (text, schema, examples) in &drafted {
-            let query =
-                compiled(&[], text, schema.clone(), *dialect).unwrap_or_else(|e| panic!("{}\n{text}", messages(&e)));
+            let query = compile_query(&[], text, schema.clone(), *dialect)
+                .unwrap_or_else(|e| panic!("{}\n{text}", messages(&e)));
             places.extend(
                 examples
                     .iter()
@@ -78,7 +78,7 @@ pub fn run() {
         };
         let found = places.iter().filter_map(|(text, example, place)| {
             let fault = match &answers[*place] {
-                Ok(table) => fault(example, table)?,
+                Ok(table) => find_difference(example, table)?,
                 Err(error) => error.clone(),
             };
             let tables: String = example.tables.iter().map(|table| format!("{table}\n")).collect();
@@ -170,7 +170,7 @@ fn table(relation: &Relation, rows: &[BTreeMap<String, Json>]) -> Json {
 }
 
 /// Returns the difference between a result and the expected columns.
-fn fault(example: &Example, table: &Table) -> Option<String> {
+fn find_difference(example: &Example, table: &Table) -> Option<String> {
     let places: Option<Vec<usize>> = example
         .columns
         .iter()

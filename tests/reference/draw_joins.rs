@@ -124,7 +124,7 @@ impl Maker<'_> {
                     }
                 }
             }
-            let repeats = self.repeats(&join, &target);
+            let repeats = self.may_repeat_rows(&join, &target);
             let told = |g: &String| format!("{name}.{g}");
             match (&join.by, join.kind) {
                 (JoinCondition::Using(names), InterpreterJoinKind::Full)
@@ -238,9 +238,9 @@ impl Maker<'_> {
             many: self.random.percent(12),
         };
         if kind != InterpreterJoinKind::Cross {
-            join.by = self.by(joined, target, join.name())?;
+            join.by = self.draw_condition(joined, target, join.name())?;
         }
-        if self.repeats(&join, target) {
+        if self.may_repeat_rows(&join, target) {
             // The number of rows must remain small enough for the interpreter.
             if self.multiplied > 1 {
                 return None;
@@ -252,14 +252,14 @@ impl Maker<'_> {
             && self.multiplied < 2
             && self.random.percent(12)
         {
-            let scope = self.both(joined, target, join.name());
+            let scope = self.joined_scope(joined, target, join.name());
             join.by = JoinCondition::On(self.with_name(Kind::Bool, &scope));
         }
         Some(join)
     }
 
     /// Returns `true` if a row may have several matches.
-    fn repeats(&self, join: &InterpreterJoin, target: &Relation) -> bool {
+    fn may_repeat_rows(&self, join: &InterpreterJoin, target: &Relation) -> bool {
         let asked: Vec<String> = match &join.by {
             JoinCondition::Using(names) => names.clone(),
             JoinCondition::On(condition) => equalities(condition, join.name()),
@@ -269,7 +269,7 @@ impl Maker<'_> {
         !target.single && !proven
     }
 
-    fn both(&self, joined: &Joined, target: &Relation, name: &str) -> Scope {
+    fn joined_scope(&self, joined: &Joined, target: &Relation, name: &str) -> Scope {
         let mut relations = joined.relations.clone();
         relations.push(Relation {
             name: name.to_owned(),
@@ -287,7 +287,7 @@ impl Maker<'_> {
     }
 
     /// Generates a condition that requires both sides to be equal, on the target's key or on another column.
-    fn by(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
+    fn draw_condition(&mut self, joined: &Joined, target: &Relation, name: &str) -> Option<JoinCondition> {
         let of_kind = |kind: Kind| {
             let columns = joined.relations.iter().flat_map(|r| {
                 r.columns
@@ -354,7 +354,7 @@ impl Maker<'_> {
             conditions.push(InterpreterExpr::Binary(InterpreterOp::Equal, Box::new(a), Box::new(b)));
         }
         if self.random.percent(30) {
-            let scope = self.both(joined, target, name);
+            let scope = self.joined_scope(joined, target, name);
             let more = self.with_name(Kind::Bool, &scope);
             conditions.push(more);
         }

@@ -69,7 +69,7 @@ impl Drawn for Case {
         run.value
     }
 
-    fn smaller(&self) -> Vec<Self> {
+    fn smaller_cases(&self) -> Vec<Self> {
         let mut found = Vec::new();
         let mut with = |change: &dyn Fn(&mut ModelOverSets)| {
             let mut model = self.model.clone();
@@ -157,7 +157,7 @@ impl Drawn for Case {
         !is_emulator(dialect) || has_no_length_of_sum(&(self.sets().concat() + &self.text()))
     }
 
-    fn fault(&self, dialect: Dialect, right: &ModelRows, table: &Table) -> Option<String> {
+    fn find_difference(&self, dialect: Dialect, right: &ModelRows, table: &Table) -> Option<String> {
         // Without `order_by`, the rows are sorted by the time key.
         let keys = self.model.keys.len();
         let is_ordered = match self.model.order_by.len() {

@@ -67,7 +67,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
             random: &mut *random,
             sheet: &sheet,
         }
-        .of(kind, depth);
+        .draw_expression(kind, depth);
         sheet.calculations.push(Calculation {
             name: (*name).to_owned(),
             kind,
@@ -81,7 +81,7 @@ pub fn sheet(random: &mut Random, table: &Table, tab: Option<Tab>, is_pivot: boo
         // Skip wide ranges, because a move would put other columns between the corners of the range.
         let wide = |c: &Calculation| has_wide_range(&c.formula);
         if !sheet.calculations.iter().any(wide) {
-            sheet = sheet.arranged(&places);
+            sheet = sheet.reorder_calculations(&places);
         }
     }
     sheet

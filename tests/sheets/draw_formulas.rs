@@ -17,10 +17,10 @@ impl Draw<'_> {
             .collect()
     }
 
-    pub fn of(&mut self, kind: Kind, depth: usize) -> Expr {
+    pub fn draw_expression(&mut self, kind: Kind, depth: usize) -> Expr {
         match kind {
             Kind::Exact => self.exact(depth),
-            Kind::Inexact => self.inexact(depth),
+            Kind::Inexact => self.draw_inexact(depth),
             Kind::Text => self.text(depth),
             Kind::Date => self.date(depth),
             Kind::Bool => self.truth(depth),
@@ -36,7 +36,7 @@ impl Draw<'_> {
             return self.lookup(kind, depth);
         }
         (self.sheet.pivot.is_some() && self.random.percent(35))
-            .then(|| self.pivoted(kind))
+            .then(|| self.draw_pivot_expression(kind))
             .flatten()
     }
 
@@ -118,7 +118,7 @@ impl Draw<'_> {
         }
     }
 
-    fn whole(column: usize) -> Range {
+    fn whole_column(column: usize) -> Range {
         Range {
             from: (column, Row::Unsaid),
             to: (column, Row::Unsaid),
@@ -157,7 +157,7 @@ impl Draw<'_> {
         Some(Expr::Aggregate(aggregate, ranges, beside))
     }
 
-    fn chosen(&mut self, fold: Fold, value_fits: impl Fn(Kind) -> bool) -> Option<Expr> {
+    fn draw_fold(&mut self, fold: Fold, value_fits: impl Fn(Kind) -> bool) -> Option<Expr> {
         let values = self.columns(value_fits);
         let keys = self.columns(|kind| matches!(kind, Kind::Exact | Kind::Text));
         if values.is_empty() || keys.is_empty() {
@@ -245,11 +245,11 @@ impl Draw<'_> {
             15 => self.aggregate(Aggregate::Max, exact),
             16 => self.aggregate(Aggregate::Count, |_| true),
             17 => self.aggregate(Aggregate::CountBlank, |kind| kind != Kind::Inexact),
-            18 | 19 => self.chosen(Fold::Sum, exact),
-            20 => self.chosen(Fold::Count, exact),
+            18 | 19 => self.draw_fold(Fold::Sum, exact),
+            20 => self.draw_fold(Fold::Count, exact),
             21 => {
                 let fold = *self.random.pick(&[Fold::Min, Fold::Max]);
-                self.chosen(fold, exact)
+                self.draw_fold(fold, exact)
             }
             22 if columns.len() > 1 => {
                 let (a, b) = (*self.random.pick(&columns), *self.random.pick(&columns));
@@ -262,7 +262,10 @@ impl Draw<'_> {
                 Some(Expr::SumProduct(range, other))
             }
             23 if !columns.is_empty() => {
-                let (range, nth) = (Self::whole(*self.random.pick(&columns)), self.random.between(1, 5));
+                let (range, nth) = (
+                    Self::whole_column(*self.random.pick(&columns)),
+                    self.random.between(1, 5),
+                );
                 Some(Expr::Nth {
                     largest: self.random.percent(50),
                     range,
@@ -276,7 +279,7 @@ impl Draw<'_> {
             25 => {
                 let of = self.columns(|kind| matches!(kind, Kind::Exact | Kind::Text | Kind::Date));
                 (!of.is_empty()).then(|| {
-                    let range = Self::whole(*self.random.pick(&of));
+                    let range = Self::whole_column(*self.random.pick(&of));
                     Expr::Aggregate(Aggregate::CountUnique, vec![range], None)
                 })
             }
@@ -285,7 +288,7 @@ impl Draw<'_> {
         drawn.unwrap_or_else(|| Expr::Int(self.random.between(0, 5)))
     }
 
-    fn inexact(&mut self, depth: usize) -> Expr {
+    fn draw_inexact(&mut self, depth: usize) -> Expr {
         if let Some(drawn) = self.of_other_cells(Kind::Inexact, depth) {
             return drawn;
         }
@@ -302,19 +305,19 @@ impl Draw<'_> {
                 let op = *self.random.pick(&[Op::Add, Op::Subtract]);
                 Some(Expr::Binary(
                     op,
-                    Box::new(self.inexact(depth - 1)),
+                    Box::new(self.draw_inexact(depth - 1)),
                     Box::new(self.exact(depth - 1)),
                 ))
             }
-            6 => Some(self.branches(depth, Self::inexact)),
+            6 => Some(self.branches(depth, Self::draw_inexact)),
             7 | 8 => self.aggregate(Aggregate::Average, exact),
-            9 => self.chosen(Fold::Average, exact),
+            9 => self.draw_fold(Fold::Average, exact),
             10 => self.aggregate(Aggregate::Sum, numbers),
             11 => {
                 let aggregate = *self.random.pick(&[Aggregate::Median, Aggregate::StDev]);
                 let columns = self.columns(exact);
                 (!columns.is_empty()).then(|| {
-                    let range = Self::whole(*self.random.pick(&columns));
+                    let range = Self::whole_column(*self.random.pick(&columns));
                     Expr::Aggregate(aggregate, vec![range], None)
                 })
             }

@@ -73,7 +73,7 @@ impl Draw<'_> {
             _ => self.key(key_kind, depth),
         }];
         if form == Form::Xlookup && (mode != Mode::Unsaid || self.random.percent(40)) {
-            args.push(self.of(kind, 0));
+            args.push(self.draw_expression(kind, 0));
         }
         Some(Expr::Lookup(Lookup {
             form,
@@ -106,7 +106,7 @@ impl Draw<'_> {
                 self.random
                     .pick::<&str>(&["north", "East", "east", "web", "NORTH", "shop"]),
             ),
-            _ => self.of(kind, if plain { 0 } else { depth - 1 }),
+            _ => self.draw_expression(kind, if plain { 0 } else { depth - 1 }),
         }
     }
 }

@@ -19,7 +19,7 @@ pub fn pivot(random: &mut Random, table: &Table) -> Pivot {
     };
     let mut values = None;
     if let ([key], true) = (by.as_slice(), random.percent(35)) {
-        let place = table.place(key);
+        let place = table.column_index(key);
         let mut known: Vec<Value> = Vec::new();
         for row in &table.rows {
             if !row[place].is_null() && !known.contains(&row[place]) && random.percent(80) {
@@ -70,7 +70,7 @@ pub fn order(random: &mut Random, table: &Table, pivot: &Pivot) -> Vec<(String, 
 
 impl Draw<'_> {
     /// Generates an expression that reads other cells in the row of a pivot and returns a value of this kind.
-    pub fn pivoted(&mut self, kind: Kind) -> Option<Expr> {
+    pub fn draw_pivot_expression(&mut self, kind: Kind) -> Option<Expr> {
         const FOLDS: &[Aggregate] = &[
             Aggregate::Sum,
             Aggregate::Sum,
@@ -89,21 +89,21 @@ impl Draw<'_> {
                 let columns = self.columns(|kind| kind == Kind::Exact);
                 (!columns.is_empty()).then(|| Pivoted::RankInRow(*self.random.pick(&columns)))?
             }
-            (Kind::Exact, 2..=6) => self.along(fold, kind)?,
-            (Kind::Inexact, 2..=4) => self.along(Aggregate::Average, Kind::Exact)?,
-            (Kind::Inexact, 5 | 6) => self.along(Aggregate::Sum, kind)?,
-            (Kind::Date, 2 | 3) => self.along(least, kind)?,
-            (_, 7) => Pivoted::Nth(Box::new(self.here(kind)?), self.random.between(1, 4)),
+            (Kind::Exact, 2..=6) => self.draw_row_aggregate(fold, kind)?,
+            (Kind::Inexact, 2..=4) => self.draw_row_aggregate(Aggregate::Average, Kind::Exact)?,
+            (Kind::Inexact, 5 | 6) => self.draw_row_aggregate(Aggregate::Sum, kind)?,
+            (Kind::Date, 2 | 3) => self.draw_row_aggregate(least, kind)?,
+            (_, 7) => Pivoted::Nth(Box::new(self.draw_own_cell(kind)?), self.random.between(1, 4)),
             _ => {
                 let (down, right) = (self.random.between(-1, 1), self.random.between(-2, 2));
-                Pivoted::Offset(Box::new(self.here(kind)?), down, right)
+                Pivoted::Offset(Box::new(self.draw_own_cell(kind)?), down, right)
             }
         };
         Some(Expr::Pivoted(pivoted))
     }
 
-    fn along(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
-        let cell = self.here(kind)?;
+    fn draw_row_aggregate(&mut self, aggregate: Aggregate, kind: Kind) -> Option<Pivoted> {
+        let cell = self.draw_own_cell(kind)?;
         let area = match self.random.below(5) {
             // Cells outside the sheet are not blank cells, and a range that contains them is not truncated at this
             // point.
@@ -119,7 +119,7 @@ impl Draw<'_> {
     }
 
     /// Generates a reference to a cell of this row.
-    fn here(&mut self, kind: Kind) -> Option<Expr> {
+    fn draw_own_cell(&mut self, kind: Kind) -> Option<Expr> {
         let columns = self.columns(|k| k == kind);
         if columns.is_empty() {
             return None;

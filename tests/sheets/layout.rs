@@ -20,16 +20,16 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub fn of(sheet: &Sheet, table: &Table) -> Self {
+    pub fn from_sheet(sheet: &Sheet, table: &Table) -> Self {
         let order = table.order(&sheet.order_by);
         let sorted = table.sorted(&order);
-        let columns: Vec<usize> = sheet.columns.iter().map(|(name, _)| table.place(name)).collect();
+        let columns: Vec<usize> = sheet.columns.iter().map(|(name, _)| table.column_index(name)).collect();
         let own = |row: &[Value]| columns.iter().map(|at| row[*at].clone()).collect::<Vec<Value>>();
         let Some(pivot) = &sheet.pivot else {
             let by: Vec<(usize, bool)> = sheet
                 .partition_by
                 .iter()
-                .map(|name| (table.place(name), false))
+                .map(|name| (table.column_index(name), false))
                 .collect();
             let parts = keys(&sorted, &by);
             let mut cells = vec![Vec::new(); parts.len()];
@@ -54,7 +54,7 @@ impl Layout {
             .by
             .iter()
             .map(|name| {
-                let place = table.place(name);
+                let place = table.column_index(name);
                 (place, order.iter().any(|(at, descending)| *at == place && *descending))
             })
             .collect();
@@ -117,7 +117,7 @@ impl Layout {
     }
 
     /// Returns the indices of a cell. `None` if the cell is outside the sheet.
-    pub fn place(&self, at: Here) -> Option<(usize, usize)> {
+    pub fn cell_indices(&self, at: Here) -> Option<(usize, usize)> {
         let within = |number: i64, count: i64| usize::try_from(number - 1).ok().filter(|_| number <= count);
         within(at.across, self.width() as i64).zip(within(at.row, self.height(at.across)))
     }

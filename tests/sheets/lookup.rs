@@ -67,14 +67,14 @@ impl Lookup {
         !self.in_tab && (column == self.by || column == self.gives || in_range)
     }
 
-    pub fn written(&self, sheet: &Sheet) -> String {
+    pub fn to_text(&self, sheet: &Sheet) -> String {
         let tab = sheet
             .tab
             .as_ref()
             .filter(|_| self.in_tab)
-            .map_or(String::new(), super::tab::Tab::written);
+            .map_or(String::new(), super::tab::Tab::to_text);
         let columns = |first: usize, last: usize| format!("{tab}{}:{}", letters(first), letters(last));
-        let args: Vec<String> = self.args.iter().map(|x| x.written(sheet)).collect();
+        let args: Vec<String> = self.args.iter().map(|x| x.to_text(sheet)).collect();
         let first = &args[0];
         let mode = |below: &str, above: &str| match self.mode {
             Mode::Unsaid => String::new(),
@@ -158,7 +158,7 @@ impl Grid<'_> {
         }
     }
 
-    pub fn found(&mut self, lookup: &Lookup, here: Here) -> Value {
+    pub fn find_value(&mut self, lookup: &Lookup, here: Here) -> Value {
         let place = match lookup.form {
             Form::Index => {
                 let number = self.value(&lookup.args[0], here).number();
@@ -182,16 +182,18 @@ impl Grid<'_> {
 /// Returns `true` if a string matches a pattern, ignoring case. In a pattern, `*` matches any string, `?` matches one
 /// character, and `~` escapes both.
 fn is_like(text: &str, pattern: &str) -> bool {
-    fn fits(text: &[char], pattern: &[char]) -> bool {
+    fn matches_pattern(text: &[char], pattern: &[char]) -> bool {
         match (pattern, text) {
             ([], _) => text.is_empty(),
-            (['*', rest @ ..], _) => (0..=text.len()).any(|taken| fits(&text[taken..], rest)),
-            (['~', own @ ('*' | '?' | '~'), rest @ ..], [first, others @ ..]) => first == own && fits(others, rest),
-            (['?', rest @ ..], [_, others @ ..]) => fits(others, rest),
-            ([own, rest @ ..], [first, others @ ..]) => first == own && fits(others, rest),
+            (['*', rest @ ..], _) => (0..=text.len()).any(|taken| matches_pattern(&text[taken..], rest)),
+            (['~', own @ ('*' | '?' | '~'), rest @ ..], [first, others @ ..]) => {
+                first == own && matches_pattern(others, rest)
+            }
+            (['?', rest @ ..], [_, others @ ..]) => matches_pattern(others, rest),
+            ([own, rest @ ..], [first, others @ ..]) => first == own && matches_pattern(others, rest),
             _ => false,
         }
     }
     let [text, pattern] = [text, pattern].map(|t| t.to_lowercase().chars().collect::<Vec<char>>());
-    fits(&text, &pattern)
+    matches_pattern(&text, &pattern)
 }

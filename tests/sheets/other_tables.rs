@@ -20,7 +20,7 @@ fn columns(of: &[(&'static str, Type, Kind)], nullable: impl Fn(&str) -> bool, o
     of.iter().map(column).collect()
 }
 
-fn blanked(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
+fn insert_blanks(random: &mut Random, values: &mut [Value], columns: &[TableColumn]) {
     for (value, column) in values.iter_mut().zip(columns) {
         if column.nullable && random.percent(25) {
             *value = Value::Null;
@@ -70,7 +70,7 @@ impl Table {
                     Value::Int(random.between(-3, 6)),
                     Value::Bool(random.percent(50)),
                 ];
-                blanked(&mut random, &mut values, &columns);
+                insert_blanks(&mut random, &mut values, &columns);
                 values
             })
             .collect();
@@ -88,7 +88,7 @@ impl Table {
 
     /// Generates a table with at most one row per month and channel, and in some tables also per region. Some cells
     /// have no row in the table.
-    pub fn crossed(seed: u64) -> Self {
+    pub fn month_channel_table(seed: u64) -> Self {
         let mut random = Random::new(seed ^ 0xce11);
         let named = |plain, hostile| if seed % 3 == 2 { hostile } else { plain };
         let (period, ty, kind) = match seed % 5 {
@@ -154,9 +154,9 @@ impl Table {
                 ];
                 // A column that identifies rows is never blank, unless blank is one of its values.
                 let (keys, others) = values.split_at_mut(3);
-                blanked(&mut random, others, &columns[3..]);
+                insert_blanks(&mut random, others, &columns[3..]);
                 if key_columns.len() == 2 {
-                    blanked(&mut random, &mut keys[1..2], &columns[1..2]);
+                    insert_blanks(&mut random, &mut keys[1..2], &columns[1..2]);
                 }
                 rows.push(values);
             }

@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::share;
 use crate::sheet::Sheet;
 use crate::shown::Shown;
-use crate::shrink::smaller;
+use crate::shrink::smaller_sheets;
 use crate::tab::Tab;
 use crate::table::Table;
 use crate::value::Value;
@@ -50,7 +50,7 @@ impl Drawn for Case {
         let mut random = Random::new(seed);
         let is_pivot = random.percent(20);
         let table = if is_pivot {
-            Table::crossed(seed % TABLES)
+            Table::month_channel_table(seed % TABLES)
         } else {
             Table::draw(seed % TABLES)
         };
@@ -78,11 +78,11 @@ impl Drawn for Case {
     }
 
     fn right(&self) -> Shown {
-        Shown::of(&self.sheet, &self.table)
+        Shown::from_sheet(&self.sheet, &self.table)
     }
 
     fn smaller(&self) -> Vec<Self> {
-        let found = smaller(&self.sheet, &self.table).into_iter();
+        let found = smaller_sheets(&self.sheet, &self.table).into_iter();
         found
             .map(|(sheet, table)| Self {
                 seed: self.seed,
@@ -97,13 +97,13 @@ impl Drawn for Case {
     }
 
     fn told(cases: &[Self], rights: &[Shown]) -> Option<String> {
-        Some(share::told(cases, rights))
+        Some(share::report_shares(cases, rights))
     }
 
     /// The rows must be in the order of the sheet.
     fn fault(&self, dialect: Dialect, right: &Shown, table: &engine::Table) -> Option<String> {
         let names: Vec<String> = table.columns.iter().map(|c| c.to_lowercase()).collect();
-        let (wanted, rows) = right.expected(&self.sheet, &names);
+        let (wanted, rows) = right.expected_result(&self.sheet, &names);
         if names != wanted {
             return Some(format!("columns {names:?}, expected {wanted:?}"));
         }

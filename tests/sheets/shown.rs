@@ -16,7 +16,7 @@ pub enum Shown {
 }
 
 impl Shown {
-    pub fn of(sheet: &Sheet, table: &Table) -> Self {
+    pub fn from_sheet(sheet: &Sheet, table: &Table) -> Self {
         let mut grid = Grid::new(sheet, table);
         let is_wide = sheet.pivot.as_ref().is_some_and(|pivot| pivot.values.is_some());
         if !is_wide {
@@ -45,7 +45,7 @@ impl Shown {
 
     /// Returns the columns and rows that a result must have. The result may list a calculation once instead of once per
     /// pivot value, if this is correct.
-    pub fn expected(&self, sheet: &Sheet, names: &[String]) -> (Vec<String>, Vec<Vec<Value>>) {
+    pub fn expected_result(&self, sheet: &Sheet, names: &[String]) -> (Vec<String>, Vec<Vec<Value>>) {
         let name_of = |column: usize| sheet.name_of(column).to_lowercase();
         let (rows, of_rows, of_grids) = match self {
             Self::Long(rows) => return ((0..sheet.width()).map(name_of).collect(), rows.clone()),
@@ -78,7 +78,7 @@ impl Shown {
     }
 
     /// Returns the values of each calculation for the report.
-    pub fn calculated(&self, own: usize) -> Vec<Vec<&Value>> {
+    pub fn calculation_values(&self, own: usize) -> Vec<Vec<&Value>> {
         match self {
             Self::Long(rows) => {
                 let count = rows.first().map_or(0, Vec::len);

@@ -56,7 +56,11 @@ impl Tab {
     /// Returns the rows of the tab in its order.
     pub fn rows(&self) -> Vec<Vec<Value>> {
         let order = self.table.order(&self.order_by);
-        let places: Vec<usize> = self.columns.iter().map(|(name, _)| self.table.place(name)).collect();
+        let places: Vec<usize> = self
+            .columns
+            .iter()
+            .map(|(name, _)| self.table.column_index(name))
+            .collect();
         let sorted = self.table.sorted(&order);
         sorted
             .into_iter()
@@ -65,7 +69,7 @@ impl Tab {
     }
 
     /// Returns the tab's name as spelled in formulas.
-    pub fn written(&self) -> String {
+    pub fn to_text(&self) -> String {
         format!("'{}'!", self.name.replace('\'', "''"))
     }
 

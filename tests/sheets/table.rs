@@ -110,7 +110,7 @@ impl Table {
         }
     }
 
-    pub fn place(&self, name: &str) -> usize {
+    pub fn column_index(&self, name: &str) -> usize {
         self.columns
             .iter()
             .position(|c| c.name == name)
@@ -122,10 +122,10 @@ impl Table {
     pub fn order(&self, said: &[(String, bool)]) -> Vec<(usize, bool)> {
         let mut order: Vec<(usize, bool)> = said
             .iter()
-            .map(|(name, descending)| (self.place(name), *descending))
+            .map(|(name, descending)| (self.column_index(name), *descending))
             .collect();
         for name in self.key_columns.iter().filter(|_| self.key_known) {
-            let place = self.place(name);
+            let place = self.column_index(name);
             if order.iter().all(|(known, _)| *known != place) {
                 order.push((place, false));
             }

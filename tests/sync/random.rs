@@ -7,7 +7,7 @@ use formulac::sync::{Property, merge_lines};
 use formulac::yaml_edit::{Edit, Path, YamlValue, apply_edits};
 use proptest::prelude::*;
 
-use crate::test_project::{SPEC, SQL, TestProject, YML, compiler, ours};
+use crate::test_project::{SPEC, SQL, TestProject, YML, compile_current, compiler};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const FORMULAS: [&str; 5] = ["SUM(x)", "MAX(x)", "MIN(y)", "COUNT(x)", "COUNT(DISTINCT(y)) / COUNT()"];
@@ -104,7 +104,12 @@ fn column(number: usize) -> Path {
 }
 
 /// Applies the edits to the files, and returns the facts in the edited files.
-fn apply_hand_edits(project: &mut TestProject, compiler: &Compiler, said: &SpecContents, hand: &HandEdits) -> SpecContents {
+fn apply_hand_edits(
+    project: &mut TestProject,
+    compiler: &Compiler,
+    said: &SpecContents,
+    hand: &HandEdits,
+) -> SpecContents {
     let mut now = said.clone();
     let mut edits = Vec::new();
     for (thing, value) in &hand.edits {
@@ -164,8 +169,14 @@ fn apply_hand_edits(project: &mut TestProject, compiler: &Compiler, said: &SpecC
 }
 
 /// Rewrites a column's line for another formula, if the new column is also one line in the same position.
-fn change_line(project: &mut TestProject, compiler: &Compiler, said: &SpecContents, other: &SpecContents, number: usize) -> bool {
-    let sql = |said: &SpecContents| ours(compiler, &said.spec()).unwrap().files[SQL].clone();
+fn change_line(
+    project: &mut TestProject,
+    compiler: &Compiler,
+    said: &SpecContents,
+    other: &SpecContents,
+    number: usize,
+) -> bool {
+    let sql = |said: &SpecContents| compile_current(compiler, &said.spec()).unwrap().files[SQL].clone();
     let (was, made) = (sql(said), sql(other));
     let (Some(from), Some(to)) = (column_line(&was, number), column_line(&made, number)) else {
         return false;
@@ -249,7 +260,7 @@ fn count() -> u32 {
 
 /// Returns the meaning of a spec, read from the files that it generates.
 fn generated_facts(compiler: &Compiler, spec: &str) -> BTreeMap<String, String> {
-    let made = ours(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
+    let made = compile_current(compiler, spec).unwrap_or_else(|| panic!("{spec}"));
     made.files
         .into_iter()
         .map(|(path, text)| (path, without_hash(&text)))
@@ -276,7 +287,7 @@ proptest! {
     #[test]
     fn no_edit_is_lost(base in spec_contents(), spec_edits in edits(), hand in hand_edits()) {
         let compiler = compiler();
-        let mut project = TestProject::of(&base.spec()).pushed(&compiler);
+        let mut project = TestProject::from_spec(&base.spec()).push(&compiler);
         let theirs = apply_hand_edits(&mut project, &compiler, &base, &hand);
         let mut mine = base.clone();
         spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
@@ -311,7 +322,7 @@ proptest! {
         if !conflicts.is_empty() {
             return Ok(());
         }
-        let after = project.after(&plan);
+        let after = project.apply_plan(&plan);
         for number in kept {
             expected.formulas[number] = base.formulas[number];
             let line = column_line(project.text(SQL), number).unwrap();
@@ -347,7 +358,7 @@ proptest! {
     #[test]
     fn the_order_of_branches_does_not_matter(base in spec_contents(), left in (edits(), hand_edits()), right in (edits(), hand_edits())) {
         let compiler = compiler();
-        let start = TestProject::of(&base.spec()).pushed(&compiler);
+        let start = TestProject::from_spec(&base.spec()).push(&compiler);
         let branch = |(spec_edits, hand): &(Vec<(PropertyLocation, usize)>, HandEdits)| {
             let mut project = start.clone();
             apply_hand_edits(&mut project, &compiler, &base, hand);
@@ -355,7 +366,7 @@ proptest! {
             spec_edits.iter().for_each(|(thing, value)| mine.set(*thing, *value));
             project.set(SPEC, mine.spec());
             let plan = project.plan(&compiler);
-            (plan.conflicts() == 0).then(|| project.after(&plan))
+            (plan.conflicts() == 0).then(|| project.apply_plan(&plan))
         };
         let (Some(left), Some(right)) = (branch(&left), branch(&right)) else { return Ok(()) };
         let merged = |one: &TestProject, other: &TestProject| {
@@ -367,13 +378,13 @@ proptest! {
         };
         // A user resolves the conflicts that git cannot merge.
         let (Some(one), Some(other)) = (merged(&left, &right), merged(&right, &left)) else { return Ok(()) };
-        if ours(&compiler, one.spec()).is_none() {
+        if compile_current(&compiler, one.spec()).is_none() {
             return Ok(());
         }
         let (one_plan, other_plan) = (one.plan(&compiler), other.plan(&compiler));
         prop_assert_eq!(one_plan.json(), other_plan.json());
         if one_plan.conflicts() == 0 {
-            let after = one.after(&one_plan);
+            let after = one.apply_plan(&one_plan);
             let again = after.plan(&compiler);
             prop_assert!(again.is_empty() && again.conflicts() == 0, "{:#}", again.json());
         }

@@ -291,7 +291,8 @@ const REGRESSION: &str = "INTERCEPT(y, x) + SLOPE(y, x) * new_x";
 const QUANTILE: &str = "write the quantile as a number, because no warehouse can compute it: `mean + 1.644854 * sd` for 95 %, \
     `mean + 1.959964 * sd` for 97.5 %, `mean + 2.326348 * sd` for 99 %";
 const EACH_ROW: &str = "write the formula itself, because a formula applies to every row";
-const ONE_VALUE_PER_ROW_HELP: &str = "list the columns in a spec, because a formula returns one value for each row and not a range";
+const ONE_VALUE_PER_ROW_HELP: &str =
+    "list the columns in a spec, because a formula returns one value for each row and not a range";
 const SORTED: &str = "sort rows with `order_by` in a spec, and select the nth value with `LARGE` or `SMALL`";
 const SUBTOTALS: &str = "write the aggregate itself, such as `SUM(x)`, and select rows with `where` in a spec";
 const CONVERSION: &str = "remove the conversion, because safe conversions are automatic, or use `x & \"\"` for text, \

@@ -95,7 +95,11 @@ impl StratumAssignment<'_> {
         let program = self.step.program;
         match program.node(id) {
             Ir::Definition(used) => self.first_stratum_after(program.definitions[used as usize].root),
-            _ => program.operands(id).map(|o| self.first_stratum_after(o)).max().unwrap_or(0),
+            _ => program
+                .operands(id)
+                .map(|o| self.first_stratum_after(o))
+                .max()
+                .unwrap_or(0),
         }
     }
 

@@ -96,7 +96,11 @@ impl DecimalDigits {
     /// Returns the digits of a product. `None` if its scale would leave too few digits before the decimal point.
     pub fn product(self, other: Self) -> Option<Self> {
         let scale = self.scale.saturating_add(other.scale);
-        let product = Self::from_parts(self.integer_digits().saturating_add(other.integer_digits()), scale, self.limit(other));
+        let product = Self::from_parts(
+            self.integer_digits().saturating_add(other.integer_digits()),
+            scale,
+            self.limit(other),
+        );
         product.filter(|_| scale <= MAX_PRODUCT_SCALE)
     }
 

@@ -247,7 +247,12 @@ impl<'f, 's> ColumnResolver<'f, 's> {
         parse(self.file.source, &tokens, self.file.dialect, trees)
     }
 
-    fn inline_columns(&mut self, look: ResolutionContext<'_>, id: SqlNodeId, trees: &mut Trees) -> Result<SqlNodeId, String> {
+    fn inline_columns(
+        &mut self,
+        look: ResolutionContext<'_>,
+        id: SqlNodeId,
+        trees: &mut Trees,
+    ) -> Result<SqlNodeId, String> {
         if trees.height(id) + look.depth > HIGHEST {
             return Err(too_deep());
         }

@@ -253,14 +253,14 @@ impl RevisionComparer<'_, '_> {
         self.node_changes_mut(place).notes.push(note);
     }
 
-    fn report_change(&mut self, name: &str, what: &'static str, before: &str, now: &str) {
-        self.differences.push(new_difference(name, what, before, now));
+    fn report_change(&mut self, name: &str, description: &'static str, before: &str, now: &str) {
+        self.differences.push(new_difference(name, description, before, now));
     }
 
-    fn report_whole(&mut self, name: &str, what: &'static str, why: &str) {
+    fn report_whole(&mut self, name: &str, description: &'static str, reason: &str) {
         self.differences.push(RevisionDifference {
-            whole: Some(why.to_owned()),
-            ..new_difference(name, what, "", "")
+            whole: Some(reason.to_owned()),
+            ..new_difference(name, description, "", "")
         });
     }
 
@@ -273,10 +273,10 @@ impl RevisionComparer<'_, '_> {
     }
 }
 
-fn new_difference(name: &str, what: &'static str, before: &str, now: &str) -> RevisionDifference {
+fn new_difference(name: &str, description: &'static str, before: &str, now: &str) -> RevisionDifference {
     RevisionDifference {
         name: name.to_owned(),
-        what,
+        what: description,
         before: before.to_owned(),
         now: now.to_owned(),
         models: Vec::new(),

@@ -266,31 +266,38 @@ impl SpecCompilation<'_> {
         plan: &StepPlan<'_>,
         provenances: &[ColumnProvenance],
         ast: &Ast,
-        found: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) {
         let (step, text) = (work.step, &work.formulas.text);
         let dialect = self.compiler.options.dialect;
-        check_keys(plan, found);
-        check_outputs(plan, text, found);
-        check_helpers(plan, ast, text, &self.compiler.options.limits, found);
-        let before = found.len();
+        check_keys(plan, diagnostics);
+        check_outputs(plan, text, diagnostics);
+        check_helpers(plan, ast, text, &self.compiler.options.limits, diagnostics);
+        let before = diagnostics.len();
         let fiscal_month_offset = self.calendar().fiscal_month_offset;
-        check_partitions(plan, step, text, (self.spec.kind, fiscal_month_offset), found);
-        let is_cut = found
+        check_partitions(plan, step, text, (self.spec.kind, fiscal_month_offset), diagnostics);
+        let is_cut = diagnostics
             .iter()
             .skip(before)
             .any(|it| it.kind() == Code::PeriodOutsidePartition);
         // The partition would also limit PERIODOFFSET, which the help suggests.
         if !is_cut {
-            check_gaps(plan, work.input, work.column_periods, work.sheet.is_some(), text, found);
+            check_gaps(
+                plan,
+                work.input,
+                work.column_periods,
+                work.sheet.is_some(),
+                text,
+                diagnostics,
+            );
         }
-        check_hidden_periods(plan, text, found);
-        check_lengths(plan, ast, text, work.last, dialect, found);
-        check_rates(plan, provenances, input_relations(work.input), text, found);
+        check_hidden_periods(plan, text, diagnostics);
+        check_lengths(plan, ast, text, work.last, dialect, diagnostics);
+        check_rates(plan, provenances, input_relations(work.input), text, diagnostics);
         if let Some(joined) = self.sound_joins(work) {
-            check_join_visibility(plan, joined, found);
-            check_fan_out(plan, step, joined, found);
-            check_join_support(plan, step, joined, dialect, found);
+            check_join_visibility(plan, joined, diagnostics);
+            check_fan_out(plan, step, joined, diagnostics);
+            check_join_support(plan, step, joined, dialect, diagnostics);
         }
     }
 
@@ -330,11 +337,11 @@ impl SpecCompilation<'_> {
 
 /// Returns the origin of the value of each node, or nothing if no check or later step needs it.
 /// Drops the errors of definitions that the step's columns and filters do not need.
-fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, found: &mut Vec<Diagnostic>) {
+fn drop_errors_of_unused_definitions(plan: &StepPlan<'_>, diagnostics: &mut Vec<Diagnostic>) {
     let used = used_definitions(plan);
     let definitions = plan.program.definitions.iter().zip(&used);
     let unused: Vec<Span> = definitions.filter(|(_, used)| !**used).map(|(it, _)| it.span).collect();
-    found.retain(|it| {
+    diagnostics.retain(|it| {
         !unused
             .iter()
             .any(|span| span.range().contains(&it.span().range().start))

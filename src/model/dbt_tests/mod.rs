@@ -239,7 +239,7 @@ impl SpecCompilation<'_> {
         relation: &Relation,
         open: bool,
         memory: &mut CompileMemory,
-        found: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> StepFormulas<'f> {
         let mut formulas = StepFormulas::empty(self.source);
         conditions
@@ -253,7 +253,14 @@ impl SpecCompilation<'_> {
             ..
         } = memory;
         let options = &self.compiler.options;
-        parse::parse_parts(&formulas.text, &formulas.parts, &options.limits, parse, ast, found);
+        parse::parse_parts(
+            &formulas.text,
+            &formulas.parts,
+            &options.limits,
+            parse,
+            ast,
+            diagnostics,
+        );
         let scope = CheckScope {
             context: Context::Row,
             relations: std::slice::from_ref(relation),
@@ -274,8 +281,8 @@ impl SpecCompilation<'_> {
             column_periods: &[],
             rest: check::RestOfFile::default(),
         };
-        check::check(ast, &formulas.text, &scope, check, program, found);
-        for diagnostic in found.iter_mut() {
+        check::check(ast, &formulas.text, &scope, check, program, diagnostics);
+        for diagnostic in diagnostics.iter_mut() {
             *diagnostic = formulas.to_file(diagnostic.clone());
         }
         formulas

@@ -353,11 +353,11 @@ fn source_call(from: &RelationReference) -> String {
     )
 }
 
-fn unread_input(said: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
+fn unread_input(text: &str, input: &Node, read: &[ReadSource]) -> Diagnostic {
     let all: Vec<String> = read.iter().filter_map(|source| source.from.ref_call()).collect();
-    let message = format!("the model does not read `{said}`");
+    let message = format!("the model does not read `{text}`");
     let diagnostic = Diagnostic::new(Code::UnknownRelation, input.span, message);
-    let near = suggest::nearest_name(said, all.iter().map(String::as_str));
+    let near = suggest::nearest_name(text, all.iter().map(String::as_str));
     diagnostic.with_help(match near {
         Some(near) => suggest::similar_name_help(near),
         None => format!(

@@ -144,10 +144,10 @@ impl<'m> ColumnBuilder<'m> {
     }
 
     /// Returns a name that no other column has.
-    pub fn free_name(&mut self, set: usize, wanted: &str) -> String {
-        let mut name = wanted.to_owned();
+    pub fn free_name(&mut self, set: usize, expected: &str) -> String {
+        let mut name = expected.to_owned();
         if self.columns.taken.contains(&name.to_lowercase()) {
-            name = format!("{}_{wanted}", self.model.sets[set].name);
+            name = format!("{}_{expected}", self.model.sets[set].name);
         }
         while !self.columns.taken.insert(name.to_lowercase()) {
             name.push_str("_value");

@@ -56,8 +56,8 @@ pub fn end_of_group_name(group: &RowGroup, groups: &[RowGroup]) -> String {
 
 impl ModelOverSets<'_> {
     /// Returns a step name that is not the name of a relation or of another step.
-    pub fn free_step_name(&self, wanted: &str) -> String {
-        let mut name = fit_length(wanted, MAX_STEP_BYTES);
+    pub fn free_step_name(&self, expected: &str) -> String {
+        let mut name = fit_length(expected, MAX_STEP_BYTES);
         let relations = self.sets.iter().flat_map(|set| {
             let joins = set.root.items_at("joins").iter();
             let joins = joins.flat_map(|join| [join.get("to"), join.get("as")]).flatten();

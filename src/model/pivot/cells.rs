@@ -165,9 +165,9 @@ impl SpecCompilation<'_> {
     }
 
     /// Adds a CTE and returns its name in SQL.
-    fn add_cte_of_pivot(&mut self, wanted: &str, body: Select) -> String {
+    fn add_cte_of_pivot(&mut self, expected: &str, body: Select) -> String {
         let dialect = self.compiler.options.dialect;
-        let name = dialect.name_text(&self.names.choose_short_name(wanted), true);
+        let name = dialect.name_text(&self.names.choose_short_name(expected), true);
         self.ctes.push(Cte {
             name: name.clone(),
             body,

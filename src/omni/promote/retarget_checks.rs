@@ -99,7 +99,9 @@ pub(super) fn check_relationship(
     let joins = |join: &&Relationship| {
         let (from, to) = (model.view(&join.from), model.view(&join.to));
         let finds_one = match join.cardinality.as_str() {
-            "one_to_one" => (from, to) == (Some(place), Some(target_view)) || (from, to) == (Some(target_view), Some(place)),
+            "one_to_one" => {
+                (from, to) == (Some(place), Some(target_view)) || (from, to) == (Some(target_view), Some(place))
+            }
             "many_to_one" => (from, to) == (Some(place), Some(target_view)),
             _ => false,
         };

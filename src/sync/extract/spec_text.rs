@@ -163,13 +163,13 @@ struct SpecWriter<'s> {
 }
 
 impl SpecWriter<'_> {
-    fn remove(&mut self, at: Path) {
-        self.edits.push(Edit::Remove { at });
+    fn remove(&mut self, path: Path) {
+        self.edits.push(Edit::Remove { at: path });
     }
 
-    fn set(&mut self, at: Path, value: YamlValue, after: &[&str]) {
+    fn set(&mut self, path: Path, value: YamlValue, after: &[&str]) {
         let after = after.iter().map(|key| (*key).to_owned()).collect();
-        self.edits.push(Edit::Set { at, value, after });
+        self.edits.push(Edit::Set { at: path, value, after });
     }
 
     fn has_key(&self, key: &str) -> bool {

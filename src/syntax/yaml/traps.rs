@@ -5,7 +5,7 @@ use crate::diag::{Code, Diagnostic};
 use crate::span::Span;
 
 /// Reports a file that is not valid YAML, with the most likely reason.
-pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> Diagnostic {
+pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, description: &str) -> Diagnostic {
     if let Some(line) = unindented_line(source).filter(|line| line.start <= span.start) {
         return Diagnostic::new(
             Code::InvalidYaml,
@@ -19,10 +19,10 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
         return tab_indentation_diagnostic(tab);
     }
     // The parser may still be at the end of the previous value, which could continue on this line.
-    if let Some(tab) = line.next().tab_span().filter(|_| what.contains("found a tab")) {
+    if let Some(tab) = line.next().tab_span().filter(|_| description.contains("found a tab")) {
         return tab_indentation_diagnostic(tab);
     }
-    if what.contains("scanning a quoted scalar") {
+    if description.contains("scanning a quoted scalar") {
         let message = "YAML parses this text as the start of a quoted string, but the string is not closed";
         return Diagnostic::new(Code::InvalidYaml, span, message).with_help(
             "close the string; if a formula starts with text, put the formula in a text block (`|`) or in single \
@@ -30,7 +30,7 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
         );
     }
     // If a list is unclosed, the following lines are parsed as its items.
-    let in_list = what.contains("flow") || what.contains("invalid indentation");
+    let in_list = description.contains("flow") || description.contains("invalid indentation");
     if let Some(open) = unclosed_bracket(source, span.start).filter(|_| in_list || line.begins_a_block()) {
         let text = open.text(source);
         let close = if text == "[" { "]" } else { "}" };
@@ -41,14 +41,14 @@ pub(super) fn invalid_yaml_diagnostic(source: &str, span: Span, what: &str) -> D
     let before = YamlLine::at(source, line.start.saturating_sub(1));
     for line in [&line, &before] {
         if let Some(corrected) = quote_timeframes(line.text) {
-            return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
+            return Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
                 .with_help(format!("put the timeframe in quotes: `{corrected}`"));
         }
         if let Some(trap) = line.unparsable_formula_diagnostic(span) {
             return trap;
         }
     }
-    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {what}"))
+    Diagnostic::new(Code::InvalidYaml, span, format!("invalid YAML: {description}"))
         .with_help("check the indentation, and put formulas in a text block: `definitions: |`")
 }
 

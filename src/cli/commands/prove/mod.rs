@@ -81,7 +81,11 @@ pub fn run(session: &Session, args: &ProveArgs) -> Result<Exit, Failure> {
         dry_run(&dbt, dialect, &plan)?
     } else {
         let stored = StoredRows::new(&plan.proofs);
-        let inserts: Vec<Statement> = stored.statements(dialect).into_iter().map(Statement::from_change).collect();
+        let inserts: Vec<Statement> = stored
+            .statements(dialect)
+            .into_iter()
+            .map(Statement::from_change)
+            .collect();
         let count = format_count(plan.proofs.len() + inserts.len(), "statement", "statements");
         let question = format!(
             "send {count} to {dialect} with dbt, in the environment `{environment}`? \

@@ -51,8 +51,14 @@ fn a_key_may_have_another_spelling_in_fill() {
 #[test]
 fn a_period_in_fill_is_of_the_time_of_the_set_before_other_columns() {
     let keys = "[month, \"shipped_at[month]\"]";
-    assert_eq!(spec_with_fill(keys, "month"), spec_with_fill(keys, "\"ordered_at[month]\""));
-    assert_ne!(spec_with_fill(keys, "month"), spec_with_fill(keys, "\"shipped_at[month]\""));
+    assert_eq!(
+        spec_with_fill(keys, "month"),
+        spec_with_fill(keys, "\"ordered_at[month]\"")
+    );
+    assert_ne!(
+        spec_with_fill(keys, "month"),
+        spec_with_fill(keys, "\"shipped_at[month]\"")
+    );
 }
 
 #[test]
